@@ -1,0 +1,247 @@
+"""Ratings as arrays: the one place where raw ids become indices and back."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Hashable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from engine.errors import InvalidInput
+from engine.types import Movie
+
+Int32 = NDArray[np.int32]
+Int64 = NDArray[np.int64]
+Float32 = NDArray[np.float32]
+
+NO_GENRES = "(no genres listed)"
+
+
+class IdIndex:
+    """Raw ids of any hashable type, and their positions.
+
+    Args:
+        ids: distinct raw ids; the position in this sequence is the index.
+    """
+
+    def __init__(self, ids: Sequence[Hashable] | NDArray[Any] | pd.Index) -> None:
+        self.ids = ids if isinstance(ids, pd.Index) else pd.Index(np.asarray(ids, dtype=object) if isinstance(ids, list) else ids)
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def index(self, raw: Hashable) -> int:
+        """The index of one raw id, -1 where it is unknown."""
+        try:
+            found = self.ids.get_loc(raw)
+        except (KeyError, TypeError):
+            return -1
+        return int(found)
+
+    def indices(self, raw: Iterable[Hashable]) -> Int32:
+        """int32[n]: the index of each raw id, -1 where it is unknown."""
+        values = raw if isinstance(raw, (np.ndarray, pd.Index, pd.Series)) else list(raw)
+        return self.ids.get_indexer(pd.Index(values)).astype(np.int32)
+
+    def raw(self, index: int) -> Any:
+        """The raw id at an index."""
+        return self.ids[index]
+
+
+@dataclass(frozen=True)
+class MovieTable:
+    """Titles, years and genres by movie index.
+
+    Attributes:
+        titles: object[n], the raw id as text where no title is known.
+        years: float32[n], NaN where unknown.
+        genres: bool[n, g], whether a movie has a genre.
+        genre_names: the g names, sorted.
+    """
+
+    titles: NDArray[np.object_]
+    years: Float32
+    genres: NDArray[np.bool_]
+    genre_names: tuple[str, ...]
+
+    @classmethod
+    def build(cls, titles: Sequence[Any], years: Sequence[Any], genres: Sequence[Any]) -> MovieTable:
+        """From three columns of equal length; a missing part is None or NaN, genres are text such as ``Drama|War``."""
+        sets = [split_genres(value) for value in genres]
+        names = tuple(sorted({name for names in sets for name in names}))
+        column = {name: position for position, name in enumerate(names)}
+        table = np.zeros((len(sets), len(names)), dtype=bool)
+        for row, present in enumerate(sets):
+            table[row, [column[name] for name in present]] = True
+        year = pd.to_numeric(pd.Series(list(years), dtype=object), errors="coerce").to_numpy(np.float32)
+        return cls(np.asarray(titles, dtype=object), year, table, names)
+
+    def movie(self, index: int, movie_id: str) -> Movie:
+        """One row as a value."""
+        year = self.years[index]
+        genres = tuple(self.genre_names[g] for g in np.flatnonzero(self.genres[index]))
+        return Movie(movie_id, str(self.titles[index]), None if np.isnan(year) else int(year), genres)
+
+
+def split_genres(value: Any) -> tuple[str, ...]:
+    """``Drama|War`` to its parts; nothing, NaN and MovieLens's no-genres mark give none."""
+    if not isinstance(value, str):
+        return ()
+    return tuple(dict.fromkeys(part for part in (p.strip() for p in value.split("|")) if part and part != NO_GENRES))
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Rows grouped by a key (compressed sparse rows): group k is ``order[start[k]:start[k + 1]]``, in the rows' own order."""
+
+    start: Int64
+    order: Int64
+
+    def of(self, key: int) -> Int64:
+        """The row numbers of one group."""
+        return self.order[self.start[key] : self.start[key + 1]]
+
+
+def group(keys: Int32, n: int) -> Rows:
+    """Group row numbers by key in 0..n-1, stable."""
+    start = np.zeros(n + 1, np.int64)
+    np.cumsum(np.bincount(keys, minlength=n), out=start[1:])
+    return Rows(start, np.argsort(keys, kind="stable"))
+
+
+@dataclass(frozen=True)
+class Interactions:
+    """Ratings of users for movies.
+
+    Attributes:
+        users, items: int32[n], indices into ``user_ids`` and ``movie_ids``; a pair occurs at most once.
+        ratings: float32[n], inside ``scale``.
+        timestamps: int64[n] Unix seconds, or None where no times are known.
+        movies: titles, years and genres by movie index.
+        scale: the lowest and highest rating.
+    """
+
+    users: Int32
+    items: Int32
+    ratings: Float32
+    timestamps: Int64 | None
+    user_ids: IdIndex
+    movie_ids: IdIndex
+    movies: MovieTable
+    scale: tuple[float, float]
+
+    @classmethod
+    def from_frame(
+        cls, df: pd.DataFrame, movies: pd.DataFrame | None = None, *, scale: tuple[float, float] | None = None
+    ) -> Interactions:
+        """Build from a table of ratings and, if there is one, a table of movies.
+
+        Args:
+            df: columns user_id, movie_id, rating and optionally timestamp (Unix seconds). Indices follow first
+                appearance; where a pair occurs twice its last row counts.
+            movies: movie_id and any of title, year, genres (``Drama|War``). Movies nobody rated are kept, at the end.
+            scale: lowest and highest rating; the extremes of the data by default.
+
+        Raises:
+            InvalidInput: a column is missing, there is no row, or a rating or id is missing or outside the scale.
+        """
+        for column in ("user_id", "movie_id", "rating"):
+            if column not in df.columns:
+                raise InvalidInput(f"The ratings need a column named {column}.", field=column)
+            if df[column].isna().any():
+                raise InvalidInput(f"Row {int(np.argmax(df[column].isna()))} has no {column}.", field=column)
+        if df.empty:
+            raise InvalidInput("There are no ratings in the table.", field="rating")
+        df = df.drop_duplicates(["user_id", "movie_id"], keep="last")
+        ratings = df["rating"].to_numpy(np.float32)
+        low, high = scale or (float(ratings.min()), float(ratings.max()))
+        outside = ~((ratings >= low) & (ratings <= high))
+        if outside.any():
+            raise InvalidInput(f"The rating {ratings[outside][0]} is outside the scale {low}-{high}.", field="rating")
+        users, user_ids = pd.factorize(df["user_id"])
+        if movies is None:
+            items, raw_movies = pd.factorize(df["movie_id"])
+            catalogue = pd.DataFrame(index=pd.Index(raw_movies))
+        else:
+            known = movies.drop_duplicates("movie_id").set_index("movie_id")
+            items, raw_movies = pd.factorize(pd.concat([df["movie_id"], pd.Series(known.index)], ignore_index=True))
+            items = items[: len(df)]
+            catalogue = known.reindex(raw_movies)
+        blank = [None] * len(catalogue)
+        titles = [
+            str(raw) if not isinstance(title, str) else title
+            for raw, title in zip(raw_movies, catalogue["title"] if "title" in catalogue else blank, strict=True)
+        ]
+        table = MovieTable.build(
+            titles,
+            catalogue["year"].tolist() if "year" in catalogue else blank,
+            catalogue["genres"].tolist() if "genres" in catalogue else blank,
+        )
+        times = df["timestamp"].to_numpy(np.int64) if "timestamp" in df.columns else None
+        return cls(
+            users.astype(np.int32),
+            items.astype(np.int32),
+            ratings,
+            times,
+            IdIndex(pd.Index(user_ids)),
+            IdIndex(pd.Index(raw_movies)),
+            table,
+            (low, high),
+        )
+
+    def __len__(self) -> int:
+        return len(self.ratings)
+
+    @property
+    def n_users(self) -> int:
+        """How many users there are, those without a rating in this part included."""
+        return len(self.user_ids)
+
+    @property
+    def n_movies(self) -> int:
+        """How many movies there are, those without a rating in this part included."""
+        return len(self.movie_ids)
+
+    @cached_property
+    def mean(self) -> float:
+        """The mean rating, in float64."""
+        return float(self.ratings.mean(dtype=np.float64))
+
+    @cached_property
+    def user_counts(self) -> Int64:
+        """int64[n_users]: ratings of each user."""
+        return np.bincount(self.users, minlength=self.n_users)
+
+    @cached_property
+    def movie_counts(self) -> Int64:
+        """int64[n_movies]: ratings of each movie."""
+        return np.bincount(self.items, minlength=self.n_movies)
+
+    @cached_property
+    def by_user(self) -> Rows:
+        """Row numbers grouped by user."""
+        return group(self.users, self.n_users)
+
+    @cached_property
+    def by_movie(self) -> Rows:
+        """Row numbers grouped by movie."""
+        return group(self.items, self.n_movies)
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """SHA-256 over the four rating columns: equal for equal data in equal order."""
+        digest = hashlib.sha256(f"{self.n_users} {self.n_movies} {self.scale}".encode())
+        for column in (self.users, self.items, self.ratings, self.timestamps):
+            if column is not None:
+                digest.update(np.ascontiguousarray(column).data)
+        return digest.hexdigest()
+
+    def subset(self, rows: NDArray[Any]) -> Interactions:
+        """The same users and movies with only some ratings; ``rows`` is a mask or row numbers."""
+        times = None if self.timestamps is None else self.timestamps[rows]
+        return replace(self, users=self.users[rows], items=self.items[rows], ratings=self.ratings[rows], timestamps=times)

@@ -1,0 +1,111 @@
+"""Every error Marquee raises on purpose, so that pages and routes can say what to do next.
+
+The tree (a page shows ``str(error)``; ``sidecar.problems`` maps each class to one HTTP status)::
+
+    MarqueeError
+    ├── InvalidInput            something the caller sent; names the field
+    │   ├── InvalidRating
+    │   └── InvalidHyperparameter
+    ├── NotFound                an id that Marquee does not hold
+    │   ├── UnknownUser
+    │   ├── UnknownMovie
+    │   ├── UnknownVersion
+    │   ├── UnknownRun
+    │   └── UnknownJob
+    ├── Conflict                right in itself, not now
+    │   ├── TrainingBusy
+    │   └── VersionUnavailable  damaged, deleted or still being saved
+    ├── NotReady                no ratings or no trained version yet
+    ├── DiskFull                the write was refused for lack of space
+    ├── TrainingDiverged        the loss became infinite or not a number
+    └── Cancelled               somebody asked a run to stop
+"""
+
+from __future__ import annotations
+
+
+class MarqueeError(Exception):
+    """The root; ``str(error)`` is a sentence for the person who asked."""
+
+
+class InvalidInput(MarqueeError):
+    """A value the caller sent is not acceptable.
+
+    Attributes:
+        field: the name of the field at fault.
+    """
+
+    def __init__(self, message: str, *, field: str) -> None:
+        super().__init__(message)
+        self.field = field
+
+
+class InvalidRating(InvalidInput):
+    """A rating outside the scale, or not a number."""
+
+    def __init__(self, message: str, *, field: str = "rating") -> None:
+        super().__init__(message, field=field)
+
+
+class InvalidHyperparameter(InvalidInput):
+    """A hyperparameter that is unknown or outside its range; the message gives field, value and range."""
+
+
+class NotFound(MarqueeError):
+    """Marquee does not hold what the id names."""
+
+
+class UnknownUser(NotFound):
+    """No ratings of this user are stored."""
+
+
+class UnknownMovie(NotFound):
+    """The catalogue has no such movie."""
+
+
+class UnknownVersion(NotFound):
+    """No model version of this number was ever saved."""
+
+
+class UnknownRun(NotFound):
+    """No training run of this number was ever started."""
+
+
+class UnknownJob(NotFound):
+    """No job of this number was ever started."""
+
+
+class Conflict(MarqueeError):
+    """Right in itself, but not in the state Marquee is in."""
+
+
+class TrainingBusy(Conflict):
+    """A training is running already.
+
+    Attributes:
+        run_id: the run that has to end (or be cancelled) first.
+    """
+
+    def __init__(self, run_id: int) -> None:
+        super().__init__(f"Training run {run_id} is still going. Wait for it to end, or cancel it, then train again.")
+        self.run_id = run_id
+
+
+class VersionUnavailable(Conflict):
+    """The version exists but can't serve: damaged, deleted or still being saved."""
+
+
+class NotReady(MarqueeError):
+    """There are no ratings, or no trained version, yet; the message says which and what to do."""
+
+
+class DiskFull(MarqueeError):
+    """The store could not write for lack of space; nothing of the write was kept."""
+
+
+class TrainingDiverged(MarqueeError):
+    """The loss became infinite or not a number; a lower learning rate usually helps."""
+
+
+class Cancelled(MarqueeError):
+    """Somebody asked the run to stop; the active version is unchanged."""

@@ -1,0 +1,149 @@
+"""What every model promises, so that training, evaluation and serving need to know no model by name."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Generator, Hashable, Iterable, Mapping
+from typing import Any, ClassVar, Self
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict
+
+from engine.dataset.interactions import Float32, IdIndex, Int32, Interactions
+from engine.types import EpochReport
+
+Arrays = dict[str, NDArray[Any]]
+OnEpoch = Callable[[EpochReport], None]
+
+
+class ModelConfig(BaseModel):
+    """Hyperparameters of one model: validated ranges, unknown keys refused, immutable."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class RatingModel(ABC):
+    """Predicts the rating of any user-movie pair, inside the rating scale.
+
+    A constructor only stores the config; learned attributes end in ``_`` and exist after ``fit``. Indices at or beyond
+    what was learned, and -1, are unknown: a prediction falls back to what is known of the other side, and never fails.
+    """
+
+    kind: ClassVar[str]
+    config: ModelConfig
+    user_ids_: IdIndex
+    movie_ids_: IdIndex
+    scale_: tuple[float, float]
+    seen_: Mapping[int, Int32] | Any
+
+    @abstractmethod
+    def epochs(self, data: Interactions) -> Generator[float, None, None]:
+        """Start anew and learn: yields the mean squared training error after each epoch; usable after each."""
+
+    @abstractmethod
+    def predict_indices(self, users: Int32, movies: Int32) -> Float32:
+        """float32[n]: the rating of each pair of indices, clipped to the scale."""
+
+    @abstractmethod
+    def arrays(self) -> Arrays:
+        """What was learned, by name; with the config enough to rebuild the model exactly."""
+
+    @classmethod
+    @abstractmethod
+    def from_arrays(cls, config: ModelConfig, arrays: Arrays) -> Self:
+        """The model that ``arrays()`` was taken from; it knows indices but not raw ids."""
+
+    @property
+    def total_epochs(self) -> int:
+        """How many epochs ``epochs`` yields at most."""
+        return int(getattr(self.config, "epochs", 1))
+
+    def bind(self, data: Interactions) -> None:
+        """Remember the raw ids and the seen movies of the data, for the methods that take raw ids."""
+        self.user_ids_, self.movie_ids_ = data.user_ids, data.movie_ids
+        self.seen_ = (data.by_user, data.items)
+
+    def fit(self, data: Interactions, on_epoch: OnEpoch | None = None) -> Self:
+        """Learn from ratings; ``on_epoch`` is told of each epoch.
+
+        Raises:
+            TrainingDiverged: the loss became infinite or not a number.
+        """
+        from engine.training import run_epochs  # the one loop; it imports this contract
+
+        run_epochs(self, data, on_epoch=on_epoch)
+        self.bind(data)
+        return self
+
+    def predict(self, user_ids: Iterable[Hashable], movie_ids: Iterable[Hashable]) -> Float32:
+        """float32[n]: the rating of each pair of raw ids, inside the scale; unknown ids fall back."""
+        return self.predict_indices(self.user_ids_.indices(user_ids), self.movie_ids_.indices(movie_ids))
+
+    def score_user(self, user: int) -> Float32:
+        """float32[n_movies]: what orders this user's list; the predicted rating unless a model knows better."""
+        movies = np.arange(len(self.movie_ids_), dtype=np.int32)
+        return self.predict_indices(np.full(len(movies), user, np.int32), movies)
+
+    def recommend(self, user_id: Hashable, n: int = 10) -> list[Any]:
+        """At most n distinct raw movie ids that the user has not rated, best first."""
+        return recommend(self, user_id, n)
+
+
+class Ranker(ABC):
+    """Orders a user's list by scores that are linear in the user's history."""
+
+    kind: ClassVar[str]
+    config: ModelConfig
+    user_ids_: IdIndex
+    movie_ids_: IdIndex
+    seen_: Any
+
+    @abstractmethod
+    def fit(self, data: Interactions) -> Self:
+        """Learn from ratings."""
+
+    @abstractmethod
+    def score_history(self, items: Int32, ratings: Float32) -> Float32:
+        """float32[n_movies]: the scores of all movies for a history of rated movies."""
+
+    @abstractmethod
+    def shares(self, items: Int32, ratings: Float32, movie: int) -> Float32:
+        """float32[len(items)]: what each past rating adds to the score of one movie; they sum to the score."""
+
+    @abstractmethod
+    def arrays(self) -> Arrays:
+        """What was learned, by name."""
+
+    @classmethod
+    @abstractmethod
+    def from_arrays(cls, config: ModelConfig, arrays: Arrays) -> Self:
+        """The ranker that ``arrays()`` was taken from; it knows indices but not raw ids."""
+
+    def bind(self, data: Interactions) -> None:
+        """Remember raw ids and histories of the data, for the methods that take raw ids."""
+        self.user_ids_, self.movie_ids_ = data.user_ids, data.movie_ids
+        self.seen_ = (data.by_user, data.items)
+        self.ratings_ = data.ratings
+
+    def score_user(self, user: int) -> Float32:
+        """float32[n_movies]: the scores of a user of the fitted data (no history: zeros)."""
+        if user < 0:
+            return self.score_history(np.empty(0, np.int32), np.empty(0, np.float32))
+        by_user, items = self.seen_
+        rows = by_user.of(user)
+        return self.score_history(items[rows], self.ratings_[rows])
+
+    def recommend(self, user_id: Hashable, n: int = 10) -> list[Any]:
+        """At most n distinct raw movie ids that the user has not rated, best first."""
+        return recommend(self, user_id, n)
+
+
+def recommend(model: RatingModel | Ranker, user_id: Hashable, n: int) -> list[Any]:
+    """Score the whole catalogue for one user, drop what the user rated, and keep the n best."""
+    from engine.ranking import top
+
+    user = model.user_ids_.index(user_id)
+    by_user, items = model.seen_
+    seen = items[by_user.of(user)] if user >= 0 else np.empty(0, np.int32)
+    return [model.movie_ids_.raw(int(movie)) for movie in top(model.score_user(user), n, drop=seen)]

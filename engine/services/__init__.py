@@ -1,0 +1,46 @@
+"""Use cases: the only code that joins the engine and the store. Pages and routes reach them through ``current()``."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from engine.errors import NotReady
+
+if TYPE_CHECKING:
+    from engine.services.library import LibraryService
+    from engine.services.serving import ServingService
+    from engine.services.training import TrainingService
+    from engine.services.versions import VersionService
+    from engine.settings import Settings
+
+
+@dataclass(frozen=True)
+class Services:
+    """Everything a page or a route may ask for."""
+
+    settings: Settings
+    library: LibraryService
+    training: TrainingService
+    serving: ServingService
+    versions: VersionService
+
+
+_current: Services | None = None
+
+
+def use(services: Services | None) -> None:
+    """Make these the services of the process (None when it stops)."""
+    global _current
+    _current = services
+
+
+def current() -> Services:
+    """The services of this process.
+
+    Raises:
+        NotReady: the process is still starting, or stopping.
+    """
+    if _current is None:
+        raise NotReady("Marquee is still starting. Try again in a moment.")
+    return _current

@@ -1,0 +1,288 @@
+"""The values that services hand to pages and routes: frozen, plain, named as the HTTP fields are."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+Status = Literal["personal", "blended", "cold_start", "unknown_user"]
+RunState = Literal["queued", "running", "succeeded", "failed", "cancelled"]
+JobState = Literal["queued", "running", "succeeded", "failed", "cancelled"]
+ActivationPolicy = Literal["if_better", "always", "never"]
+ModelKind = Literal["svd"]
+RankBy = Literal["ranker", "rating"]
+
+
+@dataclass(frozen=True, slots=True)
+class Movie:
+    """One row of the catalogue; ``year`` is None where it is unknown."""
+
+    movie_id: str
+    title: str
+    year: int | None
+    genres: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class UserSummary:
+    """A user as found by search."""
+
+    user_id: str
+    ratings_count: int
+    mean_rating: float
+
+
+@dataclass(frozen=True, slots=True)
+class RatedMovie:
+    """A past rating of one user; ``rated_at`` in Unix seconds, None where unknown."""
+
+    movie: Movie
+    rating: float
+    rated_at: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class RecommendedItem:
+    """One place of a list. ``score`` orders the list; ``predicted_rating`` and ``interval`` (90%) are in the rating scale.
+
+    ``confidence`` is 1 minus the width of the interval over the width of the scale; ``interval`` and ``confidence`` are
+    None where the version has no calibration (too few held-out ratings).
+    """
+
+    rank: int
+    movie_id: str
+    title: str
+    year: int | None
+    genres: tuple[str, ...]
+    score: float
+    predicted_rating: float
+    interval: tuple[float, float] | None
+    confidence: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Recommendations:
+    """A list for one user, with how and why it was made. ``data_age_s``: seconds since the newest rating it knows."""
+
+    user_id: str
+    status: Status
+    reason: str
+    model_version: int
+    data_age_s: float
+    latency_ms: float
+    ratings_count: int
+    items: tuple[RecommendedItem, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Prediction:
+    """The predicted rating of one pair; ``fallback`` says what was unknown (None: both sides were learned)."""
+
+    user_id: str
+    movie_id: str
+    predicted_rating: float
+    interval: tuple[float, float] | None
+    fallback: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Predictions:
+    """Predictions in the order asked for."""
+
+    model_version: int
+    predictions: tuple[Prediction, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class RatingReceipt:
+    """What a rating did: it is durable, and the user's next list knows it (``embedding_updated``)."""
+
+    user_id: str
+    movie_id: str
+    rating: float
+    previous_rating: float | None
+    predicted_before: float | None
+    predicted_after: float | None
+    embedding_updated: bool
+    update_ms: float
+
+
+@dataclass(frozen=True, slots=True)
+class Contribution:
+    """The exact share of one past rating in a score."""
+
+    movie_id: str
+    title: str
+    rating: float
+    share: float
+
+
+@dataclass(frozen=True, slots=True)
+class SimilarMovie:
+    """A movie the user rated that resembles the recommended one; ``similarity`` is a cosine in [-1, 1]."""
+
+    movie_id: str
+    title: str
+    rating: float
+    similarity: float
+
+
+@dataclass(frozen=True, slots=True)
+class GenreMatch:
+    """How the user rates the movie's genres: mean of the user's ratings in a genre less the user's mean, and their count."""
+
+    score: float
+    genres: tuple[tuple[str, float, int], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class SimilarUser:
+    """A user with a similar taste who rated the movie; ``similarity`` is a cosine in [-1, 1]."""
+
+    user_id: str
+    rating: float
+    similarity: float
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """Why a movie stands where it does: ``baseline + sum(share) + residual == score``."""
+
+    user_id: str
+    movie_id: str
+    title: str
+    status: Status
+    score: float
+    baseline: float
+    contributions: tuple[Contribution, ...]
+    residual: float
+    predicted_rating: float
+    interval: tuple[float, float] | None
+    similar_rated_movies: tuple[SimilarMovie, ...]
+    genre_match: GenreMatch
+    similar_users: tuple[SimilarUser, ...]
+    text: str
+    model_version: int
+
+
+@dataclass(frozen=True, slots=True)
+class EpochReport:
+    """One epoch of a training: mean squared error in training, RMSE on the validation part (None without one)."""
+
+    epoch: int
+    epochs: int
+    train_loss: float
+    validation_rmse: float | None
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class MetricValue:
+    """A metric with its 95% bootstrap interval over users."""
+
+    value: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingStatus:
+    """A run as ``GET /ml/training-status`` and the Training page show it.
+
+    ``stage`` says in words what is being done now; ``metrics`` and ``before`` map a metric's name to its value and
+    interval (of this run's version, and of the version that was active before it, on its own held-out part).
+    """
+
+    run_id: int
+    state: RunState
+    model: str
+    stage: str
+    epoch: int
+    epochs: int
+    eta_s: float | None
+    history: tuple[EpochReport, ...]
+    hyperparameters: dict[str, Any]
+    activate: ActivationPolicy
+    version: int | None
+    metrics: dict[str, MetricValue] | None
+    before: dict[str, MetricValue] | None
+    verdict: str | None
+    error: str | None
+    created_at: float
+    started_at: float | None
+    ended_at: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class VersionSummary:
+    """A model version as the registry shows it. ``state``: ready, damaged or deleted; times in Unix seconds."""
+
+    version: int
+    kind: str
+    state: str
+    active: bool
+    created_at: float
+    run_id: int | None
+    hyperparameters: dict[str, Any]
+    metrics: dict[str, MetricValue]
+    protocol: dict[str, Any]
+    ratings: int
+    users: int
+    movies: int
+    data_fingerprint: str
+    size_bytes: int
+    activated_at: float | None
+    activated_by: str | None
+    note: str
+
+
+@dataclass(frozen=True, slots=True)
+class DataStatistics:
+    """Counts of what the store holds; ``genres`` maps a genre to its number of movies."""
+
+    users: int
+    movies: int
+    ratings: int
+    density: float
+    mean_rating: float | None
+    first_rated_at: int | None
+    last_rated_at: int | None
+    rating_counts: dict[float, int]
+    genres: dict[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class RejectedRow:
+    """A row that an import set aside: the file's name, the line's number in it (from 1), and why."""
+
+    file: str
+    line: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class ImportResult:
+    """What an import did; ``rejected`` holds the first 100 of ``rows_rejected`` rows."""
+
+    ratings_added: int = 0
+    ratings_updated: int = 0
+    ratings_unchanged: int = 0
+    movies_added: int = 0
+    users_added: int = 0
+    rows_rejected: int = 0
+    rejected: tuple[RejectedRow, ...] = field(default_factory=tuple)
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A piece of background work; ``progress`` in 0..1, ``message`` says what is being done now."""
+
+    job_id: int
+    kind: str
+    state: JobState
+    progress: float
+    message: str
+    result: ImportResult | None
+    error: str | None
+    created_at: float
+    ended_at: float | None
