@@ -1,0 +1,189 @@
+"""The ranker: one linear model from what a user rated to every movie's score (EASE)."""
+
+from __future__ import annotations
+
+from typing import Any, Self
+
+import numba as nb
+import numpy as np
+import scipy.linalg
+import scipy.sparse as sp
+from numpy.typing import NDArray
+from pydantic import Field
+
+from engine.dataset.interactions import Float32, Int32, Interactions
+from engine.errors import NotReady
+from engine.models.base import Arrays, ModelConfig, Ranker
+
+HIGH, MIDDLE = (
+    0.75,
+    0.5,
+)  # where a rating counts as high or middling, as parts of the way from the lowest to the highest
+
+
+class ItemSimilarityConfig(ModelConfig):
+    """Hyperparameters of the ranker."""
+
+    l2: float = Field(100, gt=0, le=1e6, title="L2", description="Ridge penalty; larger data want a larger one.")
+    min_ratings: int = Field(
+        4, ge=1, le=1000, title="Fewest ratings", description="Movies with fewer ratings get no similarities."
+    )
+    max_movies: int = Field(
+        12_000, ge=10, le=40_000, title="Most movies", description="Only so many of the most rated movies."
+    )
+    high_weight: float = Field(
+        1.0, ge=0, le=1, title="Weight of a high rating", description="What a rating in the top quarter counts."
+    )
+    middle_weight: float = Field(
+        0.6, ge=0, le=1, title="Weight of a middling rating", description="What one above the middle counts."
+    )
+    low_weight: float = Field(
+        0.1, ge=0, le=1, title="Weight of a low rating", description="What one below the middle counts."
+    )
+
+
+def _add_rows(weights: Float32, rows: Int32, scale: Float32) -> Float32:
+    out = np.zeros(weights.shape[1], np.float32)
+    for n in range(len(rows)):
+        row, factor = weights[rows[n]], scale[n]
+        for i in range(len(out)):
+            out[i] += factor * row[i]
+    return out
+
+
+_weighted_rows = nb.njit(nogil=True, fastmath=True, cache=True)(_add_rows)
+
+
+class ItemSimilarityRanker(Ranker):
+    """EASE on ratings weighted by how high they are.
+
+    Steck, "Embarrassingly shallow autoencoders for sparse data" (WWW 2019): with G the weighted co-occurrence of movies
+    and P the inverse of G + l2 I, the weights are ``B[j, i] = -P[j, i] / P[i, i]``, 0 on the diagonal. A user's scores are
+    ``x B`` with x the user's weighted history, so each past rating's share in a score is exact.
+
+    Attributes:
+        movies_: int32[m], the catalogue index of each movie that has weights.
+        weights_: float32[m, m], row j holds what having rated movie j adds to every movie.
+        position_: int32[n_movies], the row of a movie of the catalogue, -1 without one.
+    """
+
+    kind = "item_similarity"
+    config: ItemSimilarityConfig
+
+    def __init__(self, config: ItemSimilarityConfig | None = None) -> None:
+        self.config = config or ItemSimilarityConfig()
+
+    def fit(self, data: Interactions) -> Self:
+        """Learn from ratings: time and memory grow with the cube and the square of the number of movies kept.
+
+        Raises:
+            NotReady: no movie has ``min_ratings`` ratings.
+        """
+        self.scale_ = data.scale
+        self._keep(data)
+        columns = self.position_[data.items]
+        kept = columns >= 0
+        history = sp.csr_matrix(
+            (self.weigh(data.ratings[kept]), (data.users[kept], columns[kept])),
+            (data.n_users, len(self.movies_)),
+            np.float32,
+        )
+        self.weights_ = _solve((history.T @ history).toarray(), self.config.l2)
+        self.bind(data)
+        return self
+
+    def _keep(self, data: Interactions) -> None:
+        counts = data.movie_counts
+        enough = np.flatnonzero(counts >= self.config.min_ratings)
+        if not len(enough):
+            raise NotReady(f"No movie has {self.config.min_ratings} ratings yet. Import more ratings, then train.")
+        most_rated = enough[np.argsort(-counts[enough], kind="stable")[: self.config.max_movies]]
+        self.movies_ = np.sort(most_rated).astype(np.int32)
+        self.position_ = np.full(data.n_movies, -1, np.int32)
+        self.position_[self.movies_] = np.arange(len(self.movies_), dtype=np.int32)
+
+    def weigh(self, ratings: Float32) -> Float32:
+        """float32[n]: what each rating counts in a history."""
+        low, high = self.scale_
+        part = (ratings - low) / (high - low)
+        config = self.config
+        weight = np.where(
+            part >= HIGH, config.high_weight, np.where(part >= MIDDLE, config.middle_weight, config.low_weight)
+        )
+        return weight.astype(np.float32)
+
+    def _rows(self, items: Int32, ratings: Float32) -> tuple[NDArray[np.intp], Int32, Float32]:
+        """Which entries of a history have weights, their rows, and what they count."""
+        known = np.flatnonzero((items >= 0) & (items < len(self.position_)))
+        rows = self.position_[items[known]]
+        known, rows = known[rows >= 0], rows[rows >= 0]
+        return known, rows, self.weigh(ratings[known])
+
+    def score_history(self, items: Int32, ratings: Float32) -> Float32:
+        """float32[n_movies]: the scores for a history; 0 for movies without weights."""
+        _, rows, weight = self._rows(items, ratings)
+        scores = np.zeros(len(self.position_), np.float32)
+        scores[self.movies_] = _weighted_rows(self.weights_, rows, weight)
+        return scores
+
+    def shares(self, items: Int32, ratings: Float32, movie: int) -> Float32:
+        """float32[len(items)]: what each past rating adds to the score of one movie; they sum to it."""
+        out = np.zeros(len(items), np.float32)
+        column = self.position_[movie] if 0 <= movie < len(self.position_) else -1
+        if column >= 0:
+            known, rows, weight = self._rows(items, ratings)
+            out[known] = weight * self.weights_[rows, column]
+        return out
+
+    def arrays(self) -> Arrays:
+        """What was learned, by name."""
+        return {
+            "weights": self.weights_,
+            "movies": self.movies_,
+            "constants": np.array([len(self.position_), *self.scale_], np.float64),
+        }
+
+    @classmethod
+    def from_arrays(cls, config: ModelConfig, arrays: Arrays) -> Self:
+        """The ranker that ``arrays()`` was taken from."""
+        ranker = cls(ItemSimilarityConfig.model_validate(config.model_dump()))
+        n_movies, low, high = arrays["constants"].tolist()
+        ranker.scale_ = (low, high)
+        ranker.weights_, ranker.movies_ = arrays["weights"], arrays["movies"]
+        ranker.position_ = np.full(int(n_movies), -1, np.int32)
+        ranker.position_[ranker.movies_] = np.arange(len(ranker.movies_), dtype=np.int32)
+        return ranker
+
+
+def _solve(gram: NDArray[Any], l2: float) -> Float32:
+    """EASE's weights from the co-occurrence matrix, by Cholesky factorisation in float32, in place.
+
+    The matrix is symmetric, so its transpose is the column-major copy that LAPACK wants, at no cost.
+    """
+    matrix = np.ascontiguousarray(gram, np.float32)
+    matrix[np.diag_indices_from(matrix)] += np.float32(l2)
+    factor, info = scipy.linalg.lapack.spotrf(matrix.T, lower=1, overwrite_a=1)
+    if info == 0:
+        inverse, info = scipy.linalg.lapack.spotri(factor, lower=1, overwrite_c=1)
+    if info != 0:
+        raise np.linalg.LinAlgError(
+            f"The co-occurrence matrix is not positive definite (LAPACK info {info}); raise l2."
+        )
+    upper = inverse.T  # row-major view of the result: its upper triangle is filled
+    return _weights(upper)
+
+
+def _weights_from_upper(upper: Float32) -> Float32:
+    size = len(upper)
+    for j in range(size):
+        for i in range(j):
+            upper[j, i] = upper[i, j]
+    diagonal = np.diag(upper).copy()
+    for j in range(size):
+        for i in range(size):
+            upper[j, i] = -upper[j, i] / diagonal[i]
+        upper[j, j] = 0
+    return upper
+
+
+_weights = nb.njit(nogil=True, cache=True)(_weights_from_upper)

@@ -1,0 +1,262 @@
+"""Biased matrix factorisation: Surprise's SVD with its inner loop compiled, fed by arrays."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Hashable
+from typing import Any, Literal, Self
+
+import numba as nb
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field
+from surprise import SVD
+
+from engine.dataset.interactions import Float32, Int32, Interactions
+from engine.models.base import Arrays, ModelConfig, RatingModel
+
+INITIAL_SPREAD = 0.1  # standard deviation of the first factors, as in Surprise
+LANES = 32  # float32 factors the compiled loop takes in one stride; rows are padded to it while training
+
+
+class MatrixFactorizationConfig(ModelConfig):
+    """Hyperparameters of the factorisation. The defaults were chosen by cross-validation inside training data."""
+
+    factors: int = Field(
+        100, ge=1, le=1000, title="Factors", description="Length of the vector learned for each user and movie."
+    )
+    epochs: int = Field(50, ge=1, le=1000, title="Epochs", description="Passes over all ratings, at most.")
+    learning_rate: float = Field(
+        0.01, gt=0, le=1, title="Learning rate", description="Step of each correction; too high diverges."
+    )
+    regularization: float = Field(
+        0.1, ge=0, le=10, title="Regularization", description="Pull of biases and factors towards zero."
+    )
+    patience: int = Field(
+        5,
+        ge=0,
+        le=1000,
+        title="Patience",
+        description="Stop after so many epochs without a better validation RMSE; 0 never stops early.",
+    )
+    seed: int = Field(
+        0, ge=0, le=2**32 - 1, title="Seed", description="Start of the random numbers; equal seeds give equal models."
+    )
+    precision: Literal["float32", "float64"] = Field(
+        "float32", title="Precision", description="float32 is fast; float64 repeats Surprise's SVD digit by digit."
+    )
+
+
+def _epoch(
+    users: Int32,
+    movies: Int32,
+    ratings: NDArray[Any],
+    bu: NDArray[Any],
+    bi: NDArray[Any],
+    pu: NDArray[Any],
+    qi: NDArray[Any],
+    mean: Any,
+    rate: Any,
+    regularization: Any,
+) -> float:
+    """One pass of stochastic gradient descent in the order of the rows; returns the mean squared error before each step.
+
+    The updates are those of Koren, Bell and Volinsky, "Matrix factorization techniques for recommender systems" (2009),
+    written as Surprise writes them, so that float64 repeats its rounding.
+    """
+    zero = pu.dtype.type(0)
+    squared = 0.0
+    for n in range(len(ratings)):
+        u, i = users[n], movies[n]
+        dot = zero
+        for f in range(pu.shape[1]):
+            dot += qi[i, f] * pu[u, f]
+        error = ratings[n] - (mean + bu[u] + bi[i] + dot)
+        squared += error * error
+        bu[u] += rate * (error - regularization * bu[u])
+        bi[i] += rate * (error - regularization * bi[i])
+        for f in range(pu.shape[1]):
+            p, q = pu[u, f], qi[i, f]
+            pu[u, f] += rate * (error * q - regularization * p)
+            qi[i, f] += rate * (error * p - regularization * q)
+    return squared / len(ratings)
+
+
+def _pairs(
+    users: Int32,
+    movies: Int32,
+    mean: Any,
+    bu: NDArray[Any],
+    bi: NDArray[Any],
+    pu: NDArray[Any],
+    qi: NDArray[Any],
+    low: Any,
+    high: Any,
+) -> Float32:
+    """The rating of each pair; an index outside the arrays adds nothing."""
+    out = np.empty(len(users), np.float32)
+    for n in range(len(users)):
+        u, i = users[n], movies[n]
+        known_user, known_movie = 0 <= u < len(bu), 0 <= i < len(bi)
+        value = mean
+        if known_user:
+            value += bu[u]
+        if known_movie:
+            value += bi[i]
+        if known_user and known_movie:
+            for f in range(pu.shape[1]):
+                value += pu[u, f] * qi[i, f]
+        out[n] = min(max(value, low), high)
+    return out
+
+
+_exact_epoch = nb.njit(nogil=True, cache=True)(_epoch)
+_fast_epoch = nb.njit(nogil=True, fastmath=True, cache=True)(_epoch)
+_predict_pairs = nb.njit(nogil=True, cache=True)(_pairs)
+
+
+class MatrixFactorizationModel(RatingModel, SVD):  # type: ignore[misc]  # Surprise carries no types
+    """``mean + user bias + movie bias + user factors . movie factors``, learned by stochastic gradient descent.
+
+    Attributes:
+        mean_: the mean rating of the training part.
+        user_bias_, movie_bias_: [n_users], [n_movies].
+        user_factors_, movie_factors_: [n_users, factors], [n_movies, factors]; zeros where nothing was rated.
+    """
+
+    kind = "svd"
+    config: MatrixFactorizationConfig
+
+    def __init__(self, config: MatrixFactorizationConfig | None = None) -> None:
+        self.config = config or MatrixFactorizationConfig()
+        SVD.__init__(
+            self,
+            n_factors=self.config.factors,
+            n_epochs=self.config.epochs,
+            lr_all=self.config.learning_rate,
+            reg_all=self.config.regularization,
+            random_state=self.config.seed,
+        )
+
+    def epochs(self, data: Interactions) -> Generator[float, None, None]:
+        """Learn from ratings in the order Surprise does: user by user, each user's ratings in their own order."""
+        order = data.by_user.order
+        self.scale_ = data.scale
+        known = data.user_counts > 0, data.movie_counts > 0
+        yield from self._descend(data.users[order], data.items[order], data.ratings[order], data.mean, known)
+
+    def sgd(self, trainset: Any) -> None:
+        """Surprise's hook: learn from one of its training sets; its own ``estimate`` then works."""
+        users, movies, ratings = (np.array(column) for column in zip(*trainset.all_ratings(), strict=True))
+        self.scale_ = trainset.rating_scale
+        known = np.ones(trainset.n_users, bool), np.ones(trainset.n_items, bool)
+        rows = users.astype(np.int32), movies.astype(np.int32), ratings
+        for _ in self._descend(*rows, trainset.global_mean, known):
+            pass
+        self.bu, self.bi, self.pu, self.qi = self.user_bias_, self.movie_bias_, self.user_factors_, self.movie_factors_
+
+    def _descend(
+        self,
+        users: Int32,
+        movies: Int32,
+        ratings: NDArray[Any],
+        mean: float,
+        known: tuple[NDArray[np.bool_], NDArray[np.bool_]],
+    ) -> Generator[float, None, None]:
+        dtype = np.dtype(self.config.precision).type
+        step = _exact_epoch if dtype is np.float64 else _fast_epoch
+        pu, qi = self._first_factors(*known)
+        bu, bi = np.zeros(len(pu), dtype), np.zeros(len(qi), dtype)
+        constants = dtype(mean), dtype(self.config.learning_rate), dtype(self.config.regularization)
+        ratings = ratings.astype(dtype)
+        self.mean_, self.user_bias_, self.movie_bias_ = float(mean), bu, bi
+        self.user_factors_, self.movie_factors_ = pu[:, : self.config.factors], qi[:, : self.config.factors]
+        for _ in range(self.config.epochs):
+            yield step(users, movies, ratings, bu, bi, pu, qi, *constants)
+
+    def _first_factors(self, users: NDArray[np.bool_], movies: NDArray[np.bool_]) -> tuple[NDArray[Any], NDArray[Any]]:
+        """Normal random factors, zero for whoever has no rating; float64 draws the very numbers that Surprise draws."""
+        factors = self.config.factors
+        if self.config.precision == "float64":
+            old = np.random.RandomState(self.config.seed)
+            drawn = [old.normal(0, INITIAL_SPREAD, (len(known), factors)) for known in (users, movies)]
+        else:
+            rng = np.random.default_rng(self.config.seed)
+            drawn = []
+            for known in (users, movies):
+                padded = np.zeros((len(known), -(-factors // LANES) * LANES), np.float32)
+                padded[:, :factors] = rng.standard_normal((len(known), factors), np.float32) * np.float32(
+                    INITIAL_SPREAD
+                )
+                drawn.append(padded)
+        for matrix, known in zip(drawn, (users, movies), strict=True):
+            matrix[~known] = 0
+        return drawn[0], drawn[1]
+
+    def predict_indices(self, users: Int32, movies: Int32) -> Float32:
+        """float32[n]: the rating of each pair of indices, clipped to the scale; an unknown side adds nothing."""
+        learned = self.user_bias_, self.movie_bias_, self.user_factors_, self.movie_factors_
+        return _predict_pairs(users, movies, self.mean_, *learned, *self.scale_)  # type: ignore[no-any-return]
+
+    def get_user_embedding(self, user_id: Hashable) -> Float32:
+        """float32[factors]: the user's factors; zeros for an unknown user."""
+        return _row(self.user_factors_, self.user_ids_.index(user_id))
+
+    def get_movie_embedding(self, movie_id: Hashable) -> Float32:
+        """float32[factors]: the movie's factors; zeros for an unknown movie."""
+        return _row(self.movie_factors_, self.movie_ids_.index(movie_id))
+
+    def user_vector(self, user: int) -> Float32:
+        """float32[1 + factors]: bias and factors of a learned user; zeros for an unknown one."""
+        if not 0 <= user < len(self.user_bias_):
+            return np.zeros(1 + self.config.factors, np.float32)
+        return np.concatenate([self.user_bias_[user : user + 1], self.user_factors_[user]]).astype(np.float32)
+
+    def fold_in_user(self, movies: Int32, ratings: Float32) -> Float32:
+        """float32[1 + factors]: bias and factors that fit these ratings best, the movies' own being kept.
+
+        Ridge regression of the residuals on ``[1, movie factors]``. The penalty is ``regularization`` a rating, which is
+        what the gradient descent applies: the normal equations of alternating least squares (Zhou, Wilkinson, Schreiber
+        and Pan 2008, "Large-scale parallel collaborative filtering for the Netflix prize").
+        """
+        known = (movies >= 0) & (movies < len(self.movie_bias_))
+        movies, ratings = movies[known], ratings[known]
+        if not len(movies):
+            return np.zeros(1 + self.config.factors, np.float32)
+        design = np.empty((len(movies), 1 + self.config.factors))
+        design[:, 0] = 1
+        design[:, 1:] = self.movie_factors_[movies]
+        target = ratings - self.mean_ - self.movie_bias_[movies]
+        gram = design.T @ design
+        # The smallest penalty keeps the equations solvable when regularization is 0.
+        gram[np.diag_indices_from(gram)] += max(self.config.regularization, 1e-6) * len(movies)
+        return np.linalg.solve(gram, design.T @ target).astype(np.float32)
+
+    def predict_vector(self, vector: Float32, movies: Int32) -> Float32:
+        """float32[n]: the ratings that a user with this bias and these factors gives, clipped to the scale."""
+        bias, factors = vector[:1], vector[1:].reshape(1, -1)
+        learned = bias, self.movie_bias_, factors, self.movie_factors_
+        return _predict_pairs(np.zeros(len(movies), np.int32), movies, self.mean_, *learned, *self.scale_)  # type: ignore[no-any-return]
+
+    def arrays(self) -> Arrays:
+        """What was learned; the first array holds the mean and the scale."""
+        return {
+            "constants": np.array([self.mean_, *self.scale_], np.float64),
+            "user_bias": self.user_bias_,
+            "movie_bias": self.movie_bias_,
+            "user_factors": np.ascontiguousarray(self.user_factors_),
+            "movie_factors": np.ascontiguousarray(self.movie_factors_),
+        }
+
+    @classmethod
+    def from_arrays(cls, config: ModelConfig, arrays: Arrays) -> Self:
+        """The model that ``arrays()`` was taken from."""
+        model = cls(MatrixFactorizationConfig.model_validate(config.model_dump()))
+        mean, low, high = arrays["constants"].tolist()
+        model.mean_, model.scale_ = mean, (low, high)
+        model.user_bias_, model.movie_bias_ = arrays["user_bias"], arrays["movie_bias"]
+        model.user_factors_, model.movie_factors_ = arrays["user_factors"], arrays["movie_factors"]
+        return model
+
+
+def _row(factors: NDArray[Any], index: int) -> Float32:
+    return factors[index].astype(np.float32) if index >= 0 else np.zeros(factors.shape[1], np.float32)

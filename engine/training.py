@@ -1,0 +1,99 @@
+"""The one loop that trains: it times, reports, cancels, stops early and notices divergence. Models only yield epochs."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from threading import Event
+
+import numpy as np
+
+from engine.dataset.interactions import Interactions
+from engine.errors import Cancelled, TrainingDiverged
+from engine.models.base import Arrays, OnEpoch, RatingModel
+from engine.types import EpochReport
+
+
+def run_epochs(
+    model: RatingModel,
+    data: Interactions,
+    *,
+    validation: Interactions | None = None,
+    patience: int = 0,
+    on_epoch: OnEpoch | None = None,
+    cancelled: Event | None = None,
+    clock: Callable[[], float] = time.perf_counter,
+) -> list[EpochReport]:
+    """Train a model on ratings, epoch by epoch.
+
+    Args:
+        model: what learns; usable after each epoch.
+        data: what it learns from.
+        validation: ratings to measure after each epoch; they never reach the model.
+        patience: stop after so many epochs without a better validation RMSE and go back to the best epoch; 0 never stops.
+        on_epoch: told of each epoch as it ends.
+        cancelled: asked between epochs.
+        clock: seconds, monotonic.
+
+    Returns:
+        The epochs that ran. With patience the model holds the epoch of the lowest validation RMSE.
+
+    Raises:
+        Cancelled: ``cancelled`` was set.
+        TrainingDiverged: the loss became infinite or not a number.
+    """
+    history: list[EpochReport] = []
+    best, kept = float("inf"), _Kept()
+    started = clock()
+    for number, loss in enumerate(model.epochs(data), start=1):
+        if not np.isfinite(loss):
+            raise TrainingDiverged(
+                f"The loss became {loss} in epoch {number}: the model diverged. A lower learning rate or more regularization helps."
+            )
+        rmse = None if validation is None else validation_rmse(model, validation)
+        report = EpochReport(number, model.total_epochs, float(loss), rmse, clock() - started)
+        history.append(report)
+        if on_epoch is not None:
+            on_epoch(report)
+        if cancelled is not None and cancelled.is_set():
+            raise Cancelled(f"Cancelled after epoch {number} of {model.total_epochs}.")
+        if patience and rmse is not None:
+            if rmse < best:
+                best = rmse
+                kept.keep(model, number)
+            elif number - kept.epoch >= patience:
+                break
+        started = clock()
+    kept.restore(model)
+    return history
+
+
+def best_epoch(history: list[EpochReport]) -> int:
+    """The epoch of the lowest validation RMSE (the last one where nothing was validated); at least 1."""
+    measured = [report for report in history if report.validation_rmse is not None]
+    if not measured:
+        return max(len(history), 1)
+    return min(measured, key=lambda report: report.validation_rmse or 0.0).epoch
+
+
+def validation_rmse(model: RatingModel, part: Interactions) -> float:
+    """Root mean squared error of a model on ratings it has not seen, in rating units."""
+    error = model.predict_indices(part.users, part.items) - part.ratings
+    return float(np.sqrt(np.mean(error.astype(np.float64) ** 2)))
+
+
+class _Kept:
+    """A copy of the best epoch's arrays."""
+
+    def __init__(self) -> None:
+        self.epoch = 0
+        self._arrays: Arrays = {}
+
+    def keep(self, model: RatingModel, epoch: int) -> None:
+        self.epoch = epoch
+        self._arrays = {name: array.copy() for name, array in model.arrays().items()}
+
+    def restore(self, model: RatingModel) -> None:
+        if self._arrays:
+            best = type(model).from_arrays(model.config, self._arrays)
+            model.__dict__.update({name: value for name, value in vars(best).items() if name.endswith("_")})
