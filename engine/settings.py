@@ -13,20 +13,25 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix="MARQUEE_", frozen=True, extra="ignore")
 
-    database_url: str = Field("sqlite:///var/marquee.db", description="The SQLite file, as sqlite:///relative or sqlite:////absolute.")
+    database_url: str = Field(
+        "sqlite:///var/marquee.db", description="The SQLite file, as sqlite:///relative or sqlite:////absolute."
+    )
     host: str = Field("127.0.0.1", description="The address to listen on.")
     port: int = Field(8501, ge=1, le=65535, description="The port of the console and the API.")
     api_key: SecretStr | None = Field(None, description="When set, API requests need it in the X-API-Key header.")
     demo: bool = Field(True, description="Import the demo ratings and train on them when the store is empty.")
     rating_min: float = Field(0.5, description="The lowest rating of the scale.")
     rating_max: float = Field(5.0, description="The highest rating of the scale.")
-    personal_from: int = Field(10, ge=1, le=1000, description="Ratings from which a list is purely personal; below, popularity is blended in.")
-    keep_versions: int = Field(10, ge=1, description="How many model versions to keep besides the active one.")
+    personal_from: int = Field(
+        10, ge=1, le=1000, description="Ratings from which a list is purely personal; below, popularity is blended in."
+    )
 
     @model_validator(mode="after")
     def _scale_is_ordered(self) -> Settings:
         if not self.rating_min < self.rating_max:
-            raise ValueError(f"MARQUEE_RATING_MIN ({self.rating_min}) must be below MARQUEE_RATING_MAX ({self.rating_max}).")
+            raise ValueError(
+                f"MARQUEE_RATING_MIN ({self.rating_min}) must be below MARQUEE_RATING_MAX ({self.rating_max})."
+            )
         return self
 
     @property

@@ -1,4 +1,4 @@
-"""The one loop that trains: it times, reports, cancels, stops early and notices divergence. Models only yield epochs."""
+"""The one loop that trains: times, reports, cancels, stops early, notices divergence. Models only yield epochs."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def run_epochs(
         model: what learns; usable after each epoch.
         data: what it learns from.
         validation: ratings to measure after each epoch; they never reach the model.
-        patience: stop after so many epochs without a better validation RMSE and go back to the best epoch; 0 never stops.
+        patience: stop after so many epochs without a better validation RMSE, back at the best one; 0 never stops.
         on_epoch: told of each epoch as it ends.
         cancelled: asked between epochs.
         clock: seconds, monotonic.
@@ -48,7 +48,8 @@ def run_epochs(
     for number, loss in enumerate(model.epochs(data), start=1):
         if not np.isfinite(loss):
             raise TrainingDiverged(
-                f"The loss became {loss} in epoch {number}: the model diverged. A lower learning rate or more regularization helps."
+                f"The loss became {loss} in epoch {number}: the model diverged. "
+                "A lower learning rate or more regularization helps."
             )
         rmse = None if validation is None else validation_rmse(model, validation)
         report = EpochReport(number, model.total_epochs, float(loss), rmse, clock() - started)

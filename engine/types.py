@@ -43,7 +43,7 @@ class RatedMovie:
 
 @dataclass(frozen=True, slots=True)
 class RecommendedItem:
-    """One place of a list. ``score`` orders the list; ``predicted_rating`` and ``interval`` (90%) are in the rating scale.
+    """One place of a list. ``score`` orders it; ``predicted_rating`` and ``interval`` (90%) are in the rating scale.
 
     ``confidence`` is 1 minus the width of the interval over the width of the scale; ``interval`` and ``confidence`` are
     None where the version has no calibration (too few held-out ratings).
@@ -129,7 +129,10 @@ class SimilarMovie:
 
 @dataclass(frozen=True, slots=True)
 class GenreMatch:
-    """How the user rates the movie's genres: mean of the user's ratings in a genre less the user's mean, and their count."""
+    """How the user rates the movie's genres, in rating units.
+
+    Each genre comes with the mean of the user's ratings in it less the user's mean, and how many ratings that is.
+    """
 
     score: float
     genres: tuple[tuple[str, float, int], ...]

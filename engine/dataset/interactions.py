@@ -30,7 +30,11 @@ class IdIndex:
     """
 
     def __init__(self, ids: Sequence[Hashable] | NDArray[Any] | pd.Index) -> None:
-        self.ids = ids if isinstance(ids, pd.Index) else pd.Index(np.asarray(ids, dtype=object) if isinstance(ids, list) else ids)
+        self.ids = (
+            ids
+            if isinstance(ids, pd.Index)
+            else pd.Index(np.asarray(ids, dtype=object) if isinstance(ids, list) else ids)
+        )
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -41,7 +45,7 @@ class IdIndex:
             found = self.ids.get_loc(raw)
         except (KeyError, TypeError):
             return -1
-        return int(found)
+        return found if isinstance(found, int) else -1
 
     def indices(self, raw: Iterable[Hashable]) -> Int32:
         """int32[n]: the index of each raw id, -1 where it is unknown."""
@@ -97,7 +101,7 @@ def split_genres(value: Any) -> tuple[str, ...]:
 
 @dataclass(frozen=True)
 class Rows:
-    """Rows grouped by a key (compressed sparse rows): group k is ``order[start[k]:start[k + 1]]``, in the rows' own order."""
+    """Rows grouped by a key: group k is ``order[start[k]:start[k + 1]]``, in the rows' own order."""
 
     start: Int64
     order: Int64
@@ -175,7 +179,7 @@ class Interactions:
         blank = [None] * len(catalogue)
         titles = [
             str(raw) if not isinstance(title, str) else title
-            for raw, title in zip(raw_movies, catalogue["title"] if "title" in catalogue else blank, strict=True)
+            for raw, title in zip(raw_movies, catalogue.get("title", blank), strict=True)
         ]
         table = MovieTable.build(
             titles,
@@ -244,4 +248,6 @@ class Interactions:
     def subset(self, rows: NDArray[Any]) -> Interactions:
         """The same users and movies with only some ratings; ``rows`` is a mask or row numbers."""
         times = None if self.timestamps is None else self.timestamps[rows]
-        return replace(self, users=self.users[rows], items=self.items[rows], ratings=self.ratings[rows], timestamps=times)
+        return replace(
+            self, users=self.users[rows], items=self.items[rows], ratings=self.ratings[rows], timestamps=times
+        )

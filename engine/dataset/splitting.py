@@ -52,6 +52,32 @@ def split_random(data: Interactions, fraction: float = 0.2, seed: int = 0) -> Sp
     return _parts(data, test)
 
 
+@dataclass(frozen=True)
+class HeldOut:
+    """Three disjoint parts: ``fit`` is learned from, ``validation`` chooses and calibrates, ``test`` judges.
+
+    A part is None where the ratings are too few to fill it. ``train`` is all but the test part.
+    """
+
+    fit: Interactions
+    validation: Interactions | None
+    train: Interactions
+    test: Interactions | None
+
+
+def hold_out(data: Interactions, test: float = 0.2, validation: float = 0.1) -> HeldOut:
+    """Each user's last ratings by time judge; of those before, the last validate."""
+    try:
+        outer = split_by_user_time(data, test)
+    except InvalidInput:
+        return HeldOut(data, None, data, None)
+    try:
+        inner = split_by_user_time(outer.train, validation)
+    except InvalidInput:
+        return HeldOut(outer.train, None, outer.train, outer.test)
+    return HeldOut(inner.train, inner.test, outer.train, outer.test)
+
+
 def _parts(data: Interactions, test: NDArray[np.bool_]) -> Split:
     if not test.any() or test.all():
         raise InvalidInput(f"{len(data)} ratings are too few to hold some out.", field="fraction")

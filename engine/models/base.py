@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Generator, Hashable, Iterable, Mapping
+from collections.abc import Callable, Generator, Hashable, Iterable
 from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
-from engine.dataset.interactions import Float32, IdIndex, Int32, Interactions
+from engine.dataset.interactions import Float32, IdIndex, Int32, Interactions, Rows
 from engine.types import EpochReport
 
+Vector = NDArray[Any]
 Arrays = dict[str, NDArray[Any]]
 OnEpoch = Callable[[EpochReport], None]
 
@@ -35,7 +36,7 @@ class RatingModel(ABC):
     user_ids_: IdIndex
     movie_ids_: IdIndex
     scale_: tuple[float, float]
-    seen_: Mapping[int, Int32] | Any
+    seen_: tuple[Rows, Int32]
 
     @abstractmethod
     def epochs(self, data: Interactions) -> Generator[float, None, None]:
@@ -44,6 +45,18 @@ class RatingModel(ABC):
     @abstractmethod
     def predict_indices(self, users: Int32, movies: Int32) -> Float32:
         """float32[n]: the rating of each pair of indices, clipped to the scale."""
+
+    @abstractmethod
+    def user_vector(self, user: int) -> Vector:
+        """float[d]: what was learned of a user; a vector that says nothing for an unknown one."""
+
+    @abstractmethod
+    def fold_in_user(self, movies: Int32, ratings: Float32) -> Vector:
+        """float[d]: the vector that fits these ratings, everything learned of the movies being kept."""
+
+    @abstractmethod
+    def predict_vector(self, vector: Vector, movies: Int32) -> Float32:
+        """float32[n]: the ratings that a user with this vector gives, clipped to the scale."""
 
     @abstractmethod
     def arrays(self) -> Arrays:
@@ -97,7 +110,8 @@ class Ranker(ABC):
     config: ModelConfig
     user_ids_: IdIndex
     movie_ids_: IdIndex
-    seen_: Any
+    seen_: tuple[Rows, Int32]
+    ratings_: Float32
 
     @abstractmethod
     def fit(self, data: Interactions) -> Self:

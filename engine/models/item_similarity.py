@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from engine.dataset.interactions import Float32, Int32, Interactions
-from engine.errors import NotReady
 from engine.models.base import Arrays, ModelConfig, Ranker
 
 HIGH, MIDDLE = (
@@ -58,8 +57,8 @@ class ItemSimilarityRanker(Ranker):
     """EASE on ratings weighted by how high they are.
 
     Steck, "Embarrassingly shallow autoencoders for sparse data" (WWW 2019): with G the weighted co-occurrence of movies
-    and P the inverse of G + l2 I, the weights are ``B[j, i] = -P[j, i] / P[i, i]``, 0 on the diagonal. A user's scores are
-    ``x B`` with x the user's weighted history, so each past rating's share in a score is exact.
+    and P the inverse of G + l2 I, the weights are ``B[j, i] = -P[j, i] / P[i, i]``, 0 on the diagonal. A user's scores
+    are ``x B`` with x the user's weighted history, so each past rating's share in a score is exact.
 
     Attributes:
         movies_: int32[m], the catalogue index of each movie that has weights.
@@ -74,11 +73,7 @@ class ItemSimilarityRanker(Ranker):
         self.config = config or ItemSimilarityConfig()
 
     def fit(self, data: Interactions) -> Self:
-        """Learn from ratings: time and memory grow with the cube and the square of the number of movies kept.
-
-        Raises:
-            NotReady: no movie has ``min_ratings`` ratings.
-        """
+        """Learn from ratings: time and memory grow with the cube and the square of the number of movies kept."""
         self.scale_ = data.scale
         self._keep(data)
         columns = self.position_[data.items]
@@ -94,9 +89,8 @@ class ItemSimilarityRanker(Ranker):
 
     def _keep(self, data: Interactions) -> None:
         counts = data.movie_counts
-        enough = np.flatnonzero(counts >= self.config.min_ratings)
-        if not len(enough):
-            raise NotReady(f"No movie has {self.config.min_ratings} ratings yet. Import more ratings, then train.")
+        # A catalogue in which no movie has enough still gets similarities, from what there is.
+        enough = np.flatnonzero(counts >= min(self.config.min_ratings, max(int(counts.max()), 1)))
         most_rated = enough[np.argsort(-counts[enough], kind="stable")[: self.config.max_movies]]
         self.movies_ = np.sort(most_rated).astype(np.int32)
         self.position_ = np.full(data.n_movies, -1, np.int32)
@@ -118,6 +112,10 @@ class ItemSimilarityRanker(Ranker):
         rows = self.position_[items[known]]
         known, rows = known[rows >= 0], rows[rows >= 0]
         return known, rows, self.weigh(ratings[known])
+
+    def count_known(self, items: Int32) -> int:
+        """How many movies of a history have weights."""
+        return len(self._rows(items, np.zeros(len(items), np.float32))[1])
 
     def score_history(self, items: Int32, ratings: Float32) -> Float32:
         """float32[n_movies]: the scores for a history; 0 for movies without weights."""

@@ -12,7 +12,7 @@ from pydantic import Field
 from surprise import SVD
 
 from engine.dataset.interactions import Float32, Int32, Interactions
-from engine.models.base import Arrays, ModelConfig, RatingModel
+from engine.models.base import Arrays, ModelConfig, RatingModel, Vector
 
 INITIAL_SPREAD = 0.1  # standard deviation of the first factors, as in Surprise
 LANES = 32  # float32 factors the compiled loop takes in one stride; rows are padded to it while training
@@ -58,7 +58,7 @@ def _epoch(
     rate: Any,
     regularization: Any,
 ) -> float:
-    """One pass of stochastic gradient descent in the order of the rows; returns the mean squared error before each step.
+    """One pass of stochastic gradient descent in the order of the rows; returns the mean squared error on the way.
 
     The updates are those of Koren, Bell and Volinsky, "Matrix factorization techniques for recommender systems" (2009),
     written as Surprise writes them, so that float64 repeats its rounding.
@@ -109,6 +109,7 @@ def _pairs(
     return out
 
 
+# Numba's cache tells the two apart by their argument types alone: float64 must only ever meet the exact one.
 _exact_epoch = nb.njit(nogil=True, cache=True)(_epoch)
 _fast_epoch = nb.njit(nogil=True, fastmath=True, cache=True)(_epoch)
 _predict_pairs = nb.njit(nogil=True, cache=True)(_pairs)
@@ -178,7 +179,9 @@ class MatrixFactorizationModel(RatingModel, SVD):  # type: ignore[misc]  # Surpr
         factors = self.config.factors
         if self.config.precision == "float64":
             old = np.random.RandomState(self.config.seed)
-            drawn = [old.normal(0, INITIAL_SPREAD, (len(known), factors)) for known in (users, movies)]
+            drawn: list[NDArray[Any]] = [
+                old.normal(0, INITIAL_SPREAD, (len(known), factors)) for known in (users, movies)
+            ]
         else:
             rng = np.random.default_rng(self.config.seed)
             drawn = []
@@ -195,7 +198,7 @@ class MatrixFactorizationModel(RatingModel, SVD):  # type: ignore[misc]  # Surpr
     def predict_indices(self, users: Int32, movies: Int32) -> Float32:
         """float32[n]: the rating of each pair of indices, clipped to the scale; an unknown side adds nothing."""
         learned = self.user_bias_, self.movie_bias_, self.user_factors_, self.movie_factors_
-        return _predict_pairs(users, movies, self.mean_, *learned, *self.scale_)  # type: ignore[no-any-return]
+        return _predict_pairs(users, movies, self.mean_, *learned, *self.scale_)
 
     def get_user_embedding(self, user_id: Hashable) -> Float32:
         """float32[factors]: the user's factors; zeros for an unknown user."""
@@ -205,23 +208,23 @@ class MatrixFactorizationModel(RatingModel, SVD):  # type: ignore[misc]  # Surpr
         """float32[factors]: the movie's factors; zeros for an unknown movie."""
         return _row(self.movie_factors_, self.movie_ids_.index(movie_id))
 
-    def user_vector(self, user: int) -> Float32:
-        """float32[1 + factors]: bias and factors of a learned user; zeros for an unknown one."""
+    def user_vector(self, user: int) -> Vector:
+        """float[1 + factors]: bias and factors of a learned user; zeros for an unknown one."""
         if not 0 <= user < len(self.user_bias_):
-            return np.zeros(1 + self.config.factors, np.float32)
-        return np.concatenate([self.user_bias_[user : user + 1], self.user_factors_[user]]).astype(np.float32)
+            return np.zeros(1 + self.config.factors, self.user_factors_.dtype)
+        return np.concatenate([self.user_bias_[user : user + 1], self.user_factors_[user]])
 
-    def fold_in_user(self, movies: Int32, ratings: Float32) -> Float32:
-        """float32[1 + factors]: bias and factors that fit these ratings best, the movies' own being kept.
+    def fold_in_user(self, movies: Int32, ratings: Float32) -> Vector:
+        """float[1 + factors]: bias and factors that fit these ratings best, the movies' own being kept.
 
-        Ridge regression of the residuals on ``[1, movie factors]``. The penalty is ``regularization`` a rating, which is
-        what the gradient descent applies: the normal equations of alternating least squares (Zhou, Wilkinson, Schreiber
+        Ridge regression of the residuals on ``[1, movie factors]``. The penalty is ``regularization`` a rating, as
+        the gradient descent applies it: the normal equations of alternating least squares (Zhou, Wilkinson, Schreiber
         and Pan 2008, "Large-scale parallel collaborative filtering for the Netflix prize").
         """
         known = (movies >= 0) & (movies < len(self.movie_bias_))
         movies, ratings = movies[known], ratings[known]
         if not len(movies):
-            return np.zeros(1 + self.config.factors, np.float32)
+            return np.zeros(1 + self.config.factors, self.user_factors_.dtype)
         design = np.empty((len(movies), 1 + self.config.factors))
         design[:, 0] = 1
         design[:, 1:] = self.movie_factors_[movies]
@@ -229,13 +232,13 @@ class MatrixFactorizationModel(RatingModel, SVD):  # type: ignore[misc]  # Surpr
         gram = design.T @ design
         # The smallest penalty keeps the equations solvable when regularization is 0.
         gram[np.diag_indices_from(gram)] += max(self.config.regularization, 1e-6) * len(movies)
-        return np.linalg.solve(gram, design.T @ target).astype(np.float32)
+        return np.linalg.solve(gram, design.T @ target).astype(self.user_factors_.dtype)
 
-    def predict_vector(self, vector: Float32, movies: Int32) -> Float32:
+    def predict_vector(self, vector: Vector, movies: Int32) -> Float32:
         """float32[n]: the ratings that a user with this bias and these factors gives, clipped to the scale."""
         bias, factors = vector[:1], vector[1:].reshape(1, -1)
         learned = bias, self.movie_bias_, factors, self.movie_factors_
-        return _predict_pairs(np.zeros(len(movies), np.int32), movies, self.mean_, *learned, *self.scale_)  # type: ignore[no-any-return]
+        return _predict_pairs(np.zeros(len(movies), np.int32), movies, self.mean_, *learned, *self.scale_)
 
     def arrays(self) -> Arrays:
         """What was learned; the first array holds the mean and the scale."""

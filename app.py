@@ -1,0 +1,73 @@
+"""The whole of Marquee as one ASGI app: the console at /, the API at /api, one process.
+
+``python app.py`` (what ``make run`` does) serves it; ``uvicorn app:app`` and ``streamlit run app.py`` work as well.
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import anyio
+import streamlit as st
+import uvicorn
+from starlette.middleware import Middleware
+from starlette.routing import Mount
+
+from engine.runtime import build
+from engine.settings import Settings
+from sidecar.app import create_api
+from sidecar.security import SecurityMiddleware, is_loopback, key_of
+
+SHELL = Path(__file__).parent / "pages" / "shell.py"
+GRACE_S = 5  # how long a stop waits for requests that are under way
+MOST_CONNECTIONS = 1000
+
+logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+settings = Settings()
+
+
+@asynccontextmanager
+async def lifespan(_: Any) -> AsyncIterator[None]:
+    """Open the store and start background work before the first request; end both after the last."""
+    runtime = await anyio.to_thread.run_sync(build, settings)
+    try:
+        await anyio.to_thread.run_sync(runtime.start)
+        yield
+    finally:
+        await anyio.to_thread.run_sync(runtime.stop)
+
+
+app = st.App(
+    SHELL,
+    lifespan=lifespan,
+    routes=[Mount("/api", create_api(settings))],
+    middleware=[Middleware(SecurityMiddleware, settings=settings)],
+)
+
+
+def serve() -> None:
+    """Serve until interrupted. Other machines are let in only with a key."""
+    if not is_loopback(settings.host) and key_of(settings) is None:
+        sys.exit(
+            f"MARQUEE_HOST is {settings.host}, which other machines can reach, but no MARQUEE_API_KEY is set. "
+            "Set a key, or listen on 127.0.0.1."
+        )
+    logging.getLogger(__name__).info("Marquee is at http://%s:%d (API under /api/docs)", settings.host, settings.port)
+    uvicorn.run(
+        app,
+        host=settings.host,
+        port=settings.port,
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=GRACE_S,
+        limit_concurrency=MOST_CONNECTIONS,
+    )
+
+
+if __name__ == "__main__":
+    serve()

@@ -1,0 +1,56 @@
+"""One model version: everything that was learned together and serves together."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.calibration import Calibration
+from engine.dataset.interactions import Float32
+from engine.models.base import Arrays, RatingModel
+from engine.models.catalog import MODELS, configure
+from engine.models.item_similarity import ItemSimilarityConfig, ItemSimilarityRanker
+
+
+@dataclass(frozen=True)
+class VersionBundle:
+    """A rating model, a ranker, popularity for cold start, and the calibration of intervals (None: too few ratings)."""
+
+    rating: RatingModel
+    ranker: ItemSimilarityRanker
+    popularity: Float32
+    calibration: Calibration | None
+
+    def config(self) -> dict[str, Any]:
+        """The hyperparameters, as JSON values."""
+        return {"model": self.rating.config.model_dump(), "ranker": self.ranker.config.model_dump()}
+
+    def arrays(self) -> Arrays:
+        """Every learned array under the name of its part, such as ``rating/user_bias``."""
+        parts: dict[str, Mapping[str, NDArray[Any]]] = {
+            "rating": self.rating.arrays(),
+            "ranker": self.ranker.arrays(),
+            "popularity": {"scores": self.popularity},
+        }
+        if self.calibration is not None:
+            parts["calibration"] = self.calibration.arrays()
+        return {f"{part}/{name}": array for part, arrays in parts.items() for name, array in arrays.items()}
+
+    @classmethod
+    def from_arrays(cls, kind: str, config: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> Self:
+        """The bundle that ``config()`` and ``arrays()`` were taken from."""
+
+        def part(name: str) -> Arrays:
+            return {key.partition("/")[2]: array for key, array in arrays.items() if key.startswith(f"{name}/")}
+
+        calibration = part("calibration")
+        return cls(
+            MODELS[kind].model.from_arrays(configure(kind, config["model"]), part("rating")),
+            ItemSimilarityRanker.from_arrays(ItemSimilarityConfig.model_validate(config["ranker"]), part("ranker")),
+            np.asarray(part("popularity")["scores"], np.float32),
+            Calibration.from_arrays(calibration) if calibration else None,
+        )

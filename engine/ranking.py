@@ -1,0 +1,84 @@
+"""The only way to a list: candidates, scores, drop what was seen, the n best, made more various where asked."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.dataset.interactions import Float32, Int32, MovieTable
+from engine.errors import InvalidInput
+
+NOTHING = np.empty(0, np.int32)
+
+
+def top(scores: Float32, n: int, *, drop: Int32 = NOTHING) -> NDArray[np.int64]:
+    """int64[<= n]: the indices of the n highest scores, best first; of equal scores the lower index comes first.
+
+    Args:
+        scores: float32[m]; those that are -inf or not a number never enter.
+        n: how many at most.
+        drop: indices that never enter; those outside 0..m-1 are ignored.
+    """
+    left = np.isfinite(scores) | (scores == np.inf)
+    left[drop[(drop >= 0) & (drop < len(scores))]] = False
+    indices = np.flatnonzero(left)
+    values = scores[indices]
+    if 0 < n < len(values):
+        threshold = np.partition(values, len(values) - n)[len(values) - n]
+        enough = values >= threshold
+        indices, values = indices[enough], values[enough]
+    # The sort is stable, and the indices rise: ties keep the lower index first.
+    return indices[np.argsort(-values, kind="stable")[:n]]
+
+
+def candidates(movies: MovieTable, *, genre: str | None = None, year_from: int | None = None) -> NDArray[np.bool_]:
+    """bool[n_movies]: which movies may enter a list. A movie of unknown year is no newer than any year.
+
+    Raises:
+        InvalidInput: no movie has such a genre.
+    """
+    allowed = np.ones(len(movies.titles), bool)
+    if genre is not None:
+        names = {name.casefold(): column for column, name in enumerate(movies.genre_names)}
+        if genre.casefold() not in names:
+            raise InvalidInput(
+                f"There is no genre {genre!r}. There are: {', '.join(movies.genre_names)}.", field="genre"
+            )
+        allowed &= movies.genres[:, names[genre.casefold()]]
+    if year_from is not None:
+        allowed &= movies.years >= year_from  # NaN compares as False
+    return allowed
+
+
+def diversify(
+    chosen: NDArray[np.int64], scores: Float32, genres: NDArray[np.bool_], n: int, strength: float
+) -> NDArray[np.int64]:
+    """int64[<= n]: a list in which each place weighs its score against its likeness to the places before it.
+
+    Maximal marginal relevance (Carbonell and Goldstein, SIGIR 1998) with scores scaled to 0..1 and the Jaccard index of
+    genres as likeness.
+
+    Args:
+        chosen: the candidates, best first.
+        scores: float32[n_movies].
+        genres: bool[n_movies, g].
+        n: how many at most.
+        strength: 0 keeps the order, 1 looks at likeness alone.
+    """
+    if not len(chosen):
+        return chosen
+    values = scores[chosen].astype(np.float64)
+    values = (values - values.min()) / max(values.max() - values.min(), 1e-12)
+    table = genres[chosen].astype(np.float64)
+    shared, sizes = table @ table.T, table.sum(1)
+    union = sizes[:, None] + sizes[None, :] - shared
+    likeness = np.divide(shared, union, out=np.ones_like(shared), where=union > 0)
+    picked: list[int] = []
+    nearest = np.zeros(len(chosen))
+    for _ in range(min(n, len(chosen))):
+        worth = (1 - strength) * values - strength * nearest
+        worth[picked] = -np.inf
+        best = int(np.argmax(worth))
+        picked.append(best)
+        nearest = np.maximum(nearest, likeness[best])
+    return chosen[picked]

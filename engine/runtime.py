@@ -1,0 +1,82 @@
+"""The composition root: puts store, services and threads together, and takes them apart again."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from store.database import Database
+from store.jobs import JobStore
+from store.models import MLModelManager
+from store.notices import NoticeStore
+from store.ratings import RatingStore
+from store.runs import RunStore
+
+from engine.errors import MarqueeError
+from engine.services import Services, use
+from engine.services.library import LibraryService
+from engine.services.serving import ServingService
+from engine.services.training import TrainingService
+from engine.services.versions import VersionService
+from engine.settings import Settings
+
+log = logging.getLogger(__name__)
+
+
+@dataclass
+class Runtime:
+    """One running Marquee. ``start`` once, ``stop`` once."""
+
+    settings: Settings
+    database: Database
+    services: Services
+
+    def start(self) -> None:
+        """Serve the active version and begin background work; on an empty store, import the demo if it is wanted."""
+        self.services.library.start()
+        self.services.serving.load_active()
+        self.services.training.start()
+        use(self.services)
+        if self.services.library.statistics().ratings:
+            self._train_first()
+        elif self.settings.demo:
+            self.services.library.import_demo()
+
+    def stop(self) -> None:
+        """End background work, then close the store; every acknowledged write is already on disk."""
+        use(None)
+        self.services.library.close()
+        self.services.training.close()
+        self.database.close()
+
+    def data_changed(self) -> None:
+        """After an import: serve what is new, and train the first version if there is none."""
+        self.services.serving.refresh()
+        self._train_first()
+
+    def _train_first(self) -> None:
+        if self.services.serving.active_version() is not None or self.services.training.current() is not None:
+            return
+        try:
+            self.services.training.train_model(actor="marquee")
+        except MarqueeError as error:
+            log.warning("the first training did not start: %s", error)
+
+
+def build(settings: Settings, clock: Callable[[], float] = time.time) -> Runtime:
+    """Open the store and make the services; nothing runs before ``start``.
+
+    Raises:
+        store.errors.UnsafeSQLite: the SQLite found here can lose data; the message says what to install.
+    """
+    database = Database.open(settings.database_url, clock=clock)
+    ratings, models = RatingStore(database), MLModelManager(database)
+    runs, notices, jobs = RunStore(database), NoticeStore(database), JobStore(database)
+    serving = ServingService(ratings, models, settings, clock)
+    training = TrainingService(ratings, models, runs, notices, serving, settings, clock)
+    versions = VersionService(models, notices, serving)
+    library = LibraryService(ratings, jobs, scale=settings.scale, clock=clock, on_change=lambda: runtime.data_changed())
+    runtime = Runtime(settings, database, Services(settings, library, training, serving, versions))
+    return runtime

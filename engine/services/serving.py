@@ -1,0 +1,360 @@
+"""Lists, predictions, explanations and new ratings, answered from memory by the active version."""
+
+from __future__ import annotations
+
+import logging
+import math
+import time
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass, field
+from threading import RLock
+
+import numpy as np
+from numpy.typing import NDArray
+from store.errors import NotStored
+from store.models import MLModelManager
+from store.ratings import RatingStore
+
+from engine.cold_start import Blend, blend
+from engine.dataset.interactions import Float32, Int32, Interactions
+from engine.errors import InvalidInput, InvalidRating, NotReady, UnknownMovie
+from engine.explaining import ExplainerService, sentence, take_apart
+from engine.models.bundle import VersionBundle
+from engine.ranking import candidates, diversify, top
+from engine.realtime import RealtimeLearner, UserState
+from engine.services.snapshot import load_snapshot
+from engine.settings import Settings
+from engine.types import Explanation, Prediction, Predictions, RankBy, RatingReceipt, Recommendations, RecommendedItem
+
+log = logging.getLogger(__name__)
+
+MOST_ITEMS = 1000
+
+
+@dataclass(frozen=True)
+class ServingState:
+    """What one version serves with. Replaced whole when a version is activated or data is imported.
+
+    Attributes:
+        popularity: float32[n_movies], 0 for movies that came after the training.
+        users, movies: raw id to key; users rated for the first time since are added by the writer alone.
+    """
+
+    version: int
+    bundle: VersionBundle
+    data: Interactions
+    revision: int
+    learner: RealtimeLearner
+    explainer: ExplainerService
+    popularity: Float32
+    newest: float
+    users: dict[str, int]
+    movies: dict[str, int]
+
+    @classmethod
+    def build(cls, version: int, bundle: VersionBundle, data: Interactions, revision: int) -> ServingState:
+        """Put a version and the ratings together."""
+        popularity = np.zeros(data.n_movies, np.float32)
+        popularity[: len(bundle.popularity)] = bundle.popularity[: data.n_movies]
+        return cls(
+            version,
+            bundle,
+            data,
+            revision,
+            RealtimeLearner(bundle, data),
+            ExplainerService(data, bundle.ranker),
+            popularity,
+            float(data.timestamps.max()) if data.timestamps is not None and len(data) else 0.0,
+            {user: key for key, user in enumerate(data.user_ids.ids)},
+            {movie: key for key, movie in enumerate(data.movie_ids.ids)},
+        )
+
+
+@dataclass(frozen=True)
+class _Listener:
+    """A user as a request sees it: the state now and how its list is blended."""
+
+    user_id: str
+    key: int
+    state: UserState
+    blend: Blend
+    scores: Float32 = field(repr=False)
+
+
+class ServingService:
+    """The one way to recommend, predict, explain and rate.
+
+    Readers take the current ``ServingState`` once and never wait. Whoever writes (a rating, a swap of the state) holds
+    the lock, so that no rating falls between the old state and the new.
+    """
+
+    def __init__(
+        self, ratings: RatingStore, models: MLModelManager, settings: Settings, clock: Callable[[], float]
+    ) -> None:
+        self._ratings = ratings
+        self._models = models
+        self._settings = settings
+        self._clock = clock
+        self._lock = RLock()
+        self._state: ServingState | None = None
+
+    # -- the version that serves -------------------------------------------------------------------------------------
+
+    def active_version(self) -> int | None:
+        """The version that answers now, None before the first."""
+        return self._state.version if self._state else None
+
+    def load_active(self) -> None:
+        """Serve the store's active version; where it is damaged, the store falls back to an intact one.
+
+        Without any version nothing serves, which is no error: the first training changes it.
+        """
+        try:
+            stored = self._models.load_model()
+        except NotStored:
+            with self._lock:
+                self._state = None
+            return
+        bundle = VersionBundle.from_arrays(stored.record.kind, stored.record.config, stored.arrays)
+        self.serve(stored.record.version, bundle, stored.record.data["revision"])
+
+    def refresh(self) -> None:
+        """Take in what an import changed, with the version that serves already."""
+        state = self._state
+        if state is not None:
+            self.serve(state.version, state.bundle, self._models.get_version(state.version).data["revision"])
+
+    def serve(self, version: int, bundle: VersionBundle, learned: int) -> None:
+        """Build the next state beside the current one, then swap. ``learned``: the revision the version knows."""
+        snapshot = load_snapshot(self._ratings, self._settings.scale)
+        state = ServingState.build(version, bundle, snapshot.data, snapshot.revision)
+        for user in self._ratings.users_changed_since(learned):
+            if user < snapshot.data.n_users:
+                rows = snapshot.data.by_user.of(int(user))
+                state.learner.update_user_embedding(int(user), snapshot.data.items[rows], snapshot.data.ratings[rows])
+        with self._lock:
+            # What was rated while the state was being built; few, and nobody can rate during it.
+            for user in self._ratings.users_changed_since(snapshot.revision):
+                self._fold_from_store(state, int(user))
+            self._state = state
+        log.info("version %d serves %d users and %d movies", version, snapshot.data.n_users, snapshot.data.n_movies)
+
+    def _fold_from_store(self, state: ServingState, user: int) -> None:
+        stored = self._ratings.user_ratings(user)
+        state.learner.update_user_embedding(user, stored.movies, stored.ratings)
+        if user >= state.data.n_users:
+            state.users[self._ratings.user_ids()[user]] = user
+
+    def _ready(self) -> ServingState:
+        if self._state is None:
+            if self._ratings.counts().ratings == 0:
+                raise NotReady("There are no ratings yet. Import the demo data or your own, then train a model.")
+            raise NotReady("No model is trained yet. Start a training; the first one takes about a minute.")
+        return self._state
+
+    # -- real time ---------------------------------------------------------------------------------------------------
+
+    def rate(self, user_id: str, movie_id: str, rating: float) -> RatingReceipt:
+        """Store a rating durably and let the user's next list know it; rating again replaces.
+
+        Raises:
+            InvalidRating: not a number inside the scale.
+            UnknownMovie: the catalogue has no such movie.
+        """
+        low, high = self._settings.scale
+        if not (math.isfinite(rating) and low <= rating <= high):
+            raise InvalidRating(f"A rating lies between {low:g} and {high:g}; {rating:g} does not.")
+        started = time.perf_counter()
+        with self._lock:
+            try:
+                change = self._ratings.put_rating(user_id, movie_id, rating, int(self._clock()))
+            except NotStored as error:
+                raise UnknownMovie(f"The catalogue has no movie {movie_id!r}.") from error
+            before, after = self._learn(user_id, change.user_key, change.movie_key, rating)
+        elapsed = (time.perf_counter() - started) * 1000
+        return RatingReceipt(user_id, movie_id, rating, change.previous, before, after, after is not None, elapsed)
+
+    def _learn(self, user_id: str, user: int, movie: int, rating: float) -> tuple[float | None, float | None]:
+        """Fold the user in; the prediction for the movie before and after. The lock is held."""
+        if self._state is not None and movie >= self._state.data.n_movies:
+            self.refresh()  # a movie that an import still going has just brought
+        state = self._state
+        if state is None:
+            return None, None
+        column = np.array([movie], np.int32)
+        rating_model = state.bundle.rating
+        before = rating_model.predict_vector(state.learner.state(user).vector, column)[0]
+        after = rating_model.predict_vector(state.learner.rate(user, movie, rating).vector, column)[0]
+        state.users[user_id] = user
+        return float(before), float(after)
+
+    # -- answers -----------------------------------------------------------------------------------------------------
+
+    def recommend(
+        self,
+        user_id: str,
+        n: int = 10,
+        *,
+        genre: str | None = None,
+        year_from: int | None = None,
+        exclude: Collection[str] = (),
+        diversity: float = 0.0,
+        rank_by: RankBy = "ranker",
+    ) -> Recommendations:
+        """At most n distinct movies that the user has not rated, best first; anyone gets a list, marked with its status.
+
+        Args:
+            user_id: anyone; an unknown id gets what most people like.
+            n: 1 to 1000.
+            genre: only movies of this genre.
+            year_from: only movies of this year or later; movies of unknown year are left out.
+            exclude: movie ids to leave out.
+            diversity: 0 orders by score alone, 1 by unlikeness of genres alone.
+            rank_by: ``ranker`` orders by what the user is likely to want, ``rating`` by predicted rating.
+
+        Raises:
+            NotReady: nothing is trained yet.
+            InvalidInput: an argument is outside its range.
+        """
+        started = time.perf_counter()
+        if not 1 <= n <= MOST_ITEMS:
+            raise InvalidInput(f"n is {n}, but must be from 1 to {MOST_ITEMS}.", field="n")
+        if not 0 <= diversity <= 1:
+            raise InvalidInput(f"diversity is {diversity}, but must be from 0 to 1.", field="diversity")
+        state = self._ready()
+        user = self._listener(state, user_id)
+        scores = user.scores if rank_by == "ranker" else self._all_ratings(state, user)
+        left_out = np.array([state.movies[movie] for movie in exclude if movie in state.movies], np.int32)
+        drop = np.concatenate([user.state.items, left_out])
+        allowed = candidates(state.data.movies, genre=genre, year_from=year_from)
+        chosen = top(np.where(allowed, scores, -np.inf).astype(np.float32), n if diversity == 0 else 5 * n, drop=drop)
+        if diversity > 0:
+            chosen = diversify(chosen, scores, state.data.movies.genres, n, diversity)
+        items = self._annotate(state, user, chosen, scores)
+        age = max(self._clock() - state.newest, 0.0)
+        elapsed = (time.perf_counter() - started) * 1000
+        reason = (
+            user.blend.reason if items else "Every movie that fits has been rated already, or none fits the filters."
+        )
+        return Recommendations(
+            user_id, user.blend.status, reason, state.version, age, elapsed, len(user.state.items), items
+        )
+
+    def predict(self, pairs: Sequence[tuple[str, str]]) -> Predictions:
+        """The predicted rating of each (user id, movie id); unknown sides fall back and say so.
+
+        Raises:
+            NotReady: nothing is trained yet.
+        """
+        state = self._ready()
+        out = []
+        for user_id, movie_id in pairs:
+            user, movie = self._listener_state(state, user_id), state.movies.get(movie_id, -1)
+            column = np.array([movie], np.int32)
+            value = state.bundle.rating.predict_vector(user.vector, column)
+            interval = self._intervals(state, value, len(user.items), column)[0]
+            out.append(Prediction(user_id, movie_id, float(value[0]), interval, _fallback(state, user, movie)))
+        return Predictions(state.version, tuple(out))
+
+    def explain(self, user_id: str, movie_id: str) -> Explanation:
+        """Why a movie stands where it does in the user's list: ``baseline + sum(share) + residual == score``.
+
+        Raises:
+            NotReady: nothing is trained yet.
+            UnknownMovie: the catalogue has no such movie.
+        """
+        state = self._ready()
+        if movie_id not in state.movies:
+            raise UnknownMovie(f"The catalogue has no movie {movie_id!r}.")
+        movie, user = state.movies[movie_id], self._listener(state, user_id)
+        column = np.array([movie], np.int32)
+        predicted = state.bundle.rating.predict_vector(user.state.vector, column)
+        parts = take_apart(
+            state.bundle.ranker, user.state, state.popularity, user.blend, movie, float(user.scores[movie])
+        )
+        contributions = state.explainer.explain_recommendation(user.state, parts)
+        match = state.explainer.get_genre_match_score(user.state, movie)
+        return Explanation(
+            user_id,
+            movie_id,
+            str(state.data.movies.titles[movie]),
+            user.blend.status,
+            parts.score,
+            parts.baseline,
+            contributions,
+            parts.residual,
+            float(predicted[0]),
+            self._intervals(state, predicted, len(user.state.items), column)[0],
+            state.explainer.find_similar_rated_movies(user.state, movie),
+            match,
+            state.explainer.get_similar_users_influence(user.key, user.state, movie),
+            sentence(parts, contributions, match, predicted=float(predicted[0])),
+            state.version,
+        )
+
+    # -- parts of an answer ------------------------------------------------------------------------------------------
+
+    def _listener_state(self, state: ServingState, user_id: str) -> UserState:
+        return state.learner.state(state.users.get(user_id, -1))
+
+    def _listener(self, state: ServingState, user_id: str) -> _Listener:
+        key = state.users.get(user_id, -1)
+        user = state.learner.state(key)
+        informative = state.bundle.ranker.count_known(user.items)
+        how = blend(len(user.items), informative, known=key >= 0, personal_from=self._settings.personal_from)
+        scores = state.popularity * np.float32(how.popular)
+        if how.personal:
+            ranked = state.bundle.ranker.score_history(user.items, user.ratings)
+            scores[: len(ranked)] += np.float32(how.personal) * ranked[: len(scores)]
+        return _Listener(user_id, key, user, how, scores)
+
+    def _all_ratings(self, state: ServingState, user: _Listener) -> Float32:
+        return state.bundle.rating.predict_vector(user.state.vector, np.arange(state.data.n_movies, dtype=np.int32))
+
+    def _annotate(
+        self, state: ServingState, user: _Listener, chosen: NDArray[np.int64], scores: Float32
+    ) -> tuple[RecommendedItem, ...]:
+        columns = chosen.astype(np.int32)
+        predicted = state.bundle.rating.predict_vector(user.state.vector, columns)
+        intervals = self._intervals(state, predicted, len(user.state.items), columns)
+        items = []
+        for rank, (column, rating, interval) in enumerate(zip(columns, predicted, intervals, strict=True), start=1):
+            movie = state.data.movies.movie(int(column), str(state.data.movie_ids.raw(int(column))))
+            items.append(
+                RecommendedItem(
+                    rank,
+                    movie.movie_id,
+                    movie.title,
+                    movie.year,
+                    movie.genres,
+                    float(scores[column]),
+                    float(rating),
+                    interval,
+                    self._confidence(interval),
+                )
+            )
+        return tuple(items)
+
+    def _intervals(
+        self, state: ServingState, predicted: Float32, ratings_count: int, movies: Int32
+    ) -> list[tuple[float, float] | None]:
+        if state.bundle.calibration is None:
+            return [None] * len(predicted)
+        counts = np.where(movies >= 0, state.data.movie_counts[movies], 0)
+        low, high = state.bundle.calibration.interval(predicted, np.full(len(predicted), ratings_count), counts)
+        return [(float(a), float(b)) for a, b in zip(low, high, strict=True)]
+
+    def _confidence(self, interval: tuple[float, float] | None) -> float | None:
+        low, high = self._settings.scale
+        return None if interval is None else 1 - (interval[1] - interval[0]) / (high - low)
+
+
+def _fallback(state: ServingState, user: UserState, movie: int) -> str | None:
+    """What the prediction could not know."""
+    new_user = not len(user.items)
+    new_movie = movie < 0 or not state.data.movie_counts[movie]
+    if new_user and new_movie:
+        return "Neither the user nor the movie has ratings: the mean of all ratings."
+    if new_user:
+        return "The user has no ratings: what people give the movie."
+    return "The movie has no ratings: what the user gives." if new_movie else None

@@ -1,0 +1,394 @@
+"""Training as a person asks for it: one run at a time, judged, refitted on everything, saved and activated."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import logging
+import platform
+import queue
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from threading import Event, Lock, Thread
+from typing import Any
+
+from store.errors import NotStored, StoreError
+from store.models import Activation, MLModelManager
+from store.notices import NoticeStore
+from store.records import EpochRecord, RunRecord
+from store.runs import RunStore
+
+from engine.calibration import Calibration
+from engine.cold_start import popularity
+from engine.dataset.interactions import Interactions
+from engine.dataset.splitting import HeldOut, hold_out
+from engine.errors import Cancelled, InvalidInput, MarqueeError, NotReady, TrainingBusy, UnknownRun
+from engine.evaluation import EvaluationReport, EvaluationService
+from engine.models.base import ModelConfig, RatingModel
+from engine.models.bundle import VersionBundle
+from engine.models.catalog import configure, entry
+from engine.models.item_similarity import ItemSimilarityRanker
+from engine.services.serving import ServingService
+from engine.services.snapshot import DataSnapshot, load_snapshot
+from engine.settings import Settings
+from engine.training import best_epoch, run_epochs
+from engine.types import ActivationPolicy, EpochReport, MetricValue, TrainingStatus
+
+log = logging.getLogger(__name__)
+
+LIST_LENGTH = 10
+POLICIES = ("if_better", "always", "never")
+PACKAGES = ("numpy", "scipy", "numba", "scikit-learn", "scikit-surprise")
+
+
+@dataclass(frozen=True)
+class _Order:
+    """What the worker is to do."""
+
+    run_id: int
+    kind: str
+    config: ModelConfig
+    activate: ActivationPolicy
+    actor: str
+
+
+@dataclass(frozen=True)
+class _Decision:
+    """Whether a new version is to serve, and why, in words."""
+
+    activate: bool
+    verdict: str
+
+
+class TrainingService:
+    """Starts, follows and cancels training runs. ``start`` and ``close`` frame the worker thread."""
+
+    def __init__(
+        self,
+        ratings: Any,
+        models: MLModelManager,
+        runs: RunStore,
+        notices: NoticeStore,
+        serving: ServingService,
+        settings: Settings,
+        clock: Callable[[], float],
+    ) -> None:
+        self._ratings = ratings
+        self._models = models
+        self._runs = runs
+        self._notices = notices
+        self._serving = serving
+        self._settings = settings
+        self._clock = clock
+        self._orders: queue.Queue[_Order | None] = queue.Queue()
+        self._starting = Lock()
+        self._cancelled: dict[int, Event] = {}
+        self._eta: dict[int, float] = {}
+        self._worker = Thread(target=self._work, name="training", daemon=True)
+
+    def start(self) -> None:
+        """Mark what a stopped process left behind, and begin to take orders."""
+        for run_id in self._runs.recover("Marquee was stopped while this run was going."):
+            text = f"Marquee was stopped during training run {run_id}. The active version still serves; train again."
+            self._notices.add("warning", "training", text, {"run_id": run_id})
+        self._models.recover()
+        self._worker.start()
+
+    def close(self) -> None:
+        """Cancel what runs, and wait for the worker to end."""
+        for event in list(self._cancelled.values()):
+            event.set()
+        self._orders.put(None)
+        if self._worker.is_alive():
+            self._worker.join()
+
+    # -- asked by pages and routes -----------------------------------------------------------------------------------
+
+    def train_model(
+        self,
+        kind: str = "svd",
+        hyperparameters: Mapping[str, Any] | None = None,
+        activate: ActivationPolicy = "if_better",
+        actor: str = "you",
+    ) -> int:
+        """Start a training run in the background.
+
+        Args:
+            kind: a name of ``engine.models.catalog.MODELS``.
+            hyperparameters: those that differ from the defaults.
+            activate: whether the new version is to serve: ``if_better``, ``always`` or ``never``.
+            actor: who asks, for the ledger.
+
+        Returns:
+            The number of the run.
+
+        Raises:
+            InvalidInput, InvalidHyperparameter: names the field, the value and the range.
+            TrainingBusy: a run is going already.
+            NotReady: there are no ratings to learn from.
+        """
+        config = configure(kind, hyperparameters or {})
+        if activate not in POLICIES:
+            raise InvalidInput(f"activate is {activate!r}, but must be one of {', '.join(POLICIES)}.", field="activate")
+        with self._starting:
+            going = self._runs.current()
+            if going is not None:
+                raise TrainingBusy(going.run_id)
+            if self._ratings.counts().ratings == 0:
+                raise NotReady("There are no ratings to learn from. Import the demo data or your own first.")
+            run_id = self._runs.create(kind, config.model_dump(), activate, getattr(config, "seed", 0), actor)
+            self._cancelled[run_id] = Event()
+        self._orders.put(_Order(run_id, kind, config, activate, actor))
+        return run_id
+
+    def cancel(self, run_id: int) -> None:
+        """Ask a run to stop; it ends after the epoch or step it is in. A run that has ended is left as it is.
+
+        Raises:
+            UnknownRun: no run has this number.
+        """
+        self.status(run_id)
+        event = self._cancelled.get(run_id)
+        if event is not None:
+            event.set()
+            self._runs.stage(run_id, "Stopping")
+
+    def status(self, run_id: int | None = None) -> TrainingStatus:
+        """A run; without a number the one that is going, or else the newest.
+
+        Raises:
+            UnknownRun: no run has this number, or none was ever started.
+        """
+        if run_id is None:
+            newest = self._runs.current() or next(iter(self._runs.list(1)), None)
+            if newest is None:
+                raise UnknownRun("Nothing was trained yet. Start a training first.")
+            return self._status(self._runs.get(newest.run_id))
+        try:
+            return self._status(self._runs.get(run_id))
+        except NotStored as error:
+            raise UnknownRun(f"There is no training run {run_id}.") from error
+
+    def current(self) -> TrainingStatus | None:
+        """The run that is queued or going, None where there is none."""
+        record = self._runs.current()
+        return None if record is None else self._status(self._runs.get(record.run_id))
+
+    def runs(self, limit: int = 50) -> list[TrainingStatus]:
+        """The newest runs, newest first."""
+        return [self._status(record) for record in self._runs.list(limit)]
+
+    def _status(self, record: RunRecord) -> TrainingStatus:
+        history = tuple(
+            EpochReport(e.epoch, e.epochs, e.train_loss, e.validation_rmse, e.seconds) for e in record.epochs
+        )
+        going = record.state in ("queued", "running")
+        return TrainingStatus(
+            run_id=record.run_id,
+            state=record.state,
+            model=record.kind,
+            stage=record.stage,
+            epoch=history[-1].epoch if history else 0,
+            epochs=int(record.hyperparameters.get("epochs", 0)),
+            eta_s=self._eta.get(record.run_id) if going else None,
+            history=history,
+            hyperparameters=record.hyperparameters,
+            activate=record.activate,
+            version=record.version,
+            metrics=metric_values(record.metrics),
+            before=metric_values(record.before),
+            verdict=record.verdict,
+            error=record.error,
+            created_at=record.created_at,
+            started_at=record.started_at,
+            ended_at=record.ended_at,
+        )
+
+    # -- the worker --------------------------------------------------------------------------------------------------
+
+    def _work(self) -> None:
+        while (order := self._orders.get()) is not None:
+            try:
+                self._runs.start(order.run_id)
+                self._train(order)
+            except Cancelled as error:
+                self._runs.finish(order.run_id, "cancelled", stage="Cancelled", error=str(error))
+            except (MarqueeError, StoreError) as error:
+                self._fail(order, str(error))
+            except Exception as error:  # the thread's outermost loop: the next order must find it alive
+                log.exception("training run %d failed", order.run_id)
+                self._fail(order, f"An unexpected error ended the run: {type(error).__name__}: {error}")
+            finally:
+                self._cancelled.pop(order.run_id, None)
+                self._eta.pop(order.run_id, None)
+
+    def _fail(self, order: _Order, reason: str) -> None:
+        log.error("training run %d failed: %s", order.run_id, reason)
+        try:
+            self._runs.finish(order.run_id, "failed", stage="Failed", error=reason)
+            self._notices.add(
+                "error", "training", f"Training run {order.run_id} failed. {reason}", {"run_id": order.run_id}
+            )
+        except StoreError:
+            # The disk may be full; the run is marked at the next start.
+            log.exception("training run %d could not be marked as failed", order.run_id)
+
+    def _train(self, order: _Order) -> None:
+        began = self._clock()
+        self._stage(order, "Reading ratings")
+        snapshot = load_snapshot(self._ratings, self._settings.scale)
+        parts = hold_out(snapshot.data)
+        model, epochs = self._fit(order, snapshot.data, parts)
+        report = self._judge(order, parts, model)
+        refitted = self._refit(order, snapshot.data, parts, model, epochs)
+        self._save(order, snapshot, refitted, report, epochs, self._clock() - began)
+
+    def _fit(self, order: _Order, data: Interactions, parts: HeldOut) -> tuple[RatingModel, int]:
+        """The rating model on the fitting part, and the number of epochs that suits it."""
+        self._stage(order, "Learning")
+        model = entry(order.kind).build(order.config)
+        share = len(data) / max(len(parts.fit), 1)
+
+        def report(epoch: EpochReport) -> None:
+            self._runs.epoch(order.run_id, EpochRecord(**asdict(epoch)))
+            # The refit takes as many epochs again, on more ratings.
+            self._eta[order.run_id] = epoch.seconds * (epoch.epochs - epoch.epoch + epoch.epochs * share)
+
+        history = run_epochs(
+            model,
+            parts.fit,
+            validation=parts.validation,
+            patience=int(getattr(order.config, "patience", 0)),
+            on_epoch=report,
+            cancelled=self._cancelled[order.run_id],
+        )
+        return model, best_epoch(history)
+
+    def _judge(self, order: _Order, parts: HeldOut, model: RatingModel) -> EvaluationReport | None:
+        if parts.test is None:
+            return None
+        self._stage(order, "Evaluating on held-out ratings")
+        ranker = ItemSimilarityRanker().fit(parts.train)
+        self._check(order)
+        return EvaluationService().generate_report(
+            model, parts.train, parts.test, LIST_LENGTH, ranker=ranker, calibration=calibrate(model, parts)
+        )
+
+    def _refit(
+        self, order: _Order, data: Interactions, parts: HeldOut, model: RatingModel, epochs: int
+    ) -> VersionBundle:
+        """The same settings on every rating; the intervals stay those of the held-out part."""
+        calibration = calibrate(model, parts)
+        settings = order.config.model_copy(update={"epochs": epochs, "patience": 0})
+        final = entry(order.kind).build(settings)
+
+        def report(epoch: EpochReport) -> None:
+            self._stage(order, f"Learning all ratings, epoch {epoch.epoch} of {epoch.epochs}")
+            self._eta[order.run_id] = epoch.seconds * (epoch.epochs - epoch.epoch)
+
+        run_epochs(final, data, on_epoch=report, cancelled=self._cancelled[order.run_id])
+        self._stage(order, "Learning which movies go together")
+        ranker = ItemSimilarityRanker().fit(data)
+        self._check(order)
+        return VersionBundle(final, ranker, popularity(data, ranker.weigh(data.ratings)), calibration)
+
+    def _save(
+        self,
+        order: _Order,
+        snapshot: DataSnapshot,
+        bundle: VersionBundle,
+        report: EvaluationReport | None,
+        epochs: int,
+        seconds: float,
+    ) -> None:
+        self._stage(order, "Saving")
+        active = self._models.active_version()
+        before = None if active is None else self._models.get_version(active).metrics
+        metrics = {name: asdict(value) for name, value in report.metrics.items()} if report else {}
+        decision = decide(order.activate, metrics, before)
+        data = snapshot.data
+        details = {
+            "seconds": seconds,
+            "refit_epochs": epochs,
+            "packages": package_versions(),
+            "fingerprint": data.fingerprint,
+        }
+        outcome = {
+            "metrics": metrics,
+            "before": before,
+            "verdict": decision.verdict,
+            "stage": "Done",
+            "details": details,
+        }
+
+        def end_run(connection: Any, version: int) -> None:
+            self._runs.finish_in(connection, order.run_id, "succeeded", version=version, **outcome)
+            told = f"Version {version} is trained. {decision.verdict}"
+            self._notices.add_in(connection, "info", "training", told, {"run_id": order.run_id, "version": version})
+
+        version = self._models.save_model(
+            kind=order.kind,
+            config=bundle.config(),
+            arrays=bundle.arrays(),
+            metrics=metrics,
+            protocol=report.protocol if report else {},
+            data={
+                "ratings": len(data),
+                "users": int((data.user_counts > 0).sum()),
+                "movies": data.n_movies,
+                "fingerprint": data.fingerprint,
+                "revision": snapshot.revision,
+            },
+            run_id=order.run_id,
+            activate=Activation(order.actor, decision.verdict) if decision.activate else None,
+            on_commit=end_run,
+        )
+        if decision.activate:
+            self._serving.serve(version, bundle, snapshot.revision)
+
+    def _stage(self, order: _Order, text: str) -> None:
+        self._check(order)
+        self._runs.stage(order.run_id, text)
+
+    def _check(self, order: _Order) -> None:
+        if self._cancelled[order.run_id].is_set():
+            raise Cancelled("Cancelled before it was done; the active version is unchanged.")
+
+
+def calibrate(model: RatingModel, parts: HeldOut) -> Calibration | None:
+    """Intervals from the validation part, which the model has not seen; None where there are too few ratings."""
+    part = parts.validation
+    if part is None:
+        return None
+    predicted = model.predict_indices(part.users, part.items)
+    counts = parts.fit.user_counts[part.users], parts.fit.movie_counts[part.items]
+    return Calibration.fit(predicted, part.ratings, *counts, part.scale)
+
+
+def decide(policy: ActivationPolicy, metrics: Mapping[str, Any], before: Mapping[str, Any] | None) -> _Decision:
+    """Whether the new version is to serve. ``before``: the stored metrics of the active version, None without one.
+
+    Better means: neither the order of the lists (NDCG) nor the predicted ratings (RMSE) got worse.
+    """
+    if policy == "never":
+        return _Decision(False, "It was saved without serving, as asked.")
+    if before is None:
+        return _Decision(True, "It serves now: it is the first version.")
+    if policy == "always":
+        return _Decision(True, "It serves now, as asked.")
+    if not metrics or not before:
+        return _Decision(True, "It serves now: there are too few ratings to compare it with the version before.")
+    ndcg, rmse = ((metrics[name]["value"], before[name]["value"]) for name in ("ndcg_at_k", "rmse"))
+    compared = f"NDCG@{LIST_LENGTH} {ndcg[0]:.4f} (before {ndcg[1]:.4f}), RMSE {rmse[0]:.4f} (before {rmse[1]:.4f})."
+    if ndcg[0] >= ndcg[1] and rmse[0] <= rmse[1]:
+        return _Decision(True, f"It serves now, being no worse than the version before: {compared}")
+    return _Decision(False, f"The version before goes on serving: {compared}")
+
+
+def metric_values(stored: Mapping[str, Any] | None) -> dict[str, MetricValue] | None:
+    """Metrics from the store's JSON."""
+    return None if stored is None else {name: MetricValue(**value) for name, value in stored.items()}
+
+
+def package_versions() -> dict[str, str]:
+    """What the numbers of a run depend on."""
+    return {"python": platform.python_version()} | {name: importlib.metadata.version(name) for name in PACKAGES}

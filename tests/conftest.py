@@ -1,0 +1,41 @@
+"""Data that many tests learn from."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from engine.dataset.interactions import Interactions
+
+GENRES = ("Drama", "Comedy", "War", "Sci-Fi")
+
+
+def planted(
+    n_users: int = 60, n_movies: int = 80, per_user: int = 25, seed: int = 0
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Ratings that follow from two hidden tastes and a little noise, and a table of movies."""
+    rng = np.random.default_rng(seed)
+    taste, trait = rng.normal(0, 1, (n_users, 2)), rng.normal(0, 1, (n_movies, 2))
+    quality = rng.normal(0, 0.5, n_movies)
+    rows = []
+    for user in range(n_users):
+        for position, movie in enumerate(rng.choice(n_movies, per_user, replace=False)):
+            value = 3.5 + quality[movie] + taste[user] @ trait[movie] + rng.normal(0, 0.3)
+            rating = float(np.clip(np.round(value * 2) / 2, 0.5, 5))
+            rows.append((f"u{user}", f"m{movie}", rating, 1_000_000 + user * 1000 + position))
+    movies = pd.DataFrame(
+        {
+            "movie_id": [f"m{movie}" for movie in range(n_movies)],
+            "title": [f"Movie {movie}" for movie in range(n_movies)],
+            "year": [1980 + movie % 40 if movie % 9 else None for movie in range(n_movies)],
+            "genres": ["|".join(GENRES[g] for g in sorted({movie % 4, movie % 3})) for movie in range(n_movies)],
+        }
+    )
+    return pd.DataFrame(rows, columns=["user_id", "movie_id", "rating", "timestamp"]), movies
+
+
+@pytest.fixture(scope="session")
+def small() -> Interactions:
+    """60 users, 80 movies, 1,500 ratings."""
+    return Interactions.from_frame(*planted(), scale=(0.5, 5.0))

@@ -1,0 +1,128 @@
+"""What every rating model has to pass: a test file subclasses this with a model and a band for its error."""
+
+from __future__ import annotations
+
+from threading import Event
+from typing import Any
+
+import numpy as np
+import pytest
+
+from engine.dataset.interactions import Interactions
+from engine.dataset.splitting import split_by_user_time
+from engine.errors import Cancelled
+from engine.models.base import ModelConfig, RatingModel
+from engine.training import run_epochs, validation_rmse
+
+
+class RatingModelContract:
+    """Inherit, and set ``config`` and ``rmse_below`` (on planted ratings, where the mean alone gives about 1.2)."""
+
+    model: type[RatingModel]
+    config: ModelConfig
+    rmse_below: float
+
+    @classmethod
+    def build(cls, **changes: Any) -> RatingModel:
+        return cls.model(cls.config.model_copy(update=changes))  # type: ignore[call-arg]
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def fitted(cls, small: Interactions) -> RatingModel:
+        return cls.build().fit(small)
+
+    def test_learns_more_than_the_mean(self, small: Interactions) -> None:
+        split = split_by_user_time(small)
+        model = self.build().fit(split.train)
+        mean = float(np.sqrt(np.mean((split.test.ratings - split.train.mean) ** 2)))
+        assert validation_rmse(model, split.test) < min(self.rmse_below, mean)
+
+    def test_loss_falls(self, small: Interactions) -> None:
+        losses = list(self.build().epochs(small))
+        assert losses[-1] < losses[0]
+
+    def test_same_seed_gives_equal_arrays(self, small: Interactions) -> None:
+        first, second = self.build().fit(small).arrays(), self.build().fit(small).arrays()
+        assert first.keys() == second.keys()
+        assert all(np.array_equal(first[name], second[name]) for name in first)
+
+    def test_another_seed_gives_other_arrays(self, small: Interactions, fitted: RatingModel) -> None:
+        other = self.build(seed=1).fit(small).arrays()
+        assert any(not np.array_equal(other[name], array) for name, array in fitted.arrays().items())
+
+    def test_round_trip_through_arrays_predicts_bit_for_bit(self, small: Interactions, fitted: RatingModel) -> None:
+        again = type(fitted).from_arrays(
+            type(self.config).model_validate_json(self.config.model_dump_json()), fitted.arrays()
+        )
+        expected = fitted.predict_indices(small.users, small.items)
+        assert np.array_equal(again.predict_indices(small.users, small.items), expected)
+
+    def test_config_round_trips_through_json(self) -> None:
+        assert type(self.config).model_validate_json(self.config.model_dump_json()) == self.config
+
+    def test_unknown_ids_fall_back_inside_the_scale(self, fitted: RatingModel) -> None:
+        predicted = fitted.predict(["nobody", "u1", "nobody", ("not", "an", "id")], ["m1", "nothing", "nothing", None])
+        assert predicted.dtype == np.float32
+        assert predicted.shape == (4,)
+        assert np.isfinite(predicted).all()
+        assert ((predicted >= 0.5) & (predicted <= 5)).all()
+
+    def test_indices_beyond_what_was_learned_fall_back(self, small: Interactions, fitted: RatingModel) -> None:
+        far = np.array([-1, small.n_users, 2**31 - 1], np.int32)
+        known = np.zeros(3, np.int32)
+        for predicted in (
+            fitted.predict_indices(far, known),
+            fitted.predict_indices(known, far),
+            fitted.predict_indices(far, far),
+        ):
+            assert ((predicted >= 0.5) & (predicted <= 5)).all()
+
+    def test_no_pairs_give_no_predictions(self, fitted: RatingModel) -> None:
+        assert fitted.predict([], []).shape == (0,)
+
+    def test_recommends_distinct_unseen_movies_best_first(self, small: Interactions, fitted: RatingModel) -> None:
+        user = 3
+        listed = fitted.recommend("u3", 20)
+        indices = small.movie_ids.indices(listed)
+        seen = set(small.items[small.by_user.of(small.user_ids.index("u3"))].tolist())
+        assert len(set(listed)) == 20
+        assert not seen & set(indices.tolist())
+        scores = fitted.score_user(small.user_ids.index(f"u{user}"))[indices]
+        assert (np.diff(scores) <= 0).all()
+
+    def test_recommends_at_most_what_is_left(self, small: Interactions, fitted: RatingModel) -> None:
+        assert len(fitted.recommend("u3", 1000)) == small.n_movies - 25
+
+    def test_cancel_ends_between_epochs_and_leaves_a_usable_model(self, small: Interactions) -> None:
+        stop, model, seen = Event(), self.build(), []
+
+        def report(epoch: Any) -> None:
+            seen.append(epoch.epoch)
+            if epoch.epoch == 2:
+                stop.set()
+
+        with pytest.raises(Cancelled, match="epoch 2"):
+            run_epochs(model, small, on_epoch=report, cancelled=stop)
+        assert seen == [1, 2]
+        assert np.isfinite(model.predict_indices(small.users, small.items)).all()
+
+    def test_a_folded_user_predicts_like_the_learned_one(self, small: Interactions, fitted: RatingModel) -> None:
+        """Both know the same ratings; they differ in how they were learned, so only their errors are compared."""
+        learned, folded = [], []
+        for user in range(20):
+            rows = small.by_user.of(user)
+            items, ratings = small.items[rows], small.ratings[rows]
+            vector = fitted.fold_in_user(items, ratings)
+            assert vector.shape == fitted.user_vector(user).shape
+            folded.append(np.mean((fitted.predict_vector(vector, items) - ratings) ** 2))
+            learned.append(np.mean((fitted.predict_vector(fitted.user_vector(user), items) - ratings) ** 2))
+        assert np.mean(folded) < 1.5 * np.mean(learned)
+
+    def test_a_vector_predicts_what_its_user_does(self, small: Interactions, fitted: RatingModel) -> None:
+        movies = np.arange(small.n_movies, dtype=np.int32)
+        expected = fitted.predict_indices(np.full(len(movies), 4, np.int32), movies)
+        assert np.array_equal(fitted.predict_vector(fitted.user_vector(4), movies), expected)
+
+    def test_a_user_without_ratings_folds_to_the_unknown_user(self, fitted: RatingModel) -> None:
+        nothing = fitted.fold_in_user(np.empty(0, np.int32), np.empty(0, np.float32))
+        assert np.array_equal(nothing, fitted.user_vector(-1))
