@@ -1,0 +1,1 @@
+"""The HTTP API: a FastAPI app that the console's server mounts at ``/api``."""

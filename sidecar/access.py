@@ -1,0 +1,69 @@
+"""The outermost layer of the API: a request id, one log line per request, and the last word on unexpected errors."""
+
+from __future__ import annotations
+
+import logging
+import re
+import time
+import uuid
+from urllib.parse import quote
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import ClientDisconnect
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from sidecar.problems import INTERNAL_ERROR, problem
+
+log = logging.getLogger("marquee.access")
+HEADER = "X-Request-ID"
+_WELL_FORMED = re.compile(r"[A-Za-z0-9._-]{1,64}")
+CLIENT_CLOSED_REQUEST = 499
+
+
+def request_id(scope: Scope) -> str:
+    """The id the caller sent, if it is short and plain (it goes into the log), or a new one."""
+    sent = Headers(scope=scope).get(HEADER, "")
+    return sent if _WELL_FORMED.fullmatch(sent) else uuid.uuid4().hex
+
+
+def log_request(scope: Scope, identity: str, status: int, started: float) -> None:
+    """One line: id, method, path without its query, status, milliseconds since ``started`` (``time.perf_counter``)."""
+    elapsed = (time.perf_counter() - started) * 1000
+    method = scope.get("method", "WEBSOCKET")
+    # Quoted, so that no path can begin a line of its own in the log.
+    log.info("%s %s %s %d %.1fms", identity, method, quote(scope["path"], errors="replace"), status, elapsed)
+
+
+class AccessMiddleware:
+    """Names, times and logs requests; turns what nobody caught into a problem that shows no internals."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        started, identity = time.perf_counter(), request_id(scope)
+        status = 0
+
+        async def send_named(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                MutableHeaders(scope=message)[HEADER] = identity
+            await send(message)
+
+        try:
+            await self.app(scope, receive, send_named)
+        except ClientDisconnect:
+            log.debug("%s: the client went away", identity)
+        except Exception:  # the outermost layer: whatever it is, it is logged here and the caller gets an answer
+            log.exception("%s failed unexpectedly", identity)
+            if status:
+                raise
+            detail = f"The request failed. The log says why, under the request id {identity}."
+            await problem(INTERNAL_ERROR, detail, request_id=identity)(scope, receive, send_named)
+        finally:
+            log_request(scope, identity, status or CLIENT_CLOSED_REQUEST, started)

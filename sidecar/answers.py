@@ -1,0 +1,91 @@
+"""What the API's description says of a route's answers: an example of success, and every problem it may answer with."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from http import HTTPStatus
+from typing import Any
+
+from engine.errors import MarqueeError
+from sidecar.problems import (
+    BAD_PATH,
+    BODY_TOO_LARGE,
+    FOREIGN_ORIGIN,
+    INTERNAL_ERROR,
+    INVALID_INPUT,
+    INVALID_JSON,
+    KEY_REQUIRED,
+    KEY_WRONG,
+    MEDIA_TYPE,
+    OF_ERROR,
+    UNSUPPORTED_MEDIA_TYPE,
+    WRONG_HOST,
+    Kind,
+)
+
+Responses = dict[int | str, dict[str, Any]]
+
+EVERYWHERE = (BAD_PATH, WRONG_HOST, BODY_TOO_LARGE, INTERNAL_ERROR)
+KEYED = (KEY_REQUIRED, KEY_WRONG)
+POSTED = (FOREIGN_ORIGIN,)
+JSON_BODY = (INVALID_INPUT, INVALID_JSON, UNSUPPORTED_MEDIA_TYPE)
+PARAMETERS = (INVALID_INPUT,)
+
+
+def answers(
+    example: Any,
+    *problems: Kind | type[MarqueeError] | tuple[Kind, ...],
+    status: int = 200,
+    key: bool = True,
+) -> Responses:
+    """The ``responses`` of a route.
+
+    Args:
+        example: what a success looks like.
+        problems: kinds, errors of the engine and groups of kinds, besides those that every route has.
+        status: the status of a success.
+        key: False for what is answered without a key.
+    """
+    kinds = {*EVERYWHERE, *(KEYED if key else ()), *_kinds(problems)}
+    documented: Responses = {
+        status: {"description": HTTPStatus(status).phrase, "content": {"application/json": {"example": example}}}
+    }
+    for each in sorted({kind.status for kind in kinds}):
+        documented[each] = _problem_answer(sorted((kind for kind in kinds if kind.status == each), key=_code))
+    return documented
+
+
+def _code(kind: Kind) -> str:
+    return kind.code
+
+
+def _kinds(problems: Iterable[Kind | type[MarqueeError] | tuple[Kind, ...]]) -> Iterable[Kind]:
+    for each in problems:
+        if isinstance(each, Kind):
+            yield each
+        elif isinstance(each, tuple):
+            yield from each
+        else:
+            yield OF_ERROR[each]
+
+
+def _problem_answer(kinds: list[Kind]) -> dict[str, Any]:
+    return {
+        "description": "; ".join(f"`{kind.code}`: {kind.title.lower()}" for kind in kinds),
+        "content": {
+            MEDIA_TYPE: {
+                "schema": {"$ref": "#/components/schemas/Problem"},
+                "examples": {kind.code: {"value": _example(kind)} for kind in kinds},
+            }
+        },
+    }
+
+
+def _example(kind: Kind) -> dict[str, Any]:
+    return {
+        "type": kind.uri,
+        "title": kind.title,
+        "status": kind.status,
+        "detail": f"{kind.title}.",
+        "code": kind.code,
+    }

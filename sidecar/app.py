@@ -1,0 +1,112 @@
+"""Puts the API together: routers, error answers, limits, request log and description."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastapi import FastAPI
+from fastapi.routing import APIRoute
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, Response
+
+from engine.settings import Settings
+from sidecar import data, docs_page, health, models, problems, ratings, recommendations, training
+from sidecar.access import AccessMiddleware
+from sidecar.limits import BodyLimitMiddleware
+from sidecar.security import OPEN_PATHS, key_of
+
+VERSION = "0.1.0"
+TAGS = [
+    {"name": "recommendations", "description": "Lists, predictions and explanations from the version that serves."},
+    {"name": "ratings", "description": "New ratings, known to the next list without a training."},
+    {"name": "training", "description": "Training runs in the background, one at a time."},
+    {"name": "models", "description": "Model versions, their metrics, and which one serves."},
+    {"name": "data", "description": "Imports, the jobs that do them, and what is stored."},
+    {"name": "health", "description": "For probes. These two need no key."},
+]
+ROUTERS = (recommendations.router, ratings.router, training.router, models.router, data.router, health.router)
+DESCRIPTION = """
+Recommendations, predictions and explanations from your own ratings, and the trainings, versions and imports behind
+them.
+
+Bodies and answers are JSON. Ids are your own, as text; a whole number is taken as its digits. In a path a slash inside
+an id is written `%2F`. Times are Unix seconds.
+"""
+WITHOUT_KEY = """
+No API key is set, so only programs on this computer are answered, under the names localhost, 127.0.0.1 and [::1].
+"""
+WITH_KEY = """
+An API key is needed: send it in the header `X-API-Key`, or as `Authorization: Bearer` followed by the key.
+"""
+
+
+class MarqueeAPI(FastAPI):
+    """FastAPI whose OpenAPI document knows our problems and keys."""
+
+    def openapi(self) -> dict[str, Any]:
+        """The OpenAPI document, made once."""
+        if self.openapi_schema is None:
+            schema = super().openapi()
+            _restore_examples(schema)
+            _describe_problems(schema)
+            _describe_keys(schema)
+        return super().openapi()
+
+
+def create_api(settings: Settings) -> FastAPI:
+    """The API, to be mounted at ``/api``; it reaches the services through ``engine.services.current()``.
+
+    ``sidecar.security.SecurityMiddleware`` belongs around the whole server and is not part of it.
+    """
+    api = MarqueeAPI(
+        title="Marquee",
+        version=VERSION,
+        description=(DESCRIPTION + (WITH_KEY if key_of(settings) else WITHOUT_KEY)).strip(),
+        openapi_tags=TAGS,
+        docs_url=None,
+        redoc_url=None,
+        # A redirect would be built from the Host header; a wrong address is better answered with 404.
+        redirect_slashes=False,
+        generate_unique_id_function=lambda route: route.name,
+    )
+    for router in ROUTERS:
+        api.include_router(router)
+    problems.install(api)
+    api.add_middleware(BodyLimitMiddleware)
+    api.add_middleware(AccessMiddleware)  # added last, so it is the outermost
+
+    @api.get("/docs", include_in_schema=False)
+    def docs(request: Request) -> Response:
+        """The description as a page."""
+        page = docs_page.render(api.openapi(), request.scope.get("root_path", ""))
+        return HTMLResponse(page, headers={"Content-Security-Policy": docs_page.security_policy()})
+
+    return api
+
+
+def _restore_examples(schema: dict[str, Any]) -> None:
+    """Put back the examples of answers: FastAPI drops every null from them, and then they do not fit their schemas."""
+    for router in ROUTERS:
+        for route in router.routes:
+            if isinstance(route, APIRoute):
+                for method in route.methods or ():
+                    described = schema["paths"][route.path_format][method.lower()]["responses"]
+                    for status, answer in route.responses.items():
+                        for media_type, content in answer["content"].items():
+                            described[str(status)]["content"][media_type] |= content
+
+
+def _describe_problems(schema: dict[str, Any]) -> None:
+    problem = problems.Problem.model_json_schema(ref_template="#/components/schemas/{model}")
+    schema["components"]["schemas"] |= problem.pop("$defs")
+    schema["components"]["schemas"]["Problem"] = problem
+
+
+def _describe_keys(schema: dict[str, Any]) -> None:
+    schema["components"]["securitySchemes"] = {
+        "Key": {"type": "apiKey", "in": "header", "name": "X-API-Key"},
+        "Bearer": {"type": "http", "scheme": "bearer"},
+    }
+    schema["security"] = [{"Key": []}, {"Bearer": []}]
+    for path in OPEN_PATHS:
+        schema["paths"][path.removeprefix("/api")]["get"]["security"] = []

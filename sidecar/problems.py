@@ -1,0 +1,199 @@
+"""Every error answer, as RFC 9457 problem details: one table from an error's class to its status, code and title."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Any
+
+from fastapi import FastAPI
+from fastapi.exceptions import RequestValidationError
+from pydantic import BaseModel, Field
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+
+from engine import errors
+
+MEDIA_TYPE = "application/problem+json"
+MAX_FIELD_ERRORS = 20
+RETRY_AFTER_SECONDS = "5"
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """One kind of problem; ``code`` is for programs and never changes, ``title`` is for people."""
+
+    code: str
+    status: int
+    title: str
+
+    @property
+    def uri(self) -> str:
+        """The problem's ``type``: where the API's own documentation describes it."""
+        return f"/api/docs#problem-{self.code}"
+
+
+BAD_PATH = Kind("bad_path", 400, "The path cannot be read")
+BAD_REQUEST = Kind("bad_request", 400, "The request cannot be read")
+KEY_REQUIRED = Kind("key_required", 401, "An API key is needed")
+KEY_WRONG = Kind("key_wrong", 401, "The API key is not the right one")
+FOREIGN_ORIGIN = Kind("foreign_origin", 403, "The request comes from another site")
+NO_SUCH_ROUTE = Kind("no_such_route", 404, "There is nothing at this address")
+METHOD_NOT_ALLOWED = Kind("method_not_allowed", 405, "This address does not take this method")
+BODY_TOO_LARGE = Kind("body_too_large", 413, "The body is too large")
+UNSUPPORTED_MEDIA_TYPE = Kind("unsupported_media_type", 415, "The body has a type that is not read here")
+WRONG_HOST = Kind("wrong_host", 421, "The host name is not one of this server")
+INVALID_INPUT = Kind("invalid_input", 422, "A value is not acceptable")
+INVALID_JSON = Kind("invalid_json", 422, "The body is not valid JSON")
+INTERNAL_ERROR = Kind("internal_error", 500, "Something went wrong inside Marquee")
+
+OF_HTTP: Mapping[int, Kind] = {
+    400: BAD_REQUEST,
+    404: NO_SUCH_ROUTE,
+    405: METHOD_NOT_ALLOWED,
+    413: BODY_TOO_LARGE,
+    415: UNSUPPORTED_MEDIA_TYPE,
+}
+
+OF_ERROR: Mapping[type[errors.MarqueeError], Kind] = {
+    errors.MarqueeError: INTERNAL_ERROR,
+    errors.InvalidInput: INVALID_INPUT,
+    errors.InvalidRating: Kind("invalid_rating", 422, "The rating is not acceptable"),
+    errors.InvalidHyperparameter: Kind("invalid_hyperparameter", 422, "A hyperparameter is not acceptable"),
+    errors.NotFound: Kind("not_found", 404, "Marquee does not hold this"),
+    errors.UnknownUser: Kind("unknown_user", 404, "There is no such user"),
+    errors.UnknownMovie: Kind("unknown_movie", 404, "There is no such movie"),
+    errors.UnknownVersion: Kind("unknown_version", 404, "There is no such model version"),
+    errors.UnknownRun: Kind("unknown_run", 404, "There is no such training run"),
+    errors.UnknownJob: Kind("unknown_job", 404, "There is no such job"),
+    errors.Conflict: Kind("conflict", 409, "This cannot be done now"),
+    errors.TrainingBusy: Kind("training_busy", 409, "A training is running already"),
+    errors.VersionUnavailable: Kind("version_unavailable", 409, "The model version cannot serve"),
+    errors.NotReady: Kind("not_ready", 503, "Marquee is not ready for this yet"),
+    errors.DiskFull: Kind("disk_full", 507, "There is no space left to write"),
+    errors.TrainingDiverged: Kind("training_diverged", 500, "The training diverged"),
+    errors.Cancelled: Kind("cancelled", 409, "The work was cancelled"),
+}
+
+ALL: tuple[Kind, ...] = tuple(
+    sorted(
+        {BAD_PATH, KEY_REQUIRED, KEY_WRONG, FOREIGN_ORIGIN, WRONG_HOST, INVALID_JSON}
+        | set(OF_HTTP.values())
+        | set(OF_ERROR.values()),
+        key=lambda kind: (kind.status, kind.code),
+    )
+)
+
+
+class FieldError(BaseModel):
+    """One value at fault."""
+
+    field: str = Field(description="Where the value is, as a dotted path: `pairs.3.user_id`.")
+    message: str = Field(description="What is expected instead. The value itself is never repeated.")
+
+
+class Problem(BaseModel):
+    """An error as problem details (RFC 9457)."""
+
+    type: str = Field(description="Where this kind of problem is described.")
+    title: str = Field(description="The kind of problem in a few words.")
+    status: int = Field(description="The HTTP status.")
+    detail: str = Field(description="What happened this time and what to do next.")
+    code: str = Field(description="The kind of problem as a fixed word, for programs.")
+    field: str | None = Field(None, description="The field at fault, when there is one.")
+    errors: list[FieldError] | None = Field(None, description="All fields at fault, at most 20.")
+    run_id: int | None = Field(None, description="With `training_busy`: the run that is still going.")
+    request_id: str | None = Field(None, description="With `internal_error`: what to look for in the log.")
+
+
+def clean(text: str) -> str:
+    """The text with lone surrogates spelled out, so that it can always be encoded as UTF-8."""
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")
+
+
+def problem(kind: Kind, detail: str, *, headers: Mapping[str, str] | None = None, **members: Any) -> Response:
+    """The answer for one problem; ``members`` are added to the body (None is left out)."""
+    body: dict[str, Any] = {
+        "type": kind.uri,
+        "title": kind.title,
+        "status": kind.status,
+        "detail": clean(detail),
+        "code": kind.code,
+    }
+    body |= {name: value for name, value in members.items() if value is not None}
+    content = json.dumps(body, ensure_ascii=False, allow_nan=False).encode("utf-8")
+    return Response(content, status_code=kind.status, headers=dict(headers or {}), media_type=MEDIA_TYPE)
+
+
+def kind_of(error: errors.MarqueeError) -> Kind:
+    """The kind of problem of an error: that of its class, or of the nearest parent in the table."""
+    return next(OF_ERROR[cls] for cls in type(error).__mro__ if cls in OF_ERROR)
+
+
+def answer_marquee_error(_request: Request, error: Exception) -> Response:
+    """An error that Marquee raised on purpose: its sentence is meant for the caller."""
+    if not isinstance(error, errors.MarqueeError) or kind_of(error) is INTERNAL_ERROR:
+        raise error
+    kind = kind_of(error)
+    headers = {"Retry-After": RETRY_AFTER_SECONDS} if kind.status == HTTPStatus.SERVICE_UNAVAILABLE else None
+    at_fault = clean(error.field) if isinstance(error, errors.InvalidInput) else None
+    running = error.run_id if isinstance(error, errors.TrainingBusy) else None
+    return problem(kind, str(error), headers=headers, field=at_fault, run_id=running)
+
+
+def answer_http_error(_request: Request, error: Exception) -> Response:
+    """What the framework refuses by itself: no route, wrong method, an unreadable form."""
+    if not isinstance(error, HTTPException):
+        raise error
+    phrase = HTTPStatus(error.status_code).phrase
+    kind = OF_HTTP.get(error.status_code) or Kind(phrase.lower().replace(" ", "_"), error.status_code, phrase)
+    detail = error.detail if error.detail != phrase else f"{kind.title}."
+    return problem(kind, detail, headers=error.headers)
+
+
+def answer_validation_error(_request: Request, error: Exception) -> Response:
+    """Values of the wrong type, missing or unknown fields: says where and what, and never repeats the value.
+
+    Repeating it is what turns FastAPI's own answer into a 500 when the value is NaN or a lone surrogate.
+    """
+    if not isinstance(error, RequestValidationError):
+        raise error
+    faults = error.errors()
+    if faults and faults[0]["type"] == "json_invalid":
+        return problem(INVALID_JSON, f"The body is not valid JSON: {faults[0]['ctx']['error']}.")
+    found = [{"field": _field(fault["loc"]), "message": _message(fault)} for fault in faults[:MAX_FIELD_ERRORS]]
+    detail = f"{found[0]['field']}: {found[0]['message']}"
+    if len(faults) > 1:
+        detail += f" {len(faults) - 1} more of the values are not acceptable either."
+    return problem(INVALID_INPUT, detail, field=found[0]["field"], errors=found)
+
+
+_PLAIN = {
+    "missing": "This field is required.",
+    "extra_forbidden": "There is no such field here.",
+    "model_attributes_type": "A JSON object is expected.",
+    "model_type": "A JSON object is expected.",
+    "dict_type": "A JSON object is expected.",
+}
+
+
+def _message(fault: Mapping[str, Any]) -> str:
+    text = _PLAIN.get(fault["type"]) or str(fault["msg"]).removeprefix("Value error, ")
+    text = text.replace("Input should", "It should")
+    return clean(text if text.endswith(".") else f"{text}.")
+
+
+def _field(location: tuple[str | int, ...]) -> str:
+    """``("body", "pairs", 3, "user_id")`` as ``pairs.3.user_id``, shortened: an unknown name may be anything."""
+    path = ".".join(str(part) for part in location[1:]) or str(location[0])
+    return clean("".join(letter if letter.isprintable() else " " for letter in path))[:100]
+
+
+def install(api: FastAPI) -> None:
+    """Make the app answer every expected error with a problem."""
+    api.add_exception_handler(errors.MarqueeError, answer_marquee_error)
+    api.add_exception_handler(RequestValidationError, answer_validation_error)
+    api.add_exception_handler(HTTPException, answer_http_error)

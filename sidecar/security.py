@@ -1,0 +1,198 @@
+"""Who may ask: the ASGI layer around the whole server, console and API alike.
+
+Without a key Marquee trusts whoever sits at this computer. A web page open in that person's browser is somebody else,
+so two checks keep it out: the ``Host`` header must name this computer (a page whose own name was made to resolve to
+127.0.0.1, DNS rebinding, still sends its own name), and a request that changes something, or opens a WebSocket, must
+not come from another site's page (``Origin``). With a key, the API also asks for the key.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import time
+from collections.abc import Iterable
+from hmac import compare_digest
+from urllib.parse import urlsplit
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.responses import Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from engine.settings import Settings
+from sidecar import access
+from sidecar.problems import BAD_PATH, FOREIGN_ORIGIN, KEY_REQUIRED, KEY_WRONG, WRONG_HOST, problem
+from sidecar.requests import route_path
+
+API = "/api"
+OPEN_PATHS = frozenset({f"{API}/health/live", f"{API}/health/ready"})
+"""What a probe may ask without a key."""
+
+SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+DEFAULT_PORTS = {"http": 80, "https": 443, "ws": 80, "wss": 443}
+
+HEADERS = {
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "same-origin",
+    "X-Frame-Options": "SAMEORIGIN",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
+    # Streamlit's page runs inline scripts and charts that evaluate expressions, so scripts can't be narrowed here.
+    "Content-Security-Policy": "frame-ancestors 'self'; object-src 'none'; base-uri 'self'; form-action 'self'",
+}
+API_HEADERS = {
+    "Cache-Control": "no-store",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
+}
+
+
+def is_loopback(name: str) -> bool:
+    """Whether a host name (no port, no brackets) always means this computer."""
+    name = name.lower().rstrip(".")
+    if name == "localhost" or name.endswith(".localhost"):
+        return True
+    try:
+        return ipaddress.ip_address(name).is_loopback
+    except ValueError:
+        return False
+
+
+def host_and_port(authority: str, default_port: int) -> tuple[str, int] | None:
+    """``example.org:8501`` or ``[::1]:8501`` in its parts; None where it can't be read."""
+    if not authority or any(letter in authority for letter in "/?#@\\ "):
+        return None
+    try:
+        parts = urlsplit(f"//{authority}")
+        return (parts.hostname or "").lower(), parts.port or default_port
+    except ValueError:
+        return None
+
+
+def same_origin(origin: str, host: str) -> bool:
+    """Whether a page of this ``Origin`` was served under this ``Host``.
+
+    A proxy may end TLS, so the schemes may differ; a port that is missing from ``Host`` is the origin's usual one.
+    """
+    scheme, separator, authority = origin.partition("://")
+    if not separator or scheme not in DEFAULT_PORTS:
+        return False  # "null": a sandboxed frame or a file
+    theirs = host_and_port(authority, DEFAULT_PORTS[scheme])
+    return theirs is not None and theirs == host_and_port(host, DEFAULT_PORTS[scheme])
+
+
+def key_of(settings: Settings) -> str | None:
+    """The API key; None where none is set (an empty variable sets none)."""
+    key = settings.api_key.get_secret_value().strip() if settings.api_key else ""
+    return key or None
+
+
+class SecurityMiddleware:
+    """Checks host, origin and key, and adds security headers to every answer that has not set them itself.
+
+    Args:
+        app: the whole server, with the API mounted at ``/api``.
+        settings: ``api_key`` decides between the checks for one computer and those for a network.
+    """
+
+    def __init__(self, app: ASGIApp, settings: Settings) -> None:
+        self.app = app
+        self.key = key_of(settings)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request or refuse it."""
+        if scope["type"] not in {"http", "websocket"}:
+            await self.app(scope, receive, send)
+            return
+        path = route_path(scope)
+        in_api = path == API or path.startswith(f"{API}/")
+        started = time.perf_counter()
+        refusal = self._refusal(scope, in_api)
+        send = _with_headers(send, in_api)
+        if refusal is None:
+            await self.app(scope, receive, send)
+            return
+        identity = access.request_id(scope)
+        refusal.headers[access.HEADER] = identity
+        access.log_request(scope, identity, refusal.status_code, started)
+        if scope["type"] == "websocket":
+            await receive()  # the connect message; closing before accepting makes the server answer 403
+            await send({"type": "websocket.close", "code": 1008})
+            return
+        await refusal(scope, receive, send)
+
+    def _refusal(self, scope: Scope, in_api: bool) -> Response | None:
+        headers = Headers(scope=scope)
+        return (
+            self._wrong_host(headers.getlist("host"))
+            or _foreign_origin(scope, headers)
+            or (self._missing_key(scope, headers) if in_api else None)
+            or (_unsafe_path(route_path(scope)) if in_api else None)
+        )
+
+    def _wrong_host(self, hosts: list[str]) -> Response | None:
+        if self.key is not None:
+            return None  # reached over a network, under names that only the owner knows; the key protects the API
+        named = host_and_port(hosts[0], 80) if len(hosts) == 1 else None
+        if named is not None and is_loopback(named[0]):
+            return None
+        return problem(
+            WRONG_HOST,
+            "Without an API key Marquee answers only to localhost, 127.0.0.1 and [::1]. "
+            "Set MARQUEE_API_KEY to use it under another name.",
+        )
+
+    def _missing_key(self, scope: Scope, headers: Headers) -> Response | None:
+        if self.key is None or route_path(scope) in OPEN_PATHS:
+            return None
+        given = _keys_given(headers)
+        # Compared in constant time: how long it takes says nothing of the right key.
+        matches = [compare_digest(key.encode("latin-1"), self.key.encode()) for key in given]
+        if any(matches):
+            return None
+        kind = KEY_WRONG if given else KEY_REQUIRED
+        detail = "Send the API key in the header X-API-Key, or as Authorization: Bearer followed by the key."
+        return problem(kind, detail, headers={"WWW-Authenticate": 'Bearer realm="Marquee"'})
+
+
+def _keys_given(headers: Headers) -> list[str]:
+    keys = headers.getlist("x-api-key")
+    for value in headers.getlist("authorization"):
+        scheme, _, key = value.partition(" ")
+        if scheme.lower() == "bearer":
+            keys.append(key.strip())
+    return keys
+
+
+def _foreign_origin(scope: Scope, headers: Headers) -> Response | None:
+    if scope["type"] == "http" and scope["method"] in SAFE_METHODS:
+        return None
+    origins = headers.getlist("origin")
+    if origins:
+        foreign = len(origins) > 1 or not same_origin(origins[0], headers.get("host", ""))
+    else:
+        # Programs send neither header. A browser that leaves out Origin still says where the page came from.
+        foreign = headers.get("sec-fetch-site", "none") not in {"none", "same-origin"}
+    if not foreign:
+        return None
+    return problem(FOREIGN_ORIGIN, "A page of another site may not change anything here.")
+
+
+def _unsafe_path(path: str) -> Response | None:
+    # Streamlit refuses these before routing, in plain text; the API answers with a problem.
+    if "\0" not in path and ".." not in path.replace("\\", "/").split("/"):
+        return None
+    detail = "The path holds a NUL character or the part '..'. Ids with these can be sent in a body or a query."
+    return problem(BAD_PATH, detail)
+
+
+def _with_headers(send: Send, in_api: bool) -> Send:
+    wanted: Iterable[tuple[str, str]] = ((HEADERS | API_HEADERS) if in_api else HEADERS).items()
+
+    async def send_with_headers(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            headers = MutableHeaders(scope=message)
+            for name, value in wanted:
+                headers.setdefault(name, value)
+        await send(message)
+
+    return send_with_headers

@@ -1,0 +1,60 @@
+"""A client that asks an ASGI app directly, and what tests need to speak ASGI by hand."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any
+
+import httpx
+from starlette.types import ASGIApp
+
+HOST = "127.0.0.1:8501"
+
+
+class Client:
+    """Sends requests to an app in this process, each in its own event loop."""
+
+    def __init__(self, app: ASGIApp, prefix: str = "") -> None:
+        self.app = app
+        self.prefix = prefix
+
+    def request(self, method: str, path: str, **options: Any) -> httpx.Response:
+        async def send() -> httpx.Response:
+            transport = httpx.ASGITransport(self.app)
+            async with httpx.AsyncClient(transport=transport, base_url=f"http://{HOST}{self.prefix}") as client:
+                return await client.request(method, path, **options)
+
+        return asyncio.run(send())
+
+    def get(self, path: str, **options: Any) -> httpx.Response:
+        return self.request("GET", path, **options)
+
+    def post(self, path: str, **options: Any) -> httpx.Response:
+        return self.request("POST", path, **options)
+
+    def post_body(self, path: str, body: bytes | str, content_type: str = "application/json") -> httpx.Response:
+        return self.request("POST", path, content=body, headers={"Content-Type": content_type})
+
+
+async def chunks(total: int, size: int = 65536) -> AsyncIterator[bytes]:
+    """A body of ``total`` spaces in chunks, so that it is sent without a Content-Length."""
+    for start in range(0, total, size):
+        yield b" " * min(size, total - start)
+
+
+def speak(app: ASGIApp, scope: dict[str, Any], *received: dict[str, Any]) -> list[dict[str, Any]]:
+    """Call an app with a hand-made scope; what it sent."""
+    waiting, sent = list(received), []
+
+    async def receive() -> dict[str, Any]:
+        return waiting.pop(0)
+
+    async def send(message: Any) -> None:
+        sent.append(dict(message))
+
+    async def call() -> None:
+        await app(scope, receive, send)
+
+    asyncio.run(call())
+    return sent

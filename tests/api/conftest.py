@@ -1,0 +1,56 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.responses import HTMLResponse
+from starlette.routing import Mount, Route
+from starlette.types import ASGIApp
+
+from engine.services import Services, use
+from engine.settings import Settings
+from sidecar.app import create_api
+from sidecar.security import SecurityMiddleware
+from tests.api.client import Client
+from tests.api.fakes import fake_services
+
+
+@pytest.fixture
+def settings() -> Settings:
+    return Settings(api_key=None)
+
+
+@pytest.fixture
+def services(settings: Settings) -> Iterator[Services]:
+    made = fake_services(settings)
+    use(made)
+    yield made
+    use(None)
+
+
+@pytest.fixture
+def client(services: Services, settings: Settings) -> Client:
+    """The API by itself."""
+    return Client(create_api(settings))
+
+
+def whole_server(settings: Settings) -> ASGIApp:
+    """The API mounted beside a page, behind the security layer, as the console's server has it."""
+
+    async def page(_request: object) -> HTMLResponse:
+        return HTMLResponse("<p>console</p>")
+
+    routes = [Mount("/api", create_api(settings)), Route("/", page, methods=["GET", "POST"])]
+    return Starlette(routes=routes, middleware=[Middleware(SecurityMiddleware, settings=settings)])
+
+
+@pytest.fixture
+def server(services: Services, settings: Settings) -> Client:
+    return Client(whole_server(settings))
+
+
+@pytest.fixture
+def keyed_server(services: Services) -> Client:
+    return Client(whole_server(Settings(api_key="open sesame")))

@@ -1,0 +1,166 @@
+"""Every error is a problem document that says what to do and shows nothing it should not."""
+
+from __future__ import annotations
+
+import inspect
+import logging
+import re
+
+import pytest
+
+from engine import errors
+from engine.services import Services, use
+from sidecar.problems import ALL, OF_ERROR
+from tests.api.client import Client
+
+CLASSES = [cls for _, cls in inspect.getmembers(errors, inspect.isclass) if issubclass(cls, errors.MarqueeError)]
+
+STATUS = {
+    "InvalidInput": 422,
+    "InvalidRating": 422,
+    "InvalidHyperparameter": 422,
+    "NotFound": 404,
+    "UnknownUser": 404,
+    "UnknownMovie": 404,
+    "UnknownVersion": 404,
+    "UnknownRun": 404,
+    "UnknownJob": 404,
+    "Conflict": 409,
+    "TrainingBusy": 409,
+    "VersionUnavailable": 409,
+    "Cancelled": 409,
+    "NotReady": 503,
+    "DiskFull": 507,
+    "TrainingDiverged": 500,
+}
+
+
+def make(cls: type[errors.MarqueeError], message: str = "Say what to do.") -> errors.MarqueeError:
+    if issubclass(cls, errors.InvalidInput):
+        return cls(message, field="factors")
+    return cls(7) if cls is errors.TrainingBusy else cls(message)
+
+
+def test_every_error_has_its_own_line_in_the_table() -> None:
+    assert set(CLASSES) == set(OF_ERROR)
+    assert {cls.__name__ for cls in CLASSES} == {*STATUS, "MarqueeError"}
+    assert len({kind.code for kind in ALL}) == len(ALL)
+
+
+@pytest.mark.parametrize("cls", [cls for cls in CLASSES if cls is not errors.MarqueeError])
+def test_errors_of_the_engine(client: Client, services: Services, cls: type[errors.MarqueeError]) -> None:
+    services.training.fails = make(cls)
+    answer = client.post("/ml/train", json={})
+    assert answer.status_code == STATUS[cls.__name__]
+    assert answer.headers["content-type"] == "application/problem+json"
+    body = answer.json()
+    assert body["status"] == answer.status_code
+    assert body["detail"] == str(make(cls))
+    assert body["code"] == OF_ERROR[cls].code
+    assert body["title"] == OF_ERROR[cls].title
+    assert body["type"] == f"/api/docs#problem-{body['code']}"
+    assert body.get("field") == ("factors" if STATUS[cls.__name__] == 422 else None)
+    assert body.get("run_id") == (7 if cls is errors.TrainingBusy else None)
+    assert answer.headers.get("retry-after") == ("5" if cls is errors.NotReady else None)
+
+
+def test_a_later_error_answers_like_its_parent(client: Client, services: Services) -> None:
+    class UnknownActor(errors.NotFound):
+        pass
+
+    services.training.fails = UnknownActor("No such actor.")
+    answer = client.post("/ml/train", json={})
+    assert (answer.status_code, answer.json()["code"]) == (404, "not_found")
+
+
+def test_an_error_that_quotes_half_a_character_is_still_answered(client: Client, services: Services) -> None:
+    services.training.fails = errors.InvalidInput("\ud800 is no number.", field="\udfff")
+    answer = client.post("/ml/train", json={})
+    assert (answer.status_code, answer.json()["detail"]) == (422, "\\ud800 is no number.")
+
+
+@pytest.mark.parametrize("error", [RuntimeError("secret /home/x"), errors.MarqueeError("secret /home/x")])
+@pytest.mark.parametrize("mounted", [False, True])
+def test_unexpected_errors_are_logged_and_not_shown(
+    client: Client,
+    server: Client,
+    services: Services,
+    caplog: pytest.LogCaptureFixture,
+    error: Exception,
+    mounted: bool,
+) -> None:
+    services.serving.fails = error
+    answer = server.get("/api/ml/explain/1/2") if mounted else client.get("/ml/explain/1/2")
+    assert (answer.status_code, answer.json()["code"]) == (500, "internal_error")
+    assert "secret" not in answer.text
+    assert "Traceback" not in answer.text
+    identity = answer.headers["x-request-id"]
+    assert answer.json()["request_id"] == identity
+    assert identity in answer.json()["detail"]
+    (logged,) = [record for record in caplog.records if record.levelno == logging.ERROR]
+    assert identity in logged.getMessage()
+    assert logged.exc_info is not None
+    assert logged.exc_info[1] is error
+
+
+def test_before_the_services_are_there_every_route_says_so(client: Client) -> None:
+    use(None)
+    answer = client.get("/ml/recommendations/1")
+    assert (answer.status_code, answer.json()["code"]) == (503, "not_ready")
+    assert client.get("/health/ready").status_code == 503
+    assert client.get("/health/live").status_code == 200
+
+
+@pytest.mark.parametrize("path", ["/", "/nothing", "/ml", "/ml/models/", "/health/live/", "/ml/models/activate"])
+def test_no_such_route(client: Client, path: str) -> None:
+    answer = client.get(path)
+    assert (answer.status_code, answer.json()["code"]) == (404, "no_such_route")
+    assert answer.json()["detail"] == "There is nothing at this address."
+
+
+def test_wrong_method(client: Client) -> None:
+    answer = client.request("DELETE", "/rate")
+    assert (answer.status_code, answer.json()["code"]) == (405, "method_not_allowed")
+    assert answer.headers["allow"] == "POST"
+
+
+def test_every_fault_is_named_and_no_value_repeated(client: Client) -> None:
+    answer = client.post("/rate", json={"user_id": "secret\0", "rating": "secret", "sekret": 1})
+    body = answer.json()
+    assert answer.status_code == 422
+    assert {fault["field"]: fault["message"] for fault in body["errors"]} == {
+        "user_id": "An id holds no control characters and no halves of characters.",
+        "movie_id": "This field is required.",
+        "rating": "It should be a valid number.",
+        "sekret": "There is no such field here.",
+    }
+    assert body["field"] == "user_id"
+    assert body["detail"].startswith("user_id: An id holds")
+    assert "3 more" in body["detail"]
+    assert "secret" not in answer.text
+
+
+def test_of_many_faults_the_first_are_listed(client: Client) -> None:
+    answer = client.post("/ml/predict", json={"pairs": [{"user_id": ""}] * 1000})
+    assert len(answer.json()["errors"]) == 20
+    assert "1999 more" in answer.json()["detail"]
+    assert answer.json()["field"] == "pairs.0.user_id"
+
+
+def test_one_line_is_logged_per_request(client: Client, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO, "marquee.access")
+    client.get("/ml/recommendations/a%0Ab?n=5", headers={"X-Request-ID": "mine-1"})
+    client.get("/nothing")
+    first, second = [record.getMessage() for record in caplog.records if record.name == "marquee.access"]
+    # A line feed in a path fits no route; in the log it must not begin a line.
+    assert re.fullmatch(r"mine-1 GET /ml/recommendations/a%0Ab 404 \d+\.\dms", first)
+    assert re.fullmatch(r"[0-9a-f]{32} GET /nothing 404 \d+\.\dms", second)
+
+
+@pytest.mark.parametrize(
+    ("sent", "kept"), [("a-B_1.2", True), ("x" * 64, True), ("x" * 65, False), ("a b", False), ("", False)]
+)
+def test_the_request_id_is_echoed_when_it_is_plain(client: Client, sent: str, kept: bool) -> None:
+    answer = client.get("/health/live", headers={"X-Request-ID": sent})
+    assert (answer.headers["x-request-id"] == sent) is kept
+    assert len(answer.headers["x-request-id"]) >= 7
