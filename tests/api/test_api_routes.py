@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 from dataclasses import asdict
 from typing import Any
 
@@ -61,6 +62,16 @@ def test_cancel_training(client: Client, services: Services) -> None:
     answer = client.post("/ml/training-runs/7/cancel")
     assert (answer.status_code, answer.json()) == (202, as_json(RUN))
     assert services.training.calls == [("cancel", 7), ("status", 7)]
+
+
+@pytest.mark.parametrize(("query", "on_the_loop"), [("n=100", True), ("n=101", False), ("diversity=0.1", False)])
+def test_only_quick_lists_are_made_on_the_event_loop(
+    client: Client, services: Services, query: str, on_the_loop: bool
+) -> None:
+    threads: list[threading.Thread] = []
+    services.serving.note = lambda *_call: threads.append(threading.current_thread())
+    assert client.get(f"/ml/recommendations/1?{query}").status_code == 200
+    assert (threads[0] is threading.main_thread()) is on_the_loop
 
 
 def test_recommendations_with_every_parameter(client: Client, services: Services) -> None:
