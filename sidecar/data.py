@@ -34,7 +34,7 @@ class DemoImport(BaseModel):
 
     model_config = ConfigDict(strict=True, extra="forbid", json_schema_extra={"examples": [{"source": "demo"}]})
 
-    source: Literal["demo"]
+    source: Literal["demo"] = Field(description="`demo`: 100,004 real ratings of 9,066 movies by 671 people.")
 
 
 class FileImport(BaseModel):

@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
-from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -114,7 +113,7 @@ def _operation(schema: dict[str, Any], each: Operation, base: str) -> Markup:
 
 def _parameters(schema: dict[str, Any], operation: dict[str, Any]) -> Content:
     rows = [
-        (each["name"], _type(schema, each["schema"]), f"in {each['in']}", each.get("required"), each.get("description"))
+        _row(schema, each["name"], each["schema"], f"in {each['in']}", each.get("required", False))
         for each in operation.get("parameters", [])
     ]
     return _table("Parameters", rows)
@@ -124,26 +123,48 @@ def _body(schema: dict[str, Any], operation: dict[str, Any]) -> Content:
     tables: list[Content] = []
     for media_type, content in operation.get("requestBody", {}).get("content", {}).items():
         model = _resolve(schema, content["schema"])
-        required = model.get("required", [])
-        rows = [
-            (name, _type(schema, field), "", name in required, field.get("description"))
-            for name, field in model.get("properties", {}).items()
-        ]
-        tables.append(_table(f"Body, {media_type}", rows))
+        tables.append(_fields(schema, f"Body, {media_type}", model))
+        for name, field in model["properties"].items():
+            tables += [_fields(schema, f"{name}: {part['title']}", part) for part in _objects(schema, field)]
     return tables
 
 
-def _table(title: str, rows: Sequence[tuple[str, str, str, bool | None, str | None]]) -> Content:
+def _fields(schema: dict[str, Any], title: str, model: dict[str, Any]) -> Content:
+    required = model.get("required", [])
+    rows = [_row(schema, name, field, "", name in required) for name, field in model["properties"].items()]
+    return _table(title, rows)
+
+
+def _objects(schema: dict[str, Any], field: dict[str, Any]) -> list[dict[str, Any]]:
+    """The objects with fields of their own that a field holds, be it as one of several kinds or in a list."""
+    field = _resolve(schema, field)
+    if "properties" in field:
+        return [field]
+    inner = field.get("anyOf", [field["items"]] if "items" in field else [])
+    return [found for each in inner for found in _objects(schema, each)]
+
+
+Row = tuple[str, str, str, bool, str]
+
+
+def _row(schema: dict[str, Any], name: str, field: dict[str, Any], place: str, required: bool) -> Row:
+    default = field.get("default")
+    shown = f"default {default}" if isinstance(default, str | int | float) and default != "" else ""
+    note = ", ".join(part for part in (place, shown) if part)
+    return name, _type(schema, field), note, required, field.get("description", "")
+
+
+def _table(title: str, rows: list[Row]) -> Content:
     if not rows:
         return None
     lines: list[Content] = [
         tag(
             "tr",
             tag("td", tag("code", name), tag("small", "required") if required else None),
-            tag("td", kind, tag("small", place) if place else None),
-            tag("td", inline(description or "")),
+            tag("td", kind, tag("small", note) if note else None),
+            tag("td", inline(description)),
         )
-        for name, kind, place, required, description in rows
+        for name, kind, note, required, description in rows
     ]
     return [tag("h4", title), tag("div", tag("table", *lines), class_="wide")]
 
@@ -240,8 +261,8 @@ def _type(schema: dict[str, Any], field: dict[str, Any]) -> str:
         return " or ".join(str(value) for value in field.get("enum", [field.get("const")]))
     if field.get("type") == "array":
         return f"list of {_type(schema, field['items'])}"
-    if "properties" in field:
-        return f"object with {', '.join(field['properties'])}"
+    if field.get("format") == "binary":
+        return "file"
     words = {"string": "text", "integer": "whole number", "boolean": "true or false", "null": "null"}
     kind = str(field.get("type", "any value"))
     return words.get(kind, kind) + _range(field)
@@ -249,6 +270,9 @@ def _type(schema: dict[str, Any], field: dict[str, Any]) -> str:
 
 def _range(field: dict[str, Any]) -> str:
     low, high = field.get("minimum"), field.get("maximum")
-    if low is None or high is None or high > 2**53:
-        return "" if low is None else f" from {low}"
-    return f" from {low} to {high}"
+    if "exclusiveMinimum" in field:
+        return f" above {field['exclusiveMinimum']:.15g}, at most {high:.15g}"
+    if low is None:
+        return ""
+    # A bound beyond 2^53 only says that the number fits the store.
+    return f" from {low:.15g}" + ("" if high is None or high > 2**53 else f" to {high:.15g}")

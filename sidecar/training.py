@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Query
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, WithJsonSchema
 
 from engine.errors import DiskFull, InvalidHyperparameter, NotReady, TrainingBusy, UnknownRun
+from engine.models.catalog import MODELS
 from engine.services import current
 from engine.types import ActivationPolicy, ModelKind, TrainingStatus
 from sidecar.answers import JSON_BODY, PARAMETERS, POSTED, answers
@@ -20,7 +21,10 @@ ACTOR = "api"
 """Who the ledger and the runs name for what was asked over HTTP."""
 
 Text = Annotated[str, Field(max_length=200), AfterValidator(plain_text)]
+
+# Any of these passes here; the model's own config then judges names and ranges. The API's description is made from it.
 Value = bool | int | Annotated[float, Field(allow_inf_nan=False)] | Text | None
+_SCHEMAS: list[Any] = [each.config.model_json_schema() | {"title": each.label} for each in MODELS.values()]
 
 
 class TrainRequest(BaseModel):
@@ -35,9 +39,11 @@ class TrainRequest(BaseModel):
     )
 
     model: ModelKind = Field("svd", description="The kind of rating model.")
-    hyperparameters: dict[Text, Value] = Field(
-        {}, max_length=50, description="Those that differ from the defaults; the Training page describes each."
-    )
+    hyperparameters: Annotated[
+        dict[Text, Value],
+        Field(max_length=50, description="Those that differ from the defaults."),
+        WithJsonSchema({"anyOf": _SCHEMAS}),
+    ] = {}
     activate: ActivationPolicy = Field("if_better", description="Whether the new version begins to serve.")
 
 

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from jsonschema import Draft202012Validator
 
+from engine.models.catalog import MODELS, ModelEntry
 from engine.settings import Settings
 from sidecar import docs_page
 from sidecar.app import create_api
@@ -256,6 +257,14 @@ def test_the_guide_names_every_route(name: str) -> None:
 def test_the_guide_names_no_route_that_is_not_there() -> None:
     named = {f"{method.lower()} {path}" for method, path in re.findall(r"^### `(\w+) /api(\S+)`", GUIDE, re.MULTILINE)}
     assert named == {*NAMES, "get /docs", "get /openapi.json"}
+
+
+@pytest.mark.parametrize("model", MODELS.values(), ids=lambda model: model.kind)
+def test_hyperparameters_are_described(page: Page, model: ModelEntry) -> None:
+    assert f"hyperparameters: {model.label}" in page.shown
+    for name, field in model.config.model_fields.items():
+        assert str(field.description) in page.shown
+        assert f"| `{name}` | " in GUIDE
 
 
 @pytest.mark.parametrize("kind", ALL, ids=lambda kind: kind.code)
