@@ -11,9 +11,6 @@ from threading import RLock
 
 import numpy as np
 from numpy.typing import NDArray
-from store.errors import NotStored
-from store.models import MLModelManager
-from store.ratings import RatingStore
 
 from engine.cold_start import Blend, blend
 from engine.dataset.interactions import Float32, Int32, Interactions
@@ -25,6 +22,9 @@ from engine.realtime import RealtimeLearner, UserState
 from engine.services.snapshot import load_snapshot
 from engine.settings import Settings
 from engine.types import Explanation, Prediction, Predictions, RankBy, RatingReceipt, Recommendations, RecommendedItem
+from store.errors import NotStored
+from store.models import MLModelManager
+from store.ratings import RatingStore
 
 log = logging.getLogger(__name__)
 

@@ -6,11 +6,10 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from store.ratings import RatingStore
 
 from engine.dataset.interactions import IdIndex, Interactions, MovieTable
-
-UNKNOWN_TIME = -1
+from store.ratings import RatingStore
+from store.records import UNKNOWN_TIME
 
 
 @dataclass(frozen=True)

@@ -11,12 +11,6 @@ from dataclasses import asdict, dataclass
 from threading import Event, Lock, Thread
 from typing import Any
 
-from store.errors import NotStored, StoreError
-from store.models import Activation, MLModelManager
-from store.notices import NoticeStore
-from store.records import EpochRecord, RunRecord
-from store.runs import RunStore
-
 from engine.calibration import Calibration
 from engine.cold_start import popularity
 from engine.dataset.interactions import Interactions
@@ -32,6 +26,11 @@ from engine.services.snapshot import DataSnapshot, load_snapshot
 from engine.settings import Settings
 from engine.training import best_epoch, run_epochs
 from engine.types import ActivationPolicy, EpochReport, MetricValue, TrainingStatus
+from store.errors import NotStored, StoreError
+from store.models import Activation, MLModelManager
+from store.notices import NoticeStore
+from store.records import EpochRecord, RunRecord
+from store.runs import RunStore
 
 log = logging.getLogger(__name__)
 
@@ -159,7 +158,7 @@ class TrainingService:
             UnknownRun: no run has this number, or none was ever started.
         """
         if run_id is None:
-            newest = self._runs.current() or next(iter(self._runs.list(1)), None)
+            newest = self._runs.current() or next(iter(self._runs.newest(1)), None)
             if newest is None:
                 raise UnknownRun("Nothing was trained yet. Start a training first.")
             return self._status(self._runs.get(newest.run_id))
@@ -175,7 +174,7 @@ class TrainingService:
 
     def runs(self, limit: int = 50) -> list[TrainingStatus]:
         """The newest runs, newest first."""
-        return [self._status(record) for record in self._runs.list(limit)]
+        return [self._status(record) for record in self._runs.newest(limit)]
 
     def _status(self, record: RunRecord) -> TrainingStatus:
         history = tuple(

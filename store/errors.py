@@ -1,0 +1,27 @@
+"""What can go wrong in the store; services turn these into the engine's errors."""
+
+from __future__ import annotations
+
+
+class StoreError(Exception):
+    """The root of the store's errors."""
+
+
+class UnsafeSQLite(StoreError):
+    """The SQLite found here is known to lose data."""
+
+
+class NotStored(StoreError):
+    """The row asked for is not there."""
+
+
+class DamagedVersion(StoreError):
+    """An array of a model version is not what was saved."""
+
+
+class StoreClosed(StoreError):
+    """The store is closed, or closing."""
+
+
+class StoreFull(StoreError):
+    """There was no space to write; nothing of the write was kept."""

@@ -1,0 +1,181 @@
+"""What the store gives: frozen rows. Times are Unix seconds."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+State = Literal["queued", "running", "succeeded", "failed", "cancelled"]
+VersionState = Literal["saving", "ready", "damaged", "deleted"]
+UNKNOWN_TIME = -1
+
+
+@dataclass(frozen=True, slots=True)
+class MovieRow:
+    """One movie of the catalogue under its owner's id."""
+
+    external_id: str
+    title: str
+    year: int | None
+    genres: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Keys:
+    """int32[n] keys in the order asked for, and how many of them are new."""
+
+    keys: NDArray[np.int32]
+    added: int
+
+
+@dataclass(frozen=True, slots=True)
+class Added:
+    """What a bulk write did to the ratings, and the revision after it."""
+
+    added: int
+    updated: int
+    unchanged: int
+    revision: int
+
+
+@dataclass(frozen=True, slots=True)
+class RatingChange:
+    """One rating before and after; ``rating`` is None when it was deleted, ``previous`` when there was none."""
+
+    user_key: int
+    movie_key: int
+    rating: float | None
+    previous: float | None
+    revision: int
+    new_user: bool
+
+
+@dataclass(frozen=True, slots=True)
+class RatingArrays:
+    """Ratings by key, sorted by user and movie: int32[n], int32[n], float32[n], int64[n] (-1: time unknown)."""
+
+    users: NDArray[np.int32]
+    movies: NDArray[np.int32]
+    ratings: NDArray[np.float32]
+    rated_at: NDArray[np.int64]
+    revision: int
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """How many rows there are."""
+
+    users: int
+    movies: int
+    ratings: int
+
+
+@dataclass(frozen=True, slots=True)
+class Activation:
+    """Who or what activates a version, and why."""
+
+    actor: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class ActivationRecord:
+    """One line of the ledger."""
+
+    activation_id: int
+    version: int
+    activated_at: float
+    actor: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class VersionRecord:
+    """A model version without its arrays; ``size`` in bytes."""
+
+    version: int
+    kind: str
+    state: VersionState
+    config: dict[str, Any]
+    metrics: dict[str, Any]
+    protocol: dict[str, Any]
+    data: dict[str, Any]
+    run_id: int | None
+    note: str
+    created_at: float
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class StoredModel:
+    """A model version with its arrays, verified."""
+
+    record: VersionRecord
+    arrays: Mapping[str, NDArray[Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class EpochRecord:
+    """One epoch of a training run."""
+
+    epoch: int
+    epochs: int
+    train_loss: float
+    validation_rmse: float | None
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class RunRecord:
+    """A training run."""
+
+    run_id: int
+    kind: str
+    state: State
+    stage: str
+    hyperparameters: dict[str, Any]
+    activate: str
+    seed: int
+    actor: str
+    version: int | None
+    metrics: dict[str, Any] | None
+    before: dict[str, Any] | None
+    verdict: str | None
+    error: str | None
+    details: dict[str, Any] | None
+    created_at: float
+    started_at: float | None
+    ended_at: float | None
+    epochs: tuple[EpochRecord, ...] = field(default_factory=tuple)
+
+
+@dataclass(frozen=True, slots=True)
+class JobRecord:
+    """A piece of background work; ``progress`` in 0..1."""
+
+    job_id: int
+    kind: str
+    state: State
+    progress: float
+    message: str
+    result: dict[str, Any] | None
+    error: str | None
+    created_at: float
+    ended_at: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class NoticeRecord:
+    """Something worth telling; ``read_at`` is None until somebody read it."""
+
+    notice_id: int
+    level: Literal["info", "warning", "error"]
+    topic: str
+    text: str
+    details: dict[str, Any]
+    created_at: float
+    read_at: float | None

@@ -1,0 +1,139 @@
+"""The log of training runs, epoch by epoch."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import Connection, Row, Select, select, update
+
+from store.database import Database
+from store.errors import NotStored
+from store.records import EpochRecord, RunRecord, State
+from store.schema import training_epochs, training_runs
+
+GOING = ("queued", "running")
+
+
+class RunStore:
+    """Training runs, from the order to the end."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def create(self, kind: str, hyperparameters: dict[str, Any], activate: str, seed: int, actor: str) -> int:
+        """A queued run; returns its number."""
+        row = {
+            "kind": kind,
+            "state": "queued",
+            "stage": "Waiting",
+            "hyperparameters": hyperparameters,
+            "activate": activate,
+            "seed": seed,
+            "actor": actor,
+            "created_at": self._database.clock(),
+        }
+        return self._database.insert(training_runs, row, urgent=True)
+
+    def start(self, run_id: int) -> None:
+        """The run is being worked on from now."""
+        self._set(run_id, state="running", started_at=self._database.clock())
+
+    def stage(self, run_id: int, text: str) -> None:
+        """What is being done now, in words."""
+        self._set(run_id, stage=text)
+
+    def epoch(self, run_id: int, record: EpochRecord) -> None:
+        """One more epoch is done."""
+        row = {
+            "run_id": run_id,
+            "epoch": record.epoch,
+            "epochs": record.epochs,
+            "train_loss": record.train_loss,
+            "validation_rmse": record.validation_rmse,
+            "seconds": record.seconds,
+        }
+        self._database.insert(training_epochs, row, urgent=True)
+
+    def finish(self, run_id: int, state: State, **outcome: Any) -> None:
+        """The run has ended; ``outcome`` as in ``finish_in``."""
+        self._database.write(lambda connection: self.finish_in(connection, run_id, state, **outcome), urgent=True)
+
+    def finish_in(
+        self,
+        connection: Connection,
+        run_id: int,
+        state: State,
+        *,
+        version: int | None = None,
+        metrics: dict[str, Any] | None = None,
+        before: dict[str, Any] | None = None,
+        verdict: str | None = None,
+        error: str | None = None,
+        stage: str = "",
+        details: dict[str, Any] | None = None,
+    ) -> None:
+        """End a run within somebody else's transaction, so that both happen or neither."""
+        values = {
+            "state": state,
+            "version": version,
+            "metrics": metrics,
+            "before": before,
+            "verdict": verdict,
+            "error": error,
+            "stage": stage,
+            "details": details,
+            "ended_at": self._database.clock(),
+        }
+        connection.execute(update(training_runs).where(training_runs.c.run_id == run_id).values(values))
+
+    def get(self, run_id: int) -> RunRecord:
+        """One run with its epochs.
+
+        Raises:
+            NotStored: there is no such run.
+        """
+        found = self._read(select(training_runs).where(training_runs.c.run_id == run_id))
+        if not found:
+            raise NotStored(f"There is no training run {run_id}.")
+        return found[0]
+
+    def newest(self, limit: int = 50) -> list[RunRecord]:
+        """The newest runs with their epochs, newest first."""
+        return self._read(select(training_runs).order_by(training_runs.c.run_id.desc()).limit(limit))
+
+    def current(self) -> RunRecord | None:
+        """The run that is queued or going, None where there is none."""
+        going = select(training_runs).where(training_runs.c.state.in_(GOING)).order_by(training_runs.c.run_id)
+        return next(iter(self._read(going.limit(1))), None)
+
+    def recover(self, reason: str) -> list[int]:
+        """Mark runs that a stopped process left going as failed, with the reason; returns their numbers."""
+
+        def work(connection: Connection) -> list[int]:
+            going = select(training_runs.c.run_id).where(training_runs.c.state.in_(GOING))
+            left = list(connection.execute(going).scalars())
+            for run_id in left:
+                self.finish_in(connection, run_id, "failed", error=reason, stage="Failed")
+            return left
+
+        return self._database.write(work)
+
+    def _set(self, run_id: int, **values: Any) -> None:
+        statement = update(training_runs).where(training_runs.c.run_id == run_id).values(values)
+        self._database.execute(statement, urgent=True)
+
+    def _read(self, statement: Select[Any]) -> list[RunRecord]:
+        with self._database.read() as connection:
+            rows = connection.execute(statement).all()
+            numbers = [row.run_id for row in rows]
+            epochs: dict[int, list[EpochRecord]] = {number: [] for number in numbers}
+            wanted = (
+                select(training_epochs).where(training_epochs.c.run_id.in_(numbers)).order_by(training_epochs.c.epoch)
+            )
+            for run_id, *values in connection.execute(wanted).tuples():
+                epochs[run_id].append(EpochRecord(*values))
+        return [_record(row, tuple(epochs[row.run_id])) for row in rows]
+
+
+def _record(row: Row[Any], epochs: tuple[EpochRecord, ...]) -> RunRecord:
+    return RunRecord(**row._mapping, epochs=epochs)

@@ -1,0 +1,186 @@
+"""The tables. A change here needs a migration in ``store/migrations/versions``; a test holds the two together."""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    JSON,
+    CheckConstraint,
+    Column,
+    Float,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    Table,
+    Text,
+)
+
+metadata = MetaData()
+# Two triggers, made by the first migration, refuse to change or delete a row of `activations`.
+
+meta = Table(
+    "meta",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("value", Text, nullable=False),
+)
+
+users = Table(
+    "users",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("external_id", Text, nullable=False, unique=True),
+    Column("revision", Integer, nullable=False, index=True),
+)
+
+movies = Table(
+    "movies",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("external_id", Text, nullable=False, unique=True),
+    Column("title", Text, nullable=False),
+    Column("year", Integer),
+    Column("revision", Integer, nullable=False, index=True),
+)
+
+genres = Table(
+    "genres",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("name", Text, nullable=False, unique=True),
+)
+
+movie_genres = Table(
+    "movie_genres",
+    metadata,
+    Column("movie_id", Integer, ForeignKey("movies.id", ondelete="CASCADE"), primary_key=True),
+    Column("genre_id", Integer, ForeignKey("genres.id"), primary_key=True),
+    sqlite_with_rowid=False,
+)
+
+ratings = Table(
+    "ratings",
+    metadata,
+    Column("user_id", Integer, ForeignKey("users.id"), primary_key=True),
+    Column("movie_id", Integer, ForeignKey("movies.id"), primary_key=True),
+    Column("rating", Float, nullable=False),
+    Column("rated_at", Integer, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+model_versions = Table(
+    "model_versions",
+    metadata,
+    Column("version", Integer, primary_key=True),
+    Column("kind", Text, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("config", JSON, nullable=False),
+    Column("metrics", JSON, nullable=False),
+    Column("protocol", JSON, nullable=False),
+    Column("data", JSON, nullable=False),
+    Column("run_id", Integer, ForeignKey("training_runs.run_id")),
+    Column("note", Text, nullable=False),
+    Column("created_at", Float, nullable=False),
+    CheckConstraint("state in ('saving', 'ready', 'damaged', 'deleted')", name="version_state"),
+    sqlite_autoincrement=True,
+)
+
+model_arrays = Table(
+    "model_arrays",
+    metadata,
+    Column("version", Integer, ForeignKey("model_versions.version"), primary_key=True),
+    Column("name", Text, primary_key=True),
+    Column("dtype", Text, nullable=False),
+    Column("shape", JSON, nullable=False),
+    Column("sha256", Text, nullable=False),
+    Column("size", Integer, nullable=False),
+)
+
+model_chunks = Table(
+    "model_chunks",
+    metadata,
+    Column("version", Integer, primary_key=True),
+    Column("name", Text, primary_key=True),
+    Column("position", Integer, primary_key=True),
+    Column("data", LargeBinary, nullable=False),
+)
+
+activations = Table(
+    "activations",
+    metadata,
+    Column("activation_id", Integer, primary_key=True),
+    Column("version", Integer, ForeignKey("model_versions.version"), nullable=False),
+    Column("activated_at", Float, nullable=False),
+    Column("actor", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    sqlite_autoincrement=True,
+)
+
+training_runs = Table(
+    "training_runs",
+    metadata,
+    Column("run_id", Integer, primary_key=True),
+    Column("kind", Text, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("stage", Text, nullable=False),
+    Column("hyperparameters", JSON, nullable=False),
+    Column("activate", Text, nullable=False),
+    Column("seed", Integer, nullable=False),
+    Column("actor", Text, nullable=False),
+    Column("version", Integer),
+    Column("metrics", JSON(none_as_null=True)),
+    Column("before", JSON(none_as_null=True)),
+    Column("verdict", Text),
+    Column("error", Text),
+    Column("details", JSON(none_as_null=True)),
+    Column("created_at", Float, nullable=False),
+    Column("started_at", Float),
+    Column("ended_at", Float),
+    CheckConstraint("state in ('queued', 'running', 'succeeded', 'failed', 'cancelled')", name="run_state"),
+    sqlite_autoincrement=True,
+)
+
+training_epochs = Table(
+    "training_epochs",
+    metadata,
+    Column("run_id", Integer, ForeignKey("training_runs.run_id"), primary_key=True),
+    Column("epoch", Integer, primary_key=True),
+    Column("epochs", Integer, nullable=False),
+    Column("train_loss", Float, nullable=False),
+    Column("validation_rmse", Float),
+    Column("seconds", Float, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+jobs = Table(
+    "jobs",
+    metadata,
+    Column("job_id", Integer, primary_key=True),
+    Column("kind", Text, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("progress", Float, nullable=False),
+    Column("message", Text, nullable=False),
+    Column("result", JSON(none_as_null=True)),
+    Column("error", Text),
+    Column("created_at", Float, nullable=False),
+    Column("ended_at", Float),
+    CheckConstraint("state in ('queued', 'running', 'succeeded', 'failed', 'cancelled')", name="job_state"),
+    sqlite_autoincrement=True,
+)
+
+notices = Table(
+    "notices",
+    metadata,
+    Column("notice_id", Integer, primary_key=True),
+    Column("level", Text, nullable=False),
+    Column("topic", Text, nullable=False),
+    Column("text", Text, nullable=False),
+    Column("details", JSON, nullable=False),
+    Column("created_at", Float, nullable=False),
+    Column("read_at", Float),
+    CheckConstraint("level in ('info', 'warning', 'error')", name="notice_level"),
+    sqlite_autoincrement=True,
+)
+
+Index("notices_unread", notices.c.read_at)
