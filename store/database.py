@@ -19,6 +19,7 @@ import pysqlite3.dbapi2 as sqlite
 from alembic import command
 from alembic.config import Config
 from sqlalchemy import Connection, Engine, Executable, Table, create_engine, event, select
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from store.errors import StoreClosed, StoreError, StoreFull, UnsafeSQLite
@@ -92,7 +93,7 @@ class Database:
         database = cls(engine, path, clock)
         try:
             database._migrate()
-        except sqlite.DatabaseError as error:
+        except DBAPIError as error:
             engine.dispose()
             raise StoreError(f"{path} is not a store of Marquee, or it is damaged: {error}") from error
         database._writer.start()

@@ -326,7 +326,7 @@ def _read_array(connection: Connection, row: Any) -> NDArray[Any]:
     """One array, checked. It is read into its final place, and can't be written to."""
     wanted = select(model_chunks.c.data).where(model_chunks.c.version == row.version, model_chunks.c.name == row.name)
     content = bytearray()
-    for (chunk,) in connection.execute(wanted.order_by(model_chunks.c.position)).tuples():
+    for (chunk,) in connection.execute(wanted.order_by(model_chunks.c.position)):
         content += chunk
     if len(content) != row.size or hashlib.sha256(content).hexdigest() != row.sha256:
         raise DamagedVersion(f"Version {row.version} is damaged: its array {row.name} is not what was saved.")

@@ -115,7 +115,7 @@ class RatingStore:
 
     def _add_ids(self, table: Any, external_ids: Sequence[str], columns: Any) -> Keys:
         with self._database.read() as connection:
-            known: dict[str, int] = dict(connection.execute(select(table.c.external_id, table.c.id)).tuples().all())
+            known: dict[str, int] = dict(connection.execute(select(table.c.external_id, table.c.id)).all())
         fresh = [external_id for external_id in dict.fromkeys(external_ids) if external_id not in known]
         for chunk in _batches(fresh):
 
@@ -124,7 +124,7 @@ class RatingStore:
                 # Keys are dense, so more of them than were read means that single ratings brought users meanwhile.
                 now: dict[str, int] = {}
                 if first != seen:
-                    now.update(connection.execute(select(table.c.external_id, table.c.id)).tuples().all())
+                    now.update(connection.execute(select(table.c.external_id, table.c.id)).all())
                 new = [one for one in chunk if one not in now]
                 rows = [
                     {"id": first + place, "external_id": one, "revision": revision, **columns(one)}
@@ -220,13 +220,13 @@ class RatingStore:
     def movies(self) -> list[MovieRow]:
         """The catalogue, by key."""
         with self._database.read() as connection:
-            named = dict(connection.execute(select(genres.c.id, genres.c.name)).tuples().all())
+            named = dict(connection.execute(select(genres.c.id, genres.c.name)).all())
             having: dict[int, list[str]] = {}
-            for movie, genre in connection.execute(select(movie_genres.c.movie_id, movie_genres.c.genre_id)).tuples():
+            for movie, genre in connection.execute(select(movie_genres.c.movie_id, movie_genres.c.genre_id)):
                 having.setdefault(movie, []).append(named[genre])
             rows = connection.execute(
                 select(movies.c.id, movies.c.external_id, movies.c.title, movies.c.year).order_by(movies.c.id)
-            ).tuples()
+            )
             return [MovieRow(own, title, year, tuple(sorted(having.get(key, ())))) for key, own, title, year in rows]
 
     def users_changed_since(self, revision: int) -> NDArray[np.int32]:
@@ -350,7 +350,7 @@ def _describe(connection: Connection, rows: Sequence[tuple[int, MovieRow]], know
     names = sorted({name for _, row in rows for name in row.genres})
     if names:
         connection.execute(insert(genres).on_conflict_do_nothing(), [{"name": name} for name in names])
-    ids = {name: key for key, name in connection.execute(select(genres.c.id, genres.c.name)).tuples()}
+    ids = {name: key for key, name in connection.execute(select(genres.c.id, genres.c.name))}
     known = [(row.title, row.year, key) for key, row in rows if key < known_below]
     if known:
         connection.exec_driver_sql("UPDATE movies SET title = ?, year = ? WHERE id = ?", known)

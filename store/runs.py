@@ -130,7 +130,7 @@ class RunStore:
             wanted = (
                 select(training_epochs).where(training_epochs.c.run_id.in_(numbers)).order_by(training_epochs.c.epoch)
             )
-            for run_id, *values in connection.execute(wanted).tuples():
+            for run_id, *values in connection.execute(wanted):
                 epochs[run_id].append(EpochRecord(*values))
         return [_record(row, tuple(epochs[row.run_id])) for row in rows]
 

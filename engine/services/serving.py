@@ -201,7 +201,7 @@ class ServingService:
         diversity: float = 0.0,
         rank_by: RankBy = "ranker",
     ) -> Recommendations:
-        """At most n distinct movies that the user has not rated, best first; anyone gets a list, marked with its status.
+        """At most n distinct movies that the user has not rated, best first; anyone gets a list, with a status.
 
         Args:
             user_id: anyone; an unknown id gets what most people like.

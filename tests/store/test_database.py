@@ -1,0 +1,190 @@
+"""The file, its settings, its schema, and the one writer."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+from threading import Event, Thread
+
+import pysqlite3.dbapi2 as sqlite
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from sqlalchemy import Connection
+from sqlalchemy.exc import IntegrityError
+
+from store.database import PRAGMAS, Database, _translate, check_version
+from store.errors import StoreClosed, StoreError, StoreFull, UnsafeSQLite
+from store.ratings import RatingStore
+from store.records import MovieRow
+from store.schema import meta, metadata, users
+
+
+@pytest.mark.parametrize("version", [(3, 40, 1), (3, 51, 2), (3, 50, 6), (3, 44, 5), (3, 45, 0), (3, 7, 0)])
+def test_an_sqlite_that_loses_data_is_refused(version: tuple[int, ...]) -> None:
+    with pytest.raises(UnsafeSQLite, match=r"requirements"):
+        check_version(version)
+
+
+@pytest.mark.parametrize("version", [(3, 51, 3), (3, 53, 4), (3, 50, 7), (3, 44, 6), (4, 0, 0)])
+def test_a_safe_sqlite_is_taken(version: tuple[int, ...]) -> None:
+    check_version(version)
+
+
+def test_the_settings_hold_on_every_connection(database: Database) -> None:
+    def settings(connection: Connection) -> dict[str, object]:
+        return {name: connection.exec_driver_sql(f"PRAGMA {name}").scalar() for name in PRAGMAS}
+
+    with database.read() as one, database.read() as two:
+        assert settings(one) == settings(two) == PRAGMAS
+    assert database.write(settings) == PRAGMAS
+
+
+def test_the_migrations_make_the_schema_of_the_tables(database: Database) -> None:
+    with database.read() as connection:
+        assert compare_metadata(MigrationContext.configure(connection), metadata) == []
+
+
+def test_opening_again_keeps_everything(url: str, database: Database) -> None:
+    RatingStore(database).add_movies([MovieRow("m", "A", None, ())])
+    identity = database.identity
+    database.close()
+    again = Database.open(url)
+    try:
+        assert again.identity == identity
+        assert RatingStore(again).movies() == [MovieRow("m", "A", None, ())]
+    finally:
+        again.close()
+
+
+@pytest.mark.parametrize("url", ["postgresql://x", "sqlite://", "sqlite:///:memory:", "sqlite:///"])
+def test_a_url_that_names_no_file_is_refused(url: str) -> None:
+    with pytest.raises(StoreError, match="must name a file"):
+        Database.open(url)
+
+
+def test_a_file_that_is_no_database_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "notes.db"
+    path.write_bytes(b"these are not the rows you are looking for" * 100)
+    with pytest.raises(StoreError, match=r"notes\.db"):
+        Database.open(f"sqlite:///{path}")
+    assert path.read_bytes().startswith(b"these are")
+
+
+def test_what_a_write_raises_undoes_it_and_is_raised(database: Database) -> None:
+    def work(connection: Connection) -> None:
+        connection.execute(users.insert().values(id=0, external_id="u", revision=0))
+        raise LookupError("half way")
+
+    with pytest.raises(LookupError, match="half way"):
+        database.write(work)
+    assert RatingStore(database).counts().users == 0
+    assert database.write(lambda connection: connection.exec_driver_sql("SELECT 1").scalar()) == 1
+
+
+def test_foreign_keys_are_enforced(database: Database) -> None:
+    with pytest.raises(IntegrityError):
+        database.write(lambda connection: connection.exec_driver_sql("INSERT INTO ratings VALUES (1, 2, 3.0, 4)"))
+
+
+def test_urgent_writes_go_before_bulk_ones_that_wait(database: Database) -> None:
+    """The writer is held while five bulk writes and then two urgent ones queue up."""
+    held, release, order = Event(), Event(), []
+
+    def hold(_: Connection) -> None:
+        held.set()
+        assert release.wait(10)
+
+    threads = [Thread(target=database.write, args=(hold,))]
+    threads[0].start()
+    assert held.wait(10)
+    for name, urgent in [*((f"bulk {n}", False) for n in range(5)), ("urgent 0", True), ("urgent 1", True)]:
+        before = database._queue.qsize()
+        thread = Thread(
+            target=database.write, args=(lambda _, name=name: order.append(name),), kwargs={"urgent": urgent}
+        )
+        thread.start()
+        threads.append(thread)
+        while database._queue.qsize() == before:
+            pass
+    release.set()
+    for thread in threads:
+        thread.join()
+    assert order == ["urgent 0", "urgent 1", *(f"bulk {n}" for n in range(5))]
+
+
+def test_a_write_inside_a_write_is_refused(database: Database) -> None:
+    with pytest.raises(RuntimeError, match="pass the connection on"):
+        database.write(lambda _: database.write(lambda connection: None))
+
+
+def test_closing_finishes_what_waits_and_refuses_the_rest(database: Database) -> None:
+    database.write(lambda connection: connection.execute(meta.insert().values(name="x", value="y")))
+    database.close()
+    database.close()
+    with pytest.raises(StoreClosed):
+        database.write(lambda connection: None)
+    with pytest.raises(StoreClosed), database.read():
+        pass
+
+
+def test_a_full_disk_is_told_as_such_and_the_store_goes_on(database: Database) -> None:
+    """SQLite's page limit gives the very error of a full disk, and undoes the transaction by itself."""
+
+    def limit(connection: Connection) -> None:
+        pages = connection.exec_driver_sql("PRAGMA page_count").scalar()
+        connection.exec_driver_sql(f"PRAGMA max_page_count = {pages}")
+
+    def fill(connection: Connection) -> None:
+        for n in range(2000):
+            connection.execute(meta.insert().values(name=f"{n}", value="x" * 1000))
+
+    database.write(limit)
+    with pytest.raises(StoreFull, match="no space left"):
+        database.write(fill)
+    database.write(lambda connection: connection.exec_driver_sql("PRAGMA max_page_count = 1000000"))
+    database.write(lambda connection: connection.execute(meta.insert().values(name="after", value="fine")))
+    assert database.check() == []
+
+
+def test_other_errors_pass_as_they_are() -> None:
+    error = sqlite.OperationalError("database is locked")
+    assert _translate(error) is error
+
+
+RATE_UNTIL_KILLED = """
+import sys
+from store.database import Database
+from store.ratings import RatingStore
+from store.records import MovieRow
+store = RatingStore(Database.open(sys.argv[1]))
+store.add_movies([MovieRow("m", "A", None, ())])
+for n in range(100_000):
+    store.put_rating(f"u{n}", "m", 4.0, n)
+    print(n, flush=True)
+"""
+
+
+def test_every_acknowledged_rating_survives_a_kill(url: str) -> None:
+    """The process is killed at once after its hundredth acknowledgement; three times on the same file."""
+    root = Path(__file__).parents[2]
+    for _ in range(3):
+        process = subprocess.Popen(
+            [sys.executable, "-c", RATE_UNTIL_KILLED, url], stdout=subprocess.PIPE, text=True, cwd=root
+        )
+        assert process.stdout is not None
+        last = -1
+        for line in process.stdout:
+            last = int(line)
+            if last == 100:
+                process.kill()
+                break
+        acknowledged = [int(line) for line in process.stdout.read().split()] + [last]
+        process.stdout.close()
+        process.wait()
+        database = Database.open(url)
+        assert database.check() == []
+        stored = RatingStore(database).counts().ratings
+        database.close()
+        assert stored >= max(acknowledged) + 1

@@ -1,0 +1,222 @@
+"""Versions: whole or not at all, checked, in order, and a ledger that nobody rewrites."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from sqlalchemy import Connection
+from sqlalchemy.exc import IntegrityError
+
+from store.database import Database
+from store.errors import DamagedVersion, NotStored, StoreError
+from store.models import CHUNK_BYTES, MLModelManager
+from store.notices import NoticeStore
+from store.records import Activation
+from tests.store.conftest import Clock
+
+ARRAYS = {
+    "a/floats": np.linspace(0, 1, 12, dtype=np.float32).reshape(3, 4),
+    "a/doubles": np.array([np.pi, -0.0, 1e-300]),
+    "b/keys": np.arange(5, dtype=np.int32),
+    "b/flags": np.array([True, False]),
+    "empty": np.empty((0, 7), np.float64),
+    "scalar": np.array(3.5),
+}
+
+
+@pytest.fixture
+def models(database: Database) -> MLModelManager:
+    return MLModelManager(database)
+
+
+def save(models: MLModelManager, *, rmse: float = 0.9, activate: bool = True, **changes: Any) -> int:
+    metrics = {
+        "rmse": {"value": rmse, "low": rmse - 0.1, "high": rmse + 0.1},
+        "ndcg_at_k": {"value": rmse / 2, "low": 0, "high": 1},
+    }
+    values: dict[str, Any] = {
+        "kind": "svd",
+        "config": {"model": {}},
+        "arrays": ARRAYS,
+        "metrics": metrics,
+        "protocol": {},
+    }
+    values |= {"data": {"revision": 1}, "activate": Activation("ann", "better") if activate else None}
+    return models.save_model(**values | changes)
+
+
+def flip_a_byte(database: Database, version: int, name: str = "a/floats") -> None:
+    def work(connection: Connection) -> None:
+        where = f"WHERE version = {version} AND name = '{name}' AND position = 0"
+        content = bytearray(connection.exec_driver_sql(f"SELECT data FROM model_chunks {where}").scalar())
+        content[5] ^= 1
+        connection.exec_driver_sql(f"UPDATE model_chunks SET data = ? {where}", (bytes(content),))
+
+    database.write(work)
+
+
+def test_arrays_come_back_bit_for_bit(models: MLModelManager) -> None:
+    stored = models.load_model(save(models))
+    assert stored.arrays.keys() == ARRAYS.keys()
+    for name, array in ARRAYS.items():
+        found = stored.arrays[name]
+        assert (found.dtype, found.shape) == (array.dtype, array.shape)
+        assert found.tobytes() == array.tobytes()
+        assert not found.flags.writeable
+
+
+def test_big_endian_and_strided_arrays_come_back_equal(models: MLModelManager) -> None:
+    arrays = {"big": np.arange(4, dtype=">f8"), "strided": np.arange(20, dtype=np.float32).reshape(4, 5)[:, ::2]}
+    stored = models.load_model(save(models, arrays=arrays)).arrays
+    for name, array in arrays.items():
+        np.testing.assert_array_equal(stored[name], array)
+
+
+def test_large_arrays_are_cut_into_rows_of_4_mib(models: MLModelManager, database: Database) -> None:
+    large = np.random.default_rng(0).random(CHUNK_BYTES // 8 * 2 + 3)
+    version = save(models, arrays={"large": large})
+    with database.read() as connection:
+        sizes = list(connection.exec_driver_sql("SELECT length(data) FROM model_chunks ORDER BY position").scalars())
+    assert sizes == [CHUNK_BYTES, CHUNK_BYTES, 24]
+    assert models.load_model(version).arrays["large"].tobytes() == large.tobytes()
+    assert models.get_version(version).size == large.nbytes
+
+
+def test_objects_are_refused(models: MLModelManager) -> None:
+    with pytest.raises(StoreError, match="only numbers"):
+        save(models, arrays={"names": np.array(["a", None], dtype=object)})
+    assert models.list_versions() == []
+
+
+def test_versions_rise_and_are_never_reused(models: MLModelManager) -> None:
+    first, second = save(models), save(models)
+    models.delete_version(first)
+    third = save(models)
+    assert first < second < third
+    assert [record.version for record in models.list_versions()] == [third, second, first]
+    assert models.get_version(first).state == "deleted"
+    with pytest.raises(NotStored, match="deleted"):
+        models.load_model(first)
+
+
+def test_a_failing_last_step_leaves_nothing_visible(models: MLModelManager) -> None:
+    active = save(models)
+
+    def fail(connection: Connection, version: int) -> None:
+        raise LookupError("the run is gone")
+
+    with pytest.raises(LookupError):
+        save(models, on_commit=fail)
+    assert [record.version for record in models.list_versions()] == [active]
+    assert models.active_version() == active
+    assert models.recover() == 1
+    assert models.recover() == 0
+    assert save(models) > active + 1  # the lost number is not used again
+
+
+def test_the_ledger_says_who_activated_what_when_and_why(models: MLModelManager, clock: Clock) -> None:
+    first = save(models)
+    clock.now += 60
+    second = save(models, activate=False)
+    assert models.active_version() == first
+    models.activate(second, actor="bob", reason="tried by hand")
+    assert [(line.version, line.actor, line.reason, line.activated_at) for line in models.ledger()] == [
+        (second, "bob", "tried by hand", 1_700_000_060.0),
+        (first, "ann", "better", 1_700_000_000.0),
+    ]
+
+
+@pytest.mark.parametrize("statement", ["DELETE FROM activations", "UPDATE activations SET actor = 'nobody'"])
+def test_the_ledger_is_never_rewritten(models: MLModelManager, database: Database, statement: str) -> None:
+    save(models)
+    with pytest.raises(IntegrityError, match="never rewritten"):
+        database.write(lambda connection: connection.exec_driver_sql(statement))
+
+
+def test_rolling_back_goes_to_the_version_that_served_before(models: MLModelManager) -> None:
+    first, second = save(models), save(models)
+    assert models.rollback(actor="ann", reason="worse lists") == first
+    assert models.active_version() == first
+    assert models.rollback(actor="ann", reason="and back") == second
+
+
+def test_rolling_back_without_an_earlier_version(models: MLModelManager) -> None:
+    save(models)
+    with pytest.raises(NotStored, match="nothing to go back to"):
+        models.rollback(actor="ann", reason="")
+
+
+def test_rolling_back_skips_damaged_versions(models: MLModelManager, database: Database) -> None:
+    first, second, third = save(models), save(models), save(models)
+    flip_a_byte(database, second)
+    with pytest.raises(DamagedVersion):
+        models.load_model(second)
+    assert models.rollback(actor="ann", reason="") == first
+    assert third > second
+
+
+def test_a_flipped_byte_is_found_marked_and_another_version_serves(models: MLModelManager, database: Database) -> None:
+    intact, active = save(models), save(models)
+    flip_a_byte(database, active)
+    assert models.load_model().record.version == intact
+    assert models.get_version(active).state == "damaged"
+    assert models.active_version() == intact
+    assert models.ledger()[0].actor == "marquee"
+    (notice,) = NoticeStore(database).newest()
+    assert notice.level == "error"
+    assert f"Version {active} is damaged" in notice.text
+
+
+def test_a_missing_piece_is_damage_too(models: MLModelManager, database: Database) -> None:
+    version = save(models)
+    database.write(lambda connection: connection.exec_driver_sql("DELETE FROM model_chunks WHERE name = 'b/keys'"))
+    with pytest.raises(DamagedVersion, match="b/keys"):
+        models.load_model(version)
+
+
+def test_with_every_version_damaged_nothing_serves(models: MLModelManager, database: Database) -> None:
+    for version in (save(models), save(models)):
+        flip_a_byte(database, version)
+    with pytest.raises(NotStored, match="Every stored version is damaged"):
+        models.load_model()
+
+
+def test_without_a_version_nothing_serves(models: MLModelManager) -> None:
+    assert models.active_version() is None
+    with pytest.raises(NotStored):
+        models.load_model()
+
+
+def test_the_active_version_is_not_deleted(models: MLModelManager) -> None:
+    version = save(models)
+    with pytest.raises(StoreError, match="serves now"):
+        models.delete_version(version)
+    assert models.load_model(version).record.state == "ready"
+
+
+@pytest.mark.parametrize("state", ["damaged", "deleted"])
+def test_only_intact_versions_are_activated(models: MLModelManager, database: Database, state: str) -> None:
+    first, second = save(models), save(models, activate=False)
+    if state == "deleted":
+        models.delete_version(second)
+    else:
+        flip_a_byte(database, second)
+        with pytest.raises(DamagedVersion):
+            models.load_model(second)
+    with pytest.raises(StoreError, match=state):
+        models.activate(second, actor="ann", reason="")
+    assert models.active_version() == first
+
+
+def test_the_best_version_by_a_metric(models: MLModelManager, database: Database) -> None:
+    good, bad, equal = save(models, rmse=0.8), save(models, rmse=0.95), save(models, rmse=0.8)
+    assert models.get_best_model("rmse").version == equal
+    assert models.get_best_model("ndcg_at_k").version == bad
+    assert models.get_best_model("rmse", higher_is_better=True).version == bad
+    flip_a_byte(database, equal)
+    models.load_model()
+    assert models.get_best_model("rmse").version == good
+    with pytest.raises(NotStored, match="elegance"):
+        models.get_best_model("elegance")

@@ -1,0 +1,84 @@
+"""The logs of what was trained, imported and told."""
+
+from __future__ import annotations
+
+import pytest
+
+from store.database import Database
+from store.errors import NotStored
+from store.jobs import JobStore
+from store.notices import NoticeStore
+from store.records import EpochRecord
+from store.runs import RunStore
+from tests.store.conftest import Clock
+
+
+def test_a_run_from_order_to_end(database: Database, clock: Clock) -> None:
+    runs = RunStore(database)
+    run_id = runs.create("svd", {"epochs": 3}, "always", 7, "ann")
+    current = runs.current()
+    assert current is not None
+    assert (current.run_id, current.state, current.started_at) == (run_id, "queued", None)
+    clock.now += 1
+    runs.start(run_id)
+    runs.stage(run_id, "Learning")
+    epochs = tuple(EpochRecord(n, 3, 1 / n, None if n == 1 else 0.9, 0.1) for n in (1, 2, 3))
+    for record in epochs:
+        runs.epoch(run_id, record)
+    runs.finish(run_id, "succeeded", version=4, metrics={"rmse": {"value": 0.9}}, verdict="It serves.", stage="Done")
+    found = runs.get(run_id)
+    assert (found.state, found.version, found.verdict, found.epochs) == ("succeeded", 4, "It serves.", epochs)
+    assert (found.started_at, found.hyperparameters, found.seed) == (clock.now, {"epochs": 3}, 7)
+    assert runs.current() is None
+
+
+def test_runs_left_by_a_stopped_process_are_marked_failed(database: Database) -> None:
+    runs = RunStore(database)
+    done, going, waiting = (runs.create("svd", {}, "never", 0, "ann") for _ in range(3))
+    runs.finish(done, "succeeded")
+    runs.start(going)
+    assert runs.recover("The process was stopped.") == [going, waiting]
+    assert [(record.state, record.error) for record in runs.newest()] == [
+        ("failed", "The process was stopped."),
+        ("failed", "The process was stopped."),
+        ("succeeded", None),
+    ]
+
+
+def test_an_unknown_run_or_job(database: Database) -> None:
+    with pytest.raises(NotStored):
+        RunStore(database).get(1)
+    with pytest.raises(NotStored):
+        JobStore(database).get(1)
+
+
+def test_a_job_from_order_to_end(database: Database, clock: Clock) -> None:
+    jobs = JobStore(database)
+    job_id = jobs.create("import", "Waiting")
+    jobs.update(job_id, 0.5, "Reading")
+    assert (jobs.get(job_id).state, jobs.get(job_id).progress) == ("running", 0.5)
+    jobs.finish(job_id, "succeeded", result={"ratings_added": 3})
+    found = jobs.get(job_id)
+    assert (found.state, found.progress, found.result, found.ended_at) == (
+        "succeeded",
+        1.0,
+        {"ratings_added": 3},
+        clock.now,
+    )
+    other = jobs.create("import", "Waiting")
+    assert jobs.recover("Stopped.") == 1
+    assert [record.job_id for record in jobs.newest()] == [other, job_id]
+    assert jobs.get(other).error == "Stopped."
+
+
+def test_notices_are_unread_until_read(database: Database) -> None:
+    notices = NoticeStore(database)
+    for level in ("info", "warning", "error"):
+        notices.add(level, "training", f"a {level}", {"run_id": 1})
+    assert notices.unread_count() == 3
+    newest = notices.newest()
+    assert [notice.level for notice in newest] == ["error", "warning", "info"]
+    notices.mark_read([newest[0].notice_id])
+    assert [notice.text for notice in notices.newest(unread_only=True)] == ["a warning", "a info"]
+    notices.mark_read()
+    assert notices.unread_count() == 0
