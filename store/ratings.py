@@ -328,9 +328,10 @@ def _next_revision(connection: Connection) -> int:
 
 
 def _touch(connection: Connection, user_keys: Iterable[int], movie_keys: Iterable[int], revision: int) -> None:
-    for table, keys in ((users, user_keys), (movies, movie_keys)):
-        listed = select(func.json_each(str(list(keys))).table_valued("value").c.value)
-        connection.execute(update(table).where(table.c.id.in_(listed)).values(revision=revision))
+    """Note the revision with everyone concerned. Plain SQL: this is on the path of every single rating."""
+    for table, keys in (("users", user_keys), ("movies", movie_keys)):
+        statement = f"UPDATE {table} SET revision = ? WHERE id IN (SELECT value FROM json_each(?))"
+        connection.exec_driver_sql(statement, (revision, str(list(keys))))
 
 
 def _put_many(connection: Connection, columns: list[NDArray[Any]]) -> tuple[int, int, int]:
