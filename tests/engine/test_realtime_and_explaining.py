@@ -1,0 +1,159 @@
+"""A rating changes the user's state at once; a score is taken apart into parts that sum to it."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from engine.cold_start import blend, popularity
+from engine.dataset.interactions import Interactions
+from engine.explaining import ExplainerService, sentence, take_apart
+from engine.models.bundle import VersionBundle
+from engine.models.item_similarity import ItemSimilarityRanker
+from engine.models.matrix_factorization import MatrixFactorizationConfig, MatrixFactorizationModel
+from engine.realtime import RealtimeLearner
+
+
+@pytest.fixture(scope="module")
+def bundle(small: Interactions) -> VersionBundle:
+    ranker = ItemSimilarityRanker().fit(small)
+    rating = MatrixFactorizationModel(MatrixFactorizationConfig(factors=8, epochs=40, regularization=0.05)).fit(small)
+    return VersionBundle(rating, ranker, popularity(small, ranker.weigh(small.ratings)), None)
+
+
+@pytest.fixture
+def learner(bundle: VersionBundle, small: Interactions) -> RealtimeLearner:
+    return RealtimeLearner(bundle, small)
+
+
+def test_a_bundle_survives_its_arrays(bundle: VersionBundle, small: Interactions) -> None:
+    again = VersionBundle.from_arrays("svd", bundle.config(), bundle.arrays())
+    predicted = bundle.rating.predict_indices(small.users, small.items)
+    assert np.array_equal(again.rating.predict_indices(small.users, small.items), predicted)
+    assert again.config() == bundle.config()
+    assert again.arrays().keys() == bundle.arrays().keys()
+
+
+def test_a_learned_user_starts_from_what_the_version_learned(learner: RealtimeLearner, small: Interactions) -> None:
+    state = learner.state(4)
+    rows = small.by_user.of(4)
+    assert state.items.tolist() == small.items[rows].tolist()
+    assert np.array_equal(state.vector, learner.bundle.rating.user_vector(4))
+    assert learner.folded_users == 0
+
+
+def test_an_unknown_user_has_no_ratings(learner: RealtimeLearner) -> None:
+    for user in (-1, 10_000):
+        state = learner.state(user)
+        assert (len(state.items), state.mean) == (0, 0.0)
+
+
+def test_a_rating_moves_the_prediction_towards_it(learner: RealtimeLearner) -> None:
+    movie = np.array([7], np.int32)
+    predict = learner.bundle.rating.predict_vector
+    for user in range(10):
+        for rating in (0.5, 5.0):
+            before = learner.update_user_embedding(user, learner.state(user).items, learner.state(user).ratings)
+            start = float(predict(before.vector, movie)[0])
+            moved = float(predict(learner.rate(user, 7, rating).vector, movie)[0])
+            assert abs(moved - rating) <= abs(start - rating) + 1e-6
+
+
+def test_the_order_of_ratings_does_not_matter(bundle: VersionBundle, small: Interactions) -> None:
+    given = [(3, 4.0), (9, 1.0), (20, 5.0), (3, 2.5)]
+    one, two = RealtimeLearner(bundle, small), RealtimeLearner(bundle, small)
+    for movie, rating in given:
+        one.rate(999, movie, rating)
+    for movie, rating in [given[2], given[1], given[3]]:
+        two.rate(999, movie, rating)
+    first, second = one.state(999), two.state(999)
+    assert np.array_equal(first.items, second.items)
+    assert np.array_equal(first.vector, second.vector)
+    assert first.rating_of(3) == 2.5
+    assert first.rating_of(4) is None
+
+
+def test_a_state_is_never_changed(learner: RealtimeLearner) -> None:
+    before = learner.state(2)
+    items = before.items.copy()
+    learner.rate(2, 5, 1.0)
+    assert np.array_equal(before.items, items)
+    assert learner.folded_users == 1
+
+
+@pytest.mark.parametrize("count", [1, 4, 25])
+def test_parts_sum_to_the_score(bundle: VersionBundle, learner: RealtimeLearner, count: int) -> None:
+    for user in range(20):
+        known = learner.state(user)
+        state = learner.update_user_embedding(user, known.items[:count], known.ratings[:count])
+        how = blend(count, bundle.ranker.count_known(state.items), known=True, personal_from=10)
+        scores = how.popular * bundle.popularity + how.personal * bundle.ranker.score_history(
+            state.items, state.ratings
+        )
+        for movie in np.argsort(-scores)[:5]:
+            parts = take_apart(bundle.ranker, state, bundle.popularity, how, int(movie), float(scores[movie]))
+            assert parts.baseline + float(parts.shares.sum()) == pytest.approx(parts.score, abs=1e-4)
+            assert abs(parts.residual) < 1e-4
+
+
+@pytest.fixture(scope="module")
+def explainer(bundle: VersionBundle, small: Interactions) -> ExplainerService:
+    return ExplainerService(small, bundle.ranker)
+
+
+def test_similar_rated_movies_are_cosines(
+    explainer: ExplainerService, bundle: VersionBundle, learner: RealtimeLearner, small: Interactions
+) -> None:
+    matrix = np.zeros((small.n_users, small.n_movies))
+    matrix[small.users, small.items] = bundle.ranker.weigh(small.ratings)
+    state = learner.state(3)
+    found = explainer.find_similar_rated_movies(state, 10)
+    assert 0 < len(found) <= 5
+    for similar in found:
+        one, other = matrix[:, small.movie_ids.index(similar.movie_id)], matrix[:, 10]
+        expected = one @ other / np.linalg.norm(one) / np.linalg.norm(other)
+        assert similar.similarity == pytest.approx(expected, abs=1e-5)
+        assert similar.rating == state.rating_of(small.movie_ids.index(similar.movie_id))
+    assert [one.similarity for one in found] == sorted((one.similarity for one in found), reverse=True)
+
+
+def test_similar_users_rated_the_movie_and_are_somebody_else(
+    explainer: ExplainerService, learner: RealtimeLearner, small: Interactions
+) -> None:
+    movie = int(small.items[small.by_user.of(3)][0])
+    found = explainer.get_similar_users_influence(3, learner.state(3), movie)
+    raters = {small.user_ids.raw(int(user)) for user in small.users[small.by_movie.of(movie)]}
+    assert found
+    assert {one.user_id for one in found} <= raters - {small.user_ids.raw(3)}
+
+
+def test_genre_match_is_the_users_mean_in_the_genre_less_the_mean(
+    explainer: ExplainerService, learner: RealtimeLearner, small: Interactions
+) -> None:
+    state = learner.state(3)
+    match = explainer.get_genre_match_score(state, 0)
+    for genre, lift, count in match.genres:
+        has = small.movies.genres[state.items, small.movies.genre_names.index(genre)]
+        assert count == has.sum()
+        assert lift == pytest.approx(state.ratings[has].mean() - state.ratings.mean(), abs=1e-5)
+
+
+def test_the_sentence_names_the_largest_share_and_claims_no_more(
+    explainer: ExplainerService, bundle: VersionBundle, learner: RealtimeLearner
+) -> None:
+    state = learner.state(3)
+    how = blend(len(state.items), len(state.items), known=True, personal_from=10)
+    scores = bundle.ranker.score_history(state.items, state.ratings) + how.popular * bundle.popularity
+    movie = int(np.argmax(np.where(np.isin(np.arange(len(scores)), state.items), -1, scores)))
+    parts = take_apart(bundle.ranker, state, bundle.popularity, how, movie, float(scores[movie]))
+    contributions = explainer.explain_recommendation(state, parts)
+    text = sentence(parts, contributions, explainer.get_genre_match_score(state, movie), predicted=4.2)
+    positive = [one for one in contributions if one.share > 0]
+    assert positive[0].title in text
+    assert "Expected rating: 4.2." in text
+
+    nobody = learner.state(-1)
+    newcomer = blend(0, 0, known=False, personal_from=10)
+    bare = take_apart(bundle.ranker, nobody, bundle.popularity, newcomer, movie, float(bundle.popularity[movie]))
+    told = sentence(bare, (), explainer.get_genre_match_score(nobody, movie), predicted=3.5)
+    assert "No past rating speaks for it" in told
