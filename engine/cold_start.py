@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from engine.dataset.interactions import Float32, Interactions
+from engine.dataset.interactions import Float32, Int32, Interactions
+from engine.models.base import Ranker
 from engine.types import Status
 
 LEAST_POPULARITY = 0.001  # keeps an order among movies that the ranker scores alike
@@ -47,6 +48,15 @@ def blend(ratings_count: int, informative: int, *, known: bool, personal_from: i
         )
         return Blend("blended", personal, 1 - personal, text)
     return Blend("personal", 1.0, LEAST_POPULARITY, f"Ordered by what {_count(ratings_count)} say about this taste.")
+
+
+def blended_scores(ranker: Ranker, popular: Float32, how: Blend, items: Int32, ratings: Float32) -> Float32:
+    """float32[n_movies]: what orders the list of a user with this history."""
+    scores = popular * np.float32(how.popular)
+    if how.personal:
+        ranked = ranker.score_history(items, ratings)
+        scores[: len(ranked)] += np.float32(how.personal) * ranked[: len(scores)]
+    return scores
 
 
 def _count(n: int) -> str:

@@ -113,6 +113,19 @@ class RatingStore:
             self._database.write(partial(_describe, rows=chunk, known_below=before))
         return keys
 
+    def movie_keys(self, external_ids: Sequence[str]) -> Keys:
+        """The keys of movies that are there.
+
+        Raises:
+            NotStored: one of them is not.
+        """
+        with self._database.read() as connection:
+            known = dict(connection.execute(select(movies.c.external_id, movies.c.id)).all())
+        missing = [one for one in external_ids if one not in known]
+        if missing:
+            raise NotStored(f"There is no movie {missing[0]!r}.")
+        return Keys(np.array([known[one] for one in external_ids], np.int32), 0)
+
     def _add_ids(self, table: Any, external_ids: Sequence[str], columns: Any) -> Keys:
         with self._database.read() as connection:
             known: dict[str, int] = dict(connection.execute(select(table.c.external_id, table.c.id)).all())

@@ -138,7 +138,7 @@ class RunRecord:
     state: State
     stage: str
     hyperparameters: dict[str, Any]
-    activate: str
+    activate: Literal["if_better", "always", "never"]
     seed: int
     actor: str
     version: int | None

@@ -12,7 +12,7 @@ from threading import RLock
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.cold_start import Blend, blend
+from engine.cold_start import Blend, blend, blended_scores
 from engine.dataset.interactions import Float32, Int32, Interactions
 from engine.errors import InvalidInput, InvalidRating, NotReady, UnknownMovie
 from engine.explaining import ExplainerService, sentence, take_apart
@@ -302,10 +302,7 @@ class ServingService:
         user = state.learner.state(key)
         informative = state.bundle.ranker.count_known(user.items)
         how = blend(len(user.items), informative, known=key >= 0, personal_from=self._settings.personal_from)
-        scores = state.popularity * np.float32(how.popular)
-        if how.personal:
-            ranked = state.bundle.ranker.score_history(user.items, user.ratings)
-            scores[: len(ranked)] += np.float32(how.personal) * ranked[: len(scores)]
+        scores = blended_scores(state.bundle.ranker, state.popularity, how, user.items, user.ratings)
         return _Listener(user_id, key, user, how, scores)
 
     def _all_ratings(self, state: ServingState, user: _Listener) -> Float32:

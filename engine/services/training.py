@@ -12,11 +12,11 @@ from threading import Event, Lock, Thread
 from typing import Any
 
 from engine.calibration import Calibration
-from engine.cold_start import popularity
-from engine.dataset.interactions import Interactions
+from engine.cold_start import blend, blended_scores, popularity
+from engine.dataset.interactions import Float32, Interactions
 from engine.dataset.splitting import HeldOut, hold_out
 from engine.errors import Cancelled, InvalidInput, MarqueeError, NotReady, TrainingBusy, UnknownRun
-from engine.evaluation import EvaluationReport, EvaluationService
+from engine.evaluation import EvaluationReport, EvaluationService, ScoreUser
 from engine.models.base import ModelConfig, RatingModel
 from engine.models.bundle import VersionBundle
 from engine.models.catalog import configure, entry
@@ -27,9 +27,9 @@ from engine.settings import Settings
 from engine.training import best_epoch, run_epochs
 from engine.types import ActivationPolicy, EpochReport, MetricValue, TrainingStatus
 from store.errors import NotStored, StoreError
-from store.models import Activation, MLModelManager
+from store.models import MLModelManager
 from store.notices import NoticeStore
-from store.records import EpochRecord, RunRecord
+from store.records import Activation, EpochRecord, RunRecord
 from store.runs import RunStore
 
 log = logging.getLogger(__name__)
@@ -180,10 +180,12 @@ class TrainingService:
         history = tuple(
             EpochReport(e.epoch, e.epochs, e.train_loss, e.validation_rmse, e.seconds) for e in record.epochs
         )
-        going = record.state in ("queued", "running")
+        # A run is over for others once its version serves, which is a moment after it was saved.
+        state = "running" if record.state == "succeeded" and record.run_id in self._cancelled else record.state
+        going = state in ("queued", "running")
         return TrainingStatus(
             run_id=record.run_id,
-            state=record.state,
+            state=state,
             model=record.kind,
             stage=record.stage,
             epoch=history[-1].epoch if history else 0,
@@ -269,7 +271,12 @@ class TrainingService:
         ranker = ItemSimilarityRanker().fit(parts.train)
         self._check(order)
         return EvaluationService().generate_report(
-            model, parts.train, parts.test, LIST_LENGTH, ranker=ranker, calibration=calibrate(model, parts)
+            model,
+            parts.train,
+            parts.test,
+            LIST_LENGTH,
+            score_user=served_scores(ranker, parts.train, self._settings.personal_from),
+            calibration=calibrate(model, parts),
         )
 
     def _refit(
@@ -311,16 +318,19 @@ class TrainingService:
             "packages": package_versions(),
             "fingerprint": data.fingerprint,
         }
-        outcome = {
-            "metrics": metrics,
-            "before": before,
-            "verdict": decision.verdict,
-            "stage": "Done",
-            "details": details,
-        }
 
         def end_run(connection: Any, version: int) -> None:
-            self._runs.finish_in(connection, order.run_id, "succeeded", version=version, **outcome)
+            self._runs.finish_in(
+                connection,
+                order.run_id,
+                "succeeded",
+                version=version,
+                metrics=metrics,
+                before=before,
+                verdict=decision.verdict,
+                stage="Done",
+                details=details,
+            )
             told = f"Version {version} is trained. {decision.verdict}"
             self._notices.add_in(connection, "info", "training", told, {"run_id": order.run_id, "version": version})
 
@@ -361,6 +371,19 @@ def calibrate(model: RatingModel, parts: HeldOut) -> Calibration | None:
     predicted = model.predict_indices(part.users, part.items)
     counts = parts.fit.user_counts[part.users], parts.fit.movie_counts[part.items]
     return Calibration.fit(predicted, part.ratings, *counts, part.scale)
+
+
+def served_scores(ranker: ItemSimilarityRanker, data: Interactions, personal_from: int) -> ScoreUser:
+    """What orders a user's list when this ranker serves: newcomers get popularity blended in."""
+    popular = popularity(data, ranker.weigh(data.ratings))
+
+    def score(user: int) -> Float32:
+        rows = data.by_user.of(user)
+        items, ratings = data.items[rows], data.ratings[rows]
+        how = blend(len(items), ranker.count_known(items), known=len(items) > 0, personal_from=personal_from)
+        return blended_scores(ranker, popular, how, items, ratings)
+
+    return score
 
 
 def decide(policy: ActivationPolicy, metrics: Mapping[str, Any], before: Mapping[str, Any] | None) -> _Decision:

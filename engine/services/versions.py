@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from engine.errors import NotReady, UnknownVersion, VersionUnavailable
 from engine.services.serving import ServingService
 from engine.services.training import metric_values
@@ -84,11 +86,11 @@ class VersionService:
         except StoreError as error:
             raise VersionUnavailable(str(error)) from error
 
-    def ledger(self, limit: int = 100) -> list[ActivationRecord]:
+    def ledger(self, limit: int = 100) -> Sequence[ActivationRecord]:
         """Which version served from when, who activated it and why; newest first."""
         return self._models.ledger(limit)
 
-    def notices(self, limit: int = 50) -> list[NoticeRecord]:
+    def notices(self, limit: int = 50) -> Sequence[NoticeRecord]:
         """The newest notices, newest first."""
         return self._notices.newest(limit)
 

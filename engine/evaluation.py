@@ -1,0 +1,243 @@
+"""How good a model is on ratings it has not seen, with intervals, for all users and for some."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engine import metrics
+from engine.calibration import USER_EDGES, Calibration
+from engine.dataset.interactions import Float32, Interactions
+from engine.errors import InvalidInput
+from engine.models.base import RatingModel
+from engine.ranking import top
+from engine.types import MetricValue
+
+RELEVANT_FROM = 0.75  # part of the way from the lowest to the highest rating: 4 and up on a scale of 0.5 to 5
+HEAD = 0.2  # the most rated fifth of the movies
+
+ScoreUser = Callable[[int], Float32]
+
+
+@dataclass(frozen=True)
+class EvaluationReport:
+    """What a model achieved on one test part.
+
+    Attributes:
+        metrics: value and 95% interval by name.
+        segments: the same for a part of the users or movies, by name of the part.
+        protocol: how it was measured, as JSON values.
+        users: int64[n], the users whose lists were judged.
+        per_user: float64[n] by name of a list metric, in the order of ``users``, for paired comparisons.
+    """
+
+    metrics: dict[str, MetricValue]
+    segments: dict[str, dict[str, MetricValue]]
+    protocol: dict[str, Any]
+    users: NDArray[np.int64]
+    per_user: dict[str, NDArray[np.float64]]
+
+
+@dataclass(frozen=True)
+class _Lists:
+    """The lists of the users who have a relevant test movie."""
+
+    users: NDArray[np.int64]
+    movies: NDArray[np.int64]
+    hits: NDArray[np.bool_]
+    relevant: NDArray[np.int64]
+
+    def per_user(self) -> dict[str, NDArray[np.float64]]:
+        return {
+            "precision_at_k": metrics.precision(self.hits),
+            "recall_at_k": metrics.recall(self.hits, self.relevant),
+            "ndcg_at_k": metrics.ndcg(self.hits, self.relevant),
+            "map_at_k": metrics.average_precision(self.hits, self.relevant),
+            "mrr": metrics.reciprocal_rank(self.hits),
+            "hit_rate_at_k": metrics.hit_rate(self.hits),
+        }
+
+
+class EvaluationService:
+    """Judges models. Lists are drawn from the whole catalogue, without what the user rated in training."""
+
+    def calculate_rmse(self, model: RatingModel, test: Interactions) -> float:
+        """Root mean squared error of the predicted ratings, in rating units."""
+        return float(np.sqrt(np.mean(_errors(model, test) ** 2)))
+
+    def calculate_precision_at_k(
+        self, model: RatingModel, train: Interactions, test: Interactions, k: int = 10
+    ) -> float:
+        """Mean over users of the part of a list of k that is relevant."""
+        return float(metrics.precision(_lists(score_by(model, train), train, test, k).hits).mean())
+
+    def calculate_recall_at_k(self, model: RatingModel, train: Interactions, test: Interactions, k: int = 10) -> float:
+        """Mean over users of the part of the relevant movies that a list of k holds."""
+        lists = _lists(score_by(model, train), train, test, k)
+        return float(metrics.recall(lists.hits, lists.relevant).mean())
+
+    def calculate_coverage(self, model: RatingModel, train: Interactions, test: Interactions, k: int = 10) -> float:
+        """The part of the catalogue that occurs in any list of k."""
+        return metrics.coverage(_lists(score_by(model, train), train, test, k).movies, train.n_movies)
+
+    def generate_report(
+        self,
+        model: RatingModel,
+        train: Interactions,
+        test: Interactions,
+        k: int = 10,
+        *,
+        score_user: ScoreUser | None = None,
+        calibration: Calibration | None = None,
+        seed: int = 0,
+    ) -> EvaluationReport:
+        """Everything at once.
+
+        Args:
+            model: predicts ratings.
+            train: what the model learned; its movies are dropped from the lists.
+            test: what it is judged on; the same users and movies.
+            k: the length of the lists.
+            score_user: the scores that order a user's list; by default the model's predicted ratings.
+            calibration: adds ``interval_coverage``, the part of test ratings inside their 90% interval.
+            seed: start of the bootstrap's random numbers.
+
+        Raises:
+            InvalidInput: the test part is empty, or k is not positive.
+        """
+        if not len(test) or k < 1:
+            raise InvalidInput("There is nothing to evaluate on: the test part is empty or k is below 1.", field="k")
+        lists = _lists(score_user or score_by(model, train), train, test, k)
+        errors = _errors(model, test)
+        inside = None if calibration is None else _inside(calibration, model, train, test)
+        found = _rating_metrics(test, errors, inside, np.ones(len(test), bool), seed)
+        per_user = lists.per_user()
+        if len(lists.users):
+            found |= {name: _mean(values, seed) for name, values in per_user.items()}
+            found |= _catalogue_metrics(lists, train, seed)
+        protocol = {
+            "k": k,
+            "relevant_from": _relevant_from(test),
+            "train_ratings": len(train),
+            "test_ratings": len(test),
+            "users_with_lists": len(lists.users),
+            "catalogue": train.n_movies,
+            "interval": "95% bootstrap over users",
+            "seed": seed,
+        }
+        segments = _segments(train, test, errors, inside, lists, per_user, seed)
+        return EvaluationReport(found, segments, protocol, lists.users, per_user)
+
+
+def score_by(model: RatingModel, data: Interactions) -> ScoreUser:
+    """Orders lists by predicted rating."""
+    movies = np.arange(data.n_movies, dtype=np.int32)
+    return lambda user: model.predict_indices(np.full(len(movies), user, np.int32), movies)
+
+
+def _relevant_from(data: Interactions) -> float:
+    low, high = data.scale
+    return low + RELEVANT_FROM * (high - low)
+
+
+def _errors(model: RatingModel, test: Interactions) -> NDArray[np.float64]:
+    return model.predict_indices(test.users, test.items).astype(np.float64) - test.ratings
+
+
+def _lists(score_user: ScoreUser, train: Interactions, test: Interactions, k: int) -> _Lists:
+    liked = test.ratings >= _relevant_from(test)
+    relevant = np.bincount(test.users[liked], minlength=test.n_users)
+    users = np.flatnonzero(relevant)
+    movies = np.full((len(users), k), -1, np.int64)
+    hits = np.zeros((len(users), k), bool)
+    for row, user in enumerate(users):
+        listed = top(score_user(int(user)), k, drop=train.items[train.by_user.of(int(user))])
+        rows = test.by_user.of(int(user))
+        movies[row, : len(listed)] = listed
+        hits[row, : len(listed)] = np.isin(listed, test.items[rows][liked[rows]])
+    return _Lists(users, movies, hits, relevant[users])
+
+
+def _inside(calibration: Calibration, model: RatingModel, train: Interactions, test: Interactions) -> NDArray[np.bool_]:
+    predicted = model.predict_indices(test.users, test.items)
+    low, high = calibration.interval(predicted, train.user_counts[test.users], train.movie_counts[test.items])
+    return (test.ratings >= low) & (test.ratings <= high)
+
+
+def _rating_metrics(
+    test: Interactions,
+    errors: NDArray[np.float64],
+    inside: NDArray[np.bool_] | None,
+    rows: NDArray[np.bool_],
+    seed: int,
+) -> dict[str, MetricValue]:
+    """RMSE, MAE and the coverage of intervals over some rows of the test part; nothing without a row."""
+    if not rows.any():
+        return {}
+    users = test.users[rows]
+    counts = np.bincount(users, minlength=test.n_users).astype(np.float64)
+    present = counts > 0
+
+    def over_users(values: NDArray[np.float64]) -> tuple[float, float, float]:
+        sums = np.bincount(users, weights=values[rows], minlength=test.n_users)[present]
+        low, high = metrics.bootstrap(sums.astype(np.float64), counts[present], seed=seed)
+        return float(values[rows].mean()), low, high
+
+    found = {
+        "rmse": MetricValue(*(float(np.sqrt(value)) for value in over_users(errors**2))),
+        "mae": MetricValue(*over_users(np.abs(errors))),
+    }
+    if inside is not None:
+        found["interval_coverage"] = MetricValue(*over_users(inside.astype(np.float64)))
+    return found
+
+
+def _mean(values: NDArray[np.float64], seed: int) -> MetricValue:
+    low, high = metrics.bootstrap(values, np.ones(len(values)), seed=seed)
+    return MetricValue(float(values.mean()), low, high)
+
+
+def _catalogue_metrics(lists: _Lists, train: Interactions, seed: int) -> dict[str, MetricValue]:
+    """Measures of the lists as a whole. Coverage and Gini count distinct movies, so their draws are of whole lists."""
+    found = {
+        "novelty": _mean(metrics.novelty(lists.movies, train.movie_counts, train.n_users), seed),
+        "diversity": _mean(metrics.diversity(lists.movies, train.movies.genres), seed),
+    }
+    rng = np.random.default_rng(seed)
+    draws = [lists.movies[rng.integers(0, len(lists.movies), len(lists.movies))] for _ in range(200)]
+    for name, measure in (("coverage", metrics.coverage), ("gini", metrics.gini)):
+        value = measure(lists.movies, train.n_movies)
+        spread = np.array([measure(draw, train.n_movies) for draw in draws])
+        # Drawing with replacement repeats lists, which shifts these two; the spread around its own mean is kept.
+        low, high = value + np.quantile(spread - spread.mean(), [0.025, 0.975])
+        found[name] = MetricValue(value, float(low), float(high))
+    return found
+
+
+def _segments(
+    train: Interactions,
+    test: Interactions,
+    errors: NDArray[np.float64],
+    inside: NDArray[np.bool_] | None,
+    lists: _Lists,
+    per_user: dict[str, NDArray[np.float64]],
+    seed: int,
+) -> dict[str, dict[str, MetricValue]]:
+    """The same measures for users by how much they had rated, and ratings by how much their movie had been rated."""
+    found = {}
+    group = np.digitize(train.user_counts, USER_EDGES)
+    for place, name in enumerate(("new_users", "light_users", "heavy_users")):
+        found[name] = _rating_metrics(test, errors, inside, group[test.users] == place, seed)
+        chosen = group[lists.users] == place
+        if chosen.any():
+            found[name] |= {metric: _mean(values[chosen], seed) for metric, values in per_user.items()}
+    order = np.argsort(-train.movie_counts, kind="stable")
+    head = np.zeros(train.n_movies, bool)
+    head[order[: int(np.ceil(HEAD * train.n_movies))]] = True
+    for name, rows in (("head_movies", head[test.items]), ("tail_movies", ~head[test.items])):
+        found[name] = _rating_metrics(test, errors, inside, rows, seed)
+    return {name: values for name, values in found.items() if values}

@@ -1,0 +1,130 @@
+"""Measures of predictions and lists: pure functions that give a value per user, so that intervals come for free.
+
+Lists are given as ``hits``: bool[n_users, k], whether the movie at each place is relevant to the user, and as
+``relevant``: int[n_users], how many relevant movies the user has in all (at least 1). A list shorter than k is padded
+with False.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Bools = NDArray[np.bool_]
+Ints = NDArray[Any]
+Floats = NDArray[np.float64]
+
+
+def precision(hits: Bools) -> Floats:
+    """float64[n_users]: relevant places over k."""
+    return np.asarray(hits.mean(axis=1), np.float64)
+
+
+def recall(hits: Bools, relevant: Ints) -> Floats:
+    """float64[n_users]: relevant movies found over those there are."""
+    return np.asarray(hits.sum(axis=1) / relevant, np.float64)
+
+
+def hit_rate(hits: Bools) -> Floats:
+    """float64[n_users]: 1 where any place is relevant."""
+    return np.asarray(hits.any(axis=1), np.float64)
+
+
+def reciprocal_rank(hits: Bools) -> Floats:
+    """float64[n_users]: 1 over the first relevant place, 0 without one."""
+    first = np.argmax(hits, axis=1)
+    return np.asarray(np.where(hits.any(axis=1), 1 / (first + 1), 0.0), np.float64)
+
+
+def average_precision(hits: Bools, relevant: Ints) -> Floats:
+    """float64[n_users]: precision at each relevant place, summed, over min(relevant, k).
+
+    Manning, Raghavan and Schutze 2008, "Introduction to information retrieval", chapter 8.4.
+    """
+    places = np.arange(1, hits.shape[1] + 1)
+    at_hits = np.where(hits, np.cumsum(hits, axis=1) / places, 0.0)
+    return np.asarray(at_hits.sum(axis=1) / np.minimum(relevant, hits.shape[1]), np.float64)
+
+
+def ndcg(hits: Bools, relevant: Ints) -> Floats:
+    """float64[n_users]: discounted gain 1 / log2(place + 1) over the best there could be.
+
+    Jarvelin and Kekalainen 2002, "Cumulated gain-based evaluation of IR techniques".
+    """
+    discount = 1 / np.log2(np.arange(2, hits.shape[1] + 2))
+    ideal = np.cumsum(discount)[np.minimum(relevant, hits.shape[1]) - 1]
+    return np.asarray((hits * discount).sum(axis=1) / ideal, np.float64)
+
+
+def coverage(lists: Ints, n_movies: int) -> float:
+    """The part of the catalogue that occurs in any list; ``lists`` holds movie indices, -1 for no movie."""
+    return len(np.unique(lists[lists >= 0])) / n_movies
+
+
+def novelty(lists: Ints, movie_counts: Ints, n_users: int) -> Floats:
+    """float64[n_users]: mean self-information -log2(share of users who rated it) of a list's movies, in bits.
+
+    Zhou et al. 2010, "Solving the apparent diversity-accuracy dilemma of recommender systems"; a movie nobody rated
+    counts as rated once.
+    """
+    information = -np.log2(np.maximum(movie_counts, 1) / n_users)
+    return _mean_of_places(information[lists], lists >= 0)
+
+
+def diversity(lists: Ints, genres: Bools) -> Floats:
+    """float64[n_users]: mean over a list's pairs of 1 - Jaccard index of genres (Ziegler et al. 2005, intra-list)."""
+    table = genres[lists].astype(np.float32)
+    shared = table @ table.transpose(0, 2, 1)
+    sizes = table.sum(axis=2)
+    union = sizes[:, :, None] + sizes[:, None, :] - shared
+    unlike = 1 - np.divide(shared, union, out=np.ones_like(shared), where=union > 0)
+    present = lists >= 0
+    pairs = present[:, :, None] & present[:, None, :] & ~np.eye(lists.shape[1], dtype=bool)
+    count = pairs.sum(axis=(1, 2))
+    return _divide((unlike * pairs).sum(axis=(1, 2)), count)
+
+
+def gini(lists: Ints, n_movies: int) -> float:
+    """How unevenly lists show the catalogue: 0 where all movies are shown alike, near 1 where one movie has it all."""
+    shown = np.sort(np.bincount(lists[lists >= 0], minlength=n_movies))
+    if not shown.sum():
+        return 0.0
+    places = np.arange(1, n_movies + 1)
+    return float(((2 * places - n_movies - 1) * shown).sum() / (n_movies * shown.sum()))
+
+
+def _mean_of_places(values: Floats, present: Bools) -> Floats:
+    return _divide((values * present).sum(axis=1), present.sum(axis=1))
+
+
+def _divide(sums: NDArray[Any], counts: NDArray[Any]) -> Floats:
+    """0 where there is nothing to divide by."""
+    out = np.zeros(len(sums))
+    np.divide(sums, counts, out=out, where=counts > 0)
+    return out
+
+
+def bootstrap(
+    numerators: Floats, denominators: Floats, *, seed: int, samples: int = 1000, level: float = 0.95
+) -> tuple[float, float]:
+    """The percentile interval of ``sum(numerators) / sum(denominators)`` when users are drawn anew with replacement.
+
+    Efron and Tibshirani 1993, "An introduction to the bootstrap", chapter 13. Users, not ratings, are drawn: ratings of
+    one user are not independent.
+
+    Args:
+        numerators: float64[n_users], such as a sum of squared errors, or a metric of one list.
+        denominators: float64[n_users], such as a count of ratings, or 1.
+        seed: start of the random numbers.
+        samples: how many times to draw.
+        level: the part of the samples inside the interval.
+    """
+    rng = np.random.default_rng(seed)
+    draws = np.empty(samples)
+    for n in range(samples):
+        users = rng.integers(0, len(numerators), len(numerators))
+        draws[n] = numerators[users].sum() / denominators[users].sum()
+    low, high = np.quantile(draws, [(1 - level) / 2, (1 + level) / 2])
+    return float(low), float(high)

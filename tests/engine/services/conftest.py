@@ -1,0 +1,76 @@
+"""A whole Marquee without a server: a store in a folder of its own, the services, small planted ratings."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from engine.runtime import Runtime, build
+from engine.settings import Settings
+from engine.types import TrainingStatus
+from store.ratings import RatingStore
+from store.records import MovieRow
+from tests.conftest import planted
+
+QUICK = {"epochs": 12, "factors": 8, "learning_rate": 0.02}
+
+
+def fill(runtime: Runtime, n_users: int = 60) -> None:
+    """The planted ratings, written to the store."""
+    frame, movies = planted(n_users=n_users)
+    store = RatingStore(runtime.database)
+    rows = [
+        MovieRow(row.movie_id, row.title, None if np.isnan(row.year) else int(row.year), tuple(row.genres.split("|")))
+        for row in movies.itertuples()
+    ]
+    movie_keys = dict(zip([row.external_id for row in rows], store.add_movies(rows).keys, strict=True))
+    users = store.add_users(frame.user_id.unique().tolist())
+    user_keys = dict(zip(frame.user_id.unique(), users.keys, strict=True))
+    store.add_ratings(
+        frame.user_id.map(user_keys).to_numpy(np.int32),
+        frame.movie_id.map(movie_keys).to_numpy(np.int32),
+        frame.rating.to_numpy(np.float32),
+        frame.timestamp.to_numpy(np.int64),
+    )
+
+
+def wait_for(condition: Callable[[], bool], seconds: float = 60) -> None:
+    """Poll until a condition holds; fail where it does not in time."""
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "waited in vain"
+        time.sleep(0.01)
+
+
+def finished(runtime: Runtime, run_id: int) -> TrainingStatus:
+    """A run once it has ended."""
+    training = runtime.services.training
+    wait_for(lambda: training.status(run_id).state not in ("queued", "running"))
+    return training.status(run_id)
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    return Settings(database_url=f"sqlite:///{tmp_path}/marquee.db", demo=False)
+
+
+@pytest.fixture
+def runtime(settings: Settings) -> Iterator[Runtime]:
+    """Started, without ratings."""
+    built = build(settings)
+    built.start()
+    yield built
+    built.stop()
+
+
+@pytest.fixture
+def trained(runtime: Runtime) -> Runtime:
+    """With ratings and a first version that serves."""
+    fill(runtime)
+    status = finished(runtime, runtime.services.training.train_model("svd", QUICK))
+    assert status.state == "succeeded", status.error
+    return runtime

@@ -1,0 +1,204 @@
+"""Lists, predictions, explanations and ratings, from the active version and what came after it."""
+
+from __future__ import annotations
+
+from threading import Thread
+
+import numpy as np
+import pytest
+
+from engine.errors import InvalidInput, InvalidRating, NotReady, UnknownMovie
+from engine.runtime import Runtime, build
+from engine.services.serving import ServingService
+from engine.settings import Settings
+from store.ratings import RatingStore
+from tests.engine.services.conftest import QUICK, fill, finished
+
+
+@pytest.fixture
+def serving(trained: Runtime) -> ServingService:
+    return trained.services.serving
+
+
+def test_a_list_is_distinct_unseen_sorted_and_annotated(trained: Runtime, serving: ServingService) -> None:
+    for n in range(60):
+        listed = serving.recommend(f"u{n}", 20)
+        movies = [item.movie_id for item in listed.items]
+        seen = {rated.movie.movie_id for rated in trained.services.library.user_ratings(f"u{n}")}
+        assert (listed.status, listed.ratings_count, listed.model_version) == ("personal", 25, 1)
+        assert len(set(movies)) == 20
+        assert not seen & set(movies)
+        assert [item.rank for item in listed.items] == list(range(1, 21))
+        scores = [item.score for item in listed.items]
+        assert scores == sorted(scores, reverse=True)
+        for item in listed.items:
+            assert item.interval is not None
+            assert item.confidence is not None
+            assert 0.5 <= item.interval[0] <= item.predicted_rating <= item.interval[1] <= 5
+            assert 0 <= item.confidence <= 1
+
+
+def test_explanations_add_up_for_every_recommended_movie_of_50_users(serving: ServingService) -> None:
+    for n in range(50):
+        for item in serving.recommend(f"u{n}").items:
+            why = serving.explain(f"u{n}", item.movie_id)
+            total = why.baseline + sum(one.share for one in why.contributions) + why.residual
+            assert total == pytest.approx(why.score, abs=1e-9)
+            assert abs(why.residual) < 1e-4
+            assert why.score == pytest.approx(item.score, abs=1e-6)
+            assert why.predicted_rating == item.predicted_rating
+            assert len(why.contributions) == 25
+            assert why.text
+
+
+def test_anyone_gets_a_list_and_is_told_how_it_was_made(trained: Runtime, serving: ServingService) -> None:
+    assert serving.recommend("nobody").status == "unknown_user"
+    statuses = []
+    for n in range(12):
+        serving.rate("newcomer", f"m{n}", 4)
+        listed = serving.recommend("newcomer")
+        assert len(listed.items) == 10
+        assert listed.ratings_count == n + 1
+        statuses.append(listed.status)
+    assert statuses == ["blended"] * 9 + ["personal"] * 3
+    assert trained.services.library.user_ratings("newcomer")
+
+
+def test_whoever_has_rated_everything_is_told_so(serving: ServingService) -> None:
+    for n in range(80):
+        serving.rate("completist", f"m{n}", 3)
+    listed = serving.recommend("completist")
+    assert listed.items == ()
+    assert "rated already" in listed.reason
+
+
+def test_a_rating_changes_the_next_list_and_its_prediction(serving: ServingService) -> None:
+    before = serving.recommend("u1")
+    movie = before.items[0].movie_id
+    receipt = serving.rate("u1", movie, 0.5)
+    assert (receipt.previous_rating, receipt.embedding_updated) == (None, True)
+    assert receipt.predicted_before == pytest.approx(before.items[0].predicted_rating, abs=1e-5)
+    assert receipt.predicted_after is not None
+    assert receipt.predicted_after < receipt.predicted_before
+    after = serving.recommend("u1")
+    assert movie not in [item.movie_id for item in after.items]
+    assert after.ratings_count == before.ratings_count + 1
+    again = serving.rate("u1", movie, 0.5)
+    assert again.previous_rating == 0.5
+    assert serving.recommend("u1").items == after.items
+
+
+@pytest.mark.parametrize("rating", [0.0, 5.5, -1, float("nan"), float("inf")])
+def test_ratings_outside_the_scale_are_refused(serving: ServingService, rating: float) -> None:
+    with pytest.raises(InvalidRating, match=r"0\.5 and 5"):
+        serving.rate("u1", "m1", rating)
+
+
+def test_unknown_movies(serving: ServingService) -> None:
+    with pytest.raises(UnknownMovie):
+        serving.rate("u1", "nothing", 4)
+    with pytest.raises(UnknownMovie):
+        serving.explain("u1", "nothing")
+
+
+def test_filters_exclusions_and_orders(serving: ServingService) -> None:
+    first = serving.recommend("u2").items[0].movie_id
+    assert first not in [item.movie_id for item in serving.recommend("u2", exclude=[first, "nothing"]).items]
+    war = serving.recommend("u2", genre="War").items
+    assert war
+    assert all("War" in item.genres for item in war)
+    recent = serving.recommend("u2", year_from=2000).items
+    assert all(item.year is not None and item.year >= 2000 for item in recent)
+    rated = serving.recommend("u2", rank_by="rating").items
+    assert [item.predicted_rating for item in rated] == sorted((item.predicted_rating for item in rated), reverse=True)
+    various = serving.recommend("u2", diversity=0.9)
+    assert len({item.movie_id for item in various.items}) == 10
+    for wrong in ({"n": 0}, {"n": 1001}, {"diversity": 1.5}, {"genre": "Opera"}):
+        with pytest.raises(InvalidInput):
+            serving.recommend("u2", **wrong)  # type: ignore[arg-type]
+
+
+def test_predictions_say_what_they_could_not_know(serving: ServingService) -> None:
+    answer = serving.predict([("u1", "m1"), ("nobody", "m1"), ("u1", "nothing"), ("nobody", "nothing")])
+    fallbacks = [one.fallback for one in answer.predictions]
+    assert fallbacks[0] is None
+    assert "user has no ratings" in str(fallbacks[1])
+    assert "movie has no ratings" in str(fallbacks[2])
+    assert "Neither" in str(fallbacks[3])
+    assert all(0.5 <= one.predicted_rating <= 5 for one in answer.predictions)
+    assert serving.predict([]).predictions == ()
+
+
+def test_before_the_first_version_it_says_what_to_do(runtime: Runtime) -> None:
+    with pytest.raises(NotReady, match="Import"):
+        runtime.services.serving.recommend("u1")
+    fill(runtime)
+    with pytest.raises(NotReady, match="training"):
+        runtime.services.serving.recommend("u1")
+    receipt = runtime.services.serving.rate("u1", "m1", 4)
+    assert (receipt.embedding_updated, receipt.predicted_after) == (False, None)
+
+
+def test_what_was_rated_since_the_version_is_known_after_a_restart(trained: Runtime, settings: Settings) -> None:
+    serving = trained.services.serving
+    for n in range(5):
+        serving.rate("u1", f"m{n}", 5)
+        serving.rate("late", f"m{n}", 1)
+    expected = {user: serving.recommend(user) for user in ("u1", "late", "u2")}
+    trained.stop()
+    again = build(settings)
+    try:
+        again.start()
+        for user, listed in expected.items():
+            found = again.services.serving.recommend(user)
+            assert (found.status, found.ratings_count) == (listed.status, listed.ratings_count)
+            assert [item.movie_id for item in found.items] == [item.movie_id for item in listed.items]
+            np.testing.assert_allclose(
+                [item.predicted_rating for item in found.items],
+                [item.predicted_rating for item in listed.items],
+                atol=1e-5,
+            )
+    finally:
+        again.stop()
+
+
+def test_ratings_from_many_threads_end_in_the_state_of_a_fold_in_from_scratch(trained: Runtime) -> None:
+    """Eight threads rate for the same five users while lists are asked for and a version is activated."""
+    serving = trained.services.serving
+
+    def rate(seed: int) -> None:
+        rng = np.random.default_rng(seed)
+        for _ in range(25):
+            serving.rate(f"u{rng.integers(5)}", f"m{rng.integers(80)}", float(rng.integers(1, 11)) / 2)
+            serving.recommend(f"u{rng.integers(60)}")
+
+    threads = [Thread(target=rate, args=(seed,)) for seed in range(8)]
+    for thread in threads:
+        thread.start()
+    status = finished(trained, trained.services.training.train_model("svd", QUICK, "always"))
+    for thread in threads:
+        thread.join()
+    assert status.version == serving.active_version() == 2
+    live = [serving.recommend(f"u{n}", 30) for n in range(5)]
+    serving.load_active()
+    for n, expected in enumerate(live):
+        found = serving.recommend(f"u{n}", 30)
+        assert (
+            found.ratings_count
+            == expected.ratings_count
+            == len(RatingStore(trained.database).user_ratings(int(n)).movies)
+        )
+        assert [item.movie_id for item in found.items] == [item.movie_id for item in expected.items]
+
+
+def test_switching_versions(trained: Runtime) -> None:
+    versions, serving = trained.services.versions, trained.services.serving
+    second = finished(trained, trained.services.training.train_model("svd", QUICK | {"seed": 5}, "always")).version
+    assert serving.active_version() == second == 2
+    assert versions.rollback(reason="worse lists") == 1
+    assert serving.recommend("u1").model_version == 1
+    versions.activate(2, actor="ann", reason="on purpose")
+    active = versions.active()
+    assert active is not None
+    assert (active.version, active.activated_by) == (2, "ann")
+    assert [line.version for line in versions.ledger()] == [2, 1, 2, 1]

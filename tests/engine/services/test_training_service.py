@@ -1,0 +1,236 @@
+"""Training runs: what they leave behind, how they end, and that only one goes at a time."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+from threading import Event
+from typing import Any
+
+import numpy as np
+import pytest
+
+from engine.errors import InvalidHyperparameter, InvalidInput, NotReady, TrainingBusy, UnknownRun
+from engine.models.matrix_factorization import MatrixFactorizationModel
+from engine.runtime import Runtime, build
+from engine.services.training import decide
+from engine.settings import Settings
+from store.models import MLModelManager
+from store.ratings import RatingStore
+from tests.engine.services.conftest import QUICK, fill, finished, wait_for
+
+
+def test_a_run_trains_evaluates_saves_and_serves(trained: Runtime) -> None:
+    status = trained.services.training.status()
+    assert (status.state, status.version, status.stage) == ("succeeded", 1, "Done")
+    assert [epoch.epoch for epoch in status.history] == list(range(1, len(status.history) + 1))
+    assert all(epoch.validation_rmse is not None for epoch in status.history)
+    assert status.history[-1].train_loss < status.history[0].train_loss
+    assert status.metrics is not None
+    for name in ("rmse", "mae", "precision_at_k", "recall_at_k", "ndcg_at_k", "coverage", "interval_coverage"):
+        assert status.metrics[name].low <= status.metrics[name].value <= status.metrics[name].high
+    assert "first version" in str(status.verdict)
+    (version,) = trained.services.versions.list()
+    assert (version.version, version.active, version.ratings, version.users) == (1, True, 1500, 60)
+    assert [notice.topic for notice in trained.services.versions.notices()] == ["training"]
+
+
+def test_the_served_version_has_learned_every_rating(trained: Runtime) -> None:
+    stored = MLModelManager(trained.database).load_model()
+    loaded = RatingStore(trained.database).load()
+    learned = stored.arrays["rating/user_bias"]
+    assert len(learned) == len(np.unique(loaded.users)) == 60
+    assert (learned != 0).all()
+
+
+def test_equal_data_seed_and_settings_give_equal_hashes(trained: Runtime) -> None:
+    training, models = trained.services.training, MLModelManager(trained.database)
+    again = finished(trained, training.train_model("svd", QUICK, "never"))
+    first, second = models.load_model(1), models.load_model(again.version)
+    for name, array in first.arrays.items():
+        assert second.arrays[name].tobytes() == array.tobytes(), name
+
+
+def test_a_second_run_is_refused_while_one_goes(trained: Runtime, monkeypatch: pytest.MonkeyPatch) -> None:
+    going, release = hold_epochs(monkeypatch)
+    training = trained.services.training
+    run_id = training.train_model("svd", QUICK)
+    assert going.wait(30)
+    with pytest.raises(TrainingBusy, match=f"run {run_id}") as refused:
+        training.train_model("svd", QUICK)
+    assert refused.value.run_id == run_id
+    current = training.current()
+    assert current is not None
+    assert current.run_id == run_id
+    release.set()
+    assert finished(trained, run_id).state == "succeeded"
+    assert training.current() is None
+
+
+def test_cancelling_ends_the_run_and_leaves_the_active_version(
+    trained: Runtime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    going, release = hold_epochs(monkeypatch)
+    training = trained.services.training
+    run_id = training.train_model("svd", QUICK)
+    assert going.wait(30)
+    training.cancel(run_id)
+    release.set()
+    status = finished(trained, run_id)
+    assert (status.state, status.version) == ("cancelled", None)
+    assert trained.services.serving.active_version() == 1
+    assert len(trained.services.versions.list()) == 1
+    training.cancel(run_id)  # a run that has ended stays as it is
+    assert training.status(run_id).state == "cancelled"
+
+
+def hold_epochs(monkeypatch: pytest.MonkeyPatch) -> tuple[Event, Event]:
+    """Makes training wait in its first epoch: an event that tells it is there, and one that lets it go on."""
+    going, release = Event(), Event()
+    epochs = MatrixFactorizationModel.epochs
+
+    def held(self: MatrixFactorizationModel, data: Any) -> Any:
+        for loss in epochs(self, data):
+            going.set()
+            assert release.wait(30)
+            yield loss
+
+    monkeypatch.setattr(MatrixFactorizationModel, "epochs", held)
+    return going, release
+
+
+def test_a_run_that_diverges_fails_with_the_reason(trained: Runtime) -> None:
+    wild = {"factors": 200, "learning_rate": 1, "regularization": 0, "epochs": 100}
+    status = finished(trained, trained.services.training.train_model("svd", wild))
+    assert status.state == "failed"
+    assert "lower learning rate" in str(status.error)
+    assert trained.services.serving.active_version() == 1
+    assert trained.services.versions.notices()[0].level == "error"
+    after = finished(trained, trained.services.training.train_model("svd", QUICK))
+    assert after.state == "succeeded"
+
+
+def test_orders_that_make_no_sense_are_refused(trained: Runtime) -> None:
+    training = trained.services.training
+    with pytest.raises(InvalidInput, match="svd"):
+        training.train_model("oracle")
+    with pytest.raises(InvalidHyperparameter, match="factors is 0, but must be a whole number from 1 to 1000"):
+        training.train_model("svd", {"factors": 0})
+    with pytest.raises(InvalidHyperparameter, match="no hyperparameter 'layers'"):
+        training.train_model("svd", {"layers": 3})
+    with pytest.raises(InvalidInput, match="if_better"):
+        training.train_model("svd", {}, "perhaps")  # type: ignore[arg-type]
+    with pytest.raises(UnknownRun):
+        training.status(99)
+
+
+def test_without_ratings_there_is_nothing_to_train_on(runtime: Runtime) -> None:
+    with pytest.raises(NotReady, match="Import"):
+        runtime.services.training.train_model()
+    with pytest.raises(UnknownRun, match="Start a training"):
+        runtime.services.training.status()
+
+
+def test_one_person_with_a_handful_of_ratings_gets_a_version(runtime: Runtime) -> None:
+    fill(runtime, n_users=1)
+    status = finished(runtime, runtime.services.training.train_model("svd", QUICK))
+    assert status.state == "succeeded", status.error
+    assert len(runtime.services.serving.recommend("u0").items) == 10
+
+
+@pytest.mark.parametrize(
+    ("policy", "ndcg", "rmse", "serves"),
+    [
+        ("if_better", 0.31, 0.89, True),
+        ("if_better", 0.30, 0.90, True),
+        ("if_better", 0.31, 0.91, False),
+        ("if_better", 0.29, 0.89, False),
+        ("always", 0.1, 1.5, True),
+        ("never", 0.9, 0.1, False),
+    ],
+)
+def test_what_decides_whether_a_version_serves(policy: Any, ndcg: float, rmse: float, serves: bool) -> None:
+    def metrics(one: float, other: float) -> dict[str, Any]:
+        return {"ndcg_at_k": {"value": one}, "rmse": {"value": other}}
+
+    assert decide(policy, metrics(ndcg, rmse), metrics(0.30, 0.90)).activate is serves
+
+
+def test_the_first_version_serves_unless_asked_otherwise() -> None:
+    assert decide("if_better", {}, None).activate
+    assert not decide("never", {}, None).activate
+
+
+TRAIN_FOR_EVER = """
+import sys
+from engine.runtime import build
+from engine.settings import Settings
+runtime = build(Settings(database_url=sys.argv[1], demo=False))
+runtime.start()
+serving, training = runtime.services.serving, runtime.services.training
+training.train_model("svd", {"epochs": 1000, "patience": 0})
+while training.status().epoch < 3:
+    pass
+for n in range(100_000):
+    serving.rate(f"new {n % 50}", f"m{n % 80}", 1 + n % 4)
+    print(n, flush=True)
+"""
+
+
+def test_a_kill_in_the_middle_of_a_training_loses_nothing(trained: Runtime, settings: Settings) -> None:
+    """The earlier version serves, the run is marked failed with the reason, every acknowledged rating is there."""
+    trained.stop()
+    root = Path(__file__).parents[3]
+    process = subprocess.Popen(
+        [sys.executable, "-c", TRAIN_FOR_EVER, settings.database_url], stdout=subprocess.PIPE, text=True, cwd=root
+    )
+    assert process.stdout is not None
+    last = -1
+    for line in process.stdout:
+        last = int(line)
+        if last == 30:
+            process.kill()
+            break
+    last = max([last, *(int(line) for line in process.stdout.read().split())])
+    process.stdout.close()
+    process.wait()
+
+    again = build(settings)
+    try:
+        again.start()
+        assert again.database.check() == []
+        assert again.services.serving.active_version() == 1
+        status = again.services.training.status()
+        assert (status.run_id, status.state) == (2, "failed")
+        assert "stopped while this run was going" in str(status.error)
+        stored = {user: RatingStore(again.database).user_ratings(key) for user, key in keys(again).items()}
+        for n in range(last + 1):
+            ratings = stored[f"new {n % 50}"]
+            movie = RatingStore(again.database).movie_key(f"m{n % 80}")
+            assert movie in ratings.movies.tolist(), f"rating {n} was acknowledged and is gone"
+        listed = again.services.serving.recommend("new 1")
+        assert listed.ratings_count == len(stored["new 1"].movies)
+        assert len(listed.items) == 10
+    finally:
+        again.stop()
+
+
+def keys(runtime: Runtime) -> dict[str, int]:
+    return {user: key for key, user in enumerate(RatingStore(runtime.database).user_ids())}
+
+
+def test_closing_cancels_what_runs(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    going, release = hold_epochs(monkeypatch)
+    runtime = build(settings)
+    runtime.start()
+    fill(runtime)
+    run_id = runtime.services.training.train_model("svd", QUICK)
+    assert going.wait(30)
+    release.set()
+    runtime.stop()
+    again = build(settings)
+    try:
+        wait_for(lambda: again.services.training.status(run_id).state in ("cancelled", "succeeded"))
+    finally:
+        again.database.close()
