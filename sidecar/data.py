@@ -6,7 +6,6 @@ import unicodedata
 from pathlib import PurePosixPath
 from typing import Annotated, Any, Literal, TypeVar
 
-from engine.services.library import UploadedFile
 from fastapi import APIRouter, Path
 from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -16,6 +15,7 @@ from starlette.requests import Request
 
 from engine.errors import DiskFull, NotReady, UnknownJob
 from engine.services import current
+from engine.services.library import UploadedFile
 from engine.types import DataStatistics, Job
 from sidecar.answers import JSON_BODY, PARAMETERS, POSTED, answers
 from sidecar.identifiers import Identifier, Number
@@ -43,7 +43,9 @@ class FileImport(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     format: Literal["auto", "movielens", "csv"] = Field("auto", description="What the files are.")
-    user_id: Identifier | None = Field(None, description="Whose ratings they are, where the files do not say.")
+    user_id: Identifier | None = Field(
+        None, description="For files of one person; the formats of today name the user in each row."
+    )
 
 
 class JobStarted(BaseModel):
