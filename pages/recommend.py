@@ -1,0 +1,50 @@
+"""Recommend: one person's list, why each movie is in it, and stars that change it at once."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from engine.services import Services, current
+from engine.types import Recommendations
+from pages.ui import listing, next_steps, people, progress
+from pages.ui.card import card
+from pages.ui.failures import shown
+from pages.ui.page import opening
+
+CARD_WIDTH = 250
+
+
+def cards(services: Services, answer: Recommendations) -> None:
+    """The list as a grid that fits the window."""
+    if not answer.items:
+        st.info("No movie is left that fits. Widen the filters above.", icon=":material/filter_alt_off:")
+    grid = st.grid(min_column_width=CARD_WIDTH, border=True)
+    for item in answer.items:
+        with grid.cell():
+            st.fragment(card)(services, answer.user_id, item)
+
+
+services = current()
+opening("Recommend", "A list for one person, with the reason for each movie. A rating changes it at once.")
+if services.serving.active_version() is None:
+    next_steps.next_steps(services, busy=progress.expecting(services))
+    st.page_link("overview.py", label="Open Overview", icon=":material/space_dashboard:")
+    st.stop()
+with st.container(border=True):
+    user_id = people.pick_user(services.library)
+    wanted = listing.filters(services.library)
+if user_id is None:
+    st.info(
+        "Choose a user to see a list. An id that nobody has yet gets what most people like.",
+        icon=":material/person_search:",
+    )
+    st.stop()
+
+answer = services.serving.recommend(user_id, **wanted)
+people.header(answer)
+listing.tell_change(answer)
+list_tab, history_tab = st.tabs([":material/movie: The list", ":material/history: Ratings so far"])
+with list_tab:
+    cards(services, answer)
+with history_tab, shown():
+    listing.history(services.library, user_id, answer.ratings_count)

@@ -1,0 +1,58 @@
+"""The frame of the console: navigation, wordmark, and the state of Marquee. ``st.App`` runs this script."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import streamlit as st
+
+from engine.errors import NotReady
+from engine.services import Services, current
+from pages.ui.failures import shown
+from pages.ui.plain import text
+from pages.ui.sidebar import sidebar
+
+ASSETS = Path(__file__).parent / "ui" / "assets"
+ICON = str(ASSETS / "icon.svg")
+SIDEBAR_PX = 240
+
+
+def services_or_none() -> Services | None:
+    """The services, None while Marquee starts or stops."""
+    try:
+        return current()
+    except NotReady:
+        return None
+
+
+@st.fragment(run_every=1.0)
+def starting() -> None:
+    """Wait until the services are there, then draw the page."""
+    if services_or_none() is not None:
+        st.rerun()
+    try:
+        current()
+    except NotReady as error:
+        st.info(text(error), icon=":material/hourglass_empty:")
+    st.progress(0.0, text="Opening the store and loading the version that serves")
+
+
+st.set_page_config(page_title="Marquee", page_icon=ICON, layout="wide", initial_sidebar_state=SIDEBAR_PX)
+st.logo(str(ASSETS / "wordmark.svg"), size="large", icon_image=ICON)
+page = st.navigation(
+    [
+        st.Page("overview.py", title="Overview", icon=":material/space_dashboard:", default=True),
+        st.Page("recommend.py", title="Recommend", icon=":material/movie:"),
+        st.Page("training.py", title="Training", icon=":material/model_training:"),
+        st.Page("versions.py", title="Versions", icon=":material/inventory_2:"),
+    ]
+)
+services = services_or_none()
+if services is None:
+    st.title("Marquee is starting", anchor=False)
+    starting()
+else:
+    with st.sidebar:
+        sidebar(services)
+    with shown():
+        page.run()

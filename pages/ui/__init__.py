@@ -1,0 +1,1 @@
+"""Parts that pages share: session keys, charts, forms, movie cards, progress."""

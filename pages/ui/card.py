@@ -1,0 +1,96 @@
+"""One recommended movie: its title card, predicted rating, stars to rate with, and why it is there."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from engine.services import Services
+from engine.types import Explanation, RecommendedItem
+from pages.ui import charts, keys
+from pages.ui.failures import shown
+from pages.ui.plain import markup, text
+from pages.ui.poster import address
+from pages.ui.stars import stars
+
+
+def tile(title: str, movie_id: str, year: int | None, genres: tuple[str, ...], rank: str) -> str:
+    """The movie's title card as HTML; everything that comes from data is escaped."""
+    about = " · ".join(([str(year)] if year else []) + [", ".join(genres)] if genres else [str(year)] if year else [])
+    return (
+        f'<figure class="mq-tile"><img alt="" src="{address(movie_id, genres)}">'
+        f'<figcaption title="{markup(title)}"><span class="mq-rank">{markup(rank)}</span>'
+        f"<h3>{markup(title)}</h3><p>{markup(about)}</p></figcaption></figure>"
+    )
+
+
+def predicted(item: RecommendedItem, scale: tuple[float, float]) -> str:
+    """Predicted rating, its interval on the scale, and confidence, as HTML of numbers only."""
+    if item.interval is None or item.confidence is None:
+        number = f"<strong>{item.predicted_rating:.1f}</strong>"
+        return f'<div class="mq-predicted">{number}<small>Predicted rating</small></div>'
+    (low, high), (least, most) = item.interval, scale
+    left, at, right = (100 * (v - least) / (most - least) for v in (low, item.predicted_rating, high))
+    return (
+        f'<div class="mq-predicted"><strong>{item.predicted_rating:.1f}</strong>'
+        f'<div class="mq-span" aria-hidden="true"><i style="left:{left:.1f}%;width:{right - left:.1f}%"></i>'
+        f'<b style="left:{at:.1f}%"></b></div>'
+        f"<small>Predicted; 90% in {low:.1f} to {high:.1f}<br>Confidence {item.confidence:.0%}</small></div>"
+    )
+
+
+def card(services: Services, user_id: str, item: RecommendedItem) -> None:
+    """A movie of a list. Opening "Why recommended" draws this card alone again; rating draws the whole list."""
+    scale = services.settings.scale
+    st.html(tile(item.title, item.movie_id, item.year, item.genres, _rank(item)) + predicted(item, scale))
+    with shown():
+        rating = stars(f"Rate {item.title}", scale, key=keys.card("rate", item.movie_id))
+        if rating is not None:
+            st.session_state[keys.RECEIPT] = services.serving.rate(user_id, item.movie_id, rating)
+            st.rerun()
+    why = st.expander(
+        "Why recommended",
+        icon=":material/help:",
+        type="compact",
+        key=keys.card("why", item.movie_id),
+        on_change="rerun",
+    )
+    if why.open:
+        with why, shown():
+            _why(services.serving.explain(user_id, item.movie_id))
+
+
+def _rank(item: RecommendedItem) -> str:
+    """The place in the list and, after a rating, where it was before."""
+    before: dict[str, int] | None = st.session_state.get(keys.RANKS)
+    if before is None or before.get(item.movie_id) == item.rank:
+        return str(item.rank)
+    return f"{item.rank} · was {before[item.movie_id]}" if item.movie_id in before else f"{item.rank} · new"
+
+
+def _why(explanation: Explanation) -> None:
+    st.markdown(text(explanation.text))
+    shares, movies, genres, people = st.tabs(["Shares", "Movies", "Genres", "People"])
+    with shares:
+        charts.shares(explanation, key=keys.card("shares", explanation.movie_id))
+    similar = [
+        (one.title, f"rated {one.rating:g}", f"{one.similarity:.0%} alike") for one in explanation.similar_rated_movies
+    ]
+    lifts = [(name, f"{lift:+.1f}", _count(n)) for name, lift, n in explanation.genre_match.genres]
+    users = [
+        (f"User {one.user_id}", f"rated {one.rating:g}", f"{one.similarity:.0%} alike")
+        for one in explanation.similar_users
+    ]
+    movies.html(_facts("Rated movies most like it", similar, "None of the rated movies is like it."))
+    genres.html(_facts("This user's mean in its genres, against their mean of all", lifts, "Its genres are not known."))
+    people.html(_facts("Who has similar taste and rated it", users, "Nobody with a similar taste rated it."))
+
+
+def _facts(caption: str, rows: list[tuple[str, str, str]], empty: str) -> str:
+    if not rows:
+        return f'<p class="mq-facts">{empty}</p>'
+    body = "".join("<tr>" + "".join(f"<td>{markup(cell)}</td>" for cell in row) + "</tr>" for row in rows)
+    return f'<div class="mq-facts"><table><caption>{caption}</caption><tbody>{body}</tbody></table></div>'
+
+
+def _count(n: int) -> str:
+    return "1 rating" if n == 1 else f"{n:,} ratings"

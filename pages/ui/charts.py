@@ -1,0 +1,151 @@
+"""Charts. Streamlit's Altair theme gives them the colours and fonts of the theme, so none is named here."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import altair as alt
+import streamlit as st
+
+from engine.types import EpochReport, Explanation
+
+MOST_SHARES = 8
+BAR_PX, AXIS_PX, LABEL_PX = 34, 56, 230
+PAST, OTHERS, POPULAR = "A past rating", "All other ratings", "What most people like"
+
+
+def data(rows: list[dict[str, Any]]) -> alt.Data:
+    """Rows as a chart takes them, without a table in between."""
+    return alt.Data(values=rows)  # type: ignore[no-untyped-call]  # Altair's generated constructors have no types
+
+
+def span(values: Iterable[float]) -> alt.Scale:
+    """A scale from the least to the greatest value. Without it, Vega warns of its empty first draw."""
+    held = list(values)
+    return alt.Scale(domain=[min(held), max(held)], nice=True, zero=False)
+
+
+def show(chart: alt.Chart, alt_text: str, *, key: str | None = None) -> None:
+    """Draw a chart across its column on a transparent ground, described in words for who can't see it."""
+    st.altair_chart(chart.configure(background="transparent").configure_view(strokeWidth=0), alt=alt_text, key=key)
+
+
+def rating_distribution(counts: Mapping[float, int]) -> None:
+    """How many ratings have each value."""
+    table = data([{"rating": f"{value:g}", "count": counts[value]} for value in sorted(counts)])
+    chart = (
+        alt.Chart(table, height=240)
+        .mark_bar(cornerRadiusTopLeft=3, cornerRadiusTopRight=3)
+        .encode(
+            x=alt.X("rating:N", sort=None, title="Rating", axis=alt.Axis(labelAngle=0)),
+            y=alt.Y(
+                "count:Q",
+                title="Ratings",
+                stack=False,
+                scale=span([0, *counts.values()]),
+                axis=alt.Axis(format=",d", tickCount=4),
+            ),
+            tooltip=[alt.Tooltip("rating:N", title="Rating"), alt.Tooltip("count:Q", title="Ratings", format=",d")],
+        )
+    )
+    most = max(counts, key=lambda value: counts[value])
+    show(chart, f"Bar chart of how often each rating was given. The most frequent is {most:g}.")
+
+
+def learning_curve(history: Sequence[EpochReport], *, key: str, growing: bool) -> None:
+    """Training and validation RMSE by epoch. The training loss is a mean square, so its root is drawn.
+
+    A ``growing`` chart leaves room for the epochs to come.
+    """
+    last = history[-1]
+    parts = ("Training RMSE", "Validation RMSE")
+    rows = [{"epoch": e.epoch, "part": parts[0], "rmse": e.train_loss**0.5} for e in history]
+    rows += [{"epoch": e.epoch, "part": parts[1], "rmse": e.validation_rmse} for e in history if e.validation_rmse]
+    table = data(rows)
+    chart = (
+        alt.Chart(table, height=280)
+        .mark_line(strokeWidth=2.5, point=alt.OverlayMarkDef(size=28) if len(history) < 60 else False)
+        .encode(
+            x=alt.X(
+                "epoch:Q",
+                title="Epoch",
+                scale=alt.Scale(domain=[1, max(last.epochs if growing else last.epoch, 2)]),
+                axis=alt.Axis(format="d", tickMinStep=1, grid=False),
+            ),
+            y=alt.Y(
+                "rmse:Q",
+                title="RMSE, in rating units",
+                scale=span([row["rmse"] for row in rows]),
+                axis=alt.Axis(tickCount=5),
+            ),
+            color=alt.Color("part:N", title=None, scale=alt.Scale(domain=list(parts)), legend=alt.Legend(orient="top")),
+            strokeDash=alt.StrokeDash(
+                "part:N", title=None, scale=alt.Scale(domain=list(parts), range=[[1, 0], [6, 3]])
+            ),
+            tooltip=[
+                alt.Tooltip("epoch:Q", title="Epoch"),
+                alt.Tooltip("part:N", title="Part"),
+                alt.Tooltip("rmse:Q", title="RMSE", format=".4f"),
+            ],
+        )
+    )
+    spoken = f"Line chart of the error by epoch. Epoch {last.epoch}: training RMSE {last.train_loss**0.5:.4f}"
+    show(chart, spoken + (f", validation RMSE {last.validation_rmse:.4f}." if last.validation_rmse else "."), key=key)
+
+
+def share_rows(explanation: Explanation) -> list[tuple[str, float, str]]:
+    """(label, share, kind) of each bar: the largest shares, all others, popularity. They sum to the score."""
+    largest = explanation.contributions[:MOST_SHARES]
+    rows = [(f"{one.title} · rated {one.rating:g}", one.share, PAST) for one in largest]
+    rest = explanation.contributions[MOST_SHARES:]
+    others = sum(one.share for one in rest) + explanation.residual
+    if rest:
+        rows.append((f"All {len(rest)} other ratings", others, OTHERS))
+    elif rows:
+        # What rounding left is far below a pixel; it goes where it keeps the sum.
+        label, share, kind = rows[-1]
+        rows[-1] = (label, share + others, kind)
+    left = explanation.score - sum(share for _, share, _ in rows)
+    if not rows or abs(explanation.baseline) > 1e-9:
+        rows.append(("How many people rated it highly", left, POPULAR))
+    return rows
+
+
+def shares(explanation: Explanation, *, key: str) -> None:
+    """What each past rating adds to the score, as bars with their label above, so that long titles have room."""
+    rows = share_rows(explanation)
+    # A number in front keeps equal labels apart and in order; the axis leaves it out.
+    table = [
+        {"line": f"{n:02d}{share:+.3f}  {label}", "label": label, "share": share, "kind": kind}
+        for n, (label, share, kind) in enumerate(rows)
+    ]
+    above = alt.Axis(
+        labelExpr="substring(datum.label, 2)",
+        labelAlign="left",
+        labelPadding=0,
+        labelOffset=-8,
+        labelLimit=LABEL_PX,
+        labelFontSize=13,
+        domain=False,
+        ticks=False,
+        zindex=1,
+    )
+    chart = (
+        alt.Chart(data(table), height=BAR_PX * len(rows) + AXIS_PX)
+        .mark_bar(height=8, yOffset=7, cornerRadius=2)
+        .encode(
+            x=alt.X(
+                "share:Q",
+                title="Share of the score",
+                stack=False,
+                scale=span([0.0, *(share for _, share, _ in rows)]),
+                axis=alt.Axis(tickCount=4, grid=False),
+            ),
+            y=alt.Y("line:N", sort=None, title=None, axis=above),
+            color=alt.Color("kind:N", scale=alt.Scale(domain=[PAST, OTHERS, POPULAR]), legend=None),
+            tooltip=[alt.Tooltip("label:N", title="From"), alt.Tooltip("share:Q", title="Share", format="+.4f")],
+        )
+    )
+    told = "; ".join(f"{label}: {share:+.3f}" for label, share, _ in rows)
+    show(chart, f"Bar chart of the shares of the score {explanation.score:.3f}. {told}.", key=key)

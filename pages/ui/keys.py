@@ -1,0 +1,35 @@
+"""Every key of the session state, so that no two pages can spell one differently."""
+
+from __future__ import annotations
+
+USER = "user"  # also its name in the address: /recommend?user=42
+COUNT = "recommend.count"
+RANK_BY = "recommend.rank_by"
+GENRE = "recommend.genre"
+YEAR_FROM = "recommend.year_from"
+RECEIPT = "recommend.receipt"  # of a rating that the page has yet to tell of
+RANKS = "recommend.ranks"  # where each movie stood before the last rating
+LAST_LIST = "recommend.last_list"
+
+IMPORT_FORMAT = "overview.import_format"
+IMPORT_FILES = "overview.import_files"
+IMPORT_JOB = "overview.import_job"
+
+MODEL = "training.model"
+ACTIVATION = "training.activation"
+RUN = "training.run"
+
+VERSION = "versions.version"
+REASON = "versions.reason"
+
+TOLD = "told"  # what the next run shows as a toast
+
+
+def card(part: str, movie_id: str) -> str:
+    """The key of a widget in one movie's card; a changed user or list never meets another's widget."""
+    return f"recommend.{part}.{movie_id}"
+
+
+def hyperparameter(kind: str, name: str) -> str:
+    """The key of a field in the form of a model."""
+    return f"training.{kind}.{name}"

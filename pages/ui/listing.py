@@ -1,0 +1,115 @@
+"""Around a list: its filters, what a rating changed in it, and the ratings it comes from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import streamlit as st
+
+from engine.types import RatingReceipt, Recommendations
+from pages.ui import keys
+from pages.ui.moments import day
+from pages.ui.plain import text
+
+if TYPE_CHECKING:
+    from engine.services.library import LibraryService
+
+COUNTS = (12, 24, 48, 96)
+RANKINGS = {"ranker": "Best for this user", "rating": "Predicted rating"}
+EARLIEST, LATEST = 1874, 2100
+
+
+def filters(library: LibraryService) -> dict[str, Any]:
+    """How many movies, in which order, of which genre and age: the options of ``ServingService.recommend``."""
+    grid = st.grid(4, min_column_width=130)
+    with grid.cell():
+        rank_by = st.selectbox(
+            "Order",
+            list(RANKINGS),
+            format_func=RANKINGS.__getitem__,
+            key=keys.RANK_BY,
+            persist_state="session",
+            help="The best for this user is what the person is likely to want, not what they would rate highest.",
+        )
+    with grid.cell():
+        genres = sorted(library.statistics().genres)
+        wanted = st.selectbox(
+            "Genre", genres, index=None, placeholder="Any genre", key=keys.GENRE, persist_state="session"
+        )
+    with grid.cell():
+        since = st.number_input(
+            "From year", EARLIEST, LATEST, value=None, placeholder="Any", key=keys.YEAR_FROM, persist_state="session"
+        )
+    with grid.cell():
+        n = st.selectbox("Movies", COUNTS, key=keys.COUNT, persist_state="session")
+    return {"n": n, "rank_by": rank_by, "genre": wanted, "year_from": since}
+
+
+def tell_change(answer: Recommendations) -> None:
+    """After a rating, say what it changed; then remember the places for the next one.
+
+    The movie that was rated leaves the list, so the places before are counted without it.
+    """
+    last: Recommendations | None = st.session_state.get(keys.LAST_LIST)
+    receipt: RatingReceipt | None = st.session_state.pop(keys.RECEIPT, None)
+    st.session_state[keys.LAST_LIST] = answer
+    if receipt is None:
+        st.session_state[keys.RANKS] = None
+        return
+    rated = [item for item in last.items if item.movie_id == receipt.movie_id] if last else []
+    told = f"Rated {text(rated[0].title if rated else receipt.movie_id)} {receipt.rating:g}."
+    if receipt.predicted_before is not None and receipt.predicted_after is not None:
+        told += f" Predicted {receipt.predicted_before:.2f} before, {receipt.predicted_after:.2f} now."
+    if last is not None and last.user_id == answer.user_id:
+        before = ranks_without(last, receipt.movie_id)
+        st.session_state[keys.RANKS] = before
+        told += " " + changed(before, answer)
+    st.toast(told, icon=":material/star:", duration="long")
+
+
+def ranks_without(answer: Recommendations, movie_id: str) -> dict[str, int]:
+    """The place of each movie of a list, had it been made without one of them."""
+    left = [item.movie_id for item in answer.items if item.movie_id != movie_id]
+    return {movie: rank for rank, movie in enumerate(left, start=1)}
+
+
+def changed(before: Mapping[str, int], answer: Recommendations) -> str:
+    """How far a list differs from the places before, in words."""
+    new = sum(item.movie_id not in before for item in answer.items)
+    moved = sum(item.movie_id in before and before[item.movie_id] != item.rank for item in answer.items)
+    if not new and not moved:
+        return "The order of the list stays."
+    return f"{_movies(new)} new in the list, {moved} moved."
+
+
+def _movies(n: int) -> str:
+    return "1 movie is" if n == 1 else f"{n} movies are"
+
+
+def history(library: LibraryService, user_id: str, count: int) -> None:
+    """What the user has rated, newest first."""
+    if not count:
+        st.caption("This user has rated nothing yet. Rate a movie of the list to begin.")
+        return
+    rows = [
+        {
+            "Movie": rated.movie.title,
+            "Year": rated.movie.year,
+            "Rating": rated.rating,
+            "Genres": ", ".join(rated.movie.genres),
+            "Rated": day(rated.rated_at),
+        }
+        for rated in library.user_ratings(user_id)
+    ]
+    st.dataframe(
+        rows,
+        hide_index=True,
+        height="auto",
+        column_config={
+            "Movie": st.column_config.TextColumn(width="large"),
+            "Year": st.column_config.NumberColumn(format="%d", width="small"),
+            "Rating": st.column_config.NumberColumn(format="%.1f", width="small"),
+        },
+        alt="Movies that this user has rated, newest first",
+    )

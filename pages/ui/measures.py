@@ -1,0 +1,83 @@
+"""Metrics as people read them: names, what they mean, and how many digits count."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import streamlit as st
+
+from engine.types import MetricValue
+
+
+@dataclass(frozen=True)
+class Measure:
+    """How a metric is shown. ``better``: higher or lower; None where neither is."""
+
+    label: str
+    meaning: str
+    better: str | None
+    percent: bool = False
+
+    def show(self, value: float) -> str:
+        """The number as text."""
+        return f"{value:.1%}" if self.percent else f"{value:.4f}"
+
+
+MEASURES = {
+    "rmse": Measure(
+        "RMSE", "Typical error of a predicted rating, large errors counting more. In rating units.", "lower"
+    ),
+    "mae": Measure("MAE", "Mean error of a predicted rating. In rating units.", "lower"),
+    "ndcg_at_k": Measure(
+        "NDCG@10", "How well the first ten places hold what the person liked; 1 is perfect.", "higher"
+    ),
+    "precision_at_k": Measure("Precision@10", "Part of the first ten that the person liked.", "higher", True),
+    "recall_at_k": Measure("Recall@10", "Part of what the person liked that is in the first ten.", "higher", True),
+    "map_at_k": Measure("MAP@10", "Precision averaged over the places where liked movies stand.", "higher"),
+    "mrr": Measure("MRR", "One over the place of the first liked movie, averaged over people.", "higher"),
+    "hit_rate_at_k": Measure("Hit rate@10", "People with at least one liked movie in the first ten.", "higher", True),
+    "coverage": Measure("Coverage", "Part of the catalogue that appears in anyone's first ten.", "higher", True),
+    "interval_coverage": Measure(
+        "Interval coverage", "Held-out ratings inside their 90% interval; 90% is right.", None, True
+    ),
+}
+KEY_MEASURES = ("rmse", "ndcg_at_k", "hit_rate_at_k", "interval_coverage")
+
+
+def measure(name: str) -> Measure:
+    """How to show a metric; one that this page does not know is shown under its own name."""
+    return MEASURES.get(name, Measure(name.replace("_", " "), "", None))
+
+
+def tiles(metrics: Mapping[str, MetricValue]) -> None:
+    """The key metrics as tiles, each with its 95% interval."""
+    grid = st.grid(4, min_column_width=140, border=True)
+    for name in (name for name in KEY_MEASURES if name in metrics):
+        how, value = measure(name), metrics[name]
+        grid.metric(
+            how.label,
+            how.show(value.value),
+            f"{how.show(value.low)} to {how.show(value.high)}",
+            delta_color="off",
+            delta_arrow="off",
+            help=f"{how.meaning} The range below is the 95% interval over users.",
+        )
+
+
+def rows(metrics: Mapping[str, MetricValue], before: Mapping[str, MetricValue] | None = None) -> list[dict[str, Any]]:
+    """A table's rows: metric, value, interval, and the value of the version before where there is one."""
+    out = []
+    for name, value in metrics.items():
+        how = measure(name)
+        row = {
+            "Metric": how.label,
+            "Value": how.show(value.value),
+            "95% interval": f"{how.show(value.low)} to {how.show(value.high)}",
+        }
+        if before is not None:
+            row["Version before"] = how.show(before[name].value) if name in before else "–"
+        better = f" {how.better.capitalize()} is better." if how.better else ""
+        out.append(row | {"What it says": how.meaning + better})
+    return out

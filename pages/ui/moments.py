@@ -1,0 +1,44 @@
+"""Times and durations in words."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, tzinfo
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+import streamlit as st
+
+
+def zone() -> tzinfo:
+    """The time zone of the browser; universal time where it tells none that we know."""
+    try:
+        return ZoneInfo(st.context.timezone or "UTC")
+    except (ZoneInfoNotFoundError, ValueError):
+        return UTC
+
+
+def when(seconds: float | None) -> str:
+    """A moment (Unix seconds) such as ``2026-11-23 14:05`` where the reader is; a dash where it is unknown."""
+    return "–" if seconds is None else datetime.fromtimestamp(seconds, zone()).strftime("%Y-%m-%d %H:%M")
+
+
+def day(seconds: float | None) -> str:
+    """The day of a moment (Unix seconds); a dash where it is unknown."""
+    return when(seconds)[:10]
+
+
+def duration(seconds: float | None) -> str:
+    """A length of time such as ``0.4 s``, ``12 s``, ``3 min 5 s`` or ``2 h 10 min``; a dash where it is unknown."""
+    if seconds is None:
+        return "–"
+    if seconds < 9.95:
+        return f"{max(seconds, 0):.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    if minutes < 1:
+        return f"{rest} s"
+    hours, minutes_left = divmod(minutes, 60)
+    return f"{hours} h {minutes_left} min" if hours else f"{minutes} min {rest} s"
+
+
+def took(started_at: float | None, ended_at: float | None) -> str:
+    """How long something went on; a dash while it does."""
+    return "–" if started_at is None or ended_at is None else duration(ended_at - started_at)

@@ -1,0 +1,46 @@
+"""Below the navigation: which version serves, what goes on, and what is unread."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from engine.services import Services
+from pages.ui import progress
+from pages.ui.failures import shown
+
+
+def sidebar(services: Services) -> None:
+    """Draw the state of Marquee; it follows what goes on by itself."""
+
+    def state() -> bool:
+        with shown():
+            _version(services)
+            _going(services)
+            _notices(services)
+        return progress.expecting(services)
+
+    progress.live(state, going=progress.expecting(services))
+
+
+def _version(services: Services) -> None:
+    version = services.serving.active_version()
+    if version is None:
+        st.badge("No version yet", icon=":material/hourglass_empty:", color="gray")
+    else:
+        st.badge(f"Version {version} serves", icon=":material/check_circle:", color="green")
+
+
+def _going(services: Services) -> None:
+    job, run = progress.running_job(services), services.training.current()
+    if job is not None:
+        progress.job_bar(job)
+    if run is not None:
+        st.caption(f"Training run {run.run_id}")
+        progress.training_bar(run)
+
+
+def _notices(services: Services) -> None:
+    unread = services.versions.unread_notices()
+    if unread:
+        label = "1 unread notice" if unread == 1 else f"{unread} unread notices"
+        st.page_link("overview.py", label=label, icon=":material/notifications_unread:")

@@ -1,0 +1,24 @@
+"""Small tables to read, as HTML: long cells wrap, and assistive technology can read them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import streamlit as st
+
+from pages.ui.plain import markup
+
+
+def table(rows: Sequence[Mapping[str, object]], caption: str) -> None:
+    """Rows with the same columns; the caption is for assistive technology. Everything is shown as it is."""
+    head = "".join(f'<th scope="col">{markup(name)}</th>' for name in rows[0])
+    body = "".join("<tr>" + "".join(f"<td>{markup(value)}</td>" for value in row.values()) + "</tr>" for row in rows)
+    st.html(
+        f'<div class="mq-table" role="region" tabindex="0" aria-label="{markup(caption)}">'
+        f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"
+    )
+
+
+def pairs(values: Mapping[str, object], caption: str) -> None:
+    """Names and values."""
+    table([{"Name": name.replace("_", " "), "Value": value} for name, value in values.items()], caption)

@@ -1,0 +1,90 @@
+"""The console's shell as AppTest runs it, over fake services."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from engine.services import use
+from tests.pages.fakes import Fakes
+
+SHELL = Path(__file__).parents[2] / "pages" / "shell.py"
+Open = Callable[..., AppTest]
+
+
+@pytest.fixture
+def visit() -> Iterator[Open]:
+    """Opens a page by its file, over these services, with a query in the address; asserts that nothing broke."""
+
+    def _visit(page: str, fakes: Fakes, **query: str) -> AppTest:
+        use(fakes.services())
+        at = AppTest.from_file(SHELL, default_timeout=20)
+        at.run()
+        for name, value in query.items():
+            at.query_params[name] = value
+        return intact(at.switch_page(page).run())
+
+    yield _visit
+    use(None)
+
+
+def intact(at: AppTest) -> AppTest:
+    """The page, having asserted that no exception is shown on it."""
+    assert [error.value for error in at.exception] == []
+    return at
+
+
+def rate(at: AppTest, movie_id: str, rating: object) -> AppTest:
+    """What the browser sends when somebody clicks a star of a movie's card."""
+    star = next(one for one in at.get("bidi_component") if one.key == f"recommend.rate.{movie_id}")
+    states = at._tree.get_widget_states()
+    click = states.widgets.add()
+    click.id = f"$$STREAMLIT_INTERNAL_KEY_{star.proto.id}__events"
+    click.json_trigger_value = json.dumps([{"event": "rated", "value": rating}])
+    return at._run(states)
+
+
+def press(at: AppTest, label: str) -> AppTest:
+    """Click the button with this label."""
+    return next(button for button in at.button if button.label == label).click().run()
+
+
+def words(at: AppTest) -> str:
+    """All that the page says, as one text."""
+    kinds = (
+        at.title,
+        at.subheader,
+        at.markdown,
+        at.caption,
+        at.html,
+        at.info,
+        at.warning,
+        at.error,
+        at.success,
+        at.metric,
+    )
+    shown = [
+        str(getattr(one, "label", "")) + " " + str(getattr(one, "value", "") or one.body)
+        for kind in kinds
+        for one in kind
+    ]
+    return "\n".join(shown)
+
+
+def select(at: AppTest, table: int, row: int) -> AppTest:
+    """What the browser sends when somebody selects a row of one of the page's tables."""
+    states = at._tree.get_widget_states()
+    pick = states.widgets.add()
+    pick.id = at.dataframe[table].proto.id
+    pick.string_value = json.dumps({"selection": {"rows": [row], "columns": [], "cells": []}})
+    return at._run(states)
+
+
+def unfold(at: AppTest, key: str) -> AppTest:
+    """Open an expander that draws its content only when it is open."""
+    at.session_state[key] = True
+    return at.run()

@@ -1,0 +1,463 @@
+"""Services for page tests: small classes that hold plausible data, in the types that the real ones answer with."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from engine.errors import InvalidRating, MarqueeError, NotReady, TrainingBusy, UnknownJob, UnknownRun, UnknownUser
+from engine.models.catalog import configure
+from engine.services import Services
+from engine.settings import Settings
+from engine.types import (
+    Contribution,
+    DataStatistics,
+    EpochReport,
+    Explanation,
+    GenreMatch,
+    ImportResult,
+    Job,
+    MetricValue,
+    Movie,
+    RatedMovie,
+    RatingReceipt,
+    Recommendations,
+    RecommendedItem,
+    RejectedRow,
+    SimilarMovie,
+    SimilarUser,
+    TrainingStatus,
+    UserSummary,
+    VersionSummary,
+)
+from store.records import ActivationRecord, NoticeRecord
+
+NOW = 1_795_000_000.0
+TRICKY = '<script>alert(1)</script> *M_*A_S_H* $9.95$ [link](http://a.b) :red[hot] :smile: `code` & "q" -> www.a.bc'
+LONG = "Dr. Strangelove or: How I Learned to Stop Worrying and Love the Bomb, the Complete Uncut Anniversary Edition"
+FILMS: tuple[tuple[str, int | None, str], ...] = (
+    ("Toy Story", 1995, "Animation|Children|Comedy"),
+    ("Heat", 1995, "Action|Crime|Thriller"),
+    (LONG, 1964, "Comedy|War"),
+    ("Blade Runner", 1982, "Sci-Fi|Thriller"),
+    (TRICKY, None, "Drama|Romance"),
+    ("Alien", 1979, "Horror|Sci-Fi"),
+    ("Once Upon a Time in the West", 1968, "Western|Drama"),
+    ("Double Indemnity", 1944, "Film-Noir|Crime"),
+    ("Spirited Away", 2001, "Fantasy|Animation"),
+    ("Singin' in the Rain", 1952, "Musical|Romance"),
+    ("Rear Window", 1954, "Mystery|Thriller"),
+    ("Hoop Dreams", 1994, "Documentary"),
+    ("Lawrence of Arabia", 1962, "Adventure|War"),
+    ("Amélie", 2001, "Romance|Comedy"),
+    ("Ran", 1985, "War|Drama"),
+    ("千と千尋の神隠し", 2001, ""),
+    ("Apollo 13", 1995, "IMAX|Drama"),
+    ("The Third Man", 1949, "Mystery|Film-Noir"),
+)
+MOVIES = tuple(
+    Movie(str(n), title, year, tuple(genres.split("|")) if genres else ())
+    for n, (title, year, genres) in enumerate(FILMS, start=1)
+)
+METRICS = {
+    "rmse": MetricValue(0.8731, 0.8655, 0.8809),
+    "mae": MetricValue(0.6702, 0.6641, 0.6765),
+    "precision_at_k": MetricValue(0.2214, 0.2077, 0.2356),
+    "recall_at_k": MetricValue(0.2391, 0.2238, 0.2549),
+    "ndcg_at_k": MetricValue(0.3054, 0.2903, 0.3209),
+    "hit_rate_at_k": MetricValue(0.7412, 0.7081, 0.7739),
+    "coverage": MetricValue(0.1205, 0.1162, 0.1249),
+    "interval_coverage": MetricValue(0.9023, 0.8968, 0.9077),
+}
+BEFORE = METRICS | {"rmse": MetricValue(0.8814, 0.8738, 0.8891), "ndcg_at_k": MetricValue(0.2981, 0.2835, 0.3130)}
+
+
+def epochs(done: int, of: int = 50) -> tuple[EpochReport, ...]:
+    """A curve that falls and flattens."""
+    return tuple(
+        EpochReport(n, of, 0.55 + 0.5 / n, 0.86 + 0.16 / n + (n > 30) * 0.0004 * (n - 30), 0.08)
+        for n in range(1, done + 1)
+    )
+
+
+def run(run_id: int, state: str, done: int = 42, **changes: Any) -> TrainingStatus:
+    """A training run."""
+    base = TrainingStatus(
+        run_id=run_id,
+        state=state,  # type: ignore[arg-type]
+        model="svd",
+        stage="Done",
+        epoch=done,
+        epochs=50,
+        eta_s=None,
+        history=epochs(done),
+        hyperparameters=configure("svd", {}).model_dump(),
+        activate="if_better",
+        version=None,
+        metrics=None,
+        before=None,
+        verdict=None,
+        error=None,
+        created_at=NOW - 4000,
+        started_at=NOW - 3999.0,
+        ended_at=NOW - 3962.5,
+    )
+    return replace(base, **changes)
+
+
+RUNNING = run(4, "running", 17, stage="Learning", eta_s=21.4, ended_at=None)
+RUNS = (
+    run(
+        3,
+        "succeeded",
+        version=2,
+        metrics=METRICS,
+        before=BEFORE,
+        verdict="It serves now: NDCG@10 0.3054 (before 0.2981), RMSE 0.8731 (before 0.8814).",
+    ),
+    run(2, "failed", 3, error="The loss became infinite at epoch 3. A learning rate below 1 usually helps."),
+    run(1, "succeeded", 38, version=1, metrics=BEFORE, verdict="It serves now: it is the first version."),
+)
+
+
+def version(number: int, **changes: Any) -> VersionSummary:
+    """A version of the registry."""
+    base = VersionSummary(
+        version=number,
+        kind="svd",
+        state="ready",
+        active=False,
+        created_at=NOW - 86_400 * (3 - number),
+        run_id=number,
+        hyperparameters=configure("svd", {}).model_dump(),
+        metrics=METRICS if number == 2 else BEFORE,
+        protocol={"split": "each user's last 20% by time", "k": 10, "relevant": "rated 4 or more"},
+        ratings=100_004,
+        users=671,
+        movies=9066,
+        data_fingerprint="9f1c02ab77de41c5",
+        size_bytes=41_300_000,
+        activated_at=NOW - 86_400 * (3 - number),
+        activated_by="marquee",
+        note="",
+    )
+    return replace(base, **changes)
+
+
+@dataclass
+class FakeLibrary:
+    movies: tuple[Movie, ...] = MOVIES
+    ratings: int = 100_004
+    running: list[Job] = field(default_factory=list)
+    imported: list[tuple[str, bytes]] = field(default_factory=list)
+    fails: MarqueeError | None = None
+    rated: dict[str, list[RatedMovie]] = field(
+        default_factory=lambda: {
+            "42": [RatedMovie(MOVIES[n], 5.0 - n % 4 / 2, int(NOW) - 86_400 * n) for n in (12, 4, 2, 8)],
+            "7": [RatedMovie(MOVIES[1], 4.5, None)],
+            "a_b*": [RatedMovie(MOVIES[3], 3.0, int(NOW))],
+        }
+    )
+
+    def import_demo(self) -> int:
+        if self.fails:
+            raise self.fails
+        return self._start("demo")
+
+    def import_files(self, files: Sequence[Any], format: str = "auto", user_id: str | None = None) -> int:  # noqa: A002
+        if self.fails:
+            raise self.fails
+        self.imported = [(one.name, one.stream.read()) for one in files]
+        return self._start("import")
+
+    def _start(self, kind: str) -> int:
+        self.running = [Job(9, kind, "running", 0.42, "Reading ratings.csv", None, None, NOW, None)]
+        return 9
+
+    def end(self, state: str = "succeeded", error: str | None = None) -> None:
+        """The job ends, with rows set aside where it succeeds."""
+        rejected = (
+            RejectedRow("ratings.csv", 7, "The rating is '6.5', outside 0.5 to 5."),
+            RejectedRow("movies.csv", 12, TRICKY),
+        )
+        result = ImportResult(1200, 3, 5, 40, 12, 2, rejected) if state == "succeeded" else None
+        self.running = [replace(self.running[0], state=state, progress=1.0, result=result, error=error, ended_at=NOW)]  # type: ignore[arg-type]
+
+    def cancel_job(self, job_id: int) -> None:
+        self.end("cancelled")
+
+    def job(self, job_id: int) -> Job:
+        for job in self.running:
+            if job.job_id == job_id:
+                return job
+        raise UnknownJob(f"There is no job {job_id}.")
+
+    def jobs(self, limit: int = 20) -> list[Job]:
+        return self.running[:limit]
+
+    def statistics(self) -> DataStatistics:
+        if not self.ratings:
+            return DataStatistics(0, 0, 0, 0.0, None, None, None, {}, {})
+        counts = {
+            0.5: 1101,
+            1.0: 3326,
+            1.5: 1687,
+            2.0: 7271,
+            2.5: 4449,
+            3.0: 20064,
+            3.5: 10538,
+            4.0: 28750,
+            4.5: 7723,
+            5.0: 15095,
+        }
+        genres = sorted({genre for movie in self.movies for genre in movie.genres})
+        return DataStatistics(
+            671, 9066, self.ratings, 0.0164, 3.54, 789652009, 1476640644, counts, dict.fromkeys(genres, 3)
+        )
+
+    def search_users(self, text: str = "", limit: int = 20) -> list[UserSummary]:
+        found = [UserSummary(user, len(rated), 4.0) for user, rated in self.rated.items() if text in user]
+        return sorted(found, key=lambda one: -one.ratings_count)[:limit]
+
+    def user_ratings(self, user_id: str) -> list[RatedMovie]:
+        if user_id not in self.rated:
+            raise UnknownUser(f"No ratings of user {user_id!r} are stored.")
+        return self.rated[user_id]
+
+
+@dataclass
+class FakeTraining:
+    history: list[TrainingStatus] = field(default_factory=lambda: list(RUNS))
+    going: TrainingStatus | None = None
+    asked: list[tuple[str, dict[str, Any], str]] = field(default_factory=list)
+    cancelled: list[int] = field(default_factory=list)
+    fails: MarqueeError | None = None
+
+    def train_model(
+        self,
+        kind: str = "svd",
+        hyperparameters: Mapping[str, Any] | None = None,
+        activate: str = "if_better",
+        actor: str = "you",
+    ) -> int:
+        if self.fails:
+            raise self.fails
+        if self.going:
+            raise TrainingBusy(self.going.run_id)
+        self.asked.append((kind, configure(kind, hyperparameters or {}).model_dump(), activate))
+        self.going = RUNNING
+        return RUNNING.run_id
+
+    def status(self, run_id: int | None = None) -> TrainingStatus:
+        for one in self.runs():
+            if run_id in (None, one.run_id):
+                return one
+        raise UnknownRun(f"There is no training run {run_id}.")
+
+    def current(self) -> TrainingStatus | None:
+        return self.going
+
+    def runs(self, limit: int = 50) -> list[TrainingStatus]:
+        return (([self.going] if self.going else []) + self.history)[:limit]
+
+    def cancel(self, run_id: int) -> None:
+        self.cancelled.append(run_id)
+        self.history.insert(
+            0,
+            replace(RUNNING, state="cancelled", stage="Cancelled", error="Cancelled before it was done.", ended_at=NOW),
+        )
+        self.going = None
+
+
+@dataclass
+class FakeServing:
+    library: FakeLibrary
+    version: int | None = 2
+    calibrated: bool = True
+    fails: MarqueeError | None = None
+    explained: list[str] = field(default_factory=list)
+
+    def active_version(self) -> int | None:
+        return self.version
+
+    def rate(self, user_id: str, movie_id: str, rating: float) -> RatingReceipt:
+        if self.fails:
+            raise self.fails
+        if not 0.5 <= rating <= 5:
+            raise InvalidRating("A rating lies between 0.5 and 5.")
+        movie = next(movie for movie in self.library.movies if movie.movie_id == movie_id)
+        self.library.rated.setdefault(user_id, []).insert(0, RatedMovie(movie, rating, int(NOW)))
+        return RatingReceipt(user_id, movie_id, rating, None, 3.87, 4.12, True, 1.3)
+
+    def recommend(
+        self,
+        user_id: str,
+        n: int = 10,
+        *,
+        genre: str | None = None,
+        year_from: int | None = None,
+        exclude: Collection[str] = (),
+        diversity: float = 0.0,
+        rank_by: str = "ranker",
+    ) -> Recommendations:
+        if self.version is None:
+            raise NotReady("No model is trained yet. Start a training; the first one takes about a minute.")
+        rated = self.library.rated.get(user_id, [])
+        seen = {one.movie.movie_id for one in rated}
+        left = [movie for movie in self.library.movies if movie.movie_id not in seen]
+        left = [movie for movie in left if genre is None or genre in movie.genres]
+        left = [movie for movie in left if year_from is None or (movie.year or 0) >= year_from]
+        # The order turns with each rating, as a real list does.
+        turn = len(rated) % max(len(left), 1)
+        left = (left[turn:] + left[:turn])[:: -1 if rank_by == "rating" else 1]
+        status, reason = self._status(user_id, len(rated))
+        items = tuple(self._item(rank, movie) for rank, movie in enumerate(left[:n], start=1))
+        return Recommendations(user_id, status, reason, self.version, 3600.0, 2.3, len(rated), items)  # type: ignore[arg-type]
+
+    def _status(self, user_id: str, count: int) -> tuple[str, str]:
+        if user_id not in self.library.rated:
+            return (
+                "unknown_user",
+                "Nobody with this id has rated anything yet, so the list shows what most people like.",
+            )
+        if count < 3:
+            return "blended", f"{count} ratings so far: {count * 10}% of the list's order comes from them."
+        return "personal", f"Ordered by what {count} ratings say about this taste."
+
+    def _item(self, rank: int, movie: Movie) -> RecommendedItem:
+        predicted = 4.7 - 0.11 * rank
+        interval = (max(predicted - 1.2, 0.5), min(predicted + 1.0, 5.0)) if self.calibrated else None
+        confidence = None if interval is None else 1 - (interval[1] - interval[0]) / 4.5
+        return RecommendedItem(
+            rank,
+            movie.movie_id,
+            movie.title,
+            movie.year,
+            movie.genres,
+            0.9 - 0.03 * rank,
+            predicted,
+            interval,
+            confidence,
+        )
+
+    def explain(self, user_id: str, movie_id: str) -> Explanation:
+        self.explained.append(movie_id)
+        movie = next(movie for movie in self.library.movies if movie.movie_id == movie_id)
+        rated = [film for film in self.library.movies if film.movie_id != movie_id]
+        shares = [0.21 / (n + 1) * (-1 if n % 5 == 3 else 1) for n in range(len(rated))]
+        contributions = tuple(
+            Contribution(film.movie_id, film.title, 5.0 - n % 4 / 2, share)
+            for n, (film, share) in enumerate(zip(rated, shares, strict=True))
+        )
+        return Explanation(
+            user_id=user_id,
+            movie_id=movie_id,
+            title=movie.title,
+            status="personal",
+            score=0.01 + sum(shares) + 2e-7,
+            baseline=0.01,
+            contributions=contributions,
+            residual=2e-7,
+            predicted_rating=4.4,
+            interval=(3.4, 5.0),
+            similar_rated_movies=tuple(SimilarMovie(film.movie_id, film.title, 4.5, 0.44) for film in rated[:3]),
+            genre_match=GenreMatch(0.4, tuple((genre, 0.4, 12) for genre in movie.genres)),
+            similar_users=(SimilarUser("7", 4.5, 0.31), SimilarUser("a_b*", 5.0, 0.22)),
+            text=f"The ratings of {rated[0].title} (5) and {rated[1].title} (4.5) weigh most. Expected rating: 4.4.",
+            model_version=self.version or 0,
+        )
+
+
+@dataclass
+class FakeVersions:
+    serving: FakeServing
+    held: list[VersionSummary] = field(
+        default_factory=lambda: [
+            version(2, active=True),
+            version(1),
+            version(0, version=3, state="damaged", metrics={}),
+        ]
+    )
+    changes: list[tuple[int, str]] = field(default_factory=list)
+    unread: int = 2
+    fails: MarqueeError | None = None
+
+    def list(self) -> list[VersionSummary]:
+        return self.held
+
+    def active(self) -> VersionSummary | None:
+        return next((one for one in self.held if one.active), None)
+
+    def get(self, version: int) -> VersionSummary:
+        return next(one for one in self.held if one.version == version)
+
+    def activate(self, version: int, *, actor: str = "you", reason: str = "") -> None:
+        if self.fails:
+            raise self.fails
+        self.changes.append((version, reason))
+        self.serving.version = version
+        self.held = [replace(one, active=one.version == version) for one in self.held]
+
+    def rollback(self, *, actor: str = "you", reason: str = "") -> int:
+        self.activate(1, reason=reason)
+        return 1
+
+    def ledger(self, limit: int = 100) -> Sequence[ActivationRecord]:
+        if not self.held:
+            return []
+        return [
+            ActivationRecord(2, 2, NOW - 4000, "marquee", RUNS[0].verdict or ""),
+            ActivationRecord(1, 1, NOW - 90_000, "you", "Chosen by hand."),
+        ][:limit]
+
+    def notices(self, limit: int = 50) -> Sequence[NoticeRecord]:
+        if not self.held:
+            return []
+        return [
+            NoticeRecord(3, "info", "training", f"Version 2 is trained. {RUNS[0].verdict}", {}, NOW - 4000, None),
+            NoticeRecord(2, "error", "training", f"Training run 2 failed. {RUNS[1].error}", {}, NOW - 8000, None),
+            NoticeRecord(1, "warning", "import", TRICKY, {}, NOW - 90_000, NOW),
+        ][:limit]
+
+    def unread_notices(self) -> int:
+        return self.unread
+
+    def mark_notices_read(self) -> None:
+        self.unread = 0
+
+
+@dataclass
+class Fakes:
+    """The four fake services, each open to a test, and the ``Services`` that holds them."""
+
+    library: FakeLibrary = field(default_factory=FakeLibrary)
+    training: FakeTraining = field(default_factory=FakeTraining)
+    serving: FakeServing = field(init=False)
+    versions: FakeVersions = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.serving = FakeServing(self.library)
+        self.versions = FakeVersions(self.serving)
+
+    def services(self) -> Services:
+        return Services(Settings(demo=False), self.library, self.training, self.serving, self.versions)  # type: ignore[arg-type]
+
+
+def loaded() -> Fakes:
+    """The demo ratings, two versions, three runs."""
+    return Fakes()
+
+
+def empty() -> Fakes:
+    """A store with nothing in it."""
+    fakes = Fakes(FakeLibrary(movies=(), ratings=0, rated={}), FakeTraining(history=[]))
+    fakes.serving.version, fakes.versions.held, fakes.versions.unread = None, [], 0
+    return fakes
+
+
+def training() -> Fakes:
+    """Ratings are there and the first version is being trained."""
+    fakes = Fakes(FakeLibrary(), FakeTraining(history=[], going=RUNNING))
+    fakes.serving.version, fakes.versions.held, fakes.versions.unread = None, [], 0
+    return fakes

@@ -1,0 +1,88 @@
+"""Overview: empty, loaded, going on, import and its outcome."""
+
+from __future__ import annotations
+
+import pytest
+
+from engine.errors import InvalidInput
+from tests.pages import fakes
+from tests.pages.conftest import Open, intact, press, words
+
+
+def test_an_empty_store_is_asked_for_ratings_first(visit: Open) -> None:
+    at = visit("overview.py", fakes.empty())
+    assert "Bring in ratings" in words(at)
+    assert [metric.value for metric in at.metric] == ["0", "0", "0", "–"]
+    assert "Import the demo ratings" in [button.label for button in at.button]
+    assert not at.get("vega_lite_chart")
+
+
+def test_counts_metrics_and_chart_of_a_loaded_store(visit: Open) -> None:
+    at = visit("overview.py", fakes.loaded())
+    metrics = {metric.label: (metric.value, metric.delta) for metric in at.metric}
+    assert metrics["Ratings"] == ("100,004", "")
+    assert metrics["RMSE"] == ("0.8731", "0.8655 to 0.8809")
+    assert metrics["Hit rate@10"] == ("74.1%", "70.8% to 77.4%")
+    assert len(at.get("vega_lite_chart")) == 1
+    assert "Ready" in words(at)
+
+
+def test_notices_show_as_text_and_can_be_marked_read(visit: Open) -> None:
+    held = fakes.loaded()
+    at = visit("overview.py", held)
+    assert "&lt;script&gt;" in words(at)
+    assert "<script" not in words(at)
+    intact(press(at, "Mark all as read"))
+    assert held.versions.unread == 0
+
+
+def test_a_training_is_shown_and_can_be_cancelled(visit: Open) -> None:
+    held = fakes.training()
+    at = visit("overview.py", held)
+    assert "about 21 s left" in at.main.get("progress")[0].text
+    assert "The first version is being trained" in words(at)
+    intact(press(at, "Cancel the training"))
+    assert held.training.cancelled == [4]
+
+
+def test_the_demo_import_is_followed_to_its_result(visit: Open) -> None:
+    held = fakes.empty()
+    at = intact(press(visit("overview.py", held), "Import the demo ratings"))
+    assert "Demo import · Reading ratings" in at.main.get("progress")[0].text
+    held.library.end()
+    intact(at.run())
+    assert "1,200 ratings added" in at.success[0].value
+    assert at.dataframe[0].value["Line"].tolist() == [7, 12]
+
+
+def test_an_import_can_be_cancelled(visit: Open) -> None:
+    at = press(visit("overview.py", fakes.empty()), "Import the demo ratings")
+    intact(press(at, "Cancel the import"))
+    assert "was cancelled" in at.warning[0].value
+
+
+def test_a_failed_import_says_why(visit: Open) -> None:
+    held = fakes.loaded()
+    at = press(visit("overview.py", held), "Import the demo ratings")
+    held.library.end("failed", "There is no column *rating*.")
+    assert r"There is no column \*rating\*" in intact(at.run()).error[0].value
+
+
+def test_files_reach_the_library_as_they_were_chosen(visit: Open) -> None:
+    held = fakes.empty()
+    at = visit("overview.py", held)
+    at.file_uploader[0].set_value([("ratings.csv", b"a,b\n", "text/csv"), ("movies.csv", b"c\n", "text/csv")])
+    intact(press(at, "Import the files"))
+    assert held.library.imported == [("ratings.csv", b"a,b\n"), ("movies.csv", b"c\n")]
+
+
+def test_importing_no_file_asks_for_one(visit: Open) -> None:
+    at = intact(press(visit("overview.py", fakes.empty()), "Import the files"))
+    assert "Choose at least one file" in at.warning[0].value
+
+
+@pytest.mark.parametrize("label", ["Import the demo ratings"])
+def test_a_refused_import_says_why(visit: Open, label: str) -> None:
+    held = fakes.empty()
+    held.library.fails = InvalidInput("The demo ratings are not installed.", field="source")
+    assert "not installed" in intact(press(visit("overview.py", held), label)).error[0].value

@@ -1,0 +1,63 @@
+"""The drawn title cards."""
+
+from __future__ import annotations
+
+import base64
+from xml.etree import ElementTree
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pages.ui.card import predicted, tile
+from pages.ui.poster import GENRES, address, drawing
+from tests.pages.fakes import TRICKY, FakeLibrary, FakeServing
+
+ANY_TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=40)
+
+
+@pytest.mark.parametrize("genre", [*GENRES, "Something else"])
+def test_every_genre_draws_well_formed_svg(genre: str) -> None:
+    root = ElementTree.fromstring(drawing("1", (genre.title(), "Drama")))
+    assert root.tag.endswith("svg")
+    assert len(list(root.iter())) > 6
+
+
+def test_the_same_movie_always_looks_the_same_and_two_differ() -> None:
+    assert drawing("42", ("Drama",)) == drawing("42", ("Drama",))
+    assert drawing("42", ("Drama",)) != drawing("43", ("Drama",))
+    assert drawing("42", ("Drama",)) != drawing("42", ("War",))
+
+
+@given(ANY_TEXT, st.lists(ANY_TEXT, max_size=3))
+def test_no_text_of_the_data_gets_into_the_drawing(movie_id: str, genres: list[str]) -> None:
+    encoded = address(movie_id, genres).removeprefix("data:image/svg+xml;base64,")
+    ElementTree.fromstring(base64.b64decode(encoded))
+
+
+def test_a_title_is_escaped_in_text_and_attribute() -> None:
+    shown = tile(TRICKY, '1"><b>', None, ("<i>",), "1 · was 2")
+    assert "<script" not in shown
+    assert "<b>" not in shown
+    assert "<i>" not in shown
+    assert shown.count("&lt;script&gt;") == 2
+
+
+def test_year_and_genres_are_told_where_known() -> None:
+    assert "<p>1995 · Drama, War</p>" in tile("A", "1", 1995, ("Drama", "War"), "1")
+    assert "<p>Drama</p>" in tile("A", "1", None, ("Drama",), "1")
+    assert "<p>1995</p>" in tile("A", "1", 1995, (), "1")
+    assert "<p></p>" in tile("A", "1", None, (), "1")
+
+
+def test_the_interval_lies_on_the_scale() -> None:
+    item = FakeServing(FakeLibrary()).recommend("42", 1).items[0]
+    shown = predicted(item, (0.5, 5.0))
+    assert "<strong>4.6</strong>" in shown
+    assert "90% in 3.4 to 5.0" in shown
+    assert "Confidence 64%" in shown
+
+
+def test_without_calibration_no_interval_is_claimed() -> None:
+    item = FakeServing(FakeLibrary(), calibrated=False).recommend("42", 1).items[0]
+    assert "90%" not in predicted(item, (0.5, 5.0))

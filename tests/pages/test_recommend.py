@@ -1,0 +1,142 @@
+"""Recommend: who, the list, why, and rating in place."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from engine.errors import InvalidRating, NotReady
+from pages.ui import keys
+from pages.ui.charts import share_rows
+from pages.ui.listing import changed, ranks_without
+from pages.ui.stars import accepted
+from tests.pages import fakes
+from tests.pages.conftest import Open, intact, rate, unfold, words
+
+
+def test_before_a_version_serves_the_page_says_what_comes_first(visit: Open) -> None:
+    assert "Bring in ratings" in words(visit("recommend.py", fakes.empty()))
+    assert "The first version is being trained" in words(visit("recommend.py", fakes.training(), user="42"))
+
+
+def test_without_a_user_it_asks_for_one(visit: Open) -> None:
+    at = visit("recommend.py", fakes.loaded())
+    assert "Choose a user" in at.info[0].value
+    assert at.selectbox(key=keys.USER).options == ["42", "7", "a_b*"]
+
+
+def test_a_link_opens_the_list_of_its_user(visit: Open) -> None:
+    at = visit("recommend.py", fakes.loaded(), user="42")
+    assert at.subheader[0].value == "User 42"
+    assert "Personal" in words(at)
+    assert len(at.get("bidi_component")) == 12
+    assert "&lt;script&gt;alert(1)" not in words(at)  # it is rated already
+    assert at.dataframe[0].value["Movie"].tolist()[0] == "Lawrence of Arabia"
+
+
+def test_an_unknown_id_gets_a_list_and_is_told_so(visit: Open) -> None:
+    at = visit("recommend.py", fakes.loaded(), user="<b>new*one</b>")
+    assert at.subheader[0].value == r"User \<b\>new\*one\<\/b\>"
+    assert "Unknown user" in words(at)
+    assert "has rated nothing yet" in words(at)
+    assert "<script" not in words(at)
+
+
+def test_choosing_another_user_changes_the_list(visit: Open) -> None:
+    at = visit("recommend.py", fakes.loaded(), user="42")
+    intact(at.selectbox(key=keys.USER).set_value("7").run())
+    assert at.subheader[0].value == "User 7"
+
+
+def test_a_rating_is_stored_changes_the_list_and_is_told(visit: Open) -> None:
+    held = fakes.loaded()
+    at = visit("recommend.py", held, user="7")
+    before = [one.key for one in at.get("bidi_component")]
+    intact(rate(at, "4", 4.5))
+    assert held.library.rated["7"][0].rating == 4.5
+    told = at.toast[0].value
+    assert "Rated Blade Runner 4.5. Predicted 3.87 before, 4.12 now." in told
+    assert "new in the list" in told
+    after = [one.key for one in at.get("bidi_component")]
+    assert "recommend.rate.4" in before
+    assert "recommend.rate.4" not in after
+    assert "was " in words(at)
+    assert not intact(at.run()).toast
+
+
+@pytest.mark.parametrize("sent", [0.0, 5.5, float("nan"), "5", None, True])
+def test_what_is_no_rating_is_not_taken(visit: Open, sent: object) -> None:
+    assert accepted(sent, (0.5, 5.0)) is None
+
+
+def test_a_refused_rating_says_why_and_the_list_stays(visit: Open) -> None:
+    held = fakes.loaded()
+    held.serving.fails = InvalidRating("A rating lies between 0.5 and 5.")
+    at = intact(rate(visit("recommend.py", held, user="42"), "1", 4.5))
+    assert "A rating lies between" in at.error[0].value
+    assert len(at.get("bidi_component")) == 12
+
+
+def test_why_is_worked_out_only_for_an_open_card(visit: Open) -> None:
+    held = fakes.loaded()
+    at = visit("recommend.py", held, user="42")
+    assert held.serving.explained == []
+    intact(unfold(at, keys.card("why", "1")))
+    assert held.serving.explained == ["1"]
+    assert "weigh most" in words(at)
+    assert "Rated movies most like it" in words(at)
+    assert len(at.get("vega_lite_chart")) == 1
+
+
+def test_the_bars_of_an_explanation_sum_to_its_score() -> None:
+    explanation = fakes.FakeServing(fakes.FakeLibrary()).explain("42", "1")
+    rows = share_rows(explanation)
+    assert len(rows) == 10
+    assert sum(share for _, share, _ in rows) == pytest.approx(explanation.score, abs=1e-9)
+    few = share_rows(fakes.FakeServing(fakes.FakeLibrary(movies=fakes.MOVIES[:4])).explain("42", "1"))
+    assert sum(share for _, share, _ in few) == pytest.approx(0.01 + 0.21 + 0.105 + 0.07 + 2e-7, abs=1e-9)
+
+
+def test_filters_reach_the_service(visit: Open) -> None:
+    at = visit("recommend.py", fakes.loaded(), user="42")
+    at.selectbox(key=keys.GENRE).set_value("War")
+    at.number_input(key=keys.YEAR_FROM).set_value(1980)
+    intact(at.run())
+    assert [one.key for one in at.get("bidi_component")] == ["recommend.rate.15"]
+    intact(at.number_input(key=keys.YEAR_FROM).set_value(2050).run())
+    assert "No movie is left" in at.info[0].value
+
+
+def test_the_order_can_be_the_predicted_rating(visit: Open) -> None:
+    at = visit("recommend.py", fakes.loaded(), user="42")
+    first = at.get("bidi_component")[0].key
+    intact(at.selectbox(key=keys.RANK_BY).set_value("rating").run())
+    assert at.get("bidi_component")[0].key != first
+
+
+def test_a_service_that_is_not_ready_says_so(visit: Open) -> None:
+    class Unready(fakes.FakeServing):
+        def recommend(self, *_: object, **__: object) -> None:  # type: ignore[override]
+            raise NotReady("No model is trained yet.")
+
+    held = fakes.loaded()
+    held.serving = Unready(held.library)
+    assert "No model is trained yet" in visit("recommend.py", held, user="42").info[0].value
+
+
+def test_places_before_a_rating_are_counted_without_the_rated_movie() -> None:
+    serving = fakes.FakeServing(fakes.FakeLibrary())
+    before = serving.recommend("nobody", 5)
+    ranks = ranks_without(before, before.items[1].movie_id)
+    assert list(ranks.values()) == [1, 2, 3, 4]
+    assert changed(ranks, serving.recommend("nobody", 1)) == "The order of the list stays."
+    assert changed({}, before) == "5 movies are new in the list, 0 moved."
+
+
+def test_stars_are_told_their_scale_and_label(visit: Open) -> None:
+    at = visit("recommend.py", fakes.loaded(), user="42")
+    star = next(one for one in at.get("bidi_component") if one.key == keys.card("rate", "1"))
+    data = json.loads(star.proto.json)
+    assert data["label"] == "Rate Toy Story"
+    assert (data["low"], data["high"], data["stars"], data["unit"]) == (0.5, 5.0, 5, 1.0)

@@ -1,0 +1,62 @@
+"""The frame: starting state, sidebar, failures of a page."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from streamlit.testing.v1 import AppTest
+
+from engine.errors import TrainingDiverged
+from engine.services import use
+from tests.pages import fakes
+from tests.pages.conftest import SHELL, Open, intact, words
+
+
+def test_while_marquee_starts_the_page_says_so(visit: Open) -> None:
+    use(None)
+    at = intact(AppTest.from_file(SHELL, default_timeout=20).run())
+    assert at.title[0].value == "Marquee is starting"
+    assert "still starting" in at.info[0].value
+
+
+def test_the_sidebar_tells_version_and_unread_notices(visit: Open) -> None:
+    at = visit("training.py", fakes.loaded())
+    assert "Version 2 serves" in at.sidebar.markdown[0].value
+    assert at.sidebar.get("page_link")[0].label == "2 unread notices"
+
+
+def test_the_sidebar_of_an_empty_store(visit: Open) -> None:
+    at = visit("overview.py", fakes.empty())
+    assert "No version yet" in at.sidebar.markdown[0].value
+    assert not at.sidebar.get("page_link")
+
+
+def test_the_sidebar_follows_a_training(visit: Open) -> None:
+    at = visit("versions.py", fakes.training())
+    assert at.sidebar.caption[0].value == "Training run 4"
+    assert "epoch 17 of at most 50" in at.sidebar.get("progress")[0].text
+
+
+def test_what_a_service_refuses_is_told_as_a_sentence(visit: Open) -> None:
+    class Refusing(fakes.FakeVersions):
+        def active(self) -> None:
+            raise TrainingDiverged("The *loss* became infinite.")
+
+    held = fakes.loaded()
+    held.versions = Refusing(held.serving)
+    at = visit("overview.py", held)
+    assert at.error[0].value == r"The \*loss\* became infinite\."
+    assert "100,004" in words(at)
+
+
+def test_every_page_is_in_the_navigation() -> None:
+    pages = {path.name for path in SHELL.parent.glob("*.py")} - {"shell.py", "__init__.py"}
+    assert all(f'"{name}"' in SHELL.read_text("utf-8") for name in pages)
+
+
+def test_nothing_is_fetched_from_outside() -> None:
+    for path in Path(SHELL.parent).rglob("*"):
+        if path.suffix in {".py", ".css", ".js", ".svg"}:
+            outside = path.read_text("utf-8").replace("http://www.w3.org/2000/svg", "")
+            assert "http://" not in outside, path
+            assert "https://" not in outside, path
