@@ -28,6 +28,8 @@ GRACE_S = 5  # how long a stop waits for requests that are under way
 MOST_CONNECTIONS = 1000
 
 logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+logging.getLogger("alembic").setLevel(logging.WARNING)
+logging.getLogger("uvicorn.access").disabled = True  # the API logs its own requests, with their ids
 settings = Settings()
 
 

@@ -218,7 +218,10 @@ class TrainingStatus:
 
 @dataclass(frozen=True, slots=True)
 class VersionSummary:
-    """A model version as the registry shows it. ``state``: ready, damaged or deleted; times in Unix seconds."""
+    """A model version as the registry shows it. ``state``: ready, damaged or deleted; times in Unix seconds.
+
+    ``segments`` holds metrics of a part of the users (new, light, heavy) or of the movies (head, tail) by its name.
+    """
 
     version: int
     kind: str
@@ -237,6 +240,7 @@ class VersionSummary:
     activated_at: float | None
     activated_by: str | None
     note: str
+    segments: dict[str, dict[str, MetricValue]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -127,4 +127,6 @@ def served_metrics() -> ServedMetrics:
     active = current().versions.active()
     if active is None:
         raise NotReady("No version serves yet, so there is nothing to measure. Import ratings and train a model.")
-    return ServedMetrics(version=active.version, protocol=active.protocol, metrics=active.metrics, segments={})
+    return ServedMetrics(
+        version=active.version, protocol=active.protocol, metrics=active.metrics, segments=active.segments
+    )

@@ -43,6 +43,7 @@ class MLModelManager:
         metrics: dict[str, Any],
         protocol: dict[str, Any],
         data: dict[str, Any],
+        segments: dict[str, Any] | None = None,
         run_id: int | None = None,
         note: str = "",
         activate: Activation | None = None,
@@ -60,6 +61,7 @@ class MLModelManager:
             metrics: ``{name: {"value", "low", "high"}}``.
             protocol: how the metrics were measured, JSON.
             data: what it learned from: ``revision`` and counts, JSON.
+            segments: metrics by name of a part of the users or movies.
             run_id: the training run.
             note: free text.
             activate: who activates it and why; None leaves the active version as it is.
@@ -70,6 +72,7 @@ class MLModelManager:
             "state": "saving",
             "config": config,
             "metrics": metrics,
+            "segments": segments or {},
             "protocol": protocol,
             "data": data,
             "run_id": run_id,

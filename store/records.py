@@ -102,6 +102,7 @@ class VersionRecord:
     state: VersionState
     config: dict[str, Any]
     metrics: dict[str, Any]
+    segments: dict[str, Any]
     protocol: dict[str, Any]
     data: dict[str, Any]
     run_id: int | None

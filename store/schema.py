@@ -77,6 +77,7 @@ model_versions = Table(
     Column("state", Text, nullable=False),
     Column("config", JSON, nullable=False),
     Column("metrics", JSON, nullable=False),
+    Column("segments", JSON, nullable=False),
     Column("protocol", JSON, nullable=False),
     Column("data", JSON, nullable=False),
     Column("run_id", Integer, ForeignKey("training_runs.run_id")),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import codecs
 import shutil
 import zipfile
+import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -89,7 +90,7 @@ def _members(name: str, path: Path, folder: Path, limit: int) -> list[SourceFile
                             raise InvalidInput(f"{name} unpacks to more than {limit / 2**30:g} GiB.", field="files")
                         copy.write(piece)
                 found.append(SourceFile(label.name, target))
-    except (zipfile.BadZipFile, EOFError, NotImplementedError, RuntimeError) as error:
+    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
         raise InvalidInput(f"{name} is a zip that can't be read: {error}.", field="files") from error
     finally:
         path.unlink()

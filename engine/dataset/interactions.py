@@ -42,10 +42,13 @@ class IdIndex:
     def index(self, raw: Hashable) -> int:
         """The index of one raw id, -1 where it is unknown."""
         try:
-            found = self.ids.get_loc(raw)
-        except (KeyError, TypeError):
+            return self._positions.get(raw, -1)
+        except TypeError:  # something that can't be an id, such as a list
             return -1
-        return found if isinstance(found, int) else -1
+
+    @cached_property
+    def _positions(self) -> dict[Hashable, int]:
+        return {raw: position for position, raw in enumerate(self.ids)}
 
     def indices(self, raw: Iterable[Hashable]) -> Int32:
         """int32[n]: the index of each raw id, -1 where it is unknown."""

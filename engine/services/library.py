@@ -21,6 +21,7 @@ from engine.dataset.importing import RatingBlock, Rejections, read_movies, read_
 from engine.dataset.interactions import Interactions
 from engine.errors import Cancelled, InvalidInput, MarqueeError, UnknownJob, UnknownMovie, UnknownUser
 from engine.services.snapshot import load_snapshot
+from engine.services.storing import stores
 from engine.types import DataStatistics, ImportResult, Job, Movie, RatedMovie, RejectedRow, UserSummary
 from store.errors import NotStored, StoreError
 from store.jobs import JobStore
@@ -100,10 +101,12 @@ class LibraryService:
 
     # -- imports -----------------------------------------------------------------------------------------------------
 
+    @stores
     def import_demo(self) -> int:
         """Import the demo ratings in the background; returns the number of the job."""
         return self._order("demo", None, ())
 
+    @stores
     def import_files(self, files: Sequence[UploadedFile], format: str = "auto", user_id: str | None = None) -> int:  # noqa: A002  # the API's word
         """Import files in the background; returns the number of the job. They are copied before this returns.
 

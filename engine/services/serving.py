@@ -20,6 +20,7 @@ from engine.models.bundle import VersionBundle
 from engine.ranking import candidates, diversify, top
 from engine.realtime import RealtimeLearner, UserState
 from engine.services.snapshot import load_snapshot
+from engine.services.storing import stores
 from engine.settings import Settings
 from engine.types import Explanation, Prediction, Predictions, RankBy, RatingReceipt, Recommendations, RecommendedItem
 from store.errors import NotStored
@@ -65,8 +66,8 @@ class ServingState:
             ExplainerService(data, bundle.ranker),
             popularity,
             float(data.timestamps.max()) if data.timestamps is not None and len(data) else 0.0,
-            {user: key for key, user in enumerate(data.user_ids.ids)},
-            {movie: key for key, movie in enumerate(data.movie_ids.ids)},
+            {str(user): key for key, user in enumerate(data.user_ids.ids)},
+            {str(movie): key for key, movie in enumerate(data.movie_ids.ids)},
         )
 
 
@@ -154,6 +155,7 @@ class ServingService:
 
     # -- real time ---------------------------------------------------------------------------------------------------
 
+    @stores
     def rate(self, user_id: str, movie_id: str, rating: float) -> RatingReceipt:
         """Store a rating durably and let the user's next list know it; rating again replaces.
 

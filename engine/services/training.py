@@ -23,6 +23,7 @@ from engine.models.catalog import configure, entry
 from engine.models.item_similarity import ItemSimilarityRanker
 from engine.services.serving import ServingService
 from engine.services.snapshot import DataSnapshot, load_snapshot
+from engine.services.storing import stores
 from engine.settings import Settings
 from engine.training import best_epoch, run_epochs
 from engine.types import ActivationPolicy, EpochReport, MetricValue, TrainingStatus
@@ -102,6 +103,7 @@ class TrainingService:
 
     # -- asked by pages and routes -----------------------------------------------------------------------------------
 
+    @stores
     def train_model(
         self,
         kind: str = "svd",
@@ -139,6 +141,7 @@ class TrainingService:
         self._orders.put(_Order(run_id, kind, config, activate, actor))
         return run_id
 
+    @stores
     def cancel(self, run_id: int) -> None:
         """Ask a run to stop; it ends after the epoch or step it is in. A run that has ended is left as it is.
 
@@ -339,6 +342,9 @@ class TrainingService:
             config=bundle.config(),
             arrays=bundle.arrays(),
             metrics=metrics,
+            segments={part: {n: asdict(v) for n, v in found.items()} for part, found in report.segments.items()}
+            if report
+            else {},
             protocol=report.protocol if report else {},
             data={
                 "ratings": len(data),

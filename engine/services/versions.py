@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from engine.errors import NotReady, UnknownVersion, VersionUnavailable
+from engine.errors import UnknownVersion, VersionUnavailable
 from engine.services.serving import ServingService
+from engine.services.storing import stores
 from engine.services.training import metric_values
 from engine.types import VersionSummary
-from store.errors import DamagedVersion, NotStored, StoreError
+from store.errors import NotStored, StoreError, StoreFull
 from store.models import MLModelManager
 from store.notices import NoticeStore
 from store.records import ActivationRecord, NoticeRecord, VersionRecord
@@ -45,6 +46,7 @@ class VersionService:
                 return found
         raise UnknownVersion(f"There is no version {version}.")
 
+    @stores
     def activate(self, version: int, *, actor: str = "you", reason: str = "") -> None:
         """Let a version serve from the next request on.
 
@@ -56,23 +58,27 @@ class VersionService:
         try:
             self._models.load_model(version)  # a damaged version is found here, before it serves
             self._models.activate(version, actor=actor, reason=reason or "Chosen by hand.")
-        except (StoreError, DamagedVersion) as error:
+        except StoreFull:
+            raise
+        except StoreError as error:
             raise VersionUnavailable(str(error)) from error
         self._serving.load_active()
 
+    @stores
     def rollback(self, *, actor: str = "you", reason: str = "") -> int:
         """Let the version serve again that served before; returns its number.
 
         Raises:
-            NotReady: no other intact version has served.
+            VersionUnavailable: no other intact version has served.
         """
         try:
             version = self._models.rollback(actor=actor, reason=reason or "Rolled back.")
         except NotStored as error:
-            raise NotReady(str(error)) from error
+            raise VersionUnavailable(str(error)) from error
         self._serving.load_active()
         return version
 
+    @stores
     def delete(self, version: int) -> None:
         """Give up a version's arrays.
 
@@ -83,6 +89,8 @@ class VersionService:
         self.get(version)
         try:
             self._models.delete_version(version)
+        except StoreFull:
+            raise
         except StoreError as error:
             raise VersionUnavailable(str(error)) from error
 
@@ -98,6 +106,7 @@ class VersionService:
         """How many notices nobody has read."""
         return self._notices.unread_count()
 
+    @stores
     def mark_notices_read(self) -> None:
         """Mark every notice as read."""
         self._notices.mark_read()
@@ -122,4 +131,5 @@ def _summary(record: VersionRecord, active: int | None, activation: ActivationRe
         activated_at=activation.activated_at if activation else None,
         activated_by=activation.actor if activation else None,
         note=record.note,
+        segments={name: metric_values(values) or {} for name, values in record.segments.items()},
     )

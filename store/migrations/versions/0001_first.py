@@ -108,6 +108,7 @@ def upgrade() -> None:
         sa.Column('state', sa.Text(), nullable=False),
         sa.Column('config', sa.JSON(), nullable=False),
         sa.Column('metrics', sa.JSON(), nullable=False),
+        sa.Column("segments", sa.JSON(), nullable=False),
         sa.Column('protocol', sa.JSON(), nullable=False),
         sa.Column('data', sa.JSON(), nullable=False),
         sa.Column('run_id', sa.Integer(), nullable=True),

@@ -1,0 +1,67 @@
+"""Parts are disjoint, and each user's test ratings are the latest."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from engine.dataset.interactions import Interactions
+from engine.dataset.splitting import hold_out, split_by_user_time, split_random
+from engine.errors import InvalidInput
+
+
+def pairs(data: Interactions) -> set[tuple[int, int]]:
+    return set(zip(data.users.tolist(), data.items.tolist(), strict=True))
+
+
+@pytest.mark.parametrize("fraction", [0.1, 0.2, 0.5])
+def test_each_users_last_ratings_are_the_test_part(small: Interactions, fraction: float) -> None:
+    split = split_by_user_time(small, fraction)
+    assert pairs(split.train) | pairs(split.test) == pairs(small)
+    assert not pairs(split.train) & pairs(split.test)
+    assert split.train.timestamps is not None
+    assert split.test.timestamps is not None
+    for user in range(small.n_users):
+        before = split.train.timestamps[split.train.by_user.of(user)]
+        after = split.test.timestamps[split.test.by_user.of(user)]
+        assert len(after) == int(25 * fraction)
+        assert before.max() < after.min()
+
+
+def test_without_times_the_order_of_rows_decides(small: Interactions) -> None:
+    from dataclasses import replace
+
+    timeless = replace(small, timestamps=None)
+    split = split_by_user_time(timeless)
+    last = timeless.items[timeless.by_user.of(0)][-5:]
+    assert split.test.items[split.test.by_user.of(0)].tolist() == last.tolist()
+
+
+def test_a_random_split_has_its_size_and_repeats(small: Interactions) -> None:
+    one, two, other = split_random(small, 0.2, 1), split_random(small, 0.2, 1), split_random(small, 0.2, 2)
+    assert len(one.test) == 300
+    assert pairs(one.test) == pairs(two.test) != pairs(other.test)
+    assert not pairs(one.train) & pairs(one.test)
+
+
+def test_three_parts(small: Interactions) -> None:
+    parts = hold_out(small)
+    assert parts.validation is not None
+    assert parts.test is not None
+    assert pairs(parts.fit) | pairs(parts.validation) == pairs(parts.train)
+    assert pairs(parts.train) | pairs(parts.test) == pairs(small)
+    assert len(parts.fit) + len(parts.validation) + len(parts.test) == len(small)
+
+
+def test_too_few_ratings_for_parts(small: Interactions) -> None:
+    handful = small.subset(np.arange(3))
+    parts = hold_out(handful)
+    assert (parts.validation, parts.test) == (None, None)
+    assert len(parts.fit) == 3
+
+
+@pytest.mark.parametrize("fraction", [0, 1, -0.1, 2])
+def test_impossible_fractions(small: Interactions, fraction: float) -> None:
+    for split in (split_by_user_time, split_random):
+        with pytest.raises(InvalidInput, match="between 0 and 1"):
+            split(small, fraction)
