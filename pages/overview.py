@@ -10,6 +10,7 @@ from pages.ui.failures import shown
 from pages.ui.intake import import_panel, import_result
 from pages.ui.moments import day, when
 from pages.ui.page import opening
+from pages.ui.plain import text
 
 
 def counts(services: Services) -> None:
@@ -58,7 +59,7 @@ active = services.versions.active()
 if active is not None:
     st.subheader(f"Version {active.version} serves", anchor=False)
     st.caption(
-        f"Trained {when(active.created_at)} on {active.ratings:,} ratings; measured on ratings held out from it."
+        f"Trained {text(when(active.created_at))} on {active.ratings:,} ratings; measured on ratings held out from it."
     )
     measures.tiles(active.metrics)
 

@@ -39,6 +39,11 @@ MEASURES = {
     "mrr": Measure("MRR", "One over the place of the first liked movie, averaged over people.", "higher"),
     "hit_rate_at_k": Measure("Hit rate@10", "People with at least one liked movie in the first ten.", "higher", True),
     "coverage": Measure("Coverage", "Part of the catalogue that appears in anyone's first ten.", "higher", True),
+    "novelty": Measure(
+        "Novelty", "How little known the first ten are, in bits; a movie that half the users rated has 1.", None
+    ),
+    "diversity": Measure("Diversity", "How unlike the genres of the first ten are; 1 where no two share any.", None),
+    "gini": Measure("Gini", "How unevenly lists show the catalogue; 0 is even, 1 is one movie for all.", "lower"),
     "interval_coverage": Measure(
         "Interval coverage", "Held-out ratings inside their 90% interval; 90% is right.", None, True
     ),

@@ -12,6 +12,7 @@ from pages.ui import keys, measures, tables
 from pages.ui.failures import shown
 from pages.ui.moments import when
 from pages.ui.page import tell_next
+from pages.ui.plain import text
 
 if TYPE_CHECKING:
     from engine.services.versions import VersionService
@@ -46,13 +47,13 @@ def _row(version: VersionSummary) -> dict[str, object]:
     for name in measures.KEY_MEASURES:
         how = measures.measure(name)
         row[how.label] = how.show(version.metrics[name].value) if name in version.metrics else "–"
-    return row | {"Ratings": f"{version.ratings:,}", "Trained": when(version.created_at), "Note": version.note}
+    return row | {"Ratings": f"{version.ratings:,}", "Trained": when(version.created_at)}
 
 
 def details(version: VersionSummary) -> None:
     """Metrics with intervals, hyperparameters, data and protocol of one version."""
     st.subheader(f"Version {version.version}", anchor=False)
-    since = f" It serves since {when(version.activated_at)}." if version.active and version.activated_at else ""
+    since = f" It serves since {text(when(version.activated_at))}." if version.active and version.activated_at else ""
     st.caption(
         f"Trained on {version.ratings:,} ratings of {version.movies:,} movies by {version.users:,} users;"
         f" {version.size_bytes / 1e6:,.1f} MB.{since}"
@@ -67,7 +68,12 @@ def details(version: VersionSummary) -> None:
         tables.pairs(version.hyperparameters, f"Hyperparameters of version {version.version}")
     with origin:
         run = {} if version.run_id is None else {"training run": version.run_id}
-        facts = run | {"data fingerprint": version.data_fingerprint} | version.protocol
+        facts = (
+            run
+            | ({"note": version.note} if version.note else {})
+            | {"data fingerprint": version.data_fingerprint}
+            | version.protocol
+        )
         tables.pairs(facts, f"Data and protocol of version {version.version}")
 
 

@@ -43,4 +43,5 @@ def _notices(services: Services) -> None:
     unread = services.versions.unread_notices()
     if unread:
         label = "1 unread notice" if unread == 1 else f"{unread} unread notices"
-        st.page_link("overview.py", label=label, icon=":material/notifications_unread:")
+        if st.button(label, type="tertiary", icon=":material/notifications_unread:"):
+            st.switch_page("overview.py")

@@ -22,13 +22,14 @@ def test_while_marquee_starts_the_page_says_so(visit: Open) -> None:
 def test_the_sidebar_tells_version_and_unread_notices(visit: Open) -> None:
     at = visit("training.py", fakes.loaded())
     assert "Version 2 serves" in at.sidebar.markdown[0].value
-    assert at.sidebar.get("page_link")[0].label == "2 unread notices"
+    assert at.sidebar.button[0].label == "2 unread notices"
+    assert intact(at.sidebar.button[0].click().run()).title[0].value == "Overview"
 
 
 def test_the_sidebar_of_an_empty_store(visit: Open) -> None:
     at = visit("overview.py", fakes.empty())
     assert "No version yet" in at.sidebar.markdown[0].value
-    assert not at.sidebar.get("page_link")
+    assert not at.sidebar.button
 
 
 def test_the_sidebar_follows_a_training(visit: Open) -> None:

@@ -1,0 +1,44 @@
+"""One server on an empty store for all browser tests; it imports the demo and trains by itself."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import Browser, Page, sync_playwright
+
+from tests.browser.console import CHROMIUM, Watch, launch, server, wait_until_trained
+
+MISSING = "Chromium is not installed, so nobody looked at the pages. Install it with: apt-get install chromium"
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[Browser]:
+    if CHROMIUM is None:
+        if os.environ.get("REQUIRE_BROWSER") == "1":
+            pytest.fail(MISSING)
+        pytest.skip(MISSING)
+    with sync_playwright() as playwright:
+        browser = launch(playwright)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="session")
+def marquee(chromium: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of a server that has trained its first version."""
+    with server(tmp_path_factory.mktemp("marquee"), MARQUEE_DEMO="1") as url:
+        wait_until_trained(url)
+        yield url
+
+
+@pytest.fixture
+def page(chromium: Browser, marquee: str) -> Iterator[Page]:
+    """A fresh visitor; fails the test where the page misbehaved."""
+    context = chromium.new_context(viewport={"width": 1280, "height": 900}, locale="en-GB", timezone_id="UTC")
+    visitor = context.new_page()
+    watch = Watch(visitor, marquee)
+    yield visitor
+    context.close()
+    assert watch.faults == []

@@ -1,0 +1,137 @@
+"""The real server in a process of its own, and Debian's Chromium to look at it."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from threading import Event
+from typing import Any
+
+from playwright.sync_api import Browser, Page, Playwright
+
+ROOT = Path(__file__).parents[2]
+CHROMIUM = shutil.which("chromium")
+QUIET = (
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+)
+TRAINED_S = 120
+STOPPED_S = 20
+# Streamlit asks for these below a page's own path first, to find where it is mounted.
+OWN_PROBES = ("/_stcore/health", "/_stcore/host-config")
+BREAKS = ("stException", "stExceptionMessage")
+
+
+def launch(playwright: Playwright) -> Browser:
+    """Debian's Chromium without anything that would call home."""
+    assert CHROMIUM, "Chromium is not installed (apt-get install chromium)."
+    return playwright.chromium.launch(executable_path=CHROMIUM, args=list(QUIET))
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@contextmanager
+def server(folder: Path, **settings: str) -> Iterator[str]:
+    """``python app.py`` with its store in ``folder``; gives its address, and stops it in the end."""
+    port = free_port()
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(("MARQUEE_", "STREAMLIT_"))}
+    environment |= {"MARQUEE_PORT": str(port), "MARQUEE_DATABASE_URL": f"sqlite:///{folder / 'marquee.db'}", **settings}
+    log = folder / "server.log"
+    with log.open("w", encoding="utf-8") as out:
+        process = subprocess.Popen([sys.executable, "app.py"], cwd=ROOT, env=environment, stdout=out, stderr=out)
+        try:
+            url = f"http://127.0.0.1:{port}"
+            until(
+                lambda: process.poll() is not None or get(url, "/api/health/live") is not None, TRAINED_S, "no answer"
+            )
+            assert process.poll() is None, log.read_text("utf-8")
+            yield url
+        finally:
+            process.terminate()
+            try:
+                process.wait(STOPPED_S)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+
+
+def get(url: str, path: str) -> dict[str, Any] | None:
+    """The JSON that the API answers with; None where it answers with an error or not at all."""
+    try:
+        with urllib.request.urlopen(url + path, timeout=10) as answer:
+            return dict(json.load(answer))
+    except (urllib.error.URLError, ConnectionError, TimeoutError):
+        return None
+
+
+def until(true: Callable[[], bool], seconds: float, what: str) -> None:
+    """Ask again and again until it is so; fails after the time is up."""
+    pause = Event()
+    for _ in range(int(seconds * 5)):
+        if true():
+            return
+        pause.wait(0.2)
+    raise AssertionError(f"After {seconds} s: {what}")
+
+
+def wait_until_trained(url: str) -> dict[str, Any]:
+    """Wait for the first version; returns the list of user 1."""
+
+    def personal() -> bool:
+        answer = get(url, "/api/ml/recommendations/1")
+        return answer is not None and answer["status"] == "personal"
+
+    until(personal, TRAINED_S, "no personal list for user 1")
+    return get(url, "/api/ml/recommendations/1") or {}
+
+
+class Watch:
+    """Remembers what a page should not do: errors in its console, uncaught exceptions, requests to elsewhere."""
+
+    def __init__(self, page: Page, url: str) -> None:
+        self.faults: list[str] = []
+        self._host = url.removeprefix("http://")
+        page.on("pageerror", lambda error: self.faults.append(f"uncaught: {error}"))
+        page.on("console", self._console)
+        page.on("request", lambda request: self._request(request.url))
+
+    def _console(self, message: Any) -> None:
+        own = message.location.get("url", "").endswith(OWN_PROBES)
+        if message.type == "error" and not own:
+            self.faults.append(f"console: {message.text} {message.location}")
+
+    def _request(self, address: str) -> None:
+        inside = (f"http://{self._host}/", f"ws://{self._host}/", "data:", "blob:")
+        if not address.startswith(inside):
+            self.faults.append(f"outside: {address}")
+
+
+def settled(page: Page) -> None:
+    """Wait until the page has drawn itself: its title is there and no script runs."""
+    page.locator("h1").first.wait_for()
+    page.locator("[data-testid=stApp][data-test-script-state=notRunning]").wait_for()
+    page.wait_for_load_state("networkidle")
+    page.wait_for_function("document.fonts.status === 'loaded'")
+
+
+def broken(page: Page) -> int:
+    """How many exception boxes the page shows."""
+    return sum(page.get_by_test_id(name).count() for name in BREAKS) + page.get_by_text("Something went wrong").count()

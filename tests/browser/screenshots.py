@@ -1,0 +1,99 @@
+"""Pictures of every page in both themes and two widths, to look at before a release.
+
+    python -m tests.browser.screenshots FOLDER [--url http://127.0.0.1:8501] [--readme]
+
+Without an address a server is started on an empty store in a temporary folder. ``--readme`` also takes the two pictures
+of the README into ``docs/images``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+from contextlib import ExitStack
+from pathlib import Path
+
+from playwright.sync_api import Browser, Page, sync_playwright
+
+from tests.browser.console import ROOT, launch, server, settled, wait_until_trained
+
+PAGES = {"overview": "", "recommend": "recommend?user=1", "training": "training", "versions": "versions"}
+THEMES = ("light", "dark")
+WIDTHS = (1280, 390)
+HEIGHT, TALLEST = 900, 6000
+README = {"overview": ("light", 960), "recommend": ("dark", 1120)}
+
+
+def visitor(browser: Browser, theme: str, width: int) -> Page:
+    """A new visitor who prefers this theme."""
+    context = browser.new_context(
+        viewport={"width": width, "height": HEIGHT},
+        color_scheme="dark" if theme == "dark" else "light",
+        has_touch=width < 600,
+        locale="en-GB",
+        timezone_id="UTC",
+    )
+    return context.new_page()
+
+
+def show(page: Page, url: str, name: str) -> None:
+    """Open a page; on Recommend also the reason for the first movie."""
+    page.goto(f"{url}/{PAGES[name]}")
+    settled(page)
+    if name == "recommend":
+        page.get_by_text("Why recommended").first.click()
+        page.get_by_test_id("stVegaLiteChart").locator("svg").first.wait_for()
+        page.get_by_test_id("stMain").evaluate("main => main.scrollTo(0, 0)")
+        settled(page)
+
+
+def whole(page: Page, width: int) -> None:
+    """Make the window as tall as the page, which scrolls inside itself."""
+    tall = page.get_by_test_id("stMain").evaluate("main => main.scrollHeight")
+    page.set_viewport_size({"width": width, "height": min(max(tall, HEIGHT), TALLEST)})
+    settled(page)
+
+
+def take(browser: Browser, url: str, folder: Path) -> None:
+    """Every page, theme and width into a folder."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for theme in THEMES:
+        for width in WIDTHS:
+            for name in PAGES:
+                page = visitor(browser, theme, width)
+                show(page, url, name)
+                whole(page, width)
+                page.screenshot(path=folder / f"{name}-{theme}-{width}.png")
+                page.context.close()
+
+
+def take_for_readme(browser: Browser, url: str, folder: Path) -> None:
+    """One picture of each page that the README shows."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, (theme, height) in README.items():
+        page = visitor(browser, theme, WIDTHS[0])
+        page.set_viewport_size({"width": WIDTHS[0], "height": height})
+        show(page, url, name)
+        page.screenshot(path=folder / f"{name}.png")
+        page.context.close()
+
+
+def main() -> None:
+    """Read the arguments and take the pictures."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--url")
+    parser.add_argument("--readme", action="store_true")
+    chosen = parser.parse_args()
+    with ExitStack() as stack:
+        url = chosen.url or stack.enter_context(server(Path(stack.enter_context(tempfile.TemporaryDirectory()))))
+        wait_until_trained(url)
+        browser = launch(stack.enter_context(sync_playwright()))
+        take(browser, url, chosen.folder)
+        if chosen.readme:
+            take_for_readme(browser, url, ROOT / "docs" / "images")
+        browser.close()
+
+
+if __name__ == "__main__":
+    main()

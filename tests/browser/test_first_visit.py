@@ -1,0 +1,101 @@
+"""What somebody meets who starts Marquee for the first time: the demo trained, a list, its reasons, and stars."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from pages.ui.plain import JOINER
+from tests.browser.console import broken, get, settled
+from tests.pages.fakes import TRICKY
+
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
+
+PAGES = {"": "Overview", "recommend?user=1": "Recommend", "training": "Training", "versions": "Versions"}
+TITLES = ".mq-tile h3"
+
+
+def test_a_rating_changes_the_list(page: Page, marquee: str) -> None:
+    before = get(marquee, "/api/ml/recommendations/1?n=12")
+    assert before is not None
+    assert before["status"] == "personal"
+    page.goto(marquee)
+    page.get_by_role("link", name="Recommend", exact=True).click()
+    page.get_by_role("combobox", name="User").fill("1")
+    page.get_by_role("option", name="1", exact=True).or_(
+        page.get_by_role("option", name=re.compile("Add"))
+    ).first.click()
+    expect(page.get_by_role("heading", name="User 1")).to_be_visible()
+    titles = page.locator(TITLES)
+    expect(titles).to_have_count(12)
+    shown = titles.all_inner_texts()
+    assert shown == [item["title"] for item in before["items"]]
+
+    page.get_by_text("Why recommended").first.click()
+    expect(page.get_by_text("Expected rating").first).to_be_visible()
+    chart = page.get_by_test_id("stVegaLiteChart").first
+    expect(chart.locator("svg")).to_be_visible()
+    expect(chart).to_have_attribute("aria-label", re.compile("shares of the score"))
+
+    star = page.get_by_role("slider", name=f"Rate {shown[0]}", exact=True)
+    box = star.bounding_box()
+    assert box is not None
+    star.click(position={"x": box["width"] * 0.88, "y": box["height"] / 2})
+    expect(page.get_by_test_id("stToast")).to_contain_text("4.5. Predicted")
+    expect(titles.first).not_to_have_text(shown[0])
+    assert shown[0] not in titles.all_inner_texts()
+
+    after = get(marquee, "/api/ml/recommendations/1?n=12")
+    assert after is not None
+    assert after["ratings_count"] == before["ratings_count"] + 1
+    assert titles.all_inner_texts() == [item["title"] for item in after["items"]]
+    page.get_by_role("tab", name="Ratings so far").click()
+    expect(page.get_by_test_id("stDataFrame")).to_be_visible()
+    assert broken(page) == 0
+
+
+def test_stars_can_be_given_with_the_keyboard(page: Page, marquee: str) -> None:
+    page.goto(f"{marquee}/recommend?user=2")
+    first = page.locator(TITLES).first.inner_text()
+    star = page.get_by_role("slider", name=f"Rate {first}", exact=True)
+    expect(star).to_have_attribute("aria-valuetext", "not rated")
+    star.focus()
+    star.press("End")
+    star.press("ArrowLeft")
+    expect(star).to_have_attribute("aria-valuetext", "4.5 of 5")
+    star.press("Enter")
+    expect(page.get_by_test_id("stToast")).to_contain_text("4.5. Predicted")
+    assert first not in page.locator(TITLES).all_inner_texts()
+
+
+def test_a_link_names_its_user_and_choosing_another_changes_it(page: Page, marquee: str) -> None:
+    page.goto(f"{marquee}/recommend?user=3")
+    expect(page.get_by_role("heading", name="User 3")).to_be_visible()
+    user = page.get_by_role("combobox", name="User")
+    user.fill("somebody new")
+    user.press("Enter")
+    expect(page.get_by_text("Unknown user")).to_be_visible()
+    expect(page).to_have_url(re.compile(r"user=somebody(\+|%20)new"))
+    expect(page.locator(TITLES)).to_have_count(12)
+
+
+def test_an_id_full_of_markup_shows_letter_by_letter(page: Page, marquee: str) -> None:
+    page.goto(marquee)
+    page.evaluate("given => location.assign('/recommend?user=' + encodeURIComponent(given))", TRICKY)
+    heading = page.get_by_role("heading", name=re.compile("^User <script>"))
+    expect(heading).to_be_visible()
+    assert heading.inner_text().replace(JOINER, "") == f"User {TRICKY}"
+    assert heading.locator("a, em, code, img, span[style*=color], .katex").count() == 0
+
+
+@pytest.mark.parametrize(("path", "title"), PAGES.items())
+@pytest.mark.parametrize("width", [1280, 390])
+def test_every_page_opens_without_a_fault(page: Page, marquee: str, path: str, title: str, width: int) -> None:
+    page.set_viewport_size({"width": width, "height": 900})
+    page.goto(f"{marquee}/{path}")
+    expect(page.get_by_role("heading", level=1)).to_have_text(title)
+    settled(page)
+    assert broken(page) == 0
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
