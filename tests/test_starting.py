@@ -1,0 +1,86 @@
+"""The server starts in each of the three ways, answers, and ends when asked."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import httpx
+import pytest
+
+ROOT = Path(__file__).parents[1]
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def environment(folder: Path, port: int) -> dict[str, str]:
+    own = {"MARQUEE_DATABASE_URL": f"sqlite:///{folder}/m.db", "MARQUEE_DEMO": "false", "MARQUEE_PORT": str(port)}
+    return os.environ | own | {"MARQUEE_HOST": "127.0.0.1"}
+
+
+@pytest.mark.parametrize("way", ["python", "uvicorn", "streamlit"])
+def test_each_way_of_starting(tmp_path: Path, way: str) -> None:
+    port = free_port()
+    command = {
+        "python": [sys.executable, "app.py"],
+        "uvicorn": [sys.executable, "-m", "uvicorn", "app:app", "--port", str(port)],
+        "streamlit": [
+            sys.executable,
+            "-m",
+            "streamlit",
+            "run",
+            "app.py",
+            f"--server.port={port}",
+            "--server.headless=true",
+        ],
+    }[way]
+    process = subprocess.Popen(
+        command, cwd=ROOT, env=environment(tmp_path, port), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    )
+    try:
+        with httpx.Client(base_url=f"http://127.0.0.1:{port}") as client:
+            wait_until_live(client, process)
+            assert client.get("/api/health/ready").status_code == 503
+            page = client.get("/")
+            assert page.status_code == 200
+            assert "text/html" in page.headers["content-type"]
+            assert page.headers["x-content-type-options"] == "nosniff"
+            assert client.get("/recommend").status_code == 200  # a deep link
+    finally:
+        process.send_signal(signal.SIGTERM)
+        output, _ = process.communicate(timeout=30)
+    assert "Traceback" not in output, output
+    assert not (tmp_path / "m.db-wal").exists() or not (tmp_path / "m.db-wal").stat().st_size, (
+        "the store was not closed"
+    )
+
+
+def wait_until_live(client: httpx.Client, process: subprocess.Popen[str]) -> None:
+    end = time.monotonic() + 60
+    while time.monotonic() < end:
+        assert process.poll() is None, process.communicate()[0]
+        try:
+            if client.get("/api/health/live").status_code == 200:
+                return
+        except httpx.TransportError:
+            time.sleep(0.1)
+    pytest.fail("the server did not come up within a minute")
+
+
+def test_other_machines_are_let_in_only_with_a_key(tmp_path: Path) -> None:
+    open_to_all = environment(tmp_path, free_port()) | {"MARQUEE_HOST": "0.0.0.0"}
+    done = subprocess.run(
+        [sys.executable, "app.py"], cwd=ROOT, env=open_to_all, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 1
+    assert "MARQUEE_API_KEY" in done.stderr
+    assert "Traceback" not in done.stderr
