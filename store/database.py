@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import logging
 import queue
@@ -13,7 +14,7 @@ from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
 from threading import Lock, Thread, current_thread
-from typing import Any, TypeVar
+from typing import IO, Any, TypeVar
 
 import pysqlite3.dbapi2 as sqlite
 from alembic import command
@@ -56,10 +57,11 @@ def check_version(found: tuple[int, ...]) -> None:
 class Database:
     """An open store. ``open`` makes one; ``close`` ends it."""
 
-    def __init__(self, engine: Engine, path: Path, clock: Callable[[], float]) -> None:
+    def __init__(self, engine: Engine, path: Path, clock: Callable[[], float], lock: IO[bytes]) -> None:
         self._engine = engine
         self.path = path
         self.clock = clock
+        self._lock = lock
         self._queue: queue.PriorityQueue[tuple[int, int, _Write | None]] = queue.PriorityQueue()
         self._order = count()
         self._closing = Lock()
@@ -72,7 +74,7 @@ class Database:
 
         Raises:
             UnsafeSQLite: this SQLite can lose data.
-            StoreError: the URL is not one of SQLite, or the file can't be opened.
+            StoreError: the URL names no file, the file can't be opened, or another process has it open.
         """
         check_version(sqlite.sqlite_version_info)
         if not url.startswith("sqlite:///") or url.endswith((":memory:", "sqlite:///")):
@@ -81,6 +83,7 @@ class Database:
             )
         path = Path(url.removeprefix("sqlite:///")).absolute()
         path.parent.mkdir(parents=True, exist_ok=True)
+        lock = _only_one(path)
         engine = create_engine(
             f"sqlite:///{path}",
             module=sqlite,
@@ -90,11 +93,12 @@ class Database:
         )
         event.listen(engine, "connect", _prepare)
         event.listen(engine, "begin", _begin)
-        database = cls(engine, path, clock)
+        database = cls(engine, path, clock, lock)
         try:
             database._migrate()
         except DBAPIError as error:
             engine.dispose()
+            lock.close()
             raise StoreError(f"{path} is not a store of Marquee, or it is damaged: {error}") from error
         database._writer.start()
         database.identity = database.write(_identity)
@@ -166,6 +170,7 @@ class Database:
             self._queue.put((LAST, next(self._order), None))
         self._writer.join()
         self._engine.dispose()
+        self._lock.close()
 
     # -- the writer's thread -----------------------------------------------------------------------------------------
 
@@ -194,6 +199,17 @@ class _Write:
     def __init__(self, work: Callable[[Connection], Any]) -> None:
         self.work = work
         self.future: Future[Any] = Future()
+
+
+def _only_one(path: Path) -> IO[bytes]:
+    """Keep a second process out: it would not know what this one holds in memory. The lock ends with the process."""
+    lock = path.with_name(path.name + ".lock").open("wb")
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        lock.close()
+        raise StoreError(f"Another Marquee has {path} open. Stop it first, or set MARQUEE_DATABASE_URL.") from error
+    return lock
 
 
 def _translate(error: BaseException) -> BaseException:

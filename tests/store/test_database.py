@@ -72,6 +72,14 @@ def test_a_file_that_is_no_database_is_refused(tmp_path: Path) -> None:
     assert path.read_bytes().startswith(b"these are")
 
 
+def test_a_second_process_is_kept_out(url: str, database: Database) -> None:
+    """A lock of the same kind from the same process is refused as well, being of another opening of the file."""
+    with pytest.raises(StoreError, match="Another Marquee"):
+        Database.open(url)
+    database.close()
+    Database.open(url).close()
+
+
 def test_what_a_write_raises_undoes_it_and_is_raised(database: Database) -> None:
     def work(connection: Connection) -> None:
         connection.execute(users.insert().values(id=0, external_id="u", revision=0))
