@@ -8,33 +8,27 @@ import shutil
 import tempfile
 import unicodedata
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from threading import Event, Lock, Thread
 from typing import Any, BinaryIO
 
 import numpy as np
 
-from engine.dataset.demo import load_demo
-from engine.dataset.files import Layout, SourceFile, layout_of, unpack
-from engine.dataset.importing import RatingBlock, Rejections, read_movies, read_ratings
 from engine.dataset.interactions import Interactions
 from engine.errors import Cancelled, InvalidInput, MarqueeError, UnknownJob, UnknownMovie, UnknownUser
+from engine.services.imports import EXPECTED, Import, ImportOrder
 from engine.services.snapshot import load_snapshot
 from engine.services.storing import stores
 from engine.types import DataStatistics, ImportResult, Job, Movie, RatedMovie, RejectedRow, UserSummary
 from store.errors import NotStored, StoreError
 from store.jobs import JobStore
 from store.ratings import RatingStore
-from store.records import UNKNOWN_TIME, Added, JobRecord, MovieRow
+from store.records import UNKNOWN_TIME, JobRecord
 
 log = logging.getLogger(__name__)
 
 FORMATS = ("auto", "movielens", "csv")
-EXPECTED = (
-    "Bring a file of ratings: a MovieLens folder (ratings.csv, u.data or ratings.dat, with its file of movies), a zip "
-    "of one, or a CSV whose first line names columns for user, movie and rating."
-)
 
 
 @dataclass(frozen=True)
@@ -43,16 +37,6 @@ class UploadedFile:
 
     name: str
     stream: BinaryIO
-
-
-@dataclass(frozen=True)
-class _Order:
-    """What the worker is to import: files in a folder, or, without one, the demo."""
-
-    job_id: int
-    folder: Path | None
-    uploads: tuple[str, ...]
-    cancelled: Event
 
 
 class LibraryService:
@@ -80,8 +64,8 @@ class LibraryService:
         self._scale = scale
         self._clock = clock
         self._on_change = on_change
-        self._orders: queue.Queue[_Order | None] = queue.Queue()
-        self._waiting: dict[int, _Order] = {}
+        self._orders: queue.Queue[ImportOrder | None] = queue.Queue()
+        self._waiting: dict[int, ImportOrder] = {}
         self._lock = Lock()
         self._seen: tuple[int, Interactions] | None = None
         self._worker = Thread(target=self._work, name="import", daemon=True)
@@ -139,7 +123,7 @@ class LibraryService:
 
     def _order(self, kind: str, folder: Path | None, uploads: tuple[str, ...]) -> int:
         job_id = self._jobs.create(kind, "Waiting")
-        order = _Order(job_id, folder, uploads, Event())
+        order = ImportOrder(job_id, folder, uploads, Event())
         self._waiting[job_id] = order
         self._orders.put(order)
         return job_id
@@ -172,7 +156,7 @@ class LibraryService:
 
     def _work(self) -> None:
         while (order := self._orders.get()) is not None:
-            task = _Import(self._ratings, self._jobs, self._scale, order)
+            task = Import(self._ratings, self._jobs, self._scale, order)
             try:
                 task.run()
                 self._jobs.finish(order.job_id, "succeeded", result=task.summary(), message="Done")
@@ -189,14 +173,14 @@ class LibraryService:
                     shutil.rmtree(order.folder, ignore_errors=True)
             self._tell(task)
 
-    def _fail(self, order: _Order, task: _Import, reason: str) -> None:
+    def _fail(self, order: ImportOrder, task: Import, reason: str) -> None:
         try:
             self._jobs.finish(order.job_id, "failed", result=task.summary(), error=reason)
         except StoreError:
             # The disk may be full; the job is marked at the next start.
             log.exception("import %d could not be marked as failed", order.job_id)
 
-    def _tell(self, task: _Import) -> None:
+    def _tell(self, task: Import) -> None:
         if not task.changed:
             return
         try:
@@ -289,123 +273,6 @@ class LibraryService:
                 snapshot = load_snapshot(self._ratings, self._scale)
                 self._seen = snapshot.revision, snapshot.data
             return self._seen[1]
-
-
-class _Import:
-    """One import: reads, writes, counts."""
-
-    def __init__(self, ratings: RatingStore, jobs: JobStore, scale: tuple[float, float], order: _Order) -> None:
-        self._ratings = ratings
-        self._jobs = jobs
-        self._scale = scale
-        self._order = order
-        self._counts = ImportResult()
-        self._rejections = Rejections()
-        self._known: set[str] = set()
-
-    @property
-    def changed(self) -> bool:
-        """Whether anything was written."""
-        counts = self._counts
-        return bool(counts.ratings_added or counts.ratings_updated or counts.movies_added)
-
-    def summary(self) -> dict[str, Any]:
-        """The result as the job keeps it."""
-        rejected = tuple(self._rejections.rows)
-        return asdict(replace(self._counts, rows_rejected=self._rejections.count, rejected=rejected))
-
-    def run(self) -> None:
-        """Do it.
-
-        Raises:
-            Cancelled: somebody asked it to stop; what was written stays.
-            InvalidInput: no file holds ratings or movies.
-        """
-        self._step(0.0, "Reading")
-        self._known = {movie.external_id for movie in self._ratings.movies()}
-        if self._order.folder is None:
-            self._demo()
-        else:
-            self._files(self._order.folder)
-
-    def _demo(self) -> None:
-        data = load_demo()
-        self._add_movies(data.movies)
-        self._step(0.2, "Writing ratings")
-        users, user_ids = _factorize(data.user_ids)
-        movies, movie_ids = _factorize(data.movie_ids)
-        self._add_ratings(RatingBlock(user_ids, movie_ids, users, movies, data.ratings, data.times, 1.0))
-
-    def _files(self, folder: Path) -> None:
-        opened = [(name, (folder / f"{place}.spool").open("rb")) for place, name in enumerate(self._order.uploads)]
-        try:
-            sources = unpack(opened, folder)
-        finally:
-            for _, stream in opened:
-                stream.close()
-        layouts: list[tuple[SourceFile, Layout]] = [
-            (source, layout) for source in sources if (layout := layout_of(source)) is not None
-        ]
-        if not layouts:
-            names = ", ".join(source.name for source in sources) or "nothing"
-            raise InvalidInput(f"No ratings were found in {names}. {EXPECTED}", field="files")
-        for source, layout in layouts:
-            if layout.holds == "movies":
-                self._step(0.0, f"Reading {source.name}")
-                self._add_movies(read_movies(source, layout, self._rejections))
-        ratings = [(source, layout) for source, layout in layouts if layout.holds == "ratings"]
-        for place, (source, layout) in enumerate(ratings):
-            for block in read_ratings(source, layout, self._scale, self._rejections):
-                self._add_ratings(block)
-                self._step((place + block.done) / len(ratings), f"Importing {source.name}")
-
-    def _add_movies(self, movies: Sequence[Movie]) -> None:
-        added = self._ratings.add_movies(
-            [MovieRow(movie.movie_id, movie.title, movie.year, movie.genres) for movie in movies]
-        ).added
-        self._known.update(movie.movie_id for movie in movies)
-        self._counts = replace(self._counts, movies_added=self._counts.movies_added + added)
-
-    def _add_ratings(self, block: RatingBlock) -> None:
-        """Write a block; a movie that no file describes is called by its id."""
-        self._check()
-        rated = {block.movie_ids[place] for place in np.unique(block.movies)}
-        self._add_movies([Movie(movie, f"Movie {movie}", None, ()) for movie in sorted(rated - self._known)])
-        users, users_added = self._keys(self._ratings.add_users, block.user_ids, block.users)
-        movies, _ = self._keys(self._ratings.movie_keys, block.movie_ids, block.movies)
-        done = self._ratings.add_ratings(users, movies, block.ratings, block.times)
-        self._count(done, users_added)
-
-    def _keys(self, ask: Callable[[list[str]], Any], ids: list[str], places: Any) -> tuple[Any, int]:
-        """The keys of the ids that rows refer to; ids only of rejected rows get none."""
-        used = np.unique(places)
-        found = ask([ids[place] for place in used])
-        table = np.full(len(ids), -1, np.int32)
-        table[used] = found.keys
-        return table[places], found.added
-
-    def _count(self, done: Added, users_added: int) -> None:
-        counts = self._counts
-        self._counts = replace(
-            counts,
-            ratings_added=counts.ratings_added + done.added,
-            ratings_updated=counts.ratings_updated + done.updated,
-            ratings_unchanged=counts.ratings_unchanged + done.unchanged,
-            users_added=counts.users_added + users_added,
-        )
-
-    def _step(self, progress: float, message: str) -> None:
-        self._check()
-        self._jobs.update(self._order.job_id, progress, message, result=self.summary())
-
-    def _check(self) -> None:
-        if self._order.cancelled.is_set():
-            raise Cancelled("Cancelled. What had been imported stays; importing again adds nothing twice.")
-
-
-def _factorize(values: Any) -> tuple[Any, list[str]]:
-    ids, places = np.unique(values.astype(str), return_inverse=True)
-    return places.astype(np.int32), ids.tolist()
 
 
 def _folded(text: str) -> str:

@@ -11,31 +11,24 @@ from dataclasses import asdict, dataclass
 from threading import Event, Lock, Thread
 from typing import Any
 
-from engine.calibration import Calibration
-from engine.cold_start import blend, blended_scores, popularity
-from engine.dataset.interactions import Float32, Interactions
-from engine.dataset.splitting import HeldOut, hold_out
 from engine.errors import Cancelled, InvalidInput, MarqueeError, NotReady, TrainingBusy, UnknownRun
-from engine.evaluation import EvaluationReport, EvaluationService, ScoreUser
-from engine.models.base import ModelConfig, RatingModel
-from engine.models.bundle import VersionBundle
-from engine.models.catalog import configure, entry
-from engine.models.item_similarity import ItemSimilarityRanker
+from engine.learning import LIST_LENGTH, Learned, Listener, learn
+from engine.models.base import ModelConfig
+from engine.models.catalog import configure
 from engine.services.serving import ServingService
 from engine.services.snapshot import DataSnapshot, load_snapshot
 from engine.services.storing import stores
 from engine.settings import Settings
-from engine.training import best_epoch, run_epochs
 from engine.types import ActivationPolicy, EpochReport, MetricValue, TrainingStatus
 from store.errors import NotStored, StoreError
 from store.models import MLModelManager
 from store.notices import NoticeStore
+from store.ratings import RatingStore
 from store.records import Activation, EpochRecord, RunRecord
 from store.runs import RunStore
 
 log = logging.getLogger(__name__)
 
-LIST_LENGTH = 10
 POLICIES = ("if_better", "always", "never")
 PACKAGES = ("numpy", "scipy", "numba", "scikit-learn", "scikit-surprise")
 
@@ -64,7 +57,7 @@ class TrainingService:
 
     def __init__(
         self,
-        ratings: Any,
+        ratings: RatingStore,
         models: MLModelManager,
         runs: RunStore,
         notices: NoticeStore,
@@ -238,86 +231,29 @@ class TrainingService:
 
     def _train(self, order: _Order) -> None:
         began = self._clock()
-        self._stage(order, "Reading ratings")
-        snapshot = load_snapshot(self._ratings, self._settings.scale)
-        parts = hold_out(snapshot.data)
-        model, epochs = self._fit(order, snapshot.data, parts)
-        report = self._judge(order, parts, model)
-        refitted = self._refit(order, snapshot.data, parts, model, epochs)
-        self._save(order, snapshot, refitted, report, epochs, self._clock() - began)
-
-    def _fit(self, order: _Order, data: Interactions, parts: HeldOut) -> tuple[RatingModel, int]:
-        """The rating model on the fitting part, and the number of epochs that suits it."""
-        self._stage(order, "Learning")
-        model = entry(order.kind).build(order.config)
-        share = len(data) / max(len(parts.fit), 1)
-
-        def report(epoch: EpochReport) -> None:
-            self._runs.epoch(order.run_id, EpochRecord(**asdict(epoch)))
-            # The refit takes as many epochs again, on more ratings.
-            self._eta[order.run_id] = epoch.seconds * (epoch.epochs - epoch.epoch + epoch.epochs * share)
-
-        history = run_epochs(
-            model,
-            parts.fit,
-            validation=parts.validation,
-            patience=int(getattr(order.config, "patience", 0)),
-            on_epoch=report,
+        listener = Listener(
+            stage=lambda text: self._runs.stage(order.run_id, text),
+            epoch=lambda epoch: self._runs.epoch(order.run_id, EpochRecord(**asdict(epoch))),
+            eta=lambda seconds: self._eta.update({order.run_id: seconds}),
             cancelled=self._cancelled[order.run_id],
         )
-        return model, best_epoch(history)
+        listener.begin("Reading ratings")
+        snapshot = load_snapshot(self._ratings, self._settings.scale)
+        learned = learn(order.kind, order.config, snapshot.data, self._settings.personal_from, listener)
+        listener.begin("Saving")
+        self._save(order, snapshot, learned, self._clock() - began)
 
-    def _judge(self, order: _Order, parts: HeldOut, model: RatingModel) -> EvaluationReport | None:
-        if parts.test is None:
-            return None
-        self._stage(order, "Evaluating on held-out ratings")
-        ranker = ItemSimilarityRanker().fit(parts.train)
-        self._check(order)
-        return EvaluationService().generate_report(
-            model,
-            parts.train,
-            parts.test,
-            LIST_LENGTH,
-            score_user=served_scores(ranker, parts.train, self._settings.personal_from),
-            calibration=calibrate(model, parts),
-        )
-
-    def _refit(
-        self, order: _Order, data: Interactions, parts: HeldOut, model: RatingModel, epochs: int
-    ) -> VersionBundle:
-        """The same settings on every rating; the intervals stay those of the held-out part."""
-        calibration = calibrate(model, parts)
-        settings = order.config.model_copy(update={"epochs": epochs, "patience": 0})
-        final = entry(order.kind).build(settings)
-
-        def report(epoch: EpochReport) -> None:
-            self._stage(order, f"Learning all ratings, epoch {epoch.epoch} of {epoch.epochs}")
-            self._eta[order.run_id] = epoch.seconds * (epoch.epochs - epoch.epoch)
-
-        run_epochs(final, data, on_epoch=report, cancelled=self._cancelled[order.run_id])
-        self._stage(order, "Learning which movies go together")
-        ranker = ItemSimilarityRanker().fit(data)
-        self._check(order)
-        return VersionBundle(final, ranker, popularity(data, ranker.weigh(data.ratings)), calibration)
-
-    def _save(
-        self,
-        order: _Order,
-        snapshot: DataSnapshot,
-        bundle: VersionBundle,
-        report: EvaluationReport | None,
-        epochs: int,
-        seconds: float,
-    ) -> None:
-        self._stage(order, "Saving")
+    def _save(self, order: _Order, snapshot: DataSnapshot, learned: Learned, seconds: float) -> None:
+        """Save the version, end the run and, where it is to serve, activate it: all in one transaction."""
+        bundle, report = learned.bundle, learned.report
         active = self._models.active_version()
         before = None if active is None else self._models.get_version(active).metrics
-        metrics = {name: asdict(value) for name, value in report.metrics.items()} if report else {}
+        metrics = _plain(report.metrics) if report else {}
         decision = decide(order.activate, metrics, before)
         data = snapshot.data
         details = {
             "seconds": seconds,
-            "refit_epochs": epochs,
+            "refit_epochs": learned.epochs,
             "packages": package_versions(),
             "fingerprint": data.fingerprint,
         }
@@ -342,9 +278,7 @@ class TrainingService:
             config=bundle.config(),
             arrays=bundle.arrays(),
             metrics=metrics,
-            segments={part: {n: asdict(v) for n, v in found.items()} for part, found in report.segments.items()}
-            if report
-            else {},
+            segments={part: _plain(found) for part, found in report.segments.items()} if report else {},
             protocol=report.protocol if report else {},
             data={
                 "ratings": len(data),
@@ -359,37 +293,6 @@ class TrainingService:
         )
         if decision.activate:
             self._serving.serve(version, bundle, snapshot.revision)
-
-    def _stage(self, order: _Order, text: str) -> None:
-        self._check(order)
-        self._runs.stage(order.run_id, text)
-
-    def _check(self, order: _Order) -> None:
-        if self._cancelled[order.run_id].is_set():
-            raise Cancelled("Cancelled before it was done; the active version is unchanged.")
-
-
-def calibrate(model: RatingModel, parts: HeldOut) -> Calibration | None:
-    """Intervals from the validation part, which the model has not seen; None where there are too few ratings."""
-    part = parts.validation
-    if part is None:
-        return None
-    predicted = model.predict_indices(part.users, part.items)
-    counts = parts.fit.user_counts[part.users], parts.fit.movie_counts[part.items]
-    return Calibration.fit(predicted, part.ratings, *counts, part.scale)
-
-
-def served_scores(ranker: ItemSimilarityRanker, data: Interactions, personal_from: int) -> ScoreUser:
-    """What orders a user's list when this ranker serves: newcomers get popularity blended in."""
-    popular = popularity(data, ranker.weigh(data.ratings))
-
-    def score(user: int) -> Float32:
-        rows = data.by_user.of(user)
-        items, ratings = data.items[rows], data.ratings[rows]
-        how = blend(len(items), ranker.count_known(items), known=len(items) > 0, personal_from=personal_from)
-        return blended_scores(ranker, popular, how, items, ratings)
-
-    return score
 
 
 def decide(policy: ActivationPolicy, metrics: Mapping[str, Any], before: Mapping[str, Any] | None) -> _Decision:
@@ -415,6 +318,11 @@ def decide(policy: ActivationPolicy, metrics: Mapping[str, Any], before: Mapping
 def metric_values(stored: Mapping[str, Any] | None) -> dict[str, MetricValue] | None:
     """Metrics from the store's JSON."""
     return None if stored is None else {name: MetricValue(**value) for name, value in stored.items()}
+
+
+def _plain(metrics: Mapping[str, MetricValue]) -> dict[str, Any]:
+    """Metrics as the store's JSON."""
+    return {name: asdict(value) for name, value in metrics.items()}
 
 
 def package_versions() -> dict[str, str]:

@@ -15,9 +15,9 @@ from engine.dataset.interactions import Interactions
 from engine.dataset.splitting import Split, hold_out, split_by_user_time
 from engine.errors import InvalidInput
 from engine.evaluation import EvaluationService
+from engine.learning import calibrate
 from engine.models.item_similarity import ItemSimilarityRanker
 from engine.models.matrix_factorization import MatrixFactorizationConfig, MatrixFactorizationModel
-from engine.services.training import calibrate
 from engine.training import run_epochs
 
 

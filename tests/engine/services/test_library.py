@@ -11,7 +11,7 @@ import pytest
 
 from engine.errors import InvalidInput, UnknownJob, UnknownMovie, UnknownUser
 from engine.runtime import Runtime
-from engine.services import library as module
+from engine.services import imports as module
 from engine.services.library import LibraryService, UploadedFile
 from engine.types import Job
 from tests.engine.services.conftest import fill, wait_for

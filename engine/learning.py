@@ -1,0 +1,159 @@
+"""From ratings to a version: fit, choose the number of epochs, calibrate, judge, then learn everything again."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from threading import Event
+
+from engine.calibration import Calibration
+from engine.cold_start import blend, blended_scores, popularity
+from engine.dataset.interactions import Float32, Interactions
+from engine.dataset.splitting import HeldOut, hold_out
+from engine.errors import Cancelled
+from engine.evaluation import EvaluationReport, EvaluationService, ScoreUser
+from engine.models.base import ModelConfig, OnEpoch, RatingModel
+from engine.models.bundle import VersionBundle
+from engine.models.catalog import entry
+from engine.models.item_similarity import ItemSimilarityRanker
+from engine.training import best_epoch, run_epochs
+from engine.types import EpochReport
+
+LIST_LENGTH = 10
+
+
+@dataclass(frozen=True)
+class Listener:
+    """Who is told how a training goes, and who may end it.
+
+    Attributes:
+        stage: told in words what is done now.
+        epoch: told of each epoch of the model that is judged.
+        eta: told how many seconds the epochs still to come will take.
+        cancelled: asked between epochs and steps.
+    """
+
+    stage: Callable[[str], None]
+    epoch: OnEpoch
+    eta: Callable[[float], None]
+    cancelled: Event
+
+    def begin(self, step: str) -> None:
+        """Tell of the next step, unless somebody asked to stop.
+
+        Raises:
+            Cancelled: somebody did.
+        """
+        self.check()
+        self.stage(step)
+
+    def check(self) -> None:
+        """Raise ``Cancelled`` where somebody asked to stop."""
+        if self.cancelled.is_set():
+            raise Cancelled("Cancelled before it was done; the active version is unchanged.")
+
+
+@dataclass(frozen=True)
+class Learned:
+    """What a training gives: the version, how good it was before it knew everything, and its number of epochs."""
+
+    bundle: VersionBundle
+    report: EvaluationReport | None
+    epochs: int
+
+
+def learn(kind: str, config: ModelConfig, data: Interactions, personal_from: int, listener: Listener) -> Learned:
+    """Train a version.
+
+    Args:
+        kind: a name of ``engine.models.catalog.MODELS``.
+        config: the rating model's hyperparameters.
+        data: every rating there is.
+        personal_from: from how many ratings on a list is purely personal.
+        listener: told of every step.
+
+    Returns:
+        The version, learned from everything. Its report (None where the ratings are too few to hold some out) is of
+        the same settings without the held-out ratings; its intervals come from ratings the model had not seen.
+
+    Raises:
+        Cancelled: somebody asked to stop.
+        TrainingDiverged: the loss became infinite or not a number.
+    """
+    parts = hold_out(data)
+    model, epochs = _fit(kind, config, data, parts, listener)
+    calibration = calibrate(model, parts)
+    report = None
+    if parts.test is not None:
+        listener.begin("Evaluating on held-out ratings")
+        ranker = ItemSimilarityRanker().fit(parts.train)
+        listener.check()
+        scores = served_scores(ranker, parts.train, personal_from)
+        report = EvaluationService().generate_report(
+            model, parts.train, parts.test, LIST_LENGTH, score_user=scores, calibration=calibration
+        )
+    final = _refit(kind, config, data, epochs, listener)
+    listener.begin("Learning which movies go together")
+    ranker = ItemSimilarityRanker().fit(data)
+    listener.check()
+    return Learned(
+        VersionBundle(final, ranker, popularity(data, ranker.weigh(data.ratings)), calibration), report, epochs
+    )
+
+
+def _fit(
+    kind: str, config: ModelConfig, data: Interactions, parts: HeldOut, listener: Listener
+) -> tuple[RatingModel, int]:
+    """The rating model on the fitting part, and the number of epochs that suits it."""
+    listener.begin("Learning")
+    model = entry(kind).build(config)
+    again = len(data) / max(len(parts.fit), 1)  # the refit takes as many epochs, on so many times the ratings
+
+    def report(epoch: EpochReport) -> None:
+        listener.epoch(epoch)
+        listener.eta(epoch.seconds * (epoch.epochs - epoch.epoch + epoch.epochs * again))
+
+    history = run_epochs(
+        model,
+        parts.fit,
+        validation=parts.validation,
+        patience=int(getattr(config, "patience", 0)),
+        on_epoch=report,
+        cancelled=listener.cancelled,
+    )
+    return model, best_epoch(history)
+
+
+def _refit(kind: str, config: ModelConfig, data: Interactions, epochs: int, listener: Listener) -> RatingModel:
+    """The same settings on every rating, for as many epochs as were best."""
+    model = entry(kind).build(config.model_copy(update={"epochs": epochs, "patience": 0}))
+
+    def report(epoch: EpochReport) -> None:
+        listener.begin(f"Learning all ratings, epoch {epoch.epoch} of {epoch.epochs}")
+        listener.eta(epoch.seconds * (epoch.epochs - epoch.epoch))
+
+    run_epochs(model, data, on_epoch=report, cancelled=listener.cancelled)
+    return model
+
+
+def calibrate(model: RatingModel, parts: HeldOut) -> Calibration | None:
+    """Intervals from the validation part, which the model has not seen; None where there are too few ratings."""
+    part = parts.validation
+    if part is None:
+        return None
+    predicted = model.predict_indices(part.users, part.items)
+    counts = parts.fit.user_counts[part.users], parts.fit.movie_counts[part.items]
+    return Calibration.fit(predicted, part.ratings, *counts, part.scale)
+
+
+def served_scores(ranker: ItemSimilarityRanker, data: Interactions, personal_from: int) -> ScoreUser:
+    """What orders a user's list when this ranker serves: newcomers get popularity blended in."""
+    popular = popularity(data, ranker.weigh(data.ratings))
+
+    def score(user: int) -> Float32:
+        rows = data.by_user.of(user)
+        items, ratings = data.items[rows], data.ratings[rows]
+        how = blend(len(items), ranker.count_known(items), known=len(items) > 0, personal_from=personal_from)
+        return blended_scores(ranker, popular, how, items, ratings)
+
+    return score
