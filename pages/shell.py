@@ -52,7 +52,7 @@ if services is None:
     st.title("Marquee is starting", anchor=False)
     starting()
 else:
-    with st.sidebar:
+    with st.sidebar, shown():
         sidebar(services)
     with shown():
         page.run()

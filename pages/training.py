@@ -33,7 +33,13 @@ def order(services: Services) -> None:
     with st.form("training", border=False), shown():
         with st.expander("Hyperparameters", expanded=True, icon=":material/tune:"):
             values = forms.hyperparameters(entry.kind, entry.config)
-        policy = st.selectbox("Let it serve", list(POLICIES), format_func=POLICIES.__getitem__, key=keys.ACTIVATION)
+        policy = st.selectbox(
+            "Let it serve",
+            list(POLICIES),
+            format_func=POLICIES.__getitem__,
+            key=keys.ACTIVATION,
+            persist_state="session",
+        )
         if st.form_submit_button("Start training", type="primary", icon=":material/play_arrow:"):
             run_id = services.training.train_model(entry.kind, values, policy)  # type: ignore[arg-type]  # a key of POLICIES
             tell_next(f"Training run {run_id} has started.")

@@ -71,7 +71,7 @@ def learning_curve(history: Sequence[EpochReport], *, key: str, growing: bool) -
                 "epoch:Q",
                 title="Epoch",
                 scale=alt.Scale(domain=[1, max(last.epochs if growing else last.epoch, 2)]),
-                axis=alt.Axis(format="d", tickMinStep=1, grid=False),
+                axis=alt.Axis(format="d", tickMinStep=1, tickCount=8, grid=False),
             ),
             y=alt.Y(
                 "rmse:Q",

@@ -26,25 +26,19 @@ def hyperparameters(kind: str, config: type[ModelConfig]) -> dict[str, Any]:
 
 def _input(key: str, name: str, schema: dict[str, Any], field: FieldInfo) -> Any:
     label, about = text(field.title or name.replace("_", " ").capitalize()), text(field.description or "")
+    kept: dict[str, Any] = {"key": key, "persist_state": "session"}  # the form is away while a run goes on
     if "enum" in schema:
         options = schema["enum"]
-        return st.selectbox(label, options, index=options.index(field.default), key=key, help=about)
+        return st.selectbox(label, options, index=options.index(field.default), help=about, **kept)
     if schema.get("type") == "boolean":
-        return st.toggle(label, value=field.default, key=key, help=about)
+        return st.toggle(label, value=field.default, help=about, **kept)
+    about = f"{about} {_range(schema)}"
     if schema.get("type") == "integer":
         low, high = schema.get("minimum"), schema.get("maximum")
-        return st.number_input(label, low, high, value=field.default, step=1, key=key, help=f"{about} {_range(schema)}")
-    low, high = _limits(schema)
-    return st.number_input(
-        label,
-        low,
-        high,
-        value=float(field.default),
-        step=step(field.default),
-        format="%g",
-        key=key,
-        help=f"{about} {_range(schema)}",
-    )
+        return st.number_input(label, low, high, value=field.default, step=1, help=about, **kept)
+    least, most = _limits(schema)
+    value = float(field.default)
+    return st.number_input(label, least, most, value=value, step=step(value), format="%g", help=about, **kept)
 
 
 def _limits(schema: dict[str, Any]) -> tuple[float | None, float | None]:

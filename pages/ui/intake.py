@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import streamlit as st
-from engine.services.library import LibraryService, UploadedFile
 
+from engine.services.library import LibraryService, UploadedFile
 from engine.types import ImportResult, Job
 from pages.ui import keys
 from pages.ui.failures import shown
@@ -75,6 +75,7 @@ def _rejected(result: ImportResult) -> None:
     shown_of = f"The first {len(result.rejected)} of {result.rows_rejected:,} rows that were set aside"
     if len(result.rejected) == result.rows_rejected:
         shown_of = "The rows that were set aside"
+    in_order = sorted(result.rejected, key=lambda row: (row.file, row.line))
     with st.expander(shown_of, icon=":material/rule:"):
-        rows = [{"File": row.file, "Line": row.line, "Reason": row.reason} for row in result.rejected]
+        rows = [{"File": row.file, "Line": row.line, "Reason": row.reason} for row in in_order]
         st.dataframe(rows, hide_index=True, alt="File, line and reason of each row that was set aside")

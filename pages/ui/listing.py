@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 COUNTS = (12, 24, 48, 96)
 RANKINGS = {"ranker": "Best for this user", "rating": "Predicted rating"}
 EARLIEST, LATEST = 1874, 2100
+TITLE = 40
 
 
 def filters(library: LibraryService) -> dict[str, Any]:
@@ -58,7 +59,7 @@ def tell_change(answer: Recommendations) -> None:
         st.session_state[keys.RANKS] = None
         return
     rated = [item for item in last.items if item.movie_id == receipt.movie_id] if last else []
-    told = f"Rated {text(rated[0].title if rated else receipt.movie_id)} {receipt.rating:g}."
+    told = f"Rated {text(shortened(rated[0].title if rated else receipt.movie_id))} {receipt.rating:g}."
     if receipt.predicted_before is not None and receipt.predicted_after is not None:
         told += f" Predicted {receipt.predicted_before:.2f} before, {receipt.predicted_after:.2f} now."
     if last is not None and last.user_id == answer.user_id:
@@ -66,6 +67,11 @@ def tell_change(answer: Recommendations) -> None:
         st.session_state[keys.RANKS] = before
         told += " " + changed(before, answer)
     st.toast(told, icon=":material/star:", duration="long")
+
+
+def shortened(title: str) -> str:
+    """A title that leaves a toast room for what it has to say."""
+    return title if len(title) <= TITLE else title[: TITLE - 1].rstrip() + "…"
 
 
 def ranks_without(answer: Recommendations, movie_id: str) -> dict[str, int]:

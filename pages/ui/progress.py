@@ -6,8 +6,9 @@ from collections.abc import Callable
 
 import streamlit as st
 
-from engine.services import Services
+from engine.services import Services, current
 from engine.types import Job, TrainingStatus
+from pages.ui.failures import shown
 from pages.ui.moments import duration
 from pages.ui.plain import text
 
@@ -38,7 +39,11 @@ def live(draw: Callable[[], bool], *, going: bool) -> None:
     """
 
     def part() -> None:
-        if not draw() and going:
+        goes_on = True
+        with shown():
+            current()
+            goes_on = draw()
+        if going and not goes_on:
             st.rerun()
 
     st.fragment(part, run_every=EVERY_S if going else None)()

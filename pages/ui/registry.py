@@ -24,13 +24,14 @@ MOST_REASON = 500
 def table(versions: Sequence[VersionSummary]) -> VersionSummary:
     """Every version, newest first; returns the selected one, at first the one that serves."""
     serving = next((n for n, version in enumerate(versions) if version.active), 0)
+    st.subheader("All versions", anchor=False)
     picked = st.dataframe(
         [_row(version) for version in versions],
         hide_index=True,
         on_select="rerun",
         selection_mode="single-row",
         key=keys.VERSION,
-        column_config={"Version": st.column_config.NumberColumn(width="small")},
+        column_config={"Version": st.column_config.NumberColumn(width=75)},
         alt="Model versions, newest first",
     )
     st.caption("Select a version to see its details or to let it serve.")

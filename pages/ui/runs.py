@@ -31,7 +31,7 @@ def table(history: Sequence[TrainingStatus]) -> int | None:
         on_select="rerun",
         selection_mode="single-row",
         key=keys.RUN,
-        column_config={"Run": st.column_config.NumberColumn(width="small")},
+        column_config={"Run": st.column_config.NumberColumn(width=60), "Epochs": st.column_config.TextColumn(width=90)},
         alt="Training runs, newest first",
     )
     st.caption("Select a run to see its chart and its metrics.")
@@ -48,7 +48,7 @@ def _row(run: TrainingStatus) -> dict[str, object]:
         "State": STATES[run.state],
         "Model": run.model,
         "Version": "–" if run.version is None else str(run.version),
-        "Epochs": f"{run.epoch} of {run.epochs}",
+        "Epochs": f"{run.epoch}/{run.epochs}",
         "RMSE": metric("rmse"),
         "NDCG@10": metric("ndcg_at_k"),
         "Took": took(run.started_at, run.ended_at),

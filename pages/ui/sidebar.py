@@ -6,17 +6,15 @@ import streamlit as st
 
 from engine.services import Services
 from pages.ui import progress
-from pages.ui.failures import shown
 
 
 def sidebar(services: Services) -> None:
     """Draw the state of Marquee; it follows what goes on by itself."""
 
     def state() -> bool:
-        with shown():
-            _version(services)
-            _going(services)
-            _notices(services)
+        _version(services)
+        _going(services)
+        _notices(services)
         return progress.expecting(services)
 
     progress.live(state, going=progress.expecting(services))

@@ -21,7 +21,8 @@ PAGES = {"overview": "", "recommend": "recommend?user=1", "training": "training"
 THEMES = ("light", "dark")
 WIDTHS = (1280, 390)
 HEIGHT, TALLEST = 900, 6000
-README = {"overview": ("light", 960), "recommend": ("dark", 1120)}
+README = {"overview": ("", "light", 980), "recommend": ("recommend?user=40", "dark", 1420)}
+README_WIDTH = 1440
 
 
 def visitor(browser: Browser, theme: str, width: int) -> Page:
@@ -36,11 +37,11 @@ def visitor(browser: Browser, theme: str, width: int) -> Page:
     return context.new_page()
 
 
-def show(page: Page, url: str, name: str) -> None:
+def show(page: Page, url: str, path: str) -> None:
     """Open a page; on Recommend also the reason for the first movie."""
-    page.goto(f"{url}/{PAGES[name]}")
+    page.goto(f"{url}/{path}")
     settled(page)
-    if name == "recommend":
+    if path.startswith("recommend"):
         page.get_by_text("Why recommended").first.click()
         page.get_by_test_id("stVegaLiteChart").locator("svg").first.wait_for()
         page.get_by_test_id("stMain").evaluate("main => main.scrollTo(0, 0)")
@@ -59,9 +60,9 @@ def take(browser: Browser, url: str, folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     for theme in THEMES:
         for width in WIDTHS:
-            for name in PAGES:
+            for name, path in PAGES.items():
                 page = visitor(browser, theme, width)
-                show(page, url, name)
+                show(page, url, path)
                 whole(page, width)
                 page.screenshot(path=folder / f"{name}-{theme}-{width}.png")
                 page.context.close()
@@ -70,10 +71,10 @@ def take(browser: Browser, url: str, folder: Path) -> None:
 def take_for_readme(browser: Browser, url: str, folder: Path) -> None:
     """One picture of each page that the README shows."""
     folder.mkdir(parents=True, exist_ok=True)
-    for name, (theme, height) in README.items():
-        page = visitor(browser, theme, WIDTHS[0])
-        page.set_viewport_size({"width": WIDTHS[0], "height": height})
-        show(page, url, name)
+    for name, (path, theme, height) in README.items():
+        page = visitor(browser, theme, README_WIDTH)
+        page.set_viewport_size({"width": README_WIDTH, "height": height})
+        show(page, url, path)
         page.screenshot(path=folder / f"{name}.png")
         page.context.close()
 

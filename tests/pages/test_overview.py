@@ -52,7 +52,7 @@ def test_the_demo_import_is_followed_to_its_result(visit: Open) -> None:
     held.library.end()
     intact(at.run())
     assert "1,200 ratings added" in at.success[0].value
-    assert at.dataframe[0].value["Line"].tolist() == [7, 12]
+    assert at.dataframe[0].value["Line"].tolist() == [12, 7]
 
 
 def test_an_import_can_be_cancelled(visit: Open) -> None:

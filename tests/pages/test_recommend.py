@@ -9,7 +9,7 @@ import pytest
 from engine.errors import InvalidRating, NotReady
 from pages.ui import keys
 from pages.ui.charts import share_rows
-from pages.ui.listing import changed, ranks_without
+from pages.ui.listing import TITLE, changed, ranks_without, shortened
 from pages.ui.stars import accepted
 from tests.pages import fakes
 from tests.pages.conftest import Open, intact, rate, unfold, words
@@ -140,3 +140,9 @@ def test_stars_are_told_their_scale_and_label(visit: Open) -> None:
     data = json.loads(star.proto.json)
     assert data["label"] == "Rate Toy Story"
     assert (data["low"], data["high"], data["stars"], data["unit"]) == (0.5, 5.0, 5, 1.0)
+
+
+def test_a_long_title_leaves_the_toast_room() -> None:
+    assert len(shortened(fakes.LONG)) == TITLE
+    assert shortened(fakes.LONG).endswith("…")
+    assert shortened("Heat") == "Heat"

@@ -81,3 +81,15 @@ def test_a_failed_run_says_why(visit: Open) -> None:
 @pytest.mark.parametrize(("default", "expected"), [(0.01, 0.005), (0.1, 0.05), (1.0, 0.5), (0.0, 0.1)])
 def test_a_step_suits_its_value(default: float, expected: float) -> None:
     assert forms.step(default) == pytest.approx(expected)
+
+
+def test_what_was_filled_in_is_kept_while_a_run_goes_on(visit: Open) -> None:
+    held = fakes.loaded()
+    at = visit("training.py", held)
+    at.number_input(key=keys.hyperparameter("svd", "factors")).set_value(20)
+    at.selectbox(key=keys.ACTIVATION).set_value("always")
+    press(at, "Start training")
+    press(at, "Cancel this run")
+    intact(at.run())
+    assert at.number_input(key=keys.hyperparameter("svd", "factors")).value == 20
+    assert at.selectbox(key=keys.ACTIVATION).value == "always"

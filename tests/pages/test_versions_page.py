@@ -25,7 +25,7 @@ def test_versions_are_listed_with_the_one_that_serves(visit: Open) -> None:
     table = at.dataframe[0].value
     assert table["Version"].tolist() == [2, 1, 3]
     assert table["State"].tolist() == ["● Serves", "Ready", "Damaged"]
-    assert at.subheader[0].value == "Version 2"
+    assert at.subheader[1].value == "Version 2"
     assert "0.8655 to 0.8809" in words(at)
     assert "Chosen by hand." in words(at)
 
