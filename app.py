@@ -20,6 +20,7 @@ from starlette.routing import Mount
 
 from engine.runtime import build
 from engine.settings import Settings
+from pages.ui.failures import unexpected
 from sidecar.app import create_api
 from sidecar.security import SecurityMiddleware, is_loopback, key_of
 
@@ -48,6 +49,7 @@ app = st.App(
     SHELL,
     lifespan=lifespan,
     routes=[Mount("/api", create_api(settings))],
+    on_script_error=unexpected,
     middleware=[Middleware(SecurityMiddleware, settings=settings)],
 )
 

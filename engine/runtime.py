@@ -7,13 +7,6 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from store.database import Database
-from store.jobs import JobStore
-from store.models import MLModelManager
-from store.notices import NoticeStore
-from store.ratings import RatingStore
-from store.runs import RunStore
-
 from engine.errors import MarqueeError
 from engine.services import Services, use
 from engine.services.library import LibraryService
@@ -21,6 +14,12 @@ from engine.services.serving import ServingService
 from engine.services.training import TrainingService
 from engine.services.versions import VersionService
 from engine.settings import Settings
+from store.database import Database
+from store.jobs import JobStore
+from store.models import MLModelManager
+from store.notices import NoticeStore
+from store.ratings import RatingStore
+from store.runs import RunStore
 
 log = logging.getLogger(__name__)
 

@@ -18,9 +18,9 @@ def cards(services: Services, answer: Recommendations) -> None:
     """The list as a grid that fits the window."""
     if not answer.items:
         st.info("No movie is left that fits. Widen the filters above.", icon=":material/filter_alt_off:")
-    grid = st.grid(min_column_width=CARD_WIDTH, border=True)
+    grid = st.grid(min_column_width=CARD_WIDTH)
     for item in answer.items:
-        with grid.cell():
+        with grid.cell(), st.container(border=True):  # its own border: an open neighbour does not stretch it
             st.fragment(card)(services, answer.user_id, item)
 
 

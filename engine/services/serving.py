@@ -133,12 +133,19 @@ class ServingService:
             if user < snapshot.data.n_users:
                 rows = snapshot.data.by_user.of(int(user))
                 state.learner.update_user_embedding(int(user), snapshot.data.items[rows], snapshot.data.ratings[rows])
+        self._warm(state)
         with self._lock:
             # What was rated while the state was being built; few, and nobody can rate during it.
             for user in self._ratings.users_changed_since(snapshot.revision):
                 self._fold_from_store(state, int(user))
             self._state = state
         log.info("version %d serves %d users and %d movies", version, snapshot.data.n_users, snapshot.data.n_movies)
+
+    def _warm(self, state: ServingState) -> None:
+        """Make one list before anybody asks, so that compiled code is loaded and nobody waits for it."""
+        if state.data.n_movies:
+            user = self._listener(state, next(iter(state.users), ""))
+            self._annotate(state, user, top(user.scores, 1), user.scores)
 
     def _fold_from_store(self, state: ServingState, user: int) -> None:
         stored = self._ratings.user_ratings(user)
