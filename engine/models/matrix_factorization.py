@@ -13,9 +13,12 @@ from surprise import SVD
 
 from engine.dataset.interactions import Float32, Int32, Interactions
 from engine.models.base import Arrays, ModelConfig, RatingModel, Vector
+from engine.models.prefetch import prefetch
 
 INITIAL_SPREAD = 0.1  # standard deviation of the first factors, as in Surprise
-LANES = 32  # float32 factors the compiled loop takes in one stride; rows are padded to it while training
+LANES = 8  # float32 factors in one vector register; rows are padded to it while training
+LINE = 16  # float32 factors in one cache line
+AHEAD = 3  # ratings to look ahead for the rows that are needed next
 
 
 class MatrixFactorizationConfig(ModelConfig):
@@ -66,6 +69,9 @@ def _epoch(
     zero = pu.dtype.type(0)
     squared = 0.0
     for n in range(len(ratings)):
+        next_movie = np.intp(movies[min(n + AHEAD, len(ratings) - 1)])
+        for f in range(0, pu.shape[1], LINE):
+            prefetch(qi, next_movie, f)  # type: ignore[call-arg]  # Numba supplies the first argument
         u, i = users[n], movies[n]
         dot = zero
         for f in range(pu.shape[1]):
