@@ -7,7 +7,7 @@ import math
 import time
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
-from threading import RLock
+from threading import Lock, RLock
 
 import numpy as np
 from numpy.typing import NDArray
@@ -96,7 +96,8 @@ class ServingService:
         self._models = models
         self._settings = settings
         self._clock = clock
-        self._lock = RLock()
+        self._building = RLock()  # held while a state is made and swapped in; taken before the lock, never after it
+        self._lock = Lock()  # held while a rating is written and learned, and for the moment of a swap
         self._state: ServingState | None = None
 
     # -- the version that serves -------------------------------------------------------------------------------------
@@ -110,35 +111,47 @@ class ServingService:
 
         Without any version nothing serves, which is no error: the first training changes it.
         """
-        try:
-            stored = self._models.load_model()
-        except NotStored:
-            with self._lock:
+        with self._building:
+            try:
+                stored = self._models.load_model()
+            except NotStored:
                 self._state = None
-            return
-        bundle = VersionBundle.from_arrays(stored.record.kind, stored.record.config, stored.arrays)
-        self.serve(stored.record.version, bundle, stored.record.data["revision"])
+                return
+            bundle = VersionBundle.from_arrays(stored.record.kind, stored.record.config, stored.arrays)
+            self.serve(stored.record.version, bundle, stored.record.data["revision"])
 
     def refresh(self) -> None:
         """Take in what an import changed, with the version that serves already."""
-        state = self._state
-        if state is not None:
-            self.serve(state.version, state.bundle, self._models.get_version(state.version).data["revision"])
+        with self._building:
+            state = self._state
+            if state is not None:
+                self.serve(state.version, state.bundle, self._models.get_version(state.version).data["revision"])
 
     def serve(self, version: int, bundle: VersionBundle, learned: int) -> None:
-        """Build the next state beside the current one, then swap. ``learned``: the revision the version knows."""
-        snapshot = load_snapshot(self._ratings, self._settings.scale)
-        state = ServingState.build(version, bundle, snapshot.data, snapshot.revision)
-        for user in self._ratings.users_changed_since(learned):
-            if user < snapshot.data.n_users:
-                rows = snapshot.data.by_user.of(int(user))
-                state.learner.update_user_embedding(int(user), snapshot.data.items[rows], snapshot.data.ratings[rows])
-        self._warm(state)
-        with self._lock:
-            # What was rated while the state was being built; few, and nobody can rate during it.
-            for user in self._ratings.users_changed_since(snapshot.revision):
-                self._fold_from_store(state, int(user))
-            self._state = state
+        """Build the next state beside the current one, then swap; the ledger has the last word on who serves.
+
+        Args:
+            version: what is to serve; nothing happens where another one was activated meanwhile.
+            bundle: the version's models.
+            learned: the revision of the store that the version has learned.
+        """
+        with self._building:
+            if self._models.active_version() != version:
+                return
+            snapshot = load_snapshot(self._ratings, self._settings.scale)
+            state = ServingState.build(version, bundle, snapshot.data, snapshot.revision)
+            for user in self._ratings.users_changed_since(learned):
+                if user < snapshot.data.n_users:
+                    rows = snapshot.data.by_user.of(int(user))
+                    state.learner.update_user_embedding(
+                        int(user), snapshot.data.items[rows], snapshot.data.ratings[rows]
+                    )
+            self._warm(state)
+            with self._lock:
+                # What was rated while the state was being built; few, and nobody can rate during it.
+                for user in self._ratings.users_changed_since(snapshot.revision):
+                    self._fold_from_store(state, int(user))
+                self._state = state
         log.info("version %d serves %d users and %d movies", version, snapshot.data.n_users, snapshot.data.n_movies)
 
     def _warm(self, state: ServingState) -> None:
@@ -149,7 +162,8 @@ class ServingService:
 
     def _fold_from_store(self, state: ServingState, user: int) -> None:
         stored = self._ratings.user_ratings(user)
-        state.learner.update_user_embedding(user, stored.movies, stored.ratings)
+        inside = stored.movies < state.data.n_movies  # the rest an import has just brought; its end refreshes
+        state.learner.update_user_embedding(user, stored.movies[inside], stored.ratings[inside])
         if user >= state.data.n_users:
             state.users[self._ratings.user_ids()[user]] = user
 
@@ -174,6 +188,7 @@ class ServingService:
         if not (math.isfinite(rating) and low <= rating <= high):
             raise InvalidRating(f"A rating lies between {low:g} and {high:g}; {rating:g} does not.")
         started = time.perf_counter()
+        self._know(movie_id)
         with self._lock:
             try:
                 change = self._ratings.put_rating(user_id, movie_id, rating, int(self._clock()))
@@ -183,12 +198,16 @@ class ServingService:
         elapsed = (time.perf_counter() - started) * 1000
         return RatingReceipt(user_id, movie_id, rating, change.previous, before, after, after is not None, elapsed)
 
+    def _know(self, movie_id: str) -> None:
+        """Take in a movie that an import still going has just brought."""
+        state = self._state
+        if state is not None and movie_id not in state.movies and self._ratings.movie_key(movie_id) is not None:
+            self.refresh()
+
     def _learn(self, user_id: str, user: int, movie: int, rating: float) -> tuple[float | None, float | None]:
         """Fold the user in; the prediction for the movie before and after. The lock is held."""
-        if self._state is not None and movie >= self._state.data.n_movies:
-            self.refresh()  # a movie that an import still going has just brought
         state = self._state
-        if state is None:
+        if state is None or movie >= state.data.n_movies:
             return None, None
         column = np.array([movie], np.int32)
         rating_model = state.bundle.rating

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from threading import Thread
+from threading import Event, Thread
+from typing import Any
 
 import numpy as np
 import pytest
 
 from engine.errors import InvalidInput, InvalidRating, NotReady, UnknownMovie
 from engine.runtime import Runtime, build
+from engine.services import serving as module
 from engine.services.serving import ServingService
 from engine.settings import Settings
 from store.ratings import RatingStore
+from store.records import MovieRow
 from tests.engine.services.conftest import QUICK, fill, finished
 
 
@@ -202,3 +205,49 @@ def test_switching_versions(trained: Runtime) -> None:
     assert active is not None
     assert (active.version, active.activated_by) == (2, "ann")
     assert [line.version for line in versions.ledger()] == [2, 1, 2, 1]
+
+
+def test_an_import_that_ends_during_a_switch_does_not_bring_the_old_version_back(
+    trained: Runtime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A refresh that read version 1 is held while version 2 is activated; version 2 must serve in the end."""
+    serving, training = trained.services.serving, trained.services.training
+    second = finished(trained, training.train_model("svd", QUICK | {"seed": 3}, "never")).version
+    assert second == 2
+    reading, release = Event(), Event()
+    load = module.load_snapshot
+
+    def held(*args: Any) -> Any:
+        reading.set()
+        assert release.wait(30)
+        return load(*args)
+
+    monkeypatch.setattr(module, "load_snapshot", held)
+    refresh = Thread(target=serving.refresh)
+    refresh.start()
+    assert reading.wait(30)
+    switch = Thread(target=trained.services.versions.activate, args=(2,))
+    switch.start()
+    release.set()
+    for thread in (refresh, switch):
+        thread.join()
+    assert serving.active_version() == 2
+
+
+def test_a_version_that_was_replaced_while_it_was_saved_does_not_serve(trained: Runtime) -> None:
+    serving = trained.services.serving
+    finished(trained, trained.services.training.train_model("svd", QUICK, "always"))
+    trained.services.versions.activate(1)
+    bundle = serving._state.bundle  # type: ignore[union-attr]
+    serving.serve(2, bundle, 0)
+    assert serving.active_version() == 1
+
+
+def test_a_movie_that_an_import_has_just_brought_can_be_rated(trained: Runtime) -> None:
+    serving = trained.services.serving
+    RatingStore(trained.database).add_movies([MovieRow("brand new", "Brand new", 2026, ("War",))])
+    receipt = serving.rate("u1", "brand new", 5)
+    assert receipt.embedding_updated
+    assert "brand new" not in [item.movie_id for item in serving.recommend("u1", 100).items]
+    assert "brand new" in [item.movie_id for item in serving.recommend("u2", 100).items]
+    assert serving.explain("u2", "brand new").text
