@@ -19,7 +19,8 @@ from typing import IO, Any, TypeVar
 import pysqlite3.dbapi2 as sqlite
 from alembic import command
 from alembic.config import Config
-from sqlalchemy import Connection, Engine, Executable, Table, create_engine, event, select
+from alembic.util.exc import CommandError
+from sqlalchemy import URL, Connection, Engine, Executable, Table, create_engine, event, select
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import ConnectionPoolEntry
 
@@ -81,25 +82,15 @@ class Database:
             raise StoreError(
                 f"MARQUEE_DATABASE_URL is {url!r}, but must name a file, such as sqlite:///var/marquee.db."
             )
-        path = Path(url.removeprefix("sqlite:///")).absolute()
-        path.parent.mkdir(parents=True, exist_ok=True)
+        path = Path(url.removeprefix("sqlite:///")).resolve()  # one lock, whatever links lead to the file
         lock = _only_one(path)
-        engine = create_engine(
-            f"sqlite:///{path}",
-            module=sqlite,
-            pool_size=20,
-            max_overflow=40,
-            json_serializer=lambda value: json.dumps(value, allow_nan=False),
-        )
-        event.listen(engine, "connect", _prepare)
-        event.listen(engine, "begin", _begin)
-        database = cls(engine, path, clock, lock)
+        database = cls(_engine(path), path, clock, lock)
         try:
             database._migrate()
-        except DBAPIError as error:
-            engine.dispose()
+        except BaseException:
+            database._engine.dispose()
             lock.close()
-            raise StoreError(f"{path} is not a store of Marquee, or it is damaged: {error}") from error
+            raise
         database._writer.start()
         database.identity = database.write(_identity)
         return database
@@ -109,10 +100,18 @@ class Database:
 
     def _migrate(self) -> None:
         config = Config()
-        config.set_main_option("script_location", str(MIGRATIONS))
-        with self._engine.connect().execution_options(**WRITER) as connection, connection.begin():
-            config.attributes["connection"] = connection
-            command.upgrade(config, "head")
+        config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
+        try:
+            with self._engine.connect().execution_options(**WRITER) as connection, connection.begin():
+                config.attributes["connection"] = connection
+                command.upgrade(config, "head")
+        except CommandError as error:
+            raise StoreError(f"{self.path} was written by a newer Marquee, which this one can't read.") from error
+        except DBAPIError as error:
+            told = _translate(error)
+            if told is not error:
+                raise told from error
+            raise StoreError(f"{self.path} is not a store of Marquee, or it is damaged: {error.orig}") from error
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
@@ -157,8 +156,11 @@ class Database:
 
     def check(self) -> list[str]:
         """What SQLite's integrity check finds; empty when the file is sound."""
-        with self.read() as connection:
-            found = [row[0] for row in connection.exec_driver_sql("PRAGMA integrity_check")]
+        try:
+            with self.read() as connection:
+                found = [row[0] for row in connection.exec_driver_sql("PRAGMA integrity_check")]
+        except DBAPIError as error:  # so damaged that the check itself gives up
+            found = [str(error.orig)]
         return [] if found == ["ok"] else found
 
     def close(self) -> None:
@@ -178,16 +180,18 @@ class Database:
         with self._engine.connect().execution_options(**WRITER) as connection:
             while (pending := self._queue.get()[2]) is not None:
                 self._run(connection, pending)
-        with self._engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-            connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
+        try:
+            with self._engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+                connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
+        except DBAPIError as error:
+            log.warning("the log stays beside the store and is folded into it at the next start: %s", error.orig)
 
     def _run(self, connection: Connection, pending: _Write) -> None:
         try:
-            # After an error this rolls back only where SQLite has not done so itself, as it does when the disk is full:
-            # the driver asks `in_transaction` first.
             with connection.begin():
                 result = pending.work(connection)
         except BaseException as error:  # noqa: BLE001  # handed to whoever waits for the write
+            _undo(connection)
             pending.future.set_exception(_translate(error))
         else:
             pending.future.set_result(result)
@@ -203,13 +207,44 @@ class _Write:
 
 def _only_one(path: Path) -> IO[bytes]:
     """Keep a second process out: it would not know what this one holds in memory. The lock ends with the process."""
-    lock = path.with_name(path.name + ".lock").open("wb")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        lock = path.with_name(path.name + ".lock").open("wb")
+    except OSError as error:
+        raise StoreError(f"{path} can't be opened: {error.strerror}. Set MARQUEE_DATABASE_URL.") from error
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError as error:
         lock.close()
         raise StoreError(f"Another Marquee has {path} open. Stop it first, or set MARQUEE_DATABASE_URL.") from error
     return lock
+
+
+def _engine(path: Path) -> Engine:
+    engine = create_engine(
+        URL.create("sqlite", database=str(path)),  # not as text, where ? and % mean something
+        module=sqlite,
+        pool_size=20,
+        max_overflow=40,
+        json_serializer=lambda value: json.dumps(value, allow_nan=False),
+    )
+    event.listen(engine, "connect", _prepare)
+    event.listen(engine, "begin", _begin)
+    return engine
+
+
+def _undo(connection: Connection) -> None:
+    """Leave no transaction open after an error, or the next one could not begin.
+
+    SQLAlchemy does not roll back where the commit itself fails; where the disk is full, SQLite may have done so.
+    """
+    driver: Any = connection.connection.driver_connection
+    try:
+        if driver.in_transaction:
+            driver.rollback()
+    except sqlite.Error:
+        log.exception("the writer's connection is broken and is made anew")
+        connection.invalidate()
 
 
 def _translate(error: BaseException) -> BaseException:
@@ -227,7 +262,7 @@ def _prepare(connection: Any, _: ConnectionPoolEntry) -> None:
     cursor = connection.cursor()
     for name, value in PRAGMAS.items():
         cursor.execute(f"PRAGMA {name} = {value}")
-        found = cursor.execute(f"PRAGMA {name}").fetchone()[0]
+        (found,) = cursor.execute(f"PRAGMA {name}").fetchone() or (None,)
         if found != value:
             raise StoreError(f"SQLite did not take the setting {name} = {value} (it says {found}).")
     cursor.close()

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -60,3 +61,10 @@ def fill(store: RatingStore, n_users: int = 20, seed: int = 0) -> tuple[np.ndarr
     store.add_users([f"u{n}" for n in range(n_users)])
     store.add_ratings(*columns)
     return columns
+
+
+def wait_until(condition: Callable[[], bool]) -> None:
+    """Ask again and again, for ten seconds at most."""
+    deadline = time.monotonic() + 10
+    while not condition():
+        assert time.monotonic() < deadline, "it did not happen"

@@ -6,6 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 from threading import Event, Thread
+from typing import Any
 
 import pysqlite3.dbapi2 as sqlite
 import pytest
@@ -19,6 +20,7 @@ from store.errors import StoreClosed, StoreError, StoreFull, UnsafeSQLite
 from store.ratings import RatingStore
 from store.records import MovieRow
 from store.schema import meta, metadata, users
+from tests.store.conftest import wait_until
 
 
 @pytest.mark.parametrize("version", [(3, 40, 1), (3, 51, 2), (3, 50, 6), (3, 44, 5), (3, 45, 0), (3, 7, 0)])
@@ -30,6 +32,24 @@ def test_an_sqlite_that_loses_data_is_refused(version: tuple[int, ...]) -> None:
 @pytest.mark.parametrize("version", [(3, 51, 3), (3, 53, 4), (3, 50, 7), (3, 44, 6), (4, 0, 0)])
 def test_a_safe_sqlite_is_taken(version: tuple[int, ...]) -> None:
     check_version(version)
+
+
+def test_a_store_is_not_opened_with_an_sqlite_that_loses_data(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sqlite, "sqlite_version_info", (3, 40, 1))
+    with pytest.raises(UnsafeSQLite, match=r"SQLite 3\.40\.1 can lose ratings"):
+        Database.open(url)
+    assert not Path(url.removeprefix("sqlite:///")).parent.exists()
+
+
+@pytest.mark.parametrize(("name", "value"), [("journal_mode", "wal2"), ("no_such_setting", 1)])
+def test_a_setting_that_sqlite_does_not_take_is_told(
+    url: str, monkeypatch: pytest.MonkeyPatch, name: str, value: object
+) -> None:
+    monkeypatch.setitem(PRAGMAS, name, value)
+    with pytest.raises(StoreError, match=f"did not take the setting {name}"):
+        Database.open(url)
+    monkeypatch.undo()
+    Database.open(url).close()
 
 
 def test_the_settings_hold_on_every_connection(database: Database) -> None:
@@ -44,6 +64,14 @@ def test_the_settings_hold_on_every_connection(database: Database) -> None:
 def test_the_migrations_make_the_schema_of_the_tables(database: Database) -> None:
     with database.read() as connection:
         assert compare_metadata(MigrationContext.configure(connection), metadata) == []
+
+
+def test_a_store_of_a_newer_marquee_is_refused_and_left_alone(url: str, database: Database) -> None:
+    database.write(lambda connection: connection.exec_driver_sql("UPDATE alembic_version SET version_num = '9999'"))
+    database.close()
+    for _ in range(2):  # the second time shows that the first let go of the file
+        with pytest.raises(StoreError, match="newer Marquee"):
+            Database.open(url)
 
 
 def test_opening_again_keeps_everything(url: str, database: Database) -> None:
@@ -80,6 +108,25 @@ def test_a_second_process_is_kept_out(url: str, database: Database) -> None:
     Database.open(url).close()
 
 
+def test_a_link_leads_to_the_same_store(url: str, database: Database) -> None:
+    link = database.path.with_name("link.db")
+    link.symlink_to(database.path)
+    with pytest.raises(StoreError, match="Another Marquee"):
+        Database.open(f"sqlite:///{link}")
+
+
+@pytest.mark.parametrize("name", ["what?.db", "100%20.db", "a#b.db", "two words.db", "café.db"])
+def test_the_file_has_the_name_that_was_asked_for(tmp_path: Path, name: str) -> None:
+    Database.open(f"sqlite:///{tmp_path}/{name}").close()
+    assert sorted(path.name for path in tmp_path.iterdir()) == [name, f"{name}.lock"]
+
+
+def test_a_folder_that_cannot_be_made_is_told(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(StoreError, match="can't be opened"):
+        Database.open(f"sqlite:///{tmp_path}/file/test.db")
+
+
 def test_what_a_write_raises_undoes_it_and_is_raised(database: Database) -> None:
     def work(connection: Connection) -> None:
         connection.execute(users.insert().values(id=0, external_id="u", revision=0))
@@ -114,8 +161,7 @@ def test_urgent_writes_go_before_bulk_ones_that_wait(database: Database) -> None
         )
         thread.start()
         threads.append(thread)
-        while database._queue.qsize() == before:
-            pass
+        wait_until(lambda before=before: database._queue.qsize() > before)
     release.set()
     for thread in threads:
         thread.join()
@@ -128,13 +174,59 @@ def test_a_write_inside_a_write_is_refused(database: Database) -> None:
 
 
 def test_closing_finishes_what_waits_and_refuses_the_rest(database: Database) -> None:
-    database.write(lambda connection: connection.execute(meta.insert().values(name="x", value="y")))
-    database.close()
-    database.close()
+    held, release = Event(), Event()
+
+    def hold(_: Connection) -> None:
+        held.set()
+        assert release.wait(10)
+
+    threads = [Thread(target=database.write, args=(hold,))]
+    threads[0].start()
+    assert held.wait(10)
+    done: list[int] = []
+    for n in range(3):
+        threads.append(Thread(target=database.write, args=(lambda _, n=n: done.append(n),)))
+        threads[-1].start()
+        wait_until(lambda n=n: database._queue.qsize() > n)
+    closing = Thread(target=database.close)
+    closing.start()
+    wait_until(lambda: database._closed)
     with pytest.raises(StoreClosed):
         database.write(lambda connection: None)
+    release.set()
+    for thread in (*threads, closing):
+        thread.join()
+    assert done == [0, 1, 2]
+    database.close()
     with pytest.raises(StoreClosed), database.read():
         pass
+    assert not database.path.with_name("test.db-wal").exists()
+
+
+def test_a_commit_that_fails_leaves_the_writer_able_to_write(database: Database) -> None:
+    """SQLAlchemy does not roll back after one, and the next transaction could not begin."""
+
+    def fails_late(connection: Connection) -> None:
+        connection.exec_driver_sql("PRAGMA defer_foreign_keys = ON")
+        connection.exec_driver_sql("INSERT INTO ratings VALUES (1, 2, 3.0, 4)")
+
+    with pytest.raises(IntegrityError):
+        database.write(fails_late)
+    database.write(lambda connection: connection.execute(meta.insert().values(name="after", value="fine")))
+    with database.read() as connection:
+        assert connection.exec_driver_sql("SELECT count(*) FROM ratings").scalar() == 0
+
+
+def test_a_broken_connection_is_replaced(database: Database) -> None:
+    def breaks(connection: Connection) -> None:
+        driver: Any = connection.connection.driver_connection
+        driver.close()
+        connection.execute(meta.insert().values(name="never", value="written"))
+
+    with pytest.raises(Exception, match="closed database"):
+        database.write(breaks)
+    database.write(lambda connection: connection.execute(meta.insert().values(name="after", value="fine")))
+    assert database.check() == []
 
 
 def test_a_full_disk_is_told_as_such_and_the_store_goes_on(database: Database) -> None:
