@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -66,23 +67,40 @@ class EvaluationService:
     """Judges models. Lists are drawn from the whole catalogue, without what the user rated in training."""
 
     def calculate_rmse(self, model: RatingModel, test: Interactions) -> float:
-        """Root mean squared error of the predicted ratings, in rating units."""
+        """Root mean squared error of the predicted ratings, in rating units.
+
+        Raises:
+            InvalidInput: the test part is empty.
+        """
+        _check(test, 1)
         return float(np.sqrt(np.mean(_errors(model, test) ** 2)))
 
     def calculate_precision_at_k(
         self, model: RatingModel, train: Interactions, test: Interactions, k: int = 10
     ) -> float:
-        """Mean over users of the part of a list of k that is relevant."""
-        return float(metrics.precision(_lists(score_by(model, train), train, test, k).hits).mean())
+        """Mean over users of the part of a list of k that is relevant.
+
+        Raises:
+            InvalidInput: k is not positive, or no test rating is relevant.
+        """
+        return float(metrics.precision(_some_lists(model, train, test, k).hits).mean())
 
     def calculate_recall_at_k(self, model: RatingModel, train: Interactions, test: Interactions, k: int = 10) -> float:
-        """Mean over users of the part of the relevant movies that a list of k holds."""
-        lists = _lists(score_by(model, train), train, test, k)
+        """Mean over users of the part of the relevant movies that a list of k holds.
+
+        Raises:
+            InvalidInput: k is not positive, or no test rating is relevant.
+        """
+        lists = _some_lists(model, train, test, k)
         return float(metrics.recall(lists.hits, lists.relevant).mean())
 
     def calculate_coverage(self, model: RatingModel, train: Interactions, test: Interactions, k: int = 10) -> float:
-        """The part of the catalogue that occurs in any list of k."""
-        return metrics.coverage(_lists(score_by(model, train), train, test, k).movies, train.n_movies)
+        """The part of the catalogue that occurs in any list of k.
+
+        Raises:
+            InvalidInput: k is not positive, or no test rating is relevant.
+        """
+        return metrics.coverage(_some_lists(model, train, test, k).movies, train.n_movies)
 
     def generate_report(
         self,
@@ -94,8 +112,9 @@ class EvaluationService:
         score_user: ScoreUser | None = None,
         calibration: Calibration | None = None,
         seed: int = 0,
+        split: str = "as given",
     ) -> EvaluationReport:
-        """Everything at once.
+        """Everything at once. Without a relevant test rating there are no list metrics.
 
         Args:
             model: predicts ratings.
@@ -105,21 +124,22 @@ class EvaluationService:
             score_user: the scores that order a user's list; by default the model's predicted ratings.
             calibration: adds ``interval_coverage``, the part of test ratings inside their 90% interval.
             seed: start of the bootstrap's random numbers.
+            split: how the test part was chosen, in words, for the protocol.
 
         Raises:
             InvalidInput: the test part is empty, or k is not positive.
         """
-        if not len(test) or k < 1:
-            raise InvalidInput("There is nothing to evaluate on: the test part is empty or k is below 1.", field="k")
+        _check(test, k)
         lists = _lists(score_user or score_by(model, train), train, test, k)
         errors = _errors(model, test)
         inside = None if calibration is None else _inside(calibration, model, train, test)
         found = _rating_metrics(test, errors, inside, np.ones(len(test), bool), seed)
         per_user = lists.per_user()
         if len(lists.users):
-            found |= {name: _mean(values, seed) for name, values in per_user.items()}
+            found |= _means(per_user, seed)
             found |= _catalogue_metrics(lists, train, seed)
         protocol = {
+            "split": split,
             "k": k,
             "relevant_from": _relevant_from(test),
             "train_ratings": len(train),
@@ -139,6 +159,24 @@ def score_by(model: RatingModel, data: Interactions) -> ScoreUser:
     return lambda user: model.predict_indices(np.full(len(movies), user, np.int32), movies)
 
 
+def _check(test: Interactions, k: int) -> None:
+    if k < 1:
+        raise InvalidInput(f"k is {k}, but lists need at least 1 place.", field="k")
+    if not len(test):
+        raise InvalidInput("There is nothing to evaluate on: the test part is empty.", field="test")
+
+
+def _some_lists(model: RatingModel, train: Interactions, test: Interactions, k: int) -> _Lists:
+    """The lists of predicted ratings, at least one of them."""
+    _check(test, k)
+    lists = _lists(score_by(model, train), train, test, k)
+    if not len(lists.users):
+        raise InvalidInput(
+            f"There are no lists to judge: no test rating is {_relevant_from(test):g} or higher.", field="test"
+        )
+    return lists
+
+
 def _relevant_from(data: Interactions) -> float:
     low, high = data.scale
     return low + RELEVANT_FROM * (high - low)
@@ -154,11 +192,14 @@ def _lists(score_user: ScoreUser, train: Interactions, test: Interactions, k: in
     users = np.flatnonzero(relevant)
     movies = np.full((len(users), k), -1, np.int64)
     hits = np.zeros((len(users), k), bool)
-    for row, user in enumerate(users):
-        listed = top(score_user(int(user)), k, drop=train.items[train.by_user.of(int(user))])
-        rows = test.by_user.of(int(user))
+    wanted = np.zeros(train.n_movies, bool)  # by this user; one array for all of them
+    for row, user in enumerate(users.tolist()):
+        listed = top(score_user(user), k, drop=train.items[train.by_user.of(user)])
+        rows = test.by_user.of(user)
+        wanted[test.items[rows]] = liked[rows]
         movies[row, : len(listed)] = listed
-        hits[row, : len(listed)] = np.isin(listed, test.items[rows][liked[rows]])
+        hits[row, : len(listed)] = wanted[listed]
+        wanted[test.items[rows]] = False
     return _Lists(users, movies, hits, relevant[users])
 
 
@@ -178,42 +219,45 @@ def _rating_metrics(
     """RMSE, MAE and the coverage of intervals over some rows of the test part; nothing without a row."""
     if not rows.any():
         return {}
+    columns = {"rmse": errors**2, "mae": np.abs(errors)}
+    if inside is not None:
+        columns["interval_coverage"] = inside.astype(np.float64)
     users = test.users[rows]
     counts = np.bincount(users, minlength=test.n_users).astype(np.float64)
     present = counts > 0
-
-    def over_users(values: NDArray[np.float64]) -> tuple[float, float, float]:
-        sums = np.bincount(users, weights=values[rows], minlength=test.n_users)[present]
-        low, high = metrics.bootstrap(sums.astype(np.float64), counts[present], seed=seed)
-        return float(values[rows].mean()), low, high
-
+    sums = [np.bincount(users, weights=values[rows], minlength=test.n_users)[present] for values in columns.values()]
+    shared = np.repeat(counts[present, None], len(columns), axis=1)
+    lows, highs = metrics.bootstrap(np.column_stack(sums), shared, seed=seed)
     found = {
-        "rmse": MetricValue(*(float(np.sqrt(value)) for value in over_users(errors**2))),
-        "mae": MetricValue(*over_users(np.abs(errors))),
+        name: MetricValue(float(values[rows].mean()), float(low), float(high))
+        for (name, values), low, high in zip(columns.items(), lows, highs, strict=True)
     }
-    if inside is not None:
-        found["interval_coverage"] = MetricValue(*over_users(inside.astype(np.float64)))
-    return found
+    mse = found["rmse"]
+    return found | {"rmse": MetricValue(math.sqrt(mse.value), math.sqrt(mse.low), math.sqrt(mse.high))}
 
 
-def _mean(values: NDArray[np.float64], seed: int) -> MetricValue:
-    low, high = metrics.bootstrap(values, np.ones(len(values)), seed=seed)
-    return MetricValue(float(values.mean()), low, high)
+def _means(per_user: dict[str, NDArray[np.float64]], seed: int) -> dict[str, MetricValue]:
+    table = np.column_stack(list(per_user.values()))
+    lows, highs = metrics.bootstrap(table, np.ones_like(table), seed=seed)
+    return {
+        name: MetricValue(float(values.mean()), float(low), float(high))
+        for (name, values), low, high in zip(per_user.items(), lows, highs, strict=True)
+    }
 
 
 def _catalogue_metrics(lists: _Lists, train: Interactions, seed: int) -> dict[str, MetricValue]:
     """Measures of the lists as a whole. Coverage and Gini count distinct movies, so their draws are of whole lists."""
-    found = {
-        "novelty": _mean(metrics.novelty(lists.movies, train.movie_counts, train.n_users), seed),
-        "diversity": _mean(metrics.diversity(lists.movies, train.movies.genres), seed),
-    }
+    per_user = {"novelty": metrics.novelty(lists.movies, train.movie_counts, train.n_users)}
+    if train.movies.genre_names:  # without any genre, lists would seem to be all alike
+        per_user["diversity"] = metrics.diversity(lists.movies, train.movies.genres)
+    found = _means(per_user, seed)
     rng = np.random.default_rng(seed)
     draws = [lists.movies[rng.integers(0, len(lists.movies), len(lists.movies))] for _ in range(200)]
     for name, measure in (("coverage", metrics.coverage), ("gini", metrics.gini)):
         value = measure(lists.movies, train.n_movies)
         spread = np.array([measure(draw, train.n_movies) for draw in draws])
         # Drawing with replacement repeats lists, which shifts these two; the spread around its own mean is kept.
-        low, high = value + np.quantile(spread - spread.mean(), [0.025, 0.975])
+        low, high = np.clip(value + np.quantile(spread - spread.mean(), [0.025, 0.975]), 0, 1)
         found[name] = MetricValue(value, float(low), float(high))
     return found
 
@@ -234,7 +278,7 @@ def _segments(
         found[name] = _rating_metrics(test, errors, inside, group[test.users] == place, seed)
         chosen = group[lists.users] == place
         if chosen.any():
-            found[name] |= {metric: _mean(values[chosen], seed) for metric, values in per_user.items()}
+            found[name] |= _means({metric: values[chosen] for metric, values in per_user.items()}, seed)
     order = np.argsort(-train.movie_counts, kind="stable")
     head = np.zeros(train.n_movies, bool)
     head[order[: int(np.ceil(HEAD * train.n_movies))]] = True

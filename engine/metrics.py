@@ -16,6 +16,8 @@ Bools = NDArray[np.bool_]
 Ints = NDArray[Any]
 Floats = NDArray[np.float64]
 
+DRAWN_AT_ONCE = 1 << 20  # users that a bootstrap draws in one step, which bounds its memory
+
 
 def precision(hits: Bools) -> Floats:
     """float64[n_users]: relevant places over k."""
@@ -60,7 +62,9 @@ def ndcg(hits: Bools, relevant: Ints) -> Floats:
 
 def coverage(lists: Ints, n_movies: int) -> float:
     """The part of the catalogue that occurs in any list; ``lists`` holds movie indices, -1 for no movie."""
-    return len(np.unique(lists[lists >= 0])) / n_movies
+    listed = np.zeros(n_movies, bool)
+    listed[lists[lists >= 0]] = True
+    return float(listed.mean())
 
 
 def novelty(lists: Ints, movie_counts: Ints, n_users: int) -> Floats:
@@ -108,23 +112,32 @@ def _divide(sums: NDArray[Any], counts: NDArray[Any]) -> Floats:
 
 def bootstrap(
     numerators: Floats, denominators: Floats, *, seed: int, samples: int = 1000, level: float = 0.95
-) -> tuple[float, float]:
-    """The percentile interval of ``sum(numerators) / sum(denominators)`` when users are drawn anew with replacement.
+) -> tuple[Floats, Floats]:
+    """Percentile intervals of ``sum(numerators) / sum(denominators)`` when users are drawn anew with replacement.
 
     Efron and Tibshirani 1993, "An introduction to the bootstrap", chapter 13. Users, not ratings, are drawn: ratings of
     one user are not independent.
 
     Args:
-        numerators: float64[n_users], such as a sum of squared errors, or a metric of one list.
-        denominators: float64[n_users], such as a count of ratings, or 1.
+        numerators: float64[n_users, m], such as sums of squared errors, or m metrics of one list.
+        denominators: float64[n_users, m], such as counts of ratings, or 1.
         seed: start of the random numbers.
-        samples: how many times to draw.
+        samples: how many times to draw; all m columns share the draws.
         level: the part of the samples inside the interval.
+
+    Returns:
+        float64[m] twice: the lower and the upper ends.
     """
     rng = np.random.default_rng(seed)
-    draws = np.empty(samples)
-    for n in range(samples):
-        users = rng.integers(0, len(numerators), len(numerators))
-        draws[n] = numerators[users].sum() / denominators[users].sum()
-    low, high = np.quantile(draws, [(1 - level) / 2, (1 + level) / 2])
-    return float(low), float(high)
+    users, columns = numerators.shape
+    both = np.hstack([numerators, denominators])
+    draws = np.empty((samples, 2 * columns))
+    step = max(1, DRAWN_AT_ONCE // users)
+    for first in range(0, samples, step):
+        part = draws[first : first + step]
+        drawn = rng.integers(0, users, (len(part), users)) + np.arange(len(part))[:, None] * users
+        # How often each draw holds each user: the sums of all draws are then one product of matrices.
+        times = np.bincount(drawn.ravel(), minlength=drawn.size).reshape(drawn.shape)
+        part[:] = times.astype(np.float64) @ both
+    low, high = np.quantile(draws[:, :columns] / draws[:, columns:], [(1 - level) / 2, (1 + level) / 2], axis=0)
+    return low, high

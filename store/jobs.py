@@ -30,9 +30,10 @@ class JobStore:
         return self._database.insert(jobs, row, urgent=True)
 
     def update(self, job_id: int, progress: float, message: str, result: dict[str, Any] | None = None) -> None:
-        """How far a job is (0..1) and what it does now; it counts as running from here."""
+        """How far a job is (0..1) and what it does now; it counts as running from here, unless it has ended."""
         values = {"state": "running", "progress": progress, "message": message, "result": result}
-        self._set(job_id, values)
+        going = update(jobs).where(jobs.c.job_id == job_id, jobs.c.ended_at.is_(None))
+        self._database.execute(going.values(values), urgent=True)
 
     def finish(
         self,
@@ -50,7 +51,8 @@ class JobStore:
             "message": message,
             "ended_at": self._database.clock(),
         }
-        self._set(job_id, values | ({"progress": 1.0} if state == "succeeded" else {}))
+        values |= {"progress": 1.0} if state == "succeeded" else {}
+        self._database.execute(update(jobs).where(jobs.c.job_id == job_id).values(values), urgent=True)
 
     def get(self, job_id: int) -> JobRecord:
         """One job.
@@ -75,7 +77,3 @@ class JobStore:
         values = {"state": "failed", "error": reason, "ended_at": self._database.clock()}
         left = update(jobs).where(jobs.c.state.in_(("queued", "running"))).values(values)
         return self._database.execute(left)
-
-    def _set(self, job_id: int, values: dict[str, Any]) -> None:
-        statement = update(jobs).where(jobs.c.job_id == job_id).values(values)
-        self._database.execute(statement, urgent=True)

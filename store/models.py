@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import logging
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -10,16 +9,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from sqlalchemy import Connection, Select, func, select, update
+from sqlalchemy.exc import DBAPIError
 
 from store.database import Database
 from store.errors import DamagedVersion, NotStored, StoreError
+from store.model_arrays import read_arrays, remove_arrays, save_array, seal
 from store.notices import NoticeStore
 from store.records import Activation, ActivationRecord, StoredModel, VersionRecord
-from store.schema import activations, model_arrays, model_chunks, model_versions
+from store.schema import activations, model_arrays, model_versions
 
 log = logging.getLogger(__name__)
 
-CHUNK_BYTES = 4 * 2**20  # a longer row would hold the write lock for too long
 LOWER_IS_BETTER = frozenset({"rmse", "mae"})
 
 OnCommit = Callable[[Connection, int], None]
@@ -80,49 +80,43 @@ class MLModelManager:
             "created_at": self._database.clock(),
         }
         version = self._database.insert(model_versions, row)
-        for name, array in arrays.items():
-            self._save_array(version, name, np.asarray(array))
 
         def publish(connection: Connection) -> None:
-            self._set_state(connection, version, "ready")
+            ready = {"state": "ready", "digest": seal(connection, version)}
+            connection.execute(update(model_versions).where(model_versions.c.version == version).values(ready))
             if activate is not None:
                 self._enter(connection, version, activate)
             if on_commit is not None:
                 on_commit(connection, version)
 
-        self._database.write(publish)
+        try:
+            for name, array in arrays.items():
+                save_array(self._database, version, name, np.asarray(array))
+            self._database.write(publish)
+        except BaseException:
+            self._give_up(version)
+            raise
         return version
 
-    def _save_array(self, version: int, name: str, array: NDArray[Any]) -> None:
-        if array.dtype.kind not in "biuf":
-            raise StoreError(f"The array {name} is of type {array.dtype}; only numbers and booleans can be stored.")
-        shape = list(array.shape)
-        little = np.ascontiguousarray(array.astype(array.dtype.newbyteorder("<"), copy=False)).reshape(-1)
-        content = little.view(np.uint8).tobytes()
-        row = {
-            "version": version,
-            "name": name,
-            "dtype": little.dtype.str,
-            "shape": shape,
-            "sha256": hashlib.sha256(content).hexdigest(),
-            "size": len(content),
-        }
-        self._database.insert(model_arrays, row)
-        for position, start in enumerate(range(0, len(content), CHUNK_BYTES)):
-            chunk = {"version": version, "name": name, "position": position}
-            self._database.insert(model_chunks, chunk | {"data": content[start : start + CHUNK_BYTES]})
+    def _give_up(self, version: int) -> None:
+        try:
+            self._discard(version)
+        except (StoreError, DBAPIError) as error:  # the first error is the one to tell
+            log.warning("what was saved of version %d is removed at the next start: %s", version, error)
 
     def recover(self) -> int:
         """Remove what a stopped process was still saving; returns how many versions that was."""
         with self._database.read() as connection:
-            left = list(
-                connection.execute(select(model_versions.c.version).where(model_versions.c.state == "saving")).scalars()
-            )
+            saving = select(model_versions.c.version).where(model_versions.c.state == "saving")
+            left = list(connection.execute(saving).scalars())
         for version in left:
-            self._remove_arrays(version)
-            gone = update(model_versions).where(model_versions.c.version == version).values(state="deleted")
-            self._database.execute(gone)
+            self._discard(version)
         return len(left)
+
+    def _discard(self, version: int) -> None:
+        """Take a version away that nobody ever saw; SQLite does not give its number again."""
+        remove_arrays(self._database, version)
+        self._database.execute(model_versions.delete().where(model_versions.c.version == version))
 
     # -- loading -----------------------------------------------------------------------------------------------------
 
@@ -160,36 +154,33 @@ class MLModelManager:
         return [first, *(one for one in dict.fromkeys(served + ready) if one in ready and one != first)]
 
     def _load(self, version: int) -> StoredModel:
-        record = self.get_version(version)
-        if record.state == "deleted":
-            raise NotStored(f"Version {version} was deleted.")
-        with self._database.read() as connection:
-            rows = connection.execute(select(model_arrays).where(model_arrays.c.version == version)).all()
+        with self._database.read() as connection:  # one state of the store: a version deleted meanwhile is still whole
+            record = _record(connection, version)
+            if record.state == "deleted":
+                raise NotStored(f"Version {version} was deleted.")
             try:
-                arrays = {row.name: _read_array(connection, row) for row in rows}
+                return StoredModel(record, read_arrays(connection, version))
             except DamagedVersion as error:
                 damage = error
-            else:
-                return StoredModel(record, arrays)
-        self._mark_damaged(record, str(damage))
+        self._mark_damaged(version, str(damage))
         raise damage
 
-    def _mark_damaged(self, record: VersionRecord, reason: str) -> None:
-        if record.state == "damaged":
-            return
+    def _mark_damaged(self, version: int, reason: str) -> None:
+        intact = model_versions.c.version == version, model_versions.c.state == "ready"
 
         def work(connection: Connection) -> None:
-            self._set_state(connection, record.version, "damaged")
-            text = f"{reason} It can't serve any more; an intact version takes its place."
-            self._notices.add_in(connection, "error", "versions", text, {"version": record.version})
+            if connection.execute(update(model_versions).where(*intact).values(state="damaged")).rowcount:
+                text = f"{reason} It can't serve any more; an intact version takes its place."
+                self._notices.add_in(connection, "error", "versions", text, {"version": version})
 
-        self._database.write(work)
+        self._database.write(work, urgent=True)
 
     # -- the registry ------------------------------------------------------------------------------------------------
 
     def list_versions(self) -> list[VersionRecord]:
         """Every version that was ever saved whole, newest first."""
-        return self._records(select(model_versions).where(model_versions.c.state != "saving"))
+        with self._database.read() as connection:
+            return _records(connection, select(model_versions).where(model_versions.c.state != "saving"))
 
     def get_version(self, version: int) -> VersionRecord:
         """One version.
@@ -197,10 +188,8 @@ class MLModelManager:
         Raises:
             NotStored: there is no such version.
         """
-        found = self._records(select(model_versions).where(model_versions.c.version == version))
-        if not found or found[0].state == "saving":
-            raise NotStored(f"There is no version {version}.")
-        return found[0]
+        with self._database.read() as connection:
+            return _record(connection, version)
 
     def get_best_model(self, metric: str, *, higher_is_better: bool | None = None) -> VersionRecord:
         """The intact version with the best value of a metric; of equal ones the newest.
@@ -218,16 +207,6 @@ class MLModelManager:
             raise NotStored(f"No version has the metric {metric!r}.")
         return min(having, key=lambda one: (sign * one.metrics[metric]["value"], -one.version))
 
-    def _records(self, statement: Select[Any]) -> list[VersionRecord]:
-        size = select(func.coalesce(func.sum(model_arrays.c.size), 0)).where(
-            model_arrays.c.version == model_versions.c.version
-        )
-        with self._database.read() as connection:
-            rows = connection.execute(
-                statement.add_columns(size.scalar_subquery().label("size")).order_by(model_versions.c.version.desc())
-            )
-            return [VersionRecord(**row._mapping) for row in rows]
-
     def delete_version(self, version: int) -> None:
         """Give up a version's arrays; its record and its lines in the ledger stay.
 
@@ -235,29 +214,16 @@ class MLModelManager:
             NotStored: there is no such version.
             StoreError: it is the active one.
         """
-        self.get_version(version)
 
         def work(connection: Connection) -> None:
+            _record(connection, version)
             if _active(connection) == version:
                 raise StoreError(f"Version {version} serves now and can't be deleted. Activate another one first.")
-            self._set_state(connection, version, "deleted")
+            gone = update(model_versions).where(model_versions.c.version == version).values(state="deleted")
+            connection.execute(gone)
 
         self._database.write(work)
-        self._remove_arrays(version)
-
-    def _remove_arrays(self, version: int) -> None:
-        """Chunk by chunk, so that nobody waits for long."""
-        with self._database.read() as connection:
-            columns = model_chunks.c.name, model_chunks.c.position
-            chunks = connection.execute(select(*columns).where(model_chunks.c.version == version)).all()
-        for name, position in chunks:
-            one = (
-                model_chunks.delete()
-                .where(model_chunks.c.version == version)
-                .where(model_chunks.c.name == name, model_chunks.c.position == position)
-            )
-            self._database.execute(one)
-        self._database.execute(model_arrays.delete().where(model_arrays.c.version == version))
+        remove_arrays(self._database, version)
 
     # -- the ledger --------------------------------------------------------------------------------------------------
 
@@ -273,17 +239,14 @@ class MLModelManager:
             NotStored: there is no such version.
             StoreError: it is damaged or deleted.
         """
-        self.get_version(version)
 
         def work(connection: Connection) -> None:
-            state = connection.execute(
-                select(model_versions.c.state).where(model_versions.c.version == version)
-            ).scalar_one()
-            if state != "ready":
-                raise StoreError(f"Version {version} is {state}, so it can't serve.")
+            record = _record(connection, version)
+            if record.state != "ready":
+                raise StoreError(f"Version {version} is {record.state}, so it can't serve.")
             self._enter(connection, version, Activation(actor, reason))
 
-        self._database.write(work)
+        self._database.write(work, urgent=True)
 
     def rollback(self, *, actor: str, reason: str) -> int:
         """Let the version serve that served before the active one and is still intact; returns its number.
@@ -303,7 +266,7 @@ class MLModelManager:
             self._enter(connection, found, Activation(actor, reason))
             return int(found)
 
-        return self._database.write(work)
+        return self._database.write(work, urgent=True)
 
     def ledger(self, limit: int = 100) -> list[ActivationRecord]:
         """Which version served from when, who or what activated it and why; newest first."""
@@ -315,9 +278,6 @@ class MLModelManager:
         row = {"version": version, "activated_at": self._database.clock()}
         connection.execute(activations.insert().values(row | {"actor": activation.actor, "reason": activation.reason}))
 
-    def _set_state(self, connection: Connection, version: int, state: str) -> None:
-        connection.execute(update(model_versions).where(model_versions.c.version == version).values(state=state))
-
 
 def _active(connection: Connection) -> int | None:
     return connection.execute(
@@ -325,14 +285,18 @@ def _active(connection: Connection) -> int | None:
     ).scalar()
 
 
-def _read_array(connection: Connection, row: Any) -> NDArray[Any]:
-    """One array, checked. It is read into its final place, and can't be written to."""
-    wanted = select(model_chunks.c.data).where(model_chunks.c.version == row.version, model_chunks.c.name == row.name)
-    content = bytearray()
-    for (chunk,) in connection.execute(wanted.order_by(model_chunks.c.position)):
-        content += chunk
-    if len(content) != row.size or hashlib.sha256(content).hexdigest() != row.sha256:
-        raise DamagedVersion(f"Version {row.version} is damaged: its array {row.name} is not what was saved.")
-    array = np.frombuffer(content, np.dtype(row.dtype)).reshape(row.shape)
-    array.flags.writeable = False
-    return array
+def _record(connection: Connection, version: int) -> VersionRecord:
+    found = _records(connection, select(model_versions).where(model_versions.c.version == version))
+    if not found or found[0].state == "saving":
+        raise NotStored(f"There is no version {version}.")
+    return found[0]
+
+
+def _records(connection: Connection, statement: Select[Any]) -> list[VersionRecord]:
+    """Newest first, each with the size of its arrays."""
+    size = select(func.coalesce(func.sum(model_arrays.c.size), 0)).where(
+        model_arrays.c.version == model_versions.c.version
+    )
+    sized = statement.add_columns(size.scalar_subquery().label("size"))
+    rows = connection.execute(sized.order_by(model_versions.c.version.desc()))
+    return [VersionRecord(**row._mapping) for row in rows]

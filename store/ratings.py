@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import logging
-import shutil
-import zipfile
 from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
-from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
@@ -15,14 +11,13 @@ from numpy.typing import NDArray
 from sqlalchemy import Connection, func, select, update
 from sqlalchemy.dialects.sqlite import insert
 
+from store.cache import RatingCache
 from store.database import Database
 from store.errors import NotStored
 from store.records import Added, Counts, Keys, MovieRow, RatingArrays, RatingChange
 from store.schema import genres, meta, movie_genres, movies, ratings, users
 
 T = TypeVar("T")
-
-log = logging.getLogger(__name__)
 
 CHUNK = 20_000  # rows a bulk transaction: about 50 ms, the longest that a single rating then waits
 
@@ -36,6 +31,11 @@ GROUPED = (
     "SELECT user_id, count(*), group_concat(movie_id), group_concat(rating), group_concat(rated_at) "
     "FROM ratings GROUP BY user_id ORDER BY user_id"
 )
+OF_USERS = (
+    "SELECT user_id, movie_id, rating, rated_at FROM ratings WHERE user_id IN (SELECT value FROM json_each(?)) "
+    "ORDER BY user_id, movie_id LIMIT ?"
+)
+MOST_RENEWED = 20_000  # rows that are put into cached arrays one by one; where more changed, all are read at once
 
 
 class RatingStore:
@@ -181,14 +181,37 @@ class RatingStore:
     # -- reading -----------------------------------------------------------------------------------------------------
 
     def load(self) -> RatingArrays:
-        """All ratings, sorted by user and movie; from the cache beside the database where that is of this revision."""
-        cache = _Cache(self._database)
-        revision = self.revision()
-        found = cache.load(revision)
+        """All ratings, sorted by user and movie.
+
+        From the cache beside the database, with the users whose ratings changed since it was written read anew; where
+        these are many, or there is no cache, everything is read and cached.
+        """
+        cache = RatingCache(self._database)
+        cached = cache.load(self.revision())
+        found = None if cached is None else self._renew(cached)
         if found is None:
             found = self._load_rows()
             cache.save(found)
         return found
+
+    def _renew(self, cached: RatingArrays) -> RatingArrays | None:
+        """The cached arrays with the changed users' rows put in place; None where too many changed."""
+        with self._database.read() as connection:
+            revision = _revision(connection)
+            if revision == cached.revision:
+                return cached
+            changed = list(connection.execute(select(users.c.id).where(users.c.revision > cached.revision)).scalars())
+            rows = connection.exec_driver_sql(OF_USERS, (str(changed), MOST_RENEWED + 1)).all()
+        if len(rows) > MOST_RENEWED:
+            return None
+        fresh = np.array(rows, dtype=np.float64).reshape(-1, 4)
+        kept = ~np.isin(cached.users, changed)
+        old: tuple[NDArray[Any], ...] = (cached.users, cached.movies, cached.ratings, cached.rated_at)
+        columns = []
+        for place, column in enumerate(old):
+            columns.append(np.concatenate([column[kept], fresh[:, place].astype(column.dtype)]))
+        order = np.argsort(columns[0], kind="stable")  # rows of one user are together already, in order of movie
+        return RatingArrays(columns[0][order], columns[1][order], columns[2][order], columns[3][order], revision)
 
     def _load_rows(self) -> RatingArrays:
         keys: list[int] = []
@@ -269,45 +292,6 @@ class RatingStore:
             tables = users, movies, ratings
             found = [connection.execute(select(func.count()).select_from(table)).scalar_one() for table in tables]
         return Counts(*found)
-
-
-class _Cache:
-    """The ratings as one file of arrays beside the database: rebuilt whenever it is missing, old or damaged."""
-
-    def __init__(self, database: Database) -> None:
-        self._folder = database.path.with_name(database.path.name + ".cache")
-        self._name = f"ratings-{database.identity}"
-
-    def load(self, revision: int) -> RatingArrays | None:
-        path = self._folder / f"{self._name}-{revision}.npz"
-        try:
-            with np.load(path, allow_pickle=False) as stored:
-                return RatingArrays(stored["users"], stored["movies"], stored["ratings"], stored["rated_at"], revision)
-        except FileNotFoundError:
-            return None
-        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
-            log.warning("the cache of ratings is damaged and is made anew: %s", error)
-            return None
-
-    def save(self, arrays: RatingArrays) -> None:
-        """Write under another name, then rename: a crash leaves the old file or the new one."""
-        try:
-            self._folder.mkdir(exist_ok=True)
-            fresh = self._folder / f"{self._name}-{arrays.revision}.tmp"
-            with fresh.open("wb") as file:
-                np.savez(
-                    file, users=arrays.users, movies=arrays.movies, ratings=arrays.ratings, rated_at=arrays.rated_at
-                )
-            final = fresh.with_suffix(".npz")
-            fresh.replace(final)
-            self._forget(but=final)
-        except OSError as error:
-            log.warning("the cache of ratings could not be written: %s", error)
-
-    def _forget(self, but: Path) -> None:
-        for path in self._folder.glob("ratings-*"):
-            if path != but:
-                shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
 
 
 def _batches(rows: Sequence[T]) -> Iterator[Sequence[T]]:

@@ -95,7 +95,7 @@ class ActivationRecord:
 
 @dataclass(frozen=True, slots=True)
 class VersionRecord:
-    """A model version without its arrays; ``size`` in bytes."""
+    """A model version without its arrays; ``size`` in bytes, ``digest`` is SHA-256 over what describes all arrays."""
 
     version: int
     kind: str
@@ -108,6 +108,7 @@ class VersionRecord:
     run_id: int | None
     note: str
     created_at: float
+    digest: str | None
     size: int
 
 

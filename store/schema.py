@@ -83,6 +83,7 @@ model_versions = Table(
     Column("run_id", Integer, ForeignKey("training_runs.run_id")),
     Column("note", Text, nullable=False),
     Column("created_at", Float, nullable=False),
+    Column("digest", Text),
     CheckConstraint("state in ('saving', 'ready', 'damaged', 'deleted')", name="version_state"),
     sqlite_autoincrement=True,
 )

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 import pytest
 from sklearn.metrics import mean_absolute_error, root_mean_squared_error
 
-from engine import metrics
-from engine.calibration import Calibration
 from engine.dataset.interactions import Interactions
 from engine.dataset.splitting import Split, hold_out, split_by_user_time
 from engine.errors import InvalidInput
@@ -98,15 +96,65 @@ def test_an_empty_test_part_is_refused(model: MatrixFactorizationModel, split: S
         EvaluationService().generate_report(model, split.train, split.test.subset(np.zeros(0, int)))
 
 
-def test_bootstrap_intervals_hold_the_mean_as_often_as_they_say() -> None:
-    """Of 300 samples of 60 users, 95% intervals miss the true mean in about 15; with 99.9% certainty in 3 to 34."""
-    rng = np.random.default_rng(0)
-    missed = 0
-    for seed in range(300):
-        values = rng.exponential(1.0, 60)
-        low, high = metrics.bootstrap(values, np.ones(60), seed=seed, samples=400)
-        missed += not low <= 1.0 <= high
-    assert 3 <= missed <= 34
+@pytest.mark.parametrize("k", [0, -1])
+def test_lists_without_a_place_are_refused(model: MatrixFactorizationModel, split: Split, k: int) -> None:
+    with pytest.raises(InvalidInput, match="at least 1 place") as refused:
+        EvaluationService().generate_report(model, split.train, split.test, k)
+    assert refused.value.field == "k"
+
+
+def test_without_a_relevant_rating_there_are_errors_but_no_lists(model: MatrixFactorizationModel, split: Split) -> None:
+    disliked = split.test.subset(split.test.ratings < 3)
+    service = EvaluationService()
+    report = service.generate_report(model, split.train, disliked)
+    assert set(report.metrics) == {"rmse", "mae"}
+    assert report.protocol["users_with_lists"] == 0
+    measures = service.calculate_precision_at_k, service.calculate_recall_at_k, service.calculate_coverage
+    for measure in measures:
+        with pytest.raises(InvalidInput, match=r"no test rating is 3\.875 or higher"):
+            measure(model, split.train, disliked)
+
+
+def test_no_rmse_of_nothing(model: MatrixFactorizationModel, split: Split) -> None:
+    with pytest.raises(InvalidInput, match="empty"):
+        EvaluationService().calculate_rmse(model, split.test.subset(np.zeros(0, int)))
+
+
+def test_equal_scores_stand_in_the_order_of_their_index(model: MatrixFactorizationModel, split: Split) -> None:
+    """With one score for all movies a list is the first k that the user has not rated."""
+    report = EvaluationService().generate_report(
+        model, split.train, split.test, 3, score_user=lambda _: np.zeros(80, np.float32)
+    )
+    hits = []
+    for user in report.users.tolist():
+        seen = split.train.items[split.train.by_user.of(user)]
+        listed = np.setdiff1d(np.arange(80), seen)[:3]
+        rows = split.test.by_user.of(user)
+        hits.append(np.isin(listed, split.test.items[rows][split.test.ratings[rows] >= 4]).mean())
+    assert report.per_user["precision_at_k"].tolist() == pytest.approx(hits)
+
+
+def test_lists_longer_than_the_catalogue_end_with_it(model: MatrixFactorizationModel, split: Split) -> None:
+    """Every movie that is left is listed, so everything relevant is found."""
+    report = EvaluationService().generate_report(model, split.train, split.test, 200)
+    assert report.metrics["recall_at_k"].value == 1
+    assert report.metrics["coverage"].value == 1
+
+
+def test_without_genres_nothing_is_said_of_diversity(model: MatrixFactorizationModel, split: Split) -> None:
+    bare = replace(split.train.movies, genres=np.zeros((80, 0), bool), genre_names=())
+    report = EvaluationService().generate_report(model, replace(split.train, movies=bare), split.test)
+    assert "diversity" not in report.metrics
+    assert "novelty" in report.metrics
+
+
+def test_the_protocol_is_json_and_says_how_it_was_measured(model: MatrixFactorizationModel, split: Split) -> None:
+    report = EvaluationService().generate_report(model, split.train, split.test, seed=7, split="last fifth by time")
+    said = json.loads(json.dumps(report.protocol, allow_nan=False))
+    assert said == report.protocol
+    assert said["split"] == "last fifth by time"
+    assert (said["k"], said["relevant_from"], said["seed"]) == (10, 3.875, 7)
+    assert (said["train_ratings"], said["test_ratings"]) == (len(split.train), len(split.test))
 
 
 def test_nothing_of_the_test_part_reaches_what_is_learned(small: Interactions) -> None:
@@ -132,59 +180,3 @@ def test_nothing_of_the_test_part_reaches_what_is_learned(small: Interactions) -
         assert np.array_equal(array, learned[1][name]), name
     assert lists[0] == lists[1]
     assert errors[0] != errors[1]
-
-
-class TestCalibration:
-    """On errors whose size depends on user and movie, as it does in life."""
-
-    @staticmethod
-    def draw(n: int, seed: int) -> tuple[Any, ...]:
-        rng = np.random.default_rng(seed)
-        users, movies = rng.choice([5, 50, 300], n), rng.choice([2, 20, 100], n)
-        actual = rng.uniform(1, 5, n)
-        spread = 0.3 + 0.8 * (users < 20) + 0.3 * (movies < 5)
-        predicted = np.clip(actual + rng.normal(0, 1, n) * spread, 0.5, 5)
-        return predicted.astype(np.float32), actual.astype(np.float32), users, movies
-
-    def test_intervals_cover_what_they_promise_in_every_group(self) -> None:
-        calibration = Calibration.fit(*self.draw(20_000, 0), (0.5, 5.0))
-        assert calibration is not None
-        predicted, actual, users, movies = self.draw(40_000, 1)
-        low, high = calibration.interval(predicted, users, movies)
-        inside = (actual >= low) & (actual <= high)
-        assert 0.88 <= inside.mean() <= 0.92
-        for count in (5, 50, 300):
-            assert 0.87 <= inside[users == count].mean() <= 0.93
-        assert (low >= 0.5).all()
-        assert (high <= 5).all()
-        assert (low <= predicted).all()
-        assert (predicted <= high).all()
-
-    def test_wider_where_less_is_known(self) -> None:
-        calibration = Calibration.fit(*self.draw(20_000, 0), (0.5, 5.0))
-        assert calibration is not None
-        assert calibration.widths[0, 0] > calibration.widths[2, 2]
-
-    def test_small_groups_take_their_parents_width(self) -> None:
-        predicted, actual, users, _ = self.draw(3000, 2)
-        movies = np.where(np.arange(3000) < 10, 2, 100)
-        calibration = Calibration.fit(predicted, actual, users, movies, (0.5, 5.0))
-        assert calibration is not None
-        assert calibration.widths[0, 0] == calibration.widths[0, 1]
-
-    def test_too_few_errors_promise_nothing(self) -> None:
-        assert Calibration.fit(*self.draw(49, 0), (0.5, 5.0)) is None
-
-    def test_the_quantile_is_the_finite_sample_one(self) -> None:
-        """Of 99 errors 1..99 at 90%: the ceil(100 * 0.9) = 90th smallest."""
-        actual = np.arange(1, 100, dtype=np.float32)
-        fitted = Calibration.fit(np.zeros(99, np.float32), actual, np.full(99, 50), np.full(99, 50), (0.0, 100.0))
-        assert fitted is not None
-        assert (fitted.widths == 90).all()
-
-    def test_round_trip_through_arrays(self) -> None:
-        calibration = Calibration.fit(*self.draw(2000, 0), (0.5, 5.0))
-        assert calibration is not None
-        again = Calibration.from_arrays(calibration.arrays())
-        assert np.array_equal(again.widths, calibration.widths)
-        assert (again.scale, again.level) == (calibration.scale, calibration.level)

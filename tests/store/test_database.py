@@ -10,8 +10,6 @@ from typing import Any
 
 import pysqlite3.dbapi2 as sqlite
 import pytest
-from alembic.autogenerate import compare_metadata
-from alembic.migration import MigrationContext
 from sqlalchemy import Connection
 from sqlalchemy.exc import IntegrityError
 
@@ -19,7 +17,7 @@ from store.database import PRAGMAS, Database, _translate, check_version
 from store.errors import StoreClosed, StoreError, StoreFull, UnsafeSQLite
 from store.ratings import RatingStore
 from store.records import MovieRow
-from store.schema import meta, metadata, users
+from store.schema import meta, users
 from tests.store.conftest import wait_until
 
 
@@ -59,19 +57,6 @@ def test_the_settings_hold_on_every_connection(database: Database) -> None:
     with database.read() as one, database.read() as two:
         assert settings(one) == settings(two) == PRAGMAS
     assert database.write(settings) == PRAGMAS
-
-
-def test_the_migrations_make_the_schema_of_the_tables(database: Database) -> None:
-    with database.read() as connection:
-        assert compare_metadata(MigrationContext.configure(connection), metadata) == []
-
-
-def test_a_store_of_a_newer_marquee_is_refused_and_left_alone(url: str, database: Database) -> None:
-    database.write(lambda connection: connection.exec_driver_sql("UPDATE alembic_version SET version_num = '9999'"))
-    database.close()
-    for _ in range(2):  # the second time shows that the first let go of the file
-        with pytest.raises(StoreError, match="newer Marquee"):
-            Database.open(url)
 
 
 def test_opening_again_keeps_everything(url: str, database: Database) -> None:

@@ -9,9 +9,11 @@ import pytest
 from sqlalchemy import Connection
 from sqlalchemy.exc import IntegrityError
 
+from store import models as models_module
 from store.database import Database
-from store.errors import DamagedVersion, NotStored, StoreError
-from store.models import CHUNK_BYTES, MLModelManager
+from store.errors import DamagedVersion, NotStored, StoreError, StoreFull
+from store.model_arrays import CHUNK_BYTES
+from store.models import MLModelManager
 from store.notices import NoticeStore
 from store.records import Activation
 from tests.store.conftest import Clock
@@ -55,6 +57,15 @@ def flip_a_byte(database: Database, version: int, name: str = "a/floats") -> Non
         connection.exec_driver_sql(f"UPDATE model_chunks SET data = ? {where}", (bytes(content),))
 
     database.write(work)
+
+
+def rows_of(database: Database, version: int) -> int:
+    """How many rows of any table are left of a version."""
+    with database.read() as connection:
+        return sum(
+            connection.exec_driver_sql(f"SELECT count(*) FROM {table} WHERE version = {version}").scalar_one()
+            for table in ("model_versions", "model_arrays", "model_chunks", "activations")
+        )
 
 
 def test_arrays_come_back_bit_for_bit(models: MLModelManager) -> None:
@@ -101,7 +112,7 @@ def test_versions_rise_and_are_never_reused(models: MLModelManager) -> None:
         models.load_model(first)
 
 
-def test_a_failing_last_step_leaves_nothing_visible(models: MLModelManager) -> None:
+def test_a_failing_last_step_leaves_nothing(models: MLModelManager, database: Database) -> None:
     active = save(models)
 
     def fail(connection: Connection, version: int) -> None:
@@ -111,9 +122,45 @@ def test_a_failing_last_step_leaves_nothing_visible(models: MLModelManager) -> N
         save(models, on_commit=fail)
     assert [record.version for record in models.list_versions()] == [active]
     assert models.active_version() == active
-    assert models.recover() == 1
+    assert rows_of(database, active + 1) == 0
     assert models.recover() == 0
     assert save(models) > active + 1  # the lost number is not used again
+
+
+def test_what_a_full_disk_left_half_saved_is_removed(models: MLModelManager, database: Database) -> None:
+    def limit(connection: Connection, pages: int) -> None:
+        connection.exec_driver_sql(f"PRAGMA max_page_count = {pages}")
+
+    with database.read() as connection:
+        pages = connection.exec_driver_sql("PRAGMA page_count").scalar()
+    database.write(lambda connection: limit(connection, pages + 1100))
+    with pytest.raises(StoreFull):
+        save(models, arrays={"large": np.zeros(2**20)})
+    database.write(lambda connection: limit(connection, 2**30))
+    assert rows_of(database, 1) == 0
+    assert models.list_versions() == []
+    assert save(models) == 2
+    assert database.check() == []
+
+
+def test_what_a_stopped_process_left_half_saved_is_removed_at_the_next_start(
+    models: MLModelManager, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A process that is killed has no time to clear up."""
+    monkeypatch.setattr(MLModelManager, "_give_up", lambda self, version: None)
+
+    def stop(connection: Connection, version: int) -> None:
+        raise LookupError("killed")
+
+    with pytest.raises(LookupError):
+        save(models, on_commit=stop)
+    assert rows_of(database, 1) > 0
+    with pytest.raises(NotStored):
+        models.load_model(1)
+    assert models.recover() == 1
+    assert models.recover() == rows_of(database, 1) == 0
+    assert models.list_versions() == []
+    assert save(models) == 2
 
 
 def test_the_ledger_says_who_activated_what_when_and_why(models: MLModelManager, clock: Clock) -> None:
@@ -174,6 +221,74 @@ def test_a_missing_piece_is_damage_too(models: MLModelManager, database: Databas
     database.write(lambda connection: connection.exec_driver_sql("DELETE FROM model_chunks WHERE name = 'b/keys'"))
     with pytest.raises(DamagedVersion, match="b/keys"):
         models.load_model(version)
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        "DELETE FROM model_arrays WHERE name = 'a/doubles'",
+        "UPDATE model_arrays SET dtype = '<i8' WHERE name = 'a/doubles'",
+        "UPDATE model_arrays SET dtype = 'nonsense'",
+        "UPDATE model_arrays SET shape = '[4, 3]' WHERE name = 'a/floats'",
+        "UPDATE model_arrays SET shape = 'nonsense'",
+        "UPDATE model_arrays SET name = 'a/else' WHERE name = 'a/floats'",
+        "UPDATE model_arrays SET size = size - 1",
+        "UPDATE model_chunks SET position = position + 1, name = 'a/else' WHERE name = 'b/flags'",
+        "UPDATE model_chunks SET data = data || x'00' WHERE name = 'b/flags'",
+    ],
+)
+def test_damage_to_what_describes_an_array_is_found_too(
+    models: MLModelManager, database: Database, damage: str
+) -> None:
+    intact, active = save(models, arrays={}), save(models)
+    database.write(lambda connection: connection.exec_driver_sql(damage))
+    assert models.load_model().record.version == intact
+    assert models.get_version(active).state == "damaged"
+
+
+def test_pages_that_are_no_table_any_more_are_damage_too(url: str, models: MLModelManager, database: Database) -> None:
+    """The disk gave back something else for the first page of the table of chunks."""
+    save(models)
+    with database.read() as connection:
+        page = connection.exec_driver_sql("SELECT rootpage FROM sqlite_master WHERE name = 'model_chunks'").scalar()
+        size = connection.exec_driver_sql("PRAGMA page_size").scalar()
+    database.close()
+    with database.path.open("r+b") as file:
+        file.seek((page - 1) * size)
+        file.write(b"\xa5" * size)
+    again = Database.open(url)
+    try:
+        with pytest.raises(NotStored, match="Every stored version is damaged"):
+            MLModelManager(again).load_model()
+        assert again.check() != []
+        assert NoticeStore(again).unread_count() == 1
+    finally:
+        again.close()
+
+
+def test_damage_is_told_once(models: MLModelManager, database: Database) -> None:
+    version = save(models)
+    flip_a_byte(database, version)
+    for _ in range(3):
+        with pytest.raises(DamagedVersion):
+            models.load_model(version)
+    assert NoticeStore(database).unread_count() == 1
+
+
+def test_a_version_deleted_while_it_is_loaded_is_not_taken_for_damaged(
+    models: MLModelManager, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    version = save(models, activate=False)
+    read = models_module.read_arrays
+
+    def read_late(connection: Connection, number: int) -> dict[str, np.ndarray]:
+        models.delete_version(number)
+        return read(connection, number)
+
+    monkeypatch.setattr(models_module, "read_arrays", read_late)
+    assert models.load_model(version).arrays.keys() == ARRAYS.keys()
+    assert models.get_version(version).state == "deleted"
+    assert rows_of(database, version) == 1
 
 
 def test_with_every_version_damaged_nothing_serves(models: MLModelManager, database: Database) -> None:

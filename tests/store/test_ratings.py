@@ -118,16 +118,39 @@ def test_users_changed_since(ratings: RatingStore) -> None:
     assert ratings.users_changed_since(before).tolist() == [7, 20]
 
 
-def test_the_cache_is_used_and_renewed(ratings: RatingStore, database: Database) -> None:
+def cached_files(database: Database) -> list[str]:
+    return [path.name for path in database.path.with_name("test.db.cache").iterdir()]
+
+
+def test_the_cache_is_used_and_renewed(
+    ratings: RatingStore, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What changed since the cache was written is put into its arrays; where it is too much, all is read again."""
     fill(ratings)
-    first = ratings.load()
-    (cached,) = list(database.path.with_name("test.db.cache").iterdir())
-    assert str(first.revision) in cached.name
-    ratings.put_rating("u1", "m1", 0.5, 1)
-    second = ratings.load()
-    assert second.revision > first.revision
-    assert [path.name for path in cached.parent.iterdir()] != [cached.name]
-    assert len(list(cached.parent.iterdir())) == 1
+    ratings.load()
+    before = cached_files(database)
+    rng = np.random.default_rng(1)
+    for _ in range(40):
+        user, movie = f"u{rng.integers(25)}", f"m{rng.integers(30)}"  # five of them new
+        ratings.put_rating(user, movie, float(rng.integers(1, 11)) / 2, int(rng.integers(10**9)))
+    ratings.delete_rating("u3", ratings.movies()[int(ratings.user_ratings(3).movies[0])].external_id)
+    for most in (20_000, 0):
+        monkeypatch.setattr("store.ratings.MOST_RENEWED", most)
+        found, expected = ratings.load(), ratings._load_rows()
+        assert found.revision == expected.revision == ratings.revision()
+        for name in ("users", "movies", "ratings", "rated_at"):
+            np.testing.assert_array_equal(getattr(found, name), getattr(expected, name))
+            assert getattr(found, name).dtype == getattr(expected, name).dtype
+        assert (cached_files(database) == before) is (most == 20_000)
+    assert len(cached_files(database)) == 1
+
+
+def test_a_cache_newer_than_the_store_is_not_used(ratings: RatingStore, database: Database) -> None:
+    columns = fill(ratings)
+    ratings.load()
+    (path,) = database.path.with_name("test.db.cache").iterdir()
+    path.rename(path.with_name(f"ratings-{database.identity}-{ratings.revision() + 1}.npz"))
+    np.testing.assert_array_equal(ratings.load().ratings, columns[2])
 
 
 @pytest.mark.parametrize("damage", [b"", b"PK not a zip", None])

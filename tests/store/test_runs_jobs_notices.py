@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from sqlalchemy.exc import StatementError
 
 from store.database import Database
 from store.errors import NotStored
@@ -69,6 +70,23 @@ def test_a_job_from_order_to_end(database: Database, clock: Clock) -> None:
     assert jobs.recover("Stopped.") == 1
     assert [record.job_id for record in jobs.newest()] == [other, job_id]
     assert jobs.get(other).error == "Stopped."
+
+
+def test_a_late_word_of_a_job_does_not_bring_it_back(database: Database) -> None:
+    jobs = JobStore(database)
+    job_id = jobs.create("import", "Waiting")
+    jobs.finish(job_id, "cancelled", message="Stopped")
+    jobs.update(job_id, 0.7, "Reading")
+    assert (jobs.get(job_id).state, jobs.get(job_id).message) == ("cancelled", "Stopped")
+
+
+def test_what_json_cannot_say_is_refused(database: Database) -> None:
+    """NaN would make the row unreadable for others."""
+    jobs = JobStore(database)
+    job_id = jobs.create("import", "Waiting")
+    with pytest.raises(StatementError, match="not JSON compliant"):
+        jobs.finish(job_id, "succeeded", result={"value": float("nan")})
+    assert jobs.get(job_id).state == "queued"
 
 
 def test_notices_are_unread_until_read(database: Database) -> None:

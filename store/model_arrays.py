@@ -1,0 +1,109 @@
+"""The arrays of a model version as rows of bytes, each array with its SHA-256, and a digest over all of them."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import Any
+
+import numpy as np
+import pysqlite3.dbapi2 as sqlite
+from numpy.typing import NDArray
+from sqlalchemy import Connection, Row, select
+from sqlalchemy.exc import DBAPIError
+
+from store.database import Database
+from store.errors import DamagedVersion, StoreError
+from store.schema import model_arrays, model_chunks, model_versions
+
+CHUNK_BYTES = 4 * 2**20  # a longer row would hold the write lock for too long
+
+
+def save_array(database: Database, version: int, name: str, array: NDArray[Any]) -> None:
+    """Write one array, a short transaction for each row of bytes.
+
+    Raises:
+        StoreError: it holds something other than numbers or booleans.
+    """
+    if array.dtype.kind not in "biuf":
+        raise StoreError(f"The array {name} is of type {array.dtype}; only numbers and booleans can be stored.")
+    little = np.ascontiguousarray(array.astype(array.dtype.newbyteorder("<"), copy=False)).reshape(-1)
+    content = little.view(np.uint8)
+    row = {
+        "version": version,
+        "name": name,
+        "dtype": little.dtype.str,
+        "shape": list(array.shape),
+        "sha256": hashlib.sha256(content.data).hexdigest(),
+        "size": len(content),
+    }
+    database.insert(model_arrays, row)
+    for position, start in enumerate(range(0, len(content), CHUNK_BYTES)):
+        chunk = {"version": version, "name": name, "position": position}
+        database.insert(model_chunks, chunk | {"data": content[start : start + CHUNK_BYTES].tobytes()})
+
+
+def seal(connection: Connection, version: int) -> str:
+    """The digest over names, types, shapes and hashes: an array that is lost or described wrongly shows in it."""
+    return _digest(_described(connection, version))
+
+
+def read_arrays(connection: Connection, version: int) -> dict[str, NDArray[Any]]:
+    """Every array of a version, checked. They can't be written to.
+
+    Raises:
+        DamagedVersion: something is not as it was saved.
+    """
+    sealed = select(model_versions.c.digest).where(model_versions.c.version == version)
+    try:
+        rows = _described(connection, version)
+        digest = connection.execute(sealed).scalar()
+        if digest is not None and digest != _digest(rows):  # versions of the first schema have none
+            raise DamagedVersion(f"Version {version} is damaged: the list of its arrays is not what was saved.")
+        return {row.name: _read(connection, row) for row in rows}
+    except (TypeError, ValueError, DBAPIError) as error:  # a type or shape that is none, or pages that are no table
+        if isinstance(error, DBAPIError) and not _is_corrupt(error):
+            raise
+        raise DamagedVersion(f"Version {version} is damaged: its arrays can't be read.") from error
+
+
+def remove_arrays(database: Database, version: int) -> None:
+    """Chunk by chunk, so that nobody waits for long."""
+    with database.read() as connection:
+        columns = model_chunks.c.name, model_chunks.c.position
+        chunks = connection.execute(select(*columns).where(model_chunks.c.version == version)).all()
+    for name, position in chunks:
+        one = model_chunks.delete().where(model_chunks.c.version == version)
+        database.execute(one.where(model_chunks.c.name == name, model_chunks.c.position == position))
+    database.execute(model_arrays.delete().where(model_arrays.c.version == version))
+
+
+def _described(connection: Connection, version: int) -> list[Row[Any]]:
+    rows = connection.execute(
+        select(model_arrays).where(model_arrays.c.version == version).order_by(model_arrays.c.name)
+    )
+    return list(rows)
+
+
+def _digest(rows: list[Row[Any]]) -> str:
+    lines = [[row.name, row.dtype, row.shape, row.sha256, row.size] for row in rows]
+    return hashlib.sha256(json.dumps(lines).encode()).hexdigest()
+
+
+def _read(connection: Connection, row: Row[Any]) -> NDArray[Any]:
+    """One array, read into its final place."""
+    wanted = select(model_chunks.c.data).where(model_chunks.c.version == row.version, model_chunks.c.name == row.name)
+    content = bytearray()
+    for (chunk,) in connection.execute(wanted.order_by(model_chunks.c.position)):
+        content += chunk
+    if len(content) != row.size or hashlib.sha256(content).hexdigest() != row.sha256:
+        raise DamagedVersion(f"Version {row.version} is damaged: its array {row.name} is not what was saved.")
+    array = np.frombuffer(content, np.dtype(row.dtype)).reshape(row.shape)
+    array.flags.writeable = False
+    return array
+
+
+def _is_corrupt(error: DBAPIError) -> bool:
+    """Whether SQLite found its own structure damaged, as opposed to a file that is busy or can't be reached."""
+    code: int = getattr(error.orig, "sqlite_errorcode", 0)
+    return bool(code & 0xFF == sqlite.SQLITE_CORRUPT)  # the rest of the code says where

@@ -1,0 +1,96 @@
+"""Intervals: they cover what they promise on ratings that neither the model nor they have seen."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from engine.calibration import Calibration
+from engine.dataset.interactions import Interactions
+from engine.dataset.splitting import HeldOut, split_random
+from engine.learning import calibrate
+from engine.models.matrix_factorization import MatrixFactorizationConfig, MatrixFactorizationModel
+from tests.conftest import planted
+
+
+def draw(n: int, seed: int) -> tuple[Any, ...]:
+    """Errors whose size depends on user and movie, as it does in life."""
+    rng = np.random.default_rng(seed)
+    users, movies = rng.choice([5, 50, 300], n), rng.choice([2, 20, 100], n)
+    actual = rng.uniform(1, 5, n)
+    spread = 0.3 + 0.8 * (users < 20) + 0.3 * (movies < 5)
+    predicted = np.clip(actual + rng.normal(0, 1, n) * spread, 0.5, 5)
+    return predicted.astype(np.float32), actual.astype(np.float32), users, movies
+
+
+def test_intervals_cover_what_they_promise_in_every_group() -> None:
+    calibration = Calibration.fit(*draw(20_000, 0), (0.5, 5.0))
+    assert calibration is not None
+    predicted, actual, users, movies = draw(40_000, 1)
+    low, high = calibration.interval(predicted, users, movies)
+    inside = (actual >= low) & (actual <= high)
+    assert 0.88 <= inside.mean() <= 0.92
+    for count in (5, 50, 300):
+        assert 0.87 <= inside[users == count].mean() <= 0.93
+    assert (low >= 0.5).all()
+    assert (high <= 5).all()
+    assert (low <= predicted).all()
+    assert (predicted <= high).all()
+
+
+def test_wider_where_less_is_known() -> None:
+    calibration = Calibration.fit(*draw(20_000, 0), (0.5, 5.0))
+    assert calibration is not None
+    assert calibration.widths[0, 0] > calibration.widths[2, 2]
+
+
+def test_small_groups_take_their_parents_width() -> None:
+    predicted, actual, users, _ = draw(3000, 2)
+    movies = np.where(np.arange(3000) < 10, 2, 100)
+    calibration = Calibration.fit(predicted, actual, users, movies, (0.5, 5.0))
+    assert calibration is not None
+    assert calibration.widths[0, 0] == calibration.widths[0, 1]
+
+
+def test_too_few_errors_promise_nothing() -> None:
+    assert Calibration.fit(*draw(49, 0), (0.5, 5.0)) is None
+
+
+def test_the_quantile_is_the_finite_sample_one() -> None:
+    """Of 99 errors 1..99 at 90%: the ceil(100 * 0.9) = 90th smallest."""
+    actual = np.arange(1, 100, dtype=np.float32)
+    fitted = Calibration.fit(np.zeros(99, np.float32), actual, np.full(99, 50), np.full(99, 50), (0.0, 100.0))
+    assert fitted is not None
+    assert (fitted.widths == 90).all()
+
+
+def test_round_trip_through_arrays() -> None:
+    calibration = Calibration.fit(*draw(2000, 0), (0.5, 5.0))
+    assert calibration is not None
+    again = Calibration.from_arrays(calibration.arrays())
+    assert np.array_equal(again.widths, calibration.widths)
+    assert (again.scale, again.level) == (calibration.scale, calibration.level)
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_a_real_models_intervals_cover_fresh_ratings(seed: int) -> None:
+    """Users with 15, 80 or 190 ratings of planted taste: right for all, and for new, light and heavy users."""
+    frame, movies = planted(n_users=600, n_movies=200, per_user=190, seed=seed)
+    kept = np.array([15, 80, 190])[frame.user_id.str[1:].astype(int) % 3]
+    data = Interactions.from_frame(frame[frame.groupby("user_id").cumcount() < kept], movies, scale=(0.5, 5.0))
+    outer = split_random(data, 0.2, seed)
+    inner = split_random(outer.train, 0.2, seed)
+    model = MatrixFactorizationModel(MatrixFactorizationConfig(factors=8, epochs=20)).fit(inner.train)
+    calibration = calibrate(model, HeldOut(inner.train, inner.test, outer.train, outer.test))
+    assert calibration is not None
+    fresh, counts = outer.test, inner.train.user_counts[outer.test.users]
+    predicted = model.predict_indices(fresh.users, fresh.items)
+    low, high = calibration.interval(predicted, counts, inner.train.movie_counts[fresh.items])
+    inside = (fresh.ratings >= low) & (fresh.ratings <= high)
+    assert 0.88 <= inside.mean() <= 0.92
+    for group in (counts < 20, (counts >= 20) & (counts < 100), counts >= 100):
+        assert group.sum() > 250
+        # Three standard deviations of a group's share around 90%, and the same for the width that was learned.
+        assert abs(inside[group].mean() - 0.9) < 3 * np.sqrt(0.09 / group.sum() * 2)
