@@ -74,7 +74,7 @@ def test_round_trip_through_arrays() -> None:
     assert (again.scale, again.level) == (calibration.scale, calibration.level)
 
 
-@pytest.mark.parametrize("seed", range(12))
+@pytest.mark.parametrize("seed", [0, 1])
 def test_a_real_models_intervals_cover_fresh_ratings(seed: int) -> None:
     """Users with 15, 80 or 190 ratings of planted taste: right for all, and for new, light and heavy users."""
     frame, movies = planted(n_users=600, n_movies=200, per_user=190, seed=seed)
