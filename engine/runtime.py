@@ -11,6 +11,7 @@ from engine.errors import MarqueeError
 from engine.services import Services, use
 from engine.services.library import LibraryService
 from engine.services.serving import ServingService
+from engine.services.snapshot import Snapshots
 from engine.services.training import TrainingService
 from engine.services.versions import VersionService
 from engine.settings import Settings
@@ -73,9 +74,12 @@ def build(settings: Settings, clock: Callable[[], float] = time.time) -> Runtime
     database = Database.open(settings.database_url, clock=clock)
     ratings, models = RatingStore(database), MLModelManager(database)
     runs, notices, jobs = RunStore(database), NoticeStore(database), JobStore(database)
-    serving = ServingService(ratings, models, settings, clock)
-    training = TrainingService(ratings, models, runs, notices, serving, settings, clock)
+    snapshots = Snapshots(ratings, settings.scale)
+    serving = ServingService(ratings, snapshots, models, settings, clock)
+    training = TrainingService(ratings, snapshots, models, runs, notices, serving, settings, clock)
     versions = VersionService(models, notices, serving)
-    library = LibraryService(ratings, jobs, scale=settings.scale, clock=clock, on_change=lambda: runtime.data_changed())
+    library = LibraryService(
+        ratings, snapshots, jobs, scale=settings.scale, clock=clock, on_change=lambda: runtime.data_changed()
+    )
     runtime = Runtime(settings, database, Services(settings, library, training, serving, versions))
     return runtime

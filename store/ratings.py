@@ -286,6 +286,11 @@ class RatingStore:
         with self._database.read() as connection:
             return _revision(connection)
 
+    def catalogue(self) -> int:
+        """Rises with every transaction that adds or describes movies."""
+        with self._database.read() as connection:
+            return _counter(connection, "catalogue")
+
     def counts(self) -> Counts:
         """How many users, movies and ratings there are."""
         with self._database.read() as connection:
@@ -314,14 +319,22 @@ def _rating(connection: Connection, user: int, movie: int) -> float | None:
     return connection.execute(found).scalar()
 
 
+def _counter(connection: Connection, name: str) -> int:
+    return int(connection.execute(select(meta.c.value).where(meta.c.name == name)).scalar_one())
+
+
+def _count_up(connection: Connection, name: str) -> int:
+    value = _counter(connection, name) + 1
+    connection.execute(update(meta).where(meta.c.name == name).values(value=str(value)))
+    return value
+
+
 def _revision(connection: Connection) -> int:
-    return int(connection.execute(select(meta.c.value).where(meta.c.name == "revision")).scalar_one())
+    return _counter(connection, "revision")
 
 
 def _next_revision(connection: Connection) -> int:
-    revision = _revision(connection) + 1
-    connection.execute(update(meta).where(meta.c.name == "revision").values(value=str(revision)))
-    return revision
+    return _count_up(connection, "revision")
 
 
 def _touch(connection: Connection, user_keys: Iterable[int], movie_keys: Iterable[int], revision: int) -> None:
@@ -345,6 +358,7 @@ def _put_many(connection: Connection, columns: list[NDArray[Any]]) -> tuple[int,
 
 def _describe(connection: Connection, rows: Sequence[tuple[int, MovieRow]], known_below: int) -> None:
     """Set genres, and, of movies that were there before, title and year."""
+    _count_up(connection, "catalogue")
     names = sorted({name for _, row in rows for name in row.genres})
     if names:
         connection.execute(insert(genres).on_conflict_do_nothing(), [{"name": name} for name in names])

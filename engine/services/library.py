@@ -10,15 +10,14 @@ import unicodedata
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from threading import Event, Lock, Thread
+from threading import Event, Thread
 from typing import Any, BinaryIO
 
 import numpy as np
 
-from engine.dataset.interactions import Interactions
 from engine.errors import Cancelled, InvalidInput, MarqueeError, UnknownJob, UnknownMovie, UnknownUser
 from engine.services.imports import EXPECTED, Import, ImportOrder
-from engine.services.snapshot import load_snapshot
+from engine.services.snapshot import Snapshots
 from engine.services.storing import stores
 from engine.types import DataStatistics, ImportResult, Job, Movie, RatedMovie, RejectedRow, UserSummary
 from store.errors import NotStored, StoreError
@@ -44,6 +43,7 @@ class LibraryService:
 
     Args:
         ratings: where they are stored.
+        snapshots: reads them as arrays.
         jobs: where imports are followed.
         scale: the lowest and highest rating that gets in.
         clock: Unix seconds.
@@ -53,6 +53,7 @@ class LibraryService:
     def __init__(
         self,
         ratings: RatingStore,
+        snapshots: Snapshots,
         jobs: JobStore,
         *,
         scale: tuple[float, float],
@@ -60,14 +61,13 @@ class LibraryService:
         on_change: Callable[[], None],
     ) -> None:
         self._ratings = ratings
+        self._snapshots = snapshots
         self._jobs = jobs
         self._scale = scale
         self._clock = clock
         self._on_change = on_change
         self._orders: queue.Queue[ImportOrder | None] = queue.Queue()
         self._waiting: dict[int, ImportOrder] = {}
-        self._lock = Lock()
-        self._seen: tuple[int, Interactions] | None = None
         self._worker = Thread(target=self._work, name="import", daemon=True)
 
     def start(self) -> None:
@@ -192,7 +192,7 @@ class LibraryService:
 
     def statistics(self) -> DataStatistics:
         """Counts and spread of what is stored."""
-        data = self._data()
+        data = self._snapshots.load().data
         rated = data.timestamps[data.timestamps != UNKNOWN_TIME] if data.timestamps is not None else np.empty(0)
         values, counts = np.unique(data.ratings, return_counts=True)
         users = int((data.user_counts > 0).sum())
@@ -210,7 +210,7 @@ class LibraryService:
 
     def search_users(self, text: str = "", limit: int = 20) -> list[UserSummary]:
         """Users whose id contains a text, the exact id first, then those with the most ratings."""
-        data, wanted = self._data(), text.strip().casefold()
+        data, wanted = self._snapshots.load().data, text.strip().casefold()
         ids = [str(user) for user in data.user_ids.ids]
         found = [key for key, user in enumerate(ids) if wanted in user.casefold()]
         found.sort(key=lambda key: (ids[key].casefold() != wanted, -int(data.user_counts[key]), key))
@@ -222,7 +222,7 @@ class LibraryService:
 
     def search_movies(self, text: str, limit: int = 20) -> list[Movie]:
         """Movies whose title contains a text, whatever its case and accents; that id first, then the most rated."""
-        data, wanted = self._data(), _folded(text.strip())
+        data, wanted = self._snapshots.load().data, _folded(text.strip())
         titles = data.movies.titles
         found = [key for key in range(data.n_movies) if wanted in _folded(str(titles[key]))]
         found.sort(key=lambda key: (-int(data.movie_counts[key]), key))
@@ -237,7 +237,7 @@ class LibraryService:
         Raises:
             UnknownMovie: the catalogue has no such movie.
         """
-        data = self._data()
+        data = self._snapshots.load().data
         key = data.movie_ids.index(movie_id)
         if key < 0:
             raise UnknownMovie(f"The catalogue has no movie {movie_id!r}.")
@@ -252,7 +252,7 @@ class LibraryService:
         key = self._ratings.user_key(user_id)
         if key is None:
             raise UnknownUser(f"There are no ratings of the user {user_id!r}.")
-        data, rated = self._data(), self._ratings.user_ratings(key)
+        data, rated = self._snapshots.load().data, self._ratings.user_ratings(key)
         return [
             RatedMovie(
                 data.movies.movie(movie, str(data.movie_ids.raw(movie))),
@@ -262,17 +262,6 @@ class LibraryService:
             for place in np.argsort(-rated.rated_at, kind="stable")
             if (movie := int(rated.movies[place])) < data.n_movies
         ]
-
-    def _data(self) -> Interactions:
-        """The ratings at the store's revision, read again only where that has risen."""
-        with self._lock:
-            revision = self._ratings.revision()
-            counts = self._ratings.counts()
-            fresh = self._seen is not None and self._seen[0] == revision and self._seen[1].n_movies == counts.movies
-            if self._seen is None or not fresh:
-                snapshot = load_snapshot(self._ratings, self._scale)
-                self._seen = snapshot.revision, snapshot.data
-            return self._seen[1]
 
 
 def _folded(text: str) -> str:

@@ -19,7 +19,7 @@ from engine.explaining import ExplainerService, sentence, take_apart
 from engine.models.bundle import VersionBundle
 from engine.ranking import candidates, diversify, top
 from engine.realtime import RealtimeLearner, UserState
-from engine.services.snapshot import load_snapshot
+from engine.services.snapshot import Snapshots
 from engine.services.storing import stores
 from engine.settings import Settings
 from engine.types import Explanation, Prediction, Predictions, RankBy, RatingReceipt, Recommendations, RecommendedItem
@@ -90,9 +90,15 @@ class ServingService:
     """
 
     def __init__(
-        self, ratings: RatingStore, models: MLModelManager, settings: Settings, clock: Callable[[], float]
+        self,
+        ratings: RatingStore,
+        snapshots: Snapshots,
+        models: MLModelManager,
+        settings: Settings,
+        clock: Callable[[], float],
     ) -> None:
         self._ratings = ratings
+        self._snapshots = snapshots
         self._models = models
         self._settings = settings
         self._clock = clock
@@ -138,7 +144,7 @@ class ServingService:
         with self._building:
             if self._models.active_version() != version:
                 return
-            snapshot = load_snapshot(self._ratings, self._settings.scale)
+            snapshot = self._snapshots.load()
             state = ServingState.build(version, bundle, snapshot.data, snapshot.revision)
             for user in self._ratings.users_changed_since(learned):
                 if user < snapshot.data.n_users:

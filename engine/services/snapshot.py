@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from threading import Lock
 
 import numpy as np
 import pandas as pd
@@ -20,24 +21,59 @@ class DataSnapshot:
     revision: int
 
 
-def load_snapshot(ratings: RatingStore, scale: tuple[float, float]) -> DataSnapshot:
-    """Read everything. Users and movies are read after the ratings: both only grow, so every key is covered."""
-    loaded = ratings.load()
-    movies = ratings.movies()
-    table = MovieTable.build(
-        [movie.title for movie in movies],
-        [movie.year for movie in movies],
-        ["|".join(movie.genres) for movie in movies],
-    )
-    known = loaded.rated_at != UNKNOWN_TIME
-    data = Interactions(
-        loaded.users,
-        loaded.movies,
-        loaded.ratings,
-        loaded.rated_at if known.any() else None,
-        IdIndex(pd.Index(np.array(ratings.user_ids(), dtype=object))),
-        IdIndex(pd.Index(np.array([movie.external_id for movie in movies], dtype=object))),
-        table,
-        scale,
-    )
-    return DataSnapshot(data, loaded.revision)
+@dataclass(frozen=True)
+class _Catalogue:
+    """Movies at one count of changes to the catalogue."""
+
+    changes: int
+    ids: IdIndex
+    table: MovieTable
+
+
+class Snapshots:
+    """Reads the ratings, and again only what has changed since: one for all services, so that they share the arrays.
+
+    Args:
+        ratings: where they are stored.
+        scale: the lowest and highest rating.
+    """
+
+    def __init__(self, ratings: RatingStore, scale: tuple[float, float]) -> None:
+        self._ratings = ratings
+        self._scale = scale
+        self._lock = Lock()
+        self._latest: DataSnapshot | None = None
+        self._movies: _Catalogue | None = None
+        self._users = IdIndex(pd.Index([], dtype=object))
+
+    def load(self) -> DataSnapshot:
+        """The ratings as they are now. Users and movies are read last: both only grow, so every key is covered."""
+        with self._lock:
+            catalogue = self._ratings.catalogue()
+            latest = self._latest
+            fresh = latest is not None and latest.revision == self._ratings.revision()
+            if latest is None or not fresh or self._movies is None or self._movies.changes != catalogue:
+                self._latest = latest = self._read()
+            return latest
+
+    def _read(self) -> DataSnapshot:
+        loaded = self._ratings.load()
+        if len(self._users) != self._ratings.counts().users:
+            self._users = IdIndex(pd.Index(np.array(self._ratings.user_ids(), dtype=object)))
+        movies = self._catalogue()
+        times = loaded.rated_at if (loaded.rated_at != UNKNOWN_TIME).any() else None
+        columns = loaded.users, loaded.movies, loaded.ratings, times
+        return DataSnapshot(Interactions(*columns, self._users, movies.ids, movies.table, self._scale), loaded.revision)
+
+    def _catalogue(self) -> _Catalogue:
+        changes = self._ratings.catalogue()
+        if self._movies is None or self._movies.changes != changes:
+            movies = self._ratings.movies()
+            table = MovieTable.build(
+                [movie.title for movie in movies],
+                [movie.year for movie in movies],
+                ["|".join(movie.genres) for movie in movies],
+            )
+            ids = IdIndex(pd.Index(np.array([movie.external_id for movie in movies], dtype=object)))
+            self._movies = _Catalogue(changes, ids, table)
+        return self._movies

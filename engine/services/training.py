@@ -16,7 +16,7 @@ from engine.learning import LIST_LENGTH, Learned, Listener, learn
 from engine.models.base import ModelConfig
 from engine.models.catalog import configure
 from engine.services.serving import ServingService
-from engine.services.snapshot import DataSnapshot, load_snapshot
+from engine.services.snapshot import DataSnapshot, Snapshots
 from engine.services.storing import stores
 from engine.settings import Settings
 from engine.types import ActivationPolicy, EpochReport, MetricValue, TrainingStatus
@@ -58,6 +58,7 @@ class TrainingService:
     def __init__(
         self,
         ratings: RatingStore,
+        snapshots: Snapshots,
         models: MLModelManager,
         runs: RunStore,
         notices: NoticeStore,
@@ -66,6 +67,7 @@ class TrainingService:
         clock: Callable[[], float],
     ) -> None:
         self._ratings = ratings
+        self._snapshots = snapshots
         self._models = models
         self._runs = runs
         self._notices = notices
@@ -238,7 +240,7 @@ class TrainingService:
             cancelled=self._cancelled[order.run_id],
         )
         listener.begin("Reading ratings")
-        snapshot = load_snapshot(self._ratings, self._settings.scale)
+        snapshot = self._snapshots.load()
         learned = learn(order.kind, order.config, snapshot.data, self._settings.personal_from, listener)
         listener.begin("Saving")
         self._save(order, snapshot, learned, self._clock() - began)

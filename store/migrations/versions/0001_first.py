@@ -170,7 +170,7 @@ def upgrade() -> None:
     )
     for trigger in LEDGER_TRIGGERS:
         op.execute(trigger)
-    op.execute("INSERT INTO meta (name, value) VALUES ('revision', '0')")
+    op.execute("INSERT INTO meta (name, value) VALUES ('revision', '0'), ('catalogue', '0')")
 
 
 def downgrade() -> None:

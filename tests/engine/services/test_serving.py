@@ -10,8 +10,8 @@ import pytest
 
 from engine.errors import InvalidInput, InvalidRating, NotReady, UnknownMovie
 from engine.runtime import Runtime, build
-from engine.services import serving as module
 from engine.services.serving import ServingService
+from engine.services.snapshot import Snapshots
 from engine.settings import Settings
 from store.ratings import RatingStore
 from store.records import MovieRow
@@ -215,14 +215,14 @@ def test_an_import_that_ends_during_a_switch_does_not_bring_the_old_version_back
     second = finished(trained, training.train_model("svd", QUICK | {"seed": 3}, "never")).version
     assert second == 2
     reading, release = Event(), Event()
-    load = module.load_snapshot
+    load = Snapshots.load
 
-    def held(*args: Any) -> Any:
+    def held(self: Snapshots) -> Any:
         reading.set()
         assert release.wait(30)
-        return load(*args)
+        return load(self)
 
-    monkeypatch.setattr(module, "load_snapshot", held)
+    monkeypatch.setattr(Snapshots, "load", held)
     refresh = Thread(target=serving.refresh)
     refresh.start()
     assert reading.wait(30)
