@@ -2,40 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
-from sqlalchemy import Connection, func, select, update
+from sqlalchemy import Connection, Table, func, select
 from sqlalchemy.dialects.sqlite import insert
 
+from store import revisions
 from store.cache import RatingCache
 from store.database import Database
 from store.errors import NotStored
 from store.records import Added, Counts, Keys, MovieRow, RatingArrays, RatingChange
-from store.schema import genres, meta, movie_genres, movies, ratings, users
+from store.schema import genres, movie_genres, movies, ratings, users
 
 T = TypeVar("T")
 
-CHUNK = 20_000  # rows a bulk transaction: about 50 ms, the longest that a single rating then waits
+CHUNK = 20_000  # rows a bulk transaction: about 30 ms, the longest that a single rating then waits
+ROWS = 50  # rows a statement: twice as fast as one, and more gain little
 
-INSERT = "INSERT INTO ratings (user_id, movie_id, rating, rated_at) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING"
-UPDATE = (
-    "UPDATE ratings SET rating = ?3, rated_at = ?4 "
-    "WHERE user_id = ?1 AND movie_id = ?2 AND (rating <> ?3 OR rated_at <> ?4)"
+INSERT = "INSERT INTO ratings (user_id, movie_id, rating, rated_at) VALUES {} ON CONFLICT DO NOTHING"
+REPLACE = (
+    "INSERT INTO ratings (user_id, movie_id, rating, rated_at) VALUES {} "
+    "ON CONFLICT (user_id, movie_id) DO UPDATE SET rating = excluded.rating, rated_at = excluded.rated_at "
+    "WHERE rating <> excluded.rating OR rated_at <> excluded.rated_at"
 )
-# Text columns are built inside SQLite and parsed in one go by NumPy: twice as fast as fetching a row at a time.
-GROUPED = (
-    "SELECT user_id, count(*), group_concat(movie_id), group_concat(rating), group_concat(rated_at) "
-    "FROM ratings GROUP BY user_id ORDER BY user_id"
-)
-OF_USERS = (
-    "SELECT user_id, movie_id, rating, rated_at FROM ratings WHERE user_id IN (SELECT value FROM json_each(?)) "
-    "ORDER BY user_id, movie_id LIMIT ?"
-)
-MOST_RENEWED = 20_000  # rows that are put into cached arrays one by one; where more changed, all are read at once
 
 
 class RatingStore:
@@ -51,26 +44,25 @@ class RatingStore:
 
         Raises:
             NotStored: there is no such movie.
+            ValueError: the rating is not a finite number.
         """
+        with np.errstate(over="ignore"):
+            value = float(_decimals(np.array([rating], np.float64).astype(np.float32))[0])
 
         def work(connection: Connection) -> RatingChange:
             movie = _key(connection, movies, movie_id)
             if movie is None:
                 raise NotStored(f"There is no movie {movie_id!r}.")
-            user = _key(connection, users, user_id)
+            user, new_user = _key(connection, users, user_id), False
             previous = None if user is None else _rating(connection, user, movie)
-            if user is not None and previous == rating:
-                return RatingChange(user, movie, rating, previous, _revision(connection), False)
-            revision = _next_revision(connection)
-            new_user = user is None
             if user is None:
-                user = _next_key(connection, users)
-                connection.execute(users.insert().values(id=user, external_id=user_id, revision=revision))
-            row = insert(ratings).values(user_id=user, movie_id=movie, rating=rating, rated_at=rated_at)
-            keys = [ratings.c.user_id, ratings.c.movie_id]
-            connection.execute(row.on_conflict_do_update(keys, set_={"rating": rating, "rated_at": rated_at}))
-            _touch(connection, [user], [movie], revision)
-            return RatingChange(user, movie, rating, previous, revision, new_user)
+                user, new_user = _next_key(connection, users), True
+                connection.execute(users.insert().values(id=user, external_id=user_id, revision=0))
+            elif previous == value:
+                return RatingChange(user, movie, value, previous, revisions.current(connection), False)
+            connection.exec_driver_sql(REPLACE.format("(?, ?, ?, ?)"), (user, movie, value, rated_at))
+            revision = revisions.advance(connection, [user], [movie], 1 if previous is None else 0)
+            return RatingChange(user, movie, value, previous, revision, new_user)
 
         return self._database.write(work, urgent=True)
 
@@ -86,9 +78,8 @@ class RatingStore:
             previous = None if user is None or movie is None else _rating(connection, user, movie)
             if user is None or movie is None or previous is None:
                 raise NotStored(f"{user_id!r} has not rated {movie_id!r}.")
-            revision = _next_revision(connection)
             connection.execute(ratings.delete().where(ratings.c.user_id == user, ratings.c.movie_id == movie))
-            _touch(connection, [user], [movie], revision)
+            revision = revisions.advance(connection, [user], [movie], -1)
             return RatingChange(user, movie, None, previous, revision, False)
 
         return self._database.write(work, urgent=True)
@@ -97,7 +88,7 @@ class RatingStore:
 
     def add_users(self, external_ids: Sequence[str]) -> Keys:
         """The keys of these users; those never seen before get one."""
-        return self._add_ids(users, external_ids, lambda _: {})
+        return self._add_ids(users, external_ids, lambda _: {})[0]
 
     def add_movies(self, rows: Sequence[MovieRow]) -> Keys:
         """The keys of these movies; new ones are added, known ones take title, year and genres from here."""
@@ -106,12 +97,12 @@ class RatingStore:
         def columns(external_id: str) -> dict[str, Any]:
             return {"title": by_id[external_id].title, "year": by_id[external_id].year}
 
-        before = self.counts().movies
-        keys = self._add_ids(movies, [row.external_id for row in rows], columns)
-        pairs = list(zip(keys.keys.tolist(), rows, strict=True))
+        keys, fresh = self._add_ids(movies, list(by_id), columns)
+        pairs = list(zip(keys.keys.tolist(), by_id.values(), strict=True))
         for chunk in _batches(pairs):
-            self._database.write(partial(_describe, rows=chunk, known_below=before))
-        return keys
+            self._database.write(partial(_describe, rows=chunk, fresh=fresh))
+        places = dict(zip(by_id, keys.keys.tolist(), strict=True))
+        return Keys(np.array([places[row.external_id] for row in rows], np.int32), keys.added)
 
     def movie_keys(self, external_ids: Sequence[str]) -> Keys:
         """The keys of movies that are there.
@@ -120,35 +111,25 @@ class RatingStore:
             NotStored: one of them is not.
         """
         with self._database.read() as connection:
-            known = dict(connection.execute(select(movies.c.external_id, movies.c.id)).all())
+            known = _all_keys(connection, movies)
         missing = [one for one in external_ids if one not in known]
         if missing:
             raise NotStored(f"There is no movie {missing[0]!r}.")
         return Keys(np.array([known[one] for one in external_ids], np.int32), 0)
 
-    def _add_ids(self, table: Any, external_ids: Sequence[str], columns: Any) -> Keys:
+    def _add_ids(
+        self, table: Table, external_ids: Sequence[str], columns: Callable[[str], dict[str, Any]]
+    ) -> tuple[Keys, frozenset[str]]:
+        """The keys of these ids, and which of the ids are new."""
         with self._database.read() as connection:
-            known: dict[str, int] = dict(connection.execute(select(table.c.external_id, table.c.id)).all())
-        fresh = [external_id for external_id in dict.fromkeys(external_ids) if external_id not in known]
-        for chunk in _batches(fresh):
-
-            def work(connection: Connection, chunk: Sequence[str] = chunk, seen: int = len(known)) -> dict[str, int]:
-                first, revision = _next_key(connection, table), _revision(connection)
-                # Keys are dense, so more of them than were read means that single ratings brought users meanwhile.
-                now: dict[str, int] = {}
-                if first != seen:
-                    now.update(connection.execute(select(table.c.external_id, table.c.id)).all())
-                new = [one for one in chunk if one not in now]
-                rows = [
-                    {"id": first + place, "external_id": one, "revision": revision, **columns(one)}
-                    for place, one in enumerate(new)
-                ]
-                if rows:
-                    connection.execute(table.insert(), rows)
-                return now | {row["external_id"]: row["id"] for row in rows}
-
-            known |= self._database.write(work)
-        return Keys(np.array([known[external_id] for external_id in external_ids], np.int32), len(fresh))
+            known = _all_keys(connection, table)
+        fresh: set[str] = set()
+        for chunk in _batches([one for one in dict.fromkeys(external_ids) if one not in known]):
+            known, made = self._database.write(
+                partial(_add_missing, table=table, chunk=chunk, known=known, columns=columns)
+            )
+            fresh |= made
+        return Keys(np.array([known[one] for one in external_ids], np.int32), len(fresh)), frozenset(fresh)
 
     def add_ratings(
         self,
@@ -159,87 +140,36 @@ class RatingStore:
     ) -> Added:
         """Write many ratings, 20,000 a transaction, between which single ratings go first; a known pair is replaced.
 
+        Where a pair occurs twice its last row counts; the others are among the unchanged.
+
         Raises:
-            ValueError: a rating is not a number; nothing was written.
+            ValueError: a rating is not a finite number; nothing was written.
         """
-        if not np.isfinite(values).all():
-            raise ValueError("A rating is not a number.")
+        decimals = _decimals(values)
         order = np.lexsort((movie_keys, user_keys))
+        pairs = np.stack([user_keys[order], movie_keys[order]])
+        order = order[np.append((pairs[:, 1:] != pairs[:, :-1]).any(0), True)[: len(order)]]
         added = updated = 0
         revision = self.revision()
         for start in range(0, len(order), CHUNK):
             rows = order[start : start + CHUNK]
-            columns = [column[rows] for column in (user_keys, movie_keys, values.astype(np.float64), rated_at)]
-
-            def work(connection: Connection, columns: list[NDArray[Any]] = columns) -> tuple[int, int, int]:
-                return _put_many(connection, columns)
-
-            new, changed, revision = self._database.write(work)
+            columns = [column[rows] for column in (user_keys, movie_keys, decimals, rated_at)]
+            new, changed, revision = self._database.write(partial(_put_many, columns=columns))
             added, updated = added + new, updated + changed
-        return Added(added, updated, len(order) - added - updated, revision)
+        return Added(added, updated, len(values) - added - updated, revision)
 
     # -- reading -----------------------------------------------------------------------------------------------------
 
     def load(self) -> RatingArrays:
-        """All ratings, sorted by user and movie.
-
-        From the cache beside the database, with the users whose ratings changed since it was written read anew; where
-        these are many, or there is no cache, everything is read and cached.
-        """
-        cache = RatingCache(self._database)
-        cached = cache.load(self.revision())
-        found = None if cached is None else self._renew(cached)
-        if found is None:
-            found = self._load_rows()
-            cache.save(found)
-        return found
-
-    def _renew(self, cached: RatingArrays) -> RatingArrays | None:
-        """The cached arrays with the changed users' rows put in place; None where too many changed."""
-        with self._database.read() as connection:
-            revision = _revision(connection)
-            if revision == cached.revision:
-                return cached
-            changed = list(connection.execute(select(users.c.id).where(users.c.revision > cached.revision)).scalars())
-            rows = connection.exec_driver_sql(OF_USERS, (str(changed), MOST_RENEWED + 1)).all()
-        if len(rows) > MOST_RENEWED:
-            return None
-        fresh = np.array(rows, dtype=np.float64).reshape(-1, 4)
-        kept = ~np.isin(cached.users, changed)
-        old: tuple[NDArray[Any], ...] = (cached.users, cached.movies, cached.ratings, cached.rated_at)
-        columns = []
-        for place, column in enumerate(old):
-            columns.append(np.concatenate([column[kept], fresh[:, place].astype(column.dtype)]))
-        order = np.argsort(columns[0], kind="stable")  # rows of one user are together already, in order of movie
-        return RatingArrays(columns[0][order], columns[1][order], columns[2][order], columns[3][order], revision)
-
-    def _load_rows(self) -> RatingArrays:
-        keys: list[int] = []
-        counts: list[int] = []
-        parts: tuple[list[Any], list[Any], list[Any]] = ([], [], [])
-        with self._database.read() as connection:
-            revision = _revision(connection)
-            cursor = connection.exec_driver_sql(GROUPED)
-            while batch := cursor.fetchmany(2000):
-                keys.extend(row[0] for row in batch)
-                counts.extend(row[1] for row in batch)
-                for column, (part, dtype) in enumerate(
-                    zip(parts, (np.int32, np.float64, np.int64), strict=True), start=2
-                ):
-                    part.append(np.fromstring(",".join(row[column] for row in batch), dtype, sep=","))
-        items, values, times = (
-            np.concatenate(part).astype(dtype) if part else np.empty(0, dtype)
-            for part, dtype in zip(parts, (np.int32, np.float32, np.int64), strict=True)
-        )
-        owners = np.repeat(np.array(keys, np.int32), np.array(counts, np.int64))
-        return RatingArrays(owners, items, values, times, revision)
+        """All ratings, sorted by user and movie; what did not change since the last time comes from a file."""
+        return RatingCache(self._database).load()
 
     def user_ratings(self, user_key: int) -> RatingArrays:
         """What one user has rated, sorted by movie."""
         with self._database.read() as connection:
             columns = select(ratings.c.movie_id, ratings.c.rating, ratings.c.rated_at)
             rows = connection.execute(columns.where(ratings.c.user_id == user_key).order_by(ratings.c.movie_id)).all()
-            revision = _revision(connection)
+            revision = revisions.current(connection)
         return RatingArrays(
             np.full(len(rows), user_key, np.int32),
             np.array([row[0] for row in rows], np.int32),
@@ -284,19 +214,19 @@ class RatingStore:
     def revision(self) -> int:
         """Rises with every transaction that changes a rating."""
         with self._database.read() as connection:
-            return _revision(connection)
+            return revisions.current(connection)
 
     def catalogue(self) -> int:
         """Rises with every transaction that adds or describes movies."""
         with self._database.read() as connection:
-            return _counter(connection, "catalogue")
+            return revisions.catalogue(connection)
 
     def counts(self) -> Counts:
         """How many users, movies and ratings there are."""
         with self._database.read() as connection:
-            tables = users, movies, ratings
+            tables = users, movies
             found = [connection.execute(select(func.count()).select_from(table)).scalar_one() for table in tables]
-        return Counts(*found)
+            return Counts(found[0], found[1], revisions.rating_count(connection))
 
 
 def _batches(rows: Sequence[T]) -> Iterator[Sequence[T]]:
@@ -309,6 +239,30 @@ def _key(connection: Connection, table: Any, external_id: str) -> int | None:
     return None if found is None else int(found)
 
 
+def _all_keys(connection: Connection, table: Table) -> dict[str, int]:
+    return dict(connection.execute(select(table.c.external_id, table.c.id)).all())
+
+
+def _add_missing(
+    connection: Connection,
+    table: Table,
+    chunk: Sequence[str],
+    known: dict[str, int],
+    columns: Callable[[str], dict[str, Any]],
+) -> tuple[dict[str, int], set[str]]:
+    """Give keys to ids that have none; returns the keys of all ids, and which ids are new."""
+    first, revision = _next_key(connection, table), revisions.current(connection)
+    if first != len(known):  # keys are dense, so single ratings have brought users meanwhile
+        known = _all_keys(connection, table)
+    new = [one for one in chunk if one not in known]
+    rows = [
+        {"id": first + place, "external_id": one, "revision": revision, **columns(one)} for place, one in enumerate(new)
+    ]
+    if rows:
+        connection.execute(table.insert(), rows)
+    return known | {row["external_id"]: row["id"] for row in rows}, set(new)
+
+
 def _next_key(connection: Connection, table: Any) -> int:
     """Keys are dense: rows of users and movies are never deleted."""
     return int(connection.execute(select(func.coalesce(func.max(table.c.id) + 1, 0))).scalar_one())
@@ -319,51 +273,48 @@ def _rating(connection: Connection, user: int, movie: int) -> float | None:
     return connection.execute(found).scalar()
 
 
-def _counter(connection: Connection, name: str) -> int:
-    return int(connection.execute(select(meta.c.value).where(meta.c.name == name)).scalar_one())
-
-
-def _count_up(connection: Connection, name: str) -> int:
-    value = _counter(connection, name) + 1
-    connection.execute(update(meta).where(meta.c.name == name).values(value=str(value)))
-    return value
-
-
-def _revision(connection: Connection) -> int:
-    return _counter(connection, "revision")
-
-
-def _next_revision(connection: Connection) -> int:
-    return _count_up(connection, "revision")
-
-
-def _touch(connection: Connection, user_keys: Iterable[int], movie_keys: Iterable[int], revision: int) -> None:
-    """Note the revision with everyone concerned. Plain SQL: this is on the path of every single rating."""
-    for table, keys in (("users", user_keys), ("movies", movie_keys)):
-        statement = f"UPDATE {table} SET revision = ? WHERE id IN (SELECT value FROM json_each(?))"
-        connection.exec_driver_sql(statement, (revision, str(list(keys))))
+def _decimals(values: NDArray[np.float32]) -> NDArray[np.float64]:
+    """The shortest decimals that read back as these ratings, so that 3.7 is stored as 3.7 however it came in."""
+    if not np.isfinite(values).all():
+        raise ValueError("A rating is not a number.")
+    distinct, places = np.unique(values, return_inverse=True)
+    return np.array([float(str(value)) for value in distinct], np.float64)[places]
 
 
 def _put_many(connection: Connection, columns: list[NDArray[Any]]) -> tuple[int, int, int]:
     """One transaction of ratings: how many were new, how many changed, and the revision after it."""
-    rows = list(zip(*(column.tolist() for column in columns), strict=True))
-    added = connection.exec_driver_sql(INSERT, rows).rowcount
-    changed = connection.exec_driver_sql(UPDATE, rows).rowcount if added < len(rows) else 0
+    n = len(columns[0])
+    flat: list[Any] = [None] * (4 * n)
+    for place, column in enumerate(columns):
+        flat[place::4] = column.tolist()
+    added = _run(connection, INSERT, flat)
+    changed = _run(connection, REPLACE, flat) if added < n else 0
     if not added + changed:
-        return 0, 0, _revision(connection)
-    revision = _next_revision(connection)
-    _touch(connection, np.unique(columns[0]).tolist(), np.unique(columns[1]).tolist(), revision)
-    return added, changed, revision
+        return 0, 0, revisions.current(connection)
+    concerned = [np.unique(keys).tolist() for keys in columns[:2]]
+    return added, changed, revisions.advance(connection, concerned[0], concerned[1], added)
 
 
-def _describe(connection: Connection, rows: Sequence[tuple[int, MovieRow]], known_below: int) -> None:
+def _run(connection: Connection, statement: str, flat: list[Any]) -> int:
+    """Run a statement over rows of four values, ROWS at a time; returns how many rows it changed."""
+    done, width = 0, 4 * ROWS
+    whole = len(flat) // width * width
+    for step, start, end in ((width, 0, whole), (4, whole, len(flat))):
+        rows = [tuple(flat[place : place + step]) for place in range(start, end, step)]
+        if rows:
+            places = ", ".join(["(?, ?, ?, ?)"] * (step // 4))
+            done += connection.exec_driver_sql(statement.format(places), rows).rowcount
+    return done
+
+
+def _describe(connection: Connection, rows: Sequence[tuple[int, MovieRow]], fresh: frozenset[str]) -> None:
     """Set genres, and, of movies that were there before, title and year."""
-    _count_up(connection, "catalogue")
+    revisions.advance_catalogue(connection)
     names = sorted({name for _, row in rows for name in row.genres})
     if names:
         connection.execute(insert(genres).on_conflict_do_nothing(), [{"name": name} for name in names])
     ids = {name: key for key, name in connection.execute(select(genres.c.id, genres.c.name))}
-    known = [(row.title, row.year, key) for key, row in rows if key < known_below]
+    known = [(row.title, row.year, key) for key, row in rows if row.external_id not in fresh]
     if known:
         connection.exec_driver_sql("UPDATE movies SET title = ?, year = ? WHERE id = ?", known)
         connection.exec_driver_sql("DELETE FROM movie_genres WHERE movie_id = ?", [(key,) for *_, key in known])

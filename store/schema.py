@@ -41,7 +41,7 @@ movies = Table(
     Column("external_id", Text, nullable=False, unique=True),
     Column("title", Text, nullable=False),
     Column("year", Integer),
-    Column("revision", Integer, nullable=False, index=True),
+    Column("revision", Integer, nullable=False),
 )
 
 genres = Table(

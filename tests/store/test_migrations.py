@@ -116,6 +116,7 @@ def test_what_the_first_schema_held_is_still_there(url: str) -> None:
         INSERT INTO model_versions (version, kind, state, config, metrics, segments, protocol, data, note, created_at)
         VALUES (7, 'svd', 'ready', '{}', '{}', '{}', '{}', '{}', '', 0);
         UPDATE meta SET value = '1' WHERE name = 'revision';
+        DELETE FROM meta WHERE name = 'catalogue';
         """
     )
     connection.close()
@@ -123,6 +124,7 @@ def test_what_the_first_schema_held_is_still_there(url: str) -> None:
     try:
         ratings = RatingStore(database)
         assert ratings.counts() == Counts(2, 1, 2)
+        assert ratings.catalogue() == 0
         assert ratings.load().ratings.tolist() == [4.5, 3.0]
         assert ratings.put_rating("ann", "m", 1.0, 200).revision == 2
         assert MLModelManager(database).load_model(7).arrays == {}

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 from threading import Thread
 
 import numpy as np
 import pytest
 
+from store import ratings as ratings_module
 from store.database import Database
 from store.errors import NotStored
 from store.ratings import RatingStore
 from store.records import Counts, MovieRow
-from tests.store.conftest import fill
+from tests.store.conftest import fill, wait_until
 
 
 def test_a_rating_of_a_new_user(ratings: RatingStore) -> None:
@@ -49,6 +51,24 @@ def test_a_rating_of_an_unknown_movie_leaves_no_user_behind(ratings: RatingStore
     assert ratings.counts().users == 0
 
 
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), 1e300])
+def test_a_rating_that_is_no_number_is_refused(ratings: RatingStore, value: float) -> None:
+    with pytest.raises(ValueError, match="not a number"):
+        ratings.put_rating("ann", "m3", value, 100)
+    assert ratings.counts() == Counts(0, 30, 0)
+
+
+def test_a_rating_is_the_same_however_it_came_in(ratings: RatingStore) -> None:
+    """3.7 has no exact float32; neither way of writing takes the other's for another rating."""
+    first = ratings.put_rating("ann", "m3", 3.7, 100)
+    pair = np.array([0], np.int32), np.array([3], np.int32)
+    bulk = ratings.add_ratings(*pair, np.array([3.7], np.float32), np.array([100]))
+    assert (bulk.added, bulk.updated, bulk.unchanged, bulk.revision) == (0, 0, 1, first.revision)
+    ratings.add_ratings(*pair, np.array([2.3], np.float32), np.array([100]))
+    change = ratings.put_rating("ann", "m3", 2.3, 200)
+    assert (change.rating, change.previous, change.revision) == (2.3, 2.3, first.revision + 1)
+
+
 def test_deleting_a_rating(ratings: RatingStore) -> None:
     ratings.put_rating("ann", "m3", 4.5, 100)
     before = ratings.revision()
@@ -60,18 +80,6 @@ def test_deleting_a_rating(ratings: RatingStore) -> None:
         ratings.delete_rating("ann", "m3")
 
 
-def test_arrays_are_what_was_written(ratings: RatingStore) -> None:
-    columns = fill(ratings)
-    loaded = ratings.load()
-    for found, expected in zip((loaded.users, loaded.movies, loaded.ratings, loaded.rated_at), columns, strict=True):
-        assert found.dtype == expected.dtype
-        np.testing.assert_array_equal(found, expected)
-
-
-def test_arrays_of_an_empty_store(ratings: RatingStore) -> None:
-    assert len(ratings.load().users) == 0
-
-
 def test_bulk_counts_what_is_new_changed_and_the_same(ratings: RatingStore) -> None:
     users, movies, values, times = fill(ratings)
     changed = values.copy()
@@ -81,6 +89,42 @@ def test_bulk_counts_what_is_new_changed_and_the_same(ratings: RatingStore) -> N
     np.testing.assert_array_equal(ratings.load().ratings, changed)
     same = ratings.add_ratings(users, movies, changed, times)
     assert (same.added, same.updated, same.revision) == (0, 0, result.revision)
+
+
+def test_of_a_pair_that_occurs_twice_the_last_row_counts(ratings: RatingStore) -> None:
+    ratings.add_users(["ann", "bob"])
+    columns = (
+        np.array([1, 0, 1, 1], np.int32),
+        np.array([5, 5, 5, 4], np.int32),
+        np.array([1, 2, 3, 4], np.float32),
+        np.arange(4),
+    )
+    first = ratings.add_ratings(*columns)
+    assert (first.added, first.updated, first.unchanged) == (3, 0, 1)
+    assert ratings.user_ratings(1).ratings.tolist() == [4, 3]
+    again = ratings.add_ratings(*columns)
+    assert (again.added, again.updated, again.unchanged, again.revision) == (0, 0, 4, first.revision)
+
+
+def test_no_rows_at_all(ratings: RatingStore) -> None:
+    nothing = np.empty(0, np.int32)
+    done = ratings.add_ratings(nothing, nothing, np.empty(0, np.float32), np.empty(0, np.int64))
+    assert (done.added, done.updated, done.unchanged, done.revision) == (0, 0, 0, ratings.revision())
+    assert ratings.add_users([]).keys.tolist() == ratings.add_movies([]).keys.tolist() == []
+
+
+def test_the_count_of_ratings_is_right_after_any_change(ratings: RatingStore, database: Database) -> None:
+    rng = np.random.default_rng(1)
+    fill(ratings, 10)
+    for _ in range(100):
+        user, movie = f"u{rng.integers(14)}", f"m{rng.integers(30)}"
+        if rng.random() < 0.5:
+            ratings.put_rating(user, movie, float(rng.integers(1, 11)) / 2, 1)
+        else:
+            with contextlib.suppress(NotStored):
+                ratings.delete_rating(user, movie)
+        with database.read() as connection:
+            assert connection.exec_driver_sql("SELECT count(*) FROM ratings").scalar() == ratings.counts().ratings
 
 
 def test_bulk_refuses_what_is_no_number(ratings: RatingStore) -> None:
@@ -109,6 +153,14 @@ def test_movies_take_what_the_newest_import_says(ratings: RatingStore) -> None:
     assert movies[2].genres == ("Drama",)
 
 
+def test_the_catalogue_counts_what_is_done_to_movies(ratings: RatingStore) -> None:
+    before = ratings.catalogue()
+    ratings.put_rating("ann", "m1", 4, 1)
+    assert ratings.catalogue() == before
+    ratings.add_movies([MovieRow("m1", "Another title", None, ())])
+    assert ratings.catalogue() == before + 1
+
+
 def test_users_changed_since(ratings: RatingStore) -> None:
     fill(ratings)
     before = ratings.revision()
@@ -116,55 +168,6 @@ def test_users_changed_since(ratings: RatingStore) -> None:
     ratings.put_rating("u7", "m1", 0.5, 1)
     ratings.put_rating("somebody new", "m1", 0.5, 1)
     assert ratings.users_changed_since(before).tolist() == [7, 20]
-
-
-def cached_files(database: Database) -> list[str]:
-    return [path.name for path in database.path.with_name("test.db.cache").iterdir()]
-
-
-def test_the_cache_is_used_and_renewed(
-    ratings: RatingStore, database: Database, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """What changed since the cache was written is put into its arrays; where it is too much, all is read again."""
-    fill(ratings)
-    ratings.load()
-    before = cached_files(database)
-    rng = np.random.default_rng(1)
-    for _ in range(40):
-        user, movie = f"u{rng.integers(25)}", f"m{rng.integers(30)}"  # five of them new
-        ratings.put_rating(user, movie, float(rng.integers(1, 11)) / 2, int(rng.integers(10**9)))
-    ratings.delete_rating("u3", ratings.movies()[int(ratings.user_ratings(3).movies[0])].external_id)
-    for most in (20_000, 0):
-        monkeypatch.setattr("store.ratings.MOST_RENEWED", most)
-        found, expected = ratings.load(), ratings._load_rows()
-        assert found.revision == expected.revision == ratings.revision()
-        for name in ("users", "movies", "ratings", "rated_at"):
-            np.testing.assert_array_equal(getattr(found, name), getattr(expected, name))
-            assert getattr(found, name).dtype == getattr(expected, name).dtype
-        assert (cached_files(database) == before) is (most == 20_000)
-    assert len(cached_files(database)) == 1
-
-
-def test_a_cache_newer_than_the_store_is_not_used(ratings: RatingStore, database: Database) -> None:
-    columns = fill(ratings)
-    ratings.load()
-    (path,) = database.path.with_name("test.db.cache").iterdir()
-    path.rename(path.with_name(f"ratings-{database.identity}-{ratings.revision() + 1}.npz"))
-    np.testing.assert_array_equal(ratings.load().ratings, columns[2])
-
-
-@pytest.mark.parametrize("damage", [b"", b"PK not a zip", None])
-def test_a_damaged_cache_is_made_anew(ratings: RatingStore, database: Database, damage: bytes | None) -> None:
-    columns = fill(ratings)
-    ratings.load()
-    (cached,) = list(database.path.with_name("test.db.cache").iterdir())
-    if damage is None:
-        content = bytearray(cached.read_bytes())
-        content[len(content) // 2] ^= 0xFF
-        cached.write_bytes(content)
-    else:
-        cached.write_bytes(damage)
-    np.testing.assert_array_equal(ratings.load().ratings, columns[2])
 
 
 def test_single_ratings_get_in_between_the_chunks_of_a_bulk_write(
@@ -187,3 +190,49 @@ def test_single_ratings_get_in_between_the_chunks_of_a_bulk_write(
     assert len(set(revisions)) == len(revisions) > 5
     assert revisions[-1] - revisions[0] > len(revisions)  # chunks came between them
     assert ratings.counts().ratings == 60_000 + min(len(revisions), 30)
+
+
+def test_a_single_rating_goes_right_after_the_chunk_that_is_being_written(
+    ratings: RatingStore, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One is asked for while the first of three chunks is in the writer: the revisions tell the order of commit."""
+    monkeypatch.setattr("store.ratings.CHUNK", 10)
+    put_many, chunks, singles = ratings_module._put_many, [], []
+    thread = Thread(target=lambda: singles.append(ratings.put_rating("urgent", "m0", 1, 1).revision))
+
+    def put_many_slowly(connection, columns):
+        if not chunks:
+            thread.start()
+            wait_until(lambda: database._queue.qsize() > 0)
+        done = put_many(connection, columns=columns)
+        chunks.append(done[2])
+        return done
+
+    monkeypatch.setattr(ratings_module, "_put_many", put_many_slowly)
+    ratings.add_users(["ann"])
+    movies = np.arange(30, dtype=np.int32)
+    ratings.add_ratings(np.zeros(30, np.int32), movies, np.ones(30, np.float32), np.ones(30, np.int64))
+    thread.join()
+    assert (chunks, singles) == ([1, 3, 4], [2])
+
+
+def test_newcomers_of_a_bulk_write_and_of_single_ratings_get_keys_of_their_own(
+    ratings: RatingStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Half of the people rate by themselves while all of them are imported."""
+    monkeypatch.setattr("store.ratings.CHUNK", 20)
+    people = [f"u{n}" for n in range(600)]
+    singles = {}
+
+    def rate() -> None:
+        for person in people[::-2]:
+            singles[person] = ratings.put_rating(person, "m1", 3, 1).user_key
+
+    thread = Thread(target=rate)
+    thread.start()
+    keys = ratings.add_users(people).keys
+    thread.join()
+    assert sorted(keys.tolist()) == list(range(600))
+    by_key = ratings.user_ids()
+    assert [by_key[key] for key in keys] == people
+    assert all(by_key[key] == person for person, key in singles.items())
