@@ -112,7 +112,7 @@ class EvaluationService:
         score_user: ScoreUser | None = None,
         calibration: Calibration | None = None,
         seed: int = 0,
-        split: str = "as given",
+        split: str | None = None,
     ) -> EvaluationReport:
         """Everything at once. Without a relevant test rating there are no list metrics.
 
@@ -124,7 +124,7 @@ class EvaluationService:
             score_user: the scores that order a user's list; by default the model's predicted ratings.
             calibration: adds ``interval_coverage``, the part of test ratings inside their 90% interval.
             seed: start of the bootstrap's random numbers.
-            split: how the test part was chosen, in words, for the protocol.
+            split: how the test part was chosen, in words; the protocol says so where it is given.
 
         Raises:
             InvalidInput: the test part is empty, or k is not positive.
@@ -138,8 +138,7 @@ class EvaluationService:
         if len(lists.users):
             found |= _means(per_user, seed)
             found |= _catalogue_metrics(lists, train, seed)
-        protocol = {
-            "split": split,
+        protocol = ({} if split is None else {"split": split}) | {
             "k": k,
             "relevant_from": _relevant_from(test),
             "train_ratings": len(train),

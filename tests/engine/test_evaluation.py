@@ -153,6 +153,7 @@ def test_the_protocol_is_json_and_says_how_it_was_measured(model: MatrixFactoriz
     said = json.loads(json.dumps(report.protocol, allow_nan=False))
     assert said == report.protocol
     assert said["split"] == "last fifth by time"
+    assert "split" not in EvaluationService().generate_report(model, split.train, split.test).protocol
     assert (said["k"], said["relevant_from"], said["seed"]) == (10, 3.875, 7)
     assert (said["train_ratings"], said["test_ratings"]) == (len(split.train), len(split.test))
 
