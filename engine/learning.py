@@ -20,6 +20,7 @@ from engine.training import best_epoch, run_epochs
 from engine.types import EpochReport
 
 LIST_LENGTH = 10
+TEST_PART, VALIDATION_PART = 0.2, 0.1
 
 
 @dataclass(frozen=True)
@@ -80,7 +81,7 @@ def learn(kind: str, config: ModelConfig, data: Interactions, personal_from: int
         Cancelled: somebody asked to stop.
         TrainingDiverged: the loss became infinite or not a number.
     """
-    parts = hold_out(data)
+    parts = hold_out(data, TEST_PART, VALIDATION_PART)
     model, epochs = _fit(kind, config, data, parts, listener)
     calibration = calibrate(model, parts)
     report = None
@@ -88,9 +89,15 @@ def learn(kind: str, config: ModelConfig, data: Interactions, personal_from: int
         listener.begin("Evaluating on held-out ratings")
         ranker = ItemSimilarityRanker().fit(parts.train)
         listener.check()
-        scores = served_scores(ranker, parts.train, personal_from)
+        scores = served_scores(ranker, parts.train, personal_from, listener)
         report = EvaluationService().generate_report(
-            model, parts.train, parts.test, LIST_LENGTH, score_user=scores, calibration=calibration
+            model,
+            parts.train,
+            parts.test,
+            LIST_LENGTH,
+            score_user=scores,
+            calibration=calibration,
+            split=f"each user's last {TEST_PART:.0%} by time",
         )
     final = _refit(kind, config, data, epochs, listener)
     listener.begin("Learning which movies go together")
@@ -146,11 +153,14 @@ def calibrate(model: RatingModel, parts: HeldOut) -> Calibration | None:
     return Calibration.fit(predicted, part.ratings, *counts, part.scale)
 
 
-def served_scores(ranker: ItemSimilarityRanker, data: Interactions, personal_from: int) -> ScoreUser:
+def served_scores(
+    ranker: ItemSimilarityRanker, data: Interactions, personal_from: int, listener: Listener
+) -> ScoreUser:
     """What orders a user's list when this ranker serves: newcomers get popularity blended in."""
     popular = popularity(data, ranker.weigh(data.ratings))
 
     def score(user: int) -> Float32:
+        listener.check()  # a large evaluation takes minutes
         rows = data.by_user.of(user)
         items, ratings = data.items[rows], data.ratings[rows]
         how = blend(len(items), ranker.count_known(items), known=len(items) > 0, personal_from=personal_from)

@@ -17,7 +17,7 @@ from sidecar.training import ACTOR, METRICS
 
 router = APIRouter(prefix="/ml", tags=["models"], route_class=StrictRoute)
 
-PROTOCOL = {"split": "each user's last 20% by time", "k": 10, "relevant_from": 4.0}
+PROTOCOL = {"split": "each user's last 20% by time", "k": 10, "relevant_from": 3.875}
 VERSION: dict[str, Any] = {
     "version": 3,
     "kind": "svd",

@@ -30,6 +30,7 @@ from store.runs import RunStore
 log = logging.getLogger(__name__)
 
 POLICIES = ("if_better", "always", "never")
+COMPARED = ("ndcg_at_k", "rmse")
 PACKAGES = ("numpy", "scipy", "numba", "scikit-learn", "scikit-surprise")
 
 
@@ -223,10 +224,9 @@ class TrainingService:
     def _fail(self, order: _Order, reason: str) -> None:
         log.error("training run %d failed: %s", order.run_id, reason)
         try:
+            told = f"Training run {order.run_id} failed. {reason}"
+            self._notices.add("error", "training", told, {"run_id": order.run_id})
             self._runs.finish(order.run_id, "failed", stage="Failed", error=reason)
-            self._notices.add(
-                "error", "training", f"Training run {order.run_id} failed. {reason}", {"run_id": order.run_id}
-            )
         except StoreError:
             # The disk may be full; the run is marked at the next start.
             log.exception("training run %d could not be marked as failed", order.run_id)
@@ -308,9 +308,9 @@ def decide(policy: ActivationPolicy, metrics: Mapping[str, Any], before: Mapping
         return _Decision(True, "It serves now: it is the first version.")
     if policy == "always":
         return _Decision(True, "It serves now, as asked.")
-    if not metrics or not before:
+    if any(name not in measured for name in COMPARED for measured in (metrics, before)):
         return _Decision(True, "It serves now: there are too few ratings to compare it with the version before.")
-    ndcg, rmse = ((metrics[name]["value"], before[name]["value"]) for name in ("ndcg_at_k", "rmse"))
+    ndcg, rmse = ((metrics[name]["value"], before[name]["value"]) for name in COMPARED)
     compared = f"NDCG@{LIST_LENGTH} {ndcg[0]:.4f} (before {ndcg[1]:.4f}), RMSE {rmse[0]:.4f} (before {rmse[1]:.4f})."
     if ndcg[0] >= ndcg[1] and rmse[0] <= rmse[1]:
         return _Decision(True, f"It serves now, being no worse than the version before: {compared}")

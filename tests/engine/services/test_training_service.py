@@ -157,6 +157,17 @@ def test_what_decides_whether_a_version_serves(policy: Any, ndcg: float, rmse: f
     assert decide(policy, metrics(ndcg, rmse), metrics(0.30, 0.90)).activate is serves
 
 
+@pytest.mark.parametrize("missing", ["ndcg_at_k", "rmse"])
+def test_without_a_comparable_metric_the_new_version_serves(missing: str) -> None:
+    """Held-out ratings may hold no movie that anybody liked, and then no list can be judged."""
+    whole: dict[str, Any] = {"ndcg_at_k": {"value": 0.3}, "rmse": {"value": 0.9}}
+    part = {name: value for name, value in whole.items() if name != missing}
+    for metrics, before in ((part, whole), (whole, part), (part, part)):
+        decision = decide("if_better", metrics, before)
+        assert decision.activate
+        assert "too few ratings" in decision.verdict
+
+
 def test_the_first_version_serves_unless_asked_otherwise() -> None:
     assert decide("if_better", {}, None).activate
     assert not decide("never", {}, None).activate
