@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import codecs
-import shutil
+import lzma
 import zipfile
 import zlib
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import BinaryIO, Literal
+from typing import Literal
 
 from engine.errors import InvalidInput
 
@@ -17,6 +18,18 @@ MOST_UNPACKED = 4 * 2**30
 """Bytes that the members of a zip may come to: several times MovieLens 25M."""
 STEP = 2**20
 LONGEST_LINE = 2**16
+LONGEST_NAME = 100
+MOST_MEMBERS = 10_000
+DAMAGE = (
+    zipfile.BadZipFile,
+    zlib.error,
+    lzma.LZMAError,
+    EOFError,
+    OSError,
+    ValueError,
+    NotImplementedError,
+    RuntimeError,
+)
 
 USER = ("userid", "user")
 MOVIE = ("movieid", "itemid", "movie", "item")
@@ -54,74 +67,98 @@ class Layout:
     genre_flags: int | None = None
 
 
-def unpack(files: Sequence[tuple[str, BinaryIO]], folder: Path, limit: int = MOST_UNPACKED) -> list[SourceFile]:
-    """Copy files into a folder of ours under numbers; a zip is replaced by its members.
+def unpack(
+    files: Sequence[SourceFile], folder: Path, limit: int = MOST_UNPACKED, check: Callable[[], None] = lambda: None
+) -> list[SourceFile]:
+    """Replace every zip by its members, which are written into a folder of ours under numbers.
 
     Names are labels only: none becomes a path. Sizes are counted while they are written, not believed.
 
+    Args:
+        files: as they were brought; a zip is deleted once it is unpacked.
+        folder: where the members go.
+        limit: bytes that all members together may come to.
+        check: called every few moments; what it raises ends the work.
+
     Raises:
-        InvalidInput: a zip is damaged, or comes to more than ``limit`` bytes.
+        InvalidInput: a zip is damaged, holds too many files, or all members come to more than ``limit`` bytes.
+        OSError: the members can't be written.
     """
     found: list[SourceFile] = []
-    for name, stream in files:
-        path = folder / f"{len(found)}.upload"
-        with path.open("wb") as target:
-            shutil.copyfileobj(stream, target, STEP)
-        if zipfile.is_zipfile(path):
-            found.extend(_members(name, path, folder, limit))
-        else:
-            found.append(SourceFile(PurePosixPath(name.replace("\\", "/")).name, path))
+    left = limit
+    for place, file in enumerate(files):
+        if not zipfile.is_zipfile(file.path):
+            found.append(SourceFile(_label(file.name), file.path))
+            continue
+        for label, pieces in _members(file):
+            target = folder / f"{place}-{len(found)}.member"
+            with target.open("wb") as copy:
+                for piece in pieces:
+                    check()
+                    left -= len(piece)
+                    if left < 0:
+                        raise InvalidInput(f"{file.name} unpacks to more than {limit / 2**30:g} GiB.", field="files")
+                    copy.write(piece)
+            found.append(SourceFile(label, target))
+        file.path.unlink()
     return found
 
 
-def _members(name: str, path: Path, folder: Path, limit: int) -> list[SourceFile]:
-    found, left = [], limit
+def _members(file: SourceFile) -> Iterator[tuple[str, Iterator[bytes]]]:
+    """Each member's label and content, which has to be read before the next one is asked for."""
+    with _readable(file.name), zipfile.ZipFile(file.path) as archive:
+        members = archive.infolist()
+        if len(members) > MOST_MEMBERS:
+            raise InvalidInput(f"{file.name} holds more than {MOST_MEMBERS:,} files.", field="files")
+        for member in members:
+            path = PurePosixPath(member.filename)
+            if not member.is_dir() and "__MACOSX" not in path.parts and not path.name.startswith("."):
+                yield _label(member.filename), _pieces(file.name, archive, member)
+
+
+def _pieces(name: str, archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> Iterator[bytes]:
+    with _readable(name), archive.open(member) as source:
+        while piece := source.read(STEP):
+            yield piece
+
+
+@contextmanager
+def _readable(name: str) -> Iterator[None]:
+    """Whatever a damaged zip makes its readers raise means that it is damaged."""
     try:
-        with zipfile.ZipFile(path) as archive:
-            for place, member in enumerate(archive.infolist()):
-                label = PurePosixPath(member.filename)
-                if member.is_dir() or "__MACOSX" in label.parts or label.name.startswith("."):
-                    continue
-                target = folder / f"{path.stem}-{place}.member"
-                with archive.open(member) as source, target.open("wb") as copy:
-                    while piece := source.read(STEP):
-                        left -= len(piece)
-                        if left < 0:
-                            raise InvalidInput(f"{name} unpacks to more than {limit / 2**30:g} GiB.", field="files")
-                        copy.write(piece)
-                found.append(SourceFile(label.name, target))
-    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
+        yield
+    except DAMAGE as error:
         raise InvalidInput(f"{name} is a zip that can't be read: {error}.", field="files") from error
-    finally:
-        path.unlink()
-    return found
+
+
+def _label(name: str) -> str:
+    """The last part of a name, whatever kind of path it is, short enough for a message."""
+    return PurePosixPath(name.replace("\\", "/")).name[:LONGEST_NAME]
 
 
 def layout_of(file: SourceFile) -> Layout | None:
     """How to read a file; None for one that holds neither ratings nor movies."""
     name = file.name.lower()
+    ratings = {"user": 0, "movie": 1, "rating": 2, "time": 3}
     if name == "u.data":
-        columns = {"user": 0, "movie": 1, "rating": 2, "time": 3}
-        return Layout("ratings", columns, 4, delimiter="\t", header=False, encoding="latin-1")
+        return Layout("ratings", ratings, 4, "\t", header=False, encoding=encoding_of(file.path))
     if name == "u.item":
         columns = {"movie": 0, "title": 1}
-        return Layout("movies", columns, 24, delimiter="|", header=False, encoding="latin-1", genre_flags=5)
+        return Layout("movies", columns, 24, "|", header=False, encoding=encoding_of(file.path), genre_flags=5)
     if name == "ratings.dat":
-        columns = {"user": 0, "movie": 1, "rating": 2, "time": 3}
-        return Layout("ratings", columns, 4, "\t", header=False, encoding="latin-1", double_colon=True)
-    if name == "movies.dat":
+        return Layout("ratings", ratings, 4, "\t", header=False, encoding=encoding_of(file.path), double_colon=True)
+    if name == "movies.dat":  # latin-1 in MovieLens 1M, UTF-8 in 10M
         columns = {"movie": 0, "title": 1, "genres": 2}
-        return Layout("movies", columns, 3, "\t", header=False, encoding="latin-1", double_colon=True)
+        return Layout("movies", columns, 3, "\t", header=False, encoding=encoding_of(file.path), double_colon=True)
     return _csv_layout(file)
 
 
 def _csv_layout(file: SourceFile) -> Layout | None:
     with file.path.open("rb") as stream:
         line = stream.readline(LONGEST_LINE)
-    if b"\0" in line or not line.strip():
+    if b"\0" in line or not line.strip() or b"\r" in line.rstrip(b"\r\n"):
         return None
-    encoding = encoding_of(file.path)
-    text = line.decode(encoding).lstrip("\ufeff").strip()
+    text = line.decode(errors="replace").lstrip("\ufeff").strip()
     delimiter = max(",;\t", key=text.count)
     names = [_plain(name) for name in text.split(delimiter)]
     columns = {"user": USER, "movie": MOVIE, "rating": RATING, "time": TIME, "title": ("title",), "year": ("year",)}
@@ -133,9 +170,9 @@ def _csv_layout(file: SourceFile) -> Layout | None:
         if alias in names
     }
     if {"user", "movie", "rating"} <= found.keys():
-        return Layout("ratings", found, len(names), delimiter, encoding=encoding)
+        return Layout("ratings", found, len(names), delimiter, encoding=encoding_of(file.path))
     if {"movie", "title"} <= found.keys():
-        return Layout("movies", found, len(names), delimiter, encoding=encoding)
+        return Layout("movies", found, len(names), delimiter, encoding=encoding_of(file.path))
     return None
 
 

@@ -2,46 +2,28 @@
 
 from __future__ import annotations
 
-import io
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.csv as csv
 from numpy.typing import NDArray
 
 from engine.dataset.files import U_ITEM_GENRES, Layout, SourceFile
 from engine.dataset.interactions import split_genres
-from engine.errors import InvalidInput
-from engine.types import Movie, RejectedRow
+from engine.dataset.tables import Part, Rejections, read_parts
+from engine.types import Movie
 
-BLOCK_BYTES = 16 * 2**20  # about 600,000 ratings
 LONGEST_ID = 200
-KEPT_REJECTIONS = 100
 UNKNOWN_TIME = -1
 LATEST_TIME = 2**40  # seconds; beyond it a column holds something else
 
-CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 YEAR_IN_TITLE = re.compile(r"^(?P<title>.*\S)\s*\((?P<year>\d{4})(?:[-–]\d{0,4})?\)\s*$")
-
-
-@dataclass
-class Rejections:
-    """Rows set aside: all are counted, the first 100 are kept."""
-
-    count: int = 0
-    rows: list[RejectedRow] = field(default_factory=list)
-
-    def add(self, file: str, line: int, reason: str) -> None:
-        """Set a row aside; ``line`` counts from 1."""
-        self.count += 1
-        if len(self.rows) < KEPT_REJECTIONS:
-            self.rows.append(RejectedRow(file, line, reason))
 
 
 @dataclass(frozen=True)
@@ -69,19 +51,19 @@ def read_ratings(
     file: SourceFile, layout: Layout, scale: tuple[float, float], rejections: Rejections
 ) -> Iterator[RatingBlock]:
     """The sound ratings of a file, block by block; of two rows in a block for the same pair the last counts."""
-    size = max(file.path.stat().st_size, 1)
-    for table, lines, position in _blocks(file, layout, rejections):
-        yield _rating_block(file.name, layout, table, lines, scale, rejections, min(position / size, 1.0))
+    for part in read_parts(file, layout, rejections):
+        yield _rating_block(file.name, layout, part, scale, rejections)
 
 
 def read_movies(file: SourceFile, layout: Layout, rejections: Rejections) -> list[Movie]:
     """The movies of a file; a year at the end of a title, ``Heat (1995)``, becomes the year."""
     movies: dict[str, Movie] = {}
-    for table, lines, _ in _blocks(file, layout, rejections):
-        columns = {name: table.column(place).to_pylist() for name, place in layout.columns.items()}
-        genres = columns.get("genres") or _flagged_genres(table, layout)
-        years = columns.get("year") or [""] * len(table)
-        for line, raw, title, genre, year in zip(lines, columns["movie"], columns["title"], genres, years, strict=True):
+    for part in read_parts(file, layout, rejections):
+        columns = {name: part.column(place).to_pylist() for name, place in layout.columns.items()}
+        genres = columns.get("genres") or _flagged_genres(part, layout)
+        years = columns.get("year") or [""] * len(part.lines)
+        rows = zip(part.lines, columns["movie"], columns["title"], genres, years, strict=True)
+        for line, raw, title, genre, year in rows:
             movie_id = raw.strip()
             problem = id_problem(movie_id, "movie id")
             if problem is not None:
@@ -120,114 +102,32 @@ def id_problem(text: str, noun: str) -> str | None:
     return None
 
 
-def _flagged_genres(table: pa.Table, layout: Layout) -> list[str]:
+def _flagged_genres(part: Part, layout: Layout) -> list[str]:
     """u.item's flags as ``Drama|War``; nothing where the layout has none."""
     if layout.genre_flags is None:
-        return [""] * len(table)
-    flags = [table.column(layout.genre_flags + place).to_pylist() for place in range(len(U_ITEM_GENRES))]
+        return [""] * len(part.lines)
+    flags = [part.column(layout.genre_flags + place).to_pylist() for place in range(len(U_ITEM_GENRES))]
     return [
         "|".join(name for name, flag in zip(U_ITEM_GENRES, row, strict=True) if name and flag == "1")
         for row in zip(*flags, strict=True)
     ]
 
 
-def _blocks(
-    file: SourceFile, layout: Layout, rejections: Rejections
-) -> Iterator[tuple[pa.Table, NDArray[np.int64], int]]:
-    """Tables of text, the line of each row, and how many bytes have been read."""
-    bad: list[int] = []
-
-    def set_aside(row: Any) -> str:
-        bad.append(row.number)
-        text = f"There are {row.actual_columns} columns where there should be {row.expected_columns}."
-        rejections.add(file.name, row.number, text)
-        return "skip"
-
-    names = [str(place) for place in range(layout.width)]
-    with file.path.open("rb") as raw:
-        stream = _Colons(raw) if layout.double_colon else raw
-        try:
-            reader = csv.open_csv(
-                stream,
-                csv.ReadOptions(
-                    use_threads=False,
-                    block_size=BLOCK_BYTES,
-                    column_names=names,
-                    skip_rows=int(layout.header),
-                    encoding=layout.encoding,
-                ),
-                csv.ParseOptions(
-                    delimiter=layout.delimiter,
-                    quote_char='"' if layout.header else False,
-                    invalid_row_handler=set_aside,
-                    ignore_empty_lines=False,
-                ),
-                csv.ConvertOptions(
-                    column_types=dict.fromkeys(names, pa.string()),
-                    strings_can_be_null=False,
-                    quoted_strings_can_be_null=False,
-                ),
-            )
-        except pa.ArrowInvalid as error:
-            if "Empty CSV" in str(error):
-                return
-            raise InvalidInput(f"{file.name} can't be read: {error}.", field="files") from error
-        line = 1 + int(layout.header)
-        try:
-            for batch in reader:
-                lines, line = _lines(line, len(batch), bad)
-                yield pa.Table.from_batches([batch]), lines, raw.tell()
-        except pa.ArrowInvalid as error:
-            raise InvalidInput(f"{file.name} can't be read from line {line} on: {error}.", field="files") from error
-
-
-def _lines(first: int, count: int, bad: list[int]) -> tuple[NDArray[np.int64], int]:
-    """The lines of the next rows, those set aside being left out, and the line after them."""
-    skipped = np.array(sorted(number for number in bad if number >= first), np.int64)
-    lines = np.arange(first, first + count + len(skipped))
-    lines = lines[~np.isin(lines, skipped)][:count]
-    return lines, int(lines[-1]) + 1 if count else first
-
-
-class _Colons(io.RawIOBase):
-    """Turns the ``::`` between columns into tabs on the way."""
-
-    def __init__(self, raw: io.BufferedReader) -> None:
-        super().__init__()
-        self._raw = raw
-
-    def readable(self) -> bool:
-        return True
-
-    def read(self, size: int = -1) -> bytes:
-        """A piece that never ends between two colons."""
-        piece = self._raw.read(size)
-        while piece.endswith(b":") and (more := self._raw.read(1)):
-            piece += more
-        return piece.replace(b"\t", b" ").replace(b"::", b"\t")
-
-
 def _rating_block(
-    name: str,
-    layout: Layout,
-    table: pa.Table,
-    lines: NDArray[np.int64],
-    scale: tuple[float, float],
-    rejections: Rejections,
-    done: float,
+    name: str, layout: Layout, part: Part, scale: tuple[float, float], rejections: Rejections
 ) -> RatingBlock:
     low, high = scale
-    users, user_ids = _encode(table.column(layout.columns["user"]))
-    movies, movie_ids = _encode(table.column(layout.columns["movie"]))
-    ratings = _numbers(table.column(layout.columns["rating"]))
-    times = np.full(len(table), float(UNKNOWN_TIME))
+    users, user_ids = _encode(part.column(layout.columns["user"]))
+    movies, movie_ids = _encode(part.column(layout.columns["movie"]))
+    ratings = _numbers(part.column(layout.columns["rating"]))
+    times = np.full(len(part.lines), float(UNKNOWN_TIME))
     if "time" in layout.columns:
-        times = _times(table.column(layout.columns["time"]))
-    wrong = np.zeros(len(table), bool)
+        times = _times(part.column(layout.columns["time"]))
+    wrong = np.zeros(len(part.lines), bool)
 
     def reject(rows: NDArray[np.bool_], reason: str) -> None:
         for row in np.flatnonzero(rows & ~wrong):
-            rejections.add(name, int(lines[row]), reason)
+            rejections.add(name, int(part.lines[row]), reason)
         wrong[rows] = True
 
     for codes, ids, noun in ((users, user_ids, "user id"), (movies, movie_ids, "movie id")):
@@ -236,7 +136,7 @@ def _rating_block(
             reject(codes == place, problem)
     reject(np.isnan(ratings), "The rating is not a number.")
     reject(~((ratings >= low) & (ratings <= high)), f"The rating is outside the scale from {low:g} to {high:g}.")
-    reject(np.isnan(times), "The time is not in seconds since 1970.")
+    reject(np.isnan(times), "The time is neither in seconds since 1970 nor a date such as 2005-04-02 23:53:47.")
     pairs = users.astype(np.int64) * max(len(movie_ids), 1) + movies
     later = pd.Series(np.where(wrong, -1 - np.arange(len(pairs)), pairs)).duplicated(keep="last").to_numpy()
     reject(later, "A later line rates the same movie for the same user.")
@@ -248,7 +148,7 @@ def _rating_block(
         movies[kept],
         ratings[kept].astype(np.float32),
         times[kept].astype(np.int64),
-        done,
+        part.done,
     )
 
 
@@ -268,8 +168,17 @@ def _numbers(column: pa.ChunkedArray) -> NDArray[np.float64]:
 
 
 def _times(column: pa.ChunkedArray) -> NDArray[np.float64]:
-    """float64[n]: whole seconds, -1 where the text is empty, NaN where it is something else."""
+    """float64[n]: whole seconds, -1 where the text is empty, NaN where it is no time. A date without a zone is UTC."""
     empty = pc.equal(pc.utf8_trim_whitespace(column), "").to_numpy()
     values = _numbers(column)
+    worded = np.isnan(values) & ~empty
+    if worded.any():
+        values[worded] = _seconds(column.filter(pa.array(worded)))
     sound = (values >= 0) & (values < LATEST_TIME)
     return np.where(empty, UNKNOWN_TIME, np.where(sound, np.floor(values), np.nan))
+
+
+def _seconds(column: pa.ChunkedArray) -> NDArray[np.float64]:
+    dates = pd.to_datetime(column.to_pandas(), format="ISO8601", utc=True, errors="coerce")
+    seconds: NDArray[np.float64] = ((dates - pd.Timestamp(0, tz="UTC")) / pd.Timedelta(seconds=1)).to_numpy(np.float64)
+    return seconds

@@ -12,7 +12,8 @@ import numpy as np
 
 from engine.dataset.demo import load_demo
 from engine.dataset.files import Layout, SourceFile, layout_of, unpack
-from engine.dataset.importing import RatingBlock, Rejections, read_movies, read_ratings
+from engine.dataset.importing import RatingBlock, read_movies, read_ratings
+from engine.dataset.tables import Rejections
 from engine.errors import Cancelled, InvalidInput
 from engine.types import ImportResult, Movie
 from store.jobs import JobStore
@@ -81,12 +82,8 @@ class Import:
         self._add_ratings(RatingBlock(user_ids, movie_ids, users, movies, data.ratings, data.times, 1.0))
 
     def _files(self, folder: Path) -> None:
-        opened = [(name, (folder / f"{place}.spool").open("rb")) for place, name in enumerate(self._order.uploads)]
-        try:
-            sources = unpack(opened, folder)
-        finally:
-            for _, stream in opened:
-                stream.close()
+        brought = [SourceFile(name, folder / f"{place}.spool") for place, name in enumerate(self._order.uploads)]
+        sources = unpack(brought, folder, check=self._check)
         layouts: list[tuple[SourceFile, Layout]] = [
             (source, layout) for source in sources if (layout := layout_of(source)) is not None
         ]
@@ -104,6 +101,8 @@ class Import:
                 self._step((place + block.done) / len(ratings), f"Importing {source.name}")
 
     def _add_movies(self, movies: Sequence[Movie]) -> None:
+        if not movies:
+            return
         added = self._ratings.add_movies(
             [MovieRow(movie.movie_id, movie.title, movie.year, movie.genres) for movie in movies]
         ).added

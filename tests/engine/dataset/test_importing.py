@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,8 +12,9 @@ import pytest
 
 from engine.dataset.demo import load_demo
 from engine.dataset.files import SourceFile, encoding_of, layout_of, unpack
-from engine.dataset.importing import Rejections, make_movie, read_movies, read_ratings
-from engine.errors import InvalidInput
+from engine.dataset.importing import make_movie, read_movies, read_ratings
+from engine.dataset.tables import Rejections
+from engine.errors import Cancelled, InvalidInput
 from engine.types import Movie
 
 SCALE = (0.5, 5.0)
@@ -82,6 +84,25 @@ def test_movielens_1m(tmp_path: Path) -> None:
     assert movies == [Movie("73", "Misérables, Les: A Story", 1995, ("Drama", "War"))]
 
 
+def test_movielens_10m_is_utf_8_in_the_files_that_are_latin_1_in_1m(tmp_path: Path) -> None:
+    movies, _ = movies_of(source(tmp_path, "movies.dat", "73::Misérables, Les (1995)::Drama|War\n"))
+    assert movies == [Movie("73", "Misérables, Les", 1995, ("Drama", "War"))]
+
+
+def test_times_may_be_dates(tmp_path: Path) -> None:
+    rows = "1,2,3,2005-04-02 23:53:47\n1,3,3,7\n1,4,3,1970-01-02T00:00:00+01:00\n1,5,3,-1\n"
+    text = "userId,movieId,rating,timestamp\n" + rows
+    found, rejections = ratings_of(source(tmp_path, "rating.csv", text))
+    assert {movie: time for (_, movie), (_, time) in found.items()} == {"2": 1112486027, "3": 7, "4": 82800}
+    assert [row.line for row in rejections.rows] == [5]
+
+
+def test_ids_hold_no_control_characters(tmp_path: Path) -> None:
+    found, rejections = ratings_of(source(tmp_path, "mine.csv", "user,movie,rating\na\x00b,1,3\na\x85b,1,3\nab,1,3\n"))
+    assert list(found) == [("ab", "1")]
+    assert {row.reason for row in rejections.rows} == {"The user id contains a control character."}
+
+
 @pytest.mark.parametrize(
     "text",
     [
@@ -124,7 +145,7 @@ def test_bad_rows_are_set_aside_with_line_and_reason_and_the_rest_gets_in(tmp_pa
         7: "There are 3 columns where there should be 4.",
         8: "The user id is longer than 200 characters.",
         9: "The rating is not a number.",
-        10: "The time is not in seconds since 1970.",
+        10: "The time is neither in seconds since 1970 nor a date such as 2005-04-02 23:53:47.",
         11: "A later line rates the same movie for the same user.",
         14: "The rating is not a number.",
     }
@@ -137,7 +158,7 @@ def test_only_the_first_100_rejected_rows_are_kept_but_all_are_counted(tmp_path:
 
 
 def test_several_blocks_keep_their_lines(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("engine.dataset.importing.BLOCK_BYTES", 200)
+    monkeypatch.setattr("engine.dataset.tables.PART_BYTES", 200)
     rows = [f"u{n},m{n % 7},{'bad' if n % 50 == 49 else 3}" + (",extra" if n % 40 == 39 else "") for n in range(400)]
     found, rejections = ratings_of(source(tmp_path, "mine.csv", "user,movie,rating\n" + "\n".join(rows) + "\n"))
     wrong = sorted({n + 2 for n in range(400) if n % 50 == 49 or n % 40 == 39})
@@ -146,7 +167,8 @@ def test_several_blocks_keep_their_lines(tmp_path: Path, monkeypatch: pytest.Mon
 
 
 @pytest.mark.parametrize(
-    "content", [b"", b"\n\n", b"\x00\x01\x02" * 50, b"name,city\nann,rome\n", b"PK\x03\x04 broken"]
+    "content",
+    [b"", b"\n\n", b"user,movie,rating\r1,2,3\r", b"\x00\x01\x02" * 50, b"name,city\nann,rome\n", b"PK\x03\x04 broken"],
 )
 def test_files_that_hold_no_ratings_are_told_apart(tmp_path: Path, content: bytes) -> None:
     assert layout_of(source(tmp_path, "thing.csv", content)) is None
@@ -187,7 +209,8 @@ def test_a_zip_is_replaced_by_its_members(tmp_path: Path) -> None:
         archive.writestr("__MACOSX/ml/._ratings.csv", "junk")
         archive.writestr("ml/.DS_Store", "junk")
     stream.seek(0)
-    found = unpack([("ml.zip", stream), ("C:\\data\\mine.csv", io.BytesIO(b"user,movie,rating\n1,9,3\n"))], tmp_path)
+    mine = replace(source(tmp_path, "mine.csv", "user,movie,rating\n1,9,3\n"), name="C:\\data\\mine.csv")
+    found = unpack([source(tmp_path, "ml.zip", stream.getvalue()), mine], tmp_path)
     assert [file.name for file in found] == ["ratings.csv", "escape.csv", "mine.csv"]
     assert {file.path.parent for file in found} == {tmp_path}
     assert ratings_of(found[0])[0] == {("1", "2"): (3.0, 4)}
@@ -196,14 +219,43 @@ def test_a_zip_is_replaced_by_its_members(tmp_path: Path) -> None:
 
 def test_a_zip_that_swells_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InvalidInput, match="unpacks to more than"):
-        unpack([("bomb.zip", packed(zeros="0" * 100_000))], tmp_path, limit=50_000)
+        unpack([source(tmp_path, "bomb.zip", packed(zeros="0" * 100_000).getvalue())], tmp_path, limit=50_000)
 
 
-def test_a_damaged_zip_is_refused(tmp_path: Path) -> None:
-    content = bytearray(packed(ratings="user,movie,rating\n" * 1000).getvalue())
-    content[50:60] = b"0123456789"
-    with pytest.raises(InvalidInput, match=r"mine\.zip is a zip that can't be read"):
-        unpack([("mine.zip", io.BytesIO(bytes(content)))], tmp_path)
+def test_zips_share_one_limit(tmp_path: Path) -> None:
+    zips = [source(tmp_path, f"{n}.zip", packed(zeros="0" * 30_000).getvalue()) for n in range(2)]
+    with pytest.raises(InvalidInput, match=r"1\.zip unpacks to more than"):
+        unpack(zips, tmp_path, limit=50_000)
+
+
+def test_a_zip_of_too_many_files_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("engine.dataset.files.MOST_MEMBERS", 2)
+    with pytest.raises(InvalidInput, match="more than 2 files"):
+        unpack([source(tmp_path, "many.zip", packed(a="", b="", c="").getvalue())], tmp_path)
+
+
+def test_unpacking_can_be_ended(tmp_path: Path) -> None:
+    def check() -> None:
+        raise Cancelled("Enough.")
+
+    with pytest.raises(Cancelled):
+        unpack([source(tmp_path, "mine.zip", packed(a="text").getvalue())], tmp_path, check=check)
+
+
+@pytest.mark.parametrize("method", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_a_damaged_zip_is_refused_or_read_but_nothing_else(tmp_path: Path, method: int) -> None:
+    sound, chance, refused = io.BytesIO(), np.random.default_rng(method), 0
+    with zipfile.ZipFile(sound, "w", method) as archive:
+        archive.writestr("ratings.csv", "user,movie,rating\n" * 1000)
+    for _ in range(100):
+        content = bytearray(sound.getvalue())
+        for place in chance.integers(0, len(content), 5):
+            content[place] = chance.integers(256)
+        try:
+            unpack([source(tmp_path, "mine.zip", bytes(content))], tmp_path)
+        except InvalidInput:
+            refused += 1
+    assert refused
 
 
 @pytest.mark.parametrize(
