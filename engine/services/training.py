@@ -30,6 +30,7 @@ from store.runs import RunStore
 log = logging.getLogger(__name__)
 
 POLICIES = ("if_better", "always", "never")
+LONGEST_STOP_S = 10
 COMPARED = ("ndcg_at_k", "rmse")
 PACKAGES = ("numpy", "scipy", "numba", "scikit-learn", "scikit-surprise")
 
@@ -90,12 +91,15 @@ class TrainingService:
         self._worker.start()
 
     def close(self) -> None:
-        """Cancel what runs, and wait for the worker to end."""
+        """Cancel what runs, and wait for the worker to end, but not for a long step of it.
+
+        A run that is left in such a step is marked as failed at the next start.
+        """
         for event in list(self._cancelled.values()):
             event.set()
         self._orders.put(None)
         if self._worker.is_alive():
-            self._worker.join()
+            self._worker.join(LONGEST_STOP_S)
 
     # -- asked by pages and routes -----------------------------------------------------------------------------------
 
