@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from threading import Event
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from engine.dataset.demo import load_demo
 from engine.dataset.files import Layout, SourceFile, layout_of, unpack
@@ -46,7 +47,7 @@ class Import:
         self._order = order
         self._counts = ImportResult()
         self._rejections = Rejections()
-        self._known: set[str] = set()
+        self._movies: dict[str, int] = {}
 
     @property
     def changed(self) -> bool:
@@ -67,7 +68,7 @@ class Import:
             InvalidInput: no file holds ratings or movies.
         """
         self._step(0.0, "Reading")
-        self._known = {movie.external_id for movie in self._ratings.movies()}
+        self._movies = {movie.external_id: key for key, movie in enumerate(self._ratings.movies())}
         if self._order.folder is None:
             self._demo()
         else:
@@ -103,29 +104,22 @@ class Import:
     def _add_movies(self, movies: Sequence[Movie]) -> None:
         if not movies:
             return
-        added = self._ratings.add_movies(
+        found = self._ratings.add_movies(
             [MovieRow(movie.movie_id, movie.title, movie.year, movie.genres) for movie in movies]
-        ).added
-        self._known.update(movie.movie_id for movie in movies)
-        self._counts = replace(self._counts, movies_added=self._counts.movies_added + added)
+        )
+        self._movies.update(zip((movie.movie_id for movie in movies), found.keys.tolist(), strict=True))
+        self._counts = replace(self._counts, movies_added=self._counts.movies_added + found.added)
 
     def _add_ratings(self, block: RatingBlock) -> None:
         """Write a block; a movie that no file describes is called by its id."""
         self._check()
-        rated = {block.movie_ids[place] for place in np.unique(block.movies)}
-        self._add_movies([Movie(movie, f"Movie {movie}", None, ()) for movie in sorted(rated - self._known)])
-        users, users_added = self._keys(self._ratings.add_users, block.user_ids, block.users)
-        movies, _ = self._keys(self._ratings.movie_keys, block.movie_ids, block.movies)
-        done = self._ratings.add_ratings(users, movies, block.ratings, block.times)
-        self._count(done, users_added)
-
-    def _keys(self, ask: Callable[[list[str]], Any], ids: list[str], places: Any) -> tuple[Any, int]:
-        """The keys of the ids that rows refer to; ids only of rejected rows get none."""
-        used = np.unique(places)
-        found = ask([ids[place] for place in used])
-        table = np.full(len(ids), -1, np.int32)
-        table[used] = found.keys
-        return table[places], found.added
+        rated = [block.movie_ids[place] for place in np.unique(block.movies)]
+        unknown = sorted(movie for movie in rated if movie not in self._movies)
+        self._add_movies([Movie(movie, f"Movie {movie}", None, ()) for movie in unknown])
+        movies = _keys(block.movies, block.movie_ids, [self._movies[movie] for movie in rated])
+        found = self._ratings.add_users([block.user_ids[place] for place in np.unique(block.users)])
+        users = _keys(block.users, block.user_ids, found.keys)
+        self._count(self._ratings.add_ratings(users, movies, block.ratings, block.times), found.added)
 
     def _count(self, done: Added, users_added: int) -> None:
         counts = self._counts
@@ -144,6 +138,13 @@ class Import:
     def _check(self) -> None:
         if self._order.cancelled.is_set():
             raise Cancelled("Cancelled. What had been imported stays; importing again adds nothing twice.")
+
+
+def _keys(places: NDArray[np.int32], ids: list[str], used: Sequence[int] | NDArray[np.int32]) -> NDArray[np.int32]:
+    """int32[n]: the key of each row's id, from the keys of those ids that rows refer to, in order of their place."""
+    table = np.full(len(ids), -1, np.int32)
+    table[np.unique(places)] = used
+    return table[places]
 
 
 def _factorize(values: Any) -> tuple[Any, list[str]]:
