@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 import queue
 import shutil
 import tempfile
-import unicodedata
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from threading import Event, Thread
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, Literal
 
 import numpy as np
 
-from engine.errors import Cancelled, InvalidInput, MarqueeError, UnknownJob, UnknownMovie, UnknownUser
+from engine.errors import Cancelled, DiskFull, InvalidInput, MarqueeError, UnknownJob, UnknownMovie, UnknownUser
 from engine.services.imports import EXPECTED, Import, ImportOrder
+from engine.services.lookup import Lookup
 from engine.services.snapshot import Snapshots
 from engine.services.storing import stores
 from engine.types import DataStatistics, ImportResult, Job, Movie, RatedMovie, RejectedRow, UserSummary
@@ -68,6 +69,9 @@ class LibraryService:
         self._on_change = on_change
         self._orders: queue.Queue[ImportOrder | None] = queue.Queue()
         self._waiting: dict[int, ImportOrder] = {}
+        self._unmarked: dict[int, str] = {}
+        self._closing = Event()
+        self._lookup: Lookup | None = None
         self._worker = Thread(target=self._work, name="import", daemon=True)
 
     def start(self) -> None:
@@ -77,6 +81,7 @@ class LibraryService:
 
     def close(self) -> None:
         """Cancel what runs or waits, and wait for the worker to end."""
+        self._closing.set()
         for order in list(self._waiting.values()):
             order.cancelled.set()
         self._orders.put(None)
@@ -100,7 +105,8 @@ class LibraryService:
             user_id: for files that hold one person's ratings; no format of today does.
 
         Raises:
-            InvalidInput: there is no file, the format is unknown, or a zip can't be read.
+            InvalidInput: there is no file, or the format is unknown.
+        DiskFull: there is no space for the copies.
         """
         if format not in FORMATS:
             raise InvalidInput(f"format is {format!r}, but must be one of {', '.join(FORMATS)}.", field="format")
@@ -113,9 +119,7 @@ class LibraryService:
             raise InvalidInput(f"There is no file. {EXPECTED}", field="files")
         folder = Path(tempfile.mkdtemp(prefix="marquee-import-"))
         try:
-            for place, upload in enumerate(files):
-                with (folder / f"{place}.spool").open("wb") as copy:
-                    shutil.copyfileobj(upload.stream, copy)
+            _spool(files, folder)
             return self._order("import", folder, tuple(upload.name for upload in files))
         except BaseException:
             shutil.rmtree(folder, ignore_errors=True)
@@ -146,90 +150,81 @@ class LibraryService:
             UnknownJob: no job has this number.
         """
         try:
-            return _job(self._jobs.get(job_id))
+            return self._told(self._jobs.get(job_id))
         except NotStored as error:
             raise UnknownJob(f"There is no job {job_id}.") from error
 
     def jobs(self, limit: int = 20) -> list[Job]:
         """The newest jobs, newest first."""
-        return [_job(record) for record in self._jobs.newest(limit)]
+        return [self._told(record) for record in self._jobs.newest(limit)]
+
+    def _told(self, record: JobRecord) -> Job:
+        error = self._unmarked.get(record.job_id)
+        return _job(record) if error is None else replace(_job(record), state="failed", error=error)
 
     def _work(self) -> None:
         while (order := self._orders.get()) is not None:
             task = Import(self._ratings, self._jobs, self._scale, order)
             try:
-                task.run()
-                self._jobs.finish(order.job_id, "succeeded", result=task.summary(), message="Done")
-            except Cancelled as error:
-                self._jobs.finish(order.job_id, "cancelled", result=task.summary(), error=str(error))
-            except (MarqueeError, StoreError) as error:
-                self._fail(order, task, str(error))
-            except Exception as error:  # the thread's outermost loop: the next order must find it alive
-                log.exception("import %d failed", order.job_id)
-                self._fail(order, task, f"An unexpected error ended the import: {type(error).__name__}: {error}")
-            finally:
-                self._waiting.pop(order.job_id, None)
-                if order.folder is not None:
-                    shutil.rmtree(order.folder, ignore_errors=True)
-            self._tell(task)
+                self._end(order, task, *self._outcome(order, task))
+                if task.changed and not self._closing.is_set():
+                    self._on_change()
+            except Exception:  # the thread's outermost loop: the next order must find it alive
+                log.exception("what was imported could not be served; it is stored, and the next start serves it")
 
-    def _fail(self, order: ImportOrder, task: Import, reason: str) -> None:
+    def _outcome(
+        self, order: ImportOrder, task: Import
+    ) -> tuple[Literal["succeeded", "failed", "cancelled"], str | None]:
+        """Run an import; how it ended, and the reason where it did not succeed."""
         try:
-            self._jobs.finish(order.job_id, "failed", result=task.summary(), error=reason)
+            task.run()
+        except Cancelled as error:
+            return "cancelled", str(error)
+        except (MarqueeError, StoreError) as error:
+            return "failed", str(error)
+        except Exception as error:  # whatever it is, the job has to say so
+            log.exception("import %d failed", order.job_id)
+            return "failed", str(
+                _full(error) or f"An unexpected error ended the import: {type(error).__name__}: {error}"
+            )
+        finally:
+            if order.folder is not None:
+                shutil.rmtree(order.folder, ignore_errors=True)
+        return "succeeded", None
+
+    def _end(
+        self, order: ImportOrder, task: Import, state: Literal["succeeded", "failed", "cancelled"], error: str | None
+    ) -> None:
+        message = "Done" if state == "succeeded" else ""
+        try:
+            self._jobs.finish(order.job_id, state, result=task.summary(), error=error, message=message)
         except StoreError:
-            # The disk may be full; the job is marked at the next start.
-            log.exception("import %d could not be marked as failed", order.job_id)
-
-    def _tell(self, task: Import) -> None:
-        if not task.changed:
-            return
-        try:
-            self._on_change()
-        except (MarqueeError, StoreError):
-            log.exception("what was imported could not be served; it is stored, and the next start serves it")
+            # The disk may be full. Until the next start marks the job, its end is known here alone.
+            log.exception("the end of import %d could not be stored", order.job_id)
+            self._unmarked[order.job_id] = error or "The import ended, but there was no space to say so."
+        finally:
+            self._waiting.pop(order.job_id, None)
 
     # -- what is stored ----------------------------------------------------------------------------------------------
 
     def statistics(self) -> DataStatistics:
         """Counts and spread of what is stored."""
-        data = self._snapshots.load().data
-        rated = data.timestamps[data.timestamps != UNKNOWN_TIME] if data.timestamps is not None else np.empty(0)
-        values, counts = np.unique(data.ratings, return_counts=True)
-        users = int((data.user_counts > 0).sum())
-        return DataStatistics(
-            users=users,
-            movies=data.n_movies,
-            ratings=len(data),
-            density=len(data) / (users * data.n_movies) if len(data) else 0.0,
-            mean_rating=data.mean if len(data) else None,
-            first_rated_at=int(rated.min()) if len(rated) else None,
-            last_rated_at=int(rated.max()) if len(rated) else None,
-            rating_counts={float(value): int(count) for value, count in zip(values, counts, strict=True)},
-            genres=dict(zip(data.movies.genre_names, data.movies.genres.sum(0).tolist(), strict=True)),
-        )
+        return self._look().statistics
 
     def search_users(self, text: str = "", limit: int = 20) -> list[UserSummary]:
         """Users whose id contains a text, the exact id first, then those with the most ratings."""
-        data, wanted = self._snapshots.load().data, text.strip().casefold()
-        ids = [str(user) for user in data.user_ids.ids]
-        found = [key for key, user in enumerate(ids) if wanted in user.casefold()]
-        found.sort(key=lambda key: (ids[key].casefold() != wanted, -int(data.user_counts[key]), key))
-        sums = np.bincount(data.users, weights=data.ratings, minlength=data.n_users)
-        return [
-            UserSummary(ids[key], int(data.user_counts[key]), float(sums[key] / max(data.user_counts[key], 1)))
-            for key in found[:limit]
-        ]
+        return self._look().users(text, limit)
 
     def search_movies(self, text: str, limit: int = 20) -> list[Movie]:
         """Movies whose title contains a text, whatever its case and accents; that id first, then the most rated."""
-        data, wanted = self._snapshots.load().data, _folded(text.strip())
-        titles = data.movies.titles
-        found = [key for key in range(data.n_movies) if wanted in _folded(str(titles[key]))]
-        found.sort(key=lambda key: (-int(data.movie_counts[key]), key))
-        exact = data.movie_ids.index(text.strip())
-        if exact >= 0:
-            found = [exact, *(key for key in found if key != exact)]
-        return [data.movies.movie(key, str(data.movie_ids.raw(key))) for key in found[:limit]]
+        return self._look().movies(text, limit)
+
+    def _look(self) -> Lookup:
+        """The lookup of the ratings as they are now."""
+        snapshot, known = self._snapshots.load(), self._lookup
+        if known is None or known.snapshot is not snapshot:
+            self._lookup = known = Lookup(snapshot, known)
+        return known
 
     def movie(self, movie_id: str) -> Movie:
         """One movie.
@@ -264,9 +259,23 @@ class LibraryService:
         ]
 
 
-def _folded(text: str) -> str:
-    """Lower case without accents."""
-    return "".join(c for c in unicodedata.normalize("NFKD", text.casefold()) if not unicodedata.combining(c))
+def _spool(files: Sequence[UploadedFile], folder: Path) -> None:
+    try:
+        for place, upload in enumerate(files):
+            with (folder / f"{place}.spool").open("wb") as copy:
+                shutil.copyfileobj(upload.stream, copy)
+    except OSError as error:
+        full = _full(error)
+        if full is None:
+            raise
+        raise full from error
+
+
+def _full(error: BaseException) -> DiskFull | None:
+    """The error in words where it says that the disk is full."""
+    if not isinstance(error, OSError) or error.errno not in (errno.ENOSPC, errno.EDQUOT):
+        return None
+    return DiskFull("There is no space left for the files. Free some space and import again.")
 
 
 def _job(record: JobRecord) -> Job:

@@ -2,18 +2,28 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import sys
-from threading import Event
+import tempfile
+import time
+from pathlib import Path
+from threading import Event, Thread
 from typing import Any
 
 import pytest
 
-from engine.errors import InvalidInput, UnknownJob, UnknownMovie, UnknownUser
-from engine.runtime import Runtime
+from engine.errors import DiskFull, InvalidInput, UnknownJob, UnknownMovie, UnknownUser
+from engine.runtime import Runtime, build
 from engine.services import imports as module
 from engine.services.library import LibraryService, UploadedFile
+from engine.services.snapshot import Snapshots
+from engine.settings import Settings
 from engine.types import Job
+from store.database import Database
+from store.errors import StoreFull
+from store.jobs import JobStore
+from store.ratings import RatingStore
 from tests.engine.services.conftest import fill, wait_for
 
 
@@ -153,3 +163,143 @@ def test_a_users_ratings_newest_first(runtime: Runtime) -> None:
     ]
     with pytest.raises(UnknownUser):
         library.user_ratings("nobody")
+
+
+def test_search_follows_what_changes(runtime: Runtime) -> None:
+    library = runtime.services.library
+    bring(library, ratings_csv=RATINGS, movies_csv=MOVIES)
+    assert [movie.movie_id for movie in library.search_movies("")] == ["10", "20", "30"]
+    assert library.statistics().ratings == 3
+    assert library.statistics() is library.statistics()
+    bring(library, more_csv="user,movie,rating\n1,30,3\n2,30,4\n3,30,5\n")
+    assert [movie.movie_id for movie in library.search_movies("")] == ["30", "10", "20"]
+    assert [user.user_id for user in library.search_users()] == ["1", "2", "3"]
+    bring(library, renamed_csv="movie,title\n30,Crème brûlée\n")
+    assert [movie.movie_id for movie in library.search_movies("BRULEE")] == ["30"]
+    assert [movie.movie_id for movie in library.search_movies("unseen")] == []
+
+
+def test_search_gives_no_more_than_asked_for_and_the_same_id_once(runtime: Runtime) -> None:
+    library = runtime.services.library
+    bring(library, mine_csv="user,movie,rating\nAnn,1,3\nannie,1,3\nannie,11,4\n")
+    assert [user.user_id for user in library.search_users("ANN")] == ["Ann", "annie"]
+    assert [user.user_id for user in library.search_users("ann", limit=1)] == ["Ann"]
+    assert [movie.movie_id for movie in library.search_movies("11")] == ["11"]
+    assert [movie.movie_id for movie in library.search_movies("1")] == ["1", "11"]
+    assert library.search_movies("1", limit=0) == []
+
+
+def test_no_space_for_the_files_is_said_and_leaves_nothing(
+    runtime: Runtime, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    class Full(io.BytesIO):
+        def read(self, size: int | None = -1) -> bytes:
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    library = runtime.services.library
+    before = set(tmp_path.iterdir())
+    with pytest.raises(DiskFull, match="no space left"):
+        library.import_files([UploadedFile("ratings.csv", Full(b"text"))])
+    assert set(tmp_path.iterdir()) == before
+
+
+@pytest.mark.parametrize(
+    ("error", "message"),
+    [
+        (OSError(errno.ENOSPC, "No space left on device"), "no space left for the files"),
+        (StoreFull("The disk is full."), "The disk is full."),
+        (ZeroDivisionError("oops"), "An unexpected error ended the import: ZeroDivisionError: oops"),
+    ],
+)
+def test_after_any_error_the_next_import_goes_on(
+    runtime: Runtime, monkeypatch: pytest.MonkeyPatch, error: Exception, message: str
+) -> None:
+    def broken(*_: Any) -> Any:
+        raise error
+
+    library = runtime.services.library
+    with monkeypatch.context() as patch:
+        patch.setattr(module, "read_ratings", broken)
+        job = bring(library, ratings_csv=RATINGS)
+    assert job.state == "failed"
+    assert message in str(job.error)
+    assert bring(library, ratings_csv=RATINGS).state == "succeeded"
+
+
+def test_an_end_that_cannot_be_stored_is_told_all_the_same(
+    runtime: Runtime, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def full(*_: Any, **__: Any) -> None:
+        raise StoreFull("The disk is full.")
+
+    library = runtime.services.library
+    with monkeypatch.context() as patch:
+        patch.setattr(JobStore, "finish", full)
+        first = bring(library, ratings_csv=RATINGS)
+    assert first.state == "failed"
+    assert "no space to say so" in str(first.error)
+    assert "could not be stored" in caplog.text
+    assert bring(library, ratings_csv=RATINGS).state == "succeeded"
+
+
+def test_what_follows_an_import_may_fail_without_stopping_the_next(
+    settings: Settings, caplog: pytest.LogCaptureFixture
+) -> None:
+    database = Database.open(settings.database_url)
+    ratings = RatingStore(database)
+    told: list[int] = []
+
+    def broken() -> None:
+        told.append(1)
+        raise ZeroDivisionError("oops")
+
+    snapshots = Snapshots(ratings, settings.scale)
+    library = LibraryService(
+        ratings, snapshots, JobStore(database), scale=settings.scale, clock=time.time, on_change=broken
+    )
+    library.start()
+    assert bring(library, ratings_csv=RATINGS).state == "succeeded"
+    assert bring(library, ratings_csv=RATINGS).result.ratings_unchanged == 3  # type: ignore[union-attr]
+    assert bring(library, more_csv="user,movie,rating\n9,10,4\n").state == "succeeded"
+    library.close()
+    database.close()
+    assert len(told) == 2
+    assert "could not be served" in caplog.text
+
+
+def test_a_stop_cancels_what_runs_and_the_next_start_marks_what_was_left(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, going, release = build(settings), Event(), Event()
+    library, read = first.services.library, module.read_ratings
+    changes: list[int] = []
+    monkeypatch.setattr(library, "_on_change", lambda: changes.append(1))
+
+    def held(*args: Any) -> Any:
+        for block in read(*args):
+            yield block
+            going.set()
+            assert release.wait(30)
+            yield block
+
+    monkeypatch.setattr(module, "read_ratings", held)
+    library.start()
+    job_id = library.import_files([UploadedFile("ratings.csv", io.BytesIO(RATINGS.encode()))])
+    assert going.wait(30)
+    left = JobStore(first.database).create("import", "Waiting")
+    closing = Thread(target=library.close)
+    closing.start()
+    wait_for(library._waiting[job_id].cancelled.is_set)
+    release.set()
+    closing.join()
+    assert library.job(job_id).state == "cancelled"
+    assert changes == []
+    first.stop()
+    second = build(settings)
+    second.start()
+    assert second.services.library.job(job_id).state == "cancelled"
+    assert second.services.library.job(left).state == "failed"
+    assert "stopped during this import" in str(second.services.library.job(left).error)
+    assert second.services.library.statistics().ratings == 3
+    second.stop()
