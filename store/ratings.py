@@ -104,19 +104,6 @@ class RatingStore:
         places = dict(zip(by_id, keys.keys.tolist(), strict=True))
         return Keys(np.array([places[row.external_id] for row in rows], np.int32), keys.added)
 
-    def movie_keys(self, external_ids: Sequence[str]) -> Keys:
-        """The keys of movies that are there.
-
-        Raises:
-            NotStored: one of them is not.
-        """
-        with self._database.read() as connection:
-            known = _all_keys(connection, movies)
-        missing = [one for one in external_ids if one not in known]
-        if missing:
-            raise NotStored(f"There is no movie {missing[0]!r}.")
-        return Keys(np.array([known[one] for one in external_ids], np.int32), 0)
-
     def _add_ids(
         self, table: Table, external_ids: Sequence[str], columns: Callable[[str], dict[str, Any]]
     ) -> tuple[Keys, frozenset[str]]:
