@@ -97,7 +97,7 @@ def learn(kind: str, config: ModelConfig, data: Interactions, personal_from: int
             LIST_LENGTH,
             score_user=scores,
             calibration=calibration,
-            split=f"each user's last {TEST_PART:.0%} by time",
+            split=how_split(data),
         )
     final = _refit(kind, config, data, epochs, listener)
     listener.begin("Learning which movies go together")
@@ -106,6 +106,13 @@ def learn(kind: str, config: ModelConfig, data: Interactions, personal_from: int
     return Learned(
         VersionBundle(final, ranker, popularity(data, ranker.weigh(data.ratings)), calibration), report, epochs
     )
+
+
+def how_split(data: Interactions) -> str:
+    """How the test part was chosen, in words."""
+    if data.timestamps is None:
+        return f"a random {TEST_PART:.0%} of each user's ratings, no times being known"
+    return f"each user's last {TEST_PART:.0%} by time"
 
 
 def _fit(
@@ -128,7 +135,8 @@ def _fit(
         on_epoch=report,
         cancelled=listener.cancelled,
     )
-    return model, best_epoch(history)
+    # Without patience the model that was judged is that of the last epoch, so that one is repeated.
+    return model, best_epoch(history) if getattr(config, "patience", 0) else len(history)
 
 
 def _refit(kind: str, config: ModelConfig, data: Interactions, epochs: int, listener: Listener) -> RatingModel:

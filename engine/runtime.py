@@ -39,10 +39,18 @@ class Runtime:
         self.services.serving.load_active()
         self.services.training.start()
         use(self.services)
-        if self.services.library.statistics().ratings:
-            self._train_first()
-        elif self.settings.demo:
+        if self.settings.demo and self._demo_is_missing():
             self.services.library.import_demo()
+        elif self.services.library.statistics().ratings:
+            self._train_first()
+
+    def _demo_is_missing(self) -> bool:
+        """Nothing is stored, or the demo's import was cut short before anything could be trained on it."""
+        library = self.services.library
+        if not library.statistics().ratings:
+            return True
+        cut_short = any(job.kind == "demo" and job.state == "failed" for job in library.jobs(1))
+        return cut_short and self.services.serving.active_version() is None
 
     def stop(self) -> None:
         """End background work, then close the store; every acknowledged write is already on disk."""

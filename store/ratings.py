@@ -27,7 +27,7 @@ INSERT = "INSERT INTO ratings (user_id, movie_id, rating, rated_at) VALUES {} ON
 REPLACE = (
     "INSERT INTO ratings (user_id, movie_id, rating, rated_at) VALUES {} "
     "ON CONFLICT (user_id, movie_id) DO UPDATE SET rating = excluded.rating, rated_at = excluded.rated_at "
-    "WHERE rating <> excluded.rating OR rated_at <> excluded.rated_at"
+    "WHERE excluded.rated_at >= rated_at AND (rating <> excluded.rating OR rated_at <> excluded.rated_at)"
 )
 
 

@@ -22,15 +22,15 @@ class Split:
 def split_by_user_time(data: Interactions, fraction: float = 0.2) -> Split:
     """Each user's last ratings by time are the test part (rounded down, so a user of few ratings gives none).
 
-    Without times, or where times tie, the rows' own order decides.
+    Where times tie or are not known, a seeded draw decides: the order of rows may say something about the movies.
 
     Raises:
         InvalidInput: the fraction is not between 0 and 1, or leaves one of the parts empty.
     """
     if not 0 < fraction < 1:
         raise InvalidInput(f"The test fraction {fraction} must lie between 0 and 1.", field="fraction")
-    times = data.timestamps if data.timestamps is not None else np.arange(len(data))
-    order = np.lexsort((np.arange(len(data)), times, data.users))
+    times = data.timestamps if data.timestamps is not None else np.zeros(len(data), np.int64)
+    order = np.lexsort((np.random.default_rng(0).permutation(len(data)), times, data.users))
     counts = data.user_counts
     starts = np.cumsum(counts) - counts
     place = np.empty(len(data), np.int64)

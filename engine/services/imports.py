@@ -46,6 +46,7 @@ class Import:
         self._scale = scale
         self._order = order
         self._counts = ImportResult()
+        self._described = False
         self._rejections = Rejections()
         self._movies: dict[str, int] = {}
 
@@ -53,7 +54,7 @@ class Import:
     def changed(self) -> bool:
         """Whether anything was written."""
         counts = self._counts
-        return bool(counts.ratings_added or counts.ratings_updated or counts.movies_added)
+        return bool(counts.ratings_added or counts.ratings_updated or self._described)
 
     def summary(self) -> dict[str, Any]:
         """The result as the job keeps it."""
@@ -107,6 +108,7 @@ class Import:
         found = self._ratings.add_movies(
             [MovieRow(movie.movie_id, movie.title, movie.year, movie.genres) for movie in movies]
         )
+        self._described = True
         self._movies.update(zip((movie.movie_id for movie in movies), found.keys.tolist(), strict=True))
         self._counts = replace(self._counts, movies_added=self._counts.movies_added + found.added)
 

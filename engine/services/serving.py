@@ -105,6 +105,7 @@ class ServingService:
         self._building = RLock()  # held while a state is made and swapped in; taken before the lock, never after it
         self._lock = Lock()  # held while a rating is written and learned, and for the moment of a swap
         self._state: ServingState | None = None
+        self._last_rated = 0.0
 
     # -- the version that serves -------------------------------------------------------------------------------------
 
@@ -220,6 +221,7 @@ class ServingService:
         before = rating_model.predict_vector(state.learner.state(user).vector, column)[0]
         after = rating_model.predict_vector(state.learner.rate(user, movie, rating).vector, column)[0]
         state.users[user_id] = user
+        self._last_rated = self._clock()
         return float(before), float(after)
 
     # -- answers -----------------------------------------------------------------------------------------------------
@@ -265,7 +267,7 @@ class ServingService:
         if diversity > 0:
             chosen = diversify(chosen, scores, state.data.movies.genres, n, diversity)
         items = self._annotate(state, user, chosen, scores)
-        age = max(self._clock() - state.newest, 0.0)
+        age = max(self._clock() - max(state.newest, self._last_rated), 0.0)
         elapsed = (time.perf_counter() - started) * 1000
         reason = (
             user.blend.reason if items else "Every movie that fits has been rated already, or none fits the filters."

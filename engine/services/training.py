@@ -9,7 +9,7 @@ import queue
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from threading import Event, Lock, Thread
-from typing import Any
+from typing import Any, Literal
 
 from engine.errors import Cancelled, InvalidInput, MarqueeError, NotReady, TrainingBusy, UnknownRun
 from engine.learning import LIST_LENGTH, Learned, Listener, learn
@@ -215,7 +215,7 @@ class TrainingService:
                 self._runs.start(order.run_id)
                 self._train(order)
             except Cancelled as error:
-                self._runs.finish(order.run_id, "cancelled", stage="Cancelled", error=str(error))
+                self._end(order, "cancelled", "Cancelled", str(error))
             except (MarqueeError, StoreError) as error:
                 self._fail(order, str(error))
             except Exception as error:  # the thread's outermost loop: the next order must find it alive
@@ -227,13 +227,17 @@ class TrainingService:
 
     def _fail(self, order: _Order, reason: str) -> None:
         log.error("training run %d failed: %s", order.run_id, reason)
+        self._end(order, "failed", "Failed", reason)
+
+    def _end(self, order: _Order, state: Literal["cancelled", "failed"], stage: str, reason: str) -> None:
         try:
-            told = f"Training run {order.run_id} failed. {reason}"
-            self._notices.add("error", "training", told, {"run_id": order.run_id})
-            self._runs.finish(order.run_id, "failed", stage="Failed", error=reason)
-        except StoreError:
-            # The disk may be full; the run is marked at the next start.
-            log.exception("training run %d could not be marked as failed", order.run_id)
+            if state == "failed":
+                told = f"Training run {order.run_id} failed. {reason}"
+                self._notices.add("error", "training", told, {"run_id": order.run_id})
+            self._runs.finish(order.run_id, state, stage=stage, error=reason)
+        except Exception:
+            # The disk may be full. The worker goes on; the run is marked at the next start.
+            log.exception("the end of training run %d could not be stored", order.run_id)
 
     def _train(self, order: _Order) -> None:
         began = self._clock()
@@ -253,9 +257,11 @@ class TrainingService:
         """Save the version, end the run and, where it is to serve, activate it: all in one transaction."""
         bundle, report = learned.bundle, learned.report
         active = self._models.active_version()
-        before = None if active is None else self._models.get_version(active).metrics
+        serving = None if active is None else self._models.get_version(active)
+        before = None if serving is None else serving.metrics
         metrics = _plain(report.metrics) if report else {}
-        decision = decide(order.activate, metrics, before)
+        alike = serving is None or alike_enough(len(snapshot.data), serving.data["ratings"])
+        decision = decide(order.activate, metrics, before, alike=alike)
         data = snapshot.data
         details = {
             "seconds": seconds,
@@ -301,7 +307,14 @@ class TrainingService:
             self._serving.serve(version, bundle, snapshot.revision)
 
 
-def decide(policy: ActivationPolicy, metrics: Mapping[str, Any], before: Mapping[str, Any] | None) -> _Decision:
+def alike_enough(ratings: int, before: int) -> bool:
+    """Whether held-out parts of two sets of ratings can be compared: their sizes differ by no more than a twentieth."""
+    return abs(ratings - before) <= before / 20
+
+
+def decide(
+    policy: ActivationPolicy, metrics: Mapping[str, Any], before: Mapping[str, Any] | None, *, alike: bool = True
+) -> _Decision:
     """Whether the new version is to serve. ``before``: the stored metrics of the active version, None without one.
 
     Better means: neither the order of the lists (NDCG) nor the predicted ratings (RMSE) got worse.
@@ -312,6 +325,10 @@ def decide(policy: ActivationPolicy, metrics: Mapping[str, Any], before: Mapping
         return _Decision(True, "It serves now: it is the first version.")
     if policy == "always":
         return _Decision(True, "It serves now, as asked.")
+    if not alike:
+        return _Decision(
+            True, "It serves now: it learned from other ratings, so it can't be compared with the last one."
+        )
     if any(name not in measured for name in COMPARED for measured in (metrics, before)):
         return _Decision(True, "It serves now: there are too few ratings to compare it with the version before.")
     ndcg, rmse = ((metrics[name]["value"], before[name]["value"]) for name in COMPARED)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -28,13 +30,16 @@ def test_each_users_last_ratings_are_the_test_part(small: Interactions, fraction
         assert before.max() < after.min()
 
 
-def test_without_times_the_order_of_rows_decides(small: Interactions) -> None:
-    from dataclasses import replace
-
-    timeless = replace(small, timestamps=None)
-    split = split_by_user_time(timeless)
-    last = timeless.items[timeless.by_user.of(0)][-5:]
-    assert split.test.items[split.test.by_user.of(0)].tolist() == last.tolist()
+@pytest.mark.parametrize("times", [None, "equal"])
+def test_without_times_a_draw_decides_and_not_the_order_of_rows(small: Interactions, times: str | None) -> None:
+    """Rows sorted by movie would otherwise put each user's highest movies, the newest ones, into the test part."""
+    order = np.lexsort((small.items, small.users))
+    tied = None if times is None else np.full(len(small), 7)
+    data = replace(small.subset(order), timestamps=tied)
+    split = split_by_user_time(data)
+    assert np.array_equal(split.test.user_counts, np.full(60, 5))
+    assert pairs(split.test) == pairs(split_by_user_time(data).test)
+    assert abs(split.test.items.mean() - data.items.mean()) < 5
 
 
 def test_a_random_split_has_its_size_and_repeats(small: Interactions) -> None:

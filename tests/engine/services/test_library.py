@@ -303,3 +303,35 @@ def test_a_stop_cancels_what_runs_and_the_next_start_marks_what_was_left(
     assert "stopped during this import" in str(second.services.library.job(left).error)
     assert second.services.library.statistics().ratings == 3
     second.stop()
+
+
+def test_an_import_does_not_undo_a_newer_rating(trained: Runtime) -> None:
+    """Whoever imports an old file again keeps what was rated since, and its time."""
+    library, serving = trained.services.library, trained.services.serving
+    serving.rate("u1", "m1", 5)
+    newest = library.user_ratings("u1")[0]
+    for old in ("user,movie,rating,time\nu1,m1,0.5,100\n", "user,movie,rating\nu1,m1,0.5\n"):
+        job = bring(library, old_csv=old)
+        assert job.result is not None
+        assert (job.result.ratings_updated, job.result.ratings_unchanged) == (0, 1)
+        assert library.user_ratings("u1")[0] == newest
+
+
+def test_titles_that_come_alone_reach_the_lists(trained: Runtime) -> None:
+    library, serving = trained.services.library, trained.services.serving
+    first = serving.recommend("u1").items[0]
+    bring(library, movies_csv=f"movieId,title,genres\n{first.movie_id},Another title (1999),War\n")
+    wait_for(lambda: serving.recommend("u1").items[0].title == "Another title")
+
+
+def test_a_demo_import_that_was_cut_short_goes_on_at_the_next_start(runtime: Runtime, settings: Settings) -> None:
+    fill(runtime, n_users=1)
+    jobs = JobStore(runtime.database)
+    jobs.update(jobs.create("demo", "Writing"), 0.4, "Writing ratings")
+    runtime.stop()
+    again = build(settings.model_copy(update={"demo": True}))
+    try:
+        again.start()
+        wait_for(lambda: again.services.library.statistics().ratings > 100_000)
+    finally:
+        again.stop()

@@ -14,7 +14,7 @@ import pytest
 from engine.errors import InvalidHyperparameter, InvalidInput, NotReady, TrainingBusy, UnknownRun
 from engine.models.matrix_factorization import MatrixFactorizationModel
 from engine.runtime import Runtime, build
-from engine.services.training import decide
+from engine.services.training import alike_enough, decide
 from engine.settings import Settings
 from store.models import MLModelManager
 from store.ratings import RatingStore
@@ -166,6 +166,23 @@ def test_without_a_comparable_metric_the_new_version_serves(missing: str) -> Non
         decision = decide("if_better", metrics, before)
         assert decision.activate
         assert "too few ratings" in decision.verdict
+
+
+def test_metrics_of_other_ratings_are_not_compared() -> None:
+    better: dict[str, Any] = {"ndcg_at_k": {"value": 0.3}, "rmse": {"value": 0.9}}
+    worse: dict[str, Any] = {"ndcg_at_k": {"value": 0.1}, "rmse": {"value": 1.1}}
+    assert not decide("if_better", worse, better).activate
+    decision = decide("if_better", worse, better, alike=alike_enough(16_000, 10_000))
+    assert decision.activate
+    assert "other ratings" in decision.verdict
+    assert alike_enough(10_400, 10_000)
+
+
+def test_without_patience_the_served_model_has_as_many_epochs_as_the_judged_one(trained: Runtime) -> None:
+    wild = {"epochs": 60, "factors": 8, "learning_rate": 0.05, "regularization": 0, "patience": 0}
+    status = finished(trained, trained.services.training.train_model("svd", wild, "never"))
+    version = trained.services.versions.get(status.version or 0)
+    assert version.hyperparameters["epochs"] == len(status.history) == 60
 
 
 def test_the_first_version_serves_unless_asked_otherwise() -> None:
