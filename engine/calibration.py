@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -28,7 +29,7 @@ class Calibration:
     Split-conformal prediction (Lei, G'Sell, Rinaldo, Tibshirani and Wasserman 2018, "Distribution-free predictive
     inference for regression") with groups (Mondrian conformal prediction, Vovk, Gammerman and Shafer 2005): of the n
     absolute errors of a group on ratings the model has not seen, the ceil((n + 1) level)-th smallest covers a new error
-    with a chance of at least ``level``, whatever the model.
+    with a chance of at least ``level``, whatever the model. Where that place is beyond n, only the whole scale is sure.
 
     Attributes:
         widths: float64[3, 3], by user group and movie group, in rating units.
@@ -64,14 +65,16 @@ class Calibration:
         if len(errors) < FEWEST:
             return None
         users, movies = np.digitize(user_counts, USER_EDGES), np.digitize(movie_counts, MOVIE_EDGES)
-        everyone = _quantile(errors, level)
+        widest = scale[1] - scale[0]
+        everyone = _quantile(errors, level, widest)
         widths = np.empty((len(USER_EDGES) + 1, len(MOVIE_EDGES) + 1))
         for user in range(widths.shape[0]):
             of_user = errors[users == user]
-            parent = _quantile(of_user, level) if len(of_user) >= FEWEST_IN_GROUP else everyone
+            parent = _quantile(of_user, level, widest) if len(of_user) >= FEWEST_IN_GROUP else everyone
             for movie in range(widths.shape[1]):
                 group = errors[(users == user) & (movies == movie)]
-                widths[user, movie] = _quantile(group, level) if len(group) >= FEWEST_IN_GROUP else parent
+                enough = len(group) >= FEWEST_IN_GROUP
+                widths[user, movie] = _quantile(group, level, widest) if enough else parent
         return cls(widths, scale, level)
 
     def interval(
@@ -94,7 +97,7 @@ class Calibration:
         return cls(arrays["widths"], (low, high), level)
 
 
-def _quantile(errors: NDArray[np.float64], level: float) -> float:
-    """The ceil((n + 1) level)-th smallest error; the largest where there are too few."""
-    rank = min(int(np.ceil((len(errors) + 1) * level)), len(errors))
-    return float(np.partition(errors, rank - 1)[rank - 1])
+def _quantile(errors: NDArray[np.float64], level: float, widest: float) -> float:
+    """The ceil((n + 1) level)-th smallest error; ``widest`` where there are too few for the level."""
+    rank = math.ceil(round((len(errors) + 1) * level, 6))  # 100 * 0.55 is a hair above 55
+    return widest if rank > len(errors) else float(np.partition(errors, rank - 1)[rank - 1])

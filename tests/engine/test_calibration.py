@@ -66,6 +66,25 @@ def test_the_quantile_is_the_finite_sample_one() -> None:
     assert (fitted.widths == 90).all()
 
 
+@pytest.mark.parametrize("level", [0.55, 0.9, 0.95, 0.99])
+def test_the_place_is_exact_at_every_level(level: float) -> None:
+    """Of errors 1..n the width is the place itself: the first that is no smaller than (n + 1) level, in hundredths."""
+    for n in (99, 179, 199, 399, 1000):
+        actual = np.arange(1, n + 1, dtype=np.float32)
+        known = np.full(n, 50)
+        fitted = Calibration.fit(np.zeros(n, np.float32), actual, known, known, (0.0, 2000.0), level)
+        assert fitted is not None
+        assert fitted.widths[1, 2] == -(-(n + 1) * round(level * 100) // 100)
+
+
+def test_too_few_errors_for_the_level_promise_only_the_whole_scale() -> None:
+    """50 errors can't hold 99%: the largest of them is exceeded by 1 in 51."""
+    calibration = Calibration.fit(*draw(50, 0), (0.5, 5.0), 0.99)
+    assert calibration is not None
+    low, high = calibration.interval(np.array([3], np.float32), np.array([50]), np.array([50]))
+    assert (low[0], high[0]) == (0.5, 5.0)
+
+
 def test_round_trip_through_arrays() -> None:
     calibration = Calibration.fit(*draw(2000, 0), (0.5, 5.0))
     assert calibration is not None
