@@ -16,7 +16,7 @@ def top(scores: Float32, n: int, *, drop: Int32 = NOTHING) -> NDArray[np.int64]:
 
     Args:
         scores: float32[m]; those that are -inf or not a number never enter.
-        n: how many at most.
+        n: how many at most; below 1 there are none.
         drop: indices that never enter; those outside 0..m-1 are ignored.
     """
     left = np.isfinite(scores) | (scores == np.inf)
@@ -28,7 +28,7 @@ def top(scores: Float32, n: int, *, drop: Int32 = NOTHING) -> NDArray[np.int64]:
         enough = values >= threshold
         indices, values = indices[enough], values[enough]
     # The sort is stable, and the indices rise: ties keep the lower index first.
-    return indices[np.argsort(-values, kind="stable")[:n]]
+    return indices[np.argsort(-values, kind="stable")[: max(n, 0)]]
 
 
 def candidates(movies: MovieTable, *, genre: str | None = None, year_from: int | None = None) -> NDArray[np.bool_]:

@@ -28,6 +28,11 @@ def test_top_is_what_a_full_sort_gives(scores: np.ndarray, n: int, drop: list[in
     assert top(scores, n, drop=np.array(drop, np.int32)).tolist() == expected
 
 
+@pytest.mark.parametrize("n", [0, -1, -2])
+def test_a_list_of_no_place_is_empty(n: int) -> None:
+    assert top(np.arange(5, dtype=np.float32), n).tolist() == []
+
+
 def test_candidates_by_genre_and_year() -> None:
     table = MovieTable.build(["a", "b", "c"], [1990, None, 2001], ["Drama|War", "Drama", ""])
     assert candidates(table, genre="drama").tolist() == [True, True, False]
