@@ -20,6 +20,7 @@ from engine.types import MetricValue
 
 RELEVANT_FROM = 0.75  # part of the way from the lowest to the highest rating: 4 and up on a scale of 0.5 to 5
 HEAD = 0.2  # the most rated fifth of the movies
+CATALOGUE_DRAWS = 200  # each costs a pass over all lists
 
 ScoreUser = Callable[[int], Float32]
 
@@ -73,7 +74,8 @@ class EvaluationService:
             InvalidInput: the test part is empty.
         """
         _check(test, 1)
-        return float(np.sqrt(np.mean(_errors(model, test) ** 2)))
+        predicted = model.predict_indices(test.users, test.items)
+        return float(np.sqrt(metrics.squared_errors(predicted, test.ratings).mean()))
 
     def calculate_precision_at_k(
         self, model: RatingModel, train: Interactions, test: Interactions, k: int = 10
@@ -100,7 +102,7 @@ class EvaluationService:
         Raises:
             InvalidInput: k is not positive, or no test rating is relevant.
         """
-        return metrics.coverage(_some_lists(model, train, test, k).movies, train.n_movies)
+        return metrics.coverage(metrics.exposure(_some_lists(model, train, test, k).movies, train.n_movies))
 
     def generate_report(
         self,
@@ -131,9 +133,8 @@ class EvaluationService:
         """
         _check(test, k)
         lists = _lists(score_user or score_by(model, train), train, test, k)
-        errors = _errors(model, test)
-        inside = None if calibration is None else _inside(calibration, model, train, test)
-        found = _rating_metrics(test, errors, inside, np.ones(len(test), bool), seed)
+        per_rating = _per_rating(model, train, test, calibration)
+        found = _rating_metrics(test, per_rating, np.ones(len(test), bool), seed)
         per_user = lists.per_user()
         if len(lists.users):
             found |= _means(per_user, seed)
@@ -148,7 +149,7 @@ class EvaluationService:
             "interval": "95% bootstrap over users",
             "seed": seed,
         }
-        segments = _segments(train, test, errors, inside, lists, per_user, seed)
+        segments = _segments(train, test, per_rating, lists, per_user, seed)
         return EvaluationReport(found, segments, protocol, lists.users, per_user)
 
 
@@ -181,10 +182,6 @@ def _relevant_from(data: Interactions) -> float:
     return low + RELEVANT_FROM * (high - low)
 
 
-def _errors(model: RatingModel, test: Interactions) -> NDArray[np.float64]:
-    return model.predict_indices(test.users, test.items).astype(np.float64) - test.ratings
-
-
 def _lists(score_user: ScoreUser, train: Interactions, test: Interactions, k: int) -> _Lists:
     liked = test.ratings >= _relevant_from(test)
     relevant = np.bincount(test.users[liked], minlength=test.n_users)
@@ -202,25 +199,27 @@ def _lists(score_user: ScoreUser, train: Interactions, test: Interactions, k: in
     return _Lists(users, movies, hits, relevant[users])
 
 
-def _inside(calibration: Calibration, model: RatingModel, train: Interactions, test: Interactions) -> NDArray[np.bool_]:
+def _per_rating(
+    model: RatingModel, train: Interactions, test: Interactions, calibration: Calibration | None
+) -> dict[str, NDArray[np.float64]]:
+    """float64[len(test)] by metric: the value of each test rating, squared errors under ``rmse``."""
     predicted = model.predict_indices(test.users, test.items)
-    low, high = calibration.interval(predicted, train.user_counts[test.users], train.movie_counts[test.items])
-    return (test.ratings >= low) & (test.ratings <= high)
+    values = {
+        "rmse": metrics.squared_errors(predicted, test.ratings),
+        "mae": metrics.absolute_errors(predicted, test.ratings),
+    }
+    if calibration is not None:
+        low, high = calibration.interval(predicted, train.user_counts[test.users], train.movie_counts[test.items])
+        values["interval_coverage"] = ((test.ratings >= low) & (test.ratings <= high)).astype(np.float64)
+    return values
 
 
 def _rating_metrics(
-    test: Interactions,
-    errors: NDArray[np.float64],
-    inside: NDArray[np.bool_] | None,
-    rows: NDArray[np.bool_],
-    seed: int,
+    test: Interactions, columns: dict[str, NDArray[np.float64]], rows: NDArray[np.bool_], seed: int
 ) -> dict[str, MetricValue]:
     """RMSE, MAE and the coverage of intervals over some rows of the test part; nothing without a row."""
     if not rows.any():
         return {}
-    columns = {"rmse": errors**2, "mae": np.abs(errors)}
-    if inside is not None:
-        columns["interval_coverage"] = inside.astype(np.float64)
     users = test.users[rows]
     counts = np.bincount(users, minlength=test.n_users).astype(np.float64)
     present = counts > 0
@@ -245,16 +244,20 @@ def _means(per_user: dict[str, NDArray[np.float64]], seed: int) -> dict[str, Met
 
 
 def _catalogue_metrics(lists: _Lists, train: Interactions, seed: int) -> dict[str, MetricValue]:
-    """Measures of the lists as a whole. Coverage and Gini count distinct movies, so their draws are of whole lists."""
+    """Measures of the lists as a whole. Coverage and Gini are of all lists together, so draws count lists anew."""
     per_user = {"novelty": metrics.novelty(lists.movies, train.movie_counts, train.n_users)}
     if train.movies.genre_names:  # without any genre, lists would seem to be all alike
         per_user["diversity"] = metrics.diversity(lists.movies, train.movies.genres)
     found = _means(per_user, seed)
-    rng = np.random.default_rng(seed)
-    draws = [lists.movies[rng.integers(0, len(lists.movies), len(lists.movies))] for _ in range(200)]
-    for name, measure in (("coverage", metrics.coverage), ("gini", metrics.gini)):
-        value = measure(lists.movies, train.n_movies)
-        spread = np.array([measure(draw, train.n_movies) for draw in draws])
+    rng, users = np.random.default_rng(seed), len(lists.movies)
+    shown = metrics.exposure(lists.movies, train.n_movies)
+    draws = np.empty((CATALOGUE_DRAWS, 2))
+    for draw in draws:  # one at a time: all of them would be as many copies of the lists
+        times = np.bincount(rng.integers(0, users, users), minlength=users)
+        drawn = metrics.exposure(lists.movies, train.n_movies, times)
+        draw[:] = metrics.coverage(drawn), metrics.gini(drawn)
+    values = {"coverage": metrics.coverage(shown), "gini": metrics.gini(shown)}
+    for (name, value), spread in zip(values.items(), draws.T, strict=True):
         # Drawing with replacement repeats lists, which shifts these two; the spread around its own mean is kept.
         low, high = np.clip(value + np.quantile(spread - spread.mean(), [0.025, 0.975]), 0, 1)
         found[name] = MetricValue(value, float(low), float(high))
@@ -264,8 +267,7 @@ def _catalogue_metrics(lists: _Lists, train: Interactions, seed: int) -> dict[st
 def _segments(
     train: Interactions,
     test: Interactions,
-    errors: NDArray[np.float64],
-    inside: NDArray[np.bool_] | None,
+    per_rating: dict[str, NDArray[np.float64]],
     lists: _Lists,
     per_user: dict[str, NDArray[np.float64]],
     seed: int,
@@ -274,7 +276,7 @@ def _segments(
     found = {}
     group = np.digitize(train.user_counts, USER_EDGES)
     for place, name in enumerate(("new_users", "light_users", "heavy_users")):
-        found[name] = _rating_metrics(test, errors, inside, group[test.users] == place, seed)
+        found[name] = _rating_metrics(test, per_rating, group[test.users] == place, seed)
         chosen = group[lists.users] == place
         if chosen.any():
             found[name] |= _means({metric: values[chosen] for metric, values in per_user.items()}, seed)
@@ -282,5 +284,5 @@ def _segments(
     head = np.zeros(train.n_movies, bool)
     head[order[: int(np.ceil(HEAD * train.n_movies))]] = True
     for name, rows in (("head_movies", head[test.items]), ("tail_movies", ~head[test.items])):
-        found[name] = _rating_metrics(test, errors, inside, rows, seed)
+        found[name] = _rating_metrics(test, per_rating, rows, seed)
     return {name: values for name, values in found.items() if values}

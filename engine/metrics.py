@@ -17,25 +17,50 @@ Ints = NDArray[Any]
 Floats = NDArray[np.float64]
 
 DRAWN_AT_ONCE = 1 << 20  # users that a bootstrap draws in one step, which bounds its memory
+PAIRS_AT_ONCE = 1 << 22  # pairs of places that diversity compares in one step, for the same reason
+
+
+def squared_errors(predicted: NDArray[Any], actual: NDArray[Any]) -> Floats:
+    """float64[n]: of each rating, in squared rating units."""
+    return np.asarray((predicted.astype(np.float64) - actual) ** 2, np.float64)
+
+
+def absolute_errors(predicted: NDArray[Any], actual: NDArray[Any]) -> Floats:
+    """float64[n]: of each rating, in rating units."""
+    return np.asarray(np.abs(predicted.astype(np.float64) - actual), np.float64)
+
+
+def rmse(predicted: NDArray[Any], actual: NDArray[Any], users: Ints, n_users: int) -> Floats:
+    """float64[n_users]: root mean squared error of each user's ratings, NaN for a user without one.
+
+    Herlocker, Konstan, Terveen and Riedl 2004, "Evaluating collaborative filtering recommender systems". The error over
+    all ratings is not the mean of these: users with many ratings weigh more in it.
+    """
+    return np.sqrt(_mean_by_user(squared_errors(predicted, actual), users, n_users))
+
+
+def mae(predicted: NDArray[Any], actual: NDArray[Any], users: Ints, n_users: int) -> Floats:
+    """float64[n_users]: mean absolute error of each user's ratings, NaN for a user without one (source as ``rmse``)."""
+    return _mean_by_user(absolute_errors(predicted, actual), users, n_users)
 
 
 def precision(hits: Bools) -> Floats:
-    """float64[n_users]: relevant places over k."""
+    """float64[n_users]: relevant places over k (Herlocker et al. 2004)."""
     return np.asarray(hits.mean(axis=1), np.float64)
 
 
 def recall(hits: Bools, relevant: Ints) -> Floats:
-    """float64[n_users]: relevant movies found over those there are."""
+    """float64[n_users]: relevant movies found over those there are (Herlocker et al. 2004)."""
     return np.asarray(hits.sum(axis=1) / relevant, np.float64)
 
 
 def hit_rate(hits: Bools) -> Floats:
-    """float64[n_users]: 1 where any place is relevant."""
+    """float64[n_users]: 1 where any place is relevant (Deshpande and Karypis 2004, top-N recommendation)."""
     return np.asarray(hits.any(axis=1), np.float64)
 
 
 def reciprocal_rank(hits: Bools) -> Floats:
-    """float64[n_users]: 1 over the first relevant place, 0 without one."""
+    """float64[n_users]: 1 over the first relevant place, 0 without one (Voorhees 1999, TREC-8 question answering)."""
     first = np.argmax(hits, axis=1)
     return np.asarray(np.where(hits.any(axis=1), 1 / (first + 1), 0.0), np.float64)
 
@@ -60,11 +85,26 @@ def ndcg(hits: Bools, relevant: Ints) -> Floats:
     return np.asarray((hits * discount).sum(axis=1) / ideal, np.float64)
 
 
-def coverage(lists: Ints, n_movies: int) -> float:
-    """The part of the catalogue that occurs in any list; ``lists`` holds movie indices, -1 for no movie."""
-    listed = np.zeros(n_movies, bool)
-    listed[lists[lists >= 0]] = True
-    return float(listed.mean())
+def exposure(lists: Ints, n_movies: int, times: Ints | None = None) -> Floats:
+    """float64[n_movies]: in how many lists a movie stands.
+
+    Args:
+        lists: int[n_users, k], movie indices, -1 for no movie.
+        n_movies: the size of the catalogue.
+        times: int[n_users], how often each list counts; once by default.
+    """
+    weights = None if times is None else np.repeat(times, lists.shape[1])
+    counted = np.bincount(lists.ravel() + 1, weights=weights, minlength=n_movies + 1)
+    return counted[1:].astype(np.float64)  # the first is that of no movie
+
+
+def coverage(shown: Floats) -> float:
+    """The part of the catalogue that stands in any list; ``shown`` is the exposure.
+
+    Ge, Delgado-Battenfeld and Jannach 2010, "Beyond accuracy: evaluating recommender systems by coverage and
+    serendipity".
+    """
+    return float((shown > 0).mean())
 
 
 def novelty(lists: Ints, movie_counts: Ints, n_users: int) -> Floats:
@@ -79,6 +119,12 @@ def novelty(lists: Ints, movie_counts: Ints, n_users: int) -> Floats:
 
 def diversity(lists: Ints, genres: Bools) -> Floats:
     """float64[n_users]: mean over a list's pairs of 1 - Jaccard index of genres (Ziegler et al. 2005, intra-list)."""
+    step = max(1, PAIRS_AT_ONCE // lists.shape[1] ** 2)
+    parts = [_diversity(lists[first : first + step], genres) for first in range(0, len(lists), step)]
+    return np.concatenate(parts) if parts else np.empty(0)
+
+
+def _diversity(lists: Ints, genres: Bools) -> Floats:
     table = genres[lists].astype(np.float32)
     shared = table @ table.transpose(0, 2, 1)
     sizes = table.sum(axis=2)
@@ -90,13 +136,24 @@ def diversity(lists: Ints, genres: Bools) -> Floats:
     return _divide((unlike * pairs).sum(axis=(1, 2)), count)
 
 
-def gini(lists: Ints, n_movies: int) -> float:
-    """How unevenly lists show the catalogue: 0 where all movies are shown alike, near 1 where one movie has it all."""
-    shown = np.sort(np.bincount(lists[lists >= 0], minlength=n_movies))
+def gini(shown: Floats) -> float:
+    """How unevenly lists show the catalogue: 0 where all movies are shown alike, near 1 where one movie has it all.
+
+    Half the mean difference of two movies' exposure over the mean exposure (Gini 1912), from the sorted values.
+    """
     if not shown.sum():
         return 0.0
-    places = np.arange(1, n_movies + 1)
-    return float(((2 * places - n_movies - 1) * shown).sum() / (n_movies * shown.sum()))
+    movies = len(shown)
+    places = np.arange(1, movies + 1)
+    return float(((2 * places - movies - 1) * np.sort(shown)).sum() / (movies * shown.sum()))
+
+
+def _mean_by_user(values: Floats, users: Ints, n_users: int) -> Floats:
+    counts = np.bincount(users, minlength=n_users)
+    sums = np.bincount(users, weights=values, minlength=n_users)
+    means = np.full(n_users, np.nan)
+    np.divide(sums, counts, out=means, where=counts > 0)
+    return means
 
 
 def _mean_of_places(values: Floats, present: Bools) -> Floats:

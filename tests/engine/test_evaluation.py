@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import mean_absolute_error, root_mean_squared_error
 
+from benchmarks.data import demo_frame, interactions
 from engine.dataset.interactions import Interactions
 from engine.dataset.splitting import Split, hold_out, split_by_user_time
 from engine.errors import InvalidInput
@@ -61,6 +62,25 @@ def test_lists_are_those_of_a_full_sort(model: MatrixFactorizationModel, split: 
     assert report.metrics["coverage"].value == len(listed) / split.train.n_movies
     assert report.protocol["users_with_lists"] == len(precision)
     assert report.protocol["catalogue"] == 80
+
+
+def test_popularity_on_the_demo_data_is_worth_what_is_known() -> None:
+    """The reference that ranking figures are quoted beside: 0.143 with a random fifth held out; ALS has 0.27."""
+    data = interactions(demo_frame())
+    held_out = np.random.default_rng(1).integers(0, 5, len(data)) == 0
+    train, test = data.subset(~held_out), data.subset(held_out)
+    counts = train.movie_counts.astype(np.float32)
+    model = MatrixFactorizationModel(MatrixFactorizationConfig(factors=1, epochs=1)).fit(train)
+    report = EvaluationService().generate_report(model, train, test, score_user=lambda _: counts)
+    assert report.metrics["ndcg_at_k"].value == pytest.approx(0.143, abs=0.001)
+    relevant = np.zeros((data.n_users, data.n_movies))
+    relevant[test.users, test.items] = test.ratings >= 4
+    scores = np.tile(counts, (data.n_users, 1))
+    scores[train.users, train.items] = -np.inf
+    hits = np.take_along_axis(relevant, np.argsort(-scores, axis=1, kind="stable")[:, :10], axis=1)[report.users]
+    discount = 1 / np.log2(np.arange(2, 12))
+    best = [discount[: int(n)].sum() for n in np.minimum(relevant.sum(axis=1), 10)[report.users]]
+    assert report.per_user["ndcg_at_k"].tolist() == pytest.approx((hits @ discount / best).tolist())
 
 
 def test_the_named_measures_agree_with_the_report(model: MatrixFactorizationModel, split: Split) -> None:

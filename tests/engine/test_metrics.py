@@ -53,6 +53,37 @@ def test_more_relevant_movies_than_places_do_not_spoil_a_perfect_list() -> None:
 
 
 def test_exposure_of_one_movie_alone_is_as_uneven_as_can_be() -> None:
-    assert metrics.gini(np.full((5, 1), 3), 10) == pytest.approx(0.9)
-    assert metrics.gini(np.arange(10)[:, None], 10) == pytest.approx(0)
-    assert metrics.gini(np.full((5, 1), -1), 10) == 0
+    for listed, expected in ((np.full((5, 1), 3), 0.9), (np.arange(10)[:, None], 0), (np.full((5, 1), -1), 0)):
+        assert metrics.gini(metrics.exposure(listed, 10)) == pytest.approx(expected)
+
+
+def test_lists_drawn_several_times_are_shown_as_often() -> None:
+    """What the bootstrap of coverage and Gini counts equals copies of the lists, which would not fit in memory."""
+    rng = np.random.default_rng(2)
+    listed, drawn = rng.integers(-1, 12, (20, 4)), rng.integers(0, 20, 20)
+    times = np.bincount(drawn, minlength=20)
+    assert metrics.exposure(listed, 12, times).tolist() == metrics.exposure(listed[drawn], 12).tolist()
+
+
+def test_no_list_shows_nothing() -> None:
+    nothing = np.empty((0, 4), np.int64)
+    assert metrics.exposure(nothing, 3).tolist() == [0, 0, 0]
+    assert metrics.diversity(nothing, np.ones((3, 2), bool)).shape == (0,)
+
+
+@pytest.mark.parametrize("at_once", [1, 40, 1 << 22])
+def test_diversity_is_the_same_however_many_lists_are_compared_at_once(
+    monkeypatch: pytest.MonkeyPatch, at_once: int
+) -> None:
+    rng = np.random.default_rng(3)
+    listed, genres = rng.integers(-1, 12, (25, 4)), rng.random((12, 5)) < 0.4
+    expected = metrics.diversity(listed, genres)
+    monkeypatch.setattr(metrics, "PAIRS_AT_ONCE", at_once)
+    assert metrics.diversity(listed, genres).tolist() == expected.tolist()
+
+
+def test_users_without_a_rating_have_no_error() -> None:
+    users = np.array([0, 0, 2])
+    predicted, actual = np.array([1, 2, 3], np.float32), np.array([2, 4, 3], np.float32)
+    assert metrics.mae(predicted, actual, users, 3) == pytest.approx([1.5, np.nan, 0], nan_ok=True)
+    assert metrics.rmse(predicted, actual, users, 3) == pytest.approx([np.sqrt(2.5), np.nan, 0], nan_ok=True)

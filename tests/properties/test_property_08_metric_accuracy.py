@@ -10,9 +10,31 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
-from sklearn.metrics import ndcg_score
+from sklearn.metrics import (
+    label_ranking_average_precision_score,
+    mean_absolute_error,
+    mean_squared_error,
+    ndcg_score,
+)
 
 from engine import metrics
+from engine.ranking import top
+
+STARS = st.integers(1, 10).map(lambda half: half / 2)
+
+
+@given(st.lists(st.tuples(st.integers(0, 4), st.floats(0.5, 5, width=32), STARS), min_size=1, max_size=30))
+def test_errors_of_ratings_equal_scikit_learns(rows: list[tuple[int, float, float]]) -> None:
+    users = np.array([user for user, _, _ in rows])
+    predicted, actual = (np.array(column, np.float32) for column in list(zip(*rows, strict=True))[1:])
+    assert metrics.squared_errors(predicted, actual).mean() == pytest.approx(mean_squared_error(actual, predicted))
+    assert metrics.absolute_errors(predicted, actual).mean() == pytest.approx(mean_absolute_error(actual, predicted))
+    rmse, mae = metrics.rmse(predicted, actual, users, 5), metrics.mae(predicted, actual, users, 5)
+    assert np.isnan(rmse).tolist() == np.isnan(mae).tolist() == [user not in users for user in range(5)]
+    for user in set(users.tolist()):
+        own = actual[users == user], predicted[users == user]
+        assert rmse[user] == pytest.approx(math.sqrt(mean_squared_error(*own)), rel=1e-5, abs=1e-6)
+        assert mae[user] == pytest.approx(mean_absolute_error(*own), rel=1e-5, abs=1e-6)
 
 
 @st.composite
@@ -61,12 +83,26 @@ def test_ndcg_equals_scikit_learns(relevant: np.ndarray, k: int) -> None:
     assert metrics.ndcg(relevant[None, :k], np.array([relevant.sum()]))[0] == pytest.approx(expected)
 
 
+@given(st.permutations(range(15)), hnp.arrays(bool, 15), st.integers(1, 15))
+def test_lists_from_scores_equal_scikit_learns(order: list[int], relevant: np.ndarray, k: int) -> None:
+    """From distinct scores to list to metric: NDCG at k, and average precision of the whole catalogue."""
+    assume(relevant.any())
+    scores, wanted = np.array(order, np.float32), np.array([relevant.sum()])
+    hits = relevant[top(scores, 15)][None, :]
+    truth, given_scores = relevant[None, :].astype(int), scores[None, :]
+    assert metrics.ndcg(hits[:, :k], wanted)[0] == pytest.approx(ndcg_score(truth, given_scores, k=k))
+    expected = label_ranking_average_precision_score(truth, given_scores)
+    assert metrics.average_precision(hits, wanted)[0] == pytest.approx(expected)
+
+
 @given(hnp.arrays(np.int64, st.tuples(st.integers(1, 5), st.integers(1, 6)), elements=st.integers(-1, 9)))
 def test_catalogue_metrics_equal_their_definitions(listed: np.ndarray) -> None:
     rng = np.random.default_rng(0)
     counts, genres = rng.integers(0, 20, 10), rng.random((10, 4)) < 0.5
     shown = [int(movie) for movie in listed.ravel() if movie >= 0]
-    assert metrics.coverage(listed, 10) == len(set(shown)) / 10
+    exposure = metrics.exposure(listed, 10)
+    assert exposure.tolist() == [shown.count(movie) for movie in range(10)]
+    assert metrics.coverage(exposure) == len(set(shown)) / 10
 
     novelty, diversity = metrics.novelty(listed, counts, 20), metrics.diversity(listed, genres)
     for user, row in enumerate(listed):
@@ -79,7 +115,6 @@ def test_catalogue_metrics_equal_their_definitions(listed: np.ndarray) -> None:
             unlike.append(1 - (genres[one] & genres[other]).sum() / union if union else 0.0)
         assert diversity[user] == pytest.approx(np.mean(unlike) if unlike else 0.0, abs=1e-6)
 
-    exposure = np.bincount(shown, minlength=10)
     difference = sum(abs(int(a) - int(b)) for a in exposure for b in exposure)
     expected = difference / (2 * 10 * exposure.sum()) if shown else 0.0
-    assert metrics.gini(listed, 10) == pytest.approx(expected)
+    assert metrics.gini(exposure) == pytest.approx(expected)
