@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 import implicit
 import numpy as np
 import scipy.sparse as sp
-from threadpoolctl import threadpool_limits
+from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from benchmarks.data import demo_frame, interactions
 from engine.dataset.interactions import Float32, Interactions
