@@ -50,7 +50,11 @@ class RatingBlock:
 def read_ratings(
     file: SourceFile, layout: Layout, scale: tuple[float, float], rejections: Rejections
 ) -> Iterator[RatingBlock]:
-    """The sound ratings of a file, block by block; of two rows in a block for the same pair the last counts."""
+    """The sound ratings of a file, block by block.
+
+    Of several rows in a block for the same pair the newest counts, of equally new ones the last: the rule by which
+    stored ratings are replaced, so that what ends up stored does not depend on where a block ends.
+    """
     for part in read_parts(file, layout, rejections):
         yield _rating_block(file.name, layout, part, scale, rejections)
 
@@ -138,8 +142,9 @@ def _rating_block(
     reject(~((ratings >= low) & (ratings <= high)), f"The rating is outside the scale from {low:g} to {high:g}.")
     reject(np.isnan(times), "The time is neither in seconds since 1970 nor a date such as 2005-04-02 23:53:47.")
     pairs = users.astype(np.int64) * max(len(movie_ids), 1) + movies
-    later = pd.Series(np.where(wrong, -1 - np.arange(len(pairs)), pairs)).duplicated(keep="last").to_numpy()
-    reject(later, "A later line rates the same movie for the same user.")
+    earlier, later = _replaced(pairs, times, ~wrong)
+    reject(later, "An earlier line holds a newer rating of the same movie by the same user.")
+    reject(earlier, "A later line rates the same movie for the same user.")
     kept = ~wrong
     return RatingBlock(
         user_ids,
@@ -150,6 +155,21 @@ def _rating_block(
         times[kept].astype(np.int64),
         part.done,
     )
+
+
+def _replaced(
+    pairs: NDArray[np.int64], times: NDArray[np.float64], sound: NDArray[np.bool_]
+) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """Two masks: sound rows whose pair a row further down replaces, and those whose pair one further up does."""
+    earlier, later = np.zeros(len(pairs), bool), np.zeros(len(pairs), bool)
+    rows = np.flatnonzero(sound)
+    rows = rows[pd.Series(pairs[rows]).duplicated(keep=False).to_numpy()]
+    rows = rows[np.lexsort((times[rows], pairs[rows]))]
+    ends = np.flatnonzero(np.append(np.diff(pairs[rows]) != 0, True)) if len(rows) else rows
+    winners = np.repeat(rows[ends], np.diff(ends, prepend=-1))
+    earlier[rows[rows < winners]] = True
+    later[rows[rows > winners]] = True
+    return earlier, later
 
 
 def _encode(column: pa.ChunkedArray) -> tuple[NDArray[np.int32], list[str]]:

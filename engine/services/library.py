@@ -106,7 +106,7 @@ class LibraryService:
 
         Raises:
             InvalidInput: there is no file, or the format is unknown.
-        DiskFull: there is no space for the copies.
+            DiskFull: there is no space for the copies.
         """
         if format not in FORMATS:
             raise InvalidInput(f"format is {format!r}, but must be one of {', '.join(FORMATS)}.", field="format")

@@ -151,6 +151,31 @@ def test_bad_rows_are_set_aside_with_line_and_reason_and_the_rest_gets_in(tmp_pa
     }
 
 
+def test_of_a_pair_the_newest_row_counts_and_of_equally_new_ones_the_last(tmp_path: Path) -> None:
+    text = (
+        "user,movie,rating,timestamp\n"
+        "ann,heat,5,900\n"
+        "ann,heat,1,100\n"  # line 3: older than line 2
+        "bob,heat,2,7\n"  # line 4: as new as line 6
+        "ann,up,3,\n"  # line 5: without a time
+        "bob,heat,4,7\n"
+        "ann,up,9,800\n"  # line 7: outside the scale, so it replaces nothing
+        "ann,up,4,1\n"
+        "ann,heat,2,\n"
+    )
+    found, rejections = ratings_of(source(tmp_path, "mine.csv", text))
+    assert found == {("ann", "heat"): (5, 900), ("bob", "heat"): (4, 7), ("ann", "up"): (4, 1)}
+    newer, later = "An earlier line holds a newer rating", "A later line rates the same movie"
+    reasons = {row.line: row.reason for row in rejections.rows if row.line != 7}
+    assert {line: reason.split(" of ")[0].split(" for ")[0] for line, reason in reasons.items()} == {
+        3: newer,
+        4: later,
+        5: later,
+        9: newer,
+    }
+    assert rejections.count == 5
+
+
 def test_only_the_first_100_rejected_rows_are_kept_but_all_are_counted(tmp_path: Path) -> None:
     text = "user,movie,rating\n" + "".join(f"ann,m{n},x\n" for n in range(250))
     _, rejections = ratings_of(source(tmp_path, "mine.csv", text))

@@ -5,7 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
 
 from engine.dataset.interactions import Interactions
 from engine.dataset.splitting import hold_out, split_by_user_time, split_random
@@ -28,6 +31,51 @@ def test_each_users_last_ratings_are_the_test_part(small: Interactions, fraction
         after = split.test.timestamps[split.test.by_user.of(user)]
         assert len(after) == int(25 * fraction)
         assert before.max() < after.min()
+
+
+TIMED = st.dictionaries(st.tuples(st.integers(0, 5), st.integers(0, 12)), st.integers(0, 6), min_size=1, max_size=60)
+FRACTIONS = st.floats(0.05, 0.95)
+
+
+def timed(times: dict[tuple[int, int], int]) -> Interactions:
+    rows = [(user, movie, 3.0, time) for (user, movie), time in times.items()]
+    return Interactions.from_frame(pd.DataFrame(rows, columns=["user_id", "movie_id", "rating", "timestamp"]))
+
+
+@given(TIMED, FRACTIONS)
+def test_parts_are_disjoint_and_no_test_rating_is_older_than_one_of_its_user_in_training(
+    times: dict[tuple[int, int], int], fraction: float
+) -> None:
+    data = timed(times)
+    held = np.floor(data.user_counts * fraction).astype(int)
+    assume(held.any())  # otherwise nothing can be held out, which is refused
+    split = split_by_user_time(data, fraction)
+    assert pairs(split.train) | pairs(split.test) == pairs(data)
+    assert len(split.train) + len(split.test) == len(data)
+    assert split.test.user_counts.tolist() == held.tolist()
+    assert split.train.timestamps is not None
+    assert split.test.timestamps is not None
+    for user in np.flatnonzero(held):
+        latest = split.train.timestamps[split.train.by_user.of(user)].max()
+        assert latest <= split.test.timestamps[split.test.by_user.of(user)].min()
+
+
+@given(TIMED, FRACTIONS, st.integers(0, 9))
+def test_a_random_split_parts_every_rating_once(times: dict[tuple[int, int], int], fraction: float, seed: int) -> None:
+    data = timed(times)
+    assume(int(len(data) * fraction) > 0)
+    split = split_random(data, fraction, seed)
+    assert pairs(split.train) | pairs(split.test) == pairs(data)
+    assert (len(split.train), len(split.test)) == (len(data) - int(len(data) * fraction), int(len(data) * fraction))
+
+
+@given(TIMED)
+def test_three_parts_hold_every_rating_once(times: dict[tuple[int, int], int]) -> None:
+    data = timed(times)
+    parts = hold_out(data)
+    found = [part for part in (parts.fit, parts.validation, parts.test) if part is not None]
+    assert sum(len(part) for part in found) == len(data)
+    assert set().union(*(pairs(part) for part in found)) == pairs(data)
 
 
 @pytest.mark.parametrize("times", [None, "equal"])

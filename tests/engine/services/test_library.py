@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from engine.dataset import tables
 from engine.errors import DiskFull, InvalidInput, UnknownJob, UnknownMovie, UnknownUser
 from engine.runtime import Runtime, build
 from engine.services import imports as module
@@ -315,6 +316,18 @@ def test_an_import_does_not_undo_a_newer_rating(trained: Runtime) -> None:
         assert job.result is not None
         assert (job.result.ratings_updated, job.result.ratings_unchanged) == (0, 1)
         assert library.user_ratings("u1")[0] == newest
+
+
+@pytest.mark.parametrize("size", [40, tables.PART_BYTES], ids=["many parts", "one part"])
+def test_what_is_stored_of_a_repeated_pair_does_not_depend_on_where_a_part_ends(
+    runtime: Runtime, monkeypatch: pytest.MonkeyPatch, size: int
+) -> None:
+    monkeypatch.setattr(tables, "PART_BYTES", size)
+    between = "".join(f"u{n},10,3,1\n" for n in range(10))
+    first, last = "ann,10,5,900\nann,20,2,7\nann,30,1,\n", "ann,10,1,100\nann,20,4,7\nann,30,3,\n"
+    bring(runtime.services.library, mine_csv="user,movie,rating,timestamp\n" + first + between + last)
+    stored = {rated.movie.movie_id: rated.rating for rated in runtime.services.library.user_ratings("ann")}
+    assert stored == {"10": 5.0, "20": 4.0, "30": 3.0}
 
 
 def test_titles_that_come_alone_reach_the_lists(trained: Runtime) -> None:
