@@ -2,8 +2,8 @@
 
 ``python -m benchmarks.simulated ratings.csv [ratings [users [movies [seed]]]]`` writes them as MovieLens does.
 
-The shape follows what https://codex.lenskit.org/movielens/ML25M/description.html says of MovieLens 25M: a user rates 20
-movies or little less, and log-normally many more; the Gini coefficient of the movies' numbers of ratings is 0.942. The
+The shape follows what https://codex.lenskit.org/movielens/ML25M/description.html says of MovieLens 25M: a user rates at
+least 20 movies, and log-normally many more; the Gini coefficient of the movies' numbers of ratings is 0.942. The
 curve of the movies' popularity was fitted so that drawing without repetition gives this coefficient and MovieLens 25M's
 most rated movie (81,491 of 25,000,095 ratings). Where movies are few for the ratings asked for, the popular ones fill
 up and the tail is shorter. Who rates what does not depend on tastes, how a movie is rated does.
@@ -21,11 +21,8 @@ import pyarrow.csv as arrow
 from numpy.typing import NDArray
 
 MOVIELENS_25M = 25_000_095, 162_541, 59_047
-LEAST, TYPICAL, SPREAD = (
-    19,
-    39.9,
-    1.59,
-)  # ratings of a user: at least, median of those beyond, deviation of its logarithm
+LEAST, SPREAD = 20, 1.59  # ratings of a user: at least, and deviation of the logarithm of those beyond
+LEAST_SHARE = 0.5  # where users have fewer ratings than MovieLens's, their least is this share of their mean
 STEEPNESS, BEND = 15.429, 0.31365  # popularity at the share x of the ranks: exp(-STEEPNESS * x ** BEND)
 ROUNDS = 12
 TASTES = 8
@@ -66,8 +63,10 @@ def simulate(n_ratings: int, n_users: int, n_movies: int, seed: int = 0) -> pd.D
 
 def _quotas(rng: np.random.Generator, n_ratings: int, n_users: int, n_movies: int) -> NDArray[np.int64]:
     """int64[n_users]: how many ratings each user gives, ``n_ratings`` together and none more than there are movies."""
-    activity = LEAST + TYPICAL * rng.lognormal(0, SPREAD, n_users)
-    quotas: NDArray[np.int64] = np.minimum(activity / activity.sum() * n_ratings, n_movies).astype(np.int64)
+    least = int(min(LEAST, LEAST_SHARE * n_ratings / n_users, n_movies))
+    beyond = rng.lognormal(0, SPREAD, n_users)
+    wanted = least + beyond / beyond.sum() * (n_ratings - least * n_users)
+    quotas: NDArray[np.int64] = np.minimum(wanted, n_movies).astype(np.int64)
     while (left := n_ratings - int(quotas.sum())) > 0:
         quotas[rng.permutation(np.flatnonzero(quotas < n_movies))[:left]] += 1
     return quotas
