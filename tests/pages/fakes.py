@@ -461,3 +461,10 @@ def training() -> Fakes:
     fakes = Fakes(FakeLibrary(), FakeTraining(history=[], going=RUNNING))
     fakes.serving.version, fakes.versions.held, fakes.versions.unread = None, [], 0
     return fakes
+
+
+def retraining() -> Fakes:
+    """A version serves while the next one is being trained and files are being imported."""
+    fakes = Fakes(FakeLibrary(), FakeTraining(going=RUNNING))
+    fakes.library.running = [Job(9, "import", "running", 0.42, "Reading ratings.csv", None, None, NOW, None)]
+    return fakes

@@ -1,0 +1,55 @@
+"""The console over fake services, to look at states that a real store is seldom in.
+
+    python -m tests.pages.serve {loaded,empty,training,retraining} [--port 8601]
+
+Nothing is stored: a restart begins again.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+
+import streamlit as st
+import uvicorn
+
+from engine.services import use
+from pages.ui.failures import unexpected
+from tests.pages import fakes
+from tests.pages.conftest import SHELL
+
+STATES: dict[str, Callable[[], fakes.Fakes]] = {
+    "loaded": fakes.loaded,
+    "empty": fakes.empty,
+    "training": fakes.training,
+    "retraining": fakes.retraining,
+}
+
+
+def console(held: fakes.Fakes) -> st.App:
+    """The shell, with these services for as long as it is served."""
+
+    @asynccontextmanager
+    async def lifespan(_: Any) -> AsyncIterator[None]:
+        use(held.services())
+        try:
+            yield
+        finally:
+            use(None)
+
+    return st.App(SHELL, lifespan=lifespan, on_script_error=unexpected)
+
+
+def main() -> None:
+    """Serve one state until interrupted."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("state", choices=STATES)
+    parser.add_argument("--port", type=int, default=8601)
+    chosen = parser.parse_args()
+    uvicorn.run(console(STATES[chosen.state]()), host="127.0.0.1", port=chosen.port, access_log=False)
+
+
+if __name__ == "__main__":
+    main()
