@@ -108,8 +108,8 @@ GENRES: dict[str, tuple[int, Draw]] = {
     "action": (14, _slashes),
     "adventure": (158, _waves),
     "animation": (288, _scallops),
-    "children": (48, _scallops),
-    "comedy": (36, _scallops),
+    "children": (42, _scallops),
+    "comedy": (30, _scallops),
     "crime": (222, _blinds),
     "documentary": (186, _lattice),
     "drama": (206, _circles),
@@ -122,8 +122,8 @@ GENRES: dict[str, tuple[int, Draw]] = {
     "romance": (338, _circles),
     "sci-fi": (192, _orbits),
     "thriller": (212, _slashes),
-    "war": (88, _peaks),
-    "western": (26, _rays),
+    "war": (96, _peaks),
+    "western": (20, _rays),
 }
 OTHER: tuple[int, Draw] = (200, _lattice)
 
@@ -134,17 +134,24 @@ def drawing(movie_id: str, genres: Sequence[str]) -> str:
     Only numbers go into it, so nothing of the data can break out.
     """
     u = [byte / 255 for byte in hashlib.blake2b(movie_id.encode("utf-8", "replace"), digest_size=8).digest()]
-    hue, draw = GENRES.get(genres[0].lower(), OTHER) if genres else OTHER
-    second = GENRES.get(genres[1].lower(), OTHER)[0] if len(genres) > 1 else hue + 28
-    tint = hue + (u[7] - 0.5) * 16
+    (hue, _), (other, _) = looks = _looks(genres)
+    second = other if other != hue else hue + 32
+    draw = looks[round(u[6])][1]  # either genre's pattern, so that a row of one genre does not repeat itself
+    tint = hue + (u[7] - 0.5) * 20
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" preserveAspectRatio="xMidYMid slice">'
         '<defs><linearGradient id="g" x1="0" y1="1" x2="1" y2="0">'
-        f'<stop offset="0" stop-color="hsl({tint:.0f},46%,13%)"/>'
-        f'<stop offset="1" stop-color="hsl({tint + 12:.0f},50%,32%)"/></linearGradient></defs>'
+        f'<stop offset="0" stop-color="hsl({tint:.0f},56%,17%)"/>'
+        f'<stop offset="1" stop-color="hsl({tint + 12:.0f},58%,43%)"/></linearGradient></defs>'
         f'<rect width="{WIDTH}" height="{HEIGHT}" fill="url(#g)"/>'
-        f'<g color="hsl({second:.0f},55%,56%)" fill="hsl({second:.0f},55%,56%)">{draw(u)}</g></svg>'
+        f'<g color="hsl({second:.0f},62%,64%)" fill="hsl({second:.0f},62%,64%)">{draw(u)}</g></svg>'
     )
+
+
+def _looks(genres: Sequence[str]) -> tuple[tuple[int, Draw], tuple[int, Draw]]:
+    """Hue and pattern of the first two genres; the first one twice where there is no second."""
+    found = [GENRES.get(genre.lower(), OTHER) for genre in genres[:2]] or [OTHER]
+    return found[0], found[-1]
 
 
 def address(movie_id: str, genres: Sequence[str]) -> str:
