@@ -1,4 +1,4 @@
-"""Parts are disjoint, and each user's test ratings are the latest."""
+"""Parts are disjoint and complete, and what is held out by time is the latest."""
 
 from __future__ import annotations
 
@@ -11,7 +11,14 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from engine.dataset.interactions import Interactions
-from engine.dataset.splitting import hold_out, split_by_user_time, split_random
+from engine.dataset.splitting import (
+    hold_out,
+    leave_last_out,
+    split_by_time,
+    split_by_user_time,
+    split_folds,
+    split_random,
+)
 from engine.errors import InvalidInput
 
 
@@ -69,6 +76,52 @@ def test_a_random_split_parts_every_rating_once(times: dict[tuple[int, int], int
     assert (len(split.train), len(split.test)) == (len(data) - int(len(data) * fraction), int(len(data) * fraction))
 
 
+@given(TIMED, FRACTIONS, st.integers(0, 9))
+def test_no_rating_held_out_by_time_is_older_than_any_in_training(
+    times: dict[tuple[int, int], int], fraction: float, seed: int
+) -> None:
+    data = timed(times)
+    held = int(len(data) * fraction)
+    assume(held)
+    split = split_by_time(data, fraction, seed)
+    assert pairs(split.train) | pairs(split.test) == pairs(data)
+    assert (len(split.train), len(split.test)) == (len(data) - held, held)
+    assert split.train.timestamps is not None
+    assert split.test.timestamps is not None
+    assert split.train.timestamps.max() <= split.test.timestamps.min()
+
+
+@given(TIMED, st.integers(1, 6))
+def test_the_last_of_each_user_are_left_out_where_some_remain(times: dict[tuple[int, int], int], n: int) -> None:
+    data = timed(times)
+    enough = data.user_counts > n
+    assume(enough.any())
+    split = leave_last_out(data, n)
+    assert pairs(split.train) | pairs(split.test) == pairs(data)
+    assert split.test.user_counts.tolist() == np.where(enough, n, 0).tolist()
+    assert split.train.user_counts.tolist() == np.where(enough, data.user_counts - n, data.user_counts).tolist()
+    assert split.train.timestamps is not None
+    assert split.test.timestamps is not None
+    for user in np.flatnonzero(enough):
+        latest = split.train.timestamps[split.train.by_user.of(user)].max()
+        assert latest <= split.test.timestamps[split.test.by_user.of(user)].min()
+
+
+@given(TIMED, st.integers(2, 6), st.integers(0, 9))
+def test_every_rating_is_tested_by_exactly_one_fold(times: dict[tuple[int, int], int], k: int, seed: int) -> None:
+    data = timed(times)
+    assume(len(data) >= k)
+    folds = list(split_folds(data, k, seed))
+    assert len(folds) == k
+    assert set().union(*(pairs(fold.test) for fold in folds)) == pairs(data)
+    sizes = [len(fold.test) for fold in folds]
+    assert sum(sizes) == len(data)
+    assert max(sizes) - min(sizes) <= 1
+    for fold in folds:
+        assert len(fold.train) + len(fold.test) == len(data)
+        assert not pairs(fold.train) & pairs(fold.test)
+
+
 @given(TIMED)
 def test_three_parts_hold_every_rating_once(times: dict[tuple[int, int], int]) -> None:
     data = timed(times)
@@ -97,6 +150,47 @@ def test_a_random_split_has_its_size_and_repeats(small: Interactions) -> None:
     assert not pairs(one.train) & pairs(one.test)
 
 
+def test_folds_repeat_for_a_seed(small: Interactions) -> None:
+    one, two, other = ([pairs(fold.test) for fold in split_folds(small, 5, seed)] for seed in (1, 1, 2))
+    assert one == two != other
+
+
+def test_of_one_moment_a_draw_decides_and_not_the_order_of_rows(small: Interactions) -> None:
+    """Two moments: the earlier half stays in training, and of the later one the draw takes from all over the rows."""
+    moments = np.repeat([1, 2], len(small) // 2)
+    split = split_by_time(replace(small, timestamps=moments), 0.25)
+    assert split.test.timestamps is not None
+    assert set(split.test.timestamps.tolist()) == {2}
+    held = pairs(split.test)
+    rows = np.flatnonzero([pair in held for pair in zip(small.users.tolist(), small.items.tolist(), strict=True)])
+    assert abs(rows.mean() - 0.75 * len(small)) < 0.03 * len(small)
+
+
+def test_no_split_by_time_without_times(small: Interactions) -> None:
+    with pytest.raises(InvalidInput, match="none are known") as refused:
+        split_by_time(replace(small, timestamps=None))
+    assert refused.value.field == "timestamps"
+
+
+def test_without_times_a_draw_leaves_ratings_out(small: Interactions) -> None:
+    split = leave_last_out(replace(small, timestamps=None), 2)
+    assert split.test.user_counts.tolist() == [2] * 60
+
+
+@pytest.mark.parametrize(("n", "why"), [(0, "at least 1"), (-3, "at least 1"), (25, "too few")])
+def test_as_many_as_everybody_has_cannot_be_left_out(small: Interactions, n: int, why: str) -> None:
+    with pytest.raises(InvalidInput, match=why) as refused:
+        leave_last_out(small, n)
+    assert refused.value.field == "n"
+
+
+@pytest.mark.parametrize("k", [-1, 0, 1, 1501])
+def test_impossible_folds_are_refused_before_the_first_is_taken(small: Interactions, k: int) -> None:
+    with pytest.raises(InvalidInput, match="folds") as refused:
+        split_folds(small, k)
+    assert refused.value.field == "k"
+
+
 def test_three_parts(small: Interactions) -> None:
     parts = hold_out(small)
     assert parts.validation is not None
@@ -115,6 +209,6 @@ def test_too_few_ratings_for_parts(small: Interactions) -> None:
 
 @pytest.mark.parametrize("fraction", [0, 1, -0.1, 2])
 def test_impossible_fractions(small: Interactions, fraction: float) -> None:
-    for split in (split_by_user_time, split_random):
+    for split in (split_by_user_time, split_random, split_by_time):
         with pytest.raises(InvalidInput, match="between 0 and 1"):
             split(small, fraction)
