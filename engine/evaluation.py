@@ -2,27 +2,43 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from engine import metrics
-from engine.calibration import USER_EDGES, Calibration
+from engine.calibration import Calibration
+from engine.charts import JudgedRatings, chart_lists, chart_ratings
 from engine.dataset.interactions import Float32, Interactions
 from engine.errors import InvalidInput
-from engine.models.base import RatingModel
+from engine.estimates import Columns, estimate_catalogue, estimate_lists, estimate_ratings
+from engine.models.base import Arrays, RatingModel
 from engine.ranking import top
-from engine.types import MetricValue
+from engine.segments import Segment, find_segments
+from engine.types import Charts, MetricValue
 
 RELEVANT_FROM = 0.75  # part of the way from the lowest to the highest rating: 4 and up on a scale of 0.5 to 5
-HEAD = 0.2  # the most rated fifth of the movies
-CATALOGUE_DRAWS = 200  # each costs a pass over all lists
 
 ScoreUser = Callable[[int], Float32]
+
+
+@dataclass(frozen=True)
+class UserErrors:
+    """What each user's test ratings add to the errors, for paired comparisons.
+
+    Attributes:
+        users: int64[m], the users with a test rating.
+        ratings: int64[m], how many each has.
+        sums: float64[m] by metric: squared errors under ``rmse``, absolute ones under ``mae``, and under
+            ``interval_coverage``, where intervals were judged, how many ratings are inside theirs.
+    """
+
+    users: NDArray[np.int64]
+    ratings: NDArray[np.int64]
+    sums: Columns
 
 
 @dataclass(frozen=True)
@@ -31,17 +47,46 @@ class EvaluationReport:
 
     Attributes:
         metrics: value and 95% interval by name.
-        segments: the same for a part of the users or movies, by name of the part.
+        segments: the same for a part of the users, movies or genres, by name of the part.
         protocol: how it was measured, as JSON values.
         users: int64[n], the users whose lists were judged.
         per_user: float64[n] by name of a list metric, in the order of ``users``, for paired comparisons.
+        errors: the same for the errors of ratings.
+        charts: tables for charts, as JSON values; ``engine.charts`` says what each shows.
     """
 
     metrics: dict[str, MetricValue]
     segments: dict[str, dict[str, MetricValue]]
     protocol: dict[str, Any]
     users: NDArray[np.int64]
-    per_user: dict[str, NDArray[np.float64]]
+    per_user: Columns
+    errors: UserErrors
+    charts: Charts
+
+    def arrays(self) -> Arrays:
+        """What the report knows of each user, by name: with the JSON parts enough to restore it."""
+        return (
+            {"users": self.users, "error_users": self.errors.users, "error_ratings": self.errors.ratings}
+            | {f"list/{name}": values for name, values in self.per_user.items()}
+            | {f"error/{name}": values for name, values in self.errors.sums.items()}
+        )
+
+    @classmethod
+    def restore(
+        cls,
+        metrics: dict[str, MetricValue],
+        segments: dict[str, dict[str, MetricValue]],
+        protocol: dict[str, Any],
+        charts: Charts,
+        arrays: Mapping[str, NDArray[Any]],
+    ) -> Self:
+        """The report that these parts and ``arrays()`` were taken from."""
+        per_user, sums = (
+            {name.removeprefix(start): values for name, values in arrays.items() if name.startswith(start)}
+            for start in ("list/", "error/")
+        )
+        errors = UserErrors(arrays["error_users"], arrays["error_ratings"], sums)
+        return cls(metrics, segments, protocol, arrays["users"], per_user, errors, charts)
 
 
 @dataclass(frozen=True)
@@ -53,7 +98,7 @@ class _Lists:
     hits: NDArray[np.bool_]
     relevant: NDArray[np.int64]
 
-    def per_user(self) -> dict[str, NDArray[np.float64]]:
+    def per_user(self) -> Columns:
         return {
             "precision_at_k": metrics.precision(self.hits),
             "recall_at_k": metrics.recall(self.hits, self.relevant),
@@ -133,24 +178,24 @@ class EvaluationService:
         """
         _check(test, k)
         lists = _lists(score_user or score_by(model, train), train, test, k)
-        per_rating = _per_rating(model, train, test, calibration)
-        found = _rating_metrics(test, per_rating, np.ones(len(test), bool), seed)
+        predicted = model.predict_indices(test.users, test.items)
+        judged = JudgedRatings(train, test, predicted, _per_rating(predicted, train, test, calibration), seed)
         per_user = lists.per_user()
+        segments = find_segments(train, test)
+        found = estimate_ratings(test, judged.columns, np.ones(len(test), bool), seed)
+        charts = chart_ratings(judged, segments)
         if len(lists.users):
-            found |= _means(per_user, seed)
-            found |= _catalogue_metrics(lists, train, seed)
-        protocol = ({} if split is None else {"split": split}) | {
-            "k": k,
-            "relevant_from": _relevant_from(test),
-            "train_ratings": len(train),
-            "test_ratings": len(test),
-            "users_with_lists": len(lists.users),
-            "catalogue": train.n_movies,
-            "interval": "95% bootstrap over users",
-            "seed": seed,
-        }
-        segments = _segments(train, test, per_rating, lists, per_user, seed)
-        return EvaluationReport(found, segments, protocol, lists.users, per_user)
+            found |= estimate_lists(per_user, seed) | estimate_catalogue(lists.movies, train, seed)
+            charts |= chart_lists(lists.hits, lists.relevant, metrics.exposure(lists.movies, train.n_movies))
+        return EvaluationReport(
+            metrics=found,
+            segments={name: _measure(segment, judged, lists.users, per_user) for name, segment in segments.items()},
+            protocol=({} if split is None else {"split": split}) | _protocol(train, test, lists, seed),
+            users=lists.users,
+            per_user=per_user,
+            errors=_sum_errors(judged),
+            charts=charts,
+        )
 
 
 def score_by(model: RatingModel, data: Interactions) -> ScoreUser:
@@ -200,10 +245,9 @@ def _lists(score_user: ScoreUser, train: Interactions, test: Interactions, k: in
 
 
 def _per_rating(
-    model: RatingModel, train: Interactions, test: Interactions, calibration: Calibration | None
-) -> dict[str, NDArray[np.float64]]:
+    predicted: Float32, train: Interactions, test: Interactions, calibration: Calibration | None
+) -> Columns:
     """float64[len(test)] by metric: the value of each test rating, squared errors under ``rmse``."""
-    predicted = model.predict_indices(test.users, test.items)
     values = {
         "rmse": metrics.squared_errors(predicted, test.ratings),
         "mae": metrics.absolute_errors(predicted, test.ratings),
@@ -214,75 +258,36 @@ def _per_rating(
     return values
 
 
-def _rating_metrics(
-    test: Interactions, columns: dict[str, NDArray[np.float64]], rows: NDArray[np.bool_], seed: int
+def _measure(
+    segment: Segment, judged: JudgedRatings, list_users: NDArray[np.int64], per_user: Columns
 ) -> dict[str, MetricValue]:
-    """RMSE, MAE and the coverage of intervals over some rows of the test part; nothing without a row."""
-    if not rows.any():
-        return {}
-    users = test.users[rows]
-    counts = np.bincount(users, minlength=test.n_users).astype(np.float64)
-    present = counts > 0
-    sums = [np.bincount(users, weights=values[rows], minlength=test.n_users)[present] for values in columns.values()]
-    shared = np.repeat(counts[present, None], len(columns), axis=1)
-    lows, highs = metrics.bootstrap(np.column_stack(sums), shared, seed=seed)
-    found = {
-        name: MetricValue(float(values[rows].mean()), float(low), float(high))
-        for (name, values), low, high in zip(columns.items(), lows, highs, strict=True)
-    }
-    mse = found["rmse"]
-    return found | {"rmse": MetricValue(math.sqrt(mse.value), math.sqrt(mse.low), math.sqrt(mse.high))}
-
-
-def _means(per_user: dict[str, NDArray[np.float64]], seed: int) -> dict[str, MetricValue]:
-    table = np.column_stack(list(per_user.values()))
-    lows, highs = metrics.bootstrap(table, np.ones_like(table), seed=seed)
-    return {
-        name: MetricValue(float(values.mean()), float(low), float(high))
-        for (name, values), low, high in zip(per_user.items(), lows, highs, strict=True)
-    }
-
-
-def _catalogue_metrics(lists: _Lists, train: Interactions, seed: int) -> dict[str, MetricValue]:
-    """Measures of the lists as a whole. Coverage and Gini are of all lists together, so draws count lists anew."""
-    per_user = {"novelty": metrics.novelty(lists.movies, train.movie_counts, train.n_users)}
-    if train.movies.genre_names:  # without any genre, lists would seem to be all alike
-        per_user["diversity"] = metrics.diversity(lists.movies, train.movies.genres)
-    found = _means(per_user, seed)
-    rng, users = np.random.default_rng(seed), len(lists.movies)
-    shown = metrics.exposure(lists.movies, train.n_movies)
-    draws = np.empty((CATALOGUE_DRAWS, 2))
-    for draw in draws:  # one at a time: all of them would be as many copies of the lists
-        times = np.bincount(rng.integers(0, users, users), minlength=users)
-        drawn = metrics.exposure(lists.movies, train.n_movies, times)
-        draw[:] = metrics.coverage(drawn), metrics.gini(drawn)
-    values = {"coverage": metrics.coverage(shown), "gini": metrics.gini(shown)}
-    for (name, value), spread in zip(values.items(), draws.T, strict=True):
-        # Drawing with replacement repeats lists, which shifts these two; the spread around its own mean is kept.
-        low, high = np.clip(value + np.quantile(spread - spread.mean(), [0.025, 0.975]), 0, 1)
-        found[name] = MetricValue(value, float(low), float(high))
+    found = estimate_ratings(judged.test, judged.columns, segment.rows, judged.seed)
+    if segment.users is not None:
+        chosen = segment.users[list_users]
+        if chosen.any():
+            found |= estimate_lists({name: values[chosen] for name, values in per_user.items()}, judged.seed)
     return found
 
 
-def _segments(
-    train: Interactions,
-    test: Interactions,
-    per_rating: dict[str, NDArray[np.float64]],
-    lists: _Lists,
-    per_user: dict[str, NDArray[np.float64]],
-    seed: int,
-) -> dict[str, dict[str, MetricValue]]:
-    """The same measures for users by how much they had rated, and ratings by how much their movie had been rated."""
-    found = {}
-    group = np.digitize(train.user_counts, USER_EDGES)
-    for place, name in enumerate(("new_users", "light_users", "heavy_users")):
-        found[name] = _rating_metrics(test, per_rating, group[test.users] == place, seed)
-        chosen = group[lists.users] == place
-        if chosen.any():
-            found[name] |= _means({metric: values[chosen] for metric, values in per_user.items()}, seed)
-    order = np.argsort(-train.movie_counts, kind="stable")
-    head = np.zeros(train.n_movies, bool)
-    head[order[: int(np.ceil(HEAD * train.n_movies))]] = True
-    for name, rows in (("head_movies", head[test.items]), ("tail_movies", ~head[test.items])):
-        found[name] = _rating_metrics(test, per_rating, rows, seed)
-    return {name: values for name, values in found.items() if values}
+def _sum_errors(judged: JudgedRatings) -> UserErrors:
+    test = judged.test
+    users = np.flatnonzero(test.user_counts)
+    sums = {
+        name: np.asarray(np.bincount(test.users, values, test.n_users)[users], np.float64)
+        for name, values in judged.columns.items()
+    }
+    return UserErrors(users, test.user_counts[users], sums)
+
+
+def _protocol(train: Interactions, test: Interactions, lists: _Lists, seed: int) -> dict[str, Any]:
+    return {
+        "k": lists.movies.shape[1],
+        "relevant_from": _relevant_from(test),
+        "train_ratings": len(train),
+        "test_ratings": len(test),
+        "test_fingerprint": test.fingerprint,
+        "users_with_lists": len(lists.users),
+        "catalogue": train.n_movies,
+        "interval": "95% bootstrap over users",
+        "seed": seed,
+    }

@@ -185,16 +185,25 @@ def bootstrap(
     Returns:
         float64[m] twice: the lower and the upper ends.
     """
+    columns = numerators.shape[1]
+    draws = draw_sums(np.hstack([numerators, denominators]), seed=seed, samples=samples)
+    low, high = np.quantile(draws[:, :columns] / draws[:, columns:], [(1 - level) / 2, (1 + level) / 2], axis=0)
+    return low, high
+
+
+def draw_sums(values: Floats, *, seed: int, samples: int) -> Floats:
+    """float64[samples, m]: the sums of float64[n_users, m] when as many users are drawn anew with replacement.
+
+    All columns share the draws, so that what is computed from several of them stays paired.
+    """
     rng = np.random.default_rng(seed)
-    users, columns = numerators.shape
-    both = np.hstack([numerators, denominators])
-    draws = np.empty((samples, 2 * columns))
+    users = len(values)
+    sums = np.empty((samples, values.shape[1]))
     step = max(1, DRAWN_AT_ONCE // users)
     for first in range(0, samples, step):
-        part = draws[first : first + step]
+        part = sums[first : first + step]
         drawn = rng.integers(0, users, (len(part), users)) + np.arange(len(part))[:, None] * users
         # How often each draw holds each user: the sums of all draws are then one product of matrices.
         times = np.bincount(drawn.ravel(), minlength=drawn.size).reshape(drawn.shape)
-        part[:] = times.astype(np.float64) @ both
-    low, high = np.quantile(draws[:, :columns] / draws[:, columns:], [(1 - level) / 2, (1 + level) / 2], axis=0)
-    return low, high
+        part[:] = times.astype(np.float64) @ values
+    return sums

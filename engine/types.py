@@ -11,6 +11,10 @@ JobState = Literal["queued", "running", "succeeded", "failed", "cancelled"]
 ActivationPolicy = Literal["if_better", "always", "never"]
 ModelKind = Literal["svd"]
 RankBy = Literal["ranker", "rating"]
+Verdict = Literal["better", "worse", "no difference shown"]
+ChartRow = dict[str, float | int | str]
+Charts = dict[str, list[ChartRow]]
+"""Tables by the chart's name; the rows of one table have the same keys."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,6 +190,30 @@ class MetricValue:
     value: float
     low: float
     high: float
+
+
+@dataclass(frozen=True, slots=True)
+class MetricDifference:
+    """One metric of two versions on the same test part.
+
+    Attributes:
+        value: of the version in question.
+        baseline: of the one it is compared with.
+        difference: ``value - baseline``, in the metric's units.
+        low, high: the difference's 95% bootstrap interval over users.
+        p_value: of Wilcoxon's signed-rank test of the users' differences, two-sided.
+        users: how many users it rests on.
+        verdict: of the version in question; which direction is better depends on the metric.
+    """
+
+    value: float
+    baseline: float
+    difference: float
+    low: float
+    high: float
+    p_value: float
+    users: int
+    verdict: Verdict
 
 
 @dataclass(frozen=True, slots=True)

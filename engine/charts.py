@@ -1,0 +1,162 @@
+"""The tables behind a report's charts: small, and of JSON values only, so that they can be stored and sent."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engine import metrics
+from engine.calibration import MOVIE_EDGES, USER_EDGES
+from engine.dataset.interactions import Float32, Interactions
+from engine.estimates import Columns, estimate_ratings
+from engine.metrics import Bools, Floats, Ints
+from engine.segments import Segment
+from engine.types import ChartRow, Charts
+
+COUNT_EDGES = (1, 5, 10, 20, 50, 100, 200, 500, 1000)
+"""Numbers of ratings at which the next bar begins."""
+ERROR_BINS = 36  # each way; an eighth of a star wide on a scale of 0.5 to 5
+PREDICTION_BINS = 10
+MOST_POINTS = 50  # of a curve
+DRAWS = 300  # of each bar's interval; a chart needs no third digit
+
+
+@dataclass(frozen=True)
+class JudgedRatings:
+    """The test ratings beside what was said of them.
+
+    Attributes:
+        train: what the model learned.
+        test: the n ratings.
+        predicted: float32[n].
+        columns: float64[n] by metric, a value of each rating; squared errors under ``rmse``.
+        seed: start of the bootstrap's random numbers.
+    """
+
+    train: Interactions
+    test: Interactions
+    predicted: Float32
+    columns: Columns
+    seed: int
+
+    def bar(self, place: ChartRow, name: str, values: Floats, rows: Bools) -> ChartRow:
+        """A row of a chart: where it stands, the mean over some rows with its 95% interval, how many rows there are."""
+        found = estimate_ratings(self.test, {name: values}, rows, self.seed, DRAWS)[name]
+        return place | {name: found.value, "low": found.low, "high": found.high, "ratings": int(rows.sum())}
+
+    def rmse(self, place: ChartRow, rows: Bools) -> ChartRow:
+        """A row of a chart of RMSE."""
+        return self.bar(place, "rmse", self.columns["rmse"], rows)
+
+
+def chart_ratings(judged: JudgedRatings, segments: dict[str, Segment]) -> Charts:
+    """What is told of predicted ratings: six tables, five where no intervals were judged.
+
+    ``rmse_by_user_ratings``, ``rmse_by_movie_ratings``: RMSE by how many ratings of the user or movie were learned.
+    ``errors``: how many predictions are off by how much. ``predicted_and_actual``: the mean rating where a certain
+    rating was predicted. ``interval_coverage``: the part of ratings inside their interval by group of user and movie.
+    ``segments``: RMSE and size of each segment.
+    """
+    train, test = judged.train, judged.test
+    charts = {
+        "rmse_by_user_ratings": _by_count(judged, train.user_counts[test.users]),
+        "rmse_by_movie_ratings": _by_count(judged, train.movie_counts[test.items]),
+        "errors": _errors(judged),
+        "predicted_and_actual": _predicted_and_actual(judged),
+        "segments": [judged.rmse({"segment": name}, part.rows) for name, part in segments.items()],
+    }
+    if "interval_coverage" in judged.columns:
+        charts["interval_coverage"] = _coverage_by_group(judged)
+    return charts
+
+
+def chart_lists(hits: Bools, relevant: Ints, shown: Floats) -> Charts:
+    """What is told of lists: ``precision_and_recall`` by length of the list, and ``exposure``, the Lorenz curve.
+
+    Args:
+        hits: bool[n_users, k], as in ``engine.metrics``.
+        relevant: int[n_users], at least 1.
+        shown: float64[n_movies], in how many lists each movie stands.
+    """
+    return {"precision_and_recall": _precision_and_recall(hits, relevant), "exposure": _lorenz(shown)}
+
+
+def _by_count(judged: JudgedRatings, counts: NDArray[Any]) -> list[ChartRow]:
+    group = np.digitize(counts, COUNT_EDGES)
+    starts = (0, *COUNT_EDGES)
+    return [
+        judged.rmse({"label": _range(place, COUNT_EDGES), "from": starts[place]}, group == place)
+        for place in np.unique(group).tolist()
+    ]
+
+
+def _range(place: int, edges: tuple[int, ...]) -> str:
+    """A range of whole numbers in words, such as ``10-19``."""
+    if place == len(edges):
+        return f"{edges[-1]} or more"
+    first, last = edges[place - 1] if place else 0, edges[place] - 1
+    return str(first) if first == last else f"{first}-{last}"
+
+
+def _errors(judged: JudgedRatings) -> list[ChartRow]:
+    low, high = judged.test.scale
+    edges = np.linspace(low - high, high - low, 2 * ERROR_BINS + 1) if high > low else np.array([-0.5, 0.5])
+    error = np.clip(judged.predicted.astype(np.float64) - judged.test.ratings, edges[0], edges[-1])
+    counts, _ = np.histogram(error, edges)
+    return [
+        {"from": float(edges[place]), "to": float(edges[place + 1]), "ratings": int(counts[place])}
+        for place in np.flatnonzero(counts).tolist()
+    ]
+
+
+def _predicted_and_actual(judged: JudgedRatings) -> list[ChartRow]:
+    """Bins of as many ratings each, as far as equal predictions allow."""
+    predicted = judged.predicted.astype(np.float64)
+    edges = np.unique(np.quantile(predicted, np.linspace(0, 1, PREDICTION_BINS + 1)[1:-1]))
+    group = np.digitize(predicted, edges)
+    actual = judged.test.ratings.astype(np.float64)
+    return [
+        judged.bar({"predicted": float(predicted[group == place].mean())}, "actual", actual, group == place)
+        for place in np.unique(group).tolist()
+    ]
+
+
+def _coverage_by_group(judged: JudgedRatings) -> list[ChartRow]:
+    users = np.digitize(judged.train.user_counts[judged.test.users], USER_EDGES)
+    movies = np.digitize(judged.train.movie_counts[judged.test.items], MOVIE_EDGES)
+    rows: list[ChartRow] = []
+    for user, movie in np.unique(np.column_stack([users, movies]), axis=0).tolist():
+        names: ChartRow = {"user_ratings": _range(user, USER_EDGES), "movie_ratings": _range(movie, MOVIE_EDGES)}
+        inside = judged.columns["interval_coverage"]
+        rows.append(judged.bar(names, "interval_coverage", inside, (users == user) & (movies == movie)))
+    return rows
+
+
+def _precision_and_recall(hits: Bools, relevant: Ints) -> list[ChartRow]:
+    k = hits.shape[1]
+    lengths = np.unique(np.linspace(1, k, min(k, MOST_POINTS)).round().astype(np.int64)).tolist()
+    return [
+        {
+            "k": length,
+            "precision": float(metrics.precision(hits[:, :length]).mean()),
+            "recall": float(metrics.recall(hits[:, :length], relevant).mean()),
+        }
+        for length in lengths
+    ]
+
+
+def _lorenz(shown: Floats) -> list[ChartRow]:
+    """The part of all places that the least shown part of the movies has (Lorenz 1905).
+
+    Its points are evenly spaced along both axes: where few movies have all places, the curve is steep at its end.
+    """
+    places = np.concatenate([[0], np.cumsum(np.sort(shown))]) / max(shown.sum(), 1)
+    part = np.linspace(0, 1, MOST_POINTS // 2)
+    along = np.concatenate([part * len(shown), np.searchsorted(places, part * places[-1])])
+    return [
+        {"movies": movies / len(shown), "places": float(places[movies])}
+        for movies in np.unique(along.round().astype(np.int64)).tolist()
+    ]

@@ -1,0 +1,134 @@
+"""Whether one version is better than another on the same test part, or whether the difference may be chance."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.stats import wilcoxon
+
+from engine import metrics
+from engine.errors import InvalidInput
+from engine.evaluation import EvaluationReport
+from engine.metrics import Floats
+from engine.types import MetricDifference, Verdict
+
+BETTER = {
+    "rmse": -1,
+    "mae": -1,
+    "precision_at_k": 1,
+    "recall_at_k": 1,
+    "ndcg_at_k": 1,
+    "map_at_k": 1,
+    "mrr": 1,
+    "hit_rate_at_k": 1,
+}
+"""The metrics that are compared: 1 where more is better, -1 where less is."""
+DRAWS = 2000
+LEVEL = 0.05
+"""How often at most a difference is called where there is none."""
+SAME = ("test_fingerprint", "k", "relevant_from")
+"""What two reports have to share in their protocols."""
+
+Finish = Callable[[Floats], Floats]
+
+
+def compare(report: EvaluationReport, baseline: EvaluationReport, seed: int = 0) -> dict[str, MetricDifference]:
+    """Compare two reports user by user.
+
+    A difference is called where two tests see it on the same side: the 95% bootstrap interval of the difference leaves
+    out 0 (Efron and Tibshirani 1993, chapter 13: users are drawn with replacement, both versions on the same draw, for
+    RMSE sums of squared errors and counts jointly), and Wilcoxon's signed-rank test of the users' differences (Wilcoxon
+    1945) has p < 0.05. The first asks for the mean, which is what the metric is, but trusts heavy tails and few users
+    too much; the second holds with these, but takes a skewed difference of equal means for a real one. Each metric is
+    judged by itself: of twenty metrics without a difference one may still be called.
+
+    Args:
+        report: of the version in question.
+        baseline: of the version to compare it with.
+        seed: start of the bootstrap's random numbers.
+
+    Returns:
+        By name, each metric of ``BETTER`` that both reports have.
+
+    Raises:
+        InvalidInput: the reports are of different test parts, or of lists of different kinds.
+    """
+    _check_alike(report, baseline)
+    return _compare_errors(report, baseline, seed) | _compare_lists(report, baseline, seed)
+
+
+def _check_alike(report: EvaluationReport, baseline: EvaluationReport) -> None:
+    for name in SAME:
+        ours, theirs = report.protocol.get(name), baseline.protocol.get(name)
+        if ours is None or ours != theirs:
+            what = "test parts" if name == "test_fingerprint" else f"{name} ({ours} and {theirs})"
+            raise InvalidInput(
+                f"The two versions were judged on different {what}, so their metrics can't be compared user by user.",
+                field="baseline",
+            )
+
+
+def _compare_errors(report: EvaluationReport, baseline: EvaluationReport, seed: int) -> dict[str, MetricDifference]:
+    """RMSE and MAE: ratios of sums over users, so that users count by their ratings."""
+    ours, theirs, counts = report.errors.sums, baseline.errors.sums, report.errors.ratings.astype(np.float64)
+    return {
+        name: _compare(name, ours[name], theirs[name], counts, seed, np.sqrt if name == "rmse" else np.positive)
+        for name in BETTER
+        if name in ours and name in theirs
+    }
+
+
+def _compare_lists(report: EvaluationReport, baseline: EvaluationReport, seed: int) -> dict[str, MetricDifference]:
+    if not len(report.users):
+        return {}
+    once = np.ones(len(report.users))
+    return {
+        name: _compare(name, report.per_user[name], baseline.per_user[name], once, seed, np.positive)
+        for name in BETTER
+        if name in report.per_user and name in baseline.per_user
+    }
+
+
+def _compare(name: str, ours: Floats, theirs: Floats, counts: Floats, seed: int, finish: Finish) -> MetricDifference:
+    """``finish`` makes the metric of a ratio of sums.
+
+    The signed ranks are of the users' sums, not of their means: whoever weighs more in the metric ranks higher.
+    """
+    value, baseline = (float(finish(values.sum() / counts.sum())) for values in (ours, theirs))
+    draws = metrics.draw_sums(np.column_stack([ours, theirs, counts]), seed=seed, samples=DRAWS)
+    drawn = finish(draws[:, 0] / draws[:, 2]) - finish(draws[:, 1] / draws[:, 2])
+    low, high = np.quantile(drawn, [LEVEL / 2, 1 - LEVEL / 2]).tolist()
+    side, p_value = signed_rank(ours - theirs)
+    called = p_value < LEVEL and (low > 0 if side > 0 else high < 0)
+    return MetricDifference(
+        value=value,
+        baseline=baseline,
+        difference=value - baseline,
+        low=low,
+        high=high,
+        p_value=p_value,
+        users=len(ours),
+        verdict=_verdict(side * BETTER[name] if called else 0),
+    )
+
+
+def signed_rank(differences: NDArray[np.float64]) -> tuple[int, float]:
+    """Wilcoxon's signed-rank test, two-sided: to which side the differences lean (1, -1), and the p-value.
+
+    Exact for up to 50 users without ties, else by the normal approximation with corrections for ties and continuity.
+    Users without a difference say nothing and are left out; without any other the answer is (0, 1).
+    """
+    told = np.round(differences, 12)  # equal differences have to tie whatever their last digits
+    told = told[told != 0]
+    if not len(told):
+        return 0, 1.0
+    more, less = (float(wilcoxon(told, alternative=way, correction=True).pvalue) for way in ("greater", "less"))
+    return (1 if more < less else -1), min(1.0, 2 * min(more, less))
+
+
+def _verdict(direction: int) -> Verdict:
+    if not direction:
+        return "no difference shown"
+    return "better" if direction > 0 else "worse"

@@ -1,0 +1,61 @@
+"""Parts of users, movies and genres that a model may serve better or worse than the rest."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from engine.calibration import USER_EDGES
+from engine.dataset.interactions import Interactions
+from engine.metrics import Bools
+
+HEAD = 0.2  # the most rated fifth of the movies
+FEWEST_OF_GENRE = 50
+"""Test ratings below which nothing is said of a genre."""
+
+
+@dataclass(frozen=True)
+class Segment:
+    """A part of the test ratings.
+
+    Attributes:
+        rows: bool[n], which test ratings belong to it.
+        users: bool[n_users], whose lists belong to it; None where it is a part of the movies, not of the users.
+    """
+
+    rows: Bools
+    users: Bools | None = None
+
+
+def find_segments(train: Interactions, test: Interactions) -> dict[str, Segment]:
+    """The parts that hold a test rating, by name.
+
+    Users by how much they had rated in training (``new_users``, ``light_users``, ``heavy_users``), movies by whether
+    they are of the most rated fifth (``head_movies``, ``tail_movies``), and genres (``genre:Drama``). A rating belongs
+    to every genre of its movie.
+    """
+    found = _by_user(train, test) | _by_popularity(train, test) | _by_genre(test)
+    return {name: segment for name, segment in found.items() if segment.rows.any()}
+
+
+def _by_user(train: Interactions, test: Interactions) -> dict[str, Segment]:
+    group = np.digitize(train.user_counts, USER_EDGES)
+    names = ("new_users", "light_users", "heavy_users")
+    return {name: Segment((group == place)[test.users], group == place) for place, name in enumerate(names)}
+
+
+def _by_popularity(train: Interactions, test: Interactions) -> dict[str, Segment]:
+    order = np.argsort(-train.movie_counts, kind="stable")
+    head = np.zeros(train.n_movies, bool)
+    head[order[: int(np.ceil(HEAD * train.n_movies))]] = True
+    return {"head_movies": Segment(head[test.items]), "tail_movies": Segment(~head[test.items])}
+
+
+def _by_genre(test: Interactions) -> dict[str, Segment]:
+    found = {}
+    for column, name in enumerate(test.movies.genre_names):
+        rows = test.movies.genres[test.items, column]
+        if rows.sum() >= FEWEST_OF_GENRE:
+            found[f"genre:{name}"] = Segment(rows)
+    return found

@@ -1,0 +1,233 @@
+"""Verdicts: no more false alarms than promised, real differences found, unlike reports refused."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+from scipy.stats import wilcoxon
+
+from engine import metrics
+from engine.comparison import BETTER, compare, signed_rank
+from engine.dataset.interactions import Interactions
+from engine.dataset.splitting import Split, split_by_user_time, split_random
+from engine.errors import InvalidInput
+from engine.evaluation import EvaluationReport, EvaluationService, UserErrors
+from engine.models.matrix_factorization import MatrixFactorizationConfig, MatrixFactorizationModel
+
+RESAMPLINGS = 200
+Pair = tuple[np.ndarray, np.ndarray, np.ndarray]  # of both models, per user: the values, and how much each user weighs
+
+
+def report(name: str, values: np.ndarray, counts: np.ndarray) -> EvaluationReport:
+    """A report that knows one metric of each user."""
+    users = np.arange(len(values))
+    errors = {name: values} if name in ("rmse", "mae") else {}
+    return EvaluationReport(
+        metrics={},
+        segments={},
+        protocol={"test_fingerprint": "one", "k": 10, "relevant_from": 4.0},
+        users=users,
+        per_user={} if errors else {name: values},
+        errors=UserErrors(users, counts, errors),
+        charts={},
+    )
+
+
+def verdict(name: str, pair: Pair) -> str:
+    ours, theirs, counts = pair
+    return compare(report(name, ours, counts), report(name, theirs, counts))[name].verdict
+
+
+def lists(rng: np.random.Generator, users: int, better: float = 1.0) -> Pair:
+    """NDCG@10 of hits by chance: most users have none, many have the same. ``better``: how much likelier ours hit."""
+    chance = rng.beta(0.8, 2.5, users)[:, None] * 0.5
+    relevant = np.full(users, 10)
+    ours, theirs = (metrics.ndcg(rng.random((users, 10)) < chance * factor, relevant) for factor in (better, 1.0))
+    return ours, theirs, np.ones(users)
+
+
+def skewed_lists(rng: np.random.Generator, users: int) -> Pair:
+    """Equal means, very unlike shapes: seldom all, or often a little."""
+    return (rng.random(users) < 0.1) * 1.0, (rng.random(users) < 0.5) * 0.2, np.ones(users)
+
+
+def errors(rng: np.random.Generator, users: int, better: float = 1.0) -> Pair:
+    """Squared errors with heavy tails, of users with 1 to hundreds of ratings, in stars.
+
+    Both models miss what nobody could know; beyond it each has noise of its own, of equal variance but not alike in
+    its tails. ``better``: how much smaller ours is.
+    """
+    counts = np.maximum(rng.lognormal(2.5, 1.2, users).astype(int), 1)
+    user = np.repeat(np.arange(users), counts)
+    unknown = rng.standard_t(6, len(user)) * 0.6 * rng.lognormal(0, 0.4, users)[user]
+    noise = [rng.standard_t(df, len(user)) * 0.4 / np.sqrt(df / (df - 2)) for df in (5, 30)]
+    ours, theirs = (np.minimum((unknown + part) ** 2, 4.5**2) for part in (noise[0] * better, noise[1]))
+    return np.bincount(user, ours, users), np.bincount(user, theirs, users), counts
+
+
+@pytest.mark.parametrize("users", [60, 300])
+@pytest.mark.parametrize(("name", "draw"), [("ndcg_at_k", lists), ("ndcg_at_k", skewed_lists), ("rmse", errors)])
+def test_of_two_equal_models_a_difference_is_called_in_at_most_8_percent(
+    name: str, draw: Callable[[np.random.Generator, int], Pair], users: int
+) -> None:
+    rng = np.random.default_rng(20)
+    called = sum(verdict(name, draw(rng, users)) != "no difference shown" for _ in range(RESAMPLINGS))
+    assert called <= 0.08 * RESAMPLINGS
+
+
+@pytest.mark.parametrize(("name", "draw", "better"), [("ndcg_at_k", lists, 1.3), ("rmse", errors, 0.75)])
+def test_a_real_difference_is_found(name: str, draw: Callable[..., Pair], better: float) -> None:
+    """300 users, lists with three tenths more hits, RMSE lower by some 6%: nine times in ten, never the wrong way."""
+    rng = np.random.default_rng(21)
+    verdicts = [verdict(name, draw(rng, 300, better)) for _ in range(40)]
+    assert verdicts.count("better") >= 36
+    assert "worse" not in verdicts
+
+
+def test_a_skewed_difference_of_equal_means_is_no_difference() -> None:
+    """The signed ranks alone would call it."""
+    ours, theirs, counts = skewed_lists(np.random.default_rng(0), 1000)
+    found = compare(report("mrr", ours, counts), report("mrr", theirs, counts))["mrr"]
+    assert found.p_value < 1e-6
+    assert found.low < 0 < found.high
+    assert found.verdict == "no difference shown"
+
+
+def test_less_error_is_better_and_more_of_everything_else() -> None:
+    rng = np.random.default_rng(2)
+    low = rng.random(80)
+    high = low + 0.2 + 0.1 * rng.random(80)
+    for name, direction in BETTER.items():
+        more = verdict(name, (high, low, np.ones(80)))
+        fewer = verdict(name, (low, high, np.ones(80)))
+        assert (more, fewer) == (("better", "worse") if direction > 0 else ("worse", "better")), name
+
+
+def test_five_users_show_nothing_whatever_they_say() -> None:
+    """The least p-value of five signed ranks is 1/16."""
+    assert verdict("mrr", (np.full(5, 0.9), np.full(5, 0.1), np.ones(5))) == "no difference shown"
+    assert verdict("mrr", (np.full(6, 0.9), np.full(6, 0.1), np.ones(6))) == "better"
+
+
+def test_the_interval_is_that_of_whole_users_drawn_for_both_models_at_once() -> None:
+    rng = np.random.default_rng(3)
+    ours, theirs, counts = errors(rng, 40, 0.7)
+    found = compare(report("rmse", ours, counts), report("rmse", theirs, counts), seed=4)["rmse"]
+    rng, draws = np.random.default_rng(4), []
+    for _ in range(2000):
+        users = rng.integers(0, 40, 40)
+        total = counts[users].sum()
+        draws.append(np.sqrt(ours[users].sum() / total) - np.sqrt(theirs[users].sum() / total))
+    assert (found.low, found.high) == pytest.approx(tuple(np.quantile(draws, [0.025, 0.975])))
+    assert found.value == pytest.approx(np.sqrt(ours.sum() / counts.sum()))
+    assert found.difference == pytest.approx(found.value - found.baseline)
+    assert found.users == 40
+
+
+@pytest.mark.parametrize("shift", [-0.3, 0.0, 0.3])
+def test_the_signed_rank_test_is_scipys(shift: float) -> None:
+    differences = np.random.default_rng(5).normal(shift, 1, 40)
+    side, p_value = signed_rank(differences)
+    assert p_value == pytest.approx(wilcoxon(differences, method="exact").pvalue)
+    assert signed_rank(-differences) == (-side, pytest.approx(p_value))
+
+
+def test_equal_differences_tie_whatever_their_last_digits() -> None:
+    one, other = np.array([0.3 - 0.2, 0.2 - 0.1, 0.4 - 0.5, 0.0]), np.array([0.1, 0.1, -0.1])
+    assert one[0] != one[1]
+    assert signed_rank(np.tile(one, 9)) == signed_rank(np.tile(other, 9))
+
+
+@pytest.fixture(scope="module")
+def split(small: Interactions) -> Split:
+    return split_by_user_time(small)
+
+
+def judge(split: Split, **settings: Any) -> EvaluationReport:
+    model = MatrixFactorizationModel(MatrixFactorizationConfig(factors=8, regularization=0.05, **settings))
+    return EvaluationService().generate_report(model.fit(split.train), split.train, split.test)
+
+
+@pytest.fixture(scope="module")
+def learned(split: Split) -> EvaluationReport:
+    return judge(split, epochs=60)
+
+
+@pytest.fixture(scope="module")
+def hurried(split: Split) -> EvaluationReport:
+    return judge(split, epochs=1)
+
+
+def test_a_model_that_learned_is_better_than_one_that_hardly_did(
+    learned: EvaluationReport, hurried: EvaluationReport
+) -> None:
+    found = compare(learned, hurried)
+    assert set(found) == set(BETTER)
+    assert found["rmse"].verdict == found["mae"].verdict == "better"
+    assert found["rmse"].high < 0
+    for name, difference in found.items():
+        assert difference.value == pytest.approx(learned.metrics[name].value), name
+        assert difference.baseline == pytest.approx(hurried.metrics[name].value), name
+        assert difference.low <= difference.difference <= difference.high, name
+
+
+def test_turned_round_the_comparison_says_the_opposite(learned: EvaluationReport, hurried: EvaluationReport) -> None:
+    opposite = {"better": "worse", "worse": "better", "no difference shown": "no difference shown"}
+    turned = compare(hurried, learned)
+    for name, found in compare(learned, hurried).items():
+        assert turned[name].verdict == opposite[found.verdict]
+        assert turned[name].low == pytest.approx(-found.high)
+        assert turned[name].p_value == pytest.approx(found.p_value)
+
+
+def test_a_version_is_no_better_than_itself(learned: EvaluationReport) -> None:
+    for found in compare(learned, learned).values():
+        assert (found.difference, found.low, found.high, found.p_value) == (0, 0, 0, 1)
+        assert found.verdict == "no difference shown"
+
+
+def test_a_stored_report_compares_like_the_one_it_was_taken_from(
+    learned: EvaluationReport, hurried: EvaluationReport
+) -> None:
+    stored = EvaluationReport.restore(
+        learned.metrics, learned.segments, learned.protocol, learned.charts, learned.arrays()
+    )
+    assert compare(stored, hurried) == compare(learned, hurried)
+
+
+def test_comparisons_repeat(learned: EvaluationReport, hurried: EvaluationReport) -> None:
+    assert compare(learned, hurried) == compare(learned, hurried)
+    assert compare(learned, hurried, seed=1)["rmse"].low != compare(learned, hurried)["rmse"].low
+
+
+def test_reports_of_other_ratings_are_refused(small: Interactions, learned: EvaluationReport) -> None:
+    other = judge(split_random(small), epochs=2)
+    with pytest.raises(InvalidInput, match="different test parts") as refused:
+        compare(learned, other)
+    assert refused.value.field == "baseline"
+
+
+@pytest.mark.parametrize(("name", "value"), [("k", 5), ("relevant_from", 3.0), ("test_fingerprint", None)])
+def test_reports_of_other_lists_or_without_a_test_part_are_refused(
+    learned: EvaluationReport, name: str, value: float | None
+) -> None:
+    other = replace(learned, protocol=learned.protocol | {name: value})
+    for one, baseline in ((learned, other), (other, learned)):
+        with pytest.raises(InvalidInput, match="different"):
+            compare(one, baseline)
+
+
+def test_two_reports_that_do_not_say_what_they_were_judged_on_are_refused(learned: EvaluationReport) -> None:
+    silent = replace(learned, protocol={"k": 10, "relevant_from": 3.875})
+    with pytest.raises(InvalidInput, match="different test parts"):
+        compare(silent, silent)
+
+
+def test_without_lists_errors_are_compared_alone(split: Split) -> None:
+    disliked = Split(split.train, split.test.subset(split.test.ratings < 3))
+    one, other = (judge(disliked, epochs=epochs) for epochs in (1, 60))
+    assert set(compare(one, other)) == {"rmse", "mae"}
