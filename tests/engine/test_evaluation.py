@@ -11,13 +11,11 @@ from sklearn.metrics import mean_absolute_error, root_mean_squared_error
 
 from benchmarks.data import demo_frame, interactions
 from engine.dataset.interactions import Interactions
-from engine.dataset.splitting import Split, hold_out, split_by_user_time
+from engine.dataset.splitting import Split, split_by_user_time
 from engine.errors import InvalidInput
-from engine.evaluation import EvaluationService
-from engine.learning import calibrate
+from engine.evaluation import EvaluationReport, EvaluationService
 from engine.models.item_similarity import ItemSimilarityRanker
 from engine.models.matrix_factorization import MatrixFactorizationConfig, MatrixFactorizationModel
-from engine.training import run_epochs
 
 
 @pytest.fixture(scope="module")
@@ -178,26 +176,39 @@ def test_the_protocol_is_json_and_says_how_it_was_measured(model: MatrixFactoriz
     assert (said["train_ratings"], said["test_ratings"]) == (len(split.train), len(split.test))
 
 
-def test_nothing_of_the_test_part_reaches_what_is_learned(small: Interactions) -> None:
-    """Turning every test rating round changes no trained array, no interval and no list, only the judgement."""
-    test = hold_out(small).test
-    assert test is not None
-    judged = set(zip(test.users.tolist(), test.items.tolist(), strict=True))
-    rows = np.array([pair in judged for pair in zip(small.users.tolist(), small.items.tolist(), strict=True)])
-    turned = replace(small, ratings=np.where(rows, np.float32(5.5) - small.ratings, small.ratings))
-    learned, lists, errors = [], [], []
-    for data in (small, turned):
-        parts = hold_out(data)
-        assert parts.test is not None
-        model = MatrixFactorizationModel(MatrixFactorizationConfig(epochs=40))
-        run_epochs(model, parts.fit, validation=parts.validation, patience=3)
-        ranker = ItemSimilarityRanker().fit(parts.train)
-        calibration = calibrate(model, parts)
-        assert calibration is not None
-        learned.append(model.arrays() | ranker.arrays() | calibration.arrays())
-        lists.append([ranker.recommend(f"u{n}") for n in range(60)])
-        errors.append(EvaluationService().calculate_rmse(model, parts.test))
-    for name, array in learned[0].items():
-        assert np.array_equal(array, learned[1][name]), name
-    assert lists[0] == lists[1]
-    assert errors[0] != errors[1]
+def test_what_each_user_adds_to_the_errors_sums_to_them(model: MatrixFactorizationModel, split: Split) -> None:
+    test = split.test.subset(np.arange(40, 200))
+    report = EvaluationService().generate_report(model, split.train, test)
+    errors = report.errors
+    assert errors.users.tolist() == sorted(set(test.users.tolist()))
+    assert errors.ratings.sum() == len(test)
+    for name, power in (("rmse", 0.5), ("mae", 1.0)):
+        assert (errors.sums[name].sum() / len(test)) ** power == pytest.approx(report.metrics[name].value)
+    user = int(errors.users[3])
+    rows = test.by_user.of(user)
+    off = np.abs(model.predict_indices(test.users[rows], test.items[rows]).astype(float) - test.ratings[rows])
+    assert errors.sums["mae"][3] == pytest.approx(off.sum())
+    assert errors.ratings[3] == len(rows)
+
+
+def test_a_report_is_restored_from_its_arrays(model: MatrixFactorizationModel, split: Split) -> None:
+    report = EvaluationService().generate_report(model, split.train, split.test)
+    again = EvaluationReport.restore(report.metrics, report.segments, report.protocol, report.charts, report.arrays())
+    assert again.arrays().keys() == report.arrays().keys()
+    assert all(np.array_equal(again.arrays()[name], array) for name, array in report.arrays().items())
+    assert again.per_user.keys() == report.per_user.keys()
+    assert again.errors.sums.keys() == report.errors.sums.keys()
+
+
+def test_the_fingerprint_is_that_of_the_test_part(model: MatrixFactorizationModel, split: Split) -> None:
+    """Equal for whatever model was judged on it, another for other ratings."""
+    other = split.test.subset(np.arange(len(split.test) - 1))
+    prints = [
+        EvaluationService().generate_report(one, split.train, test).protocol["test_fingerprint"]
+        for one, test in (
+            (model, split.test),
+            (MatrixFactorizationModel(MatrixFactorizationConfig(epochs=1)).fit(split.train), split.test),
+            (model, other),
+        )
+    ]
+    assert prints[0] == prints[1] != prints[2]

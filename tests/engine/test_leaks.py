@@ -1,0 +1,136 @@
+"""Nothing of the test part reaches what is learned: other test ratings, bit for bit the same models."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from threading import Event
+from typing import Any
+
+import numpy as np
+import pytest
+
+from engine.calibration import Calibration
+from engine.dataset.interactions import Float32, Interactions
+from engine.dataset.splitting import hold_out
+from engine.evaluation import EvaluationReport, EvaluationService
+from engine.learning import Listener, learn
+from engine.models.base import Arrays, RatingModel
+from engine.models.catalog import MODELS
+from tests.conftest import planted
+from tests.engine.models.quick import quick_config
+
+Change = Callable[[Interactions, np.ndarray], Interactions]
+
+
+def turn_ratings(data: Interactions, rows: np.ndarray) -> Interactions:
+    """What was liked in the test part is disliked."""
+    return replace(data, ratings=np.where(rows, np.float32(5.5) - data.ratings, data.ratings))
+
+
+def swap_movies(data: Interactions, rows: np.ndarray) -> Interactions:
+    """The test part is of other movies, which the users had not rated."""
+    items, rng = data.items.copy(), np.random.default_rng(0)
+    for user in range(data.n_users):
+        of_user = data.by_user.of(user)
+        held = of_user[rows[of_user]]
+        items[held] = rng.choice(np.setdiff1d(np.arange(data.n_movies), data.items[of_user]), len(held), replace=False)
+    return replace(data, items=items)
+
+
+def crowd_movies(data: Interactions, rows: np.ndarray) -> Interactions:
+    """The test part makes a few movies the most rated of all, and all its ratings are the highest."""
+    items = data.items.copy()
+    for user in range(data.n_users):
+        of_user = data.by_user.of(user)
+        held = of_user[rows[of_user]]
+        items[held] = np.setdiff1d(np.arange(data.n_movies), data.items[of_user])[: len(held)]
+    return replace(data, items=items, ratings=np.where(rows, np.float32(5), data.ratings))
+
+
+@dataclass
+class Judged:
+    """What was handed over to be judged, and the judgement."""
+
+    arrays: Arrays
+    predicted: Float32
+    scores: list[Float32]
+    report: EvaluationReport
+
+
+class _Enough(Exception):
+    """Ends a training once its model was judged."""
+
+
+def judged(kind: str, data: Interactions, monkeypatch: pytest.MonkeyPatch) -> Judged:
+    """Train as a version is trained, up to the moment when it is judged."""
+    seen: list[Judged] = []
+    generate = EvaluationService.generate_report
+
+    def keep(
+        service: EvaluationService,
+        model: RatingModel,
+        train: Interactions,
+        test: Interactions,
+        *args: Any,
+        score_user: Callable[[int], Float32],
+        calibration: Calibration,
+        **named: Any,
+    ) -> None:
+        arrays = model.arrays() | {f"calibration {name}": array for name, array in calibration.arrays().items()}
+        everyone, catalogue = np.arange(data.n_users, dtype=np.int32), np.arange(data.n_movies, dtype=np.int32)
+        pairs = np.repeat(everyone, len(catalogue)), np.tile(catalogue, len(everyone))
+        scores = [score_user(user) for user in everyone.tolist()]
+        report = generate(service, model, train, test, *args, score_user=score_user, calibration=calibration, **named)
+        seen.append(Judged({n: a.copy() for n, a in arrays.items()}, model.predict_indices(*pairs), scores, report))
+        raise _Enough
+
+    listener = Listener(lambda _: None, lambda _: None, lambda _: None, Event())
+    with monkeypatch.context() as patched:
+        patched.setattr(EvaluationService, "generate_report", keep)
+        with pytest.raises(_Enough):
+            learn(kind, quick_config(kind), data, 10, listener)
+    return seen[0]
+
+
+@pytest.fixture(scope="module")
+def ratings() -> Interactions:
+    """Enough for the validation part to calibrate groups: 120 users of 40 ratings."""
+    return Interactions.from_frame(*planted(n_users=120, per_user=40), scale=(0.5, 5.0))
+
+
+@pytest.mark.parametrize("times", ["known", "unknown"])
+@pytest.mark.parametrize("kind", MODELS)
+def test_another_test_part_changes_nothing_that_is_learned(
+    kind: str, times: str, ratings: Interactions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if times == "unknown":
+        ratings = replace(ratings, timestamps=None)
+    test = hold_out(ratings).test
+    assert test is not None
+    held = set(zip(test.users.tolist(), test.items.tolist(), strict=True))
+    rows = np.array([pair in held for pair in zip(ratings.users.tolist(), ratings.items.tolist(), strict=True)])
+    expected = judged(kind, ratings, monkeypatch)
+    for change in (turn_ratings, swap_movies, crowd_movies):
+        found = judged(kind, change(ratings, rows), monkeypatch)
+        assert found.arrays.keys() == expected.arrays.keys()
+        for name, array in expected.arrays.items():
+            assert np.array_equal(found.arrays[name], array), f"{change.__name__}: {name}"
+        assert np.array_equal(found.predicted, expected.predicted)
+        for one, other in zip(found.scores, expected.scores, strict=True):
+            assert np.array_equal(one, other)
+        assert found.report.metrics["rmse"] != expected.report.metrics["rmse"], "the change was not even judged"
+
+
+@pytest.mark.parametrize("kind", MODELS)
+def test_the_training_part_does_change_what_is_learned(
+    kind: str, ratings: Interactions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Otherwise the test above would prove nothing."""
+    test = hold_out(ratings).test
+    assert test is not None
+    learned = np.ones(len(ratings), bool)
+    learned[:10] = False
+    one, other = (judged(kind, data, monkeypatch) for data in (ratings, turn_ratings(ratings, ~learned)))
+    assert not np.array_equal(one.predicted, other.predicted)
+    assert any(not np.array_equal(a, b) for a, b in zip(one.scores, other.scores, strict=True))
