@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
-from scipy.stats import wilcoxon
+from scipy.stats import rankdata, wilcoxon
 
 from engine import metrics
 from engine.comparison import BETTER, compare, signed_rank
@@ -134,6 +135,26 @@ def test_the_signed_rank_test_is_scipys(shift: float) -> None:
     side, p_value = signed_rank(differences)
     assert p_value == pytest.approx(wilcoxon(differences, method="exact").pvalue)
     assert signed_rank(-differences) == (-side, pytest.approx(p_value))
+
+
+@pytest.mark.parametrize("users", [1, 2, 6, 12])
+def test_with_ties_every_sign_is_tried(users: int) -> None:
+    """Brute force over all signs; half of the differences tie."""
+    differences = np.random.default_rng(users).choice([-0.4, -0.2, 0.2, 0.6], users)
+    ranks = rankdata(np.abs(differences))
+    found = ranks[differences > 0].sum()
+    sums = [np.dot(ranks, signs) for signs in itertools.product([0, 1], repeat=users)]
+    tails = np.mean(np.array(sums) >= found), np.mean(np.array(sums) <= found)
+    side, p_value = signed_rank(differences)
+    assert p_value == pytest.approx(min(1, 2 * min(tails)))
+    assert side == (1 if tails[0] < tails[1] else -1)
+
+
+def test_many_users_are_approximated_as_scipy_does() -> None:
+    differences = np.random.default_rng(6).normal(0.2, 1, 300).round(1)
+    told = differences[differences != 0]
+    expected = wilcoxon(told, method="asymptotic", correction=True).pvalue
+    assert signed_rank(differences) == (1, pytest.approx(expected))
 
 
 def test_equal_differences_tie_whatever_their_last_digits() -> None:
