@@ -128,8 +128,8 @@ def signed_rank(differences: Floats) -> tuple[int, float]:
     if len(told) <= EXACT:
         more, less = _exact_tails(told)
     else:
-        more = float(wilcoxon(told, alternative="greater", method="asymptotic", correction=True).pvalue)
-        less = float(wilcoxon(told, alternative="less", method="asymptotic", correction=True).pvalue)
+        more = float(wilcoxon(told, alternative="greater", correction=True).pvalue)
+        less = float(wilcoxon(told, alternative="less", correction=True).pvalue)
     return (1 if more < less else -1), min(1.0, 2 * min(more, less))
 
 
