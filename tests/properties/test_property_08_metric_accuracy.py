@@ -7,7 +7,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import assume, given
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from sklearn.metrics import (
@@ -15,10 +15,17 @@ from sklearn.metrics import (
     mean_absolute_error,
     mean_squared_error,
     ndcg_score,
+    precision_score,
+    recall_score,
+    root_mean_squared_error,
 )
 
 from engine import metrics
+from engine.dataset.interactions import Interactions
+from engine.evaluation import EvaluationService
+from engine.models.base import RatingModel
 from engine.ranking import top
+from tests.properties.ratings import interactions
 
 STARS = st.integers(1, 10).map(lambda half: half / 2)
 
@@ -118,3 +125,70 @@ def test_catalogue_metrics_equal_their_definitions(listed: np.ndarray) -> None:
     difference = sum(abs(int(a) - int(b)) for a in exposure for b in exposure)
     expected = difference / (2 * 10 * exposure.sum()) if shown else 0.0
     assert metrics.gini(exposure) == pytest.approx(expected)
+
+
+class Told(RatingModel):
+    """A model that says what it is told to, of each pair."""
+
+    def __init__(self, table: np.ndarray) -> None:
+        self.table = table
+
+    def predict_indices(self, users: np.ndarray, movies: np.ndarray) -> np.ndarray:
+        return self.table[users, movies]
+
+
+Told.__abstractmethods__ = frozenset()  # the judgement asks for nothing else
+
+
+@st.composite
+def judgements(draw: st.DrawFn) -> tuple[Interactions, Interactions, np.ndarray, np.ndarray, int]:
+    """Training and test part, what is predicted of each pair, and the scores that order lists, ties among them."""
+    data = draw(interactions(min_size=2))
+    held = draw(hnp.arrays(bool, len(data)))
+    assume(held.any())
+    shape = (data.n_users, data.n_movies)
+    low, high = data.scale
+    predicted = draw(hnp.arrays(np.int64, shape, elements=st.integers(0, 16))) / 16 * (high - low) + low
+    scores = draw(hnp.arrays(np.int64, shape, elements=st.integers(0, 9)))
+    return data.subset(~held), data.subset(held), predicted.astype(np.float32), scores, draw(st.integers(1, 8))
+
+
+@settings(max_examples=60)
+@given(judgements())
+def test_a_report_equals_scikit_learns_and_brute_force(
+    drawn: tuple[Interactions, Interactions, np.ndarray, np.ndarray, int],
+) -> None:
+    """From ratings and scores to the report: who is judged, what is dropped, what is relevant, and the metrics."""
+    train, test, predicted, scores, k = drawn
+    order = scores.astype(np.float32)
+    report = EvaluationService().generate_report(Told(predicted), train, test, k, score_user=lambda user: order[user])
+    actual, of_pairs = test.ratings.astype(float), predicted[test.users, test.items].astype(float)
+    assert report.metrics["rmse"].value == pytest.approx(root_mean_squared_error(actual, of_pairs), abs=1e-9)
+    assert report.metrics["mae"].value == pytest.approx(mean_absolute_error(actual, of_pairs), abs=1e-9)
+
+    low, high = test.scale
+    users, expected, listed = [], [], set()
+    for user in range(train.n_users):
+        rows = test.by_user.of(user)
+        liked = np.zeros(train.n_movies, bool)
+        liked[test.items[rows][test.ratings[rows] >= low + 0.75 * (high - low)]] = True
+        if not liked.any():
+            continue
+        seen = set(train.items[train.by_user.of(user)].tolist())
+        left = [movie for movie in range(train.n_movies) if movie not in seen]
+        best = sorted(left, key=lambda movie: (-scores[user, movie], movie))[:k]
+        shown = np.isin(np.arange(train.n_movies), best)
+        users.append(user)
+        listed |= set(best)
+        # Places that no movie is left for count as misses; scikit-learn knows only those that are there.
+        precision = precision_score(liked, shown, zero_division=0) * len(best) / k
+        first = next((1 / place for place, movie in enumerate(best, 1) if liked[movie]), 0.0)
+        expected.append((precision, recall_score(liked, shown), float((liked & shown).any()), first))
+    assert report.users.tolist() == users
+    if users:
+        assert report.metrics["coverage"].value == pytest.approx(len(listed) / train.n_movies)
+        for name, column in zip(
+            ("precision_at_k", "recall_at_k", "hit_rate_at_k", "mrr"), np.array(expected).T, strict=True
+        ):
+            assert report.per_user[name] == pytest.approx(column), name
+            assert report.metrics[name].value == pytest.approx(column.mean()), name
