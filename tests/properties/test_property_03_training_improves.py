@@ -40,14 +40,11 @@ def bias_rmse(split: Split) -> float:
 @settings(max_examples=10)
 @given(seed=SEEDS)
 def test_the_loss_falls(kind: str, seed: int) -> None:
-    split = plant(seed)
-    history = run_epochs(quick_model(kind), split.train, validation=split.test)
-    assert history[-1].train_loss < history[0].train_loss
-    assert min(report.train_loss for report in history[1:]) < history[0].train_loss
-    first, last = history[0].validation_rmse, history[-1].validation_rmse
-    assert first is not None
-    assert last is not None
-    assert last < first
+    losses = [report.train_loss for report in run_epochs(quick_model(kind), plant(seed).train)]
+    half = len(losses) // 2
+    assert half >= 1
+    assert losses[-1] < losses[0]
+    assert np.mean(losses[half:]) < np.mean(losses[:half])
 
 
 @pytest.mark.parametrize("kind", MODELS)

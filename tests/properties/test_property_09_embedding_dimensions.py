@@ -74,6 +74,6 @@ def test_every_user_of_a_model_has_a_vector_of_one_length(
 @pytest.mark.parametrize("kind", MODELS)
 @settings(max_examples=10)
 @given(one=interactions(), other=interactions())
-def test_the_length_does_not_depend_on_the_data(kind: str, one: Interactions, other: Interactions) -> None:
+def test_the_length_does_not_depend_on_the_ratings(kind: str, one: Interactions, other: Interactions) -> None:
     lengths = {quick_model(kind, epochs=1).fit(data).user_vector(0).shape for data in (one, other)}
     assert len(lengths) == 1

@@ -9,6 +9,7 @@ from engine.models.catalog import configure, entry
 
 QUICK: dict[str, dict[str, Any]] = {
     "svd": {"factors": 8, "epochs": 30, "learning_rate": 0.02, "regularization": 0.05},
+    "ncf": {"factors": 4, "networks": 1, "epochs": 6, "batch_size": 128, "parts": 4},
 }
 """Models that are not named here keep their own."""
 
