@@ -1,30 +1,52 @@
-"""``python -m benchmarks [name ...]``: run the benchmarks, all of them without a name."""
+"""``python -m benchmarks [name ...]``: run the benchmarks, all of them without a name; options follow a single name."""
 
 from __future__ import annotations
 
+import argparse
 import os
 import platform
 import sys
+from collections.abc import Callable
+from itertools import takewhile
 
-from benchmarks import factorization_speed, ranking_quality, store_arrays
+from benchmarks import accuracy, factorization_speed, ranking_quality, store_arrays
+from benchmarks.peers import command as peers
+
+
+def plain(run: Callable[[], None]) -> Callable[[list[str]], int]:
+    """A benchmark that takes no options and can't miss a goal."""
+
+    def main(options: list[str]) -> int:
+        argparse.ArgumentParser().parse_args(options)  # refuses any
+        run()
+        return 0
+
+    return main
+
 
 BENCHMARKS = {
-    "factorization": factorization_speed.main,
-    "ranking": ranking_quality.main,
-    "store": store_arrays.main,
+    "factorization": plain(factorization_speed.main),
+    "ranking": plain(ranking_quality.main),
+    "store": plain(store_arrays.main),
+    "accuracy": accuracy.main,
+    "peers": peers.main,
 }
 
 
-def main(names: list[str]) -> int:
+def main(arguments: list[str]) -> int:
+    names = list(takewhile(lambda word: not word.startswith("-"), arguments))
+    options = arguments[len(names) :]
     unknown = [name for name in names if name not in BENCHMARKS]
-    if unknown:
-        print(f"There is no benchmark {unknown[0]!r}. There are: {', '.join(BENCHMARKS)}.")
+    if unknown or (options and len(names) != 1):
+        problem = f"There is no benchmark {unknown[0]!r}." if unknown else "Options belong to one benchmark."
+        print(f"{problem} There are: {', '.join(BENCHMARKS)}.")
         return 2
     print(f"{platform.machine()}, {os.cpu_count()} processors, Python {platform.python_version()}")
+    worst = 0
     for name in names or BENCHMARKS:
         print(f"\n== {name}")
-        BENCHMARKS[name]()
-    return 0
+        worst = max(worst, BENCHMARKS[name](options))
+    return worst
 
 
 if __name__ == "__main__":

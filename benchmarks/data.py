@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
+from surprise import Dataset, Reader, Trainset
 
 from engine.dataset.demo import load_demo
 from engine.dataset.interactions import Interactions
@@ -17,6 +18,17 @@ def demo_frame() -> pd.DataFrame:
     demo = load_demo()
     columns = {"user_id": demo.user_ids, "movie_id": demo.movie_ids, "rating": demo.ratings, "timestamp": demo.times}
     return pd.DataFrame(columns)
+
+
+def demo_movies() -> pd.DataFrame:
+    """9,066 movies: id, title, year, genres."""
+    rows = [(movie.movie_id, movie.title, movie.year, "|".join(movie.genres)) for movie in load_demo().movies]
+    return pd.DataFrame(rows, columns=["movie_id", "title", "year", "genres"])
+
+
+def demo_interactions() -> Interactions:
+    """The demo as arrays, its rows in the order of ``demo_frame``, with titles, years and genres."""
+    return Interactions.from_frame(demo_frame(), demo_movies(), scale=SCALE)
 
 
 def simulate(n_ratings: int, n_users: int, n_movies: int, seed: int = 0) -> pd.DataFrame:
@@ -45,3 +57,9 @@ def simulate(n_ratings: int, n_users: int, n_movies: int, seed: int = 0) -> pd.D
 def interactions(frame: pd.DataFrame) -> Interactions:
     """A table as arrays."""
     return Interactions.from_frame(frame, scale=SCALE)
+
+
+def trainset(frame: pd.DataFrame) -> Trainset:
+    """A table as Surprise wants it."""
+    columns = frame[["user_id", "movie_id", "rating"]]
+    return Dataset.load_from_df(columns, Reader(rating_scale=SCALE)).build_full_trainset()

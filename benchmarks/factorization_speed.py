@@ -8,9 +8,9 @@ from functools import partial
 
 import numpy as np
 import pandas as pd
-from surprise import SVD, Dataset, Reader, Trainset
+from surprise import SVD
 
-from benchmarks.data import SCALE, demo_frame, interactions, simulate
+from benchmarks.data import demo_frame, interactions, simulate, trainset
 from engine.models.matrix_factorization import MatrixFactorizationConfig, MatrixFactorizationModel
 
 SETTINGS = {"factors": 100, "epochs": 20, "learning_rate": 0.005, "regularization": 0.02}
@@ -21,12 +21,6 @@ def seconds(work: Callable[[], object]) -> float:
     started = time.perf_counter()
     work()
     return time.perf_counter() - started
-
-
-def trainset(frame: pd.DataFrame) -> Trainset:
-    return Dataset.load_from_df(
-        frame[["user_id", "movie_id", "rating"]], Reader(rating_scale=SCALE)
-    ).build_full_trainset()
 
 
 def compare(name: str, frame: pd.DataFrame, repeats: int) -> None:

@@ -1,0 +1,1 @@
+"""Marquee beside other libraries, each model in a process of its own: ``python -m benchmarks peers``."""

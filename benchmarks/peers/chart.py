@@ -1,0 +1,87 @@
+"""What was measured, as a picture: a column of dots for each figure, a row for each model."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from html import escape
+
+from benchmarks.peers.running import Outcome
+from benchmarks.peers.table import number
+
+LEFT, WIDTH, GAP, ROW, TOP = 170, 170, 70, 24, 64
+STYLE = """<style>
+text { font: 12px system-ui, sans-serif; fill: #333 } .title { font-weight: 600; font-size: 14px }
+.head { font-weight: 600 } .ours { font-weight: 600; fill: #b4232c } .missing { fill: #777; font-style: italic }
+line { stroke: #ddd } circle { fill: #6b7785 } circle.ours { fill: #b4232c } .back { fill: #fff }
+@media (prefers-color-scheme: dark) { text { fill: #ddd } .ours, circle.ours { fill: #ff7b7b } .missing { fill: #999 }
+line { stroke: #444 } circle { fill: #9aa7b4 } .back { fill: #14161a } }
+</style>"""
+
+
+@dataclass(frozen=True)
+class Panel:
+    """One figure: its key, its heading, whether its axis is logarithmic, and how many decimals its values have."""
+
+    key: str
+    heading: str
+    logarithmic: bool
+    decimals: int | None = None
+
+
+PANELS = (
+    Panel("fit_s", "fit, s (log)", True),
+    Panel("peak_mib", "peak memory, MiB (log)", True),
+    Panel("rmse", "RMSE, lower is better", False, 3),
+    Panel("ndcg", "NDCG@10, higher is better", False, 3),
+    Panel("list_ms", "one list, ms (log)", True),
+)
+
+
+def draw(title: str, outcomes: Sequence[Outcome]) -> str:
+    """An SVG of all models and figures."""
+    width, height = LEFT + len(PANELS) * (WIDTH + GAP), TOP + ROW * len(outcomes) + 16
+    parts = [
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" role="img">',
+        f"<title>{escape(title)}</title>{STYLE}",
+        f'<rect class="back" width="{width}" height="{height}"/>',
+        f'<text class="title" x="12" y="22">{escape(title)}</text>',
+    ]
+    for row, outcome in enumerate(outcomes):
+        parts.append(f'<text{_ours(outcome)} x="12" y="{_y(row) + 4}">{escape(outcome.model)}</text>')
+    for column, panel in enumerate(PANELS):
+        parts += _panel(panel, LEFT + column * (WIDTH + GAP), outcomes)
+    return "\n".join([*parts, "</svg>"]) + "\n"
+
+
+def _panel(panel: Panel, left: int, outcomes: Sequence[Outcome]) -> list[str]:
+    values = [outcome.figures.get(panel.key) for outcome in outcomes]
+    places = positions([value for value in values if value is not None], panel.logarithmic)
+    parts = [f'<text class="head" x="{left}" y="{TOP - 16}">{escape(panel.heading)}</text>']
+    for row, (outcome, value) in enumerate(zip(outcomes, values, strict=True)):
+        y = _y(row)
+        parts.append(f'<line x1="{left}" x2="{left + WIDTH}" y1="{y}" y2="{y}"/>')
+        if value is not None:
+            x = left + next(places) * WIDTH
+            shown = number(value) if panel.decimals is None else f"{value:.{panel.decimals}f}"
+            parts.append(f'<circle{_ours(outcome)} cx="{x:.1f}" cy="{y}" r="5"/>')
+            parts.append(f'<text{_ours(outcome)} x="{x + 9:.1f}" y="{y + 4}">{shown}</text>')
+        elif outcome.status != "done" and panel.key != "rmse":
+            parts.append(f'<text class="missing" x="{left}" y="{y - 3}">{escape(outcome.status[:28])}</text>')
+    return parts
+
+
+def positions(values: Sequence[float], logarithmic: bool) -> Iterator[float]:
+    """Where each value lies between the least (0) and the greatest (1)."""
+    scaled = [math.log10(max(value, 1e-6)) if logarithmic else value for value in values]
+    least, spread = min(scaled, default=0.0), (max(scaled, default=0.0) - min(scaled, default=0.0)) or 1.0
+    return ((value - least) / spread for value in scaled)
+
+
+def _ours(outcome: Outcome) -> str:
+    return ' class="ours"' if outcome.model.startswith("Marquee") else ""
+
+
+def _y(row: int) -> int:
+    return TOP + ROW * row

@@ -1,0 +1,208 @@
+"""Every model behind one contract: take ratings in, learn, predict ratings, score a catalogue. Ids are indices.
+
+A library is imported when one of its models is made, so that a process carries only what it measures.
+"""
+# ruff: noqa: D102  # Model and Rater say what each method does.
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import scipy.sparse as sp
+from numpy.typing import NDArray
+
+from benchmarks.data import trainset
+from engine.dataset.interactions import Float32, Int32, Interactions
+from engine.models.base import RatingModel
+from engine.models.catalog import MODELS, configure, entry
+from engine.models.item_similarity import ItemSimilarityRanker
+
+
+class Model(ABC):
+    """A model of some library."""
+
+    train: Interactions
+
+    def load(self, train: Interactions) -> None:
+        """Bring the ratings into the library's own form; as they are by default."""
+        self.train = train
+
+    @abstractmethod
+    def fit(self) -> None:
+        """Learn from what was loaded."""
+
+    @abstractmethod
+    def score(self, user: int) -> NDArray[Any]:
+        """float[n_movies]: what orders this user's list."""
+
+
+class Rater(Model):
+    """A model that predicts ratings as well."""
+
+    @abstractmethod
+    def predict(self, users: Int32, movies: Int32) -> NDArray[Any]:
+        """float[n]: the rating of each pair, inside the scale."""
+
+
+class MarqueeRater(Rater):
+    """A rating model of Marquee with its defaults."""
+
+    def __init__(self, kind: str) -> None:
+        self.model: RatingModel = entry(kind).build(configure(kind, {}))
+
+    def fit(self) -> None:
+        self.model.fit(self.train)
+
+    def predict(self, users: Int32, movies: Int32) -> Float32:
+        return self.model.predict_indices(users, movies)
+
+    def score(self, user: int) -> Float32:
+        return self.model.score_user(user)
+
+
+class MarqueeLists(Model):
+    """What orders Marquee's lists."""
+
+    def fit(self) -> None:
+        self.ranker = ItemSimilarityRanker().fit(self.train)
+
+    def score(self, user: int) -> Float32:
+        return self.ranker.score_user(user)
+
+
+class Popularity(Model):
+    """The floor: the same list for everybody."""
+
+    def fit(self) -> None:
+        self.counts = np.bincount(self.train.items, minlength=self.train.n_movies).astype(np.float32)
+
+    def score(self, user: int) -> Float32:  # noqa: ARG002  # everybody's
+        return self.counts
+
+
+class SurpriseRater(Rater):
+    """An algorithm of Surprise, asked one pair at a time as its ``predict`` wants it."""
+
+    def __init__(self, algorithm: str, **settings: Any) -> None:
+        import surprise
+
+        self.algorithm = getattr(surprise, algorithm)(**settings)
+
+    def load(self, train: Interactions) -> None:
+        columns = {"user_id": train.users, "movie_id": train.items, "rating": train.ratings}
+        self.n_movies = train.n_movies
+        self.trainset = trainset(pd.DataFrame(columns))
+
+    def fit(self) -> None:
+        self.algorithm.fit(self.trainset)
+
+    def predict(self, users: Int32, movies: Int32) -> NDArray[Any]:
+        pairs = zip(users.tolist(), movies.tolist(), strict=True)
+        return np.array([self.algorithm.predict(user, movie).est for user, movie in pairs])
+
+    def score(self, user: int) -> NDArray[Any]:
+        return np.array([self.algorithm.predict(user, movie, clip=False).est for movie in range(self.n_movies)])
+
+
+class ImplicitAls(Model):
+    """Alternating least squares of implicit."""
+
+    def __init__(self, **settings: Any) -> None:
+        from implicit.als import AlternatingLeastSquares
+
+        self.model = AlternatingLeastSquares(**settings)
+
+    def load(self, train: Interactions) -> None:
+        ones = np.ones(len(train), np.float32)
+        self.history = sp.csr_matrix((ones, (train.users, train.items)), (train.n_users, train.n_movies))
+
+    def fit(self) -> None:
+        from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
+
+        with threadpool_limits(1, "blas"):  # implicit asks for it; it starts threads of its own
+            self.model.fit(self.history, show_progress=False)
+
+    def score(self, user: int) -> Float32:
+        scores: Float32 = self.model.item_factors @ self.model.user_factors[user]
+        return scores
+
+
+class CornacModel(Model):
+    """A model of Cornac."""
+
+    def __init__(self, name: str, **settings: Any) -> None:
+        import cornac  # type: ignore[import-not-found,unused-ignore]
+
+        self.model = getattr(cornac.models, name)(verbose=False, **settings)
+
+    def load(self, train: Interactions) -> None:
+        from cornac.data import Dataset  # type: ignore[import-not-found,unused-ignore]
+
+        known = [{index: index for index in range(n)} for n in (train.n_users, train.n_movies)]
+        columns = train.users.astype(np.int64), train.items.astype(np.int64), train.ratings.astype(np.float64)
+        self.scale = train.scale
+        self.dataset = Dataset(train.n_users, train.n_movies, *known, uir_tuple=columns)
+
+    def fit(self) -> None:
+        self.model.fit(self.dataset)
+
+    def score(self, user: int) -> NDArray[Any]:
+        return np.asarray(self.model.score(user)).ravel()
+
+
+class CornacRater(CornacModel, Rater):
+    """A model of Cornac whose scores are ratings."""
+
+    def predict(self, users: Int32, movies: Int32) -> NDArray[Any]:
+        out = np.empty(len(users))
+        order = np.argsort(users, kind="stable")
+        for rows in np.split(order, np.flatnonzero(np.diff(users[order])) + 1):
+            out[rows] = self.score(int(users[rows[0]]))[movies[rows]]
+        return np.clip(out, *self.scale)
+
+
+OUR_RATER, OUR_LISTS = "Marquee svd", "Marquee lists"
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A model of the comparison.
+
+    Attributes:
+        build: makes it, untrained.
+        settings: in words; the library's defaults where nothing is said.
+        beside: the model of Marquee that its figures are divided by; None for Marquee's own.
+    """
+
+    build: Callable[[], Model]
+    settings: str
+    beside: str | None
+
+
+# The best settings of those tried on the demo data, looking at test parts: kinder to the peers than to Marquee.
+ALS = {"factors": 64, "regularization": 50, "alpha": 10, "iterations": 15}
+EASE = {"lamb": 2000, "posB": False}
+BPR = {"k": 50, "learning_rate": 0.05, "max_iter": 200}
+OUR_SETTINGS = {"n_factors": 100, "n_epochs": 50, "lr_all": 0.01, "reg_all": 0.1}  # Marquee's defaults
+ENTRIES: dict[str, Entry] = {
+    **{f"Marquee {kind}": Entry(partial(MarqueeRater, kind), "defaults", None) for kind in MODELS},
+    OUR_LISTS: Entry(MarqueeLists, "defaults", None),
+    "Surprise BaselineOnly": Entry(partial(SurpriseRater, "BaselineOnly", verbose=False), "defaults", OUR_RATER),
+    "Surprise SVD": Entry(partial(SurpriseRater, "SVD", random_state=0), "defaults", OUR_RATER),
+    "Surprise SVD, our settings": Entry(
+        partial(SurpriseRater, "SVD", random_state=0, **OUR_SETTINGS), "Marquee's defaults", OUR_RATER
+    ),
+    "Surprise KNNBaseline": Entry(partial(SurpriseRater, "KNNBaseline", verbose=False), "defaults", OUR_RATER),
+    "Surprise SVD++": Entry(partial(SurpriseRater, "SVDpp", random_state=0), "defaults", OUR_RATER),
+    "Cornac MF": Entry(partial(CornacRater, "MF", seed=0), "defaults", OUR_RATER),
+    "popularity": Entry(Popularity, "ratings of each movie", OUR_LISTS),
+    "implicit ALS": Entry(partial(ImplicitAls, **ALS, random_state=0), "best of 5 on the demo data", OUR_LISTS),
+    "Cornac EASE": Entry(partial(CornacModel, "EASE", **EASE), "best of 12 on the demo data", OUR_LISTS),
+    "Cornac BPR": Entry(partial(CornacModel, "BPR", **BPR, seed=0), "best of 5 on the demo data", OUR_LISTS),
+}

@@ -1,0 +1,55 @@
+"""What was measured, as a table with ratios to Marquee's counterpart."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from benchmarks import markdown
+from benchmarks.peers.models import ENTRIES
+from benchmarks.peers.running import Outcome
+
+RATIOS = ("fit_s", "peak_mib", "list_ms")
+HEADINGS = ("model", "beside", "load, s", "fit, s", "peak, MiB", "RMSE", "NDCG@10", "a list, ms")
+
+
+def ratios(outcomes: Sequence[Outcome], beside: Mapping[str, str | None]) -> dict[str, dict[str, float]]:
+    """By model and figure: how many times as much as Marquee's counterpart took, where both were measured."""
+    figures = {outcome.model: outcome.figures for outcome in outcomes}
+    found: dict[str, dict[str, float]] = {}
+    for model, theirs in figures.items():
+        ours = figures.get(beside[model] or "", {})
+        found[model] = {name: theirs[name] / ours[name] for name in RATIOS if name in theirs and ours.get(name, 0) > 0}
+    return found
+
+
+def render(outcomes: Sequence[Outcome]) -> str:
+    """A Markdown table; where figures are missing it says why."""
+    beside = {outcome.model: ENTRIES[outcome.model].beside for outcome in outcomes}
+    compared = ratios(outcomes, beside)
+    rows = [[one.model, beside[one.model] or "", *_cells(one, compared[one.model])] for one in outcomes]
+    return markdown.table(HEADINGS, rows)
+
+
+def _cells(outcome: Outcome, compared: Mapping[str, float]) -> list[str]:
+    """From the third column on; the reason stands where the first figure is missing."""
+    figures, cells = outcome.figures, []
+    if "fit_s" in figures:
+        cells += [number(figures["load_s"]), *(_with_ratio(figures, compared, name) for name in ("fit_s", "peak_mib"))]
+        cells.append(f"{figures['rmse']:.4f}" if "rmse" in figures else "")
+    if "ndcg" in figures:
+        cells.append(f"{figures['ndcg']:.3f} ± {figures['ndcg_half']:.3f}")
+        cells.append(_with_ratio(figures, compared, "list_ms"))
+    missing = len(HEADINGS) - 2 - len(cells)
+    return [*cells, outcome.status, *[""] * (missing - 1)] if missing else cells
+
+
+def _with_ratio(figures: Mapping[str, float], compared: Mapping[str, float], name: str) -> str:
+    ratio = f" (×{number(compared[name])})" if name in compared else ""
+    return number(figures[name]) + ratio
+
+
+def number(value: float) -> str:
+    """Three digits that count, and no exponent: 0.00123, 0.123, 1.23, 12,346."""
+    if value < 0.001:
+        return "<0.001"
+    return f"{value:,.0f}" if value >= 100 else f"{value:#.3g}"
