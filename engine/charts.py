@@ -14,7 +14,7 @@ from engine.dataset.interactions import Float32, Interactions
 from engine.estimates import Columns, estimate_ratings
 from engine.metrics import Bools, Floats, Ints
 from engine.segments import Segment
-from engine.types import ChartRow, Charts
+from engine.types import ChartRow, Charts, MetricValue
 
 COUNT_EDGES = (1, 5, 10, 20, 50, 100, 200, 500, 1000)
 """Numbers of ratings at which the next bar begins."""
@@ -44,21 +44,19 @@ class JudgedRatings:
 
     def bar(self, place: ChartRow, name: str, values: Floats, rows: Bools) -> ChartRow:
         """A row of a chart: where it stands, the mean over some rows with its 95% interval, how many rows there are."""
-        found = estimate_ratings(self.test, {name: values}, rows, self.seed, DRAWS)[name]
-        return place | {name: found.value, "low": found.low, "high": found.high, "ratings": int(rows.sum())}
+        return _row(place, name, estimate_ratings(self.test, {name: values}, rows, self.seed, DRAWS)[name], rows)
 
     def rmse(self, place: ChartRow, rows: Bools) -> ChartRow:
         """A row of a chart of RMSE."""
         return self.bar(place, "rmse", self.columns["rmse"], rows)
 
 
-def chart_ratings(judged: JudgedRatings, segments: dict[str, Segment]) -> Charts:
-    """What is told of predicted ratings: six tables, five where no intervals were judged.
+def chart_ratings(judged: JudgedRatings) -> Charts:
+    """What is told of predicted ratings: five tables, four where no intervals were judged.
 
     ``rmse_by_user_ratings``, ``rmse_by_movie_ratings``: RMSE by how many ratings of the user or movie were learned.
     ``errors``: how many predictions are off by how much. ``predicted_and_actual``: the mean rating where a certain
     rating was predicted. ``interval_coverage``: the part of ratings inside their interval by group of user and movie.
-    ``segments``: RMSE and size of each segment.
     """
     train, test = judged.train, judged.test
     charts = {
@@ -66,11 +64,19 @@ def chart_ratings(judged: JudgedRatings, segments: dict[str, Segment]) -> Charts
         "rmse_by_movie_ratings": _by_count(judged, train.movie_counts[test.items]),
         "errors": _errors(judged),
         "predicted_and_actual": _predicted_and_actual(judged),
-        "segments": [judged.rmse({"segment": name}, part.rows) for name, part in segments.items()],
     }
     if "interval_coverage" in judged.columns:
         charts["interval_coverage"] = _coverage_by_group(judged)
     return charts
+
+
+def chart_segments(segments: dict[str, Segment], measured: dict[str, dict[str, MetricValue]]) -> Charts:
+    """``segments``: RMSE and number of test ratings of each segment; ``measured``: the metrics by segment."""
+    return {
+        "segments": [
+            _row({"segment": name}, "rmse", measured[name]["rmse"], part.rows) for name, part in segments.items()
+        ]
+    }
 
 
 def chart_lists(hits: Bools, relevant: Ints, shown: Floats) -> Charts:
@@ -82,6 +88,10 @@ def chart_lists(hits: Bools, relevant: Ints, shown: Floats) -> Charts:
         shown: float64[n_movies], in how many lists each movie stands.
     """
     return {"precision_and_recall": _precision_and_recall(hits, relevant), "exposure": _lorenz(shown)}
+
+
+def _row(place: ChartRow, name: str, value: MetricValue, rows: Bools) -> ChartRow:
+    return place | {name: value.value, "low": value.low, "high": value.high, "ratings": int(rows.sum())}
 
 
 def _by_count(judged: JudgedRatings, counts: NDArray[Any]) -> list[ChartRow]:

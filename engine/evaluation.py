@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from engine import metrics
 from engine.calibration import Calibration
-from engine.charts import JudgedRatings, chart_lists, chart_ratings
+from engine.charts import JudgedRatings, chart_lists, chart_ratings, chart_segments
 from engine.dataset.interactions import Float32, Interactions
 from engine.errors import InvalidInput
 from engine.estimates import Columns, estimate_catalogue, estimate_lists, estimate_ratings
@@ -183,13 +183,14 @@ class EvaluationService:
         per_user = lists.per_user()
         segments = find_segments(train, test)
         found = estimate_ratings(test, judged.columns, np.ones(len(test), bool), seed)
-        charts = chart_ratings(judged, segments)
+        measured = {name: _measure(segment, judged, lists.users, per_user) for name, segment in segments.items()}
+        charts = chart_ratings(judged) | chart_segments(segments, measured)
         if len(lists.users):
             found |= estimate_lists(per_user, seed) | estimate_catalogue(lists.movies, train, seed)
             charts |= chart_lists(lists.hits, lists.relevant, metrics.exposure(lists.movies, train.n_movies))
         return EvaluationReport(
             metrics=found,
-            segments={name: _measure(segment, judged, lists.users, per_user) for name, segment in segments.items()},
+            segments=measured,
             protocol=({} if split is None else {"split": split}) | _protocol(train, test, lists, seed),
             users=lists.users,
             per_user=per_user,

@@ -102,7 +102,7 @@ def test_errors_by_number_of_ratings_are_those_of_the_ratings_they_name(
 def test_ratings_that_no_bar_ends_are_in_the_last(split: Split) -> None:
     everyone = np.ones(len(split.test), np.float32)
     many = replace(split.train, users=np.repeat(split.train.users, 200), items=np.repeat(split.train.items, 200))
-    rows = chart_ratings(JudgedRatings(many, split.test, everyone, {"rmse": everyone * 1.0}, 0), {})
+    rows = chart_ratings(JudgedRatings(many, split.test, everyone, {"rmse": everyone * 1.0}, 0))
     assert rows["rmse_by_user_ratings"][-1]["label"] == "1000 or more"
 
 
@@ -132,7 +132,7 @@ def test_predictions_stand_beside_the_mean_of_what_was_rated(
 
 def test_equal_predictions_are_one_bar(split: Split) -> None:
     flat = np.full(len(split.test), 3, np.float32)
-    rows = chart_ratings(JudgedRatings(split.train, split.test, flat, {"rmse": flat * 1.0}, 0), {})
+    rows = chart_ratings(JudgedRatings(split.train, split.test, flat, {"rmse": flat * 1.0}, 0))
     assert [row["ratings"] for row in rows["predicted_and_actual"]] == [len(split.test)]
 
 
@@ -232,4 +232,4 @@ def test_what_was_not_judged_has_no_chart(model: MatrixFactorizationModel, split
 def test_a_scale_of_one_rating_has_one_error(split: Split) -> None:
     test = replace(split.test, scale=(3.0, 3.0), ratings=np.full(len(split.test), 3, np.float32))
     judged = JudgedRatings(split.train, test, test.ratings, {"rmse": np.zeros(len(test))}, 0)
-    assert [row["ratings"] for row in chart_ratings(judged, {})["errors"]] == [len(test)]
+    assert [row["ratings"] for row in chart_ratings(judged)["errors"]] == [len(test)]
