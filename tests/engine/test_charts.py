@@ -178,6 +178,17 @@ def test_nothing_is_said_of_a_genre_with_few_ratings(model: MatrixFactorizationM
     assert "tail_movies" in found
 
 
+def test_of_hundreds_of_genres_only_the_most_rated_are_measured(model: MatrixFactorizationModel, split: Split) -> None:
+    """Every movie has each genre up to its own number, so the first genres are the most rated."""
+    genres = np.arange(300) <= 3 * np.arange(80)[:, None]
+    movies = replace(split.test.movies, genres=genres, genre_names=tuple(f"tag {n:03}" for n in range(300)))
+    found = EvaluationService().generate_report(
+        model, replace(split.train, movies=movies), replace(split.test, movies=movies)
+    )
+    assert [name for name in found.segments if name.startswith("genre:")] == [f"genre:tag {n:03}" for n in range(40)]
+    assert len(json.dumps(found.charts)) < 20_000
+
+
 def test_precision_and_recall_end_at_the_reports_own(report: EvaluationReport) -> None:
     rows = report.charts["precision_and_recall"]
     assert [row["k"] for row in rows] == list(range(1, 11))
