@@ -10,7 +10,9 @@ from html import escape
 from benchmarks.peers.running import Outcome
 from benchmarks.peers.table import number
 
-LEFT, WIDTH, GAP, ROW, TOP = 170, 170, 70, 24, 64
+LEFT, WIDTH, GAP, ROW, TOP = 190, 170, 70, 24, 64
+LONGEST = 30  # letters that fit into a panel
+LEAST = 1e-3  # a logarithmic axis begins no lower
 STYLE = """<style>
 text { font: 12px system-ui, sans-serif; fill: #333 } .title { font-weight: 600; font-size: 14px }
 .head { font-weight: 600 } .ours { font-weight: 600; fill: #b4232c } .missing { fill: #777; font-style: italic }
@@ -61,20 +63,20 @@ def _panel(panel: Panel, left: int, outcomes: Sequence[Outcome]) -> list[str]:
     parts = [f'<text class="head" x="{left}" y="{TOP - 16}">{escape(panel.heading)}</text>']
     for row, (outcome, value) in enumerate(zip(outcomes, values, strict=True)):
         y = _y(row)
-        parts.append(f'<line x1="{left}" x2="{left + WIDTH}" y1="{y}" y2="{y}"/>')
         if value is not None:
             x = left + next(places) * WIDTH
             shown = number(value) if panel.decimals is None else f"{value:.{panel.decimals}f}"
+            parts.append(f'<line x1="{left}" x2="{left + WIDTH}" y1="{y}" y2="{y}"/>')
             parts.append(f'<circle{_ours(outcome)} cx="{x:.1f}" cy="{y}" r="5"/>')
             parts.append(f'<text{_ours(outcome)} x="{x + 9:.1f}" y="{y + 4}">{shown}</text>')
-        elif outcome.status != "done" and panel.key != "rmse":
-            parts.append(f'<text class="missing" x="{left}" y="{y - 3}">{escape(outcome.status[:28])}</text>')
+        elif outcome.status != "done" and panel.key != "rmse":  # not every model predicts ratings
+            parts.append(f'<text class="missing" x="{left}" y="{y + 4}">{escape(outcome.status[:LONGEST])}</text>')
     return parts
 
 
 def positions(values: Sequence[float], logarithmic: bool) -> Iterator[float]:
     """Where each value lies between the least (0) and the greatest (1)."""
-    scaled = [math.log10(max(value, 1e-6)) if logarithmic else value for value in values]
+    scaled = [math.log10(max(value, LEAST)) if logarithmic else value for value in values]
     least, spread = min(scaled, default=0.0), (max(scaled, default=0.0) - min(scaled, default=0.0)) or 1.0
     return ((value - least) / spread for value in scaled)
 

@@ -50,10 +50,13 @@ def compare(size: str, options: argparse.Namespace, arguments: list[str]) -> lis
     about = describe(problem)
     title = f"{size}: {about['train_ratings']:,} ratings learned, {about['users']:,} users, {about['movies']:,} movies"
     print(f"{title}; judged on {about['test_ratings']:,} ratings and the lists of {about['users_listed']} users")
-    outcomes = run(options.models or list(ENTRIES), problem, limits, lambda line: print(f"  {line}", file=sys.stderr))
+    names = options.models or list(ENTRIES)
+    outcomes = run(names, problem, limits, lambda line: print(f"  {line}", file=sys.stderr))
     run_as = {"command": shlex.join(["python", "-m", "benchmarks", "peers", *arguments]), "limits": asdict(limits)}
     write(options.out, size, title, outcomes, run_as | machine() | {"problem": about})
     print(f"\n{render(outcomes)}\n")
+    if left_out := [name for name in ENTRIES if name not in names]:
+        print(f"Not asked for: {', '.join(left_out)}.\n")
     return outcomes
 
 

@@ -183,5 +183,7 @@ def test_the_command_writes_figures_and_chart(
     assert written["command"].startswith("python -m benchmarks peers --size demo")
     assert written["problem"]["train_ratings"] == 1600
     assert [model["model"] for model in written["models"]] == ["popularity"]
-    assert "| popularity | Marquee lists |" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "| popularity | Marquee lists |" in said
+    assert "Not asked for: Marquee svd" in said
     assert (tmp_path / "peers-demo.svg").read_text().startswith("<svg")
