@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from threading import Event
 
 import numpy as np
@@ -21,6 +21,7 @@ def run_epochs(
     validation: Interactions | None = None,
     patience: int = 0,
     on_epoch: OnEpoch | None = None,
+    on_step: Callable[[str], None] | None = None,
     cancelled: Event | None = None,
     clock: Callable[[], float] = time.perf_counter,
 ) -> list[EpochReport]:
@@ -32,7 +33,8 @@ def run_epochs(
         validation: ratings to measure after each epoch; they never reach the model.
         patience: stop after so many epochs without a better validation RMSE, back at the best one; 0 never stops.
         on_epoch: told of each epoch as it ends.
-        cancelled: asked between epochs.
+        on_step: told in words of what a model does before and within epochs that take long.
+        cancelled: asked between epochs and steps.
         clock: seconds, monotonic.
 
     Returns:
@@ -44,29 +46,54 @@ def run_epochs(
     """
     history: list[EpochReport] = []
     best, kept = float("inf"), _Kept()
-    started = clock()
-    for number, loss in enumerate(model.epochs(data), start=1):
+    for loss, seconds in _epochs(model, data, on_step, cancelled, clock):
+        number = len(history) + 1
         if not np.isfinite(loss):
             raise TrainingDiverged(
                 f"The loss became {loss} in epoch {number}: the model diverged. "
                 "A lower learning rate or more regularization helps."
             )
         rmse = None if validation is None else validation_rmse(model, validation)
-        report = EpochReport(number, model.total_epochs, float(loss), rmse, clock() - started)
+        report = EpochReport(number, model.total_epochs, float(loss), rmse, seconds)
         history.append(report)
         if on_epoch is not None:
             on_epoch(report)
-        if cancelled is not None and cancelled.is_set():
-            raise Cancelled(f"Cancelled after epoch {number} of {model.total_epochs}.")
+        _check(cancelled, f"Cancelled after epoch {number} of {model.total_epochs}.")
         if patience and rmse is not None:
             if rmse < best:
                 best = rmse
                 kept.keep(model, number)
             elif number - kept.epoch >= patience:
                 break
-        started = clock()
     kept.restore(model)
     return history
+
+
+def _epochs(
+    model: RatingModel,
+    data: Interactions,
+    on_step: Callable[[str], None] | None,
+    cancelled: Event | None,
+    clock: Callable[[], float],
+) -> Generator[tuple[float, float], None, None]:
+    """Each epoch's loss, and its seconds with what the caller did after the epoch before."""
+    number, started = 1, clock()
+    for told in model.epochs(data):
+        if isinstance(told, str):
+            if on_step is not None:
+                on_step(told)
+            _check(cancelled, f"Cancelled before the end of epoch {number} of {model.total_epochs}.")
+            if number == 1:
+                started = clock()  # what is prepared once tells nothing of the epochs to come
+            continue
+        now = clock()
+        seconds, started, number = now - started, now, number + 1
+        yield told, seconds
+
+
+def _check(cancelled: Event | None, message: str) -> None:
+    if cancelled is not None and cancelled.is_set():
+        raise Cancelled(message)
 
 
 def best_epoch(history: list[EpochReport]) -> int:

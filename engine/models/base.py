@@ -39,8 +39,11 @@ class RatingModel(ABC):
     seen_: tuple[Rows, Int32]
 
     @abstractmethod
-    def epochs(self, data: Interactions) -> Generator[float, None, None]:
-        """Start anew and learn: yields the mean squared training error after each epoch; usable after each."""
+    def epochs(self, data: Interactions) -> Generator[float | str, None, None]:
+        """Start anew and learn: yields the mean squared training error after each epoch; usable after each.
+
+        A text among them says what is done next, where that takes long.
+        """
 
     @abstractmethod
     def predict_indices(self, users: Int32, movies: Int32) -> Float32:

@@ -32,6 +32,9 @@ def _input(key: str, name: str, schema: dict[str, Any], field: FieldInfo) -> Any
         return st.selectbox(label, options, index=options.index(field.default), help=about, **kept)
     if schema.get("type") == "boolean":
         return st.toggle(label, value=field.default, help=about, **kept)
+    if schema.get("type") == "array":
+        listed = st.text_input(label, ", ".join(map(str, field.default)), help=f"{about} {listing(schema)}", **kept)
+        return [part.strip() for part in listed.split(",")]
     about = f"{about} {_range(schema)}"
     if schema.get("type") == "integer":
         low, high = schema.get("minimum"), schema.get("maximum")
@@ -55,6 +58,12 @@ def _range(schema: dict[str, Any]) -> str:
     if "minimum" in schema and "maximum" in schema:
         return f"{schema['minimum']:,g} to {schema['maximum']:,g}."
     return ""
+
+
+def listing(schema: dict[str, Any]) -> str:
+    """What a list takes: ``1 to 3 numbers, parted by commas; each 1 to 512``, for example."""
+    each = _range(schema["items"])
+    return f"{schema['minItems']} to {schema['maxItems']} numbers, parted by commas; each {each}"
 
 
 def step(default: float) -> float:

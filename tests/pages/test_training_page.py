@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from engine.errors import NotReady
-from engine.models.catalog import MODELS
+from engine.models.catalog import MODELS, configure
 from pages.ui import forms, keys
 from tests.pages import fakes
 from tests.pages.conftest import Open, intact, press, select, words
@@ -21,11 +21,13 @@ def test_without_ratings_it_asks_for_them(visit: Open) -> None:
 @pytest.mark.parametrize("kind", MODELS)
 def test_the_form_has_every_hyperparameter_with_its_default(visit: Open, kind: str) -> None:
     at = visit("training.py", fakes.loaded())
-    inputs = {one.key: one for one in (*at.number_input, *at.selectbox)}
+    at.segmented_control(key=keys.MODEL).set_value(kind)
+    at = intact(at.run())
+    inputs = {one.key: one for one in (*at.number_input, *at.selectbox, *at.text_input)}
     for name, field in MODELS[kind].config.model_fields.items():
         shown = inputs[keys.hyperparameter(kind, name)]
         assert shown.label == field.title
-        assert shown.value == field.default
+        assert shown.value == (field.default if not isinstance(field.default, tuple) else "64, 32")
         assert shown.help
 
 
@@ -39,6 +41,16 @@ def test_start_sends_the_form(visit: Open) -> None:
     assert (kind, values["factors"], values["epochs"], policy) == ("svd", 20, 50, "never")
     assert at.toast[0].value == "Training run 4 has started."
     assert at.subheader[0].value == "Run 4"
+
+
+def test_a_list_is_written_with_commas(visit: Open) -> None:
+    held = fakes.loaded()
+    at = visit("training.py", held)
+    at.segmented_control(key=keys.MODEL).set_value("ncf")
+    at = intact(at.run())
+    at.text_input(key=keys.hyperparameter("ncf", "hidden")).set_value("32,16")
+    intact(press(at, "Start training"))
+    assert configure("ncf", held.training.asked[0][1]).model_dump()["hidden"] == (32, 16)
 
 
 def test_a_refused_start_says_why(visit: Open) -> None:

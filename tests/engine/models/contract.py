@@ -38,7 +38,7 @@ class RatingModelContract:
         assert validation_rmse(model, split.test) < min(self.rmse_below, mean)
 
     def test_loss_falls(self, small: Interactions) -> None:
-        losses = list(self.build().epochs(small))
+        losses = [loss for loss in self.build().epochs(small) if not isinstance(loss, str)]
         assert losses[-1] < losses[0]
 
     def test_same_seed_gives_equal_arrays(self, small: Interactions) -> None:

@@ -1,0 +1,285 @@
+"""What is known of users and movies beside the ratings themselves, as numbers that a model can learn from."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any, Literal, Self
+
+import numpy as np
+import scipy.sparse as sp
+from numpy.typing import NDArray
+
+from engine.dataset.interactions import Float32, Int32, Int64, Interactions
+from engine.errors import InvalidInput
+
+Strategy = Literal["median", "mean", "zero"]
+Columns = dict[str, NDArray[np.float64]]
+
+SHRINK = 5.0  # ratings at the overall mean that every mean and taste starts from
+DAY, YEAR = 86_400, 365.2425 * 86_400
+FIRST_YEAR = 1970
+IMPUTATION: Mapping[str, Strategy] = {
+    "genre": "zero",
+    "year": "median",
+    "year_squared": "median",
+    "age": "median",
+    "popularity": "zero",
+    "popularity_squared": "zero",
+    "mean": "zero",
+    "spread": "mean",
+    "count": "zero",
+    "recency": "median",
+    "taste": "zero",
+    "chosen": "mean",
+}
+"""How a missing value is filled, by the part of a feature's name before the colon."""
+AS_IT_IS = frozenset({"genre", "taste"})  # shares and means that have a common scale already
+
+
+@dataclass(frozen=True)
+class Feature:
+    """One column: how a missing value is filled, and how the value is normalised, ``(value - mean) / scale``.
+
+    Attributes:
+        name: such as ``year`` or ``genre:Drama``.
+        of: whose column it is.
+        strategy: what ``fill`` was taken from: the median or mean of the known values, or 0.
+        fill: in the feature's own unit.
+        mean, scale: of the filled training values; 0 and 1 where the feature is left as it is.
+    """
+
+    name: str
+    of: Literal["user", "movie"]
+    strategy: Strategy
+    fill: float
+    mean: float
+    scale: float
+
+
+class FeatureEngineer:
+    """Features of users and movies, learned from training ratings only and repeated exactly when serving.
+
+    Movies: genres (shares that square to 1), year, age when rated, popularity (log of the number of ratings), mean and
+    spread of their ratings. Users: number, mean and spread of ratings, recency, tastes (how far above expectation
+    the user rates what has an attribute) and choices (the mean attributes of what the user rated). Means and
+    tastes are shrunk towards 0 by ``SHRINK`` ratings, the posterior mean under a normal prior. The last row of every
+    table of movies is that of a movie of which nothing is known.
+
+    Args:
+        imputation: strategies that replace those of ``IMPUTATION``, by the same names.
+
+    Attributes:
+        movie_features_: tuple of Feature, the columns of ``movies_``.
+        user_features_: tuple of Feature, the columns of what ``users`` returns.
+        movies_: float32[n_movies + 1, f], filled and normalised.
+        attributes_: float32[n_movies + 1, a], what tastes and choices are about: genres, year, popularity.
+        vocabulary_: names of the genres, which are the first attributes.
+    """
+
+    def __init__(self, imputation: Mapping[str, Strategy] | None = None) -> None:
+        unknown = set(imputation or {}) - set(IMPUTATION)
+        if unknown:
+            known = ", ".join(IMPUTATION)
+            raise InvalidInput(f"There is no feature {min(unknown)!r}. There are: {known}.", field="imputation")
+        self.imputation = {**IMPUTATION, **(imputation or {})}
+
+    def fit(self, data: Interactions) -> Self:
+        """Learn from training ratings."""
+        self.mean_ = data.mean
+        self.vocabulary_ = data.movies.genre_names
+        self.newest_ = int(data.timestamps.max()) if data.timestamps is not None and len(data) else 0
+        deviation = data.ratings - self.mean_
+        self.deviations_ = _shrunk(data.items, deviation, data.n_movies + 1)
+        rated = np.append(data.movie_counts > 0, False)
+        columns = self._movie_columns(data)
+        self.movie_features_ = self._learn("movie", columns, rated)
+        self.movies_ = _fill(columns, self.movie_features_)
+        self.attributes_ = self._attributes()
+        self.noise_ = float(np.mean((deviation - self.deviations_[data.items]) ** 2))
+        users = self._user_columns(data.users, data.items, data.ratings, data.timestamps, data.n_users)
+        self.user_features_ = self._learn("user", users, data.user_counts > 0)
+        return self
+
+    def users(
+        self, users: Int32, items: Int32, ratings: Float32, timestamps: Int64 | None, n_users: int
+    ) -> tuple[Float32, Float32]:
+        """Features and tastes of users from their ratings alone, everything learned of the movies being kept.
+
+        Args:
+            users: int32[n], in 0..n_users-1.
+            items: int32[n], indices of learned movies.
+            ratings: float32[n].
+            timestamps: int64[n] Unix seconds, or None: recency is then filled.
+            n_users: how many rows to return; a user without a rating gets one too.
+
+        Returns:
+            float32[n_users, f] in the order of ``user_features_``, and float32[n_users, a]: tastes by attribute.
+        """
+        columns = self._user_columns(users, items, ratings, timestamps, n_users)
+        tastes = [columns[name] for name in columns if name.startswith("taste:")]
+        return _fill(columns, self.user_features_), np.column_stack(tastes).astype(np.float32)
+
+    def user_inputs(self, features: Float32) -> Float32:
+        """float32[n_users, c]: the users' features but for the recency: ratings are folded in without their times."""
+        return features[:, [one.name != "recency" for one in self.user_features_]]
+
+    def movie_content(self) -> Float32:
+        """float32[n_movies + 1, c]: the movies' features that say nothing of how they were rated."""
+        wanted = ("genre", "year", "year_squared", "popularity", "popularity_squared")
+        return self.movies_[:, [_family(one.name) in wanted for one in self.movie_features_]]
+
+    def user_choices(self, features: Float32) -> Float32:
+        """float32[n_users, c]: those of the users' features that say nothing of how they rated."""
+        return features[:, [_family(one.name) in ("chosen", "count") for one in self.user_features_]]
+
+    # -- columns, in their own units, NaN where missing --------------------------------------------------------------
+
+    def _movie_columns(self, data: Interactions) -> Columns:
+        """Columns of n_movies + 1 rows."""
+        genres = data.movies.genres.astype(np.float64)
+        sizes = genres.sum(axis=1, keepdims=True)
+        shares = np.divide(genres, np.sqrt(sizes), out=np.full(genres.shape, np.nan), where=sizes > 0)
+        columns: Columns = {f"genre:{name}": shares[:, g] for g, name in enumerate(self.vocabulary_)}
+        years = data.movies.years.astype(np.float64)
+        popularity = np.log1p(data.movie_counts)
+        columns |= {"year": years, "age": self._ages(data), "popularity": popularity}
+        columns |= {"year_squared": _squared(years), "popularity_squared": _squared(popularity)}
+        rated = data.movie_counts > 0
+        spread = _spread(data.items, data.ratings - self.mean_ - self.deviations_[data.items], data.n_movies)
+        columns |= {"mean": np.where(rated, self.deviations_[:-1], np.nan), "spread": np.where(rated, spread, np.nan)}
+        return {name: np.append(column, np.nan) for name, column in columns.items()}
+
+    def _ages(self, data: Interactions) -> NDArray[np.float64]:
+        """How old a movie was when it was rated, in years on average."""
+        if data.timestamps is None:
+            return np.full(data.n_movies, np.nan)
+        rated_in = FIRST_YEAR + data.timestamps / YEAR
+        sums = np.bincount(data.items, rated_in, data.n_movies)
+        return _ratio(sums, data.movie_counts) - data.movies.years
+
+    def _attributes(self) -> Float32:
+        names = [one.name for one in self.movie_features_]
+        wanted = [f"genre:{name}" for name in self.vocabulary_] + ["year", "popularity"]
+        return np.ascontiguousarray(self.movies_[:, [names.index(name) for name in wanted]])
+
+    def _user_columns(
+        self, users: Int32, items: Int32, ratings: Float32, timestamps: Int64 | None, n_users: int
+    ) -> Columns:
+        counts = np.bincount(users, minlength=n_users)
+        above = ratings - self.mean_ - self.deviations_[items]  # how far above what the movie's mean lets expect
+        level = _shrunk(users, above, n_users)
+        residual = above - level[users]
+        columns: Columns = {"count": np.log1p(counts), "mean": np.where(counts > 0, level, np.nan)}
+        columns["spread"] = np.where(counts > 0, _spread(users, residual, n_users, self.noise_), np.nan)
+        columns["recency"] = self._recency(users, timestamps, n_users)
+        tastes, chosen = self._tastes(users, items, residual, counts)
+        names = [*self.vocabulary_, "year", "popularity"]
+        columns |= {f"taste:{name}": tastes[:, a] for a, name in enumerate(names)}
+        return columns | {f"chosen:{name}": chosen[:, a] for a, name in enumerate(names)}
+
+    def _recency(self, users: Int32, timestamps: Int64 | None, n_users: int) -> NDArray[np.float64]:
+        """Log of 1 and the days from a user's last rating to the newest of all."""
+        if timestamps is None:
+            return np.full(n_users, np.nan)
+        last = np.full(n_users, -np.inf)
+        np.maximum.at(last, users, timestamps)
+        days = np.maximum(self.newest_ - last, 0) / DAY
+        return np.where(np.isfinite(last), np.log1p(np.where(np.isfinite(days), days, 0)), np.nan)
+
+    def _tastes(
+        self, users: Int32, items: Int32, residual: NDArray[Any], counts: Int64
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """float64[n_users, a] twice: the shrunk slope of the residuals on each attribute, and mean attributes."""
+        shape = len(counts), len(self.attributes_)
+        slopes = sp.csr_array((residual, (users, items)), shape) @ self.attributes_
+        rated = sp.csr_array((np.ones(len(users), np.float32), (users, items)), shape)
+        tastes = slopes / (rated @ self.attributes_**2 + SHRINK)
+        chosen = rated @ self.attributes_
+        return tastes, _ratio(chosen, counts[:, None])
+
+    # -- what is learned of a column ---------------------------------------------------------------------------------
+
+    def _learn(self, of: Literal["user", "movie"], columns: Columns, known: NDArray[np.bool_]) -> tuple[Feature, ...]:
+        """Fill and normalisation of each column from its ``known`` rows."""
+        return tuple(self._feature(of, name, column[known]) for name, column in columns.items())
+
+    def _feature(self, of: Literal["user", "movie"], name: str, column: NDArray[np.float64]) -> Feature:
+        strategy = self.imputation[_family(name)]
+        present = column[~np.isnan(column)]
+        fill = 0.0
+        if len(present) and strategy != "zero":
+            fill = float(np.median(present) if strategy == "median" else present.mean())
+        if _family(name) in AS_IT_IS or not len(present):
+            return Feature(name, of, strategy, fill, 0.0, 1.0)
+        filled = np.where(np.isnan(column), fill, column)
+        return Feature(name, of, strategy, fill, float(filled.mean()), float(filled.std()) or 1.0)
+
+    # -- stored with a version ---------------------------------------------------------------------------------------
+
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        """What was learned; ``metadata`` is JSON in bytes, so that one checksum guards names and numbers alike."""
+        metadata = {
+            "vocabulary": self.vocabulary_,
+            "newest": self.newest_,
+            "features": [asdict(one) for one in (*self.movie_features_, *self.user_features_)],
+        }
+        return {
+            "metadata": np.frombuffer(json.dumps(metadata).encode(), np.uint8),
+            "constants": np.array([self.mean_, self.noise_]),
+            "deviations": self.deviations_,
+            "movies": self.movies_,
+        }
+
+    @classmethod
+    def from_arrays(cls, arrays: Mapping[str, NDArray[Any]]) -> Self:
+        """The engineer that ``arrays()`` was taken from."""
+        metadata = json.loads(arrays["metadata"].tobytes())
+        features = tuple(Feature(**one) for one in metadata["features"])
+        engineer = cls({_family(one.name): one.strategy for one in features})
+        engineer.vocabulary_, engineer.newest_ = tuple(metadata["vocabulary"]), metadata["newest"]
+        engineer.movie_features_ = tuple(one for one in features if one.of == "movie")
+        engineer.user_features_ = tuple(one for one in features if one.of == "user")
+        engineer.mean_, engineer.noise_ = arrays["constants"].tolist()
+        engineer.deviations_, engineer.movies_ = arrays["deviations"], arrays["movies"]
+        engineer.attributes_ = engineer._attributes()
+        return engineer
+
+
+def _family(name: str) -> str:
+    return name.partition(":")[0]
+
+
+def _fill(columns: Columns, features: tuple[Feature, ...]) -> Float32:
+    """float32[n, f]: the columns filled and normalised."""
+    filled = [
+        (np.where(np.isnan(column), one.fill, column) - one.mean) / one.scale
+        for one, column in ((one, columns[one.name]) for one in features)
+    ]
+    return np.column_stack(filled).astype(np.float32)
+
+
+def _ratio(sums: NDArray[Any], counts: NDArray[Any]) -> NDArray[np.float64]:
+    """NaN where there is nothing to divide by."""
+    out = np.full(sums.shape, np.nan)
+    np.divide(sums, counts, out=out, where=counts > 0)
+    return out
+
+
+def _squared(column: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The square of the distance from the mean, so that it says something else than the column itself."""
+    present = column[~np.isnan(column)]
+    return (column - (present.mean() if len(present) else 0.0)) ** 2
+
+
+def _shrunk(keys: Int32, values: NDArray[Any], n: int) -> NDArray[np.float64]:
+    """float64[n]: the mean of each group, shrunk towards 0."""
+    return np.bincount(keys, values, n) / (np.bincount(keys, minlength=n) + SHRINK)
+
+
+def _spread(keys: Int32, residual: NDArray[Any], n: int, noise: float | None = None) -> NDArray[np.float64]:
+    """float64[n]: standard deviation of each group, shrunk towards that of all."""
+    everyone = float(np.mean(residual**2)) if noise is None else noise
+    squares = np.bincount(keys, residual**2, n) + SHRINK * everyone
+    return np.sqrt(squares / (np.bincount(keys, minlength=n) + SHRINK))

@@ -1,0 +1,166 @@
+"""What a network is told of a user, a movie and the two together: features, embeddings, and how they fit."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.dataset.features import FeatureEngineer
+from engine.dataset.interactions import Float32, Int32, Interactions
+from engine.models.variational_factorization import VariationalFactorization
+
+
+@dataclass(frozen=True)
+class Knowledge:
+    """One side's part in the inputs: a row for every user, or every movie and at the end one that stands for any other.
+
+    Attributes:
+        inputs: float32[n, d], what goes in as it is.
+        factors: float32[n, k + a], what is multiplied with the other side's: factors, and tastes or attributes.
+        base: float32[n], this side's part of the factorisation's prediction.
+    """
+
+    inputs: Float32
+    factors: Float32
+    base: Float32
+
+
+@dataclass(frozen=True)
+class PairInputs:
+    """How inputs of a pair are made of two ``Knowledge`` tables.
+
+    The products of factors go in one by one; tastes times attributes are summed over the genres, and go in one by one
+    for the rest; last is the factorisation's prediction.
+
+    Attributes:
+        factors: k, the length of the embeddings.
+        genres: how many tastes are for genres.
+        others: how many are for other attributes.
+    """
+
+    factors: int
+    genres: int
+    others: int
+
+    @property
+    def count(self) -> int:
+        """How many inputs a pair has."""
+        return self.factors + 1 + self.others + 1
+
+    def of(self, users: Knowledge, movies: Knowledge, user: Int32, movie: Int32) -> tuple[Float32, Float32]:
+        """float32[n, d]: users' inputs, movies' inputs and the pairs'; float32[n]: the factorisation's prediction."""
+        pairs = self.sums(users.factors[user] * movies.factors[movie], users.base[user] + movies.base[movie])
+        return np.hstack([users.inputs[user], movies.inputs[movie], pairs]), pairs[:, -1]
+
+    def level(self, spread: Float32, users: int) -> Float32:
+        """float32[d]: the inputs' spreads, all factors of one kind sharing theirs.
+
+        A factor that carries nothing has next to no spread. Divided by its own it would be as loud as the others, and
+        a little of another factor turned into it would drown everything.
+
+        Args:
+            spread: float32[d], the standard deviation of each input.
+            users: how many inputs are the users'.
+        """
+        level, k = spread.copy(), self.factors
+        end = len(spread) - self.count
+        for group in (slice(users - k, users), slice(end - k, end), slice(end, end + k)):
+            level[group] = np.sqrt(np.mean(spread[group] ** 2))
+        return np.where(level > 0, level, np.float32(1))
+
+    def sums(self, products: Float32, base: Float32) -> Float32:
+        """float32[n, count]: the pairs' inputs from the products of both sides' factors and the sum of their bases."""
+        k, genres = self.factors, self.genres
+        pairs = np.empty((len(products), self.count), np.float32)
+        pairs[:, :k] = products[:, :k]
+        pairs[:, k] = products[:, k : k + genres].sum(axis=1)
+        pairs[:, k + 1 : -1] = products[:, k + genres :]
+        pairs[:, -1] = base + products[:, :k].sum(axis=1)
+        return pairs
+
+
+class Embeddings:
+    """Features and factorisation of one set of ratings, and how a user's row follows from the user's ratings.
+
+    Attributes:
+        engineer_: FeatureEngineer.
+        factorization_: VariationalFactorization.
+        pairs_: PairInputs.
+    """
+
+    engineer_: FeatureEngineer
+    factorization_: VariationalFactorization
+    pairs_: PairInputs
+
+    @classmethod
+    def learn(cls, data: Interactions, factors: int, iterations: int, seed: int) -> Self:
+        """Learn from training ratings."""
+        self = cls()
+        self.engineer_ = FeatureEngineer().fit(data)
+        features, _ = self._features_of(data)
+        self.factorization_ = VariationalFactorization(factors, iterations, seed).fit(
+            data, self.engineer_.user_choices(features), self.engineer_.movie_content()[:-1]
+        )
+        self._bind()
+        return self
+
+    def _bind(self) -> None:
+        genres = len(self.engineer_.vocabulary_)
+        others = self.engineer_.attributes_.shape[1] - genres
+        self.pairs_ = PairInputs(self.factorization_.factors, genres, others)
+
+    def _features_of(self, data: Interactions) -> tuple[Float32, Float32]:
+        return self.engineer_.users(data.users, data.items, data.ratings, data.timestamps, data.n_users)
+
+    def users(self, data: Interactions) -> Knowledge:
+        """A row for every user of the ratings these embeddings were learned from."""
+        features, tastes = self._features_of(data)
+        return self._user_rows(features, tastes, self.factorization_.users_.means)
+
+    def movies(self) -> Knowledge:
+        """A row for every movie, and at the end one that stands for any other."""
+        content = self.engineer_.movie_content()
+        other = self.factorization_.prior_of_movie(content[-1:])
+        vectors = np.vstack([self.factorization_.movies_.means, other]).astype(np.float32)
+        inputs = np.hstack([self.engineer_.movies_, vectors])
+        factors = np.hstack([vectors[:, 1:], self.engineer_.attributes_])
+        return Knowledge(inputs, factors, np.ascontiguousarray(vectors[:, 0]))
+
+    def fold_in(self, movies: Int32, ratings: Float32) -> Knowledge:
+        """The one row of a user with these ratings of learned movies, everything learned of the movies being kept."""
+        nobody = np.zeros(len(movies), np.int32)
+        features, tastes = self.engineer_.users(nobody, movies, ratings, None, 1)
+        vector = self.factorization_.fold_in(movies, ratings, self.engineer_.user_choices(features))
+        return self._user_rows(features, tastes, vector[None])
+
+    def _user_rows(self, features: Float32, tastes: Float32, vectors: NDArray[np.float64]) -> Knowledge:
+        means = vectors.astype(np.float32)
+        base = np.float32(self.factorization_.mean_) + means[:, 0]
+        return Knowledge(
+            np.hstack([self.engineer_.user_inputs(features), means]), np.hstack([means[:, 1:], tastes]), base
+        )
+
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        """What folding a user in needs."""
+        parts: dict[str, Mapping[str, NDArray[Any]]] = {
+            "features": self.engineer_.arrays(),
+            "factorization": self.factorization_.arrays(),
+        }
+        return {f"{part}/{name}": array for part, arrays in parts.items() for name, array in arrays.items()}
+
+    @classmethod
+    def from_arrays(cls, factors: int, iterations: int, seed: int, arrays: Mapping[str, NDArray[Any]]) -> Self:
+        """Embeddings that fold users in as those did that ``arrays()`` was taken from."""
+
+        def part(name: str) -> dict[str, NDArray[Any]]:
+            return {key.partition("/")[2]: array for key, array in arrays.items() if key.startswith(f"{name}/")}
+
+        self = cls()
+        self.engineer_ = FeatureEngineer.from_arrays(part("features"))
+        self.factorization_ = VariationalFactorization.from_arrays(factors, iterations, seed, part("factorization"))
+        self._bind()
+        return self

@@ -1,0 +1,345 @@
+"""Neural collaborative filtering: a network that corrects a factorisation, taught on embeddings it can trust."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Hashable
+from dataclasses import dataclass
+from typing import Annotated, Self
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field
+from sklearn.neural_network import MLPRegressor
+from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]  # it carries no types
+
+from engine.dataset.interactions import Float32, Int32, Interactions
+from engine.models.base import Arrays, ModelConfig, RatingModel, Vector
+from engine.models.embeddings import Embeddings, Knowledge, PairInputs
+
+ROWS_AT_ONCE = 1 << 18  # ratings whose inputs are in memory together
+PAIRS_AT_ONCE = 1 << 11  # predictions computed together: their layers fit into a processor's cache
+FEWEST_PER_PART = 2  # ratings of a part below which the embeddings are learned of all ratings
+
+Size = Annotated[int, Field(ge=1, le=512)]
+
+
+class NeuralCFConfig(ModelConfig):
+    """Hyperparameters of the neural collaborative filter. Defaults by cross-validation inside training data."""
+
+    factors: int = Field(
+        16, ge=1, le=128, title="Factors", description="Length of the embedding learned for each user and movie."
+    )
+    hidden: tuple[Size, ...] = Field(
+        (64, 32),
+        min_length=1,
+        max_length=3,
+        title="Hidden layers",
+        description="Width of each hidden layer, such as 64, 32.",
+    )
+    networks: int = Field(
+        2, ge=1, le=10, title="Networks", description="So many networks are trained and their predictions averaged."
+    )
+    epochs: int = Field(12, ge=1, le=1000, title="Epochs", description="Passes of the networks over all ratings.")
+    learning_rate: float = Field(
+        0.002, gt=0, le=0.1, title="Learning rate", description="Step of the Adam optimiser; too high is unsteady."
+    )
+    regularization: float = Field(
+        2.0, ge=0, le=1000, title="Regularization", description="L2 penalty that pulls the correction towards none."
+    )
+    batch_size: int = Field(
+        1024, ge=8, le=65_536, title="Batch size", description="Ratings from which each step is computed."
+    )
+    parts: int = Field(
+        8,
+        ge=2,
+        le=20,
+        title="Parts",
+        description="The inputs of each part of the ratings come from embeddings learned on the other parts.",
+    )
+    iterations: int = Field(
+        16,
+        ge=1,
+        le=200,
+        title="Embedding iterations",
+        description="Turns of users and movies when embeddings are learned.",
+    )
+    patience: int = Field(
+        4,
+        ge=0,
+        le=1000,
+        title="Patience",
+        description="Stop after so many epochs without a better validation RMSE; 0 never stops early.",
+    )
+    seed: int = Field(
+        0, ge=0, le=2**32 - 1, title="Seed", description="Start of the random numbers; equal seeds give equal models."
+    )
+
+
+@dataclass(frozen=True)
+class _Layers:
+    """Trained networks, rearranged for prediction: the first layer is split by what its inputs belong to.
+
+    Attributes:
+        user, movie, pair: float32[d, networks * h], the first layer's rows for inputs of users, movies and pairs.
+        intercept: float32[networks * h].
+        deep: by further layer float32[networks, inputs + 1, outputs], the intercepts in the last row.
+    """
+
+    user: Float32
+    movie: Float32
+    pair: Float32
+    intercept: Float32
+    deep: tuple[Float32, ...]
+
+
+class NeuralCF(RatingModel):
+    """A factorisation's prediction plus what multilayer perceptrons make of embeddings and features.
+
+    Neural collaborative filtering (He, Liao, Zhang, Nie, Hu and Chua 2017) on scikit-learn's ``MLPRegressor``, with two
+    changes that decide its accuracy. The embeddings a network is taught on are *out of fold*: those of a rating's part
+    are learned without this part, as embeddings at serving time know nothing of the rating to predict (stacked
+    generalisation, Wolpert 1992). And the networks learn what the factorisation leaves unexplained, so that the L2
+    penalty pulls towards the factorisation instead of towards nothing.
+
+    The first layer is linear, so it falls apart into a user's part and a movie's part, each computed once, and a part
+    for the few inputs that belong to the pair. A vector holds ``[first layer | base | factors and tastes]``.
+
+    Attributes:
+        user_vectors_: float32[n_users, v].
+        movie_vectors_: float32[n_movies + 1, v]; the last row stands for any other movie.
+        nobody_: float32[v], the vector of a user without ratings.
+        embeddings_: Embeddings, learned from all ratings.
+    """
+
+    kind = "ncf"
+    config: NeuralCFConfig
+
+    def __init__(self, config: NeuralCFConfig | None = None) -> None:
+        self.config = config or NeuralCFConfig()
+
+    # -- learning ----------------------------------------------------------------------------------------------------
+
+    def epochs(self, data: Interactions) -> Generator[float | str, None, None]:
+        """Learn: yields what is done before the first epoch in words, then the mean squared error of each epoch."""
+        self.scale_ = data.scale
+        taught = yield from self._teach(data)
+        users, movies = self.embeddings_.users(data), self.embeddings_.movies()
+        networks = [self._network(n, len(data)) for n in range(self.config.networks)]
+        rng = np.random.default_rng(self.config.seed)
+        moments = taught.moments()
+        for _ in range(self.config.epochs):
+            error = 0.0
+            chunks = np.array_split(rng.permutation(len(data)), -(-len(data) // ROWS_AT_ONCE))
+            for done, rows in enumerate(chunks):
+                if done:
+                    yield f"Teaching the networks, {done} of {len(chunks)} pieces of this epoch"
+                error += self._step(networks, taught, rows, moments)
+            self._finish(networks, moments, users, movies)
+            yield error / len(data)
+
+    def _teach(self, data: Interactions) -> Generator[str, None, _Taught]:
+        """Learn the embeddings, and for each part of the ratings those of the other parts."""
+        parts = self.config.parts if len(data) >= self.config.parts * FEWEST_PER_PART else 1
+        part = np.random.default_rng(self.config.seed).permutation(len(data)) % parts
+        reference: Embeddings | None = None
+        tables = []
+        for number in range(parts):
+            if parts > 1:
+                yield f"Learning embeddings, {number + 1} of {parts + 1}"
+            rest = data.subset(part != number) if parts > 1 else data
+            learned = self._embed(rest, reference)
+            reference = reference or learned
+            tables.append((learned.users(rest), learned.movies()))
+        if parts > 1:
+            yield f"Learning embeddings, {parts + 1} of {parts + 1}"
+        self.embeddings_ = self._embed(data, reference)
+        return _Taught(data, part, tables, self.embeddings_.pairs_)
+
+    def _embed(self, data: Interactions, reference: Embeddings | None) -> Embeddings:
+        config = self.config
+        learned = Embeddings.learn(data, config.factors, config.iterations, config.seed)
+        if reference is not None:
+            learned.factorization_.align(reference.factorization_)
+        return learned
+
+    def _network(self, number: int, rows: int) -> MLPRegressor:
+        config = self.config
+        return MLPRegressor(
+            hidden_layer_sizes=config.hidden,
+            alpha=config.regularization,
+            batch_size=min(config.batch_size, rows, ROWS_AT_ONCE // 2),
+            learning_rate_init=config.learning_rate,
+            random_state=(config.seed + number) % 2**32,
+        )
+
+    def _step(
+        self, networks: list[MLPRegressor], taught: _Taught, rows: NDArray[np.int64], moments: tuple[Float32, Float32]
+    ) -> float:
+        """Teach all networks some rows; the sum of squared errors of their mean afterwards."""
+        inputs, left = taught.rows(rows)
+        inputs = (inputs - moments[0]) / moments[1]
+        corrections = np.zeros(len(rows))
+        with threadpool_limits(1, user_api="blas"):  # sums in one order, whatever the machine, and no fight for cores
+            for network in networks:
+                network.partial_fit(inputs, left)
+                corrections += network.predict(inputs)
+        return float(np.sum((left - corrections / len(networks)) ** 2))
+
+    def _finish(
+        self, networks: list[MLPRegressor], moments: tuple[Float32, Float32], users: Knowledge, movies: Knowledge
+    ) -> None:
+        """Rearrange the networks for prediction, and compute every user's and movie's vector."""
+        self.layers_ = layers = _rearrange(networks, moments, users.inputs.shape[1], movies.inputs.shape[1])
+        self.user_vectors_ = _vectors(users, layers.user, np.float32(0))
+        self.movie_vectors_ = _vectors(movies, layers.movie, layers.intercept)
+        self.nobody_ = self.fold_in_user(np.empty(0, np.int32), np.empty(0, np.float32))
+
+    # -- predicting --------------------------------------------------------------------------------------------------
+
+    def predict_indices(self, users: Int32, movies: Int32) -> Float32:
+        """float32[n]: the rating of each pair of indices, clipped to the scale."""
+        known = (users >= 0) & (users < len(self.user_vectors_))
+        if known.all():
+            return self._predict(self.user_vectors_, users, movies)
+        vectors, rows = np.unique(np.where(known, users, -1), return_inverse=True)
+        chosen = np.where((vectors >= 0)[:, None], self.user_vectors_[np.maximum(vectors, 0)], self.nobody_)
+        return self._predict(chosen, rows.astype(np.int32), movies)
+
+    def predict_vector(self, vector: Vector, movies: Int32) -> Float32:
+        """float32[n]: the ratings that a user with this vector gives, clipped to the scale."""
+        return self._predict(vector.reshape(1, -1), np.zeros(len(movies), np.int32), movies)
+
+    def _predict(self, vectors: Float32, users: Int32, movies: Int32) -> Float32:
+        other = len(self.movie_vectors_) - 1
+        rows = np.where((movies >= 0) & (movies < other), movies, other)
+        out = np.empty(len(users), np.float32)
+        for start in range(0, len(users), PAIRS_AT_ONCE):
+            here = slice(start, start + PAIRS_AT_ONCE)
+            user = vectors if len(vectors) == 1 else vectors[users[here]]
+            out[here] = self._forward(user, self.movie_vectors_[rows[here]])
+        return np.clip(out, *self.scale_)
+
+    def _forward(self, user: Float32, movie: Float32) -> Float32:
+        """float32[n]: the factorisation's prediction plus the mean of the networks' corrections."""
+        layers, width = self.layers_, self.layers_.pair.shape[1]
+        products = user[:, width + 1 :] * movie[:, width + 1 :]
+        pairs = self.embeddings_.pairs_.sums(products, user[:, width] + movie[:, width])
+        hidden = user[:, :width] + movie[:, :width]
+        hidden += pairs @ layers.pair
+        np.maximum(hidden, 0, out=hidden)
+        corrections = np.zeros(len(movie), np.float32)
+        for network, values in enumerate(np.split(hidden, len(layers.deep[0]), axis=1)):
+            for layer, weights in enumerate(layers.deep):
+                values = values @ weights[network, :-1] + weights[network, -1]
+                if layer < len(layers.deep) - 1:
+                    np.maximum(values, 0, out=values)
+            corrections += values[:, 0]
+        return np.asarray(pairs[:, -1] + corrections / np.float32(self.config.networks))
+
+    def user_vector(self, user: int) -> Vector:
+        """float32[v]: what was learned of a user; that of a user without ratings for an unknown one."""
+        return self.user_vectors_[user] if 0 <= user < len(self.user_vectors_) else self.nobody_
+
+    def fold_in_user(self, movies: Int32, ratings: Float32) -> Vector:
+        """float32[v]: the vector that follows from these ratings; equal ratings give what was learned of them."""
+        known = (movies >= 0) & (movies < len(self.embeddings_.engineer_.movies_) - 1)
+        row = self.embeddings_.fold_in(movies[known], ratings[known])
+        vector: Float32 = _vectors(row, self.layers_.user, np.float32(0))[0]
+        return vector
+
+    def get_user_embedding(self, user_id: Hashable) -> Float32:
+        """float32[factors]: the user's factors; those of a user without ratings for an unknown one."""
+        return self._factors(self.user_vector(self.user_ids_.index(user_id)))
+
+    def get_movie_embedding(self, movie_id: Hashable) -> Float32:
+        """float32[factors]: the movie's factors; those of a movie of which nothing is known for an unknown one."""
+        return self._factors(
+            self.movie_vectors_[self.movie_ids_.index(movie_id)]
+        )  # the last row is the unknown movie's
+
+    def _factors(self, vector: Float32) -> Float32:
+        first = self.config.networks * self.config.hidden[0] + 1
+        return vector[first : first + self.config.factors].copy()
+
+    # -- stored with a version ---------------------------------------------------------------------------------------
+
+    def arrays(self) -> Arrays:
+        """What was learned."""
+        layers = self.layers_
+        own: Arrays = {
+            "scale": np.array(self.scale_, np.float64),
+            "user_vectors": self.user_vectors_,
+            "movie_vectors": self.movie_vectors_,
+            "nobody": self.nobody_,
+            "user_weights": layers.user,
+            "pair_weights": layers.pair,
+        }
+        deep = {f"deep_weights_{number}": weights for number, weights in enumerate(layers.deep)}
+        return own | deep | self.embeddings_.arrays()
+
+    @classmethod
+    def from_arrays(cls, config: ModelConfig, arrays: Arrays) -> Self:
+        """The model that ``arrays()`` was taken from; of the first layer only what folding in needs."""
+        model = cls(NeuralCFConfig.model_validate(config.model_dump()))
+        low, high = arrays["scale"].tolist()
+        model.scale_ = (low, high)
+        model.user_vectors_, model.movie_vectors_ = arrays["user_vectors"], arrays["movie_vectors"]
+        model.nobody_ = arrays["nobody"]
+        nothing = np.empty((0, 0), np.float32)
+        deep = tuple(arrays[f"deep_weights_{number}"] for number in range(len(model.config.hidden)))
+        model.layers_ = _Layers(arrays["user_weights"], nothing, arrays["pair_weights"], nothing, deep)
+        chosen = model.config
+        model.embeddings_ = Embeddings.from_arrays(chosen.factors, chosen.iterations, chosen.seed, arrays)
+        return model
+
+
+@dataclass(frozen=True)
+class _Taught:
+    """What the networks are taught on: each rating with the inputs of embeddings that do not know it.
+
+    Attributes:
+        data: the ratings.
+        part: int64[n], the part of each.
+        tables: by part, what the other parts' ratings say of users and movies.
+        pairs: how both make a pair's inputs.
+    """
+
+    data: Interactions
+    part: NDArray[np.int64]
+    tables: list[tuple[Knowledge, Knowledge]]
+    pairs: PairInputs
+
+    def rows(self, rows: NDArray[np.int64]) -> tuple[Float32, Float32]:
+        """float32[n, d]: the inputs of some ratings; float32[n]: what the factorisation leaves of them."""
+        inputs, base = None, np.empty(len(rows), np.float32)
+        for number, (users, movies) in enumerate(self.tables):
+            here = np.flatnonzero(self.part[rows] == number)
+            some = rows[here]
+            found, base[here] = self.pairs.of(users, movies, self.data.users[some], self.data.items[some])
+            inputs = np.empty((len(rows), found.shape[1]), np.float32) if inputs is None else inputs
+            inputs[here] = found
+        assert inputs is not None  # there is at least one table
+        return inputs, self.data.ratings[rows] - base
+
+    def moments(self) -> tuple[Float32, Float32]:
+        """float32[d] twice: mean and scale of the inputs, from a part of the rows where there are many."""
+        step = -(-len(self.data) // ROWS_AT_ONCE)
+        inputs, _ = self.rows(np.arange(0, len(self.data), step))
+        return inputs.mean(axis=0), self.pairs.level(inputs.std(axis=0), self.tables[0][0].inputs.shape[1])
+
+
+def _rearrange(networks: list[MLPRegressor], moments: tuple[Float32, Float32], users: int, movies: int) -> _Layers:
+    """Fold the inputs' normalisation into the first layer, and split it."""
+    mean, spread = moments
+    first = np.hstack([network.coefs_[0] for network in networks]) / spread[:, None]
+    intercept = np.concatenate([network.intercepts_[0] for network in networks]) - mean @ first
+    deep = tuple(
+        np.array([np.vstack([n.coefs_[layer], n.intercepts_[layer]]) for n in networks], np.float32)
+        for layer in range(1, len(networks[0].coefs_))
+    )
+    user, movie, pair = (np.ascontiguousarray(rows, np.float32) for rows in np.split(first, [users, users + movies]))
+    return _Layers(user, movie, pair, intercept.astype(np.float32), deep)
+
+
+def _vectors(side: Knowledge, weights: Float32, intercept: Float32 | np.float32) -> Float32:
+    return np.hstack([side.inputs @ weights + intercept, side.base[:, None], side.factors])

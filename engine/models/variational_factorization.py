@@ -1,0 +1,317 @@
+"""Embeddings with a known uncertainty: matrix factorisation by variational Bayes, with priors learned from features."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Self
+
+import numba as nb
+import numpy as np
+import scipy.linalg
+from numpy.typing import NDArray
+
+from engine.dataset.interactions import Float32, Int32, Interactions, Rows
+
+Float64 = NDArray[np.float64]
+
+FIRST_SPREAD = 0.3  # standard deviation of the first factors
+PRIOR_PENALTY = 10.0  # ridge penalty of the priors' regression on features
+
+
+@dataclass(frozen=True)
+class Side:
+    """The vectors of all users, or of all movies: bias and factors.
+
+    Attributes:
+        means: float64[n, 1 + factors], posterior means.
+        covariances: float64[n, 1 + factors, 1 + factors], posterior covariances.
+        weights: float64[f, 1 + factors], the prior mean of a vector is ``features @ weights``.
+        precision: float64[1 + factors, 1 + factors], of the prior around its mean.
+    """
+
+    means: Float64
+    covariances: Float64
+    weights: Float64
+    precision: Float64
+
+
+class VariationalFactorization:
+    """``mean + user bias + movie bias + user factors . movie factors`` with a normal posterior for every vector.
+
+    Mean-field variational Bayes (Lim and Teh 2007, "Variational Bayesian approach to movie rating prediction"): users
+    and movies take turns, each vector's posterior in closed form from the first two moments of the other side. The
+    prior mean of a vector is a linear function of features, learned along with it (Agarwal and Chen 2009,
+    "Regression-based latent factor models"), so whoever has few ratings starts from what the features say. Variances
+    of the noise and of the priors are learned too (empirical Bayes), so there is no penalty to tune.
+
+    Users come last, so a user's vector follows from the user's ratings and the movies' posteriors alone: ``fold_in``
+    repeats it exactly.
+
+    Args:
+        factors: length of the vectors without their bias.
+        iterations: turns of both sides.
+        seed: start of the random numbers of the first factors.
+
+    Attributes:
+        mean_: of the training ratings.
+        noise_: variance of a rating around its expectation.
+        users_, movies_: Side.
+    """
+
+    def __init__(self, factors: int, iterations: int, seed: int) -> None:
+        self.factors, self.iterations, self.seed = factors, iterations, seed
+
+    def fit(self, data: Interactions, user_features: Float32, movie_features: Float32) -> Self:
+        """Learn; features are float32[n, f] for every user and movie of the data."""
+        for _ in self.turns(data, user_features, movie_features):
+            pass
+        return self
+
+    def turns(self, data: Interactions, user_features: Float32, movie_features: Float32) -> Generator[int, None, None]:
+        """Learn, telling of each turn of both sides; usable after each."""
+        rng = np.random.default_rng(self.seed)
+        self.mean_, self.noise_ = data.mean, max(float(np.var(data.ratings)) / 2, 1e-6)
+        targets = data.ratings - np.float32(self.mean_)
+        features = _with_constant(user_features), _with_constant(movie_features)
+        known = data.user_counts > 0, data.movie_counts > 0
+        # Priors under which the factors' products vary as much as the ratings. Narrower ones can hold all factors at 0.
+        variance = max(float(np.sqrt(np.var(data.ratings) / self.factors)), 1e-3)
+        users, movies = (self._first(rng, side, variance) for side in features)
+        for turn in range(self.iterations):
+            movies, _ = self._update(data.by_movie, data.users, targets, users, movies, features[1])
+            users, error = self._update(data.by_user, data.items, targets, movies, users, features[0])
+            if turn:  # the first vectors are random; priors of them would be too
+                movies = _learn_prior(movies, features[1], known[1])
+                users = _learn_prior(users, features[0], known[0])
+                self.noise_ = max(error / len(data), 1e-6)
+            self.users_, self.movies_ = users, movies
+            yield turn + 1
+        self.users_, _ = self._update(data.by_user, data.items, targets, movies, users, features[0])
+
+    def _first(self, rng: np.random.Generator, features: Float64, variance: float) -> Side:
+        size = 1 + self.factors
+        means = np.zeros((len(features), size))
+        means[:, 1:] = rng.normal(0, FIRST_SPREAD, (len(features), self.factors))
+        nothing = np.zeros((len(features), size, size))
+        return Side(means, nothing, np.zeros((features.shape[1], size)), np.eye(size) / variance)
+
+    def _update(
+        self, rows: Rows, others: Int32, targets: Float32, other: Side, side: Side, features: Float64
+    ) -> tuple[Side, float]:
+        """One side's posteriors, the other side being kept; and the expected sum of squared errors."""
+        prior = features @ side.weights
+        moments = _moments(other.means, other.covariances)
+        means, covariances = np.empty_like(side.means), np.empty_like(side.covariances)
+        error = _posteriors(
+            rows.start, rows.order, others, targets, *moments, prior, side.precision, self.noise_, means, covariances
+        )
+        return Side(means, covariances, side.weights, side.precision), float(error)
+
+    def fold_in(self, movies: Int32, ratings: Float32, features: Float32) -> Float64:
+        """float64[1 + factors]: a user's posterior mean from ratings of learned movies, the movies being kept.
+
+        Args:
+            movies: int32[n], indices of learned movies.
+            ratings: float32[n].
+            features: float32[1, f], the user's.
+        """
+        own = np.arange(len(movies), dtype=np.int32)
+        rows = Rows(np.array([0, len(movies)], np.int64), own.astype(np.int64))
+        rated = replace(self.movies_, means=self.movies_.means[movies], covariances=self.movies_.covariances[movies])
+        size = 1 + self.factors
+        blank = replace(self.users_, means=np.empty((1, size)), covariances=np.empty((1, size, size)))
+        targets = ratings - np.float32(self.mean_)
+        folded, _ = self._update(rows, own, targets, rated, blank, _with_constant(features))
+        vector: Float64 = folded.means[0]
+        return vector
+
+    def prior_of_movie(self, features: Float32) -> Float64:
+        """float64[n, 1 + factors]: what is expected of movies that nobody rated, from their features."""
+        return np.asarray(_with_constant(features) @ self.movies_.weights)
+
+    def align(self, reference: VariationalFactorization) -> None:
+        """Turn the factors so that they lie like those of another factorisation of nearly the same ratings.
+
+        Products of factors stay as they are under a rotation, factors do not. Orthogonal Procrustes problem (Schonemann
+        1966, "A generalized solution of the orthogonal Procrustes problem").
+        """
+        own = np.vstack([self.users_.means, self.movies_.means])[:, 1:]
+        wanted = np.vstack([reference.users_.means, reference.movies_.means])[:, 1:]
+        turn = np.eye(1 + self.factors)
+        turn[1:, 1:] = scipy.linalg.orthogonal_procrustes(own, wanted)[0]
+        self.users_, self.movies_ = _turned(self.users_, turn), _turned(self.movies_, turn)
+
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        """What folding a user in needs, in float32; covariances are symmetric, so only their lower half is kept."""
+        size = 1 + self.factors
+        lower = np.tril_indices(size)
+        return {
+            "constants": np.array([self.mean_, self.noise_]),
+            "movie_means": self.movies_.means.astype(np.float32),
+            "movie_covariances": self.movies_.covariances[:, lower[0], lower[1]].astype(np.float32),
+            "user_weights": self.users_.weights,
+            "user_precision": self.users_.precision,
+        }
+
+    @classmethod
+    def from_arrays(cls, factors: int, iterations: int, seed: int, arrays: Mapping[str, NDArray[Any]]) -> Self:
+        """A factorisation that folds users in as the one did that ``arrays()`` was taken from."""
+        model = cls(factors, iterations, seed)
+        model.mean_, model.noise_ = arrays["constants"].tolist()
+        size = 1 + factors
+        means = arrays["movie_means"].astype(np.float64)
+        covariances = np.zeros((len(means), size, size))
+        first, second = np.tril_indices(size)
+        covariances[:, first, second] = covariances[:, second, first] = arrays["movie_covariances"]
+        nothing = np.empty((0, size))
+        model.movies_ = Side(means, covariances, nothing, nothing)
+        model.users_ = Side(nothing, nothing, arrays["user_weights"], arrays["user_precision"])
+        return model
+
+
+def _with_constant(features: Float32) -> Float64:
+    return np.hstack([np.ones((len(features), 1)), features])
+
+
+def _learn_prior(side: Side, features: Float64, known: NDArray[np.bool_]) -> Side:
+    """The prior that suits the posteriors of whoever has ratings: ridge regression, and what it leaves as variance."""
+    rows, means = features[known], side.means[known]
+    gram = rows.T @ rows + PRIOR_PENALTY * np.eye(rows.shape[1])
+    weights = np.asarray(np.linalg.solve(gram, rows.T @ means), np.float64)
+    left = (means - rows @ weights) ** 2 + np.diagonal(side.covariances[known], axis1=1, axis2=2)
+    return replace(side, weights=weights, precision=np.diag(1 / np.maximum(left.mean(axis=0), 1e-6)))
+
+
+def _turned(side: Side, turn: Float64) -> Side:
+    return Side(
+        side.means @ turn, turn.T @ side.covariances @ turn, side.weights @ turn, turn.T @ side.precision @ turn
+    )
+
+
+def _moments_of(means: Float64, covariances: Float64) -> tuple[Float32, Float32, Float32]:
+    """Of each vector v with the bias v[0], and w the same with 1 in place of the bias.
+
+    Returns:
+        float32[n, K] the means of w; float32[n, K (K + 1) / 2] those of the lower half of w w'; float32[n, K + 1] those
+        of v[0] w and, at the end, of v[0] squared. They are read once a rating, so their size is what takes time.
+    """
+    n, size = means.shape
+    first, second = np.ones((n, size), np.float32), np.empty((n, size * (size + 1) // 2), np.float32)
+    mixed = np.empty((n, size + 1), np.float32)
+    for row in range(n):
+        bias, place = means[row, 0], 0
+        mixed[row, 0] = bias
+        mixed[row, size] = bias * bias + covariances[row, 0, 0]
+        for a in range(size):
+            if a:
+                first[row, a] = means[row, a]
+                mixed[row, a] = bias * means[row, a] + covariances[row, a, 0]
+            for b in range(a + 1):
+                product = means[row, a] * means[row, b] + covariances[row, a, b]
+                second[row, place] = first[row, a] if b == 0 else product
+                place += 1
+    return first, second, mixed
+
+
+def _posteriors_of(
+    start: NDArray[np.int64],
+    order: NDArray[np.int64],
+    others: Int32,
+    targets: Float32,
+    first: Float32,
+    second: Float32,
+    mixed: Float32,
+    prior: Float64,
+    precision: Float64,
+    noise: float,
+    means: Float64,
+    covariances: Float64,
+) -> float:
+    """Fill means and covariances of one side; returns the expected sum of squared errors afterwards.
+
+    A rating y of v's owner expects ``v . w + v0`` with w and the bias v0 of the other side: linear regression of
+    ``y - v0`` on w, both known by their moments.
+    """
+    size = means.shape[1]
+    gram, right = np.empty((size, size)), np.empty(size)
+    sums, half = np.empty(size, np.float32), np.empty(size * (size + 1) // 2, np.float32)
+    total = 0.0
+    for owner in range(len(means)):
+        rows = order[start[owner] : start[owner + 1]]
+        total += _add_ratings(rows, others, targets, first, second, mixed, sums, half)
+        place = 0
+        for a in range(size):
+            right[a] = sums[a] / noise
+            for b in range(size):
+                right[a] += precision[a, b] * prior[owner, b]
+            for b in range(a + 1):
+                gram[a, b] = gram[b, a] = half[place] / noise + precision[a, b]
+                place += 1
+        _invert(gram, covariances[owner])
+        for a in range(size):
+            means[owner, a] = 0
+            for b in range(size):
+                means[owner, a] += covariances[owner, a, b] * right[b]
+        total += _explained(means[owner], covariances[owner], sums, half)
+    return total
+
+
+def _sums_of_ratings(
+    rows: NDArray[np.int64],
+    others: Int32,
+    targets: Float32,
+    first: Float32,
+    second: Float32,
+    mixed: Float32,
+    sums: Float32,
+    half: Float32,
+) -> float:
+    """Fill the regression's right side and the lower half of its left one; returns the expected squares of targets."""
+    size = len(sums)
+    squares = 0.0
+    sums[:] = 0
+    half[:] = 0
+    for row in rows:
+        other, y = others[row], targets[row]
+        squares += y * y - 2 * y * mixed[other, 0] + mixed[other, size]
+        for a in range(len(half)):
+            half[a] += second[other, a]
+        for a in range(size):
+            sums[a] += y * first[other, a] - mixed[other, a]
+    return squares
+
+
+def _change_of_error(mean: Float64, covariance: Float64, sums: Float32, half: Float32) -> float:
+    """By how much a vector with this posterior changes the expected sum of squared errors."""
+    change, place = 0.0, 0
+    for a in range(len(mean)):
+        change -= 2 * mean[a] * sums[a]
+        for b in range(a + 1):
+            change += half[place] * (mean[a] * mean[b] + covariance[a, b]) * (1 if a == b else 2)
+            place += 1
+    return change
+
+
+def _inverse_of(matrix: Float64, out: Float64) -> None:
+    """Inverse of a positive definite matrix by Gauss-Jordan elimination, which needs no pivots there."""
+    size = len(matrix)
+    out[:] = matrix
+    for k in range(size):
+        scale = 1 / out[k, k]
+        out[k, k] = 1
+        for j in range(size):
+            out[k, j] *= scale
+        for i in range(size):
+            if i != k:
+                factor = out[i, k]
+                out[i, k] = 0
+                for j in range(size):
+                    out[i, j] -= factor * out[k, j]
+
+
+_moments = nb.njit(nogil=True, cache=True)(_moments_of)
+_invert = nb.njit(nogil=True, fastmath=True, cache=True)(_inverse_of)
+_add_ratings = nb.njit(nogil=True, fastmath=True, cache=True)(_sums_of_ratings)
+_explained = nb.njit(nogil=True, fastmath=True, cache=True)(_change_of_error)
+_posteriors = nb.njit(nogil=True, fastmath=True, cache=True)(_posteriors_of)

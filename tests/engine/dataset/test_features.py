@@ -1,0 +1,150 @@
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from engine.dataset.features import FeatureEngineer
+from engine.dataset.interactions import Float32, Interactions
+from engine.errors import InvalidInput
+
+DAY = 86_400
+RATINGS = pd.DataFrame(
+    [
+        ("a", "m0", 5.0, 10 * DAY),
+        ("a", "m1", 3.0, 9 * DAY),
+        ("b", "m0", 4.0, 1 * DAY),
+        ("b", "m2", 2.0, 2 * DAY),
+    ],
+    columns=["user_id", "movie_id", "rating", "timestamp"],
+)
+MOVIES = pd.DataFrame(
+    {
+        "movie_id": ["m0", "m1", "m2", "m3"],
+        "year": [1960, None, 1964, 1990],
+        "genres": ["Drama|War", "Drama", None, "War"],
+    }
+)
+
+
+@pytest.fixture(scope="module")
+def data() -> Interactions:
+    return Interactions.from_frame(RATINGS, MOVIES, scale=(0.5, 5.0))
+
+
+@pytest.fixture(scope="module")
+def fitted(data: Interactions) -> FeatureEngineer:
+    return FeatureEngineer().fit(data)
+
+
+def movie_column(engineer: FeatureEngineer, name: str) -> Float32:
+    """In the feature's own unit."""
+    n, feature = next((n, one) for n, one in enumerate(engineer.movie_features_) if one.name == name)
+    return engineer.movies_[:, n] * feature.scale + feature.mean
+
+
+def users_of(engineer: FeatureEngineer, data: Interactions) -> Float32:
+    return engineer.users(data.users, data.items, data.ratings, data.timestamps, data.n_users)[0]
+
+
+def user_column(engineer: FeatureEngineer, data: Interactions, name: str) -> Float32:
+    n, feature = next((n, one) for n, one in enumerate(engineer.user_features_) if one.name == name)
+    return users_of(engineer, data)[:, n] * feature.scale + feature.mean
+
+
+def test_movies_by_hand(fitted: FeatureEngineer) -> None:
+    np.testing.assert_allclose(movie_column(fitted, "genre:Drama"), [np.sqrt(0.5), 1, 0, 0, 0], rtol=1e-6)
+    np.testing.assert_allclose(movie_column(fitted, "popularity")[:4], np.log([3, 2, 2, 1]), atol=1e-6)
+    # The mean rating is 3.5; five ratings at it pull m0's 4.5, m1's 3 and m2's 2 towards it. m3 has none.
+    np.testing.assert_allclose(movie_column(fitted, "mean"), [2 / 7, -0.5 / 6, -1.5 / 6, 0, 0], atol=1e-6)
+    seen_in = 1970 + 5.5 / 365.2425
+    np.testing.assert_allclose(movie_column(fitted, "age")[0], seen_in - 1960, atol=1e-3)
+
+
+def test_a_missing_year_is_that_of_the_median_rated_movie(fitted: FeatureEngineer) -> None:
+    np.testing.assert_allclose(movie_column(fitted, "year"), [1960, 1962, 1964, 1990, 1962], rtol=1e-6)
+    year = next(one for one in fitted.movie_features_ if one.name == "year")
+    assert (year.strategy, year.fill) == ("median", 1962)
+
+
+def test_users_by_hand(fitted: FeatureEngineer, data: Interactions) -> None:
+    np.testing.assert_allclose(user_column(fitted, data, "count"), np.log([3, 3]), atol=1e-6)
+    above = (5 - 3.5 - 2 / 7) + (3 - 3.5 + 0.5 / 6)
+    assert user_column(fitted, data, "mean")[0] == pytest.approx(above / 7, abs=1e-6)
+    np.testing.assert_allclose(user_column(fitted, data, "recency"), [0, np.log(9)], atol=1e-6)
+    np.testing.assert_allclose(user_column(fitted, data, "chosen:Drama"), [(np.sqrt(0.5) + 1) / 2, np.sqrt(0.5) / 2])
+
+
+def test_a_taste_is_a_shrunk_mean_of_residuals() -> None:
+    frame = pd.DataFrame([("a", f"m{n}", 4.0 + n % 2) for n in range(20)], columns=["user_id", "movie_id", "rating"])
+    movies = pd.DataFrame(
+        {"movie_id": [f"m{n}" for n in range(20)], "genres": ["War" if n % 2 else "Drama" for n in range(20)]}
+    )
+    data = Interactions.from_frame(frame, movies, scale=(0.5, 5.0))
+    engineer = FeatureEngineer().fit(data)
+    _, tastes = engineer.users(data.users, data.items, data.ratings, None, 1)
+    # Each movie's mean is half a star off, shrunk to a sixth of it: five sixths of half a star are the user's.
+    np.testing.assert_allclose(tastes[0, :2], [-0.5 * 5 / 6 * 10 / 15, 0.5 * 5 / 6 * 10 / 15], rtol=1e-5)
+
+
+def test_normalised_columns_of_rated_movies_have_mean_0_and_spread_1(small: Interactions) -> None:
+    engineer = FeatureEngineer().fit(small)
+    rated = engineer.movies_[:-1][small.movie_counts > 0]
+    for n, one in enumerate(engineer.movie_features_):
+        if not one.name.startswith("genre:"):
+            assert rated[:, n].mean() == pytest.approx(0, abs=1e-4)
+            assert rated[:, n].std() == pytest.approx(1, abs=1e-4)
+
+
+def test_without_times_recency_and_age_are_filled(data: Interactions) -> None:
+    timeless = replace(data, timestamps=None)
+    engineer = FeatureEngineer().fit(timeless)
+    assert np.isfinite(users_of(engineer, timeless)).all()
+    assert np.isfinite(engineer.movies_).all()
+    assert len(np.unique(movie_column(engineer, "age"))) == 1
+
+
+def test_a_user_without_ratings_gets_a_row(fitted: FeatureEngineer) -> None:
+    nothing = np.empty(0, np.int32), np.empty(0, np.int32), np.empty(0, np.float32)
+    features, tastes = fitted.users(*nothing, None, 1)
+    assert np.isfinite(features).all()
+    assert not tastes.any()
+
+
+def test_strategies_can_be_chosen_and_are_recorded(data: Interactions) -> None:
+    engineer = FeatureEngineer({"year": "mean"}).fit(data)
+    year = next(one for one in engineer.movie_features_ if one.name == "year")
+    assert (year.strategy, year.fill) == ("mean", 1962)
+    assert movie_column(FeatureEngineer({"year": "zero"}).fit(data), "year")[1] == pytest.approx(0, abs=1e-3)
+    with pytest.raises(InvalidInput, match="no feature 'colour'"):
+        FeatureEngineer({"colour": "mean"})
+
+
+def test_a_stored_engineer_repeats_the_learned_one(small: Interactions) -> None:
+    learned = FeatureEngineer({"recency": "zero"}).fit(small)
+    again = FeatureEngineer.from_arrays(learned.arrays())
+    assert np.array_equal(users_of(again, small), users_of(learned, small))
+    assert np.array_equal(again.movie_content(), learned.movie_content())
+    assert again.movie_features_ == learned.movie_features_
+    assert again.imputation == learned.imputation
+
+
+def test_metadata_names_every_column(small: Interactions) -> None:
+    engineer = FeatureEngineer().fit(small)
+    metadata: dict[str, Any] = json.loads(engineer.arrays()["metadata"].tobytes())
+    assert metadata["vocabulary"] == ["Comedy", "Drama", "Sci-Fi", "War"]
+    names = [one["name"] for one in metadata["features"] if one["of"] == "movie"]
+    assert len(names) == len(set(names)) == engineer.movies_.shape[1]
+    assert all(one["strategy"] in ("median", "mean", "zero") for one in metadata["features"])
+
+
+def test_only_what_was_fitted_on_counts(small: Interactions) -> None:
+    """Ratings given to ``users`` later change nothing that was learned."""
+    engineer = FeatureEngineer().fit(small)
+    before = {name: array.copy() for name, array in engineer.arrays().items()}
+    engineer.users(small.users, small.items, np.full(len(small), 0.5, np.float32), None, small.n_users)
+    assert all(np.array_equal(array, before[name]) for name, array in engineer.arrays().items())

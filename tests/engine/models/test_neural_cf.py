@@ -1,0 +1,164 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+from threading import Event
+
+import numpy as np
+import pytest
+
+from engine.dataset.interactions import Interactions
+from engine.dataset.splitting import split_random
+from engine.errors import Cancelled
+from engine.models import neural_cf
+from engine.models.neural_cf import NeuralCF, NeuralCFConfig
+from engine.training import run_epochs, validation_rmse
+from tests.engine.models.contract import RatingModelContract
+
+
+class TestNeuralCF(RatingModelContract):
+    model = NeuralCF
+    config = NeuralCFConfig(factors=4, hidden=(16, 8), epochs=8, batch_size=64, parts=3, iterations=8, patience=0)
+    rmse_below = 0.8
+
+
+class TestOneHiddenLayer(RatingModelContract):
+    model = NeuralCF
+    config = NeuralCFConfig(factors=3, hidden=(12,), networks=3, epochs=4, batch_size=64, parts=2, iterations=4)
+    rmse_below = 0.9
+
+
+SHORT = TestNeuralCF.config
+
+
+@pytest.fixture(scope="module")
+def fitted(small: Interactions) -> NeuralCF:
+    return NeuralCF(SHORT).fit(small)
+
+
+def test_folding_equal_ratings_in_gives_what_was_learned(small: Interactions, fitted: NeuralCF) -> None:
+    """So the first new rating moves a prediction by what it says, not by another way of learning."""
+    movies = np.arange(small.n_movies, dtype=np.int32)
+    for user in range(10):
+        rows = small.by_user.of(user)
+        folded = fitted.fold_in_user(small.items[rows], small.ratings[rows])
+        learned = fitted.predict_vector(fitted.user_vector(user), movies)
+        np.testing.assert_allclose(fitted.predict_vector(folded, movies), learned, atol=1e-4)
+
+
+def test_a_stored_model_folds_in_as_the_learned_one(small: Interactions, fitted: NeuralCF) -> None:
+    again = NeuralCF.from_arrays(SHORT, fitted.arrays())
+    rows = small.by_user.of(7)
+    own, stored = (m.fold_in_user(small.items[rows], small.ratings[rows]) for m in (fitted, again))
+    np.testing.assert_allclose(stored, own, atol=1e-4)
+
+
+def test_unknown_movies_do_not_reach_a_folded_vector(small: Interactions, fitted: NeuralCF) -> None:
+    items, ratings = np.array([0, 1, -1, small.n_movies], np.int32), np.array([4, 3, 5, 5], np.float32)
+    assert np.array_equal(fitted.fold_in_user(items, ratings), fitted.fold_in_user(items[:2], ratings[:2]))
+
+
+def test_predictions_are_those_of_scikit_learn(small: Interactions, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first layer is split and its inputs' normalisation folded in; the networks themselves must agree."""
+    networks = []
+    build = NeuralCF._network
+    monkeypatch.setattr(NeuralCF, "_network", lambda self, *args: networks.append(build(self, *args)) or networks[-1])
+    seen: dict[str, np.ndarray] = {}
+    moments = neural_cf._Taught.moments
+
+    def remember(self: neural_cf._Taught) -> tuple[np.ndarray, np.ndarray]:
+        seen["mean"], seen["spread"] = moments(self)
+        return seen["mean"], seen["spread"]
+
+    monkeypatch.setattr(neural_cf._Taught, "moments", remember)
+    model = NeuralCF(SHORT).fit(small)
+    users, movies = model.embeddings_.users(small), model.embeddings_.movies()
+    inputs, base = model.embeddings_.pairs_.of(users, movies, small.users, small.items)
+    scaled = (inputs - seen["mean"]) / seen["spread"]
+    expected = np.clip(base + np.mean([network.predict(scaled) for network in networks], axis=0), *small.scale)
+    np.testing.assert_allclose(model.predict_indices(small.users, small.items), expected, atol=1e-4)
+
+
+def test_embeddings_of_a_part_do_not_know_its_ratings(small: Interactions) -> None:
+    """The rows the networks are taught on stay as they are when ratings of other rows of the same part change."""
+    taught = _taught(small)
+    part = taught.part == 0
+    changed = small.ratings.copy()
+    changed[part] = changed[part][::-1]
+    again = _taught(_with_ratings(small, changed))
+    rows = np.flatnonzero(part)
+    assert np.array_equal(taught.rows(rows)[0], again.rows(rows)[0])
+    others = np.flatnonzero(~part)
+    assert not np.array_equal(taught.rows(others)[0], again.rows(others)[0])
+
+
+def test_networks_correct_the_factorisation(small: Interactions) -> None:
+    """On ratings that hang on the product of two genres' presence, which no sum of factors was given time to learn."""
+    data = _with_interaction(small)
+    split = split_random(data, 0.2, seed=1)
+    model = NeuralCF(SHORT.model_copy(update={"factors": 1, "iterations": 1, "epochs": 20})).fit(split.train)
+    users, movies = model.embeddings_.users(split.train), model.embeddings_.movies()
+    _, base = model.embeddings_.pairs_.of(users, movies, split.test.users, split.test.items)
+    alone = float(np.sqrt(np.mean((np.clip(base, *data.scale) - split.test.ratings) ** 2)))
+    assert validation_rmse(model, split.test) < 0.95 * alone
+
+
+def test_large_data_are_taught_piece_by_piece(small: Interactions, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(neural_cf, "ROWS_AT_ONCE", 300)
+    steps: list[str] = []
+    run_epochs(NeuralCF(SHORT), small, on_step=steps.append)
+    assert any("pieces of this epoch" in step for step in steps)
+
+
+def test_steps_before_the_first_epoch_are_told_and_can_be_cancelled(small: Interactions) -> None:
+    stop, steps = Event(), []
+
+    def told(step: str) -> None:
+        steps.append(step)
+        stop.set()
+
+    with pytest.raises(Cancelled, match="epoch 1"):
+        run_epochs(NeuralCF(SHORT), small, on_step=told, cancelled=stop)
+    assert steps == ["Learning embeddings, 1 of 4"]
+
+
+@pytest.mark.parametrize("rows", [1, 2, 5])
+def test_few_ratings_are_learned(small: Interactions, rows: int) -> None:
+    model = NeuralCF(SHORT).fit(small.subset(np.arange(rows)))
+    assert np.isfinite(model.predict_indices(small.users, small.items)).all()
+
+
+def test_movies_nobody_rated_are_told_apart_by_what_is_known_of_them(small: Interactions, fitted: NeuralCF) -> None:
+    rated = small.subset(small.items >= 10)
+    model = NeuralCF(SHORT).fit(rated)
+    users, movies = np.zeros(10, np.int32), np.arange(10, dtype=np.int32)
+    assert len(np.unique(model.predict_indices(users, movies))) > 1
+
+
+def test_embeddings_by_raw_id(fitted: NeuralCF) -> None:
+    assert fitted.get_user_embedding("u1").shape == fitted.get_movie_embedding("m1").shape == (4,)
+    assert np.array_equal(fitted.get_user_embedding("nobody"), fitted._factors(fitted.nobody_))
+    assert np.isfinite(fitted.get_movie_embedding("nothing")).all()
+
+
+def _taught(data: Interactions) -> neural_cf._Taught:
+    steps: Iterator[str] = NeuralCF(SHORT)._teach(data)
+    while True:
+        try:
+            next(steps)
+        except StopIteration as end:
+            taught: neural_cf._Taught = end.value
+            return taught
+
+
+def _with_ratings(data: Interactions, ratings: np.ndarray) -> Interactions:
+    from dataclasses import replace
+
+    return replace(data, ratings=ratings)
+
+
+def _with_interaction(data: Interactions) -> Interactions:
+    genres = data.movies.genres
+    likes = np.random.default_rng(3).random(data.n_users) < 0.5
+    has = genres[data.items, 0] & True
+    ratings = np.where(likes[data.users] == has, 4.5, 2.0)
+    return _with_ratings(data, ratings.astype(np.float32))

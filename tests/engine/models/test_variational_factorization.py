@@ -1,0 +1,125 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from engine.dataset.interactions import Float32, Interactions
+from engine.dataset.splitting import split_random
+from engine.models.variational_factorization import VariationalFactorization, _invert, _moments, _posteriors
+
+
+def no_features(n: int) -> Float32:
+    return np.zeros((n, 0), np.float32)
+
+
+def learn(data: Interactions, factors: int = 3, iterations: int = 15, **features: Float32) -> VariationalFactorization:
+    users = features.get("users", no_features(data.n_users))
+    movies = features.get("movies", no_features(data.n_movies))
+    return VariationalFactorization(factors, iterations, seed=0).fit(data, users, movies)
+
+
+def error(model: VariationalFactorization, part: Interactions) -> float:
+    users, movies = model.users_.means[part.users], model.movies_.means[part.items]
+    predicted = model.mean_ + users[:, 0] + movies[:, 0] + (users[:, 1:] * movies[:, 1:]).sum(axis=1)
+    return float(np.sqrt(np.mean((predicted - part.ratings) ** 2)))
+
+
+def test_a_posterior_is_that_of_linear_regression() -> None:
+    """One owner, the other side known for certain: the textbook formula of Bayesian linear regression."""
+    rng = np.random.default_rng(0)
+    other, targets = rng.normal(size=(7, 4)), rng.normal(size=7).astype(np.float32)
+    precision, prior, noise = np.diag([2.0, 1.0, 3.0, 0.5]), rng.normal(size=(1, 4)), 0.3
+    means, covariances = np.empty((1, 4)), np.empty((1, 4, 4))
+    rows = np.arange(7)
+    moments = _moments(other, np.zeros((7, 4, 4)))
+    squares = _posteriors(
+        np.array([0, 7]), rows, rows.astype(np.int32), targets, *moments, prior, precision, noise, means, covariances
+    )
+    design = np.column_stack([np.ones(7), other[:, 1:]])
+    expected = np.linalg.inv(design.T @ design / noise + precision)
+    np.testing.assert_allclose(covariances[0], expected, rtol=1e-4, atol=1e-5)
+    mean = expected @ (design.T @ (targets - other[:, 0]) / noise + precision @ prior[0])
+    np.testing.assert_allclose(means[0], mean, rtol=1e-4, atol=1e-4)
+    left = targets - other[:, 0] - design @ mean
+    assert squares == pytest.approx(left @ left + np.trace(design @ expected @ design.T), rel=1e-3)
+
+
+def test_uncertainty_of_the_other_side_is_counted() -> None:
+    """The expected error over draws of the other side equals what the moments give."""
+    rng = np.random.default_rng(1)
+    half = rng.normal(size=(3, 3)) * 0.4
+    means, covariances = rng.normal(size=(1, 3)), (half @ half.T)[None]
+    first, second, mixed = _moments(means, covariances)
+    drawn = rng.multivariate_normal(means[0], covariances[0], 200_000)
+    design = np.column_stack([np.ones(len(drawn)), drawn[:, 1:]])
+    np.testing.assert_allclose(first[0], design.mean(axis=0), atol=0.02)
+    lower = np.tril_indices(3)
+    np.testing.assert_allclose(second[0], (design.T @ design / len(drawn))[lower], atol=0.03)
+    np.testing.assert_allclose(mixed[0, :3], (drawn[:, :1] * design).mean(axis=0), atol=0.03)
+    assert mixed[0, 3] == pytest.approx((drawn[:, 0] ** 2).mean(), abs=0.03)
+
+
+@pytest.mark.parametrize("size", [1, 2, 9, 17])
+def test_inverse(size: int) -> None:
+    half = np.random.default_rng(size).normal(size=(size, size))
+    matrix = half @ half.T + np.eye(size)
+    out = np.empty_like(matrix)
+    _invert(matrix, out)
+    np.testing.assert_allclose(out @ matrix, np.eye(size), atol=1e-9)
+
+
+def test_planted_factors_are_found(small: Interactions) -> None:
+    split = split_random(small, 0.2, seed=0)
+    spread = float(np.std(split.test.ratings))
+    assert error(learn(split.train, iterations=30), split.test) < 0.5 * spread
+
+
+def test_a_folded_user_is_the_learned_one(small: Interactions) -> None:
+    model = learn(small)
+    for user in range(10):
+        rows = small.by_user.of(user)
+        folded = model.fold_in(small.items[rows], small.ratings[rows], no_features(1))
+        np.testing.assert_allclose(folded, model.users_.means[user], atol=1e-9)
+
+
+def test_more_ratings_make_more_certain(small: Interactions) -> None:
+    model = learn(small)
+    counts = small.movie_counts
+    variances = model.movies_.covariances[:, 0, 0]
+    assert np.corrcoef(counts, variances)[0, 1] < -0.5
+    assert (np.linalg.eigvalsh(model.movies_.covariances) > 0).all()
+
+
+def test_features_tell_of_movies_nobody_rated(small: Interactions) -> None:
+    """Quality is planted into a feature; movies without ratings take their bias from it."""
+    told = np.zeros((small.n_movies, 1), np.float32)
+    sums = np.bincount(small.items, small.ratings - small.mean, small.n_movies)
+    told[:, 0] = sums / np.maximum(small.movie_counts, 1)
+    unseen = np.arange(0, small.n_movies, 4)
+    model = learn(small.subset(~np.isin(small.items, unseen)), movies=told)
+    expected = model.prior_of_movie(told)[unseen, 0]
+    assert np.corrcoef(expected, told[unseen, 0])[0, 1] > 0.9
+    np.testing.assert_allclose(model.movies_.means[unseen, 0], expected, atol=0.05)
+
+
+def test_aligning_turns_factors_but_no_prediction(small: Interactions) -> None:
+    rng = np.random.default_rng(2)
+    keep = rng.random(len(small)) < 0.9
+    reference, model = learn(small, iterations=40), learn(small.subset(keep), iterations=40)
+    turned = learn(small.subset(keep), iterations=40)
+    turned.align(reference)
+    assert error(turned, small) == pytest.approx(error(model, small), abs=1e-9)
+    distance = np.linalg.norm(turned.movies_.means - reference.movies_.means)
+    assert distance <= np.linalg.norm(model.movies_.means - reference.movies_.means) + 1e-9
+    rows = small.subset(keep).by_user.of(3)
+    part = small.subset(keep)
+    folded = turned.fold_in(part.items[rows], part.ratings[rows], no_features(1))
+    np.testing.assert_allclose(folded, turned.users_.means[3], atol=1e-5)  # moments are float32
+
+
+def test_a_stored_factorisation_folds_in_alike(small: Interactions) -> None:
+    model = learn(small)
+    again = VariationalFactorization.from_arrays(3, 15, 0, model.arrays())
+    rows = small.by_user.of(5)
+    history = small.items[rows], small.ratings[rows], no_features(1)
+    np.testing.assert_allclose(again.fold_in(*history), model.fold_in(*history), atol=1e-4)
