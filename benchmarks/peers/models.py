@@ -10,18 +10,21 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
+from importlib import import_module
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import scipy.sparse as sp
 from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from benchmarks.data import trainset
 from engine.dataset.interactions import Float32, Int32, Interactions
 from engine.models.base import RatingModel
 from engine.models.catalog import MODELS, configure, entry
 from engine.models.item_similarity import ItemSimilarityRanker
+from engine.models.matrix_factorization import MatrixFactorizationConfig
 
 
 class Model(ABC):
@@ -90,9 +93,7 @@ class SurpriseRater(Rater):
     """An algorithm of Surprise, asked one pair at a time as its ``predict`` wants it."""
 
     def __init__(self, algorithm: str, **settings: Any) -> None:
-        import surprise
-
-        self.algorithm = getattr(surprise, algorithm)(**settings)
+        self.algorithm = getattr(import_module("surprise"), algorithm)(**settings)
 
     def load(self, train: Interactions) -> None:
         columns = {"user_id": train.users, "movie_id": train.items, "rating": train.ratings}
@@ -114,17 +115,13 @@ class ImplicitAls(Model):
     """Alternating least squares of implicit."""
 
     def __init__(self, **settings: Any) -> None:
-        from implicit.als import AlternatingLeastSquares
-
-        self.model = AlternatingLeastSquares(**settings)
+        self.model = import_module("implicit.als").AlternatingLeastSquares(**settings)
 
     def load(self, train: Interactions) -> None:
         ones = np.ones(len(train), np.float32)
         self.history = sp.csr_matrix((ones, (train.users, train.items)), (train.n_users, train.n_movies))
 
     def fit(self) -> None:
-        from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
-
         with threadpool_limits(1, "blas"):  # implicit asks for it; it starts threads of its own
             self.model.fit(self.history, show_progress=False)
 
@@ -137,17 +134,13 @@ class CornacModel(Model):
     """A model of Cornac."""
 
     def __init__(self, name: str, **settings: Any) -> None:
-        import cornac  # type: ignore[import-not-found,unused-ignore]
-
-        self.model = getattr(cornac.models, name)(verbose=False, **settings)
+        self.model = getattr(import_module("cornac.models"), name)(verbose=False, **settings)
 
     def load(self, train: Interactions) -> None:
-        from cornac.data import Dataset  # type: ignore[import-not-found,unused-ignore]
-
         known = [{index: index for index in range(n)} for n in (train.n_users, train.n_movies)]
         columns = train.users.astype(np.int64), train.items.astype(np.int64), train.ratings.astype(np.float64)
         self.scale = train.scale
-        self.dataset = Dataset(train.n_users, train.n_movies, *known, uir_tuple=columns)
+        self.dataset = import_module("cornac.data").Dataset(train.n_users, train.n_movies, *known, uir_tuple=columns)
 
     def fit(self) -> None:
         self.model.fit(self.dataset)
@@ -189,7 +182,13 @@ class Entry:
 ALS = {"factors": 64, "regularization": 50, "alpha": 10, "iterations": 15}
 EASE = {"lamb": 2000, "posB": False}
 BPR = {"k": 50, "learning_rate": 0.05, "max_iter": 200}
-OUR_SETTINGS = {"n_factors": 100, "n_epochs": 50, "lr_all": 0.01, "reg_all": 0.1}  # Marquee's defaults
+OURS = MatrixFactorizationConfig()
+OUR_SETTINGS = {
+    "n_factors": OURS.factors,
+    "n_epochs": OURS.epochs,
+    "lr_all": OURS.learning_rate,
+    "reg_all": OURS.regularization,
+}
 ENTRIES: dict[str, Entry] = {
     **{f"Marquee {kind}": Entry(partial(MarqueeRater, kind), "defaults", None) for kind in MODELS},
     OUR_LISTS: Entry(MarqueeLists, "defaults", None),
