@@ -20,8 +20,6 @@ from engine.ranking import top
 from engine.segments import Segment, find_segments
 from engine.types import Charts, MetricValue
 
-RELEVANT_FROM = 0.75  # part of the way from the lowest to the highest rating: 4 and up on a scale of 0.5 to 5
-
 ScoreUser = Callable[[int], Float32]
 
 
@@ -218,18 +216,14 @@ def _some_lists(model: RatingModel, train: Interactions, test: Interactions, k: 
     lists = _lists(score_by(model, train), train, test, k)
     if not len(lists.users):
         raise InvalidInput(
-            f"There are no lists to judge: no test rating is {_relevant_from(test):g} or higher.", field="test"
+            f"There are no lists to judge: no test rating is {metrics.relevant_from(test.scale):g} or higher.",
+            field="test",
         )
     return lists
 
 
-def _relevant_from(data: Interactions) -> float:
-    low, high = data.scale
-    return low + RELEVANT_FROM * (high - low)
-
-
 def _lists(score_user: ScoreUser, train: Interactions, test: Interactions, k: int) -> _Lists:
-    liked = test.ratings >= _relevant_from(test)
+    liked = test.ratings >= metrics.relevant_from(test.scale)
     relevant = np.bincount(test.users[liked], minlength=test.n_users)
     users = np.flatnonzero(relevant)
     movies = np.full((len(users), k), -1, np.int64)
@@ -283,7 +277,7 @@ def _sum_errors(judged: JudgedRatings) -> UserErrors:
 def _protocol(train: Interactions, test: Interactions, lists: _Lists, seed: int) -> dict[str, Any]:
     return {
         "k": lists.movies.shape[1],
-        "relevant_from": _relevant_from(test),
+        "relevant_from": metrics.relevant_from(test.scale),
         "train_ratings": len(train),
         "test_ratings": len(test),
         "test_fingerprint": test.fingerprint,

@@ -15,7 +15,8 @@ from engine.evaluation import EvaluationReport, EvaluationService, ScoreUser
 from engine.models.base import ModelConfig, OnEpoch, RatingModel
 from engine.models.bundle import VersionBundle
 from engine.models.catalog import entry
-from engine.models.item_similarity import ItemSimilarityRanker
+from engine.models.item_similarity import ItemSimilarityConfig, ItemSimilarityRanker
+from engine.penalty import choose_penalty
 from engine.training import best_epoch, run_epochs
 from engine.types import EpochReport
 
@@ -84,10 +85,12 @@ def learn(kind: str, config: ModelConfig, data: Interactions, personal_from: int
     parts = hold_out(data, TEST_PART, VALIDATION_PART)
     model, epochs = _fit(kind, config, data, parts, listener)
     calibration = calibrate(model, parts)
+    listener.begin("Choosing the penalty of the ranker")
+    chosen = choose_penalty(parts.train, ItemSimilarityConfig(), listener.check)
     report = None
     if parts.test is not None:
         listener.begin("Evaluating on held-out ratings")
-        ranker = ItemSimilarityRanker().fit(parts.train)
+        ranker = ItemSimilarityRanker(chosen).fit(parts.train)
         listener.check()
         scores = served_scores(ranker, parts.train, personal_from, listener)
         report = EvaluationService().generate_report(
@@ -101,7 +104,7 @@ def learn(kind: str, config: ModelConfig, data: Interactions, personal_from: int
         )
     final = _refit(kind, config, data, epochs, listener)
     listener.begin("Learning which movies go together")
-    ranker = ItemSimilarityRanker().fit(data)
+    ranker = ItemSimilarityRanker(chosen).fit(data)
     listener.check()
     return Learned(
         VersionBundle(final, ranker, popularity(data, ranker.weigh(data.ratings)), calibration), report, epochs
@@ -133,6 +136,7 @@ def _fit(
         validation=parts.validation,
         patience=int(getattr(config, "patience", 0)),
         on_epoch=report,
+        on_step=listener.begin,
         cancelled=listener.cancelled,
     )
     # Without patience the model that was judged is that of the last epoch, so that one is repeated.
@@ -147,7 +151,10 @@ def _refit(kind: str, config: ModelConfig, data: Interactions, epochs: int, list
         listener.begin(f"Learning all ratings, epoch {epoch.epoch} of {epoch.epochs}")
         listener.eta(epoch.seconds * (epoch.epochs - epoch.epoch))
 
-    run_epochs(model, data, on_epoch=report, cancelled=listener.cancelled)
+    def step(words: str) -> None:
+        listener.begin(f"{words}, of all ratings")
+
+    run_epochs(model, data, on_epoch=report, on_step=step, cancelled=listener.cancelled)
     return model
 
 

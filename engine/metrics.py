@@ -16,8 +16,15 @@ Bools = NDArray[np.bool_]
 Ints = NDArray[Any]
 Floats = NDArray[np.float64]
 
+RELEVANT_FROM = 0.75
 DRAWN_AT_ONCE = 1 << 20  # users that a bootstrap draws in one step, which bounds its memory
 PAIRS_AT_ONCE = 1 << 22  # pairs of places that diversity compares in one step, for the same reason
+
+
+def relevant_from(scale: tuple[float, float]) -> float:
+    """The lowest relevant rating, in rating units: three quarters up the scale, so 4 and up on one of half stars."""
+    low, high = scale
+    return low + RELEVANT_FROM * (high - low)
 
 
 def squared_errors(predicted: NDArray[Any], actual: NDArray[Any]) -> Floats:

@@ -14,30 +14,34 @@ from pydantic import Field
 from engine.dataset.interactions import Float32, Int32, Interactions
 from engine.models.base import Arrays, ModelConfig, Ranker
 
-HIGH, MIDDLE = (
-    0.75,
-    0.5,
-)  # where a rating counts as high or middling, as parts of the way from the lowest to the highest
+HIGH = 0.75  # a rating so far up the scale counts 1
 
 
 class ItemSimilarityConfig(ModelConfig):
     """Hyperparameters of the ranker."""
 
-    l2: float = Field(100, gt=0, le=1e6, title="L2", description="Ridge penalty; larger data want a larger one.")
+    l2: float = Field(
+        200, gt=0, le=1e6, title="L2", description="Ridge penalty; a training chooses it on held-out ratings."
+    )
     min_ratings: int = Field(
         4, ge=1, le=1000, title="Fewest ratings", description="Movies with fewer ratings get no similarities."
     )
     max_movies: int = Field(
         12_000, ge=10, le=40_000, title="Most movies", description="Only so many of the most rated movies."
     )
-    high_weight: float = Field(
-        1.0, ge=0, le=1, title="Weight of a high rating", description="What a rating in the top quarter counts."
+    rating_power: float = Field(
+        2.0,
+        ge=0,
+        le=10,
+        title="Power of a rating",
+        description="How much more a high rating counts than a low one; 0 counts all alike.",
     )
-    middle_weight: float = Field(
-        0.6, ge=0, le=1, title="Weight of a middling rating", description="What one above the middle counts."
-    )
-    low_weight: float = Field(
-        0.1, ge=0, le=1, title="Weight of a low rating", description="What one below the middle counts."
+    popularity_discount: float = Field(
+        0.1,
+        ge=0,
+        le=1,
+        title="Popularity discount",
+        description="Raises the scores of less rated movies, by so high a power of the ratio to the most rated one.",
     )
 
 
@@ -54,11 +58,13 @@ _weighted_rows = nb.njit(nogil=True, fastmath=True, cache=True)(_add_rows)
 
 
 class ItemSimilarityRanker(Ranker):
-    """EASE on ratings weighted by how high they are.
+    """EASE on ratings weighted by how high they are, with a discount for popular movies.
 
-    Steck, "Embarrassingly shallow autoencoders for sparse data" (WWW 2019): with G the weighted co-occurrence of movies
-    and P the inverse of G + l2 I, the weights are ``B[j, i] = -P[j, i] / P[i, i]``, 0 on the diagonal. A user's scores
-    are ``x B`` with x the user's weighted history, so each past rating's share in a score is exact.
+    A rating counts ``(part / 0.75) ** rating_power``, part being its place on the scale from 0 to 1. With G the
+    weighted co-occurrence of movies and P the inverse of G + l2 I, the weights are ``B[j, i] = -P[j, i] / P[i, i]``, 0
+    on the diagonal (Steck, "Embarrassingly shallow autoencoders for sparse data", WWW 2019). A user's scores are ``x B``
+    with x the user's weighted history, so each past rating's share in a score is exact. Column i of B is then divided
+    by ``((n_i + 1) / (max n + 1)) ** popularity_discount``, n being the diagonal of G.
 
     Attributes:
         movies_: int32[m], the catalogue index of each movie that has weights.
@@ -74,6 +80,10 @@ class ItemSimilarityRanker(Ranker):
 
     def fit(self, data: Interactions) -> Self:
         """Learn from ratings: time and memory grow with the cube and the square of the number of movies kept."""
+        return self.solve(self.co_occurrence(data))
+
+    def co_occurrence(self, data: Interactions) -> Float32:
+        """float32[m, m]: G, the weighted co-occurrence of the movies kept; the first of the two steps of ``fit``."""
         self.scale_ = data.scale
         self._keep(data)
         columns = self.position_[data.items]
@@ -83,8 +93,16 @@ class ItemSimilarityRanker(Ranker):
             (data.n_users, len(self.movies_)),
             np.float32,
         )
-        self.weights_ = _solve((history.T @ history).toarray(), self.config.l2)
         self.bind(data)
+        gram: Float32 = (history.T @ history).toarray()
+        return gram
+
+    def solve(self, gram: Float32) -> Self:
+        """The weights for the config's penalty and discount; G is used up."""
+        popularity = np.diag(gram) + 1
+        raised = (popularity / popularity.max()) ** -self.config.popularity_discount
+        self.weights_ = _solve(gram, self.config.l2)
+        self.weights_ *= raised.astype(np.float32)
         return self
 
     def _keep(self, data: Interactions) -> None:
@@ -99,12 +117,11 @@ class ItemSimilarityRanker(Ranker):
     def weigh(self, ratings: Float32) -> Float32:
         """float32[n]: what each rating counts in a history."""
         low, high = self.scale_
-        part = (ratings - low) / (high - low)
-        config = self.config
-        weight = np.where(
-            part >= HIGH, config.high_weight, np.where(part >= MIDDLE, config.middle_weight, config.low_weight)
-        )
-        return weight.astype(np.float32)
+        if high == low:
+            return np.ones(len(ratings), np.float32)
+        part = ((ratings - low) / (high - low) / HIGH).astype(np.float32)
+        weights: Float32 = part ** np.float32(self.config.rating_power)
+        return weights
 
     def _rows(self, items: Int32, ratings: Float32) -> tuple[NDArray[np.intp], Int32, Float32]:
         """Which entries of a history have weights, their rows, and what they count."""

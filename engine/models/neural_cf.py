@@ -132,7 +132,7 @@ class NeuralCF(RatingModel):
             chunks = np.array_split(rng.permutation(len(data)), -(-len(data) // ROWS_AT_ONCE))
             for done, rows in enumerate(chunks):
                 if done:
-                    yield f"Teaching the networks, {done} of {len(chunks)} pieces of this epoch"
+                    yield f"Teaching the networks, piece {done + 1} of {len(chunks)}"
                 error += self._step(networks, taught, rows, moments)
             self._finish(networks, moments, users, movies)
             yield error / len(data)
@@ -145,13 +145,13 @@ class NeuralCF(RatingModel):
         tables = []
         for number in range(parts):
             if parts > 1:
-                yield f"Learning embeddings, {number + 1} of {parts + 1}"
+                yield f"Learning embeddings {number + 1} of {parts + 1}"
             rest = data.subset(part != number) if parts > 1 else data
             learned = self._embed(rest, reference)
             reference = reference or learned
             tables.append((learned.users(rest), learned.movies()))
         if parts > 1:
-            yield f"Learning embeddings, {parts + 1} of {parts + 1}"
+            yield f"Learning embeddings {parts + 1} of {parts + 1}"
         self.embeddings_ = self._embed(data, reference)
         return _Taught(data, part, tables, self.embeddings_.pairs_)
 

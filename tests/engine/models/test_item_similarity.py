@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -9,20 +11,23 @@ from engine.dataset.interactions import Interactions
 from engine.models.item_similarity import ItemSimilarityConfig, ItemSimilarityRanker
 
 
-def by_definition(data: Interactions, l2: float) -> np.ndarray:
+def by_definition(data: Interactions, l2: float, discount: float) -> np.ndarray:
     """EASE in float64 from its closed form, with every movie kept."""
-    part = (data.ratings - 0.5) / 4.5
     matrix = np.zeros((data.n_users, data.n_movies))
-    matrix[data.users, data.items] = np.where(part >= 0.75, 1, np.where(part >= 0.5, 0.6, 0.1))
-    inverse = np.linalg.inv(matrix.T @ matrix + l2 * np.eye(data.n_movies))
+    matrix[data.users, data.items] = ((data.ratings - 0.5) / 4.5 / 0.75) ** 2
+    gram = matrix.T @ matrix
+    inverse = np.linalg.inv(gram + l2 * np.eye(data.n_movies))
     weights = inverse / -np.diag(inverse)
     weights[np.diag_indices_from(weights)] = 0
-    return matrix @ weights
+    popularity = np.diag(gram) + 1
+    return matrix @ weights * (popularity.max() / popularity) ** discount
 
 
-def test_scores_are_those_of_the_closed_form(small: Interactions) -> None:
-    ranker = ItemSimilarityRanker(ItemSimilarityConfig(l2=20, min_ratings=1)).fit(small)
-    expected = by_definition(small, 20)
+@pytest.mark.parametrize("discount", [0.0, 0.3])
+def test_scores_are_those_of_the_closed_form(small: Interactions, discount: float) -> None:
+    config = ItemSimilarityConfig(l2=20, min_ratings=1, popularity_discount=discount)
+    ranker = ItemSimilarityRanker(config).fit(small)
+    expected = by_definition(small, 20, discount)
     ours = np.array([ranker.score_user(user) for user in range(small.n_users)])
     np.testing.assert_allclose(ours, expected, atol=1e-4)
 
@@ -95,3 +100,10 @@ def test_recommends_distinct_unseen_movies(small: Interactions) -> None:
 def test_equal_data_gives_equal_arrays(small: Interactions) -> None:
     first, second = (ItemSimilarityRanker().fit(small).arrays() for _ in range(2))
     assert all(np.array_equal(first[name], second[name]) for name in first)
+
+
+def test_ratings_that_are_all_alike_count_alike(small: Interactions) -> None:
+    alike = replace(small, ratings=np.ones(len(small), np.float32), scale=(1.0, 1.0))
+    ranker = ItemSimilarityRanker().fit(alike)
+    assert np.isfinite(ranker.score_user(0)).all()
+    assert ranker.score_user(0).any()
