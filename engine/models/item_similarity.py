@@ -62,9 +62,9 @@ class ItemSimilarityRanker(Ranker):
 
     A rating counts ``(part / 0.75) ** rating_power``, part being its place on the scale from 0 to 1. With G the
     weighted co-occurrence of movies and P the inverse of G + l2 I, the weights are ``B[j, i] = -P[j, i] / P[i, i]``, 0
-    on the diagonal (Steck, "Embarrassingly shallow autoencoders for sparse data", WWW 2019). A user's scores are ``x B``
-    with x the user's weighted history, so each past rating's share in a score is exact. Column i of B is then divided
-    by ``((n_i + 1) / (max n + 1)) ** popularity_discount``, n being the diagonal of G.
+    on the diagonal (Steck, "Embarrassingly shallow autoencoders for sparse data", WWW 2019). A user's scores are
+    ``x B`` with x the user's weighted history, so each past rating's share in a score is exact. Column i of B is then
+    divided by ``((n_i + 1) / (max n + 1)) ** popularity_discount``, n being the diagonal of G.
 
     Attributes:
         movies_: int32[m], the catalogue index of each movie that has weights.
