@@ -6,7 +6,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from hypothesis import settings
+
 from engine.dataset.interactions import Interactions
+
+# No example has a time to keep: how long one takes says more of the machine than of the code.
+settings.register_profile("marquee", deadline=None)
+settings.load_profile("marquee")
 
 GENRES = ("Drama", "Comedy", "War", "Sci-Fi")
 
