@@ -23,8 +23,9 @@ from benchmarks.data import trainset
 from engine.dataset.interactions import Float32, Int32, Interactions
 from engine.models.base import RatingModel
 from engine.models.catalog import MODELS, configure, entry
-from engine.models.item_similarity import ItemSimilarityRanker
+from engine.models.item_similarity import ItemSimilarityConfig, ItemSimilarityRanker
 from engine.models.matrix_factorization import MatrixFactorizationConfig
+from engine.penalty import choose_penalty
 
 
 class Model(ABC):
@@ -70,10 +71,11 @@ class MarqueeRater(Rater):
 
 
 class MarqueeLists(Model):
-    """What orders Marquee's lists."""
+    """What orders Marquee's lists, its penalty chosen on a part of the training ratings as a training does."""
 
     def fit(self) -> None:
-        self.ranker = ItemSimilarityRanker().fit(self.train)
+        chosen = choose_penalty(self.train, ItemSimilarityConfig(), lambda: None)
+        self.ranker = ItemSimilarityRanker(chosen).fit(self.train)
 
     def score(self, user: int) -> Float32:
         return self.ranker.score_user(user)
