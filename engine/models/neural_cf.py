@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Hashable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Annotated, Self
+from typing import Annotated, Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -157,9 +158,10 @@ class NeuralCF(RatingModel):
 
     def _embed(self, data: Interactions, reference: Embeddings | None) -> Embeddings:
         config = self.config
-        learned = Embeddings.learn(data, config.factors, config.iterations, config.seed)
-        if reference is not None:
-            learned.factorization_.align(reference.factorization_)
+        with _one_thread():
+            learned = Embeddings.learn(data, config.factors, config.iterations, config.seed)
+            if reference is not None:
+                learned.factorization_.align(reference.factorization_)
         return learned
 
     def _network(self, number: int, rows: int) -> MLPRegressor:
@@ -179,7 +181,7 @@ class NeuralCF(RatingModel):
         inputs, left = taught.rows(rows)
         inputs = (inputs - moments[0]) / moments[1]
         corrections = np.zeros(len(rows))
-        with threadpool_limits(1, user_api="blas"):  # sums in one order, whatever the machine, and no fight for cores
+        with _one_thread():
             for network in networks:
                 network.partial_fit(inputs, left)
                 corrections += network.predict(inputs)
@@ -291,6 +293,12 @@ class NeuralCF(RatingModel):
         chosen = model.config
         model.embeddings_ = Embeddings.from_arrays(chosen.factors, chosen.iterations, chosen.seed, arrays)
         return model
+
+
+def _one_thread() -> AbstractContextManager[Any]:
+    """Sums in one order, whatever the machine, and no fight for processors over matrices as small as these."""
+    limit: AbstractContextManager[Any] = threadpool_limits(1, user_api="blas")
+    return limit
 
 
 @dataclass(frozen=True)
