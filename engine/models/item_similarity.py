@@ -13,6 +13,7 @@ from pydantic import Field
 
 from engine.dataset.interactions import Float32, Int32, Interactions
 from engine.models.base import Arrays, ModelConfig, Ranker
+from engine.models.likeness import add_likeness
 
 HIGH = 0.75  # a rating so far up the scale counts 1
 
@@ -43,6 +44,16 @@ class ItemSimilarityConfig(ModelConfig):
         title="Popularity discount",
         description="Raises the scores of less rated movies, by so high a power of the ratio to the most rated one.",
     )
+    genre_weight: float = Field(
+        0.5,
+        ge=0,
+        le=100,
+        title="Weight of genres",
+        description="How much shared genres count, as a part of L2.",
+    )
+    year_weight: float = Field(
+        0.2, ge=0, le=100, title="Weight of years", description="How much a near year counts, as a part of L2."
+    )
 
 
 def _add_rows(weights: Float32, rows: Int32, scale: Float32) -> Float32:
@@ -61,10 +72,13 @@ class ItemSimilarityRanker(Ranker):
     """EASE on ratings weighted by how high they are, with a discount for popular movies.
 
     A rating counts ``(part / 0.75) ** rating_power``, part being its place on the scale from 0 to 1. With G the
-    weighted co-occurrence of movies and P the inverse of G + l2 I, the weights are ``B[j, i] = -P[j, i] / P[i, i]``, 0
-    on the diagonal (Steck, "Embarrassingly shallow autoencoders for sparse data", WWW 2019). A user's scores are
-    ``x B`` with x the user's weighted history, so each past rating's share in a score is exact. Column i of B is then
-    divided by ``((n_i + 1) / (max n + 1)) ** popularity_discount``, n being the diagonal of G.
+    weighted co-occurrence of movies and P the inverse of G + l2 (I + L), the weights are
+    ``B[j, i] = -P[j, i] / P[i, i]``, 0 on the diagonal (Steck, "Embarrassingly shallow autoencoders for sparse data",
+    WWW 2019). L is the likeness of the movies' genres and years, which counts as if l2 more users had rated by them
+    (Jeunen, Van Balen and Goethals, "Closed-form models for collaborative filtering with side-information", RecSys
+    2020). A user's scores are ``x B`` with x the user's weighted history, so each past rating's share in a score is
+    exact. Column i of B is then divided by ``((n_i + 1) / (max n + 1)) ** popularity_discount``, n being the diagonal
+    of G.
 
     Attributes:
         movies_: int32[m], the catalogue index of each movie that has weights.
@@ -94,14 +108,17 @@ class ItemSimilarityRanker(Ranker):
             np.float32,
         )
         self.bind(data)
+        self.table_ = data.movies
         gram: Float32 = (history.T @ history).toarray()
         return gram
 
     def solve(self, gram: Float32) -> Self:
-        """The weights for the config's penalty and discount; G is used up."""
+        """The weights for the config's penalty, likeness and discount; G is used up."""
+        config = self.config
         popularity = np.diag(gram) + 1
-        raised = (popularity / popularity.max()) ** -self.config.popularity_discount
-        self.weights_ = _solve(gram, self.config.l2)
+        raised = (popularity / popularity.max()) ** -config.popularity_discount
+        add_likeness(gram, self.table_, self.movies_, config.l2 * config.genre_weight, config.l2 * config.year_weight)
+        self.weights_ = _solve(gram, config.l2)
         self.weights_ *= raised.astype(np.float32)
         return self
 
