@@ -48,9 +48,11 @@ class VersionBundle:
             return {key.partition("/")[2]: array for key, array in arrays.items() if key.startswith(f"{name}/")}
 
         calibration = part("calibration")
+        # Versions stored before ratings were weighed by a power name weights that are gone.
+        ranker = {name: value for name, value in config["ranker"].items() if name in ItemSimilarityConfig.model_fields}
         return cls(
             MODELS[kind].model.from_arrays(configure(kind, config["model"]), part("rating")),
-            ItemSimilarityRanker.from_arrays(ItemSimilarityConfig.model_validate(config["ranker"]), part("ranker")),
+            ItemSimilarityRanker.from_arrays(ItemSimilarityConfig.model_validate(ranker), part("ranker")),
             np.asarray(part("popularity")["scores"], np.float32),
             Calibration.from_arrays(calibration) if calibration else None,
         )

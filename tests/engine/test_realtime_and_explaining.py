@@ -26,14 +26,6 @@ def learner(bundle: VersionBundle, small: Interactions) -> RealtimeLearner:
     return RealtimeLearner(bundle, small)
 
 
-def test_a_bundle_survives_its_arrays(bundle: VersionBundle, small: Interactions) -> None:
-    again = VersionBundle.from_arrays("svd", bundle.config(), bundle.arrays())
-    predicted = bundle.rating.predict_indices(small.users, small.items)
-    assert np.array_equal(again.rating.predict_indices(small.users, small.items), predicted)
-    assert again.config() == bundle.config()
-    assert again.arrays().keys() == bundle.arrays().keys()
-
-
 def test_a_learned_user_starts_from_what_the_version_learned(learner: RealtimeLearner, small: Interactions) -> None:
     state = learner.state(4)
     rows = small.by_user.of(4)
