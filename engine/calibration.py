@@ -19,7 +19,7 @@ MOVIE_EDGES = (5, 50)
 FEWEST = 50
 """Held-out ratings below which no interval is promised."""
 FEWEST_IN_GROUP = 100
-"""Held-out ratings below which a group takes its parent's width."""
+"""Held-out ratings below which a group is calibrated together with others."""
 
 
 @dataclass(frozen=True)
@@ -30,6 +30,7 @@ class Calibration:
     inference for regression") with groups (Mondrian conformal prediction, Vovk, Gammerman and Shafer 2005): of the n
     absolute errors of a group on ratings the model has not seen, the ceil((n + 1) level)-th smallest covers a new error
     with a chance of at least ``level``, whatever the model. Where that place is beyond n, only the whole scale is sure.
+    Groups of few errors keep the promise together: their errors count in parts of what is expected of each group.
 
     Attributes:
         widths: float64[3, 3], by user group and movie group, in rating units.
@@ -64,18 +65,8 @@ class Calibration:
         errors = np.abs(actual.astype(np.float64) - predicted)
         if len(errors) < FEWEST:
             return None
-        users, movies = np.digitize(user_counts, USER_EDGES), np.digitize(movie_counts, MOVIE_EDGES)
-        widest = scale[1] - scale[0]
-        everyone = _quantile(errors, level, widest)
-        widths = np.empty((len(USER_EDGES) + 1, len(MOVIE_EDGES) + 1))
-        for user in range(widths.shape[0]):
-            of_user = errors[users == user]
-            parent = _quantile(of_user, level, widest) if len(of_user) >= FEWEST_IN_GROUP else everyone
-            for movie in range(widths.shape[1]):
-                group = errors[(users == user) & (movies == movie)]
-                enough = len(group) >= FEWEST_IN_GROUP
-                widths[user, movie] = _quantile(group, level, widest) if enough else parent
-        return cls(widths, scale, level)
+        groups = np.digitize(user_counts, USER_EDGES), np.digitize(movie_counts, MOVIE_EDGES)
+        return cls(_widths(errors, *groups, level, scale[1] - scale[0]), scale, level)
 
     def interval(
         self, predicted: Float32, user_counts: NDArray[Any], movie_counts: NDArray[Any]
@@ -95,6 +86,35 @@ class Calibration:
         """The calibration that ``arrays()`` was taken from."""
         low, high, level = arrays["constants"].tolist()
         return cls(arrays["widths"], (low, high), level)
+
+
+def _widths(
+    errors: NDArray[np.float64], users: NDArray[Any], movies: NDArray[Any], level: float, widest: float
+) -> NDArray[np.float64]:
+    """float64[3, 3]: the quantile of each group's errors.
+
+    Groups of too few errors share one factor among those of their users: it is the quantile of their errors, each over
+    its group's expected width. A group is expected to differ from all by as much as its users and its movies do. None
+    is narrower than that of all its users, since too few errors show that it may be.
+    """
+    everyone = _quantile(errors, level, widest)
+
+    def expected(chosen: NDArray[np.bool_]) -> float:
+        return _quantile(errors[chosen], level, widest) if chosen.sum() >= FEWEST_IN_GROUP else everyone
+
+    of_user = np.array([expected(users == user) for user in range(len(USER_EDGES) + 1)])
+    of_movie = np.array([expected(movies == movie) for movie in range(len(MOVIE_EDGES) + 1)])
+    widths = np.clip(of_user[:, None] + of_movie - everyone, everyone / 4, widest)
+    relative = errors / np.maximum(widths[users, movies], 1e-9)
+    for user in range(len(of_user)):
+        counts = np.bincount(movies[users == user], minlength=len(of_movie))
+        few = counts < FEWEST_IN_GROUP
+        pools = (users == user) & few[movies], users == user, np.ones(len(errors), bool)
+        pool = next((one for one in pools if one.sum() >= FEWEST_IN_GROUP), pools[-1])
+        widths[user, few] = np.maximum(widths[user, few] * _quantile(relative[pool], level, np.inf), of_user[user])
+        for movie in np.flatnonzero(~few):
+            widths[user, movie] = _quantile(errors[(users == user) & (movies == movie)], level, widest)
+    return np.asarray(np.minimum(widths, widest), np.float64)
 
 
 def _quantile(errors: NDArray[np.float64], level: float, widest: float) -> float:

@@ -46,7 +46,31 @@ def test_wider_where_less_is_known() -> None:
     assert calibration.widths[0, 0] > calibration.widths[2, 2]
 
 
-def test_small_groups_take_their_parents_width() -> None:
+def test_small_groups_cover_together_and_differ_by_what_their_movies_do() -> None:
+    """60 errors of new users' rare movies and 60 of their popular ones: too few each, enough together."""
+    rng = np.random.default_rng(4)
+    users = np.where(np.arange(6000) < 120, 5, 300)
+    movies = np.where(np.arange(6000) % 2, 2, 100)
+    spread = 0.4 + 0.4 * (users < 20) + 0.3 * (movies < 5)
+
+    def errors(n: int) -> Any:
+        return np.abs(rng.normal(0, 1, (n, 6000)) * spread)
+
+    covered, widths = [], []
+    for drawn in errors(200):
+        fitted = Calibration.fit(np.zeros(6000, np.float32), drawn.astype(np.float32), users, movies, (0.0, 100.0))
+        assert fitted is not None
+        assert fitted.widths[0, 0] >= fitted.widths[0, 2] > fitted.widths[2, 2]
+        widths.append(fitted.widths)
+        new = errors(1)[0][:120]
+        covered.append((new[1::2] <= fitted.widths[0, 0], new[::2] <= fitted.widths[0, 2]))
+    rare, popular = np.mean(covered, axis=(0, 2))
+    assert np.mean(widths, axis=0)[0, 0] > 1.05 * np.mean(widths, axis=0)[0, 2]
+    assert 0.87 <= rare <= 0.94
+    assert 0.89 <= popular <= 0.97
+
+
+def test_groups_without_errors_of_their_own_take_their_users_width() -> None:
     predicted, actual, users, _ = draw(3000, 2)
     movies = np.where(np.arange(3000) < 10, 2, 100)
     calibration = Calibration.fit(predicted, actual, users, movies, (0.5, 5.0))
