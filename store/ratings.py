@@ -91,7 +91,10 @@ class RatingStore:
         return self._add_ids(users, external_ids, lambda _: {})[0]
 
     def add_movies(self, rows: Sequence[MovieRow]) -> Keys:
-        """The keys of these movies; new ones are added, known ones take title, year and genres from here."""
+        """The keys of these movies; new ones are added, known ones take title, year and genres from here.
+
+        A year of None and no genres say nothing: a file without these columns leaves them as they are known.
+        """
         by_id = {row.external_id: row for row in rows}
 
         def columns(external_id: str) -> dict[str, Any]:
@@ -295,7 +298,7 @@ def _run(connection: Connection, statement: str, flat: list[Any]) -> int:
 
 
 def _describe(connection: Connection, rows: Sequence[tuple[int, MovieRow]], fresh: frozenset[str]) -> None:
-    """Set genres, and, of movies that were there before, title and year."""
+    """Set genres, and, of movies that were there before, title and year; what a row does not say stays as it was."""
     revisions.advance_catalogue(connection)
     names = sorted({name for _, row in rows for name in row.genres})
     if names:
@@ -303,8 +306,10 @@ def _describe(connection: Connection, rows: Sequence[tuple[int, MovieRow]], fres
     ids = {name: key for key, name in connection.execute(select(genres.c.id, genres.c.name))}
     known = [(row.title, row.year, key) for key, row in rows if row.external_id not in fresh]
     if known:
-        connection.exec_driver_sql("UPDATE movies SET title = ?, year = ? WHERE id = ?", known)
-        connection.exec_driver_sql("DELETE FROM movie_genres WHERE movie_id = ?", [(key,) for *_, key in known])
+        connection.exec_driver_sql("UPDATE movies SET title = ?, year = coalesce(?, year) WHERE id = ?", known)
+    replaced = [(key,) for key, row in rows if row.genres and row.external_id not in fresh]
+    if replaced:
+        connection.exec_driver_sql("DELETE FROM movie_genres WHERE movie_id = ?", replaced)
     pairs = [(key, ids[name]) for key, row in rows for name in dict.fromkeys(row.genres)]
     if pairs:
         connection.exec_driver_sql("INSERT OR IGNORE INTO movie_genres (movie_id, genre_id) VALUES (?, ?)", pairs)

@@ -144,13 +144,22 @@ def test_ids_keep_their_keys(ratings: RatingStore) -> None:
 
 
 def test_movies_take_what_the_newest_import_says(ratings: RatingStore) -> None:
-    rows = [MovieRow("m1", "Another title", None, ("War", "Comedy")), MovieRow("new", "New", 2020, ())]
+    rows = [MovieRow("m1", "Another title", 1950, ("War", "Comedy")), MovieRow("new", "New", 2020, ())]
     keys = ratings.add_movies(rows)
     assert (keys.keys.tolist(), keys.added) == ([1, 30], 1)
     movies = ratings.movies()
-    assert movies[1] == MovieRow("m1", "Another title", None, ("Comedy", "War"))
+    assert movies[1] == MovieRow("m1", "Another title", 1950, ("Comedy", "War"))
     assert movies[30] == rows[1]
     assert movies[2].genres == ("Drama",)
+
+
+def test_what_an_import_does_not_say_of_a_movie_stays_known(ratings: RatingStore) -> None:
+    """A file of titles alone must not cost the catalogue its years and genres."""
+    before = ratings.movies()[1]
+    ratings.add_movies([MovieRow("m1", "Another title", None, ())])
+    assert ratings.movies()[1] == MovieRow("m1", "Another title", before.year, before.genres)
+    assert before.year is not None
+    assert before.genres
 
 
 def test_the_catalogue_counts_what_is_done_to_movies(ratings: RatingStore) -> None:
