@@ -7,6 +7,8 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]  # it carries no types
+
 from engine.errors import MarqueeError
 from engine.services import Services, use
 from engine.services.library import LibraryService
@@ -35,6 +37,8 @@ class Runtime:
 
     def start(self) -> None:
         """Serve the active version and begin background work; on an empty store, import the demo if it is wanted."""
+        # Requests solve small systems, for which more threads of linear algebra only wait for each other.
+        threadpool_limits(1, user_api="blas")
         self.services.library.start()
         self.services.serving.load_active()
         self.services.training.start()

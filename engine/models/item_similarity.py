@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any, Self
 
 import numba as nb
@@ -10,6 +11,7 @@ import scipy.linalg
 import scipy.sparse as sp
 from numpy.typing import NDArray
 from pydantic import Field
+from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]  # it carries no types
 
 from engine.dataset.interactions import Float32, Int32, Interactions
 from engine.models.base import Arrays, ModelConfig, Ranker
@@ -194,9 +196,10 @@ def _solve(gram: NDArray[Any], l2: float) -> Float32:
     """
     matrix = np.ascontiguousarray(gram, np.float32)
     matrix[np.diag_indices_from(matrix)] += np.float32(l2)
-    factor, info = scipy.linalg.lapack.spotrf(matrix.T, lower=1, overwrite_a=1)
-    if info == 0:
-        inverse, info = scipy.linalg.lapack.spotri(factor, lower=1, overwrite_c=1)
+    with threadpool_limits(os.cpu_count(), user_api="blas"):  # a server has one thread otherwise
+        factor, info = scipy.linalg.lapack.spotrf(matrix.T, lower=1, overwrite_a=1)
+        if info == 0:
+            inverse, info = scipy.linalg.lapack.spotri(factor, lower=1, overwrite_c=1)
     if info != 0:
         raise np.linalg.LinAlgError(
             f"The co-occurrence matrix is not positive definite (LAPACK info {info}); raise l2."
