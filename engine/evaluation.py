@@ -88,7 +88,7 @@ class EvaluationReport:
 
 
 @dataclass(frozen=True)
-class _Lists:
+class Lists:
     """The lists of the users who have a relevant test movie."""
 
     users: NDArray[np.int64]
@@ -97,6 +97,7 @@ class _Lists:
     relevant: NDArray[np.int64]
 
     def per_user(self) -> Columns:
+        """float64[n] by name of a list metric, in the order of ``users``."""
         return {
             "precision_at_k": metrics.precision(self.hits),
             "recall_at_k": metrics.recall(self.hits, self.relevant),
@@ -175,7 +176,7 @@ class EvaluationService:
             InvalidInput: the test part is empty, or k is not positive.
         """
         _check(test, k)
-        lists = _lists(score_user or score_by(model, train), train, test, k)
+        lists = draw_lists(score_user or score_by(model, train), train, test, k)
         predicted = model.predict_indices(test.users, test.items)
         judged = JudgedRatings(train, test, predicted, _per_rating(predicted, train, test, calibration), seed)
         per_user = lists.per_user()
@@ -210,10 +211,10 @@ def _check(test: Interactions, k: int) -> None:
         raise InvalidInput("There is nothing to evaluate on: the test part is empty.", field="test")
 
 
-def _some_lists(model: RatingModel, train: Interactions, test: Interactions, k: int) -> _Lists:
+def _some_lists(model: RatingModel, train: Interactions, test: Interactions, k: int) -> Lists:
     """The lists of predicted ratings, at least one of them."""
     _check(test, k)
-    lists = _lists(score_by(model, train), train, test, k)
+    lists = draw_lists(score_by(model, train), train, test, k)
     if not len(lists.users):
         raise InvalidInput(
             f"There are no lists to judge: no test rating is {metrics.relevant_from(test.scale):g} or higher.",
@@ -222,7 +223,8 @@ def _some_lists(model: RatingModel, train: Interactions, test: Interactions, k: 
     return lists
 
 
-def _lists(score_user: ScoreUser, train: Interactions, test: Interactions, k: int) -> _Lists:
+def draw_lists(score_user: ScoreUser, train: Interactions, test: Interactions, k: int) -> Lists:
+    """The lists of k, out of the whole catalogue without the train part, of users with a relevant test rating."""
     liked = test.ratings >= metrics.relevant_from(test.scale)
     relevant = np.bincount(test.users[liked], minlength=test.n_users)
     users = np.flatnonzero(relevant)
@@ -236,7 +238,7 @@ def _lists(score_user: ScoreUser, train: Interactions, test: Interactions, k: in
         movies[row, : len(listed)] = listed
         hits[row, : len(listed)] = wanted[listed]
         wanted[test.items[rows]] = False
-    return _Lists(users, movies, hits, relevant[users])
+    return Lists(users, movies, hits, relevant[users])
 
 
 def _per_rating(
@@ -274,7 +276,7 @@ def _sum_errors(judged: JudgedRatings) -> UserErrors:
     return UserErrors(users, test.user_counts[users], sums)
 
 
-def _protocol(train: Interactions, test: Interactions, lists: _Lists, seed: int) -> dict[str, Any]:
+def _protocol(train: Interactions, test: Interactions, lists: Lists, seed: int) -> dict[str, Any]:
     return {
         "k": lists.movies.shape[1],
         "relevant_from": metrics.relevant_from(test.scale),

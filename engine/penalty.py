@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 
 from engine import metrics
 from engine.dataset.interactions import Interactions
+from engine.evaluation import draw_lists
 from engine.models.item_similarity import ItemSimilarityConfig, ItemSimilarityRanker
-from engine.ranking import top
 
 LIST_LENGTH = 10
 MOST_USERS = 2000  # whose held-out ratings judge
@@ -37,8 +37,7 @@ def choose_penalty(
     """
     held_out = _draw(data, seed)
     train, test = data.subset(~held_out), data.subset(held_out)
-    liked = test.subset(test.ratings >= metrics.relevant_from(data.scale))
-    judges = np.flatnonzero(liked.user_counts)
+    judges = np.unique(test.users[test.ratings >= metrics.relevant_from(data.scale)])
     if len(judges) < FEWEST_LISTS:
         return config
     ranker = ItemSimilarityRanker(config.model_copy(update={"max_movies": min(config.max_movies, MOST_MOVIES)}))
@@ -48,7 +47,8 @@ def choose_penalty(
         check()
         ranker.config = ranker.config.model_copy(update={"l2": l2})
         ranker.solve(gram.copy())
-        return _ndcg(ranker, train, liked, judges)
+        lists = draw_lists(ranker.score_user, train, test, LIST_LENGTH)
+        return float(metrics.ndcg(lists.hits, lists.relevant).mean())
 
     return config.model_copy(update={"l2": _climb(quality, config.l2)})
 
@@ -58,16 +58,6 @@ def _draw(data: Interactions, seed: int) -> NDArray[np.bool_]:
     rng = np.random.default_rng(seed)
     users = rng.permutation(np.flatnonzero(data.user_counts))[:MOST_USERS]
     return np.isin(data.users, users) & (rng.random(len(data)) < HELD_OUT)
-
-
-def _ndcg(ranker: ItemSimilarityRanker, train: Interactions, liked: Interactions, judges: NDArray[np.int64]) -> float:
-    hits = np.zeros((len(judges), LIST_LENGTH), bool)
-    for row, user in enumerate(judges.tolist()):
-        rows = train.by_user.of(user)
-        items = train.items[rows]
-        listed = top(ranker.score_history(items, train.ratings[rows]), LIST_LENGTH, drop=items)
-        hits[row, : len(listed)] = np.isin(listed, liked.items[liked.by_user.of(user)])
-    return float(metrics.ndcg(hits, liked.user_counts[judges]).mean())
 
 
 def _climb(quality: Callable[[float], float], start: float) -> float:

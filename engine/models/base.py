@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Generator, Hashable, Iterable
-from typing import Any, ClassVar, Self
+from collections.abc import Callable, Generator, Hashable, Iterable, Mapping
+from typing import Annotated, Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from engine.dataset.interactions import Float32, IdIndex, Int32, Interactions, Rows
 from engine.types import EpochReport
@@ -16,6 +16,20 @@ from engine.types import EpochReport
 Vector = NDArray[Any]
 Arrays = dict[str, NDArray[Any]]
 OnEpoch = Callable[[EpochReport], None]
+
+Patience = Annotated[
+    int,
+    Field(
+        ge=0,
+        le=1000,
+        title="Patience",
+        description="Stop after so many epochs without a better validation RMSE; 0 never stops early.",
+    ),
+]
+Seed = Annotated[
+    int,
+    Field(ge=0, le=2**32 - 1, title="Seed", description="Start of the random numbers; equal seeds give equal models."),
+]
 
 
 class ModelConfig(BaseModel):
@@ -154,6 +168,16 @@ class Ranker(ABC):
     def recommend(self, user_id: Hashable, n: int = 10) -> list[Any]:
         """At most n distinct raw movie ids that the user has not rated, best first."""
         return recommend(self, user_id, n)
+
+
+def join_arrays(parts: Mapping[str, Mapping[str, NDArray[Any]]]) -> Arrays:
+    """The arrays of all parts, each under the name of its part, such as ``rating/user_bias``."""
+    return {f"{part}/{name}": array for part, arrays in parts.items() for name, array in arrays.items()}
+
+
+def part_of(arrays: Mapping[str, NDArray[Any]], part: str) -> Arrays:
+    """The arrays of one part, under their own names; empty where there is no such part."""
+    return {key.partition("/")[2]: array for key, array in arrays.items() if key.startswith(f"{part}/")}
 
 
 def recommend(model: RatingModel | Ranker, user_id: Hashable, n: int) -> list[Any]:

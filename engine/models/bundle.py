@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from engine.calibration import Calibration
 from engine.dataset.interactions import Float32
-from engine.models.base import Arrays, RatingModel
+from engine.models.base import Arrays, RatingModel, join_arrays, part_of
 from engine.models.catalog import MODELS, configure
 from engine.models.item_similarity import ItemSimilarityConfig, ItemSimilarityRanker
 
@@ -38,21 +38,17 @@ class VersionBundle:
         }
         if self.calibration is not None:
             parts["calibration"] = self.calibration.arrays()
-        return {f"{part}/{name}": array for part, arrays in parts.items() for name, array in arrays.items()}
+        return join_arrays(parts)
 
     @classmethod
     def from_arrays(cls, kind: str, config: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> Self:
         """The bundle that ``config()`` and ``arrays()`` were taken from."""
-
-        def part(name: str) -> Arrays:
-            return {key.partition("/")[2]: array for key, array in arrays.items() if key.startswith(f"{name}/")}
-
-        calibration = part("calibration")
+        calibration = part_of(arrays, "calibration")
         # Versions stored before ratings were weighed by a power name weights that are gone.
         ranker = {name: value for name, value in config["ranker"].items() if name in ItemSimilarityConfig.model_fields}
         return cls(
-            MODELS[kind].model.from_arrays(configure(kind, config["model"]), part("rating")),
-            ItemSimilarityRanker.from_arrays(ItemSimilarityConfig.model_validate(ranker), part("ranker")),
-            np.asarray(part("popularity")["scores"], np.float32),
+            MODELS[kind].model.from_arrays(configure(kind, config["model"]), part_of(arrays, "rating")),
+            ItemSimilarityRanker.from_arrays(ItemSimilarityConfig.model_validate(ranker), part_of(arrays, "ranker")),
+            np.asarray(part_of(arrays, "popularity")["scores"], np.float32),
             Calibration.from_arrays(calibration) if calibration else None,
         )

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from engine.dataset.features import FeatureEngineer
 from engine.dataset.interactions import Float32, Int32, Interactions
+from engine.models.base import join_arrays, part_of
 from engine.models.variational_factorization import VariationalFactorization
 
 
@@ -90,21 +91,28 @@ class Embeddings:
         engineer_: FeatureEngineer.
         factorization_: VariationalFactorization.
         pairs_: PairInputs.
+        users_: Knowledge, a row for every user; after ``learn`` only.
     """
 
     engineer_: FeatureEngineer
     factorization_: VariationalFactorization
     pairs_: PairInputs
+    users_: Knowledge
 
     @classmethod
-    def learn(cls, data: Interactions, factors: int, iterations: int, seed: int) -> Self:
-        """Learn from training ratings."""
+    def learn(
+        cls, data: Interactions, factors: int, iterations: int, seed: int, reference: Embeddings | None = None
+    ) -> Self:
+        """Learn from training ratings; with a reference the factors are turned to lie like its own."""
         self = cls()
-        self.engineer_ = FeatureEngineer().fit(data)
-        features, _ = self._features_of(data)
+        self.engineer_ = engineer = FeatureEngineer().fit(data)
+        features, tastes = engineer.users(data.users, data.items, data.ratings, data.timestamps, data.n_users)
         self.factorization_ = VariationalFactorization(factors, iterations, seed).fit(
-            data, self.engineer_.user_choices(features), self.engineer_.movie_content()[:-1]
+            data, engineer.user_choices(features), engineer.movie_content()[:-1]
         )
+        if reference is not None:
+            self.factorization_.align(reference.factorization_)
+        self.users_ = self._user_rows(features, tastes, self.factorization_.users_.means)
         self._bind()
         return self
 
@@ -112,14 +120,6 @@ class Embeddings:
         genres = len(self.engineer_.vocabulary_)
         others = self.engineer_.attributes_.shape[1] - genres
         self.pairs_ = PairInputs(self.factorization_.factors, genres, others)
-
-    def _features_of(self, data: Interactions) -> tuple[Float32, Float32]:
-        return self.engineer_.users(data.users, data.items, data.ratings, data.timestamps, data.n_users)
-
-    def users(self, data: Interactions) -> Knowledge:
-        """A row for every user of the ratings these embeddings were learned from."""
-        features, tastes = self._features_of(data)
-        return self._user_rows(features, tastes, self.factorization_.users_.means)
 
     def movies(self) -> Knowledge:
         """A row for every movie, and at the end one that stands for any other."""
@@ -146,21 +146,14 @@ class Embeddings:
 
     def arrays(self) -> dict[str, NDArray[Any]]:
         """What folding a user in needs."""
-        parts: dict[str, Mapping[str, NDArray[Any]]] = {
-            "features": self.engineer_.arrays(),
-            "factorization": self.factorization_.arrays(),
-        }
-        return {f"{part}/{name}": array for part, arrays in parts.items() for name, array in arrays.items()}
+        return join_arrays({"features": self.engineer_.arrays(), "factorization": self.factorization_.arrays()})
 
     @classmethod
     def from_arrays(cls, factors: int, iterations: int, seed: int, arrays: Mapping[str, NDArray[Any]]) -> Self:
         """Embeddings that fold users in as those did that ``arrays()`` was taken from."""
-
-        def part(name: str) -> dict[str, NDArray[Any]]:
-            return {key.partition("/")[2]: array for key, array in arrays.items() if key.startswith(f"{name}/")}
-
         self = cls()
-        self.engineer_ = FeatureEngineer.from_arrays(part("features"))
-        self.factorization_ = VariationalFactorization.from_arrays(factors, iterations, seed, part("factorization"))
+        learned = part_of(arrays, "factorization")
+        self.engineer_ = FeatureEngineer.from_arrays(part_of(arrays, "features"))
+        self.factorization_ = VariationalFactorization.from_arrays(factors, iterations, seed, learned)
         self._bind()
         return self

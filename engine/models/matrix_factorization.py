@@ -12,7 +12,7 @@ from pydantic import Field
 from surprise import SVD
 
 from engine.dataset.interactions import Float32, Int32, Interactions
-from engine.models.base import Arrays, ModelConfig, RatingModel, Vector
+from engine.models.base import Arrays, ModelConfig, Patience, RatingModel, Seed, Vector
 from engine.models.prefetch import prefetch
 
 INITIAL_SPREAD = 0.1  # standard deviation of the first factors, as in Surprise
@@ -34,16 +34,8 @@ class MatrixFactorizationConfig(ModelConfig):
     regularization: float = Field(
         0.1, ge=0, le=10, title="Regularization", description="Pull of biases and factors towards zero."
     )
-    patience: int = Field(
-        5,
-        ge=0,
-        le=1000,
-        title="Patience",
-        description="Stop after so many epochs without a better validation RMSE; 0 never stops early.",
-    )
-    seed: int = Field(
-        0, ge=0, le=2**32 - 1, title="Seed", description="Start of the random numbers; equal seeds give equal models."
-    )
+    patience: Patience = 5
+    seed: Seed = 0
     precision: Literal["float32", "float64"] = Field(
         "float32", title="Precision", description="float32 is fast; float64 repeats Surprise's SVD digit by digit."
     )

@@ -14,7 +14,7 @@ from sklearn.neural_network import MLPRegressor
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]  # it carries no types
 
 from engine.dataset.interactions import Float32, Int32, Interactions
-from engine.models.base import Arrays, ModelConfig, RatingModel, Vector
+from engine.models.base import Arrays, ModelConfig, Patience, RatingModel, Seed, Vector
 from engine.models.embeddings import Embeddings, Knowledge, PairInputs
 
 ROWS_AT_ONCE = 1 << 18  # ratings whose inputs are in memory together
@@ -64,16 +64,8 @@ class NeuralCFConfig(ModelConfig):
         title="Embedding iterations",
         description="Turns of users and movies when embeddings are learned.",
     )
-    patience: int = Field(
-        4,
-        ge=0,
-        le=1000,
-        title="Patience",
-        description="Stop after so many epochs without a better validation RMSE; 0 never stops early.",
-    )
-    seed: int = Field(
-        0, ge=0, le=2**32 - 1, title="Seed", description="Start of the random numbers; equal seeds give equal models."
-    )
+    patience: Patience = 4
+    seed: Seed = 0
 
 
 @dataclass(frozen=True)
@@ -124,7 +116,7 @@ class NeuralCF(RatingModel):
         """Learn: yields what is done before the first epoch in words, then the mean squared error of each epoch."""
         self.scale_ = data.scale
         taught = yield from self._teach(data)
-        users, movies = self.embeddings_.users(data), self.embeddings_.movies()
+        users, movies = self.embeddings_.users_, self.embeddings_.movies()
         networks = [self._network(n, len(data)) for n in range(self.config.networks)]
         rng = np.random.default_rng(self.config.seed)
         moments = taught.moments()
@@ -150,7 +142,7 @@ class NeuralCF(RatingModel):
             rest = data.subset(part != number) if parts > 1 else data
             learned = self._embed(rest, reference)
             reference = reference or learned
-            tables.append((learned.users(rest), learned.movies()))
+            tables.append((learned.users_, learned.movies()))
         if parts > 1:
             yield f"Learning embeddings {parts + 1} of {parts + 1}"
         self.embeddings_ = self._embed(data, reference)
@@ -159,10 +151,7 @@ class NeuralCF(RatingModel):
     def _embed(self, data: Interactions, reference: Embeddings | None) -> Embeddings:
         config = self.config
         with _one_thread():
-            learned = Embeddings.learn(data, config.factors, config.iterations, config.seed)
-            if reference is not None:
-                learned.factorization_.align(reference.factorization_)
-        return learned
+            return Embeddings.learn(data, config.factors, config.iterations, config.seed, reference)
 
     def _network(self, number: int, rows: int) -> MLPRegressor:
         config = self.config
@@ -255,9 +244,8 @@ class NeuralCF(RatingModel):
 
     def get_movie_embedding(self, movie_id: Hashable) -> Float32:
         """float32[factors]: the movie's factors; those of a movie of which nothing is known for an unknown one."""
-        return self._factors(
-            self.movie_vectors_[self.movie_ids_.index(movie_id)]
-        )  # the last row is the unknown movie's
+        movie = self.movie_ids_.index(movie_id)  # -1 where it is unknown, and so is the movie of the last row
+        return self._factors(self.movie_vectors_[movie])
 
     def _factors(self, vector: Float32) -> Float32:
         first = self.config.networks * self.config.hidden[0] + 1

@@ -71,7 +71,7 @@ def test_predictions_are_those_of_scikit_learn(small: Interactions, monkeypatch:
 
     monkeypatch.setattr(neural_cf._Taught, "moments", remember)
     model = NeuralCF(SHORT).fit(small)
-    users, movies = model.embeddings_.users(small), model.embeddings_.movies()
+    users, movies = model.embeddings_.users_, model.embeddings_.movies()
     inputs, base = model.embeddings_.pairs_.of(users, movies, small.users, small.items)
     scaled = (inputs - seen["mean"]) / seen["spread"]
     expected = np.clip(base + np.mean([network.predict(scaled) for network in networks], axis=0), *small.scale)
@@ -96,7 +96,7 @@ def test_networks_correct_the_factorisation(small: Interactions) -> None:
     data = _with_interaction(small)
     split = split_random(data, 0.2, seed=1)
     model = NeuralCF(SHORT.model_copy(update={"factors": 1, "iterations": 1, "epochs": 20})).fit(split.train)
-    users, movies = model.embeddings_.users(split.train), model.embeddings_.movies()
+    users, movies = model.embeddings_.users_, model.embeddings_.movies()
     _, base = model.embeddings_.pairs_.of(users, movies, split.test.users, split.test.items)
     alone = float(np.sqrt(np.mean((np.clip(base, *data.scale) - split.test.ratings) ** 2)))
     assert validation_rmse(model, split.test) < 0.95 * alone
