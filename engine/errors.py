@@ -11,10 +11,13 @@ The tree (a page shows ``str(error)``; ``sidecar.problems`` maps each class to o
     │   ├── UnknownMovie
     │   ├── UnknownVersion
     │   ├── UnknownRun
+    │   ├── UnknownStudy
     │   └── UnknownJob
     ├── Conflict                right in itself, not now
     │   ├── TrainingBusy
+    │   ├── TuningBusy
     │   └── VersionUnavailable  damaged, deleted or still being saved
+    ├── InvalidSettings         a file of settings that can't be used; the message says what to mend
     ├── NotReady                no ratings or no trained version yet
     ├── DiskFull                the write was refused for lack of space
     ├── TrainingDiverged        the loss became infinite or not a number
@@ -48,7 +51,16 @@ class InvalidRating(InvalidInput):
 
 
 class InvalidHyperparameter(InvalidInput):
-    """A hyperparameter that is unknown or outside its range; the message gives field, value and range."""
+    """A hyperparameter that is unknown or outside its range; the message gives field, value and range.
+
+    Attributes:
+        faults: the message of every field at fault, by its name; ``field`` is the first of them.
+    """
+
+    def __init__(self, faults: dict[str, str]) -> None:
+        field, message = next(iter(faults.items()))
+        super().__init__(message, field=field)
+        self.faults = faults
 
 
 class NotFound(MarqueeError):
@@ -71,6 +83,10 @@ class UnknownRun(NotFound):
     """No training run of this number was ever started."""
 
 
+class UnknownStudy(NotFound):
+    """No tuning study of this number was ever started."""
+
+
 class UnknownJob(NotFound):
     """No job of this number was ever started."""
 
@@ -91,8 +107,24 @@ class TrainingBusy(Conflict):
         self.run_id = run_id
 
 
+class TuningBusy(Conflict):
+    """A study is running already.
+
+    Attributes:
+        study_id: the study that has to end (or be stopped) first.
+    """
+
+    def __init__(self, study_id: int) -> None:
+        super().__init__(f"Study {study_id} is still going. Wait for it to end, or stop it, then start another.")
+        self.study_id = study_id
+
+
 class VersionUnavailable(Conflict):
     """The version exists but can't serve: damaged, deleted or still being saved."""
+
+
+class InvalidSettings(MarqueeError):
+    """A file of settings can't be read, or holds a value that is not allowed; raised before anything starts."""
 
 
 class NotReady(MarqueeError):

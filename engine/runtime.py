@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]  # it carries no types
 
 from engine.errors import MarqueeError
+from engine.models.search import check_settings
 from engine.services import Services, use
 from engine.services.library import LibraryService
 from engine.services.serving import ServingService
@@ -81,8 +82,10 @@ def build(settings: Settings, clock: Callable[[], float] = time.time) -> Runtime
     """Open the store and make the services; nothing runs before ``start``.
 
     Raises:
+        InvalidSettings: ``hyperparameters.toml`` holds what no model allows.
         store.errors.UnsafeSQLite: the SQLite found here can lose data; the message says what to install.
     """
+    check_settings()
     database = Database.open(settings.database_url, clock=clock)
     ratings, models = RatingStore(database), MLModelManager(database)
     runs, notices, jobs = RunStore(database), NoticeStore(database), JobStore(database)

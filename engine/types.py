@@ -12,6 +12,8 @@ ActivationPolicy = Literal["if_better", "always", "never"]
 ModelKind = Literal["svd", "ncf"]
 RankBy = Literal["ranker", "rating"]
 Verdict = Literal["better", "worse", "no difference shown"]
+StudyState = Literal["queued", "running", "stopped", "succeeded", "failed"]
+TrialState = Literal["running", "complete", "pruned", "failed"]
 ChartRow = dict[str, float | int | str]
 Charts = dict[str, list[ChartRow]]
 """Tables by the chart's name; the rows of one table have the same keys."""
@@ -222,6 +224,10 @@ class TrainingStatus:
 
     ``stage`` says in words what is being done now; ``metrics`` and ``before`` map a metric's name to its value and
     interval (of this run's version, and of the version that was active before it, on its own held-out part).
+    ``seed``, ``data_fingerprint``, ``packages`` and the hyperparameters are what the numbers depend on.
+    ``peak_memory_bytes`` is the most that the whole process held while it ran; None before it has ended.
+    ``repeats`` is the version that the run trains again to prove it; ``repeated`` says whether every array came out
+    equal, bit for bit.
     """
 
     run_id: int
@@ -242,6 +248,13 @@ class TrainingStatus:
     created_at: float
     started_at: float | None
     ended_at: float | None
+    actor: str = ""
+    seed: int = 0
+    data_fingerprint: str | None = None
+    peak_memory_bytes: int | None = None
+    packages: dict[str, str] = field(default_factory=dict)
+    repeats: int | None = None
+    repeated: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -249,6 +262,7 @@ class VersionSummary:
     """A model version as the registry shows it. ``state``: ready, damaged or deleted; times in Unix seconds.
 
     ``segments`` holds metrics of a part of the users (new, light, heavy) or of the movies (head, tail) by its name.
+    ``digest`` is SHA-256 over the hashes of all arrays: equal for versions that are equal bit for bit.
     """
 
     version: int
@@ -269,6 +283,110 @@ class VersionSummary:
     activated_by: str | None
     note: str
     segments: dict[str, dict[str, MetricValue]] = field(default_factory=dict)
+    tags: tuple[str, ...] = ()
+    digest: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """One version against a baseline, on the held-out ratings that are the same in both.
+
+    ``differences`` is empty where the two can't be compared; ``text`` then says why, and otherwise what was found.
+    """
+
+    version: int
+    baseline: int
+    differences: dict[str, MetricDifference]
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class ListedMovie:
+    """One place of a list. ``change``: places it rose (+) or fell (-) against the baseline's list; None: it is new."""
+
+    rank: int
+    movie: Movie
+    change: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class VersionList:
+    """What one version lists for a user, and which movies of the baseline's list it left out."""
+
+    version: int
+    items: tuple[ListedMovie, ...]
+    left: tuple[Movie, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class FoldResult:
+    """One fold of a trial: RMSE on the fold's ratings, and the epochs after which the validation part was best."""
+
+    fold: int
+    rmse: float
+    epochs: int
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class TrialReport:
+    """One set of hyperparameters that was tried; ``rmse`` is the mean over its folds, None until all are done."""
+
+    number: int
+    state: TrialState
+    hyperparameters: dict[str, Any]
+    rmse: float | None
+    folds: tuple[FoldResult, ...]
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class TuningEvidence:
+    """Whether the best trial is really better than the defaults, paired over folds and users.
+
+    Attributes:
+        best: the number of the best trial; trial 0 has the defaults.
+        difference: RMSE of the best trial and of the defaults over all folds, user by user.
+        folds_won: in how many folds the best trial was better.
+        held_out: the same for ratings that no fold held, None until the study has ended.
+        better: whether the difference is shown on the folds; only then the best trial is advised.
+        text: all that in words.
+    """
+
+    best: int
+    difference: MetricDifference
+    folds_won: int
+    held_out: MetricDifference | None
+    better: bool
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Study:
+    """A search for hyperparameters. Times in seconds; ``eta_s`` is None while it does not run.
+
+    ``importance`` maps a hyperparameter to its part of what the trials' RMSE depends on (sums to 1; empty below four
+    finished trials). ``trials_done`` counts those that were finished or pruned, of ``trials``.
+    """
+
+    study_id: int
+    state: StudyState
+    model: str
+    stage: str
+    trials: int
+    trials_done: int
+    folds: int
+    seed: int
+    budget_s: float
+    used_s: float
+    eta_s: float | None
+    history: tuple[TrialReport, ...]
+    best: TrialReport | None
+    importance: dict[str, float]
+    evidence: TuningEvidence | None
+    error: str | None
+    created_at: float
+    ended_at: float | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -68,10 +68,13 @@ OF_ERROR: Mapping[type[errors.MarqueeError], Kind] = {
     errors.UnknownMovie: Kind("unknown_movie", 404, "There is no such movie"),
     errors.UnknownVersion: Kind("unknown_version", 404, "There is no such model version"),
     errors.UnknownRun: Kind("unknown_run", 404, "There is no such training run"),
+    errors.UnknownStudy: Kind("unknown_study", 404, "There is no such tuning study"),
     errors.UnknownJob: Kind("unknown_job", 404, "There is no such job"),
     errors.Conflict: Kind("conflict", 409, "This cannot be done now"),
     errors.TrainingBusy: Kind("training_busy", 409, "A training is running already"),
+    errors.TuningBusy: Kind("tuning_busy", 409, "A tuning study is running already"),
     errors.VersionUnavailable: Kind("version_unavailable", 409, "The model version cannot serve"),
+    errors.InvalidSettings: Kind("invalid_settings", 500, "A file of settings can't be used"),
     errors.NotReady: Kind("not_ready", 503, "Marquee is not ready for this yet"),
     errors.DiskFull: Kind("disk_full", 507, "There is no space left to write"),
     errors.TrainingDiverged: Kind("training_diverged", 500, "The training diverged"),
@@ -141,7 +144,9 @@ def answer_marquee_error(_request: Request, error: Exception) -> Response:
     headers = {"Retry-After": RETRY_AFTER_SECONDS} if kind.status == HTTPStatus.SERVICE_UNAVAILABLE else None
     at_fault = clean(error.field) if isinstance(error, errors.InvalidInput) else None
     running = error.run_id if isinstance(error, errors.TrainingBusy) else None
-    return problem(kind, str(error), headers=headers, field=at_fault, run_id=running)
+    faults = error.faults if isinstance(error, errors.InvalidHyperparameter) else {}
+    found = [{"field": clean(name), "message": clean(text)} for name, text in faults.items()][:MAX_FIELD_ERRORS]
+    return problem(kind, str(error), headers=headers, field=at_fault, errors=found or None, run_id=running)
 
 
 def answer_http_error(_request: Request, error: Exception) -> Response:

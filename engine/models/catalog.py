@@ -69,9 +69,11 @@ def configure(kind: str, hyperparameters: Mapping[str, Any]) -> ModelConfig:
     try:
         return config.model_validate(dict(hyperparameters))
     except ValidationError as error:
-        first = error.errors()[0]
-        name = str(first["loc"][0]) if first["loc"] else "hyperparameters"  # the rest says which part of a list
-        raise InvalidHyperparameter(_sentence(config, name, first), field=name) from error
+        faults: dict[str, str] = {}
+        for problem in error.errors():
+            name = str(problem["loc"][0]) if problem["loc"] else "hyperparameters"  # the rest: which part of a list
+            faults.setdefault(name, _sentence(config, name, problem))
+        raise InvalidHyperparameter(faults) from error
 
 
 def _sentence(config: type[ModelConfig], name: str, problem: Mapping[str, Any]) -> str:

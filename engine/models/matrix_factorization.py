@@ -8,11 +8,11 @@ from typing import Any, Literal, Self
 import numba as nb
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field
 from surprise import SVD
 
 from engine.dataset.interactions import Float32, Int32, Interactions
 from engine.models.base import Arrays, ModelConfig, Patience, RatingModel, Seed, Vector
+from engine.models.defaults import default
 from engine.models.prefetch import prefetch
 
 INITIAL_SPREAD = 0.1  # standard deviation of the first factors, as in Surprise
@@ -22,22 +22,37 @@ AHEAD = 3  # ratings to look ahead for the rows that are needed next
 
 
 class MatrixFactorizationConfig(ModelConfig):
-    """Hyperparameters of the factorisation. The defaults were chosen by cross-validation inside training data."""
+    """Hyperparameters of the factorisation; ``hyperparameters.toml`` holds their defaults."""
 
-    factors: int = Field(
-        100, ge=1, le=1000, title="Factors", description="Length of the vector learned for each user and movie."
+    factors: int = default(
+        "svd", "factors", ge=1, le=1000, title="Factors", description="Length of the vector of each user and movie."
     )
-    epochs: int = Field(50, ge=1, le=1000, title="Epochs", description="Passes over all ratings, at most.")
-    learning_rate: float = Field(
-        0.01, gt=0, le=1, title="Learning rate", description="Step of each correction; too high diverges."
+    epochs: int = default(
+        "svd", "epochs", ge=1, le=1000, title="Epochs", description="Passes over all ratings, at most."
     )
-    regularization: float = Field(
-        0.1, ge=0, le=10, title="Regularization", description="Pull of biases and factors towards zero."
+    learning_rate: float = default(
+        "svd",
+        "learning_rate",
+        gt=0,
+        le=1,
+        title="Learning rate",
+        description="Step of each correction; too high diverges.",
     )
-    patience: Patience = 5
-    seed: Seed = 0
-    precision: Literal["float32", "float64"] = Field(
-        "float32", title="Precision", description="float32 is fast; float64 repeats Surprise's SVD digit by digit."
+    regularization: float = default(
+        "svd",
+        "regularization",
+        ge=0,
+        le=10,
+        title="Regularization",
+        description="Pull of biases and factors towards zero.",
+    )
+    patience: Patience = default("svd", "patience")
+    seed: Seed = default("svd", "seed")
+    precision: Literal["float32", "float64"] = default(
+        "svd",
+        "precision",
+        title="Precision",
+        description="float32 is fast; float64 repeats Surprise's SVD digit by digit.",
     )
 
 

@@ -15,6 +15,7 @@ from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]  # i
 
 from engine.dataset.interactions import Float32, Int32, Interactions
 from engine.models.base import Arrays, ModelConfig, Patience, RatingModel, Seed, Vector
+from engine.models.defaults import default
 from engine.models.embeddings import Embeddings, Knowledge, PairInputs
 
 ROWS_AT_ONCE = 1 << 18  # ratings whose inputs are in memory together
@@ -25,47 +26,77 @@ Size = Annotated[int, Field(ge=1, le=512)]
 
 
 class NeuralCFConfig(ModelConfig):
-    """Hyperparameters of the neural collaborative filter. Defaults by cross-validation inside training data."""
+    """Hyperparameters of the neural collaborative filter; ``hyperparameters.toml`` holds their defaults."""
 
-    factors: int = Field(
-        16, ge=1, le=128, title="Factors", description="Length of the embedding learned for each user and movie."
+    factors: int = default(
+        "ncf",
+        "factors",
+        ge=1,
+        le=128,
+        title="Factors",
+        description="Length of the embedding learned for each user and movie.",
     )
-    hidden: tuple[Size, ...] = Field(
-        (64, 32),
+    hidden: tuple[Size, ...] = default(
+        "ncf",
+        "hidden",
         min_length=1,
         max_length=3,
         title="Hidden layers",
         description="Width of each hidden layer, such as 64, 32.",
     )
-    networks: int = Field(
-        2, ge=1, le=10, title="Networks", description="So many networks are trained and their predictions averaged."
+    networks: int = default(
+        "ncf",
+        "networks",
+        ge=1,
+        le=10,
+        title="Networks",
+        description="So many networks are trained and their predictions averaged.",
     )
-    epochs: int = Field(12, ge=1, le=1000, title="Epochs", description="Passes of the networks over all ratings.")
-    learning_rate: float = Field(
-        0.002, gt=0, le=0.1, title="Learning rate", description="Step of the Adam optimiser; too high is unsteady."
+    epochs: int = default(
+        "ncf", "epochs", ge=1, le=1000, title="Epochs", description="Passes of the networks over all ratings."
     )
-    regularization: float = Field(
-        2.0, ge=0, le=1000, title="Regularization", description="L2 penalty that pulls the correction towards none."
+    learning_rate: float = default(
+        "ncf",
+        "learning_rate",
+        gt=0,
+        le=0.1,
+        title="Learning rate",
+        description="Step of the Adam optimiser; too high is unsteady.",
     )
-    batch_size: int = Field(
-        1024, ge=8, le=65_536, title="Batch size", description="Ratings from which each step is computed."
+    regularization: float = default(
+        "ncf",
+        "regularization",
+        ge=0,
+        le=1000,
+        title="Regularization",
+        description="L2 penalty that pulls the correction towards none.",
     )
-    parts: int = Field(
-        8,
+    batch_size: int = default(
+        "ncf",
+        "batch_size",
+        ge=8,
+        le=65_536,
+        title="Batch size",
+        description="Ratings from which each step is computed.",
+    )
+    parts: int = default(
+        "ncf",
+        "parts",
         ge=2,
         le=20,
         title="Parts",
         description="The inputs of each part of the ratings come from embeddings learned on the other parts.",
     )
-    iterations: int = Field(
-        16,
+    iterations: int = default(
+        "ncf",
+        "iterations",
         ge=1,
         le=200,
         title="Embedding iterations",
         description="Turns of users and movies when embeddings are learned.",
     )
-    patience: Patience = 4
-    seed: Seed = 0
+    patience: Patience = default("ncf", "patience")
+    seed: Seed = default("ncf", "seed")
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,75 @@
+"""The file of hyperparameters: complete, inside the models' ranges, and refused with a reason where it is not."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from engine.errors import InvalidInput, InvalidSettings
+from engine.models.catalog import MODELS
+from engine.models.defaults import default, read
+from engine.models.search import check_settings, search_space
+
+
+def test_the_file_gives_every_default_and_nothing_else() -> None:
+    check_settings()
+    for kind, entry in MODELS.items():
+        assert set(read()[kind]["defaults"]) == set(entry.config.model_fields)
+
+
+@pytest.mark.parametrize("kind", MODELS)
+def test_ranges_hold_the_defaults(kind: str) -> None:
+    defaults = MODELS[kind].config()
+    for tried in search_space(kind):
+        value = getattr(defaults, tried.name)
+        assert value in tried.choices if tried.choices else tried.low <= value <= tried.high, tried.name
+
+
+def test_ranges_know_whole_numbers_and_orders_of_magnitude() -> None:
+    tried = {one.name: one for one in search_space("svd")}
+    assert (tried["factors"].whole, tried["learning_rate"].whole) == (True, False)
+    assert tried["learning_rate"].log
+    assert tried["learning_rate"].title == "Learning rate"
+
+
+@pytest.mark.parametrize(
+    ("line", "reason"),
+    [
+        ({"factors": {"low": 0, "high": 10}}, "factors is 0, but must be a whole number from 1 to 1000"),
+        ({"learning_rate": {"low": 0.1, "high": 7.0}}, "learning_rate is 7.0"),
+        ({"layers": {"low": 1, "high": 2}}, "no hyperparameter 'layers'"),
+        ({"factors": {"low": 10, "high": 10}}, "low being the lower"),
+        ({"factors": {"low": 10}}, "give low and high"),
+        ({"factors": {"low": 1, "high": 5, "choices": [1, 2]}}, "or choices"),
+        ({"factors": {"choices": [8]}}, "at least two"),
+        ({"regularization": {"low": 0.0, "high": 1.0, "log": True}}, "log needs a low above 0"),
+        ({"factors": {"low": 1, "high": 5, "step": 2}}, "Extra inputs"),
+        ({"factors": 5}, "svd.search"),
+    ],
+)
+def test_what_no_model_allows_is_refused_with_the_place(line: dict[str, Any], reason: str) -> None:
+    with pytest.raises(InvalidSettings, match=r"hyperparameters\.toml, \[svd\.search\]") as refused:
+        search_space("svd", {"svd": {"search": line}})
+    assert reason in str(refused.value)
+
+
+def test_a_model_without_ranges_has_nothing_to_search() -> None:
+    assert search_space("svd", {}) == []
+    with pytest.raises(InvalidInput, match="no model"):
+        search_space("oracle")
+
+
+def test_a_file_that_is_no_toml_says_so(tmp_path: Path) -> None:
+    broken = tmp_path / "hyperparameters.toml"
+    broken.write_text("[svd.defaults\nfactors = 3")
+    with pytest.raises(InvalidSettings, match="can't be read"):
+        read(broken)
+    with pytest.raises(InvalidSettings, match="can't be read"):
+        read(tmp_path / "none.toml")
+
+
+def test_a_default_that_is_missing_is_named() -> None:
+    with pytest.raises(InvalidSettings, match=r"add layers under \[svd.defaults\]"):
+        default("svd", "layers")
