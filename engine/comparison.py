@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.stats import rankdata, wilcoxon
 
 from engine import metrics
 from engine.errors import InvalidInput
-from engine.evaluation import EvaluationReport
+from engine.evaluation import EvaluationReport, UserErrors
 from engine.metrics import Floats
 from engine.types import MetricDifference, Verdict
 
@@ -29,14 +30,19 @@ LEVEL = 0.05
 """How often at most a difference is called where there is none."""
 EXACT = 50
 """Users with a difference up to whom the signed-rank test is exact."""
-SAME = ("test_fingerprint", "k", "relevant_from")
+SAME = ("k", "relevant_from")
 """What two reports have to share in their protocols."""
+LEAST_SHARED = 0.1
+"""The part of each report's users that has to be judged on the same ratings in both, or nothing is said."""
 
 Finish = Callable[[Floats], Floats]
 
 
 def compare(report: EvaluationReport, baseline: EvaluationReport, seed: int = 0) -> dict[str, MetricDifference]:
     """Compare two reports user by user.
+
+    Only users with the same test ratings in both count. Where ratings came between two trainings, these are the users
+    who rated nothing new; how many they are is said with each metric.
 
     A difference is called where two tests see it on the same side: the 95% bootstrap interval of the difference leaves
     out 0 (Efron and Tibshirani 1993, chapter 13: users are drawn with replacement, both versions on the same draw, for
@@ -54,39 +60,55 @@ def compare(report: EvaluationReport, baseline: EvaluationReport, seed: int = 0)
         By name, each metric of ``BETTER`` that both reports have.
 
     Raises:
-        InvalidInput: the reports are of different test parts, or of lists of different kinds.
+        InvalidInput: hardly a user was judged on the same ratings in both, or the lists are of different kinds.
     """
-    _check_alike(report, baseline)
-    return _compare_errors(report, baseline, seed) | _compare_lists(report, baseline, seed)
-
-
-def _check_alike(report: EvaluationReport, baseline: EvaluationReport) -> None:
     for name in SAME:
-        ours, theirs = report.protocol.get(name), baseline.protocol.get(name)
-        if ours is None or ours != theirs:
-            what = "test parts" if name == "test_fingerprint" else f"{name} ({ours} and {theirs})"
-            raise InvalidInput(
-                f"The two versions were judged on different {what}, so their metrics can't be compared user by user.",
-                field="baseline",
-            )
+        if report.protocol.get(name) != baseline.protocol.get(name):
+            kinds = f"{name} ({report.protocol.get(name)} and {baseline.protocol.get(name)})"
+            raise InvalidInput(f"The two versions were judged with different {kinds}.", field="baseline")
+    ours, theirs = find_shared(report.errors, baseline.errors)
+    return compare_errors(ours, theirs, seed) | _compare_lists(report, baseline, ours.users, seed)
 
 
-def _compare_errors(report: EvaluationReport, baseline: EvaluationReport, seed: int) -> dict[str, MetricDifference]:
-    """RMSE and MAE: ratios of sums over users, so that users count by their ratings."""
-    ours, theirs, counts = report.errors.sums, baseline.errors.sums, report.errors.ratings.astype(np.float64)
+def find_shared(ours: UserErrors, theirs: UserErrors) -> tuple[UserErrors, UserErrors]:
+    """The users who have the same test ratings in both, in the same order.
+
+    Raises:
+        InvalidInput: they are less than a tenth of the users of one of the two.
+    """
+    _, left, right = np.intersect1d(ours.users, theirs.users, assume_unique=True, return_indices=True)
+    same = ours.marks[left] == theirs.marks[right]
+    if not same.any() or same.sum() < LEAST_SHARED * max(len(ours.users), len(theirs.users)):
+        raise InvalidInput(
+            f"The two were judged on different test parts: only {same.sum():,} of "
+            f"{max(len(ours.users), len(theirs.users)):,} users have the same held-out ratings in both.",
+            field="baseline",
+        )
+    return ours.keep(left[same]), theirs.keep(right[same])
+
+
+def compare_errors(ours: UserErrors, theirs: UserErrors, seed: int = 0) -> dict[str, MetricDifference]:
+    """RMSE and MAE of the same users: ratios of sums over them, so that users count by their ratings."""
+    counts = ours.ratings.astype(np.float64)
     return {
-        name: _compare(name, ours[name], theirs[name], counts, seed, np.sqrt if name == "rmse" else np.positive)
+        name: _compare(
+            name, ours.sums[name], theirs.sums[name], counts, seed, np.sqrt if name == "rmse" else np.positive
+        )
         for name in BETTER
-        if name in ours and name in theirs
+        if name in ours.sums and name in theirs.sums
     }
 
 
-def _compare_lists(report: EvaluationReport, baseline: EvaluationReport, seed: int) -> dict[str, MetricDifference]:
-    if not len(report.users):
+def _compare_lists(
+    report: EvaluationReport, baseline: EvaluationReport, shared: NDArray[np.int64], seed: int
+) -> dict[str, MetricDifference]:
+    listed, left, right = np.intersect1d(report.users, baseline.users, assume_unique=True, return_indices=True)
+    chosen = np.isin(listed, shared)
+    if not chosen.any():
         return {}
-    once = np.ones(len(report.users))
+    left, right, once = left[chosen], right[chosen], np.ones(int(chosen.sum()))
     return {
-        name: _compare(name, report.per_user[name], baseline.per_user[name], once, seed, np.positive)
+        name: _compare(name, report.per_user[name][left], baseline.per_user[name][right], once, seed, np.positive)
         for name in BETTER
         if name in report.per_user and name in baseline.per_user
     }

@@ -30,13 +30,20 @@ class UserErrors:
     Attributes:
         users: int64[m], the users with a test rating.
         ratings: int64[m], how many each has.
+        marks: uint64[m], a fingerprint of these ratings: two reports judge a user alike where it is the same.
         sums: float64[m] by metric: squared errors under ``rmse``, absolute ones under ``mae``, and under
             ``interval_coverage``, where intervals were judged, how many ratings are inside theirs.
     """
 
     users: NDArray[np.int64]
     ratings: NDArray[np.int64]
+    marks: NDArray[np.uint64]
     sums: Columns
+
+    def keep(self, chosen: NDArray[Any]) -> UserErrors:
+        """Only some of the users, by position or mask."""
+        sums = {name: values[chosen] for name, values in self.sums.items()}
+        return UserErrors(self.users[chosen], self.ratings[chosen], self.marks[chosen], sums)
 
 
 @dataclass(frozen=True)
@@ -63,10 +70,12 @@ class EvaluationReport:
 
     def arrays(self) -> Arrays:
         """What the report knows of each user, by name: with the JSON parts enough to restore it."""
+        errors = self.errors
         return (
-            {"users": self.users, "error_users": self.errors.users, "error_ratings": self.errors.ratings}
+            {"users": self.users, "error_users": errors.users}
+            | {"error_ratings": errors.ratings, "error_marks": errors.marks}
             | {f"list/{name}": values for name, values in self.per_user.items()}
-            | {f"error/{name}": values for name, values in self.errors.sums.items()}
+            | {f"error/{name}": values for name, values in errors.sums.items()}
         )
 
     @classmethod
@@ -83,7 +92,7 @@ class EvaluationReport:
             {name.removeprefix(start): values for name, values in arrays.items() if name.startswith(start)}
             for start in ("list/", "error/")
         )
-        errors = UserErrors(arrays["error_users"], arrays["error_ratings"], sums)
+        errors = UserErrors(arrays["error_users"], arrays["error_ratings"], arrays["error_marks"], sums)
         return cls(metrics, segments, protocol, arrays["users"], per_user, errors, charts)
 
 
@@ -193,7 +202,7 @@ class EvaluationService:
             protocol=({} if split is None else {"split": split}) | _protocol(train, test, lists, seed),
             users=lists.users,
             per_user=per_user,
-            errors=_sum_errors(judged),
+            errors=sum_errors(test, judged.columns),
             charts=charts,
         )
 
@@ -266,14 +275,14 @@ def _measure(
     return found
 
 
-def _sum_errors(judged: JudgedRatings) -> UserErrors:
-    test = judged.test
+def sum_errors(test: Interactions, columns: Columns) -> UserErrors:
+    """The errors of each user; ``columns``: float64[len(test)] by metric, the value of each test rating."""
     users = np.flatnonzero(test.user_counts)
     sums = {
         name: np.asarray(np.bincount(test.users, values, test.n_users)[users], np.float64)
-        for name, values in judged.columns.items()
+        for name, values in columns.items()
     }
-    return UserErrors(users, test.user_counts[users], sums)
+    return UserErrors(users, test.user_counts[users], test.user_marks[users], sums)
 
 
 def _protocol(train: Interactions, test: Interactions, lists: Lists, seed: int) -> dict[str, Any]:

@@ -88,6 +88,14 @@ class MovieTable:
         year = pd.to_numeric(pd.Series(list(years), dtype=object), errors="coerce").to_numpy(np.float32)
         return cls(np.asarray(titles, dtype=object), year, table, names)
 
+    @cached_property
+    def fingerprint(self) -> str:
+        """SHA-256 over years and genres, which models learn from; titles are left out."""
+        digest = hashlib.sha256("|".join(self.genre_names).encode())
+        for column in (self.years, self.genres):
+            digest.update(np.ascontiguousarray(column).data)
+        return digest.hexdigest()
+
     def movie(self, index: int, movie_id: str) -> Movie:
         """One row as a value."""
         year = self.years[index]
@@ -247,6 +255,20 @@ class Interactions:
             if column is not None:
                 digest.update(np.ascontiguousarray(column).data)
         return digest.hexdigest()
+
+    @cached_property
+    def user_marks(self) -> NDArray[np.uint64]:
+        """uint64[n_users]: a fingerprint of each user's movies and ratings, whatever their order; 0 without any.
+
+        The bits of every rating are mixed (the finalizer of SplitMix64: Steele, Lea and Flood 2014) and summed.
+        """
+        bits = self.items.astype(np.uint64) << np.uint64(32) | self.ratings.view(np.uint32)
+        bits = bits + np.uint64(0x9E3779B97F4A7C15)
+        for shift, factor in ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB)):
+            bits = (bits ^ bits >> np.uint64(shift)) * np.uint64(factor)
+        marks = np.zeros(self.n_users, np.uint64)
+        np.add.at(marks, self.users, bits ^ bits >> np.uint64(31))
+        return marks
 
     def subset(self, rows: NDArray[Any]) -> Interactions:
         """The same users and movies with only some ratings; ``rows`` is a mask or row numbers."""

@@ -30,10 +30,10 @@ def report(name: str, values: np.ndarray, counts: np.ndarray) -> EvaluationRepor
     return EvaluationReport(
         metrics={},
         segments={},
-        protocol={"test_fingerprint": "one", "k": 10, "relevant_from": 4.0},
+        protocol={"k": 10, "relevant_from": 4.0},
         users=users,
         per_user={} if errors else {name: values},
-        errors=UserErrors(users, counts, errors),
+        errors=UserErrors(users, counts, np.zeros(len(users), np.uint64), errors),
         charts={},
     )
 
@@ -232,20 +232,33 @@ def test_reports_of_other_ratings_are_refused(small: Interactions, learned: Eval
     assert refused.value.field == "baseline"
 
 
-@pytest.mark.parametrize(("name", "value"), [("k", 5), ("relevant_from", 3.0), ("test_fingerprint", None)])
-def test_reports_of_other_lists_or_without_a_test_part_are_refused(
-    learned: EvaluationReport, name: str, value: float | None
-) -> None:
+@pytest.mark.parametrize(("name", "value"), [("k", 5), ("relevant_from", 3.0)])
+def test_reports_of_other_lists_are_refused(learned: EvaluationReport, name: str, value: float) -> None:
     other = replace(learned, protocol=learned.protocol | {name: value})
     for one, baseline in ((learned, other), (other, learned)):
-        with pytest.raises(InvalidInput, match="different"):
+        with pytest.raises(InvalidInput, match=f"different {name}"):
             compare(one, baseline)
 
 
-def test_two_reports_that_do_not_say_what_they_were_judged_on_are_refused(learned: EvaluationReport) -> None:
-    silent = replace(learned, protocol={"k": 10, "relevant_from": 3.875})
-    with pytest.raises(InvalidInput, match="different test parts"):
-        compare(silent, silent)
+def test_after_new_ratings_only_users_without_them_are_compared(small: Interactions) -> None:
+    """A third of the users rate once more; what is said of the others is what their own errors say."""
+    rows = np.ones(len(small), bool)
+    busy = np.flatnonzero(small.user_counts > 5)[::3]
+    rows[[small.by_user.of(int(user))[-1] for user in busy]] = False
+    before, after = (judge(split_by_user_time(part), epochs=20) for part in (small.subset(rows), small))
+    found = compare(after, before)["rmse"]
+    changed = np.isin(after.errors.users, busy)
+    assert found.users == (~changed).sum() < len(after.errors.users)
+    quiet = after.errors.keep(~changed)
+    assert found.value == pytest.approx(np.sqrt(quiet.sums["rmse"].sum() / quiet.ratings.sum()))
+
+
+def test_a_changed_rating_takes_its_user_out(small: Interactions) -> None:
+    split = split_by_user_time(small)
+    ratings = split.test.ratings.copy()
+    ratings[0] = 0.5 if ratings[0] > 1 else 4.0
+    reports = judge(split, epochs=2), judge(Split(split.train, replace(split.test, ratings=ratings)), epochs=2)
+    assert compare(*reports)["mae"].users == len(reports[0].errors.users) - 1
 
 
 def test_without_lists_errors_are_compared_alone(split: Split) -> None:
