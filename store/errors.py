@@ -25,3 +25,7 @@ class StoreClosed(StoreError):
 
 class StoreFull(StoreError):
     """There was no space to write; nothing of the write was kept."""
+
+
+class UnreadableExport(StoreError):
+    """A file is no exported version, or not as it was written."""

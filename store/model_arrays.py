@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -27,20 +28,35 @@ def save_array(database: Database, version: int, name: str, array: NDArray[Any])
     """
     if array.dtype.kind not in "biuf":
         raise StoreError(f"The array {name} is of type {array.dtype}; only numbers and booleans can be stored.")
-    little = np.ascontiguousarray(array.astype(array.dtype.newbyteorder("<"), copy=False)).reshape(-1)
+    little = little_endian(array)
     content = little.view(np.uint8)
     row = {
         "version": version,
         "name": name,
         "dtype": little.dtype.str,
         "shape": list(array.shape),
-        "sha256": hashlib.sha256(content.data).hexdigest(),
+        "sha256": hash_array(little),
         "size": len(content),
     }
     database.insert(model_arrays, row)
     for position, start in enumerate(range(0, len(content), CHUNK_BYTES)):
         chunk = {"version": version, "name": name, "position": position}
         database.insert(model_chunks, chunk | {"data": content[start : start + CHUNK_BYTES].tobytes()})
+
+
+def little_endian(array: NDArray[Any]) -> NDArray[Any]:
+    """The values in a row, as they are stored and hashed."""
+    return np.ascontiguousarray(array.astype(array.dtype.newbyteorder("<"), copy=False)).reshape(-1)
+
+
+def array_hashes(connection: Connection, version: int) -> dict[str, str]:
+    """The SHA-256 of every array of a version as it was saved, by name."""
+    return {row.name: row.sha256 for row in _described(connection, version)}
+
+
+def hash_array(array: NDArray[Any]) -> str:
+    """The SHA-256 under which an array is stored."""
+    return hashlib.sha256(little_endian(array).view(np.uint8).data).hexdigest()
 
 
 def seal(connection: Connection, version: int) -> str:
@@ -57,8 +73,8 @@ def read_arrays(connection: Connection, version: int) -> dict[str, NDArray[Any]]
     sealed = select(model_versions.c.digest).where(model_versions.c.version == version)
     try:
         rows = _described(connection, version)
-        digest = connection.execute(sealed).scalar()
-        if digest is not None and digest != _digest(rows):  # versions of the first schema have none
+        found = connection.execute(sealed).scalar()
+        if found is not None and found != _digest(rows):  # versions of the first schema have none
             raise DamagedVersion(f"Version {version} is damaged: the list of its arrays is not what was saved.")
         return {row.name: _read(connection, row) for row in rows}
     except (TypeError, ValueError, DBAPIError) as error:  # a type or shape that is none, or pages that are no table
@@ -85,9 +101,14 @@ def _described(connection: Connection, version: int) -> list[Row[Any]]:
     return list(rows)
 
 
-def _digest(rows: list[Row[Any]]) -> str:
-    lines = [[row.name, row.dtype, row.shape, row.sha256, row.size] for row in rows]
+def digest(rows: Sequence[Mapping[str, Any]]) -> str:
+    """SHA-256 over what describes the arrays, in the order of their names."""
+    lines = [[row["name"], row["dtype"], row["shape"], row["sha256"], row["size"]] for row in rows]
     return hashlib.sha256(json.dumps(lines).encode()).hexdigest()
+
+
+def _digest(rows: list[Row[Any]]) -> str:
+    return digest([dict(row._mapping) for row in rows])
 
 
 def _read(connection: Connection, row: Row[Any]) -> NDArray[Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -46,6 +46,8 @@ class MLModelManager:
         segments: dict[str, Any] | None = None,
         run_id: int | None = None,
         note: str = "",
+        tags: Sequence[str] = (),
+        charts: dict[str, Any] | None = None,
         activate: Activation | None = None,
         on_commit: OnCommit | None = None,
     ) -> int:
@@ -64,6 +66,8 @@ class MLModelManager:
             segments: metrics by name of a part of the users or movies.
             run_id: the training run.
             note: free text.
+            tags: words to find it by; a version with any is never removed by ``retain``.
+            charts: tables for charts, JSON.
             activate: who activates it and why; None leaves the active version as it is.
             on_commit: further writes of the last transaction.
         """
@@ -77,6 +81,8 @@ class MLModelManager:
             "data": data,
             "run_id": run_id,
             "note": note,
+            "tags": list(tags),
+            "charts": charts or {},
             "created_at": self._database.clock(),
         }
         version = self._database.insert(model_versions, row)
@@ -105,13 +111,18 @@ class MLModelManager:
             log.warning("what was saved of version %d is removed at the next start: %s", version, error)
 
     def recover(self) -> int:
-        """Remove what a stopped process was still saving; returns how many versions that was."""
+        """Remove what a stopped process was still saving or deleting; returns how many versions that was."""
         with self._database.read() as connection:
             saving = select(model_versions.c.version).where(model_versions.c.state == "saving")
             left = list(connection.execute(saving).scalars())
+            joined = model_arrays.join(model_versions, model_arrays.c.version == model_versions.c.version)
+            held = select(model_arrays.c.version).select_from(joined).where(model_versions.c.state == "deleted")
+            deleted = list(connection.execute(held.distinct()).scalars())
         for version in left:
             self._discard(version)
-        return len(left)
+        for version in deleted:
+            remove_arrays(self._database, version)
+        return len(left) + len(deleted)
 
     def _discard(self, version: int) -> None:
         """Take a version away that nobody ever saw; SQLite does not give its number again."""
@@ -201,11 +212,26 @@ class MLModelManager:
         Raises:
             NotStored: no intact version has this metric.
         """
-        sign = -1 if (metric not in LOWER_IS_BETTER if higher_is_better is None else higher_is_better) else 1
-        having = [one for one in self.list_versions() if one.state == "ready" and metric in one.metrics]
-        if not having:
+        best = _best(self.list_versions(), metric, higher_is_better)
+        if best is None:
             raise NotStored(f"No version has the metric {metric!r}.")
-        return min(having, key=lambda one: (sign * one.metrics[metric]["value"], -one.version))
+        return best
+
+    def describe(self, version: int, *, note: str | None = None, tags: Sequence[str] | None = None) -> None:
+        """Change the note or the tags of a version; None leaves them as they are.
+
+        Raises:
+            NotStored: there is no such version.
+        """
+        values: dict[str, Any] = {} if note is None else {"note": note}
+        values |= {} if tags is None else {"tags": list(dict.fromkeys(tags))}
+
+        def work(connection: Connection) -> None:
+            _record(connection, version)
+            if values:
+                connection.execute(update(model_versions).where(model_versions.c.version == version).values(values))
+
+        self._database.write(work, urgent=True)
 
     def delete_version(self, version: int) -> None:
         """Give up a version's arrays; its record and its lines in the ledger stay.
@@ -219,11 +245,38 @@ class MLModelManager:
             _record(connection, version)
             if _active(connection) == version:
                 raise StoreError(f"Version {version} serves now and can't be deleted. Activate another one first.")
-            gone = update(model_versions).where(model_versions.c.version == version).values(state="deleted")
-            connection.execute(gone)
+            _mark_deleted(connection, [version])
 
         self._database.write(work)
         remove_arrays(self._database, version)
+
+    def retain(self, newest: int, best_by: Sequence[str]) -> list[int]:
+        """Give up the arrays of versions that nobody is likely to want again.
+
+        Kept are the newest, the best by each metric, every version that ever served, and every one with a tag.
+
+        Args:
+            newest: so many of the newest are kept.
+            best_by: metrics, such as ``rmse``.
+
+        Returns:
+            The numbers of those given up; their records stay.
+        """
+
+        def work(connection: Connection) -> list[int]:
+            held = _records(connection, select(model_versions).where(model_versions.c.state.in_(("ready", "damaged"))))
+            best = (_best(held, metric) for metric in best_by)
+            kept = {one.version for one in (*held[:newest], *best) if one is not None}
+            kept |= {one.version for one in held if one.tags}
+            kept |= set(connection.execute(select(activations.c.version)).scalars())
+            gone = [one.version for one in held if one.version not in kept]
+            _mark_deleted(connection, gone)
+            return gone
+
+        gone = self._database.write(work)
+        for version in gone:
+            remove_arrays(self._database, version)
+        return gone
 
     # -- the ledger --------------------------------------------------------------------------------------------------
 
@@ -283,6 +336,17 @@ def _active(connection: Connection) -> int | None:
     return connection.execute(
         select(activations.c.version).order_by(activations.c.activation_id.desc()).limit(1)
     ).scalar()
+
+
+def _mark_deleted(connection: Connection, versions: Sequence[int]) -> None:
+    connection.execute(update(model_versions).where(model_versions.c.version.in_(versions)).values(state="deleted"))
+
+
+def _best(records: Sequence[VersionRecord], metric: str, higher_is_better: bool | None = None) -> VersionRecord | None:
+    """The intact one with the best value, of equal ones the newest; None where none has the metric."""
+    sign = -1 if (metric not in LOWER_IS_BETTER if higher_is_better is None else higher_is_better) else 1
+    having = [one for one in records if one.state == "ready" and metric in one.metrics]
+    return min(having, key=lambda one: (sign * one.metrics[metric]["value"], -one.version), default=None)
 
 
 def _record(connection: Connection, version: int) -> VersionRecord:

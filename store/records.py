@@ -110,6 +110,8 @@ class VersionRecord:
     created_at: float
     digest: str | None
     size: int
+    tags: list[str] = field(default_factory=list)
+    charts: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,7 +154,34 @@ class RunRecord:
     created_at: float
     started_at: float | None
     ended_at: float | None
+    note: str = ""
+    repeats: int | None = None
     epochs: tuple[EpochRecord, ...] = field(default_factory=tuple)
+
+
+@dataclass(frozen=True, slots=True)
+class TuningRecord:
+    """A study of hyperparameters; its trials are in Optuna's tables, under the name ``study_name``."""
+
+    tuning_id: int
+    kind: str
+    state: Literal["queued", "running", "stopped", "succeeded", "failed"]
+    stage: str
+    trials: int
+    folds: int
+    seed: int
+    budget_s: float
+    used_s: float
+    actor: str
+    held_out: dict[str, Any] | None
+    error: str | None
+    created_at: float
+    ended_at: float | None
+
+    @property
+    def study_name(self) -> str:
+        """What the study is called in Optuna."""
+        return f"{self.kind} study {self.tuning_id}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,8 +20,28 @@ class RunStore:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def create(self, kind: str, hyperparameters: dict[str, Any], activate: str, seed: int, actor: str) -> int:
-        """A queued run; returns its number."""
+    def create(
+        self,
+        kind: str,
+        hyperparameters: dict[str, Any],
+        activate: str,
+        seed: int,
+        actor: str,
+        *,
+        note: str = "",
+        repeats: int | None = None,
+    ) -> int:
+        """A queued run; returns its number.
+
+        Args:
+            kind: the name of the rating model.
+            hyperparameters: all of them, JSON.
+            activate: whether the version is to serve.
+            seed: start of the random numbers.
+            actor: who asks.
+            note: for the new version.
+            repeats: the version that is trained again, to compare the two.
+        """
         row = {
             "kind": kind,
             "state": "queued",
@@ -30,6 +50,8 @@ class RunStore:
             "activate": activate,
             "seed": seed,
             "actor": actor,
+            "note": note,
+            "repeats": repeats,
             "created_at": self._database.clock(),
         }
         return self._database.insert(training_runs, row, urgent=True)
@@ -72,7 +94,7 @@ class RunStore:
         stage: str = "",
         details: dict[str, Any] | None = None,
     ) -> None:
-        """End a run within somebody else's transaction, so that both happen or neither."""
+        """End a run within somebody else's transaction, so that both happen or neither; one that has ended stays so."""
         values = {
             "state": state,
             "version": version,
@@ -84,7 +106,8 @@ class RunStore:
             "details": details,
             "ended_at": self._database.clock(),
         }
-        connection.execute(update(training_runs).where(training_runs.c.run_id == run_id).values(values))
+        going = training_runs.c.run_id == run_id, training_runs.c.state.in_(GOING)
+        connection.execute(update(training_runs).where(*going).values(values))
 
     def get(self, run_id: int) -> RunRecord:
         """One run with its epochs.
@@ -102,15 +125,25 @@ class RunStore:
         return self._read(select(training_runs).order_by(training_runs.c.run_id.desc()).limit(limit))
 
     def current(self) -> RunRecord | None:
-        """The run that is queued or going, None where there is none."""
+        """The run that is going, or else the first of the queue; None where there is none."""
         going = select(training_runs).where(training_runs.c.state.in_(GOING)).order_by(training_runs.c.run_id)
         return next(iter(self._read(going.limit(1))), None)
 
+    def queued(self) -> list[RunRecord]:
+        """The runs that wait for their turn, first to go first."""
+        return self._read(
+            select(training_runs).where(training_runs.c.state == "queued").order_by(training_runs.c.run_id)
+        )
+
     def recover(self, reason: str) -> list[int]:
-        """Mark runs that a stopped process left going as failed, with the reason; returns their numbers."""
+        """Mark a run that a stopped process was working on as failed, with the reason; queued ones stay.
+
+        Returns:
+            The numbers of those marked.
+        """
 
         def work(connection: Connection) -> list[int]:
-            going = select(training_runs.c.run_id).where(training_runs.c.state.in_(GOING))
+            going = select(training_runs.c.run_id).where(training_runs.c.state == "running")
             left = list(connection.execute(going).scalars())
             for run_id in left:
                 self.finish_in(connection, run_id, "failed", error=reason, stage="Failed")

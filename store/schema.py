@@ -84,6 +84,8 @@ model_versions = Table(
     Column("note", Text, nullable=False),
     Column("created_at", Float, nullable=False),
     Column("digest", Text),
+    Column("tags", JSON, nullable=False, server_default="[]"),
+    Column("charts", JSON, nullable=False, server_default="{}"),
     CheckConstraint("state in ('saving', 'ready', 'damaged', 'deleted')", name="version_state"),
     sqlite_autoincrement=True,
 )
@@ -139,6 +141,8 @@ training_runs = Table(
     Column("created_at", Float, nullable=False),
     Column("started_at", Float),
     Column("ended_at", Float),
+    Column("note", Text, nullable=False, server_default=""),
+    Column("repeats", Integer),
     CheckConstraint("state in ('queued', 'running', 'succeeded', 'failed', 'cancelled')", name="run_state"),
     sqlite_autoincrement=True,
 )
@@ -153,6 +157,35 @@ training_epochs = Table(
     Column("validation_rmse", Float),
     Column("seconds", Float, nullable=False),
     sqlite_with_rowid=False,
+)
+
+tunings = Table(
+    "tunings",
+    metadata,
+    Column("tuning_id", Integer, primary_key=True),
+    Column("kind", Text, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("stage", Text, nullable=False),
+    Column("trials", Integer, nullable=False),
+    Column("folds", Integer, nullable=False),
+    Column("seed", Integer, nullable=False),
+    Column("budget_s", Float, nullable=False),
+    Column("used_s", Float, nullable=False),
+    Column("actor", Text, nullable=False),
+    Column("held_out", JSON(none_as_null=True)),
+    Column("error", Text),
+    Column("created_at", Float, nullable=False),
+    Column("ended_at", Float),
+    CheckConstraint("state in ('queued', 'running', 'stopped', 'succeeded', 'failed')", name="tuning_state"),
+    sqlite_autoincrement=True,
+)
+
+tuning_errors = Table(
+    "tuning_errors",
+    metadata,
+    Column("tuning_id", Integer, ForeignKey("tunings.tuning_id"), primary_key=True),
+    Column("trial", Integer, primary_key=True),
+    Column("errors", LargeBinary, nullable=False),
 )
 
 jobs = Table(

@@ -335,3 +335,46 @@ def test_the_best_version_by_a_metric(models: MLModelManager, database: Database
     assert models.get_best_model("rmse").version == good
     with pytest.raises(NotStored, match="elegance"):
         models.get_best_model("elegance")
+
+
+def test_notes_and_tags_are_changed_one_by_one(models: MLModelManager) -> None:
+    version = save(models, note="first try", tags=["club"], charts={"errors": [{"x": 1}]})
+    models.describe(version, tags=["club", "best", "club"])
+    record = models.get_version(version)
+    assert (record.note, record.tags, record.charts) == ("first try", ["club", "best"], {"errors": [{"x": 1}]})
+    models.describe(version, note="")
+    assert (models.get_version(version).note, models.get_version(version).tags) == ("", ["club", "best"])
+    with pytest.raises(NotStored):
+        models.describe(99, note="nobody")
+
+
+def test_retention_keeps_the_newest_the_best_the_tagged_and_all_that_served(
+    models: MLModelManager, database: Database
+) -> None:
+    served = save(models, rmse=0.99)
+    dull = save(models, rmse=0.95, activate=False)
+    lowest = save(models, rmse=0.80, activate=False)
+    tagged = save(models, rmse=0.96, activate=False, tags=["keep"])
+    ndcg = save(models, rmse=0.98, activate=False)  # its NDCG is half of it, and only served has more
+    active = save(models, rmse=0.97)
+    newest = [save(models, rmse=0.95, activate=False) for _ in range(2)]
+    assert models.retain(2, ("rmse", "ndcg_at_k")) == [ndcg, dull]
+    held = {record.version for record in models.list_versions() if record.state == "ready"}
+    assert held == {served, lowest, tagged, active, *newest}
+    assert rows_of(database, dull) == 1
+    assert models.load_model().record.version == active
+    assert models.retain(2, ("rmse", "ndcg_at_k")) == []
+    assert models.retain(0, ()) == [newest[1], newest[0], lowest]
+
+
+def test_a_deletion_that_a_kill_cut_short_is_finished_at_the_next_start(
+    models: MLModelManager, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    save(models)
+    version = save(models, activate=False)
+    monkeypatch.setattr(models_module, "remove_arrays", lambda database, version: None)
+    models.delete_version(version)
+    monkeypatch.undo()
+    assert rows_of(database, version) > 1
+    assert (models.recover(), models.recover()) == (1, 0)
+    assert rows_of(database, version) == 1

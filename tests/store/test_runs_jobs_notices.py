@@ -33,17 +33,28 @@ def test_a_run_from_order_to_end(database: Database, clock: Clock) -> None:
     assert runs.current() is None
 
 
-def test_runs_left_by_a_stopped_process_are_marked_failed(database: Database) -> None:
+def test_a_run_left_by_a_stopped_process_is_marked_failed_and_the_queue_stays(database: Database) -> None:
     runs = RunStore(database)
     done, going, waiting = (runs.create("svd", {}, "never", 0, "ann") for _ in range(3))
     runs.finish(done, "succeeded")
     runs.start(going)
-    assert runs.recover("The process was stopped.") == [going, waiting]
+    assert runs.recover("The process was stopped.") == [going]
+    assert [run.run_id for run in runs.queued()] == [waiting]
     assert [(record.state, record.error) for record in runs.newest()] == [
-        ("failed", "The process was stopped."),
+        ("queued", None),
         ("failed", "The process was stopped."),
         ("succeeded", None),
     ]
+
+
+def test_a_run_that_has_ended_stays_as_it_is(database: Database) -> None:
+    runs = RunStore(database)
+    run_id = runs.create("svd", {}, "never", 0, "ann", note="for the club", repeats=3)
+    runs.finish(run_id, "succeeded", version=4)
+    runs.finish(run_id, "failed", error="The version could not be loaded.")
+    found = runs.get(run_id)
+    assert (found.state, found.version, found.error) == ("succeeded", 4, None)
+    assert (found.note, found.repeats) == ("for the club", 3)
 
 
 def test_an_unknown_run_or_job(database: Database) -> None:
