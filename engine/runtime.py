@@ -16,6 +16,7 @@ from engine.services.library import LibraryService
 from engine.services.serving import ServingService
 from engine.services.snapshot import Snapshots
 from engine.services.training import TrainingService
+from engine.services.tuning import TuningService
 from engine.services.versions import VersionService
 from engine.settings import Settings
 from store.database import Database
@@ -24,6 +25,7 @@ from store.models import MLModelManager
 from store.notices import NoticeStore
 from store.ratings import RatingStore
 from store.runs import RunStore
+from store.tunings import TuningStore
 
 log = logging.getLogger(__name__)
 
@@ -43,6 +45,7 @@ class Runtime:
         self.services.library.start()
         self.services.serving.load_active()
         self.services.training.start()
+        self.services.tuning.open()
         use(self.services)
         if self.settings.demo and self._demo_is_missing():
             self.services.library.import_demo()
@@ -61,6 +64,7 @@ class Runtime:
         """End background work, then close the store; every acknowledged write is already on disk."""
         use(None)
         self.services.library.close()
+        self.services.tuning.close()
         self.services.training.close()
         self.database.close()
 
@@ -96,5 +100,6 @@ def build(settings: Settings, clock: Callable[[], float] = time.time) -> Runtime
     library = LibraryService(
         ratings, snapshots, jobs, scale=settings.scale, clock=clock, on_change=lambda: runtime.data_changed()
     )
-    runtime = Runtime(settings, database, Services(settings, library, training, serving, versions))
+    tuning = TuningService(ratings, snapshots, TuningStore(database), notices, training)
+    runtime = Runtime(settings, database, Services(settings, library, training, serving, versions, tuning))
     return runtime

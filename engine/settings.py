@@ -26,6 +26,14 @@ class Settings(BaseSettings):
         10, ge=1, le=1000, description="Ratings from which a list is purely personal; below, popularity is blended in."
     )
 
+    keep_versions: int = Field(
+        10,
+        ge=0,
+        le=10_000,
+        description="How many of the newest versions keep their arrays, beside the best, those with tags, and all "
+        "that ever served; 0 keeps every one.",
+    )
+
     @model_validator(mode="after")
     def _scale_is_ordered(self) -> Settings:
         if not self.rating_min < self.rating_max:

@@ -330,7 +330,11 @@ class FoldResult:
 
 @dataclass(frozen=True, slots=True)
 class TrialReport:
-    """One set of hyperparameters that was tried; ``rmse`` is the mean over its folds, None until all are done."""
+    """One set of hyperparameters that was tried; ``rmse`` is the mean over its folds, None until all are done.
+
+    ``defaults`` marks the trial of the defaults; ``reason`` says why a failed one has failed (None: it was cut short by
+    a stop and is tried again).
+    """
 
     number: int
     state: TrialState
@@ -338,6 +342,8 @@ class TrialReport:
     rmse: float | None
     folds: tuple[FoldResult, ...]
     seconds: float
+    defaults: bool = False
+    reason: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

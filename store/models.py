@@ -13,7 +13,7 @@ from sqlalchemy.exc import DBAPIError
 
 from store.database import Database
 from store.errors import DamagedVersion, NotStored, StoreError
-from store.model_arrays import read_arrays, remove_arrays, save_array, seal
+from store.model_arrays import array_hashes, hash_array, read_arrays, remove_arrays, save_array, seal
 from store.notices import NoticeStore
 from store.records import Activation, ActivationRecord, StoredModel, VersionRecord
 from store.schema import activations, model_arrays, model_versions
@@ -157,6 +157,14 @@ class MLModelManager:
                 self.activate(candidate, actor="marquee", reason=f"Version {wanted} is damaged.")
             return found
         raise NotStored("Every stored version is damaged. Train again.")
+
+    def differing(self, version: int, arrays: Mapping[str, NDArray[Any]]) -> list[str]:
+        """The names of arrays that are not, bit for bit, those stored with a version, or that one of the two lacks."""
+        with self._database.read() as connection:
+            _record(connection, version)
+            stored = array_hashes(connection, version)
+        ours = {name: hash_array(np.asarray(array)) for name, array in arrays.items()}
+        return sorted(name for name in stored.keys() | ours.keys() if stored.get(name) != ours.get(name))
 
     def _by_merit(self, first: int) -> list[int]:
         """The given version, then the others that can serve: those that served last before those that never did."""

@@ -110,6 +110,14 @@ def split_genres(value: Any) -> tuple[str, ...]:
     return tuple(dict.fromkeys(part for part in (p.strip() for p in value.split("|")) if part and part != NO_GENRES))
 
 
+def mix(bits: NDArray[np.uint64]) -> NDArray[np.uint64]:
+    """Numbers that look random, each from its own bits alone: SplitMix64 (Steele, Lea and Flood 2014)."""
+    bits = bits + np.uint64(0x9E3779B97F4A7C15)
+    for shift, factor in ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB)):
+        bits = (bits ^ bits >> np.uint64(shift)) * np.uint64(factor)
+    return np.asarray(bits ^ bits >> np.uint64(31))
+
+
 @dataclass(frozen=True)
 class Rows:
     """Rows grouped by a key: group k is ``order[start[k]:start[k + 1]]``, in the rows' own order."""
@@ -258,16 +266,9 @@ class Interactions:
 
     @cached_property
     def user_marks(self) -> NDArray[np.uint64]:
-        """uint64[n_users]: a fingerprint of each user's movies and ratings, whatever their order; 0 without any.
-
-        The bits of every rating are mixed (the finalizer of SplitMix64: Steele, Lea and Flood 2014) and summed.
-        """
-        bits = self.items.astype(np.uint64) << np.uint64(32) | self.ratings.view(np.uint32)
-        bits = bits + np.uint64(0x9E3779B97F4A7C15)
-        for shift, factor in ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB)):
-            bits = (bits ^ bits >> np.uint64(shift)) * np.uint64(factor)
+        """uint64[n_users]: a fingerprint of each user's movies and ratings, whatever their order; 0 without any."""
         marks = np.zeros(self.n_users, np.uint64)
-        np.add.at(marks, self.users, bits ^ bits >> np.uint64(31))
+        np.add.at(marks, self.users, mix(self.items.astype(np.uint64) << np.uint64(32) | self.ratings.view(np.uint32)))
         return marks
 
     def subset(self, rows: NDArray[Any]) -> Interactions:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.dataset.interactions import Interactions
+from engine.dataset.interactions import Interactions, mix
 from engine.errors import InvalidInput
 
 
@@ -86,6 +86,15 @@ def split_folds(data: Interactions, k: int = 5, seed: int = 0) -> Iterator[Split
         raise InvalidInput(f"{len(data)} ratings can't be parted into {k} folds.", field="k")
     folds = np.array_split(np.random.default_rng(seed).permutation(len(data)), k)
     return (_parts(data, _mask(fold, len(data))) for fold in folds)
+
+
+def assign_folds(data: Interactions, k: int, seed: int = 0) -> NDArray[np.int64]:
+    """int64[n]: the fold of each rating in 0..k-1, which depends on its user, its movie and the seed alone.
+
+    Ratings that come later leave the others in their folds. The folds' sizes differ as chance has it.
+    """
+    pairs = data.users.astype(np.uint64) << np.uint64(32) | data.items.astype(np.uint64)
+    return (mix(pairs + mix(np.array([seed], np.uint64))) % np.uint64(k)).astype(np.int64)
 
 
 @dataclass(frozen=True)

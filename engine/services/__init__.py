@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from engine.services.library import LibraryService
     from engine.services.serving import ServingService
     from engine.services.training import TrainingService
+    from engine.services.tuning import TuningService
     from engine.services.versions import VersionService
     from engine.settings import Settings
 
@@ -24,6 +25,7 @@ class Services:
     training: TrainingService
     serving: ServingService
     versions: VersionService
+    tuning: TuningService
 
 
 _current: Services | None = None

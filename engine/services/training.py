@@ -2,56 +2,47 @@
 
 from __future__ import annotations
 
-import importlib.metadata
 import logging
-import platform
 import queue
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, replace
 from threading import Event, Lock, Thread
-from typing import Any, Literal
+from typing import Any
 
-from engine.errors import Cancelled, InvalidInput, MarqueeError, NotReady, TrainingBusy, UnknownRun
-from engine.learning import LIST_LENGTH, Learned, Listener, learn
+from engine.errors import (
+    Cancelled,
+    InvalidInput,
+    MarqueeError,
+    NotReady,
+    TrainingBusy,
+    UnknownRun,
+    UnknownVersion,
+    VersionUnavailable,
+)
+from engine.learning import Learned, Listener, learn
+from engine.memory import start_peak
 from engine.models.base import ModelConfig
 from engine.models.catalog import configure
+from engine.services.descriptions import all_arrays, asked, describe_data, metric_values, plain_metrics
+from engine.services.promotion import COMPARED, alike_enough, decide
+from engine.services.run_log import RunEnd, RunLog
 from engine.services.serving import ServingService
 from engine.services.snapshot import DataSnapshot, Snapshots
 from engine.services.storing import stores
 from engine.settings import Settings
-from engine.types import ActivationPolicy, EpochReport, MetricValue, TrainingStatus
+from engine.types import ActivationPolicy, EpochReport, TrainingStatus
 from store.errors import NotStored, StoreError
 from store.models import MLModelManager
 from store.notices import NoticeStore
 from store.ratings import RatingStore
-from store.records import Activation, EpochRecord, RunRecord
+from store.records import Activation, EpochRecord, RunRecord, VersionRecord
 from store.runs import RunStore
 
 log = logging.getLogger(__name__)
 
 POLICIES = ("if_better", "always", "never")
 LONGEST_STOP_S = 10
-COMPARED = ("ndcg_at_k", "rmse")
-PACKAGES = ("numpy", "scipy", "numba", "scikit-learn", "scikit-surprise")
-
-
-@dataclass(frozen=True)
-class _Order:
-    """What the worker is to do."""
-
-    run_id: int
-    kind: str
-    config: ModelConfig
-    activate: ActivationPolicy
-    actor: str
-
-
-@dataclass(frozen=True)
-class _Decision:
-    """Whether a new version is to serve, and why, in words."""
-
-    activate: bool
-    verdict: str
+LONGEST_QUEUE = 50
 
 
 class TrainingService:
@@ -76,28 +67,32 @@ class TrainingService:
         self._serving = serving
         self._settings = settings
         self._clock = clock
-        self._orders: queue.Queue[_Order | None] = queue.Queue()
+        self._closing = Event()
+        self._orders: queue.Queue[bool] = queue.Queue()  # True: look at the store's queue; False: end
         self._starting = Lock()
         self._cancelled: dict[int, Event] = {}
         self._eta: dict[int, float] = {}
+        self._unstored: dict[int, RunEnd] = {}
         self._worker = Thread(target=self._work, name="training", daemon=True)
 
     def start(self) -> None:
-        """Mark what a stopped process left behind, and begin to take orders."""
+        """Mark what a stopped process left behind, and go on with the runs that were waiting."""
         for run_id in self._runs.recover("Marquee was stopped while this run was going."):
             text = f"Marquee was stopped during training run {run_id}. The active version still serves; train again."
             self._notices.add("warning", "training", text, {"run_id": run_id})
         self._models.recover()
         self._worker.start()
+        self._orders.put(True)
 
     def close(self) -> None:
-        """Cancel what runs, and wait for the worker to end, but not for a long step of it.
+        """Cancel what runs, and wait for the worker to end, but not for a long step of it; what waits goes on later.
 
         A run that is left in such a step is marked as failed at the next start.
         """
+        self._closing.set()
         for event in list(self._cancelled.values()):
             event.set()
-        self._orders.put(None)
+        self._orders.put(False)
         if self._worker.is_alive():
             self._worker.join(LONGEST_STOP_S)
 
@@ -110,6 +105,9 @@ class TrainingService:
         hyperparameters: Mapping[str, Any] | None = None,
         activate: ActivationPolicy = "if_better",
         actor: str = "you",
+        *,
+        queue: bool = False,
+        note: str = "",
     ) -> int:
         """Start a training run in the background.
 
@@ -118,41 +116,136 @@ class TrainingService:
             hyperparameters: those that differ from the defaults.
             activate: whether the new version is to serve: ``if_better``, ``always`` or ``never``.
             actor: who asks, for the ledger.
+            queue: where a run is going already, wait for its end instead of being refused; a restart keeps the queue.
+            note: for the new version.
 
         Returns:
             The number of the run.
 
         Raises:
             InvalidInput, InvalidHyperparameter: names the field, the value and the range.
-            TrainingBusy: a run is going already.
+            TrainingBusy: a run is going already, or the queue is full.
             NotReady: there are no ratings to learn from.
         """
         config = configure(kind, hyperparameters or {})
         if activate not in POLICIES:
             raise InvalidInput(f"activate is {activate!r}, but must be one of {', '.join(POLICIES)}.", field="activate")
+        return self._order(kind, config, activate, actor, queue=queue, note=note)
+
+    @stores
+    def retrain(
+        self,
+        version: int | None = None,
+        activate: ActivationPolicy = "if_better",
+        actor: str = "you",
+        *,
+        queue: bool = False,
+    ) -> int:
+        """Train with a version's hyperparameters on the ratings as they are now.
+
+        Args:
+            version: by default the one that serves.
+            activate: as for ``train_model``.
+            actor: who asks.
+            queue: as for ``train_model``.
+
+        Raises:
+            UnknownVersion: there is no such version.
+            NotReady: none serves yet.
+            TrainingBusy: as ``train_model``.
+        """
+        record = self._version(version)
+        return self.train_model(
+            record.kind, asked(record), activate, actor, queue=queue, note=f"Version {record.version} trained anew."
+        )
+
+    @stores
+    def train_again(self, version: int, actor: str = "you", *, queue: bool = False) -> int:
+        """Train exactly as a version was trained, and compare every array with the stored one.
+
+        No version is saved. The run's verdict says whether all arrays are equal bit for bit.
+
+        Raises:
+            UnknownVersion: there is no such version.
+            VersionUnavailable: it can't be repeated; the message says why.
+            TrainingBusy: as ``train_model``.
+        """
+        record = self._version(version)
+        self._check_repeatable(record)
+        config = configure(record.kind, asked(record))
+        return self._order(record.kind, config, "never", actor, queue=queue, repeats=version)
+
+    def _version(self, version: int | None) -> VersionRecord:
+        number = self._models.active_version() if version is None else version
+        if number is None:
+            raise NotReady("No version serves yet. Train a model first.")
+        try:
+            return self._models.get_version(number)
+        except NotStored as error:
+            raise UnknownVersion(str(error)) from error
+
+    def _check_repeatable(self, record: VersionRecord) -> None:
+        """Its arrays are there, and the ratings and settings are those that it was trained with."""
+        why, data = None, self._snapshots.load().data
+        if record.state != "ready":
+            why = f"it is {record.state}"
+        elif "asked" not in record.config:
+            why = "the settings of its training are not known"
+        elif record.data["fingerprint"] != data.fingerprint:
+            why = f"the ratings have changed since: it learned {record.data['ratings']:,}, now there are {len(data):,}"
+        elif record.data.get("catalogue") != data.movies.fingerprint:
+            why = "years or genres of movies have changed since"
+        elif record.protocol.get("personal_from", self._settings.personal_from) != self._settings.personal_from:
+            why = "MARQUEE_PERSONAL_FROM has changed since"
+        if why is not None:
+            raise VersionUnavailable(f"Version {record.version} can't be trained again exactly: {why}.")
+
+    def _order(
+        self,
+        kind: str,
+        config: ModelConfig,
+        activate: ActivationPolicy,
+        actor: str,
+        *,
+        queue: bool,
+        note: str = "",
+        repeats: int | None = None,
+    ) -> int:
         with self._starting:
+            self._store_ends()
             going = self._runs.current()
-            if going is not None:
+            if going is not None and (not queue or len(self._runs.queued()) >= LONGEST_QUEUE):
                 raise TrainingBusy(going.run_id)
             if self._ratings.counts().ratings == 0:
                 raise NotReady("There are no ratings to learn from. Import the demo data or your own first.")
-            run_id = self._runs.create(kind, config.model_dump(), activate, getattr(config, "seed", 0), actor)
-            self._cancelled[run_id] = Event()
-        self._orders.put(_Order(run_id, kind, config, activate, actor))
+            seed = getattr(config, "seed", 0)
+            run_id = self._runs.create(
+                kind, config.model_dump(mode="json"), activate, seed, actor, note=note, repeats=repeats
+            )
+        self._orders.put(True)
         return run_id
 
     @stores
     def cancel(self, run_id: int) -> None:
-        """Ask a run to stop; it ends after the epoch or step it is in. A run that has ended is left as it is.
+        """Ask a run to stop; it ends after the epoch or step it is in, and at once where it waits for its turn.
+
+        A run that has ended is left as it is.
 
         Raises:
             UnknownRun: no run has this number.
         """
         self.status(run_id)
-        event = self._cancelled.get(run_id)
-        if event is not None:
-            event.set()
-            self._runs.stage(run_id, "Stopping")
+        with self._starting:
+            event = self._cancelled.get(run_id)
+            if event is not None:
+                event.set()
+                self._runs.stage(run_id, "Stopping")
+            else:
+                self._runs.finish(run_id, "cancelled", stage="Cancelled", error="Cancelled before its turn came.")
+
+    def queue(self) -> list[TrainingStatus]:
+        """The runs that wait for their turn, first to go first."""
+        return [self._status(record) for record in self._runs.queued()]
 
     def status(self, run_id: int | None = None) -> TrainingStatus:
         """A run; without a number the one that is going, or else the newest.
@@ -186,6 +279,7 @@ class TrainingService:
         # A run is over for others once its version serves, which is a moment after it was saved.
         state = "running" if record.state == "succeeded" and record.run_id in self._cancelled else record.state
         going = state in ("queued", "running")
+        details = record.details or {}
         return TrainingStatus(
             run_id=record.run_id,
             state=state,
@@ -205,149 +299,163 @@ class TrainingService:
             created_at=record.created_at,
             started_at=record.started_at,
             ended_at=record.ended_at,
+            actor=record.actor,
+            seed=record.seed,
+            data_fingerprint=details.get("fingerprint"),
+            peak_memory_bytes=details.get("peak_memory_bytes"),
+            packages=details.get("packages", {}),
+            repeats=record.repeats,
+            repeated=details.get("repeated"),
         )
 
     # -- the worker --------------------------------------------------------------------------------------------------
 
     def _work(self) -> None:
-        while (order := self._orders.get()) is not None:
-            try:
-                self._runs.start(order.run_id)
-                self._train(order)
-            except Cancelled as error:
-                self._end(order, "cancelled", "Cancelled", str(error))
-            except (MarqueeError, StoreError) as error:
-                self._fail(order, str(error))
-            except Exception as error:  # the thread's outermost loop: the next order must find it alive
-                log.exception("training run %d failed", order.run_id)
-                self._fail(order, f"An unexpected error ended the run: {type(error).__name__}: {error}")
-            finally:
-                self._cancelled.pop(order.run_id, None)
-                self._eta.pop(order.run_id, None)
+        while self._orders.get():
+            while not self._closing.is_set() and (run := self._next()) is not None:
+                self._go(run)
 
-    def _fail(self, order: _Order, reason: str) -> None:
-        log.error("training run %d failed: %s", order.run_id, reason)
-        self._end(order, "failed", "Failed", reason)
-
-    def _end(self, order: _Order, state: Literal["cancelled", "failed"], stage: str, reason: str) -> None:
+    def _next(self) -> RunRecord | None:
+        """Begin with the first run of the queue; None where nothing waits."""
         try:
-            if state == "failed":
-                told = f"Training run {order.run_id} failed. {reason}"
-                self._notices.add("error", "training", told, {"run_id": order.run_id})
-            self._runs.finish(order.run_id, state, stage=stage, error=reason)
-        except Exception:
-            # The disk may be full. The worker goes on; the run is marked at the next start.
-            log.exception("the end of training run %d could not be stored", order.run_id)
+            with self._starting:  # so that no run is cancelled between being found and being begun
+                self._store_ends()
+                waiting = self._runs.queued()
+                if not waiting:
+                    return None
+                self._cancelled[waiting[0].run_id] = Event()
+                self._runs.start(waiting[0].run_id)
+                return waiting[0]
+        except Exception:  # part of the thread's outermost loop
+            log.exception("the queue of trainings can't be read or written; the next order looks at it again")
+            return None
 
-    def _train(self, order: _Order) -> None:
-        began = self._clock()
+    def _go(self, run: RunRecord) -> None:
+        entry = RunLog(self._clock())
+        start_peak()
+        try:
+            self._train(run, entry)
+        except Cancelled as error:
+            self._end(run, RunEnd("cancelled", "Cancelled", str(error)), entry)
+        except (MarqueeError, StoreError) as error:
+            self._fail(run, str(error), entry)
+        except Exception as error:  # the thread's outermost loop: the next order must find it alive
+            log.exception("training run %d failed", run.run_id)
+            self._fail(run, f"An unexpected error ended the run: {type(error).__name__}: {error}", entry)
+        finally:
+            self._cancelled.pop(run.run_id, None)
+            self._eta.pop(run.run_id, None)
+
+    def _fail(self, run: RunRecord, reason: str, entry: RunLog) -> None:
+        log.error("training run %d failed: %s", run.run_id, reason)
+        self._end(run, RunEnd("failed", "Failed", reason), entry)
+
+    def _end(self, run: RunRecord, end: RunEnd, entry: RunLog) -> None:
+        end = replace(end, details=entry.details(self._clock()))
+        try:
+            if end.state == "failed":
+                told = f"Training run {run.run_id} failed. {end.reason}"
+                self._notices.add("error", "training", told, {"run_id": run.run_id})
+            self._store_end(run.run_id, end)
+        except Exception:
+            # The disk may be full. The worker goes on, and stores it before the next run.
+            log.exception("the end of training run %d could not be stored yet", run.run_id)
+            self._unstored[run.run_id] = end
+
+    def _store_ends(self) -> None:
+        """Store the ends of runs that a full disk kept from being stored, so that they block no other."""
+        for run_id, end in list(self._unstored.items()):
+            self._store_end(run_id, end)
+            del self._unstored[run_id]
+
+    def _store_end(self, run_id: int, end: RunEnd) -> None:
+        self._runs.finish(run_id, end.state, stage=end.stage, error=end.reason, details=end.details)
+
+    def _train(self, run: RunRecord, entry: RunLog) -> None:
         listener = Listener(
-            stage=lambda text: self._runs.stage(order.run_id, text),
-            epoch=lambda epoch: self._runs.epoch(order.run_id, EpochRecord(**asdict(epoch))),
-            eta=lambda seconds: self._eta.update({order.run_id: seconds}),
-            cancelled=self._cancelled[order.run_id],
+            stage=lambda text: self._runs.stage(run.run_id, text),
+            epoch=lambda epoch: self._runs.epoch(run.run_id, EpochRecord(**asdict(epoch))),
+            eta=lambda seconds: self._eta.update({run.run_id: seconds}),
+            cancelled=self._cancelled[run.run_id],
         )
         listener.begin("Reading ratings")
         snapshot = self._snapshots.load()
-        learned = learn(order.kind, order.config, snapshot.data, self._settings.personal_from, listener)
+        entry.fingerprint = snapshot.data.fingerprint
+        config = configure(run.kind, run.hyperparameters)
+        learned = learn(run.kind, config, snapshot.data, self._settings.personal_from, listener)
+        entry.epochs = learned.epochs
+        if run.repeats is not None:
+            listener.begin("Comparing with the stored arrays")
+            self._prove(run, run.repeats, learned, entry)
+            return
         listener.begin("Saving")
-        self._save(order, snapshot, learned, self._clock() - began)
+        self._save(run, snapshot, learned, entry)
+        self._retain()
 
-    def _save(self, order: _Order, snapshot: DataSnapshot, learned: Learned, seconds: float) -> None:
+    def _prove(self, run: RunRecord, version: int, learned: Learned, entry: RunLog) -> None:
+        """Whether every array came out as it is stored."""
+        arrays = all_arrays(learned)
+        unequal, count = self._models.differing(version, arrays), len(arrays)
+        entry.repeated = not unequal
+        if unequal:
+            few = ", ".join(unequal[:5]) + (", ..." if len(unequal) > 5 else "")
+            verdict = f"Version {version} was trained again, and {len(unequal)} of {count} arrays differ: {few}."
+        else:
+            verdict = f"Version {version} was trained again: all {count} arrays are equal, bit for bit."
+        details = entry.details(self._clock())
+        self._runs.finish(run.run_id, "succeeded", verdict=verdict, stage="Done", details=details)
+        about = {"run_id": run.run_id, "version": version}
+        self._notices.add("warning" if unequal else "info", "training", verdict, about)
+
+    def _retain(self) -> None:
+        """Make room as the settings say."""
+        if not self._settings.keep_versions:
+            return
+        gone = self._models.retain(self._settings.keep_versions, COMPARED)
+        if gone:
+            told = (
+                f"The arrays of version{'s' * (len(gone) > 1)} {', '.join(map(str, gone))} were removed to save space."
+            )
+            self._notices.add("info", "versions", f"{told} MARQUEE_KEEP_VERSIONS says how many are kept.")
+
+    def _save(self, run: RunRecord, snapshot: DataSnapshot, learned: Learned, entry: RunLog) -> None:
         """Save the version, end the run and, where it is to serve, activate it: all in one transaction."""
-        bundle, report = learned.bundle, learned.report
+        bundle, report, data = learned.bundle, learned.report, snapshot.data
         active = self._models.active_version()
         serving = None if active is None else self._models.get_version(active)
         before = None if serving is None else serving.metrics
-        metrics = _plain(report.metrics) if report else {}
-        alike = serving is None or alike_enough(len(snapshot.data), serving.data["ratings"])
-        decision = decide(order.activate, metrics, before, alike=alike)
-        data = snapshot.data
-        details = {
-            "seconds": seconds,
-            "refit_epochs": learned.epochs,
-            "packages": package_versions(),
-            "fingerprint": data.fingerprint,
-        }
+        metrics = plain_metrics(report.metrics) if report else {}
+        alike = serving is None or alike_enough(len(data), serving.data["ratings"])
+        decision = decide(run.activate, metrics, before, alike=alike)
 
         def end_run(connection: Any, version: int) -> None:
             self._runs.finish_in(
                 connection,
-                order.run_id,
+                run.run_id,
                 "succeeded",
                 version=version,
                 metrics=metrics,
                 before=before,
                 verdict=decision.verdict,
                 stage="Done",
-                details=details,
+                details=entry.details(self._clock()),
             )
             told = f"Version {version} is trained. {decision.verdict}"
-            self._notices.add_in(connection, "info", "training", told, {"run_id": order.run_id, "version": version})
+            self._notices.add_in(connection, "info", "training", told, {"run_id": run.run_id, "version": version})
 
         version = self._models.save_model(
-            kind=order.kind,
-            config=bundle.config(),
-            arrays=bundle.arrays(),
+            kind=run.kind,
+            config=bundle.config() | {"asked": run.hyperparameters},
+            arrays=all_arrays(learned),
             metrics=metrics,
-            segments={part: _plain(found) for part, found in report.segments.items()} if report else {},
-            protocol=report.protocol if report else {},
-            data={
-                "ratings": len(data),
-                "users": int((data.user_counts > 0).sum()),
-                "movies": data.n_movies,
-                "fingerprint": data.fingerprint,
-                "revision": snapshot.revision,
-            },
-            run_id=order.run_id,
-            activate=Activation(order.actor, decision.verdict) if decision.activate else None,
+            segments={part: plain_metrics(found) for part, found in report.segments.items()} if report else {},
+            protocol=report.protocol | {"personal_from": self._settings.personal_from} if report else {},
+            charts=report.charts if report else {},
+            data=describe_data(snapshot),
+            run_id=run.run_id,
+            note=run.note,
+            activate=Activation(run.actor, decision.verdict) if decision.activate else None,
             on_commit=end_run,
         )
         if decision.activate:
             self._serving.serve(version, bundle, snapshot.revision)
-
-
-def alike_enough(ratings: int, before: int) -> bool:
-    """Whether held-out parts of two sets of ratings can be compared: their sizes differ by no more than a twentieth."""
-    return abs(ratings - before) <= before / 20
-
-
-def decide(
-    policy: ActivationPolicy, metrics: Mapping[str, Any], before: Mapping[str, Any] | None, *, alike: bool = True
-) -> _Decision:
-    """Whether the new version is to serve. ``before``: the stored metrics of the active version, None without one.
-
-    Better means: neither the order of the lists (NDCG) nor the predicted ratings (RMSE) got worse.
-    """
-    if policy == "never":
-        return _Decision(False, "It was saved without serving, as asked.")
-    if before is None:
-        return _Decision(True, "It serves now: it is the first version.")
-    if policy == "always":
-        return _Decision(True, "It serves now, as asked.")
-    if not alike:
-        return _Decision(
-            True, "It serves now: it learned from other ratings, so it can't be compared with the last one."
-        )
-    if any(name not in measured for name in COMPARED for measured in (metrics, before)):
-        return _Decision(True, "It serves now: there are too few ratings to compare it with the version before.")
-    ndcg, rmse = ((metrics[name]["value"], before[name]["value"]) for name in COMPARED)
-    compared = f"NDCG@{LIST_LENGTH} {ndcg[0]:.4f} (before {ndcg[1]:.4f}), RMSE {rmse[0]:.4f} (before {rmse[1]:.4f})."
-    if ndcg[0] >= ndcg[1] and rmse[0] <= rmse[1]:
-        return _Decision(True, f"It serves now, being no worse than the version before: {compared}")
-    return _Decision(False, f"The version before goes on serving: {compared}")
-
-
-def metric_values(stored: Mapping[str, Any] | None) -> dict[str, MetricValue] | None:
-    """Metrics from the store's JSON."""
-    return None if stored is None else {name: MetricValue(**value) for name, value in stored.items()}
-
-
-def _plain(metrics: Mapping[str, MetricValue]) -> dict[str, Any]:
-    """Metrics as the store's JSON."""
-    return {name: asdict(value) for name, value in metrics.items()}
-
-
-def package_versions() -> dict[str, str]:
-    """What the numbers of a run depend on."""
-    return {"python": platform.python_version()} | {name: importlib.metadata.version(name) for name in PACKAGES}

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from engine.errors import UnknownVersion, VersionUnavailable
+from engine.services.descriptions import metric_values
 from engine.services.serving import ServingService
 from engine.services.storing import stores
-from engine.services.training import metric_values
 from engine.types import VersionSummary
 from store.errors import NotStored, StoreError, StoreFull
 from store.models import MLModelManager

@@ -14,7 +14,7 @@ import pytest
 from engine.errors import InvalidHyperparameter, InvalidInput, NotReady, TrainingBusy, UnknownRun
 from engine.models.matrix_factorization import MatrixFactorizationModel
 from engine.runtime import Runtime, build
-from engine.services.training import alike_enough, decide
+from engine.services.promotion import alike_enough, decide
 from engine.settings import Settings
 from store.models import MLModelManager
 from store.ratings import RatingStore

@@ -1,0 +1,587 @@
+"""Studies as a person asks for them: started, stopped, resumed, judged, trained with; a crash loses no trial."""
+
+from __future__ import annotations
+
+import logging
+import queue
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from threading import Event, Lock, Thread
+from typing import Any
+
+import numpy as np
+import optuna
+from optuna.trial import FrozenTrial
+from optuna.trial import TrialState as Ended
+
+from engine import tuning
+from engine.errors import (
+    Cancelled,
+    InvalidInput,
+    MarqueeError,
+    NotReady,
+    TrainingDiverged,
+    TuningBusy,
+    UnknownStudy,
+)
+from engine.evaluation import UserErrors
+from engine.models.catalog import configure
+from engine.models.search import SearchRange, search_space
+from engine.services.snapshot import Snapshots
+from engine.services.storing import stores
+from engine.services.training import TrainingService
+from engine.types import ActivationPolicy, FoldResult, MetricDifference, Study, TrialReport, TrialState, TuningEvidence
+from store.errors import NotStored, StoreError
+from store.notices import NoticeStore
+from store.ratings import RatingStore
+from store.records import TuningRecord
+from store.tunings import TuningStore
+
+log = logging.getLogger(__name__)
+
+MOST_TRIALS, FEWEST_FOLDS, MOST_FOLDS, MOST_MINUTES = 1000, 2, 10, 7 * 24 * 60.0
+LONGEST_STOP_S = 10
+LOOK_S = 0.5  # how often a study looks whether the training it waits for has ended
+DEFAULTS, FOLDS, REASON = "defaults", "folds", "reason"  # what is noted with a trial
+KEPT = (Ended.COMPLETE, Ended.WAITING)
+STATES: Mapping[Ended, TrialState] = {
+    Ended.COMPLETE: "complete",
+    Ended.PRUNED: "pruned",
+    Ended.FAIL: "failed",
+    Ended.RUNNING: "running",
+    Ended.WAITING: "running",
+}
+ERRORS = np.dtype([("user", "<i8"), ("ratings", "<i8"), ("mark", "<u8"), ("squared", "<f8")])
+
+
+class OutOfTime(MarqueeError):
+    """The study has used its time."""
+
+
+@dataclass
+class _Going:
+    """The study that is being worked on: when it began, what it had used before, and how to stop it."""
+
+    study_id: int
+    began: float = 0.0
+    used_before: float = 0.0
+    stop: Event = field(default_factory=Event)
+
+    def used(self) -> float:
+        return self.used_before + (time.monotonic() - self.began if self.began else 0.0)
+
+
+class TuningService:
+    """Starts, follows, stops and resumes studies. ``open`` and ``close`` frame the worker thread."""
+
+    def __init__(
+        self,
+        ratings: RatingStore,
+        snapshots: Snapshots,
+        tunings: TuningStore,
+        notices: NoticeStore,
+        training: TrainingService,
+    ) -> None:
+        self._ratings = ratings
+        self._snapshots = snapshots
+        self._tunings = tunings
+        self._notices = notices
+        self._training = training
+        self._orders: queue.Queue[int | None] = queue.Queue()
+        self._starting = Lock()
+        self._going: _Going | None = None
+        self._known: dict[tuple[int, int], tuple[dict[str, float], TuningEvidence | None]] = {}
+        self._ended: dict[int, tuple[TuningRecord, Study]] = {}
+        self._worker = Thread(target=self._work, name="tuning", daemon=True)
+
+    def open(self) -> None:
+        """Mark what a stopped process left behind, and begin to take orders."""
+        for study_id in self._tunings.recover():
+            text = f"Marquee was stopped during study {study_id}. Its trials are kept; resume it on the Tuning page."
+            self._notices.add("warning", "tuning", text, {"study_id": study_id})
+        self._worker.start()
+
+    def close(self) -> None:
+        """Stop what runs, and wait for the worker to end, but not for a long step of it."""
+        if self._going is not None:
+            self._going.stop.set()
+        self._orders.put(None)
+        if self._worker.is_alive():
+            self._worker.join(LONGEST_STOP_S)
+        self._tunings.close()
+
+    # -- asked by pages and routes -----------------------------------------------------------------------------------
+
+    @stores
+    def start(
+        self,
+        kind: str = "svd",
+        trials: int = 20,
+        folds: int = 3,
+        minutes: float = 30.0,
+        seed: int = 0,
+        actor: str = "you",
+    ) -> int:
+        """Start a study in the background.
+
+        Args:
+            kind: a name of ``engine.models.catalog.MODELS``.
+            trials: how many sets of hyperparameters are tried, the defaults first.
+            folds: parts of the ratings; each trial learns as many times.
+            minutes: the time for all of it, stops left out.
+            seed: start of the random numbers.
+            actor: who asks.
+
+        Returns:
+            The number of the study.
+
+        Raises:
+            InvalidInput: names the field, the value and the range.
+            TuningBusy: a study is going already.
+            NotReady: there are no ratings to learn from.
+        """
+        if not search_space(kind):
+            raise InvalidInput(f"hyperparameters.toml gives nothing to search for {kind}.", field="model")
+        _check("trials", trials, 2, MOST_TRIALS)
+        _check("folds", folds, FEWEST_FOLDS, MOST_FOLDS)
+        _check("minutes", minutes, 0.1, MOST_MINUTES)
+        _check("seed", seed, 0, 2**32 - 1)
+        with self._starting:
+            self._check_free()
+            study_id = self._tunings.create(kind, trials, folds, seed, minutes * 60, actor)
+            self._create(self._tunings.get(study_id))
+            self._order(study_id)
+        return study_id
+
+    @stores
+    def stop(self, study_id: int) -> None:
+        """Ask a study to stop; it ends after the epoch it is in, and can be resumed. One that has ended stays so.
+
+        Raises:
+            UnknownStudy: no study has this number.
+        """
+        self._record(study_id)
+        going = self._going
+        if going is not None and going.study_id == study_id:
+            going.stop.set()
+            self._tunings.change(study_id, stage="Stopping")
+
+    @stores
+    def resume(self, study_id: int, trials: int | None = None, minutes: float | None = None) -> None:
+        """Go on with a study.
+
+        Args:
+            study_id: its number.
+            trials: how many it is to have in all; None leaves that as it is.
+            minutes: its time in all; None leaves it as it is.
+
+        Raises:
+            UnknownStudy: no study has this number.
+            InvalidInput: it has had so many trials, or so much time.
+            TuningBusy, NotReady: as ``start``.
+        """
+        record = self._record(study_id)
+        trials, budget_s = trials or record.trials, minutes * 60 if minutes else record.budget_s
+        done = self._study(record).trials_done
+        _check("trials", trials, done + 1, MOST_TRIALS, f"It has had {done} of {record.trials} trials. ")
+        used = f"It has used {record.used_s / 60:.1f} of {record.budget_s / 60:.1f} minutes. "
+        _check("minutes", budget_s / 60, record.used_s / 60 + 0.1, MOST_MINUTES, used)
+        with self._starting:
+            self._check_free()
+            self._tunings.change(
+                study_id, trials=trials, budget_s=budget_s, state="queued", stage="Waiting", held_out=None, error=None
+            )
+            self._order(study_id)
+
+    def status(self, study_id: int | None = None) -> Study:
+        """A study; without a number the one that is going, or else the newest.
+
+        Raises:
+            UnknownStudy: no study has this number, or none was ever started.
+        """
+        if study_id is not None:
+            return self._study(self._record(study_id))
+        newest = self._tunings.current() or next(iter(self._tunings.newest(1)), None)
+        if newest is None:
+            raise UnknownStudy("No study was started yet. Start one on the Tuning page.")
+        return self._study(newest)
+
+    def current(self) -> Study | None:
+        """The study that is queued or going, None where there is none."""
+        record = self._tunings.current()
+        return None if record is None else self._study(record)
+
+    def studies(self, limit: int = 20) -> list[Study]:
+        """The newest studies, newest first."""
+        return [self._study(record) for record in self._tunings.newest(limit)]
+
+    def search_space(self, kind: str) -> list[SearchRange]:
+        """What a study of this model tries.
+
+        Raises:
+            InvalidInput: there is no such model.
+        """
+        return search_space(kind)
+
+    def advised(self, study_id: int) -> dict[str, Any]:
+        """The hyperparameters that the evidence advises; empty where the defaults are as good.
+
+        Raises:
+            UnknownStudy: no study has this number.
+        """
+        study = self.status(study_id)
+        better = study.evidence is not None and study.evidence.better and study.best is not None
+        return self._hyperparameters(study, study.best.number) if better and study.best else {}
+
+    @stores
+    def train_with(
+        self,
+        study_id: int,
+        activate: ActivationPolicy = "if_better",
+        actor: str = "you",
+        *,
+        trial: int | None = None,
+    ) -> int:
+        """Start a training with a trial's hyperparameters, by default the best one's; returns the run's number.
+
+        Raises:
+            UnknownStudy: no study has this number.
+            InvalidInput: it has no such trial, or none that was finished.
+            TrainingBusy, NotReady: as a training.
+        """
+        study = self.status(study_id)
+        if trial is None and study.best is None:
+            raise InvalidInput(f"Study {study_id} has no finished trial yet. Let it run on.", field="trial")
+        number = trial if trial is not None else study.best.number if study.best else 0
+        values = self._hyperparameters(study, number)
+        note = f"Hyperparameters of trial {number} of study {study_id}."
+        return self._training.train_model(study.model, values, activate, actor, note=note)
+
+    # -- what is known of a study ------------------------------------------------------------------------------------
+
+    def _check_free(self) -> None:
+        going = self._tunings.current()
+        if going is not None:
+            raise TuningBusy(going.tuning_id)
+        if self._ratings.counts().ratings == 0:
+            raise NotReady("There are no ratings to learn from. Import the demo data or your own first.")
+
+    def _order(self, study_id: int) -> None:
+        self._going = _Going(study_id)
+        self._orders.put(study_id)
+
+    def _record(self, study_id: int) -> TuningRecord:
+        try:
+            return self._tunings.get(study_id)
+        except NotStored as error:
+            raise UnknownStudy(str(error)) from error
+
+    def _create(self, record: TuningRecord) -> optuna.Study:
+        """Optuna's study, made where there is none; a resumed one draws other numbers than its start did."""
+        study = optuna.create_study(
+            storage=self._tunings.storage(),
+            study_name=record.study_name,
+            direction="minimize",
+            load_if_exists=True,
+            pruner=tuning.pruner(),
+        )
+        study.sampler = tuning.sampler(record.seed, len(study.get_trials(deepcopy=False)))
+        return study
+
+    def _hyperparameters(self, study: Study, number: int) -> dict[str, Any]:
+        for trial in study.history:
+            if trial.number == number:
+                return trial.hyperparameters
+        raise InvalidInput(f"Study {study.study_id} has no trial {number}.", field="trial")
+
+    def _study(self, record: TuningRecord) -> Study:
+        kept = self._ended.get(record.tuning_id)
+        if kept is None or kept[0] != record:
+            kept = record, self._read(record)
+            if record.state not in ("queued", "running"):
+                self._ended[record.tuning_id] = kept
+        return kept[1]
+
+    def _read(self, record: TuningRecord) -> Study:
+        study = optuna.load_study(storage=self._tunings.storage(), study_name=record.study_name)
+        space = search_space(record.kind)
+        trials = [trial for trial in study.get_trials(deepcopy=False) if trial.state != Ended.WAITING]
+        history = tuple(_report(record.kind, space, trial) for trial in trials)
+        finished = [trial for trial in history if trial.rmse is not None and trial.state == "complete"]
+        best = min(finished, key=lambda trial: (trial.rmse, trial.number), default=None)
+        done = sum(_counts(trial) for trial in trials)
+        going = self._going
+        running = record.state == "running" and going is not None and going.study_id == record.tuning_id
+        used = going.used() if running and going is not None else record.used_s
+        importance, evidence = self._learned(record, study, history, best)
+        return Study(
+            study_id=record.tuning_id,
+            state=record.state,
+            model=record.kind,
+            stage=record.stage,
+            trials=record.trials,
+            trials_done=done,
+            folds=record.folds,
+            seed=record.seed,
+            budget_s=record.budget_s,
+            used_s=used,
+            eta_s=_forecast(record, history, done, used) if running else None,
+            history=history,
+            best=best,
+            importance=importance,
+            evidence=evidence,
+            error=record.error,
+            created_at=record.created_at,
+            ended_at=record.ended_at,
+        )
+
+    def _learned(
+        self, record: TuningRecord, study: optuna.Study, history: tuple[TrialReport, ...], best: TrialReport | None
+    ) -> tuple[dict[str, float], TuningEvidence | None]:
+        """What takes long to work out; kept until another trial ends or the study is judged."""
+        finished = sum(trial.state == "complete" for trial in history)
+        key = record.tuning_id, 2 * finished + (record.held_out is not None)
+        if key not in self._known:
+            held_out = None if record.held_out is None else MetricDifference(**record.held_out)
+            self._known[key] = tuning.importances(study), self._weigh(record, history, best, finished, held_out)
+        return self._known[key]
+
+    def _weigh(
+        self,
+        record: TuningRecord,
+        history: tuple[TrialReport, ...],
+        best: TrialReport | None,
+        finished: int,
+        held_out: MetricDifference | None,
+    ) -> TuningEvidence | None:
+        """The best trial against the defaults; None where the best are the defaults, or one of both is not finished."""
+        defaults = next((trial for trial in history if trial.defaults and trial.state == "complete"), None)
+        if best is None or defaults is None or best.number == defaults.number:
+            return None
+        ours, theirs = (self._measured(record.tuning_id, trial) for trial in (best, defaults))
+        if ours is None or theirs is None:
+            return None
+        try:
+            return tuning.weigh(best.number, ours, theirs, finished - 1, held_out)
+        except InvalidInput as error:  # the ratings are no longer those that the study began with
+            log.warning("study %d can't be judged: %s", record.tuning_id, error)
+            return None
+
+    def _measured(self, study_id: int, trial: TrialReport) -> tuning.Measured | None:
+        content = self._tunings.errors(study_id, trial.number)
+        if content is None:
+            return None
+        rows = np.frombuffer(content, ERRORS)
+        users, ratings, marks = (rows[name].copy() for name in ("user", "ratings", "mark"))
+        return tuning.Measured(trial.folds, UserErrors(users, ratings, marks, {"rmse": rows["squared"].copy()}))
+
+    # -- the worker --------------------------------------------------------------------------------------------------
+
+    def _work(self) -> None:
+        while (study_id := self._orders.get()) is not None:
+            going = self._going
+            if going is None or going.study_id != study_id:
+                continue
+            try:
+                self._search(self._tunings.get(study_id), going)
+            except Cancelled:
+                self._end(going, "stopped", "Stopped; resume it to go on")
+            except (MarqueeError, StoreError) as error:
+                self._end(going, "failed", "Failed", str(error))
+            except Exception as error:  # the thread's outermost loop: the next order must find it alive
+                log.exception("study %d failed", study_id)
+                told = f"An unexpected error ended the study: {type(error).__name__}: {error}"
+                self._end(going, "failed", "Failed", told)
+            finally:
+                self._going = None
+
+    def _end(self, going: _Going, state: str, stage: str, error: str | None = None) -> None:
+        try:
+            self._tunings.change(going.study_id, used_s=going.used())
+            self._tunings.finish(going.study_id, state, stage, error)
+            if state != "stopped":
+                level, told = ("error", f"failed. {error}") if error else ("info", f"has ended. {stage}.")
+                details = {"study_id": going.study_id}
+                self._notices.add(level, "tuning", f"Study {going.study_id} {told}", details)  # type: ignore[arg-type]
+        except Exception:
+            # The disk may be full. The worker goes on; the study is marked at the next start.
+            log.exception("the end of study %d could not be stored", going.study_id)
+
+    def _search(self, record: TuningRecord, going: _Going) -> None:
+        """Try until the trials or the time are used up, then judge the best on ratings that no trial saw."""
+        going.used_before, going.began = record.used_s, time.monotonic()
+        self._tunings.change(record.tuning_id, state="running", stage="Reading ratings", ended_at=None)
+        material = tuning.Material.part(self._snapshots.load().data, record.folds, record.seed)
+        search = _Search(record, going, self._create(record), material, self._tunings, self._wait)
+        stage = "All trials are done"
+        try:
+            search.go_on()
+        except OutOfTime:
+            stage = "The time is used up"
+        search.judge()
+        self._end(going, "succeeded", stage)
+
+    def _wait(self, going: _Going) -> None:
+        """Let a training go first; that time is not the study's."""
+        if self._training.current() is None:
+            return
+        began = time.monotonic()
+        self._tunings.change(going.study_id, stage="Waiting for a training to end")
+        while self._training.current() is not None and not going.stop.wait(LOOK_S):
+            pass
+        going.began += time.monotonic() - began
+
+
+@dataclass
+class _Search:
+    """One stretch of a study, from its start or resumption to its end or stop."""
+
+    record: TuningRecord
+    going: _Going
+    study: optuna.Study
+    material: tuning.Material
+    tunings: TuningStore
+    wait: Callable[[_Going], None]
+
+    def __post_init__(self) -> None:
+        self.space = search_space(self.record.kind)
+        self.draws = tuning.distributions(self.space, configure(self.record.kind, {}))
+        self.fold_seconds = [fold["seconds"] for trial in self._trials() for fold in trial.user_attrs.get(FOLDS, [])]
+
+    def go_on(self) -> None:
+        """Try until the trials are done.
+
+        Raises:
+            OutOfTime: or the time is used up.
+            Cancelled: somebody asked to stop.
+        """
+        trials = self._trials()
+        for trial in trials:
+            if trial.state == Ended.RUNNING:  # a crash cut it short
+                self.study.tell(trial.number, state=Ended.FAIL)
+                self._repeat(trial.params, trial.user_attrs)
+        if not any(trial.user_attrs.get(DEFAULTS) and trial.state in KEPT for trial in self._trials()):
+            self.study.enqueue_trial(tuning.first_trial(self.record.kind, self.space), {DEFAULTS: True})
+        while sum(map(_counts, trials := self._trials())) < self.record.trials:
+            taken = [seconds for trial in trials if (seconds := _seconds(trial)) and trial.state == Ended.COMPLETE]
+            self._check(expected=float(np.mean(taken)) if taken else 0.0)
+            self._try()
+
+    def judge(self) -> None:
+        """Judge the best trial and the defaults on the ratings that no fold held."""
+        finished = [trial for trial in self._trials() if trial.state == Ended.COMPLETE]
+        defaults = next((trial for trial in finished if trial.user_attrs.get(DEFAULTS)), None)
+        best = min(finished, key=lambda trial: (trial.value, trial.number), default=None)
+        if best is None or defaults is None or best.number == defaults.number:
+            return
+        self._tell("Judging the best trial on ratings that no trial saw")
+        configs = [configure(self.record.kind, self._values(trial.params)) for trial in (best, defaults)]
+        watcher = tuning.Watcher(self.going.stop, check=self._check_stop)
+        found = tuning.compare_rmse(*tuning.judge(self.record.kind, configs, self.material, watcher))
+        self.tunings.change(self.record.tuning_id, held_out=asdict(found))
+
+    def _try(self) -> None:
+        trial = self.study.ask(self.draws)
+        try:
+            measured = self._measure(trial)
+        except optuna.TrialPruned:
+            self.study.tell(trial, state=Ended.PRUNED)
+        except TrainingDiverged as error:
+            trial.set_user_attr(REASON, str(error))
+            self.study.tell(trial, state=Ended.FAIL)
+        except (Cancelled, OutOfTime):
+            self.study.tell(trial, state=Ended.FAIL)
+            self._repeat(trial.params, trial.user_attrs)
+            raise
+        else:
+            self.tunings.keep_errors(self.record.tuning_id, trial.number, _pack(measured.errors))
+            self.study.tell(trial, measured.rmse)
+        self.tunings.change(self.record.tuning_id, used_s=self.going.used())
+
+    def _measure(self, trial: optuna.Trial) -> tuning.Measured:
+        folds: list[FoldResult] = []
+
+        def begin(fold: int) -> None:
+            self.wait(self.going)
+            self._tell(f"Trial {trial.number}, fold {fold + 1} of {self.record.folds}")
+
+        def look(step: int, rmse: float) -> None:
+            trial.report(rmse, step)
+            if not trial.user_attrs.get(DEFAULTS) and trial.should_prune():
+                raise optuna.TrialPruned
+
+        def done(fold: FoldResult) -> None:
+            folds.append(fold)
+            self.fold_seconds.append(fold.seconds)
+            trial.set_user_attr(FOLDS, [asdict(one) for one in folds])
+
+        watcher = tuning.Watcher(self.going.stop, self._check, begin, look, done)
+        config = configure(self.record.kind, self._values(trial.params))
+        return tuning.measure(self.record.kind, config, self.material, watcher)
+
+    def _values(self, drawn: dict[str, Any]) -> dict[str, Any]:
+        return tuning.read_trial(self.record.kind, self.space, drawn)
+
+    def _repeat(self, params: dict[str, Any], about: dict[str, Any]) -> None:
+        """What was cut short is tried again first."""
+        self.study.enqueue_trial(params, {DEFAULTS: True} if about.get(DEFAULTS) else None)
+
+    def _trials(self) -> list[FrozenTrial]:
+        return self.study.get_trials(deepcopy=False)
+
+    def _tell(self, stage: str) -> None:
+        self.tunings.change(self.record.tuning_id, stage=stage)
+
+    def _check_stop(self) -> None:
+        if self.going.stop.is_set():
+            raise Cancelled("The study was stopped.")
+
+    def _check(self, expected: float = 0.0) -> None:
+        """Whether to go on; ``expected``: the seconds of what is to begin. The time to judge at the end is kept."""
+        self._check_stop()
+        kept = 2 * float(np.mean(self.fold_seconds)) if self.fold_seconds else 0.0
+        if self.going.used() + expected + kept > self.record.budget_s:
+            raise OutOfTime("The study has used its time.")
+
+
+def _check(name: str, value: float, low: float, high: float, before: str = "") -> None:
+    if not low <= value <= high:  # NaN is refused as well
+        raise InvalidInput(f"{before}{name} is {value:g}, but must be from {low:g} to {high:g}.", field=name)
+
+
+def _counts(trial: FrozenTrial) -> bool:
+    """Whether a trial is one of those asked for; what was cut short is not."""
+    return trial.state in (Ended.COMPLETE, Ended.PRUNED) or (trial.state == Ended.FAIL and REASON in trial.user_attrs)
+
+
+def _seconds(trial: FrozenTrial) -> float:
+    return 0.0 if trial.duration is None else trial.duration.total_seconds()
+
+
+def _report(kind: str, space: Sequence[SearchRange], trial: FrozenTrial) -> TrialReport:
+    return TrialReport(
+        number=trial.number,
+        state=STATES[trial.state],
+        hyperparameters=tuning.read_trial(kind, space, trial.params),
+        rmse=trial.value if trial.state == Ended.COMPLETE else None,
+        folds=tuple(FoldResult(**one) for one in trial.user_attrs.get(FOLDS, [])),
+        seconds=_seconds(trial),
+        defaults=bool(trial.user_attrs.get(DEFAULTS)),
+        reason=trial.user_attrs.get(REASON),
+    )
+
+
+def _forecast(record: TuningRecord, history: Sequence[TrialReport], done: int, used: float) -> float | None:
+    """The seconds still to go, by what trials took; None before the first has ended."""
+    taken = [trial.seconds for trial in history if trial.state in ("complete", "pruned")]
+    if not taken:
+        return None
+    return max(min((record.trials - done) * float(np.mean(taken)), record.budget_s - used), 0.0)
+
+
+def _pack(errors: UserErrors) -> bytes:
+    rows = np.empty(len(errors.users), ERRORS)
+    rows["user"], rows["ratings"], rows["mark"] = errors.users, errors.ratings, errors.marks
+    rows["squared"] = errors.sums["rmse"]
+    return rows.tobytes()

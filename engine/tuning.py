@@ -1,0 +1,286 @@
+"""Search for better hyperparameters: cross-validation by trial, and what it proves against the defaults."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from threading import Event
+from typing import Any
+
+import numpy as np
+import optuna
+from numpy.typing import NDArray
+from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
+
+from engine import metrics
+from engine.comparison import LEVEL, compare_errors, find_shared
+from engine.dataset.interactions import Float32, Interactions
+from engine.dataset.splitting import HeldOut, assign_folds, hold_out
+from engine.errors import InvalidInput
+from engine.evaluation import UserErrors, sum_errors
+from engine.learning import TEST_PART, VALIDATION_PART
+from engine.models.base import ModelConfig
+from engine.models.catalog import MODELS, configure, entry
+from engine.models.search import SearchRange
+from engine.training import best_epoch, run_epochs
+from engine.types import EpochReport, FoldResult, MetricDifference, TuningEvidence
+
+FEWEST_RATINGS = 50
+WARM_UP = 0.5  # the part of a fold's epochs before a trial may be given up: low learning rates begin slowly
+STARTED = 4  # trials that are always finished
+STARTUP = 6  # trials drawn evenly before the estimator learns from them
+FOLD_STEPS = 10_000  # more than the epochs of any fold: the step of a trial at which its next fold begins
+
+OnLook = Callable[[int, float], None]
+
+
+@dataclass(frozen=True)
+class Material:
+    """The ratings of a study.
+
+    Attributes:
+        data: what the folds are made of.
+        folds: int64[len(data)], the fold of each rating.
+        parts: how the best trial is judged at the end; ``parts.train`` is ``data``, and no fold saw ``parts.test``.
+    """
+
+    data: Interactions
+    folds: NDArray[np.int64]
+    parts: HeldOut
+
+    @classmethod
+    def part(cls, data: Interactions, folds: int, seed: int) -> Material:
+        """Keep each user's last ratings away, and part the others into folds.
+
+        Raises:
+            InvalidInput: the ratings are too few.
+        """
+        parts = hold_out(data, TEST_PART, VALIDATION_PART)
+        if parts.test is None or parts.validation is None or len(data) < FEWEST_RATINGS:
+            raise InvalidInput(
+                f"{len(data):,} ratings are too few to search for hyperparameters: some have to be held out.",
+                field="ratings",
+            )
+        return cls(parts.train, assign_folds(parts.train, folds, seed), parts)
+
+
+@dataclass(frozen=True)
+class Measured:
+    """A trial in full: its folds, and the errors of each user over all of them."""
+
+    folds: tuple[FoldResult, ...]
+    errors: UserErrors
+
+    @property
+    def rmse(self) -> float:
+        """The mean over folds."""
+        return float(np.mean([fold.rmse for fold in self.folds]))
+
+
+def _ignore(*_: Any) -> None:
+    """What is not asked for is not told."""
+
+
+@dataclass(frozen=True)
+class Watcher:
+    """Who follows a trial, and may end it by raising.
+
+    Attributes:
+        cancelled: asked between epochs.
+        check: called often.
+        fold: told of each fold as it begins.
+        look: told the step and the lowest validation RMSE so far, after some of the epochs and at the end of each fold.
+        done: told of each fold as it ends.
+    """
+
+    cancelled: Event
+    check: Callable[[], None]
+    fold: Callable[[int], None] = _ignore
+    look: OnLook = _ignore
+    done: Callable[[FoldResult], None] = _ignore
+
+
+def measure(kind: str, config: ModelConfig, material: Material, watcher: Watcher) -> Measured:
+    """Cross-validate: each fold is predicted by a model that learned the others.
+
+    Within these the last ratings of each user choose the number of epochs and whether the trial is given up, as in a
+    training; the fold itself is looked at once.
+
+    Raises:
+        Cancelled, TrainingDiverged: as of a training, and whatever the watcher raises.
+    """
+    data = material.data
+    predicted = np.empty(len(data), np.float32)
+    results = []
+    for fold in range(int(material.folds.max()) + 1):
+        watcher.fold(fold)
+        began, chosen = time.perf_counter(), material.folds == fold
+        test = data.subset(chosen)
+        parts = hold_out(data.subset(~chosen), VALIDATION_PART)
+        predicted[chosen], epochs = fit_predict(kind, config, parts.train, parts.test, test, watcher, fold * FOLD_STEPS)
+        rmse = float(np.sqrt(metrics.squared_errors(predicted[chosen], test.ratings).mean()))
+        results.append(FoldResult(fold, rmse, epochs, time.perf_counter() - began))
+        watcher.done(results[-1])
+    return Measured(tuple(results), sum_squares(predicted, data))
+
+
+def fit_predict(
+    kind: str,
+    config: ModelConfig,
+    fit: Interactions,
+    validation: Interactions | None,
+    test: Interactions,
+    watcher: Watcher,
+    first_step: int = 0,
+) -> tuple[Float32, int]:
+    """float32[len(test)]: the ratings that a model predicts, and the number of epochs it learned."""
+    model = entry(kind).build(config)
+    lowest = np.inf
+
+    def look(epoch: EpochReport) -> None:
+        nonlocal lowest
+        watcher.check()
+        if epoch.validation_rmse is not None:
+            lowest = min(lowest, epoch.validation_rmse)
+            if is_looked_at(epoch.epoch) and epoch.epoch >= WARM_UP * epoch.epochs:
+                watcher.look(first_step + epoch.epoch, lowest)
+
+    history = run_epochs(
+        model,
+        fit,
+        validation=validation,
+        patience=int(getattr(config, "patience", 0)),
+        on_epoch=look,
+        on_step=lambda _: watcher.check(),
+        cancelled=watcher.cancelled,
+    )
+    if np.isfinite(lowest):
+        watcher.look(first_step + FOLD_STEPS - 1, lowest)
+    return model.predict_indices(test.users, test.items), best_epoch(history)
+
+
+def is_looked_at(epoch: int) -> bool:
+    """Whether a trial may be given up after this epoch: 1, 2, 3, 4, 6, 8, 12, 16, 24, and so on.
+
+    To look costs more than a short epoch, since each look is stored.
+    """
+    high = 1 << (epoch.bit_length() - 1)
+    return epoch in (high, high + high // 2)
+
+
+def sum_squares(predicted: Float32, data: Interactions) -> UserErrors:
+    """The squared errors of each user, as evaluation sums them."""
+    return sum_errors(data, {"rmse": metrics.squared_errors(predicted, data.ratings)})
+
+
+def judge(kind: str, configs: Sequence[ModelConfig], material: Material, watcher: Watcher) -> list[UserErrors]:
+    """The errors of each config on the ratings that no fold held."""
+    parts = material.parts
+    if parts.test is None:
+        raise InvalidInput("No ratings were held out.", field="ratings")
+    found = []
+    for config in configs:
+        predicted, _ = fit_predict(kind, config, parts.fit, parts.validation, parts.test, watcher)
+        found.append(sum_squares(predicted, parts.test))
+    return found
+
+
+def compare_rmse(ours: UserErrors, theirs: UserErrors) -> MetricDifference:
+    """The RMSE of two trials over the users whose ratings are the same in both.
+
+    Raises:
+        InvalidInput: the ratings changed so much between the two that hardly any user is left.
+    """
+    return compare_errors(*find_shared(ours, theirs))["rmse"]
+
+
+def weigh(
+    best: int, ours: Measured, defaults: Measured, tried: int, held_out: MetricDifference | None
+) -> TuningEvidence:
+    """Whether the best of so many trials is really better than the defaults.
+
+    The best of many looks better than it is, so that its p-value is multiplied by the number of trials it was chosen
+    from (Bonferroni; Dunn 1961).
+    """
+    difference = compare_rmse(ours.errors, defaults.errors)
+    p_value = min(1.0, difference.p_value * max(tried, 1))
+    better = difference.verdict == "better" and p_value < LEVEL
+    won = sum(one.rmse < other.rmse for one, other in zip(ours.folds, defaults.folds, strict=False))
+    told = [
+        f"Trial {best} has RMSE {difference.value:.4f} over all folds, the defaults have {difference.baseline:.4f}: "
+        f"a difference of {difference.difference:+.4f} ({difference.low:+.4f} to {difference.high:+.4f}), "
+        f"lower in {won} of {len(ours.folds)} folds.",
+        f"It is better than the defaults (p = {p_value:.2g}, all trials counted)."
+        if better
+        else f"That may be chance (p = {p_value:.2g}, all trials counted), so the defaults are as good a choice.",
+    ]
+    if held_out is not None:
+        told.append(
+            f"On the ratings that no trial saw it has {held_out.value:.4f}, the defaults {held_out.baseline:.4f}: "
+            f"{held_out.verdict}."
+        )
+    return TuningEvidence(best, difference, won, held_out, better, " ".join(told))
+
+
+def distributions(space: Sequence[SearchRange], defaults: ModelConfig) -> dict[str, BaseDistribution]:
+    """What Optuna draws from; wide enough to hold the defaults, which are the first trial."""
+    found: dict[str, BaseDistribution] = {}
+    for one in space:
+        value = getattr(defaults, one.name)
+        if one.choices:
+            names = dict.fromkeys([spell(choice) for choice in (*one.choices, value)])
+            found[one.name] = CategoricalDistribution(list(names))
+            continue
+        low, high = min(one.low, value), max(one.high, value)
+        if one.whole:
+            found[one.name] = IntDistribution(int(low), int(high), log=one.log)
+        else:
+            found[one.name] = FloatDistribution(low, high, log=one.log and low > 0)
+    return found
+
+
+def spell(value: Any) -> Any:
+    """A value as Optuna keeps it: lists become text."""
+    return ", ".join(map(str, value)) if isinstance(value, (tuple, list)) else value
+
+
+def read_trial(kind: str, space: Sequence[SearchRange], drawn: dict[str, Any]) -> dict[str, Any]:
+    """The hyperparameters that Optuna drew, lists being lists again."""
+    defaults = MODELS[kind].config()
+    choices = {one.name: {spell(choice): choice for choice in one.choices} for one in space if one.choices}
+    for name, known in choices.items():
+        known.setdefault(spell(getattr(defaults, name)), getattr(defaults, name))
+    return {name: choices[name].get(value, value) if name in choices else value for name, value in drawn.items()}
+
+
+def first_trial(kind: str, space: Sequence[SearchRange]) -> dict[str, Any]:
+    """The defaults, as Optuna keeps them."""
+    defaults = configure(kind, {})
+    return {one.name: spell(getattr(defaults, one.name)) for one in space}
+
+
+def sampler(seed: int, begun: int) -> optuna.samplers.BaseSampler:
+    """The tree-structured Parzen estimator (Bergstra, Bardenet, Bengio and Kégl 2011).
+
+    It knows nothing but the trials; ``begun``, their number so far, lets a resumed study draw other numbers.
+    """
+    return optuna.samplers.TPESampler(n_startup_trials=STARTUP, seed=(seed * 1_000_003 + begun) % 2**32)
+
+
+def pruner() -> optuna.pruners.BasePruner:
+    """Gives a trial up whose validation error is above the median of the others at the same epoch."""
+    return optuna.pruners.MedianPruner(n_startup_trials=STARTED)
+
+
+def importances(study: optuna.Study) -> dict[str, float]:
+    """How much of the trials' RMSE each hyperparameter explains; empty below four finished trials.
+
+    By functional analysis of variance of a random forest (Hutter, Hoos and Leyton-Brown 2014); sums to 1.
+    """
+    finished = [trial for trial in study.get_trials(deepcopy=False) if trial.state == optuna.trial.TrialState.COMPLETE]
+    if len(finished) < STARTED or len({trial.value for trial in finished}) < 2:
+        return {}
+    evaluator = optuna.importance.FanovaImportanceEvaluator(seed=0)
+    found = optuna.importance.get_param_importances(study, evaluator=evaluator)
+    return {name: float(part) for name, part in found.items()}
