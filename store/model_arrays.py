@@ -64,8 +64,8 @@ def seal(connection: Connection, version: int) -> str:
     return _digest(_described(connection, version))
 
 
-def read_arrays(connection: Connection, version: int) -> dict[str, NDArray[Any]]:
-    """Every array of a version, checked. They can't be written to.
+def read_arrays(connection: Connection, version: int, start: str = "") -> dict[str, NDArray[Any]]:
+    """The arrays of a version whose names begin so, checked. They can't be written to.
 
     Raises:
         DamagedVersion: something is not as it was saved.
@@ -76,7 +76,7 @@ def read_arrays(connection: Connection, version: int) -> dict[str, NDArray[Any]]
         found = connection.execute(sealed).scalar()
         if found is not None and found != _digest(rows):  # versions of the first schema have none
             raise DamagedVersion(f"Version {version} is damaged: the list of its arrays is not what was saved.")
-        return {row.name: _read(connection, row) for row in rows}
+        return {row.name: _read(connection, row) for row in rows if row.name.startswith(start)}
     except (TypeError, ValueError, DBAPIError) as error:  # a type or shape that is none, or pages that are no table
         if isinstance(error, DBAPIError) and not _is_corrupt(error):
             raise

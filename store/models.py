@@ -172,13 +172,22 @@ class MLModelManager:
         ready = [record.version for record in self.list_versions() if record.state == "ready"]
         return [first, *(one for one in dict.fromkeys(served + ready) if one in ready and one != first)]
 
-    def _load(self, version: int) -> StoredModel:
+    def load_part(self, version: int, start: str) -> Mapping[str, NDArray[Any]]:
+        """Only those arrays of a version whose names begin so, checked; none where there are none.
+
+        Raises:
+            NotStored: there is no such version, or its arrays were deleted.
+            DamagedVersion: one of them is damaged; the version is marked so.
+        """
+        return self._load(version, start).arrays
+
+    def _load(self, version: int, start: str = "") -> StoredModel:
         with self._database.read() as connection:  # one state of the store: a version deleted meanwhile is still whole
             record = _record(connection, version)
             if record.state == "deleted":
                 raise NotStored(f"Version {version} was deleted.")
             try:
-                return StoredModel(record, read_arrays(connection, version))
+                return StoredModel(record, read_arrays(connection, version, start))
             except DamagedVersion as error:
                 damage = error
         self._mark_damaged(version, str(damage))

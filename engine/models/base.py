@@ -175,6 +175,16 @@ def join_arrays(parts: Mapping[str, Mapping[str, NDArray[Any]]]) -> Arrays:
     return {f"{part}/{name}": array for part, arrays in parts.items() for name, array in arrays.items()}
 
 
+def expect(array: NDArray[Any], *shape: int) -> None:
+    """Refuse an array of another shape: compiled loops read past its end without a word.
+
+    Raises:
+        ValueError: it has another shape.
+    """
+    if array.shape != shape:
+        raise ValueError(f"an array has the shape {array.shape} instead of {shape}")
+
+
 def part_of(arrays: Mapping[str, NDArray[Any]], part: str) -> Arrays:
     """The arrays of one part, under their own names; empty where there is no such part."""
     return {key.partition("/")[2]: array for key, array in arrays.items() if key.startswith(f"{part}/")}

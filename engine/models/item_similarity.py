@@ -14,7 +14,7 @@ from pydantic import Field
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]  # it carries no types
 
 from engine.dataset.interactions import Float32, Int32, Interactions
-from engine.models.base import Arrays, ModelConfig, Ranker
+from engine.models.base import Arrays, ModelConfig, Ranker, expect
 from engine.models.likeness import add_likeness
 
 HIGH = 0.75  # a rating so far up the scale counts 1
@@ -184,6 +184,7 @@ class ItemSimilarityRanker(Ranker):
         n_movies, low, high = arrays["constants"].tolist()
         ranker.scale_ = (low, high)
         ranker.weights_, ranker.movies_ = arrays["weights"], arrays["movies"]
+        expect(ranker.weights_, len(ranker.movies_), len(ranker.movies_))
         ranker.position_ = np.full(int(n_movies), -1, np.int32)
         ranker.position_[ranker.movies_] = np.arange(len(ranker.movies_), dtype=np.int32)
         return ranker

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from surprise import SVD
 
 from engine.dataset.interactions import Float32, Int32, Interactions
-from engine.models.base import Arrays, ModelConfig, Patience, RatingModel, Seed, Vector
+from engine.models.base import Arrays, ModelConfig, Patience, RatingModel, Seed, Vector, expect
 from engine.models.defaults import default
 from engine.models.prefetch import prefetch
 
@@ -271,6 +271,9 @@ class MatrixFactorizationModel(RatingModel, SVD):  # type: ignore[misc]  # Surpr
         model.mean_, model.scale_ = mean, (low, high)
         model.user_bias_, model.movie_bias_ = arrays["user_bias"], arrays["movie_bias"]
         model.user_factors_, model.movie_factors_ = arrays["user_factors"], arrays["movie_factors"]
+        factors = model.user_factors_.shape[1]
+        expect(model.user_factors_, len(model.user_bias_), factors)
+        expect(model.movie_factors_, len(model.movie_bias_), factors)
         return model
 
 

@@ -22,7 +22,16 @@ from engine.realtime import RealtimeLearner, UserState
 from engine.services.snapshot import Snapshots
 from engine.services.storing import stores
 from engine.settings import Settings
-from engine.types import Explanation, Prediction, Predictions, RankBy, RatingReceipt, Recommendations, RecommendedItem
+from engine.types import (
+    Explanation,
+    Movie,
+    Prediction,
+    Predictions,
+    RankBy,
+    RatingReceipt,
+    Recommendations,
+    RecommendedItem,
+)
 from store.errors import NotStored
 from store.models import MLModelManager
 from store.ratings import RatingStore
@@ -275,6 +284,21 @@ class ServingService:
         return Recommendations(
             user_id, user.blend.status, reason, state.version, age, elapsed, len(user.state.items), items
         )
+
+    def list_with(self, bundle: VersionBundle, user_id: str, n: int = 10) -> list[Movie]:
+        """The list that another version would make for a user, out of the ratings as they are now.
+
+        Raises:
+            InvalidInput: n is outside its range.
+        """
+        if not 1 <= n <= MOST_ITEMS:
+            raise InvalidInput(f"n is {n}, but must be from 1 to {MOST_ITEMS}.", field="n")
+        snapshot = self._snapshots.load()
+        state = ServingState.build(0, bundle, snapshot.data, snapshot.revision)
+        user = self._listener(state, user_id)
+        chosen = top(user.scores, n, drop=user.state.items)
+        ids = [str(snapshot.data.movie_ids.raw(int(movie))) for movie in chosen]
+        return [snapshot.data.movies.movie(int(movie), name) for movie, name in zip(chosen, ids, strict=True)]
 
     def predict(self, pairs: Sequence[tuple[str, str]]) -> Predictions:
         """The predicted rating of each (user id, movie id); unknown sides fall back and say so.

@@ -2,26 +2,51 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from tempfile import TemporaryFile
+from typing import Any, BinaryIO
 
-from engine.errors import UnknownVersion, VersionUnavailable
-from engine.services.descriptions import metric_values
+import numpy as np
+
+from engine.comparison import compare
+from engine.errors import DiskFull, InvalidHyperparameter, InvalidInput, UnknownVersion, VersionUnavailable
+from engine.evaluation import EvaluationReport
+from engine.models.base import part_of
+from engine.models.bundle import VersionBundle
+from engine.services.descriptions import describe_ids, metric_values
+from engine.services.promotion import COMPARED
 from engine.services.serving import ServingService
+from engine.services.snapshot import Snapshots
 from engine.services.storing import stores
-from engine.types import VersionSummary
-from store.errors import NotStored, StoreError, StoreFull
+from engine.types import Comparison, ListedMovie, MetricDifference, Movie, VersionList, VersionSummary
+from store.errors import DamagedVersion, NotStored, StoreError, StoreFull, UnreadableExport
+from store.exchange import read_export, write_export
 from store.models import MLModelManager
 from store.notices import NoticeStore
-from store.records import ActivationRecord, NoticeRecord, VersionRecord
+from store.records import ActivationRecord, NoticeRecord, StoredModel, VersionRecord
+
+MOST_TAGS, LONGEST_TAG, LONGEST_NOTE = 20, 50, 2000
+
+
+@dataclass(frozen=True)
+class ExportedVersion:
+    """A version as a file; whoever reads the stream closes it."""
+
+    name: str
+    stream: BinaryIO
 
 
 class VersionService:
-    """Lists, activates, rolls back and deletes versions; tells the notices."""
+    """Lists, compares, activates, rolls back, deletes, exports and imports versions; tells the notices."""
 
-    def __init__(self, models: MLModelManager, notices: NoticeStore, serving: ServingService) -> None:
+    def __init__(
+        self, models: MLModelManager, notices: NoticeStore, serving: ServingService, snapshots: Snapshots
+    ) -> None:
         self._models = models
         self._notices = notices
         self._serving = serving
+        self._snapshots = snapshots
 
     def list(self) -> list[VersionSummary]:
         """Every version, newest first; deleted ones keep their line."""
@@ -79,20 +104,200 @@ class VersionService:
         return version
 
     @stores
-    def delete(self, version: int) -> None:
-        """Give up a version's arrays.
+    def delete(self, version: int, *, actor: str = "you", reason: str = "") -> VersionSummary:
+        """Give up a version's arrays; its metrics and its lines in the ledger stay.
 
         Raises:
             UnknownVersion: there is no such version.
             VersionUnavailable: it serves now.
         """
-        self.get(version)
+        held = self.get(version)
         try:
             self._models.delete_version(version)
         except StoreFull:
             raise
         except StoreError as error:
             raise VersionUnavailable(str(error)) from error
+        if held.state != "deleted":
+            why = f": {reason}" if reason else "."
+            details = {"version": version, "freed_bytes": held.size_bytes}
+            self._notices.add("info", "versions", f"Version {version} was deleted by {actor}{why}", details)
+        return self.get(version)
+
+    @stores
+    def describe(self, version: int, *, note: str | None = None, tags: Sequence[str] | None = None) -> VersionSummary:
+        """Change the note or the tags of a version; None leaves them. One with tags is never removed to save space.
+
+        Raises:
+            UnknownVersion: there is no such version.
+            InvalidInput: a tag is empty or too long, or there are too many.
+        """
+        self.get(version)
+        cleaned = None if tags is None else [tag.strip() for tag in tags]
+        if cleaned is not None and (
+            len(cleaned) > MOST_TAGS or not all(0 < len(tag) <= LONGEST_TAG for tag in cleaned)
+        ):
+            raise InvalidInput(
+                f"A version has at most {MOST_TAGS} tags of 1 to {LONGEST_TAG} characters.", field="tags"
+            )
+        if note is not None and len(note) > LONGEST_NOTE:
+            raise InvalidInput(f"The note is longer than {LONGEST_NOTE:,} characters.", field="note")
+        self._models.describe(version, note=note, tags=cleaned)
+        return self.get(version)
+
+    # -- side by side ------------------------------------------------------------------------------------------------
+
+    def history(self) -> Sequence[VersionSummary]:
+        """Every version, oldest first."""
+        return self.list()[::-1]
+
+    def compare(self, versions: Sequence[int], baseline: int | None = None) -> Sequence[Comparison]:
+        """Each version against a baseline, user by user on the held-out ratings that are the same in both.
+
+        Args:
+            versions: at least two, the baseline among them or besides.
+            baseline: by default the one that serves, if it is among them, or else the oldest.
+
+        Raises:
+            UnknownVersion: there is no such version.
+            InvalidInput: there are fewer than two.
+        """
+        asked = list(dict.fromkeys(versions))
+        chosen = baseline if baseline is not None else self._choose_baseline(asked)
+        others = [version for version in asked if version != chosen]
+        if chosen is None or not others:
+            raise InvalidInput("Name at least two versions to compare.", field="versions")
+        theirs = self._report(chosen)
+        return [self._compare(version, chosen, theirs) for version in others]
+
+    def _choose_baseline(self, versions: Sequence[int]) -> int | None:
+        active = self._serving.active_version()
+        return active if active in versions else min(versions, default=None)
+
+    def _compare(self, version: int, baseline: int, theirs: EvaluationReport | str) -> Comparison:
+        ours = self._report(version)
+        for missing in (ours, theirs):
+            if isinstance(missing, str):
+                return Comparison(version, baseline, {}, missing)
+        try:
+            found = compare(ours, theirs)  # type: ignore[arg-type]  # neither is text here
+        except InvalidInput as error:
+            return Comparison(version, baseline, {}, str(error))
+        return Comparison(version, baseline, found, tell_differences(version, baseline, found))
+
+    def _report(self, version: int) -> EvaluationReport | str:
+        """A version's report, or why there is none."""
+        record = self._record(version)
+        try:
+            arrays = self._models.load_part(version, "report/")
+        except StoreError as error:
+            return str(error)
+        if not arrays:
+            return f"Version {version} keeps no errors by user, so it can't be compared."
+        segments = {name: metric_values(values) or {} for name, values in record.segments.items()}
+        parts = metric_values(record.metrics) or {}, segments, record.protocol, record.charts
+        return EvaluationReport.restore(*parts, part_of(arrays, "report"))
+
+    def lists(self, user_id: str, versions: Sequence[int], n: int = 10) -> Sequence[VersionList]:
+        """What each version lists for a user with the ratings of now; the first version is the baseline of changes.
+
+        Raises:
+            UnknownVersion: there is no such version.
+            VersionUnavailable: its arrays are deleted or damaged.
+        """
+        found: list[VersionList] = []
+        baseline: dict[str, tuple[int, Movie]] = {}
+        for version in dict.fromkeys(versions):
+            movies = self._serving.list_with(self._bundle(version), user_id, n)
+            ranks = {movie.movie_id: rank for rank, movie in enumerate(movies, start=1)}
+            if not found:
+                baseline = {movie.movie_id: (ranks[movie.movie_id], movie) for movie in movies}
+            before = {movie_id: rank for movie_id, (rank, _) in baseline.items()}
+            items = tuple(
+                ListedMovie(rank, movie, before[movie.movie_id] - rank if movie.movie_id in before else None)
+                for rank, movie in enumerate(movies, start=1)
+            )
+            left = tuple(movie for movie_id, (_, movie) in baseline.items() if movie_id not in ranks)
+            found.append(VersionList(version, items, left))
+        return found
+
+    def _bundle(self, version: int) -> VersionBundle:
+        record = self._record(version)
+        return VersionBundle.from_arrays(record.kind, record.config, self._load(version).arrays)
+
+    def _record(self, version: int) -> VersionRecord:
+        try:
+            return self._models.get_version(version)
+        except NotStored as error:
+            raise UnknownVersion(str(error)) from error
+
+    def _load(self, version: int) -> StoredModel:
+        self._record(version)
+        try:
+            return self._models.load_model(version)
+        except (NotStored, DamagedVersion) as error:
+            raise VersionUnavailable(str(error)) from error
+
+    # -- as files ----------------------------------------------------------------------------------------------------
+
+    def export(self, version: int) -> ExportedVersion:
+        """A version as one file: a zip of JSON and raw arrays, each with its hash.
+
+        Raises:
+            UnknownVersion: there is no such version.
+            VersionUnavailable: its arrays are deleted or damaged.
+            DiskFull: there is no space for a temporary copy.
+        """
+        model = self._load(version)
+        stream = TemporaryFile()  # noqa: SIM115  # whoever reads it closes it
+        try:
+            write_export(model, stream)
+        except OSError as error:
+            stream.close()
+            raise DiskFull(f"The file could not be written: {error.strerror}.") from error
+        stream.seek(0)
+        return ExportedVersion(f"marquee-version-{version}.zip", stream)
+
+    @stores
+    def import_file(self, stream: BinaryIO, *, actor: str = "you") -> int:
+        """Take in a version that was exported from a store with the same users and movies; it does not serve yet.
+
+        Raises:
+            InvalidInput: the file is no exported version, is damaged, or belongs to other users and movies.
+        """
+        try:
+            read = read_export(stream)
+            bundle = VersionBundle.from_arrays(read.values["kind"], read.values["config"], read.arrays)
+            nobody = np.array([-1], np.int32)
+            bundle.rating.predict_indices(nobody, nobody)
+            self._check_data(read.values["data"])
+            self._serving.list_with(bundle, "", 1)
+        except UnreadableExport as error:
+            raise InvalidInput(str(error), field="file") from error
+        except (KeyError, TypeError, ValueError, IndexError, InvalidHyperparameter) as error:
+            raise InvalidInput("The file holds no version that this Marquee can serve.", field="file") from error
+        note = f"Imported by {actor}; it was version {read.version} where it came from. {read.values['note']}".strip()
+        snapshot = self._snapshots.load()
+        # Its revision counts another store's changes. From 0 on, everything rated here is taken in again.
+        same = read.values["data"]["fingerprint"] == snapshot.data.fingerprint
+        data = read.values["data"] | {"revision": snapshot.revision if same else 0}
+        version = self._models.save_model(**read.values | {"note": note, "data": data}, arrays=read.arrays)
+        self._notices.add("info", "versions", f"Version {version} was imported by {actor}.", {"version": version})
+        return version
+
+    def _check_data(self, described: Mapping[str, Any]) -> None:
+        """The arrays are addressed by key, so the keys have to mean the same users and movies here."""
+        ratings, users, movies = (int(described[name]) for name in ("ratings", "users", "movies"))
+        if min(ratings, users, movies) < 0 or not isinstance(described["fingerprint"], str):
+            raise ValueError("these are no counts")
+        data, ids = self._snapshots.load().data, described["ids"]
+        fits = 0 <= ids["users"] <= data.n_users and 0 <= ids["movies"] <= data.n_movies
+        if not fits or describe_ids(data, ids["users"], ids["movies"]) != ids:
+            raise InvalidInput(
+                "The version has learned other users and movies than those stored here. Import the same ratings first, "
+                "or train a version here.",
+                field="file",
+            )
 
     def ledger(self, limit: int = 100) -> Sequence[ActivationRecord]:
         """Which version served from when, who activated it and why; newest first."""
@@ -132,4 +337,18 @@ def _summary(record: VersionRecord, active: int | None, activation: ActivationRe
         activated_by=activation.actor if activation else None,
         note=record.note,
         segments={name: metric_values(values) or {} for name, values in record.segments.items()},
+        tags=tuple(record.tags),
+        digest=record.digest,
     )
+
+
+def tell_differences(version: int, baseline: int, found: Mapping[str, MetricDifference]) -> str:
+    """What a comparison shows, in words: the order of lists and the error of ratings first."""
+    users = max((one.users for one in found.values()), default=0)
+    told = []
+    for verdict in ("better", "worse"):
+        names = [name for name in (*COMPARED, *found) if name in found and found[name].verdict == verdict]
+        if names:
+            told.append(f"{verdict} in {', '.join(dict.fromkeys(names))}")
+    what = " and ".join(told) if told else "neither better nor worse: no difference is shown in any metric"
+    return f"Version {version} is {what}, against version {baseline} on the same held-out ratings of {users:,} users."

@@ -11,14 +11,27 @@ from typing import Any
 import numpy as np
 import pytest
 
-from engine.errors import InvalidHyperparameter, InvalidInput, NotReady, TrainingBusy, UnknownRun
+from engine.errors import (
+    InvalidHyperparameter,
+    InvalidInput,
+    NotReady,
+    TrainingBusy,
+    UnknownRun,
+    UnknownVersion,
+    VersionUnavailable,
+)
 from engine.models.matrix_factorization import MatrixFactorizationModel
 from engine.runtime import Runtime, build
 from engine.services.promotion import alike_enough, decide
 from engine.settings import Settings
+from store.errors import StoreFull
 from store.models import MLModelManager
 from store.ratings import RatingStore
+from store.records import MovieRow
+from store.runs import RunStore
 from tests.engine.services.conftest import QUICK, fill, finished, wait_for
+
+WILD = {"factors": 200, "learning_rate": 1, "regularization": 0, "epochs": 100}
 
 
 def test_a_run_trains_evaluates_saves_and_serves(trained: Runtime) -> None:
@@ -101,8 +114,7 @@ def hold_epochs(monkeypatch: pytest.MonkeyPatch) -> tuple[Event, Event]:
 
 
 def test_a_run_that_diverges_fails_with_the_reason(trained: Runtime) -> None:
-    wild = {"factors": 200, "learning_rate": 1, "regularization": 0, "epochs": 100}
-    status = finished(trained, trained.services.training.train_model("svd", wild))
+    status = finished(trained, trained.services.training.train_model("svd", WILD))
     assert status.state == "failed"
     assert "lower learning rate" in str(status.error)
     assert trained.services.serving.active_version() == 1
@@ -137,6 +149,172 @@ def test_one_person_with_a_handful_of_ratings_gets_a_version(runtime: Runtime) -
     status = finished(runtime, runtime.services.training.train_model("svd", QUICK))
     assert status.state == "succeeded", status.error
     assert len(runtime.services.serving.recommend("u0").items) == 10
+
+
+def test_runs_wait_for_their_turn_and_go_in_order(trained: Runtime, monkeypatch: pytest.MonkeyPatch) -> None:
+    going, release = hold_epochs(monkeypatch)
+    training = trained.services.training
+    first = training.train_model("svd", QUICK)
+    assert going.wait(30)
+    second, third, fourth = (training.train_model("svd", QUICK, "never", queue=True) for _ in range(3))
+    assert [run.run_id for run in training.queue()] == [second, third, fourth]
+    assert training.status(second).state == "queued"
+    with pytest.raises(TrainingBusy):
+        training.train_model("svd", QUICK)
+    training.cancel(third)
+    assert training.status(third).state == "cancelled"
+    release.set()
+    runs = [finished(trained, run_id) for run_id in (first, second, fourth)]
+    assert [run.state for run in runs] == ["succeeded"] * 3
+    assert [run.version for run in runs] == [2, 3, 4]
+    assert training.queue() == []
+    assert training.status(third).version is None
+
+
+def test_the_queue_has_an_end(trained: Runtime, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("engine.services.training.LONGEST_QUEUE", 1)
+    going, release = hold_epochs(monkeypatch)
+    training = trained.services.training
+    training.train_model("svd", QUICK)
+    assert going.wait(30)
+    waiting = training.train_model("svd", QUICK, queue=True)
+    with pytest.raises(TrainingBusy):
+        training.train_model("svd", QUICK, queue=True)
+    release.set()
+    finished(trained, waiting)
+
+
+def test_the_queue_survives_a_restart(trained: Runtime, settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    going, release = hold_epochs(monkeypatch)
+    training = trained.services.training
+    first = training.train_model("svd", QUICK)
+    assert going.wait(30)
+    waiting = training.train_model("svd", QUICK | {"seed": 5}, "never", "ann", queue=True, note="after the restart")
+    release.set()
+    trained.stop()
+    monkeypatch.undo()
+    again = build(settings)
+    again.start()
+    try:
+        assert again.services.training.status(first).state in ("cancelled", "succeeded")
+        status = finished(again, waiting)
+        assert (status.state, status.actor, status.seed) == ("succeeded", "ann", 5)
+        assert again.services.versions.get(status.version or 0).note == "after the restart"
+    finally:
+        again.stop()
+
+
+def test_a_run_tells_what_its_numbers_depend_on(trained: Runtime) -> None:
+    status = trained.services.training.status(1)
+    assert status.data_fingerprint == trained.services.versions.get(1).data_fingerprint
+    assert {"python", "numpy", "scikit-surprise"} <= status.packages.keys()
+    assert (status.peak_memory_bytes or 0) > 50e6
+    assert (status.actor, status.seed, status.repeats, status.repeated) == ("you", 0, None, None)
+    assert status.started_at is not None
+    assert status.ended_at is not None
+    failed = finished(trained, trained.services.training.train_model("svd", WILD))
+    assert failed.state == "failed"
+    assert failed.data_fingerprint == status.data_fingerprint
+    assert failed.peak_memory_bytes is not None
+
+
+def test_a_retraining_takes_the_hyperparameters_that_were_asked_for(trained: Runtime) -> None:
+    training = trained.services.training
+    status = finished(trained, training.retrain(activate="never"))
+    assert status.hyperparameters == training.status(1).hyperparameters
+    assert trained.services.versions.get(status.version or 0).note == "Version 1 trained anew."
+    with pytest.raises(UnknownVersion):
+        training.retrain(9)
+
+
+def test_without_a_version_nothing_is_retrained(runtime: Runtime) -> None:
+    fill(runtime)
+    with pytest.raises(NotReady, match="No version serves"):
+        runtime.services.training.retrain()
+
+
+QUICK_NCF = {"epochs": 2, "factors": 4, "iterations": 2, "parts": 2, "networks": 1}
+
+
+@pytest.mark.parametrize(("kind", "quick"), [("svd", QUICK), ("ncf", QUICK_NCF)])
+def test_training_again_exactly_gives_every_array_bit_for_bit(
+    trained: Runtime, kind: str, quick: dict[str, Any]
+) -> None:
+    training, versions = trained.services.training, trained.services.versions
+    number = finished(trained, training.train_model(kind, quick, "never")).version or 0
+    proof = finished(trained, training.train_again(number))
+    assert (proof.state, proof.repeats, proof.repeated, proof.version) == ("succeeded", number, True, None)
+    assert "all" in str(proof.verdict)
+    assert "equal, bit for bit" in str(proof.verdict)
+    assert versions.notices()[0].text == proof.verdict
+    second = finished(trained, training.train_model(kind, quick, "never")).version or 0
+    assert versions.get(number).digest == versions.get(second).digest
+    assert finished(trained, training.train_model(kind, quick | {"seed": 1}, "never")).version is not None
+    assert versions.get(number).digest != versions.list()[0].digest
+
+
+def test_training_again_finds_what_differs(trained: Runtime) -> None:
+    """The stored hash of one array is that of another."""
+    trained.database.write(
+        lambda connection: connection.exec_driver_sql(
+            "UPDATE model_arrays SET sha256 = '00' WHERE version = 1 AND name = 'rating/user_bias'"
+        )
+    )
+    proof = finished(trained, trained.services.training.train_again(1))
+    assert (proof.state, proof.repeated) == ("succeeded", False)
+    assert "arrays differ: rating/user_bias" in str(proof.verdict)
+    assert trained.services.versions.notices()[0].level == "warning"
+
+
+def test_what_can_not_be_trained_again_says_why(trained: Runtime, settings: Settings) -> None:
+    training, serving = trained.services.training, trained.services.serving
+    with pytest.raises(UnknownVersion):
+        training.train_again(9)
+    with trained.services.versions.export(1).stream as stream:
+        imported = trained.services.versions.import_file(stream)
+    proof = finished(trained, training.train_again(imported))  # a file says what was asked for
+    assert proof.repeated
+    trained.services.versions.delete(imported)
+    with pytest.raises(VersionUnavailable, match="it is deleted"):
+        training.train_again(imported)
+    serving.rate("u1", serving.recommend("u1", 1).items[0].movie_id, 3.0)
+    with pytest.raises(VersionUnavailable, match=r"ratings have changed since: it learned 1,500, now there are 1,501"):
+        training.train_again(1)
+
+
+def test_a_change_of_genres_is_no_exact_repetition(trained: Runtime) -> None:
+    RatingStore(trained.database).add_movies([MovieRow("m1", "Other", 1950, ("Western",))])
+    with pytest.raises(VersionUnavailable, match="years or genres"):
+        trained.services.training.train_again(1)
+
+
+def test_an_end_that_could_not_be_stored_blocks_no_later_run(trained: Runtime, monkeypatch: pytest.MonkeyPatch) -> None:
+    training = trained.services.training
+
+    def full(self: RunStore, *args: Any, **kwargs: Any) -> None:
+        raise StoreFull("no space")
+
+    monkeypatch.setattr(RunStore, "finish", full)
+    run_id = training.train_model("svd", WILD)
+    wait_for(lambda: training._unstored != {})
+    monkeypatch.undo()
+    after = finished(trained, training.train_model("svd", QUICK, "never"))
+    assert after.state == "succeeded"
+    assert training.status(run_id).state == "failed"
+    assert "lower learning rate" in str(training.status(run_id).error)
+
+
+def test_a_version_that_was_saved_but_can_not_be_served_leaves_its_run_succeeded(
+    trained: Runtime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def out_of_memory(*args: Any) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr(trained.services.serving, "serve", out_of_memory)
+    status = finished(trained, trained.services.training.train_model("svd", QUICK, "always"))
+    assert (status.state, status.version) == ("succeeded", 2)
+    wait_for(lambda: trained.services.versions.notices()[0].level == "error")
+    assert "MemoryError" in trained.services.versions.notices()[0].text
 
 
 @pytest.mark.parametrize(

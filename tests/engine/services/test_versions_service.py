@@ -1,0 +1,264 @@
+"""Versions as a person handles them: compared, listed side by side, described, deleted, exported and imported."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from io import BytesIO
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from engine.errors import InvalidInput, UnknownVersion, VersionUnavailable
+from engine.runtime import Runtime, build
+from engine.services.descriptions import describe_ids
+from engine.services.snapshot import Snapshots
+from engine.services.versions import tell_differences
+from engine.settings import Settings
+from engine.types import MetricDifference
+from store.database import Database
+from store.exchange import read_export, write_export
+from store.models import MLModelManager
+from store.ratings import RatingStore
+from tests.engine.services.conftest import QUICK, fill, finished
+from tests.store.test_models import flip_a_byte
+
+
+LONGER = {"epochs": 60, "factors": 60, "learning_rate": 0.1, "regularization": 0, "patience": 0}
+"""The planted ratings have little noise, so learning them by heart does better than a few epochs."""
+
+
+@pytest.fixture
+def two(trained: Runtime) -> Runtime:
+    """A second version, which is better at ratings and does not serve."""
+    training = trained.services.training
+    finished(trained, training.train_model("svd", LONGER, "never"))
+    return trained
+
+
+def test_the_better_of_two_versions_is_called_so(two: Runtime) -> None:
+    versions = two.services.versions
+    (found,) = versions.compare([1, 2])
+    assert (found.version, found.baseline) == (2, 1)
+    assert found.differences["rmse"].verdict == "better"
+    assert found.differences["rmse"].users == 60
+    assert found.text.startswith("Version 2 is better in rmse")
+    assert "same held-out ratings of 60 users" in found.text
+    (turned,) = versions.compare([1, 2], baseline=2)
+    assert (turned.version, turned.differences["rmse"].verdict) == (1, "worse")
+    metrics = versions.get(2).metrics["rmse"]
+    assert found.differences["rmse"].value == pytest.approx(metrics.value)
+
+
+def test_after_new_ratings_versions_are_compared_over_users_without_any(two: Runtime) -> None:
+    serving = two.services.serving
+    for user in range(10):
+        unseen = serving.recommend(f"u{user}", 1).items[0].movie_id
+        serving.rate(f"u{user}", unseen, 4.0)
+    run = finished(two, two.services.training.train_model("svd", QUICK, "never"))
+    (found,) = two.services.versions.compare([1, run.version or 0])
+    assert found.differences["rmse"].users == 50
+    (alone,) = two.services.versions.compare([2], baseline=1)
+    assert alone.differences["rmse"].users == 60
+
+
+def test_what_can_not_be_compared_says_why(two: Runtime) -> None:
+    versions = two.services.versions
+    versions.delete(2)
+    (found,) = versions.compare([1, 2])
+    assert (found.differences, found.text) == ({}, "Version 2 was deleted.")
+    with pytest.raises(UnknownVersion):
+        versions.compare([1, 9])
+    for few in ([], [1], [1, 1]):
+        with pytest.raises(InvalidInput, match="two versions"):
+            versions.compare(few)
+
+
+def test_a_verdict_names_what_is_better_and_what_is_worse() -> None:
+    same = MetricDifference(0.9, 0.9, 0.0, -0.1, 0.1, 1.0, 40, "no difference shown")
+    better, worse = replace(same, verdict="better"), replace(same, verdict="worse")
+    told = tell_differences(4, 3, {"mae": better, "rmse": better, "ndcg_at_k": worse, "mrr": same})
+    assert told.startswith("Version 4 is better in rmse, mae and worse in ndcg_at_k, against version 3")
+    assert "no difference is shown in any metric" in tell_differences(4, 3, {"rmse": same})
+
+
+def test_lists_side_by_side_say_what_entered_left_and_moved(two: Runtime) -> None:
+    versions, serving = two.services.versions, two.services.serving
+    first, same = versions.lists("u1", [1, 2], 5)
+    served = [item.movie_id for item in serving.recommend("u1", 5).items]
+    assert [item.movie.movie_id for item in first.items] == served
+    assert all(item.change == 0 for item in first.items)
+    assert first.left == ()
+    ranks = {item.movie.movie_id: item.rank for item in first.items}
+    for item in same.items:
+        before = ranks.get(item.movie.movie_id)
+        assert item.change == (None if before is None else before - item.rank)
+    assert {movie.movie_id for movie in same.left} == set(ranks) - {item.movie.movie_id for item in same.items}
+    (anyone,) = versions.lists("nobody", [1], 3)
+    assert len(anyone.items) == 3
+
+
+def test_a_list_knows_what_was_rated_since(two: Runtime) -> None:
+    versions, serving = two.services.versions, two.services.serving
+    first = versions.lists("u1", [2], 5)[0].items[0].movie.movie_id
+    serving.rate("u1", first, 1.0)
+    assert first not in [item.movie.movie_id for item in versions.lists("u1", [2], 50)[0].items]
+
+
+def test_lists_of_what_is_gone_are_refused(two: Runtime) -> None:
+    versions = two.services.versions
+    flip_a_byte(two.database, 2, "ranker/weights")
+    with pytest.raises(VersionUnavailable, match="damaged"):
+        versions.lists("u1", [1, 2])
+    assert versions.get(2).state == "damaged"
+    versions.delete(2)
+    with pytest.raises(VersionUnavailable, match="deleted"):
+        versions.lists("u1", [2])
+    with pytest.raises(UnknownVersion):
+        versions.lists("u1", [9])
+
+
+def test_a_flipped_byte_in_any_stored_array_is_found_on_load_and_an_intact_version_serves(two: Runtime) -> None:
+    """Every array in turn: marked damaged, with a notice, and version 1 serves."""
+    training, versions = two.services.training, two.services.versions
+    names = list(MLModelManager(two.database).load_model(1).arrays)
+    assert {name.split("/")[0] for name in names} == {"rating", "ranker", "popularity", "calibration", "report"}
+    for name in names[:: max(len(names) // 6, 1)]:
+        models = MLModelManager(two.database)
+        run = finished(two, training.train_model("svd", QUICK, "always"))
+        number = run.version or 0
+        if models.load_model(number).arrays[name].nbytes < 6:
+            continue
+        flip_a_byte(two.database, number, name)
+        two.services.serving.load_active()
+        assert versions.get(number).state == "damaged", name
+        assert two.services.serving.active_version() != number
+        assert len(two.services.serving.recommend("u1").items) == 10
+        assert f"Version {number} is damaged" in " ".join(notice.text for notice in versions.notices(5))
+
+
+def test_notes_and_tags(two: Runtime) -> None:
+    versions = two.services.versions
+    described = versions.describe(2, note="a weak one", tags=["weak ", "keep"])
+    assert (described.note, described.tags) == ("a weak one", ("weak", "keep"))
+    assert versions.describe(2, tags=[]).note == "a weak one"
+    for tags in ([""], ["x" * 51], ["x"] * 21):
+        with pytest.raises(InvalidInput) as refused:
+            versions.describe(2, tags=tags)
+        assert refused.value.field == "tags"
+    with pytest.raises(InvalidInput) as refused:
+        versions.describe(2, note="x" * 2001)
+    assert refused.value.field == "note"
+    with pytest.raises(UnknownVersion):
+        versions.describe(9, note="")
+
+
+def test_the_serving_version_is_not_deleted_and_others_say_who_did_it(two: Runtime) -> None:
+    versions = two.services.versions
+    with pytest.raises(VersionUnavailable, match="serves now"):
+        versions.delete(1)
+    deleted = versions.delete(2, actor="ann", reason="weak")
+    assert (deleted.state, deleted.size_bytes) == ("deleted", 0)
+    assert versions.notices()[0].text == "Version 2 was deleted by ann: weak"
+    versions.delete(2)
+    assert [version.version for version in versions.history()] == [1, 2]
+
+
+def test_a_version_goes_to_another_store_with_the_same_ratings_and_serves_alike(two: Runtime, tmp_path: Path) -> None:
+    with two.services.versions.export(1).stream as stream:
+        content = stream.read()
+    other = build(Settings(database_url=f"sqlite:///{tmp_path}/other.db", demo=False))
+    other.start()
+    try:
+        fill(other)
+        number = other.services.versions.import_file(BytesIO(content), actor="ann")
+        assert other.services.serving.active_version() is None
+        summary = other.services.versions.get(number)
+        assert summary.digest == two.services.versions.get(1).digest
+        assert summary.note.startswith("Imported by ann; it was version 1")
+        other.services.versions.activate(number)
+        for user in ("u1", "u7"):
+            here, there = (one.services.serving.recommend(user).items for one in (other, two))
+            assert here == there
+    finally:
+        other.stop()
+
+
+def test_a_version_of_other_users_or_movies_is_refused(two: Runtime, tmp_path: Path) -> None:
+    with two.services.versions.export(1).stream as stream:
+        content = stream.read()
+    other = build(Settings(database_url=f"sqlite:///{tmp_path}/other.db", demo=False))
+    other.start()
+    try:
+        for users in (0, 30):
+            fill(other, users) if users else None
+            with pytest.raises(InvalidInput, match="other users and movies") as refused:
+                other.services.versions.import_file(BytesIO(content))
+            assert refused.value.field == "file"
+        assert other.services.versions.list() == []
+    finally:
+        other.stop()
+
+
+def test_ids_are_told_apart(two: Runtime) -> None:
+    data = Snapshots(RatingStore(two.database), (0.5, 5.0)).load().data
+    whole = describe_ids(data, data.n_users, data.n_movies)
+    assert describe_ids(data, data.n_users, data.n_movies) == whole
+    assert describe_ids(data, data.n_users - 1, data.n_movies)["sha256"] != whole["sha256"]
+
+
+def test_files_that_hold_no_version_are_refused(two: Runtime) -> None:
+    versions = two.services.versions
+    for content in (b"", b"nothing of the kind"):
+        with pytest.raises(InvalidInput, match="not an exported version"):
+            versions.import_file(BytesIO(content))
+    model = MLModelManager(two.database).load_model(1)
+    for record, arrays in (
+        (replace(model.record, kind="oracle"), model.arrays),
+        (replace(model.record, config={}), model.arrays),
+        (replace(model.record, data={}), model.arrays),
+        (replace(model.record, data=model.record.data | {"ids": None}), model.arrays),
+        (model.record, {}),
+        (model.record, dict(model.arrays) | {"ranker/weights": np.zeros((2, 2), np.float32)}),
+    ):
+        file = BytesIO()
+        write_export(replace(model, record=record, arrays=arrays), file)
+        with pytest.raises(InvalidInput, match="no version that this Marquee can serve"):
+            versions.import_file(file)
+    assert len(versions.list()) == 2
+
+
+def test_what_can_not_be_exported_says_why(two: Runtime) -> None:
+    versions = two.services.versions
+    versions.delete(2)
+    with pytest.raises(VersionUnavailable, match="deleted"):
+        versions.export(2)
+    with pytest.raises(UnknownVersion):
+        versions.export(9)
+    exported = versions.export(1)
+    assert exported.name == "marquee-version-1.zip"
+    with exported.stream as stream:
+        assert read_export(stream).version == 1
+
+
+def test_retention_follows_the_settings(settings: Settings) -> None:
+    runtime = build(settings.model_copy(update={"keep_versions": 1}))
+    runtime.start()
+    try:
+        fill(runtime)
+        for n in range(4):
+            weak = {"epochs": 1, "factors": 2, "seed": n}
+            finished(runtime, runtime.services.training.train_model("svd", weak if n else QUICK, "never"))
+        states = {version.version: version.state for version in runtime.services.versions.list()}
+        best = {MLModelManager(runtime.database).get_best_model(name).version for name in ("rmse", "ndcg_at_k")}
+        assert {number for number, state in states.items() if state == "ready"} == best | {4}
+        assert "MARQUEE_KEEP_VERSIONS" in " ".join(notice.text for notice in runtime.services.versions.notices())
+    finally:
+        runtime.stop()
+
+
+def test_the_store_of_a_fixture_is_closed_and_sound(two: Runtime, settings: Settings) -> None:
+    two.stop()
+    database = Database.open(settings.database_url)
+    assert database.check() == []
+    database.close()
