@@ -281,9 +281,9 @@ def test_a_version_deleted_while_it_is_loaded_is_not_taken_for_damaged(
     version = save(models, activate=False)
     read = models_module.read_arrays
 
-    def read_late(connection: Connection, number: int) -> dict[str, np.ndarray]:
+    def read_late(connection: Connection, number: int, start: str) -> dict[str, np.ndarray]:
         models.delete_version(number)
-        return read(connection, number)
+        return read(connection, number, start)
 
     monkeypatch.setattr(models_module, "read_arrays", read_late)
     assert models.load_model(version).arrays.keys() == ARRAYS.keys()

@@ -23,7 +23,6 @@ from store.ratings import RatingStore
 from tests.engine.services.conftest import QUICK, fill, finished
 from tests.store.test_models import flip_a_byte
 
-
 LONGER = {"epochs": 60, "factors": 60, "learning_rate": 0.1, "regularization": 0, "patience": 0}
 """The planted ratings have little noise, so learning them by heart does better than a few epochs."""
 
