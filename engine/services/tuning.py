@@ -5,9 +5,8 @@ from __future__ import annotations
 import logging
 import queue
 import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
-from threading import Event, Lock, Thread
+from collections.abc import Mapping, Sequence
+from threading import Lock, Thread
 from typing import Any
 
 import numpy as np
@@ -21,13 +20,11 @@ from engine.errors import (
     InvalidInput,
     MarqueeError,
     NotReady,
-    TrainingDiverged,
     TuningBusy,
     UnknownStudy,
 )
-from engine.evaluation import UserErrors
-from engine.models.catalog import configure
 from engine.models.search import SearchRange, search_space
+from engine.services.searching import DEFAULTS, FOLDS, REASON, Going, OutOfTime, Search, counts, seconds_of, unpack
 from engine.services.snapshot import Snapshots
 from engine.services.storing import stores
 from engine.services.training import TrainingService
@@ -43,8 +40,6 @@ log = logging.getLogger(__name__)
 MOST_TRIALS, FEWEST_FOLDS, MOST_FOLDS, MOST_MINUTES = 1000, 2, 10, 7 * 24 * 60.0
 LONGEST_STOP_S = 10
 LOOK_S = 0.5  # how often a study looks whether the training it waits for has ended
-DEFAULTS, FOLDS, REASON = "defaults", "folds", "reason"  # what is noted with a trial
-KEPT = (Ended.COMPLETE, Ended.WAITING)
 STATES: Mapping[Ended, TrialState] = {
     Ended.COMPLETE: "complete",
     Ended.PRUNED: "pruned",
@@ -52,24 +47,6 @@ STATES: Mapping[Ended, TrialState] = {
     Ended.RUNNING: "running",
     Ended.WAITING: "running",
 }
-ERRORS = np.dtype([("user", "<i8"), ("ratings", "<i8"), ("mark", "<u8"), ("squared", "<f8")])
-
-
-class OutOfTime(MarqueeError):
-    """The study has used its time."""
-
-
-@dataclass
-class _Going:
-    """The study that is being worked on: when it began, what it had used before, and how to stop it."""
-
-    study_id: int
-    began: float = 0.0
-    used_before: float = 0.0
-    stop: Event = field(default_factory=Event)
-
-    def used(self) -> float:
-        return self.used_before + (time.monotonic() - self.began if self.began else 0.0)
 
 
 class TuningService:
@@ -90,7 +67,7 @@ class TuningService:
         self._training = training
         self._orders: queue.Queue[int | None] = queue.Queue()
         self._starting = Lock()
-        self._going: _Going | None = None
+        self._going: Going | None = None
         self._known: dict[tuple[int, int], tuple[dict[str, float], TuningEvidence | None]] = {}
         self._ended: dict[int, tuple[TuningRecord, Study]] = {}
         self._worker = Thread(target=self._work, name="tuning", daemon=True)
@@ -268,7 +245,7 @@ class TuningService:
             raise NotReady("There are no ratings to learn from. Import the demo data or your own first.")
 
     def _order(self, study_id: int) -> None:
-        self._going = _Going(study_id)
+        self._going = Going(study_id)
         self._orders.put(study_id)
 
     def _record(self, study_id: int) -> TuningRecord:
@@ -310,7 +287,7 @@ class TuningService:
         history = tuple(_report(record.kind, space, trial) for trial in trials)
         finished = [trial for trial in history if trial.rmse is not None and trial.state == "complete"]
         best = min(finished, key=lambda trial: (trial.rmse, trial.number), default=None)
-        done = sum(_counts(trial) for trial in trials)
+        done = sum(counts(trial) for trial in trials)
         going = self._going
         running = record.state == "running" and going is not None and going.study_id == record.tuning_id
         used = going.used() if running and going is not None else record.used_s
@@ -370,11 +347,7 @@ class TuningService:
 
     def _measured(self, study_id: int, trial: TrialReport) -> tuning.Measured | None:
         content = self._tunings.errors(study_id, trial.number)
-        if content is None:
-            return None
-        rows = np.frombuffer(content, ERRORS)
-        users, ratings, marks = (rows[name].copy() for name in ("user", "ratings", "mark"))
-        return tuning.Measured(trial.folds, UserErrors(users, ratings, marks, {"rmse": rows["squared"].copy()}))
+        return None if content is None else tuning.Measured(trial.folds, unpack(content))
 
     # -- the worker --------------------------------------------------------------------------------------------------
 
@@ -396,7 +369,7 @@ class TuningService:
             finally:
                 self._going = None
 
-    def _end(self, going: _Going, state: str, stage: str, error: str | None = None) -> None:
+    def _end(self, going: Going, state: str, stage: str, error: str | None = None) -> None:
         try:
             self._tunings.change(going.study_id, used_s=going.used())
             self._tunings.finish(going.study_id, state, stage, error)
@@ -408,12 +381,12 @@ class TuningService:
             # The disk may be full. The worker goes on; the study is marked at the next start.
             log.exception("the end of study %d could not be stored", going.study_id)
 
-    def _search(self, record: TuningRecord, going: _Going) -> None:
+    def _search(self, record: TuningRecord, going: Going) -> None:
         """Try until the trials or the time are used up, then judge the best on ratings that no trial saw."""
         going.used_before, going.began = record.used_s, time.monotonic()
         self._tunings.change(record.tuning_id, state="running", stage="Reading ratings", ended_at=None)
         material = tuning.Material.part(self._snapshots.load().data, record.folds, record.seed)
-        search = _Search(record, going, self._create(record), material, self._tunings, self._wait)
+        search = Search(record, going, self._create(record), material, self._tunings, self._wait)
         stage = "All trials are done"
         try:
             search.go_on()
@@ -422,7 +395,7 @@ class TuningService:
         search.judge()
         self._end(going, "succeeded", stage)
 
-    def _wait(self, going: _Going) -> None:
+    def _wait(self, going: Going) -> None:
         """Let a training go first; that time is not the study's."""
         if self._training.current() is None:
             return
@@ -433,130 +406,9 @@ class TuningService:
         going.began += time.monotonic() - began
 
 
-@dataclass
-class _Search:
-    """One stretch of a study, from its start or resumption to its end or stop."""
-
-    record: TuningRecord
-    going: _Going
-    study: optuna.Study
-    material: tuning.Material
-    tunings: TuningStore
-    wait: Callable[[_Going], None]
-
-    def __post_init__(self) -> None:
-        self.space = search_space(self.record.kind)
-        self.draws = tuning.distributions(self.space, configure(self.record.kind, {}))
-        self.fold_seconds = [fold["seconds"] for trial in self._trials() for fold in trial.user_attrs.get(FOLDS, [])]
-
-    def go_on(self) -> None:
-        """Try until the trials are done.
-
-        Raises:
-            OutOfTime: or the time is used up.
-            Cancelled: somebody asked to stop.
-        """
-        trials = self._trials()
-        for trial in trials:
-            if trial.state == Ended.RUNNING:  # a crash cut it short
-                self.study.tell(trial.number, state=Ended.FAIL)
-                self._repeat(trial.params, trial.user_attrs)
-        if not any(trial.user_attrs.get(DEFAULTS) and trial.state in KEPT for trial in self._trials()):
-            self.study.enqueue_trial(tuning.first_trial(self.record.kind, self.space), {DEFAULTS: True})
-        while sum(map(_counts, trials := self._trials())) < self.record.trials:
-            taken = [seconds for trial in trials if (seconds := _seconds(trial)) and trial.state == Ended.COMPLETE]
-            self._check(expected=float(np.mean(taken)) if taken else 0.0)
-            self._try()
-
-    def judge(self) -> None:
-        """Judge the best trial and the defaults on the ratings that no fold held."""
-        finished = [trial for trial in self._trials() if trial.state == Ended.COMPLETE]
-        defaults = next((trial for trial in finished if trial.user_attrs.get(DEFAULTS)), None)
-        best = min(finished, key=lambda trial: (trial.value, trial.number), default=None)
-        if best is None or defaults is None or best.number == defaults.number:
-            return
-        self._tell("Judging the best trial on ratings that no trial saw")
-        configs = [configure(self.record.kind, self._values(trial.params)) for trial in (best, defaults)]
-        watcher = tuning.Watcher(self.going.stop, check=self._check_stop)
-        found = tuning.compare_rmse(*tuning.judge(self.record.kind, configs, self.material, watcher))
-        self.tunings.change(self.record.tuning_id, held_out=asdict(found))
-
-    def _try(self) -> None:
-        trial = self.study.ask(self.draws)
-        try:
-            measured = self._measure(trial)
-        except optuna.TrialPruned:
-            self.study.tell(trial, state=Ended.PRUNED)
-        except TrainingDiverged as error:
-            trial.set_user_attr(REASON, str(error))
-            self.study.tell(trial, state=Ended.FAIL)
-        except (Cancelled, OutOfTime):
-            self.study.tell(trial, state=Ended.FAIL)
-            self._repeat(trial.params, trial.user_attrs)
-            raise
-        else:
-            self.tunings.keep_errors(self.record.tuning_id, trial.number, _pack(measured.errors))
-            self.study.tell(trial, measured.rmse)
-        self.tunings.change(self.record.tuning_id, used_s=self.going.used())
-
-    def _measure(self, trial: optuna.Trial) -> tuning.Measured:
-        folds: list[FoldResult] = []
-
-        def begin(fold: int) -> None:
-            self.wait(self.going)
-            self._tell(f"Trial {trial.number}, fold {fold + 1} of {self.record.folds}")
-
-        def look(step: int, rmse: float) -> None:
-            trial.report(rmse, step)
-            if not trial.user_attrs.get(DEFAULTS) and trial.should_prune():
-                raise optuna.TrialPruned
-
-        def done(fold: FoldResult) -> None:
-            folds.append(fold)
-            self.fold_seconds.append(fold.seconds)
-            trial.set_user_attr(FOLDS, [asdict(one) for one in folds])
-
-        watcher = tuning.Watcher(self.going.stop, self._check, begin, look, done)
-        config = configure(self.record.kind, self._values(trial.params))
-        return tuning.measure(self.record.kind, config, self.material, watcher)
-
-    def _values(self, drawn: dict[str, Any]) -> dict[str, Any]:
-        return tuning.read_trial(self.record.kind, self.space, drawn)
-
-    def _repeat(self, params: dict[str, Any], about: dict[str, Any]) -> None:
-        """What was cut short is tried again first."""
-        self.study.enqueue_trial(params, {DEFAULTS: True} if about.get(DEFAULTS) else None)
-
-    def _trials(self) -> list[FrozenTrial]:
-        return self.study.get_trials(deepcopy=False)
-
-    def _tell(self, stage: str) -> None:
-        self.tunings.change(self.record.tuning_id, stage=stage)
-
-    def _check_stop(self) -> None:
-        if self.going.stop.is_set():
-            raise Cancelled("The study was stopped.")
-
-    def _check(self, expected: float = 0.0) -> None:
-        """Whether to go on; ``expected``: the seconds of what is to begin. The time to judge at the end is kept."""
-        self._check_stop()
-        kept = 2 * float(np.mean(self.fold_seconds)) if self.fold_seconds else 0.0
-        if self.going.used() + expected + kept > self.record.budget_s:
-            raise OutOfTime("The study has used its time.")
-
-
 def _check(name: str, value: float, low: float, high: float, before: str = "") -> None:
     if not low <= value <= high:  # NaN is refused as well
         raise InvalidInput(f"{before}{name} is {value:g}, but must be from {low:g} to {high:g}.", field=name)
-
-
-def _counts(trial: FrozenTrial) -> bool:
-    """Whether a trial is one of those asked for; what was cut short is not."""
-    return trial.state in (Ended.COMPLETE, Ended.PRUNED) or (trial.state == Ended.FAIL and REASON in trial.user_attrs)
-
-
-def _seconds(trial: FrozenTrial) -> float:
-    return 0.0 if trial.duration is None else trial.duration.total_seconds()
 
 
 def _report(kind: str, space: Sequence[SearchRange], trial: FrozenTrial) -> TrialReport:
@@ -566,7 +418,7 @@ def _report(kind: str, space: Sequence[SearchRange], trial: FrozenTrial) -> Tria
         hyperparameters=tuning.read_trial(kind, space, trial.params),
         rmse=trial.value if trial.state == Ended.COMPLETE else None,
         folds=tuple(FoldResult(**one) for one in trial.user_attrs.get(FOLDS, [])),
-        seconds=_seconds(trial),
+        seconds=seconds_of(trial),
         defaults=bool(trial.user_attrs.get(DEFAULTS)),
         reason=trial.user_attrs.get(REASON),
     )
@@ -578,10 +430,3 @@ def _forecast(record: TuningRecord, history: Sequence[TrialReport], done: int, u
     if not taken:
         return None
     return max(min((record.trials - done) * float(np.mean(taken)), record.budget_s - used), 0.0)
-
-
-def _pack(errors: UserErrors) -> bytes:
-    rows = np.empty(len(errors.users), ERRORS)
-    rows["user"], rows["ratings"], rows["mark"] = errors.users, errors.ratings, errors.marks
-    rows["squared"] = errors.sums["rmse"]
-    return rows.tobytes()

@@ -79,15 +79,14 @@ class VersionService:
             UnknownVersion: there is no such version.
             VersionUnavailable: it is damaged or deleted.
         """
-        self.get(version)
+        record, bundle = self._record(version), self._bundle(version)  # what is damaged is found before it serves
         try:
-            self._models.load_model(version)  # a damaged version is found here, before it serves
             self._models.activate(version, actor=actor, reason=reason or "Chosen by hand.")
         except StoreFull:
             raise
         except StoreError as error:
             raise VersionUnavailable(str(error)) from error
-        self._serving.load_active()
+        self._serving.serve(version, bundle, record.data["revision"])
 
     @stores
     def rollback(self, *, actor: str = "you", reason: str = "") -> int:
