@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from typing import Any
 
 import streamlit as st
@@ -10,23 +11,35 @@ from pydantic.fields import FieldInfo
 
 from engine.models.base import ModelConfig
 from pages.ui import keys
-from pages.ui.plain import text
+from pages.ui.plain import markup, text
 
 
-def hyperparameters(kind: str, config: type[ModelConfig]) -> dict[str, Any]:
-    """An input for each field of the config; returns the values by name. To be called inside ``st.form``."""
+def hyperparameters(kind: str, config: type[ModelConfig], faults: Mapping[str, str]) -> dict[str, Any]:
+    """An input for each field of the config; returns the values by name. To be called inside ``st.form``.
+
+    An input takes any number, so that nobody's number is changed silently; what the service refuses of a field is in
+    ``faults`` by the field's name and shown right under it.
+    """
     properties = config.model_json_schema()["properties"]
     grid = st.grid(3, min_column_width=200)
     values = {}
     for name, schema in properties.items():
         with grid.cell():
             values[name] = _input(keys.hyperparameter(kind, name), name, schema, config.model_fields[name])
+            if name in faults:
+                _fault(faults[name])
+    for name in faults.keys() - properties.keys():
+        _fault(faults[name])
     return values
+
+
+def _fault(message: str) -> None:
+    st.html(f'<p class="mq-fault" role="alert">{markup(message)}</p>')
 
 
 def _input(key: str, name: str, schema: dict[str, Any], field: FieldInfo) -> Any:
     label, about = text(field.title or name.replace("_", " ").capitalize()), text(field.description or "")
-    kept: dict[str, Any] = {"key": key, "persist_state": "session"}  # the form is away while a run goes on
+    kept: dict[str, Any] = {"key": key, "persist_state": "session"}  # other pages are looked at in between
     if "enum" in schema:
         options = schema["enum"]
         return st.selectbox(label, options, index=options.index(field.default), help=about, **kept)
@@ -37,19 +50,9 @@ def _input(key: str, name: str, schema: dict[str, Any], field: FieldInfo) -> Any
         return [part.strip() for part in listed.split(",")]
     about = f"{about} {_range(schema)}"
     if schema.get("type") == "integer":
-        low, high = schema.get("minimum"), schema.get("maximum")
-        return st.number_input(label, low, high, value=field.default, step=1, help=about, **kept)
-    least, most = _limits(schema)
+        return st.number_input(label, value=field.default, step=1, help=about, **kept)
     value = float(field.default)
-    return st.number_input(label, least, most, value=value, step=step(value), format="%g", help=about, **kept)
-
-
-def _limits(schema: dict[str, Any]) -> tuple[float | None, float | None]:
-    """The range of a real number as the input takes it: an open end moves inwards by the least step."""
-    low, high = schema.get("minimum"), schema.get("maximum")
-    if low is None and "exclusiveMinimum" in schema:
-        low = schema["exclusiveMinimum"] + 1e-6
-    return (None if low is None else float(low)), (None if high is None else float(high))
+    return st.number_input(label, value=value, step=step(value), format="%g", help=about, **kept)
 
 
 def _range(schema: dict[str, Any]) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 USER = "user"  # also its name in the address: /recommend?user=42
 COUNT = "recommend.count"
 RANK_BY = "recommend.rank_by"
@@ -17,10 +19,16 @@ IMPORT_JOB = "overview.import_job"
 
 MODEL = "training.model"
 ACTIVATION = "training.activation"
-RUN = "training.run"
+RUN = "training.run"  # what is picked in the table of runs
+NOTE = "training.note"
+START = "training.start"
+FAULTS = "training.faults"  # by model: what its fields were refused for
 
-VERSION = "versions.version"
+VERSION = "versions.version"  # what is picked in the table of versions
 REASON = "versions.reason"
+COMPARED = "versions.compared"  # the open tab of a comparison
+TREND = "versions.trend"
+IMPORT_VERSION = "versions.import"
 
 TOLD = "told"  # what the next run shows as a toast
 
@@ -28,6 +36,21 @@ TOLD = "told"  # what the next run shows as a toast
 def card(part: str, movie_id: str) -> str:
     """The key of a widget in one movie's card; a changed user or list never meets another's widget."""
     return f"recommend.{part}.{movie_id}"
+
+
+def baseline(versions: Sequence[int]) -> str:
+    """The key of the choice which of these versions the others are compared with."""
+    return "versions.baseline." + ".".join(map(str, versions))
+
+
+def described(part: str, version: int) -> str:
+    """The key of the field for a version's note or tags."""
+    return f"versions.{part}.{version}"
+
+
+def leave(run_id: int) -> str:
+    """The key of the button that takes a run out of the queue."""
+    return f"training.leave.{run_id}"
 
 
 def hyperparameter(kind: str, name: str) -> str:

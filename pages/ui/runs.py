@@ -9,6 +9,7 @@ import streamlit as st
 from engine.types import TrainingStatus
 from pages.ui import charts, keys, measures, tables
 from pages.ui.moments import took, when
+from pages.ui.picking import pick
 from pages.ui.plain import text
 
 STATES = {
@@ -18,41 +19,57 @@ STATES = {
     "failed": "Failed",
     "cancelled": "Cancelled",
 }
+ASKED = "run"  # in the address: the run that is picked
+SHORT = 12  # letters of a fingerprint that tell data apart
 
 
 def table(history: Sequence[TrainingStatus]) -> int | None:
-    """Every run, newest first; returns the number of the one that was selected."""
+    """Every run, newest first; returns the number of the one that is picked. The address keeps it: ``?run=3``."""
     if not history:
         st.caption("Nothing was trained yet.")
         return None
-    picked = st.dataframe(
-        [_row(run) for run in history],
-        hide_index=True,
-        on_select="rerun",
-        selection_mode="single-row",
+    asked = st.query_params.get(ASKED, "")
+    if asked.isdecimal():
+        st.session_state[keys.RUN] = [int(asked)]
+    number = st.column_config.NumberColumn
+    picked = pick(
+        {run.run_id: _row(run) for run in history},
         key=keys.RUN,
-        column_config={"Run": st.column_config.NumberColumn(width=60), "Epochs": st.column_config.TextColumn(width=90)},
+        mode="single-row",
+        columns={
+            "Run": number(width=60),
+            "Version": number(width=75),
+            "Epochs": st.column_config.TextColumn(width=90),
+            "RMSE": number(format="%.4f"),
+            "NDCG@10": number(format="%.4f"),
+        },
         alt="Training runs, newest first",
     )
     st.caption("Select a run to see its chart and its metrics.")
-    rows = picked["selection"]["rows"]
-    return history[rows[0]].run_id if rows and rows[0] < len(history) else None
+    if picked:
+        st.query_params[ASKED] = str(picked[0])
+        return picked[0]
+    if asked.isdecimal() and int(asked) not in {run.run_id for run in history}:
+        return int(asked)  # it still goes on, or is older than those listed
+    st.query_params.pop(ASKED, None)
+    return None
 
 
 def _row(run: TrainingStatus) -> dict[str, object]:
-    def metric(name: str) -> str:
-        return measures.measure(name).show(run.metrics[name].value) if run.metrics and name in run.metrics else "–"
+    def metric(name: str) -> float | None:
+        return run.metrics[name].value if run.metrics and name in run.metrics else None
 
     return {
         "Run": run.run_id,
         "State": STATES[run.state],
         "Model": run.model,
-        "Version": "–" if run.version is None else str(run.version),
+        "Version": run.version,
         "Epochs": f"{run.epoch}/{run.epochs}",
         "RMSE": metric("rmse"),
         "NDCG@10": metric("ndcg_at_k"),
         "Took": took(run.started_at, run.ended_at),
         "Started": when(run.started_at or run.created_at),
+        "By": run.actor,
         "Outcome": run.error or run.verdict or "–",
     }
 
@@ -65,16 +82,40 @@ def curve(run: TrainingStatus, *, key: str) -> None:
         st.caption("The chart begins with the first epoch.")
 
 
-def details(run: TrainingStatus) -> None:
-    """One run: what came of it, its chart, metrics and hyperparameters."""
-    st.subheader(f"Run {run.run_id}", anchor=False)
+def outcome(run: TrainingStatus) -> None:
+    """What came of a run: its error, its verdict, or whether the repeated version came out the same."""
     if run.error:
         kind = st.error if run.state == "failed" else st.warning
         kind(text(run.error), icon=":material/error:")
-    if run.verdict:
+    if run.verdict and run.repeats is None:
         st.info(text(run.verdict), icon=":material/gavel:")
+    elif run.verdict:
+        proved = st.success if run.repeated else st.error
+        proved(text(run.verdict), icon=":material/verified:" if run.repeated else ":material/difference:")
+
+
+def details(run: TrainingStatus) -> None:
+    """One run: what came of it, its chart, metrics, and all that its numbers depend on."""
+    st.subheader(f"Run {run.run_id}", anchor=False)
+    outcome(run)
     curve(run, key=str(run.run_id))
     if run.metrics:
         tables.table(measures.rows(run.metrics, run.before), f"Metrics of run {run.run_id}")
     with st.expander("Hyperparameters", icon=":material/tune:"):
         tables.pairs(run.hyperparameters, f"Hyperparameters of run {run.run_id}")
+    with st.expander("Data, time, memory and packages", icon=":material/receipt_long:"):
+        tables.pairs(facts(run), f"What run {run.run_id} depends on, and what it took")
+
+
+def facts(run: TrainingStatus) -> dict[str, object]:
+    """What a run depends on and what it took, by name."""
+    fingerprint, peak = run.data_fingerprint, run.peak_memory_bytes
+    told: dict[str, object] = {
+        "started by": run.actor or "–",
+        "started": when(run.started_at),
+        "took": took(run.started_at, run.ended_at),
+        "seed": run.seed,
+        "data fingerprint": fingerprint[:SHORT] if fingerprint else "–",
+        "peak memory of the process": "–" if peak is None else f"{peak / 2**20:,.0f} MiB",
+    }
+    return told | dict(sorted(run.packages.items()))

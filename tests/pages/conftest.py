@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from streamlit.testing.v1 import AppTest
@@ -50,7 +51,12 @@ def rate(at: AppTest, movie_id: str, rating: object) -> AppTest:
 
 def press(at: AppTest, label: str) -> AppTest:
     """Click the button with this label."""
-    return next(button for button in at.button if button.label == label).click().run()
+    return button(at, label).click().run()
+
+
+def button(at: AppTest, label: str) -> Any:
+    """The button with this label."""
+    return next(one for one in at.button if one.label == label)
 
 
 def words(at: AppTest) -> str:
@@ -75,12 +81,12 @@ def words(at: AppTest) -> str:
     return "\n".join(shown)
 
 
-def select(at: AppTest, table: int, row: int) -> AppTest:
-    """What the browser sends when somebody selects a row of one of the page's tables."""
+def select(at: AppTest, table: int, *rows: int) -> AppTest:
+    """What the browser sends when somebody selects rows of one of the page's tables."""
     states = at._tree.get_widget_states()
     pick = states.widgets.add()
     pick.id = at.dataframe[table].proto.id
-    pick.string_value = json.dumps({"selection": {"rows": [row], "columns": [], "cells": []}})
+    pick.string_value = json.dumps({"selection": {"rows": rows, "columns": [], "cells": []}})
     return at._run(states)
 
 

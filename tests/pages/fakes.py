@@ -4,13 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from io import BytesIO
+from typing import Any, BinaryIO, NamedTuple
 
-from engine.errors import InvalidRating, MarqueeError, NotReady, TrainingBusy, UnknownJob, UnknownRun, UnknownUser
+from engine.errors import (
+    InvalidInput,
+    InvalidRating,
+    MarqueeError,
+    NotReady,
+    TrainingBusy,
+    UnknownJob,
+    UnknownRun,
+    UnknownUser,
+    VersionUnavailable,
+)
 from engine.models.catalog import configure
 from engine.services import Services
 from engine.settings import Settings
 from engine.types import (
+    Comparison,
     Contribution,
     DataStatistics,
     EpochReport,
@@ -18,6 +30,8 @@ from engine.types import (
     GenreMatch,
     ImportResult,
     Job,
+    ListedMovie,
+    MetricDifference,
     MetricValue,
     Movie,
     RatedMovie,
@@ -29,6 +43,7 @@ from engine.types import (
     SimilarUser,
     TrainingStatus,
     UserSummary,
+    VersionList,
     VersionSummary,
 )
 from store.records import ActivationRecord, NoticeRecord
@@ -73,6 +88,15 @@ METRICS = {
 BEFORE = METRICS | {"rmse": MetricValue(0.8814, 0.8738, 0.8891), "ndcg_at_k": MetricValue(0.2981, 0.2835, 0.3130)}
 
 
+DIFFERENCES = {
+    "rmse": MetricDifference(0.8731, 0.8814, -0.0083, -0.0125, -0.0041, 0.00002, 671, "better"),
+    "mae": MetricDifference(0.6702, 0.6709, -0.0007, -0.0031, 0.0017, 0.412, 671, "no difference shown"),
+    "ndcg_at_k": MetricDifference(0.3054, 0.2981, 0.0073, -0.0012, 0.0158, 0.091, 640, "no difference shown"),
+    "recall_at_k": MetricDifference(0.2391, 0.2502, -0.0111, -0.0198, -0.0024, 0.0041, 640, "worse"),
+    "hit_rate_at_k": MetricDifference(0.7412, 0.7412, -0.00001, -0.0187, 0.0187, 1.0, 640, "no difference shown"),
+}
+
+
 def epochs(done: int, of: int = 50) -> tuple[EpochReport, ...]:
     """A curve that falls and flattens."""
     return tuple(
@@ -102,6 +126,10 @@ def run(run_id: int, state: str, done: int = 42, **changes: Any) -> TrainingStat
         created_at=NOW - 4000,
         started_at=NOW - 3999.0,
         ended_at=NOW - 3962.5,
+        actor="you",
+        data_fingerprint="9f1c02ab77de41c5a0b3",
+        peak_memory_bytes=734_003_200,
+        packages={"python": "3.11.9", "numpy": "2.1.3", "numba": "0.60.0"},
     )
     return replace(base, **changes)
 
@@ -117,8 +145,28 @@ RUNS = (
         verdict="It serves now: NDCG@10 0.3054 (before 0.2981), RMSE 0.8731 (before 0.8814).",
     ),
     run(2, "failed", 3, error="The loss became infinite at epoch 3. A learning rate below 1 usually helps."),
-    run(1, "succeeded", 38, version=1, metrics=BEFORE, verdict="It serves now: it is the first version."),
+    run(
+        1,
+        "succeeded",
+        38,
+        version=1,
+        metrics=BEFORE,
+        verdict="It serves now: it is the first version.",
+        actor="marquee",
+    ),
 )
+EQUAL = "Version 1 came out the same: every array equal, bit for bit."
+UNEQUAL = "Version 1 did not come out the same: pu, qi differ."
+
+
+def repeated(run_id: int, version: int, *, equal: bool = True) -> TrainingStatus:
+    """A run that trained a version again."""
+    return run(run_id, "succeeded", repeats=version, repeated=equal, verdict=EQUAL if equal else UNEQUAL)
+
+
+def waiting(run_id: int, **changes: Any) -> TrainingStatus:
+    """A run that waits for its turn."""
+    return run(run_id, "queued", 0, stage="", started_at=None, ended_at=None, **changes)
 
 
 def version(number: int, **changes: Any) -> VersionSummary:
@@ -231,6 +279,8 @@ class FakeTraining:
     history: list[TrainingStatus] = field(default_factory=lambda: list(RUNS))
     going: TrainingStatus | None = None
     asked: list[tuple[str, dict[str, Any], str]] = field(default_factory=list)
+    noted: list[str] = field(default_factory=list)
+    line: list[TrainingStatus] = field(default_factory=list)
     cancelled: list[int] = field(default_factory=list)
     fails: MarqueeError | None = None
 
@@ -240,14 +290,35 @@ class FakeTraining:
         hyperparameters: Mapping[str, Any] | None = None,
         activate: str = "if_better",
         actor: str = "you",
+        *,
+        queue: bool = False,
+        note: str = "",
     ) -> int:
         if self.fails:
             raise self.fails
-        if self.going:
+        settings = configure(kind, hyperparameters or {}).model_dump()
+        run_id = self._begin(RUNNING, queue, model=kind, hyperparameters=settings, actor=actor)
+        self.asked.append((kind, settings, activate))
+        self.noted.append(note)
+        return run_id
+
+    def train_again(self, version: int, actor: str = "you", *, queue: bool = False) -> int:
+        if self.fails:
+            raise self.fails
+        return self._begin(RUNNING, queue, repeats=version, actor=actor)
+
+    def _begin(self, like: TrainingStatus, queue: bool, **changes: Any) -> int:
+        if self.going and not queue:
             raise TrainingBusy(self.going.run_id)
-        self.asked.append((kind, configure(kind, hyperparameters or {}).model_dump(), activate))
-        self.going = RUNNING
-        return RUNNING.run_id
+        run_id = max([3, *(one.run_id for one in self.runs())]) + 1
+        if self.going:
+            self.line.append(waiting(run_id, **changes))
+        else:
+            self.going = replace(like, run_id=run_id, **changes)
+        return run_id
+
+    def queue(self) -> list[TrainingStatus]:
+        return self.line
 
     def status(self, run_id: int | None = None) -> TrainingStatus:
         for one in self.runs():
@@ -259,10 +330,13 @@ class FakeTraining:
         return self.going
 
     def runs(self, limit: int = 50) -> list[TrainingStatus]:
-        return (([self.going] if self.going else []) + self.history)[:limit]
+        return (self.line[::-1] + ([self.going] if self.going else []) + self.history)[:limit]
 
     def cancel(self, run_id: int) -> None:
         self.cancelled.append(run_id)
+        if run_id in [one.run_id for one in self.line]:
+            self.line = [one for one in self.line if one.run_id != run_id]
+            return
         self.history.insert(
             0,
             replace(RUNNING, state="cancelled", stage="Cancelled", error="Cancelled before it was done.", ended_at=NOW),
@@ -369,6 +443,13 @@ class FakeServing:
         )
 
 
+class Exported(NamedTuple):
+    """A version as one file."""
+
+    name: str
+    stream: BinaryIO
+
+
 @dataclass
 class FakeVersions:
     serving: FakeServing
@@ -380,6 +461,10 @@ class FakeVersions:
         ]
     )
     changes: list[tuple[int, str]] = field(default_factory=list)
+    deleted: list[tuple[int, str]] = field(default_factory=list)
+    compared: list[tuple[list[int], int | None]] = field(default_factory=list)
+    exported: list[int] = field(default_factory=list)
+    imported: list[bytes] = field(default_factory=list)
     unread: int = 2
     fails: MarqueeError | None = None
 
@@ -402,6 +487,69 @@ class FakeVersions:
     def rollback(self, *, actor: str = "you", reason: str = "") -> int:
         self.activate(1, reason=reason)
         return 1
+
+    def delete(self, version: int, *, actor: str = "you", reason: str = "") -> VersionSummary:
+        if self.fails:
+            raise self.fails
+        self.deleted.append((version, reason))
+        return self._change(version, state="deleted")
+
+    def describe(self, version: int, *, note: str | None = None, tags: Sequence[str] | None = None) -> VersionSummary:
+        if self.fails:
+            raise self.fails
+        held = self.get(version)
+        return self._change(
+            version, note=held.note if note is None else note, tags=tuple(held.tags if tags is None else tags)
+        )
+
+    def _change(self, number: int, **changes: Any) -> VersionSummary:
+        self.held = [replace(one, **changes) if one.version == number else one for one in self.held]
+        return self.get(number)
+
+    def compare(self, versions: Sequence[int], baseline: int | None = None) -> Sequence[Comparison]:
+        if self.fails:
+            raise self.fails
+        self.compared.append(([*versions], baseline))
+        return [self._compare(number, baseline or 0) for number in versions if number != baseline]
+
+    def _compare(self, number: int, baseline: int) -> Comparison:
+        if not self.get(number).metrics:
+            return Comparison(number, baseline, {}, f"Version {number} was not measured, so it can't be compared.")
+        text = f"RMSE is better by 0.0083 (0.0041 to 0.0125); of 8 metrics 1 is better, 1 worse. {TRICKY}"
+        return Comparison(number, baseline, DIFFERENCES, text)
+
+    def lists(self, user_id: str, versions: Sequence[int], n: int = 10) -> Sequence[VersionList]:
+        if any(self.get(number).state != "ready" for number in versions):
+            raise VersionUnavailable("One of them can't serve.")
+        first = [movie.movie_id for movie in MOVIES[:n]]
+        return [self._listed(number, MOVIES[turn:][:n], first) for turn, number in enumerate(versions)]
+
+    def _listed(self, number: int, movies: Sequence[Movie], first: Sequence[str]) -> VersionList:
+        swapped = [movies[1], movies[0], *movies[2:]] if movies[0] is not MOVIES[0] else movies
+        items = tuple(
+            ListedMovie(rank, movie, first.index(movie.movie_id) + 1 - rank if movie.movie_id in first else None)
+            for rank, movie in enumerate(swapped, start=1)
+        )
+        listed = {movie.movie_id for movie in swapped}
+        return VersionList(number, items, tuple(one for one in MOVIES if one.movie_id in set(first) - listed))
+
+    def history(self) -> Sequence[VersionSummary]:
+        return sorted(self.held, key=lambda one: one.version)
+
+    def export(self, version: int) -> Exported:
+        if self.get(version).state != "ready":
+            raise VersionUnavailable(f"Version {version} can't be exported.")
+        self.exported.append(version)
+        return Exported(f"marquee-version-{version}.zip", BytesIO(b"arrays"))
+
+    def import_file(self, stream: BinaryIO, *, actor: str = "you") -> int:
+        content = stream.read()
+        if content != b"arrays":
+            raise InvalidInput("The file is not an exported version, or is damaged.", field="file")
+        number = max([0, *(one.version for one in self.held)]) + 1
+        self.imported.append(content)
+        self.held = [version(number, run_id=None, activated_at=None), *self.held]
+        return number
 
     def ledger(self, limit: int = 100) -> Sequence[ActivationRecord]:
         if not self.held:
@@ -435,13 +583,41 @@ class Fakes:
     training: FakeTraining = field(default_factory=FakeTraining)
     serving: FakeServing = field(init=False)
     versions: FakeVersions = field(init=False)
+    tuning: Any = None
 
     def __post_init__(self) -> None:
         self.serving = FakeServing(self.library)
         self.versions = FakeVersions(self.serving)
 
     def services(self) -> Services:
-        return Services(Settings(demo=False), self.library, self.training, self.serving, self.versions)  # type: ignore[arg-type]
+        held: Any = (self.library, self.training, self.serving, self.versions, self.tuning)
+        return Services(Settings(demo=False), *held)
+
+
+def storied() -> Fakes:
+    """A registry with a past: many versions, some deleted or damaged, long and hostile words, a version proved."""
+    fakes = Fakes()
+    fakes.versions.held = [
+        version(9, state="damaged", note=TRICKY),
+        version(8, active=True, tags=("in production", TRICKY), note=LONG * 4, digest="3fd2" * 16),
+        version(7, kind="ncf", tags=("ncf trial",)),
+        *(version(n, state="deleted" if n < 5 else "ready", size_bytes=412_000_000) for n in range(6, 0, -1)),
+    ]
+    fakes.versions.held = [
+        replace(one, metrics=drifted(one.version), created_at=NOW - 9e5 / one.version) for one in fakes.versions.held
+    ]
+    fakes.training.history = [repeated(6, 7, equal=False), repeated(5, 8), *RUNS]
+    fakes.serving.version = 8
+    return fakes
+
+
+def drifted(number: int) -> dict[str, MetricValue]:
+    """Metrics that get a little better from version to version, with a set-back."""
+    shift = 0.004 * number - (0.02 if number == 5 else 0.0)
+    return {
+        name: MetricValue(*(end + shift * (-1 if name in ("rmse", "mae") else 1) for end in (m.value, m.low, m.high)))
+        for name, m in METRICS.items()
+    }
 
 
 def loaded() -> Fakes:
@@ -465,6 +641,7 @@ def training() -> Fakes:
 
 def retraining() -> Fakes:
     """A version serves while the next one is being trained and files are being imported."""
-    fakes = Fakes(FakeLibrary(), FakeTraining(going=RUNNING))
+    line = [waiting(5, model="ncf"), waiting(6, repeats=2, actor="marquee")]
+    fakes = Fakes(FakeLibrary(), FakeTraining(going=RUNNING, line=line))
     fakes.library.running = [Job(9, "import", "running", 0.42, "Reading ratings.csv", None, None, NOW, None)]
     return fakes

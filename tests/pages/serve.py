@@ -1,6 +1,6 @@
 """The console over fake services, to look at states that a real store is seldom in.
 
-    python -m tests.pages.serve {loaded,empty,training,retraining} [--port 8601]
+    python -m tests.pages.serve {loaded,empty,training,retraining,storied} [--port 8601]
 
 Nothing is stored: a restart begins again.
 """
@@ -25,6 +25,7 @@ STATES: dict[str, Callable[[], fakes.Fakes]] = {
     "empty": fakes.empty,
     "training": fakes.training,
     "retraining": fakes.retraining,
+    "storied": fakes.storied,
 }
 
 

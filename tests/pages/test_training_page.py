@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-import pytest
+from math import nan
+from typing import Any
 
-from engine.errors import NotReady
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from engine.errors import InvalidHyperparameter, NotReady
 from engine.models.catalog import MODELS, configure
 from pages.ui import forms, keys
+from pages.ui.plain import markup, text
 from tests.pages import fakes
-from tests.pages.conftest import Open, intact, press, select, words
+from tests.pages.conftest import Open, button, intact, press, select, words
 
 
 def test_without_ratings_it_asks_for_them(visit: Open) -> None:
@@ -60,13 +65,95 @@ def test_a_refused_start_says_why(visit: Open) -> None:
     assert "no ratings to learn from" in at.info[0].value
 
 
+def test_every_refused_field_says_why_under_it_and_keeps_what_was_typed(visit: Open) -> None:
+    held = fakes.loaded()
+    at = visit("training.py", held)
+    typed = {"factors": 0, "learning_rate": 7.5}
+    for name, value in typed.items():
+        at.number_input(key=keys.hyperparameter("svd", name)).set_value(value)
+    at = intact(press(at, "Start training"))
+    with pytest.raises(InvalidHyperparameter) as refused:
+        configure("svd", typed)
+    assert refused.value.faults.keys() == typed.keys()
+    for name, told in refused.value.faults.items():
+        cell = cell_of(at, keys.hyperparameter("svd", name))
+        assert [markup(told) in one.proto.body for one in cell.get("html")] == [True]
+    assert not cell_of(at, keys.hyperparameter("svd", "epochs")).get("html")
+    assert {name: at.number_input(key=keys.hyperparameter("svd", name)).value for name in typed} == typed
+    assert held.training.asked == []
+
+
+def cell_of(at: AppTest, key: str) -> Any:
+    """The cell of the form's grid that holds this input."""
+    blocks: list[Any] = [at.main]
+    for block in blocks:
+        held = block.children.values()
+        if any(getattr(one, "key", None) == key for one in held):
+            return block
+        blocks += [one for one in held if hasattr(one, "children")]
+    raise AssertionError(key)
+
+
+def test_a_mended_form_starts_and_forgets_what_was_wrong(visit: Open) -> None:
+    held = fakes.loaded()
+    at = visit("training.py", held)
+    at.number_input(key=keys.hyperparameter("svd", "factors")).set_value(0)
+    press(at, "Start training")
+    at.number_input(key=keys.hyperparameter("svd", "factors")).set_value(30)
+    at = intact(press(at, "Start training"))
+    assert held.training.asked[0][1]["factors"] == 30
+    assert not cell_of(at, keys.hyperparameter("svd", "factors")).get("html")
+
+
+def test_a_fault_of_one_model_is_not_shown_with_another(visit: Open) -> None:
+    at = visit("training.py", fakes.loaded())
+    at.number_input(key=keys.hyperparameter("svd", "factors")).set_value(0)
+    press(at, "Start training")
+    at.segmented_control(key=keys.MODEL).set_value("ncf")
+    assert not any("alert" in one.proto.body for one in intact(at.run()).html)
+
+
+def test_a_note_goes_to_the_new_version(visit: Open) -> None:
+    held = fakes.loaded()
+    at = visit("training.py", held)
+    at.text_input(key=keys.NOTE).set_value("With *new* ratings")
+    intact(press(at, "Start training"))
+    assert held.training.noted == ["With *new* ratings"]
+
+
+def test_a_second_run_waits_and_can_leave_the_queue(visit: Open) -> None:
+    held = fakes.loaded()
+    press(visit("training.py", held), "Start training")
+    at = visit("training.py", held)
+    at.number_input(key=keys.hyperparameter("svd", "factors")).set_value(7)
+    at = intact(press(at, "Add to the queue"))
+    assert at.toast[0].value == "Training run 5 waits for its turn."
+    assert [one.hyperparameters["factors"] for one in held.training.line] == [7]
+    assert "**Run 5** · Matrix factorisation · waits since" in words(at)
+    at = intact(press(at, "Cancel"))
+    assert held.training.cancelled == [5]
+    assert "Run 5" not in words(at)
+    assert held.training.going is not None
+
+
+def test_who_waits_is_told_in_order(visit: Open) -> None:
+    at = visit("training.py", fakes.retraining())
+    told = [one.value for one in at.markdown if "waits since" in one.value]
+    assert [one.split(" · ")[:2] for one in told] == [
+        ["1. **Run 5**", "Neural collaborative filter"],
+        ["2. **Run 6**", "repeats version 2"],
+    ]
+    assert told[1].endswith("by marquee")
+
+
 def test_a_training_is_followed_and_can_be_cancelled(visit: Open) -> None:
     held = fakes.training()
     at = visit("training.py", held)
     assert "Learning · epoch 17 of at most 50 · about 21 s left" in at.main.get("progress")[0].text
     assert len(at.get("vega_lite_chart")) == 1
-    assert "Start training" not in [button.label for button in at.button]
-    intact(press(at, "Cancel this run"))
+    assert button(at, "Add to the queue")
+    at = intact(press(at, "Cancel this run").run())
+    assert button(at, "Start training")
     assert held.training.cancelled == [4]
     assert at.dataframe[0].value["State"].tolist() == ["Cancelled"]
 
@@ -76,13 +163,50 @@ def test_runs_are_listed_and_one_can_be_looked_at(visit: Open) -> None:
     table = at.dataframe[0].value
     assert table["Run"].tolist() == [3, 2, 1]
     assert table["State"].tolist() == ["Succeeded", "Failed", "Succeeded"]
-    assert table["RMSE"].tolist() == ["0.8731", "–", "0.8814"]
+    assert table["RMSE"].tolist() == [0.8731, pytest.approx(nan, nan_ok=True), 0.8814]
     assert table["Took"].tolist()[0] == "36 s"
     assert not at.get("vega_lite_chart")
     intact(select(at, 0, 0))
     assert len(at.get("vega_lite_chart")) == 1
     assert "Version before" in words(at)
     assert "It serves now" in at.info[0].value
+
+
+def test_a_run_tells_what_its_numbers_depend_on(visit: Open) -> None:
+    told = words(intact(select(visit("training.py", fakes.loaded()), 0, 0)))
+    for name, value in {
+        "started by": "you",
+        "took": "36 s",
+        "seed": "0",
+        "data fingerprint": "9f1c02ab77de",
+        "peak memory of the process": "700 MiB",
+        "numpy": "2.1.3",
+    }.items():
+        assert f"<tr><td>{name}</td><td>{value}</td></tr>" in told
+
+
+def test_the_address_asks_for_a_run_and_keeps_it(visit: Open) -> None:
+    at = visit("training.py", fakes.loaded(), run="1")
+    assert at.subheader[-1].value == "Run 1"
+    assert "first version" in at.info[0].value
+    at = intact(select(at, 0, 1))
+    assert at.subheader[-1].value == "Run 2"
+    assert at.query_params["run"] == "2"
+
+
+@pytest.mark.parametrize("asked", ["99", "x", "-1"])
+def test_an_address_with_no_such_run_does_no_harm(visit: Open, asked: str) -> None:
+    at = visit("training.py", fakes.loaded(), run=asked)
+    assert [error.value for error in at.error] == ([r"There is no training run 99\."] if asked == "99" else [])
+
+
+@pytest.mark.parametrize("equal", [True, False])
+def test_a_repetition_tells_what_it_proved(visit: Open, equal: bool) -> None:
+    held = fakes.loaded()
+    held.training.history.insert(0, fakes.repeated(4, 1, equal=equal))
+    at = intact(select(visit("training.py", held), 0, 0))
+    assert [text(fakes.EQUAL)] * equal == [one.value for one in at.success]
+    assert [text(fakes.UNEQUAL)] * (not equal) == [one.value for one in at.error]
 
 
 def test_a_failed_run_says_why(visit: Open) -> None:
