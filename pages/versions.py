@@ -4,10 +4,21 @@ from __future__ import annotations
 
 import streamlit as st
 
-from engine.services import current
-from pages.ui import registry
+from engine.services import Services, current
+from engine.types import VersionSummary
+from pages.ui import actions, comparing, registry, trends
 from pages.ui.failures import shown
 from pages.ui.page import opening
+
+
+def one(services: Services, version: VersionSummary) -> None:
+    """A version by itself: what can be done with it, and all that is known of it."""
+    registry.heading(version)
+    actions.actions(services, version)
+    with shown():
+        actions.repetition(services.training, version)
+    registry.details(services.versions, version)
+
 
 services = current()
 opening(
@@ -18,20 +29,15 @@ versions = services.versions.list()
 if not versions:
     st.info("There is no version yet. The first training makes one.", icon=":material/inventory_2:")
     st.page_link("training.py", label="Open Training", icon=":material/model_training:")
+    registry.import_panel(services.versions)
     st.stop()
 
 chosen = registry.table(versions)
-with st.container(horizontal=True), shown():
-    if st.button(
-        f"Let version {chosen.version} serve",
-        type="primary",
-        icon=":material/play_circle:",
-        disabled=chosen.active or chosen.state != "ready",
-    ):
-        registry.confirm_activation(services.versions, chosen)
-    if st.button("Roll back", icon=":material/undo:", disabled=len(services.versions.ledger(2)) < 2):
-        registry.confirm_rollback(services.versions)
-
-registry.details(chosen)
+if len(chosen) > 1:
+    comparing.comparison(services, chosen)
+else:
+    one(services, chosen[0])
+trends.trend(services.versions.history())
 st.subheader("Who changed what serves", anchor=False)
 registry.ledger(services.versions.ledger(100))
+registry.import_panel(services.versions)

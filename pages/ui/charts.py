@@ -20,13 +20,17 @@ def data(rows: list[dict[str, Any]]) -> alt.Data:
     return alt.Data(values=rows)  # type: ignore[no-untyped-call]  # Altair's generated constructors have no types
 
 
-def span(values: Iterable[float]) -> alt.Scale:
-    """A scale from the least to the greatest value. Without it, Vega warns of its empty first draw."""
+def span(values: Iterable[float], margin: float = 0.0) -> alt.Scale:
+    """A scale from the least to the greatest value, and this part of it more at either end.
+
+    Without it, Vega warns of its empty first draw.
+    """
     held = list(values)
-    return alt.Scale(domain=[min(held), max(held)], nice=True, zero=False)
+    more = margin * (max(held) - min(held))
+    return alt.Scale(domain=[min(held) - more, max(held) + more], nice=not margin, zero=False)
 
 
-def show(chart: alt.Chart, alt_text: str, *, key: str | None = None) -> None:
+def show(chart: alt.Chart | alt.LayerChart | alt.FacetChart, alt_text: str, *, key: str | None = None) -> None:
     """Draw a chart across its column on a transparent ground, described in words for who can't see it."""
     st.altair_chart(chart.configure(background="transparent").configure_view(strokeWidth=0), alt=alt_text, key=key)
 

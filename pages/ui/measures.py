@@ -24,6 +24,16 @@ class Measure:
         """The number as text."""
         return f"{value:.1%}" if self.percent else f"{value:.4f}"
 
+    def change(self, *values: float) -> str:
+        """A difference as text with its sign, or the two ends of its interval; that of a percentage in points."""
+        told = " to ".join(f"{100 * value:+z.1f}" if self.percent else f"{value:+z.4f}" for value in values)
+        return f"{told} points" if self.percent else told
+
+    @property
+    def direction(self) -> str:
+        """Which way is better, as a sentence; empty where neither is."""
+        return f"{self.better.capitalize()} is better." if self.better else ""
+
 
 MEASURES = {
     "rmse": Measure(
@@ -83,6 +93,5 @@ def rows(metrics: Mapping[str, MetricValue], before: Mapping[str, MetricValue] |
         }
         if before is not None:
             row["Version before"] = how.show(before[name].value) if name in before else "–"
-        better = f" {how.better.capitalize()} is better." if how.better else ""
-        out.append(row | {"What it says": how.meaning + better})
+        out.append(row | {"What it says": f"{how.meaning} {how.direction}".strip()})
     return out

@@ -1,65 +1,103 @@
-"""The registry of versions: its table, one version in full, the ledger, and the two dialogs that change what serves."""
+"""The registry of versions: its table, one version in full, the ledger, and versions that come from a file."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import streamlit as st
 
+from engine.services.versions import LONGEST_NOTE, VersionService
 from engine.types import VersionSummary
 from pages.ui import keys, measures, tables
 from pages.ui.failures import shown
 from pages.ui.moments import when
 from pages.ui.page import tell_next
+from pages.ui.picking import pick
 from pages.ui.plain import text
 
-if TYPE_CHECKING:
-    from engine.services.versions import VersionService
-
 STATES = {"ready": "Ready", "damaged": "Damaged", "deleted": "Deleted"}
-MOST_REASON = 500
+COLORS = {"Serves": "green", "Ready": "blue", "Damaged": "red", "Deleted": "gray"}
+GONE = {
+    "damaged": "Its stored arrays are damaged, so it can't serve. What was measured of it is kept.",
+    "deleted": "Its arrays are deleted, so it can't serve. What was measured of it is kept.",
+}
+EXPORTS = ["zip"]
 
 
-def table(versions: Sequence[VersionSummary]) -> VersionSummary:
-    """Every version, newest first; returns the selected one, at first the one that serves."""
-    serving = next((n for n, version in enumerate(versions) if version.active), 0)
+def state(version: VersionSummary) -> str:
+    """The state in a word."""
+    return "Serves" if version.active else STATES.get(version.state, version.state)
+
+
+def table(versions: Sequence[VersionSummary]) -> list[VersionSummary]:
+    """Every version, newest first; returns the picked ones, at first the one that serves."""
     st.subheader("All versions", anchor=False)
-    picked = st.dataframe(
-        [_row(version) for version in versions],
-        hide_index=True,
-        on_select="rerun",
-        selection_mode="single-row",
+    rows = {version.version: _row(version) for version in versions}
+    for name in ("Tags", "Note"):  # a column of words is there only where there are words
+        if not any(row[name] for row in rows.values()):
+            rows = {number: {key: row[key] for key in row if key != name} for number, row in rows.items()}
+    picked = pick(
+        rows,
         key=keys.VERSION,
-        column_config={"Version": st.column_config.NumberColumn(width=75)},
+        mode="multi-row",
+        columns=_columns(),
         alt="Model versions, newest first",
     )
-    st.caption("Select a version to see its details or to let it serve.")
-    rows = picked["selection"]["rows"]
-    return versions[rows[0] if rows and rows[0] < len(versions) else serving]
+    st.caption("Tick one version to see its details, two or more to compare them. A click on a heading sorts.")
+    serving = next((version for version in versions if version.active), versions[0])
+    return [version for version in versions if version.version in picked] or [serving]
 
 
 def _row(version: VersionSummary) -> dict[str, object]:
+    told = state(version)
     row: dict[str, object] = {
         "Version": version.version,
-        "State": "● Serves" if version.active else STATES.get(version.state, version.state),
+        "State": f"● {told}" if version.active else told,
         "Model": version.kind,
     }
     for name in measures.KEY_MEASURES:
-        how = measures.measure(name)
-        row[how.label] = how.show(version.metrics[name].value) if name in version.metrics else "–"
-    return row | {"Ratings": f"{version.ratings:,}", "Trained": when(version.created_at)}
+        found = version.metrics.get(name)
+        row[measures.measure(name).label] = None if found is None else found.value
+    sizes = {"Ratings": version.ratings, "MB": version.size_bytes / 1e6}
+    words = {"Trained": when(version.created_at), "Tags": ", ".join(version.tags), "Note": version.note}
+    return row | sizes | words
 
 
-def details(version: VersionSummary) -> None:
-    """Metrics with intervals, hyperparameters, data and protocol of one version."""
-    st.subheader(f"Version {version.version}", anchor=False)
-    since = f" It serves since {text(when(version.activated_at))}." if version.active and version.activated_at else ""
+def _columns() -> dict[str, Any]:
+    """Numbers stay numbers, so that they sort by size."""
+    number = st.column_config.NumberColumn
+    measured = {
+        how.label: number(format="percent" if how.percent else "%.4f", help=f"{how.meaning} {how.direction}")
+        for how in map(measures.measure, measures.KEY_MEASURES)
+    }
+    sizes = {"Version": number(width=75), "Ratings": number(format="localized"), "MB": number(format="%.1f")}
+    words = {name: st.column_config.TextColumn(width="medium") for name in ("Tags", "Note")}
+    return measured | sizes | words
+
+
+def heading(version: VersionSummary) -> None:
+    """Number, state, tags, what it learned from, and its note."""
+    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+        st.subheader(f"Version {version.version}", anchor=False, width="content")
+        told = state(version)
+        badges = [f":{COLORS.get(told, 'gray')}-badge[{text(told)}]"]
+        badges += [f":gray-badge[:material/sell: {text(tag)}]" for tag in version.tags]
+        st.markdown(" ".join(badges), width="content")
+    since = f" It serves since {when(version.activated_at)}." if version.active and version.activated_at else ""
     st.caption(
         f"Trained on {version.ratings:,} ratings of {version.movies:,} movies by {version.users:,} users;"
         f" {version.size_bytes / 1e6:,.1f} MB.{since}"
     )
-    metrics, settings, origin = st.tabs(["Metrics", "Hyperparameters", "Data and protocol"])
+    if version.state in GONE:
+        st.warning(GONE[version.state], icon=":material/inventory_2:")
+    if version.note:
+        st.markdown(text(version.note))
+
+
+def details(versions: VersionService, version: VersionSummary) -> None:
+    """Metrics with intervals, hyperparameters, data and protocol of one version; its note and tags to edit."""
+    metrics, settings, origin, words = st.tabs(["Metrics", "Hyperparameters", "Data and protocol", "Note and tags"])
     with metrics:
         if version.metrics:
             tables.table(measures.rows(version.metrics), f"Metrics of version {version.version}")
@@ -68,14 +106,50 @@ def details(version: VersionSummary) -> None:
     with settings:
         tables.pairs(version.hyperparameters, f"Hyperparameters of version {version.version}")
     with origin:
-        run = {} if version.run_id is None else {"training run": version.run_id}
-        facts = (
-            run
-            | ({"note": version.note} if version.note else {})
-            | {"data fingerprint": version.data_fingerprint}
-            | version.protocol
+        _origin(version)
+    with words, shown():
+        _describe(versions, version)
+
+
+def _origin(version: VersionSummary) -> None:
+    facts: dict[str, object] = {"data fingerprint": version.data_fingerprint}
+    if version.digest:
+        facts["digest of all arrays"] = version.digest
+    tables.pairs(facts | version.protocol, f"Data and protocol of version {version.version}")
+    if version.run_id is None:
+        st.caption("It came from a file, so there is no log of its training here.")
+    else:
+        st.page_link(
+            "training.py",
+            label=f"Log of training run {version.run_id}",
+            icon=":material/receipt_long:",
+            query_params={"run": str(version.run_id)},
         )
-        tables.pairs(facts, f"Data and protocol of version {version.version}")
+
+
+def _describe(versions: VersionService, version: VersionSummary) -> None:
+    known = sorted({tag for one in versions.list() for tag in one.tags})
+    with st.form(f"describe {version.version}", border=False):
+        note = st.text_area(
+            "Note",
+            version.note,
+            max_chars=LONGEST_NOTE,
+            key=keys.described("note", version.version),
+            placeholder="What is special about it",
+        )
+        tags = st.multiselect(
+            "Tags",
+            known,
+            list(version.tags),
+            accept_new_options=True,
+            key=keys.described("tags", version.version),
+            placeholder="Choose tags, or type a new one",
+            help="A version with tags is kept: making room for newer versions never removes it.",
+        )
+        if st.form_submit_button("Save", icon=":material/save:"):
+            versions.describe(version.version, note=note, tags=tags)
+            tell_next(f"Note and tags of version {version.version} are saved.")
+            st.rerun()
 
 
 def ledger(records: Sequence[Any]) -> None:
@@ -90,25 +164,24 @@ def ledger(records: Sequence[Any]) -> None:
         st.caption("No version has served yet.")
 
 
-@st.dialog("Let another version serve")
-def confirm_activation(versions: VersionService, version: VersionSummary) -> None:
-    """Ask for the reason, then activate."""
-    st.markdown(f"Version {version.version} will answer from the next request on. You can roll back at any time.")
-    reason = st.text_input("Why", key=keys.REASON, max_chars=MOST_REASON, placeholder="Goes into the ledger")
-    with shown():
-        if st.button(f"Let version {version.version} serve now", type="primary"):
-            versions.activate(version.version, actor="you", reason=reason)
-            tell_next(f"Version {version.version} serves now.")
-            st.rerun()
-
-
-@st.dialog("Roll back")
-def confirm_rollback(versions: VersionService) -> None:
-    """Ask for the reason, then let the version before serve again."""
-    st.markdown("The version that served before will answer from the next request on.")
-    reason = st.text_input("Why", key=keys.REASON, max_chars=MOST_REASON, placeholder="Goes into the ledger")
-    with shown():
-        if st.button("Roll back now", type="primary"):
-            version = versions.rollback(actor="you", reason=reason)
-            tell_next(f"Version {version} serves again.")
-            st.rerun()
+def import_panel(versions: VersionService) -> None:
+    """Take in a version that was exported here or by another Marquee."""
+    with (
+        st.expander("Import a version", icon=":material/upload_file:"),
+        shown(),
+        st.form("import a version", clear_on_submit=True, border=False),
+    ):
+        upload = st.file_uploader(
+            "A file that Export made",
+            type=EXPORTS,
+            key=keys.IMPORT_VERSION,
+            help="Every array is checked against its hash. The version has to know the same users and movies.",
+        )
+        if st.form_submit_button("Import the version", icon=":material/upload:"):
+            if upload is None:
+                st.warning("Choose a file first.", icon=":material/info:")
+            else:
+                number = versions.import_file(upload, actor="you")
+                st.session_state[keys.VERSION] = [number]
+                tell_next(f"Version {number} is imported. It does not serve until you say so.")
+                st.rerun()

@@ -1,17 +1,21 @@
-"""Versions: the registry, activation with a reason, roll back, the ledger."""
+"""Versions: the registry, one version in full, what can be done with it, the ledger, files."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from math import isnan
+from typing import Any
 
 import pytest
+import streamlit as st
 from streamlit.testing.v1 import AppTest
 
 from engine.errors import VersionUnavailable
 from engine.services import use
 from pages.ui import keys
+from pages.ui.plain import text
 from tests.pages import fakes
-from tests.pages.conftest import Open, intact, press, select, words
+from tests.pages.conftest import Open, button, intact, press, select, words
 
 
 def test_without_versions_it_points_to_training(visit: Open) -> None:
@@ -30,33 +34,143 @@ def test_versions_are_listed_with_the_one_that_serves(visit: Open) -> None:
     assert "Chosen by hand." in words(at)
 
 
+def test_numbers_stay_numbers_so_that_they_sort_by_size(visit: Open) -> None:
+    table = visit("versions.py", fakes.loaded()).dataframe[0].value
+    assert table["RMSE"].tolist()[:2] == [0.8731, 0.8814]
+    assert isnan(table["RMSE"].tolist()[2])
+    assert {table[name].dtype.kind for name in ("Version", "RMSE", "NDCG@10", "Ratings", "MB")} == {"i", "f"}
+    assert "Tags" not in table
+
+
 def test_only_an_intact_version_that_does_not_serve_can_be_activated(visit: Open) -> None:
     at = visit("versions.py", fakes.loaded())
-    assert at.button[0].label == "Let version 2 serve"
-    assert at.button[0].disabled
-    assert intact(select(at, 0, 2)).button[0].disabled
-    assert not intact(select(at, 0, 1)).button[0].disabled
+    assert button(at, "Let version 2 serve").disabled
+    assert button(select(at, 0, 2), "Let version 3 serve").disabled
+    assert not button(select(at, 0, 1), "Let version 1 serve").disabled
+
+
+def test_the_one_that_serves_and_the_one_that_is_deleted_cannot_be_deleted(visit: Open) -> None:
+    at = visit("versions.py", fakes.storied())
+    assert button(at, "Delete").disabled
+    assert "serves now" in button(at, "Delete").help
+    gone = intact(select(at, 0, 8))
+    assert button(gone, "Delete").disabled
+    assert "deleted already" in button(gone, "Delete").help
+    assert "arrays are deleted" in gone.warning[0].value
+    assert gone.get("download_button")[0].disabled
+    assert not button(intact(select(at, 0, 0)), "Delete").disabled
 
 
 def test_the_buttons_open_a_dialog_first(visit: Open) -> None:
     held = fakes.loaded()
     at = select(visit("versions.py", held), 0, 1)
-    assert "Let version 1 serve now" in [button.label for button in intact(press(at, "Let version 1 serve")).button]
-    assert "Roll back now" in [button.label for button in intact(press(at, "Roll back")).button]
+    assert button(intact(press(at, "Let version 1 serve")), "Let version 1 serve now")
+    assert button(intact(press(at, "Roll back")), "Roll back now")
+    assert button(intact(press(at, "Delete")), "Delete version 1 for good")
     assert held.versions.changes == []
+    assert held.versions.deleted == []
+
+
+def test_a_choice_stays_with_its_version_when_one_comes_on_top(visit: Open) -> None:
+    held = fakes.loaded()
+    at = intact(select(visit("versions.py", held), 0, 1))
+    assert at.subheader[1].value == "Version 1"
+    held.versions.held.insert(0, fakes.version(4))
+    assert intact(at.run()).subheader[1].value == "Version 1"
+
+
+def test_hostile_and_long_words_are_shown_as_they_are(visit: Open) -> None:
+    at = visit("versions.py", fakes.storied())
+    said = [one.value for one in at.markdown]
+    assert any(text(fakes.TRICKY) in one and "in production" in one for one in said)
+    assert text(fakes.LONG * 4) in said
+    assert at.dataframe[0].value["Note"].tolist()[:2] == [fakes.TRICKY, fakes.LONG * 4]
+
+
+def test_note_and_tags_are_edited(visit: Open) -> None:
+    held = fakes.loaded()
+    at = visit("versions.py", held)
+    at.text_area(key=keys.described("note", 2)).set_value("Before the *festival*")
+    at.multiselect(key=keys.described("tags", 2)).set_value(["keep"])
+    at = intact(press(at, "Save"))
+    assert (held.versions.get(2).note, held.versions.get(2).tags) == ("Before the *festival*", ("keep",))
+    assert at.toast[0].value == "Note and tags of version 2 are saved."
+    assert at.dataframe[0].value["Tags"].tolist() == ["keep", "", ""]
+
+
+def test_the_log_of_its_run_is_linked(visit: Open) -> None:
+    held = fakes.loaded()
+    at = visit("versions.py", held)
+    links = [link.proto for link in at.main.get("page_link")]
+    assert [(link.label, link.query_string) for link in links] == [("Log of training run 2", "run=2")]
+    held.versions.held[0] = fakes.version(2, active=True, run_id=None)
+    assert "came from a file" in words(intact(at.run()))
+
+
+def test_training_again_is_asked_for_and_its_outcome_told(visit: Open) -> None:
+    held = fakes.loaded()
+    at = intact(press(visit("versions.py", held), "Train again exactly"))
+    assert held.training.going is not None
+    assert held.training.going.repeats == 2
+    assert "Training run 4 repeats this version" in words(at)
+    held.training.going, held.training.history = None, [fakes.repeated(4, 2), *held.training.history]
+    assert "bit for bit" in intact(at.run()).success[0].value
+    held.training.history[0] = fakes.repeated(4, 2, equal=False)
+    assert "did not come out the same" in intact(at.run()).error[0].value
+
+
+def test_why_it_cannot_be_trained_again_is_said(visit: Open) -> None:
+    held = fakes.loaded()
+    held.training.fails = VersionUnavailable("The ratings have changed since version 2 was trained.")
+    at = intact(press(visit("versions.py", held), "Train again exactly"))
+    assert "ratings have changed since" in at.error[0].value
+
+
+def test_an_export_is_made_when_it_is_asked_for(visit: Open, monkeypatch: pytest.MonkeyPatch) -> None:
+    offered: list[Any] = []
+    monkeypatch.setattr(st, "download_button", lambda *given, **_: offered.append(given))
+    held = fakes.loaded()
+    visit("versions.py", held)
+    assert held.versions.exported == []
+    label, content = offered[0]
+    assert (label, content()) == ("Export", b"arrays")
+    assert held.versions.exported == [2]
+
+
+def test_a_version_is_imported_and_then_picked(visit: Open) -> None:
+    held = fakes.loaded()
+    at = visit("versions.py", held)
+    at.file_uploader[0].set_value(("version.zip", b"arrays", "application/zip"))
+    at = intact(press(at, "Import the version"))
+    assert held.versions.imported == [b"arrays"]
+    assert at.toast[0].value == "Version 4 is imported. It does not serve until you say so."
+    assert at.subheader[1].value == "Version 4"
+
+
+def test_what_is_no_version_is_refused(visit: Open) -> None:
+    at = visit("versions.py", fakes.loaded())
+    assert "Choose a file first" in intact(press(at, "Import the version")).warning[0].value
+    at.file_uploader[0].set_value(("version.zip", b"a virus", "application/zip"))
+    assert "not an exported version" in intact(press(at, "Import the version")).error[0].value
 
 
 # In a browser a dialog runs alone; AppTest always runs the whole script, so here the dialog is the script.
 ACTIVATION = """
 from engine.services import current
-from pages.ui import keys, registry
+from pages.ui import actions, keys
 versions = current().versions
-registry.confirm_activation(versions, versions.get(1))
+actions.confirm_activation(versions, versions.get(1))
+"""
+DELETION = """
+from engine.services import current
+from pages.ui import actions
+versions = current().versions
+actions.confirm_deletion(versions, versions.get(1))
 """
 ROLLBACK = """
 from engine.services import current
-from pages.ui import registry
-registry.confirm_rollback(current().versions)
+from pages.ui import actions
+actions.confirm_rollback(current().versions)
 """
 
 
@@ -91,3 +205,20 @@ def test_roll_back(dialog: Callable[..., AppTest]) -> None:
     at = intact(press(dialog(ROLLBACK, held), "Roll back now"))
     assert held.versions.changes == [(1, "")]
     assert at.session_state[keys.TOLD] == ("Version 1 serves again.",)
+
+
+def test_a_version_is_deleted_with_a_reason(dialog: Callable[..., AppTest]) -> None:
+    held = fakes.loaded()
+    at = dialog(DELETION, held)
+    assert "never serve or be compared again" in words(at)
+    at.text_input(key=keys.REASON).set_value("Too large")
+    intact(press(at, "Delete version 1 for good"))
+    assert held.versions.deleted == [(1, "Too large")]
+    assert at.session_state[keys.TOLD] == ("Version 1 is deleted.",)
+
+
+def test_a_refused_deletion_says_why(dialog: Callable[..., AppTest]) -> None:
+    held = fakes.loaded()
+    held.versions.fails = VersionUnavailable("Version 1 serves now.")
+    at = intact(press(dialog(DELETION, held), "Delete version 1 for good"))
+    assert "Version 1 serves now" in at.error[0].value

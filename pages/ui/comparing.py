@@ -1,0 +1,183 @@
+"""Two or more versions beside each other: what was measured, what differs beyond chance, and the lists of one user."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence, Set
+from typing import Any
+
+import streamlit as st
+
+from engine.services import Services
+from engine.types import Comparison, Movie, VersionList, VersionSummary
+from pages.ui import keys, measures, people, tables, trends
+from pages.ui.failures import shown
+from pages.ui.plain import markup, text
+
+MEASURED, LISTS = "What was measured", "Lists of one user"
+LISTED = 10
+LIST_WIDTH = 260
+SIGNS = {"better": "▲ better", "worse": "▼ worse", "no difference shown": "no difference shown"}
+WHEN_CALLED = (
+    "A difference is called where its 95% interval leaves out 0 and p is below 0.05. Each metric is judged by itself:"
+    " of twenty that do not differ, one may still be called."
+)
+
+
+@st.fragment
+def comparison(services: Services, versions: Sequence[VersionSummary]) -> None:
+    """Everything about the difference between versions; ``versions`` are two or more.
+
+    Only the open tab is worked out: for lists, every version is read from the store.
+    """
+    numbers = [version.version for version in versions]
+    st.subheader(f"Versions {enumerate_in_words(numbers)}", anchor=False)
+    baseline = _baseline(versions)
+    measured, lists = st.tabs([MEASURED, LISTS], key=keys.COMPARED, on_change="rerun")
+    if measured.open:
+        with measured, shown():
+            _compared(services.versions.compare(numbers, baseline))
+            st.markdown("**Every metric with its 95% interval**")
+            _metrics(versions, baseline)
+    if lists.open:
+        with lists:
+            _lists(services, versions, baseline)
+
+
+def enumerate_in_words(numbers: Sequence[int]) -> str:
+    """``3, 2 and 1``."""
+    *first, last = map(str, numbers)
+    return f"{', '.join(first)} and {last}" if first else last
+
+
+def _baseline(versions: Sequence[VersionSummary]) -> int:
+    numbers = [version.version for version in versions]
+    serving = [version.version for version in versions if version.active]
+    chosen = st.selectbox(
+        "Compared with",
+        numbers,
+        index=numbers.index((serving or [min(numbers)])[0]),
+        format_func=lambda number: f"Version {number}{' (serves)' if number in serving else ''}",
+        key=keys.baseline(numbers),
+        width=240,
+    )
+    return int(chosen)
+
+
+def _compared(found: Sequence[Comparison]) -> None:
+    """What was found in words, as charts and as tables."""
+    for one in found:
+        st.info(f"**{_pair(one)}.** {text(one.text)}", icon=":material/balance:")
+    names = in_order({name for one in found for name in one.differences})
+    if not names:
+        return
+    st.markdown("**Differences with their 95% intervals**")
+    trends.differences(found, names)
+    for one in found:
+        rows = [_row(name, one) for name in names if name in one.differences]
+        if rows:
+            st.markdown(f"**{_pair(one)}**")
+            tables.table(rows, f"{_pair(one)}: difference of each metric with its interval, p-value and verdict")
+    st.caption(WHEN_CALLED)
+
+
+def _pair(one: Comparison) -> str:
+    return f"Version {one.version} beside version {one.baseline}"
+
+
+def in_order(names: Set[str]) -> list[str]:
+    """Names of metrics in the order of ``measures``, those it does not know last."""
+    return [name for name in measures.MEASURES if name in names] + sorted(names - measures.MEASURES.keys())
+
+
+def _row(name: str, one: Comparison) -> dict[str, Any]:
+    how, found = measures.measure(name), one.differences[name]
+    return {
+        "Metric": how.label,
+        f"Version {one.version}": how.show(found.value),
+        f"Version {one.baseline}": how.show(found.baseline),
+        "Difference": f"{how.change(found.difference)} ({how.change(found.low, found.high)})",
+        "p": chance(found.p_value),
+        "Users": f"{found.users:,}",
+        "Verdict": SIGNS[found.verdict],
+    }
+
+
+def chance(p_value: float) -> str:
+    """A p-value with as many digits as count."""
+    return "below 0.001" if p_value < 0.001 else f"{p_value:.3f}"
+
+
+def _metrics(versions: Sequence[VersionSummary], baseline: int) -> None:
+    """One row for each metric, one column for each version, the baseline first; on its own held-out ratings."""
+    ordered = sorted(versions, key=lambda version: (version.version != baseline, -version.version))
+    names = in_order({name for version in versions for name in version.metrics})
+    if not names:
+        st.caption("None of them was measured.")
+        return
+    rows = [
+        {"Metric": measures.measure(name).label}
+        | {f"Version {version.version}": _measured(name, version) for version in ordered}
+        | {"": measures.measure(name).direction}
+        for name in names
+    ]
+    tables.table(rows, "Metrics of each version with their 95% intervals")
+    st.caption("Each on the ratings held out from it; the differences above are of users whose held-out ratings agree.")
+
+
+def _measured(name: str, version: VersionSummary) -> str:
+    how, found = measures.measure(name), version.metrics.get(name)
+    return "–" if found is None else f"{how.show(found.value)} ({how.show(found.low)} to {how.show(found.high)})"
+
+
+def _lists(services: Services, versions: Sequence[VersionSummary], baseline: int) -> None:
+    """What each version lists for one user, and what came, left and moved against the baseline."""
+    ready = sorted(
+        (one.version for one in versions if one.state == "ready"), key=lambda number: (number != baseline, -number)
+    )
+    gone = [one.version for one in versions if one.state != "ready"]
+    if gone:
+        st.caption(f"Left out, since their arrays are gone: {enumerate_in_words(gone)}.")
+    if len(ready) < 2:
+        st.info("Tick two versions that can serve to see their lists.", icon=":material/playlist_remove:")
+        return
+    with shown():
+        user_id = people.pick_user(services.library)
+        if user_id is None:
+            st.info("Choose a user to see their lists side by side.", icon=":material/person_search:")
+            return
+        st.caption(f"Changes are against version {ready[0]}: places a movie rose or fell, or that it is new.")
+        grid = st.grid(min_column_width=LIST_WIDTH)
+        for one in services.versions.lists(user_id, ready, LISTED):
+            with grid.cell():
+                _list(one, ready[0])
+
+
+def _list(one: VersionList, baseline: int) -> None:
+    first = one.version == baseline
+    places = "".join(
+        f"<tr><th>{item.rank}. {markup(titled(item.movie))}</th><td>{'' if first else moved(item.change)}</td></tr>"
+        for item in one.items
+    )
+    left = "".join(f"<tr><th>{markup(titled(movie))}</th></tr>" for movie in one.left)
+    told = f"Version {one.version}: " + ("the others are compared with it" if first else _counted(one))
+    st.html(f'<div class="mq-facts"><table><caption>{told}</caption><tbody>{places}</tbody></table></div>')
+    if left:
+        st.html(f'<div class="mq-facts"><table><caption>Left</caption><tbody>{left}</tbody></table></div>')
+
+
+def _counted(one: VersionList) -> str:
+    new = sum(item.change is None for item in one.items)
+    places = sum(bool(item.change) for item in one.items)
+    return f"{new} came, {len(one.left)} left, {places} moved"
+
+
+def titled(movie: Movie) -> str:
+    """Title and year."""
+    return movie.title if movie.year is None else f"{movie.title} ({movie.year})"
+
+
+def moved(change: int | None) -> str:
+    """How a place changed."""
+    if change is None:
+        return "new"
+    return f"▲ {change}" if change > 0 else f"▼ {-change}" if change < 0 else "="

@@ -1,0 +1,127 @@
+"""Charts of versions: a metric from the first to the last, and differences to a baseline."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import altair as alt
+import streamlit as st
+
+from engine.types import Comparison, VersionSummary
+from pages.ui import charts, keys, measures
+from pages.ui.registry import state
+
+# Places among the theme's six colours; the legend shows only what there is.
+STATES = ("Ready", "Serves", "2", "3", "Damaged", "Deleted")
+STATE_SHAPES = ("circle", "diamond", "circle", "circle", "cross", "square")
+VERDICTS = ("0", "1", "2", "better", "worse", "no difference shown")
+VERDICT_SHAPES = ("circle", "circle", "circle", "triangle-up", "triangle-down", "circle")
+PANEL_WIDTH, ROW_PX, FRAME_PX = 250, 28, 76
+FEWEST = 2
+
+
+def trend(history: Sequence[VersionSummary]) -> None:
+    """A chosen metric with its interval over all versions. ``history``: oldest first."""
+    st.subheader("From version to version", anchor=False)
+    names = [name for name in measures.MEASURES if sum(name in version.metrics for version in history) >= FEWEST]
+    if not names:
+        st.caption("The chart begins with the second version that was measured.")
+        return
+    chosen = st.selectbox(
+        "Metric",
+        names,
+        format_func=lambda name: measures.measure(name).label,
+        key=keys.TREND,
+        persist_state="session",
+        width=240,
+    )
+    name = chosen or names[0]
+    how = measures.measure(name)
+    st.caption(f"{how.meaning} {how.direction} Bars are 95% intervals, each on the ratings held out from that version.")
+    _line([version for version in history if name in version.metrics], name)
+
+
+def _line(history: Sequence[VersionSummary], name: str) -> None:
+    how = measures.measure(name)
+    rows: list[dict[str, Any]] = [
+        {
+            "version": version.version,
+            "value": version.metrics[name].value,
+            "low": version.metrics[name].low,
+            "high": version.metrics[name].high,
+            "state": state(version),
+            "model": version.kind,
+        }
+        for version in history
+    ]
+    form = ".1%" if how.percent else ".4f"
+    x = alt.X("version:O", title="Version", axis=alt.Axis(labelAngle=0, labelOverlap="greedy", grid=False))
+    scale = charts.span([end for version in history for end in (version.metrics[name].low, version.metrics[name].high)])
+    y = alt.Y("value:Q", title=how.label, scale=scale, axis=alt.Axis(format=form, tickCount=5))
+    there = [told for told in STATES if any(row["state"] == told for row in rows)]
+    color = alt.Color(
+        "state:N", title=None, scale=alt.Scale(domain=list(STATES)), legend=alt.Legend(orient="top", values=there)
+    )
+    shape = alt.Shape("state:N", title=None, scale=alt.Scale(domain=list(STATES), range=list(STATE_SHAPES)))
+    tooltip = [
+        alt.Tooltip("version:O", title="Version"),
+        alt.Tooltip("state:N", title="State"),
+        alt.Tooltip("model:N", title="Model"),
+        alt.Tooltip("value:Q", title=how.label, format=form),
+        alt.Tooltip("low:Q", title="95% from", format=form),
+        alt.Tooltip("high:Q", title="95% to", format=form),
+    ]
+    base = alt.Chart(charts.data(rows), height=280).encode(x=x)
+    line = base.mark_line(strokeWidth=1.5, opacity=0.35).encode(y=y)
+    bars = base.mark_rule(strokeWidth=2, opacity=0.7).encode(
+        y=alt.Y("low:Q", title=how.label), y2="high:Q", color=color
+    )
+    points = base.mark_point(filled=True, size=110, opacity=1).encode(y=y, color=color, shape=shape, tooltip=tooltip)
+    told = ", ".join(f"version {row['version']} ({row['state'].lower()}) {how.show(row['value'])}" for row in rows[-8:])
+    charts.show(alt.layer(line, bars, points), f"Chart of {how.label} by version. The last: {told}.", key="trend")
+
+
+def differences(found: Sequence[Comparison], names: Sequence[str]) -> None:
+    """A small panel for each metric: every version's difference to the baseline with its interval, and 0."""
+    grid = st.grid(min_column_width=PANEL_WIDTH, border=True)
+    for name in names:
+        with grid.cell():
+            how = measures.measure(name)
+            st.markdown(f"**{how.label}**" + (f" · {how.better} is better" if how.better else ""))
+            _panel([one for one in found if name in one.differences], name)
+
+
+def _panel(found: Sequence[Comparison], name: str) -> None:
+    how, size = measures.measure(name), 100 if measures.measure(name).percent else 1
+    rows: list[dict[str, Any]] = [
+        {
+            "version": f"Version {one.version}",
+            "difference": one.differences[name].difference * size,
+            "low": one.differences[name].low * size,
+            "high": one.differences[name].high * size,
+            "verdict": one.differences[name].verdict,
+        }
+        for one in found
+    ]
+    form = "+.1f" if how.percent else "+.4f"
+    scale = charts.span([0.0, *(row[end] for row in rows for end in ("low", "high"))], margin=0.1)
+    axis = alt.Axis(tickCount=3, grid=False, labelExpr="datum.value ? format(datum.value, '+~g') : '0'")
+    title = "Difference in points" if how.percent else "Difference"
+    x, y = alt.X("difference:Q", title=title, scale=scale, axis=axis), alt.Y("version:N", title=None, sort=None)
+    color = alt.Color("verdict:N", scale=alt.Scale(domain=list(VERDICTS)), legend=None)
+    shape = alt.Shape("verdict:N", scale=alt.Scale(domain=list(VERDICTS), range=list(VERDICT_SHAPES)), legend=None)
+    tooltip = [
+        alt.Tooltip("version:N", title="Version"),
+        alt.Tooltip("difference:Q", title=title, format=form),
+        alt.Tooltip("low:Q", title="95% from", format=form),
+        alt.Tooltip("high:Q", title="95% to", format=form),
+        alt.Tooltip("verdict:N", title="Verdict"),
+    ]
+    base = alt.Chart(charts.data(rows), height=ROW_PX * len(rows) + FRAME_PX).encode(y=y)
+    nothing = charts.data([{"zero": 0.0, "verdict": VERDICTS[-1]}])
+    zero = alt.Chart(nothing).mark_rule(strokeDash=[4, 3]).encode(x="zero:Q", color=color)
+    bars = base.mark_rule(strokeWidth=2).encode(x=alt.X("low:Q", title=title), x2="high:Q", color=color)
+    points = base.mark_point(filled=True, size=90, opacity=1).encode(x=x, color=color, shape=shape, tooltip=tooltip)
+    told = "; ".join(f"{row['version']}: {row['difference']:{form}}, {row['verdict']}" for row in rows)
+    charts.show(alt.layer(zero, bars, points), f"Differences of {how.label}. {told}.", key=f"difference.{name}")

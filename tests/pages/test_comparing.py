@@ -1,0 +1,155 @@
+"""The comparison of versions: what is told of differences, and the lists of one user side by side."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pyarrow
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from engine.errors import InvalidInput
+from engine.types import Movie
+from pages.ui import comparing, keys, measures
+from pages.ui.plain import markup, text
+from tests.pages import fakes
+from tests.pages.conftest import Open, intact, select, words
+
+
+def charts(at: AppTest) -> dict[str, dict[str, Any]]:
+    """The specification of each chart on the page with its rows, by the words that describe it."""
+    return {
+        chart.proto.alt: json.loads(chart.proto.spec) | {"rows": _rows(chart.proto)}
+        for chart in at.get("vega_lite_chart")
+    }
+
+
+def _rows(proto: Any) -> list[dict[str, Any]]:
+    """The rows that all layers share; Streamlit sends them apart from the specification."""
+    return pyarrow.ipc.open_stream(proto.data.data).read_all().to_pylist() if proto.HasField("data") else []
+
+
+def test_two_versions_are_compared_with_the_one_that_serves(visit: Open) -> None:
+    held = fakes.loaded()
+    at = intact(select(visit("versions.py", held), 0, 0, 1))
+    assert at.subheader[1].value == "Versions 2 and 1"
+    assert held.versions.compared == [([2, 1], 2)]
+    assert at.info[0].value.startswith("**Version 1 beside version 2.** RMSE is better by")
+    assert at.info[0].value.endswith(text(fakes.TRICKY))
+    said = words(at)
+    row = "<td>RMSE</td><td>0.8731</td><td>0.8814</td><td>-0.0083 (-0.0125 to -0.0041)</td><td>below 0.001</td>"
+    assert f"<tr>{row}<td>671</td><td>▲ better</td></tr>" in said
+    row = "<td>Recall@10</td><td>23.9%</td><td>25.0%</td><td>-1.1 points (-2.0 to -0.2 points)</td><td>0.004</td>"
+    assert f"{row}<td>640</td><td>▼ worse</td>" in said
+    assert "<td>NDCG@10</td><td>0.3054 (0.2903 to 0.3209)</td><td>0.2981 (0.2835 to 0.3130)</td>" in said
+
+
+def test_the_baseline_can_be_chosen(visit: Open) -> None:
+    held = fakes.storied()
+    at = intact(select(visit("versions.py", held), 0, 1, 2, 3))
+    assert at.selectbox(key=keys.baseline([8, 7, 6])).value == 8
+    at.selectbox(key=keys.baseline([8, 7, 6])).set_value(7)
+    at = intact(at.run())
+    assert held.versions.compared[-1] == ([8, 7, 6], 7)
+    assert [one.value.split(".**")[0] for one in at.info[:2]] == [
+        "**Version 8 beside version 7",
+        "**Version 6 beside version 7",
+    ]
+
+
+def test_without_the_one_that_serves_the_oldest_is_the_baseline(visit: Open) -> None:
+    held = fakes.storied()
+    intact(select(visit("versions.py", held), 0, 2, 3))
+    assert held.versions.compared == [([7, 6], 6)]
+
+
+def test_each_difference_has_a_panel_with_its_interval_and_verdict(visit: Open) -> None:
+    at = intact(select(visit("versions.py", fakes.loaded()), 0, 0, 1))
+    panels = {told: spec for told, spec in charts(at).items() if told.startswith("Differences of")}
+    assert len(panels) == len(fakes.DIFFERENCES)
+    rmse = panels["Differences of RMSE. Version 1: -0.0083, better."]
+    assert rmse["layer"][1]["data"]["values"] == [
+        {"version": "Version 1", "difference": -0.0083, "low": -0.0125, "high": -0.0041, "verdict": "better"}
+    ]
+    assert "Differences of Recall@10. Version 1: -1.1, worse." in panels
+
+
+def test_a_version_that_was_not_measured_is_told_of_without_charts(visit: Open) -> None:
+    held = fakes.loaded()
+    at = intact(select(visit("versions.py", held), 0, 0, 2))
+    assert text("Version 3 was not measured, so it can't be compared.") in at.info[0].value
+    assert not [told for told in charts(at) if told.startswith("Differences")]
+    assert "<td>RMSE</td><td>0.8731 (0.8655 to 0.8809)</td><td>–</td>" in words(at)
+
+
+def test_a_refused_comparison_says_why_and_leaves_the_lists(visit: Open) -> None:
+    held = fakes.loaded()
+    held.versions.fails = InvalidInput("Choose two versions at least.", field="versions")
+    at = intact(select(visit("versions.py", held), 0, 0, 1))
+    assert "Choose two versions" in at.error[0].value
+    at.session_state[keys.COMPARED] = comparing.LISTS
+    assert intact(at.run()).selectbox(key=keys.USER)
+
+
+def lists_of(at: AppTest, *rows: int) -> AppTest:
+    """The tab of lists for these rows of the registry."""
+    at = select(at, 0, *rows)
+    at.session_state[keys.COMPARED] = comparing.LISTS
+    return intact(at.run())
+
+
+def test_the_lists_of_a_user_stand_side_by_side(visit: Open) -> None:
+    held = fakes.loaded()
+    at = lists_of(visit("versions.py", held, user="42"), 0, 1)
+    assert held.versions.compared == [([2, 1], 2)]  # once, for the other tab, before this one was opened
+    lists = [one.proto.body for one in at.html if '<div class="mq-facts' in one.proto.body]
+    assert [one.split("</caption>")[0].split("<caption>")[1] for one in lists] == [
+        "Version 2: the others are compared with it",
+        "Version 1: 1 came, 1 left, 8 moved",
+        "Left",
+    ]
+    assert "<tr><th>1. Toy Story (1995)</th><td></td></tr>" in lists[0]
+    assert f"<tr><th>1. {markup(fakes.LONG)} (1964)</th><td>▲ 2</td></tr>" in lists[1]
+    assert "<tr><th>10. Rear Window (1954)</th><td>new</td></tr>" in lists[1]
+    assert "<tr><th>Toy Story (1995)</th></tr>" in lists[2]
+    assert fakes.TRICKY not in lists[0]
+    assert markup(fakes.TRICKY) in lists[0]
+
+
+def test_before_a_user_is_chosen_it_asks_for_one(visit: Open) -> None:
+    at = lists_of(visit("versions.py", fakes.loaded()), 0, 1)
+    assert "Choose a user to see their lists" in at.info[-1].value
+
+
+def test_versions_without_arrays_have_no_list(visit: Open) -> None:
+    at = lists_of(visit("versions.py", fakes.storied(), user="42"), 1, 7, 8)
+    assert "Left out, since their arrays are gone: 2 and 1." in words(at)
+    assert "Tick two versions that can serve" in at.info[-1].value
+
+
+@pytest.mark.parametrize(("change", "told"), [(None, "new"), (3, "▲ 3"), (-2, "▼ 2"), (0, "=")])
+def test_a_move_in_a_sign(change: int | None, told: str) -> None:
+    assert comparing.moved(change) == told
+
+
+@pytest.mark.parametrize(("p_value", "told"), [(0.0, "below 0.001"), (0.00099, "below 0.001"), (0.0412, "0.041")])
+def test_a_p_value_has_as_many_digits_as_count(p_value: float, told: str) -> None:
+    assert comparing.chance(p_value) == told
+
+
+def test_a_title_has_its_year_where_it_is_known() -> None:
+    assert comparing.titled(Movie("1", "Ran", 1985, ())) == "Ran (1985)"
+    assert comparing.titled(Movie("1", "Ran", None, ())) == "Ran"
+
+
+def test_metrics_keep_their_order_and_unknown_ones_come_last() -> None:
+    assert comparing.in_order({"zeal", "ndcg_at_k", "rmse", "awe"}) == ["rmse", "ndcg_at_k", "awe", "zeal"]
+
+
+def test_a_change_shows_its_sign_and_no_negative_nothing() -> None:
+    rmse, hits = measures.measure("rmse"), measures.measure("hit_rate_at_k")
+    assert rmse.change(-0.0000001) == "+0.0000"
+    assert rmse.change(-0.01, 0.02) == "-0.0100 to +0.0200"
+    assert hits.change(-0.00001) == "+0.0 points"
+    assert hits.change(-0.021, 0.004) == "-2.1 to +0.4 points"
