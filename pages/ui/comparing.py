@@ -70,18 +70,29 @@ def _compared(found: Sequence[Comparison]) -> None:
     names = in_order({name for one in found for name in one.differences})
     if not names:
         return
-    st.markdown("**Differences with their 95% intervals**")
-    trends.differences(found, names)
+    differ = [name for name in names if any(not equal(one, name) for one in found)]
+    if differ:
+        st.markdown("**Differences with their 95% intervals**")
+        trends.differences(found, differ)
     for one in found:
-        rows = [_row(name, one) for name in names if name in one.differences]
+        rows = [_row(name, one) for name in differ if name in one.differences]
         if rows:
             st.markdown(f"**{_pair(one)}**")
             tables.table(rows, f"{_pair(one)}: difference of each metric with its interval, p-value and verdict")
+    if differ != names:
+        same = ", ".join(measures.measure(name).label for name in names if name not in differ)
+        st.caption(f"The same for every user: {text(same)}.")
     st.caption(WHEN_CALLED)
 
 
 def _pair(one: Comparison) -> str:
     return f"Version {one.version} beside version {one.baseline}"
+
+
+def equal(one: Comparison, name: str) -> bool:
+    """Whether no user's value differs, or the metric is not compared at all."""
+    found = one.differences.get(name)
+    return found is None or found.low == found.difference == found.high == 0
 
 
 def in_order(names: Set[str]) -> list[str]:
@@ -159,16 +170,19 @@ def _list(one: VersionList, baseline: int) -> None:
         for item in one.items
     )
     left = "".join(f"<tr><th>{markup(titled(movie))}</th></tr>" for movie in one.left)
-    told = f"Version {one.version}: " + ("the others are compared with it" if first else _counted(one))
-    st.html(f'<div class="mq-facts"><table><caption>{told}</caption><tbody>{places}</tbody></table></div>')
+    st.html(
+        f'<div class="mq-facts"><table><caption>{told(one, baseline)}</caption><tbody>{places}</tbody></table></div>'
+    )
     if left:
         st.html(f'<div class="mq-facts"><table><caption>Left</caption><tbody>{left}</tbody></table></div>')
 
 
-def _counted(one: VersionList) -> str:
+def told(one: VersionList, baseline: int) -> str:
+    """What a list is against that of the baseline."""
     new = sum(item.change is None for item in one.items)
     places = sum(bool(item.change) for item in one.items)
-    return f"{new} came, {len(one.left)} left, {places} moved"
+    what = f"{new} came, {len(one.left)} left, {places} moved" if new or one.left or places else "the same list"
+    return f"Version {one.version}: " + ("the others are compared with it" if one.version == baseline else what)
 
 
 def titled(movie: Movie) -> str:

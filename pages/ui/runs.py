@@ -110,7 +110,8 @@ def details(run: TrainingStatus) -> None:
 def facts(run: TrainingStatus) -> dict[str, object]:
     """What a run depends on and what it took, by name."""
     fingerprint, peak = run.data_fingerprint, run.peak_memory_bytes
-    told: dict[str, object] = {
+    told: dict[str, object] = {} if run.repeats is None else {"repeats": f"version {run.repeats}"}
+    told |= {
         "started by": run.actor or "–",
         "started": when(run.started_at),
         "took": took(run.started_at, run.ended_at),

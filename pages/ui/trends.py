@@ -19,6 +19,7 @@ VERDICTS = ("0", "1", "2", "better", "worse", "no difference shown")
 VERDICT_SHAPES = ("circle", "circle", "circle", "triangle-up", "triangle-down", "circle")
 PANEL_WIDTH, ROW_PX, FRAME_PX = 250, 28, 76
 FEWEST = 2
+TOLD = 4  # versions that the words for who can't see the chart name
 
 
 def trend(history: Sequence[VersionSummary]) -> None:
@@ -78,7 +79,9 @@ def _line(history: Sequence[VersionSummary], name: str) -> None:
         y=alt.Y("low:Q", title=how.label), y2="high:Q", color=color
     )
     points = base.mark_point(filled=True, size=110, opacity=1).encode(y=y, color=color, shape=shape, tooltip=tooltip)
-    told = ", ".join(f"version {row['version']} ({row['state'].lower()}) {how.show(row['value'])}" for row in rows[-8:])
+    told = ", ".join(
+        f"version {row['version']} ({row['state'].lower()}) {how.show(row['value'])}" for row in rows[-TOLD:]
+    )
     charts.show(alt.layer(line, bars, points), f"Chart of {how.label} by version. The last: {told}.", key="trend")
 
 

@@ -155,13 +155,14 @@ RUNS = (
         actor="marquee",
     ),
 )
-EQUAL = "Version 1 came out the same: every array equal, bit for bit."
-UNEQUAL = "Version 1 did not come out the same: pu, qi differ."
+EQUAL = "Version {} came out the same: every array equal, bit for bit."
+UNEQUAL = "Version {} did not come out the same: pu, qi differ."
 
 
 def repeated(run_id: int, version: int, *, equal: bool = True) -> TrainingStatus:
     """A run that trained a version again."""
-    return run(run_id, "succeeded", repeats=version, repeated=equal, verdict=EQUAL if equal else UNEQUAL)
+    verdict = EQUAL if equal else UNEQUAL
+    return run(run_id, "succeeded", repeats=version, repeated=equal, verdict=verdict.format(version))
 
 
 def waiting(run_id: int, **changes: Any) -> TrainingStatus:
@@ -463,6 +464,7 @@ class FakeVersions:
     changes: list[tuple[int, str]] = field(default_factory=list)
     deleted: list[tuple[int, str]] = field(default_factory=list)
     compared: list[tuple[list[int], int | None]] = field(default_factory=list)
+    differences: dict[str, MetricDifference] = field(default_factory=lambda: dict(DIFFERENCES))
     exported: list[int] = field(default_factory=list)
     imported: list[bytes] = field(default_factory=list)
     unread: int = 2
@@ -516,7 +518,7 @@ class FakeVersions:
         if not self.get(number).metrics:
             return Comparison(number, baseline, {}, f"Version {number} was not measured, so it can't be compared.")
         text = f"RMSE is better by 0.0083 (0.0041 to 0.0125); of 8 metrics 1 is better, 1 worse. {TRICKY}"
-        return Comparison(number, baseline, DIFFERENCES, text)
+        return Comparison(number, baseline, self.differences, text)
 
     def lists(self, user_id: str, versions: Sequence[int], n: int = 10) -> Sequence[VersionList]:
         if any(self.get(number).state != "ready" for number in versions):

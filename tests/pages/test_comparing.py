@@ -10,7 +10,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from engine.errors import InvalidInput
-from engine.types import Movie
+from engine.types import ListedMovie, MetricDifference, Movie, VersionList
 from pages.ui import comparing, keys, measures
 from pages.ui.plain import markup, text
 from tests.pages import fakes
@@ -83,6 +83,17 @@ def test_a_version_that_was_not_measured_is_told_of_without_charts(visit: Open) 
     assert "<td>RMSE</td><td>0.8731 (0.8655 to 0.8809)</td><td>–</td>" in words(at)
 
 
+def test_metrics_that_differ_for_nobody_are_named_and_not_drawn(visit: Open) -> None:
+    held = fakes.loaded()
+    nothing = MetricDifference(0.3, 0.3, 0.0, 0.0, 0.0, 1.0, 640, "no difference shown")
+    held.versions.differences = fakes.DIFFERENCES | {"ndcg_at_k": nothing, "mrr": nothing}
+    at = intact(select(visit("versions.py", held), 0, 0, 1))
+    assert f"The same for every user: {text('NDCG@10, MRR')}." in words(at)
+    assert not [told for told in charts(at) if "NDCG@10" in told or "MRR" in told]
+    held.versions.differences = {"mrr": nothing}
+    assert not [told for told in charts(intact(at.run())) if told.startswith("Differences")]
+
+
 def test_a_refused_comparison_says_why_and_leaves_the_lists(visit: Open) -> None:
     held = fakes.loaded()
     held.versions.fails = InvalidInput("Choose two versions at least.", field="versions")
@@ -126,6 +137,12 @@ def test_versions_without_arrays_have_no_list(visit: Open) -> None:
     at = lists_of(visit("versions.py", fakes.storied(), user="42"), 1, 7, 8)
     assert "Left out, since their arrays are gone: 2 and 1." in words(at)
     assert "Tick two versions that can serve" in at.info[-1].value
+
+
+def test_an_unchanged_list_is_called_the_same() -> None:
+    film = fakes.MOVIES[0]
+    assert comparing.told(VersionList(3, (ListedMovie(1, film, 0),), ()), 2) == "Version 3: the same list"
+    assert comparing.told(VersionList(3, (ListedMovie(1, film, None),), ()), 2) == "Version 3: 1 came, 0 left, 0 moved"
 
 
 @pytest.mark.parametrize(("change", "told"), [(None, "new"), (3, "▲ 3"), (-2, "▼ 2"), (0, "=")])

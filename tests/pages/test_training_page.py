@@ -205,8 +205,8 @@ def test_a_repetition_tells_what_it_proved(visit: Open, equal: bool) -> None:
     held = fakes.loaded()
     held.training.history.insert(0, fakes.repeated(4, 1, equal=equal))
     at = intact(select(visit("training.py", held), 0, 0))
-    assert [text(fakes.EQUAL)] * equal == [one.value for one in at.success]
-    assert [text(fakes.UNEQUAL)] * (not equal) == [one.value for one in at.error]
+    assert [text(fakes.EQUAL.format(1))] * equal == [one.value for one in at.success]
+    assert [text(fakes.UNEQUAL.format(1))] * (not equal) == [one.value for one in at.error]
 
 
 def test_a_failed_run_says_why(visit: Open) -> None:
