@@ -6,7 +6,7 @@ MARQUEE_HOST ?= 127.0.0.1
 MARQUEE_PORT ?= 8501
 export MARQUEE_HOST MARQUEE_PORT
 
-.PHONY: run setup test check bench clean
+.PHONY: run setup test test-long check bench clean
 
 run: $(VENV)/.run
 	$(BIN)/python app.py
@@ -15,6 +15,9 @@ setup: $(VENV)/.run
 
 test: $(VENV)/.dev check
 	$(BIN)/python -m pytest
+
+test-long: $(VENV)/.dev
+	$(BIN)/python -m pytest -m long
 
 check: $(VENV)/.dev
 	$(BIN)/ruff check .

@@ -125,6 +125,6 @@ def _read(connection: Connection, row: Row[Any]) -> NDArray[Any]:
 
 
 def _is_corrupt(error: DBAPIError) -> bool:
-    """Whether SQLite found its own structure damaged, as opposed to a file that is busy or can't be reached."""
-    code: int = getattr(error.orig, "sqlite_errorcode", 0)
-    return bool(code & 0xFF == sqlite.SQLITE_CORRUPT)  # the rest of the code says where
+    """Whether SQLite found its structure or a type damaged, as opposed to a file that is busy or can't be reached."""
+    code: int = getattr(error.orig, "sqlite_errorcode", 0)  # all but its last byte says where
+    return code & 0xFF == sqlite.SQLITE_CORRUPT or str(error.orig).startswith("Could not decode to UTF-8")

@@ -235,6 +235,7 @@ def test_a_missing_piece_is_damage_too(models: MLModelManager, database: Databas
         "UPDATE model_arrays SET size = size - 1",
         "UPDATE model_chunks SET position = position + 1, name = 'a/else' WHERE name = 'b/flags'",
         "UPDATE model_chunks SET data = data || x'00' WHERE name = 'b/flags'",
+        "UPDATE model_chunks SET data = CAST(x'80ff' AS TEXT) WHERE name = 'b/flags'",
     ],
 )
 def test_damage_to_what_describes_an_array_is_found_too(
