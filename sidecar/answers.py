@@ -24,21 +24,22 @@ from sidecar.problems import (
 )
 
 Responses = dict[int | str, dict[str, Any]]
+Problems = Kind | type[MarqueeError] | tuple[Kind, ...]
 
 EVERYWHERE = (BAD_PATH, WRONG_HOST, BODY_TOO_LARGE, INTERNAL_ERROR)
 KEYED = (KEY_REQUIRED, KEY_WRONG)
-POSTED = (FOREIGN_ORIGIN,)
+CHANGING = (FOREIGN_ORIGIN,)
 JSON_BODY = (INVALID_INPUT, INVALID_JSON, UNSUPPORTED_MEDIA_TYPE)
 PARAMETERS = (INVALID_INPUT,)
 
 
 def answers(
     example: Any,
-    *problems: Kind | type[MarqueeError] | tuple[Kind, ...],
+    *problems: Problems,
     status: int = 200,
     key: bool = True,
 ) -> Responses:
-    """The ``responses`` of a route.
+    """The ``responses`` of a route that answers in JSON.
 
     Args:
         example: what a success looks like.
@@ -46,20 +47,39 @@ def answers(
         status: the status of a success.
         key: False for what is answered without a key.
     """
-    kinds = {*EVERYWHERE, *(KEYED if key else ()), *_kinds(problems)}
-    documented: Responses = {
-        status: {"description": HTTPStatus(status).phrase, "content": {"application/json": {"example": example}}}
+    success = {"description": HTTPStatus(status).phrase, "content": {"application/json": {"example": example}}}
+    return {status: success} | _problem_answers({*EVERYWHERE, *(KEYED if key else ()), *_kinds(problems)})
+
+
+def file_answers(media_type: str, disposition: str, *problems: Problems) -> Responses:
+    """The ``responses`` of a route that answers with a file.
+
+    Args:
+        media_type: of the file.
+        disposition: an example of the header ``Content-Disposition``.
+        problems: as for ``answers``.
+    """
+    name = {"description": "Names the file.", "schema": {"type": "string"}, "example": disposition}
+    success = {
+        "description": HTTPStatus.OK.phrase,
+        "headers": {"Content-Disposition": name},
+        "content": {media_type: {"schema": {"type": "string", "format": "binary"}}},
     }
-    for each in sorted({kind.status for kind in kinds}):
-        documented[each] = _problem_answer(sorted((kind for kind in kinds if kind.status == each), key=_code))
-    return documented
+    return {200: success} | _problem_answers({*EVERYWHERE, *KEYED, *_kinds(problems)})
+
+
+def _problem_answers(kinds: set[Kind]) -> Responses:
+    return {
+        status: _problem_answer(sorted((kind for kind in kinds if kind.status == status), key=_code))
+        for status in sorted({kind.status for kind in kinds})
+    }
 
 
 def _code(kind: Kind) -> str:
     return kind.code
 
 
-def _kinds(problems: Iterable[Kind | type[MarqueeError] | tuple[Kind, ...]]) -> Iterable[Kind]:
+def _kinds(problems: Iterable[Problems]) -> Iterable[Kind]:
     for each in problems:
         if isinstance(each, Kind):
             yield each

@@ -10,7 +10,19 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
 from engine.settings import Settings
-from sidecar import data, docs_page, health, models, problems, ratings, recommendations, training
+from sidecar import (
+    data,
+    docs_page,
+    exchange,
+    health,
+    metrics,
+    models,
+    problems,
+    ratings,
+    recommendations,
+    training,
+    tuning,
+)
 from sidecar.access import AccessMiddleware
 from sidecar.limits import BodyLimitMiddleware
 from sidecar.security import OPEN_PATHS, key_of
@@ -20,11 +32,25 @@ TAGS = [
     {"name": "recommendations", "description": "Lists, predictions and explanations from the version that serves."},
     {"name": "ratings", "description": "New ratings, known to the next list without a training."},
     {"name": "training", "description": "Training runs in the background, one at a time."},
-    {"name": "models", "description": "Model versions, their metrics, and which one serves."},
+    {"name": "tuning", "description": "Studies look for hyperparameters in the background, one at a time."},
+    {"name": "metrics", "description": "How good the versions are, and which of two is better."},
+    {"name": "models", "description": "Model versions: which serves, what is kept of them, and files of them."},
     {"name": "data", "description": "Imports, the jobs that do them, and what is stored."},
     {"name": "health", "description": "For probes. These two need no key."},
 ]
-ROUTERS = (recommendations.router, ratings.router, training.router, models.router, data.router, health.router)
+# Those of metrics come before those of models: /ml/models/compare is no version.
+ROUTERS = (
+    recommendations.router,
+    ratings.router,
+    training.router,
+    tuning.router,
+    metrics.router,
+    models.router,
+    exchange.router,
+    data.router,
+    health.router,
+)
+ROUTES = [route for router in ROUTERS for route in router.routes if isinstance(route, APIRoute)]
 DESCRIPTION = """
 Recommendations, predictions and explanations from your own ratings, and the trainings, versions and imports behind
 them.
@@ -71,6 +97,7 @@ def create_api(settings: Settings) -> FastAPI:
     )
     for router in ROUTERS:
         api.include_router(router)
+    api.state.routes = ROUTES
     problems.install(api)
     api.add_middleware(BodyLimitMiddleware)
     api.add_middleware(AccessMiddleware)  # added last, so it is the outermost
@@ -86,14 +113,12 @@ def create_api(settings: Settings) -> FastAPI:
 
 def _restore_examples(schema: dict[str, Any]) -> None:
     """Put back the examples of answers: FastAPI drops every null from them, and then they do not fit their schemas."""
-    for router in ROUTERS:
-        for route in router.routes:
-            if isinstance(route, APIRoute):
-                for method in route.methods or ():
-                    described = schema["paths"][route.path_format][method.lower()]["responses"]
-                    for status, answer in route.responses.items():
-                        for media_type, content in answer["content"].items():
-                            described[str(status)]["content"][media_type] |= content
+    for route in ROUTES:
+        for method in route.methods or ():
+            described = schema["paths"][route.path_format][method.lower()]["responses"]
+            for status, answer in route.responses.items():
+                for media_type, content in answer["content"].items():
+                    described[str(status)]["content"][media_type] |= content
 
 
 def _describe_problems(schema: dict[str, Any]) -> None:

@@ -2,31 +2,28 @@
 
 from __future__ import annotations
 
-import unicodedata
-from pathlib import PurePosixPath
 from typing import Annotated, Any, Literal, TypeVar
 
 from fastapi import APIRouter, Path
 from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from starlette.concurrency import run_in_threadpool
-from starlette.datastructures import FormData, UploadFile
 from starlette.requests import Request
 
 from engine.errors import DiskFull, NotReady, UnknownJob
 from engine.services import current
 from engine.services.library import UploadedFile
 from engine.types import DataStatistics, Job
-from sidecar.answers import JSON_BODY, PARAMETERS, POSTED, answers
+from sidecar.answers import CHANGING, JSON_BODY, PARAMETERS, answers
 from sidecar.identifiers import Identifier, Number
 from sidecar.problems import BAD_REQUEST
 from sidecar.requests import StrictRequest, StrictRoute, media_type, not_json
+from sidecar.uploads import MAX_FIELD_BYTES, file_name, uploads
 
 router = APIRouter(tags=["data"], route_class=StrictRoute)
 
 Model = TypeVar("Model", bound=BaseModel)
 MAX_FILES = 20
-MAX_FIELD_BYTES = 2**10
 
 
 class DemoImport(BaseModel):
@@ -116,7 +113,7 @@ _IMPORT_BODY: dict[str, Any] = {
     "/data/imports",
     status_code=202,
     openapi_extra=_IMPORT_BODY,
-    responses=answers({"job_id": 4}, POSTED, JSON_BODY, BAD_REQUEST, NotReady, DiskFull, status=202),
+    responses=answers({"job_id": 4}, CHANGING, JSON_BODY, BAD_REQUEST, NotReady, DiskFull, status=202),
 )
 async def start_import(request: Request) -> JobStarted:
     """Import ratings.
@@ -147,30 +144,9 @@ async def _json(request: Request) -> Any:
 async def _import_files(request: Request) -> int:
     async with request.form(max_files=MAX_FILES, max_fields=2, max_part_size=MAX_FIELD_BYTES) as form:
         fields = _validated(FileImport, {name: value for name, value in form.multi_items() if isinstance(value, str)})
-        files = [UploadedFile(_file_name(upload), upload.file) for upload in _uploads(form)]
+        files = [UploadedFile(file_name(upload), upload.file) for upload in uploads(form, "files")]
         library = current().library
         return await run_in_threadpool(library.import_files, files, fields.format, fields.user_id)
-
-
-def _uploads(form: FormData) -> list[UploadFile]:
-    uploads = [(name, value) for name, value in form.multi_items() if isinstance(value, UploadFile)]
-    unknown = [name for name, _ in uploads if name != "files"]
-    if unknown:
-        raise _fault(unknown[0], "extra_forbidden", "There is no such field here. Files go under the name files.")
-    if not uploads:
-        raise _fault("files", "missing", "At least one file is needed.")
-    return [upload for _, upload in uploads]
-
-
-def _file_name(upload: UploadFile) -> str:
-    # A name is a label in messages, never a path: its folders and control characters are dropped.
-    name = PurePosixPath((upload.filename or "").replace("\\", "/")).name
-    label = "".join(letter for letter in name if unicodedata.category(letter) not in {"Cc", "Cs"})[:100]
-    return label if label.strip(".") else "upload"
-
-
-def _fault(field: str, kind: str, message: str) -> RequestValidationError:
-    return RequestValidationError([{"type": kind, "loc": ("body", field), "msg": message}])
 
 
 def _validated(model: type[Model], values: Any) -> Model:
@@ -207,7 +183,7 @@ def job(job_id: JobNumber) -> Job:
 @router.post(
     "/jobs/{job_id}/cancel",
     status_code=202,
-    responses=answers(JOB, POSTED, PARAMETERS, UnknownJob, NotReady, DiskFull, status=202),
+    responses=answers(JOB, CHANGING, PARAMETERS, UnknownJob, NotReady, DiskFull, status=202),
 )
 def cancel_job(job_id: JobNumber) -> Job:
     """Cancel a job.

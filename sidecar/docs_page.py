@@ -14,6 +14,8 @@ from sidecar.markup import Content, Markup, inline, prose, tag
 from sidecar.problems import ALL, Kind
 
 METHODS = ("get", "post", "put", "patch", "delete")
+SHOWN = frozenset({"n", "versions"})
+"""Parameters that an example has although they can be left out."""
 
 
 @cache
@@ -149,6 +151,7 @@ Row = tuple[str, str, str, bool, str]
 
 def _row(schema: dict[str, Any], name: str, field: dict[str, Any], place: str, required: bool) -> Row:
     default = field.get("default")
+    default = json.dumps(default) if isinstance(default, bool) else default
     shown = f"default {default}" if isinstance(default, str | int | float) and default != "" else ""
     note = ", ".join(part for part in (place, shown) if part)
     return name, _type(schema, field), note, required, field.get("description", "")
@@ -171,18 +174,20 @@ def _table(title: str, rows: list[Row]) -> Content:
 
 def _request(schema: dict[str, Any], each: Operation, base: str) -> Content:
     method, path, operation = each
-    query: list[tuple[str, str]] = []
+    query: list[tuple[str, Any]] = []
     for parameter in operation.get("parameters", []):
         examples = parameter["schema"].get("examples") or parameter.get("examples")
         example = examples[0] if examples else None
         if parameter["in"] == "path":
             path = path.replace(f"{{{parameter['name']}}}", str(example))
-        elif parameter.get("required") or parameter["name"] == "n":
-            query.append((parameter["name"], str(example)))
-    lines = [f"{method.upper()} {base}{path}{'?' + urlencode(query) if query else ''}"]
+        elif parameter.get("required") or parameter["name"] in SHOWN:
+            query.append((parameter["name"], example))
+    lines = [f"{method.upper()} {base}{path}{'?' + urlencode(query, doseq=True) if query else ''}"]
     example = request_example(schema, operation)
     if example is not None:
         lines += ["Content-Type: application/json", "", json.dumps(example, indent=2)]
+    elif "requestBody" in operation:
+        lines.append("Content-Type: multipart/form-data")
     return tag("figure", tag("figcaption", "Request"), tag("pre", "\n".join(lines), tabindex="0"))
 
 
@@ -209,8 +214,12 @@ def _ordered(schema: dict[str, Any], part: dict[str, Any], value: Any) -> Any:
 
 def _success(operation: dict[str, Any]) -> Content:
     status, answer = next((status, answer) for status, answer in operation["responses"].items() if status < "300")
-    example = next(iter(answer["content"].values()))["example"]
-    shown = json.dumps(example, indent=2, ensure_ascii=False)
+    media_type, content = next(iter(answer["content"].items()))
+    if "example" in content:
+        shown = json.dumps(content["example"], indent=2, ensure_ascii=False)
+    else:
+        headers = [f"{name}: {header['example']}" for name, header in answer["headers"].items()]
+        shown = "\n".join([f"Content-Type: {media_type}", *headers])
     return tag("figure", tag("figcaption", f"Answer {status}"), tag("pre", shown, tabindex="0"))
 
 

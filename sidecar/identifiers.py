@@ -5,7 +5,7 @@ from __future__ import annotations
 import unicodedata
 from typing import Annotated, Any
 
-from pydantic import BeforeValidator, Field, WithJsonSchema
+from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
 
 MAX_LENGTH = 200
 INT64_MAX = 2**63 - 1
@@ -52,5 +52,8 @@ def plain_text(value: str) -> str:
     return value
 
 
+Remark = Annotated[str, Field(max_length=500), AfterValidator(plain_text)]
+"""A note or a reason in somebody's own words."""
+
 Number = Annotated[int, Field(ge=1, le=INT64_MAX)]
-"""The number of a version, a run or a job: from 1, and small enough for the store."""
+"""The number of a version, a run, a study or a job: from 1, and small enough for the store."""

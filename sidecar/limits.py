@@ -20,11 +20,12 @@ PREDICT_LIMIT = 8 * MIB
 """10,000 pairs of two ids of 200 characters are 5 MB."""
 UPLOAD_LIMIT = 2 * GIB
 """MovieLens 32M unpacked is 0.9 GB. Files are spooled to disk, so this bounds disk and not memory."""
+UPLOADS = frozenset({"/data/imports", "/ml/models/import"})
 
 
 def limit_for(path: str, content_type: str) -> int:
     """The most bytes a body may have; ``path`` within the API."""
-    if path == "/data/imports" and content_type.strip().lower().startswith("multipart/form-data"):
+    if path in UPLOADS and content_type.strip().lower().startswith("multipart/form-data"):
         return UPLOAD_LIMIT
     return PREDICT_LIMIT if path == "/ml/predict" else JSON_LIMIT
 

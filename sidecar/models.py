@@ -1,17 +1,17 @@
-"""Model versions: which there are, how good they are, and which one serves."""
+"""Model versions: which there are, which one serves, and what is kept of them."""
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Path
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from engine.errors import DiskFull, NotReady, UnknownVersion, VersionUnavailable
 from engine.services import current
-from engine.types import MetricValue, VersionSummary
-from sidecar.answers import JSON_BODY, POSTED, answers
-from sidecar.identifiers import Number, plain_text
+from engine.types import VersionSummary
+from sidecar.answers import CHANGING, JSON_BODY, PARAMETERS, answers
+from sidecar.identifiers import Number, Remark, plain_text
 from sidecar.requests import StrictRoute
 from sidecar.training import ACTOR, METRICS
 
@@ -35,7 +35,10 @@ VERSION: dict[str, Any] = {
     "size_bytes": 53477376,
     "activated_at": 1795443846.9,
     "activated_by": "api",
-    "note": "",
+    "note": "More factors",
+    "segments": {},
+    "tags": ["keep"],
+    "digest": "5d0a91ce",
 }
 
 
@@ -52,17 +55,6 @@ class Serving(BaseModel):
     active_version: int
 
 
-class ServedMetrics(BaseModel):
-    """How good the active version is on held-out ratings."""
-
-    version: int
-    protocol: dict[str, Any] = Field(description="How the metrics were measured.")
-    metrics: dict[str, MetricValue] = Field(description="Each with its 95% interval.")
-    segments: dict[str, dict[str, MetricValue]] = Field(
-        description="The same metrics for parts of the data, such as new users; empty where none were measured."
-    )
-
-
 class Reason(BaseModel):
     """Why a version is made to serve; kept in the ledger."""
 
@@ -70,7 +62,35 @@ class Reason(BaseModel):
         strict=True, extra="forbid", json_schema_extra={"examples": [{"reason": "Better for new users."}]}
     )
 
-    reason: Annotated[str, AfterValidator(plain_text)] = Field("", max_length=500, description="In your own words.")
+    reason: Remark = Field("", description="In your own words.")
+
+
+Tag = Annotated[str, Field(min_length=1, max_length=50), AfterValidator(plain_text)]
+
+
+class Description(BaseModel):
+    """What is changed about a version; what is left out stays."""
+
+    model_config = ConfigDict(
+        strict=True,
+        extra="forbid",
+        json_schema_extra={"examples": [{"note": "More factors", "tags": ["keep"]}]},
+    )
+
+    note: Annotated[str, AfterValidator(plain_text)] | None = Field(
+        None, max_length=2000, description="In your own words; an empty text removes it."
+    )
+    tags: list[Tag] | None = Field(
+        None, max_length=20, description="All its tags, each of 1 to 50 characters; an empty list removes them."
+    )
+
+
+class Deleted(BaseModel):
+    """A version that gave up its arrays."""
+
+    version: int
+    state: Literal["deleted"]
+    freed_bytes: int = Field(description="What its arrays took; 0 if it was deleted before.")
 
 
 NO_REASON = Reason(reason="")
@@ -92,7 +112,9 @@ def list_models() -> Models:
 
 @router.post(
     "/models/activate/{version}",
-    responses=answers({"active_version": 3}, POSTED, JSON_BODY, UnknownVersion, VersionUnavailable, NotReady, DiskFull),
+    responses=answers(
+        {"active_version": 3}, CHANGING, JSON_BODY, UnknownVersion, VersionUnavailable, NotReady, DiskFull
+    ),
 )
 def activate_model(version: VersionNumber, body: Reason = NO_REASON) -> Serving:
     """Make a version serve.
@@ -105,7 +127,9 @@ def activate_model(version: VersionNumber, body: Reason = NO_REASON) -> Serving:
 
 @router.post(
     "/models/rollback",
-    responses=answers({"active_version": 2}, POSTED, JSON_BODY, UnknownVersion, VersionUnavailable, NotReady, DiskFull),
+    responses=answers(
+        {"active_version": 2}, CHANGING, JSON_BODY, UnknownVersion, VersionUnavailable, NotReady, DiskFull
+    ),
 )
 def roll_back(body: Reason = NO_REASON) -> Serving:
     """Return to the version that served before.
@@ -115,18 +139,48 @@ def roll_back(body: Reason = NO_REASON) -> Serving:
     return Serving(active_version=current().versions.rollback(actor=ACTOR, reason=body.reason))
 
 
-@router.get(
-    "/metrics",
-    responses=answers({"version": 3, "protocol": PROTOCOL, "metrics": METRICS, "segments": {}}, NotReady),
-)
-def served_metrics() -> ServedMetrics:
-    """How good the active version is.
+@router.get("/models/{version}", responses=answers(VERSION, PARAMETERS, UnknownVersion, NotReady))
+def model(version: VersionNumber) -> VersionSummary:
+    """One version.
 
-    Measured on ratings it had not seen, before it learned them too. `protocol` says how.
+    `digest` is SHA-256 over the hashes of all arrays, so versions of equal digests are equal bit for bit.
     """
-    active = current().versions.active()
-    if active is None:
-        raise NotReady("No version serves yet, so there is nothing to measure. Import ratings and train a model.")
-    return ServedMetrics(
-        version=active.version, protocol=active.protocol, metrics=active.metrics, segments=active.segments
-    )
+    return current().versions.get(version)
+
+
+@router.patch(
+    "/models/{version}",
+    responses=answers(VERSION, CHANGING, JSON_BODY, UnknownVersion, NotReady, DiskFull),
+)
+def describe_model(version: VersionNumber, body: Description) -> VersionSummary:
+    """Change a version's note or its tags.
+
+    What is left out of the body stays. After each training Marquee gives up the arrays of old versions that are neither
+    good nor ever served; one with a tag is always kept.
+    """
+    return current().versions.describe(version, note=body.note, tags=body.tags)
+
+
+@router.delete(
+    "/models/{version}",
+    responses=answers(
+        {"version": 2, "state": "deleted", "freed_bytes": 53477376},
+        CHANGING,
+        PARAMETERS,
+        UnknownVersion,
+        VersionUnavailable,
+        NotReady,
+        DiskFull,
+    ),
+)
+def delete_model(version: VersionNumber) -> Deleted:
+    """Delete a version.
+
+    It gives up its arrays for good; its metrics and its lines in the ledger stay. The active version can't be deleted
+    (409 `version_unavailable`): activate another one first.
+    """
+    versions = current().versions
+    held = versions.get(version)
+    versions.delete(version, actor=ACTOR)
+    freed = 0 if held.state == "deleted" else held.size_bytes
+    return Deleted(version=version, state="deleted", freed_bytes=freed)

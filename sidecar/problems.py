@@ -16,6 +16,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from engine import errors
+from sidecar.requests import route_path
 
 MEDIA_TYPE = "application/problem+json"
 MAX_FIELD_ERRORS = 20
@@ -73,7 +74,7 @@ OF_ERROR: Mapping[type[errors.MarqueeError], Kind] = {
     errors.Conflict: Kind("conflict", 409, "This cannot be done now"),
     errors.TrainingBusy: Kind("training_busy", 409, "A training is running already"),
     errors.TuningBusy: Kind("tuning_busy", 409, "A tuning study is running already"),
-    errors.VersionUnavailable: Kind("version_unavailable", 409, "The model version cannot serve"),
+    errors.VersionUnavailable: Kind("version_unavailable", 409, "The model version is not available for this"),
     errors.InvalidSettings: Kind("invalid_settings", 500, "A file of settings can't be used"),
     errors.NotReady: Kind("not_ready", 503, "Marquee is not ready for this yet"),
     errors.DiskFull: Kind("disk_full", 507, "There is no space left to write"),
@@ -109,6 +110,7 @@ class Problem(BaseModel):
     field: str | None = Field(None, description="The field at fault, when there is one.")
     errors: list[FieldError] | None = Field(None, description="All fields at fault, at most 20.")
     run_id: int | None = Field(None, description="With `training_busy`: the run that is still going.")
+    study_id: int | None = Field(None, description="With `tuning_busy`: the study that is still going.")
     request_id: str | None = Field(None, description="With `internal_error`: what to look for in the log.")
 
 
@@ -142,21 +144,42 @@ def answer_marquee_error(_request: Request, error: Exception) -> Response:
         raise error
     kind = kind_of(error)
     headers = {"Retry-After": RETRY_AFTER_SECONDS} if kind.status == HTTPStatus.SERVICE_UNAVAILABLE else None
-    at_fault = clean(error.field) if isinstance(error, errors.InvalidInput) else None
-    running = error.run_id if isinstance(error, errors.TrainingBusy) else None
-    faults = error.faults if isinstance(error, errors.InvalidHyperparameter) else {}
-    found = [{"field": clean(name), "message": clean(text)} for name, text in faults.items()][:MAX_FIELD_ERRORS]
-    return problem(kind, str(error), headers=headers, field=at_fault, errors=found or None, run_id=running)
+    return problem(kind, str(error), headers=headers, **_members(error))
 
 
-def answer_http_error(_request: Request, error: Exception) -> Response:
+def _members(error: errors.MarqueeError) -> dict[str, Any]:
+    """What an error names besides its sentence."""
+    members: dict[str, Any] = {}
+    if isinstance(error, errors.InvalidInput):
+        members["field"] = clean(error.field)
+    if isinstance(error, errors.InvalidHyperparameter):
+        found = [{"field": clean(name), "message": clean(text)} for name, text in error.faults.items()]
+        members["errors"] = found[:MAX_FIELD_ERRORS]
+    if isinstance(error, errors.TrainingBusy):
+        members["run_id"] = error.run_id
+    if isinstance(error, errors.TuningBusy):
+        members["study_id"] = error.study_id
+    return members
+
+
+def answer_http_error(request: Request, error: Exception) -> Response:
     """What the framework refuses by itself: no route, wrong method, an unreadable form."""
     if not isinstance(error, HTTPException):
         raise error
     phrase = HTTPStatus(error.status_code).phrase
     kind = OF_HTTP.get(error.status_code) or Kind(phrase.lower().replace(" ", "_"), error.status_code, phrase)
     detail = error.detail if error.detail != phrase else f"{kind.title}."
-    return problem(kind, detail, headers=error.headers)
+    headers = dict(error.headers or {})
+    if kind is METHOD_NOT_ALLOWED:
+        headers["Allow"] = _allowed(request) or headers["Allow"]
+    return problem(kind, detail, headers=headers)
+
+
+def _allowed(request: Request) -> str:
+    """Every method that the address takes: the framework names only those of one of its routes."""
+    path = route_path(request.scope)
+    routes = [route for route in request.app.state.routes if route.path_regex.match(path)]
+    return ", ".join(sorted({method for route in routes for method in route.methods}))
 
 
 def answer_validation_error(_request: Request, error: Exception) -> Response:

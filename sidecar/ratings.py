@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from engine.errors import DiskFull, InvalidRating, NotReady, UnknownMovie
 from engine.services import current
 from engine.types import RatingReceipt
-from sidecar.answers import JSON_BODY, POSTED, answers
+from sidecar.answers import CHANGING, JSON_BODY, answers
 from sidecar.identifiers import Identifier
 from sidecar.requests import StrictRoute
 
@@ -44,7 +44,7 @@ RATED = {
 
 
 # Not async: it waits for the disk, and the event loop has the console's WebSockets to serve meanwhile.
-@router.post("/rate", responses=answers(RATED, POSTED, JSON_BODY, InvalidRating, UnknownMovie, NotReady, DiskFull))
+@router.post("/rate", responses=answers(RATED, CHANGING, JSON_BODY, InvalidRating, UnknownMovie, NotReady, DiskFull))
 def rate(body: RatingRequest) -> RatingReceipt:
     """Rate a movie.
 

@@ -15,7 +15,7 @@ from starlette.requests import Request
 from engine.errors import NotReady, UnknownMovie
 from engine.services import current
 from engine.types import Explanation, Predictions, RankBy, Recommendations
-from sidecar.answers import JSON_BODY, PARAMETERS, POSTED, answers
+from sidecar.answers import CHANGING, JSON_BODY, PARAMETERS, answers
 from sidecar.identifiers import Identifier, PathIdentifier, id_text, plain_text
 from sidecar.requests import StrictRoute
 
@@ -139,7 +139,7 @@ PREDICTED = {
 
 # Not async, and the explanations below neither: 10,000 pairs, or a search for similar users in large data, would hold
 # the event loop too long.
-@router.post("/predict", responses=answers(PREDICTED, POSTED, JSON_BODY, NotReady))
+@router.post("/predict", responses=answers(PREDICTED, CHANGING, JSON_BODY, NotReady))
 def predict(body: PredictRequest) -> Predictions:
     """Predict ratings.
 

@@ -7,12 +7,21 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Path, Query
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, WithJsonSchema
 
-from engine.errors import DiskFull, InvalidHyperparameter, NotReady, TrainingBusy, UnknownRun
+from engine.errors import (
+    DiskFull,
+    InvalidHyperparameter,
+    InvalidInput,
+    NotReady,
+    TrainingBusy,
+    UnknownRun,
+    UnknownVersion,
+    VersionUnavailable,
+)
 from engine.models.catalog import MODELS
 from engine.services import current
 from engine.types import ActivationPolicy, ModelKind, TrainingStatus
-from sidecar.answers import JSON_BODY, PARAMETERS, POSTED, answers
-from sidecar.identifiers import Number, plain_text
+from sidecar.answers import CHANGING, JSON_BODY, PARAMETERS, answers
+from sidecar.identifiers import Number, Remark, plain_text
 from sidecar.requests import StrictRoute
 
 router = APIRouter(prefix="/ml", tags=["training"], route_class=StrictRoute)
@@ -45,6 +54,23 @@ class TrainRequest(BaseModel):
         WithJsonSchema({"anyOf": _SCHEMAS}),
     ] = {}
     activate: ActivationPolicy = Field("if_better", description="Whether the new version begins to serve.")
+    queue: bool = Field(False, description="Wait for its turn instead of being refused while another run goes.")
+    note: Remark = Field("", description="Kept as the new version's note.")
+
+
+class RetrainRequest(BaseModel):
+    """Which version to train once more."""
+
+    model_config = ConfigDict(
+        strict=True, extra="forbid", json_schema_extra={"examples": [{"version": 3, "queue": True}]}
+    )
+
+    version: Number | None = Field(None, description="Whose hyperparameters; those of the active version if left out.")
+    activate: ActivationPolicy = Field(
+        "if_better", description="Whether the new version begins to serve; with `exact` there is none."
+    )
+    queue: bool = Field(False, description="Wait for its turn instead of being refused while another run goes.")
+    exact: bool = Field(False, description="Prove instead that the version can be repeated; `version` is then needed.")
 
 
 class RunStarted(BaseModel):
@@ -79,7 +105,15 @@ RUN: dict[str, Any] = {
     "created_at": 1795443840.0,
     "started_at": 1795443840.2,
     "ended_at": None,
+    "actor": "api",
+    "seed": 0,
+    "data_fingerprint": "9f1c4ab2",
+    "peak_memory_bytes": None,
+    "packages": {"numpy": "2.3.4", "scikit-surprise": "1.1.4"},
+    "repeats": None,
+    "repeated": None,
 }
+ACTIVE = RetrainRequest(version=None, activate="if_better", queue=False, exact=False)
 
 
 # These read or write the store, so they run in the thread pool and not on the event loop.
@@ -87,17 +121,56 @@ RUN: dict[str, Any] = {
     "/train",
     status_code=202,
     responses=answers(
-        {"run_id": 7}, POSTED, JSON_BODY, InvalidHyperparameter, TrainingBusy, NotReady, DiskFull, status=202
+        {"run_id": 7}, CHANGING, JSON_BODY, InvalidHyperparameter, TrainingBusy, NotReady, DiskFull, status=202
     ),
 )
 def train(body: TrainRequest) -> RunStarted:
     """Start a training.
 
     It runs in the background; ask `training-status` how it goes. While one is running a second is refused with 409,
-    naming the run in `run_id`.
+    naming the run in `run_id`. With `queue` it waits for its turn instead: its state is `queued`, up to 50 wait, and a
+    restart of Marquee keeps them. Of hyperparameters that are not acceptable, `errors` names each with its value and
+    its range.
     """
-    run = current().training.train_model(body.model, body.hyperparameters, body.activate, ACTOR)
+    run = current().training.train_model(
+        body.model, body.hyperparameters, body.activate, ACTOR, queue=body.queue, note=body.note
+    )
     return RunStarted(run_id=run)
+
+
+@router.post(
+    "/retrain",
+    status_code=202,
+    responses=answers(
+        {"run_id": 8},
+        CHANGING,
+        JSON_BODY,
+        InvalidHyperparameter,
+        UnknownVersion,
+        VersionUnavailable,
+        TrainingBusy,
+        NotReady,
+        DiskFull,
+        status=202,
+    ),
+)
+def retrain(body: RetrainRequest = ACTIVE) -> RunStarted:
+    """Train a version's model once more.
+
+    A new version is trained with the hyperparameters of the named version, or of the active one, on the ratings as they
+    are now. The body may be left out.
+
+    With `exact` the version is trained exactly as it was, on the ratings it learned, and every array is compared with
+    the stored one, bit by bit. No version is saved: the run's `repeated` and `verdict` say what came out. If all are
+    equal, the version follows from its data, seed and settings alone, and nothing in the store has changed since. 409
+    `version_unavailable` where it can't be repeated, for example because ratings were added; `detail` says why.
+    """
+    training = current().training
+    if not body.exact:
+        return RunStarted(run_id=training.retrain(body.version, body.activate, ACTOR, queue=body.queue))
+    if body.version is None:
+        raise InvalidInput("Name the version that is to be trained again exactly.", field="version")
+    return RunStarted(run_id=training.train_again(body.version, ACTOR, queue=body.queue))
 
 
 class StatusRequest(BaseModel):
@@ -118,15 +191,40 @@ def training_status(asked: Annotated[StatusRequest, Query()]) -> TrainingStatus:
     return current().training.status(asked.run_id)
 
 
+class Runs(BaseModel):
+    """Training runs, newest first."""
+
+    runs: list[TrainingStatus]
+
+
+class RunsRequest(BaseModel):
+    """How many runs; each field is a query parameter."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    limit: int = Field(50, ge=1, le=200, description="The most runs to list.", examples=[50])
+
+
+@router.get("/training-runs", responses=answers({"runs": [RUN]}, PARAMETERS, NotReady))
+def list_runs(asked: Annotated[RunsRequest, Query()]) -> Runs:
+    """List the training runs.
+
+    Newest first, each with its epochs, hyperparameters, seed, package versions, the fingerprint of its data, its peak
+    memory, and the metrics before and after. Those in the state `queued` wait for their turn, the oldest goes first.
+    """
+    return Runs(runs=current().training.runs(asked.limit))
+
+
 @router.post(
     "/training-runs/{run_id}/cancel",
     status_code=202,
-    responses=answers(RUN, POSTED, PARAMETERS, UnknownRun, NotReady, DiskFull, status=202),
+    responses=answers(RUN, CHANGING, PARAMETERS, UnknownRun, NotReady, DiskFull, status=202),
 )
 def cancel_training(run_id: Annotated[Number, Path(description="The run's number.", examples=[7])]) -> TrainingStatus:
     """Cancel a training.
 
-    It stops after the epoch it is in; the version that serves stays. A run that has ended stays as it is.
+    It stops after the epoch it is in; the version that serves stays. A run that waits for its turn ends at once. A run
+    that has ended stays as it is.
     """
     training = current().training
     training.cancel(run_id)

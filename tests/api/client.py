@@ -33,8 +33,10 @@ class Client:
     def post(self, path: str, **options: Any) -> httpx.Response:
         return self.request("POST", path, **options)
 
-    def post_body(self, path: str, body: bytes | str, content_type: str = "application/json") -> httpx.Response:
-        return self.request("POST", path, content=body, headers={"Content-Type": content_type})
+    def send_body(self, route: str, body: bytes | str, content_type: str = "application/json") -> httpx.Response:
+        """Send a body to a route such as ``POST /rate``."""
+        method, path = route.split(" ", 1)
+        return self.request(method, path, content=body, headers={"Content-Type": content_type})
 
 
 async def chunks(total: int, size: int = 65536) -> AsyncIterator[bytes]:

@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from tempfile import TemporaryFile
 from typing import Any
 
+from engine.errors import UnknownVersion
 from engine.services import Services
+from engine.services.versions import ExportedVersion
 from engine.settings import Settings
 from engine.types import (
+    Comparison,
     Contribution,
     DataStatistics,
     EpochReport,
     Explanation,
+    FoldResult,
     GenreMatch,
     ImportResult,
     Job,
+    MetricDifference,
     MetricValue,
     Prediction,
     Predictions,
@@ -23,7 +30,10 @@ from engine.types import (
     RejectedRow,
     SimilarMovie,
     SimilarUser,
+    Study,
     TrainingStatus,
+    TrialReport,
+    TuningEvidence,
     VersionSummary,
 )
 
@@ -108,9 +118,23 @@ RUN = TrainingStatus(
 
 
 class FakeTraining(Recorder):
-    def train_model(self, kind: str, hyperparameters: dict[str, Any], activate: str, actor: str) -> int:
-        self.note("train_model", kind, hyperparameters, activate, actor)
+    def train_model(
+        self, kind: str, hyperparameters: dict[str, Any], activate: str, actor: str, *, queue: bool, note: str
+    ) -> int:
+        self.note("train_model", kind, hyperparameters, activate, actor, queue, note)
         return 7
+
+    def retrain(self, version: int | None, activate: str, actor: str, *, queue: bool) -> int:
+        self.note("retrain", version, activate, actor, queue)
+        return 8
+
+    def train_again(self, version: int, actor: str, *, queue: bool) -> int:
+        self.note("train_again", version, actor, queue)
+        return 9
+
+    def runs(self, limit: int = 50) -> list[TrainingStatus]:
+        self.note("runs", limit)
+        return [RUN]
 
     def status(self, run_id: int | None = None) -> TrainingStatus:
         self.note("status", run_id)
@@ -139,18 +163,61 @@ VERSION = VersionSummary(
     activated_by="api",
     note="",
 )
+OLDER = replace(VERSION, version=2, active=False, metrics=METRICS | {"mae": MetricValue(0.7, 0.6, 0.8)}, size_bytes=99)
+DIFFERENCE = MetricDifference(0.87, 0.88, -0.01, -0.02, -0.005, 0.01, 50, "better")
 
 
 class FakeVersions(Recorder):
-    served: VersionSummary | None = VERSION
+    """Holds versions newest first; 3 serves."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.held = [VERSION, OLDER]
+        self.exported: ExportedVersion | None = None
 
     def list(self) -> list[VersionSummary]:
         self.note("list")
-        return [self.served] if self.served else []
+        return self.held
 
     def active(self) -> VersionSummary | None:
         self.note("active")
-        return self.served
+        return next((each for each in self.held if each.active), None)
+
+    def history(self) -> list[VersionSummary]:
+        self.note("history")
+        return self.held[::-1]
+
+    def get(self, version: int) -> VersionSummary:
+        self.note("get", version)
+        for each in self.held:
+            if each.version == version:
+                return each
+        raise UnknownVersion(f"There is no version {version}.")
+
+    def compare(self, versions: list[int], baseline: int | None = None) -> list[Comparison]:
+        self.note("compare", versions, baseline)
+        against = baseline or min(versions)
+        others = [version for version in versions if version != against]
+        return [Comparison(version, against, {"rmse": DIFFERENCE}, "Better.") for version in others]
+
+    def describe(self, version: int, *, note: str | None, tags: list[str] | None) -> VersionSummary:
+        self.note("describe", version, note, tags)
+        return replace(VERSION, version=version, note=note or "", tags=tuple(tags or ()))
+
+    def delete(self, version: int, *, actor: str) -> VersionSummary:
+        self.note("delete", version, actor)
+        return replace(OLDER, version=version, state="deleted")
+
+    def export(self, version: int) -> ExportedVersion:
+        self.note("export", version)
+        stream = TemporaryFile()  # noqa: SIM115  # the route closes it
+        stream.write(bytes(range(256)) * 4096)
+        self.exported = ExportedVersion(f"marquee-version-{version}.zip", stream)
+        return self.exported
+
+    def import_file(self, stream: Any, *, actor: str) -> int:
+        self.note("import_file", stream.read(), actor)
+        return 4
 
     def activate(self, version: int, *, actor: str = "you", reason: str = "") -> None:
         self.note("activate", version, actor, reason)
@@ -187,5 +254,59 @@ class FakeLibrary(Recorder):
         self.note("cancel_job", job_id)
 
 
+TRIAL = TrialReport(1, "complete", {"factors": 20}, 0.87, (FoldResult(0, 0.87, 12, 0.5),), 0.5)
+STUDY = Study(
+    study_id=2,
+    state="running",
+    model="svd",
+    stage="Trial 2, fold 1 of 3",
+    trials=20,
+    trials_done=2,
+    folds=3,
+    seed=0,
+    budget_s=1800.0,
+    used_s=1.5,
+    eta_s=None,
+    history=(TRIAL,),
+    best=TRIAL,
+    importance={"factors": 1.0},
+    evidence=TuningEvidence(1, DIFFERENCE, 3, None, True, "Better."),
+    error=None,
+    created_at=100.0,
+    ended_at=None,
+)
+
+
+class FakeTuning(Recorder):
+    def start(self, kind: str, trials: int, folds: int, minutes: float, seed: int, actor: str) -> int:
+        self.note("start", kind, trials, folds, minutes, seed, actor)
+        return 2
+
+    def studies(self, limit: int = 20) -> list[Study]:
+        self.note("studies", limit)
+        return [STUDY]
+
+    def status(self, study_id: int | None = None) -> Study:
+        self.note("status", study_id)
+        return STUDY
+
+    def stop(self, study_id: int) -> None:
+        self.note("stop", study_id)
+
+    def resume(self, study_id: int, trials: int | None, minutes: float | None) -> None:
+        self.note("resume", study_id, trials, minutes)
+
+    def train_with(self, study_id: int, activate: str, actor: str, *, trial: int | None) -> int:
+        self.note("train_with", study_id, activate, actor, trial)
+        return 9
+
+
 def fake_services(settings: Settings) -> Services:
-    return Services(settings, FakeLibrary(), FakeTraining(), FakeServing(), FakeVersions())  # type: ignore[arg-type]
+    fakes = (FakeLibrary(), FakeTraining(), FakeServing(), FakeVersions(), FakeTuning())
+    return Services(settings, *fakes)  # type: ignore[arg-type]
+
+
+def calls_of(services: Services) -> list[tuple[Any, ...]]:
+    """What any of the services was asked."""
+    fakes: Any = (services.library, services.training, services.serving, services.versions, services.tuning)
+    return [call for fake in fakes for call in fake.calls]

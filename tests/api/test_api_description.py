@@ -31,16 +31,31 @@ each_operation = pytest.mark.parametrize(("method", "path", "operation"), OPERAT
 ISSUED = {
     "post /rate",
     "post /ml/train",
+    "post /ml/retrain",
+    "get /ml/training-runs",
     "get /ml/training-status",
     "post /ml/training-runs/{run_id}/cancel",
     "get /ml/recommendations/{user_id}",
     "post /ml/predict",
     "get /ml/explain/{user_id}/{movie_id}",
     "get /ml/explain",
+    "post /ml/tuning",
+    "get /ml/tuning",
+    "get /ml/tuning/{study_id}",
+    "post /ml/tuning/{study_id}/stop",
+    "post /ml/tuning/{study_id}/resume",
+    "post /ml/tuning/{study_id}/train",
     "get /ml/models",
+    "get /ml/models/{version}",
+    "patch /ml/models/{version}",
+    "delete /ml/models/{version}",
+    "get /ml/models/{version}/export",
+    "post /ml/models/import",
+    "get /ml/models/compare",
     "post /ml/models/activate/{version}",
     "post /ml/models/rollback",
     "get /ml/metrics",
+    "get /ml/metrics/history",
     "post /data/imports",
     "get /data/statistics",
     "get /jobs/{job_id}",
@@ -76,14 +91,17 @@ def test_examples_of_bodies_fit_their_schemas(method: str, path: str, operation:
     content = operation.get("requestBody", {}).get("content", {})
     if "application/json" in content:
         fits(content["application/json"]["schema"], request_example(SCHEMA, operation))
-    assert (method == "post" and "cancel" not in path) == bool(content)
+    assert (method in {"post", "patch"} and not path.endswith(("/cancel", "/stop"))) == bool(content)
 
 
 @each_operation
 def test_examples_of_answers_fit_their_schemas(method: str, path: str, operation: dict[str, Any]) -> None:
     for status, answer in operation["responses"].items():
         ((media_type, content),) = answer["content"].items()
-        if status < "300":
+        if path.endswith("/export") and status == "200":
+            assert (media_type, content["schema"]) == ("application/zip", {"type": "string", "format": "binary"})
+            assert answer["headers"]["Content-Disposition"]["example"].startswith("attachment; filename=")
+        elif status < "300":
             assert media_type == "application/json"
             assert content["schema"], "a success has a schema"
             fits(content["schema"], content["example"])
@@ -104,7 +122,7 @@ def test_expected_problems_are_documented(method: str, path: str, operation: dic
         wanted |= {"401"}
     if path != "/health/live":
         wanted |= {"503"}
-    if method == "post":  # POST /ml/predict changes nothing, but is checked for its origin like the others
+    if method != "get":  # POST /ml/predict changes nothing, but is checked for its origin like the others
         wanted |= {"403"}
     if operation.get("parameters") or "requestBody" in operation:
         wanted |= {"422"}
@@ -127,7 +145,7 @@ def test_every_kind_of_problem_belongs_to_some_operation() -> None:
         "no_such_route",
         "method_not_allowed",
         "not_found",
-        "conflict",
+        "invalid_settings",
         "cancelled",
         "unknown_user",
         "training_diverged",
@@ -206,6 +224,9 @@ def test_the_page_names_every_operation_and_problem(page: Page) -> None:
         assert f"problem-{kind.code}" in page.ids
     assert "/api/ml/recommendations/42?n=10" in page.shown
     assert "/api/ml/explain?user_id=42&movie_id=318" in page.shown
+    assert "/api/ml/models/compare?versions=2&versions=3" in page.shown
+    assert "Content-Type: multipart/form-data" in page.shown
+    assert 'Content-Disposition: attachment; filename="marquee-version-3.zip"' in page.shown
     assert "None" not in page.shown
 
 

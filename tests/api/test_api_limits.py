@@ -8,9 +8,10 @@ import httpx
 import pytest
 
 from engine.services import Services
-from sidecar.limits import GIB, JSON_LIMIT, PREDICT_LIMIT, UPLOAD_LIMIT, limit_for, too_large
+from sidecar.limits import GIB, JSON_LIMIT, PREDICT_LIMIT, UPLOAD_LIMIT, UPLOADS, limit_for, too_large
 from tests.api.client import Client, chunks, speak
-from tests.api.test_api_malformed import PATHS
+from tests.api.fakes import calls_of
+from tests.api.test_api_malformed import ROUTES
 
 MULTIPART = "multipart/form-data; boundary=x"
 
@@ -26,27 +27,34 @@ def test_the_limits() -> None:
     assert limit_for("/ml/predict", "application/json") == PREDICT_LIMIT
     assert limit_for("/data/imports", "application/json") == JSON_LIMIT
     assert limit_for("/data/imports", " Multipart/Form-Data; boundary=x") == UPLOAD_LIMIT
+    assert limit_for("/ml/models/import", MULTIPART) == UPLOAD_LIMIT
+    assert limit_for("/ml/models/import", "application/zip") == JSON_LIMIT
     assert limit_for("/rate", MULTIPART) == JSON_LIMIT
     assert too_large(2 * GIB) == "The body is larger than the 2 GiB that this address takes."
 
 
-@pytest.mark.parametrize("path", [*PATHS, "/ml/training-runs/7/cancel", "/nothing"])
+NO_BODY = ["POST /ml/training-runs/7/cancel", "DELETE /ml/models/2", "GET /ml/models/2/export", "POST /nothing"]
+
+
+@pytest.mark.parametrize("route", [*ROUTES, *NO_BODY])
 @pytest.mark.parametrize("mounted", [False, True])
 def test_a_body_that_declares_itself_too_large(
-    client: Client, server: Client, services: Services, path: str, mounted: bool
+    client: Client, server: Client, services: Services, route: str, mounted: bool
 ) -> None:
+    method, path = route.split(" ")
     body = b" " * (limit_for(path, "application/json") + 1)
-    answer = server.post_body(f"/api{path}", body) if mounted else client.post_body(path, body)
+    answer = server.send_body(f"{method} /api{path}", body) if mounted else client.send_body(route, body)
     assert refused(answer)
     assert answer.headers["connection"] == "close"
     assert "x-request-id" in answer.headers
-    assert services.training.calls == []
+    assert calls_of(services) == []
 
 
-@pytest.mark.parametrize("path", PATHS)
-def test_a_chunked_body_that_becomes_too_large(server: Client, path: str) -> None:
+@pytest.mark.parametrize("route", ROUTES)
+def test_a_chunked_body_that_becomes_too_large(server: Client, route: str) -> None:
+    method, path = route.split(" ")
     body = chunks(limit_for(path, "application/json") + 1)
-    assert refused(server.post(f"/api{path}", content=body, headers={"Content-Type": "application/json"}))
+    assert refused(server.request(method, f"/api{path}", content=body, headers={"Content-Type": "application/json"}))
 
 
 def test_a_chunked_body_within_the_limit_is_read(client: Client) -> None:
@@ -54,24 +62,29 @@ def test_a_chunked_body_within_the_limit_is_read(client: Client) -> None:
     assert (answer.status_code, answer.json()["code"]) == (422, "invalid_json")
 
 
-def test_an_upload_may_be_larger_than_json(client: Client, services: Services) -> None:
-    answer = client.post("/data/imports", files=[("files", ("a.csv", b"a" * (JSON_LIMIT + 1)))])
-    assert answer.status_code == 202
+@pytest.mark.parametrize(
+    ("path", "field", "status"), [("/data/imports", "files", 202), ("/ml/models/import", "file", 201)]
+)
+def test_an_upload_may_be_larger_than_json(client: Client, path: str, field: str, status: int) -> None:
+    answer = client.post(path, files=[(field, ("a", b"a" * (JSON_LIMIT + 1)))])
+    assert answer.status_code == status
 
 
-def test_an_upload_has_a_limit_too(client: Client, services: Services) -> None:
+@pytest.mark.parametrize("path", sorted(UPLOADS))
+def test_an_upload_has_a_limit_too(client: Client, services: Services, path: str) -> None:
     answer = client.post(
-        "/data/imports", content=b"", headers={"Content-Type": MULTIPART, "Content-Length": str(UPLOAD_LIMIT + 1)}
+        path, content=b"", headers={"Content-Type": MULTIPART, "Content-Length": str(UPLOAD_LIMIT + 1)}
     )
     assert refused(answer)
-    assert services.library.calls == []
+    assert calls_of(services) == []
 
 
+@pytest.mark.parametrize(("path", "field"), [("/data/imports", "files"), ("/ml/models/import", "file")])
 def test_a_chunked_upload_stops_being_read_at_the_limit(
-    client: Client, services: Services, monkeypatch: pytest.MonkeyPatch
+    client: Client, services: Services, monkeypatch: pytest.MonkeyPatch, path: str, field: str
 ) -> None:
     monkeypatch.setattr("sidecar.limits.UPLOAD_LIMIT", 3000)
-    head = b'--x\r\nContent-Disposition: form-data; name="files"; filename="a.csv"\r\n\r\n'
+    head = f'--x\r\nContent-Disposition: form-data; name="{field}"; filename="a"\r\n\r\n'.encode()
     read = 0
 
     async def endless() -> Any:
@@ -81,9 +94,9 @@ def test_a_chunked_upload_stops_being_read_at_the_limit(
             read += 1000
             yield b"a" * 1000
 
-    assert refused(client.post("/data/imports", content=endless(), headers={"Content-Type": MULTIPART}))
+    assert refused(client.post(path, content=endless(), headers={"Content-Type": MULTIPART}))
     assert read <= 4000
-    assert services.library.calls == []
+    assert calls_of(services) == []
 
 
 @pytest.mark.parametrize("length", ["9" * 30, "0" * 30 + "1", "-1", "x", ""])

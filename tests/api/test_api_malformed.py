@@ -3,21 +3,35 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import pytest
 
 from engine.services import Services
 from tests.api.client import Client
+from tests.api.fakes import calls_of
 
-GOOD = {
-    "/rate": {"user_id": "1", "movie_id": "2", "rating": 4.0},
-    "/ml/train": {"model": "svd", "hyperparameters": {"factors": 10}, "activate": "never"},
-    "/ml/predict": {"pairs": [{"user_id": "1", "movie_id": "2"}]},
-    "/ml/models/activate/3": {"reason": "better"},
-    "/ml/models/rollback": {"reason": "better"},
-    "/data/imports": {"source": "demo"},
+GOOD: dict[str, dict[str, Any]] = {
+    "POST /rate": {"user_id": "1", "movie_id": "2", "rating": 4.0},
+    "POST /ml/train": {
+        "model": "svd",
+        "hyperparameters": {"factors": 10},
+        "activate": "never",
+        "queue": True,
+        "note": "a try",
+    },
+    "POST /ml/retrain": {"version": 3, "activate": "never", "queue": True, "exact": True},
+    "POST /ml/predict": {"pairs": [{"user_id": "1", "movie_id": "2"}]},
+    "POST /ml/models/activate/3": {"reason": "better"},
+    "POST /ml/models/rollback": {"reason": "better"},
+    "PATCH /ml/models/3": {"note": "better", "tags": ["keep"]},
+    "POST /ml/tuning": {"model": "ncf", "trials": 2, "folds": 2, "minutes": 1, "seed": 1},
+    "POST /ml/tuning/2/resume": {"trials": 40, "minutes": 60.5},
+    "POST /ml/tuning/2/train": {"trial": 0, "activate": "always"},
+    "POST /data/imports": {"source": "demo"},
 }
-PATHS = sorted(GOOD)
+ROUTES = sorted(GOOD)
+"""Every route that takes JSON."""
 
 NOT_JSON = {
     "not json": "rating=4",
@@ -46,41 +60,52 @@ OF_WRONG_SHAPE = {
 }
 
 
-def refused(client: Client, services: Services, path: str, body: bytes | str, code: str) -> None:
-    answer = client.post_body(path, body)
+def refused(client: Client, services: Services, route: str, body: bytes | str, code: str) -> None:
+    answer = client.send_body(route, body)
     assert answer.status_code == 422, answer.text
     assert answer.headers["content-type"] == "application/problem+json"
     assert answer.json()["code"] == code
     assert len(answer.content) < 3000
-    for service in (services.library, services.serving, services.training, services.versions):
-        assert service.calls == []
+    assert calls_of(services) == []
 
 
-@pytest.mark.parametrize("path", PATHS)
-def test_the_good_bodies_are_good(client: Client, path: str) -> None:
-    assert client.post_body(path, json.dumps(GOOD[path])).status_code in {200, 202}
-    assert client.post_body(path, json.dumps(GOOD[path]), "application/json; charset=utf-8").status_code in {200, 202}
+@pytest.mark.parametrize("route", ROUTES)
+def test_the_good_bodies_are_good(client: Client, route: str) -> None:
+    assert client.send_body(route, json.dumps(GOOD[route])).status_code in {200, 202}
+    assert client.send_body(route, json.dumps(GOOD[route]), "application/json; charset=utf-8").status_code in {200, 202}
 
 
-@pytest.mark.parametrize("path", PATHS)
+@pytest.mark.parametrize("route", ROUTES)
 @pytest.mark.parametrize("case", NOT_JSON)
-def test_what_is_not_json(client: Client, services: Services, path: str, case: str) -> None:
-    refused(client, services, path, NOT_JSON[case], "invalid_json")
+def test_what_is_not_json(client: Client, services: Services, route: str, case: str) -> None:
+    refused(client, services, route, NOT_JSON[case], "invalid_json")
 
 
-@pytest.mark.parametrize("path", PATHS)
+@pytest.mark.parametrize("route", ROUTES)
 @pytest.mark.parametrize("case", OF_WRONG_SHAPE)
-def test_json_of_the_wrong_shape(client: Client, services: Services, path: str, case: str) -> None:
-    refused(client, services, path, OF_WRONG_SHAPE[case], "invalid_input")
+def test_json_of_the_wrong_shape(client: Client, services: Services, route: str, case: str) -> None:
+    refused(client, services, route, OF_WRONG_SHAPE[case], "invalid_input")
 
 
-@pytest.mark.parametrize("path", PATHS)
+@pytest.mark.parametrize("route", ROUTES)
 @pytest.mark.parametrize("content_type", ["text/plain", "application/x-www-form-urlencoded", "application/xml", ""])
-def test_json_that_is_not_declared_as_json(client: Client, services: Services, path: str, content_type: str) -> None:
+def test_json_that_is_not_declared_as_json(client: Client, services: Services, route: str, content_type: str) -> None:
     # text/plain is what a page of another site can send without asking the browser first.
-    answer = client.post_body(path, json.dumps(GOOD[path]), content_type)
+    answer = client.send_body(route, json.dumps(GOOD[route]), content_type)
     assert (answer.status_code, answer.json()["code"]) == (415, "unsupported_media_type")
-    assert services.serving.calls + services.training.calls + services.versions.calls + services.library.calls == []
+    assert calls_of(services) == []
+
+
+WRONG = ['{"a": {"b": 1}}', '[["a"]]', "1.25", '""']
+RIGHT = {("rating", "1.25"), ("minutes", "1.25"), ("reason", '""'), ("note", '""')}
+FIELDS = [
+    (route, field, wrong) for route in ROUTES for field in GOOD[route] for wrong in WRONG if (field, wrong) not in RIGHT
+]
+
+
+@pytest.mark.parametrize(("route", "field", "wrong"), FIELDS)
+def test_each_field_of_the_wrong_type(client: Client, services: Services, route: str, field: str, wrong: str) -> None:
+    refused(client, services, route, json.dumps(GOOD[route] | {field: json.loads(wrong)}), "invalid_input")
 
 
 ODD_IDS = {
@@ -102,8 +127,8 @@ ODD_IDS = {
 @pytest.mark.parametrize("case", ODD_IDS)
 def test_odd_ids(client: Client, services: Services, field: str, case: str) -> None:
     pair = {"user_id": "1", "movie_id": "2"} | {field: ODD_IDS[case]}
-    refused(client, services, "/rate", json.dumps(pair | {"rating": 4}), "invalid_input")
-    refused(client, services, "/ml/predict", json.dumps({"pairs": [pair]}), "invalid_input")
+    refused(client, services, "POST /rate", json.dumps(pair | {"rating": 4}), "invalid_input")
+    refused(client, services, "POST /ml/predict", json.dumps({"pairs": [pair]}), "invalid_input")
 
 
 def test_long_ids_that_fit(client: Client, services: Services) -> None:
@@ -116,7 +141,7 @@ def test_long_ids_that_fit(client: Client, services: Services) -> None:
 @pytest.mark.parametrize("rating", ["null", "true", '"4"', "[4]", "{}"])
 def test_ratings_that_are_not_numbers(client: Client, services: Services, rating: str) -> None:
     body = f'{{"user_id": "1", "movie_id": "2", "rating": {rating}}}'
-    refused(client, services, "/rate", body, "invalid_input")
+    refused(client, services, "POST /rate", body, "invalid_input")
 
 
 @pytest.mark.parametrize(
@@ -133,33 +158,149 @@ def test_ratings_that_are_not_numbers(client: Client, services: Services, rating
         json.dumps({"hyperparameters": {"x" * 201: 1}}),
         json.dumps({"hyperparameters": {"x": "x" * 201}}),
         json.dumps({"hyperparameters": {str(number): 1 for number in range(51)}}),
+        '{"queue": 1}',
+        '{"queue": null}',
+        '{"note": "a\\u0007"}',
+        '{"note": null}',
+        json.dumps({"note": "x" * 501}),
     ],
 )
 def test_trainings(client: Client, services: Services, body: str) -> None:
-    refused(client, services, "/ml/train", body, "invalid_input")
+    refused(client, services, "POST /ml/train", body, "invalid_input")
 
 
 @pytest.mark.parametrize("body", ['{"pairs": []}', '{"pairs": [1]}', '{"pairs": {}}', '{"pairs": [{"user_id": "1"}]}'])
 def test_pairs(client: Client, services: Services, body: str) -> None:
-    refused(client, services, "/ml/predict", body, "invalid_input")
+    refused(client, services, "POST /ml/predict", body, "invalid_input")
 
 
-@pytest.mark.parametrize("path", ["/ml/models/activate/3", "/ml/models/rollback"])
+@pytest.mark.parametrize("route", ["POST /ml/models/activate/3", "POST /ml/models/rollback"])
 @pytest.mark.parametrize("reason", ["1", "null", '"a\\u0007"', json.dumps("x" * 501)])
-def test_reasons(client: Client, services: Services, path: str, reason: str) -> None:
-    refused(client, services, path, f'{{"reason": {reason}}}', "invalid_input")
+def test_reasons(client: Client, services: Services, route: str, reason: str) -> None:
+    refused(client, services, route, f'{{"reason": {reason}}}', "invalid_input")
 
 
-NUMBERED = ["/ml/models/activate/{}", "/ml/training-runs/{}/cancel", "/jobs/{}/cancel"]
+@pytest.mark.parametrize(
+    ("body", "field"),
+    [
+        ({"note": "x" * 2001}, "note"),
+        ({"note": "a\x1b[31m"}, "note"),
+        ({"tags": "keep"}, "tags"),
+        ({"tags": [""]}, "tags.0"),
+        ({"tags": ["keep", "x" * 51]}, "tags.1"),
+        ({"tags": ["a\nb"]}, "tags.0"),
+        ({"tags": [1]}, "tags.0"),
+        ({"tags": [str(number) for number in range(21)]}, "tags"),
+        ({"version": 4}, "version"),
+    ],
+)
+def test_descriptions(client: Client, services: Services, body: dict[str, Any], field: str) -> None:
+    answer = client.request("PATCH", "/ml/models/3", json=body)
+    assert (answer.status_code, answer.json()["field"]) == (422, field)
+    assert calls_of(services) == []
+
+
+@pytest.mark.parametrize(
+    ("body", "field"),
+    [
+        ({"version": 0}, "version"),
+        ({"version": "3"}, "version"),
+        ({"version": True}, "version"),
+        ({"exact": None}, "exact"),
+        ({"exact": True}, "version"),
+        ({"exact": True, "version": None}, "version"),
+        ({"activate": "perhaps"}, "activate"),
+    ],
+)
+def test_retrainings(client: Client, services: Services, body: dict[str, Any], field: str) -> None:
+    answer = client.post("/ml/retrain", json=body)
+    assert (answer.status_code, answer.json()["field"]) == (422, field)
+    assert calls_of(services) == []
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "field"),
+    [
+        ("", {"model": "nothing"}, "model"),
+        ("", {"trials": 1}, "trials"),
+        ("", {"trials": 1001}, "trials"),
+        ("", {"trials": 2.5}, "trials"),
+        ("", {"folds": 1}, "folds"),
+        ("", {"folds": 11}, "folds"),
+        ("", {"minutes": 0}, "minutes"),
+        ("", {"minutes": 10081}, "minutes"),
+        ("", {"minutes": True}, "minutes"),
+        ("", {"seed": -1}, "seed"),
+        ("", {"seed": 2**32}, "seed"),
+        ("/2/resume", {"trials": 0}, "trials"),
+        ("/2/resume", {"minutes": 0}, "minutes"),
+        ("/2/train", {"trial": -1}, "trial"),
+        ("/2/train", {"trial": "0"}, "trial"),
+        ("/2/train", {"activate": None}, "activate"),
+    ],
+)
+def test_studies(client: Client, services: Services, path: str, body: dict[str, Any], field: str) -> None:
+    answer = client.post(f"/ml/tuning{path}", json=body)
+    assert (answer.status_code, answer.json()["field"]) == (422, field)
+    assert calls_of(services) == []
+
+
+NUMBERED = [
+    "GET /jobs/{}",
+    "POST /jobs/{}/cancel",
+    "GET /ml/training-status?run_id={}",
+    "POST /ml/training-runs/{}/cancel",
+    "GET /ml/training-runs?limit={}",
+    "POST /ml/models/activate/{}",
+    "GET /ml/models/{}",
+    "PATCH /ml/models/{}",
+    "DELETE /ml/models/{}",
+    "GET /ml/models/{}/export",
+    "GET /ml/metrics?version={}",
+    "GET /ml/models/compare?versions={}",
+    "GET /ml/models/compare?versions=2,{}",
+    "GET /ml/models/compare?versions=2&versions={}",
+    "GET /ml/models/compare?baseline={}",
+    "GET /ml/tuning/{}",
+    "GET /ml/tuning?limit={}",
+    "POST /ml/tuning/{}/stop",
+    "POST /ml/tuning/{}/resume",
+    "POST /ml/tuning/{}/train",
+]
 ODD_NUMBERS = ["0", "-1", "x", "1.5", "1e3", str(2**63), "9" * 5000, "NaN", "%00", "1%00", "%EF%BC%91x"]
 
 
-@pytest.mark.parametrize("path", [*NUMBERED, "/jobs/{}", "/ml/training-status?run_id={}"])
+@pytest.mark.parametrize("route", NUMBERED)
 @pytest.mark.parametrize("number", ODD_NUMBERS)
-def test_numbers_in_paths(client: Client, services: Services, path: str, number: str) -> None:
-    answer = client.request("POST" if path in NUMBERED else "GET", path.format(number))
+def test_numbers_in_addresses(client: Client, services: Services, route: str, number: str) -> None:
+    method, path = route.format(number).split(" ")
+    answer = client.request(method, path)
     assert (answer.status_code, answer.json()["code"]) == (422, "invalid_input"), answer.text
-    assert services.training.calls + services.versions.calls + services.library.calls == []
+    assert calls_of(services) == []
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/ml/training-runs?limit=201",
+        "/ml/training-runs?limt=2",
+        "/ml/tuning?limit=101",
+        "/ml/metrics?versions=3",
+        "/ml/metrics/history?metric=",
+        "/ml/metrics/history?metric=a%00b",
+        f"/ml/metrics/history?metric={'x' * 101}",
+        "/ml/models/compare?versions=",
+        "/ml/models/compare?versions=2,",
+        "/ml/models/compare?versions=2;3",
+        "/ml/models/compare?baseline=2,3",
+        "/ml/models/compare?version=2",
+        f"/ml/models/compare?versions={','.join(map(str, range(1, 22)))}",
+    ],
+)
+def test_parameters(client: Client, services: Services, path: str) -> None:
+    answer = client.get(path)
+    assert (answer.status_code, answer.json()["code"]) == (422, "invalid_input"), answer.text
+    assert calls_of(services) == []
 
 
 @pytest.mark.parametrize(
@@ -230,10 +371,11 @@ def test_forms(client: Client, services: Services, case: str) -> None:
 
 def test_a_form_without_files(client: Client, services: Services) -> None:
     body = b'--x\r\nContent-Disposition: form-data; name="format"\r\n\r\ncsv\r\n--x--\r\n'
-    answer = client.post_body("/data/imports", body, "multipart/form-data; boundary=x")
+    answer = client.send_body("POST /data/imports", body, "multipart/form-data; boundary=x")
     assert (answer.status_code, answer.json()["field"]) == (422, "files")
 
 
+@pytest.mark.parametrize("path", ["/data/imports", "/ml/models/import"])
 @pytest.mark.parametrize(
     ("content_type", "body"),
     [
@@ -242,11 +384,11 @@ def test_a_form_without_files(client: Client, services: Services) -> None:
         ("multipart/form-data; boundary=x", b"--x\r\nContent-Disposition: form-data\r\n\r\na\r\n--x--\r\n"),
     ],
 )
-def test_broken_forms(client: Client, services: Services, content_type: str, body: bytes) -> None:
-    answer = client.post_body("/data/imports", body, content_type)
+def test_broken_forms(client: Client, services: Services, path: str, content_type: str, body: bytes) -> None:
+    answer = client.send_body(f"POST {path}", body, content_type)
     assert answer.status_code in {400, 422}
     assert answer.headers["content-type"] == "application/problem+json"
-    assert services.library.calls == []
+    assert calls_of(services) == []
 
 
 def test_too_many_files_and_too_long_fields(client: Client, services: Services) -> None:
@@ -254,4 +396,31 @@ def test_too_many_files_and_too_long_fields(client: Client, services: Services) 
     assert (answer.status_code, answer.json()["code"]) == (400, "bad_request")
     answer = client.post("/data/imports", data={"user_id": "x" * 2000}, files=[("files", ("a.csv", b"a"))])
     assert (answer.status_code, answer.json()["code"]) == (400, "bad_request")
-    assert services.library.calls == []
+    assert calls_of(services) == []
+
+
+@pytest.mark.parametrize(
+    ("data", "files", "status", "field"),
+    [
+        ({}, [("files", ("a.zip", b"a"))], 422, "files"),
+        ({"version": "3"}, [("file", ("a.zip", b"a"))], 422, "version"),
+        ({"file": "a"}, [("other", ("a.zip", b"a"))], 422, "file"),
+        ({"file": "a"}, [("file", ("a.zip", b"a"))], 422, "file"),
+        ({}, [("file", ("a.zip", b"a")), ("file", ("b.zip", b"b"))], 400, None),
+        ({"file": "x" * 2000}, [("file", ("a.zip", b"a"))], 400, None),
+    ],
+)
+def test_forms_with_a_version(
+    client: Client, services: Services, data: dict[str, str], files: Any, status: int, field: str | None
+) -> None:
+    answer = client.post("/ml/models/import", data=data, files=files)
+    assert (answer.status_code, answer.json().get("field")) == (status, field)
+    assert calls_of(services) == []
+
+
+def test_a_version_that_is_not_sent_as_a_form(client: Client, services: Services) -> None:
+    for content_type in ("application/zip", "application/json", "application/octet-stream"):
+        answer = client.send_body("POST /ml/models/import", b"PK", content_type)
+        assert (answer.status_code, answer.json()["code"]) == (415, "unsupported_media_type")
+        assert "multipart/form-data" in answer.json()["detail"]
+    assert calls_of(services) == []

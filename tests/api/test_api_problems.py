@@ -9,6 +9,7 @@ import re
 import pytest
 
 from engine import errors
+from engine.models.catalog import configure
 from engine.services import Services, use
 from sidecar.problems import ALL, OF_ERROR
 from tests.api.client import Client
@@ -24,21 +25,26 @@ STATUS = {
     "UnknownMovie": 404,
     "UnknownVersion": 404,
     "UnknownRun": 404,
+    "UnknownStudy": 404,
     "UnknownJob": 404,
     "Conflict": 409,
     "TrainingBusy": 409,
+    "TuningBusy": 409,
     "VersionUnavailable": 409,
     "Cancelled": 409,
     "NotReady": 503,
     "DiskFull": 507,
     "TrainingDiverged": 500,
+    "InvalidSettings": 500,
 }
 
 
 def make(cls: type[errors.MarqueeError], message: str = "Say what to do.") -> errors.MarqueeError:
+    if cls is errors.InvalidHyperparameter:
+        return cls({"factors": message, "epochs": "Say something else."})
     if issubclass(cls, errors.InvalidInput):
         return cls(message, field="factors")
-    return cls(7) if cls is errors.TrainingBusy else cls(message)
+    return cls(7) if cls in {errors.TrainingBusy, errors.TuningBusy} else cls(message)
 
 
 def test_every_error_has_its_own_line_in_the_table() -> None:
@@ -61,7 +67,33 @@ def test_errors_of_the_engine(client: Client, services: Services, cls: type[erro
     assert body["type"] == f"/api/docs#problem-{body['code']}"
     assert body.get("field") == ("factors" if STATUS[cls.__name__] == 422 else None)
     assert body.get("run_id") == (7 if cls is errors.TrainingBusy else None)
+    assert body.get("study_id") == (7 if cls is errors.TuningBusy else None)
+    assert ("errors" in body) is (cls is errors.InvalidHyperparameter)
     assert answer.headers.get("retry-after") == ("5" if cls is errors.NotReady else None)
+
+
+def test_every_hyperparameter_at_fault_is_named(client: Client, services: Services) -> None:
+    hyperparameters = {"factors": 0, "learning_rate": 7, "depth": 3}
+    with pytest.raises(errors.InvalidHyperparameter) as refused:
+        configure("svd", hyperparameters)
+    services.training.fails = refused.value
+    answer = client.post("/ml/train", json={"hyperparameters": hyperparameters})
+    body = answer.json()
+    assert (answer.status_code, body["code"], body["field"]) == (422, "invalid_hyperparameter", "factors")
+    named = {fault["field"]: fault["message"] for fault in body["errors"]}
+    assert set(named) == set(hyperparameters)
+    assert named["factors"] == body["detail"]
+    assert re.search(r"factors is 0\b.* 1 .*1000", named["factors"])
+    assert re.search(r"learning_rate is 7\b.* 0\b.* 1\b", named["learning_rate"])
+    assert "depth" in named["depth"]
+
+
+def test_of_many_hyperparameters_at_fault_the_first_are_named(client: Client, services: Services) -> None:
+    faults = {f"\udfff{number}": "\ud800 is no number." for number in range(25)}
+    services.training.fails = errors.InvalidHyperparameter(faults)
+    named = client.post("/ml/train", json={}).json()["errors"]
+    assert len(named) == 20
+    assert named[0] == {"field": "\\udfff0", "message": "\\ud800 is no number."}
 
 
 def test_a_later_error_answers_like_its_parent(client: Client, services: Services) -> None:
@@ -111,17 +143,31 @@ def test_before_the_services_are_there_every_route_says_so(client: Client) -> No
     assert client.get("/health/live").status_code == 200
 
 
-@pytest.mark.parametrize("path", ["/", "/nothing", "/ml", "/ml/models/", "/health/live/", "/ml/models/activate"])
+@pytest.mark.parametrize("path", ["/", "/nothing", "/ml", "/ml/models/3/", "/health/live/", "/ml/training-runs/7"])
 def test_no_such_route(client: Client, path: str) -> None:
     answer = client.get(path)
     assert (answer.status_code, answer.json()["code"]) == (404, "no_such_route")
     assert answer.json()["detail"] == "There is nothing at this address."
 
 
-def test_wrong_method(client: Client) -> None:
-    answer = client.request("DELETE", "/rate")
+@pytest.mark.parametrize(
+    ("method", "path", "allow"),
+    [
+        ("DELETE", "/rate", "POST"),
+        ("POST", "/ml/models/3", "DELETE, GET, PATCH"),
+        ("PUT", "/ml/tuning", "GET, POST"),
+        ("POST", "/ml/metrics", "GET"),
+        ("DELETE", "/openapi.json", "GET, HEAD"),
+    ],
+)
+def test_wrong_method(client: Client, method: str, path: str, allow: str) -> None:
+    answer = client.request(method, path)
     assert (answer.status_code, answer.json()["code"]) == (405, "method_not_allowed")
-    assert answer.headers["allow"] == "POST"
+    assert answer.headers["allow"] == allow
+
+
+def test_wrong_method_where_the_api_is_mounted(server: Client) -> None:
+    assert server.post("/api/ml/models/3").headers["allow"] == "DELETE, GET, PATCH"
 
 
 def test_every_fault_is_named_and_no_value_repeated(client: Client) -> None:

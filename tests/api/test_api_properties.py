@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from urllib.parse import quote
 
 import pytest
@@ -15,7 +16,7 @@ from sidecar.identifiers import id_text
 from tests.api.client import Client
 from tests.api.conftest import whole_server
 from tests.api.test_api_description import SCHEMA
-from tests.api.test_api_malformed import GOOD, PATHS
+from tests.api.test_api_malformed import GOOD, ROUTES
 
 # The services of a test are the same for all examples of it, and hold nothing that matters between them.
 fuzzed = hypothesis_settings(
@@ -33,6 +34,14 @@ NAMES = [
     "reason",
     "source",
     "factors",
+    "version",
+    "queue",
+    "exact",
+    "note",
+    "tags",
+    "trials",
+    "minutes",
+    "trial",
 ]
 SCALARS = st.one_of(
     st.none(),
@@ -47,25 +56,49 @@ KEYS = st.one_of(st.sampled_from(NAMES), st.text(max_size=3))
 VALUES = st.recursive(SCALARS, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(KEYS, inner, max_size=4))
 
 
-def described(path: str) -> set[str]:
-    return set(SCHEMA["paths"][path.replace("/3", "/{version}")]["post"]["responses"])
+def described(route: str) -> set[str]:
+    """The statuses that the description gives for ``POST /ml/models/activate/3``."""
+    method, path = route.split(" ")
+    templates = [path] if path in SCHEMA["paths"] else list(SCHEMA["paths"])
+    (found,) = (each for each in templates if re.fullmatch(re.sub(r"\{\w+\}", r"\\d+", each), path))
+    return set(SCHEMA["paths"][found][method.lower()]["responses"])
 
 
 @fuzzed
-@given(path=st.sampled_from(PATHS), changes=st.dictionaries(KEYS, VALUES, max_size=3), whole=st.none() | VALUES)
-def test_any_json_gets_a_described_answer(client: Client, path: str, changes: dict[str, object], whole: object) -> None:
-    body = json.dumps(GOOD[path] | changes if whole is None else whole)
-    answer = client.post_body(path, body)
-    assert str(answer.status_code) in described(path), answer.text
+@given(route=st.sampled_from(ROUTES), changes=st.dictionaries(KEYS, VALUES, max_size=3), whole=st.none() | VALUES)
+def test_any_json_gets_a_described_answer(
+    client: Client, route: str, changes: dict[str, object], whole: object
+) -> None:
+    body = json.dumps(GOOD[route] | changes if whole is None else whole)
+    answer = client.send_body(route, body)
+    assert str(answer.status_code) in described(route), answer.text
     assert answer.status_code < 500
     json.loads(answer.content.decode("utf-8"))
 
 
 @fuzzed
-@given(path=st.sampled_from(PATHS), body=st.binary(max_size=40))
-def test_any_bytes_get_a_described_answer(client: Client, path: str, body: bytes) -> None:
-    answer = client.post_body(path, body)
-    assert str(answer.status_code) in described(path), answer.text
+@given(route=st.sampled_from([*ROUTES, "POST /ml/models/import"]), body=st.binary(max_size=40))
+def test_any_bytes_get_a_described_answer(client: Client, route: str, body: bytes) -> None:
+    answer = client.send_body(route, body)
+    assert str(answer.status_code) in described(route), answer.text
+    assert answer.status_code < 500
+
+
+ASKED = ["/ml/training-status", "/ml/training-runs", "/ml/tuning", "/ml/metrics", "/ml/metrics/history"]
+PARAMETERS = st.sampled_from(["version", "versions", "baseline", "metric", "limit", "run_id", "n"])
+WORDS = st.one_of(
+    st.integers(-(2**70), 2**70).map(str), st.sampled_from(["2,3", "2,", "3", "rmse", "", "1e3"]), st.text(max_size=5)
+)
+
+
+@fuzzed
+@given(
+    path=st.sampled_from([*ASKED, "/ml/models/compare", "/ml/recommendations/1"]),
+    query=st.lists(st.tuples(PARAMETERS, WORDS), max_size=3),
+)
+def test_any_parameters_get_a_described_answer(client: Client, path: str, query: list[tuple[str, str]]) -> None:
+    answer = client.get(path, params=query)
+    assert str(answer.status_code) in described(f"GET {path}"), answer.text
     assert answer.status_code < 500
 
 

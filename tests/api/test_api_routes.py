@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import threading
-from dataclasses import asdict
+from dataclasses import asdict, replace
+from tempfile import SpooledTemporaryFile
 from typing import Any
 
 import pytest
+from starlette.requests import ClientDisconnect
 
+from engine.errors import InvalidInput, UnknownVersion, VersionUnavailable
 from engine.services import Services
+from engine.services.versions import ExportedVersion
+from sidecar.exchange import PIECE, VersionFile
 from tests.api.client import Client
-from tests.api.fakes import JOB, RUN, SCRIPT, STATISTICS, VERSION
+from tests.api.fakes import DIFFERENCE, JOB, OLDER, RUN, SCRIPT, STATISTICS, STUDY, VERSION, calls_of
+from tests.api.test_api_malformed import GOOD, ROUTES
 
 URI = "https://boxd.it/2a"
 ENCODED = "https%3A%2F%2Fboxd.it%2F2a"
@@ -39,16 +46,46 @@ def test_rate(client: Client, services: Services) -> None:
 
 def test_train(client: Client, services: Services) -> None:
     body = {"model": "svd", "hyperparameters": {"factors": 10, "learning_rate": 0.01}, "activate": "never"}
-    answer = client.post("/ml/train", json=body)
+    answer = client.post("/ml/train", json=body | {"queue": True, "note": "a try"})
     assert (answer.status_code, answer.json()) == (202, {"run_id": 7})
-    wanted = ("train_model", "svd", {"factors": 10, "learning_rate": 0.01}, "never", "api")
+    wanted = ("train_model", "svd", {"factors": 10, "learning_rate": 0.01}, "never", "api", True, "a try")
     assert services.training.calls == [wanted]
     assert [type(value) for value in services.training.calls[0][2].values()] == [int, float]
 
 
 def test_train_has_defaults(client: Client, services: Services) -> None:
     assert client.post("/ml/train", json={}).status_code == 202
-    assert services.training.calls == [("train_model", "svd", {}, "if_better", "api")]
+    assert services.training.calls == [("train_model", "svd", {}, "if_better", "api", False, "")]
+
+
+@pytest.mark.parametrize(
+    ("body", "run_id", "call"),
+    [
+        (None, 8, ("retrain", None, "if_better", "api", False)),
+        ({}, 8, ("retrain", None, "if_better", "api", False)),
+        ({"version": 2, "activate": "always", "queue": True}, 8, ("retrain", 2, "always", "api", True)),
+        ({"version": 2, "exact": True}, 9, ("train_again", 2, "api", False)),
+        ({"version": 2, "exact": True, "queue": True}, 9, ("train_again", 2, "api", True)),
+    ],
+)
+def test_retrain(client: Client, services: Services, body: Any, run_id: int, call: tuple[Any, ...]) -> None:
+    answer = client.post("/ml/retrain", **({} if body is None else {"json": body}))
+    assert (answer.status_code, answer.json()) == (202, {"run_id": run_id})
+    assert services.training.calls == [call]
+
+
+def test_a_version_that_cannot_be_repeated(client: Client, services: Services) -> None:
+    services.training.fails = VersionUnavailable("The ratings have changed since.")
+    answer = client.post("/ml/retrain", json={"version": 2, "exact": True})
+    assert (answer.status_code, answer.json()["code"]) == (409, "version_unavailable")
+    assert answer.json()["detail"] == "The ratings have changed since."
+
+
+@pytest.mark.parametrize(("query", "limit"), [("", 50), ("?limit=200", 200)])
+def test_training_runs(client: Client, services: Services, query: str, limit: int) -> None:
+    services.training.runs = lambda asked: [replace(RUN, run_id=asked), RUN]  # type: ignore[method-assign]
+    answer = client.get(f"/ml/training-runs{query}")
+    assert (answer.status_code, answer.json()) == (200, {"runs": [as_json(replace(RUN, run_id=limit)), as_json(RUN)]})
 
 
 @pytest.mark.parametrize(("query", "run_id"), [("", None), ("?run_id=7", 7)])
@@ -62,6 +99,20 @@ def test_cancel_training(client: Client, services: Services) -> None:
     answer = client.post("/ml/training-runs/7/cancel")
     assert (answer.status_code, answer.json()) == (202, as_json(RUN))
     assert services.training.calls == [("cancel", 7), ("status", 7)]
+
+
+def test_what_reads_or_writes_the_store_runs_in_the_thread_pool(client: Client, services: Services) -> None:
+    threads: list[threading.Thread] = []
+    for service in (services.training, services.versions, services.tuning, services.library):
+        service.note = lambda *_call: threads.append(threading.current_thread())  # type: ignore[union-attr]
+    for route in ROUTES:
+        client.send_body(route, json.dumps(GOOD[route]))
+    client.post("/ml/models/import", files=[("file", ("a.zip", b"a"))])
+    for path in ("training-runs", "models", "models/3", "models/3/export", "models/compare", "metrics", "tuning"):
+        assert client.get(f"/ml/{path}").status_code == 200
+    assert client.request("DELETE", "/ml/models/2").status_code == 200
+    assert len(threads) > len(ROUTES)
+    assert threading.main_thread() not in threads
 
 
 @pytest.mark.parametrize(("query", "on_the_loop"), [("n=100", True), ("n=101", False), ("diversity=0.1", False)])
@@ -158,9 +209,127 @@ def test_explain_refuses_what_is_not_two_ids(client: Client, services: Services,
 
 
 def test_models(client: Client, services: Services) -> None:
-    assert client.get("/ml/models").json() == {"active_version": 3, "models": [as_json(VERSION)]}
-    services.versions.served = None
+    assert client.get("/ml/models").json() == {"active_version": 3, "models": [as_json(VERSION), as_json(OLDER)]}
+    services.versions.held = []
     assert client.get("/ml/models").json() == {"active_version": None, "models": []}
+
+
+def test_one_model(client: Client, services: Services) -> None:
+    answer = client.get("/ml/models/2")
+    assert (answer.status_code, answer.json()) == (200, as_json(OLDER))
+    answer = client.get("/ml/models/4")
+    assert (answer.status_code, answer.json()["code"]) == (404, "unknown_version")
+
+
+@pytest.mark.parametrize(
+    ("body", "call"),
+    [
+        ({"note": "mine", "tags": ["a", "b"]}, ("describe", 3, "mine", ["a", "b"])),
+        ({"note": ""}, ("describe", 3, "", None)),
+        ({"tags": []}, ("describe", 3, None, [])),
+        ({"tags": ["x" * 50] * 20, "note": "x" * 2000}, ("describe", 3, "x" * 2000, ["x" * 50] * 20)),
+        ({}, ("describe", 3, None, None)),
+    ],
+)
+def test_describe(client: Client, services: Services, body: dict[str, Any], call: tuple[Any, ...]) -> None:
+    answer = client.request("PATCH", "/ml/models/3", json=body)
+    assert (answer.status_code, answer.json()["note"], answer.json()["tags"]) == (
+        200,
+        body.get("note", ""),
+        body.get("tags", []),
+    )
+    assert services.versions.calls == [call]
+
+
+def test_describe_needs_a_body(client: Client, services: Services) -> None:
+    assert client.request("PATCH", "/ml/models/3").status_code == 422
+    assert calls_of(services) == []
+
+
+def test_delete(client: Client, services: Services) -> None:
+    answer = client.request("DELETE", "/ml/models/2")
+    assert (answer.status_code, answer.json()) == (200, {"version": 2, "state": "deleted", "freed_bytes": 99})
+    assert services.versions.calls == [("get", 2), ("delete", 2, "api")]
+    services.versions.held = [replace(OLDER, state="deleted")]
+    assert client.request("DELETE", "/ml/models/2").json()["freed_bytes"] == 0
+
+
+def test_the_version_that_serves_is_not_deleted(client: Client, services: Services) -> None:
+    def refuse(version: int, *, actor: str) -> Any:
+        raise VersionUnavailable(f"Version {version} serves now.")
+
+    services.versions.delete = refuse  # type: ignore[method-assign, assignment]
+    answer = client.request("DELETE", "/ml/models/3")
+    assert (answer.status_code, answer.json()["code"]) == (409, "version_unavailable")
+    assert client.request("DELETE", "/ml/models/9").status_code == 404
+
+
+def test_export(client: Client, services: Services) -> None:
+    answer = client.get("/ml/models/3/export")
+    assert answer.status_code == 200
+    assert answer.content == bytes(range(256)) * 4096
+    assert answer.headers["content-type"] == "application/zip"
+    assert answer.headers["content-disposition"] == 'attachment; filename="marquee-version-3.zip"'
+    assert answer.headers["content-length"] == str(2**20)
+    assert services.versions.exported.stream.closed  # type: ignore[attr-defined]
+
+
+def test_an_export_that_is_refused(client: Client, services: Services) -> None:
+    services.versions.fails = VersionUnavailable("Version 3 is deleted.")
+    answer = client.get("/ml/models/3/export")
+    assert (answer.status_code, answer.json()["code"]) == (409, "version_unavailable")
+
+
+class Watched(SpooledTemporaryFile[bytes]):
+    """A file that counts how much was asked of it."""
+
+    most = 0
+    reads = 0
+
+    def read(self, *size: int) -> bytes:
+        self.reads += 1
+        self.most = max(self.most, *size)
+        return super().read(*size)
+
+
+@pytest.mark.parametrize("spec_version", ["2.0", "2.4"])
+def test_an_export_is_read_in_pieces_and_closed_when_the_client_goes_away(spec_version: str) -> None:
+    stream = Watched()
+    stream.write(b"a" * (20 * PIECE))
+    sent: list[Any] = []
+
+    async def receive() -> dict[str, Any]:
+        while len(sent) < 3:
+            await asyncio.sleep(0)
+        return {"type": "http.disconnect"}
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+        if len(sent) > 3 and spec_version == "2.4":
+            raise OSError("the client went away")
+        await asyncio.sleep(0)
+
+    async def ask() -> None:
+        file = VersionFile(ExportedVersion("a.zip", stream))  # type: ignore[arg-type]
+        scope = {"type": "http", "asgi": {"spec_version": spec_version}}
+        try:
+            await file(scope, receive, send)
+        except ClientDisconnect:
+            assert spec_version == "2.4"
+
+    asyncio.run(ask())
+    assert stream.closed
+    assert stream.most == PIECE
+    assert stream.reads < 20
+
+
+def test_import_of_a_version(client: Client, services: Services) -> None:
+    answer = client.post("/ml/models/import", files=[("file", ("../v.zip", b"PK" * 1000))])
+    assert (answer.status_code, answer.json()) == (201, {"version": 4})
+    assert services.versions.calls == [("import_file", b"PK" * 1000, "api")]
+    services.versions.fails = InvalidInput("The file is no exported version.", field="file")
+    answer = client.post("/ml/models/import", files=[("file", ("v.zip", b"a"))])
+    assert (answer.status_code, answer.json()["field"]) == (422, "file")
 
 
 @pytest.mark.parametrize(("body", "reason"), [({}, ""), ({"json": {"reason": "better"}}, "better")])
@@ -173,8 +342,125 @@ def test_activate_and_roll_back(client: Client, services: Services, body: dict[s
 def test_metrics_of_the_active_version(client: Client, services: Services) -> None:
     metrics = {"rmse": {"value": 0.87, "low": 0.86, "high": 0.88}}
     assert client.get("/ml/metrics").json() == {"version": 3, "protocol": {"k": 10}, "metrics": metrics, "segments": {}}
-    services.versions.served = None
+    services.versions.held = [OLDER]
     assert client.get("/ml/metrics").status_code == 503
+
+
+def test_metrics_of_a_named_version(client: Client, services: Services) -> None:
+    answer = client.get("/ml/metrics?version=2").json()
+    assert (answer["version"], set(answer["metrics"])) == (2, {"rmse", "mae"})
+    assert services.versions.calls == [("get", 2)]
+    answer = client.get("/ml/metrics?version=4")
+    assert (answer.status_code, answer.json()["code"]) == (404, "unknown_version")
+
+
+def test_metrics_history(client: Client, services: Services) -> None:
+    fields = ("version", "kind", "state", "active", "created_at", "ratings", "metrics")
+    wanted = [{name: as_json(each)[name] for name in fields} for each in (OLDER, VERSION)]
+    assert client.get("/ml/metrics/history").json() == {"history": wanted}
+    one = client.get("/ml/metrics/history?metric=mae").json()["history"]
+    assert [(each["version"], list(each["metrics"])) for each in one] == [(2, ["mae"]), (3, [])]
+    answer = client.get("/ml/metrics/history?metric=ndgc")
+    assert (answer.status_code, answer.json()["field"]) == (422, "metric")
+    assert answer.json()["detail"] == "No version has this metric. There are: mae, rmse."
+    services.versions.held = []
+    assert client.get("/ml/metrics/history?metric=rmse").json() == {"history": []}
+
+
+@pytest.mark.parametrize(
+    ("query", "numbers", "baseline"),
+    [
+        ("", [3, 2], None),
+        ("?versions=2&versions=3", [2, 3], None),
+        ("?versions=2,3", [2, 3], None),
+        ("?versions=2,%203", [2, 3], None),
+        ("?versions=3,2&baseline=3", [3, 2], 3),
+        ("?versions=2&baseline=3", [2], 3),
+        ("?baseline=2", [3, 2], 2),
+    ],
+)
+def test_compare(client: Client, services: Services, query: str, numbers: list[int], baseline: int | None) -> None:
+    answer = client.get(f"/ml/models/compare{query}")
+    assert answer.status_code == 200, answer.text
+    found = answer.json()
+    assert services.versions.calls == [("list",), ("compare", numbers, baseline)]
+    against, other = (3, 2) if baseline == 3 else (2, 3)
+    assert found["baseline"] == against
+    assert [each["version"] for each in found["versions"]] == [against, other]
+    assert found["versions"][0]["metrics"]["rmse"] == {"value": 0.87, "low": 0.86, "high": 0.88}
+    difference = {
+        "version": other,
+        "baseline": against,
+        "differences": {"rmse": as_json(DIFFERENCE)},
+        "text": "Better.",
+    }
+    assert found["comparisons"] == [difference]
+
+
+@pytest.mark.parametrize(
+    ("held", "words"),
+    [
+        ([], "no intact version"),
+        ([VERSION], "one intact version"),
+        ([VERSION, replace(OLDER, state="deleted"), replace(OLDER, version=1, state="damaged")], "one intact version"),
+    ],
+)
+def test_compare_needs_two_versions(client: Client, services: Services, held: Any, words: str) -> None:
+    services.versions.held = held
+    answer = client.get("/ml/models/compare")
+    assert (answer.status_code, answer.json()["code"]) == (409, "conflict")
+    assert words in answer.json()["detail"]
+    assert "Train a model" in answer.json()["detail"]
+
+
+def test_compare_with_an_unknown_version(client: Client, services: Services) -> None:
+    def refuse(versions: list[int], baseline: int | None) -> Any:
+        raise UnknownVersion("There is no version 9.")
+
+    services.versions.compare = refuse  # type: ignore[method-assign, assignment]
+    answer = client.get("/ml/models/compare?versions=2,9")
+    assert (answer.status_code, answer.json()["code"]) == (404, "unknown_version")
+
+
+def test_start_a_study(client: Client, services: Services) -> None:
+    assert client.post("/ml/tuning", json={}).json() == {"study_id": 2}
+    body = {"model": "ncf", "trials": 5, "folds": 2, "minutes": 1, "seed": 7}
+    assert client.post("/ml/tuning", json=body).status_code == 202
+    assert services.tuning.calls == [("start", "svd", 20, 3, 30.0, 0, "api"), ("start", "ncf", 5, 2, 1.0, 7, "api")]
+
+
+def test_studies(client: Client, services: Services) -> None:
+    assert client.get("/ml/tuning").json() == {"studies": [as_json(STUDY)]}
+    assert client.get("/ml/tuning?limit=100").status_code == 200
+    assert client.get("/ml/tuning/2").json() == as_json(STUDY)
+    assert services.tuning.calls == [("studies", 20), ("studies", 100), ("status", 2)]
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "call"),
+    [
+        ("stop", None, ("stop", 2)),
+        ("resume", None, ("resume", 2, None, None)),
+        ("resume", {}, ("resume", 2, None, None)),
+        ("resume", {"trials": 40, "minutes": 60}, ("resume", 2, 40, 60.0)),
+    ],
+)
+def test_stop_and_resume_a_study(
+    client: Client, services: Services, path: str, body: Any, call: tuple[Any, ...]
+) -> None:
+    answer = client.post(f"/ml/tuning/2/{path}", **({} if body is None else {"json": body}))
+    assert (answer.status_code, answer.json()) == (202, as_json(STUDY))
+    assert services.tuning.calls == [call, ("status", 2)]
+
+
+@pytest.mark.parametrize(
+    ("body", "trial", "activate"),
+    [(None, None, "if_better"), ({"trial": 0}, 0, "if_better"), ({"activate": "always"}, None, "always")],
+)
+def test_train_with_a_study(client: Client, services: Services, body: Any, trial: int | None, activate: str) -> None:
+    answer = client.post("/ml/tuning/2/train", **({} if body is None else {"json": body}))
+    assert (answer.status_code, answer.json()) == (202, {"run_id": 9})
+    assert services.tuning.calls == [("train_with", 2, activate, "api", trial)]
 
 
 def test_import_of_the_demo(client: Client, services: Services) -> None:
