@@ -202,11 +202,9 @@ def compare_models(asked: Annotated[CompareRequest, Query()]) -> Compared:
     can't be compared, `differences` is empty and `text` says why.
     """
     versions = current().versions
-    known = versions.list()
-    numbers = asked.versions or _newest_two(known)
-    comparisons = versions.compare(numbers, asked.baseline)
+    comparisons = versions.compare(asked.versions or _newest_two(versions.list()), asked.baseline)
     baseline = comparisons[0].baseline
-    by_number = {each.version: _measured(each) for each in known}
+    by_number = {each.version: _measured(each) for each in versions.list()}
     shown = [by_number[number] for number in (baseline, *(each.version for each in comparisons))]
     return Compared(baseline=baseline, versions=shown, comparisons=list(comparisons))
 

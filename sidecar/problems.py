@@ -171,15 +171,15 @@ def answer_http_error(request: Request, error: Exception) -> Response:
     detail = error.detail if error.detail != phrase else f"{kind.title}."
     headers = dict(error.headers or {})
     if kind is METHOD_NOT_ALLOWED:
-        headers["Allow"] = _allowed(request) or headers["Allow"]
+        headers["Allow"] = _allowed(request, headers["Allow"])
     return problem(kind, detail, headers=headers)
 
 
-def _allowed(request: Request) -> str:
-    """Every method that the address takes: the framework names only those of one of its routes."""
+def _allowed(request: Request, named: str) -> str:
+    """Every method that the address takes: the framework has ``named`` only those of one of its routes."""
     path = route_path(request.scope)
     routes = [route for route in request.app.state.routes if route.path_regex.match(path)]
-    return ", ".join(sorted({method for route in routes for method in route.methods}))
+    return ", ".join(sorted({*named.split(", "), *(method for route in routes for method in route.methods)}))
 
 
 def answer_validation_error(_request: Request, error: Exception) -> Response:

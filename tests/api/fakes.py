@@ -6,7 +6,7 @@ from dataclasses import replace
 from tempfile import TemporaryFile
 from typing import Any
 
-from engine.errors import UnknownVersion
+from engine.errors import InvalidInput, UnknownVersion
 from engine.services import Services
 from engine.services.versions import ExportedVersion
 from engine.settings import Settings
@@ -198,6 +198,10 @@ class FakeVersions(Recorder):
         self.note("compare", versions, baseline)
         against = baseline or min(versions)
         others = [version for version in versions if version != against]
+        if not others:
+            raise InvalidInput("Name at least two versions to compare.", field="versions")
+        for version in (against, *others):
+            self.get(version)
         return [Comparison(version, against, {"rmse": DIFFERENCE}, "Better.") for version in others]
 
     def describe(self, version: int, *, note: str | None, tags: list[str] | None) -> VersionSummary:
