@@ -84,7 +84,7 @@ def repetition(training: TrainingService, version: VersionSummary) -> None:
 
 def _repetition(run: TrainingStatus) -> bool:
     going = run.state in progress.GOING
-    with st.container(border=True):
+    with st.container(border=going, gap="xsmall"):
         if going:
             st.markdown(f"Training run {run.run_id} repeats this version.")
             progress.training_bar(run)

@@ -78,7 +78,9 @@ def _compared(found: Sequence[Comparison]) -> None:
         rows = [_row(name, one) for name in differ if name in one.differences]
         if rows:
             st.markdown(f"**{_pair(one)}**")
-            tables.table(rows, f"{_pair(one)}: difference of each metric with its interval, p-value and verdict")
+            tables.table(
+                rows, f"{_pair(one)}: difference of each metric with its interval, p-value and verdict", grid=True
+            )
     if differ != names:
         same = ", ".join(measures.measure(name).label for name in names if name not in differ)
         st.caption(f"The same for every user: {text(same)}.")
@@ -104,12 +106,12 @@ def _row(name: str, one: Comparison) -> dict[str, Any]:
     how, found = measures.measure(name), one.differences[name]
     return {
         "Metric": how.label,
-        f"Version {one.version}": how.show(found.value),
-        f"Version {one.baseline}": how.show(found.baseline),
+        "Verdict": SIGNS[found.verdict],
         "Difference": f"{how.change(found.difference)} ({how.change(found.low, found.high)})",
         "p": chance(found.p_value),
+        f"Version {one.version}": how.show(found.value),
+        f"Version {one.baseline}": how.show(found.baseline),
         "Users": f"{found.users:,}",
-        "Verdict": SIGNS[found.verdict],
     }
 
 
@@ -131,7 +133,7 @@ def _metrics(versions: Sequence[VersionSummary], baseline: int) -> None:
         | {"": measures.measure(name).direction}
         for name in names
     ]
-    tables.table(rows, "Metrics of each version with their 95% intervals")
+    tables.table(rows, "Metrics of each version with their 95% intervals", grid=True)
     st.caption("Each on the ratings held out from it; the differences above are of users whose held-out ratings agree.")
 
 

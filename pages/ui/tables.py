@@ -9,12 +9,16 @@ import streamlit as st
 from pages.ui.plain import markup
 
 
-def table(rows: Sequence[Mapping[str, object]], caption: str) -> None:
-    """Rows with the same columns; the caption is for assistive technology. Everything is shown as it is."""
+def table(rows: Sequence[Mapping[str, object]], caption: str, *, grid: bool = False) -> None:
+    """Rows with the same columns; the caption is for assistive technology. Everything is shown as it is.
+
+    On a phone the last column goes under the others; a ``grid``, whose columns are compared, scrolls sideways instead.
+    """
+    kind = "mq-table mq-grid" if grid else "mq-table"
     head = "".join(f'<th scope="col">{markup(name)}</th>' for name in rows[0])
     body = "".join("<tr>" + "".join(f"<td>{markup(value)}</td>" for value in row.values()) + "</tr>" for row in rows)
     st.html(
-        f'<div class="mq-table" role="region" tabindex="0" aria-label="{markup(caption)}">'
+        f'<div class="{kind}" role="region" tabindex="0" aria-label="{markup(caption)}">'
         f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"
     )
 

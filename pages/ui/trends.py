@@ -62,7 +62,10 @@ def _line(history: Sequence[VersionSummary], name: str) -> None:
     y = alt.Y("value:Q", title=how.label, scale=scale, axis=alt.Axis(format=form, tickCount=5))
     there = [told for told in STATES if any(row["state"] == told for row in rows)]
     color = alt.Color(
-        "state:N", title=None, scale=alt.Scale(domain=list(STATES)), legend=alt.Legend(orient="top", values=there)
+        "state:N",
+        title=None,
+        scale=alt.Scale(domain=list(STATES)),
+        legend=alt.Legend(orient="top", columns=3, values=there),
     )
     shape = alt.Shape("state:N", title=None, scale=alt.Scale(domain=list(STATES), range=list(STATE_SHAPES)))
     tooltip = [
