@@ -318,6 +318,96 @@ def test_one_training_at_a_time_and_cancelled(server: Server, trained: dict[str,
     assert server.post("/ml/training-runs/999/cancel", 404)["code"] == "unknown_run"
 
 
+@pytest.fixture(scope="module")
+def retrained(server: Server, trained: dict[str, Any]) -> int:
+    """A second version, by the hyperparameters of the first; it does not serve."""
+    body = {"version": trained["version"], "activate": "never", "queue": True}
+    run = server.finished_run(server.post("/ml/retrain", 202, json=body)["run_id"])
+    assert (run["state"], run["hyperparameters"]) == ("succeeded", trained["hyperparameters"]), run
+    return int(run["version"])
+
+
+def test_a_version_is_trained_again_exactly(server: Server, retrained: int) -> None:
+    known = len(server.get("/ml/models")["models"])
+    run = server.finished_run(server.post("/ml/retrain", 202, json={"version": retrained, "exact": True})["run_id"])
+    assert (run["state"], run["repeats"], run["repeated"]) == ("succeeded", retrained, True), run
+    assert len(server.get("/ml/models")["models"]) == known
+    assert server.post("/ml/retrain", 404, json={"version": 999})["code"] == "unknown_version"
+    assert server.post("/ml/retrain", 422, json={"exact": True})["field"] == "version"
+
+
+def test_trainings_wait_for_their_turn(server: Server, trained: dict[str, Any]) -> None:
+    body = {"hyperparameters": {"factors": 1000, "epochs": 1000, "patience": 0}, "activate": "never"}
+    first = server.post("/ml/train", 202, json=body)["run_id"]
+    second = server.post("/ml/train", 202, json=body | {"queue": True})["run_id"]
+    listed = server.get("/ml/training-runs?limit=2")["runs"]
+    assert [run["run_id"] for run in listed] == [second, first]
+    assert listed[0]["state"] == "queued"
+    assert server.post(f"/ml/training-runs/{second}/cancel", 202)["state"] == "cancelled"
+    server.post(f"/ml/training-runs/{first}/cancel", 202)
+    assert server.finished_run(first)["state"] == "cancelled"
+
+
+def test_versions_side_by_side(server: Server, trained: dict[str, Any], retrained: int) -> None:
+    first = trained["version"]
+    found = server.get(f"/ml/models/compare?versions={first},{retrained}&baseline={first}")
+    assert [each["version"] for each in found["versions"]] == [first, retrained]
+    (comparison,) = found["comparisons"]
+    assert (comparison["version"], comparison["baseline"]) == (retrained, first)
+    assert comparison["text"]
+    history = server.get("/ml/metrics/history?metric=rmse")["history"]
+    assert [each["version"] for each in history] == sorted(each["version"] for each in history)
+    assert {"rmse"} == {name for each in history for name in each["metrics"]}
+    assert server.get(f"/ml/metrics?version={retrained}")["metrics"]["rmse"] == history[-1]["metrics"]["rmse"]
+    assert server.get("/ml/metrics/history?metric=luck", 422)["field"] == "metric"
+    assert server.get("/ml/models/compare?versions=1,999", 404)["code"] == "unknown_version"
+
+
+def test_a_version_goes_out_and_comes_in_as_a_file(server: Server, retrained: int) -> None:
+    described = server.ask("PATCH", f"/ml/models/{retrained}", 200, json={"note": "mine", "tags": ["keep"]})
+    assert (described["note"], described["tags"]) == ("mine", ["keep"])
+    answer = server.client.get(f"/api/ml/models/{retrained}/export")
+    assert int(answer.headers["content-length"]) == len(answer.content)
+    imported = server.post("/ml/models/import", 201, files=[("file", ("v.zip", answer.content))])["version"]
+    assert server.get(f"/ml/models/{imported}")["digest"] == described["digest"]
+    assert server.post(f"/ml/models/activate/{imported}") == {"active_version": imported}
+    assert server.ask("DELETE", f"/ml/models/{imported}", 409)["code"] == "version_unavailable"
+    server.post("/ml/models/rollback")
+    gone = server.ask("DELETE", f"/ml/models/{imported}", 200)
+    assert (gone["state"], gone["freed_bytes"] > 0) == ("deleted", True)
+    assert server.ask("DELETE", f"/ml/models/{imported}", 200)["freed_bytes"] == 0
+    assert server.get(f"/ml/models/{imported}/export", 409)["code"] == "version_unavailable"
+    broken = bytearray(answer.content)
+    broken[len(broken) // 2] ^= 1
+    assert server.post("/ml/models/import", 422, files=[("file", ("v.zip", bytes(broken)))])["field"] == "file"
+
+
+def test_a_study(server: Server, trained: dict[str, Any]) -> None:
+    study_id = server.post("/ml/tuning", 202, json={"trials": 1000, "folds": 2, "minutes": 60})["study_id"]
+    busy = server.post("/ml/tuning", 409, json={})
+    assert (busy["code"], busy["study_id"]) == ("tuning_busy", study_id)
+    server.post(f"/ml/tuning/{study_id}/stop", 202)
+
+    def ended() -> Any:
+        study = server.get(f"/ml/tuning/{study_id}")
+        return study if study["state"] not in {"queued", "running"} else None
+
+    stopped = until(ended, "the stop")
+    assert stopped["state"] == "stopped"
+    trials = stopped["trials_done"] + 2
+    server.post(f"/ml/tuning/{study_id}/resume", 202, json={"trials": trials})
+    study = until(ended, "the study")
+    assert (study["state"], study["trials_done"]) == ("succeeded", trials), study
+    assert study["history"][0]["hyperparameters"]
+    assert [each["study_id"] for each in server.get("/ml/tuning")["studies"]] == [study_id]
+    body = {"trial": study["best"]["number"], "activate": "never"}
+    run = server.finished_run(server.post(f"/ml/tuning/{study_id}/train", 202, json=body)["run_id"])
+    assert run["state"] == "succeeded"
+    assert study["best"]["hyperparameters"].items() <= run["hyperparameters"].items()
+    assert server.get("/ml/tuning/999", 404)["code"] == "unknown_study"
+    assert server.post(f"/ml/tuning/{study_id}/train", 422, json={"trial": 999})["field"] == "trial"
+
+
 def test_console_and_description_share_the_port(server: Server) -> None:
     page = server.client.get("/")
     assert page.status_code == 200
