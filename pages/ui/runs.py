@@ -20,6 +20,7 @@ STATES = {
     "cancelled": "Cancelled",
 }
 ASKED = "run"  # in the address: the run that is picked
+LONGEST_NUMBER = 15  # digits; the store's numbers have at most 18
 SHORT = 12  # letters of a fingerprint that tell data apart
 
 
@@ -28,9 +29,9 @@ def table(history: Sequence[TrainingStatus]) -> int | None:
     if not history:
         st.caption("Nothing was trained yet.")
         return None
-    asked = st.query_params.get(ASKED, "")
-    if asked.isdecimal():
-        st.session_state[keys.RUN] = [int(asked)]
+    asked = _asked()
+    if asked is not None:
+        st.session_state[keys.RUN] = [asked]
     number = st.column_config.NumberColumn
     picked = pick(
         {run.run_id: _row(run) for run in history},
@@ -49,10 +50,16 @@ def table(history: Sequence[TrainingStatus]) -> int | None:
     if picked:
         st.query_params[ASKED] = str(picked[0])
         return picked[0]
-    if asked.isdecimal() and int(asked) not in {run.run_id for run in history}:
-        return int(asked)  # it still goes on, or is older than those listed
+    if asked is not None and asked not in {run.run_id for run in history}:
+        return asked  # it still goes on, or is older than those listed
     st.query_params.pop(ASKED, None)
     return None
+
+
+def _asked() -> int | None:
+    """The run in the address, None where there is none or what is there can be no run's number."""
+    told = st.query_params.get(ASKED, "")
+    return int(told) if told.isdecimal() and len(told) <= LONGEST_NUMBER else None
 
 
 def _row(run: TrainingStatus) -> dict[str, object]:

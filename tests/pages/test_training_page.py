@@ -194,7 +194,7 @@ def test_the_address_asks_for_a_run_and_keeps_it(visit: Open) -> None:
     assert at.query_params["run"] == "2"
 
 
-@pytest.mark.parametrize("asked", ["99", "x", "-1"])
+@pytest.mark.parametrize("asked", ["99", "x", "-1", "9" * 30, "9" * 5000])
 def test_an_address_with_no_such_run_does_no_harm(visit: Open, asked: str) -> None:
     at = visit("training.py", fakes.loaded(), run=asked)
     assert [error.value for error in at.error] == ([r"There is no training run 99\."] if asked == "99" else [])
