@@ -164,7 +164,7 @@ def describe_model(version: VersionNumber, body: Description) -> VersionSummary:
 @router.delete(
     "/models/{version}",
     responses=answers(
-        {"version": 2, "state": "deleted", "freed_bytes": 53477376},
+        {"version": 3, "state": "deleted", "freed_bytes": 53477376},
         CHANGING,
         PARAMETERS,
         UnknownVersion,
