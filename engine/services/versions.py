@@ -27,6 +27,16 @@ from store.notices import NoticeStore
 from store.records import ActivationRecord, NoticeRecord, StoredModel, VersionRecord
 
 MOST_TAGS, LONGEST_TAG, LONGEST_NOTE = 20, 50, 2000
+WORDS = {
+    "rmse": "RMSE",
+    "mae": "MAE",
+    "ndcg_at_k": "NDCG",
+    "map_at_k": "MAP",
+    "mrr": "MRR",
+    "precision_at_k": "precision",
+    "recall_at_k": "recall",
+    "hit_rate_at_k": "hit rate",
+}
 
 
 @dataclass(frozen=True)
@@ -275,12 +285,12 @@ class VersionService:
             raise InvalidInput(str(error), field="file") from error
         except (KeyError, TypeError, ValueError, IndexError, InvalidHyperparameter) as error:
             raise InvalidInput("The file holds no version that this Marquee can serve.", field="file") from error
-        note = f"Imported by {actor}; it was version {read.version} where it came from. {read.values['note']}".strip()
+        note = f"Imported by {actor}; it was version {read.version} where it came from. {read.values['note']}"
         snapshot = self._snapshots.load()
         # Its revision counts another store's changes. From 0 on, everything rated here is taken in again.
         same = read.values["data"]["fingerprint"] == snapshot.data.fingerprint
         data = read.values["data"] | {"revision": snapshot.revision if same else 0}
-        version = self._models.save_model(**read.values | {"note": note, "data": data}, arrays=read.arrays)
+        version = self._models.save_model(**read.values | {"note": note.strip()[:LONGEST_NOTE], "data": data}, arrays=read.arrays)
         self._notices.add("info", "versions", f"Version {version} was imported by {actor}.", {"version": version})
         return version
 
@@ -348,6 +358,6 @@ def tell_differences(version: int, baseline: int, found: Mapping[str, MetricDiff
     for verdict in ("better", "worse"):
         names = [name for name in (*COMPARED, *found) if name in found and found[name].verdict == verdict]
         if names:
-            told.append(f"{verdict} in {', '.join(dict.fromkeys(names))}")
+            told.append(f"{verdict} in {', '.join(WORDS.get(name, name) for name in dict.fromkeys(names))}")
     what = " and ".join(told) if told else "neither better nor worse: no difference is shown in any metric"
     return f"Version {version} is {what}, against version {baseline} on the same held-out ratings of {users:,} users."

@@ -27,13 +27,14 @@ def hyperparameters(kind: str, config: type[ModelConfig], faults: Mapping[str, s
         with grid.cell():
             values[name] = _input(keys.hyperparameter(kind, name), name, schema, config.model_fields[name])
             if name in faults:
-                _fault(faults[name])
+                fault(faults[name])
     for name in faults.keys() - properties.keys():
-        _fault(faults[name])
+        fault(faults[name])
     return values
 
 
-def _fault(message: str) -> None:
+def fault(message: str) -> None:
+    """What is wrong with the field above."""
     st.html(f'<p class="mq-fault" role="alert">{markup(message)}</p>')
 
 

@@ -30,6 +30,14 @@ COMPARED = "versions.compared"  # the open tab of a comparison
 TREND = "versions.trend"
 IMPORT_VERSION = "versions.import"
 
+STUDY = "tuning.study"  # what is picked in the table of studies
+STUDY_MODEL = "tuning.model"
+STUDY_FAULT = "tuning.fault"  # what a field was refused for, by its name
+TRIALS = "tuning.trials"
+FOLDS = "tuning.folds"
+MINUTES = "tuning.minutes"
+STUDY_SEED = "tuning.seed"
+
 TOLD = "told"  # what the next run shows as a toast
 
 
@@ -56,3 +64,8 @@ def leave(run_id: int) -> str:
 def hyperparameter(kind: str, name: str) -> str:
     """The key of a field in the form of a model."""
     return f"training.{kind}.{name}"
+
+
+def more(limit: str, study_id: int) -> str:
+    """The key of a limit with which a study is resumed."""
+    return f"tuning.more.{limit}.{study_id}"

@@ -17,7 +17,13 @@ from playwright.sync_api import Browser, Page, sync_playwright
 
 from tests.browser.console import ROOT, launch, server, settled, wait_until_trained
 
-PAGES = {"overview": "", "recommend": "recommend?user=1", "training": "training", "versions": "versions"}
+PAGES = {
+    "overview": "",
+    "recommend": "recommend?user=1",
+    "training": "training",
+    "tuning": "tuning",
+    "versions": "versions",
+}
 THEMES = ("light", "dark")
 WIDTHS = (1280, 390)
 HEIGHT, TALLEST = 900, 6000

@@ -13,7 +13,13 @@ from tests.pages.fakes import TRICKY
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
-PAGES = {"": "Overview", "recommend?user=1": "Recommend", "training": "Training", "versions": "Versions"}
+PAGES = {
+    "": "Overview",
+    "recommend?user=1": "Recommend",
+    "training": "Training",
+    "tuning": "Tuning",
+    "versions": "Versions",
+}
 TITLES = ".mq-tile h3"
 
 

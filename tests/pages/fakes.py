@@ -47,6 +47,7 @@ from engine.types import (
     VersionSummary,
 )
 from store.records import ActivationRecord, NoticeRecord
+from tests.pages.fake_tuning import GOING, FakeTuning
 
 NOW = 1_795_000_000.0
 TRICKY = '<script>alert(1)</script> *M_*A_S_H* $9.95$ [link](http://a.b) :red[hot] :smile: `code` & "q" -> www.a.bc'
@@ -579,13 +580,13 @@ class FakeVersions:
 
 @dataclass
 class Fakes:
-    """The four fake services, each open to a test, and the ``Services`` that holds them."""
+    """The five fake services, each open to a test, and the ``Services`` that holds them."""
 
     library: FakeLibrary = field(default_factory=FakeLibrary)
     training: FakeTraining = field(default_factory=FakeTraining)
     serving: FakeServing = field(init=False)
     versions: FakeVersions = field(init=False)
-    tuning: Any = None
+    tuning: FakeTuning = field(default_factory=FakeTuning)
 
     def __post_init__(self) -> None:
         self.serving = FakeServing(self.library)
@@ -594,6 +595,13 @@ class Fakes:
     def services(self) -> Services:
         held: Any = (self.library, self.training, self.serving, self.versions, self.tuning)
         return Services(Settings(demo=False), *held)
+
+
+def searching() -> Fakes:
+    """A study goes on beside those that have ended."""
+    fakes = Fakes()
+    fakes.tuning.going = GOING
+    return fakes
 
 
 def storied() -> Fakes:
@@ -631,6 +639,7 @@ def empty() -> Fakes:
     """A store with nothing in it."""
     fakes = Fakes(FakeLibrary(movies=(), ratings=0, rated={}), FakeTraining(history=[]))
     fakes.serving.version, fakes.versions.held, fakes.versions.unread = None, [], 0
+    fakes.tuning.history = []
     return fakes
 
 

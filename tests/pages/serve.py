@@ -26,6 +26,7 @@ STATES: dict[str, Callable[[], fakes.Fakes]] = {
     "training": fakes.training,
     "retraining": fakes.retraining,
     "storied": fakes.storied,
+    "searching": fakes.searching,
 }
 
 

@@ -41,7 +41,7 @@ def test_the_better_of_two_versions_is_called_so(two: Runtime) -> None:
     assert (found.version, found.baseline) == (2, 1)
     assert found.differences["rmse"].verdict == "better"
     assert found.differences["rmse"].users == 60
-    assert found.text.startswith("Version 2 is better in rmse")
+    assert found.text.startswith("Version 2 is better in RMSE")
     assert "same held-out ratings of 60 users" in found.text
     (turned,) = versions.compare([1, 2], baseline=2)
     assert (turned.version, turned.differences["rmse"].verdict) == (1, "worse")
@@ -77,7 +77,7 @@ def test_a_verdict_names_what_is_better_and_what_is_worse() -> None:
     same = MetricDifference(0.9, 0.9, 0.0, -0.1, 0.1, 1.0, 40, "no difference shown")
     better, worse = replace(same, verdict="better"), replace(same, verdict="worse")
     told = tell_differences(4, 3, {"mae": better, "rmse": better, "ndcg_at_k": worse, "mrr": same})
-    assert told.startswith("Version 4 is better in rmse, mae and worse in ndcg_at_k, against version 3")
+    assert told.startswith("Version 4 is better in RMSE, MAE and worse in NDCG, against version 3")
     assert "no difference is shown in any metric" in tell_differences(4, 3, {"rmse": same})
 
 

@@ -1,0 +1,42 @@
+"""Tuning: search for better hyperparameters, and see whether what was found is really better."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from engine.services import Services, current
+from pages.ui import progress, studies
+from pages.ui.failures import shown
+from pages.ui.page import opening
+
+
+def going(services: Services) -> bool:
+    """The study that goes on."""
+    study = services.tuning.current()
+    if study is None:
+        return False
+    with shown():
+        studies.bar(services, study)
+        studies.charts_of(study, key="going")
+    return True
+
+
+services = current()
+opening(
+    "Tuning",
+    "Search for hyperparameters that predict ratings better. Part of the ratings is kept away from the search and "
+    "judges what it has found.",
+)
+study = services.tuning.current()
+progress.live(lambda: going(services), going=study is not None)
+history = services.tuning.studies(limit=50)
+if not services.library.statistics().ratings:
+    st.info("There are no ratings to learn from yet.", icon=":material/hourglass_empty:")
+    st.page_link("overview.py", label="Import ratings", icon=":material/upload_file:")
+elif study is None:
+    studies.order(services, unfolded=not history)
+st.subheader("Studies", anchor=False)
+chosen = studies.table([one for one in history if one.state not in progress.GOING])
+if chosen is not None:
+    with shown():
+        studies.details(services, services.tuning.status(chosen), busy=study is not None)

@@ -1,0 +1,134 @@
+"""Studies that never ran: of every state, with evidence of every kind."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from engine.errors import InvalidInput, MarqueeError, TuningBusy, UnknownStudy
+from engine.models.search import SearchRange, search_space
+from engine.types import FoldResult, MetricDifference, Study, TrialReport, TrialState, TuningEvidence
+
+NOW = 1_795_443_840.0
+HOSTILE = "The loss became <script>alert('x')</script> **infinite** at epoch 3."
+
+
+def trial(number: int, rmse: float | None, state: TrialState = "complete", **changes: Any) -> TrialReport:
+    """One trial; its folds lie around its mean."""
+    values = {"factors": 30 + 17 * number % 90, "learning_rate": 0.004 * 1.3 ** (number % 6), "regularization": 0.1}
+    folds = () if rmse is None else tuple(FoldResult(n, rmse + (n - 1) * 0.003, 40 - number, 0.3) for n in range(3))
+    return replace(TrialReport(number, state, values, rmse, folds, 1.1), **changes)
+
+
+TRIALS = (
+    trial(0, 0.8962, defaults=True),
+    trial(1, 0.8993),
+    trial(2, 0.8955),
+    trial(3, None, "failed", reason=HOSTILE),
+    trial(4, None, "pruned"),
+    trial(5, 0.8931),
+    trial(6, None, "failed"),
+    trial(7, 0.9012),
+)
+SHOWN = MetricDifference(0.8931, 0.8962, -0.0031, -0.0049, -0.0015, 0.0003, 671, "better")
+CHANCE = MetricDifference(0.8990, 0.9011, -0.0020, -0.0046, 0.0004, 0.2, 671, "no difference shown")
+BETTER = TuningEvidence(5, SHOWN, 3, CHANCE, True, "Trial 5 has RMSE 0.8931, the defaults have 0.8962. It is better.")
+MAYBE = TuningEvidence(5, CHANCE, 2, None, False, "Trial 5 has RMSE 0.8990, the defaults have 0.9011. May be chance.")
+
+
+def study(study_id: int, state: str = "succeeded", **changes: Any) -> Study:
+    """A study of eight trials, of which one was cut short."""
+    base = Study(
+        study_id=study_id,
+        state=state,  # type: ignore[arg-type]
+        model="svd",
+        stage="All trials are done",
+        trials=7,
+        trials_done=7,
+        folds=3,
+        seed=0,
+        budget_s=1800.0,
+        used_s=12.4,
+        eta_s=None,
+        history=TRIALS,
+        best=TRIALS[5],
+        importance={"learning_rate": 0.61, "factors": 0.27, "regularization": 0.12},
+        evidence=BETTER,
+        error=None,
+        created_at=NOW - 4000,
+        ended_at=NOW - 3900,
+    )
+    return replace(base, **changes)
+
+
+GOING = study(
+    5,
+    "running",
+    stage="Trial 7, fold 2 of 3",
+    trials=20,
+    trials_done=6,
+    eta_s=42.0,
+    ended_at=None,
+    history=(*TRIALS[:6], trial(7, None, "running")),
+    evidence=None,
+)
+HISTORY = (
+    study(4, "stopped", stage="Stopped; resume it to go on", trials=20, evidence=MAYBE),
+    study(3),
+    study(2, "failed", stage="Failed", error=f"An unexpected error: {HOSTILE}", history=(), best=None, evidence=None),
+    study(1, best=TRIALS[0], evidence=None, history=TRIALS[:1], importance={}),
+)
+
+
+@dataclass
+class FakeTuning:
+    history: list[Study] = field(default_factory=lambda: list(HISTORY))
+    going: Study | None = None
+    asked: list[tuple[Any, ...]] = field(default_factory=list)
+    fails: MarqueeError | None = None
+
+    def start(self, kind: str, trials: int, folds: int, minutes: float, seed: int) -> int:
+        if self.fails:
+            raise self.fails
+        if not 2 <= trials <= 1000:
+            raise InvalidInput(f"trials is {trials}, but must be from 2 to 1000.", field="trials")
+        self.asked.append(("start", kind, trials, folds, minutes, seed))
+        self.going = GOING
+        return GOING.study_id
+
+    def stop(self, study_id: int) -> None:
+        self.asked.append(("stop", study_id))
+        if self.going:
+            self.history.insert(0, replace(self.going, state="stopped", stage="Stopped; resume it to go on"))
+        self.going = None
+
+    def resume(self, study_id: int, trials: int | None = None, minutes: float | None = None) -> None:
+        if self.going:
+            raise TuningBusy(self.going.study_id)
+        if trials is not None and trials < 8:
+            raise InvalidInput(f"It has had 7 of 7 trials. trials is {trials}, but must be from 8.", field="trials")
+        self.asked.append(("resume", study_id, trials, minutes))
+        self.history = [one for one in self.history if one.study_id != study_id]
+        self.going = replace(GOING, study_id=study_id)
+
+    def status(self, study_id: int | None = None) -> Study:
+        for one in self.studies():
+            if study_id in (None, one.study_id):
+                return one
+        raise UnknownStudy(f"There is no study {study_id}.")
+
+    def current(self) -> Study | None:
+        return self.going
+
+    def studies(self, limit: int = 20) -> Sequence[Study]:
+        return [*([self.going] if self.going else []), *self.history][:limit]
+
+    def search_space(self, kind: str) -> list[SearchRange]:
+        return search_space(kind)
+
+    def train_with(self, study_id: int) -> int:
+        if self.fails:
+            raise self.fails
+        self.asked.append(("train", study_id))
+        return 4

@@ -1,0 +1,184 @@
+"""Tuning: the form, a study that goes on, what has ended, and what it has shown."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+
+from engine.errors import InvalidInput, TrainingBusy
+from engine.models.catalog import MODELS
+from engine.models.search import search_space
+from pages.ui import keys, studies, study_charts
+from tests.pages import fake_tuning, fakes
+from tests.pages.conftest import Open, intact, press, select, words
+
+
+def labels(at: object) -> list[str]:
+    return [button.label for button in at.button]  # type: ignore[attr-defined]
+
+
+def test_without_ratings_it_asks_for_them(visit: Open) -> None:
+    at = visit("tuning.py", fakes.empty())
+    assert "no ratings to learn from" in at.info[0].value
+    assert not at.button
+    assert "No study has ended yet" in words(at)
+
+
+def test_a_first_study_is_offered_with_what_is_searched(visit: Open) -> None:
+    held = fakes.loaded()
+    held.tuning.history = []
+    at = visit("tuning.py", held)
+    assert "Start the study" in labels(at)
+    assert "Resume" not in labels(at)
+    for one in search_space("svd"):
+        assert one.title in words(at)
+    at.segmented_control(key=keys.STUDY_MODEL).set_value("ncf")
+    assert "Hidden layers" in words(intact(at.run()))
+
+
+@pytest.mark.parametrize("kind", MODELS)
+def test_starting_sends_the_form(visit: Open, kind: str) -> None:
+    held = fakes.loaded()
+    at = visit("tuning.py", held)
+    at.segmented_control(key=keys.STUDY_MODEL).set_value(kind)
+    at = intact(at.run())
+    at.number_input(key=keys.TRIALS).set_value(12)
+    at.number_input(key=keys.MINUTES).set_value(2.5)
+    at = intact(press(at, "Start the study"))
+    assert held.tuning.asked == [("start", kind, 12, 3, 2.5, 0)]
+    assert at.toast[0].value == "Study 5 has started."
+    assert "Start the study" not in labels(at)
+
+
+def test_a_refused_value_is_told_under_its_field_and_kept(visit: Open) -> None:
+    held = fakes.loaded()
+    at = visit("tuning.py", held)
+    at.number_input(key=keys.TRIALS).set_value(1)
+    at = intact(press(at, "Start the study"))
+    fault = next(one for one in at.html if 'class="mq-fault"' in one.value)
+    assert "trials is 1, but must be from 2 to 1000." in fault.value
+    assert at.number_input(key=keys.TRIALS).value == 1
+    assert held.tuning.asked == []
+    at.number_input(key=keys.TRIALS).set_value(10)
+    at = intact(press(at, "Start the study"))
+    assert not [one for one in at.html if 'class="mq-fault"' in one.value]
+
+
+def test_a_fault_of_no_field_is_told_as_well(visit: Open) -> None:
+    held = fakes.loaded()
+    held.tuning.fails = InvalidInput("40 ratings are too few.", field="ratings")
+    at = intact(press(visit("tuning.py", held), "Start the study"))
+    assert "40 ratings are too few." in words(at)
+
+
+def test_a_study_that_goes_on_shows_how_far_and_can_be_stopped(visit: Open) -> None:
+    held = fakes.searching()
+    at = visit("tuning.py", held)
+    told = at.get("progress")[0].proto.text
+    assert "6 of 20 trials done" in told
+    assert "42 s left" in told
+    assert "Best so far: trial 5, RMSE 0.8931." in words(at)
+    assert "Start the study" not in labels(at)
+    at = intact(press(at, "Stop this study"))
+    assert held.tuning.asked == [("stop", 5)]
+
+
+def test_a_stopped_study_is_resumed(visit: Open) -> None:
+    held = fakes.loaded()
+    at = intact(press(visit("tuning.py", held), "Resume"))
+    assert held.tuning.asked == [("resume", 4, None, None)]
+    assert at.toast[0].value == "Study 4 goes on."
+    assert "Study 4" in at.subheader[0].value
+
+
+def test_a_study_goes_on_with_other_limits(visit: Open) -> None:
+    held = fakes.loaded()
+    at = visit("tuning.py", held)
+    at.number_input(key=keys.more("trials", 4)).set_value(40)
+    at.number_input(key=keys.more("minutes", 4)).set_value(90.0)
+    intact(press(at, "Go on"))
+    assert held.tuning.asked == [("resume", 4, 40, 90.0)]
+
+
+def test_limits_that_make_no_sense_are_refused_with_the_reason(visit: Open) -> None:
+    held = fakes.loaded()
+    at = visit("tuning.py", held)
+    at.number_input(key=keys.more("trials", 4)).set_value(3)
+    at = intact(press(at, "Go on"))
+    assert "It has had 7 of 7 trials" in at.error[0].value.replace("\\", "")
+    assert held.tuning.asked == []
+
+
+def test_nothing_is_resumed_while_another_study_goes_on(visit: Open) -> None:
+    at = visit("tuning.py", fakes.searching())
+    (resume,) = [button for button in at.button if button.label == "Resume"]
+    assert resume.disabled
+
+
+def test_the_best_trial_is_trained_with_one_click(visit: Open) -> None:
+    held = fakes.loaded()
+    at = intact(press(visit("tuning.py", held), "Train with trial 5"))
+    assert held.tuning.asked == [("train", 4)]
+    assert at.title[0].value == "Training"
+    assert "trial 5" in at.toast[0].value
+
+
+def test_a_training_that_is_refused_says_why(visit: Open) -> None:
+    held = fakes.loaded()
+    held.tuning.fails = TrainingBusy(9)
+    at = intact(press(visit("tuning.py", held), "Train with trial 5"))
+    assert "Training run 9 is still going" in at.error[0].value
+
+
+def test_evidence_is_told_as_it_is(visit: Open) -> None:
+    at = visit("tuning.py", fakes.loaded())
+    assert "May be chance" in at.info[0].value  # of the newest, which stopped
+    at = intact(select(at, 0, 1))
+    assert "It is better" in at.success[0].value
+    at = intact(select(at, 0, 3))
+    assert "No trial was better than the defaults" in at.info[0].value
+
+
+def test_a_failed_study_says_why_letter_by_letter(visit: Open) -> None:
+    at = intact(select(visit("tuning.py", fakes.loaded()), 0, 2))
+    assert at.error[0].value.replace("\\", "") == fake_tuning.HISTORY[2].error
+    assert "\\<script\\>" in at.error[0].value
+    assert "The charts begin with the first finished trial." in words(at)
+
+
+def test_trials_are_listed_with_folds_and_why_they_failed(visit: Open) -> None:
+    at = visit("tuning.py", fakes.loaded())
+    table = at.dataframe[1].value
+    assert table["State"].tolist()[:5] == ["Finished (defaults)", "Finished", "Finished", "Failed", "Given up"]
+    assert table["State"].tolist()[6] == studies.CUT_SHORT
+    assert table["Reason"].tolist()[3] == fake_tuning.HOSTILE
+    assert table["Fold 2"].tolist()[0] == pytest.approx(0.8962)
+
+
+def test_rows_of_the_trial_chart_hold_the_best_so_far() -> None:
+    rows = study_charts.trial_rows(fake_tuning.TRIALS)
+    assert [row["trial"] for row in rows] == [0, 1, 2, 5, 7]
+    assert [row["best"] for row in rows] == [0.8962, 0.8962, 0.8955, 0.8931, 0.8931]
+    assert [row["kind"] for row in rows] == ["The defaults", *["A trial"] * 4]
+
+
+def test_parallel_lines_cross_every_axis_between_its_ends() -> None:
+    lines, ends = study_charts.parallel_rows(fake_tuning.TRIALS)
+    axes = ["Factors", "Learning rate", "Regularization", "RMSE"]
+    assert list(dict.fromkeys(row["axis"] for row in lines)) == axes
+    assert len(lines) == 5 * len(axes)
+    assert all(0 <= row["place"] <= 1 for row in lines)
+    by_axis = {axis: [end for end in ends if end["axis"] == axis] for axis in axes}
+    assert [end["told"] for end in by_axis["RMSE"]] == ["0.893", "0.901"]
+    assert [(end["place"], end["told"]) for end in by_axis["Regularization"]] == [(0.5, "0.1")]
+
+
+def test_axes_are_drawn_by_factors_evenly_or_by_choice() -> None:
+    assert study_charts.places([1, 10, 100])[0] == pytest.approx([0, 0.5, 1])
+    assert study_charts.places([1.0, 2.0, 3.0])[0] == pytest.approx([0, 0.5, 1])
+    assert study_charts.places([0.0, 50.0, 100.0])[0] == pytest.approx([0, 0.5, 1])
+    placed, labels = study_charts.places([(64, 32), (32,), (64, 32)])
+    assert placed == [1.0, 0.0, 1.0]
+    assert labels == [(0.0, "32"), (1.0, "64-32")]
+    assert not any(math.isnan(place) for place in study_charts.places([5, 5])[0])
