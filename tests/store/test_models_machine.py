@@ -308,4 +308,4 @@ class Versions(RuleBasedStateMachine):
 
 
 TestVersions = Versions.TestCase
-TestVersions.settings = settings(max_examples=20, stateful_step_count=30)
+TestVersions.settings = settings(max_examples=50, stateful_step_count=30)
