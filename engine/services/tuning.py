@@ -65,7 +65,7 @@ class TuningService:
         self._tunings = tunings
         self._notices = notices
         self._training = training
-        self._orders: queue.Queue[int | None] = queue.Queue()
+        self._orders: queue.Queue[Going | None] = queue.Queue()
         self._starting = Lock()
         self._going: Going | None = None
         self._known: dict[tuple[int, int], tuple[dict[str, float], TuningEvidence | None]] = {}
@@ -246,7 +246,7 @@ class TuningService:
 
     def _order(self, study_id: int) -> None:
         self._going = Going(study_id)
-        self._orders.put(study_id)
+        self._orders.put(self._going)
 
     def _record(self, study_id: int) -> TuningRecord:
         try:
@@ -352,22 +352,21 @@ class TuningService:
     # -- the worker --------------------------------------------------------------------------------------------------
 
     def _work(self) -> None:
-        while (study_id := self._orders.get()) is not None:
-            going = self._going
-            if going is None or going.study_id != study_id:
-                continue
+        while (going := self._orders.get()) is not None:
             try:
-                self._search(self._tunings.get(study_id), going)
+                self._search(self._tunings.get(going.study_id), going)
             except Cancelled:
                 self._end(going, "stopped", "Stopped; resume it to go on")
             except (MarqueeError, StoreError) as error:
                 self._end(going, "failed", "Failed", str(error))
             except Exception as error:  # the thread's outermost loop: the next order must find it alive
-                log.exception("study %d failed", study_id)
+                log.exception("study %d failed", going.study_id)
                 told = f"An unexpected error ended the study: {type(error).__name__}: {error}"
                 self._end(going, "failed", "Failed", told)
             finally:
-                self._going = None
+                with self._starting:
+                    if self._going is going:  # the next study may have been ordered since this one's end was stored
+                        self._going = None
 
     def _end(self, going: Going, state: str, stage: str, error: str | None = None) -> None:
         try:

@@ -290,7 +290,9 @@ class VersionService:
         # Its revision counts another store's changes. From 0 on, everything rated here is taken in again.
         same = read.values["data"]["fingerprint"] == snapshot.data.fingerprint
         data = read.values["data"] | {"revision": snapshot.revision if same else 0}
-        version = self._models.save_model(**read.values | {"note": note.strip()[:LONGEST_NOTE], "data": data}, arrays=read.arrays)
+        version = self._models.save_model(
+            **read.values | {"note": note.strip()[:LONGEST_NOTE], "data": data}, arrays=read.arrays
+        )
         self._notices.add("info", "versions", f"Version {version} was imported by {actor}.", {"version": version})
         return version
 

@@ -14,6 +14,7 @@ from engine.runtime import Runtime, build
 from engine.services.training import TrainingService
 from engine.settings import Settings
 from engine.types import Study
+from store.notices import NoticeStore
 from store.tunings import TuningStore
 from tests.engine.services.conftest import fill, finished, wait_for
 
@@ -198,6 +199,25 @@ def test_a_fault_ends_the_study_with_its_reason_and_the_next_one_works(
     monkeypatch.undo()
     studies.resume(study.study_id)
     assert ended(filled, study.study_id).state == "succeeded"
+
+
+def test_a_study_ordered_while_the_one_before_is_ending_is_not_lost(
+    filled: Runtime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its end is stored, but the worker has yet to let go of it."""
+    studies, seen = filled.services.tuning, Event()
+    tell = NoticeStore.add
+
+    def tell_late(self: NoticeStore, *args: Any) -> None:
+        assert seen.wait(30)
+        tell(self, *args)
+
+    monkeypatch.setattr(NoticeStore, "add", tell_late)
+    first = studies.start("svd", trials=2, folds=2, minutes=5)
+    wait_for(lambda: studies.status(first).state == "succeeded")
+    second = studies.start("svd", trials=2, folds=2, minutes=5)
+    seen.set()
+    assert ended(filled, second).state == "succeeded"
 
 
 def test_a_study_waits_for_a_training(filled: Runtime, monkeypatch: pytest.MonkeyPatch) -> None:
