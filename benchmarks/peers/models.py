@@ -117,7 +117,8 @@ class ImplicitAls(Model):
     """Alternating least squares of implicit."""
 
     def __init__(self, **settings: Any) -> None:
-        self.model = import_module("implicit.als").AlternatingLeastSquares(**settings)
+        with threadpool_limits(1, "blas"):  # it looks when it is made
+            self.model = import_module("implicit.als").AlternatingLeastSquares(**settings)
 
     def load(self, train: Interactions) -> None:
         ones = np.ones(len(train), np.float32)

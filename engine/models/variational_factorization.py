@@ -87,7 +87,8 @@ class VariationalFactorization:
                 self.noise_ = max(error / len(data), 1e-6)
             self.users_, self.movies_ = users, movies
             yield turn + 1
-        self.users_, _ = self._update(data.by_user, data.items, targets, movies, users, features[0])
+        stored = _as_stored(movies.means, movies.covariances)  # what whoever is folded in later meets as well
+        self.users_, _ = self._update(data.by_user, data.items, targets, stored, users, features[0])
 
     def _first(self, rng: np.random.Generator, features: Float64, variance: float) -> Side:
         size = 1 + self.factors
@@ -118,7 +119,7 @@ class VariationalFactorization:
         """
         own = np.arange(len(movies), dtype=np.int32)
         rows = Rows(np.array([0, len(movies)], np.int64), own.astype(np.int64))
-        rated = replace(self.movies_, means=self.movies_.means[movies], covariances=self.movies_.covariances[movies])
+        rated = _as_stored(self.movies_.means[movies], self.movies_.covariances[movies])
         size = 1 + self.factors
         blank = replace(self.users_, means=np.empty((1, size)), covariances=np.empty((1, size, size)))
         targets = ratings - np.float32(self.mean_)
@@ -168,6 +169,14 @@ class VariationalFactorization:
         model.movies_ = Side(means, covariances, nothing, nothing)
         model.users_ = Side(nothing, nothing, arrays["user_weights"], arrays["user_precision"])
         return model
+
+
+def _as_stored(means: Float64, covariances: Float64) -> Side:
+    """Posteriors as they come back from the store, so that a user is folded in alike before and after it."""
+    lower = np.tril(covariances.astype(np.float32))
+    whole = lower + np.tril(lower, -1).transpose(0, 2, 1)
+    nothing = np.empty((0, means.shape[1]))
+    return Side(means.astype(np.float32).astype(np.float64), whole.astype(np.float64), nothing, nothing)
 
 
 def _with_constant(features: Float32) -> Float64:

@@ -29,8 +29,6 @@ RATING = st.integers(1, 10).map(lambda step: step / 2)
 HISTORY = st.dictionaries(MOVIE, RATING, max_size=30)
 COUNT = st.integers(0, 1000)
 EVERYTHING = np.arange(-1, N_MOVIES + 1, dtype=np.int32)
-ROUNDED = "ncf folds in with float64 until it is stored, in float32; the vectors differ in the last bit"
-FOLDING = ["svd", pytest.param("ncf", marks=pytest.mark.xfail(strict=True, reason=ROUNDED))]
 DTYPES = st.one_of(
     npst.boolean_dtypes(),
     npst.integer_dtypes(endianness="?"),
@@ -101,7 +99,6 @@ def test_vectors_of_any_user_and_what_they_predict(pair: Pair, user: int) -> Non
     assert_same(stored.predict_vector(stored.user_vector(user), EVERYTHING), expected)
 
 
-@pytest.mark.parametrize("pair", FOLDING, indirect=True)
 @settings(max_examples=100)
 @given(history=HISTORY)
 def test_vectors_folded_in_and_what_they_predict(pair: Pair, history: dict[int, float]) -> None:
