@@ -186,6 +186,10 @@ class MLModelManager:
             record = _record(connection, version)
             if record.state == "deleted":
                 raise NotStored(f"Version {version} was deleted.")
+            if record.state == "damaged":  # even if the disk should give the right bytes this time
+                raise DamagedVersion(
+                    f"Version {version} is damaged: it was not as it was saved when it was read before."
+                )
             try:
                 return StoredModel(record, read_arrays(connection, version, start))
             except DamagedVersion as error:
@@ -198,7 +202,7 @@ class MLModelManager:
 
         def work(connection: Connection) -> None:
             if connection.execute(update(model_versions).where(*intact).values(state="damaged")).rowcount:
-                text = f"{reason} It can't serve any more; an intact version takes its place."
+                text = f"{reason} It can't serve any more; if it did, an intact version takes its place."
                 self._notices.add_in(connection, "error", "versions", text, {"version": version})
 
         self._database.write(work, urgent=True)

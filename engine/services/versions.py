@@ -200,6 +200,7 @@ class VersionService:
         try:
             arrays = self._models.load_part(version, "report/")
         except StoreError as error:
+            self._replace_damaged(version, error)
             return str(error)
         if not arrays:
             return f"Version {version} keeps no errors by user, so it can't be compared."
@@ -245,7 +246,13 @@ class VersionService:
         try:
             return self._models.load_model(version)
         except (NotStored, DamagedVersion) as error:
+            self._replace_damaged(version, error)
             raise VersionUnavailable(str(error)) from error
+
+    def _replace_damaged(self, version: int, error: StoreError) -> None:
+        """Where the version that serves turns out to be damaged, let an intact one take its place at once."""
+        if isinstance(error, DamagedVersion) and version == self._serving.active_version():
+            self._serving.load_active()
 
     # -- as files ----------------------------------------------------------------------------------------------------
 

@@ -267,6 +267,18 @@ def test_pages_that_are_no_table_any_more_are_damage_too(url: str, models: MLMod
         again.close()
 
 
+def test_a_version_once_found_damaged_stays_so(models: MLModelManager, database: Database) -> None:
+    """The disk gave back something else for a moment."""
+    intact, active = save(models), save(models)
+    flip_a_byte(database, active)
+    with pytest.raises(DamagedVersion):
+        models.load_model(active)
+    flip_a_byte(database, active)
+    with pytest.raises(DamagedVersion):
+        models.load_model(active)
+    assert models.load_model().record.version == intact
+
+
 def test_damage_is_told_once(models: MLModelManager, database: Database) -> None:
     version = save(models)
     flip_a_byte(database, version)

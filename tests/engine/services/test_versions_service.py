@@ -136,6 +136,20 @@ def test_a_flipped_byte_in_any_stored_array_is_found_on_load_and_an_intact_versi
         assert f"Version {number} is damaged" in " ".join(notice.text for notice in versions.notices(5))
 
 
+@pytest.mark.parametrize("ask", ["export", "lists", "compare"])
+def test_damage_of_the_serving_version_that_is_found_on_the_way_lets_another_serve(two: Runtime, ask: str) -> None:
+    versions = two.services.versions
+    flip_a_byte(two.database, 1, "report/users")
+    if ask == "compare":
+        (found,) = versions.compare([1, 2])
+        assert "Version 1 is damaged" in found.text
+    else:
+        with pytest.raises(VersionUnavailable, match="damaged"):
+            versions.export(1) if ask == "export" else versions.lists("u1", [1])
+    assert two.services.serving.active_version() == 2
+    assert two.services.serving.recommend("u1").model_version == 2
+
+
 def test_notes_and_tags(two: Runtime) -> None:
     versions = two.services.versions
     described = versions.describe(2, note="a weak one", tags=["weak ", "keep"])
