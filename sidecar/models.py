@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Path
+from fastapi import APIRouter, Path, Query
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from engine.errors import DiskFull, NotReady, UnknownVersion, VersionUnavailable
@@ -53,6 +54,37 @@ class Serving(BaseModel):
     """Which version serves now."""
 
     active_version: int
+
+
+class LedgerRequest(BaseModel):
+    """Which lines of the ledger; each field is a query parameter."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    at: float | None = Field(
+        None,
+        ge=0,
+        allow_inf_nan=False,
+        description="A moment in Unix seconds: only lines up to it, so that the first tells what served then.",
+        examples=[1795443900.0],
+    )
+    limit: int = Field(100, ge=1, le=1000, description="The most lines.", examples=[100])
+
+
+class Activated(BaseModel):
+    """One line of the ledger."""
+
+    activation_id: int
+    version: int
+    activated_at: float
+    actor: str
+    reason: str
+
+
+class Ledger(BaseModel):
+    """Which version served from when, newest first."""
+
+    activations: list[Activated]
 
 
 class Reason(BaseModel):
@@ -123,6 +155,34 @@ def activate_model(version: VersionNumber, body: Reason = NO_REASON) -> Serving:
     """
     current().versions.activate(version, actor=ACTOR, reason=body.reason)
     return Serving(active_version=version)
+
+
+@router.get(
+    "/activations",
+    responses=answers(
+        {
+            "activations": [
+                {
+                    "activation_id": 4,
+                    "version": 3,
+                    "activated_at": 1795443846.9,
+                    "actor": "api",
+                    "reason": "Better for new users.",
+                }
+            ]
+        },
+        PARAMETERS,
+        NotReady,
+    ),
+)
+def list_activations(asked: Annotated[LedgerRequest, Query()]) -> Ledger:
+    """Which version served when.
+
+    Newest first: who or what activated a version, and why. With `at` the first line tells what served at that moment.
+    Lines are never changed or deleted.
+    """
+    lines = current().versions.ledger(asked.limit, asked.at)
+    return Ledger(activations=[Activated(**asdict(line)) for line in lines])
 
 
 @router.post(

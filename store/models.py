@@ -342,11 +342,18 @@ class MLModelManager:
 
         return self._database.write(work, urgent=True)
 
-    def ledger(self, limit: int = 100) -> list[ActivationRecord]:
-        """Which version served from when, who or what activated it and why; newest first."""
+    def ledger(self, limit: int = 100, at: float | None = None) -> list[ActivationRecord]:
+        """Which version served from when, who or what activated it and why; newest first.
+
+        Args:
+            limit: the most lines.
+            at: a moment in Unix seconds; only lines up to it, so that the first tells what served then.
+        """
+        lines = select(activations).order_by(activations.c.activation_id.desc()).limit(limit)
+        if at is not None:
+            lines = lines.where(activations.c.activated_at <= at)
         with self._database.read() as connection:
-            rows = connection.execute(select(activations).order_by(activations.c.activation_id.desc()).limit(limit))
-            return [ActivationRecord(**row._mapping) for row in rows]
+            return [ActivationRecord(**row._mapping) for row in connection.execute(lines)]
 
     def _enter(self, connection: Connection, version: int, activation: Activation) -> None:
         row = {"version": version, "activated_at": self._database.clock()}

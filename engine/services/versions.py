@@ -317,9 +317,14 @@ class VersionService:
                 field="file",
             )
 
-    def ledger(self, limit: int = 100) -> Sequence[ActivationRecord]:
-        """Which version served from when, who activated it and why; newest first."""
-        return self._models.ledger(limit)
+    def ledger(self, limit: int = 100, at: float | None = None) -> Sequence[ActivationRecord]:
+        """Which version served from when, who activated it and why; newest first.
+
+        Args:
+            limit: the most lines.
+            at: a moment in Unix seconds; only lines up to it, so that the first tells what served then.
+        """
+        return self._models.ledger(limit, at)
 
     def notices(self, limit: int = 50) -> Sequence[NoticeRecord]:
         """The newest notices, newest first."""

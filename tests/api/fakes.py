@@ -36,6 +36,7 @@ from engine.types import (
     TuningEvidence,
     VersionSummary,
 )
+from store.records import ActivationRecord
 
 METRICS = {"rmse": MetricValue(0.87, 0.86, 0.88)}
 SCRIPT = "<script>alert('title')</script>"
@@ -225,6 +226,10 @@ class FakeVersions(Recorder):
 
     def activate(self, version: int, *, actor: str = "you", reason: str = "") -> None:
         self.note("activate", version, actor, reason)
+
+    def ledger(self, limit: int = 100, at: float | None = None) -> list[ActivationRecord]:
+        self.note("ledger", limit, at)
+        return [ActivationRecord(4, 3, 101.0, "api", "better")]
 
     def rollback(self, actor: str = "you", reason: str = "") -> int:
         self.note("rollback", actor, reason)

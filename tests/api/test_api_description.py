@@ -54,6 +54,7 @@ ISSUED = {
     "get /ml/models/compare",
     "post /ml/models/activate/{version}",
     "post /ml/models/rollback",
+    "get /ml/activations",
     "get /ml/metrics",
     "get /ml/metrics/history",
     "post /data/imports",

@@ -339,6 +339,13 @@ def test_activate_and_roll_back(client: Client, services: Services, body: dict[s
     assert services.versions.calls == [("activate", 5, "api", reason), ("rollback", "api", reason)]
 
 
+def test_the_ledger_answers_for_any_moment(client: Client, services: Services) -> None:
+    line = {"activation_id": 4, "version": 3, "activated_at": 101.0, "actor": "api", "reason": "better"}
+    assert client.get("/ml/activations").json() == {"activations": [line]}
+    assert client.get("/ml/activations?at=120.5&limit=1").json() == {"activations": [line]}
+    assert services.versions.calls == [("ledger", 100, None), ("ledger", 1, 120.5)]
+
+
 def test_metrics_of_the_active_version(client: Client, services: Services) -> None:
     metrics = {"rmse": {"value": 0.87, "low": 0.86, "high": 0.88}}
     assert client.get("/ml/metrics").json() == {"version": 3, "protocol": {"k": 10}, "metrics": metrics, "segments": {}}

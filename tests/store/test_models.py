@@ -175,6 +175,15 @@ def test_the_ledger_says_who_activated_what_when_and_why(models: MLModelManager,
     ]
 
 
+def test_the_ledger_answers_what_served_at_any_moment(models: MLModelManager, clock: Clock) -> None:
+    began = clock.now
+    first = save(models)
+    clock.now += 60
+    second = save(models)
+    served = {at: [line.version for line in models.ledger(1, at=began + at)] for at in (-1, 0, 59, 60, 1000)}
+    assert served == {-1: [], 0: [first], 59: [first], 60: [second], 1000: [second]}
+
+
 @pytest.mark.parametrize("statement", ["DELETE FROM activations", "UPDATE activations SET actor = 'nobody'"])
 def test_the_ledger_is_never_rewritten(models: MLModelManager, database: Database, statement: str) -> None:
     save(models)
