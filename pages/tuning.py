@@ -37,6 +37,6 @@ elif study is None:
     studies.order(services, unfolded=not history)
 st.subheader("Studies", anchor=False)
 chosen = studies.table([one for one in history if one.state not in progress.GOING])
-if chosen is not None:
+if chosen is not None and (study is None or chosen != study.study_id):
     with shown():
         studies.details(services, services.tuning.status(chosen), busy=study is not None)

@@ -33,6 +33,8 @@ TRIAL_STATES = {"running": "Running", "complete": "Finished", "pruned": "Given u
 CUT_SHORT = "Cut short, tried again"
 TRIALS, FOLDS, MINUTES, SEED = 20, 3, 30.0, 0
 BUSY = "Another study is going on; stop it first."
+ASKED = "study"  # in the address: the study that is picked
+LONGEST_NUMBER = 15  # digits; the store's numbers have at most 18
 
 
 def order(services: Services, *, unfolded: bool) -> None:
@@ -128,10 +130,16 @@ def bar(services: Services, study: Study) -> None:
 
 
 def table(history: Sequence[Study]) -> int | None:
-    """Every study that does not run, newest first; returns the number of the one to show, at first the newest."""
+    """Every study that does not run, newest first; returns the number of the one to show, at first the newest.
+
+    The address keeps the one that is picked: ``?study=3``.
+    """
     if not history:
         st.caption("No study has ended yet. One of 20 trials takes seconds to minutes, by model and number of ratings.")
         return None
+    asked = _asked()
+    if asked is not None:
+        st.session_state[keys.STUDY] = [asked]
     number = st.column_config.NumberColumn
     picked = pick(
         {study.study_id: _row(study) for study in history},
@@ -141,7 +149,19 @@ def table(history: Sequence[Study]) -> int | None:
         alt="Studies, newest first",
     )
     st.caption("Select a study to see its trials and what it has shown.")
-    return picked[0] if picked else history[0].study_id
+    if picked:
+        st.query_params[ASKED] = str(picked[0])
+        return picked[0]
+    if asked is not None and asked not in {study.study_id for study in history}:
+        return asked  # it goes on above, is older than those listed, or never was
+    st.query_params.pop(ASKED, None)
+    return history[0].study_id
+
+
+def _asked() -> int | None:
+    """The study in the address, None where there is none or what is there can be no study's number."""
+    told = st.query_params.get(ASKED, "")
+    return int(told) if told.isascii() and told.isdigit() and len(told) <= LONGEST_NUMBER else None
 
 
 def _row(study: Study) -> dict[str, object]:

@@ -15,6 +15,7 @@ KINDS = ("A trial", "The defaults", "Given up")
 RMSE = "RMSE"
 SPREAD = 10.0  # the greatest value is so many times the least: such an axis is drawn by factors
 BAR_PX, FRAME_PX = 30, 50
+AXIS_PX = 76  # the least room in which the names of two axes can stand side by side
 
 
 def show(value: Any) -> str:
@@ -99,17 +100,28 @@ def importance(study: Study, *, key: str) -> None:
 
 
 def parallel(study: Study, *, key: str) -> None:
-    """Each finished trial as a line across one axis for each hyperparameter and one for RMSE; darker is better."""
-    lines, ends = parallel_rows(study.history)
-    order = list(dict.fromkeys(row["axis"] for row in lines))
+    """Each finished trial as a line across one axis for each hyperparameter and one for RMSE; dotted: given up."""
+    drawn, ends = parallel_rows(study.history)
+    lines = [row for row in drawn if row["kind"] != KINDS[2]]
+    order = list(dict.fromkeys(row["axis"] for row in drawn))
+    narrow = f"width < {AXIS_PX * len(order)}"  # asked in the browser, which alone knows the width
     x = alt.X(
         "axis:N",
         sort=order,
         title=None,
         scale=alt.Scale(padding=0.35),
-        axis=alt.Axis(labelAngle=0, orient="top", grid=True, domain=False, ticks=False, labelLimit=110),
+        axis=alt.Axis(
+            labelAngle=alt.ExprRef(f"{narrow} ? -90 : 0"),
+            labelAlign=alt.ExprRef(f"{narrow} ? 'left' : 'center'"),
+            labelBaseline=alt.ExprRef(f"{narrow} ? 'middle' : 'bottom'"),
+            orient="top",
+            grid=True,
+            domain=False,
+            ticks=False,
+            labelLimit=110,
+        ),
     )
-    y = alt.Y("place:Q", title=None, axis=None, scale=alt.Scale(domain=[-0.06, 1.06], nice=False))
+    y = alt.Y("place:Q", title=None, axis=None, scale=alt.Scale(domain=[-0.1, 1.1], nice=False))
     rmse = alt.Color(
         "rmse:Q",
         title=RMSE,
@@ -125,42 +137,70 @@ def parallel(study: Study, *, key: str) -> None:
         alt.Tooltip("told:N", title="Value"),
         alt.Tooltip("rmse:Q", title=RMSE, format=".4f"),
     ]
-    drawn = (
+    pruned = [row for row in drawn if row["kind"] == KINDS[2]]
+    faint = (
+        alt.Chart(charts.data(pruned))
+        .mark_line(opacity=0.35, strokeWidth=1.2, strokeDash=[1, 3])
+        .encode(x=x, y=y, detail="trial:N", tooltip=[*tooltip[:3], alt.Tooltip("kind:N", title="State")])
+    )
+    finished = (
         alt.Chart(charts.data(lines), height=300)
         .mark_line(opacity=0.8, point=alt.OverlayMarkDef(size=30))
         .encode(x=x, y=y, color=rmse, detail="trial:N", strokeWidth=wide, strokeDash=dash, tooltip=tooltip)
     )
-    labels = alt.Chart(charts.data(ends)).mark_text(dx=6, align="left", fontSize=11).encode(x=x, y=y, text="told:N")
+    layers = [*([faint] if pruned else []), finished, *_labels(ends, x, y)]
     best = min(lines, key=lambda row: float(row["rmse"]))
     told = (
         f"Parallel coordinates of {len({row['trial'] for row in lines})} finished trials over {', '.join(order)}. "
         f"The best is trial {best['trial']}; the dashed line has the defaults."
+        + (f" Dotted lines are the {len({row['trial'] for row in pruned})} that were given up." if pruned else "")
     )
-    charts.show(alt.layer(drawn, labels), told, key=key)
+    charts.show(alt.layer(*layers), told, key=key)
+
+
+def _labels(ends: list[dict[str, Any]], x: alt.X, y: alt.Y) -> list[alt.Chart]:
+    """Values above and below the ends of the axes, where no line crosses them; those between stand at the side."""
+    above = [end for end in ends if end["place"] == 1]
+    below = [end for end in ends if end["place"] == 0]
+    beside = [end for end in ends if 0 < end["place"] < 1]
+    marks: tuple[tuple[list[dict[str, Any]], dict[str, Any]], ...] = (
+        (above, {"dy": -11, "align": "center"}),
+        (below, {"dy": 12, "align": "center"}),
+        (beside, {"dx": 7, "dy": -8, "align": "left"}),
+    )
+    return [
+        alt.Chart(charts.data(rows)).mark_text(fontSize=11, **how).encode(x=x, y=y, text="told:N")
+        for rows, how in marks
+        if rows
+    ]
 
 
 def parallel_rows(history: Sequence[TrialReport]) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-    """A point for each finished trial on each axis, its place from 0 to 1, and the labels at the axes' ends."""
+    """A point for each trial on each axis, its place from 0 to 1, and the labels at the axes' ends.
+
+    Trials that were given up have no RMSE and so no point on its axis; those that failed or still go on are left out.
+    """
     finished = [trial for trial in history if trial.rmse is not None]
+    told = [*finished, *(trial for trial in history if trial.state == "pruned" and trial.rmse is None)]
     columns: dict[str, list[Any]] = {
-        title(name): [trial.hyperparameters[name] for trial in finished] for name in finished[0].hyperparameters
+        title(name): [trial.hyperparameters[name] for trial in told] for name in told[0].hyperparameters
     }
     columns[RMSE] = [trial.rmse for trial in finished]
     lines: list[dict[str, Any]] = []
     ends: list[dict[str, Any]] = []
     for axis, values in columns.items():
         placed, labels = places(values)
-        ends += [{"axis": axis, "place": place, "told": told} for place, told in labels]
+        ends += [{"axis": axis, "place": place, "told": label} for place, label in labels]
         lines += [
             {
                 "trial": trial.number,
                 "rmse": trial.rmse,
-                "kind": KINDS[1] if trial.defaults else KINDS[0],
+                "kind": KINDS[2] if trial.rmse is None else KINDS[1] if trial.defaults else KINDS[0],
                 "axis": axis,
                 "place": place,
                 "told": show(value) if axis != RMSE else f"{value:.4f}",
             }
-            for trial, value, place in zip(finished, values, placed, strict=True)
+            for trial, value, place in zip(told, values, placed, strict=False)  # RMSE's axis ends with the finished
         ]
     return lines, ends
 

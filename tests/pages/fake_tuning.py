@@ -81,6 +81,36 @@ HISTORY = (
 )
 
 
+def neural(number: int) -> TrialReport:
+    """A trial of the neural filter with numbers of many digits; every third one was given up."""
+    values = {
+        "factors": 8 + 7 * number % 25,
+        "hidden": ((64, 32), (32,), (128, 64))[number % 3],
+        "learning_rate": 0.001234567891 * 1.17**number,
+        "regularization": 0.987654321 * 0.91**number,
+    }
+    pruned = number % 3 == 2
+    rmse = None if pruned else 0.861234567 + 0.0007654321 * (number * 7 % 11)
+    return trial(
+        number, rmse, "pruned" if pruned else "complete", hyperparameters=values, seconds=1234.5, defaults=number == 0
+    )
+
+
+NEURAL_TRIALS = tuple(neural(number) for number in range(40))
+NEURAL = study(
+    6,
+    model="ncf",
+    trials=40,
+    trials_done=40,
+    budget_s=86_400.0,
+    used_s=49_380.0,
+    history=NEURAL_TRIALS,
+    best=NEURAL_TRIALS[0],
+    importance={"hidden": 0.7, "learning_rate": 0.2, "factors": 0.07, "regularization": 0.03},
+    evidence=None,
+)
+
+
 @dataclass
 class FakeTuning:
     history: list[Study] = field(default_factory=lambda: list(HISTORY))

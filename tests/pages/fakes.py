@@ -47,7 +47,7 @@ from engine.types import (
     VersionSummary,
 )
 from store.records import ActivationRecord, NoticeRecord
-from tests.pages.fake_tuning import GOING, FakeTuning
+from tests.pages.fake_tuning import GOING, NEURAL, FakeTuning
 
 NOW = 1_795_000_000.0
 TRICKY = '<script>alert(1)</script> *M_*A_S_H* $9.95$ [link](http://a.b) :red[hot] :smile: `code` & "q" -> www.a.bc'
@@ -618,6 +618,7 @@ def storied() -> Fakes:
     ]
     fakes.training.history = [repeated(6, 7, equal=False), repeated(5, 8), *RUNS]
     fakes.serving.version = 8
+    fakes.tuning.history.insert(0, NEURAL)
     return fakes
 
 

@@ -156,6 +156,27 @@ def test_trials_are_listed_with_folds_and_why_they_failed(visit: Open) -> None:
     assert table["Fold 2"].tolist()[0] == pytest.approx(0.8962)
 
 
+def test_the_address_asks_for_a_study_and_keeps_it(visit: Open) -> None:
+    at = visit("tuning.py", fakes.loaded(), study="3")
+    assert "Study 3" in at.subheader[-1].value
+    assert "It is better" in at.success[0].value
+    at = intact(select(at, 0, 3))
+    assert "Study 1" in at.subheader[-1].value
+    assert at.query_params["study"] == "1"
+
+
+@pytest.mark.parametrize("asked", ["99", "x", "-1", "²", "9" * 5000])
+def test_an_address_with_no_such_study_does_no_harm(visit: Open, asked: str) -> None:
+    at = visit("tuning.py", fakes.loaded(), study=asked)
+    assert [error.value for error in at.error] == ([r"There is no study 99\."] if asked == "99" else [])
+
+
+def test_an_address_of_the_study_that_goes_on_shows_it_once(visit: Open) -> None:
+    at = visit("tuning.py", fakes.searching(), study="5")
+    assert [one.value for one in at.subheader if "Study 5" in one.value] == ["Study 5 · Matrix factorisation"]
+    assert not [label for label in labels(at) if label.startswith("Train with")]
+
+
 def test_rows_of_the_trial_chart_hold_the_best_so_far() -> None:
     rows = study_charts.trial_rows(fake_tuning.TRIALS)
     assert [row["trial"] for row in rows] == [0, 1, 2, 5, 7]
@@ -167,11 +188,24 @@ def test_parallel_lines_cross_every_axis_between_its_ends() -> None:
     lines, ends = study_charts.parallel_rows(fake_tuning.TRIALS)
     axes = ["Factors", "Learning rate", "Regularization", "RMSE"]
     assert list(dict.fromkeys(row["axis"] for row in lines)) == axes
-    assert len(lines) == 5 * len(axes)
+    assert len(lines) == 5 * len(axes) + 3  # what was given up has no RMSE
+    given_up = [row for row in lines if row["kind"] == "Given up"]
+    assert [(row["trial"], row["axis"]) for row in given_up] == [(4, axis) for axis in axes[:3]]
+    best = {row["axis"]: row for row in lines if row["trial"] == 5}
+    assert best["RMSE"]["place"] == 0
+    assert best["RMSE"]["told"] == "0.8931"
     assert all(0 <= row["place"] <= 1 for row in lines)
     by_axis = {axis: [end for end in ends if end["axis"] == axis] for axis in axes}
     assert [end["told"] for end in by_axis["RMSE"]] == ["0.893", "0.901"]
     assert [(end["place"], end["told"]) for end in by_axis["Regularization"]] == [(0.5, "0.1")]
+
+
+def test_lists_have_an_axis_of_choices_and_long_numbers_are_short(visit: Open) -> None:
+    lines, ends = study_charts.parallel_rows(fake_tuning.NEURAL_TRIALS)
+    assert [end["told"] for end in ends if end["axis"] == "Hidden"] == ["128-64", "32", "64-32"]
+    assert {row["kind"] for row in lines} == set(study_charts.KINDS)
+    assert max(len(end["told"]) for end in ends) <= 8
+    assert "13 h 43 min of 24 h" in words(visit("tuning.py", fakes.storied()))
 
 
 def test_axes_are_drawn_by_factors_evenly_or_by_choice() -> None:
