@@ -323,8 +323,8 @@ class TrainingService:
                 waiting = self._runs.queued()
                 if not waiting:
                     return None
-                self._cancelled[waiting[0].run_id] = Event()
                 self._runs.start(waiting[0].run_id)
+                self._cancelled[waiting[0].run_id] = Event()
                 return waiting[0]
         except Exception:  # part of the thread's outermost loop
             log.exception("the queue of trainings can't be read or written; the next order looks at it again")
@@ -354,7 +354,9 @@ class TrainingService:
         end = replace(end, details=entry.details(self._clock()))
         try:
             if end.state == "failed":
-                told = f"Training run {run.run_id} failed. {end.reason}"
+                saved = self._runs.get(run.run_id).version
+                what = "failed" if saved is None else f"gave version {saved}, but what followed failed"
+                told = f"Training run {run.run_id} {what}. {end.reason}"
                 self._notices.add("error", "training", told, {"run_id": run.run_id})
             self._store_end(run.run_id, end)
         except Exception:

@@ -314,7 +314,9 @@ def test_a_version_that_was_saved_but_can_not_be_served_leaves_its_run_succeeded
     status = finished(trained, trained.services.training.train_model("svd", QUICK, "always"))
     assert (status.state, status.version) == ("succeeded", 2)
     wait_for(lambda: trained.services.versions.notices()[0].level == "error")
-    assert "MemoryError" in trained.services.versions.notices()[0].text
+    told = trained.services.versions.notices()[0].text
+    assert told.startswith("Training run 2 gave version 2, but what followed failed.")
+    assert "MemoryError" in told
 
 
 @pytest.mark.parametrize(
