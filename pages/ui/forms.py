@@ -10,8 +10,24 @@ import streamlit as st
 from pydantic.fields import FieldInfo
 
 from engine.models.base import ModelConfig
+from engine.models.catalog import MODELS, ModelEntry
 from pages.ui import keys
 from pages.ui.plain import markup, text
+
+
+def choose_model(key: str) -> ModelEntry:
+    """Which kind of rating model; the choice is kept under ``key``."""
+    first = next(iter(MODELS))
+    kind = st.segmented_control(
+        "Model",
+        list(MODELS),
+        default=first,
+        required=True,
+        format_func=lambda name: MODELS[name].label,
+        key=key,
+        persist_state="session",
+    )
+    return MODELS[kind or first]
 
 
 def hyperparameters(kind: str, config: type[ModelConfig], faults: Mapping[str, str]) -> dict[str, Any]:

@@ -28,16 +28,7 @@ def order(services: Services, *, busy: bool) -> None:
     """The form that starts a run; while one goes on, it adds to the queue."""
     if busy:
         st.subheader("The next run", anchor=False)
-    kind = st.segmented_control(
-        "Model",
-        list(MODELS),
-        default=next(iter(MODELS)),
-        required=True,
-        format_func=lambda name: MODELS[name].label,
-        key=keys.MODEL,
-        persist_state="session",
-    )
-    entry = MODELS[kind or next(iter(MODELS))]
+    entry = forms.choose_model(keys.MODEL)
     st.caption(text(entry.summary))
     with st.form("training", border=False), shown():
         with st.expander("Hyperparameters", expanded=True, icon=":material/tune:"):

@@ -7,6 +7,8 @@ from typing import Any, Literal
 
 import streamlit as st
 
+LONGEST_NUMBER = 15  # digits; the store's numbers have at most 18
+
 
 def pick(
     rows: Mapping[int, Mapping[str, object]],
@@ -36,3 +38,29 @@ def pick(
     picked = [numbers[place] for place in sorted(shown["selection"]["rows"]) if place < len(numbers)]
     st.session_state[key] = picked
     return picked
+
+
+def pick_one(
+    rows: Mapping[int, Mapping[str, object]], *, key: str, name: str, columns: Mapping[str, Any], alt: str
+) -> int | None:
+    """``pick`` for one row, which the address keeps under ``name``: ``?run=3``.
+
+    A number in the address that is none of the rows is returned as it is; None where nothing is picked.
+    """
+    asked = _asked(name)
+    if asked is not None:
+        st.session_state[key] = [asked]
+    picked = pick(rows, key=key, mode="single-row", columns=columns, alt=alt)
+    if picked:
+        st.query_params[name] = str(picked[0])
+        return picked[0]
+    if asked is not None and asked not in rows:
+        return asked
+    st.query_params.pop(name, None)
+    return None
+
+
+def _asked(name: str) -> int | None:
+    """The number in the address, None where there is none or what is there can be no number of ours."""
+    told = st.query_params.get(name, "")
+    return int(told) if told.isascii() and told.isdigit() and len(told) <= LONGEST_NUMBER else None

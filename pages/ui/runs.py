@@ -9,7 +9,7 @@ import streamlit as st
 from engine.types import TrainingStatus
 from pages.ui import charts, keys, measures, tables
 from pages.ui.moments import took, when
-from pages.ui.picking import pick
+from pages.ui.picking import pick_one
 from pages.ui.plain import text
 
 STATES = {
@@ -20,7 +20,6 @@ STATES = {
     "cancelled": "Cancelled",
 }
 ASKED = "run"  # in the address: the run that is picked
-LONGEST_NUMBER = 15  # digits; the store's numbers have at most 18
 SHORT = 12  # letters of a fingerprint that tell data apart
 
 
@@ -29,14 +28,11 @@ def table(history: Sequence[TrainingStatus]) -> int | None:
     if not history:
         st.caption("Nothing was trained yet.")
         return None
-    asked = _asked()
-    if asked is not None:
-        st.session_state[keys.RUN] = [asked]
     number = st.column_config.NumberColumn
-    picked = pick(
+    picked = pick_one(
         {run.run_id: _row(run) for run in history},
         key=keys.RUN,
-        mode="single-row",
+        name=ASKED,
         columns={
             "Run": number(width=60),
             "Version": number(width=75),
@@ -47,19 +43,7 @@ def table(history: Sequence[TrainingStatus]) -> int | None:
         alt="Training runs, newest first",
     )
     st.caption("Select a run to see its chart and its metrics.")
-    if picked:
-        st.query_params[ASKED] = str(picked[0])
-        return picked[0]
-    if asked is not None and asked not in {run.run_id for run in history}:
-        return asked  # it still goes on, or is older than those listed
-    st.query_params.pop(ASKED, None)
-    return None
-
-
-def _asked() -> int | None:
-    """The run in the address, None where there is none or what is there can be no run's number."""
-    told = st.query_params.get(ASKED, "")
-    return int(told) if told.isdecimal() and len(told) <= LONGEST_NUMBER else None
+    return picked
 
 
 def _row(run: TrainingStatus) -> dict[str, object]:

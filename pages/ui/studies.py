@@ -13,10 +13,10 @@ from engine.services import Services
 from engine.types import Study, TrialReport
 from pages.ui import keys, study_charts, tables
 from pages.ui.failures import shown
-from pages.ui.forms import fault
+from pages.ui.forms import choose_model, fault
 from pages.ui.moments import duration, when
 from pages.ui.page import tell_next
-from pages.ui.picking import pick
+from pages.ui.picking import pick_one
 from pages.ui.plain import text
 
 if TYPE_CHECKING:
@@ -34,22 +34,12 @@ CUT_SHORT = "Cut short, tried again"
 TRIALS, FOLDS, MINUTES, SEED = 20, 3, 30.0, 0
 BUSY = "Another study is going on; stop it first."
 ASKED = "study"  # in the address: the study that is picked
-LONGEST_NUMBER = 15  # digits; the store's numbers have at most 18
 
 
 def order(services: Services, *, unfolded: bool) -> None:
     """The form that starts a study."""
     with st.expander("Start a study", expanded=unfolded, icon=":material/search_insights:"):
-        kind = st.segmented_control(
-            "Model",
-            list(MODELS),
-            default=next(iter(MODELS)),
-            required=True,
-            format_func=lambda name: MODELS[name].label,
-            key=keys.STUDY_MODEL,
-            persist_state="session",
-        )
-        kind = kind or next(iter(MODELS))
+        kind = choose_model(keys.STUDY_MODEL).kind
         st.caption(
             "Every trial learns once for each fold. The first trial has the defaults; the ones after it are chosen by "
             "what earlier ones have shown, and given up early where they fall behind."
@@ -137,31 +127,16 @@ def table(history: Sequence[Study]) -> int | None:
     if not history:
         st.caption("No study has ended yet. One of 20 trials takes seconds to minutes, by model and number of ratings.")
         return None
-    asked = _asked()
-    if asked is not None:
-        st.session_state[keys.STUDY] = [asked]
     number = st.column_config.NumberColumn
-    picked = pick(
+    picked = pick_one(
         {study.study_id: _row(study) for study in history},
         key=keys.STUDY,
-        mode="single-row",
+        name=ASKED,
         columns={"Study": number(width=60), "Best RMSE": number(format="%.4f"), "Defaults": number(format="%.4f")},
         alt="Studies, newest first",
     )
     st.caption("Select a study to see its trials and what it has shown.")
-    if picked:
-        st.query_params[ASKED] = str(picked[0])
-        return picked[0]
-    if asked is not None and asked not in {study.study_id for study in history}:
-        return asked  # it goes on above, is older than those listed, or never was
-    st.query_params.pop(ASKED, None)
-    return history[0].study_id
-
-
-def _asked() -> int | None:
-    """The study in the address, None where there is none or what is there can be no study's number."""
-    told = st.query_params.get(ASKED, "")
-    return int(told) if told.isascii() and told.isdigit() and len(told) <= LONGEST_NUMBER else None
+    return history[0].study_id if picked is None else picked
 
 
 def _row(study: Study) -> dict[str, object]:
