@@ -25,6 +25,17 @@ BETTER = {
     "hit_rate_at_k": 1,
 }
 """The metrics that are compared: 1 where more is better, -1 where less is."""
+WORDS = {
+    "rmse": "RMSE",
+    "mae": "MAE",
+    "ndcg_at_k": "NDCG",
+    "map_at_k": "MAP",
+    "mrr": "MRR",
+    "precision_at_k": "precision",
+    "recall_at_k": "recall",
+    "hit_rate_at_k": "hit rate",
+}
+"""Their names in a sentence."""
 DRAWS = 2000
 LEVEL = 0.05
 """How often at most a difference is called where there is none."""

@@ -8,9 +8,12 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
+from numpy.typing import NDArray
+
 from engine.dataset.interactions import Interactions
+from engine.evaluation import EvaluationReport
 from engine.learning import Learned
-from engine.models.base import Arrays, join_arrays
+from engine.models.base import Arrays, join_arrays, part_of
 from engine.services.snapshot import DataSnapshot
 from engine.types import MetricValue
 from store.records import VersionRecord
@@ -48,6 +51,15 @@ def asked(record: VersionRecord) -> dict[str, Any]:
     """The hyperparameters that a version was asked for; its model's own say how many epochs were best."""
     found: dict[str, Any] = record.config.get("asked", record.config["model"])
     return found
+
+
+def stored_report(record: VersionRecord, arrays: Mapping[str, NDArray[Any]]) -> EvaluationReport | None:
+    """A version's report, from those of its arrays that begin with ``report/``; None where it keeps none."""
+    if not arrays:
+        return None
+    segments = {name: metric_values(values) or {} for name, values in record.segments.items()}
+    parts = metric_values(record.metrics) or {}, segments, record.protocol, record.charts
+    return EvaluationReport.restore(*parts, part_of(arrays, "report"))
 
 
 def metric_values(stored: Mapping[str, Any] | None) -> dict[str, MetricValue] | None:

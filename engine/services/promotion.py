@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
-from engine.learning import LIST_LENGTH
-from engine.types import ActivationPolicy
+from engine.comparison import WORDS, compare
+from engine.errors import InvalidInput
+from engine.evaluation import EvaluationReport
+from engine.types import ActivationPolicy, MetricDifference
 
 COMPARED = ("ndcg_at_k", "rmse")
 
@@ -20,32 +21,47 @@ class Decision:
     verdict: str
 
 
-def alike_enough(ratings: int, before: int) -> bool:
-    """Whether held-out parts of two sets of ratings can be compared: their sizes differ by no more than a twentieth."""
-    return abs(ratings - before) <= before / 20
+@dataclass(frozen=True)
+class Rival:
+    """The version that serves now; ``report`` is None where it keeps no errors by user."""
+
+    version: int
+    report: EvaluationReport | None
 
 
-def decide(
-    policy: ActivationPolicy, metrics: Mapping[str, Any], before: Mapping[str, Any] | None, *, alike: bool = True
-) -> Decision:
-    """Whether the new version is to serve. ``before``: the stored metrics of the active version, None without one.
+def decide(policy: ActivationPolicy, report: EvaluationReport | None, rival: Rival | None) -> Decision:
+    """Whether the new version is to serve.
 
-    Better means: neither the order of the lists (NDCG) nor the predicted ratings (RMSE) got worse.
+    Under ``if_better`` it does unless the paired test shows it to be worse than the one that serves, in the order of
+    lists (NDCG) or in predicted ratings (RMSE). Where the two can't be compared it does as well.
+
+    Args:
+        policy: as the training was asked for.
+        report: of the new version; None where there were too few ratings to judge it.
+        rival: None where none serves yet.
     """
     if policy == "never":
         return Decision(False, "It was saved without serving, as asked.")
-    if before is None:
+    if rival is None:
         return Decision(True, "It serves now: it is the first version.")
     if policy == "always":
         return Decision(True, "It serves now, as asked.")
-    if not alike:
-        return Decision(
-            True, "It serves now: it learned from other ratings, so it can't be compared with the last one."
-        )
-    if any(name not in measured for name in COMPARED for measured in (metrics, before)):
-        return Decision(True, "It serves now: there are too few ratings to compare it with the version before.")
-    ndcg, rmse = ((metrics[name]["value"], before[name]["value"]) for name in COMPARED)
-    compared = f"NDCG@{LIST_LENGTH} {ndcg[0]:.4f} (before {ndcg[1]:.4f}), RMSE {rmse[0]:.4f} (before {rmse[1]:.4f})."
-    if ndcg[0] >= ndcg[1] and rmse[0] <= rmse[1]:
-        return Decision(True, f"It serves now, being no worse than the version before: {compared}")
-    return Decision(False, f"The version before goes on serving: {compared}")
+    if report is None or rival.report is None:
+        which = "it was" if report is None else f"version {rival.version} was"
+        return Decision(True, f"It serves now: it can't be compared, since {which} not judged user by user.")
+    try:
+        found = compare(report, rival.report)
+    except InvalidInput as error:
+        return Decision(True, f"It serves now: it can't be compared with version {rival.version}. {error}")
+    return _weigh(rival.version, {name: found[name] for name in COMPARED if name in found})
+
+
+def _weigh(version: int, found: Mapping[str, MetricDifference]) -> Decision:
+    users = max(one.users for one in found.values())
+    told = ", ".join(
+        f"{WORDS[name]} {one.value:.4f} against {one.baseline:.4f} ({one.verdict})" for name, one in found.items()
+    )
+    compared = f"on the same held-out ratings of {users:,} users: {told}."
+    if any(one.verdict == "worse" for one in found.values()):
+        return Decision(False, f"Version {version} goes on serving, since the new one is worse {compared}")
+    return Decision(True, f"It serves now, being no worse than version {version} {compared}")

@@ -23,8 +23,8 @@ from engine.learning import Learned, Listener, learn
 from engine.memory import start_peak
 from engine.models.base import ModelConfig
 from engine.models.catalog import configure
-from engine.services.descriptions import all_arrays, asked, describe_data, metric_values, plain_metrics
-from engine.services.promotion import COMPARED, alike_enough, decide
+from engine.services.descriptions import all_arrays, asked, describe_data, metric_values, plain_metrics, stored_report
+from engine.services.promotion import COMPARED, Rival, decide
 from engine.services.run_log import RunEnd, RunLog
 from engine.services.serving import ServingService
 from engine.services.snapshot import DataSnapshot, Snapshots
@@ -420,15 +420,21 @@ class TrainingService:
             )
             self._notices.add("info", "versions", f"{told} MARQUEE_KEEP_VERSIONS says how many are kept.")
 
+    def _rival(self, serving: VersionRecord) -> Rival:
+        try:
+            return Rival(serving.version, stored_report(serving, self._models.load_part(serving.version, "report/")))
+        except StoreError as error:
+            log.error("the version that serves can't be compared with: %s", error)
+            return Rival(serving.version, None)
+
     def _save(self, run: RunRecord, snapshot: DataSnapshot, learned: Learned, entry: RunLog) -> None:
         """Save the version, end the run and, where it is to serve, activate it: all in one transaction."""
-        bundle, report, data = learned.bundle, learned.report, snapshot.data
+        bundle, report = learned.bundle, learned.report
         active = self._models.active_version()
         serving = None if active is None else self._models.get_version(active)
         before = None if serving is None else serving.metrics
         metrics = plain_metrics(report.metrics) if report else {}
-        alike = serving is None or alike_enough(len(data), serving.data["ratings"])
-        decision = decide(run.activate, metrics, before, alike=alike)
+        decision = decide(run.activate, report, None if serving is None else self._rival(serving))
 
         def end_run(connection: Any, version: int) -> None:
             self._runs.finish_in(

@@ -9,12 +9,11 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-from engine.comparison import compare
+from engine.comparison import WORDS, compare
 from engine.errors import DiskFull, InvalidHyperparameter, InvalidInput, UnknownVersion, VersionUnavailable
 from engine.evaluation import EvaluationReport
-from engine.models.base import part_of
 from engine.models.bundle import VersionBundle
-from engine.services.descriptions import describe_ids, metric_values
+from engine.services.descriptions import describe_ids, metric_values, stored_report
 from engine.services.promotion import COMPARED
 from engine.services.serving import ServingService
 from engine.services.snapshot import Snapshots
@@ -27,16 +26,6 @@ from store.notices import NoticeStore
 from store.records import ActivationRecord, NoticeRecord, StoredModel, VersionRecord
 
 MOST_TAGS, LONGEST_TAG, LONGEST_NOTE = 20, 50, 2000
-WORDS = {
-    "rmse": "RMSE",
-    "mae": "MAE",
-    "ndcg_at_k": "NDCG",
-    "map_at_k": "MAP",
-    "mrr": "MRR",
-    "precision_at_k": "precision",
-    "recall_at_k": "recall",
-    "hit_rate_at_k": "hit rate",
-}
 
 
 @dataclass(frozen=True)
@@ -202,11 +191,8 @@ class VersionService:
         except StoreError as error:
             self._replace_damaged(version, error)
             return str(error)
-        if not arrays:
-            return f"Version {version} keeps no errors by user, so it can't be compared."
-        segments = {name: metric_values(values) or {} for name, values in record.segments.items()}
-        parts = metric_values(record.metrics) or {}, segments, record.protocol, record.charts
-        return EvaluationReport.restore(*parts, part_of(arrays, "report"))
+        report = stored_report(record, arrays)
+        return f"Version {version} keeps no errors by user, so it can't be compared." if report is None else report
 
     def lists(self, user_id: str, versions: Sequence[int], n: int = 10) -> Sequence[VersionList]:
         """What each version lists for a user with the ratings of now; the first version is the baseline of changes.
