@@ -5,8 +5,10 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from engine import metrics
 from engine.dataset.interactions import Float32, Int32, MovieTable
 from engine.errors import InvalidInput
+from engine.types import VarietyPrice
 
 NOTHING = np.empty(0, np.int32)
 
@@ -82,3 +84,28 @@ def diversify(
         picked.append(best)
         nearest = np.maximum(nearest, likeness[best])
     return chosen[picked]
+
+
+def price_variety(
+    varied: NDArray[np.int64], plain: NDArray[np.int64], scores: Float32, predicted: Float32, genres: NDArray[np.bool_]
+) -> VarietyPrice:
+    """What a varied list costs against the plain one.
+
+    Args:
+        varied: int64[n], the list to be priced.
+        plain: int64[n], the one of the best scores.
+        scores: float32[n_movies], what orders them.
+        predicted: float32[2, n], the predicted ratings of both lists.
+        genres: bool[n_movies, g].
+    """
+    total = float(scores[plain].sum())
+    variety = metrics.diversity(np.stack([varied, plain]), genres).tolist()
+    after, before = predicted.mean(axis=1).tolist()
+    return VarietyPrice(
+        replaced=len(np.setdiff1d(plain, varied)),
+        score_kept=float(scores[varied].sum()) / total if total > 0 else 1.0,
+        predicted_rating=after,
+        predicted_before=before,
+        variety=variety[0],
+        variety_before=variety[1],
+    )

@@ -67,8 +67,30 @@ class RecommendedItem:
 
 
 @dataclass(frozen=True, slots=True)
+class VarietyPrice:
+    """What a varied list costs, against the list of the best scores for the same request.
+
+    Attributes:
+        replaced: how many of the plain list's movies gave way.
+        score_kept: the sum of its scores over that of the plain list.
+        predicted_rating, predicted_before: the mean predicted rating of both.
+        variety, variety_before: mean unlikeness of genres of a list's pairs, 0 to 1, of both.
+    """
+
+    replaced: int
+    score_kept: float
+    predicted_rating: float
+    predicted_before: float
+    variety: float
+    variety_before: float
+
+
+@dataclass(frozen=True, slots=True)
 class Recommendations:
-    """A list for one user, with how and why it was made. ``data_age_s``: seconds since the newest rating it knows."""
+    """A list for one user, with how and why it was made. ``data_age_s``: seconds since the newest rating it knows.
+
+    ``price`` says what variety costs; None where none was asked for.
+    """
 
     user_id: str
     status: Status
@@ -78,6 +100,7 @@ class Recommendations:
     latency_ms: float
     ratings_count: int
     items: tuple[RecommendedItem, ...]
+    price: VarietyPrice | None = None
 
 
 @dataclass(frozen=True, slots=True)

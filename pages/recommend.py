@@ -42,6 +42,7 @@ if user_id is None:
 
 answer = services.serving.recommend(user_id, **wanted)
 people.header(answer)
+listing.price(answer)
 listing.tell_change(answer)
 list_tab, history_tab = st.tabs([":material/movie: The list", ":material/history: Ratings so far"])
 with list_tab:

@@ -70,6 +70,7 @@ LISTED = {
             "confidence": 0.64,
         }
     ],
+    "price": None,
 }
 
 
@@ -78,7 +79,8 @@ async def recommend(user_id: UserId, asked: Annotated[ListRequest, Query()]) -> 
     """Recommend movies to a user.
 
     Distinct movies the user has not rated, best first. `status` says how personal the list is: a user with few ratings
-    gets a blended list, anyone else what is popular, each with its `reason`.
+    gets a blended list, anyone else what is popular, each with its `reason`. With `diversity` above 0, `price` says
+    what it costs against the list of the best scores.
     """
     make = partial(
         current().serving.recommend,

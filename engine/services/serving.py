@@ -17,7 +17,7 @@ from engine.dataset.interactions import Float32, Int32, Interactions
 from engine.errors import InvalidInput, InvalidRating, NotReady, UnknownMovie
 from engine.explaining import ExplainerService, sentence, take_apart
 from engine.models.bundle import VersionBundle
-from engine.ranking import candidates, diversify, top
+from engine.ranking import candidates, diversify, price_variety, top
 from engine.realtime import RealtimeLearner, UserState
 from engine.services.snapshot import Snapshots
 from engine.services.storing import stores
@@ -273,8 +273,13 @@ class ServingService:
         drop = np.concatenate([user.state.items, left_out])
         allowed = candidates(state.data.movies, genre=genre, year_from=year_from)
         chosen = top(np.where(allowed, scores, -np.inf).astype(np.float32), n if diversity == 0 else 5 * n, drop=drop)
-        if diversity > 0:
+        price = None
+        if diversity > 0 and len(chosen):
+            plain = chosen[:n]
             chosen = diversify(chosen, scores, state.data.movies.genres, n, diversity)
+            both = np.concatenate([chosen, plain]).astype(np.int32)
+            predicted = state.bundle.rating.predict_vector(user.state.vector, both).reshape(2, -1)
+            price = price_variety(chosen, plain, scores, predicted, state.data.movies.genres)
         items = self._annotate(state, user, chosen, scores)
         age = max(self._clock() - max(state.newest, self._last_rated), 0.0)
         elapsed = (time.perf_counter() - started) * 1000
@@ -282,7 +287,7 @@ class ServingService:
             user.blend.reason if items else "Every movie that fits has been rated already, or none fits the filters."
         )
         return Recommendations(
-            user_id, user.blend.status, reason, state.version, age, elapsed, len(user.state.items), items
+            user_id, user.blend.status, reason, state.version, age, elapsed, len(user.state.items), items, price
         )
 
     def list_with(self, bundle: VersionBundle, user_id: str, n: int = 10) -> list[Movie]:

@@ -9,6 +9,7 @@ COUNT = "recommend.count"
 RANK_BY = "recommend.rank_by"
 GENRE = "recommend.genre"
 YEAR_FROM = "recommend.year_from"
+VARIETY = "recommend.variety"
 RECEIPT = "recommend.receipt"  # of a rating that the page has yet to tell of
 RANKS = "recommend.ranks"  # where each movie stood before the last rating
 LAST_LIST = "recommend.last_list"

@@ -44,7 +44,30 @@ def filters(library: LibraryService) -> dict[str, Any]:
         )
     with grid.cell():
         n = st.selectbox("Movies", COUNTS, key=keys.COUNT, persist_state="session")
-    return {"n": n, "rank_by": rank_by, "genre": wanted, "year_from": since}
+    variety = st.slider(
+        "Variety",
+        0,
+        100,
+        step=5,
+        format="%d%%",
+        key=keys.VARIETY,
+        persist_state="session",
+        help="At 0 the list has the best scores. Further right, genres repeat less from place to place.",
+    )
+    return {"n": n, "rank_by": rank_by, "genre": wanted, "year_from": since, "diversity": variety / 100}
+
+
+def price(answer: Recommendations) -> None:
+    """What variety costs in this list."""
+    cost = answer.price
+    if cost is None:
+        return
+    movies = "1 movie gave way" if cost.replaced == 1 else f"{cost.replaced} movies gave way"
+    st.caption(
+        f"Variety: genres differ by {cost.variety:.0%} instead of {cost.variety_before:.0%}; {movies}. Its price: "
+        f"{1 - cost.score_kept:.0%} of the list's score, and a mean predicted rating of {cost.predicted_rating:.2f} "
+        f"instead of {cost.predicted_before:.2f}."
+    )
 
 
 def tell_change(answer: Recommendations) -> None:

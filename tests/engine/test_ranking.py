@@ -10,7 +10,7 @@ from hypothesis.extra import numpy as hnp
 
 from engine.dataset.interactions import Interactions, MovieTable
 from engine.errors import InvalidInput
-from engine.ranking import candidates, diversify, top
+from engine.ranking import candidates, diversify, price_variety, top
 
 
 @given(
@@ -58,3 +58,19 @@ def test_diversity_0_keeps_the_order_and_1_brings_other_genres(small: Interactio
 
 def test_diversify_an_empty_list() -> None:
     assert len(diversify(np.empty(0, np.int64), np.empty(0, np.float32), np.empty((0, 2), bool), 10, 0.5)) == 0
+
+
+def test_the_price_of_variety_is_what_the_two_lists_differ_by() -> None:
+    genres = np.array([[1, 0], [1, 0], [1, 0], [0, 1]], bool)
+    scores = np.array([1.0, 0.9, 0.8, 0.4], np.float32)
+    plain = np.array([0, 1])
+    varied = diversify(np.array([0, 1, 2, 3]), scores, genres, 2, 0.9)
+    assert varied.tolist() == [0, 3]
+    predicted = np.array([[4.0, 3.0], [4.0, 5.0]], np.float32)
+    price = price_variety(varied, plain, scores, predicted, genres)
+    assert price.replaced == 1
+    assert price.score_kept == pytest.approx(1.4 / 1.9)
+    assert (price.predicted_rating, price.predicted_before) == (3.5, 4.5)
+    assert (price.variety, price.variety_before) == (1.0, 0.0)
+    nothing = price_variety(plain, plain, scores * 0, predicted[[1, 1]], genres)
+    assert (nothing.replaced, nothing.score_kept) == (0, 1.0)

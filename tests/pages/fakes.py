@@ -43,6 +43,7 @@ from engine.types import (
     SimilarUser,
     TrainingStatus,
     UserSummary,
+    VarietyPrice,
     VersionList,
     VersionSummary,
 )
@@ -389,7 +390,8 @@ class FakeServing:
         left = (left[turn:] + left[:turn])[:: -1 if rank_by == "rating" else 1]
         status, reason = self._status(user_id, len(rated))
         items = tuple(self._item(rank, movie) for rank, movie in enumerate(left[:n], start=1))
-        return Recommendations(user_id, status, reason, self.version, 3600.0, 2.3, len(rated), items)  # type: ignore[arg-type]
+        price = VarietyPrice(3, 0.92, 4.11, 4.19, 0.71, 0.55) if diversity else None
+        return Recommendations(user_id, status, reason, self.version, 3600.0, 2.3, len(rated), items, price)  # type: ignore[arg-type]
 
     def _status(self, user_id: str, count: int) -> tuple[str, str]:
         if user_id not in self.library.rated:

@@ -78,6 +78,15 @@ def test_a_refused_rating_says_why_and_the_list_stays(visit: Open) -> None:
     assert len(at.get("bidi_component")) == 12
 
 
+def test_variety_shows_its_price(visit: Open) -> None:
+    at = visit("recommend.py", fakes.loaded(), user="42")
+    assert "Its price" not in words(at)
+    at = intact(at.slider(key=keys.VARIETY).set_value(40).run())
+    assert "genres differ by 71% instead of 55%; 3 movies gave way" in words(at)
+    assert "8% of the list's score" in words(at)
+    assert "4.11 instead of 4.19" in words(at)
+
+
 def test_why_is_worked_out_only_for_an_open_card(visit: Open) -> None:
     held = fakes.loaded()
     at = visit("recommend.py", held, user="42")
