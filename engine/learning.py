@@ -13,7 +13,7 @@ from engine.dataset.splitting import HeldOut, hold_out
 from engine.errors import Cancelled
 from engine.evaluation import EvaluationReport, EvaluationService, ScoreUser
 from engine.models.base import ModelConfig, OnEpoch, RatingModel
-from engine.models.bundle import VersionBundle
+from engine.models.bundle import LearnedCounts, VersionBundle
 from engine.models.catalog import entry
 from engine.models.item_similarity import ItemSimilarityConfig, ItemSimilarityRanker
 from engine.penalty import choose_penalty
@@ -107,7 +107,9 @@ def learn(kind: str, config: ModelConfig, data: Interactions, personal_from: int
     ranker = ItemSimilarityRanker(chosen).fit(data)
     listener.check()
     return Learned(
-        VersionBundle(final, ranker, popularity(data, ranker.weigh(data.ratings)), calibration), report, epochs
+        VersionBundle(final, ranker, popularity(data, ranker.weigh(data.ratings)), calibration, LearnedCounts.of(data)),
+        report,
+        epochs,
     )
 
 

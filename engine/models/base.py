@@ -76,6 +76,24 @@ class RatingModel(ABC):
         """float32[n]: the ratings that a user with this vector gives, clipped to the scale."""
 
     @abstractmethod
+    def movie_vector(self, movie: int) -> Vector:
+        """float[d]: what was learned of a movie; a vector that says nothing for an unknown one."""
+
+    @abstractmethod
+    def fold_in_movie(self, users: Int32, ratings: Float32, movie: int = -1) -> Vector:
+        """float[d]: the movie's vector that fits these ratings, everything learned of the users being kept.
+
+        Args:
+            users: int32[n], who rated it; users that were not learned count as average ones.
+            ratings: float32[n].
+            movie: the movie's index; models that know movies by their content too keep what they know of it.
+        """
+
+    @abstractmethod
+    def predict_vectors(self, user: Vector, movies: NDArray[Any]) -> Float32:
+        """float32[n]: the ratings that a user with this vector gives movies with these (float[n, d]), clipped."""
+
+    @abstractmethod
     def arrays(self) -> Arrays:
         """What was learned, by name; with the config enough to rebuild the model exactly."""
 
@@ -83,6 +101,11 @@ class RatingModel(ABC):
     @abstractmethod
     def from_arrays(cls, config: ModelConfig, arrays: Arrays) -> Self:
         """The model that ``arrays()`` was taken from; it knows indices but not raw ids."""
+
+    @property
+    def folds_movies(self) -> bool:
+        """Whether movies can be folded in: models stored by an earlier release may lack what that needs."""
+        return True
 
     @property
     def total_epochs(self) -> int:

@@ -10,20 +10,42 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.calibration import Calibration
-from engine.dataset.interactions import Float32
+from engine.dataset.interactions import Float32, Int32, Interactions
 from engine.models.base import Arrays, RatingModel, join_arrays, part_of
 from engine.models.catalog import MODELS, configure
 from engine.models.item_similarity import ItemSimilarityConfig, ItemSimilarityRanker
 
 
 @dataclass(frozen=True)
+class LearnedCounts:
+    """How many ratings a version has learned: int32[n_users] of each user, int32[n_movies] of each movie."""
+
+    users: Int32
+    movies: Int32
+
+    @classmethod
+    def of(cls, data: Interactions) -> Self:
+        """Those of training ratings."""
+        return cls(data.user_counts.astype(np.int32), data.movie_counts.astype(np.int32))
+
+
+@dataclass(frozen=True)
 class VersionBundle:
-    """A rating model, a ranker, popularity for cold start, and the calibration of intervals (None: too few ratings)."""
+    """What a version holds.
+
+    Attributes:
+        rating: predicts ratings.
+        ranker: orders lists.
+        popularity: float32[n_movies], for cold start.
+        calibration: of intervals; None where there were too few ratings.
+        counts: how many ratings the version has learned; None in versions of earlier releases.
+    """
 
     rating: RatingModel
     ranker: ItemSimilarityRanker
     popularity: Float32
     calibration: Calibration | None
+    counts: LearnedCounts | None = None
 
     def config(self) -> dict[str, Any]:
         """The hyperparameters, as JSON values."""
@@ -38,12 +60,14 @@ class VersionBundle:
         }
         if self.calibration is not None:
             parts["calibration"] = self.calibration.arrays()
+        if self.counts is not None:
+            parts["counts"] = {"users": self.counts.users, "movies": self.counts.movies}
         return join_arrays(parts)
 
     @classmethod
     def from_arrays(cls, kind: str, config: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> Self:
         """The bundle that ``config()`` and ``arrays()`` were taken from."""
-        calibration = part_of(arrays, "calibration")
+        calibration, counts = part_of(arrays, "calibration"), part_of(arrays, "counts")
         # Versions stored before ratings were weighed by a power name weights that are gone.
         ranker = {name: value for name, value in config["ranker"].items() if name in ItemSimilarityConfig.model_fields}
         return cls(
@@ -51,4 +75,5 @@ class VersionBundle:
             ItemSimilarityRanker.from_arrays(ItemSimilarityConfig.model_validate(ranker), part_of(arrays, "ranker")),
             np.asarray(part_of(arrays, "popularity")["scores"], np.float32),
             Calibration.from_arrays(calibration) if calibration else None,
+            LearnedCounts(counts["users"], counts["movies"]) if counts else None,
         )

@@ -9,10 +9,15 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.dataset.features import FeatureEngineer
+from engine.dataset.features import SHRINK, FeatureEngineer
 from engine.dataset.interactions import Float32, Int32, Interactions
 from engine.models.base import join_arrays, part_of
 from engine.models.variational_factorization import VariationalFactorization
+
+CONTENT = frozenset({"genre", "year", "year_squared", "popularity", "popularity_squared"})
+"""Families of the movie features that ``FeatureEngineer.movie_content`` has."""
+ATTRIBUTES = frozenset({"genre", "year", "popularity"})
+"""Families of the movie features that are ``FeatureEngineer.attributes_``."""
 
 
 @dataclass(frozen=True)
@@ -137,6 +142,27 @@ class Embeddings:
         vector = self.factorization_.fold_in(movies, ratings, self.engineer_.user_choices(features))
         return self._user_rows(features, tastes, vector[None])
 
+    def remember_raters(self) -> None:
+        """Keep what folding movies in needs of the users."""
+        none = np.empty(0, np.int32)
+        features, _ = self.engineer_.users(none, none, np.empty(0, np.float32), None, 1)
+        self.factorization_.remember_raters(self.engineer_.user_choices(features))
+
+    def fold_in_movie(self, users: Int32, ratings: Float32, movie: int) -> Knowledge:
+        """The one row of a movie with these ratings, everything learned of the users being kept.
+
+        Args:
+            users: int32[n], who rated it; any may be unknown.
+            ratings: float32[n].
+            movie: its index, whose genres, year and age are kept; an unknown movie has none.
+        """
+        engineer = self.engineer_
+        row = _movie_features(engineer, movie, ratings)
+        content = row[:, [one.name.partition(":")[0] in CONTENT for one in engineer.movie_features_]]
+        vector = self.factorization_.fold_in_movie(users, ratings, content)[None].astype(np.float32)
+        attributes = row[:, [one.name.partition(":")[0] in ATTRIBUTES for one in engineer.movie_features_]]
+        return Knowledge(np.hstack([row, vector]), np.hstack([vector[:, 1:], attributes]), vector[:, 0])
+
     def _user_rows(self, features: Float32, tastes: Float32, vectors: NDArray[np.float64]) -> Knowledge:
         means = vectors.astype(np.float32)
         base = np.float32(self.factorization_.mean_) + means[:, 0]
@@ -145,15 +171,35 @@ class Embeddings:
         )
 
     def arrays(self) -> dict[str, NDArray[Any]]:
-        """What folding a user in needs."""
+        """What folding in needs."""
         return join_arrays({"features": self.engineer_.arrays(), "factorization": self.factorization_.arrays()})
 
     @classmethod
     def from_arrays(cls, factors: int, iterations: int, seed: int, arrays: Mapping[str, NDArray[Any]]) -> Self:
-        """Embeddings that fold users in as those did that ``arrays()`` was taken from."""
+        """Embeddings that fold in as those did that ``arrays()`` was taken from."""
         self = cls()
         learned = part_of(arrays, "factorization")
         self.engineer_ = FeatureEngineer.from_arrays(part_of(arrays, "features"))
         self.factorization_ = VariationalFactorization.from_arrays(factors, iterations, seed, learned)
         self._bind()
         return self
+
+
+def _movie_features(engineer: FeatureEngineer, movie: int, ratings: Float32) -> Float32:
+    """float32[1, f]: a movie's features as they are with these ratings, by the formulas that training used."""
+    row: Float32 = engineer.movies_[movie if 0 <= movie < len(engineer.movies_) - 1 else -1].copy()
+    names = [one.name for one in engineer.movie_features_]
+    place = names.index("popularity")
+    known = engineer.movie_features_[place]
+    centre = float((engineer.movies_[:-1, place] * known.scale + known.mean).mean())  # of all movies, as when learned
+    popularity = float(np.log1p(len(ratings)))
+    values = {"popularity": popularity, "popularity_squared": (popularity - centre) ** 2}
+    if len(ratings):
+        above = ratings - engineer.mean_
+        level = float(above.sum()) / (len(ratings) + SHRINK)
+        squares = float(((above - level) ** 2).sum()) + SHRINK * engineer.noise_
+        values |= {"mean": level, "spread": float(np.sqrt(squares / (len(ratings) + SHRINK)))}
+    for place, one in enumerate(engineer.movie_features_):
+        if one.name in values:
+            row[place] = (values[one.name] - one.mean) / one.scale
+    return row.reshape(1, -1)

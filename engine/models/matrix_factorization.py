@@ -236,15 +236,29 @@ class MatrixFactorizationModel(RatingModel, SVD):  # type: ignore[misc]  # Surpr
         """
         known = (movies >= 0) & (movies < len(self.movie_bias_))
         movies, ratings = movies[known], ratings[known]
-        if not len(movies):
+        return self._solve(self.movie_factors_[movies], ratings - self.mean_ - self.movie_bias_[movies])
+
+    def fold_in_movie(self, users: Int32, ratings: Float32, movie: int = -1) -> Vector:  # noqa: ARG002
+        """float[1 + factors]: a movie's bias and factors that fit these ratings best, the users' own being kept.
+
+        The same regression as for users. A rating of a user that was not learned speaks for the bias alone, and what
+        movie it is says nothing here.
+        """
+        known = (users >= 0) & (users < len(self.user_bias_))
+        rows = np.where(known, users, 0)
+        factors = np.where(known[:, None], self.user_factors_[rows], 0)
+        return self._solve(factors, ratings - self.mean_ - np.where(known, self.user_bias_[rows], 0))
+
+    def _solve(self, factors: NDArray[Any], target: NDArray[Any]) -> Vector:
+        """float[1 + factors]: ridge regression of the target on ``[1, factors]``; zeros without a rating."""
+        if not len(target):
             return np.zeros(1 + self.config.factors, self.user_factors_.dtype)
-        design = np.empty((len(movies), 1 + self.config.factors))
+        design = np.empty((len(target), 1 + self.config.factors))
         design[:, 0] = 1
-        design[:, 1:] = self.movie_factors_[movies]
-        target = ratings - self.mean_ - self.movie_bias_[movies]
+        design[:, 1:] = factors
         gram = design.T @ design
         # The smallest penalty keeps the equations solvable when regularization is 0.
-        gram[np.diag_indices_from(gram)] += max(self.config.regularization, 1e-6) * len(movies)
+        gram[np.diag_indices_from(gram)] += max(self.config.regularization, 1e-6) * len(target)
         return np.linalg.solve(gram, design.T @ target).astype(self.user_factors_.dtype)
 
     def predict_vector(self, vector: Vector, movies: Int32) -> Float32:
@@ -252,6 +266,17 @@ class MatrixFactorizationModel(RatingModel, SVD):  # type: ignore[misc]  # Surpr
         bias, factors = vector[:1], vector[1:].reshape(1, -1)
         learned = bias, self.movie_bias_, factors, self.movie_factors_
         return _predict_pairs(np.zeros(len(movies), np.int32), movies, self.mean_, *learned, *self.scale_)
+
+    def movie_vector(self, movie: int) -> Vector:
+        """float[1 + factors]: bias and factors of a learned movie; zeros for an unknown one."""
+        if not 0 <= movie < len(self.movie_bias_):
+            return np.zeros(1 + self.config.factors, self.movie_factors_.dtype)
+        return np.concatenate([self.movie_bias_[movie : movie + 1], self.movie_factors_[movie]])
+
+    def predict_vectors(self, user: Vector, movies: NDArray[Any]) -> Float32:
+        """float32[n]: the ratings that a user with this vector gives movies with these, clipped to the scale."""
+        values = self.mean_ + user[0] + movies[:, 0] + movies[:, 1:] @ user[1:]
+        return np.asarray(np.clip(values, *self.scale_), np.float32)
 
     def arrays(self) -> Arrays:
         """What was learned; the first array holds the mean and the scale."""

@@ -177,6 +177,7 @@ class NeuralCF(RatingModel):
         if parts > 1:
             yield f"Learning embeddings {parts + 1} of {parts + 1}"
         self.embeddings_ = self._embed(data, reference)
+        self.embeddings_.remember_raters()
         return _Taught(data, part, tables, self.embeddings_.pairs_)
 
     def _embed(self, data: Interactions, reference: Embeddings | None) -> Embeddings:
@@ -269,6 +270,35 @@ class NeuralCF(RatingModel):
         vector: Float32 = _vectors(row, self.layers_.user, np.float32(0))[0]
         return vector
 
+    @property
+    def folds_movies(self) -> bool:
+        """False for a model stored before what folding movies in needs was kept."""
+        return self.embeddings_.factorization_.raters_ is not None
+
+    def movie_vector(self, movie: int) -> Vector:
+        """float32[v]: what was learned of a movie; that of a movie of which nothing is known for an unknown one."""
+        other = len(self.movie_vectors_) - 1
+        vector: Float32 = self.movie_vectors_[movie if 0 <= movie < other else other]
+        return vector
+
+    def fold_in_movie(self, users: Int32, ratings: Float32, movie: int = -1) -> Vector:
+        """float32[v]: the movie's vector with these ratings: its features and embedding anew, the networks kept.
+
+        Raises:
+            ValueError: the model is one of those that ``folds_movies`` is false for.
+        """
+        row = self.embeddings_.fold_in_movie(users, ratings, movie)
+        vector: Float32 = _vectors(row, self.layers_.movie, self.layers_.intercept)[0]
+        return vector
+
+    def predict_vectors(self, user: Vector, movies: NDArray[Any]) -> Float32:
+        """float32[n]: the ratings that a user with this vector gives movies with these, clipped to the scale."""
+        out = np.empty(len(movies), np.float32)
+        for start in range(0, len(movies), PAIRS_AT_ONCE):
+            here = slice(start, start + PAIRS_AT_ONCE)
+            out[here] = self._forward(user.reshape(1, -1), movies[here])
+        return np.clip(out, *self.scale_)
+
     def get_user_embedding(self, user_id: Hashable) -> Float32:
         """float32[factors]: the user's factors; those of a user without ratings for an unknown one."""
         return self._factors(self.user_vector(self.user_ids_.index(user_id)))
@@ -294,13 +324,15 @@ class NeuralCF(RatingModel):
             "nobody": self.nobody_,
             "user_weights": layers.user,
             "pair_weights": layers.pair,
+            "movie_weights": layers.movie,
+            "intercept": layers.intercept,
         }
         deep = {f"deep_weights_{number}": weights for number, weights in enumerate(layers.deep)}
         return own | deep | self.embeddings_.arrays()
 
     @classmethod
     def from_arrays(cls, config: ModelConfig, arrays: Arrays) -> Self:
-        """The model that ``arrays()`` was taken from; of the first layer only what folding in needs."""
+        """The model that ``arrays()`` was taken from; of an earlier release's first layer only what users need."""
         model = cls(NeuralCFConfig.model_validate(config.model_dump()))
         low, high = arrays["scale"].tolist()
         model.scale_ = (low, high)
@@ -308,7 +340,8 @@ class NeuralCF(RatingModel):
         model.nobody_ = arrays["nobody"]
         nothing = np.empty((0, 0), np.float32)
         deep = tuple(arrays[f"deep_weights_{number}"] for number in range(len(model.config.hidden)))
-        model.layers_ = _Layers(arrays["user_weights"], nothing, arrays["pair_weights"], nothing, deep)
+        movie, intercept = arrays.get("movie_weights", nothing), arrays.get("intercept", nothing)
+        model.layers_ = _Layers(arrays["user_weights"], movie, arrays["pair_weights"], intercept, deep)
         chosen = model.config
         model.embeddings_ = Embeddings.from_arrays(chosen.factors, chosen.iterations, chosen.seed, arrays)
         return model

@@ -57,7 +57,12 @@ class VariationalFactorization:
         mean_: of the training ratings.
         noise_: variance of a rating around its expectation.
         users_, movies_: Side.
+        raters_: what folding a movie in needs of the users: float32[n_users + 1, 1 + factors], their means, and
+            float32[n_users + 1, h], the lower halves of their covariances; the last row is a user without ratings.
+            None before ``remember_raters``, and in what an earlier release has stored.
     """
+
+    raters_: tuple[Float32, Float32] | None = None
 
     def __init__(self, factors: int, iterations: int, seed: int) -> None:
         self.factors, self.iterations, self.seed = factors, iterations, seed
@@ -117,15 +122,45 @@ class VariationalFactorization:
             ratings: float32[n].
             features: float32[1, f], the user's.
         """
-        own = np.arange(len(movies), dtype=np.int32)
-        rows = Rows(np.array([0, len(movies)], np.int64), own.astype(np.int64))
         rated = _as_stored(self.movies_.means[movies], self.movies_.covariances[movies])
-        size = 1 + self.factors
-        blank = replace(self.users_, means=np.empty((1, size)), covariances=np.empty((1, size, size)))
-        targets = ratings - np.float32(self.mean_)
-        folded, _ = self._update(rows, own, targets, rated, blank, _with_constant(features))
-        vector: Float64 = folded.means[0]
+        vector: Float64 = self._fold(rated, ratings, self.users_, features).means[0]
         return vector
+
+    def fold_in_movie(self, users: Int32, ratings: Float32, features: Float32) -> Float64:
+        """float64[1 + factors]: a movie's posterior mean from ratings of these users, the users being kept.
+
+        Args:
+            users: int32[n], indices of users; any other number is a user of whom nothing is known.
+            ratings: float32[n].
+            features: float32[1, f], the movie's.
+
+        Raises:
+            ValueError: nothing is remembered of the users.
+        """
+        if self.raters_ is None:
+            raise ValueError("what is known of the users was not stored with this version")
+        means, lower = self.raters_
+        nobody = len(means) - 1
+        rows = np.where((users >= 0) & (users < nobody), users, nobody)
+        raters = _unpacked(means[rows], lower[rows])
+        vector: Float64 = self._fold(raters, ratings, self.movies_, features).means[0]
+        return vector
+
+    def remember_raters(self, nobody: Float32) -> None:
+        """Keep what folding movies in needs of the users; ``nobody``: float32[1, f], of a user without ratings."""
+        nothing = _as_stored(self.movies_.means[:0], self.movies_.covariances[:0])
+        newcomer = self._fold(nothing, np.empty(0, np.float32), self.users_, nobody)
+        means = np.vstack([self.users_.means, newcomer.means]).astype(np.float32)
+        self.raters_ = means, _packed(np.concatenate([self.users_.covariances, newcomer.covariances]))
+
+    def _fold(self, other: Side, ratings: Float32, side: Side, features: Float32) -> Side:
+        """The one posterior that follows from ratings, each with a row of the other side."""
+        own = np.arange(len(ratings), dtype=np.int32)
+        rows = Rows(np.array([0, len(ratings)], np.int64), own.astype(np.int64))
+        size = 1 + self.factors
+        blank = replace(side, means=np.empty((1, size)), covariances=np.empty((1, size, size)))
+        targets = ratings - np.float32(self.mean_)
+        return self._update(rows, own, targets, other, blank, _with_constant(features))[0]
 
     def prior_of_movie(self, features: Float32) -> Float64:
         """float64[n, 1 + factors]: what is expected of movies that nobody rated, from their features."""
@@ -144,39 +179,53 @@ class VariationalFactorization:
         self.users_, self.movies_ = _turned(self.users_, turn), _turned(self.movies_, turn)
 
     def arrays(self) -> dict[str, NDArray[Any]]:
-        """What folding a user in needs, in float32; covariances are symmetric, so only their lower half is kept."""
-        size = 1 + self.factors
-        lower = np.tril_indices(size)
-        return {
+        """What folding in needs, in float32; covariances are symmetric, so only their lower half is kept."""
+        stored: dict[str, NDArray[Any]] = {
             "constants": np.array([self.mean_, self.noise_]),
             "movie_means": self.movies_.means.astype(np.float32),
-            "movie_covariances": self.movies_.covariances[:, lower[0], lower[1]].astype(np.float32),
+            "movie_covariances": _packed(self.movies_.covariances),
             "user_weights": self.users_.weights,
             "user_precision": self.users_.precision,
         }
+        if self.raters_ is not None:
+            stored |= {"user_means": self.raters_[0], "user_covariances": self.raters_[1]}
+            stored |= {"movie_weights": self.movies_.weights, "movie_precision": self.movies_.precision}
+        return stored
 
     @classmethod
     def from_arrays(cls, factors: int, iterations: int, seed: int, arrays: Mapping[str, NDArray[Any]]) -> Self:
-        """A factorisation that folds users in as the one did that ``arrays()`` was taken from."""
+        """A factorisation that folds in as the one did that ``arrays()`` was taken from."""
         model = cls(factors, iterations, seed)
         model.mean_, model.noise_ = arrays["constants"].tolist()
-        size = 1 + factors
-        means = arrays["movie_means"].astype(np.float64)
-        covariances = np.zeros((len(means), size, size))
-        first, second = np.tril_indices(size)
-        covariances[:, first, second] = covariances[:, second, first] = arrays["movie_covariances"]
-        nothing = np.empty((0, size))
-        model.movies_ = Side(means, covariances, nothing, nothing)
+        nothing = np.empty((0, 1 + factors))
+        weights, precision = arrays.get("movie_weights", nothing), arrays.get("movie_precision", nothing)
+        learned = _unpacked(arrays["movie_means"], arrays["movie_covariances"])
+        model.movies_ = replace(learned, weights=weights, precision=precision)
+        if "user_means" in arrays:
+            model.raters_ = arrays["user_means"], arrays["user_covariances"]
         model.users_ = Side(nothing, nothing, arrays["user_weights"], arrays["user_precision"])
         return model
 
 
 def _as_stored(means: Float64, covariances: Float64) -> Side:
     """Posteriors as they come back from the store, so that a user is folded in alike before and after it."""
-    lower = np.tril(covariances.astype(np.float32))
-    whole = lower + np.tril(lower, -1).transpose(0, 2, 1)
-    nothing = np.empty((0, means.shape[1]))
-    return Side(means.astype(np.float32).astype(np.float64), whole.astype(np.float64), nothing, nothing)
+    return _unpacked(means.astype(np.float32), _packed(covariances))
+
+
+def _packed(covariances: Float64) -> Float32:
+    """float32[n, h]: the lower halves of symmetric matrices."""
+    first, second = np.tril_indices(covariances.shape[1])
+    return covariances[:, first, second].astype(np.float32)
+
+
+def _unpacked(means: Float32, lower: Float32) -> Side:
+    """Posteriors without a prior, from means and the lower halves of covariances."""
+    n, size = means.shape
+    covariances = np.empty((n, size, size))
+    first, second = np.tril_indices(size)
+    covariances[:, first, second] = covariances[:, second, first] = lower
+    nothing = np.empty((0, size))
+    return Side(means.astype(np.float64), covariances, nothing, nothing)
 
 
 def _with_constant(features: Float32) -> Float64:

@@ -126,3 +126,46 @@ class RatingModelContract:
     def test_a_user_without_ratings_folds_to_the_unknown_user(self, fitted: RatingModel) -> None:
         nothing = fitted.fold_in_user(np.empty(0, np.int32), np.empty(0, np.float32))
         assert np.array_equal(nothing, fitted.user_vector(-1))
+
+    def test_a_movie_vector_predicts_what_the_movie_does(self, small: Interactions, fitted: RatingModel) -> None:
+        movies = np.arange(-1, small.n_movies, dtype=np.int32)
+        vectors = np.array([fitted.movie_vector(int(movie)) for movie in movies])
+        user = fitted.user_vector(4)
+        found = fitted.predict_vectors(user, vectors)
+        assert found.dtype == np.float32
+        np.testing.assert_allclose(found, fitted.predict_vector(user, movies), atol=1e-5)
+        assert fitted.predict_vectors(user, vectors[:0]).shape == (0,)
+
+    def test_a_movie_folded_in_is_as_good_as_a_learned_one(self, small: Interactions, fitted: RatingModel) -> None:
+        vectors = []
+        for movie in range(small.n_movies):
+            rows = small.by_movie.of(movie)
+            vectors.append(fitted.fold_in_movie(small.users[rows], small.ratings[rows], movie))
+        table, predicted = np.array(vectors), np.empty(len(small), np.float32)
+        for user in range(small.n_users):
+            rows = small.by_user.of(user)
+            predicted[rows] = fitted.predict_vectors(fitted.user_vector(user), table[small.items[rows]])
+        error = float(np.sqrt(np.mean((predicted - small.ratings) ** 2)))
+        learned = fitted.predict_indices(small.users, small.items)
+        assert error < 1.1 * float(np.sqrt(np.mean((learned - small.ratings) ** 2)))
+
+    def test_a_movie_folds_in_alike_after_it_was_stored(self, small: Interactions, fitted: RatingModel) -> None:
+        again = type(fitted).from_arrays(fitted.config, fitted.arrays())
+        assert again.folds_movies
+        rows = small.by_movie.of(3)
+        for movie in (3, -1, small.n_movies + 5):
+            given = small.users[rows], small.ratings[rows], movie
+            assert np.array_equal(again.fold_in_movie(*given), fitted.fold_in_movie(*given))
+
+    def test_good_ratings_of_a_new_movie_let_expect_more_than_bad_ones(
+        self, small: Interactions, fitted: RatingModel
+    ) -> None:
+        """Of learned users, of users nobody knows, and of none."""
+        for users in (np.arange(6, dtype=np.int32), np.array([-1, small.n_users, 10**6], np.int32)):
+            good, bad = (fitted.fold_in_movie(users, np.full(len(users), rating, np.float32)) for rating in (5.0, 0.5))
+            pair = np.array([good, bad])
+            expected = [fitted.predict_vectors(fitted.user_vector(user), pair) for user in range(small.n_users)]
+            high, low = np.mean(expected, axis=0)
+            assert high > low + 0.5
+        nothing = fitted.fold_in_movie(np.empty(0, np.int32), np.empty(0, np.float32))
+        assert np.isfinite(fitted.predict_vectors(fitted.user_vector(0), nothing[None])).all()

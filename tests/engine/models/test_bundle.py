@@ -11,7 +11,7 @@ import pytest
 from engine.calibration import Calibration
 from engine.cold_start import popularity
 from engine.dataset.interactions import Interactions
-from engine.models.bundle import VersionBundle
+from engine.models.bundle import LearnedCounts, VersionBundle
 from engine.models.catalog import MODELS
 from engine.models.item_similarity import ItemSimilarityRanker
 from tests.engine.models.quick import quick_model
@@ -23,7 +23,9 @@ def bundle(kind: str, data: Interactions) -> VersionBundle:
     predicted = rating.predict_indices(data.users, data.items)
     counts = data.user_counts[data.users], data.movie_counts[data.items]
     calibration = Calibration.fit(predicted, data.ratings, *counts, data.scale)
-    return VersionBundle(rating, ranker, popularity(data, ranker.weigh(data.ratings)), calibration)
+    return VersionBundle(
+        rating, ranker, popularity(data, ranker.weigh(data.ratings)), calibration, LearnedCounts.of(data)
+    )
 
 
 @pytest.mark.parametrize("kind", MODELS)
@@ -36,6 +38,9 @@ def test_a_rebuilt_version_answers_bit_for_bit(small: Interactions, kind: str) -
     history = small.items[:20], small.ratings[:20]
     assert np.array_equal(again.ranker.score_history(*history), version.ranker.score_history(*history))
     assert again.config() == version.config()
+    assert again.counts is not None
+    assert again.counts.users.tolist() == small.user_counts.tolist()
+    assert again.counts.movies.tolist() == small.movie_counts.tolist()
 
 
 def test_a_version_of_an_earlier_release_serves(small: Interactions) -> None:
@@ -45,3 +50,20 @@ def test_a_version_of_an_earlier_release_serves(small: Interactions) -> None:
     again = VersionBundle.from_arrays("svd", config | {"ranker": earlier}, version.arrays())
     assert again.ranker.config.l2 == 100
     assert np.isfinite(again.ranker.score_history(small.items[:5], small.ratings[:5])).all()
+
+
+NEWER = ("counts/", "movie_weights", "intercept", "user_means", "user_covariances", "movie_precision")
+
+
+@pytest.mark.parametrize("kind", MODELS)
+def test_a_version_without_what_folding_movies_in_needs_serves(small: Interactions, kind: str) -> None:
+    version = bundle(kind, small)
+    arrays = {name: array for name, array in version.arrays().items() if not any(part in name for part in NEWER)}
+    again = VersionBundle.from_arrays(kind, version.config(), arrays)
+    assert again.counts is None
+    assert again.rating.folds_movies == (kind == "svd")
+    history = small.items[:20], small.ratings[:20]
+    assert np.array_equal(again.rating.fold_in_user(*history), version.rating.fold_in_user(*history))
+    if not again.rating.folds_movies:
+        with pytest.raises(ValueError, match="not stored"):
+            again.rating.fold_in_movie(small.users[:5], small.ratings[:5], 3)
