@@ -12,6 +12,7 @@ from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]  # i
 from engine.errors import MarqueeError
 from engine.models.search import check_settings
 from engine.services import Services, use
+from engine.services.automation import AutomationService
 from engine.services.library import LibraryService
 from engine.services.serving import ServingService
 from engine.services.snapshot import Snapshots
@@ -19,6 +20,7 @@ from engine.services.training import TrainingService
 from engine.services.tuning import TuningService
 from engine.services.versions import VersionService
 from engine.settings import Settings
+from store.automation import AutomationStore
 from store.database import Database
 from store.jobs import JobStore
 from store.models import MLModelManager
@@ -46,6 +48,7 @@ class Runtime:
         self.services.serving.load_active()
         self.services.training.start()
         self.services.tuning.open()
+        self.services.automation.open()
         use(self.services)
         if self.settings.demo and self._demo_is_missing():
             self.services.library.import_demo()
@@ -63,6 +66,7 @@ class Runtime:
     def stop(self) -> None:
         """End background work, then close the store; every acknowledged write is already on disk."""
         use(None)
+        self.services.automation.close()
         self.services.library.close()
         self.services.tuning.close()
         self.services.training.close()
@@ -101,5 +105,7 @@ def build(settings: Settings, clock: Callable[[], float] = time.time) -> Runtime
         ratings, snapshots, jobs, scale=settings.scale, clock=clock, on_change=lambda: runtime.data_changed()
     )
     tuning = TuningService(ratings, snapshots, TuningStore(database), notices, training)
-    runtime = Runtime(settings, database, Services(settings, library, training, serving, versions, tuning))
+    automation = AutomationService(AutomationStore(database), training, models, ratings, notices, clock)
+    services = Services(settings, library, training, serving, versions, tuning, automation)
+    runtime = Runtime(settings, database, services)
     return runtime

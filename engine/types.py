@@ -137,6 +137,18 @@ class RatingReceipt:
 
 
 @dataclass(frozen=True, slots=True)
+class RatingRemoval:
+    """What taking a rating away did; ``previous_rating`` is None where there was none, and nothing has changed."""
+
+    user_id: str
+    movie_id: str
+    previous_rating: float | None
+    predicted_after: float | None
+    embedding_updated: bool
+    update_ms: float
+
+
+@dataclass(frozen=True, slots=True)
 class Contribution:
     """The exact share of one past rating in a score."""
 
@@ -278,6 +290,32 @@ class TrainingStatus:
     packages: dict[str, str] = field(default_factory=dict)
     repeats: int | None = None
     repeated: bool | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Automation:
+    """When Marquee retrains by itself.
+
+    Attributes:
+        days: of the week, 0 is Monday.
+        hour, minute, zone: the time of day on these days, and the IANA time zone it is meant in.
+        after_ratings: retrain after so many new ratings as well; 0 does not.
+        activate: whether a new version is to serve.
+        next_run: the next due moment in Unix seconds, None while paused.
+        last_run: the newest run that was ordered so.
+        ratings_since: ratings that the newest version has not learned.
+    """
+
+    paused: bool
+    days: tuple[int, ...]
+    hour: int
+    minute: int
+    zone: str
+    after_ratings: int
+    activate: ActivationPolicy
+    next_run: float | None
+    last_run: TrainingStatus | None
+    ratings_since: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -46,6 +46,7 @@ page = st.navigation(
         st.Page("training.py", title="Training", icon=":material/model_training:"),
         st.Page("tuning.py", title="Tuning", icon=":material/search_insights:"),
         st.Page("versions.py", title="Versions", icon=":material/inventory_2:"),
+        st.Page("automation.py", title="Automation", icon=":material/event_repeat:"),
     ]
 )
 services = services_or_none()

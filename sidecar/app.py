@@ -11,6 +11,7 @@ from starlette.responses import HTMLResponse, Response
 
 from engine.settings import Settings
 from sidecar import (
+    automation,
     data,
     docs_page,
     exchange,
@@ -35,6 +36,7 @@ TAGS = [
     {"name": "tuning", "description": "Studies look for hyperparameters in the background, one at a time."},
     {"name": "metrics", "description": "How good the versions are, and which of two is better."},
     {"name": "models", "description": "Model versions: which serves, what is kept of them, and files of them."},
+    {"name": "automation", "description": "When Marquee retrains by itself."},
     {"name": "data", "description": "Imports, the jobs that do them, and what is stored."},
     {"name": "health", "description": "For probes. These two need no key."},
 ]
@@ -47,6 +49,7 @@ ROUTERS = (
     metrics.router,
     models.router,
     exchange.router,
+    automation.router,
     data.router,
     health.router,
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from sqlalchemy import Connection, Row, Select, select, update
@@ -30,6 +31,7 @@ class RunStore:
         *,
         note: str = "",
         repeats: int | None = None,
+        also: Callable[[Connection], None] | None = None,
     ) -> int:
         """A queued run; returns its number.
 
@@ -41,6 +43,7 @@ class RunStore:
             actor: who asks.
             note: for the new version.
             repeats: the version that is trained again, to compare the two.
+            also: further writes of the same transaction.
         """
         row = {
             "kind": kind,
@@ -54,7 +57,14 @@ class RunStore:
             "repeats": repeats,
             "created_at": self._database.clock(),
         }
-        return self._database.insert(training_runs, row, urgent=True)
+
+        def work(connection: Connection) -> int:
+            key = connection.execute(training_runs.insert().values(row)).inserted_primary_key
+            if also is not None:
+                also(connection)
+            return int(key[0])  # type: ignore[index]  # SQLite tells the number it has given
+
+        return self._database.write(work, urgent=True)
 
     def start(self, run_id: int) -> None:
         """The run is being worked on from now."""

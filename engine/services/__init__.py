@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from engine.errors import NotReady
 
 if TYPE_CHECKING:
+    from engine.services.automation import AutomationService
     from engine.services.library import LibraryService
     from engine.services.serving import ServingService
     from engine.services.training import TrainingService
@@ -26,6 +27,7 @@ class Services:
     serving: ServingService
     versions: VersionService
     tuning: TuningService
+    automation: AutomationService
 
 
 _current: Services | None = None

@@ -44,6 +44,9 @@ POLICIES = ("if_better", "always", "never")
 LONGEST_STOP_S = 10
 LONGEST_QUEUE = 50
 
+Also = Callable[[Any], None]
+"""Writes of somebody else in the same transaction; takes the store's connection."""
+
 
 class TrainingService:
     """Starts, follows and cancels training runs. ``start`` and ``close`` frame the worker thread."""
@@ -108,6 +111,7 @@ class TrainingService:
         *,
         queue: bool = False,
         note: str = "",
+        also: Also | None = None,
     ) -> int:
         """Start a training run in the background.
 
@@ -118,6 +122,7 @@ class TrainingService:
             actor: who asks, for the ledger.
             queue: where a run is going already, wait for its end instead of being refused; a restart keeps the queue.
             note: for the new version.
+            also: further writes to the store, in the transaction that orders the run.
 
         Returns:
             The number of the run.
@@ -130,7 +135,7 @@ class TrainingService:
         config = configure(kind, hyperparameters or {})
         if activate not in POLICIES:
             raise InvalidInput(f"activate is {activate!r}, but must be one of {', '.join(POLICIES)}.", field="activate")
-        return self._order(kind, config, activate, actor, queue=queue, note=note)
+        return self._order(kind, config, activate, actor, queue=queue, note=note, also=also)
 
     @stores
     def retrain(
@@ -140,6 +145,7 @@ class TrainingService:
         actor: str = "you",
         *,
         queue: bool = False,
+        also: Also | None = None,
     ) -> int:
         """Train with a version's hyperparameters on the ratings as they are now.
 
@@ -148,6 +154,7 @@ class TrainingService:
             activate: as for ``train_model``.
             actor: who asks.
             queue: as for ``train_model``.
+            also: as for ``train_model``.
 
         Raises:
             UnknownVersion: there is no such version.
@@ -155,9 +162,8 @@ class TrainingService:
             TrainingBusy: as ``train_model``.
         """
         record = self._version(version)
-        return self.train_model(
-            record.kind, asked(record), activate, actor, queue=queue, note=f"Version {record.version} trained anew."
-        )
+        note = f"Version {record.version} trained anew."
+        return self.train_model(record.kind, asked(record), activate, actor, queue=queue, note=note, also=also)
 
     @stores
     def train_again(self, version: int, actor: str = "you", *, queue: bool = False) -> int:
@@ -210,6 +216,7 @@ class TrainingService:
         queue: bool,
         note: str = "",
         repeats: int | None = None,
+        also: Also | None = None,
     ) -> int:
         with self._starting:
             self._store_ends()
@@ -220,7 +227,7 @@ class TrainingService:
                 raise NotReady("There are no ratings to learn from. Import the demo data or your own first.")
             seed = getattr(config, "seed", 0)
             run_id = self._runs.create(
-                kind, config.model_dump(mode="json"), activate, seed, actor, note=note, repeats=repeats
+                kind, config.model_dump(mode="json"), activate, seed, actor, note=note, repeats=repeats, also=also
             )
         self._orders.put(True)
         return run_id

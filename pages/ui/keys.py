@@ -39,6 +39,8 @@ FOLDS = "tuning.folds"
 MINUTES = "tuning.minutes"
 STUDY_SEED = "tuning.seed"
 
+PLAN_FAULT = "automation.fault"  # what a field was refused for, by its name
+
 TOLD = "told"  # what the next run shows as a toast
 
 

@@ -11,6 +11,7 @@ from engine.services import Services
 from engine.services.versions import ExportedVersion
 from engine.settings import Settings
 from engine.types import (
+    Automation,
     Comparison,
     Contribution,
     DataStatistics,
@@ -310,12 +311,34 @@ class FakeTuning(Recorder):
         return 9
 
 
+PLAN = Automation(False, (6,), 3, 0, "UTC", 500, "if_better", 200.0, RUN, 12)
+
+
+class FakeAutomation(Recorder):
+    def plan(self) -> Automation:
+        self.note("plan")
+        return PLAN
+
+    def change(self, **values: Any) -> None:
+        self.note("change", values)
+
+    def pause(self, *, paused: bool) -> None:
+        self.note("pause", paused)
+
+
 def fake_services(settings: Settings) -> Services:
-    fakes = (FakeLibrary(), FakeTraining(), FakeServing(), FakeVersions(), FakeTuning())
+    fakes = (FakeLibrary(), FakeTraining(), FakeServing(), FakeVersions(), FakeTuning(), FakeAutomation())
     return Services(settings, *fakes)  # type: ignore[arg-type]
 
 
 def calls_of(services: Services) -> list[tuple[Any, ...]]:
     """What any of the services was asked."""
-    fakes: Any = (services.library, services.training, services.serving, services.versions, services.tuning)
+    fakes: Any = (
+        services.library,
+        services.training,
+        services.serving,
+        services.versions,
+        services.tuning,
+        services.automation,
+    )
     return [call for fake in fakes for call in fake.calls]

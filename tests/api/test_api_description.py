@@ -61,6 +61,9 @@ ISSUED = {
     "get /data/statistics",
     "get /jobs/{job_id}",
     "post /jobs/{job_id}/cancel",
+    "get /automation",
+    "post /automation",
+    "post /automation/pause",
     "get /health/live",
     "get /health/ready",
 }

@@ -28,6 +28,15 @@ GOOD: dict[str, dict[str, Any]] = {
     "POST /ml/tuning": {"model": "ncf", "trials": 2, "folds": 2, "minutes": 1, "seed": 1},
     "POST /ml/tuning/2/resume": {"trials": 40, "minutes": 60.5},
     "POST /ml/tuning/2/train": {"trial": 0, "activate": "always"},
+    "POST /automation": {
+        "days": [0, 6],
+        "hour": 3,
+        "minute": 30,
+        "zone": "Europe/Berlin",
+        "after_ratings": 500,
+        "activate": "never",
+    },
+    "POST /automation/pause": {"paused": True},
     "POST /data/imports": {"source": "demo"},
 }
 ROUTES = sorted(GOOD)

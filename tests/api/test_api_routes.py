@@ -17,7 +17,7 @@ from engine.services import Services
 from engine.services.versions import ExportedVersion
 from sidecar.exchange import PIECE, VersionFile
 from tests.api.client import Client
-from tests.api.fakes import DIFFERENCE, JOB, OLDER, RUN, SCRIPT, STATISTICS, STUDY, VERSION, calls_of
+from tests.api.fakes import DIFFERENCE, JOB, OLDER, PLAN, RUN, SCRIPT, STATISTICS, STUDY, VERSION, calls_of
 from tests.api.test_api_malformed import GOOD, ROUTES
 
 URI = "https://boxd.it/2a"
@@ -103,7 +103,13 @@ def test_cancel_training(client: Client, services: Services) -> None:
 
 def test_what_reads_or_writes_the_store_runs_in_the_thread_pool(client: Client, services: Services) -> None:
     threads: list[threading.Thread] = []
-    for service in (services.training, services.versions, services.tuning, services.library):
+    for service in (
+        services.training,
+        services.versions,
+        services.tuning,
+        services.automation,
+        services.library,
+    ):
         service.note = lambda *_call: threads.append(threading.current_thread())  # type: ignore[union-attr]
     for route in ROUTES:
         client.send_body(route, json.dumps(GOOD[route]))
@@ -517,3 +523,18 @@ def test_health(client: Client, services: Services) -> None:
     answer = client.get("/health/ready")
     assert (answer.status_code, answer.json()["code"]) == (503, "not_ready")
     assert client.get("/health/live").status_code == 200
+
+
+def test_the_plan_of_retrainings(client: Client, services: Services) -> None:
+    assert client.get("/automation").json() == as_json(PLAN)
+    body = {"days": [0, 6], "hour": 3, "zone": "Europe/Berlin"}
+    assert client.post("/automation", json=body).json() == as_json(PLAN)
+    assert client.post("/automation/pause", json={"paused": True}).json() == as_json(PLAN)
+    wanted = body | {"minute": 0, "after_ratings": 0, "activate": "if_better"}
+    assert services.automation.calls == [("plan",), ("change", wanted), ("plan",), ("pause", True), ("plan",)]
+
+
+@pytest.mark.parametrize("body", [{"days": [], "hour": 3}, {"days": [7], "hour": 3}, {"days": [1], "hour": 24}])
+def test_plans_that_make_no_sense_are_refused(client: Client, services: Services, body: dict[str, Any]) -> None:
+    assert client.post("/automation", json=body).status_code == 422
+    assert services.automation.calls == []

@@ -23,6 +23,7 @@ PAGES = {
     "training": "training",
     "tuning": "tuning",
     "versions": "versions",
+    "automation": "automation",
 }
 THEMES = ("light", "dark")
 WIDTHS = (1280, 390)

@@ -19,6 +19,7 @@ PAGES = {
     "training": "Training",
     "tuning": "Tuning",
     "versions": "Versions",
+    "automation": "Automation",
 }
 TITLES = ".mq-tile h3"
 

@@ -22,6 +22,7 @@ from engine.models.catalog import configure
 from engine.services import Services
 from engine.settings import Settings
 from engine.types import (
+    Automation,
     Comparison,
     Contribution,
     DataStatistics,
@@ -580,22 +581,52 @@ class FakeVersions:
         self.unread = 0
 
 
+PLAN = Automation(
+    False, (6,), 3, 0, "Europe/Berlin", 5000, "if_better", NOW + 9e5, replace(RUNS[0], actor="schedule"), 1204
+)
+
+
+@dataclass
+class FakeAutomation:
+    training: FakeTraining
+    planned: Automation = PLAN
+    asked: list[tuple[Any, ...]] = field(default_factory=list)
+
+    def plan(self) -> Automation:
+        return self.planned
+
+    def change(self, **values: Any) -> None:
+        if values["after_ratings"] < 0:
+            raise InvalidInput("after_ratings is -1, but must be from 0 to 100.", field="after_ratings")
+        self.asked.append(("change", values))
+
+    def pause(self, *, paused: bool) -> None:
+        self.asked.append(("pause", paused))
+        self.planned = replace(self.planned, paused=paused, next_run=None if paused else NOW + 9e5)
+
+    def run_now(self) -> int:
+        self.asked.append(("run_now",))
+        return 4
+
+
 @dataclass
 class Fakes:
-    """The five fake services, each open to a test, and the ``Services`` that holds them."""
+    """The six fake services, each open to a test, and the ``Services`` that holds them."""
 
     library: FakeLibrary = field(default_factory=FakeLibrary)
     training: FakeTraining = field(default_factory=FakeTraining)
     serving: FakeServing = field(init=False)
     versions: FakeVersions = field(init=False)
     tuning: FakeTuning = field(default_factory=FakeTuning)
+    automation: FakeAutomation = field(init=False)
 
     def __post_init__(self) -> None:
         self.serving = FakeServing(self.library)
         self.versions = FakeVersions(self.serving)
+        self.automation = FakeAutomation(self.training)
 
     def services(self) -> Services:
-        held: Any = (self.library, self.training, self.serving, self.versions, self.tuning)
+        held: Any = (self.library, self.training, self.serving, self.versions, self.tuning, self.automation)
         return Services(Settings(demo=False), *held)
 
 

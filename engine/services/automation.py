@@ -1,0 +1,236 @@
+"""Marquee keeps itself up to date: it retrains on a timetable, and after so many new ratings."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Collection
+from datetime import UTC, datetime, time
+from threading import Event, Lock, Thread
+from typing import Any
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+import schedule
+
+from engine.errors import InvalidInput, MarqueeError, NotReady
+from engine.services.storing import stores
+from engine.services.training import POLICIES, TrainingService
+from engine.timetable import WEEK, Timetable
+from engine.types import ActivationPolicy, Automation
+from store.automation import AutomationStore
+from store.errors import StoreError
+from store.models import MLModelManager
+from store.notices import NoticeStore
+from store.ratings import RatingStore
+
+log = logging.getLogger(__name__)
+
+SCHEDULE, RULE = "schedule", "rule"  # who asked for a run, in the log and the ledger
+LOOK_S = 20  # how often it is looked whether a run is due
+STEP_S = 1.0
+LATE_S = 600  # from how late on a run is told to have been missed
+MOST_RATINGS = 100_000_000
+DEFAULTS: dict[str, Any] = {
+    "paused": False,
+    "days": [6],
+    "hour": 3,
+    "minute": 0,
+    "zone": "UTC",
+    "after_ratings": 0,
+    "activate": "if_better",
+    "counted": 0,
+}
+
+
+class AutomationService:
+    """Orders retrainings; the training worker trains. ``open`` and ``close`` frame the thread that looks at the clock.
+
+    Which due moment was served last is written in the transaction that orders the run, so that each is served exactly
+    once whatever happens in between. Of those that were missed while Marquee was off only the newest is made up.
+    """
+
+    def __init__(
+        self,
+        automation: AutomationStore,
+        training: TrainingService,
+        models: MLModelManager,
+        ratings: RatingStore,
+        notices: NoticeStore,
+        clock: Callable[[], float],
+    ) -> None:
+        self._automation = automation
+        self._training = training
+        self._models = models
+        self._ratings = ratings
+        self._notices = notices
+        self._clock = clock
+        self._looking = Lock()
+        self._closing = Event()
+        self._thread = Thread(target=self._work, name="automation", daemon=True)
+
+    def open(self) -> None:
+        """Begin to look at the clock."""
+        self.prepare()
+        self._thread.start()
+
+    def prepare(self) -> None:
+        """Count from now on where nothing was ever planned."""
+        if "handled" not in self._automation.read():
+            self._automation.write({"handled": self._clock()})
+
+    def close(self) -> None:
+        """Look no more."""
+        self._closing.set()
+        if self._thread.is_alive():
+            self._thread.join()
+
+    def _work(self) -> None:
+        scheduler = schedule.Scheduler()
+        scheduler.every(LOOK_S).seconds.do(self._look_safely)
+        self._look_safely()
+        while not self._closing.wait(STEP_S):
+            scheduler.run_pending()
+
+    def _look_safely(self) -> None:
+        try:
+            self.look()
+        except Exception:  # part of the thread's outermost loop: the next look must find it alive
+            log.exception("what is due could not be looked at; it will be in %d seconds", LOOK_S)
+
+    # -- asked by pages and routes -----------------------------------------------------------------------------------
+
+    def plan(self) -> Automation:
+        """What is planned, and when the next run is due."""
+        values, now = self._values(), self._clock()
+        due = _timetable(values).next_due(now)
+        run = next((one for one in self._training.runs(50) if one.actor in (SCHEDULE, RULE)), None)
+        return Automation(
+            paused=values["paused"],
+            days=tuple(sorted(values["days"])),
+            hour=values["hour"],
+            minute=values["minute"],
+            zone=values["zone"],
+            after_ratings=values["after_ratings"],
+            activate=values["activate"],
+            next_run=None if values["paused"] else due,
+            last_run=run,
+            ratings_since=self._new_ratings(values),
+        )
+
+    @stores
+    def change(
+        self,
+        *,
+        days: Collection[int],
+        hour: int,
+        minute: int,
+        zone: str,
+        after_ratings: int = 0,
+        activate: ActivationPolicy = "if_better",
+    ) -> None:
+        """Set when to retrain; it counts from now on.
+
+        Args:
+            days: of the week, 0 is Monday.
+            hour: 0 to 23.
+            minute: 0 to 59.
+            zone: an IANA time zone, such as ``Europe/Berlin``.
+            after_ratings: retrain after so many new ratings as well; 0 does not.
+            activate: whether the new version is to serve.
+
+        Raises:
+            InvalidInput: names the field, the value and what is allowed.
+        """
+        if not days or not set(days) <= set(range(WEEK)):
+            raise InvalidInput("Choose at least one day of the week, from 0 (Monday) to 6.", field="days")
+        for name, value, most in (
+            ("hour", hour, 23),
+            ("minute", minute, 59),
+            ("after_ratings", after_ratings, MOST_RATINGS),
+        ):
+            if not 0 <= value <= most:
+                raise InvalidInput(f"{name} is {value}, but must be from 0 to {most}.", field=name)
+        if activate not in POLICIES:
+            raise InvalidInput(f"activate is {activate!r}, but must be one of {', '.join(POLICIES)}.", field="activate")
+        try:
+            ZoneInfo(zone)
+        except (ZoneInfoNotFoundError, ValueError) as error:
+            raise InvalidInput(f"There is no time zone {zone!r}.", field="zone") from error
+        values = {"days": sorted(set(days)), "hour": hour, "minute": minute, "zone": zone}
+        values |= {"after_ratings": after_ratings, "activate": activate, "handled": self._clock()}
+        with self._looking:
+            self._automation.write(values)
+
+    @stores
+    def pause(self, *, paused: bool) -> None:
+        """Stop ordering runs, or begin again; what was due in between is not made up."""
+        with self._looking:
+            self._automation.write({"paused": paused, "handled": self._clock()})
+
+    @stores
+    def run_now(self, actor: str = "you") -> int:
+        """Order a retraining at once, or behind the one that goes on; returns the run's number.
+
+        Raises:
+            NotReady: there are no ratings to learn from.
+            TrainingBusy: the queue is full.
+        """
+        return self._order(actor, self._values()["activate"], {})
+
+    # -- the thread --------------------------------------------------------------------------------------------------
+
+    def look(self) -> None:
+        """Order what is due."""
+        with self._looking:
+            values, now = self._values(), self._clock()
+            if values["paused"]:
+                return
+            due = _timetable(values).last_due(now)
+            if due > values["handled"]:
+                self._serve(values, due, now)
+            elif self._rule_applies(values):
+                counted = self._ratings.counts().ratings
+                self._try(RULE, values, {"counted": counted})
+
+    def _serve(self, values: dict[str, Any], due: float, now: float) -> None:
+        if self._try(SCHEDULE, values, {"handled": due}) and now - due > LATE_S:
+            moment = datetime.fromtimestamp(due, UTC).astimezone(ZoneInfo(values["zone"]))
+            told = f"The retraining of {moment:%Y-%m-%d %H:%M} was missed; it is made up for now."
+            self._notices.add("info", "automation", told)
+
+    def _try(self, actor: str, values: dict[str, Any], done: dict[str, Any]) -> bool:
+        """Order a run and note in one transaction what it serves; whether there is such a run now."""
+        try:
+            self._order(actor, values["activate"], done)
+        except NotReady as error:
+            log.info("nothing to retrain: %s", error)
+            self._automation.write(done)
+            return False
+        except (MarqueeError, StoreError) as error:  # the queue or the disk is full: the next look tries again
+            log.warning("a retraining that is due could not be ordered yet: %s", error)
+            return False
+        return True
+
+    def _order(self, actor: str, activate: ActivationPolicy, done: dict[str, Any]) -> int:
+        def note(connection: Any) -> None:
+            self._automation.write_in(connection, done)
+
+        if self._models.active_version() is None:
+            return self._training.train_model(activate=activate, actor=actor, queue=True, also=note)
+        return self._training.retrain(activate=activate, actor=actor, queue=True, also=note)
+
+    def _rule_applies(self, values: dict[str, Any]) -> bool:
+        wanted = values["after_ratings"]
+        return bool(wanted) and self._new_ratings(values) >= wanted and self._training.current() is None
+
+    def _new_ratings(self, values: dict[str, Any]) -> int:
+        """Ratings that came since the newest version learned, or since the rule was last followed."""
+        newest = next(iter(self._models.list_versions()), None)
+        known = max(int(values["counted"]), 0 if newest is None else int(newest.data["ratings"]))
+        return max(self._ratings.counts().ratings - known, 0)
+
+    def _values(self) -> dict[str, Any]:
+        return DEFAULTS | self._automation.read()
+
+
+def _timetable(values: dict[str, Any]) -> Timetable:
+    return Timetable(frozenset(values["days"]), time(values["hour"], values["minute"]), ZoneInfo(values["zone"]))

@@ -1,0 +1,44 @@
+"""When retrainings are due: certain days of the week at one time of day, where the owner is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, time, timedelta
+from zoneinfo import ZoneInfo
+
+WEEK = 7
+
+
+@dataclass(frozen=True)
+class Timetable:
+    """Days of the week and a time of day.
+
+    A time that the clocks leave out in spring comes as late as they are moved; of one that they repeat in autumn the
+    first counts. So there is one due moment on each of the days.
+
+    Attributes:
+        days: 0 is Monday; at least one.
+        at: the time of day.
+        zone: an IANA time zone.
+    """
+
+    days: frozenset[int]
+    at: time
+    zone: ZoneInfo
+
+    def last_due(self, now: float) -> float:
+        """The newest due moment that is not after ``now``, both in Unix seconds."""
+        return next(due for due in self._around(now, -1) if due <= now)
+
+    def next_due(self, now: float) -> float:
+        """The first due moment after ``now``, both in Unix seconds."""
+        return next(due for due in self._around(now, 1) if due > now)
+
+    def _around(self, now: float, step: int) -> Iterator[float]:
+        """Due moments from tomorrow backwards, or from yesterday forwards."""
+        today = datetime.fromtimestamp(now, UTC).astimezone(self.zone).date()
+        for n in range(-1, WEEK + 2):
+            day = today + timedelta(days=step * n)
+            if day.weekday() in self.days:
+                yield datetime.combine(day, self.at, self.zone).timestamp()

@@ -1,0 +1,118 @@
+"""The plan of retrainings: when the next is due, the form that changes it, and the runs that it ordered."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+from zoneinfo import available_timezones
+
+import streamlit as st
+
+from engine.errors import InvalidInput
+from engine.services import Services
+from engine.services.automation import RULE, SCHEDULE
+from engine.types import Automation, TrainingStatus
+from pages.ui import keys
+from pages.ui.forms import fault
+from pages.ui.moments import when
+from pages.ui.ordering import POLICIES
+from pages.ui.page import tell_next
+from pages.ui.runs import STATES
+
+if TYPE_CHECKING:
+    from engine.services.automation import AutomationService
+
+DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
+
+
+def tiles(plan: Automation) -> None:
+    """The next run, the last one, and how many ratings wait to be learned."""
+    grid = st.grid(3, min_column_width=180, border=True)
+    grid.metric(
+        "Next run",
+        "Paused" if plan.next_run is None else when(plan.next_run),
+        help="In the time zone of your browser. A run that was missed while Marquee was off is made up once.",
+    )
+    last = plan.last_run
+    grid.metric(
+        "Last run",
+        "None yet" if last is None else when(last.created_at),
+        None if last is None else STATES[last.state],
+        delta_color="off",
+        delta_arrow="off",
+    )
+    grid.metric("New ratings", f"{plan.ratings_since:,}", help="Ratings that the newest version has not learned.")
+
+
+def actions(services: Services, plan: Automation) -> None:
+    """Pause or go on, and a run at once."""
+    with st.container(horizontal=True):
+        if plan.paused:
+            if st.button("Go on", type="primary", icon=":material/play_arrow:"):
+                services.automation.pause(paused=False)
+                tell_next("Marquee retrains by itself again. What was due during the pause is not made up.")
+                st.rerun()
+        elif st.button("Pause", icon=":material/pause:"):
+            services.automation.pause(paused=True)
+            tell_next("Paused. Nothing is retrained until you go on or start a run.")
+            st.rerun()
+        if st.button("Retrain now", icon=":material/model_training:"):
+            run_id = services.automation.run_now()
+            tell_next(f"Training run {run_id} was ordered.")
+            st.switch_page("training.py")
+
+
+def form(automation: AutomationService, plan: Automation) -> None:
+    """Days, time, zone, the rule, and whether a new version serves."""
+    faults: dict[str, str] = st.session_state.get(keys.PLAN_FAULT, {})
+    with st.form("plan", border=False):
+        days = st.pills(
+            "Days", range(len(DAYS)), selection_mode="multi", default=list(plan.days), format_func=DAYS.__getitem__
+        )
+        _told(faults, "days")
+        grid = st.grid(4, min_column_width=160)
+        with grid.cell():
+            at = st.time_input("Time", f"{plan.hour:02d}:{plan.minute:02d}", step=900)
+        with grid.cell():
+            zones = sorted(available_timezones() | {plan.zone})
+            zone = st.selectbox("Time zone", zones, index=zones.index(plan.zone))
+            _told(faults, "zone")
+        with grid.cell():
+            after = st.number_input(
+                "After new ratings",
+                value=plan.after_ratings,
+                step=100,
+                help="Retrain as soon as so many ratings have come that the newest version does not know; 0 does not.",
+            )
+            _told(faults, "after_ratings")
+        with grid.cell():
+            policies = list(POLICIES)
+            activate = st.selectbox(
+                "Let it serve", policies, index=policies.index(plan.activate), format_func=POLICIES.__getitem__
+            )
+        if st.form_submit_button("Save the plan", type="primary", icon=":material/event_available:"):
+            _save(
+                automation, days=days, hour=at.hour, minute=at.minute, zone=zone, after_ratings=after, activate=activate
+            )
+
+
+def _told(faults: dict[str, str], name: str) -> None:
+    if name in faults:
+        fault(faults[name])
+
+
+def _save(automation: AutomationService, **values: Any) -> None:
+    """Save the plan, or keep what was wrong; either way the page is drawn again."""
+    st.session_state.pop(keys.PLAN_FAULT, None)
+    try:
+        automation.change(**values)
+    except InvalidInput as error:
+        st.session_state[keys.PLAN_FAULT] = {error.field: str(error)}
+    else:
+        tell_next("The plan is saved. It counts from now on.")
+    st.rerun()
+
+
+def ordered(history: Sequence[TrainingStatus]) -> list[TrainingStatus]:
+    """Those runs that the plan ordered."""
+    return [run for run in history if run.actor in (SCHEDULE, RULE)]
