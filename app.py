@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import logging
+import socket
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -15,10 +16,12 @@ from typing import Any
 import anyio
 import streamlit as st
 import uvicorn
+from pydantic import ValidationError
 from starlette.middleware import Middleware
 from starlette.routing import Mount
 
-from engine.runtime import build
+from engine.errors import InvalidSettings
+from engine.runtime import build, check_start
 from engine.settings import Settings
 from pages.ui.failures import unexpected
 from sidecar.app import create_api
@@ -31,7 +34,18 @@ MOST_CONNECTIONS = 1000
 logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
 logging.getLogger("alembic").setLevel(logging.WARNING)
 logging.getLogger("uvicorn.access").disabled = True  # the API logs its own requests, with their ids
-settings = Settings()
+
+
+def read_settings() -> Settings:
+    """The settings; where one is not acceptable, the process ends and says which."""
+    try:
+        return Settings()
+    except ValidationError as error:
+        faults = (("_".join(("MARQUEE", *map(str, fault["loc"]))).upper(), fault["msg"]) for fault in error.errors())
+        sys.exit("Marquee can't start. " + "; ".join(f"{name}: {text}" for name, text in faults) + ".")
+
+
+settings = read_settings()
 
 
 @asynccontextmanager
@@ -54,6 +68,20 @@ app = st.App(
 )
 
 
+def check_port(host: str, port: int) -> None:
+    """End where something else listens there, before the store is opened."""
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        with socket.socket(family, kind, protocol) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(address)
+    except OSError as error:
+        sys.exit(
+            f"Marquee can't listen on {host}, port {port}: {error.strerror}. "
+            "Choose another with MARQUEE_PORT, or stop what listens there."
+        )
+
+
 def serve() -> None:
     """Serve until interrupted. Other machines are let in only with a key."""
     if not is_loopback(settings.host) and key_of(settings) is None:
@@ -61,6 +89,11 @@ def serve() -> None:
             f"MARQUEE_HOST is {settings.host}, which other machines can reach, but no MARQUEE_API_KEY is set. "
             "Set a key, or listen on 127.0.0.1."
         )
+    check_port(settings.host, settings.port)
+    try:
+        check_start(settings)
+    except InvalidSettings as error:
+        sys.exit(f"Marquee can't start. {error}")
     logging.getLogger(__name__).info("Marquee is at http://%s:%d (API under /api/docs)", settings.host, settings.port)
     uvicorn.run(
         app,

@@ -17,7 +17,7 @@ The tree (a page shows ``str(error)``; ``sidecar.problems`` maps each class to o
     │   ├── TrainingBusy
     │   ├── TuningBusy
     │   └── VersionUnavailable  damaged, deleted or still being saved
-    ├── InvalidSettings         a file of settings that can't be used; the message says what to mend
+    ├── InvalidSettings         what Marquee starts with can't be used; the message says what to mend
     ├── NotReady                no ratings or no trained version yet
     ├── DiskFull                the write was refused for lack of space
     ├── TrainingDiverged        the loss became infinite or not a number
@@ -124,7 +124,7 @@ class VersionUnavailable(Conflict):
 
 
 class InvalidSettings(MarqueeError):
-    """A file of settings can't be read, or holds a value that is not allowed; raised before anything starts."""
+    """What Marquee starts with can't be used: hyperparameters, the store; raised before anything starts."""
 
 
 class NotReady(MarqueeError):

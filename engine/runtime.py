@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]  # it carries no types
 
-from engine.errors import MarqueeError
+from engine.errors import InvalidSettings, MarqueeError
 from engine.models.search import check_settings
 from engine.services import Services, use
 from engine.services.automation import AutomationService
@@ -22,6 +22,7 @@ from engine.services.versions import VersionService
 from engine.settings import Settings
 from store.automation import AutomationStore
 from store.database import Database
+from store.errors import StoreError
 from store.jobs import JobStore
 from store.models import MLModelManager
 from store.notices import NoticeStore
@@ -84,6 +85,19 @@ class Runtime:
             self.services.training.train_model(actor="marquee")
         except MarqueeError as error:
             log.warning("the first training did not start: %s", error)
+
+
+def check_start(settings: Settings) -> None:
+    """Whether the store can be opened and the hyperparameters can be read, before a server starts.
+
+    Raises:
+        InvalidSettings: they can't; the message says why and what to do.
+    """
+    check_settings()
+    try:
+        Database.open(settings.database_url).close()
+    except StoreError as error:
+        raise InvalidSettings(str(error)) from error
 
 
 def build(settings: Settings, clock: Callable[[], float] = time.time) -> Runtime:

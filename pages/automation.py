@@ -23,7 +23,7 @@ with st.container(border=True):
     st.subheader("Plan", anchor=False)
     planning.form(services.automation, plan)
 st.subheader("Runs that Marquee ordered", anchor=False)
-chosen = runs.table(planning.ordered(services.training.runs(limit=200)))
+chosen = runs.table(planning.ordered(services.training.runs(limit=200)), empty="None yet. The next run is above.")
 if chosen is not None:
     with shown():
         runs.details(services.training.status(chosen))

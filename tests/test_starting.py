@@ -84,3 +84,33 @@ def test_other_machines_are_let_in_only_with_a_key(tmp_path: Path) -> None:
     assert done.returncode == 1
     assert "MARQUEE_API_KEY" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def refused(folder: Path, port: int | None = None, **changes: str) -> str:
+    """What a start says that comes to nothing."""
+    own = environment(folder, port or free_port()) | changes
+    done = subprocess.run([sys.executable, "app.py"], cwd=ROOT, env=own, capture_output=True, text=True, check=False)
+    assert done.returncode == 1, done.stderr
+    assert "Traceback" not in done.stderr
+    return done.stderr
+
+
+def test_a_setting_that_makes_no_sense_is_named(tmp_path: Path) -> None:
+    assert "MARQUEE_PORT: Input should be a valid integer" in refused(tmp_path, MARQUEE_PORT="many")
+    assert "MARQUEE_KEEP_VERSIONS: Input should be greater" in refused(tmp_path, MARQUEE_KEEP_VERSIONS="-1")
+    assert "MARQUEE_RATING_MIN (6.0) must be below" in refused(tmp_path, MARQUEE_RATING_MIN="6")
+
+
+def test_a_port_that_is_taken_is_named_and_the_store_left_alone(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        told = refused(tmp_path, port)
+    assert f"port {port}" in told
+    assert "MARQUEE_PORT" in told
+    assert not (tmp_path / "m.db").exists()
+
+
+def test_a_store_that_can_not_be_opened_says_why(tmp_path: Path) -> None:
+    (tmp_path / "m.db").write_bytes(b"this is no database, but long enough to look like one" * 100)
+    assert "is not a store of Marquee, or it is damaged" in refused(tmp_path)
+    assert "must name a file" in refused(tmp_path, MARQUEE_DATABASE_URL="postgres://elsewhere")

@@ -23,10 +23,10 @@ ASKED = "run"  # in the address: the run that is picked
 SHORT = 12  # letters of a fingerprint that tell data apart
 
 
-def table(history: Sequence[TrainingStatus]) -> int | None:
+def table(history: Sequence[TrainingStatus], empty: str = "Nothing was trained yet.") -> int | None:
     """Every run, newest first; returns the number of the one that is picked. The address keeps it: ``?run=3``."""
     if not history:
-        st.caption("Nothing was trained yet.")
+        st.caption(empty)
         return None
     number = st.column_config.NumberColumn
     picked = pick_one(

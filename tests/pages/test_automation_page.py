@@ -14,7 +14,7 @@ def test_the_plan_is_shown(visit: Open) -> None:
     tiles = {metric.label: metric.value for metric in at.metric}
     assert tiles["New ratings"] == "1,204"
     assert tiles["Next run"].startswith("2026-")
-    assert "Nothing was trained yet" in words(at)  # by the plan
+    assert "None yet. The next run is above." in words(at)
 
 
 def test_with_nothing_trained_it_opens(visit: Open) -> None:
