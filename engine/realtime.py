@@ -1,23 +1,102 @@
-"""New ratings count at once: what is known of each user now, on top of a version that never changes."""
+"""New ratings count at once: what is known of users and movies now, on top of a version that never changes.
+
+Users and movies are folded in by closed form, each on what the *version* learned of the other side and never on each
+other. So what is known of a user follows from the user's stored ratings alone, what is known of a movie from the
+movie's alone, and updates end in the same state in whatever order and from whatever threads they come.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from threading import Lock
+from typing import Any, Generic, Self, TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from engine.dataset.interactions import Float32, Int32, Interactions
-from engine.models.base import Vector
+from engine.models.base import RatingModel, Vector
 from engine.models.bundle import VersionBundle
+
+MOST_LEARNED = 1000
+"""Ratings beyond which a movie keeps the vector it has learned: one more changes next to nothing, and costs time."""
+PARTS = 256
+"""Of an overlay; a change copies one of them."""
+
+State = TypeVar("State")
+
+
+@dataclass(frozen=True)
+class FoldedMovies:
+    """The movies' side at one moment: as the version learned them, but for those that are folded in. Never changed.
+
+    Attributes:
+        model: the version's rating model.
+        counts: int32[n_movies + 1], of how many ratings each movie's vector was made; the last is any other movie.
+        places: int32[n_movies + 1], the row of ``vectors``, -1 for a movie as it was learned.
+        vectors: float[capacity, d]; rows from ``used`` on belong to later moments.
+        used: rows that belong to this moment.
+    """
+
+    model: RatingModel
+    counts: Int32
+    places: Int32
+    vectors: NDArray[Any]
+    used: int
+
+    @classmethod
+    def none(cls, model: RatingModel, learned: Int32) -> Self:
+        """Every movie as it was learned, of so many ratings each (int32[n_movies])."""
+        places = np.full(len(learned) + 1, -1, np.int32)
+        empty = model.movie_vector(-1)[None][:0]
+        return cls(model, np.append(learned, np.int32(0)), places, empty, 0)
+
+    def put(self, movie: int, vector: Vector, count: int) -> FoldedMovies:
+        """The next moment, with another vector of one movie; this one stays as it is, and only its latest is asked."""
+        counts, places, vectors, used = self.counts.copy(), self.places.copy(), self.vectors, self.used
+        if used == len(vectors):  # room for twice as many, and none for those that were replaced
+            kept = np.flatnonzero(places >= 0)
+            roomy = np.empty((2 * len(kept) + 16, len(vector)), vector.dtype)
+            roomy[: len(kept)] = vectors[places[kept]]
+            places[kept] = np.arange(len(kept), dtype=np.int32)
+            vectors, used = roomy, len(kept)
+        vectors[used] = vector
+        counts[movie], places[movie] = count, used
+        return FoldedMovies(self.model, counts, places, vectors, used + 1)
+
+    def predict(self, user: Vector, movies: Int32) -> Float32:
+        """float32[n]: the ratings that a user with this vector gives, inside the scale; any index may be unknown."""
+        found = self.model.predict_vector(user, movies)
+        places = self.places[self._rows(movies)]
+        folded = places >= 0
+        if folded.any():
+            found[folded] = self.model.predict_vectors(user, self.vectors[places[folded]])
+        return found
+
+    def counts_of(self, movies: Int32) -> Int32:
+        """int32[n]: of how many ratings each movie's vector was made; 0 for an unknown movie."""
+        return self.counts[self._rows(movies)]
+
+    def _rows(self, movies: Int32) -> Int32:
+        other = np.int32(len(self.places) - 1)
+        return np.where((movies >= 0) & (movies < other), movies, other)
 
 
 @dataclass(frozen=True)
 class UserState:
-    """What serving knows of one user: the rated movies, their ratings, and the rating model's vector. Never changed."""
+    """What serving knows of one user at one moment, and of the movies at that same moment. Never changed.
+
+    Attributes:
+        items: int32[n], the movies the user has rated.
+        ratings: float32[n].
+        vector: the rating model's.
+        movies: the movies' side.
+    """
 
     items: Int32
     ratings: Float32
     vector: Vector
+    movies: FoldedMovies
 
     def rating_of(self, movie: int) -> float | None:
         """The user's rating of a movie, None where there is none."""
@@ -29,32 +108,116 @@ class UserState:
         """The mean of the user's ratings; 0 without any."""
         return float(self.ratings.mean()) if len(self.ratings) else 0.0
 
+    def predict(self, movies: Int32) -> Float32:
+        """float32[n]: the user's predicted ratings of these movies, those folded in included."""
+        return self.movies.predict(self.vector, movies)
+
+
+@dataclass(frozen=True)
+class _FoldedUser:
+    """A user's state without the movies' side, which would keep every moment of it in memory."""
+
+    items: Int32
+    ratings: Float32
+    vector: Vector
+
+
+@dataclass(frozen=True)
+class MovieState:
+    """Who has rated a movie, in order of key (int32[n]), and how (float32[n]). Never changed."""
+
+    users: Int32
+    ratings: Float32
+
+
+class Overlay(Generic[State]):
+    """A map from keys to states that is never changed: ``put`` gives the next one, and copies one of its parts."""
+
+    def __init__(self, parts: tuple[dict[int, State], ...] = tuple({} for _ in range(PARTS))) -> None:
+        self._parts = parts
+
+    def get(self, key: int) -> State | None:
+        """The state of a key, None where there is none."""
+        return self._parts[key % PARTS].get(key)
+
+    def put(self, key: int, state: State) -> Overlay[State]:
+        """The same with another state of one key."""
+        place = key % PARTS
+        part = {**self._parts[place], key: state}
+        return Overlay((*self._parts[:place], part, *self._parts[place + 1 :]))
+
+    def __len__(self) -> int:
+        return sum(map(len, self._parts))
+
+
+@dataclass(frozen=True)
+class _Moment:
+    """All that differs from what the version learned. Never changed: a reader holds one, a writer makes the next."""
+
+    users: Overlay[_FoldedUser]
+    movies: Overlay[MovieState]
+    folded: FoldedMovies
+
 
 class RealtimeLearner:
-    """Folds users into a version by closed form, the movies' side being kept.
+    """Folds users and movies into a version by closed form.
 
-    Readers never wait: a state is replaced whole by one assignment. Writers of the same user must take turns (the
-    serving service holds its lock around the store's write and the update, so that both happen in one order).
+    Readers never wait: they take the moment there is, which is replaced whole by one assignment, so a state shows both
+    sides of a rating or neither. Writers take turns. What a user's or a movie's ratings *are* is decided by whoever
+    stores them: the serving service holds its lock around the store's write and the update, so that both happen in one
+    order.
+
+    Movies that the version learned from more than ``MOST_LEARNED`` ratings keep their vectors, and so do all movies of
+    a model stored by an earlier release that can't fold movies in.
 
     Args:
         bundle: the version that serves.
-        data: the ratings as loaded; users rated after it are in the overlay.
+        data: the ratings as loaded; who was rated, or has rated, after that is in the overlays.
     """
 
     def __init__(self, bundle: VersionBundle, data: Interactions) -> None:
         self.bundle = bundle
         self.data = data
-        self._overlay: dict[int, UserState] = {}
+        self._writing = Lock()
+        self._learned = _learned_counts(bundle, data)
+        self._now = _Moment(Overlay(), Overlay(), FoldedMovies.none(bundle.rating, self._learned))
+
+    # -- reading -----------------------------------------------------------------------------------------------------
 
     def state(self, user: int) -> UserState:
         """What is known of a user now; an unknown user has no ratings and a vector that says nothing."""
-        found = self._overlay.get(user)
+        now = self._now
+        found = now.users.get(user)
+        if found is not None:
+            return UserState(found.items, found.ratings, found.vector, now.folded)
+        items, ratings, vector = self._loaded(user)
+        return UserState(items, ratings, vector, now.folded)
+
+    def imagine(self, items: Int32, ratings: Float32) -> UserState:
+        """What would be known of somebody with these ratings (in order of movie key); nothing is kept."""
+        return UserState(items, ratings, self.bundle.rating.fold_in_user(items, ratings), self._now.folded)
+
+    def movie_state(self, movie: int) -> MovieState:
+        """Who has rated a movie, as far as updates of movies tell."""
+        found = self._now.movies.get(movie)
         if found is not None:
             return found
-        if not 0 <= user < self.data.n_users:
-            return UserState(np.empty(0, np.int32), np.empty(0, np.float32), self.bundle.rating.user_vector(-1))
-        rows = self.data.by_user.of(user)
-        return UserState(self.data.items[rows], self.data.ratings[rows], self.bundle.rating.user_vector(user))
+        if not 0 <= movie < self.data.n_movies:
+            return MovieState(np.empty(0, np.int32), np.empty(0, np.float32))
+        rows = self.data.by_movie.of(movie)
+        return MovieState(self.data.users[rows], self.data.ratings[rows])
+
+    @property
+    def folded_users(self) -> int:
+        """How many users have had a rating since the version learned."""
+        return len(self._now.users)
+
+    @property
+    def folded_movies(self) -> int:
+        """How many movies have another vector than the version learned."""
+        return int((self._now.folded.places >= 0).sum())
+
+    # -- writing -----------------------------------------------------------------------------------------------------
 
     def update_user_embedding(self, user: int, items: Int32, ratings: Float32) -> UserState:
         """Learn a user from all of the user's ratings: the same ratings in any order of arrival end in the same state.
@@ -64,20 +227,81 @@ class RealtimeLearner:
             items: int32[n], every movie the user has rated, in order of movie key.
             ratings: float32[n], the ratings of them.
         """
-        state = UserState(items, ratings, self.bundle.rating.fold_in_user(items, ratings))
-        self._overlay[user] = state
-        return state
+        with self._writing:
+            self._now = self._with_user(self._now, user, items, ratings)
+        return self.state(user)
+
+    def update_movie_embedding(self, movie: int, users: Int32, ratings: Float32) -> MovieState:
+        """Learn a movie from all of its ratings; as for users.
+
+        Args:
+            movie: the movie's key; the version may not know it.
+            users: int32[n], everybody who has rated it, in order of user key.
+            ratings: float32[n], their ratings.
+
+        Raises:
+            ValueError: it is no movie of the data.
+        """
+        if self._folds(movie):
+            with self._writing:
+                self._now = self._with_movie(self._now, movie, users, ratings)
+        return self.movie_state(movie)
 
     def rate(self, user: int, movie: int, rating: float) -> UserState:
-        """Add or replace one rating of a user and learn from it."""
-        before = self.state(user)
-        others = before.items != movie
-        items = np.append(before.items[others], np.int32(movie))
-        ratings = np.append(before.ratings[others], np.float32(rating))
-        order = np.argsort(items)
-        return self.update_user_embedding(user, items[order], ratings[order])
+        """Add or replace one rating, and learn the user and the movie from it at one moment."""
+        return self._change(user, movie, rating)
 
-    @property
-    def folded_users(self) -> int:
-        """How many users differ from what the version learned."""
-        return len(self._overlay)
+    def unrate(self, user: int, movie: int) -> UserState:
+        """Forget one rating, as if it had never been given."""
+        return self._change(user, movie, None)
+
+    def _change(self, user: int, movie: int, rating: float | None) -> UserState:
+        with self._writing:
+            mine = self.state(user)
+            now = self._with_user(self._now, user, *_changed(mine.items, mine.ratings, movie, rating))
+            if self._folds(movie):
+                its = self.movie_state(movie)
+                now = self._with_movie(now, movie, *_changed(its.users, its.ratings, user, rating))
+            self._now = now
+            return self.state(user)
+
+    def _folds(self, movie: int) -> bool:
+        if not 0 <= movie < len(self._learned):
+            raise ValueError(f"there is no movie {movie} among {len(self._learned)}")
+        return self.bundle.rating.folds_movies and bool(self._learned[movie] <= MOST_LEARNED)
+
+    def _with_user(self, now: _Moment, user: int, items: Int32, ratings: Float32) -> _Moment:
+        vector = self.bundle.rating.fold_in_user(items, ratings)
+        return replace(now, users=now.users.put(user, _FoldedUser(items, ratings, vector)))
+
+    def _with_movie(self, now: _Moment, movie: int, users: Int32, ratings: Float32) -> _Moment:
+        vector = self.bundle.rating.fold_in_movie(users, ratings, movie)
+        folded = now.folded.put(movie, vector, len(users))
+        return replace(now, movies=now.movies.put(movie, MovieState(users, ratings)), folded=folded)
+
+    def _loaded(self, user: int) -> tuple[Int32, Float32, Vector]:
+        model = self.bundle.rating
+        if not 0 <= user < self.data.n_users:
+            return np.empty(0, np.int32), np.empty(0, np.float32), model.user_vector(-1)
+        rows = self.data.by_user.of(user)
+        return self.data.items[rows], self.data.ratings[rows], model.user_vector(user)
+
+
+def _learned_counts(bundle: VersionBundle, data: Interactions) -> Int32:
+    """int32[n_movies]: how many ratings the version has learned; of a version of an earlier release today's counts."""
+    if bundle.counts is None:
+        return data.movie_counts.astype(np.int32)
+    counts = np.zeros(data.n_movies, np.int32)
+    known = bundle.counts.movies[: data.n_movies]
+    counts[: len(known)] = known
+    return counts
+
+
+def _changed(keys: Int32, ratings: Float32, key: int, rating: float | None) -> tuple[Int32, Float32]:
+    """Keys in order and their ratings, with one rating set, or taken away where it is None."""
+    others = keys != key
+    keys, ratings = keys[others], ratings[others]
+    if rating is None:
+        return keys, ratings
+    place = int(np.searchsorted(keys, key))
+    return np.insert(keys, place, np.int32(key)), np.insert(ratings, place, np.float32(rating))

@@ -11,6 +11,7 @@ JobState = Literal["queued", "running", "succeeded", "failed", "cancelled"]
 ActivationPolicy = Literal["if_better", "always", "never"]
 ModelKind = Literal["svd", "ncf"]
 RankBy = Literal["ranker", "rating"]
+UpdateAdvice = Literal["fine", "retrain soon", "retrain"]
 Verdict = Literal["better", "worse", "no difference shown"]
 StudyState = Literal["queued", "running", "stopped", "succeeded", "failed"]
 TrialState = Literal["running", "complete", "pruned", "failed"]
@@ -146,6 +147,36 @@ class RatingRemoval:
     predicted_after: float | None
     embedding_updated: bool
     update_ms: float
+
+
+@dataclass(frozen=True, slots=True)
+class UpdateHealth:
+    """How far the version that serves, with what was folded in since, has drifted from one trained anew.
+
+    Attributes:
+        model_version: the version that serves.
+        folded_users: users with a rating changed since the version learned.
+        folded_movies: movies that have another vector than the version learned.
+        ratings_since: ratings that the version has not learned; None for a version of an earlier release, which does
+            not say how many it has.
+        rmse_gap: by how many stars of RMSE folding in is worse than learning again, on newer ratings that neither
+            knew; below 0 it is better. Measured on a factorisation that stands in for the version. None where there
+            are no newer ratings.
+        top10_overlap: the mean part of a user's ten best predicted movies that are the same; None likewise.
+        sampled_users: how many users the two rest on.
+        held_out_ratings: how many ratings the gap rests on; below 100 it does not enter the advice.
+        advice: what follows.
+    """
+
+    model_version: int
+    folded_users: int
+    folded_movies: int
+    ratings_since: int | None
+    rmse_gap: float | None
+    top10_overlap: float | None
+    sampled_users: int
+    held_out_ratings: int
+    advice: UpdateAdvice
 
 
 @dataclass(frozen=True, slots=True)

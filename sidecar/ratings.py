@@ -1,17 +1,19 @@
-"""Rating a movie."""
+"""Rating a movie, taking a rating away, and how well what was folded in holds up."""
 
 from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Depends
 from pydantic import BaseModel, ConfigDict, Field
+from starlette.requests import Request
 
-from engine.errors import DiskFull, InvalidRating, NotReady, UnknownMovie
+from engine.errors import DiskFull, InvalidRating, NotReady, UnknownMovie, UnknownUser
 from engine.services import current
-from engine.types import RatingReceipt
-from sidecar.answers import CHANGING, JSON_BODY, answers
+from engine.types import RatingReceipt, RatingRemoval, UpdateHealth
+from sidecar.answers import CHANGING, JSON_BODY, PARAMETERS, answers
 from sidecar.identifiers import Identifier
+from sidecar.recommendations import PathMovie, PathUser, ids_in_path
 from sidecar.requests import StrictRoute
 
 router = APIRouter(tags=["ratings"], route_class=StrictRoute)
@@ -52,3 +54,57 @@ def rate(body: RatingRequest) -> RatingReceipt:
     same movie again replaces the rating.
     """
     return current().serving.rate(body.user_id, body.movie_id, body.rating)
+
+
+def rated_pair(request: Request, user_id: PathUser, movie_id: PathMovie) -> tuple[str, str]:  # noqa: ARG001
+    """The two ids of a path below ``/rate``; the parameters are there for the API's description."""
+    return ids_in_path(request, ("rate",))
+
+
+REMOVED = {
+    "user_id": "42",
+    "movie_id": "318",
+    "previous_rating": 4.5,
+    "predicted_after": 4.02,
+    "embedding_updated": True,
+    "update_ms": 2.1,
+}
+
+
+@router.delete(
+    "/rate/{user_id:path}/{movie_id:path}",
+    responses=answers(REMOVED, CHANGING, PARAMETERS, UnknownUser, UnknownMovie, NotReady, DiskFull),
+)
+def unrate(pair: Annotated[tuple[str, str], Depends(rated_pair)]) -> RatingRemoval:
+    """Take a rating away.
+
+    It is gone from disk when the answer arrives, and the user's next list is made without it. Asking again changes
+    nothing: `previous_rating` is null where there was none.
+    """
+    return current().serving.unrate(*pair)
+
+
+HEALTH = {
+    "model_version": 3,
+    "folded_users": 120,
+    "folded_movies": 340,
+    "ratings_since": 1000,
+    "rmse_gap": 0.0011,
+    "top10_overlap": 0.83,
+    "sampled_users": 100,
+    "held_out_ratings": 500,
+    "advice": "fine",
+}
+
+
+# Not async: it learns for a second or two.
+@router.get("/ml/health-of-updates", responses=answers(HEALTH, NotReady))
+def health_of_updates() -> UpdateHealth:
+    """How far the version has drifted.
+
+    New ratings are folded in; this says whether a training is due. `rmse_gap` (stars) and `top10_overlap` compare
+    folding in with learning again on newer ratings that neither knew, measured on a factorisation that stands in for
+    the version and on a sample of users. `advice` is `fine`, `retrain soon` (a gap of 1%, or a fifth more ratings) or
+    `retrain` (3%). The first answer after a change of the ratings takes a second or two.
+    """
+    return current().serving.health()

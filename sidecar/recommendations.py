@@ -173,21 +173,28 @@ EXPLAINED: dict[str, Any] = {
 }
 
 
-def pair_in_path(
-    request: Request,
-    user_id: Annotated[str, Path(description="The user; a slash in an id is written %2F.", examples=["42"])],  # noqa: ARG001
-    movie_id: Annotated[str, Path(description="The movie; a slash in an id is written %2F.", examples=["318"])],  # noqa: ARG001
-) -> tuple[str, str]:
-    """The two ids of a path, taken from the path as it was sent.
+PathUser = Annotated[str, Path(description="The user; a slash in an id is written %2F.", examples=["42"])]
+PathMovie = Annotated[str, Path(description="The movie; a slash in an id is written %2F.", examples=["318"])]
 
-    Routing sees the decoded path, in which a slash of an id can't be told from the one between the ids. The two
-    parameters are there for the API's description.
+
+def pair_in_path(request: Request, user_id: PathUser, movie_id: PathMovie) -> tuple[str, str]:  # noqa: ARG001
+    """The two ids of a path below ``/ml/explain``; the parameters are there for the API's description."""
+    return ids_in_path(request, ("ml", "explain"), ", or ask /ml/explain?user_id=...&movie_id=...")
+
+
+def ids_in_path(request: Request, below: tuple[str, ...], otherwise: str = ".") -> tuple[str, str]:
+    """The user's and the movie's id, taken from the path as it was sent.
+
+    Routing sees the decoded path, in which a slash of an id can't be told from the one between the ids.
+
+    Raises:
+        RequestValidationError: there are not two, or one of them can't be an id.
     """
     sent = request.scope.get("raw_path")
     raw = sent.decode("ascii", "replace") if sent is not None else quote(request.scope["path"])
-    ids = raw.split("/")[len(request.scope.get("root_path", "").split("/")) + len(("ml", "explain")) :]
+    ids = raw.split("/")[len(request.scope.get("root_path", "").split("/")) + len(below) :]
     if len(ids) != 2:
-        message = "Two ids are expected. Write a slash inside an id as %2F, or ask /ml/explain?user_id=...&movie_id=..."
+        message = f"Two ids are expected. Write a slash inside an id as %2F{otherwise}"
         raise RequestValidationError([{"type": "value_error", "loc": ("path", "user_id"), "msg": message}])
     return _path_id("user_id", ids[0]), _path_id("movie_id", ids[1])
 

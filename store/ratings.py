@@ -168,6 +168,20 @@ class RatingStore:
             revision,
         )
 
+    def movie_ratings(self, movie_key: int) -> RatingArrays:
+        """How one movie has been rated, sorted by user."""
+        with self._database.read() as connection:
+            columns = select(ratings.c.user_id, ratings.c.rating, ratings.c.rated_at)
+            rows = connection.execute(columns.where(ratings.c.movie_id == movie_key).order_by(ratings.c.user_id)).all()
+            revision = revisions.current(connection)
+        return RatingArrays(
+            np.array([row[0] for row in rows], np.int32),
+            np.full(len(rows), movie_key, np.int32),
+            np.array([row[1] for row in rows], np.float32),
+            np.array([row[2] for row in rows], np.int64),
+            revision,
+        )
+
     def user_ids(self) -> list[str]:
         """Every user's own id, by key."""
         with self._database.read() as connection:
@@ -189,6 +203,12 @@ class RatingStore:
         """int32[n]: keys of the users one of whose ratings changed after a revision."""
         with self._database.read() as connection:
             found = connection.execute(select(users.c.id).where(users.c.revision > revision).order_by(users.c.id))
+            return np.array(list(found.scalars()), np.int32)
+
+    def movies_changed_since(self, revision: int) -> NDArray[np.int32]:
+        """int32[n]: keys of the movies one of whose ratings changed after a revision."""
+        with self._database.read() as connection:
+            found = connection.execute(select(movies.c.id).where(movies.c.revision > revision).order_by(movies.c.id))
             return np.array(list(found.scalars()), np.int32)
 
     def user_key(self, external_id: str) -> int | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import math
 import time
@@ -14,9 +15,10 @@ from numpy.typing import NDArray
 
 from engine.cold_start import Blend, blend, blended_scores
 from engine.dataset.interactions import Float32, Int32, Interactions
-from engine.errors import InvalidInput, InvalidRating, NotReady, UnknownMovie
+from engine.drift import Drift, measure_drift
+from engine.errors import InvalidInput, InvalidRating, NotReady, UnknownMovie, UnknownUser
 from engine.explaining import ExplainerService, sentence, take_apart
-from engine.models.bundle import VersionBundle
+from engine.models.bundle import LearnedCounts, VersionBundle
 from engine.ranking import candidates, diversify, price_variety, top
 from engine.realtime import RealtimeLearner, UserState
 from engine.services.snapshot import Snapshots
@@ -29,12 +31,15 @@ from engine.types import (
     Predictions,
     RankBy,
     RatingReceipt,
+    RatingRemoval,
     Recommendations,
     RecommendedItem,
+    UpdateHealth,
 )
 from store.errors import NotStored
 from store.models import MLModelManager
 from store.ratings import RatingStore
+from store.records import RatingChange
 
 log = logging.getLogger(__name__)
 
@@ -115,6 +120,8 @@ class ServingService:
         self._lock = Lock()  # held while a rating is written and learned, and for the moment of a swap
         self._state: ServingState | None = None
         self._last_rated = 0.0
+        self._measuring = Lock()
+        self._measured: tuple[int, int, Drift] | None = None
 
     # -- the version that serves -------------------------------------------------------------------------------------
 
@@ -156,17 +163,11 @@ class ServingService:
                 return
             snapshot = self._snapshots.load()
             state = ServingState.build(version, bundle, snapshot.data, snapshot.revision)
-            for user in self._ratings.users_changed_since(learned):
-                if user < snapshot.data.n_users:
-                    rows = snapshot.data.by_user.of(int(user))
-                    state.learner.update_user_embedding(
-                        int(user), snapshot.data.items[rows], snapshot.data.ratings[rows]
-                    )
+            self._fold_from_snapshot(state, learned)
             self._warm(state)
             with self._lock:
                 # What was rated while the state was being built; few, and nobody can rate during it.
-                for user in self._ratings.users_changed_since(snapshot.revision):
-                    self._fold_from_store(state, int(user))
+                self._fold_from_store(state)
                 self._state = state
         log.info("version %d serves %d users and %d movies", version, snapshot.data.n_users, snapshot.data.n_movies)
 
@@ -176,12 +177,30 @@ class ServingService:
             user = self._listener(state, next(iter(state.users), ""))
             self._annotate(state, user, top(user.scores, 1), user.scores)
 
-    def _fold_from_store(self, state: ServingState, user: int) -> None:
-        stored = self._ratings.user_ratings(user)
-        inside = stored.movies < state.data.n_movies  # the rest an import has just brought; its end refreshes
-        state.learner.update_user_embedding(user, stored.movies[inside], stored.ratings[inside])
-        if user >= state.data.n_users:
-            state.users[self._ratings.user_ids()[user]] = user
+    def _fold_from_snapshot(self, state: ServingState, learned: int) -> None:
+        """Fold in who had a rating changed since the version learned, on either side."""
+        data, learner = state.data, state.learner
+        for user in self._ratings.users_changed_since(learned).tolist():
+            if user < data.n_users:
+                rows = data.by_user.of(user)
+                learner.update_user_embedding(user, data.items[rows], data.ratings[rows])
+        for movie in self._ratings.movies_changed_since(learned).tolist():
+            if movie < data.n_movies:
+                rows = data.by_movie.of(movie)
+                learner.update_movie_embedding(movie, data.users[rows], data.ratings[rows])
+
+    def _fold_from_store(self, state: ServingState) -> None:
+        """Fold in what came after the snapshot; of movies an import has just brought, its end takes note."""
+        for user in self._ratings.users_changed_since(state.revision).tolist():
+            stored = self._ratings.user_ratings(user)
+            inside = stored.movies < state.data.n_movies
+            state.learner.update_user_embedding(user, stored.movies[inside], stored.ratings[inside])
+            if user >= state.data.n_users:
+                state.users[self._ratings.user_ids()[user]] = user
+        for movie in self._ratings.movies_changed_since(state.revision).tolist():
+            if movie < state.data.n_movies:
+                rated = self._ratings.movie_ratings(movie)
+                state.learner.update_movie_embedding(movie, rated.users, rated.ratings)
 
     def _ready(self) -> ServingState:
         if self._state is None:
@@ -210,9 +229,61 @@ class ServingService:
                 change = self._ratings.put_rating(user_id, movie_id, rating, int(self._clock()))
             except NotStored as error:
                 raise UnknownMovie(f"The catalogue has no movie {movie_id!r}.") from error
-            before, after = self._learn(user_id, change.user_key, change.movie_key, rating)
+            before, after = self._learn(user_id, change)
         elapsed = (time.perf_counter() - started) * 1000
         return RatingReceipt(user_id, movie_id, rating, change.previous, before, after, after is not None, elapsed)
+
+    @stores
+    def unrate(self, user_id: str, movie_id: str) -> RatingRemoval:
+        """Take a rating away durably and let the user's next list know it; without a rating nothing happens.
+
+        Raises:
+            UnknownUser: Marquee has never met the user.
+            UnknownMovie: the catalogue has no such movie.
+        """
+        started = time.perf_counter()
+        if self._ratings.user_key(user_id) is None:
+            raise UnknownUser(f"There are no ratings of the user {user_id!r}.")
+        if self._ratings.movie_key(movie_id) is None:
+            raise UnknownMovie(f"The catalogue has no movie {movie_id!r}.")
+        self._know(movie_id)
+        previous = after = None
+        with self._lock, contextlib.suppress(NotStored):  # that there is no such rating is what was asked for
+            change = self._ratings.delete_rating(user_id, movie_id)
+            previous = change.previous
+            _, after = self._learn(user_id, change)
+        elapsed = (time.perf_counter() - started) * 1000
+        return RatingRemoval(user_id, movie_id, previous, after, after is not None, elapsed)
+
+    def health(self) -> UpdateHealth:
+        """How far what is folded in has drifted from a version trained anew; ``engine.drift`` says how it is measured.
+
+        Takes a second or two after a change of the ratings, and nothing after that.
+
+        Raises:
+            NotReady: nothing is trained yet.
+        """
+        state = self._ready()
+        drift = None if state.bundle.counts is None else self._drift(state.version, state.bundle.counts)
+        return UpdateHealth(
+            state.version,
+            state.learner.folded_users,
+            state.learner.folded_movies,
+            None if drift is None else drift.since,
+            None if drift is None else drift.gap,
+            None if drift is None else drift.overlap,
+            0 if drift is None else drift.users,
+            0 if drift is None else drift.held_out,
+            "fine" if drift is None else drift.advice,
+        )
+
+    def _drift(self, version: int, counts: LearnedCounts) -> Drift:
+        """Measured once for each state of the ratings; who asks meanwhile waits for it."""
+        with self._measuring:
+            snapshot = self._snapshots.load()
+            if self._measured is None or self._measured[:2] != (version, snapshot.revision):
+                self._measured = version, snapshot.revision, measure_drift(snapshot.data, counts)
+            return self._measured[2]
 
     def _know(self, movie_id: str) -> None:
         """Take in a movie that an import still going has just brought."""
@@ -220,15 +291,19 @@ class ServingService:
         if state is not None and movie_id not in state.movies and self._ratings.movie_key(movie_id) is not None:
             self.refresh()
 
-    def _learn(self, user_id: str, user: int, movie: int, rating: float) -> tuple[float | None, float | None]:
-        """Fold the user in; the prediction for the movie before and after. The lock is held."""
-        state = self._state
+    def _learn(self, user_id: str, change: RatingChange) -> tuple[float | None, float | None]:
+        """Fold user and movie in; the prediction before and after. The lock is held."""
+        state, user, movie = self._state, change.user_key, change.movie_key
         if state is None or movie >= state.data.n_movies:
             return None, None
         column = np.array([movie], np.int32)
-        rating_model = state.bundle.rating
-        before = rating_model.predict_vector(state.learner.state(user).vector, column)[0]
-        after = rating_model.predict_vector(state.learner.rate(user, movie, rating).vector, column)[0]
+        known = state.learner.state(user)
+        before = known.predict(column)[0]
+        if change.rating is None:
+            known = state.learner.unrate(user, movie)
+        elif change.rating != change.previous:  # the store has noted no change of the same rating; nor does this
+            known = state.learner.rate(user, movie, change.rating)
+        after = known.predict(column)[0]
         state.users[user_id] = user
         self._last_rated = self._clock()
         return float(before), float(after)
@@ -278,7 +353,7 @@ class ServingService:
             plain = chosen[:n]
             chosen = diversify(chosen, scores, state.data.movies.genres, n, diversity)
             both = np.concatenate([chosen, plain]).astype(np.int32)
-            predicted = state.bundle.rating.predict_vector(user.state.vector, both).reshape(2, -1)
+            predicted = user.state.predict(both).reshape(2, -1)
             price = price_variety(chosen, plain, scores, predicted, state.data.movies.genres)
         items = self._annotate(state, user, chosen, scores)
         age = max(self._clock() - max(state.newest, self._last_rated), 0.0)
@@ -316,9 +391,9 @@ class ServingService:
         for user_id, movie_id in pairs:
             user, movie = self._listener_state(state, user_id), state.movies.get(movie_id, -1)
             column = np.array([movie], np.int32)
-            value = state.bundle.rating.predict_vector(user.vector, column)
-            interval = self._intervals(state, value, len(user.items), column)[0]
-            out.append(Prediction(user_id, movie_id, float(value[0]), interval, _fallback(state, user, movie)))
+            value = user.predict(column)
+            interval = self._intervals(state, value, user, column)[0]
+            out.append(Prediction(user_id, movie_id, float(value[0]), interval, _fallback(user, column)))
         return Predictions(state.version, tuple(out))
 
     def explain(self, user_id: str, movie_id: str) -> Explanation:
@@ -333,7 +408,7 @@ class ServingService:
             raise UnknownMovie(f"The catalogue has no movie {movie_id!r}.")
         movie, user = state.movies[movie_id], self._listener(state, user_id)
         column = np.array([movie], np.int32)
-        predicted = state.bundle.rating.predict_vector(user.state.vector, column)
+        predicted = user.state.predict(column)
         parts = take_apart(
             state.bundle.ranker, user.state, state.popularity, user.blend, movie, float(user.scores[movie])
         )
@@ -349,7 +424,7 @@ class ServingService:
             contributions,
             parts.residual,
             float(predicted[0]),
-            self._intervals(state, predicted, len(user.state.items), column)[0],
+            self._intervals(state, predicted, user.state, column)[0],
             state.explainer.find_similar_rated_movies(user.state, movie),
             match,
             state.explainer.get_similar_users_influence(user.key, user.state, movie),
@@ -371,14 +446,14 @@ class ServingService:
         return _Listener(user_id, key, user, how, scores)
 
     def _all_ratings(self, state: ServingState, user: _Listener) -> Float32:
-        return state.bundle.rating.predict_vector(user.state.vector, np.arange(state.data.n_movies, dtype=np.int32))
+        return user.state.predict(np.arange(state.data.n_movies, dtype=np.int32))
 
     def _annotate(
         self, state: ServingState, user: _Listener, chosen: NDArray[np.int64], scores: Float32
     ) -> tuple[RecommendedItem, ...]:
         columns = chosen.astype(np.int32)
-        predicted = state.bundle.rating.predict_vector(user.state.vector, columns)
-        intervals = self._intervals(state, predicted, len(user.state.items), columns)
+        predicted = user.state.predict(columns)
+        intervals = self._intervals(state, predicted, user.state, columns)
         items = []
         for rank, (column, rating, interval) in enumerate(zip(columns, predicted, intervals, strict=True), start=1):
             movie = state.data.movies.movie(int(column), str(state.data.movie_ids.raw(int(column))))
@@ -398,12 +473,12 @@ class ServingService:
         return tuple(items)
 
     def _intervals(
-        self, state: ServingState, predicted: Float32, ratings_count: int, movies: Int32
+        self, state: ServingState, predicted: Float32, user: UserState, movies: Int32
     ) -> list[tuple[float, float] | None]:
         if state.bundle.calibration is None:
             return [None] * len(predicted)
-        counts = np.where(movies >= 0, state.data.movie_counts[movies], 0)
-        low, high = state.bundle.calibration.interval(predicted, np.full(len(predicted), ratings_count), counts)
+        counts = np.full(len(predicted), len(user.items)), user.movies.counts_of(movies)
+        low, high = state.bundle.calibration.interval(predicted, *counts)
         return [(float(a), float(b)) for a, b in zip(low, high, strict=True)]
 
     def _confidence(self, interval: tuple[float, float] | None) -> float | None:
@@ -411,10 +486,10 @@ class ServingService:
         return None if interval is None else 1 - (interval[1] - interval[0]) / (high - low)
 
 
-def _fallback(state: ServingState, user: UserState, movie: int) -> str | None:
+def _fallback(user: UserState, movie: Int32) -> str | None:
     """What the prediction could not know."""
     new_user = not len(user.items)
-    new_movie = movie < 0 or not state.data.movie_counts[movie]
+    new_movie = not user.movies.counts_of(movie)[0]
     if new_user and new_movie:
         return "Neither the user nor the movie has ratings: the mean of all ratings."
     if new_user:

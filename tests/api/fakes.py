@@ -26,6 +26,7 @@ from engine.types import (
     Prediction,
     Predictions,
     RatingReceipt,
+    RatingRemoval,
     Recommendations,
     RecommendedItem,
     RejectedRow,
@@ -35,6 +36,7 @@ from engine.types import (
     TrainingStatus,
     TrialReport,
     TuningEvidence,
+    UpdateHealth,
     VersionSummary,
 )
 from store.records import ActivationRecord
@@ -66,6 +68,14 @@ class FakeServing(Recorder):
     def rate(self, user_id: str, movie_id: str, rating: float) -> RatingReceipt:
         self.note("rate", user_id, movie_id, rating)
         return RatingReceipt(user_id, movie_id, rating, None, 3.5, 4.0, True, 1.5)
+
+    def unrate(self, user_id: str, movie_id: str) -> RatingRemoval:
+        self.note("unrate", user_id, movie_id)
+        return RatingRemoval(user_id, movie_id, 4.5, 4.0, True, 1.5)
+
+    def health(self) -> UpdateHealth:
+        self.note("health")
+        return UpdateHealth(3, 120, 340, 1000, 0.001, 0.83, 100, 500, "fine")
 
     def recommend(self, user_id: str, n: int = 10, **options: Any) -> Recommendations:
         self.note("recommend", user_id, n, options)

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from starlette.requests import ClientDisconnect
 
-from engine.errors import InvalidInput, VersionUnavailable
+from engine.errors import InvalidInput, MarqueeError, UnknownMovie, UnknownUser, VersionUnavailable
 from engine.services import Services
 from engine.services.versions import ExportedVersion
 from sidecar.exchange import PIECE, VersionFile
@@ -42,6 +42,46 @@ def test_rate(client: Client, services: Services) -> None:
         "embedding_updated": True,
         "update_ms": 1.5,
     }
+
+
+def test_unrate(client: Client, services: Services) -> None:
+    answer = client.request("DELETE", "/rate/https:%2F%2Fboxd.it%2F2/318")
+    assert answer.status_code == 200, answer.text
+    assert services.serving.calls == [("unrate", "https://boxd.it/2", "318")]
+    assert answer.json() == {
+        "user_id": "https://boxd.it/2",
+        "movie_id": "318",
+        "previous_rating": 4.5,
+        "predicted_after": 4.0,
+        "embedding_updated": True,
+        "update_ms": 1.5,
+    }
+
+
+@pytest.mark.parametrize("path", ["/rate/1/2/3", "/rate/%00/2", "/rate/1/%20"])
+def test_unrate_needs_two_ids(client: Client, services: Services, path: str) -> None:
+    answer = client.request("DELETE", path)
+    assert (answer.status_code, answer.json()["code"]) == (422, "invalid_input")
+    assert services.serving.calls == []
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "code"),
+    [(UnknownUser("No such user."), 404, "unknown_user"), (UnknownMovie("No such movie."), 404, "unknown_movie")],
+)
+def test_unrate_of_what_is_unknown(
+    client: Client, services: Services, error: MarqueeError, status: int, code: str
+) -> None:
+    services.serving.fails = error
+    answer = client.request("DELETE", "/rate/1/2")
+    assert (answer.status_code, answer.json()["code"]) == (status, code)
+
+
+def test_health_of_updates(client: Client, services: Services) -> None:
+    answer = client.get("/ml/health-of-updates")
+    assert answer.status_code == 200
+    assert services.serving.calls == [("health",)]
+    assert (answer.json()["ratings_since"], answer.json()["advice"]) == (1000, "fine")
 
 
 def test_train(client: Client, services: Services) -> None:

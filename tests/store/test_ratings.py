@@ -76,6 +76,8 @@ def test_deleting_a_rating(ratings: RatingStore) -> None:
     assert (change.rating, change.previous) == (None, 4.5)
     assert ratings.counts().ratings == 0
     assert ratings.users_changed_since(before).tolist() == [0]
+    assert ratings.movies_changed_since(before).tolist() == [change.movie_key]
+    assert ratings.movies_changed_since(change.revision).tolist() == []
     with pytest.raises(NotStored):
         ratings.delete_rating("ann", "m3")
 
@@ -125,6 +127,17 @@ def test_the_count_of_ratings_is_right_after_any_change(ratings: RatingStore, da
                 ratings.delete_rating(user, movie)
         with database.read() as connection:
             assert connection.exec_driver_sql("SELECT count(*) FROM ratings").scalar() == ratings.counts().ratings
+
+
+def test_the_ratings_of_a_movie_are_sorted_by_user(ratings: RatingStore) -> None:
+    users, movies, values, times = fill(ratings)
+    found = ratings.movie_ratings(int(movies[0]))
+    rows = np.flatnonzero(movies == movies[0])
+    rows = rows[np.argsort(users[rows])]
+    for column, expected in ((found.users, users), (found.ratings, values), (found.rated_at, times)):
+        assert column.tolist() == expected[rows].tolist()
+    assert set(found.movies.tolist()) == {movies[0]}
+    assert ratings.movie_ratings(10**6).users.shape == (0,)
 
 
 def test_bulk_refuses_what_is_no_number(ratings: RatingStore) -> None:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from threading import Event, Thread
 from typing import Any
 
 import numpy as np
 import pytest
 
-from engine.errors import InvalidInput, InvalidRating, NotReady, UnknownMovie
+from engine.errors import InvalidInput, InvalidRating, NotReady, UnknownMovie, UnknownUser
 from engine.runtime import Runtime, build
 from engine.services.serving import ServingService
 from engine.services.snapshot import Snapshots
@@ -200,7 +201,7 @@ def test_ratings_from_many_threads_end_in_the_state_of_a_fold_in_from_scratch(tr
             == expected.ratings_count
             == len(RatingStore(trained.database).user_ratings(int(n)).movies)
         )
-        assert [item.movie_id for item in found.items] == [item.movie_id for item in expected.items]
+        assert found.items == expected.items
 
 
 def test_switching_versions(trained: Runtime) -> None:
@@ -260,3 +261,121 @@ def test_a_movie_that_an_import_has_just_brought_can_be_rated(trained: Runtime) 
     assert "brand new" not in [item.movie_id for item in serving.recommend("u1", 100).items]
     assert "brand new" in [item.movie_id for item in serving.recommend("u2", 100).items]
     assert serving.explain("u2", "brand new").text
+
+
+def answers_of(serving: ServingService) -> list[Any]:
+    """Everything that users are told, by every way."""
+    users = ["u0", "u1", "u7", "late", "nobody"]
+    movies = [f"m{n}" for n in range(0, 80, 7)] + ["brand new", "nothing"]
+    lists = [serving.recommend(user, 30, rank_by=by).items for user in users for by in ("ranker", "rating")]
+    return [*lists, serving.predict([(user, movie) for user in users for movie in movies]).predictions]
+
+
+def test_a_rating_taken_away_leaves_no_trace(trained: Runtime, serving: ServingService) -> None:
+    """Where user and movie had changed before, so that both were folded in already."""
+    store = RatingStore(trained.database)
+    unseen = [f"m{n}" for n in range(80) if 7 not in store.movie_ratings(n).users]
+    serving.rate("u7", unseen[0], 2.5)
+    serving.rate("late", unseen[1], 4)
+    kept = answers_of(serving)
+    serving.rate("u7", unseen[1], 5)
+    assert answers_of(serving) != kept
+    gone = serving.unrate("u7", unseen[1])
+    assert (gone.previous_rating, gone.embedding_updated) == (5, True)
+    assert answers_of(serving) == kept
+    again = serving.unrate("u7", unseen[1])
+    assert (again.previous_rating, again.predicted_after, again.embedding_updated) == (None, None, False)
+    assert unseen[1] in [item.movie_id for item in serving.recommend("u7", 100).items]
+
+
+def test_only_what_is_known_can_be_taken_away(serving: ServingService) -> None:
+    with pytest.raises(UnknownUser):
+        serving.unrate("nobody", "m1")
+    with pytest.raises(UnknownMovie):
+        serving.unrate("u1", "nothing")
+
+
+def test_a_rating_given_again_changes_nothing(serving: ServingService) -> None:
+    serving.rate("u1", "m0", 4.5)
+    before = answers_of(serving)
+    receipt = serving.rate("u1", "m0", 4.5)
+    assert receipt.predicted_before == receipt.predicted_after
+    assert answers_of(serving) == before
+
+
+def test_a_movie_that_came_after_the_training_is_known_by_its_ratings(
+    trained: Runtime, serving: ServingService
+) -> None:
+    RatingStore(trained.database).add_movies([MovieRow("brand new", "Brand new", 2026, ("War",))])
+    serving.rate("u50", "brand new", 5)
+    serving.unrate("u50", "brand new")
+    (unknown,) = serving.predict([("u1", "brand new")]).predictions
+    assert "movie has no ratings" in str(unknown.fallback)
+    for n in range(40, 52):
+        serving.rate(f"u{n}", "brand new", 5)
+    (good,) = serving.predict([("u1", "brand new")]).predictions
+    assert good.fallback is None
+    assert good.predicted_rating > unknown.predicted_rating
+    listed = serving.recommend("u1", 100, rank_by="rating").items
+    (item,) = [item for item in listed if item.movie_id == "brand new"]
+    assert item.predicted_rating == good.predicted_rating
+    assert item.interval == good.interval
+    assert serving.explain("u1", "brand new").predicted_rating == pytest.approx(good.predicted_rating, abs=1e-6)
+    for n in range(40, 52):
+        serving.rate(f"u{n}", "brand new", 0.5)
+    (bad,) = serving.predict([("u1", "brand new")]).predictions
+    assert bad.predicted_rating < unknown.predicted_rating
+
+
+def test_both_sides_of_what_came_after_the_version_are_rebuilt(trained: Runtime, serving: ServingService) -> None:
+    """By a restart, by an import, and by going back to the version."""
+    store = RatingStore(trained.database)
+    store.add_movies([MovieRow("brand new", "Brand new", 2026, ("War",))])
+    for n in range(20):
+        serving.rate(f"u{n}", "brand new", 4.5)
+        serving.rate("late", f"m{3 * n}", 1 + n % 5)
+        serving.unrate("u1", f"m{n}")
+    expected = answers_of(serving)
+    serving.load_active()
+    assert answers_of(serving) == expected
+    serving.refresh()
+    assert answers_of(serving) == expected
+    state = serving._state
+    assert state is not None
+    assert state.learner.folded_users == 21
+    assert state.learner.folded_movies > 20
+
+
+def test_intervals_and_fallbacks_go_by_what_the_vectors_were_made_of(trained: Runtime, serving: ServingService) -> None:
+    """Not by ratings that an import brought, which the version has not learned until they are folded in."""
+    state = serving._state
+    assert state is not None
+    counts = state.learner.state(-1).movies.counts_of(np.arange(-1, 81, dtype=np.int32))
+    assert counts[1:-1].tolist() == state.data.movie_counts.tolist()
+    assert (counts[0], counts[-1]) == (0, 0)
+    serving.rate("late", "m3", 4)
+    after = state.learner.state(-1).movies.counts_of(np.array([3, 4], np.int32))
+    assert after.tolist() == [state.data.movie_counts[3] + 1, state.data.movie_counts[4]]
+
+
+def test_health_tells_what_was_folded_in_and_measures_it_once(
+    trained: Runtime, serving: ServingService, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fresh = serving.health()
+    assert (fresh.model_version, fresh.folded_users, fresh.folded_movies, fresh.ratings_since) == (1, 0, 0, 0)
+    assert (fresh.rmse_gap, fresh.top10_overlap, fresh.sampled_users, fresh.advice) == (None, None, 0, "fine")
+    seen = {n: RatingStore(trained.database).user_ratings(n).movies.tolist() for n in range(10)}
+    for n, rated in seen.items():
+        for movie in [movie for movie in range(80) if movie not in rated][:4]:
+            serving.rate(f"u{n}", f"m{movie}", 4)
+    found = serving.health()
+    assert (found.folded_users, found.ratings_since, found.sampled_users, found.held_out_ratings) == (10, 40, 10, 20)
+    assert found.folded_movies > 4
+    assert found.rmse_gap is not None
+    assert found.top10_overlap is not None
+    monkeypatch.setattr("engine.services.serving.measure_drift", None)
+    assert serving.health() == found
+    state = serving._state
+    assert state is not None
+    monkeypatch.setattr(serving, "_state", replace(state, bundle=replace(state.bundle, counts=None)))
+    assert (serving.health().ratings_since, serving.health().rmse_gap) == (None, None)
