@@ -14,13 +14,13 @@ from engine.models.search import check_settings
 from engine.services import Services, use
 from engine.services.automation import AutomationService
 from engine.services.library import LibraryService
+from engine.services.notifying import NotifyingService
 from engine.services.serving import ServingService
 from engine.services.snapshot import Snapshots
 from engine.services.training import TrainingService
 from engine.services.tuning import TuningService
 from engine.services.versions import VersionService
 from engine.settings import Settings
-from store.automation import AutomationStore
 from store.database import Database
 from store.errors import StoreError
 from store.jobs import JobStore
@@ -29,6 +29,7 @@ from store.notices import NoticeStore
 from store.ratings import RatingStore
 from store.runs import RunStore
 from store.tunings import TuningStore
+from store.values import ValueStore
 
 log = logging.getLogger(__name__)
 
@@ -40,11 +41,13 @@ class Runtime:
     settings: Settings
     database: Database
     services: Services
+    notifying: NotifyingService
 
     def start(self) -> None:
         """Serve the active version and begin background work; on an empty store, import the demo if it is wanted."""
         # Requests solve small systems, for which more threads of linear algebra only wait for each other.
         threadpool_limits(1, user_api="blas")
+        self.notifying.open()
         self.services.library.start()
         self.services.serving.load_active()
         self.services.training.start()
@@ -71,6 +74,7 @@ class Runtime:
         self.services.library.close()
         self.services.tuning.close()
         self.services.training.close()
+        self.notifying.close()
         self.database.close()
 
     def data_changed(self) -> None:
@@ -119,7 +123,8 @@ def build(settings: Settings, clock: Callable[[], float] = time.time) -> Runtime
         ratings, snapshots, jobs, scale=settings.scale, clock=clock, on_change=lambda: runtime.data_changed()
     )
     tuning = TuningService(ratings, snapshots, TuningStore(database), notices, training)
-    automation = AutomationService(AutomationStore(database), training, models, ratings, notices, clock)
+    automation = AutomationService(ValueStore(database, "automation"), training, models, ratings, notices, clock)
     services = Services(settings, library, training, serving, versions, tuning, automation)
-    runtime = Runtime(settings, database, services)
+    notifying = NotifyingService(notices, ValueStore(database, "webhook"), settings.webhook_url)
+    runtime = Runtime(settings, database, services, notifying)
     return runtime

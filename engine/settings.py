@@ -34,6 +34,12 @@ class Settings(BaseSettings):
         "that ever served; 0 keeps every one.",
     )
 
+    webhook_url: str | None = Field(
+        None,
+        pattern=r"^https?://\S+$",
+        description="Every notice is posted there as JSON; a failing receiver is tried again and fails nothing else.",
+    )
+
     @model_validator(mode="after")
     def _scale_is_ordered(self) -> Settings:
         if not self.rating_min < self.rating_max:

@@ -45,6 +45,17 @@ class NoticeStore:
         with self._database.read() as connection:
             return [NoticeRecord(**row._mapping) for row in connection.execute(wanted)]
 
+    def after(self, notice_id: int, limit: int = 50) -> list[NoticeRecord]:
+        """What came after a notice, oldest first."""
+        wanted = select(notices).where(notices.c.notice_id > notice_id).order_by(notices.c.notice_id).limit(limit)
+        with self._database.read() as connection:
+            return [NoticeRecord(**row._mapping) for row in connection.execute(wanted)]
+
+    def last(self) -> int:
+        """The number of the newest notice, 0 before the first."""
+        with self._database.read() as connection:
+            return int(connection.execute(select(func.coalesce(func.max(notices.c.notice_id), 0))).scalar_one())
+
     def unread_count(self) -> int:
         """How many nobody has read."""
         with self._database.read() as connection:

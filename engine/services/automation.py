@@ -16,11 +16,11 @@ from engine.services.storing import stores
 from engine.services.training import POLICIES, TrainingService
 from engine.timetable import WEEK, Timetable
 from engine.types import ActivationPolicy, Automation
-from store.automation import AutomationStore
 from store.errors import StoreError
 from store.models import MLModelManager
 from store.notices import NoticeStore
 from store.ratings import RatingStore
+from store.values import ValueStore
 
 log = logging.getLogger(__name__)
 
@@ -50,7 +50,7 @@ class AutomationService:
 
     def __init__(
         self,
-        automation: AutomationStore,
+        automation: ValueStore,
         training: TrainingService,
         models: MLModelManager,
         ratings: RatingStore,

@@ -15,11 +15,11 @@ import pytest
 from engine.errors import InvalidInput, NotReady, TrainingBusy
 from engine.runtime import Runtime
 from engine.services.automation import RULE, SCHEDULE, AutomationService
-from store.automation import AutomationStore
 from store.database import Database
 from store.models import MLModelManager
 from store.notices import NoticeStore
 from store.ratings import RatingStore
+from store.values import ValueStore
 from tests.engine.services.conftest import QUICK, fill, finished, wait_for
 
 HOUR, DAY = 3600.0, 86_400.0
@@ -68,7 +68,7 @@ class World:
     def service(self) -> AutomationService:
         """As after a start."""
         made = AutomationService(
-            AutomationStore(self.database),
+            ValueStore(self.database, "automation"),
             self.training,  # type: ignore[arg-type]
             MLModelManager(self.database),
             RatingStore(self.database),
@@ -157,10 +157,10 @@ def test_a_crash_after_the_order_does_not_repeat_it_and_one_before_it_does(
     service = world.service()
     world.clock.now += 7 * DAY
 
-    def break_down(self: AutomationStore, connection: Any, values: Any) -> None:
+    def break_down(self: ValueStore, connection: Any, values: Any) -> None:
         raise RuntimeError("killed")
 
-    monkeypatch.setattr(AutomationStore, "write_in", break_down)
+    monkeypatch.setattr(ValueStore, "write_in", break_down)
     with pytest.raises(RuntimeError):
         service.look()
     monkeypatch.undo()
@@ -242,7 +242,7 @@ def test_the_real_thread_orders_a_real_run(runtime: Runtime) -> None:
     fill(runtime)
     finished(runtime, runtime.services.training.train_model("svd", QUICK))
     automation = runtime.services.automation
-    AutomationStore(runtime.database).write({"handled": runtime.database.clock() - 8 * DAY})
+    ValueStore(runtime.database, "automation").write({"handled": runtime.database.clock() - 8 * DAY})
     automation.look()
     plan = automation.plan()
     assert plan.last_run is not None
