@@ -301,7 +301,7 @@ def _changed(keys: Int32, ratings: Float32, key: int, rating: float | None) -> t
     """Keys in order and their ratings, with one rating set, or taken away where it is None."""
     others = keys != key
     keys, ratings = keys[others], ratings[others]
-    if rating is None:
-        return keys, ratings
-    place = int(np.searchsorted(keys, key))
-    return np.insert(keys, place, np.int32(key)), np.insert(ratings, place, np.float32(rating))
+    if rating is not None:
+        keys, ratings = np.append(keys, np.int32(key)), np.append(ratings, np.float32(rating))
+    order = np.argsort(keys)
+    return keys[order], ratings[order]
