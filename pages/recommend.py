@@ -48,4 +48,4 @@ list_tab, history_tab = st.tabs([":material/movie: The list", ":material/history
 with list_tab:
     cards(services, answer)
 with history_tab, shown():
-    listing.history(services.library, user_id, answer.ratings_count)
+    listing.history(services, user_id, answer.ratings_count)

@@ -72,3 +72,8 @@ def hyperparameter(kind: str, name: str) -> str:
 def more(limit: str, study_id: int) -> str:
     """The key of a limit with which a study is resumed."""
     return f"tuning.more.{limit}.{study_id}"
+
+
+def rated(user_id: str, count: int) -> str:
+    """The key of the table of a user's ratings; with another number of them nothing is ticked any more."""
+    return f"recommend.rated.{user_id}.{count}"

@@ -10,15 +10,18 @@ import streamlit as st
 from engine.types import RatingReceipt, Recommendations
 from pages.ui import keys
 from pages.ui.moments import day
+from pages.ui.page import tell_next
 from pages.ui.plain import text
 
 if TYPE_CHECKING:
+    from engine.services import Services
     from engine.services.library import LibraryService
 
 COUNTS = (12, 24, 48, 96)
 RANKINGS = {"ranker": "Best for this user", "rating": "Predicted rating"}
 EARLIEST, LATEST = 1874, 2100
 TITLE = 40
+MOST_TOLD = 3
 
 
 def filters(library: LibraryService) -> dict[str, Any]:
@@ -116,25 +119,28 @@ def _movies(n: int) -> str:
     return "1 movie is" if n == 1 else f"{n} movies are"
 
 
-def history(library: LibraryService, user_id: str, count: int) -> None:
-    """What the user has rated, newest first."""
+def history(services: Services, user_id: str, count: int) -> None:
+    """What the user has rated, newest first; those that are ticked can be taken away."""
     if not count:
         st.caption("This user has rated nothing yet. Rate a movie of the list to begin.")
         return
-    rows = [
-        {
-            "Movie": rated.movie.title,
-            "Year": rated.movie.year,
-            "Rating": rated.rating,
-            "Genres": ", ".join(rated.movie.genres),
-            "Rated": day(rated.rated_at),
-        }
-        for rated in library.user_ratings(user_id)
-    ]
-    st.dataframe(
-        rows,
+    rated = services.library.user_ratings(user_id)
+    picked = st.dataframe(
+        [
+            {
+                "Movie": one.movie.title,
+                "Year": one.movie.year,
+                "Rating": one.rating,
+                "Genres": ", ".join(one.movie.genres),
+                "Rated": day(one.rated_at),
+            }
+            for one in rated
+        ],
         hide_index=True,
         height="auto",
+        on_select="rerun",
+        selection_mode="multi-row",
+        key=keys.rated(user_id, count),
         column_config={
             "Movie": st.column_config.TextColumn(width="large"),
             "Year": st.column_config.NumberColumn(format="%d", width="small"),
@@ -142,3 +148,13 @@ def history(library: LibraryService, user_id: str, count: int) -> None:
         },
         alt="Movies that this user has rated, newest first",
     )
+    chosen = [rated[row] for row in picked["selection"]["rows"] if row < len(rated)]
+    if not chosen:
+        st.caption("Tick ratings to take them away; the list changes at once.")
+        return
+    label = "Take this rating away" if len(chosen) == 1 else f"Take these {len(chosen)} ratings away"
+    if st.button(label, icon=":material/delete:"):
+        for one in chosen:
+            services.serving.unrate(user_id, one.movie.movie_id)
+        tell_next(f"Taken away: {', '.join(text(shortened(one.movie.title)) for one in chosen[:MOST_TOLD])}.")
+        st.rerun()

@@ -37,6 +37,7 @@ from engine.types import (
     Movie,
     RatedMovie,
     RatingReceipt,
+    RatingRemoval,
     Recommendations,
     RecommendedItem,
     RejectedRow,
@@ -367,6 +368,11 @@ class FakeServing:
         movie = next(movie for movie in self.library.movies if movie.movie_id == movie_id)
         self.library.rated.setdefault(user_id, []).insert(0, RatedMovie(movie, rating, int(NOW)))
         return RatingReceipt(user_id, movie_id, rating, None, 3.87, 4.12, True, 1.3)
+
+    def unrate(self, user_id: str, movie_id: str) -> RatingRemoval:
+        kept = [one for one in self.library.rated[user_id] if one.movie.movie_id != movie_id]
+        self.library.rated[user_id] = kept
+        return RatingRemoval(user_id, movie_id, 4.0, 3.6, True, 1.2)
 
     def recommend(
         self,

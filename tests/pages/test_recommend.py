@@ -12,7 +12,7 @@ from pages.ui.charts import share_rows
 from pages.ui.listing import TITLE, changed, ranks_without, shortened
 from pages.ui.stars import accepted
 from tests.pages import fakes
-from tests.pages.conftest import Open, intact, rate, unfold, words
+from tests.pages.conftest import Open, intact, press, rate, select, unfold, words
 
 
 def test_before_a_version_serves_the_page_says_what_comes_first(visit: Open) -> None:
@@ -76,6 +76,18 @@ def test_a_refused_rating_says_why_and_the_list_stays(visit: Open) -> None:
     at = intact(rate(visit("recommend.py", held, user="42"), "1", 4.5))
     assert "A rating lies between" in at.error[0].value
     assert len(at.get("bidi_component")) == 12
+
+
+def test_ratings_are_taken_away_from_the_history(visit: Open) -> None:
+    held = fakes.loaded()
+    at = visit("recommend.py", held, user="42")
+    assert "Tick ratings to take them away" in words(at)
+    titles = at.dataframe[0].value["Movie"].tolist()
+    at = intact(press(intact(select(at, 0, 0, 2)), "Take these 2 ratings away"))
+    assert [one.movie.title for one in held.library.rated["42"]] == [titles[1], titles[3]]
+    assert at.dataframe[0].value["Movie"].tolist() == [titles[1], titles[3]]
+    assert at.toast[0].value.startswith("Taken away: ")
+    assert "Take these" not in " ".join(button.label for button in at.button)
 
 
 def test_variety_shows_its_price(visit: Open) -> None:
