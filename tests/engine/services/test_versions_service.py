@@ -121,8 +121,8 @@ def test_a_flipped_byte_in_any_stored_array_is_found_on_load_and_an_intact_versi
     """Every array in turn: marked damaged, with a notice, and version 1 serves."""
     training, versions = two.services.training, two.services.versions
     names = list(MLModelManager(two.database).load_model(1).arrays)
-    assert {name.split("/")[0] for name in names} == {"rating", "ranker", "popularity", "calibration", "report"}
-    for name in names[:: max(len(names) // 6, 1)]:
+    assert {name.split("/")[0] for name in names} >= {"rating", "ranker", "popularity", "calibration", "report"}
+    for name in names:
         models = MLModelManager(two.database)
         run = finished(two, training.train_model("svd", QUICK, "always"))
         number = run.version or 0
