@@ -22,6 +22,9 @@ with shown():
 with st.container(border=True):
     st.subheader("Plan", anchor=False)
     planning.form(services.automation, plan)
+st.subheader("Is a training due?", anchor=False)
+with shown():
+    planning.health(services)
 st.subheader("Runs that Marquee ordered", anchor=False)
 chosen = runs.table(planning.ordered(services.training.runs(limit=200)), empty="None yet. The next run is above.")
 if chosen is not None:

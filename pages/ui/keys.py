@@ -39,6 +39,7 @@ FOLDS = "tuning.folds"
 MINUTES = "tuning.minutes"
 STUDY_SEED = "tuning.seed"
 
+HEALTH = "automation.health"  # what was measured last
 PLAN_FAULT = "automation.fault"  # what a field was refused for, by its name
 
 TOLD = "told"  # what the next run shows as a toast

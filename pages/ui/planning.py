@@ -11,7 +11,7 @@ import streamlit as st
 from engine.errors import InvalidInput
 from engine.services import Services
 from engine.services.automation import RULE, SCHEDULE
-from engine.types import Automation, TrainingStatus
+from engine.types import Automation, TrainingStatus, UpdateHealth
 from pages.ui import keys
 from pages.ui.forms import fault
 from pages.ui.moments import when
@@ -22,6 +22,11 @@ from pages.ui.runs import STATES
 if TYPE_CHECKING:
     from engine.services.automation import AutomationService
 
+ADVICE = {
+    "fine": (st.success, "New ratings are taken in well. There is no need to retrain."),
+    "retrain soon": (st.warning, "New ratings begin to outgrow what was learned. Retrain soon."),
+    "retrain": (st.error, "A training would do clearly better. Retrain now."),
+}
 DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 
 
@@ -60,6 +65,35 @@ def actions(services: Services, plan: Automation) -> None:
             run_id = services.automation.run_now()
             tell_next(f"Training run {run_id} was ordered.")
             st.switch_page("training.py")
+
+
+def health(services: Services) -> None:
+    """How far folding new ratings in falls behind learning them; measured when asked for."""
+    st.caption(
+        "A new rating counts at once, without a training. How much better a training would do is measured on newer "
+        "ratings, with a factorisation that stands in for the version."
+    )
+    if st.button("Measure the drift", icon=":material/straighten:"):
+        with st.spinner("Learning the ratings anew to compare"):
+            st.session_state[keys.HEALTH] = services.serving.health()
+    found: UpdateHealth | None = st.session_state.get(keys.HEALTH)
+    if found is None or found.model_version != services.serving.active_version():
+        return
+    kind, told = ADVICE[found.advice]
+    kind(told)
+    grid = st.grid(4, min_column_width=150, border=True)
+    grid.metric("Users since", f"{found.folded_users:,}", help="Users with a rating changed since the version learned.")
+    grid.metric("Ratings since", "–" if found.ratings_since is None else f"{found.ratings_since:,}")
+    grid.metric(
+        "RMSE behind",
+        "–" if found.rmse_gap is None else f"{found.rmse_gap:+.4f}",
+        help=f"In rating units, on {found.held_out_ratings:,} newer ratings that neither knew; below 0 it is ahead.",
+    )
+    grid.metric(
+        "Same top ten",
+        "–" if found.top10_overlap is None else f"{found.top10_overlap:.0%}",
+        help=f"Mean over {found.sampled_users:,} users.",
+    )
 
 
 def form(automation: AutomationService, plan: Automation) -> None:

@@ -44,6 +44,7 @@ from engine.types import (
     SimilarMovie,
     SimilarUser,
     TrainingStatus,
+    UpdateHealth,
     UserSummary,
     VarietyPrice,
     VersionList,
@@ -368,6 +369,11 @@ class FakeServing:
         movie = next(movie for movie in self.library.movies if movie.movie_id == movie_id)
         self.library.rated.setdefault(user_id, []).insert(0, RatedMovie(movie, rating, int(NOW)))
         return RatingReceipt(user_id, movie_id, rating, None, 3.87, 4.12, True, 1.3)
+
+    def health(self) -> UpdateHealth:
+        if self.fails:
+            raise self.fails
+        return UpdateHealth(self.version or 0, 12, 3, 1204, 0.0123, 0.81, 200, 941, "retrain soon")
 
     def unrate(self, user_id: str, movie_id: str) -> RatingRemoval:
         kept = [one for one in self.library.rated[user_id] if one.movie.movie_id != movie_id]

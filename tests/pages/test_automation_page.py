@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from engine.errors import NotReady
 from pages.ui import planning
 from tests.pages import fakes
 from tests.pages.conftest import Open, intact, press, words
@@ -67,3 +68,22 @@ def test_a_run_at_once_leads_to_training(visit: Open) -> None:
     at = intact(press(visit("automation.py", held), "Retrain now"))
     assert held.automation.asked == [("run_now",)]
     assert at.title[0].value == "Training"
+
+
+def test_the_drift_is_measured_when_asked_for(visit: Open) -> None:
+    held = fakes.loaded()
+    at = visit("automation.py", held)
+    assert not at.warning
+    at = intact(press(at, "Measure the drift"))
+    assert "Retrain soon" in at.warning[0].value
+    tiles = {metric.label: metric.value for metric in at.metric}
+    assert (tiles["RMSE behind"], tiles["Same top ten"], tiles["Ratings since"]) == ("+0.0123", "81%", "1,204")
+    held.serving.version = 1
+    assert not intact(at.run()).warning  # it was of another version
+
+
+def test_without_a_version_there_is_no_drift(visit: Open) -> None:
+    held = fakes.empty()
+    held.serving.fails = NotReady("No model is trained yet.")
+    at = intact(press(visit("automation.py", held), "Measure the drift"))
+    assert "No model is trained yet" in at.info[0].value
