@@ -90,8 +90,21 @@ class RatingModel(ABC):
         """
 
     @abstractmethod
+    def fold_in_without_each(self, movies: Int32, ratings: Float32) -> NDArray[Any]:
+        """float[n, d]: the vectors of ``fold_in_user`` with the first rating left out, the second, and so on."""
+
+    @abstractmethod
+    def unclipped(self, users: NDArray[Any], movies: NDArray[Any]) -> Float32:
+        """float32[n]: the ratings that users with these vectors give movies with these, not clipped yet.
+
+        Args:
+            users: float[n, d], or float[1, d] where one user rates all.
+            movies: float[n, d], or float[1, d] where one movie is rated by all.
+        """
+
     def predict_vectors(self, user: Vector, movies: NDArray[Any]) -> Float32:
         """float32[n]: the ratings that a user with this vector gives movies with these (float[n, d]), clipped."""
+        return np.clip(self.unclipped(user.reshape(1, -1), movies), *self.scale_)
 
     @abstractmethod
     def arrays(self) -> Arrays:

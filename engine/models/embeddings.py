@@ -142,6 +142,21 @@ class Embeddings:
         vector = self.factorization_.fold_in(movies, ratings, self.engineer_.user_choices(features))
         return self._user_rows(features, tastes, vector[None])
 
+    def fold_in_without(self, left_out: NDArray[np.int64], movies: Int32, ratings: Float32) -> Knowledge:
+        """A row for each rating left out: that of the user with all these ratings but that one.
+
+        Args:
+            left_out: int64[m], places in the ratings.
+            movies: int32[n], indices of learned movies.
+            ratings: float32[n].
+        """
+        kept = np.arange(len(movies)) != left_out[:, None]
+        users, rows = (side.astype(np.int32) for side in np.nonzero(kept))
+        features, tastes = self.engineer_.users(users, movies[rows], ratings[rows], None, len(left_out))
+        choices = self.engineer_.user_choices(features)
+        vectors = self.factorization_.fold_in_without(rows.reshape(len(left_out), -1), movies, ratings, choices)
+        return self._user_rows(features, tastes, vectors)
+
     def remember_raters(self) -> None:
         """Keep what folding movies in needs of the users."""
         none = np.empty(0, np.int32)

@@ -238,6 +238,28 @@ class MatrixFactorizationModel(RatingModel, SVD):  # type: ignore[misc]  # Surpr
         movies, ratings = movies[known], ratings[known]
         return self._solve(self.movie_factors_[movies], ratings - self.mean_ - self.movie_bias_[movies])
 
+    def fold_in_without_each(self, movies: Int32, ratings: Float32) -> NDArray[Any]:
+        """float[n, 1 + factors]: the vectors of ``fold_in_user`` with each rating left out in turn.
+
+        With n ratings known, D their rows ``[1, movie factors]`` and y their residuals, all n regressions share the
+        penalty of n - 1 ratings. So with ``B = D'D + penalty (n - 1) I``, ``w = B^-1 D'y`` and ``z_i = B^-1 d_i``, the
+        rank-one downdate of Sherman and Morrison (1950) gives the one without rating i as
+        ``w - z_i (y_i - d_i . w) / (1 - d_i . z_i)``.
+        """
+        known = np.flatnonzero((movies >= 0) & (movies < len(self.movie_bias_)))
+        out = np.tile(self.fold_in_user(movies, ratings), (len(movies), 1))  # what is not known changes nothing
+        if len(known) < 2:
+            out[known] = 0
+            return out
+        design = np.ones((len(known), 1 + self.config.factors))
+        design[:, 1:] = self.movie_factors_[movies[known]]
+        target = ratings[known] - self.mean_ - self.movie_bias_[movies[known]]
+        solved = np.linalg.solve(self._gram(design, len(known) - 1), np.c_[design.T @ target, design.T]).T
+        together, each = solved[0], solved[1:]
+        missed = (target - design @ together) / (1 - np.einsum("nf,nf->n", design, each))
+        out[known] = together - each * missed[:, None]
+        return out
+
     def fold_in_movie(self, users: Int32, ratings: Float32, movie: int = -1) -> Vector:  # noqa: ARG002
         """float[1 + factors]: a movie's bias and factors that fit these ratings best, the users' own being kept.
 
@@ -256,10 +278,14 @@ class MatrixFactorizationModel(RatingModel, SVD):  # type: ignore[misc]  # Surpr
         design = np.empty((len(target), 1 + self.config.factors))
         design[:, 0] = 1
         design[:, 1:] = factors
-        gram = design.T @ design
+        return np.linalg.solve(self._gram(design, len(target)), design.T @ target).astype(self.user_factors_.dtype)
+
+    def _gram(self, design: NDArray[Any], ratings: int) -> NDArray[Any]:
+        """float64[d, d]: the left side of the normal equations, with the penalty of so many ratings."""
+        gram: NDArray[Any] = design.T @ design
         # The smallest penalty keeps the equations solvable when regularization is 0.
-        gram[np.diag_indices_from(gram)] += max(self.config.regularization, 1e-6) * len(target)
-        return np.linalg.solve(gram, design.T @ target).astype(self.user_factors_.dtype)
+        gram[np.diag_indices_from(gram)] += max(self.config.regularization, 1e-6) * ratings
+        return gram
 
     def predict_vector(self, vector: Vector, movies: Int32) -> Float32:
         """float32[n]: the ratings that a user with this bias and these factors gives, clipped to the scale."""
@@ -273,10 +299,10 @@ class MatrixFactorizationModel(RatingModel, SVD):  # type: ignore[misc]  # Surpr
             return np.zeros(1 + self.config.factors, self.movie_factors_.dtype)
         return np.concatenate([self.movie_bias_[movie : movie + 1], self.movie_factors_[movie]])
 
-    def predict_vectors(self, user: Vector, movies: NDArray[Any]) -> Float32:
-        """float32[n]: the ratings that a user with this vector gives movies with these, clipped to the scale."""
-        values = self.mean_ + user[0] + movies[:, 0] + movies[:, 1:] @ user[1:]
-        return np.asarray(np.clip(values, *self.scale_), np.float32)
+    def unclipped(self, users: NDArray[Any], movies: NDArray[Any]) -> Float32:
+        """float32[n]: mean, biases and the product of the factors, not clipped yet."""
+        values = self.mean_ + users[:, 0] + movies[:, 0] + (users[:, 1:] * movies[:, 1:]).sum(axis=1)
+        return np.asarray(values, np.float32)
 
     def arrays(self) -> Arrays:
         """What was learned; the first array holds the mean and the scale."""

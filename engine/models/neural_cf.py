@@ -20,6 +20,7 @@ from engine.models.embeddings import Embeddings, Knowledge, PairInputs
 
 ROWS_AT_ONCE = 1 << 18  # ratings whose inputs are in memory together
 PAIRS_AT_ONCE = 1 << 11  # predictions computed together: their layers fit into a processor's cache
+RATINGS_AT_ONCE = 1 << 18  # folded in together: what is computed of each takes memory
 FEWEST_PER_PART = 2  # ratings of a part below which the embeddings are learned of all ratings
 
 Size = Annotated[int, Field(ge=1, le=512)]
@@ -250,7 +251,7 @@ class NeuralCF(RatingModel):
         hidden = user[:, :width] + movie[:, :width]
         hidden += pairs @ layers.pair
         np.maximum(hidden, 0, out=hidden)
-        corrections = np.zeros(len(movie), np.float32)
+        corrections = np.zeros(len(hidden), np.float32)
         for network, values in enumerate(np.split(hidden, len(layers.deep[0]), axis=1)):
             for layer, weights in enumerate(layers.deep):
                 values = values @ weights[network, :-1] + weights[network, -1]
@@ -291,13 +292,22 @@ class NeuralCF(RatingModel):
         vector: Float32 = _vectors(row, self.layers_.movie, self.layers_.intercept)[0]
         return vector
 
-    def predict_vectors(self, user: Vector, movies: NDArray[Any]) -> Float32:
-        """float32[n]: the ratings that a user with this vector gives movies with these, clipped to the scale."""
-        out = np.empty(len(movies), np.float32)
-        for start in range(0, len(movies), PAIRS_AT_ONCE):
+    def fold_in_without_each(self, movies: Int32, ratings: Float32) -> NDArray[Any]:
+        """float32[n, v]: the vectors of ``fold_in_user`` with each rating left out in turn: n times folded in."""
+        known = np.flatnonzero((movies >= 0) & (movies < len(self.embeddings_.engineer_.movies_) - 1))
+        out = np.tile(self.fold_in_user(movies, ratings), (len(movies), 1))  # what is not known changes nothing
+        for rows in np.array_split(known, -(-(len(known) ** 2) // RATINGS_AT_ONCE)) if len(known) else []:
+            side = self.embeddings_.fold_in_without(np.searchsorted(known, rows), movies[known], ratings[known])
+            out[rows] = _vectors(side, self.layers_.user, np.float32(0))
+        return out
+
+    def unclipped(self, users: NDArray[Any], movies: NDArray[Any]) -> Float32:
+        """float32[n]: the factorisation's predictions plus the mean of the networks' corrections, not clipped yet."""
+        out = np.empty(max(len(users), len(movies)) if len(users) and len(movies) else 0, np.float32)
+        for start in range(0, len(out), PAIRS_AT_ONCE):
             here = slice(start, start + PAIRS_AT_ONCE)
-            out[here] = self._forward(user.reshape(1, -1), movies[here])
-        return np.clip(out, *self.scale_)
+            out[here] = self._forward(*(side if len(side) == 1 else side[here] for side in (users, movies)))
+        return out
 
     def get_user_embedding(self, user_id: Hashable) -> Float32:
         """float32[factors]: the user's factors; those of a user without ratings for an unknown one."""

@@ -126,6 +126,19 @@ class VariationalFactorization:
         vector: Float64 = self._fold(rated, ratings, self.users_, features).means[0]
         return vector
 
+    def fold_in_without(self, rows: Int32, movies: Int32, ratings: Float32, features: Float32) -> Float64:
+        """float64[m, 1 + factors]: posterior means of m users, each of whom has some of the same ratings.
+
+        Args:
+            rows: int32[m, k], which of the ratings each has.
+            movies: int32[n], indices of learned movies.
+            ratings: float32[n].
+            features: float32[m, f], the users'.
+        """
+        rated = _as_stored(self.movies_.means[movies], self.movies_.covariances[movies])
+        each = Rows(np.arange(len(rows) + 1) * rows.shape[1], rows.ravel().astype(np.int64))
+        return self._fold_all(rated, each, ratings, self.users_, features).means
+
     def fold_in_movie(self, users: Int32, ratings: Float32, features: Float32) -> Float64:
         """float64[1 + factors]: a movie's posterior mean from ratings of these users, the users being kept.
 
@@ -155,10 +168,13 @@ class VariationalFactorization:
 
     def _fold(self, other: Side, ratings: Float32, side: Side, features: Float32) -> Side:
         """The one posterior that follows from ratings, each with a row of the other side."""
-        own = np.arange(len(ratings), dtype=np.int32)
-        rows = Rows(np.array([0, len(ratings)], np.int64), own.astype(np.int64))
-        size = 1 + self.factors
-        blank = replace(side, means=np.empty((1, size)), covariances=np.empty((1, size, size)))
+        rows = Rows(np.array([0, len(ratings)], np.int64), np.arange(len(ratings), dtype=np.int64))
+        return self._fold_all(other, rows, ratings, side, features)
+
+    def _fold_all(self, other: Side, rows: Rows, ratings: Float32, side: Side, features: Float32) -> Side:
+        """The posteriors that follow from these rows of the ratings, each rating with a row of the other side."""
+        own, n, size = np.arange(len(ratings), dtype=np.int32), len(rows.start) - 1, 1 + self.factors
+        blank = replace(side, means=np.empty((n, size)), covariances=np.empty((n, size, size)))
         targets = ratings - np.float32(self.mean_)
         return self._update(rows, own, targets, other, blank, _with_constant(features))[0]
 

@@ -127,6 +127,32 @@ class RatingModelContract:
         nothing = fitted.fold_in_user(np.empty(0, np.int32), np.empty(0, np.float32))
         assert np.array_equal(nothing, fitted.user_vector(-1))
 
+    @pytest.mark.parametrize("count", [0, 1, 2, 7, 25])
+    def test_each_rating_left_out_is_folding_in_the_others(
+        self, small: Interactions, fitted: RatingModel, count: int
+    ) -> None:
+        rows = small.by_user.of(6)[:count]
+        items, ratings = small.items[rows].copy(), small.ratings[rows]
+        if count == 7:
+            items[2], items[5] = -1, small.n_movies + 3  # of which nothing was learned
+        found = fitted.fold_in_without_each(items, ratings)
+        assert found.shape == (count, len(fitted.user_vector(-1)))
+        for place in range(count):
+            others = np.arange(count) != place
+            expected = fitted.fold_in_user(items[others], ratings[others])
+            np.testing.assert_allclose(found[place], expected, atol=2e-5)
+
+    def test_unclipped_is_a_prediction_before_it_is_clipped(self, small: Interactions, fitted: RatingModel) -> None:
+        users = np.array([fitted.user_vector(user) for user in range(12)])
+        movies = np.array([fitted.movie_vector(movie) for movie in range(12)])
+        for some_users, some_movies in ((users, movies), (users[:1], movies), (users, movies[:1])):
+            found = fitted.unclipped(some_users, some_movies)
+            assert found.shape == (12,)
+            sides = np.broadcast_to(some_users, users.shape), np.broadcast_to(some_movies, movies.shape)
+            expected = [fitted.predict_vectors(user, movie[None])[0] for user, movie in zip(*sides, strict=True)]
+            np.testing.assert_allclose(np.clip(found, *small.scale), expected, atol=1e-5)
+        assert fitted.unclipped(users, 3 * movies).max() > small.scale[1]
+
     def test_a_movie_vector_predicts_what_the_movie_does(self, small: Interactions, fitted: RatingModel) -> None:
         movies = np.arange(-1, small.n_movies, dtype=np.int32)
         vectors = np.array([fitted.movie_vector(int(movie)) for movie in movies])
