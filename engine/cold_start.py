@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from engine.dataset.interactions import Float32, Int32, Interactions
-from engine.models.base import Ranker
+from engine.dataset.interactions import Float32, Interactions
 from engine.types import Status
 
 LEAST_POPULARITY = 0.001  # keeps an order among movies that the ranker scores alike
@@ -23,7 +23,7 @@ class Blend:
     reason: str
 
 
-def blend(ratings_count: int, informative: int, *, known: bool, personal_from: int) -> Blend:
+def blend(ratings_count: int, informative: int, *, known: bool, personal_from: int, liked: Sequence[str] = ()) -> Blend:
     """The weights for a user, without a jump: each rating moves an equal part from popularity to the ranker.
 
     Args:
@@ -31,8 +31,10 @@ def blend(ratings_count: int, informative: int, *, known: bool, personal_from: i
         informative: how many of them the ranker has similarities for.
         known: whether the store has ever seen the user.
         personal_from: informative ratings from which the list is the ranker's alone.
+        liked: genres that the user says they like; they raise what is popular.
     """
-    popular = "so the list shows what most people like."
+    others = "what most people like" + (f", {_listing(liked)} first" if liked else "")
+    popular = f"so the list shows {others}."
     if not known:
         return Blend("unknown_user", 0.0, 1.0, f"Nobody with this id has rated a movie yet, {popular}")
     if ratings_count == 0:
@@ -43,20 +45,15 @@ def blend(ratings_count: int, informative: int, *, known: bool, personal_from: i
     if informative < personal_from:
         personal = informative / personal_from
         text = (
-            f"{_count(informative)} so far: {personal:.0%} of the list's order comes from them, the rest from what "
-            f"most people like. From {personal_from} ratings on it is all personal."
+            f"{_count(informative)} so far: {personal:.0%} of the list's order comes from them, the rest from "
+            f"{others}. From {personal_from} ratings on it is all personal."
         )
         return Blend("blended", personal, 1 - personal, text)
     return Blend("personal", 1.0, LEAST_POPULARITY, f"Ordered by what {_count(ratings_count)} say about this taste.")
 
 
-def blended_scores(ranker: Ranker, popular: Float32, how: Blend, items: Int32, ratings: Float32) -> Float32:
-    """float32[n_movies]: what orders the list of a user with this history."""
-    scores = popular * np.float32(how.popular)
-    if how.personal:
-        ranked = ranker.score_history(items, ratings)
-        scores[: len(ranked)] += np.float32(how.personal) * ranked[: len(scores)]
-    return scores
+def _listing(names: Sequence[str]) -> str:
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
 
 
 def _count(n: int) -> str:

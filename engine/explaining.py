@@ -1,42 +1,19 @@
-"""Why a movie stands in a list: numbers that sum to its score, and a sentence that claims no more than they say."""
+"""Why a movie stands in a list and why its rating is predicted so: numbers that sum to both, and what supports them."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterable
 
 import numpy as np
 import scipy.sparse as sp
 
-from engine.cold_start import Blend
 from engine.dataset.interactions import Float32, Interactions
-from engine.models.base import Ranker
 from engine.models.item_similarity import ItemSimilarityRanker
 from engine.realtime import UserState
-from engine.types import Contribution, GenreMatch, SimilarMovie, SimilarUser
+from engine.scoring import Shares
+from engine.types import Contribution, GenreMatch, RatingExplanation, SimilarMovie, SimilarUser
 
 MOST_SIMILAR = 5
-
-
-@dataclass(frozen=True)
-class Shares:
-    """A score taken apart: ``baseline + sum(shares) + residual == score``, shares in the order of the ratings."""
-
-    score: float
-    baseline: float
-    shares: Float32
-    residual: float
-
-
-def take_apart(ranker: Ranker, state: UserState, popularity: Float32, blend: Blend, movie: int, score: float) -> Shares:
-    """The exact share of each past rating in the score of one movie.
-
-    The score is ``personal * (x B)[movie] + popular * popularity[movie]``, linear in the history x, so a rating's share
-    is its own term; the residual is what float32 rounding leaves.
-    """
-    shares = ranker.shares(state.items, state.ratings, movie) * np.float32(blend.personal)
-    baseline = float(blend.popular * popularity[movie])
-    residual = score - baseline - float(shares.sum(dtype=np.float64))
-    return Shares(score, baseline, shares, residual)
 
 
 class ExplainerService:
@@ -58,16 +35,39 @@ class ExplainerService:
         self._movie_norms = np.sqrt(np.bincount(data.items, weights**2, data.n_movies))
 
     def explain_recommendation(self, state: UserState, parts: Shares) -> tuple[Contribution, ...]:
-        """Every past rating with its share, the largest first (ties by movie key)."""
-        order = np.argsort(-np.abs(parts.shares), kind="stable")
+        """Every past rating with its share in a score, the largest first (ties by movie key)."""
+        return self._contributions(state, parts.shares.tolist())
+
+    def explain_rating(self, state: UserState, movie: int) -> RatingExplanation:
+        """Take a predicted rating apart by leaving out each past rating.
+
+        What leaving one out changes is the difference between two users folded in, with it and without it: just what
+        taking the rating away changes for whoever is folded in.
+        """
+        model, vector = state.movies.model, state.movies.vector(movie).reshape(1, -1)
+        folded = model.fold_in_user(state.items, state.ratings)
+        vectors = np.array([state.vector, folded, model.user_vector(-1)])
+        served, together, nobody = model.unclipped(vectors, vector).tolist()
+        without = model.unclipped(model.fold_in_without_each(state.items, state.ratings), vector)
+        shares = (together - without.astype(np.float64)).tolist()
+        predicted = float(state.predict(np.array([movie], np.int32))[0])
+        baseline = float(np.clip(nobody, *model.scale_))
+        return RatingExplanation(
+            predicted_rating=predicted,
+            baseline=baseline,
+            contributions=self._contributions(state, shares),
+            residual=predicted - baseline - sum(shares),
+            together=together - nobody - sum(shares),
+            learned=served - together,
+            clipped=(predicted - served) - (baseline - nobody),
+            method=model.leaves_out,
+        )
+
+    def _contributions(self, state: UserState, shares: Iterable[float]) -> tuple[Contribution, ...]:
+        each = zip(state.items.tolist(), state.ratings.tolist(), shares, strict=True)
+        largest = sorted(each, key=lambda one: -abs(one[2]))
         return tuple(
-            Contribution(
-                self._movie_id(int(state.items[n])),
-                self._title(int(state.items[n])),
-                float(state.ratings[n]),
-                float(parts.shares[n]),
-            )
-            for n in order
+            Contribution(self._movie_id(movie), self._title(movie), rating, share) for movie, rating, share in largest
         )
 
     def find_similar_rated_movies(
@@ -124,33 +124,6 @@ class ExplainerService:
 
     def _title(self, movie: int) -> str:
         return str(self._data.movies.titles[movie])
-
-
-def sentence(parts: Shares, contributions: tuple[Contribution, ...], match: GenreMatch, *, predicted: float) -> str:
-    """The explanation in words: what weighs most, how much of the score it is, and what speaks against it."""
-    expected = f"Expected rating: {predicted:.1f}."
-    for_it = [one for one in contributions if one.share > 0]
-    if not for_it:
-        return f"No past rating speaks for it; it is listed by how many people rated it highly. {expected}"
-    leading = for_it[:3]
-    told = _listing([f"{one.title} ({one.rating:g})" for one in leading])
-    part = sum(one.share for one in leading) / parts.score if parts.score > 0 else 0.0
-    noun = "rating of" if len(leading) == 1 else "ratings of"
-    text = f"The {noun} {told} weigh{'s' if len(leading) == 1 else ''} most"
-    text += f": {part:.0%} of its score. " if 0 < part <= 1 else ". "
-    if parts.baseline > sum(one.share for one in for_it):
-        text += "How many people rated it highly counts for more than that. "
-    liked = max((row for row in match.genres if row[2] >= 3), key=lambda row: row[1], default=None)
-    if liked is not None and liked[1] >= 0.1:
-        text += f"Ratings of {liked[0]} movies are {liked[1]:.1f} above this user's mean. "
-    against = min(contributions, key=lambda one: one.share)
-    if against.share < -0.1 * abs(parts.score):
-        text += f"The rating of {against.title} ({against.rating:g}) speaks against it. "
-    return text + expected
-
-
-def _listing(parts: list[str]) -> str:
-    return parts[0] if len(parts) == 1 else ", ".join(parts[:-1]) + " and " + parts[-1]
 
 
 def _divide(dots: Float32, norms: Float32) -> Float32:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from threading import Event
 
 from engine.calibration import Calibration
-from engine.cold_start import blend, blended_scores, popularity
+from engine.cold_start import blend, popularity
 from engine.dataset.interactions import Float32, Interactions
 from engine.dataset.splitting import HeldOut, hold_out
 from engine.errors import Cancelled
@@ -17,6 +17,7 @@ from engine.models.bundle import LearnedCounts, VersionBundle
 from engine.models.catalog import entry
 from engine.models.item_similarity import ItemSimilarityConfig, ItemSimilarityRanker
 from engine.penalty import choose_penalty
+from engine.scoring import ListScorer
 from engine.training import best_epoch, run_epochs
 from engine.types import EpochReport
 
@@ -173,14 +174,14 @@ def calibrate(model: RatingModel, parts: HeldOut) -> Calibration | None:
 def served_scores(
     ranker: ItemSimilarityRanker, data: Interactions, personal_from: int, listener: Listener
 ) -> ScoreUser:
-    """What orders a user's list when this ranker serves: newcomers get popularity blended in."""
-    popular = popularity(data, ranker.weigh(data.ratings))
+    """What orders a user's list when this ranker serves: newcomers get popularity blended in, new movies are scored."""
+    scorer = ListScorer(ranker, popularity(data, ranker.weigh(data.ratings)), data.movies)
 
     def score(user: int) -> Float32:
         listener.check()  # a large evaluation takes minutes
         rows = data.by_user.of(user)
         items, ratings = data.items[rows], data.ratings[rows]
         how = blend(len(items), ranker.count_known(items), known=len(items) > 0, personal_from=personal_from)
-        return blended_scores(ranker, popular, how, items, ratings)
+        return scorer.score(how, scorer.popularity, items, ratings)
 
     return score

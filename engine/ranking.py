@@ -33,6 +33,18 @@ def top(scores: Float32, n: int, *, drop: Int32 = NOTHING) -> NDArray[np.int64]:
     return indices[np.argsort(-values, kind="stable")[: max(n, 0)]]
 
 
+def genre_column(movies: MovieTable, genre: str, field: str = "genre") -> int:
+    """The column of a genre, however its letters are cased.
+
+    Raises:
+        InvalidInput: no movie has such a genre; ``field`` is where it was asked for.
+    """
+    names = [name.casefold() for name in movies.genre_names]
+    if genre.casefold() not in names:
+        raise InvalidInput(f"There is no genre {genre!r}. There are: {', '.join(movies.genre_names)}.", field=field)
+    return names.index(genre.casefold())
+
+
 def candidates(movies: MovieTable, *, genre: str | None = None, year_from: int | None = None) -> NDArray[np.bool_]:
     """bool[n_movies]: which movies may enter a list. A movie of unknown year is no newer than any year.
 
@@ -41,12 +53,7 @@ def candidates(movies: MovieTable, *, genre: str | None = None, year_from: int |
     """
     allowed = np.ones(len(movies.titles), bool)
     if genre is not None:
-        names = {name.casefold(): column for column, name in enumerate(movies.genre_names)}
-        if genre.casefold() not in names:
-            raise InvalidInput(
-                f"There is no genre {genre!r}. There are: {', '.join(movies.genre_names)}.", field="genre"
-            )
-        allowed &= movies.genres[:, names[genre.casefold()]]
+        allowed &= movies.genres[:, genre_column(movies, genre)]
     if year_from is not None:
         allowed &= movies.years >= year_from  # NaN compares as False
     return allowed

@@ -73,6 +73,11 @@ class FoldedMovies:
             found[folded] = self.model.predict_vectors(user, self.vectors[places[folded]])
         return found
 
+    def vector(self, movie: int) -> Vector:
+        """float[d]: of one movie, as learned or as folded in."""
+        place = int(self.places[movie]) if 0 <= movie < len(self.places) - 1 else -1
+        return self.model.movie_vector(movie) if place < 0 else self.vectors[place]
+
     def counts_of(self, movies: Int32) -> Int32:
         """int32[n]: of how many ratings each movie's vector was made; 0 for an unknown movie."""
         return self.counts[self._rows(movies)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -11,6 +12,7 @@ JobState = Literal["queued", "running", "succeeded", "failed", "cancelled"]
 ActivationPolicy = Literal["if_better", "always", "never"]
 ModelKind = Literal["svd", "ncf"]
 RankBy = Literal["ranker", "rating"]
+Method = Literal["exact", "measured"]
 UpdateAdvice = Literal["fine", "retrain soon", "retrain"]
 Verdict = Literal["better", "worse", "no difference shown"]
 StudyState = Literal["queued", "running", "stopped", "succeeded", "failed"]
@@ -49,11 +51,38 @@ class RatedMovie:
 
 
 @dataclass(frozen=True, slots=True)
+class ListOptions:
+    """What a list is to hold.
+
+    Attributes:
+        n: 1 to 1000 movies at most.
+        genre: only movies of this genre.
+        year_from: only movies of this year or later; movies of unknown year are left out.
+        exclude: movie ids to leave out.
+        diversity: 0 orders by score alone, 1 by unlikeness of genres alone.
+        rank_by: ``ranker`` orders by what the user is likely to want, ``rating`` by predicted rating.
+        genres_liked: genres that the user says they like; they count as far as popularity does, so less with each
+            rating.
+        include_rated: whether movies that the user has rated may be listed too.
+    """
+
+    n: int = 10
+    genre: str | None = None
+    year_from: int | None = None
+    exclude: Collection[str] = ()
+    diversity: float = 0.0
+    rank_by: RankBy = "ranker"
+    genres_liked: Collection[str] = ()
+    include_rated: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class RecommendedItem:
     """One place of a list. ``score`` orders it; ``predicted_rating`` and ``interval`` (90%) are in the rating scale.
 
     ``confidence`` is 1 minus the width of the interval over the width of the scale; ``interval`` and ``confidence`` are
-    None where the version has no calibration (too few held-out ratings).
+    None where the version has no calibration (too few held-out ratings). ``rated`` is the user's own rating, in lists
+    that hold rated movies too.
     """
 
     rank: int
@@ -65,6 +94,7 @@ class RecommendedItem:
     predicted_rating: float
     interval: tuple[float, float] | None
     confidence: float | None
+    rated: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,8 +250,40 @@ class SimilarUser:
 
 
 @dataclass(frozen=True, slots=True)
+class RatingExplanation:
+    """Why a predicted rating is what it is: ``baseline + sum(share) + residual == predicted_rating``.
+
+    A share is by how much the prediction would be lower without that one rating. Ratings that say the same stand in for
+    each other, and each of them is compared with the others, so what many say together is in no share.
+
+    Attributes:
+        baseline: what somebody without ratings would be predicted.
+        contributions: of every past rating, the largest share first.
+        residual: ``together + learned + clipped``.
+        together: what the ratings say together, beyond what each says alone.
+        learned: how far what the training learned of the user lies from what follows from the ratings by closed form; 0
+            for whoever has rated since.
+        clipped: what the ends of the scale cut off the prediction and the baseline.
+        method: ``exact`` where the shares follow from a formula, ``measured`` where each rating was left out in turn.
+    """
+
+    predicted_rating: float
+    baseline: float
+    contributions: tuple[Contribution, ...]
+    residual: float
+    together: float
+    learned: float
+    clipped: float
+    method: Method
+
+
+@dataclass(frozen=True, slots=True)
 class Explanation:
-    """Why a movie stands where it does: ``baseline + sum(share) + residual == score``."""
+    """Why a movie stands where it does: ``baseline + sum(share) + residual == score``.
+
+    ``rating`` explains the predicted rating likewise. ``by_neighbours``: too few people rated the movie to compare it,
+    so its score comes from movies of near genres and years.
+    """
 
     user_id: str
     movie_id: str
@@ -231,13 +293,44 @@ class Explanation:
     baseline: float
     contributions: tuple[Contribution, ...]
     residual: float
+    by_neighbours: bool
     predicted_rating: float
     interval: tuple[float, float] | None
+    rating: RatingExplanation
     similar_rated_movies: tuple[SimilarMovie, ...]
     genre_match: GenreMatch
     similar_users: tuple[SimilarUser, ...]
     text: str
     model_version: int
+
+
+@dataclass(frozen=True, slots=True)
+class ImaginedItem:
+    """One place of a list under other ratings.
+
+    Attributes:
+        change: places it rises (+) or falls (-) against the list as it is; None: it is new.
+        predicted_before: the predicted rating as it is.
+    """
+
+    rank: int
+    movie: Movie
+    change: int | None
+    predicted_rating: float
+    predicted_before: float
+
+
+@dataclass(frozen=True, slots=True)
+class WhatIf:
+    """The list that other ratings would give; nothing of it is kept. ``left``: movies that leave the list."""
+
+    user_id: str
+    status: Status
+    reason: str
+    model_version: int
+    ratings_count: int
+    items: tuple[ImaginedItem, ...]
+    left: tuple[Movie, ...]
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,7 @@ from sidecar import (
     data,
     docs_page,
     exchange,
+    explanations,
     health,
     metrics,
     models,
@@ -43,6 +44,7 @@ TAGS = [
 # Those of metrics come before those of models: /ml/models/compare is no version.
 ROUTERS = (
     recommendations.router,
+    explanations.router,
     ratings.router,
     training.router,
     tuning.router,

@@ -12,8 +12,8 @@ from engine.errors import DiskFull, InvalidRating, NotReady, UnknownMovie, Unkno
 from engine.services import current
 from engine.types import RatingReceipt, RatingRemoval, UpdateHealth
 from sidecar.answers import CHANGING, JSON_BODY, PARAMETERS, answers
+from sidecar.explanations import PathMovie, PathUser, ids_in_path
 from sidecar.identifiers import Identifier
-from sidecar.recommendations import PathMovie, PathUser, ids_in_path
 from sidecar.requests import StrictRoute
 
 router = APIRouter(tags=["ratings"], route_class=StrictRoute)

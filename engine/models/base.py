@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
 from engine.dataset.interactions import Float32, IdIndex, Int32, Interactions, Rows
-from engine.types import EpochReport
+from engine.types import EpochReport, Method
 
 Vector = NDArray[Any]
 Arrays = dict[str, NDArray[Any]]
@@ -46,6 +46,8 @@ class RatingModel(ABC):
     """
 
     kind: ClassVar[str]
+    leaves_out: ClassVar[Method] = "measured"
+    """How ``fold_in_without_each`` comes to its vectors: by a formula, or by folding in as often."""
     config: ModelConfig
     user_ids_: IdIndex
     movie_ids_: IdIndex

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
+from numpy.typing import NDArray
 
 from engine.dataset.interactions import Float32, Int32, MovieTable
 
@@ -10,26 +13,41 @@ YEARS_APART = 10.0  # at so many years two movies are alike to 1/e
 ROWS_AT_ONCE = 1024  # bounds the memory beside the matrix
 
 
-def add_likeness(gram: Float32, table: MovieTable, movies: Int32, genre: float, year: float) -> None:
-    """Add the likeness of each two movies to a matrix, in place.
+def likeness(table: MovieTable, some: NDArray[Any], others: NDArray[Any], genre: float, year: float) -> Float32:
+    """float32[m, n]: ``genre * cosine of the genres + year * exp(-(years apart / 10) ** 2)``.
 
-    The likeness is ``genre * cosine of the genres + year * exp(-(years apart / 10) ** 2)``; both parts are positive
-    semi-definite, so the matrix stays invertible. A movie without genres or year is like no other in that part.
+    A movie without genres or year is like no other in that part.
 
     Args:
-        gram: float32[m, m].
         table: of the whole catalogue.
-        movies: int32[m], the movie of each row and column.
+        some: int[m], indices of movies.
+        others: int[n], indices of movies.
         genre: weight of the genres.
         year: weight of the years.
     """
-    genres = table.genres[movies].astype(np.float32)
-    genres /= np.maximum(np.sqrt(genres.sum(1, keepdims=True)), 1)
-    years = table.years[movies].astype(np.float32) / np.float32(YEARS_APART)
+    found = np.zeros((len(some), len(others)), np.float32)
+    if genre:
+        found += np.float32(genre) * (_unit_genres(table, some) @ _unit_genres(table, others).T)
+    if year:
+        mine, theirs = (table.years[movies].astype(np.float32) / np.float32(YEARS_APART) for movies in (some, others))
+        alike = np.exp(-((mine[:, None] - theirs) ** 2))
+        found += np.float32(year) * np.nan_to_num(alike, copy=False)  # NaN where a year is unknown
+    return found
+
+
+def add_likeness(gram: Float32, table: MovieTable, movies: Int32, genre: float, year: float) -> None:
+    """Add the likeness of each two of these movies to float32[m, m], in place.
+
+    Both of its parts are positive semi-definite, so the matrix stays invertible.
+    """
+    if not genre and not year:
+        return
     for start in range(0, len(movies), ROWS_AT_ONCE):
         rows = slice(start, start + ROWS_AT_ONCE)
-        if genre:
-            gram[rows] += np.float32(genre) * (genres[rows] @ genres.T)
-        if year:
-            alike = np.exp(-((years[rows, None] - years) ** 2))
-            gram[rows] += np.float32(year) * np.nan_to_num(alike, copy=False)  # NaN where a year is unknown
+        gram[rows] += likeness(table, movies[rows], movies, genre, year)
+
+
+def _unit_genres(table: MovieTable, movies: NDArray[Any]) -> Float32:
+    genres: Float32 = table.genres[movies].astype(np.float32)
+    genres /= np.maximum(np.sqrt(genres.sum(1, keepdims=True)), 1)
+    return genres

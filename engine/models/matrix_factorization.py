@@ -138,6 +138,7 @@ class MatrixFactorizationModel(RatingModel, SVD):  # type: ignore[misc]  # Surpr
     """
 
     kind = "svd"
+    leaves_out = "exact"
     config: MatrixFactorizationConfig
 
     def __init__(self, config: MatrixFactorizationConfig | None = None) -> None:

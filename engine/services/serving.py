@@ -6,26 +6,27 @@ import contextlib
 import logging
 import math
 import time
-from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import replace
 from threading import Lock, RLock
 
 import numpy as np
-from numpy.typing import NDArray
 
-from engine.cold_start import Blend, blend, blended_scores
-from engine.dataset.interactions import Float32, Int32, Interactions
+from engine.dataset.interactions import Int32
 from engine.drift import Drift, measure_drift
 from engine.errors import InvalidInput, InvalidRating, NotReady, UnknownMovie, UnknownUser
-from engine.explaining import ExplainerService, sentence, take_apart
 from engine.models.bundle import LearnedCounts, VersionBundle
-from engine.ranking import candidates, diversify, price_variety, top
-from engine.realtime import RealtimeLearner, UserState
+from engine.ranking import NOTHING
+from engine.realtime import UserState
+from engine.reasons import tell
+from engine.services.listening import Listener, ServingState
 from engine.services.snapshot import Snapshots
 from engine.services.storing import stores
 from engine.settings import Settings
 from engine.types import (
     Explanation,
+    ImaginedItem,
+    ListOptions,
     Movie,
     Prediction,
     Predictions,
@@ -33,8 +34,8 @@ from engine.types import (
     RatingReceipt,
     RatingRemoval,
     Recommendations,
-    RecommendedItem,
     UpdateHealth,
+    WhatIf,
 )
 from store.errors import NotStored
 from store.models import MLModelManager
@@ -44,56 +45,6 @@ from store.records import RatingChange
 log = logging.getLogger(__name__)
 
 MOST_ITEMS = 1000
-
-
-@dataclass(frozen=True)
-class ServingState:
-    """What one version serves with. Replaced whole when a version is activated or data is imported.
-
-    Attributes:
-        popularity: float32[n_movies], 0 for movies that came after the training.
-        users, movies: raw id to key; users rated for the first time since are added by the writer alone.
-    """
-
-    version: int
-    bundle: VersionBundle
-    data: Interactions
-    revision: int
-    learner: RealtimeLearner
-    explainer: ExplainerService
-    popularity: Float32
-    newest: float
-    users: dict[str, int]
-    movies: dict[str, int]
-
-    @classmethod
-    def build(cls, version: int, bundle: VersionBundle, data: Interactions, revision: int) -> ServingState:
-        """Put a version and the ratings together."""
-        popularity = np.zeros(data.n_movies, np.float32)
-        popularity[: len(bundle.popularity)] = bundle.popularity[: data.n_movies]
-        return cls(
-            version,
-            bundle,
-            data,
-            revision,
-            RealtimeLearner(bundle, data),
-            ExplainerService(data, bundle.ranker),
-            popularity,
-            float(data.timestamps.max()) if data.timestamps is not None and len(data) else 0.0,
-            {str(user): key for key, user in enumerate(data.user_ids.ids)},
-            {str(movie): key for key, movie in enumerate(data.movie_ids.ids)},
-        )
-
-
-@dataclass(frozen=True)
-class _Listener:
-    """A user as a request sees it: the state now and how its list is blended."""
-
-    user_id: str
-    key: int
-    state: UserState
-    blend: Blend
-    scores: Float32 = field(repr=False)
 
 
 class ServingService:
@@ -162,7 +113,7 @@ class ServingService:
             if self._models.active_version() != version:
                 return
             snapshot = self._snapshots.load()
-            state = ServingState.build(version, bundle, snapshot.data, snapshot.revision)
+            state = ServingState.build(version, bundle, snapshot.data, snapshot.revision, self._settings.personal_from)
             self._fold_from_snapshot(state, learned)
             self._warm(state)
             with self._lock:
@@ -174,8 +125,8 @@ class ServingService:
     def _warm(self, state: ServingState) -> None:
         """Make one list before anybody asks, so that compiled code is loaded and nobody waits for it."""
         if state.data.n_movies:
-            user = self._listener(state, next(iter(state.users), ""))
-            self._annotate(state, user, top(user.scores, 1), user.scores)
+            user = state.listen(next(iter(state.users), ""))
+            state.annotate(user, state.make_list(user, ListOptions(1), NOTHING))
 
     def _fold_from_snapshot(self, state: ServingState, learned: int) -> None:
         """Fold in who had a rating changed since the version learned, on either side."""
@@ -219,9 +170,7 @@ class ServingService:
             InvalidRating: not a number inside the scale.
             UnknownMovie: the catalogue has no such movie.
         """
-        low, high = self._settings.scale
-        if not (math.isfinite(rating) and low <= rating <= high):
-            raise InvalidRating(f"A rating lies between {low:g} and {high:g}; {rating:g} does not.")
+        self._check_rating(rating)
         started = time.perf_counter()
         self._know(movie_id)
         with self._lock:
@@ -320,49 +269,115 @@ class ServingService:
         exclude: Collection[str] = (),
         diversity: float = 0.0,
         rank_by: RankBy = "ranker",
+        genres_liked: Collection[str] = (),
+        include_rated: bool = False,
     ) -> Recommendations:
-        """At most n distinct movies that the user has not rated, best first; anyone gets a list, with a status.
+        """Distinct movies that the user has not rated, best first; anyone gets a list, with a status.
 
-        Args:
-            user_id: anyone; an unknown id gets what most people like.
-            n: 1 to 1000.
-            genre: only movies of this genre.
-            year_from: only movies of this year or later; movies of unknown year are left out.
-            exclude: movie ids to leave out.
-            diversity: 0 orders by score alone, 1 by unlikeness of genres alone.
-            rank_by: ``ranker`` orders by what the user is likely to want, ``rating`` by predicted rating.
+        An unknown id gets what most people like. What a list is to hold is told by the fields of ``ListOptions``.
 
         Raises:
             NotReady: nothing is trained yet.
             InvalidInput: an argument is outside its range.
         """
         started = time.perf_counter()
-        if not 1 <= n <= MOST_ITEMS:
-            raise InvalidInput(f"n is {n}, but must be from 1 to {MOST_ITEMS}.", field="n")
-        if not 0 <= diversity <= 1:
-            raise InvalidInput(f"diversity is {diversity}, but must be from 0 to 1.", field="diversity")
-        state = self._ready()
-        user = self._listener(state, user_id)
-        scores = user.scores if rank_by == "ranker" else self._all_ratings(state, user)
-        left_out = np.array([state.movies[movie] for movie in exclude if movie in state.movies], np.int32)
-        drop = np.concatenate([user.state.items, left_out])
-        allowed = candidates(state.data.movies, genre=genre, year_from=year_from)
-        chosen = top(np.where(allowed, scores, -np.inf).astype(np.float32), n if diversity == 0 else 5 * n, drop=drop)
-        price = None
-        if diversity > 0 and len(chosen):
-            plain = chosen[:n]
-            chosen = diversify(chosen, scores, state.data.movies.genres, n, diversity)
-            both = np.concatenate([chosen, plain]).astype(np.int32)
-            predicted = user.state.predict(both).reshape(2, -1)
-            price = price_variety(chosen, plain, scores, predicted, state.data.movies.genres)
-        items = self._annotate(state, user, chosen, scores)
-        age = max(self._clock() - max(state.newest, self._last_rated), 0.0)
-        elapsed = (time.perf_counter() - started) * 1000
-        reason = (
-            user.blend.reason if items else "Every movie that fits has been rated already, or none fits the filters."
+        wanted = _checked(
+            ListOptions(n, genre, year_from, exclude, diversity, rank_by, genres_liked, include_rated=include_rated)
         )
+        state = self._ready()
+        user = state.listen(user_id, state.scorer.genres(genres_liked))
+        return self._answer(state, user_id, user, wanted, started)
+
+    def recommend_to(self, ratings: Mapping[str, float], wanted: ListOptions) -> Recommendations:
+        """A list for somebody who is not stored, out of ratings that are not kept; ``user_id`` is empty.
+
+        Args:
+            ratings: by movie id.
+            wanted: what the list is to hold.
+
+        Raises:
+            NotReady: nothing is trained yet.
+            InvalidInput, InvalidRating: an argument is outside its range.
+            UnknownMovie: the catalogue has no such movie.
+        """
+        started = time.perf_counter()
+        _checked(wanted)
+        state = self._ready()
+        imagined = self._imagine(state, {}, ratings)
+        user = state.listen_to(imagined, state.scorer.genres(wanted.genres_liked))
+        return self._answer(state, "", user, wanted, started)
+
+    def _answer(
+        self, state: ServingState, user_id: str, user: Listener, wanted: ListOptions, started: float
+    ) -> Recommendations:
+        made = state.make_list(user, wanted, NOTHING if wanted.include_rated else user.state.items)
+        items = state.annotate(user, made)
+        left = user.blend.reason if items else "Every movie that fits has been rated already, or none fits the filters."
         return Recommendations(
-            user_id, user.blend.status, reason, state.version, age, elapsed, len(user.state.items), items, price
+            user_id,
+            user.blend.status,
+            left,
+            state.version,
+            data_age_s=max(self._clock() - max(state.newest, self._last_rated), 0.0),
+            latency_ms=(time.perf_counter() - started) * 1000,
+            ratings_count=len(user.state.items),
+            items=items,
+            price=made.price,
+        )
+
+    def what_if(self, user_id: str, changes: Mapping[str, float | None], wanted: ListOptions) -> WhatIf:
+        """The list that a user would get with other ratings, beside the one they get; nothing is kept.
+
+        Movies that the user has really rated stay out of both, those whose rating is dropped here included.
+
+        Args:
+            user_id: anyone.
+            changes: by movie id: another rating or a new one; None drops it.
+            wanted: what the list is to hold.
+
+        Raises:
+            NotReady: nothing is trained yet.
+            InvalidInput, InvalidRating: an argument is outside its range.
+            UnknownMovie: the catalogue has no such movie.
+        """
+        _checked(wanted)
+        state = self._ready()
+        liked = state.scorer.genres(wanted.genres_liked)
+        user = state.listen(user_id, liked)
+        now = dict(zip(user.state.items.tolist(), user.state.ratings.tolist(), strict=True))
+        other = state.listen_to(self._imagine(state, now, changes), liked, known=user.key >= 0 or bool(changes))
+        drop = np.union1d(user.state.items, other.state.items).astype(np.int32)
+        before, after = (state.make_list(one, wanted, drop).movies.tolist() for one in (user, other))
+        columns = np.array(after, np.int32)
+        predicted = zip(user.state.predict(columns).tolist(), other.state.predict(columns).tolist(), strict=True)
+        items = tuple(
+            ImaginedItem(
+                rank + 1,
+                state.movie(movie),
+                before.index(movie) - rank if movie in before else None,
+                predicted_rating=there,
+                predicted_before=here,
+            )
+            for rank, (movie, (here, there)) in enumerate(zip(after, predicted, strict=True))
+        )
+        left = tuple(state.movie(movie) for movie in before if movie not in after)
+        return WhatIf(
+            user_id, other.blend.status, other.blend.reason, state.version, len(other.state.items), items, left
+        )
+
+    def _imagine(
+        self, state: ServingState, ratings: dict[int, float], changes: Mapping[str, float | None]
+    ) -> UserState:
+        """Somebody with these ratings by movie key, changed by movie id."""
+        for movie_id, rating in changes.items():
+            if rating is not None:
+                self._check_rating(rating)
+            if movie_id not in state.movies:
+                raise UnknownMovie(f"The catalogue has no movie {movie_id!r}.")
+        changed = ratings | {state.movies[movie_id]: rating for movie_id, rating in changes.items()}
+        kept = sorted((movie, rating) for movie, rating in changed.items() if rating is not None)
+        return state.learner.imagine(
+            np.array([movie for movie, _ in kept], np.int32), np.array([rating for _, rating in kept], np.float32)
         )
 
     def list_with(self, bundle: VersionBundle, user_id: str, n: int = 10) -> list[Movie]:
@@ -371,14 +386,11 @@ class ServingService:
         Raises:
             InvalidInput: n is outside its range.
         """
-        if not 1 <= n <= MOST_ITEMS:
-            raise InvalidInput(f"n is {n}, but must be from 1 to {MOST_ITEMS}.", field="n")
+        wanted = _checked(ListOptions(n))
         snapshot = self._snapshots.load()
-        state = ServingState.build(0, bundle, snapshot.data, snapshot.revision)
-        user = self._listener(state, user_id)
-        chosen = top(user.scores, n, drop=user.state.items)
-        ids = [str(snapshot.data.movie_ids.raw(int(movie))) for movie in chosen]
-        return [snapshot.data.movies.movie(int(movie), name) for movie, name in zip(chosen, ids, strict=True)]
+        state = ServingState.build(0, bundle, snapshot.data, snapshot.revision, self._settings.personal_from)
+        user = state.listen(user_id)
+        return [state.movie(movie) for movie in state.make_list(user, wanted, user.state.items).movies.tolist()]
 
     def predict(self, pairs: Sequence[tuple[str, str]]) -> Predictions:
         """The predicted rating of each (user id, movie id); unknown sides fall back and say so.
@@ -389,101 +401,69 @@ class ServingService:
         state = self._ready()
         out = []
         for user_id, movie_id in pairs:
-            user, movie = self._listener_state(state, user_id), state.movies.get(movie_id, -1)
+            user, movie = state.state_of(user_id), state.movies.get(movie_id, -1)
             column = np.array([movie], np.int32)
             value = user.predict(column)
-            interval = self._intervals(state, value, user, column)[0]
+            interval = state.intervals(value, user, column)[0]
             out.append(Prediction(user_id, movie_id, float(value[0]), interval, _fallback(user, column)))
         return Predictions(state.version, tuple(out))
 
-    def explain(self, user_id: str, movie_id: str) -> Explanation:
+    def explain(self, user_id: str, movie_id: str, genres_liked: Collection[str] = ()) -> Explanation:
         """Why a movie stands where it does in the user's list: ``baseline + sum(share) + residual == score``.
+
+        Args:
+            user_id: anyone.
+            movie_id: of the catalogue.
+            genres_liked: what the list was asked for with.
 
         Raises:
             NotReady: nothing is trained yet.
+            InvalidInput: no movie has such a genre.
             UnknownMovie: the catalogue has no such movie.
         """
         state = self._ready()
         if movie_id not in state.movies:
             raise UnknownMovie(f"The catalogue has no movie {movie_id!r}.")
-        movie, user = state.movies[movie_id], self._listener(state, user_id)
-        column = np.array([movie], np.int32)
-        predicted = user.state.predict(column)
-        parts = take_apart(
-            state.bundle.ranker, user.state, state.popularity, user.blend, movie, float(user.scores[movie])
+        movie, user = state.movies[movie_id], state.listen(user_id, state.scorer.genres(genres_liked))
+        parts = state.scorer.take_apart(
+            user.blend, user.prior, user.state.items, user.state.ratings, movie, float(user.scores[movie])
         )
-        contributions = state.explainer.explain_recommendation(user.state, parts)
-        match = state.explainer.get_genre_match_score(user.state, movie)
-        return Explanation(
+        rating = state.explainer.explain_rating(user.state, movie)
+        predicted, column = np.array([rating.predicted_rating], np.float32), np.array([movie], np.int32)
+        explanation = Explanation(
             user_id,
             movie_id,
             str(state.data.movies.titles[movie]),
             user.blend.status,
             parts.score,
             parts.baseline,
-            contributions,
+            state.explainer.explain_recommendation(user.state, parts),
             parts.residual,
-            float(predicted[0]),
-            self._intervals(state, predicted, user.state, column)[0],
-            state.explainer.find_similar_rated_movies(user.state, movie),
-            match,
-            state.explainer.get_similar_users_influence(user.key, user.state, movie),
-            sentence(parts, contributions, match, predicted=float(predicted[0])),
-            state.version,
+            by_neighbours=state.scorer.by_neighbours(movie),
+            predicted_rating=rating.predicted_rating,
+            interval=state.intervals(predicted, user.state, column)[0],
+            rating=rating,
+            similar_rated_movies=state.explainer.find_similar_rated_movies(user.state, movie),
+            genre_match=state.explainer.get_genre_match_score(user.state, movie),
+            similar_users=state.explainer.get_similar_users_influence(user.key, user.state, movie),
+            text="",
+            model_version=state.version,
         )
+        return replace(explanation, text=tell(explanation))
 
-    # -- parts of an answer ------------------------------------------------------------------------------------------
-
-    def _listener_state(self, state: ServingState, user_id: str) -> UserState:
-        return state.learner.state(state.users.get(user_id, -1))
-
-    def _listener(self, state: ServingState, user_id: str) -> _Listener:
-        key = state.users.get(user_id, -1)
-        user = state.learner.state(key)
-        informative = state.bundle.ranker.count_known(user.items)
-        how = blend(len(user.items), informative, known=key >= 0, personal_from=self._settings.personal_from)
-        scores = blended_scores(state.bundle.ranker, state.popularity, how, user.items, user.ratings)
-        return _Listener(user_id, key, user, how, scores)
-
-    def _all_ratings(self, state: ServingState, user: _Listener) -> Float32:
-        return user.state.predict(np.arange(state.data.n_movies, dtype=np.int32))
-
-    def _annotate(
-        self, state: ServingState, user: _Listener, chosen: NDArray[np.int64], scores: Float32
-    ) -> tuple[RecommendedItem, ...]:
-        columns = chosen.astype(np.int32)
-        predicted = user.state.predict(columns)
-        intervals = self._intervals(state, predicted, user.state, columns)
-        items = []
-        for rank, (column, rating, interval) in enumerate(zip(columns, predicted, intervals, strict=True), start=1):
-            movie = state.data.movies.movie(int(column), str(state.data.movie_ids.raw(int(column))))
-            items.append(
-                RecommendedItem(
-                    rank,
-                    movie.movie_id,
-                    movie.title,
-                    movie.year,
-                    movie.genres,
-                    float(scores[column]),
-                    float(rating),
-                    interval,
-                    self._confidence(interval),
-                )
-            )
-        return tuple(items)
-
-    def _intervals(
-        self, state: ServingState, predicted: Float32, user: UserState, movies: Int32
-    ) -> list[tuple[float, float] | None]:
-        if state.bundle.calibration is None:
-            return [None] * len(predicted)
-        counts = np.full(len(predicted), len(user.items)), user.movies.counts_of(movies)
-        low, high = state.bundle.calibration.interval(predicted, *counts)
-        return [(float(a), float(b)) for a, b in zip(low, high, strict=True)]
-
-    def _confidence(self, interval: tuple[float, float] | None) -> float | None:
+    def _check_rating(self, rating: float) -> None:
         low, high = self._settings.scale
-        return None if interval is None else 1 - (interval[1] - interval[0]) / (high - low)
+        if not (math.isfinite(rating) and low <= rating <= high):
+            raise InvalidRating(f"A rating lies between {low:g} and {high:g}; {rating:g} does not.")
+
+
+def _checked(wanted: ListOptions) -> ListOptions:
+    """What a list is to hold, where it can."""
+    if not 1 <= wanted.n <= MOST_ITEMS:
+        raise InvalidInput(f"n is {wanted.n}, but must be from 1 to {MOST_ITEMS}.", field="n")
+    if not 0 <= wanted.diversity <= 1:
+        raise InvalidInput(f"diversity is {wanted.diversity}, but must be from 0 to 1.", field="diversity")
+    return wanted
 
 
 def _fallback(user: UserState, movie: Int32) -> str | None:

@@ -19,12 +19,16 @@ from engine.types import (
     Explanation,
     FoldResult,
     GenreMatch,
+    ImaginedItem,
     ImportResult,
     Job,
+    ListOptions,
     MetricDifference,
     MetricValue,
+    Movie,
     Prediction,
     Predictions,
+    RatingExplanation,
     RatingReceipt,
     RatingRemoval,
     Recommendations,
@@ -38,6 +42,7 @@ from engine.types import (
     TuningEvidence,
     UpdateHealth,
     VersionSummary,
+    WhatIf,
 )
 from store.records import ActivationRecord
 
@@ -86,8 +91,17 @@ class FakeServing(Recorder):
         self.note("predict", pairs)
         return Predictions(3, tuple(Prediction(user, movie, 3.5, None, "unknown") for user, movie in pairs))
 
-    def explain(self, user_id: str, movie_id: str) -> Explanation:
-        self.note("explain", user_id, movie_id)
+    def recommend_to(self, ratings: dict[str, float], wanted: ListOptions) -> Recommendations:
+        self.note("recommend_to", ratings, wanted)
+        return replace(self.recommend("", wanted.n), ratings_count=len(ratings))
+
+    def what_if(self, user_id: str, changes: dict[str, float | None], wanted: ListOptions) -> WhatIf:
+        self.note("what_if", user_id, changes, wanted)
+        movie = Movie("7", SCRIPT, 1998, ("Crime",))
+        return WhatIf(user_id, "personal", "56 ratings.", 3, 56, (ImaginedItem(1, movie, None, 4.2, 4.4),), (movie,))
+
+    def explain(self, user_id: str, movie_id: str, genres_liked: list[str]) -> Explanation:
+        self.note("explain", user_id, movie_id, genres_liked)
         return Explanation(
             user_id=user_id,
             movie_id=movie_id,
@@ -97,8 +111,10 @@ class FakeServing(Recorder):
             baseline=0.1,
             contributions=(Contribution("7", "Ronin", 5.0, 0.8),),
             residual=0.0,
+            by_neighbours=False,
             predicted_rating=4.4,
             interval=None,
+            rating=RatingExplanation(4.4, 4.0, (Contribution("7", "Ronin", 5.0, 0.1),), 0.3, 0.2, 0.1, 0.0, "measured"),
             similar_rated_movies=(SimilarMovie("7", "Ronin", 5.0, 0.7),),
             genre_match=GenreMatch(0.4, (("Crime", 0.5, 12),)),
             similar_users=(SimilarUser("8", 5.0, 0.6),),

@@ -38,6 +38,8 @@ ISSUED = {
     "get /ml/training-status",
     "post /ml/training-runs/{run_id}/cancel",
     "get /ml/recommendations/{user_id}",
+    "post /ml/recommendations",
+    "post /ml/what-if",
     "post /ml/predict",
     "get /ml/explain/{user_id}/{movie_id}",
     "get /ml/explain",

@@ -15,6 +15,7 @@ from starlette.requests import ClientDisconnect
 from engine.errors import InvalidInput, MarqueeError, UnknownMovie, UnknownUser, VersionUnavailable
 from engine.services import Services
 from engine.services.versions import ExportedVersion
+from engine.types import ListOptions
 from sidecar.exchange import PIECE, VersionFile
 from tests.api.client import Client
 from tests.api.fakes import DIFFERENCE, JOB, OLDER, PLAN, RUN, SCRIPT, STATISTICS, STUDY, VERSION, calls_of
@@ -173,10 +174,12 @@ def test_only_quick_lists_are_made_on_the_event_loop(
 
 def test_recommendations_with_every_parameter(client: Client, services: Services) -> None:
     query = "n=5&genre=Drama&year_from=1990&exclude=1&exclude=x/y&diversity=0.5&rank_by=rating"
+    query += "&genres_liked=War&genres_liked=Drama&include_rated=true"
     answer = client.get(f"/ml/recommendations/42?{query}")
     assert answer.status_code == 200
-    options = {"genre": "Drama", "year_from": 1990, "exclude": ("1", "x/y"), "diversity": 0.5, "rank_by": "rating"}
-    assert services.serving.calls == [("recommend", "42", 5, options)]
+    options = {"genre": "Drama", "year_from": 1990, "exclude": ["1", "x/y"], "diversity": 0.5, "rank_by": "rating"}
+    more = {"genres_liked": ["War", "Drama"], "include_rated": True}
+    assert services.serving.calls == [("recommend", "42", 5, options | more)]
     assert answer.json()["items"][0] == {
         "rank": 1,
         "movie_id": URI,
@@ -187,6 +190,7 @@ def test_recommendations_with_every_parameter(client: Client, services: Services
         "predicted_rating": 4.4,
         "interval": [3.4, 5.0],
         "confidence": 0.6,
+        "rated": None,
     }
     assert answer.headers["content-type"] == "application/json"
 
@@ -197,6 +201,28 @@ def test_recommendations_with_every_parameter(client: Client, services: Services
 )
 def test_recommendations_take_any_id_in_the_path(client: Client, services: Services, path: str, user_id: str) -> None:
     assert client.get(f"/ml/recommendations/{path}").json()["user_id"] == user_id
+
+
+def test_a_list_for_somebody_who_is_not_stored(client: Client, services: Services) -> None:
+    body = {"ratings": [{"movie_id": 7, "rating": 2}, {"movie_id": "7", "rating": 4.5}], "n": 5, "exclude": [8]}
+    answer = client.post("/ml/recommendations", json=body | {"genres_liked": ["War"]})
+    assert answer.status_code == 200, answer.text
+    assert (answer.json()["user_id"], answer.json()["ratings_count"]) == ("", 1)
+    wanted = ListOptions(5, exclude=["8"], genres_liked=["War"])
+    assert services.serving.calls[0] == ("recommend_to", {"7": 4.5}, wanted)
+
+
+def test_what_if(client: Client, services: Services) -> None:
+    changes = [{"movie_id": 7}, {"movie_id": URI, "rating": 4.5}]
+    answer = client.post("/ml/what-if", json={"user_id": 42, "changes": changes, "n": 5, "diversity": 0.2})
+    assert answer.status_code == 200, answer.text
+    wanted = ListOptions(5, exclude=[], genres_liked=[], diversity=0.2)
+    assert services.serving.calls == [("what_if", "42", {"7": None, URI: 4.5}, wanted)]
+    item = answer.json()["items"][0]
+    assert (item["movie"]["title"], item["change"], item["predicted_before"]) == (SCRIPT, None, 4.4)
+    too_many = [{"movie_id": str(n)} for n in range(1001)]
+    answer = client.post("/ml/what-if", json={"user_id": 42, "changes": too_many})
+    assert (answer.status_code, answer.json()["field"]) == (422, "changes")
 
 
 def test_predict(client: Client, services: Services) -> None:
@@ -239,9 +265,17 @@ def test_explain_takes_any_two_ids(
 ) -> None:
     answer = server.get(f"/api/ml/explain{path}") if mounted else client.get(f"/ml/explain{path}")
     assert answer.status_code == 200, answer.text
-    assert services.serving.calls == [("explain", *pair)]
+    assert services.serving.calls == [("explain", *pair, [])]
     assert (answer.json()["user_id"], answer.json()["movie_id"]) == pair
     assert answer.json()["genre_match"] == {"score": 0.4, "genres": [["Crime", 0.5, 12]]}
+
+
+@pytest.mark.parametrize("path", ["/42/318?", "?user_id=42&movie_id=318&"])
+def test_explain_takes_the_genres_that_the_list_was_asked_for_with(
+    client: Client, services: Services, path: str
+) -> None:
+    assert client.get(f"/ml/explain{path}genres_liked=War&genres_liked=Drama").status_code == 200
+    assert services.serving.calls == [("explain", "42", "318", ["War", "Drama"])]
 
 
 @pytest.mark.parametrize(

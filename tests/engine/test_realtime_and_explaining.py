@@ -1,13 +1,13 @@
-"""A rating changes the user's state at once; a score is taken apart into parts that sum to it."""
+"""A rating changes the user's state at once; a rating is taken apart into what each past rating does."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
 
-from engine.cold_start import blend, popularity
+from engine.cold_start import popularity
 from engine.dataset.interactions import Interactions
-from engine.explaining import ExplainerService, sentence, take_apart
+from engine.explaining import ExplainerService
 from engine.models.bundle import VersionBundle
 from engine.models.item_similarity import ItemSimilarityRanker
 from engine.models.matrix_factorization import MatrixFactorizationConfig, MatrixFactorizationModel
@@ -73,21 +73,6 @@ def test_a_state_is_never_changed(learner: RealtimeLearner) -> None:
     assert learner.folded_users == 1
 
 
-@pytest.mark.parametrize("count", [1, 4, 25])
-def test_parts_sum_to_the_score(bundle: VersionBundle, learner: RealtimeLearner, count: int) -> None:
-    for user in range(20):
-        known = learner.state(user)
-        state = learner.update_user_embedding(user, known.items[:count], known.ratings[:count])
-        how = blend(count, bundle.ranker.count_known(state.items), known=True, personal_from=10)
-        scores = how.popular * bundle.popularity + how.personal * bundle.ranker.score_history(
-            state.items, state.ratings
-        )
-        for movie in np.argsort(-scores)[:5]:
-            parts = take_apart(bundle.ranker, state, bundle.popularity, how, int(movie), float(scores[movie]))
-            assert parts.baseline + float(parts.shares.sum()) == pytest.approx(parts.score, abs=1e-4)
-            assert abs(parts.residual) < 1e-4
-
-
 @pytest.fixture(scope="module")
 def explainer(bundle: VersionBundle, small: Interactions) -> ExplainerService:
     return ExplainerService(small, bundle.ranker)
@@ -128,24 +113,3 @@ def test_genre_match_is_the_users_mean_in_the_genre_less_the_mean(
         has = small.movies.genres[state.items, small.movies.genre_names.index(genre)]
         assert count == has.sum()
         assert lift == pytest.approx(state.ratings[has].mean() - state.ratings.mean(), abs=1e-5)
-
-
-def test_the_sentence_names_the_largest_share_and_claims_no_more(
-    explainer: ExplainerService, bundle: VersionBundle, learner: RealtimeLearner
-) -> None:
-    state = learner.state(3)
-    how = blend(len(state.items), len(state.items), known=True, personal_from=10)
-    scores = bundle.ranker.score_history(state.items, state.ratings) + how.popular * bundle.popularity
-    movie = int(np.argmax(np.where(np.isin(np.arange(len(scores)), state.items), -1, scores)))
-    parts = take_apart(bundle.ranker, state, bundle.popularity, how, movie, float(scores[movie]))
-    contributions = explainer.explain_recommendation(state, parts)
-    text = sentence(parts, contributions, explainer.get_genre_match_score(state, movie), predicted=4.2)
-    positive = [one for one in contributions if one.share > 0]
-    assert positive[0].title in text
-    assert "Expected rating: 4.2." in text
-
-    nobody = learner.state(-1)
-    newcomer = blend(0, 0, known=False, personal_from=10)
-    bare = take_apart(bundle.ranker, nobody, bundle.popularity, newcomer, movie, float(bundle.popularity[movie]))
-    told = sentence(bare, (), explainer.get_genre_match_score(nobody, movie), predicted=3.5)
-    assert "No past rating speaks for it" in told

@@ -36,6 +36,7 @@ from engine.types import (
     MetricValue,
     Movie,
     RatedMovie,
+    RatingExplanation,
     RatingReceipt,
     RatingRemoval,
     Recommendations,
@@ -432,7 +433,12 @@ class FakeServing:
             confidence,
         )
 
-    def explain(self, user_id: str, movie_id: str) -> Explanation:
+    def _rating(self, contributions: tuple[Contribution, ...]) -> RatingExplanation:
+        shares = tuple(replace(one, share=one.share / 4) for one in contributions)
+        total = sum(one.share for one in shares)
+        return RatingExplanation(4.4, 3.9, shares, 0.5 - total, 0.45 - total, 0.05, 0.0, "exact")
+
+    def explain(self, user_id: str, movie_id: str, genres_liked: Collection[str] = ()) -> Explanation:
         self.explained.append(movie_id)
         movie = next(movie for movie in self.library.movies if movie.movie_id == movie_id)
         rated = [film for film in self.library.movies if film.movie_id != movie_id]
@@ -450,8 +456,10 @@ class FakeServing:
             baseline=0.01,
             contributions=contributions,
             residual=2e-7,
+            by_neighbours=False,
             predicted_rating=4.4,
             interval=(3.4, 5.0),
+            rating=self._rating(contributions),
             similar_rated_movies=tuple(SimilarMovie(film.movie_id, film.title, 4.5, 0.44) for film in rated[:3]),
             genre_match=GenreMatch(0.4, tuple((genre, 0.4, 12) for genre in movie.genres)),
             similar_users=(SimilarUser("7", 4.5, 0.31), SimilarUser("a_b*", 5.0, 0.22)),

@@ -14,6 +14,7 @@ from engine.runtime import Runtime, build
 from engine.services.serving import ServingService
 from engine.services.snapshot import Snapshots
 from engine.settings import Settings
+from engine.types import ListOptions
 from store.ratings import RatingStore
 from store.records import MovieRow
 from tests.engine.services.conftest import QUICK, fill, finished
@@ -379,3 +380,91 @@ def test_health_tells_what_was_folded_in_and_measures_it_once(
     assert state is not None
     monkeypatch.setattr(serving, "_state", replace(state, bundle=replace(state.bundle, counts=None)))
     assert (serving.health().ratings_since, serving.health().rmse_gap) == (None, None)
+
+
+def test_a_list_may_hold_what_the_user_has_rated(trained: Runtime, serving: ServingService) -> None:
+    rated = {one.movie.movie_id: one.rating for one in trained.services.library.user_ratings("u2")}
+    listed = serving.recommend("u2", 100, include_rated=True).items
+    assert len(listed) == 80
+    assert {item.movie_id: item.rated for item in listed if item.rated is not None} == rated
+    assert all(item.rated is None for item in serving.recommend("u2", 100).items)
+
+
+def test_stated_genres_lead_a_newcomers_list_and_give_way_to_ratings(serving: ServingService) -> None:
+    def wars(user: str, liked: tuple[str, ...]) -> int:
+        return sum("War" in item.genres for item in serving.recommend(user, 20, genres_liked=liked).items)
+
+    assert wars("nobody", ("war",)) > wars("nobody", ())
+    assert wars("u3", ("war",)) == wars("u3", ())
+    assert "War first" in serving.recommend("nobody", genres_liked=["war"]).reason
+    with pytest.raises(InvalidInput, match="no genre 'Polka'") as error:
+        serving.recommend("u3", genres_liked=["Polka"])
+    assert error.value.field == "genres_liked"
+    item = serving.recommend("nobody", genres_liked=["War"]).items[0]
+    assert serving.explain("nobody", item.movie_id, ["War"]).score == pytest.approx(item.score, abs=1e-6)
+
+
+def test_somebody_who_is_not_stored_gets_the_list_that_a_user_with_their_ratings_gets(
+    trained: Runtime, serving: ServingService
+) -> None:
+    users = trained.services.library.statistics().users
+    rated = {one.movie.movie_id: one.rating for one in trained.services.library.user_ratings("u2")}
+    serving.rate("u2", *next(iter(rated.items())))  # no news, so nothing changes
+    answer = serving.recommend_to(rated, ListOptions(20))
+    expected = serving.recommend("u2", 20)
+    assert (answer.user_id, answer.status, answer.ratings_count) == ("", "personal", 25)
+    assert [item.movie_id for item in answer.items] == [item.movie_id for item in expected.items]
+    assert [item.score for item in answer.items] == [item.score for item in expected.items]
+    assert trained.services.library.statistics().users == users
+    with pytest.raises(UnknownMovie):
+        serving.recommend_to({"nothing": 3}, ListOptions())
+    with pytest.raises(InvalidRating):
+        serving.recommend_to({"m1": 9}, ListOptions())
+
+
+def test_what_if_is_what_rating_so_would_give(trained: Runtime, serving: ServingService) -> None:
+    """The list is that of a user who really has these ratings, but for movies that were really rated."""
+    rated = [one.movie.movie_id for one in trained.services.library.user_ratings("u4")]
+    unseen = next(f"m{n}" for n in range(80) if f"m{n}" not in rated)
+    changes = {rated[0]: None, rated[1]: 0.5, unseen: 5.0}
+    kept = answers_of(serving)
+    before = [item.movie_id for item in serving.recommend("u4", 20, exclude=[unseen]).items]
+    told = serving.what_if("u4", changes, ListOptions(20))
+    assert answers_of(serving) == kept  # nothing was kept
+    assert told.ratings_count == 25
+    for movie, rating in changes.items():
+        if rating is None:
+            serving.unrate("u4", movie)
+        else:
+            serving.rate("u4", movie, rating)
+    listed = serving.recommend("u4", 20, exclude=[rated[0]]).items
+    assert [one.movie.movie_id for one in told.items] == [one.movie_id for one in listed]
+    for one, item in zip(told.items, listed, strict=True):
+        assert one.predicted_rating == pytest.approx(item.predicted_rating, abs=0.05)  # the movies were folded in too
+        expected = before.index(item.movie_id) + 1 - item.rank if item.movie_id in before else None
+        assert (one.rank, one.change) == (item.rank, expected)
+    assert {one.movie_id for one in told.left} == set(before) - {one.movie_id for one in listed}
+    assert any(one.change for one in told.items)
+
+
+def test_no_change_is_told_as_none(serving: ServingService) -> None:
+    told = serving.what_if("u4", {}, ListOptions(10))
+    assert [one.movie.movie_id for one in told.items] == [one.movie_id for one in serving.recommend("u4").items]
+    assert {one.change for one in told.items} == {0}
+    assert told.left == ()
+    nobody = serving.what_if("nobody", {"m1": 5.0}, ListOptions(5))
+    assert (nobody.status, nobody.ratings_count, len(nobody.items)) == ("blended", 1, 5)
+    for wrong, error in (({"nothing": 3.0}, UnknownMovie), ({"m1": 7.0}, InvalidRating)):
+        with pytest.raises(error):
+            serving.what_if("u4", wrong, ListOptions())
+
+
+def test_the_rating_is_explained_as_it_is_predicted(serving: ServingService) -> None:
+    for user in ("u1", "nobody"):
+        for item in serving.recommend(user).items:
+            why = serving.explain(user, item.movie_id).rating
+            assert why.predicted_rating == item.predicted_rating
+            assert why.method == "exact"
+            total = why.baseline + sum(one.share for one in why.contributions) + why.residual
+            assert total == pytest.approx(item.predicted_rating, abs=1e-6)
+            assert len(why.contributions) == (25 if user == "u1" else 0)

@@ -1,0 +1,145 @@
+"""The one score that orders lists: a ranker's; for newcomers popularity's, for new movies that of their neighbours."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.cold_start import Blend
+from engine.dataset.interactions import Float32, Int32, MovieTable
+from engine.models.item_similarity import ItemSimilarityRanker
+from engine.models.likeness import likeness
+from engine.ranking import genre_column
+
+NEIGHBOURS = 20
+NEW_PART = np.float32(0.2)
+"""Of its neighbours' mean score a new movie gets so much. Above 0.2 the lists of the demo ratings get worse."""
+ROWS_AT_ONCE = 1024  # bounds the memory for the search of neighbours
+
+
+@dataclass(frozen=True)
+class Shares:
+    """A score taken apart: ``baseline + sum(shares) + residual == score``, shares in the order of the ratings."""
+
+    score: float
+    baseline: float
+    shares: Float32
+    residual: float
+
+
+@dataclass(frozen=True)
+class NewMovies:
+    """Movies that the ranker has no similarities for, and the movies nearest to each by genre and year.
+
+    Attributes:
+        movies: int64[n], indices of the catalogue, in order.
+        rows: int64[n], the row of ``neighbours`` of each; movies of equal genres and year share one.
+        neighbours: int64[m, k], indices of the catalogue.
+    """
+
+    movies: NDArray[np.int64]
+    rows: NDArray[np.int64]
+    neighbours: NDArray[np.int64]
+
+    @classmethod
+    def find(cls, ranker: ItemSimilarityRanker, popularity: Float32, table: MovieTable) -> NewMovies:
+        """Look for the neighbours of all; of movies alike the more popular ones are nearer."""
+        known = ranker.movies_[ranker.movies_ < len(table.titles)]
+        new = np.setdiff1d(np.flatnonzero(table.genres.any(axis=1) | np.isfinite(table.years)), known)
+        if not len(known):
+            new = new[:0]
+        content = np.column_stack([table.genres[new], np.nan_to_num(table.years[new], nan=-1)])
+        _, first, rows = np.unique(content, axis=0, return_index=True, return_inverse=True)
+        count = min(NEIGHBOURS, len(known))
+        neighbours = np.empty((len(first), count), np.int64)
+        tie = 1e-4 * popularity[known] / max(float(popularity[known].max(initial=0)), 1e-12)
+        weights = ranker.config.genre_weight, ranker.config.year_weight
+        for start in range(0, len(first), ROWS_AT_ONCE):
+            here = slice(start, start + ROWS_AT_ONCE)
+            alike = likeness(table, new[first[here]], known, *weights) + tie
+            neighbours[here] = known[np.argpartition(-alike, count - 1, axis=1)[:, :count]]
+        return cls(new, rows.ravel(), neighbours)
+
+    def fill(self, scores: Float32) -> None:
+        """Give the new movies their part of their neighbours' mean score, in place."""
+        if len(self.movies):
+            scores[self.movies] = NEW_PART * scores[self.neighbours].mean(axis=1)[self.rows]
+
+    def neighbours_of(self, movie: int) -> NDArray[np.int64] | None:
+        """int64[k]: the neighbours of a new movie; None for any other."""
+        place = int(np.searchsorted(self.movies, movie))
+        found = place < len(self.movies) and self.movies[place] == movie
+        return self.neighbours[self.rows[place]] if found else None
+
+
+class ListScorer:
+    """``personal * (x B)[movie] + popular * prior[movie]``, x B being the ranker's score for the history x.
+
+    The prior is popularity, raised for stated genres. A movie that the ranker has no similarities for gets a part of
+    what its neighbours by genre and year have. So the score is linear in x, and each past rating's share in it exact.
+
+    Args:
+        ranker: of a version.
+        popularity: float32[<= n_movies], 0 for movies that came later.
+        table: of the whole catalogue.
+    """
+
+    def __init__(self, ranker: ItemSimilarityRanker, popularity: Float32, table: MovieTable) -> None:
+        self.ranker = ranker
+        self.popularity = np.zeros(len(table.titles), np.float32)
+        known = popularity[: len(self.popularity)]
+        self.popularity[: len(known)] = known
+        self._table = table
+        self._new = NewMovies.find(ranker, self.popularity, table)
+
+    def genres(self, names: Collection[str]) -> tuple[str, ...]:
+        """Stated genres as the catalogue spells them, each once.
+
+        Raises:
+            InvalidInput: no movie has such a genre.
+        """
+        columns = sorted({genre_column(self._table, name, "genres_liked") for name in names})
+        return tuple(self._table.genre_names[column] for column in columns)
+
+    def prior(self, genres: Collection[str]) -> Float32:
+        """float32[n_movies]: popularity, up to twice as high for movies of these genres (as ``genres`` gives them).
+
+        It is raised by the cosine of a movie's genres and the stated ones.
+        """
+        if not genres:
+            return self.popularity
+        stated = np.isin(self._table.genre_names, list(genres))
+        sizes = np.maximum(self._table.genres.sum(axis=1), 1) * stated.sum()
+        raised = 1 + self._table.genres[:, stated].sum(axis=1) / np.sqrt(sizes)
+        return np.asarray(self.popularity * raised, np.float32)
+
+    def score(self, how: Blend, prior: Float32, items: Int32, ratings: Float32) -> Float32:
+        """float32[n_movies]: what orders the list of somebody with this history."""
+        scores = np.zeros(len(prior), np.float32)
+        if how.personal:
+            ranked = self.ranker.score_history(items, ratings)
+            scores[: len(ranked)] = np.float32(how.personal) * ranked[: len(scores)]
+            self._new.fill(scores)
+        scores += prior * np.float32(how.popular)
+        return scores
+
+    def by_neighbours(self, movie: int) -> bool:
+        """Whether a movie's score comes from its neighbours."""
+        return self._new.neighbours_of(movie) is not None
+
+    def take_apart(
+        self, how: Blend, prior: Float32, items: Int32, ratings: Float32, movie: int, score: float
+    ) -> Shares:
+        """The exact share of each past rating in the score of one movie; the residual is what rounding leaves."""
+        neighbours = self._new.neighbours_of(movie)
+        if neighbours is None:
+            shares = self.ranker.shares(items, ratings, movie)
+        else:
+            each = [self.ranker.shares(items, ratings, int(other)) for other in neighbours]
+            shares = NEW_PART * np.array(each).mean(axis=0)
+        shares = shares * np.float32(how.personal)
+        baseline = float(how.popular * prior[movie])
+        return Shares(score, baseline, shares, score - baseline - float(shares.sum(dtype=np.float64)))

@@ -1,0 +1,173 @@
+"""What one version answers with, and a user as an answer sees them: ratings, taste, and what orders their list."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.cold_start import Blend, blend
+from engine.dataset.interactions import Float32, Int32, Interactions
+from engine.explaining import ExplainerService
+from engine.models.bundle import VersionBundle
+from engine.ranking import candidates, diversify, price_variety, top
+from engine.realtime import RealtimeLearner, UserState
+from engine.scoring import ListScorer
+from engine.types import ListOptions, Movie, RecommendedItem, VarietyPrice
+
+CANDIDATES = 5
+"""A varied list is chosen from so many times its length."""
+
+
+@dataclass(frozen=True)
+class Listener:
+    """A user as a request sees them: what is known now, and what orders the list.
+
+    Attributes:
+        key: of the user, -1 for somebody unknown.
+        prior: float32[n_movies], what the movies score without a taste.
+        scores: float32[n_movies].
+    """
+
+    key: int
+    state: UserState
+    blend: Blend
+    prior: Float32 = field(repr=False)
+    scores: Float32 = field(repr=False)
+
+
+@dataclass(frozen=True)
+class MadeList:
+    """int64[n] movies, best first, by these scores (float32[n_movies]); the price of variety where it was asked for."""
+
+    movies: NDArray[np.int64]
+    scores: Float32
+    price: VarietyPrice | None
+
+
+@dataclass(frozen=True)
+class ServingState:
+    """What one version serves with. Replaced whole when a version is activated or data is imported.
+
+    Attributes:
+        newest: when the newest rating was given, in Unix seconds; 0 where no times are known.
+        users, movies: raw id to key; users rated for the first time since are added by the writer alone.
+    """
+
+    version: int
+    bundle: VersionBundle
+    data: Interactions
+    revision: int
+    personal_from: int
+    learner: RealtimeLearner
+    explainer: ExplainerService
+    scorer: ListScorer
+    newest: float
+    users: dict[str, int]
+    movies: dict[str, int]
+
+    @classmethod
+    def build(
+        cls, version: int, bundle: VersionBundle, data: Interactions, revision: int, personal_from: int
+    ) -> ServingState:
+        """Put a version and the ratings together; ``personal_from``: ratings from which a list is personal."""
+        return cls(
+            version,
+            bundle,
+            data,
+            revision,
+            personal_from,
+            RealtimeLearner(bundle, data),
+            ExplainerService(data, bundle.ranker),
+            ListScorer(bundle.ranker, bundle.popularity, data.movies),
+            float(data.timestamps.max()) if data.timestamps is not None and len(data) else 0.0,
+            {str(user): key for key, user in enumerate(data.user_ids.ids)},
+            {str(movie): key for key, movie in enumerate(data.movie_ids.ids)},
+        )
+
+    def state_of(self, user_id: str) -> UserState:
+        """What is known of a user now."""
+        return self.learner.state(self.users.get(user_id, -1))
+
+    def listen(self, user_id: str, liked: Sequence[str] = ()) -> Listener:
+        """A user as they are.
+
+        Args:
+            user_id: anybody.
+            liked: genres that the user says they like, as the catalogue spells them.
+        """
+        key = self.users.get(user_id, -1)
+        return self.listen_to(self.learner.state(key), liked, key=key, known=key >= 0)
+
+    def listen_to(self, state: UserState, liked: Sequence[str] = (), *, key: int = -1, known: bool = True) -> Listener:
+        """Somebody with this state; ``known``: whether the store has met them."""
+        informative = self.bundle.ranker.count_known(state.items)
+        how = blend(len(state.items), informative, known=known, personal_from=self.personal_from, liked=liked)
+        prior = self.scorer.prior(liked)
+        return Listener(key, state, how, prior, self.scorer.score(how, prior, state.items, state.ratings))
+
+    def make_list(self, user: Listener, wanted: ListOptions, drop: Int32) -> MadeList:
+        """The movies that fit what is wanted, best first.
+
+        Args:
+            user: whose list.
+            wanted: how long, in which order, of which movies.
+            drop: int32[k], movies that stay out.
+
+        Raises:
+            InvalidInput: no movie has such a genre.
+        """
+        scores, table, n = user.scores, self.data.movies, wanted.n
+        if wanted.rank_by == "rating":
+            scores = user.state.predict(np.arange(self.data.n_movies, dtype=np.int32))
+        left_out = np.array([self.movies[movie] for movie in wanted.exclude if movie in self.movies], np.int32)
+        drop = np.concatenate([drop, left_out])
+        allowed = candidates(table, genre=wanted.genre, year_from=wanted.year_from)
+        fitting = np.where(allowed, scores, -np.inf).astype(np.float32)
+        if wanted.diversity == 0:
+            return MadeList(top(fitting, n, drop=drop), scores, None)
+        chosen = top(fitting, CANDIDATES * n, drop=drop)
+        plain, varied = chosen[:n], diversify(chosen, scores, table.genres, n, wanted.diversity)
+        if not len(plain):
+            return MadeList(plain, scores, None)
+        predicted = user.state.predict(np.concatenate([varied, plain]).astype(np.int32)).reshape(2, -1)
+        return MadeList(varied, scores, price_variety(varied, plain, scores, predicted, table.genres))
+
+    def annotate(self, user: Listener, made: MadeList) -> tuple[RecommendedItem, ...]:
+        """The places of a list, with predicted ratings and intervals."""
+        columns = made.movies.astype(np.int32)
+        predicted = user.state.predict(columns)
+        intervals = self.intervals(predicted, user.state, columns)
+        low, high = self.data.scale
+        items = []
+        for rank, (column, rating, interval) in enumerate(zip(columns, predicted, intervals, strict=True), start=1):
+            movie = self.movie(int(column))
+            items.append(
+                RecommendedItem(
+                    rank,
+                    movie.movie_id,
+                    movie.title,
+                    movie.year,
+                    movie.genres,
+                    float(made.scores[column]),
+                    float(rating),
+                    interval,
+                    None if interval is None else 1 - (interval[1] - interval[0]) / (high - low),
+                    user.state.rating_of(int(column)),
+                )
+            )
+        return tuple(items)
+
+    def intervals(self, predicted: Float32, user: UserState, movies: Int32) -> list[tuple[float, float] | None]:
+        """The 90% interval of each predicted rating; None without a calibration."""
+        if self.bundle.calibration is None:
+            return [None] * len(predicted)
+        counts = np.full(len(predicted), len(user.items)), user.movies.counts_of(movies)
+        low, high = self.bundle.calibration.interval(predicted, *counts)
+        return [(float(a), float(b)) for a, b in zip(low, high, strict=True)]
+
+    def movie(self, index: int) -> Movie:
+        """One movie of the catalogue."""
+        return self.data.movies.movie(index, str(self.data.movie_ids.raw(index)))

@@ -1,0 +1,105 @@
+"""The words of an explanation say what its numbers say, and nothing where they say nothing."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from engine.reasons import tell
+from engine.types import Contribution, Explanation, GenreMatch, RatingExplanation, SimilarUser
+
+RATING = RatingExplanation(4.2, 3.8, (), 0.4, 0.4, 0.0, 0.0, "exact")
+
+
+def rated(*shares: float) -> tuple[Contribution, ...]:
+    """Past ratings with these shares."""
+    return tuple(Contribution(f"m{n}", f"Film {n}", 4.5 - n / 2, share) for n, share in enumerate(shares))
+
+
+def explanation(*shares: float, **changes: Any) -> Explanation:
+    """One whose score is the sum of these shares."""
+    base = Explanation(
+        user_id="u",
+        movie_id="m",
+        title="The movie",
+        status="personal",
+        score=sum(shares),
+        baseline=0.0,
+        contributions=rated(*shares),
+        residual=0.0,
+        by_neighbours=False,
+        predicted_rating=4.2,
+        interval=None,
+        rating=RATING,
+        similar_rated_movies=(),
+        genre_match=GenreMatch(0.0, ()),
+        similar_users=(),
+        text="",
+        model_version=1,
+    )
+    return replace(base, **changes)
+
+
+def people(*ratings: float) -> tuple[SimilarUser, ...]:
+    return tuple(SimilarUser(f"u{n}", rating, 0.5) for n, rating in enumerate(ratings))
+
+
+@pytest.mark.parametrize(
+    ("one", "expected"),
+    [
+        (explanation(0.6, 0.2, 0.2), "It rests on the rating of Film 0 (4.5): 60% of its score."),
+        (explanation(0.3, 0.3, 0.2, 0.2), "ratings of Film 0 (4.5), Film 1 (4) and Film 2 (3.5) weigh most: 80% of"),
+        (explanation(0.4, 0.3, score=1.0), "The ratings of Film 0 (4.5) and Film 1 (4) weigh most: 70% of its score."),
+        (explanation(*[0.05] * 20), "20 ratings speak for it and none decides it; the rating of Film 0 (4.5) adds"),
+        (explanation(0.2, score=0.8, baseline=0.6), "75% of its score. The rating of Film 0 (4.5) adds to it."),
+        (explanation(score=0.3, baseline=0.3), "Nothing is known of this taste yet"),
+        (explanation(-0.1, score=0.2, baseline=0.3), "No past rating speaks for it"),
+        (explanation(0.6, by_neighbours=True), "movies of near genres and years stand in for it. It rests on"),
+        (explanation(0.6, -0.2, score=0.4), "The rating of Film 1 (4) speaks against it."),
+        (explanation(0.6, genre_match=GenreMatch(0, (("War", 0.4, 3),))), "War movies get 0.4 more than this user's"),
+        (explanation(0.6, genre_match=GenreMatch(0, (("War", -0.4, 3),))), "War movies get 0.4 less than this user's"),
+        (
+            explanation(0.6, genre_match=GenreMatch(0, (("War", 0.4, 3), ("Noir", -0.2, 9)))),
+            "War movies get 0.4 more than this user's mean, Noir movies 0.2 less.",
+        ),
+        (explanation(0.6, similar_users=people(4, 5)), "The 2 people of most similar taste who rated it gave it 4.5"),
+        (explanation(0.6, similar_users=people(3)), "One person of similar taste rated it, with 3."),
+        (explanation(0.6), "Expected rating: 4.2, 0.4 above what anybody would be told of it."),
+        (explanation(0.6, rating=replace(RATING, baseline=4.25)), "Expected rating: 4.2."),
+        (explanation(0.6, rating=replace(RATING, baseline=4.6)), "4.2, 0.4 below what anybody"),
+        (explanation(0.6, rating=replace(RATING, contributions=rated(0.2, 0.1))), "Without the rating of Film 0 (4.5)"),
+        (explanation(0.6, rating=replace(RATING, contributions=rated(-0.2))), "it would be 0.20 higher."),
+        (explanation(0.6, rating=replace(RATING, contributions=rated(0.01, 0.01))), "No single rating changes that by"),
+    ],
+)  # fmt: skip
+def test_what_the_numbers_say(one: Explanation, expected: str) -> None:
+    assert expected in tell(one)
+
+
+@pytest.mark.parametrize(
+    ("one", "claim"),
+    [
+        (explanation(0.6, genre_match=GenreMatch(0, (("War", 0.9, 2),))), "War"),  # two ratings are no habit
+        (explanation(0.6, genre_match=GenreMatch(0, (("War", 0.05, 30),))), "War"),
+        (explanation(0.6, -0.01, score=0.59), "against"),
+        (explanation(0.6), "taste"),
+        (explanation(0.6), "Without"),
+        (explanation(0.6, rating=replace(RATING, contributions=rated(0.01))), "No single"),
+        (explanation(0.6, score=0.5), "%"),  # more than the whole: what speaks against it is not told as a part
+        (explanation(0.6, score=-0.1), "%"),
+    ],
+)
+def test_what_they_do_not_say(one: Explanation, claim: str) -> None:
+    assert claim not in tell(one)
+
+
+def test_texts_differ_where_the_evidence_does() -> None:
+    ones = [
+        explanation(0.6),
+        explanation(*[0.05] * 20),
+        explanation(0.3, 0.3),
+        explanation(0.6, similar_users=people(4)),
+    ]
+    assert len({tell(one) for one in ones}) == len(ones)

@@ -1,0 +1,123 @@
+"""The score of a list: its parts, stated genres, and movies that too few people rated."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from engine.cold_start import blend, popularity
+from engine.dataset.interactions import Interactions
+from engine.errors import InvalidInput
+from engine.models.item_similarity import ItemSimilarityConfig, ItemSimilarityRanker
+from engine.scoring import NEIGHBOURS, NEW_PART, ListScorer
+from tests.conftest import planted
+
+NONE = np.empty(0, np.int32), np.empty(0, np.float32)
+
+
+def scorer_of(data: Interactions, min_ratings: int = 1) -> ListScorer:
+    ranker = ItemSimilarityRanker(ItemSimilarityConfig(min_ratings=min_ratings)).fit(data)
+    return ListScorer(ranker, popularity(data, ranker.weigh(data.ratings)), data.movies)
+
+
+@pytest.fixture(scope="module")
+def scorer(small: Interactions) -> ListScorer:
+    """About half of the movies have too few ratings for the ranker."""
+    return scorer_of(small, 19)
+
+
+def history(data: Interactions, user: int) -> tuple[np.ndarray, np.ndarray]:
+    rows = data.by_user.of(user)
+    return data.items[rows], data.ratings[rows]
+
+
+def test_a_score_blends_ranker_and_popularity(small: Interactions) -> None:
+    scorer, (items, ratings) = scorer_of(small), history(small, 3)
+    for count in (4, 25):
+        some = items[:count], ratings[:count]
+        how = blend(count, count, known=True, personal_from=10)
+        expected = how.popular * scorer.popularity + how.personal * scorer.ranker.score_history(*some)
+        np.testing.assert_allclose(scorer.score(how, scorer.popularity, *some), expected, atol=1e-6)
+
+
+def test_movies_of_stated_genres_gain_by_how_well_they_match(small: Interactions, scorer: ListScorer) -> None:
+    table = small.movies
+    liked = scorer.genres(["war", "WAR", "Drama"])
+    assert liked == ("Drama", "War")
+    raised = scorer.prior(liked) / scorer.popularity
+    for movie in range(small.n_movies):
+        own = {table.genre_names[g] for g in np.flatnonzero(table.genres[movie])}
+        cosine = len(own & set(liked)) / np.sqrt(max(len(own), 1) * 2)
+        assert raised[movie] == pytest.approx(1 + cosine, abs=1e-5)
+    assert scorer.prior(()) is scorer.popularity
+
+
+def test_a_genre_that_no_movie_has_is_named(scorer: ListScorer) -> None:
+    with pytest.raises(InvalidInput, match="There are: Comedy, Drama, Sci-Fi, War") as error:
+        scorer.genres(["Drama", "Polka"])
+    assert error.value.field == "genres_liked"
+
+
+def test_a_new_movie_gets_a_part_of_its_neighbours_score(small: Interactions, scorer: ListScorer) -> None:
+    """Its neighbours are those of the nearest genres and years."""
+    table, ranker, (items, ratings) = small.movies, scorer.ranker, history(small, 3)
+    scores = scorer.score(blend(25, 25, known=True, personal_from=10), np.zeros(80, np.float32), items, ratings)
+    ranked = ranker.score_history(items, ratings)
+    new = [movie for movie in range(80) if scorer.by_neighbours(movie)]
+    assert 10 < len(new) < 70
+    assert set(new) == set(range(80)) - set(ranker.movies_.tolist())
+    genres = table.genres / np.sqrt(np.maximum(table.genres.sum(1, keepdims=True), 1))
+    for movie in new:
+        near = ranker.config.genre_weight * genres[ranker.movies_] @ genres[movie]
+        years = np.exp(-(((table.years[ranker.movies_] - table.years[movie]) / 10) ** 2))
+        near += ranker.config.year_weight * np.nan_to_num(years)
+        found = scorer._new.neighbours_of(movie)
+        assert found is not None
+        assert len(set(found.tolist())) == len(found) == min(NEIGHBOURS, len(ranker.movies_))
+        inside = np.isin(ranker.movies_, found)
+        assert near[inside].min() >= near[~inside].max(initial=-1) - 2e-4
+        assert scores[movie] == pytest.approx(NEW_PART * ranked[found].mean(), abs=1e-6)
+    assert np.abs(scores[new]).max() > 0.005
+
+
+def test_shares_in_a_new_movies_score_sum_to_it(small: Interactions, scorer: ListScorer) -> None:
+    items, ratings = history(small, 5)
+    how = blend(25, 25, known=True, personal_from=10)
+    scores = scorer.score(how, scorer.popularity, items, ratings)
+    for movie in range(80):
+        parts = scorer.take_apart(how, scorer.popularity, items, ratings, movie, float(scores[movie]))
+        assert parts.baseline + float(parts.shares.sum()) == pytest.approx(float(scores[movie]), abs=1e-5)
+        assert abs(parts.residual) < 1e-5
+
+
+def test_a_movie_of_which_nothing_is_known_has_no_neighbours() -> None:
+    frame, movies = planted()
+    movies.loc[movies.movie_id == "m5", ["year", "genres"]] = [None, None]
+    movies = pd.concat([movies, pd.DataFrame([{"movie_id": "later", "title": "L", "year": 2020, "genres": "War"}])])
+    data = Interactions.from_frame(frame[frame.movie_id != "m5"], movies, scale=(0.5, 5.0))
+    scorer = scorer_of(data)
+    assert not scorer.by_neighbours(data.movie_ids.index("m5"))
+    assert scorer.by_neighbours(data.movie_ids.index("later"))
+
+
+def test_a_catalogue_that_grew_since_the_training_is_scored_whole(small: Interactions) -> None:
+    """The version's arrays end where its training did."""
+    train = Interactions.from_frame(planted()[0], planted()[1].iloc[:60], scale=(0.5, 5.0))
+    ranker = ItemSimilarityRanker().fit(train)
+    short = popularity(train, ranker.weigh(train.ratings))[:60]
+    ranker.movies_ = ranker.movies_[ranker.movies_ < 60]
+    ranker.weights_ = ranker.weights_[:60, :60].copy()
+    ranker.position_ = ranker.position_[:60]
+    scorer = ListScorer(ranker, short, small.movies)
+    items, ratings = history(small, 2)
+    scores = scorer.score(blend(25, 20, known=True, personal_from=10), scorer.popularity, items, ratings)
+    assert scores.shape == (80,)
+    assert all(scorer.by_neighbours(movie) for movie in range(60, 80))
+    assert (scores[60:] != 0).all()
+
+
+def test_nothing_to_compare_with_leaves_popularity(small: Interactions) -> None:
+    scorer = scorer_of(small)
+    scores = scorer.score(blend(0, 0, known=False, personal_from=10), scorer.popularity, *NONE)
+    assert np.array_equal(scores, scorer.popularity)

@@ -1,0 +1,107 @@
+"""Property 6: anybody, with however few ratings, gets a full and valid list, and is told how it was made."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from engine.runtime import Runtime, build
+from engine.settings import Settings
+from engine.types import ListOptions, Recommendations
+from tests.conftest import planted
+from tests.engine.services.conftest import QUICK, fill, finished
+
+MOVIES = tuple(f"m{n}" for n in range(80))
+PERSONAL_FROM = 10
+LENGTHS = st.integers(1, 100)
+GENRES = st.sets(st.sampled_from(["Drama", "war", "COMEDY", "Sci-Fi"]))
+
+
+@pytest.fixture(scope="module")
+def runtime(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Runtime]:
+    folder: Path = tmp_path_factory.mktemp("cold")
+    built = build(
+        Settings(database_url=f"sqlite:///{folder}/marquee.db", demo=False, personal_from=PERSONAL_FROM),
+    )
+    built.start()
+    fill(built)
+    status = finished(built, built.services.training.train_model("svd", QUICK))
+    assert status.state == "succeeded", status.error
+    yield built
+    built.stop()
+
+
+def assert_full(answer: Recommendations, n: int, rated: int) -> None:
+    """As long as there are movies left, and told as it is."""
+    assert len(answer.items) == min(n, len(MOVIES) - rated)
+    movies = [item.movie_id for item in answer.items]
+    assert len(set(movies)) == len(movies)
+    assert set(movies) <= set(MOVIES)
+    assert len(answer.reason) > 20
+    assert answer.ratings_count == rated
+    for item in answer.items:
+        assert 0.5 <= item.predicted_rating <= 5
+    if rated >= PERSONAL_FROM:
+        assert answer.status == "personal"
+    else:
+        assert answer.status == ("blended" if rated else "cold_start")
+
+
+@settings(max_examples=100)
+@given(seed=st.integers(0, 10**6), count=st.integers(0, 80), n=LENGTHS, liked=GENRES)
+def test_every_count_of_ratings_gets_a_list(runtime: Runtime, seed: int, count: int, n: int, liked: set[str]) -> None:
+    rng = random.Random(seed)
+    ratings = {movie: rng.randint(1, 10) / 2 for movie in rng.sample(MOVIES, count)}
+    answer = runtime.services.serving.recommend_to(ratings, ListOptions(n, genres_liked=liked))
+    assert_full(answer, n, count)
+    assert not {item.movie_id for item in answer.items} & set(ratings)
+    if count < PERSONAL_FROM:
+        assert all(genre.casefold() in answer.reason.casefold() for genre in liked)
+
+
+@settings(max_examples=100)
+@given(user=st.text(max_size=30), n=LENGTHS, liked=GENRES)
+def test_every_id_gets_a_list(runtime: Runtime, user: str, n: int, liked: set[str]) -> None:
+    frame, _ = planted()
+    rated = int((frame.user_id == user).sum())
+    answer = runtime.services.serving.recommend(user, n, genres_liked=liked)
+    assert len(answer.items) == min(n, len(MOVIES) - rated)
+    assert answer.status == ("personal" if rated else "unknown_user")
+    assert answer.reason
+
+
+def test_a_newcomer_is_met_at_every_step(runtime: Runtime) -> None:
+    """From nobody to a personal list by real ratings, each of which is in the next list's making."""
+    serving = runtime.services.serving
+    assert serving.recommend("newcomer", 5).status == "unknown_user"
+    statuses = []
+    for count in range(1, len(MOVIES) + 1):
+        serving.rate("newcomer", serving.recommend("newcomer", 1).items[0].movie_id, 1 + count % 5)
+        answer = serving.recommend("newcomer", 5)
+        statuses.append(answer.status)
+        if count < len(MOVIES):
+            assert_full(answer, 5, count)
+    assert statuses == ["blended"] * (PERSONAL_FROM - 1) + ["personal"] * (len(MOVIES) - PERSONAL_FROM + 1)
+    assert (answer.items, answer.reason) == (
+        (),
+        "Every movie that fits has been rated already, or none fits the filters.",
+    )
+
+
+@settings(max_examples=50)
+@given(seed=st.integers(0, 10**6), count=st.integers(0, PERSONAL_FROM - 1))
+def test_a_rating_more_moves_the_list_by_a_step_and_not_by_a_jump(runtime: Runtime, seed: int, count: int) -> None:
+    """The part that comes from the ratings grows by the same amount each time."""
+    rng = random.Random(seed)
+    movies = rng.sample(MOVIES, count + 1)
+    state = runtime.services.serving._ready()
+    parts = []
+    for n in (count, count + 1):
+        imagined = runtime.services.serving._imagine(state, {}, dict.fromkeys(movies[:n], 4.0))
+        parts.append(state.listen_to(imagined).blend.personal)
+    assert parts[1] - parts[0] == pytest.approx(1 / PERSONAL_FROM)
