@@ -334,6 +334,39 @@ class WhatIf:
 
 
 @dataclass(frozen=True, slots=True)
+class InterviewQuestion:
+    """A movie to ask about.
+
+    Attributes:
+        chance: how likely the person knows it, 0 to 1.
+        teaches: what a rating of it would add to the confidence just now, 0 to 1.
+    """
+
+    movie: Movie
+    chance: float
+    teaches: float
+
+
+@dataclass(frozen=True, slots=True)
+class InterviewState:
+    """Where an interview stands.
+
+    Attributes:
+        questions: the next ones, the best first; none once it has ended.
+        confidence: how much of what there is to learn of the taste is known, 0 to 1.
+        finished: why it has ended, None while it goes on.
+    """
+
+    user_id: str
+    status: Status
+    model_version: int
+    ratings_count: int
+    confidence: float
+    questions: tuple[InterviewQuestion, ...]
+    finished: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class EpochReport:
     """One epoch of a training: mean squared error in training, RMSE on the validation part (None without one)."""
 

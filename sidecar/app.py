@@ -17,6 +17,7 @@ from sidecar import (
     exchange,
     explanations,
     health,
+    interview,
     metrics,
     models,
     problems,
@@ -45,6 +46,7 @@ TAGS = [
 ROUTERS = (
     recommendations.router,
     explanations.router,
+    interview.router,
     ratings.router,
     training.router,
     tuning.router,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +12,7 @@ from numpy.typing import NDArray
 from engine.cold_start import Blend, blend
 from engine.dataset.interactions import Float32, Int32, Interactions
 from engine.explaining import ExplainerService
+from engine.interview import Interview
 from engine.models.bundle import VersionBundle
 from engine.ranking import candidates, diversify, price_variety, top
 from engine.realtime import RealtimeLearner, UserState
@@ -86,6 +88,11 @@ class ServingState:
             {str(user): key for key, user in enumerate(data.user_ids.ids)},
             {str(movie): key for key, movie in enumerate(data.movie_ids.ids)},
         )
+
+    @cached_property
+    def interview(self) -> Interview:
+        """Asks newcomers; prepared when it is first wanted, which takes up to a second."""
+        return Interview.prepare(self.data, self.bundle.ranker)
 
     def state_of(self, user_id: str) -> UserState:
         """What is known of a user now."""

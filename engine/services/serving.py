@@ -26,6 +26,8 @@ from engine.settings import Settings
 from engine.types import (
     Explanation,
     ImaginedItem,
+    InterviewQuestion,
+    InterviewState,
     ListOptions,
     Movie,
     Prediction,
@@ -45,6 +47,7 @@ from store.records import RatingChange
 log = logging.getLogger(__name__)
 
 MOST_ITEMS = 1000
+MOST_QUESTIONS = 100
 
 
 class ServingService:
@@ -364,6 +367,33 @@ class ServingService:
         return WhatIf(
             user_id, other.blend.status, other.blend.reason, state.version, len(other.state.items), items, left
         )
+
+    def interview(self, user_id: str, n: int = 1, skipped: Collection[str] = ()) -> InterviewState:
+        """What to ask a user, so that few answers tell much; an answer is a rating, given by ``rate``.
+
+        Args:
+            user_id: anyone; an unknown id has answered nothing yet.
+            n: 1 to 100 questions at most, each as if those before it had been answered.
+            skipped: ids of movies that the user does not know.
+
+        Raises:
+            NotReady: nothing is trained yet.
+            InvalidInput: n is outside its range.
+        """
+        if not 1 <= n <= MOST_QUESTIONS:
+            raise InvalidInput(f"n is {n}, but must be from 1 to {MOST_QUESTIONS}.", field="n")
+        state = self._ready()
+        user = state.listen(user_id)
+        unknown = np.array([state.movies[movie] for movie in skipped if movie in state.movies], np.int32)
+        said = user.state.items, user.state.ratings, unknown
+        questions = tuple(
+            InterviewQuestion(state.movie(one.movie), one.chance, one.teaches)
+            for one in state.interview.questions(*said, n)
+        )
+        confidence = state.interview.confidence(user.state.items)
+        finished = None if questions else state.interview.finished(*said)
+        count = len(user.state.items)
+        return InterviewState(user_id, user.blend.status, state.version, count, confidence, questions, finished)
 
     def _imagine(
         self, state: ServingState, ratings: dict[int, float], changes: Mapping[str, float | None]

@@ -21,6 +21,8 @@ from engine.types import (
     GenreMatch,
     ImaginedItem,
     ImportResult,
+    InterviewQuestion,
+    InterviewState,
     Job,
     ListOptions,
     MetricDifference,
@@ -99,6 +101,11 @@ class FakeServing(Recorder):
         self.note("what_if", user_id, changes, wanted)
         movie = Movie("7", SCRIPT, 1998, ("Crime",))
         return WhatIf(user_id, "personal", "56 ratings.", 3, 56, (ImaginedItem(1, movie, None, 4.2, 4.4),), (movie,))
+
+    def interview(self, user_id: str, n: int, skipped: list[str]) -> InterviewState:
+        self.note("interview", user_id, n, skipped)
+        question = InterviewQuestion(Movie("7", SCRIPT, 1998, ("Crime",)), 0.4, 0.05)
+        return InterviewState(user_id, "blended", 3, 2, 0.2, (question,), None)
 
     def explain(self, user_id: str, movie_id: str, genres_liked: list[str]) -> Explanation:
         self.note("explain", user_id, movie_id, genres_liked)

@@ -40,6 +40,7 @@ ISSUED = {
     "get /ml/recommendations/{user_id}",
     "post /ml/recommendations",
     "post /ml/what-if",
+    "get /ml/interview/{user_id}",
     "post /ml/predict",
     "get /ml/explain/{user_id}/{movie_id}",
     "get /ml/explain",

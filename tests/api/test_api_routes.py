@@ -225,6 +225,13 @@ def test_what_if(client: Client, services: Services) -> None:
     assert (answer.status_code, answer.json()["field"]) == (422, "changes")
 
 
+def test_interview(client: Client, services: Services) -> None:
+    answer = client.get(f"/ml/interview/{ENCODED}?n=3&skipped=7&skipped=x/y")
+    assert services.serving.calls == [("interview", URI, 3, ["7", "x/y"])]
+    assert (answer.json()["user_id"], answer.json()["questions"][0]["movie"]["title"]) == (URI, SCRIPT)
+    assert client.get("/ml/interview/new?n=101").json()["field"] == "n"
+
+
 def test_predict(client: Client, services: Services) -> None:
     pairs = [{"user_id": "1", "movie_id": 2}, {"user_id": URI, "movie_id": "3"}]
     answer = client.post("/ml/predict", json={"pairs": pairs})

@@ -468,3 +468,39 @@ def test_the_rating_is_explained_as_it_is_predicted(serving: ServingService) -> 
             total = why.baseline + sum(one.share for one in why.contributions) + why.residual
             assert total == pytest.approx(item.predicted_rating, abs=1e-6)
             assert len(why.contributions) == (25 if user == "u1" else 0)
+
+
+def test_an_interview_goes_from_nothing_to_a_personal_list(trained: Runtime, serving: ServingService) -> None:
+    """Answered as a user of the data would; what that user never rated they do not know."""
+    taste = {one.movie.movie_id: one.rating for one in trained.services.library.user_ratings("u9")}
+    skipped: list[str] = []
+    confidence, answers = [serving.interview("guest").confidence], 0
+    while (now := serving.interview("guest", skipped=skipped)).questions:
+        movie = now.questions[0].movie.movie_id
+        assert movie not in skipped
+        if movie not in taste:
+            skipped.append(movie)
+            continue
+        expected = now.confidence + now.questions[0].teaches
+        serving.rate("guest", movie, taste[movie])
+        answers += 1
+        confidence.append(serving.interview("guest", skipped=skipped).confidence)
+        assert confidence[-1] == pytest.approx(expected, abs=1e-6)
+    assert now.finished
+    assert confidence[0] == 0
+    assert confidence == sorted(confidence)
+    assert answers == now.ratings_count
+    assert serving.recommend("guest").ratings_count == answers
+
+
+def test_questions_asked_together_are_distinct_and_unrated(serving: ServingService) -> None:
+    asked = serving.interview("guest", 20)
+    movies = [one.movie.movie_id for one in asked.questions]
+    assert len(set(movies)) == len(movies) > 5
+    assert all(0 < one.chance <= 1 and 0 < one.teaches <= 1 for one in asked.questions)
+    assert (asked.status, asked.finished, asked.ratings_count) == ("unknown_user", None, 0)
+    serving.rate("guest", movies[0], 4.0)
+    assert movies[0] not in [one.movie.movie_id for one in serving.interview("guest", 20).questions]
+    for wrong in (0, 101):
+        with pytest.raises(InvalidInput, match="from 1 to 100"):
+            serving.interview("guest", wrong)
