@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable
 from itertools import takewhile
 
-from benchmarks import accuracy, factorization_speed, foldin, live, ranking_quality, store_arrays
+from benchmarks import accuracy, factorization_speed, foldin, interview, live, ranking_quality, store_arrays
 from benchmarks.peers import command as peers
 
 
@@ -30,6 +30,7 @@ BENCHMARKS = {
     "store": plain(store_arrays.main),
     "accuracy": accuracy.main,
     "foldin": foldin.main,
+    "interview": interview.main,
     "live": live.main,
     "peers": peers.main,
 }

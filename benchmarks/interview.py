@@ -1,0 +1,260 @@
+"""Ten answers to the interview beside ten answers about the most popular movies: whose list is better, and the goal.
+
+``python -m benchmarks interview``; the exit code is 1 where the interval of the difference does not lie above zero.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from benchmarks import markdown
+from benchmarks.data import demo_interactions
+from engine import metrics
+from engine.cold_start import blend, popularity
+from engine.dataset.interactions import Float32, Int32, Interactions
+from engine.interview import Interview
+from engine.metrics import Floats
+from engine.models.item_similarity import ItemSimilarityConfig, ItemSimilarityRanker
+from engine.penalty import choose_penalty
+from engine.ranking import top
+from engine.scoring import ListScorer
+from engine.settings import Settings
+
+FEWEST = 40
+"""Ratings of whoever is interviewed, at least: half of them to answer with, half to judge by."""
+DEVELOPMENT = 200
+"""How many of these users chose the interview's settings; the others judge it."""
+ANSWERS = 10
+MOST_QUESTIONS = 100
+LIST_LENGTH = 10
+INTERVIEW, POPULAR = "interview", "most popular first"
+
+Users = NDArray[np.int64]
+Strategy = Callable[["Answers"], "int | None"]
+"""The next movie to ask about, None where there is none."""
+
+
+@dataclass
+class Answers:
+    """What somebody has said so far."""
+
+    items: list[int] = field(default_factory=list)
+    ratings: list[float] = field(default_factory=list)
+    skipped: list[int] = field(default_factory=list)
+
+    @property
+    def questions(self) -> int:
+        """How many were asked."""
+        return len(self.items) + len(self.skipped)
+
+    @property
+    def history(self) -> tuple[Int32, Float32]:
+        """The answers as the engine takes them."""
+        return np.array(self.items, np.int32), np.array(self.ratings, np.float32)
+
+    def ask(self, movie: int, pool: dict[int, float]) -> None:
+        """Answer with the pool's rating, or not to know the movie."""
+        if movie in pool:
+            self.items.append(movie)
+            self.ratings.append(pool[movie])
+        else:
+            self.skipped.append(movie)
+
+
+@dataclass(frozen=True)
+class Person:
+    """Somebody who was left out: ratings to answer with, and the movies liked among the others."""
+
+    user: int
+    pool: dict[int, float]
+    liked: Int32
+
+
+@dataclass(frozen=True)
+class World:
+    """What was learned from everybody else, and who was left out."""
+
+    train: Interactions
+    ranker: ItemSimilarityRanker
+    scorer: ListScorer
+    people: list[Person]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How one interview went.
+
+    Attributes:
+        user: who was asked.
+        ndcg: of the list made from the answers.
+        early: the same of the list after as many questions as answers were wanted.
+        questions: how many were asked.
+        answers: how many of them were answered.
+    """
+
+    user: int
+    ndcg: float
+    early: float
+    questions: int
+    answers: int
+
+
+Outcomes = dict[str, list[Outcome]]
+"""By strategy, in the same order in each."""
+
+
+@dataclass(frozen=True)
+class Difference:
+    """A mean of paired differences with its 95% interval over users, and how many users it rests on."""
+
+    value: float
+    low: float
+    high: float
+    users: int
+
+    @property
+    def met(self) -> bool:
+        """Whether the goal is: an interval above zero."""
+        return self.low > 0
+
+    def __str__(self) -> str:
+        return f"{self.value:+.4f} ({self.low:+.4f} to {self.high:+.4f}, {self.users} users)"
+
+
+def choose_users(data: Interactions) -> tuple[Users, Users]:
+    """Those on whom settings may be tried, and those who judge."""
+    enough = np.random.default_rng(12345).permutation(np.flatnonzero(data.user_counts >= FEWEST))
+    return enough[:DEVELOPMENT], enough[DEVELOPMENT:]
+
+
+def build(data: Interactions, people: Users, kept_out: Users, seed: int) -> World:
+    """Learn as a training does, from everybody but those to be interviewed and those to be kept out."""
+    train = data.subset(~np.isin(data.users, np.concatenate([people, kept_out])))
+    config = choose_penalty(train, ItemSimilarityConfig(), lambda: None)
+    ranker = ItemSimilarityRanker(config).fit(train)
+    scorer = ListScorer(ranker, popularity(train, ranker.weigh(train.ratings)), data.movies)
+    rng = np.random.default_rng(seed)
+    return World(train, ranker, scorer, [_halve(data, user, rng) for user in people.tolist()])
+
+
+def _halve(data: Interactions, user: int, rng: np.random.Generator) -> Person:
+    rows = rng.permutation(data.by_user.of(user))
+    pool, hidden = rows[: len(rows) // 2], rows[len(rows) // 2 :]
+    liked = data.items[hidden][data.ratings[hidden] >= metrics.relevant_from(data.scale)]
+    return Person(user, dict(zip(data.items[pool].tolist(), data.ratings[pool].tolist(), strict=True)), liked)
+
+
+def strategies(world: World) -> dict[str, Strategy]:
+    """Both ways to ask."""
+    prepared = Interview.prepare(world.train, world.ranker)
+    ordered = np.argsort(-world.train.movie_counts, kind="stable").tolist()
+
+    def interview(said: Answers) -> int | None:
+        found = prepared.questions(*said.history, np.array(said.skipped, np.int32))
+        return found[0].movie if found else None
+
+    return {
+        INTERVIEW: interview,
+        POPULAR: lambda said: ordered[said.questions] if said.questions < len(ordered) else None,
+    }
+
+
+def hold(strategy: Strategy, person: Person, world: World) -> Outcome:
+    """Ask until there are ten answers, a hundred questions, or no more questions."""
+    said, early = Answers(), None
+    while len(said.items) < ANSWERS and said.questions < MOST_QUESTIONS:
+        movie = strategy(said)
+        if movie is None:
+            break
+        said.ask(movie, person.pool)
+        if said.questions == ANSWERS:
+            early = judge(said, person, world)
+    found = judge(said, person, world)
+    return Outcome(person.user, found, found if early is None else early, said.questions, len(said.items))
+
+
+def judge(said: Answers, person: Person, world: World) -> float:
+    """NDCG@10 of the list that is served after these answers, without all that the person could answer with."""
+    items, ratings = said.history
+    personal_from = Settings.model_fields["personal_from"].default
+    how = blend(len(items), world.ranker.count_known(items), known=True, personal_from=personal_from)
+    scores = world.scorer.score(how, world.scorer.popularity, items, ratings)
+    listed = top(scores, LIST_LENGTH, drop=np.array(list(person.pool), np.int32))
+    hits = np.zeros((1, LIST_LENGTH), bool)
+    hits[0, : len(listed)] = np.isin(listed, person.liked)
+    return float(metrics.ndcg(hits, np.array([len(person.liked)]))[0])
+
+
+def measure(data: Interactions, people: Users, kept_out: Users, draws: Iterable[int]) -> Outcomes:
+    """Interview everybody once a draw; half of the people are left out of training at a time."""
+    found: Outcomes = {}
+    for draw in draws:
+        for half in np.array_split(np.random.default_rng(draw).permutation(people), 2):
+            world = build(data, half, kept_out, draw)
+            for name, strategy in strategies(world).items():
+                outcomes = [hold(strategy, person, world) for person in world.people if len(person.liked)]
+                found.setdefault(name, []).extend(outcomes)
+    return found
+
+
+def compare(found: Outcomes, figure: Callable[[Outcome], float], kept: Callable[[Outcome], bool]) -> Difference | None:
+    """Interview less popular order, of the pairs in which both are kept; None where there are none.
+
+    All draws of a user are drawn together, since they are of one person.
+    """
+    pairs = [(ours, theirs) for ours, theirs in zip(*found.values(), strict=True) if kept(ours) and kept(theirs)]
+    if not pairs:
+        return None
+    _, user = np.unique([ours.user for ours, _ in pairs], return_inverse=True)
+    sums: Floats = np.bincount(user, weights=[figure(ours) - figure(theirs) for ours, theirs in pairs])
+    counts = np.bincount(user).astype(np.float64)
+    low, high = metrics.bootstrap(sums[:, None], counts[:, None], seed=0, samples=5000)
+    return Difference(float(sums.sum() / counts.sum()), float(low[0]), float(high[0]), len(counts))
+
+
+def render(found: Outcomes) -> str:
+    """A Markdown table, a line for each way to ask."""
+    headings = ["asked", "NDCG@10, 10 answers", "NDCG@10, 10 questions", "questions, median", "p90", "gave 10 answers"]
+    rows = []
+    for name, outcomes in found.items():
+        ndcg, early = (np.mean([getattr(one, figure) for one in outcomes]) for figure in ("ndcg", "early"))
+        asked = [one.questions for one in outcomes]
+        reached = np.mean([one.answers >= ANSWERS for one in outcomes])
+        counts = f"{np.median(asked):.0f}", f"{np.quantile(asked, 0.9):.0f}", f"{reached:.0%}"
+        rows.append([name, f"{ndcg:.4f}", f"{early:.4f}", *counts])
+    return markdown.table(headings, rows)
+
+
+def conclude(found: Outcomes) -> tuple[str, bool]:
+    """The differences in words, and whether the goal is met."""
+    goal = compare(found, lambda one: one.ndcg, lambda _: True)
+    early = compare(found, lambda one: one.early, lambda _: True)
+    alike = compare(found, lambda one: one.ndcg, lambda one: one.answers >= ANSWERS)
+    met = goal is not None and goal.met
+    lines = (
+        f"{INTERVIEW} less {POPULAR}, NDCG@{LIST_LENGTH} with a 95% interval over users",
+        f"  after {ANSWERS} answers: {goal}   goal: above 0, {'met' if met else 'MISSED'}",
+        f"  after {ANSWERS} questions: {early}",
+        f"  of those who gave {ANSWERS} answers to both: {alike}",
+    )
+    return "\n".join(lines), met
+
+
+def main(arguments: list[str]) -> int:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks interview", description=__doc__)
+    parser.add_argument("--draws", type=int, default=3, help="how many times users are left out and ratings halved")
+    parser.add_argument("--development", action="store_true", help="ask those on whom settings may be tried")
+    asked = parser.parse_args(arguments)
+    data = demo_interactions()
+    development, judges = choose_users(data)
+    # Whoever judges is not even learned from while settings are tried; the draws are others, too.
+    people, kept_out, first = (development, judges, 100) if asked.development else (judges, development[:0], 0)
+    found = measure(data, people, kept_out, range(first, first + asked.draws))
+    text, met = conclude(found)
+    print(f"demo, {len(people)} users of at least {FEWEST} ratings, {asked.draws} draws\n\n{render(found)}\n\n{text}")
+    return 0 if met else 1
