@@ -8,6 +8,7 @@ import numpy as np
 import scipy.sparse as sp
 
 from engine.dataset.interactions import Float32, Interactions
+from engine.models.base import Vector
 from engine.models.item_similarity import ItemSimilarityRanker
 from engine.realtime import UserState
 from engine.scoring import Shares
@@ -45,19 +46,19 @@ class ExplainerService:
         taking the rating away changes for whoever is folded in.
         """
         model, vector = state.movies.model, state.movies.vector(movie).reshape(1, -1)
-        folded = model.fold_in_user(state.items, state.ratings)
-        vectors = np.array([state.vector, folded, model.user_vector(-1)])
-        served, together, nobody = model.unclipped(vectors, vector).tolist()
+        folded, unknown = model.fold_in_user(state.items, state.ratings), model.user_vector(-1)
+        served, together, nobody = model.unclipped(np.array([state.vector, folded, unknown]), vector).tolist()
         without = model.unclipped(model.fold_in_without_each(state.items, state.ratings), vector)
         shares = (together - without.astype(np.float64)).tolist()
         predicted = float(state.predict(np.array([movie], np.int32))[0])
-        baseline = float(np.clip(nobody, *model.scale_))
+        baseline, level = float(np.clip(nobody, *model.scale_)), _level(state, folded, unknown)
         return RatingExplanation(
             predicted_rating=predicted,
             baseline=baseline,
             contributions=self._contributions(state, shares),
             residual=predicted - baseline - sum(shares),
-            together=together - nobody - sum(shares),
+            level=level,
+            together=together - nobody - level - sum(shares),
             learned=served - together,
             clipped=(predicted - served) - (baseline - nobody),
             method=model.leaves_out,
@@ -124,6 +125,15 @@ class ExplainerService:
 
     def _title(self, movie: int) -> str:
         return str(self._data.movies.titles[movie])
+
+
+def _level(state: UserState, folded: Vector, unknown: Vector) -> float:
+    """How far above anybody's the predictions for the movies that the user has rated lie on average; 0 without any."""
+    if not len(state.items):
+        return 0.0
+    movies = np.array([state.movies.vector(movie) for movie in state.items.tolist()])
+    mine, anybodys = (state.movies.model.unclipped(user.reshape(1, -1), movies) for user in (folded, unknown))
+    return float((mine - anybodys).mean())
 
 
 def _divide(dots: Float32, norms: Float32) -> Float32:

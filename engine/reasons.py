@@ -92,7 +92,12 @@ def _rating(explanation: Explanation) -> list[str]:
     if abs(apart) >= NOTABLE:
         side = "above" if apart > 0 else "below"
         told += f", {abs(apart):.1f} {side} what anybody would be told of it"
-    return [f"{told}.", *_hinge(rating.contributions)]
+    level = f"This user rates {abs(rating.level):.1f} {_direction(rating.level)} in general."
+    return [f"{told}.", level if abs(rating.level) >= NOTABLE else "", *_hinge(rating.contributions)]
+
+
+def _direction(change: float) -> str:
+    return "higher" if change > 0 else "lower"
 
 
 def _hinge(contributions: Sequence[Contribution]) -> list[str]:
@@ -101,8 +106,7 @@ def _hinge(contributions: Sequence[Contribution]) -> list[str]:
         return []
     first = contributions[0]
     if abs(first.share) >= HINGE:
-        direction = "lower" if first.share > 0 else "higher"
-        return [f"Without the {_ratings([first])} it would be {abs(first.share):.2f} {direction}."]
+        return [f"Without the {_ratings([first])} it would be {abs(first.share):.2f} {_direction(-first.share)}."]
     return [f"No single rating changes that by more than {HINGE:g}."] if len(contributions) > 1 else []
 
 

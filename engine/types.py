@@ -259,8 +259,10 @@ class RatingExplanation:
     Attributes:
         baseline: what somebody without ratings would be predicted.
         contributions: of every past rating, the largest share first.
-        residual: ``together + learned + clipped``.
-        together: what the ratings say together, beyond what each says alone.
+        residual: ``level + together + learned + clipped``.
+        level: how far above others the user rates in general: the mean of what is predicted for the movies that the
+            user has rated, less the mean of what anybody would be predicted for them.
+        together: what else the ratings say together, beyond what each says alone.
         learned: how far what the training learned of the user lies from what follows from the ratings by closed form; 0
             for whoever has rated since.
         clipped: what the ends of the scale cut off the prediction and the baseline.
@@ -271,6 +273,7 @@ class RatingExplanation:
     baseline: float
     contributions: tuple[Contribution, ...]
     residual: float
+    level: float
     together: float
     learned: float
     clipped: float

@@ -6,7 +6,7 @@ import streamlit as st
 
 from engine.services import Services, current
 from engine.types import Recommendations
-from pages.ui import listing, next_steps, people, progress
+from pages.ui import imagining, listing, next_steps, people, progress
 from pages.ui.card import card
 from pages.ui.failures import shown
 from pages.ui.page import opening
@@ -21,7 +21,7 @@ def cards(services: Services, answer: Recommendations) -> None:
     grid = st.grid(min_column_width=CARD_WIDTH)
     for item in answer.items:
         with grid.cell(), st.container(border=True):  # its own border: an open neighbour does not stretch it
-            st.fragment(card)(services, answer.user_id, item)
+            st.fragment(card)(services, answer.user_id, item, wanted["genres_liked"])
 
 
 services = current()
@@ -44,8 +44,12 @@ answer = services.serving.recommend(user_id, **wanted)
 people.header(answer)
 listing.price(answer)
 listing.tell_change(answer)
-list_tab, history_tab = st.tabs([":material/movie: The list", ":material/history: Ratings so far"])
+list_tab, history_tab, imagined_tab = st.tabs(
+    [":material/movie: The list", ":material/history: Ratings so far", ":material/experiment: What if"]
+)
 with list_tab:
     cards(services, answer)
 with history_tab, shown():
     listing.history(services, user_id, answer.ratings_count)
+with imagined_tab, shown():
+    st.fragment(imagining.what_if)(services, answer, wanted)

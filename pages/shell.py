@@ -43,6 +43,7 @@ page = st.navigation(
     [
         st.Page("overview.py", title="Overview", icon=":material/space_dashboard:", default=True),
         st.Page("recommend.py", title="Recommend", icon=":material/movie:"),
+        st.Page("newcomer.py", title="Newcomer", icon=":material/person_add:"),
         st.Page("training.py", title="Training", icon=":material/model_training:"),
         st.Page("tuning.py", title="Tuning", icon=":material/search_insights:"),
         st.Page("versions.py", title="Versions", icon=":material/inventory_2:"),

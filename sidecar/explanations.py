@@ -43,7 +43,8 @@ EXPLAINED: dict[str, Any] = {
             {"movie_id": "296", "title": "Pulp Fiction", "rating": 4.0, "share": -0.02},
         ],
         "residual": 0.16,
-        "together": 0.14,
+        "level": 0.1,
+        "together": 0.04,
         "learned": 0.02,
         "clipped": 0.0,
         "method": "exact",
@@ -119,8 +120,9 @@ def explain(
     of `genre_match.genres` is a genre, how far the user rates it above their own mean, and from how many ratings.
 
     `rating` takes the predicted rating apart likewise: a share there is by how much it would be lower without that one
-    rating. Its `residual` has three parts: what the ratings say `together` beyond what each says alone, what training
-    had `learned` of the user otherwise, and what the ends of the scale `clipped`.
+    rating. Its `residual` has four parts: how much higher the user rates than others in general (`level`), what else
+    the ratings say `together` beyond what each says alone, what training had `learned` of the user otherwise, and what
+    the ends of the scale `clipped`.
     """
     return current().serving.explain(*pair, genres_liked)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 import streamlit as st
 
 from engine.services import Services
@@ -38,12 +40,15 @@ def predicted(item: RecommendedItem, scale: tuple[float, float]) -> str:
     )
 
 
-def card(services: Services, user_id: str, item: RecommendedItem) -> None:
-    """A movie of a list. Opening "Why recommended" draws this card alone again; rating draws the whole list."""
+def card(services: Services, user_id: str, item: RecommendedItem, liked: Collection[str]) -> None:
+    """A movie of a list. Opening "Why recommended" draws this card alone again; rating draws the whole list.
+
+    ``liked`` are the stated genres that the list was asked for with.
+    """
     scale = services.settings.scale
     st.html(tile(item.title, item.movie_id, item.year, item.genres, _rank(item)) + predicted(item, scale))
     with shown():
-        rating = stars(f"Rate {item.title}", scale, key=keys.card("rate", item.movie_id))
+        rating = stars(f"Rate {item.title}", scale, key=keys.card("rate", item.movie_id), value=item.rated)
         if rating is not None:
             st.session_state[keys.RECEIPT] = services.serving.rate(user_id, item.movie_id, rating)
             st.rerun()
@@ -56,7 +61,7 @@ def card(services: Services, user_id: str, item: RecommendedItem) -> None:
     )
     if why.open:
         with why, shown():
-            _why(services.serving.explain(user_id, item.movie_id))
+            _why(services.serving.explain(user_id, item.movie_id, liked))
 
 
 def _rank(item: RecommendedItem) -> str:
@@ -69,9 +74,11 @@ def _rank(item: RecommendedItem) -> str:
 
 def _why(explanation: Explanation) -> None:
     st.markdown(text(explanation.text))
-    shares, movies, genres, people = st.tabs(["Shares", "Movies", "Genres", "People"])
+    shares, rating, movies, genres, people = st.tabs(["Place", "Rating", "Movies", "Genres", "People"])
     with shares:
         charts.shares(explanation, key=keys.card("shares", explanation.movie_id))
+    with rating:
+        _rating(explanation)
     similar = [
         (one.title, f"rated {one.rating:g}", f"{one.similarity:.0%} alike") for one in explanation.similar_rated_movies
     ]
@@ -83,6 +90,16 @@ def _why(explanation: Explanation) -> None:
     movies.html(_facts("Rated movies most like it", similar, "None of the rated movies is like it."))
     genres.html(_facts("This user's mean in its genres, against their mean of all", lifts, "Its genres are not known."))
     people.html(_facts("Who has similar taste and rated it", users, "Nobody with a similar taste rated it."))
+
+
+def _rating(explanation: Explanation) -> None:
+    """The predicted rating, from what anybody would be told to what this user is."""
+    rating = explanation.rating
+    st.caption(f"Anybody would be told {rating.baseline:.2f}, this user {rating.predicted_rating:.2f}.")
+    if rating.contributions:
+        charts.rating_shares(rating, key=keys.card("rating", explanation.movie_id))
+        how = "by a formula" if rating.method == "exact" else "by leaving out one after the other"
+        st.caption(f"A bar is what the prediction would lose without that one rating, worked out {how}.")
 
 
 def _facts(caption: str, rows: list[tuple[str, str, str]], empty: str) -> str:

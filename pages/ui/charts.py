@@ -8,11 +8,13 @@ from typing import Any
 import altair as alt
 import streamlit as st
 
-from engine.types import EpochReport, Explanation
+from engine.types import Contribution, EpochReport, Explanation, RatingExplanation
 
 MOST_SHARES = 8
 BAR_PX, AXIS_PX, LABEL_PX = 34, 56, 230
-PAST, OTHERS, POPULAR = "A past rating", "All other ratings", "What most people like"
+PAST, OTHERS, BESIDES = "A past rating", "All other ratings", "What no rating says by itself"
+TINY = 1e-4
+Share = tuple[str, float, str]
 
 
 def data(rows: list[dict[str, Any]]) -> alt.Data:
@@ -98,27 +100,54 @@ def learning_curve(history: Sequence[EpochReport], *, key: str, growing: bool) -
     show(chart, spoken + (f", validation RMSE {last.validation_rmse:.4f}." if last.validation_rmse else "."), key=key)
 
 
-def share_rows(explanation: Explanation) -> list[tuple[str, float, str]]:
+def share_rows(explanation: Explanation) -> list[Share]:
     """(label, share, kind) of each bar: the largest shares, all others, popularity. They sum to the score."""
-    largest = explanation.contributions[:MOST_SHARES]
-    rows = [(f"{one.title} · rated {one.rating:g}", one.share, PAST) for one in largest]
-    rest = explanation.contributions[MOST_SHARES:]
-    others = sum(one.share for one in rest) + explanation.residual
+    # What rounding left is far below a pixel; it goes where it keeps the sum.
+    rows = _largest(explanation.contributions, explanation.residual)
+    left = explanation.score - sum(share for _, share, _ in rows)
+    if not rows or abs(explanation.baseline) > 1e-9:
+        rows.append(("How many people rated it highly", left, BESIDES))
+    return rows
+
+
+def rating_rows(rating: RatingExplanation) -> list[Share]:
+    """The same of the predicted rating; they sum to how far it lies from what anybody would be told."""
+    besides = (
+        ("How this user rates in general", rating.level),
+        ("What else they say together", rating.together),
+        ("What training learned otherwise", rating.learned),
+        ("Cut off at the end of the scale", rating.clipped),
+    )
+    return _largest(rating.contributions, 0.0) + [(label, part, BESIDES) for label, part in besides if abs(part) > TINY]
+
+
+def _largest(contributions: Sequence[Contribution], left: float) -> list[Share]:
+    """The largest shares, and all others with what is left over."""
+    rows = [(f"{one.title} · rated {one.rating:g}", one.share, PAST) for one in contributions[:MOST_SHARES]]
+    rest = contributions[MOST_SHARES:]
+    others = sum(one.share for one in rest) + left
     if rest:
         rows.append((f"All {len(rest)} other ratings", others, OTHERS))
     elif rows:
-        # What rounding left is far below a pixel; it goes where it keeps the sum.
         label, share, kind = rows[-1]
         rows[-1] = (label, share + others, kind)
-    left = explanation.score - sum(share for _, share, _ in rows)
-    if not rows or abs(explanation.baseline) > 1e-9:
-        rows.append(("How many people rated it highly", left, POPULAR))
     return rows
 
 
 def shares(explanation: Explanation, *, key: str) -> None:
-    """What each past rating adds to the score, as bars with their label above, so that long titles have room."""
-    rows = share_rows(explanation)
+    """What each past rating adds to the score."""
+    what = f"Bar chart of the shares of the score {explanation.score:.3f}"
+    _bars(share_rows(explanation), "Share of the score", what, key=key)
+
+
+def rating_shares(rating: RatingExplanation, *, key: str) -> None:
+    """What each past rating changes in the predicted rating."""
+    what = f"Bar chart of what the predicted rating {rating.predicted_rating:.2f} would lose without each rating"
+    _bars(rating_rows(rating), "Change of the predicted rating", what, key=key)
+
+
+def _bars(rows: list[Share], title: str, what: str, *, key: str) -> None:
+    """Bars with their label above, so that long titles have room."""
     # A number in front keeps equal labels apart and in order; the axis leaves it out.
     table = [
         {"line": f"{n:02d}{share:+.3f}  {label}", "label": label, "share": share, "kind": kind}
@@ -141,15 +170,15 @@ def shares(explanation: Explanation, *, key: str) -> None:
         .encode(
             x=alt.X(
                 "share:Q",
-                title="Share of the score",
+                title=title,
                 stack=False,
                 scale=span([0.0, *(share for _, share, _ in rows)]),
                 axis=alt.Axis(tickCount=4, grid=False),
             ),
             y=alt.Y("line:N", sort=None, title=None, axis=above),
-            color=alt.Color("kind:N", scale=alt.Scale(domain=[PAST, OTHERS, POPULAR]), legend=None),
+            color=alt.Color("kind:N", scale=alt.Scale(domain=[PAST, OTHERS, BESIDES]), legend=None),
             tooltip=[alt.Tooltip("label:N", title="From"), alt.Tooltip("share:Q", title="Share", format="+.4f")],
         )
     )
     told = "; ".join(f"{label}: {share:+.3f}" for label, share, _ in rows)
-    show(chart, f"Bar chart of the shares of the score {explanation.score:.3f}. {told}.", key=key)
+    show(chart, f"{what}. {told}.", key=key)

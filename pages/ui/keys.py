@@ -10,9 +10,15 @@ RANK_BY = "recommend.rank_by"
 GENRE = "recommend.genre"
 YEAR_FROM = "recommend.year_from"
 VARIETY = "recommend.variety"
+LIKES = "recommend.likes"
+SEEN = "recommend.seen"
 RECEIPT = "recommend.receipt"  # of a rating that the page has yet to tell of
 RANKS = "recommend.ranks"  # where each movie stood before the last rating
 LAST_LIST = "recommend.last_list"
+
+SKIPPED = "newcomer.skipped"  # by user: movies that they do not know
+ANSWERED = "newcomer.answered"  # by user: what they were asked and rated, in order
+FORMED = "newcomer.formed"  # whose list was shown last, and its movies
 
 IMPORT_FORMAT = "overview.import_format"
 IMPORT_FILES = "overview.import_files"
@@ -73,6 +79,16 @@ def hyperparameter(kind: str, name: str) -> str:
 def more(limit: str, study_id: int) -> str:
     """The key of a limit with which a study is resumed."""
     return f"tuning.more.{limit}.{study_id}"
+
+
+def imagined(user_id: str, count: int) -> str:
+    """The key of the table in which a user's ratings are changed without keeping them."""
+    return f"recommend.imagined.{user_id}.{count}"
+
+
+def question(user_id: str, movie_id: str) -> str:
+    """The key of the stars under a question of the interview."""
+    return f"newcomer.question.{user_id}.{movie_id}"
 
 
 def rated(user_id: str, count: int) -> str:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 COUNTS = (12, 24, 48, 96)
 RANKINGS = {"ranker": "Best for this user", "rating": "Predicted rating"}
+SEEN = {False: "Left out", True: "Listed too"}
 EARLIEST, LATEST = 1874, 2100
 TITLE = 40
 MOST_TOLD = 3
@@ -47,7 +48,40 @@ def filters(library: LibraryService) -> dict[str, Any]:
         )
     with grid.cell():
         n = st.selectbox("Movies", COUNTS, key=keys.COUNT, persist_state="session")
-    variety = st.slider(
+    row = st.grid(3, min_column_width=200)
+    with row.cell():
+        liked = like(library)
+    with row.cell():
+        rated = st.selectbox(
+            "Rated movies", list(SEEN), format_func=SEEN.__getitem__, key=keys.SEEN, persist_state="session"
+        )
+    with row.cell():
+        variety = _variety()
+    return {
+        "n": n,
+        "rank_by": rank_by,
+        "genre": wanted,
+        "year_from": since,
+        "diversity": variety,
+        "genres_liked": liked,
+        "include_rated": rated,
+    }
+
+
+def like(library: LibraryService) -> list[str]:
+    """The genres that the user says they like."""
+    return st.multiselect(
+        "Likes",
+        sorted(library.statistics().genres),
+        key=keys.LIKES,
+        persist_state="session",
+        placeholder="Genres that they like",
+        help="Genres that the person says they like. They lead the list of a newcomer, and give way with each rating.",
+    )
+
+
+def _variety() -> float:
+    percent = st.slider(
         "Variety",
         0,
         100,
@@ -57,7 +91,7 @@ def filters(library: LibraryService) -> dict[str, Any]:
         persist_state="session",
         help="At 0 the list has the best scores. Further right, genres repeat less from place to place.",
     )
-    return {"n": n, "rank_by": rank_by, "genre": wanted, "year_from": since, "diversity": variety / 100}
+    return percent / 100
 
 
 def price(answer: Recommendations) -> None:

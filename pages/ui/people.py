@@ -46,4 +46,11 @@ def header(answer: Recommendations) -> None:
         st.badge(label, icon=icon, color=color)  # type: ignore[arg-type]  # one of Streamlit's colour names
         st.caption("1 rating" if answer.ratings_count == 1 else f"{answer.ratings_count:,} ratings", width="content")
         st.caption(f"version {answer.model_version} · {answer.latency_ms:.1f} ms", width="content")
-    st.markdown(text(answer.reason))
+    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+        st.markdown(text(answer.reason), width="content")
+        st.page_link(
+            "newcomer.py",
+            label="Improve these recommendations",
+            icon=":material/person_add:",
+            query_params={keys.USER: answer.user_id},
+        )

@@ -121,7 +121,9 @@ class FakeServing(Recorder):
             by_neighbours=False,
             predicted_rating=4.4,
             interval=None,
-            rating=RatingExplanation(4.4, 4.0, (Contribution("7", "Ronin", 5.0, 0.1),), 0.3, 0.2, 0.1, 0.0, "measured"),
+            rating=RatingExplanation(
+                4.4, 4.0, (Contribution("7", "Ronin", 5.0, 0.1),), 0.3, 0.1, 0.1, 0.1, 0.0, "measured"
+            ),
             similar_rated_movies=(SimilarMovie("7", "Ronin", 5.0, 0.7),),
             genre_match=GenreMatch(0.4, (("Crime", 0.5, 12),)),
             similar_users=(SimilarUser("8", 5.0, 0.6),),

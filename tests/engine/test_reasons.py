@@ -10,7 +10,7 @@ import pytest
 from engine.reasons import tell
 from engine.types import Contribution, Explanation, GenreMatch, RatingExplanation, SimilarUser
 
-RATING = RatingExplanation(4.2, 3.8, (), 0.4, 0.4, 0.0, 0.0, "exact")
+RATING = RatingExplanation(4.2, 3.8, (), 0.4, 0.0, 0.4, 0.0, 0.0, "exact")
 
 
 def rated(*shares: float) -> tuple[Contribution, ...]:
@@ -67,6 +67,8 @@ def people(*ratings: float) -> tuple[SimilarUser, ...]:
         (explanation(0.6, similar_users=people(4, 5)), "The 2 people of most similar taste who rated it gave it 4.5"),
         (explanation(0.6, similar_users=people(3)), "One person of similar taste rated it, with 3."),
         (explanation(0.6), "Expected rating: 4.2, 0.4 above what anybody would be told of it."),
+        (explanation(0.6, rating=replace(RATING, level=-0.3)), "told of it. This user rates 0.3 lower in general."),
+        (explanation(0.6, rating=replace(RATING, level=0.5)), "This user rates 0.5 higher in general."),
         (explanation(0.6, rating=replace(RATING, baseline=4.25)), "Expected rating: 4.2."),
         (explanation(0.6, rating=replace(RATING, baseline=4.6)), "4.2, 0.4 below what anybody"),
         (explanation(0.6, rating=replace(RATING, contributions=rated(0.2, 0.1))), "Without the rating of Film 0 (4.5)"),
@@ -86,6 +88,7 @@ def test_what_the_numbers_say(one: Explanation, expected: str) -> None:
         (explanation(0.6, -0.01, score=0.59), "against"),
         (explanation(0.6), "taste"),
         (explanation(0.6), "Without"),
+        (explanation(0.6, rating=replace(RATING, level=0.09)), "in general"),
         (explanation(0.6, rating=replace(RATING, contributions=rated(0.01))), "No single"),
         (explanation(0.6, score=0.5), "%"),  # more than the whole: what speaks against it is not told as a part
         (explanation(0.6, score=-0.1), "%"),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -41,7 +41,12 @@ def intact(at: AppTest) -> AppTest:
 
 def rate(at: AppTest, movie_id: str, rating: object) -> AppTest:
     """What the browser sends when somebody clicks a star of a movie's card."""
-    star = next(one for one in at.get("bidi_component") if one.key == f"recommend.rate.{movie_id}")
+    return click_star(at, f"recommend.rate.{movie_id}", rating)
+
+
+def click_star(at: AppTest, key: str, rating: object) -> AppTest:
+    """The same for any stars."""
+    star = next(one for one in at.get("bidi_component") if one.key == key)
     states = at._tree.get_widget_states()
     click = states.widgets.add()
     click.id = f"$$STREAMLIT_INTERNAL_KEY_{star.proto.id}__events"
@@ -81,12 +86,27 @@ def words(at: AppTest) -> str:
     return "\n".join(shown)
 
 
+def links(at: AppTest) -> dict[str, str]:
+    """By its label the page and query that each link leads to."""
+    found = [one.proto for one in at.get("page_link")]
+    return {one.label: f"{one.page}?{one.query_string}" for one in found}
+
+
 def select(at: AppTest, table: int, *rows: int) -> AppTest:
     """What the browser sends when somebody selects rows of one of the page's tables."""
     states = at._tree.get_widget_states()
     pick = states.widgets.add()
     pick.id = at.dataframe[table].proto.id
     pick.string_value = json.dumps({"selection": {"rows": rows, "columns": [], "cells": []}})
+    return at._run(states)
+
+
+def edit(at: AppTest, key: str, rows: Mapping[int, Mapping[str, Any]]) -> AppTest:
+    """What the browser sends when somebody types into these rows of an editable table."""
+    states = at._tree.get_widget_states()
+    typed = states.widgets.add()
+    typed.id = next(one.proto.id for one in at.dataframe if key in one.proto.id)
+    typed.string_value = json.dumps({"edited_rows": rows, "added_rows": [], "deleted_rows": []})
     return at._run(states)
 
 

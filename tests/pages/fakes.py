@@ -29,9 +29,13 @@ from engine.types import (
     EpochReport,
     Explanation,
     GenreMatch,
+    ImaginedItem,
     ImportResult,
+    InterviewQuestion,
+    InterviewState,
     Job,
     ListedMovie,
+    ListOptions,
     MetricDifference,
     MetricValue,
     Movie,
@@ -50,6 +54,7 @@ from engine.types import (
     VarietyPrice,
     VersionList,
     VersionSummary,
+    WhatIf,
 )
 from store.records import ActivationRecord, NoticeRecord
 from tests.pages.fake_tuning import GOING, NEURAL, FakeTuning
@@ -358,6 +363,7 @@ class FakeServing:
     calibrated: bool = True
     fails: MarqueeError | None = None
     explained: list[str] = field(default_factory=list)
+    imagined: list[dict[str, float | None]] = field(default_factory=list)
 
     def active_version(self) -> int | None:
         return self.version
@@ -391,24 +397,30 @@ class FakeServing:
         exclude: Collection[str] = (),
         diversity: float = 0.0,
         rank_by: str = "ranker",
+        genres_liked: Collection[str] = (),
+        include_rated: bool = False,
     ) -> Recommendations:
         if self.version is None:
             raise NotReady("No model is trained yet. Start a training; the first one takes about a minute.")
         rated = self.library.rated.get(user_id, [])
-        seen = {one.movie.movie_id for one in rated}
-        left = [movie for movie in self.library.movies if movie.movie_id not in seen]
+        seen = {one.movie.movie_id: one.rating for one in rated}
+        left = [movie for movie in self.library.movies if include_rated or movie.movie_id not in seen]
+        left.sort(key=lambda movie: -len(set(genres_liked) & set(movie.genres)))
         left = [movie for movie in left if genre is None or genre in movie.genres]
         left = [movie for movie in left if year_from is None or (movie.year or 0) >= year_from]
         # The order turns with each rating, as a real list does.
         turn = len(rated) % max(len(left), 1)
         left = (left[turn:] + left[:turn])[:: -1 if rank_by == "rating" else 1]
         status, reason = self._status(user_id, len(rated))
-        items = tuple(self._item(rank, movie) for rank, movie in enumerate(left[:n], start=1))
+        items = tuple(
+            replace(self._item(rank, movie), rated=seen.get(movie.movie_id))
+            for rank, movie in enumerate(left[:n], start=1)
+        )
         price = VarietyPrice(3, 0.92, 4.11, 4.19, 0.71, 0.55) if diversity else None
         return Recommendations(user_id, status, reason, self.version, 3600.0, 2.3, len(rated), items, price)  # type: ignore[arg-type]
 
     def _status(self, user_id: str, count: int) -> tuple[str, str]:
-        if user_id not in self.library.rated:
+        if not self.library.rated.get(user_id):
             return (
                 "unknown_user",
                 "Nobody with this id has rated anything yet, so the list shows what most people like.",
@@ -433,10 +445,29 @@ class FakeServing:
             confidence,
         )
 
+    def what_if(self, user_id: str, changes: Mapping[str, float | None], wanted: ListOptions) -> WhatIf:
+        self.imagined.append(dict(changes))
+        listed = self.recommend(user_id, wanted.n).items
+        movies = [next(one for one in self.library.movies if one.movie_id == item.movie_id) for item in listed]
+        moves = (2, None, -1, 0)
+        items = tuple(
+            ImaginedItem(rank, movie, moves[rank % 4], 4.1, 3.9) for rank, movie in enumerate(movies[:-1], start=1)
+        )
+        return WhatIf(user_id, "personal", "Ordered by what 3 ratings say.", 2, 3, items, tuple(movies[-1:]))
+
+    def interview(self, user_id: str, n: int = 1, skipped: Collection[str] = ()) -> InterviewState:
+        rated = self.library.rated.get(user_id, [])
+        gone = {one.movie.movie_id for one in rated} | set(skipped)
+        left = [movie for movie in self.library.movies[:6] if movie.movie_id not in gone][:n]
+        status: Any = self._status(user_id, len(rated))[0]
+        questions = tuple(InterviewQuestion(movie, 0.42, 0.031) for movie in left)
+        finished = None if left else "There is no movie left to ask about."
+        return InterviewState(user_id, status, 2, len(rated), 0.04 * len(rated), questions, finished)
+
     def _rating(self, contributions: tuple[Contribution, ...]) -> RatingExplanation:
         shares = tuple(replace(one, share=one.share / 4) for one in contributions)
         total = sum(one.share for one in shares)
-        return RatingExplanation(4.4, 3.9, shares, 0.5 - total, 0.45 - total, 0.05, 0.0, "exact")
+        return RatingExplanation(4.4, 3.9, shares, 0.5 - total, 0.2, 0.25 - total, 0.05, 0.0, "exact")
 
     def explain(self, user_id: str, movie_id: str, genres_liked: Collection[str] = ()) -> Explanation:
         self.explained.append(movie_id)

@@ -8,11 +8,12 @@ import pytest
 
 from engine.errors import InvalidRating, NotReady
 from pages.ui import keys
-from pages.ui.charts import share_rows
+from pages.ui.charts import rating_rows, share_rows
+from pages.ui.imagining import IMAGINED
 from pages.ui.listing import TITLE, changed, ranks_without, shortened
 from pages.ui.stars import accepted
 from tests.pages import fakes
-from tests.pages.conftest import Open, intact, press, rate, select, unfold, words
+from tests.pages.conftest import Open, edit, intact, links, press, rate, select, unfold, words
 
 
 def test_before_a_version_serves_the_page_says_what_comes_first(visit: Open) -> None:
@@ -107,7 +108,8 @@ def test_why_is_worked_out_only_for_an_open_card(visit: Open) -> None:
     assert held.serving.explained == ["1"]
     assert "weigh most" in words(at)
     assert "Rated movies most like it" in words(at)
-    assert len(at.get("vega_lite_chart")) == 1
+    assert len(at.get("vega_lite_chart")) == 2
+    assert "Anybody would be told 3.90, this user 4.40." in words(at)
 
 
 def test_the_bars_of_an_explanation_sum_to_its_score() -> None:
@@ -117,6 +119,49 @@ def test_the_bars_of_an_explanation_sum_to_its_score() -> None:
     assert sum(share for _, share, _ in rows) == pytest.approx(explanation.score, abs=1e-9)
     few = share_rows(fakes.FakeServing(fakes.FakeLibrary(movies=fakes.MOVIES[:4])).explain("42", "1"))
     assert sum(share for _, share, _ in few) == pytest.approx(0.01 + 0.21 + 0.105 + 0.07 + 2e-7, abs=1e-9)
+
+
+def test_the_bars_of_a_rating_sum_to_what_sets_it_apart() -> None:
+    for films in (fakes.MOVIES, fakes.MOVIES[:4]):
+        rating = fakes.FakeServing(fakes.FakeLibrary(movies=films)).explain("42", "1").rating
+        rows = rating_rows(rating)
+        assert sum(share for _, share, _ in rows) == pytest.approx(rating.predicted_rating - rating.baseline, abs=1e-3)
+        assert "Cut off at the end of the scale" not in [label for label, _, _ in rows]  # nothing was
+
+
+def test_ratings_are_imagined_otherwise_and_nothing_is_kept(visit: Open) -> None:
+    held = fakes.loaded()
+    at = visit("recommend.py", held, user="42")
+    assert held.serving.imagined == []
+    before = list(held.library.rated["42"])
+    at = intact(edit(at, keys.imagined("42", 4), {0: {IMAGINED: 1.0}, 2: {IMAGINED: None}}))
+    first, _, third, _ = (one.movie.movie_id for one in before)
+    assert held.serving.imagined == [{first: 1.0, third: None}]
+    assert held.library.rated["42"] == before
+    assert "3 would come, 1 would leave, 5 would move." in words(at)
+    assert "▼ 1" in words(at)
+    assert "4.1" in words(at)
+    assert "Would leave: " in words(at)
+    nobody = visit("recommend.py", fakes.loaded(), user="nobody")
+    assert "nothing to imagine otherwise" in words(nobody)
+
+
+def test_stated_genres_and_rated_movies_reach_the_service(visit: Open) -> None:
+    held = fakes.loaded()
+    held.library.rated["new"] = []
+    at = visit("recommend.py", held, user="new")
+    intact(at.multiselect(key=keys.LIKES).set_value(["Western"]).run())
+    assert at.get("bidi_component")[0].key == keys.card("rate", "7")
+    at = visit("recommend.py", fakes.loaded(), user="7")
+    assert keys.card("rate", "2") not in [one.key for one in at.get("bidi_component")]
+    intact(at.selectbox(key=keys.SEEN).set_value(True).run())
+    star = next(one for one in at.get("bidi_component") if one.key == keys.card("rate", "2"))
+    assert json.loads(star.proto.json)["value"] == 4.5
+
+
+def test_the_way_to_better_recommendations_keeps_the_user(visit: Open) -> None:
+    at = visit("recommend.py", fakes.loaded(), user="7")
+    assert links(at)["Improve these recommendations"] == "newcomer?user=7"
 
 
 def test_filters_reach_the_service(visit: Open) -> None:

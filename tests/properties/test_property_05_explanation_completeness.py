@@ -84,7 +84,7 @@ def test_the_parts_sum_to_the_predicted_rating(kind: str, updates: list[Update],
     predicted = float(user.predict(np.array([movie], np.int32))[0])
     assert rating.predicted_rating == predicted
     assert total(rating) == pytest.approx(predicted, abs=1e-4)
-    assert rating.together + rating.learned + rating.clipped == pytest.approx(rating.residual, abs=1e-9)
+    assert rating.level + rating.together + rating.learned + rating.clipped == pytest.approx(rating.residual, abs=1e-9)
     assert len(rating.contributions) == len(user.items)
     assert {one.title for one in rating.contributions} == {str(state.data.movies.titles[m]) for m in user.items}
     if key in {user for user, _, _ in updates}:  # folded in already

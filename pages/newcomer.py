@@ -1,0 +1,37 @@
+"""Newcomer: from nobody to a personal list in under a minute, by genres they like and a few movies they know."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from engine.services import current
+from pages.ui import interviewing, keys, listing, next_steps, people, progress
+from pages.ui.failures import shown
+from pages.ui.page import opening
+
+services = current()
+opening("Newcomer", "From nobody to a personal list: a few genres, a few movies that they know, and stop at any time.")
+if services.serving.active_version() is None:
+    next_steps.next_steps(services, busy=progress.expecting(services))
+    st.page_link("overview.py", label="Open Overview", icon=":material/space_dashboard:")
+    st.stop()
+with st.container(border=True):
+    row = st.grid(2, min_column_width=260)
+    with row.cell():
+        user_id = people.pick_user(services.library)
+    with row.cell():
+        liked = listing.like(services.library)
+if user_id is None:
+    st.info(
+        "Type a name or an id that nobody has yet to begin, or choose somebody whose taste is to be known better.",
+        icon=":material/person_add:",
+    )
+    st.stop()
+asked, formed = st.columns([5, 4], gap="large")
+with asked, shown():
+    interviewing.interview(services, user_id)
+with formed, shown():
+    interviewing.forming(services.serving.recommend(user_id, interviewing.LISTED, genres_liked=liked))
+    st.page_link(
+        "recommend.py", label="Open the whole list", icon=":material/movie:", query_params={keys.USER: user_id}
+    )

@@ -1,0 +1,81 @@
+"""What if: past ratings changed in a table, and the list that would follow, beside the one that is; nothing is kept."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import streamlit as st
+
+from engine.services import Services
+from engine.types import ListOptions, RatedMovie, Recommendations, WhatIf
+from pages.ui import keys
+from pages.ui.comparing import moved, titled
+from pages.ui.plain import markup, text
+
+IMAGINED = "What if"
+
+
+def what_if(services: Services, answer: Recommendations, wanted: Mapping[str, Any]) -> None:
+    """The table of past ratings, and under it the list that those typed there would give."""
+    if not answer.ratings_count:
+        st.caption("This user has rated nothing yet, so there is nothing to imagine otherwise.")
+        return
+    rated = services.library.user_ratings(answer.user_id)
+    st.caption("Change a rating, or empty it as if it had never been given. The list follows; nothing is kept.")
+    changes = changes_of(rated, _table(services, answer, rated))
+    if not changes:
+        return
+    told = services.serving.what_if(answer.user_id, changes, ListOptions(**wanted))
+    st.markdown(f"**{summary(told)}** {text(told.reason)}")
+    _list(told)
+
+
+def _table(services: Services, answer: Recommendations, rated: Sequence[RatedMovie]) -> Any:
+    low, high = services.settings.scale
+    rows = [
+        {"Movie": one.movie.title, "Year": one.movie.year, "Rating": one.rating, IMAGINED: one.rating} for one in rated
+    ]
+    number = st.column_config.NumberColumn
+    return st.data_editor(
+        rows,
+        hide_index=True,
+        height=320,
+        disabled=["Movie", "Year", "Rating"],
+        key=keys.imagined(answer.user_id, answer.ratings_count),
+        column_config={
+            "Movie": st.column_config.TextColumn(width="large"),
+            "Year": number(format="%d", width="small"),
+            "Rating": number(format="%.1f", width="small"),
+            IMAGINED: number(format="%.1f", width="small", min_value=low, max_value=high),
+        },
+        alt="Movies that this user has rated, with a column for ratings to imagine",
+    )
+
+
+def changes_of(rated: Sequence[RatedMovie], edited: Sequence[Mapping[str, Any]]) -> dict[str, float | None]:
+    """By movie id the ratings that differ from those given; None where it was emptied."""
+    pairs = ((one, row[IMAGINED]) for one, row in zip(rated, edited, strict=True))
+    return {one.movie.movie_id: None if value is None else float(value) for one, value in pairs if value != one.rating}
+
+
+def summary(told: WhatIf) -> str:
+    """How far the list would differ."""
+    new = sum(item.change is None for item in told.items)
+    places = sum(bool(item.change) for item in told.items)
+    if not new and not places:
+        return "The same list."
+    return f"{new} would come, {len(told.left)} would leave, {places} would move."
+
+
+def _list(told: WhatIf) -> None:
+    rows = "".join(
+        f"<tr><th>{item.rank}. {markup(titled(item.movie))}</th><td>{moved(item.change)}</td>"
+        f"<td>{item.predicted_before:.2f} → {item.predicted_rating:.2f}</td></tr>"
+        for item in told.items
+    )
+    head = "<thead><tr><th>Movie</th><td>Place</td><td>Predicted, as it is → what if</td></tr></thead>"
+    st.html(f'<div class="mq-facts"><table>{head}<tbody>{rows}</tbody></table></div>')
+    if told.left:
+        left = ", ".join(titled(movie) for movie in told.left)
+        st.caption(f"Would leave: {text(left)}.")
