@@ -11,7 +11,7 @@ from engine.dataset.interactions import Int32, Int64, Interactions
 from engine.models.bundle import LearnedCounts
 from engine.models.matrix_factorization import MatrixFactorizationConfig, MatrixFactorizationModel
 from engine.ranking import top
-from engine.realtime import MOST_LEARNED, FoldedMovies
+from engine.realtime import MOST_LEARNED, FoldedMovies, offset_of_movie, offset_of_user
 from engine.training import run_epochs
 from engine.types import UpdateAdvice
 
@@ -103,7 +103,7 @@ def measure_drift(
     for user in parts.users.tolist():
         seen, held = parts.known.by_user.of(user), parts.held.by_user.of(user)
         items = parts.known.items[seen]
-        vector = frozen.fold_in_user(items, parts.known.ratings[seen])
+        vector = frozen.fold_in_user(items, parts.known.ratings[seen]) + offset_of_user(frozen, parts.old, user)
         both = movies.predict(vector, everything), refit.predict_vector(refit.user_vector(user), everything)
         errors.append(np.stack([scores[parts.held.items[held]] - parts.held.ratings[held] for scores in both]))
         lists = [set(top(scores, LIST_LENGTH, drop=items).tolist()) for scores in both]
@@ -167,5 +167,6 @@ def _fold_movies(model: MatrixFactorizationModel, parts: _Parts) -> FoldedMovies
     folded = FoldedMovies.none(model, learned.astype(np.int32))
     for movie in np.flatnonzero((known.movie_counts > learned) & (learned <= MOST_LEARNED)).tolist():
         rows = known.by_movie.of(movie)
-        folded = folded.put(movie, model.fold_in_movie(known.users[rows], known.ratings[rows], movie), len(rows))
+        vector = model.fold_in_movie(known.users[rows], known.ratings[rows], movie)
+        folded = folded.put(movie, vector + offset_of_movie(model, parts.old, movie), len(rows))
     return folded

@@ -17,6 +17,7 @@ from engine.models.bundle import LearnedCounts, VersionBundle
 from engine.models.catalog import entry
 from engine.models.item_similarity import ItemSimilarityConfig, ItemSimilarityRanker
 from engine.penalty import choose_penalty
+from engine.realtime import measure_offsets
 from engine.scoring import ListScorer
 from engine.training import best_epoch, run_epochs
 from engine.types import EpochReport
@@ -107,11 +108,10 @@ def learn(kind: str, config: ModelConfig, data: Interactions, personal_from: int
     listener.begin("Learning which movies go together")
     ranker = ItemSimilarityRanker(chosen).fit(data)
     listener.check()
-    return Learned(
-        VersionBundle(final, ranker, popularity(data, ranker.weigh(data.ratings)), calibration, LearnedCounts.of(data)),
-        report,
-        epochs,
-    )
+    popular, counts = popularity(data, ranker.weigh(data.ratings)), LearnedCounts.of(data)
+    listener.begin("Preparing to fold new ratings in")
+    offsets = measure_offsets(final, data, listener.check)
+    return Learned(VersionBundle(final, ranker, popular, calibration, counts, offsets), report, epochs)
 
 
 def how_split(data: Interactions) -> str:

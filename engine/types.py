@@ -263,8 +263,8 @@ class RatingExplanation:
         level: how far above others the user rates in general: the mean of what is predicted for the movies that the
             user has rated, less the mean of what anybody would be predicted for them.
         together: what else the ratings say together, beyond what each says alone.
-        learned: how far what the training learned of the user lies from what follows from the ratings by closed form; 0
-            for whoever has rated since.
+        learned: what the training learned of the user beyond what follows from the ratings by closed form; no rating
+            changes it.
         clipped: what the ends of the scale cut off the prediction and the baseline.
         method: ``exact`` where the shares follow from a formula, ``measured`` where each rating was left out in turn.
     """

@@ -30,6 +30,29 @@ class LearnedCounts:
 
 
 @dataclass(frozen=True)
+class LearnedOffsets:
+    """What training learned of each user and movie beyond what folding in the same ratings gives.
+
+    Added to whatever is folded in later, so that a vector moves by what is new and by nothing else.
+
+    Attributes:
+        users: float[n_users, d]; no rows where folding in gives what was learned.
+        movies: float[n_movies, d].
+    """
+
+    users: NDArray[Any]
+    movies: NDArray[Any]
+
+    def of_user(self, user: int) -> NDArray[Any] | float:
+        """float[d], or 0 for whoever was not learned."""
+        return self.users[user] if 0 <= user < len(self.users) else 0.0
+
+    def of_movie(self, movie: int) -> NDArray[Any] | float:
+        """float[d], or 0 for what was not learned."""
+        return self.movies[movie] if 0 <= movie < len(self.movies) else 0.0
+
+
+@dataclass(frozen=True)
 class VersionBundle:
     """What a version holds.
 
@@ -39,6 +62,7 @@ class VersionBundle:
         popularity: float32[n_movies], for cold start.
         calibration: of intervals; None where there were too few ratings.
         counts: how many ratings the version has learned; None in versions of earlier releases.
+        offsets: between what was learned and what folding in gives; None in versions of earlier releases.
     """
 
     rating: RatingModel
@@ -46,6 +70,7 @@ class VersionBundle:
     popularity: Float32
     calibration: Calibration | None
     counts: LearnedCounts | None = None
+    offsets: LearnedOffsets | None = None
 
     def config(self) -> dict[str, Any]:
         """The hyperparameters, as JSON values."""
@@ -62,12 +87,15 @@ class VersionBundle:
             parts["calibration"] = self.calibration.arrays()
         if self.counts is not None:
             parts["counts"] = {"users": self.counts.users, "movies": self.counts.movies}
+        if self.offsets is not None:
+            parts["offsets"] = {"users": self.offsets.users, "movies": self.offsets.movies}
         return join_arrays(parts)
 
     @classmethod
     def from_arrays(cls, kind: str, config: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> Self:
         """The bundle that ``config()`` and ``arrays()`` were taken from."""
         calibration, counts = part_of(arrays, "calibration"), part_of(arrays, "counts")
+        offsets = part_of(arrays, "offsets")
         # Versions stored before ratings were weighed by a power name weights that are gone.
         ranker = {name: value for name, value in config["ranker"].items() if name in ItemSimilarityConfig.model_fields}
         return cls(
@@ -76,4 +104,5 @@ class VersionBundle:
             np.asarray(part_of(arrays, "popularity")["scores"], np.float32),
             Calibration.from_arrays(calibration) if calibration else None,
             LearnedCounts(counts["users"], counts["movies"]) if counts else None,
+            LearnedOffsets(offsets["users"], offsets["movies"]) if offsets else None,
         )

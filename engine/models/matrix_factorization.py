@@ -279,10 +279,14 @@ class MatrixFactorizationModel(RatingModel, SVD):  # type: ignore[misc]  # Surpr
         design = np.empty((len(target), 1 + self.config.factors))
         design[:, 0] = 1
         design[:, 1:] = factors
-        return np.linalg.solve(self._gram(design, len(target)), design.T @ target).astype(self.user_factors_.dtype)
+        if len(target) < design.shape[1]:  # the same by the smaller system, D' (D D' + penalty I)^-1 y
+            solved = design.T @ np.linalg.solve(self._gram(design.T, len(target)), target)
+        else:
+            solved = np.linalg.solve(self._gram(design, len(target)), design.T @ target)
+        return np.asarray(solved, self.user_factors_.dtype)
 
     def _gram(self, design: NDArray[Any], ratings: int) -> NDArray[Any]:
-        """float64[d, d]: the left side of the normal equations, with the penalty of so many ratings."""
+        """float64[d, d] of float64[n, d]: the left side of the normal equations, penalised for so many ratings."""
         gram: NDArray[Any] = design.T @ design
         # The smallest penalty keeps the equations solvable when regularization is 0.
         gram[np.diag_indices_from(gram)] += max(self.config.regularization, 1e-6) * ratings

@@ -348,7 +348,9 @@ class ServingService:
         liked = state.scorer.genres(wanted.genres_liked)
         user = state.listen(user_id, liked)
         now = dict(zip(user.state.items.tolist(), user.state.ratings.tolist(), strict=True))
-        other = state.listen_to(self._imagine(state, now, changes), liked, known=user.key >= 0 or bool(changes))
+        other = state.listen_to(
+            self._imagine(state, now, changes, user.key), liked, known=user.key >= 0 or bool(changes)
+        )
         drop = np.union1d(user.state.items, other.state.items).astype(np.int32)
         before, after = (state.make_list(one, wanted, drop).movies.tolist() for one in (user, other))
         columns = np.array(after, np.int32)
@@ -396,9 +398,9 @@ class ServingService:
         return InterviewState(user_id, user.blend.status, state.version, count, confidence, questions, finished)
 
     def _imagine(
-        self, state: ServingState, ratings: dict[int, float], changes: Mapping[str, float | None]
+        self, state: ServingState, ratings: dict[int, float], changes: Mapping[str, float | None], user: int = -1
     ) -> UserState:
-        """Somebody with these ratings by movie key, changed by movie id."""
+        """A user, or somebody else, with these ratings by movie key, changed by movie id."""
         for movie_id, rating in changes.items():
             if rating is not None:
                 self._check_rating(rating)
@@ -406,9 +408,8 @@ class ServingService:
                 raise UnknownMovie(f"The catalogue has no movie {movie_id!r}.")
         changed = ratings | {state.movies[movie_id]: rating for movie_id, rating in changes.items()}
         kept = sorted((movie, rating) for movie, rating in changed.items() if rating is not None)
-        return state.learner.imagine(
-            np.array([movie for movie, _ in kept], np.int32), np.array([rating for _, rating in kept], np.float32)
-        )
+        movies, values = ([one[side] for one in kept] for side in (0, 1))
+        return state.learner.imagine(np.array(movies, np.int32), np.array(values, np.float32), user)
 
     def list_with(self, bundle: VersionBundle, user_id: str, n: int = 10) -> list[Movie]:
         """The list that another version would make for a user, out of the ratings as they are now.

@@ -16,7 +16,7 @@ from engine.dataset.interactions import Interactions
 from engine.models.bundle import LearnedCounts, VersionBundle
 from engine.models.catalog import MODELS
 from engine.models.item_similarity import ItemSimilarityRanker
-from engine.realtime import RealtimeLearner
+from engine.realtime import RealtimeLearner, measure_offsets
 from tests.conftest import planted
 from tests.engine.models.quick import quick_model
 
@@ -34,7 +34,9 @@ def version(kind: str) -> tuple[VersionBundle, Interactions]:
     train = data.subset(data.items < data.n_movies - NEW_MOVIES)
     ranker = ItemSimilarityRanker().fit(train)
     popular = popularity(train, ranker.weigh(train.ratings))
-    return VersionBundle(quick_model(kind).fit(train), ranker, popular, None, LearnedCounts.of(train)), train
+    model = quick_model(kind).fit(train)
+    offsets = measure_offsets(model, train)
+    return VersionBundle(model, ranker, popular, None, LearnedCounts.of(train), offsets), train
 
 
 def learner_of(kind: str) -> RealtimeLearner:
@@ -178,3 +180,20 @@ def test_a_state_that_was_taken_stays_as_it_is() -> None:
     assert np.array_equal(taken.vector, vector)
     assert np.array_equal(taken.predict(everything), predicted)
     assert not np.array_equal(learner.state(3).predict(everything), predicted)
+
+
+@pytest.mark.parametrize("kind", MODELS)
+def test_without_news_nothing_moves(kind: str) -> None:
+    """Folding in the ratings that the version has learned gives what it has learned, for users and movies."""
+    learner = learner_of(kind)
+    data, everything = learner.data, np.arange(80, dtype=np.int32)
+    before = np.array([learner.state(user).predict(everything) for user in range(60)])
+    for user in range(60):
+        rows = data.by_user.of(user)
+        learner.update_user_embedding(user, data.items[rows], data.ratings[rows])
+    for movie in range(76):
+        rows = data.by_movie.of(movie)
+        learner.update_movie_embedding(movie, data.users[rows], data.ratings[rows])
+    after = np.array([learner.state(user).predict(everything) for user in range(60)])
+    np.testing.assert_allclose(after, before, atol=1e-4)
+    assert learner.folded_users == 60

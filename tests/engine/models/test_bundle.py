@@ -14,6 +14,7 @@ from engine.dataset.interactions import Interactions
 from engine.models.bundle import LearnedCounts, VersionBundle
 from engine.models.catalog import MODELS
 from engine.models.item_similarity import ItemSimilarityRanker
+from engine.realtime import measure_offsets
 from tests.engine.models.quick import quick_model
 
 
@@ -23,9 +24,8 @@ def bundle(kind: str, data: Interactions) -> VersionBundle:
     predicted = rating.predict_indices(data.users, data.items)
     counts = data.user_counts[data.users], data.movie_counts[data.items]
     calibration = Calibration.fit(predicted, data.ratings, *counts, data.scale)
-    return VersionBundle(
-        rating, ranker, popularity(data, ranker.weigh(data.ratings)), calibration, LearnedCounts.of(data)
-    )
+    popular, offsets = popularity(data, ranker.weigh(data.ratings)), measure_offsets(rating, data)
+    return VersionBundle(rating, ranker, popular, calibration, LearnedCounts.of(data), offsets)
 
 
 @pytest.mark.parametrize("kind", MODELS)
@@ -41,6 +41,10 @@ def test_a_rebuilt_version_answers_bit_for_bit(small: Interactions, kind: str) -
     assert again.counts is not None
     assert again.counts.users.tolist() == small.user_counts.tolist()
     assert again.counts.movies.tolist() == small.movie_counts.tolist()
+    assert again.offsets is not None
+    assert version.offsets is not None
+    assert np.array_equal(again.offsets.users, version.offsets.users)
+    assert np.array_equal(again.offsets.movies, version.offsets.movies)
 
 
 def test_a_version_of_an_earlier_release_serves(small: Interactions) -> None:
@@ -52,7 +56,7 @@ def test_a_version_of_an_earlier_release_serves(small: Interactions) -> None:
     assert np.isfinite(again.ranker.score_history(small.items[:5], small.ratings[:5])).all()
 
 
-NEWER = ("counts/", "movie_weights", "intercept", "user_means", "user_covariances", "movie_precision")
+NEWER = ("counts/", "offsets/", "movie_weights", "intercept", "user_means", "user_covariances", "movie_precision")
 
 
 @pytest.mark.parametrize("kind", MODELS)
@@ -61,6 +65,7 @@ def test_a_version_without_what_folding_movies_in_needs_serves(small: Interactio
     arrays = {name: array for name, array in version.arrays().items() if not any(part in name for part in NEWER)}
     again = VersionBundle.from_arrays(kind, version.config(), arrays)
     assert again.counts is None
+    assert again.offsets is None
     assert again.rating.folds_movies == (kind == "svd")
     history = small.items[:20], small.ratings[:20]
     assert np.array_equal(again.rating.fold_in_user(*history), version.rating.fold_in_user(*history))
