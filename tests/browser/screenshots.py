@@ -20,6 +20,7 @@ from tests.browser.console import ROOT, launch, server, settled, wait_until_trai
 PAGES = {
     "overview": "",
     "recommend": "recommend?user=1",
+    "newcomer": "newcomer?user=somebody",
     "training": "training",
     "tuning": "tuning",
     "versions": "versions",

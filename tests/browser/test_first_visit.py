@@ -16,6 +16,7 @@ pytestmark = [pytest.mark.browser, pytest.mark.slow]
 PAGES = {
     "": "Overview",
     "recommend?user=1": "Recommend",
+    "newcomer?user=somebody": "Newcomer",
     "training": "Training",
     "tuning": "Tuning",
     "versions": "Versions",
@@ -59,7 +60,7 @@ def test_a_rating_changes_the_list(page: Page, marquee: str) -> None:
     assert after["ratings_count"] == before["ratings_count"] + 1
     assert titles.all_inner_texts() == [item["title"] for item in after["items"]]
     page.get_by_role("tab", name="Ratings so far").click()
-    expect(page.get_by_test_id("stDataFrame")).to_be_visible()
+    expect(page.get_by_test_id("stDataFrame").first).to_be_visible()
     assert broken(page) == 0
 
 
@@ -86,6 +87,68 @@ def test_a_link_names_its_user_and_choosing_another_changes_it(page: Page, marqu
     expect(page.get_by_text("Unknown user")).to_be_visible()
     expect(page).to_have_url(re.compile(r"user=somebody(\+|%20)new"))
     expect(page.locator(TITLES)).to_have_count(12)
+
+
+def test_a_newcomer_gets_a_personal_list(page: Page, marquee: str) -> None:
+    """Ten answers, by the keyboard alone; movies passed over on the way, a rating taken back."""
+    page.goto(f"{marquee}/newcomer")
+    user = page.get_by_role("combobox", name="User")
+    user.fill("film fan")
+    user.press("Enter")
+    expect(page.get_by_text("Unknown user")).to_be_visible()
+    expect(page.get_by_text("0% of this taste is known")).to_be_visible()
+    question = page.locator(TITLES)
+    for answer in range(1, 11):
+        asked = question.inner_text()
+        if answer in (2, 5):
+            page.get_by_role("button", name="I don't know it").click()
+            expect(question).not_to_have_text(asked)
+            asked = question.inner_text()
+        star = page.get_by_role("slider", name=f"Rate {asked}", exact=True)
+        star.focus()
+        star.press("End")
+        star.press("Enter")
+        expect(question).not_to_have_text(asked)
+        count = "1 rating" if answer == 1 else f"{answer} ratings"
+        expect(page.get_by_text(f"of this taste is known, from {count}", exact=False)).to_be_visible()
+    expect(page.get_by_text("Ordered by what 10 ratings say about this taste")).to_be_visible()
+    page.get_by_role("button", name="Take the last rating back").click()
+    expect(page.get_by_text("from 9 ratings")).to_be_visible()
+    expect(page.get_by_text("90% of the list's order comes from them")).to_be_visible()
+    page.get_by_role("link", name="Open the whole list").click()
+    expect(page.get_by_role("heading", name="User film fan")).to_be_visible()
+    expect(question).to_have_count(12)
+    known = get(marquee, "/api/ml/recommendations/film%20fan")
+    assert known is not None
+    assert (known["status"], known["ratings_count"]) == ("blended", 9)
+    assert broken(page) == 0
+
+
+def test_other_ratings_are_imagined_and_not_kept(page: Page, marquee: str) -> None:
+    before = get(marquee, "/api/ml/recommendations/4?n=12")
+    assert before is not None
+    page.goto(f"{marquee}/recommend?user=4")
+    page.get_by_role("tab", name="What if").click()
+    table = page.get_by_test_id("stDataFrame").locator("visible=true")
+    box = table.bounding_box()
+    assert box is not None
+    told = page.get_by_text(re.compile("would come, .* would move|The same list"))
+    for typed in ("0.5", "5"):  # one of them is another rating than the one given
+        page.mouse.click(box["x"] + box["width"] - 40, box["y"] + 35 + 17)
+        page.keyboard.press("Enter")
+        page.get_by_test_id("stDataFrameOverlay").or_(page.locator("#portal input")).first.wait_for()
+        page.keyboard.press("ControlOrMeta+A")
+        page.keyboard.type(typed)
+        page.keyboard.press("Enter")
+        settled(page)
+        if told.count():
+            break
+    expect(told).to_be_visible()
+    expect(page.get_by_text("Predicted, as it is → what if")).to_be_visible()
+    after = get(marquee, "/api/ml/recommendations/4?n=12")
+    assert after is not None
+    assert after["items"] == before["items"]
+    assert broken(page) == 0
 
 
 def test_an_id_full_of_markup_shows_letter_by_letter(page: Page, marquee: str) -> None:
