@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import os
 from typing import Any, Self
 
 import numba as nb
 import numpy as np
-import scipy.linalg
 import scipy.sparse as sp
 from numpy.typing import NDArray
 from pydantic import Field
-from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]  # it carries no types
 
 from engine.dataset.interactions import Float32, Int32, Interactions
 from engine.models.base import Arrays, ModelConfig, Ranker, expect
+from engine.models.cholesky import invert
 from engine.models.likeness import add_likeness
 
 HIGH = 0.75  # a rating so far up the scale counts 1
@@ -191,22 +189,14 @@ class ItemSimilarityRanker(Ranker):
 
 
 def _solve(gram: NDArray[Any], l2: float) -> Float32:
-    """EASE's weights from the co-occurrence matrix, by Cholesky factorisation in float32, in place.
-
-    The matrix is symmetric, so its transpose is the column-major copy that LAPACK wants, at no cost.
-    """
+    """EASE's weights from the co-occurrence matrix, in place."""
     matrix = np.ascontiguousarray(gram, np.float32)
     matrix[np.diag_indices_from(matrix)] += np.float32(l2)
-    with threadpool_limits(os.cpu_count(), user_api="blas"):  # a server has one thread otherwise
-        factor, info = scipy.linalg.lapack.spotrf(matrix.T, lower=1, overwrite_a=1)
-        if info == 0:
-            inverse, info = scipy.linalg.lapack.spotri(factor, lower=1, overwrite_c=1)
-    if info != 0:
-        raise np.linalg.LinAlgError(
-            f"The co-occurrence matrix is not positive definite (LAPACK info {info}); raise l2."
-        )
-    upper = inverse.T  # row-major view of the result: its upper triangle is filled
-    return _weights(upper)
+    try:
+        invert(matrix)
+    except np.linalg.LinAlgError as error:
+        raise np.linalg.LinAlgError(f"The co-occurrence matrix can't be inverted; raise l2. {error}") from error
+    return _weights(matrix)
 
 
 def _weights_from_upper(upper: Float32) -> Float32:
