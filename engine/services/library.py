@@ -16,6 +16,7 @@ from typing import Any, BinaryIO, Literal
 import numpy as np
 
 from engine.errors import Cancelled, DiskFull, InvalidInput, MarqueeError, UnknownJob, UnknownMovie, UnknownUser
+from engine.priority import step_back
 from engine.services.imports import EXPECTED, Import, ImportOrder
 from engine.services.lookup import Lookup
 from engine.services.snapshot import Snapshots
@@ -163,6 +164,7 @@ class LibraryService:
         return _job(record) if error is None else replace(_job(record), state="failed", error=error)
 
     def _work(self) -> None:
+        step_back()
         while (order := self._orders.get()) is not None:
             task = Import(self._ratings, self._jobs, self._scale, order)
             try:

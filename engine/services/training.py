@@ -23,6 +23,7 @@ from engine.learning import Learned, Listener, learn
 from engine.memory import start_peak
 from engine.models.base import ModelConfig
 from engine.models.catalog import configure
+from engine.priority import step_back
 from engine.services.descriptions import all_arrays, asked, describe_data, metric_values, plain_metrics, stored_report
 from engine.services.promotion import COMPARED, Rival, decide
 from engine.services.run_log import RunEnd, RunLog
@@ -318,6 +319,7 @@ class TrainingService:
     # -- the worker --------------------------------------------------------------------------------------------------
 
     def _work(self) -> None:
+        step_back()
         while self._orders.get():
             while not self._closing.is_set() and (run := self._next()) is not None:
                 self._go(run)

@@ -24,6 +24,7 @@ from engine.errors import (
     UnknownStudy,
 )
 from engine.models.search import SearchRange, search_space
+from engine.priority import step_back
 from engine.services.searching import DEFAULTS, FOLDS, REASON, Going, OutOfTime, Search, counts, seconds_of, unpack
 from engine.services.snapshot import Snapshots
 from engine.services.storing import stores
@@ -352,6 +353,7 @@ class TuningService:
     # -- the worker --------------------------------------------------------------------------------------------------
 
     def _work(self) -> None:
+        step_back()
         while (going := self._orders.get()) is not None:
             try:
                 self._search(self._tunings.get(going.study_id), going)
