@@ -20,6 +20,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from http.client import HTTPConnection
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 import numpy as np
@@ -35,6 +36,8 @@ CLIENTS = 8
 RATINGS = 2000
 PER_SECOND = 40.0
 DEADLINE_S = 300
+FLUSH_PAUSE_S = 0.05
+FLUSHED = bytes(16_384)
 TRAINING = {"model": "ncf", "activate": "never", "hyperparameters": {"epochs": 1000, "patience": 0}}
 """Long enough to outlast the ratings; it is cancelled then."""
 Planned = tuple[str, str, float]
@@ -101,11 +104,15 @@ class Client:
 
 @dataclass(frozen=True)
 class Measured:
-    """Milliseconds of each rating, of the list after it, and of both; and how many lists did not know the rating."""
+    """Milliseconds of each rating, of the list after it, and of both; and how many lists did not know the rating.
+
+    ``flush_ms`` are those of bare flushes of the same disk meanwhile: a rating is answered after one.
+    """
 
     rate_ms: list[float]
     list_ms: list[float]
     stale: int
+    flush_ms: list[float]
 
     @property
     def both_ms(self) -> list[float]:
@@ -152,9 +159,27 @@ def rate_all(server: Server, planned: Sequence[Planned], clients: int, per_secon
             found.append(_rate_one(client, planned[place]))
         return found
 
-    with ThreadPoolExecutor(clients) as pool:
-        rows = [row for part in pool.map(work, range(clients)) for row in part]
-    return Measured([row[0] for row in rows], [row[1] for row in rows], sum(row[2] for row in rows))
+    ended = Event()
+    with ThreadPoolExecutor(clients + 1) as pool:
+        flushes = pool.submit(flush_again_and_again, server.folder / "flushed", ended)
+        try:
+            rows = [row for part in list(pool.map(work, range(clients))) for row in part]
+        finally:
+            ended.set()
+    stale = sum(row[2] for row in rows)
+    return Measured([row[0] for row in rows], [row[1] for row in rows], stale, flushes.result())
+
+
+def flush_again_and_again(file: Path, ended: Event) -> list[float]:
+    """Milliseconds that each of many small writes takes to be on disk."""
+    took = []
+    with file.open("wb", buffering=0) as out:
+        while not ended.wait(FLUSH_PAUSE_S):
+            begun = time.perf_counter()
+            os.pwrite(out.fileno(), FLUSHED, 0)
+            os.fdatasync(out.fileno())
+            took.append((time.perf_counter() - begun) * 1e3)
+    return took
 
 
 def _rate_one(client: Client, planned: Planned) -> tuple[float, float, bool]:
@@ -201,6 +226,10 @@ def judge(found: Measured, missing: int, differing: int) -> tuple[list[str], boo
         f"{what}: median {np.median(took):.1f} ms, p99 {np.percentile(took, 99):.1f}, slowest {max(took):.1f}"
         for what, took in (("rating", found.rate_ms), ("list after it", found.list_ms), ("both", found.both_ms))
     ]
+    lines.append(
+        f"bare flushes of the same disk meanwhile: median {np.median(found.flush_ms):.1f} ms, "
+        f"p99 {np.percentile(found.flush_ms, 99):.1f}, slowest {max(found.flush_ms):.1f}"
+    )
     lines.append(f"p99 of both: {p99:.1f} ms, goal at most {GOAL_MS:g}, {'met' if p99 <= GOAL_MS else 'MISSED'}")
     lines.append(f"lists that did not know the rating: {found.stale}; ratings lost: {missing}")
     lines.append(f"answers that differ from a fold-in from scratch: {differing}")

@@ -42,11 +42,11 @@ def test_what_is_lost_is_counted(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("found", "missing", "differing", "good"),
     [
-        (Measured([5.0] * 100, [6.0] * 100, 0), 0, 0, True),
-        (Measured([5.0] * 90 + [20.0] * 10, [6.0] * 100, 0), 0, 0, False),
-        (Measured([5.0] * 100, [6.0] * 100, 1), 0, 0, False),
-        (Measured([5.0] * 100, [6.0] * 100, 0), 1, 0, False),
-        (Measured([5.0] * 100, [6.0] * 100, 0), 0, 1, False),
+        (Measured([5.0] * 100, [6.0] * 100, 0, [1.0] * 5), 0, 0, True),
+        (Measured([5.0] * 90 + [20.0] * 10, [6.0] * 100, 0, [1.0] * 5), 0, 0, False),
+        (Measured([5.0] * 100, [6.0] * 100, 1, [1.0] * 5), 0, 0, False),
+        (Measured([5.0] * 100, [6.0] * 100, 0, [1.0] * 5), 1, 0, False),
+        (Measured([5.0] * 100, [6.0] * 100, 0, [1.0] * 5), 0, 1, False),
     ],
 )
 def test_the_goals(found: Measured, missing: int, differing: int, good: bool) -> None:
