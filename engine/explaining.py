@@ -10,11 +10,15 @@ import scipy.sparse as sp
 from engine.dataset.interactions import Float32, Interactions
 from engine.models.base import Vector
 from engine.models.item_similarity import ItemSimilarityRanker
+from engine.models.likeness import likeness
+from engine.ranking import top
 from engine.realtime import UserState
 from engine.scoring import Shares
-from engine.types import Contribution, GenreMatch, RatingExplanation, SimilarMovie, SimilarUser
+from engine.types import Basis, Contribution, GenreMatch, RatingExplanation, SimilarMovie, SimilarUser
 
 MOST_SIMILAR = 5
+CONTENT_WEIGHTS = 0.7, 0.3
+"""Of genres and year in how alike two movies are that nobody has rated."""
 
 
 class ExplainerService:
@@ -85,6 +89,21 @@ class ExplainerService:
             SimilarMovie(self._movie_id(m), self._title(m), state.rating_of(m) or 0.0, float(cosine[k]))
             for k, m in ((k, int(inside[k])) for k in best)
         )
+
+    def find_similar_movies(self, movie: int, n: int) -> tuple[Basis, list[tuple[int, float]]]:
+        """The movies most like one of the catalogue, as (index, similarity), the most alike first.
+
+        By the cosine of who rated both, and how highly; for a movie that nobody has rated by genres and year. Only
+        those above 0.
+        """
+        basis: Basis = "ratings"
+        dots = np.asarray(self._by_movie.T @ self._by_movie[:, [movie]].toarray().ravel(), np.float32)
+        alike = _divide(dots, self._movie_norms * self._movie_norms[movie])
+        if not self._movie_norms[movie]:
+            everything = np.arange(self._data.n_movies)
+            basis, alike = "content", likeness(self._data.movies, np.array([movie]), everything, *CONTENT_WEIGHTS)[0]
+        best = top(np.where(alike > 0, alike, -np.inf).astype(np.float32), n, drop=np.array([movie], np.int32))
+        return basis, [(int(other), min(float(alike[other]), 1.0)) for other in best]
 
     def get_genre_match_score(self, state: UserState, movie: int) -> GenreMatch:
         """How far above their own mean the user rates the movie's genres, in rating units; 0 without evidence."""

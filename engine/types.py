@@ -13,6 +13,7 @@ ActivationPolicy = Literal["if_better", "always", "never"]
 ModelKind = Literal["svd", "ncf"]
 RankBy = Literal["ranker", "rating"]
 Method = Literal["exact", "measured"]
+Basis = Literal["ratings", "content"]
 UpdateAdvice = Literal["fine", "retrain soon", "retrain"]
 Verdict = Literal["better", "worse", "no difference shown"]
 StudyState = Literal["queued", "running", "stopped", "succeeded", "failed"]
@@ -227,6 +228,27 @@ class SimilarMovie:
     title: str
     rating: float
     similarity: float
+
+
+@dataclass(frozen=True, slots=True)
+class LikeMovie:
+    """A movie that resembles another; ``similarity`` in 0..1."""
+
+    movie: Movie
+    similarity: float
+
+
+@dataclass(frozen=True, slots=True)
+class SimilarMovies:
+    """The movies most like one, the most alike first.
+
+    ``basis`` says by what: ``ratings``, the cosine of who rated both and how highly, or ``content``, genres and year,
+    where nobody has rated the movie.
+    """
+
+    movie: Movie
+    basis: Basis
+    items: tuple[LikeMovie, ...]
 
 
 @dataclass(frozen=True, slots=True)

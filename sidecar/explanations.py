@@ -12,7 +12,7 @@ from starlette.requests import Request
 
 from engine.errors import InvalidRating, NotReady, UnknownMovie
 from engine.services import current
-from engine.types import Explanation, WhatIf
+from engine.types import Explanation, SimilarMovies, WhatIf
 from sidecar.answers import CHANGING, JSON_BODY, PARAMETERS, answers
 from sidecar.identifiers import Identifier, PathIdentifier, id_text
 from sidecar.recommendations import INTERVAL, Genres, ListBody
@@ -134,6 +134,38 @@ def explain_by_query(asked: Annotated[ExplainRequest, Query()]) -> Explanation:
     The same answer, for ids with slashes behind a proxy that rewrites %2F in paths.
     """
     return current().serving.explain(asked.user_id, asked.movie_id, asked.genres_liked)
+
+
+class SimilarRequest(BaseModel):
+    """How many similar movies; a query parameter."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    n: int = Field(10, ge=1, le=1000, description="The most movies to list.", examples=[10])
+
+
+ALIKE = {
+    "movie": {"movie_id": "318", "title": "The Shawshank Redemption", "year": 1994, "genres": ["Crime", "Drama"]},
+    "basis": "ratings",
+    "items": [
+        {
+            "movie": {"movie_id": "527", "title": "Schindler's List", "year": 1993, "genres": ["Drama", "War"]},
+            "similarity": 0.61,
+        }
+    ],
+}
+
+MovieId = Annotated[PathIdentifier, Path(description="The movie; a slash in an id is written %2F.", examples=["318"])]
+
+
+@router.get("/similar/{movie_id:path}", responses=answers(ALIKE, PARAMETERS, UnknownMovie, NotReady))
+def similar(movie_id: MovieId, asked: Annotated[SimilarRequest, Query()]) -> SimilarMovies:
+    """Find similar movies.
+
+    The most alike first. `basis` says by what: `ratings`, the cosine of who rated both, and how highly, or `content`,
+    genres and year, for a movie that nobody has rated.
+    """
+    return current().serving.similar(movie_id, asked.n)
 
 
 class ChangedRating(BaseModel):

@@ -28,6 +28,7 @@ from engine.types import (
     ImaginedItem,
     InterviewQuestion,
     InterviewState,
+    LikeMovie,
     ListOptions,
     Movie,
     Prediction,
@@ -36,6 +37,7 @@ from engine.types import (
     RatingReceipt,
     RatingRemoval,
     Recommendations,
+    SimilarMovies,
     UpdateHealth,
     WhatIf,
 )
@@ -481,6 +483,23 @@ class ServingService:
             model_version=state.version,
         )
         return replace(explanation, text=tell(explanation))
+
+    def similar(self, movie_id: str, n: int = 10) -> SimilarMovies:
+        """The movies most like one of the catalogue.
+
+        Raises:
+            NotReady: nothing is trained yet.
+            InvalidInput: n is outside its range.
+            UnknownMovie: the catalogue has no such movie.
+        """
+        _checked(ListOptions(n))
+        state = self._ready()
+        if movie_id not in state.movies:
+            raise UnknownMovie(f"The catalogue has no movie {movie_id!r}.")
+        movie = state.movies[movie_id]
+        basis, found = state.explainer.find_similar_movies(movie, n)
+        items = tuple(LikeMovie(state.movie(other), similarity) for other, similarity in found)
+        return SimilarMovies(state.movie(movie), basis, items)
 
     def _check_rating(self, rating: float) -> None:
         low, high = self._settings.scale

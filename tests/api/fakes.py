@@ -24,6 +24,7 @@ from engine.types import (
     InterviewQuestion,
     InterviewState,
     Job,
+    LikeMovie,
     ListOptions,
     MetricDifference,
     MetricValue,
@@ -37,6 +38,7 @@ from engine.types import (
     RecommendedItem,
     RejectedRow,
     SimilarMovie,
+    SimilarMovies,
     SimilarUser,
     Study,
     TrainingStatus,
@@ -101,6 +103,11 @@ class FakeServing(Recorder):
         self.note("what_if", user_id, changes, wanted)
         movie = Movie("7", SCRIPT, 1998, ("Crime",))
         return WhatIf(user_id, "personal", "56 ratings.", 3, 56, (ImaginedItem(1, movie, None, 4.2, 4.4),), (movie,))
+
+    def similar(self, movie_id: str, n: int) -> SimilarMovies:
+        self.note("similar", movie_id, n)
+        movie = Movie(movie_id, SCRIPT, None, ())
+        return SimilarMovies(movie, "ratings", (LikeMovie(movie, 0.5),))
 
     def interview(self, user_id: str, n: int, skipped: list[str]) -> InterviewState:
         self.note("interview", user_id, n, skipped)

@@ -41,6 +41,7 @@ ISSUED = {
     "post /ml/recommendations",
     "post /ml/what-if",
     "get /ml/interview/{user_id}",
+    "get /ml/similar/{movie_id}",
     "post /ml/predict",
     "get /ml/explain/{user_id}/{movie_id}",
     "get /ml/explain",

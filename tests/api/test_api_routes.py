@@ -225,6 +225,12 @@ def test_what_if(client: Client, services: Services) -> None:
     assert (answer.status_code, answer.json()["field"]) == (422, "changes")
 
 
+def test_similar_movies(client: Client, services: Services) -> None:
+    answer = client.get(f"/ml/similar/{ENCODED}?n=3")
+    assert services.serving.calls == [("similar", URI, 3)]
+    assert (answer.json()["basis"], answer.json()["items"][0]["movie"]["title"]) == ("ratings", SCRIPT)
+
+
 def test_interview(client: Client, services: Services) -> None:
     answer = client.get(f"/ml/interview/{ENCODED}?n=3&skipped=7&skipped=x/y")
     assert services.serving.calls == [("interview", URI, 3, ["7", "x/y"])]

@@ -504,3 +504,23 @@ def test_questions_asked_together_are_distinct_and_unrated(serving: ServingServi
     for wrong in (0, 101):
         with pytest.raises(InvalidInput, match="from 1 to 100"):
             serving.interview("guest", wrong)
+
+
+def test_similar_movies_are_by_ratings_and_without_any_by_content(trained: Runtime, serving: ServingService) -> None:
+    found = serving.similar("m7", 20)
+    assert (found.movie.movie_id, found.basis, len(found.items)) == ("m7", "ratings", 20)
+    alike = [one.similarity for one in found.items]
+    assert alike == sorted(alike, reverse=True)
+    assert all(0 < one <= 1 for one in alike)
+    assert "m7" not in [one.movie.movie_id for one in found.items]
+    back = next(one for one in serving.similar(found.items[0].movie.movie_id, 80).items if one.movie.movie_id == "m7")
+    assert back.similarity == pytest.approx(alike[0], abs=1e-6)
+    RatingStore(trained.database).add_movies([MovieRow("brand new", "Brand new", 2019, ("Comedy", "War"))])
+    serving.refresh()
+    new = serving.similar("brand new", 3)
+    assert new.basis == "content"
+    assert set(new.items[0].movie.genres) == {"Comedy", "War"}
+    with pytest.raises(UnknownMovie):
+        serving.similar("nothing")
+    with pytest.raises(InvalidInput):
+        serving.similar("m7", 0)
