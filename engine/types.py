@@ -181,6 +181,24 @@ class RatingRemoval:
 
 
 @dataclass(frozen=True, slots=True)
+class ForgettingReceipt:
+    """What was erased of a user.
+
+    Attributes:
+        ratings_removed: how many ratings are gone.
+        forgotten_at: in Unix seconds.
+        versions: the stored versions that have learned from the user's ratings, under a key that leads to nobody.
+        text: all that, and what is left to do, in words.
+    """
+
+    user_id: str
+    ratings_removed: int
+    forgotten_at: float
+    versions: tuple[int, ...]
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class UpdateHealth:
     """How far the version that serves, with what was folded in since, has drifted from one trained anew.
 

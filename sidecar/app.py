@@ -25,6 +25,7 @@ from sidecar import (
     recommendations,
     training,
     tuning,
+    users,
 )
 from sidecar.access import AccessMiddleware
 from sidecar.limits import BodyLimitMiddleware
@@ -55,6 +56,7 @@ ROUTERS = (
     exchange.router,
     automation.router,
     data.router,
+    users.router,
     health.router,
 )
 ROUTES = [route for router in ROUTERS for route in router.routes if isinstance(route, APIRoute)]

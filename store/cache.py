@@ -64,6 +64,11 @@ class RatingCache:
             self._write(found)
         return found
 
+    def forget(self) -> None:
+        """Remove the file; the next to load all ratings makes it anew."""
+        if self._folder.exists():
+            self._remove(but=None)
+
     def _named(self) -> tuple[str, int] | None:
         with self._database.read() as connection:
             value = connection.execute(select(meta.c.value).where(meta.c.name == "cache")).scalar()
@@ -109,7 +114,7 @@ class RatingCache:
             if path.exists():
                 path.unlink()
 
-    def _remove(self, but: Path) -> None:
+    def _remove(self, but: Path | None) -> None:
         for path in self._folder.iterdir():
             if path != but:
                 path.unlink(missing_ok=True)

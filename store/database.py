@@ -163,6 +163,14 @@ class Database:
             found = [str(error.orig)]
         return [] if found == ["ok"] else found
 
+    def fold_log(self) -> None:
+        """Fold the write-ahead log into the file and empty it, as far as nobody reads or writes just now."""
+        try:
+            with self._engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+                connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
+        except DBAPIError as error:
+            log.warning("the log stays beside the store and is folded into it at the next start: %s", error.orig)
+
     def close(self) -> None:
         """Finish the writes that wait, fold the log into the file, and close. Closing twice is the same as once."""
         with self._closing:
@@ -180,11 +188,7 @@ class Database:
         with self._engine.connect().execution_options(**WRITER) as connection:
             while (pending := self._queue.get()[2]) is not None:
                 self._run(connection, pending)
-        try:
-            with self._engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-                connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
-        except DBAPIError as error:
-            log.warning("the log stays beside the store and is folded into it at the next start: %s", error.orig)
+        self.fold_log()
 
     def _run(self, connection: Connection, pending: _Write) -> None:
         try:

@@ -15,11 +15,13 @@ from store import revisions
 from store.cache import RatingCache
 from store.database import Database
 from store.errors import NotStored
-from store.records import Added, Counts, Keys, MovieRow, RatingArrays, RatingChange
+from store.records import Added, Counts, Forgotten, Keys, MovieRow, RatingArrays, RatingChange
 from store.schema import genres, movie_genres, movies, ratings, users
 
 T = TypeVar("T")
 
+GONE = "\x1fforgotten {}"
+"""In place of the id of a user who was forgotten; no id that comes in holds a control character."""
 CHUNK = 20_000  # rows a bulk transaction: about 30 ms, the longest that a single rating then waits
 ROWS = 50  # rows a statement: twice as fast as one, and more gain little
 
@@ -83,6 +85,35 @@ class RatingStore:
             return RatingChange(user, movie, None, previous, revision, False)
 
         return self._database.write(work, urgent=True)
+
+    def forget_user(self, user_id: str) -> Forgotten:
+        """Erase a user's ratings and id, in the file itself and in the copy beside it.
+
+        The user's key stays taken, so that nobody else comes to what a version has learned under it. What is erased is
+        overwritten, and the log that may hold it is folded in, as far as no reader stands in the way.
+
+        Raises:
+            NotStored: there is no such user.
+        """
+
+        def work(connection: Connection) -> Forgotten:
+            user = _key(connection, users, user_id)
+            if user is None:
+                raise NotStored(f"There is no user {user_id!r}.")
+            connection.exec_driver_sql("PRAGMA secure_delete = ON")
+            try:
+                rated = connection.execute(select(ratings.c.movie_id).where(ratings.c.user_id == user)).scalars().all()
+                connection.execute(ratings.delete().where(ratings.c.user_id == user))
+                connection.execute(users.update().where(users.c.id == user).values(external_id=GONE.format(user)))
+                revision = revisions.advance(connection, [user], rated, -len(rated))
+            finally:
+                connection.exec_driver_sql("PRAGMA secure_delete = OFF")
+            return Forgotten(user, len(rated), revision)
+
+        gone = self._database.write(work, urgent=True)
+        RatingCache(self._database).forget()
+        self._database.fold_log()
+        return gone
 
     # -- in bulk -----------------------------------------------------------------------------------------------------
 

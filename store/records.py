@@ -55,6 +55,15 @@ class RatingChange:
 
 
 @dataclass(frozen=True, slots=True)
+class Forgotten:
+    """A user who was forgotten: the key, which nobody else ever gets, and how many ratings are gone."""
+
+    user_key: int
+    ratings: int
+    revision: int
+
+
+@dataclass(frozen=True, slots=True)
 class RatingArrays:
     """Ratings by key, sorted by user and movie: int32[n], int32[n], float32[n], int64[n] (-1: time unknown)."""
 

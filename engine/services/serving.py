@@ -25,6 +25,7 @@ from engine.services.storing import stores
 from engine.settings import Settings
 from engine.types import (
     Explanation,
+    ForgettingReceipt,
     ImaginedItem,
     InterviewQuestion,
     InterviewState,
@@ -41,7 +42,7 @@ from engine.types import (
     UpdateHealth,
     WhatIf,
 )
-from store.errors import NotStored
+from store.errors import DamagedVersion, NotStored
 from store.models import MLModelManager
 from store.ratings import RatingStore
 from store.records import RatingChange
@@ -208,6 +209,39 @@ class ServingService:
             _, after = self._learn(user_id, change)
         elapsed = (time.perf_counter() - started) * 1000
         return RatingRemoval(user_id, movie_id, previous, after, after is not None, elapsed)
+
+    @stores
+    def forget(self, user_id: str) -> ForgettingReceipt:
+        """Erase a user's ratings and id from the store and from memory; what versions have learned is named.
+
+        Everything that serves is built anew without the user, so it takes as long as after an import.
+
+        Raises:
+            UnknownUser: Marquee has never met the user.
+        """
+        with self._lock:
+            try:
+                gone = self._ratings.forget_user(user_id)
+            except NotStored as error:
+                raise UnknownUser(f"There is no user {user_id!r}.") from error
+            state = self._state
+            if state is not None:
+                state.users.pop(user_id, None)
+        self._snapshots.forget()
+        self.refresh()
+        learned = tuple(version for version in self._stored() if self._has_learned(version, gone.user_key))
+        return ForgettingReceipt(user_id, gone.ratings, self._clock(), learned, _told(gone.ratings, learned))
+
+    def _stored(self) -> list[int]:
+        return [one.version for one in self._models.list_versions() if one.state == "ready"]
+
+    def _has_learned(self, version: int, user: int) -> bool:
+        """Whether a version has learned from a user's ratings; of one that says nothing of users it is taken so."""
+        try:
+            counts = self._models.load_part(version, "counts/").get("counts/users")
+        except (DamagedVersion, NotStored):  # it gives up its arrays just now, or they can't be read
+            return False
+        return counts is None or (user < len(counts) and bool(counts[user]))
 
     def health(self) -> UpdateHealth:
         """How far what is folded in has drifted from a version trained anew; ``engine.drift`` says how it is measured.
@@ -514,6 +548,16 @@ def _checked(wanted: ListOptions) -> ListOptions:
     if not 0 <= wanted.diversity <= 1:
         raise InvalidInput(f"diversity is {wanted.diversity}, but must be from 0 to 1.", field="diversity")
     return wanted
+
+
+def _told(ratings: int, versions: Sequence[int]) -> str:
+    """What was erased, and what is left to do."""
+    erased = f"{'1 rating' if ratings == 1 else f'{ratings:,} ratings'} and the id were erased."
+    if not versions:
+        return f"{erased} No stored version has learned from them."
+    named = "Version" if len(versions) == 1 else "Versions"
+    which = ", ".join(map(str, versions))
+    return f"{erased} {named} {which} learned from them before: train again, then delete what is named here."
 
 
 def _fallback(user: UserState, movie: Int32) -> str | None:

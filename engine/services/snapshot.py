@@ -56,6 +56,11 @@ class Snapshots:
                 self._latest = latest = self._read()
             return latest
 
+    def forget(self) -> None:
+        """Drop what is held of users: an id has gone from the store, though its key has not."""
+        with self._lock:
+            self._latest, self._users = None, IdIndex(pd.Index([], dtype=object))
+
     def _read(self) -> DataSnapshot:
         loaded = self._ratings.load()
         if len(self._users) != self._ratings.counts().users:

@@ -9,6 +9,7 @@ import streamlit as st
 
 from engine.types import RatingReceipt, Recommendations
 from pages.ui import keys
+from pages.ui.failures import shown
 from pages.ui.moments import day
 from pages.ui.page import tell_next
 from pages.ui.plain import text
@@ -185,6 +186,8 @@ def history(services: Services, user_id: str, count: int) -> None:
     chosen = [rated[row] for row in picked["selection"]["rows"] if row < len(rated)]
     if not chosen:
         st.caption("Tick ratings to take them away; the list changes at once.")
+        if st.button("Forget this user", icon=":material/person_remove:", type="tertiary"):
+            confirm_forgetting(services, user_id, count)
         return
     label = "Take this rating away" if len(chosen) == 1 else f"Take these {len(chosen)} ratings away"
     if st.button(label, icon=":material/delete:"):
@@ -192,3 +195,16 @@ def history(services: Services, user_id: str, count: int) -> None:
             services.serving.unrate(user_id, one.movie.movie_id)
         tell_next(f"Taken away: {', '.join(text(shortened(one.movie.title)) for one in chosen[:MOST_TOLD])}.")
         st.rerun()
+
+
+@st.dialog("Forget a user")
+def confirm_forgetting(services: Services, user_id: str, count: int) -> None:
+    """Say what is lost, then forget."""
+    ratings = "The 1 rating" if count == 1 else f"All {count:,} ratings"
+    st.markdown(f"{ratings} of **{text(user_id)}** and the id are erased for good, in the file and in memory.")
+    with shown():
+        if st.button("Forget for good", type="primary"):
+            with st.spinner("Forgetting, and building the lists anew without them"):
+                receipt = services.serving.forget(user_id)
+            tell_next(text(receipt.text))
+            st.rerun()

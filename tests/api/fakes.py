@@ -18,6 +18,7 @@ from engine.types import (
     EpochReport,
     Explanation,
     FoldResult,
+    ForgettingReceipt,
     GenreMatch,
     ImaginedItem,
     ImportResult,
@@ -81,6 +82,10 @@ class FakeServing(Recorder):
     def unrate(self, user_id: str, movie_id: str) -> RatingRemoval:
         self.note("unrate", user_id, movie_id)
         return RatingRemoval(user_id, movie_id, 4.5, 4.0, True, 1.5)
+
+    def forget(self, user_id: str) -> ForgettingReceipt:
+        self.note("forget", user_id)
+        return ForgettingReceipt(user_id, 57, 100.0, (2, 3), "57 ratings and the id were erased.")
 
     def health(self) -> UpdateHealth:
         self.note("health")

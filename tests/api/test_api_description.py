@@ -67,6 +67,7 @@ ISSUED = {
     "get /data/statistics",
     "get /jobs/{job_id}",
     "post /jobs/{job_id}/cancel",
+    "delete /users/{user_id}",
     "get /automation",
     "post /automation",
     "post /automation/pause",

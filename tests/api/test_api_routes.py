@@ -225,6 +225,15 @@ def test_what_if(client: Client, services: Services) -> None:
     assert (answer.status_code, answer.json()["field"]) == (422, "changes")
 
 
+def test_forgetting_a_user(client: Client, services: Services) -> None:
+    answer = client.request("DELETE", f"/users/{ENCODED}")
+    assert services.serving.calls == [("forget", URI)]
+    assert (answer.json()["user_id"], answer.json()["versions"]) == (URI, [2, 3])
+    services.serving.fails = UnknownUser("There is no user 'nobody'.")
+    answer = client.request("DELETE", "/users/nobody")
+    assert (answer.status_code, answer.json()["code"]) == (404, "unknown_user")
+
+
 def test_similar_movies(client: Client, services: Services) -> None:
     answer = client.get(f"/ml/similar/{ENCODED}?n=3")
     assert services.serving.calls == [("similar", URI, 3)]

@@ -33,6 +33,18 @@ def visit() -> Iterator[Open]:
     use(None)
 
 
+@pytest.fixture
+def dialog() -> Iterator[Open]:
+    """Runs a script that draws a dialog: in a browser a dialog runs alone, while AppTest runs the whole page again."""
+
+    def _dialog(script: str, held: Fakes) -> AppTest:
+        use(held.services())
+        return intact(AppTest.from_string(script, default_timeout=20).run())
+
+    yield _dialog
+    use(None)
+
+
 def intact(at: AppTest) -> AppTest:
     """The page, having asserted that no exception is shown on it."""
     assert [error.value for error in at.exception] == []

@@ -28,6 +28,7 @@ from engine.types import (
     DataStatistics,
     EpochReport,
     Explanation,
+    ForgettingReceipt,
     GenreMatch,
     ImaginedItem,
     ImportResult,
@@ -376,6 +377,12 @@ class FakeServing:
         movie = next(movie for movie in self.library.movies if movie.movie_id == movie_id)
         self.library.rated.setdefault(user_id, []).insert(0, RatedMovie(movie, rating, int(NOW)))
         return RatingReceipt(user_id, movie_id, rating, None, 3.87, 4.12, True, 1.3)
+
+    def forget(self, user_id: str) -> ForgettingReceipt:
+        if self.fails:
+            raise self.fails
+        gone = len(self.library.rated.pop(user_id))
+        return ForgettingReceipt(user_id, gone, NOW, (2,), f"{gone} ratings and the id were erased. Train again.")
 
     def health(self) -> UpdateHealth:
         if self.fails:

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from engine.errors import InvalidRating, NotReady
+from engine.errors import DiskFull, InvalidRating, NotReady
 from pages.ui import keys
 from pages.ui.charts import rating_rows, share_rows
 from pages.ui.imagining import IMAGINED
@@ -89,6 +89,32 @@ def test_ratings_are_taken_away_from_the_history(visit: Open) -> None:
     assert at.dataframe[0].value["Movie"].tolist() == [titles[1], titles[3]]
     assert at.toast[0].value.startswith("Taken away: ")
     assert "Take these" not in " ".join(button.label for button in at.button)
+
+
+def test_forgetting_asks_first(visit: Open) -> None:
+    held = fakes.loaded()
+    at = intact(press(visit("recommend.py", held, user="42"), "Forget this user"))
+    assert "All 4 ratings of **42** and the id are erased for good" in words(at)
+    assert "42" in held.library.rated
+
+
+FORGETTING = """
+from engine.services import current
+from pages.ui.listing import confirm_forgetting
+confirm_forgetting(current(), "42", 4)
+"""
+
+
+def test_a_user_is_forgotten_after_the_question(dialog: Open) -> None:
+    held = fakes.loaded()
+    at = dialog(FORGETTING, held)
+    held.serving.fails = DiskFull("The disk is full.")
+    at = intact(press(at, "Forget for good"))
+    assert "disk is full" in at.error[0].value
+    held.serving.fails = None
+    at = intact(press(at, "Forget for good"))
+    assert "42" not in held.library.rated
+    assert "4 ratings and the id were erased" in at.session_state[keys.TOLD][0]
 
 
 def test_variety_shows_its_price(visit: Open) -> None:

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
 from math import isnan
 from typing import Any
 
 import pytest
 import streamlit as st
-from streamlit.testing.v1 import AppTest
 
 from engine.errors import VersionUnavailable
-from engine.services import use
 from pages.ui import keys
 from pages.ui.plain import text
 from tests.pages import fakes
@@ -154,7 +151,6 @@ def test_what_is_no_version_is_refused(visit: Open) -> None:
     assert "not an exported version" in intact(press(at, "Import the version")).error[0].value
 
 
-# In a browser a dialog runs alone; AppTest always runs the whole script, so here the dialog is the script.
 ACTIVATION = """
 from engine.services import current
 from pages.ui import actions, keys
@@ -174,17 +170,7 @@ actions.confirm_rollback(current().versions)
 """
 
 
-@pytest.fixture
-def dialog() -> Iterator[Callable[[str, fakes.Fakes], AppTest]]:
-    def _dialog(script: str, held: fakes.Fakes) -> AppTest:
-        use(held.services())
-        return intact(AppTest.from_string(script, default_timeout=20).run())
-
-    yield _dialog
-    use(None)
-
-
-def test_activation_asks_for_the_reason_and_then_serves(dialog: Callable[..., AppTest]) -> None:
+def test_activation_asks_for_the_reason_and_then_serves(dialog: Open) -> None:
     held = fakes.loaded()
     at = dialog(ACTIVATION, held)
     at.text_input(key=keys.REASON).set_value("Better *lists*")
@@ -193,21 +179,21 @@ def test_activation_asks_for_the_reason_and_then_serves(dialog: Callable[..., Ap
     assert at.session_state[keys.TOLD] == ("Version 1 serves now.",)
 
 
-def test_a_refused_activation_says_why(dialog: Callable[..., AppTest]) -> None:
+def test_a_refused_activation_says_why(dialog: Open) -> None:
     held = fakes.loaded()
     held.versions.fails = VersionUnavailable("Version 1 is damaged.")
     at = intact(press(dialog(ACTIVATION, held), "Let version 1 serve now"))
     assert r"Version 1 is damaged" in at.error[0].value
 
 
-def test_roll_back(dialog: Callable[..., AppTest]) -> None:
+def test_roll_back(dialog: Open) -> None:
     held = fakes.loaded()
     at = intact(press(dialog(ROLLBACK, held), "Roll back now"))
     assert held.versions.changes == [(1, "")]
     assert at.session_state[keys.TOLD] == ("Version 1 serves again.",)
 
 
-def test_a_version_is_deleted_with_a_reason(dialog: Callable[..., AppTest]) -> None:
+def test_a_version_is_deleted_with_a_reason(dialog: Open) -> None:
     held = fakes.loaded()
     at = dialog(DELETION, held)
     assert "never serve or be compared again" in words(at)
@@ -217,7 +203,7 @@ def test_a_version_is_deleted_with_a_reason(dialog: Callable[..., AppTest]) -> N
     assert at.session_state[keys.TOLD] == ("Version 1 is deleted.",)
 
 
-def test_a_refused_deletion_says_why(dialog: Callable[..., AppTest]) -> None:
+def test_a_refused_deletion_says_why(dialog: Open) -> None:
     held = fakes.loaded()
     held.versions.fails = VersionUnavailable("Version 1 serves now.")
     at = intact(press(dialog(DELETION, held), "Delete version 1 for good"))

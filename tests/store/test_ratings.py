@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+from dataclasses import replace
+from pathlib import Path
 from threading import Thread
 
 import numpy as np
@@ -80,6 +82,33 @@ def test_deleting_a_rating(ratings: RatingStore) -> None:
     assert ratings.movies_changed_since(change.revision).tolist() == []
     with pytest.raises(NotStored):
         ratings.delete_rating("ann", "m3")
+
+
+def test_a_forgotten_user_leaves_no_trace_in_the_file(tmp_path: Path) -> None:
+    database = Database.open(f"sqlite:///{tmp_path}/store.db")
+    ratings = RatingStore(database)
+    ratings.add_movies([MovieRow(f"m{n}", f"Movie {n}", None, ()) for n in range(30)])
+    fill(ratings)
+    for movie in range(5):
+        ratings.put_rating("annabel-lee-1849", f"m{movie}", 4.5, 77_777_777 + movie)
+    key, before, counts = ratings.user_key("annabel-lee-1849"), ratings.revision(), ratings.counts()
+    loaded = ratings.load()
+    kept = loaded.users != key
+    gone = ratings.forget_user("annabel-lee-1849")
+    assert (gone.user_key, gone.ratings, gone.revision) == (key, 5, before + 1)
+    assert ratings.user_key("annabel-lee-1849") is None
+    assert ratings.counts() == replace(counts, ratings=counts.ratings - 5)
+    assert ratings.users_changed_since(before).tolist() == [key]
+    assert len(ratings.movies_changed_since(before)) == 5
+    held = b"".join(path.read_bytes() for path in tmp_path.rglob("*") if path.is_file())
+    assert b"annabel" not in held
+    after = ratings.load()
+    for name in ("users", "movies", "ratings", "rated_at"):
+        np.testing.assert_array_equal(getattr(after, name), getattr(loaded, name)[kept])
+    assert ratings.put_rating("annabel-lee-1849", "m1", 3.0, 1).user_key != key  # the key stays with nobody
+    with pytest.raises(NotStored):
+        ratings.forget_user("nobody")
+    database.close()
 
 
 def test_bulk_counts_what_is_new_changed_and_the_same(ratings: RatingStore) -> None:

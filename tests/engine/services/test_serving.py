@@ -524,3 +524,51 @@ def test_similar_movies_are_by_ratings_and_without_any_by_content(trained: Runti
         serving.similar("nothing")
     with pytest.raises(InvalidInput):
         serving.similar("m7", 0)
+
+
+def test_a_forgotten_user_is_nobody_and_the_others_stay(trained: Runtime, serving: ServingService) -> None:
+    library = trained.services.library
+    before = library.statistics()
+    others = {user: serving.recommend(user).items for user in ("u2", "u3")}
+    serving.rate("u1", "m0", 5)
+    rated = [one.movie.movie_id for one in library.user_ratings("u1")]
+    receipt = serving.forget("u1")
+    assert (receipt.user_id, receipt.ratings_removed, receipt.versions) == ("u1", len(rated), (1,))
+    assert "Version 1 learned from them before" in receipt.text
+    answer = serving.recommend("u1")
+    assert (answer.status, answer.ratings_count) == ("unknown_user", 0)
+    assert library.statistics().users == before.users - 1
+    assert "u1" not in [one.user_id for one in library.search_users("u1", 100)]
+    with pytest.raises(UnknownUser):
+        library.user_ratings("u1")
+    influences = [
+        one.user_id for user in ("u2", "u3") for movie in rated for one in serving.explain(user, movie).similar_users
+    ]
+    assert "u1" not in influences
+    assert {user: [item.movie_id for item in serving.recommend(user).items] for user in others} == {
+        user: [item.movie_id for item in items] for user, items in others.items()
+    }
+    with pytest.raises(UnknownUser):
+        serving.forget("u1")
+    serving.rate("u1", "m0", 4)  # whoever comes under that id again is somebody new
+    again = serving.recommend("u1")
+    assert (again.status, again.ratings_count) == ("blended", 1)
+
+
+def test_forgetting_says_which_versions_have_learned(trained: Runtime, serving: ServingService) -> None:
+    serving.rate("late", "m0", 5)
+    receipt = serving.forget("late")
+    assert (receipt.ratings_removed, receipt.versions) == (1, ())
+    assert receipt.text == "1 rating and the id were erased. No stored version has learned from them."
+
+
+def test_forgetting_holds_after_a_restart(trained: Runtime, settings: Settings) -> None:
+    trained.services.serving.forget("u1")
+    expected = {user: trained.services.serving.recommend(user).items for user in ("u1", "u2")}
+    trained.stop()
+    again = build(settings)
+    again.start()
+    try:
+        assert {user: again.services.serving.recommend(user).items for user in expected} == expected
+    finally:
+        again.stop()
