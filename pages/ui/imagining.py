@@ -11,6 +11,7 @@ from engine.services import Services
 from engine.types import ListOptions, RatedMovie, Recommendations, WhatIf
 from pages.ui import keys
 from pages.ui.comparing import moved, titled
+from pages.ui.failures import shown
 from pages.ui.plain import markup, text
 
 IMAGINED = "What if"
@@ -23,16 +24,16 @@ def what_if(services: Services, answer: Recommendations, wanted: Mapping[str, An
         return
     rated = services.library.user_ratings(answer.user_id)
     st.caption("Change a rating, or empty it as if it had never been given. The list follows; nothing is kept.")
-    changes = changes_of(rated, _table(services, answer, rated))
+    changes = changes_of(rated, _table(answer, rated))
     if not changes:
         return
-    told = services.serving.what_if(answer.user_id, changes, ListOptions(**wanted))
-    st.markdown(f"**{summary(told)}** {text(told.reason)}")
-    _list(told)
+    with shown():
+        told = services.serving.what_if(answer.user_id, changes, ListOptions(**wanted))
+        st.markdown(f"**{summary(told)}** {text(told.reason)}")
+        _list(told)
 
 
-def _table(services: Services, answer: Recommendations, rated: Sequence[RatedMovie]) -> Any:
-    low, high = services.settings.scale
+def _table(answer: Recommendations, rated: Sequence[RatedMovie]) -> Any:
     rows = [
         {"Movie": one.movie.title, "Year": one.movie.year, "Rating": one.rating, IMAGINED: one.rating} for one in rated
     ]
@@ -47,7 +48,8 @@ def _table(services: Services, answer: Recommendations, rated: Sequence[RatedMov
             "Movie": st.column_config.TextColumn(width="large"),
             "Year": number(format="%d", width="small"),
             "Rating": number(format="%.1f", width="small"),
-            IMAGINED: number(format="%.1f", width="small", min_value=low, max_value=high),
+            # Without limits: with them "0.5" can't be typed, since "0" is refused. The service says what is no rating.
+            IMAGINED: number(format="%.1f", width="small"),
         },
         alt="Movies that this user has rated, with a column for ratings to imagine",
     )

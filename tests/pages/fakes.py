@@ -453,6 +453,8 @@ class FakeServing:
         )
 
     def what_if(self, user_id: str, changes: Mapping[str, float | None], wanted: ListOptions) -> WhatIf:
+        if any(rating is not None and not 0.5 <= rating <= 5 for rating in changes.values()):
+            raise InvalidRating("A rating lies between 0.5 and 5.")
         self.imagined.append(dict(changes))
         listed = self.recommend(user_id, wanted.n).items
         movies = [next(one for one in self.library.movies if one.movie_id == item.movie_id) for item in listed]

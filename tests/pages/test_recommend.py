@@ -168,6 +168,8 @@ def test_ratings_are_imagined_otherwise_and_nothing_is_kept(visit: Open) -> None
     assert "▼ 1" in words(at)
     assert "4.1" in words(at)
     assert "Would leave: " in words(at)
+    at = intact(edit(at, keys.imagined("42", 4), {0: {IMAGINED: 7}}))
+    assert at.error[0].value == r"A rating lies between 0\.5 and 5\."
     nobody = visit("recommend.py", fakes.loaded(), user="nobody")
     assert "nothing to imagine otherwise" in words(nobody)
 
