@@ -5,16 +5,13 @@ from __future__ import annotations
 import streamlit as st
 
 from engine.services import current
-from pages.ui import interviewing, keys, listing, next_steps, people, progress
+from pages.ui import interviewing, keys, listing, next_steps, people
 from pages.ui.failures import shown
 from pages.ui.page import opening
 
 services = current()
 opening("Newcomer", "From nobody to a personal list: a few genres, a few movies that they know, and stop at any time.")
-if services.serving.active_version() is None:
-    next_steps.next_steps(services, busy=progress.expecting(services))
-    st.page_link("overview.py", label="Open Overview", icon=":material/space_dashboard:")
-    st.stop()
+next_steps.require_version(services)
 with st.container(border=True):
     row = st.grid(2, min_column_width=260)
     with row.cell():

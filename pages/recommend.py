@@ -6,7 +6,7 @@ import streamlit as st
 
 from engine.services import Services, current
 from engine.types import Recommendations
-from pages.ui import imagining, listing, next_steps, people, progress
+from pages.ui import imagining, listing, next_steps, people
 from pages.ui.card import card
 from pages.ui.failures import shown
 from pages.ui.page import opening
@@ -26,10 +26,7 @@ def cards(services: Services, answer: Recommendations) -> None:
 
 services = current()
 opening("Recommend", "A list for one person, with the reason for each movie. A rating changes it at once.")
-if services.serving.active_version() is None:
-    next_steps.next_steps(services, busy=progress.expecting(services))
-    st.page_link("overview.py", label="Open Overview", icon=":material/space_dashboard:")
-    st.stop()
+next_steps.require_version(services)
 with st.container(border=True):
     user_id = people.pick_user(services.library)
     wanted = listing.filters(services.library)

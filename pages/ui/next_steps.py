@@ -5,6 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from engine.services import Services
+from pages.ui import progress
 
 
 def next_steps(services: Services, *, busy: bool) -> None:
@@ -30,6 +31,15 @@ def next_steps(services: Services, *, busy: bool) -> None:
                 "Ready", "Choose someone, see what Marquee recommends and why, and rate a movie to see the list change."
             )
             st.page_link("recommend.py", label="Open Recommend", icon=":material/movie:")
+
+
+def require_version(services: Services) -> None:
+    """End the page here, saying what comes first, as long as no version serves."""
+    if services.serving.active_version() is not None:
+        return
+    next_steps(services, busy=progress.expecting(services))
+    st.page_link("overview.py", label="Open Overview", icon=":material/space_dashboard:")
+    st.stop()
 
 
 def _step(title: str, what: str) -> None:
