@@ -96,10 +96,11 @@ class ExplainerService:
         By the cosine of who rated both, and how highly; for a movie that nobody has rated by genres and year. Only
         those above 0.
         """
-        basis: Basis = "ratings"
-        dots = np.asarray(self._by_movie.T @ self._by_movie[:, [movie]].toarray().ravel(), np.float32)
-        alike = _divide(dots, self._movie_norms * self._movie_norms[movie])
-        if not self._movie_norms[movie]:
+        basis: Basis
+        if self._movie_norms[movie]:
+            dots = np.asarray(self._by_movie.T @ self._by_movie[:, [movie]].toarray().ravel(), np.float32)
+            basis, alike = "ratings", _divide(dots, self._movie_norms * self._movie_norms[movie])
+        else:
             everything = np.arange(self._data.n_movies)
             basis, alike = "content", likeness(self._data.movies, np.array([movie]), everything, *CONTENT_WEIGHTS)[0]
         best = top(np.where(alike > 0, alike, -np.inf).astype(np.float32), n, drop=np.array([movie], np.int32))

@@ -110,10 +110,14 @@ class ServingState:
 
     def listen_to(self, state: UserState, liked: Sequence[str] = (), *, key: int = -1, known: bool = True) -> Listener:
         """Somebody with this state; ``known``: whether the store has met them."""
-        informative = self.bundle.ranker.count_known(state.items)
-        how = blend(len(state.items), informative, known=known, personal_from=self.personal_from, liked=liked)
+        how = self.blend_of(state, liked, known=known)
         prior = self.scorer.prior(liked)
         return Listener(key, state, how, prior, self.scorer.score(how, prior, state.items, state.ratings))
+
+    def blend_of(self, state: UserState, liked: Sequence[str] = (), *, known: bool) -> Blend:
+        """How a list for this state is made, without making it."""
+        informative = self.bundle.ranker.count_known(state.items)
+        return blend(len(state.items), informative, known=known, personal_from=self.personal_from, liked=liked)
 
     def make_list(self, user: Listener, wanted: ListOptions, drop: Int32) -> MadeList:
         """The movies that fit what is wanted, best first.

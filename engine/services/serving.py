@@ -421,28 +421,27 @@ class ServingService:
         if not 1 <= n <= MOST_QUESTIONS:
             raise InvalidInput(f"n is {n}, but must be from 1 to {MOST_QUESTIONS}.", field="n")
         state = self._ready()
-        user = state.listen(user_id)
+        user, known = state.state_of(user_id), user_id in state.users
         unknown = np.array([state.movies[movie] for movie in skipped if movie in state.movies], np.int32)
-        said = user.state.items, user.state.ratings, unknown
+        said = user.items, user.ratings, unknown
         questions = tuple(
             InterviewQuestion(state.movie(one.movie), one.chance, one.teaches)
             for one in state.interview.questions(*said, n)
         )
-        confidence = state.interview.confidence(user.state.items)
+        confidence = state.interview.confidence(user.items)
         finished = None if questions else state.interview.finished(*said)
-        count = len(user.state.items)
-        return InterviewState(user_id, user.blend.status, state.version, count, confidence, questions, finished)
+        status = state.blend_of(user, known=known).status
+        return InterviewState(user_id, status, state.version, len(user.items), confidence, questions, finished)
 
     def _imagine(
         self, state: ServingState, ratings: dict[int, float], changes: Mapping[str, float | None], user: int = -1
     ) -> UserState:
         """A user, or somebody else, with these ratings by movie key, changed by movie id."""
+        changed: dict[int, float | None] = dict(ratings)
         for movie_id, rating in changes.items():
             if rating is not None:
                 self._check_rating(rating)
-            if movie_id not in state.movies:
-                raise UnknownMovie(f"The catalogue has no movie {movie_id!r}.")
-        changed = ratings | {state.movies[movie_id]: rating for movie_id, rating in changes.items()}
+            changed[_key(state, movie_id)] = rating
         kept = sorted((movie, rating) for movie, rating in changed.items() if rating is not None)
         movies, values = ([one[side] for one in kept] for side in (0, 1))
         return state.learner.imagine(np.array(movies, np.int32), np.array(values, np.float32), user)
@@ -489,9 +488,7 @@ class ServingService:
             UnknownMovie: the catalogue has no such movie.
         """
         state = self._ready()
-        if movie_id not in state.movies:
-            raise UnknownMovie(f"The catalogue has no movie {movie_id!r}.")
-        movie, user = state.movies[movie_id], state.listen(user_id, state.scorer.genres(genres_liked))
+        movie, user = _key(state, movie_id), state.listen(user_id, state.scorer.genres(genres_liked))
         parts = state.scorer.take_apart(
             user.blend, user.prior, user.state.items, user.state.ratings, movie, float(user.scores[movie])
         )
@@ -528,9 +525,7 @@ class ServingService:
         """
         _checked(ListOptions(n))
         state = self._ready()
-        if movie_id not in state.movies:
-            raise UnknownMovie(f"The catalogue has no movie {movie_id!r}.")
-        movie = state.movies[movie_id]
+        movie = _key(state, movie_id)
         basis, found = state.explainer.find_similar_movies(movie, n)
         items = tuple(LikeMovie(state.movie(other), similarity) for other, similarity in found)
         return SimilarMovies(state.movie(movie), basis, items)
@@ -539,6 +534,12 @@ class ServingService:
         low, high = self._settings.scale
         if not (math.isfinite(rating) and low <= rating <= high):
             raise InvalidRating(f"A rating lies between {low:g} and {high:g}; {rating:g} does not.")
+
+
+def _key(state: ServingState, movie_id: str) -> int:
+    if movie_id not in state.movies:
+        raise UnknownMovie(f"The catalogue has no movie {movie_id!r}.")
+    return state.movies[movie_id]
 
 
 def _checked(wanted: ListOptions) -> ListOptions:

@@ -8,7 +8,7 @@ from typing import Any
 import streamlit as st
 
 from engine.services import Services
-from engine.types import Comparison, Movie, VersionList, VersionSummary
+from engine.types import Comparison, ImaginedItem, ListedMovie, Movie, VersionList, VersionSummary
 from pages.ui import keys, measures, people, tables, trends
 from pages.ui.failures import shown
 from pages.ui.plain import markup, text
@@ -181,10 +181,14 @@ def _list(one: VersionList, baseline: int) -> None:
 
 def told(one: VersionList, baseline: int) -> str:
     """What a list is against that of the baseline."""
-    new = sum(item.change is None for item in one.items)
-    places = sum(bool(item.change) for item in one.items)
+    new, places = changes(one.items)
     what = f"{new} came, {len(one.left)} left, {places} moved" if new or one.left or places else "the same list"
     return f"Version {one.version}: " + ("the others are compared with it" if one.version == baseline else what)
+
+
+def changes(items: Sequence[ListedMovie | ImaginedItem]) -> tuple[int, int]:
+    """How many movies of a list are new in it, and how many have another place."""
+    return sum(item.change is None for item in items), sum(bool(item.change) for item in items)
 
 
 def titled(movie: Movie) -> str:

@@ -9,10 +9,10 @@ import streamlit as st
 
 from engine.services import Services
 from engine.types import ListOptions, RatedMovie, Recommendations, WhatIf
-from pages.ui import keys
-from pages.ui.comparing import moved, titled
+from pages.ui import keys, tables
+from pages.ui.comparing import changes, moved, titled
 from pages.ui.failures import shown
-from pages.ui.plain import markup, text
+from pages.ui.plain import text
 
 IMAGINED = "What if"
 
@@ -24,11 +24,11 @@ def what_if(services: Services, answer: Recommendations, wanted: Mapping[str, An
         return
     rated = services.library.user_ratings(answer.user_id)
     st.caption("Change a rating, or empty it as if it had never been given. The list follows; nothing is kept.")
-    changes = changes_of(rated, _table(answer, rated))
-    if not changes:
+    imagined = changes_of(rated, _table(answer, rated))
+    if not imagined:
         return
     with shown():
-        told = services.serving.what_if(answer.user_id, changes, ListOptions(**wanted))
+        told = services.serving.what_if(answer.user_id, imagined, ListOptions(**wanted))
         st.markdown(f"**{summary(told)}** {text(told.reason)}")
         _list(told)
 
@@ -63,21 +63,22 @@ def changes_of(rated: Sequence[RatedMovie], edited: Sequence[Mapping[str, Any]])
 
 def summary(told: WhatIf) -> str:
     """How far the list would differ."""
-    new = sum(item.change is None for item in told.items)
-    places = sum(bool(item.change) for item in told.items)
+    new, places = changes(told.items)
     if not new and not places:
         return "The same list."
     return f"{new} would come, {len(told.left)} would leave, {places} would move."
 
 
 def _list(told: WhatIf) -> None:
-    rows = "".join(
-        f"<tr><th>{item.rank}. {markup(titled(item.movie))}</th><td>{moved(item.change)}</td>"
-        f"<td>{item.predicted_before:.2f} → {item.predicted_rating:.2f}</td></tr>"
+    rows = [
+        (
+            f"{item.rank}. {titled(item.movie)}",
+            moved(item.change),
+            f"{item.predicted_before:.2f} → {item.predicted_rating:.2f}",
+        )
         for item in told.items
-    )
-    head = "<thead><tr><th>Movie</th><td>Place</td><td>Predicted, as it is → what if</td></tr></thead>"
-    st.html(f'<div class="mq-facts"><table>{head}<tbody>{rows}</tbody></table></div>')
+    ]
+    tables.facts(("Movie", "Place", "Predicted, as it is → what if"), rows)
     if told.left:
         left = ", ".join(titled(movie) for movie in told.left)
         st.caption(f"Would leave: {text(left)}.")

@@ -8,9 +8,9 @@ import streamlit as st
 
 from engine.services import Services
 from engine.types import InterviewQuestion, InterviewState, Recommendations
-from pages.ui import keys, people
+from pages.ui import keys, people, tables
 from pages.ui.card import tile
-from pages.ui.plain import markup, text
+from pages.ui.plain import text
 from pages.ui.stars import stars
 
 LISTED = 8
@@ -68,20 +68,17 @@ def told(now: InterviewState) -> str:
 
 def forming(answer: Recommendations) -> None:
     """The list so far, and how it was made."""
-    label, icon, color = people.STATUS[answer.status]
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         st.markdown("**The list so far**")
-        st.badge(label, icon=icon, color=color)  # type: ignore[arg-type]  # one of Streamlit's colour names
+        people.badge(answer.status)
     st.caption(text(answer.reason))
     before = st.session_state.get(keys.FORMED, (None, ()))
     fresh = _new(answer, before[1]) if before[0] == answer.user_id else frozenset()
-    rows = "".join(
-        f"<tr><th>{item.rank}. {markup(item.title)}</th><td>{'new' if item.movie_id in fresh else ''}</td>"
-        f"<td>{item.predicted_rating:.1f}</td></tr>"
+    rows = [
+        (f"{item.rank}. {item.title}", "new" if item.movie_id in fresh else "", f"{item.predicted_rating:.1f}")
         for item in answer.items
-    )
-    head = "<thead><tr><th>Movie</th><td></td><td>Predicted</td></tr></thead>"
-    st.html(f'<div class="mq-facts"><table>{head}<tbody>{rows}</tbody></table></div>')
+    ]
+    tables.facts(("Movie", "", "Predicted"), rows)
     st.session_state[keys.FORMED] = answer.user_id, tuple(item.movie_id for item in answer.items)
 
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from engine.types import Recommendations
+from engine.types import Recommendations, Status
 from pages.ui import keys
 from pages.ui.plain import text
 
@@ -38,12 +38,17 @@ def pick_user(library: LibraryService) -> str | None:
     return chosen.strip() or None if chosen else None
 
 
+def badge(status: Status) -> None:
+    """How personal a list is."""
+    label, icon, color = STATUS[status]
+    st.badge(label, icon=icon, color=color)  # type: ignore[arg-type]  # one of Streamlit's colour names
+
+
 def header(answer: Recommendations) -> None:
     """Who the list is for, how it was made and why."""
-    label, icon, color = STATUS[answer.status]
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         st.subheader(f"User {text(answer.user_id)}", anchor=False, width="content")
-        st.badge(label, icon=icon, color=color)  # type: ignore[arg-type]  # one of Streamlit's colour names
+        badge(answer.status)
         st.caption("1 rating" if answer.ratings_count == 1 else f"{answer.ratings_count:,} ratings", width="content")
         st.caption(f"version {answer.model_version} · {answer.latency_ms:.1f} ms", width="content")
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):

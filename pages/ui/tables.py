@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import streamlit as st
 
@@ -26,3 +26,14 @@ def table(rows: Sequence[Mapping[str, object]], caption: str, *, grid: bool = Fa
 def pairs(values: Mapping[str, object], caption: str) -> None:
     """Names and values."""
     table([{"Name": name.replace("_", " "), "Value": value} for name, value in values.items()], caption)
+
+
+def facts(headings: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+    """A list with facts beside it: in each row the first cell names what the others are of."""
+    first, *others = headings
+    head = f"<th>{markup(first)}</th>" + "".join(f"<td>{markup(name)}</td>" for name in others)
+    body = "".join(
+        f"<tr><th>{markup(name)}</th>" + "".join(f"<td>{markup(cell)}</td>" for cell in cells) + "</tr>"
+        for name, *cells in rows
+    )
+    st.html(f'<div class="mq-facts"><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>')
