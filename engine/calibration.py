@@ -16,6 +16,8 @@ USER_EDGES = (20, 100)
 """Ratings of a user that part new, light and heavy users."""
 MOVIE_EDGES = (5, 50)
 """Ratings of a movie that part rare, known and popular movies."""
+LEVEL = 0.9
+"""The part of new ratings that intervals promise to hold."""
 FEWEST = 50
 """Held-out ratings below which no interval is promised."""
 FEWEST_IN_GROUP = 100
@@ -50,7 +52,7 @@ class Calibration:
         user_counts: NDArray[Any],
         movie_counts: NDArray[Any],
         scale: tuple[float, float],
-        level: float = 0.9,
+        level: float = LEVEL,
     ) -> Self | None:
         """Learn from ratings that the model has not seen; None where there are fewer than 50.
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +13,7 @@ from engine import metrics
 from engine.errors import InvalidInput
 from engine.evaluation import EvaluationReport, UserErrors
 from engine.metrics import Floats
+from engine.segments import USER_SEGMENTS
 from engine.types import MetricDifference, Verdict
 
 BETTER = {
@@ -36,15 +38,16 @@ WORDS = {
     "hit_rate_at_k": "hit rate",
 }
 """Their names in a sentence."""
-DRAWS = 2000
+DRAWS, FEWEST_DRAWS, MOST_DRAWN = 2000, 400, 50_000_000
+"""Draws of the bootstrap; fewer where there are so many users that they would take long, and differ little."""
 LEVEL = 0.05
 """How often at most a difference is called where there is none."""
 EXACT = 50
 """Users with a difference up to whom the signed-rank test is exact."""
-SAME = ("k", "relevant_from")
-"""What two reports have to share in their protocols."""
+SAME = ("split", "k", "relevant_from")
+"""What two reports have to share in their protocols, where they say it."""
 LEAST_SHARED = 0.1
-"""The part of each report's users that has to be judged on the same ratings in both, or nothing is said."""
+"""The part of each report's ratings, or users, that has to be judged in both alike, or nothing is said."""
 
 Finish = Callable[[Floats], Floats]
 
@@ -52,8 +55,9 @@ Finish = Callable[[Floats], Floats]
 def compare(report: EvaluationReport, baseline: EvaluationReport, seed: int = 0) -> dict[str, MetricDifference]:
     """Compare two reports user by user.
 
-    Only users with the same test ratings in both count. Where ratings came between two trainings, these are the users
-    who rated nothing new; how many they are is said with each metric.
+    Errors of ratings are compared on the test ratings that both have, lists of the users whose test ratings are all the
+    same in both. Where ratings came between two trainings these are not all of them; how many users they are is said
+    with each metric. Lists are left out where hardly a user is left.
 
     A difference is called where two tests see it on the same side: the 95% bootstrap interval of the difference leaves
     out 0 (Efron and Tibshirani 1993, chapter 13: users are drawn with replacement, both versions on the same draw, for
@@ -74,11 +78,109 @@ def compare(report: EvaluationReport, baseline: EvaluationReport, seed: int = 0)
         InvalidInput: hardly a user was judged on the same ratings in both, or the lists are of different kinds.
     """
     for name in SAME:
-        if report.protocol.get(name) != baseline.protocol.get(name):
+        both = {one.protocol[name] for one in (report, baseline) if name in one.protocol}
+        if len(both) > 1:
             kinds = f"{name} ({report.protocol.get(name)} and {baseline.protocol.get(name)})"
             raise InvalidInput(f"The two versions were judged with different {kinds}.", field="baseline")
-    ours, theirs = find_shared(report.errors, baseline.errors)
-    return compare_errors(ours, theirs, seed) | _compare_lists(report, baseline, ours.users, seed)
+    paired, same = pair_rows(report, baseline), find_same_users(report, baseline)
+    if paired is None:
+        found = compare_errors(*find_shared(report.errors, baseline.errors), seed)
+    else:
+        found = paired.compare(np.ones(len(paired.users), bool), seed)
+    return found | _compare_lists(report, baseline, same, seed, BETTER)
+
+
+def compare_segments(
+    report: EvaluationReport, baseline: EvaluationReport, seed: int = 0
+) -> dict[str, dict[str, MetricDifference]]:
+    """The same by segment of the report in question: RMSE of each, and NDCG of the lists of each part of the users.
+
+    Args:
+        report: of the version in question.
+        baseline: of the version to compare it with.
+        seed: start of the bootstrap's random numbers.
+
+    Returns:
+        By segment and metric; nothing where one of the reports keeps no ratings one by one.
+
+    Raises:
+        InvalidInput: hardly a rating was judged in both.
+    """
+    paired, same = pair_rows(report, baseline), find_same_users(report, baseline)
+    if paired is None:
+        return {}
+    found: dict[str, dict[str, MetricDifference]] = {}
+    for place, name in enumerate(sorted(report.segments)):
+        chosen = paired.segments & np.uint64(1 << place) > 0
+        if not chosen.any():
+            continue
+        found[name] = {"rmse": paired.compare(chosen, seed)["rmse"]}
+        if name in USER_SEGMENTS:
+            users = np.intersect1d(same, paired.users[chosen])
+            found[name] |= _compare_lists(report, baseline, users, seed, ("ndcg_at_k",))
+    return found
+
+
+@dataclass(frozen=True)
+class PairedRows:
+    """The n test ratings that two reports share.
+
+    Attributes:
+        users: int32[n].
+        segments: uint64[n], as in the report in question.
+        ours: float64[n], squared errors of the version in question.
+        theirs: float64[n], those of the other.
+    """
+
+    users: NDArray[np.int32]
+    segments: NDArray[np.uint64]
+    ours: Floats
+    theirs: Floats
+
+    def compare(self, chosen: NDArray[np.bool_], seed: int) -> dict[str, MetricDifference]:
+        """RMSE and MAE over some of the ratings, of one at least."""
+        users, place = np.unique(self.users[chosen].astype(np.int64), return_inverse=True)
+        return compare_errors(
+            _sum_by_user(users, place, self.ours[chosen]), _sum_by_user(users, place, self.theirs[chosen]), seed
+        )
+
+
+def _sum_by_user(users: NDArray[np.int64], place: NDArray[np.int64], squared: Floats) -> UserErrors:
+    """``place``: int64[n], which of the users each squared error is of."""
+    sums = {"rmse": np.bincount(place, squared), "mae": np.bincount(place, np.sqrt(squared))}
+    floats = {name: values.astype(np.float64) for name, values in sums.items()}
+    return UserErrors(users, np.bincount(place), np.zeros(len(users), np.uint64), floats)
+
+
+def pair_rows(report: EvaluationReport, baseline: EvaluationReport) -> PairedRows | None:
+    """The test ratings that both reports have; None where one of them does not keep them one by one.
+
+    Raises:
+        InvalidInput: they are less than a tenth of the test ratings of one of the two.
+    """
+    ours, theirs = report.rows, baseline.rows
+    if ours is None or theirs is None:
+        return None
+    _, left, right = np.intersect1d(ours.pairs, theirs.pairs, assume_unique=True, return_indices=True)
+    same = ours.ratings[left] == theirs.ratings[right]
+    left, right = left[same], right[same]
+    most = max(len(ours.users), len(theirs.users))
+    if not len(left) or len(left) < LEAST_SHARED * most:
+        raise InvalidInput(
+            f"The two were judged on different test parts: only {len(left):,} of {most:,} ratings were held out from "
+            "both.",
+            field="baseline",
+        )
+    squared = ours.squared[left].astype(np.float64), theirs.squared[right].astype(np.float64)
+    return PairedRows(ours.users[left], ours.segments[left], *squared)
+
+
+def find_same_users(report: EvaluationReport, baseline: EvaluationReport) -> NDArray[np.int64]:
+    """The users who have the same test ratings in both; none where they are less than a tenth."""
+    try:
+        return find_shared(report.errors, baseline.errors)[0].users
+    except InvalidInput:
+        return np.empty(0, np.int64)
 
 
 def find_shared(ours: UserErrors, theirs: UserErrors) -> tuple[UserErrors, UserErrors]:
@@ -111,7 +213,11 @@ def compare_errors(ours: UserErrors, theirs: UserErrors, seed: int = 0) -> dict[
 
 
 def _compare_lists(
-    report: EvaluationReport, baseline: EvaluationReport, shared: NDArray[np.int64], seed: int
+    report: EvaluationReport,
+    baseline: EvaluationReport,
+    shared: NDArray[np.int64],
+    seed: int,
+    names: Iterable[str],
 ) -> dict[str, MetricDifference]:
     listed, left, right = np.intersect1d(report.users, baseline.users, assume_unique=True, return_indices=True)
     chosen = np.isin(listed, shared)
@@ -120,7 +226,7 @@ def _compare_lists(
     left, right, once = left[chosen], right[chosen], np.ones(int(chosen.sum()))
     return {
         name: _compare(name, report.per_user[name][left], baseline.per_user[name][right], once, seed, np.positive)
-        for name in BETTER
+        for name in names
         if name in report.per_user and name in baseline.per_user
     }
 
@@ -131,7 +237,8 @@ def _compare(name: str, ours: Floats, theirs: Floats, counts: Floats, seed: int,
     The signed ranks are of the users' sums, not of their means: whoever weighs more in the metric ranks higher.
     """
     value, baseline = (float(finish(values.sum() / counts.sum())) for values in (ours, theirs))
-    draws = metrics.draw_sums(np.column_stack([ours, theirs, counts]), seed=seed, samples=DRAWS)
+    samples = int(np.clip(MOST_DRAWN / len(ours), FEWEST_DRAWS, DRAWS))
+    draws = metrics.draw_sums(np.column_stack([ours, theirs, counts]), seed=seed, samples=samples)
     drawn = finish(draws[:, 0] / draws[:, 2]) - finish(draws[:, 1] / draws[:, 2])
     low, high = np.quantile(drawn, [LEVEL / 2, 1 - LEVEL / 2]).tolist()
     side, p_value = signed_rank(ours - theirs)

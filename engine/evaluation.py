@@ -47,6 +47,35 @@ class UserErrors:
 
 
 @dataclass(frozen=True)
+class JudgedRows:
+    """The test ratings one by one, for comparisons on those that two versions share.
+
+    Attributes:
+        users: int32[n].
+        items: int32[n].
+        ratings: float32[n].
+        squared: float32[n], the squared errors.
+        segments: uint64[n], a bit for each segment that a rating belongs to; its place is that among the sorted names
+            of the report's segments, of which there are 45 at most.
+    """
+
+    users: NDArray[np.int32]
+    items: NDArray[np.int32]
+    ratings: NDArray[np.float32]
+    squared: NDArray[np.float32]
+    segments: NDArray[np.uint64]
+
+    @property
+    def pairs(self) -> NDArray[np.int64]:
+        """int64[n]: a number for each pair of user and movie."""
+        return self.users.astype(np.int64) << 32 | self.items
+
+    def arrays(self) -> Arrays:
+        """Its columns by name."""
+        return {name: getattr(self, name) for name in ("users", "items", "ratings", "squared", "segments")}
+
+
+@dataclass(frozen=True)
 class EvaluationReport:
     """What a model achieved on one test part.
 
@@ -58,6 +87,7 @@ class EvaluationReport:
         per_user: float64[n] by name of a list metric, in the order of ``users``, for paired comparisons.
         errors: the same for the errors of ratings.
         charts: tables for charts, as JSON values; ``engine.charts`` says what each shows.
+        rows: the test ratings one by one; None in reports of earlier code.
     """
 
     metrics: dict[str, MetricValue]
@@ -67,15 +97,18 @@ class EvaluationReport:
     per_user: Columns
     errors: UserErrors
     charts: Charts
+    rows: JudgedRows | None = None
 
     def arrays(self) -> Arrays:
         """What the report knows of each user, by name: with the JSON parts enough to restore it."""
         errors = self.errors
+        rows = {} if self.rows is None else self.rows.arrays()
         return (
             {"users": self.users, "error_users": errors.users}
             | {"error_ratings": errors.ratings, "error_marks": errors.marks}
             | {f"list/{name}": values for name, values in self.per_user.items()}
             | {f"error/{name}": values for name, values in errors.sums.items()}
+            | {f"row/{name}": values for name, values in rows.items()}
         )
 
     @classmethod
@@ -88,12 +121,13 @@ class EvaluationReport:
         arrays: Mapping[str, NDArray[Any]],
     ) -> Self:
         """The report that these parts and ``arrays()`` were taken from."""
-        per_user, sums = (
+        per_user, sums, rows = (
             {name.removeprefix(start): values for name, values in arrays.items() if name.startswith(start)}
-            for start in ("list/", "error/")
+            for start in ("list/", "error/", "row/")
         )
         errors = UserErrors(arrays["error_users"], arrays["error_ratings"], arrays["error_marks"], sums)
-        return cls(metrics, segments, protocol, arrays["users"], per_user, errors, charts)
+        judged = JudgedRows(**rows) if rows else None
+        return cls(metrics, segments, protocol, arrays["users"], per_user, errors, charts, judged)
 
 
 @dataclass(frozen=True)
@@ -204,6 +238,7 @@ class EvaluationService:
             per_user=per_user,
             errors=sum_errors(test, judged.columns),
             charts=charts,
+            rows=list_rows(test, judged.columns["rmse"], segments),
         )
 
 
@@ -283,6 +318,14 @@ def sum_errors(test: Interactions, columns: Columns) -> UserErrors:
         for name, values in columns.items()
     }
     return UserErrors(users, test.user_counts[users], test.user_marks[users], sums)
+
+
+def list_rows(test: Interactions, squared: metrics.Floats, segments: Mapping[str, Segment]) -> JudgedRows:
+    """``squared``: float64[len(test)], the squared error of each test rating."""
+    bits = np.zeros(len(test), np.uint64)
+    for place, name in enumerate(sorted(segments)):
+        bits[segments[name].rows] |= np.uint64(1 << place)
+    return JudgedRows(test.users, test.items, test.ratings, squared.astype(np.float32), bits)
 
 
 def _protocol(train: Interactions, test: Interactions, lists: Lists, seed: int) -> dict[str, Any]:

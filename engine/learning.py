@@ -32,7 +32,7 @@ class Listener:
 
     Attributes:
         stage: told in words what is done now.
-        epoch: told of each epoch of the model that is judged.
+        epoch: told of each epoch of the model that is assessed.
         eta: told how many seconds the epochs still to come will take.
         cancelled: asked between epochs and steps.
     """
@@ -85,33 +85,67 @@ def learn(kind: str, config: ModelConfig, data: Interactions, personal_from: int
         TrainingDiverged: the loss became infinite or not a number.
     """
     parts = hold_out(data, TEST_PART, VALIDATION_PART)
-    model, epochs = _fit(kind, config, data, parts, listener)
-    calibration = calibrate(model, parts)
-    listener.begin("Choosing the penalty of the ranker")
-    chosen = choose_penalty(parts.train, ItemSimilarityConfig(), listener.check)
-    report = None
-    if parts.test is not None:
-        listener.begin("Evaluating on held-out ratings")
-        ranker = ItemSimilarityRanker(chosen).fit(parts.train)
-        listener.check()
-        scores = served_scores(ranker, parts.train, personal_from, listener)
-        report = EvaluationService().generate_report(
-            model,
-            parts.train,
-            parts.test,
-            LIST_LENGTH,
-            score_user=scores,
-            calibration=calibration,
-            split=how_split(data),
-        )
-    final = _refit(kind, config, data, epochs, listener)
+    assessed = assess(kind, config, parts, how_split(data), personal_from, listener)
+    final = _refit(kind, config, data, assessed.epochs, listener)
     listener.begin("Learning which movies go together")
-    ranker = ItemSimilarityRanker(chosen).fit(data)
+    ranker = ItemSimilarityRanker(assessed.ranker).fit(data)
     listener.check()
     popular, counts = popularity(data, ranker.weigh(data.ratings)), LearnedCounts.of(data)
     listener.begin("Preparing to fold new ratings in")
     offsets = measure_offsets(final, data, listener.check)
-    return Learned(VersionBundle(final, ranker, popular, calibration, counts, offsets), report, epochs)
+    bundle = VersionBundle(final, ranker, popular, assessed.calibration, counts, offsets)
+    return Learned(bundle, assessed.report, assessed.epochs)
+
+
+@dataclass(frozen=True)
+class Assessed:
+    """What is known of settings before they learn everything.
+
+    Attributes:
+        epochs: how many are best.
+        calibration: of the intervals; None where there were too few ratings.
+        ranker: the settings of the ranker, its penalty chosen.
+        report: None without a test part.
+    """
+
+    epochs: int
+    calibration: Calibration | None
+    ranker: ItemSimilarityConfig
+    report: EvaluationReport | None
+
+
+def assess(
+    kind: str, config: ModelConfig, parts: HeldOut, split: str, personal_from: int, listener: Listener
+) -> Assessed:
+    """Learn from all but the test part, and judge on that.
+
+    Args:
+        kind: a name of ``engine.models.catalog.MODELS``.
+        config: the rating model's hyperparameters.
+        parts: what is learned from, what chooses, what judges.
+        split: how the test part was chosen, in words.
+        personal_from: from how many ratings on a list is purely personal.
+        listener: told of every step.
+    """
+    model, epochs = _fit(kind, config, parts, listener)
+    calibration = calibrate(model, parts)
+    listener.begin("Choosing the penalty of the ranker")
+    chosen = choose_penalty(parts.train, ItemSimilarityConfig(), listener.check)
+    if parts.test is None:
+        return Assessed(epochs, calibration, chosen, None)
+    listener.begin("Evaluating on held-out ratings")
+    ranker = ItemSimilarityRanker(chosen).fit(parts.train)
+    listener.check()
+    report = EvaluationService().generate_report(
+        model,
+        parts.train,
+        parts.test,
+        LIST_LENGTH,
+        score_user=served_scores(ranker, parts.train, personal_from, listener),
+        calibration=calibration,
+        split=split,
+    )
+    return Assessed(epochs, calibration, chosen, report)
 
 
 def how_split(data: Interactions) -> str:
@@ -121,13 +155,12 @@ def how_split(data: Interactions) -> str:
     return f"each user's last {TEST_PART:.0%} by time"
 
 
-def _fit(
-    kind: str, config: ModelConfig, data: Interactions, parts: HeldOut, listener: Listener
-) -> tuple[RatingModel, int]:
+def _fit(kind: str, config: ModelConfig, parts: HeldOut, listener: Listener) -> tuple[RatingModel, int]:
     """The rating model on the fitting part, and the number of epochs that suits it."""
     listener.begin("Learning")
     model = entry(kind).build(config)
-    again = len(data) / max(len(parts.fit), 1)  # the refit takes as many epochs, on so many times the ratings
+    everything = len(parts.train) + (0 if parts.test is None else len(parts.test))
+    again = everything / max(len(parts.fit), 1)  # the refit takes as many epochs, on so many times the ratings
 
     def report(epoch: EpochReport) -> None:
         listener.epoch(epoch)

@@ -118,7 +118,7 @@ def build(settings: Settings, clock: Callable[[], float] = time.time) -> Runtime
     snapshots = Snapshots(ratings, settings.scale)
     serving = ServingService(ratings, snapshots, models, settings, clock)
     training = TrainingService(ratings, snapshots, models, runs, notices, serving, settings, clock)
-    versions = VersionService(models, notices, serving, snapshots)
+    versions = VersionService(models, runs, notices, serving, snapshots)
     library = LibraryService(
         ratings, snapshots, jobs, scale=settings.scale, clock=clock, on_change=lambda: runtime.data_changed()
     )

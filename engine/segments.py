@@ -10,6 +10,7 @@ from engine.calibration import USER_EDGES
 from engine.dataset.interactions import Interactions
 from engine.metrics import Bools
 
+USER_SEGMENTS = ("new_users", "light_users", "heavy_users")
 HEAD = 0.2  # the most rated fifth of the movies
 FEWEST_OF_GENRE = 50
 """Test ratings below which nothing is said of a genre."""
@@ -41,10 +42,22 @@ def find_segments(train: Interactions, test: Interactions) -> dict[str, Segment]
     return {name: segment for name, segment in found.items() if segment.rows.any()}
 
 
+def in_words(segment: str) -> str:
+    """``new_users`` as ``new users``, ``genre:Drama`` as ``the genre Drama``."""
+    start, _, genre = segment.partition(":")
+    return f"the genre {genre}" if genre else start.replace("_", " ")
+
+
+def kind_of(segment: str) -> str:
+    """What a segment is a part of: ``users``, ``movies`` or ``genres``."""
+    if segment in USER_SEGMENTS:
+        return "users"
+    return "genres" if segment.startswith("genre:") else "movies"
+
+
 def _by_user(train: Interactions, test: Interactions) -> dict[str, Segment]:
     group = np.digitize(train.user_counts, USER_EDGES)
-    names = ("new_users", "light_users", "heavy_users")
-    return {name: Segment((group == place)[test.users], group == place) for place, name in enumerate(names)}
+    return {name: Segment((group == place)[test.users], group == place) for place, name in enumerate(USER_SEGMENTS)}
 
 
 def _by_popularity(train: Interactions, test: Interactions) -> dict[str, Segment]:

@@ -9,7 +9,8 @@ from typing import Any, Literal
 Status = Literal["personal", "blended", "cold_start", "unknown_user"]
 RunState = Literal["queued", "running", "succeeded", "failed", "cancelled"]
 JobState = Literal["queued", "running", "succeeded", "failed", "cancelled"]
-ActivationPolicy = Literal["if_better", "always", "never"]
+ActivationPolicy = Literal["if_better", "if_no_worse", "always", "never"]
+PromotionVerdict = Literal["PROMOTE", "HOLD", "REJECT"]
 ModelKind = Literal["svd", "ncf"]
 RankBy = Literal["ranker", "rating"]
 Method = Literal["exact", "measured"]
@@ -454,6 +455,59 @@ class MetricDifference:
 
 
 @dataclass(frozen=True, slots=True)
+class Evidence:
+    """One comparison that a judgement rests on.
+
+    Attributes:
+        role: a ``goal`` is what a version has to be better in, a ``guard`` what must not get worse.
+        part: ``all``, or the name of a segment.
+        metric: its name.
+        difference: against the version that served; its own ``verdict`` is that of the plain test.
+        finding: what it counts as, of as many comparisons as there are, small differences left aside.
+    """
+
+    role: Literal["goal", "guard"]
+    part: str
+    metric: str
+    difference: MetricDifference
+    finding: Verdict
+
+
+@dataclass(frozen=True, slots=True)
+class CoverageGuard:
+    """The part of ratings inside their intervals, of all users (``all``) or a segment; ``before``: it was."""
+
+    part: str
+    value: MetricValue
+    before: float | None
+    holds: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """Whether a version should take the place of the one that served when it was trained.
+
+    Attributes:
+        verdict: ``HOLD`` where it is neither shown to be better without harm nor shown to be worse.
+        baseline: the version that served; None where none did.
+        text: why, in words.
+        evidence: the goals, then the guards; empty where nothing could be compared.
+        coverage: of its intervals.
+    """
+
+    verdict: PromotionVerdict
+    baseline: int | None
+    text: str
+    evidence: tuple[Evidence, ...] = ()
+    coverage: tuple[CoverageGuard, ...] = ()
+
+    @property
+    def harmless(self) -> bool:
+        """Whether it is worse in no goal and breaks no guard."""
+        return all(one.finding != "worse" for one in self.evidence) and all(one.holds for one in self.coverage)
+
+
+@dataclass(frozen=True, slots=True)
 class TrainingStatus:
     """A run as ``GET /ml/training-status`` and the Training page show it.
 
@@ -462,7 +516,7 @@ class TrainingStatus:
     ``seed``, ``data_fingerprint``, ``packages`` and the hyperparameters are what the numbers depend on.
     ``peak_memory_bytes`` is the most that the whole process held while it ran; None before it has ended.
     ``repeats`` is the version that the run trains again to prove it; ``repeated`` says whether every array came out
-    equal, bit for bit.
+    equal, bit for bit. ``verdict`` says in words what was decided and why, ``judgement`` what it rests on.
     """
 
     run_id: int
@@ -490,6 +544,7 @@ class TrainingStatus:
     packages: dict[str, str] = field(default_factory=dict)
     repeats: int | None = None
     repeated: bool | None = None
+    judgement: Judgement | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -524,6 +579,7 @@ class VersionSummary:
 
     ``segments`` holds metrics of a part of the users (new, light, heavy) or of the movies (head, tail) by its name.
     ``digest`` is SHA-256 over the hashes of all arrays: equal for versions that are equal bit for bit.
+    ``verdict`` is that of its training, on whether it should take the place of the version that served then.
     """
 
     version: int
@@ -546,6 +602,7 @@ class VersionSummary:
     segments: dict[str, dict[str, MetricValue]] = field(default_factory=dict)
     tags: tuple[str, ...] = ()
     digest: str | None = None
+    verdict: PromotionVerdict | None = None
 
 
 @dataclass(frozen=True, slots=True)

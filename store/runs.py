@@ -145,6 +145,13 @@ class RunStore:
             select(training_runs).where(training_runs.c.state == "queued").order_by(training_runs.c.run_id)
         )
 
+    def verdicts(self) -> dict[int | None, Any]:
+        """By run, the verdict on the version that it made, where there is one."""
+        found = training_runs.c.details["judgement"]["verdict"].as_string().label("verdict")
+        wanted = select(training_runs.c.run_id, found).where(found.is_not(None))
+        with self._database.read() as connection:
+            return {row.run_id: row.verdict for row in connection.execute(wanted)}
+
     def recover(self, reason: str) -> list[int]:
         """Mark a run that a stopped process was working on as failed, with the reason; queued ones stay.
 

@@ -15,7 +15,7 @@ from engine.evaluation import EvaluationReport
 from engine.learning import Learned
 from engine.models.base import Arrays, join_arrays, part_of
 from engine.services.snapshot import DataSnapshot
-from engine.types import MetricValue
+from engine.types import CoverageGuard, Evidence, Judgement, MetricDifference, MetricValue
 from store.records import VersionRecord
 
 
@@ -65,6 +65,21 @@ def stored_report(record: VersionRecord, arrays: Mapping[str, NDArray[Any]]) -> 
 def metric_values(stored: Mapping[str, Any] | None) -> dict[str, MetricValue] | None:
     """Metrics from the store's JSON."""
     return None if stored is None else {name: MetricValue(**value) for name, value in stored.items()}
+
+
+def stored_judgement(stored: Mapping[str, Any] | None) -> Judgement | None:
+    """A judgement from the store's JSON."""
+    if stored is None:
+        return None
+    return Judgement(
+        verdict=stored["verdict"],
+        baseline=stored["baseline"],
+        text=stored["text"],
+        evidence=tuple(
+            Evidence(**one | {"difference": MetricDifference(**one["difference"])}) for one in stored["evidence"]
+        ),
+        coverage=tuple(CoverageGuard(**one | {"value": MetricValue(**one["value"])}) for one in stored["coverage"]),
+    )
 
 
 def plain_metrics(metrics: Mapping[str, MetricValue]) -> dict[str, Any]:

@@ -2,66 +2,104 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
-from engine.comparison import WORDS, compare
 from engine.errors import InvalidInput
 from engine.evaluation import EvaluationReport
-from engine.types import ActivationPolicy, MetricDifference
+from engine.types import ActivationPolicy, Judgement
+from engine.verdict import judge
 
-COMPARED = ("ndcg_at_k", "rmse")
+FEWEST_USERS = 7
+"""Users below whom no gain can be shown: the signs of six differences have a p-value of 1 in 32, and of two goals."""
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A version to be judged.
+
+    Attributes:
+        report: None where there were too few ratings to judge it, or where earlier code kept no errors by user.
+        fingerprint: of the ratings that it has learned.
+    """
+
+    report: EvaluationReport | None
+    fingerprint: str
+
+
+@dataclass(frozen=True)
+class Rival(Candidate):
+    """The version that serves now."""
+
+    version: int
 
 
 @dataclass(frozen=True)
 class Decision:
-    """Whether the version serves; ``verdict`` is for the ledger and the log."""
+    """Whether the version serves, why (for the ledger and the log), and what it was judged by."""
 
     activate: bool
     verdict: str
+    judgement: Judgement
 
 
-@dataclass(frozen=True)
-class Rival:
-    """The version that serves now; ``report`` is None where it keeps no errors by user."""
-
-    version: int
-    report: EvaluationReport | None
-
-
-def decide(policy: ActivationPolicy, report: EvaluationReport | None, rival: Rival | None) -> Decision:
+def decide(policy: ActivationPolicy, new: Candidate, rival: Rival | None) -> Decision:
     """Whether the new version is to serve.
 
-    Under ``if_better`` it does unless the paired test shows it to be worse than the one that serves, in the order of
-    lists (NDCG) or in predicted ratings (RMSE). Where the two can't be compared it does as well.
-
     Args:
-        policy: as the training was asked for.
-        report: of the new version; None where there were too few ratings to judge it.
+        policy: as the training was asked for. ``if_better`` follows the verdict: only what is promoted serves.
+            ``if_no_worse`` lets what is held serve as well, where it does no harm: it has learned the newest ratings.
+            ``always`` and ``never`` do not look at the verdict.
+        new: the new version.
         rival: None where none serves yet.
     """
-    if policy == "never":
-        return Decision(False, "It was saved without serving, as asked.")
-    if rival is None:
-        return Decision(True, "It serves now: it is the first version.")
+    judgement = _judge(new, rival)
+    serves = {
+        "if_better": judgement.verdict == "PROMOTE",
+        "if_no_worse": judgement.verdict == "PROMOTE" or _does_no_harm(judgement),
+        "always": True,
+        "never": False,
+    }[policy]
+    return Decision(serves, f"{judgement.verdict}: {judgement.text} {_tell(policy, judgement, serves)}", judgement)
+
+
+def _does_no_harm(judgement: Judgement) -> bool:
+    return judgement.verdict == "HOLD" and bool(judgement.evidence) and judgement.harmless
+
+
+def _tell(policy: ActivationPolicy, judgement: Judgement, serves: bool) -> str:
     if policy == "always":
-        return Decision(True, "It serves now, as asked.")
-    if report is None or rival.report is None:
-        which = "it was" if report is None else f"version {rival.version} was"
-        return Decision(True, f"It serves now: it can't be compared, since {which} not judged user by user.")
+        return "It serves now, as asked, whatever the verdict."
+    if policy == "never":
+        return "It was saved without serving, as asked."
+    if serves:
+        return "It serves now." if judgement.verdict == "PROMOTE" else "It serves now, as it does no harm."
+    return f"Version {judgement.baseline} goes on serving."
+
+
+def _judge(new: Candidate, rival: Rival | None) -> Judgement:
+    """The verdict; where no test is possible, what has learned other ratings than the version that serves is newer."""
+    if rival is None:
+        return Judgement("PROMOTE", None, "It is the first version.")
+    if new.report is None or rival.report is None:
+        return _judge_unmeasured(new, rival)
     try:
-        found = compare(report, rival.report)
+        judgement = judge(new.report, rival.report, rival.version)
     except InvalidInput as error:
-        return Decision(True, f"It serves now: it can't be compared with version {rival.version}. {error}")
-    return _weigh(rival.version, {name: found[name] for name in COMPARED if name in found})
+        return Judgement("HOLD", rival.version, f"It can't be compared with version {rival.version}. {error}")
+    users = max((one.difference.users for one in judgement.evidence), default=0)
+    if users < FEWEST_USERS and judgement.verdict == "HOLD":
+        return _take_newer(new, rival, f"With so few users ({users}) no test can show a gain.")
+    return judgement
 
 
-def _weigh(version: int, found: Mapping[str, MetricDifference]) -> Decision:
-    users = max(one.users for one in found.values())
-    told = ", ".join(
-        f"{WORDS[name]} {one.value:.4f} against {one.baseline:.4f} ({one.verdict})" for name, one in found.items()
-    )
-    compared = f"on the same held-out ratings of {users:,} users: {told}."
-    if any(one.verdict == "worse" for one in found.values()):
-        return Decision(False, f"Version {version} goes on serving, since the new one is worse {compared}")
-    return Decision(True, f"It serves now, being no worse than version {version} {compared}")
+def _judge_unmeasured(new: Candidate, rival: Rival) -> Judgement:
+    if new.report is None and rival.report is not None:
+        text = f"It could not be judged, and version {rival.version} was."
+        return Judgement("HOLD", rival.version, text)
+    return _take_newer(new, rival, f"Version {rival.version} was not judged user by user, so nothing can be compared.")
+
+
+def _take_newer(new: Candidate, rival: Rival, why: str) -> Judgement:
+    if new.fingerprint == rival.fingerprint:
+        return Judgement("HOLD", rival.version, f"{why} Both have learned the same ratings.")
+    return Judgement("PROMOTE", rival.version, f"{why} It has learned newer ratings.")

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import importlib.metadata
 import platform
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 from engine.memory import peak_memory
+from engine.types import Judgement
 
 PACKAGES = ("numpy", "scipy", "numba", "scikit-learn", "scikit-surprise")
 
@@ -30,6 +31,7 @@ class RunLog:
     fingerprint: str | None = None
     epochs: int | None = None
     repeated: bool | None = None
+    judgement: Judgement | None = None
 
     def details(self, now: float) -> dict[str, Any]:
         """All of it, as JSON values."""
@@ -40,6 +42,7 @@ class RunLog:
             "fingerprint": self.fingerprint,
             "peak_memory_bytes": peak_memory(),
             "repeated": self.repeated,
+            "judgement": None if self.judgement is None else asdict(self.judgement),
         }
 
 

@@ -7,7 +7,7 @@ import queue
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, replace
 from threading import Event, Lock, Thread
-from typing import Any
+from typing import Any, get_args
 
 from engine.errors import (
     Cancelled,
@@ -24,14 +24,23 @@ from engine.memory import start_peak
 from engine.models.base import ModelConfig
 from engine.models.catalog import configure
 from engine.priority import step_back
-from engine.services.descriptions import all_arrays, asked, describe_data, metric_values, plain_metrics, stored_report
-from engine.services.promotion import COMPARED, Rival, decide
+from engine.services.descriptions import (
+    all_arrays,
+    asked,
+    describe_data,
+    metric_values,
+    plain_metrics,
+    stored_judgement,
+    stored_report,
+)
+from engine.services.promotion import Candidate, Rival, decide
 from engine.services.run_log import RunEnd, RunLog
 from engine.services.serving import ServingService
 from engine.services.snapshot import DataSnapshot, Snapshots
 from engine.services.storing import stores
 from engine.settings import Settings
 from engine.types import ActivationPolicy, EpochReport, TrainingStatus
+from engine.verdict import GOALS
 from store.errors import NotStored, StoreError
 from store.models import MLModelManager
 from store.notices import NoticeStore
@@ -41,7 +50,7 @@ from store.runs import RunStore
 
 log = logging.getLogger(__name__)
 
-POLICIES = ("if_better", "always", "never")
+POLICIES = get_args(ActivationPolicy)
 LONGEST_STOP_S = 10
 LONGEST_QUEUE = 50
 
@@ -119,7 +128,8 @@ class TrainingService:
         Args:
             kind: a name of ``engine.models.catalog.MODELS``.
             hyperparameters: those that differ from the defaults.
-            activate: whether the new version is to serve: ``if_better``, ``always`` or ``never``.
+            activate: whether the new version is to serve: ``if_better``, ``if_no_worse``, ``always`` or ``never``;
+                ``engine.services.promotion.decide`` says what each means.
             actor: who asks, for the ledger.
             queue: where a run is going already, wait for its end instead of being refused; a restart keeps the queue.
             note: for the new version.
@@ -314,6 +324,7 @@ class TrainingService:
             packages=details.get("packages", {}),
             repeats=record.repeats,
             repeated=details.get("repeated"),
+            judgement=stored_judgement(details.get("judgement")),
         )
 
     # -- the worker --------------------------------------------------------------------------------------------------
@@ -422,7 +433,7 @@ class TrainingService:
         """Make room as the settings say."""
         if not self._settings.keep_versions:
             return
-        gone = self._models.retain(self._settings.keep_versions, COMPARED)
+        gone = self._models.retain(self._settings.keep_versions, GOALS)
         if gone:
             told = (
                 f"The arrays of version{'s' * (len(gone) > 1)} {', '.join(map(str, gone))} were removed to save space."
@@ -430,11 +441,13 @@ class TrainingService:
             self._notices.add("info", "versions", f"{told} MARQUEE_KEEP_VERSIONS says how many are kept.")
 
     def _rival(self, serving: VersionRecord) -> Rival:
+        """The version that serves, to be judged against."""
+        report = None
         try:
-            return Rival(serving.version, stored_report(serving, self._models.load_part(serving.version, "report/")))
+            report = stored_report(serving, self._models.load_part(serving.version, "report/"))
         except StoreError as error:
             log.error("the version that serves can't be compared with: %s", error)
-            return Rival(serving.version, None)
+        return Rival(report, serving.data["fingerprint"], serving.version)
 
     def _save(self, run: RunRecord, snapshot: DataSnapshot, learned: Learned, entry: RunLog) -> None:
         """Save the version, end the run and, where it is to serve, activate it: all in one transaction."""
@@ -443,7 +456,9 @@ class TrainingService:
         serving = None if active is None else self._models.get_version(active)
         before = None if serving is None else serving.metrics
         metrics = plain_metrics(report.metrics) if report else {}
-        decision = decide(run.activate, report, None if serving is None else self._rival(serving))
+        new, rival = Candidate(report, snapshot.data.fingerprint), None if serving is None else self._rival(serving)
+        decision = decide(run.activate, new, rival)
+        entry.judgement = decision.judgement
 
         def end_run(connection: Any, version: int) -> None:
             self._runs.finish_in(
@@ -458,7 +473,9 @@ class TrainingService:
                 details=entry.details(self._clock()),
             )
             told = f"Version {version} is trained. {decision.verdict}"
-            self._notices.add_in(connection, "info", "training", told, {"run_id": run.run_id, "version": version})
+            about: dict[str, Any] = {"run_id": run.run_id, "version": version, "verdict": decision.judgement.verdict}
+            about |= {"metrics": metrics, "before": before}
+            self._notices.add_in(connection, "info", "training", told, about)
 
         version = self._models.save_model(
             kind=run.kind,

@@ -13,17 +13,27 @@ from engine.comparison import WORDS, compare
 from engine.errors import DiskFull, InvalidHyperparameter, InvalidInput, UnknownVersion, VersionUnavailable
 from engine.evaluation import EvaluationReport
 from engine.models.bundle import VersionBundle
-from engine.services.descriptions import describe_ids, metric_values, stored_report
-from engine.services.promotion import COMPARED
+from engine.services.descriptions import describe_ids, metric_values, stored_judgement, stored_report
 from engine.services.serving import ServingService
 from engine.services.snapshot import Snapshots
 from engine.services.storing import stores
-from engine.types import Comparison, ListedMovie, MetricDifference, Movie, VersionList, VersionSummary
+from engine.types import (
+    Comparison,
+    Judgement,
+    ListedMovie,
+    MetricDifference,
+    Movie,
+    PromotionVerdict,
+    VersionList,
+    VersionSummary,
+)
+from engine.verdict import GOALS
 from store.errors import DamagedVersion, NotStored, StoreError, StoreFull, UnreadableExport
 from store.exchange import read_export, write_export
 from store.models import MLModelManager
 from store.notices import NoticeStore
-from store.records import ActivationRecord, NoticeRecord, StoredModel, VersionRecord
+from store.records import ActivationRecord, NoticeRecord, RunRecord, StoredModel, VersionRecord
+from store.runs import RunStore
 
 MOST_TAGS, LONGEST_TAG, LONGEST_NOTE = 20, 50, 2000
 
@@ -40,20 +50,29 @@ class VersionService:
     """Lists, compares, activates, rolls back, deletes, exports and imports versions; tells the notices."""
 
     def __init__(
-        self, models: MLModelManager, notices: NoticeStore, serving: ServingService, snapshots: Snapshots
+        self,
+        models: MLModelManager,
+        runs: RunStore,
+        notices: NoticeStore,
+        serving: ServingService,
+        snapshots: Snapshots,
     ) -> None:
         self._models = models
+        self._runs = runs
         self._notices = notices
         self._serving = serving
         self._snapshots = snapshots
 
     def list(self) -> list[VersionSummary]:
         """Every version, newest first; deleted ones keep their line."""
-        active = self._serving.active_version()
+        active, verdicts = self._serving.active_version(), self._runs.verdicts()
         since: dict[int, ActivationRecord] = {}
-        for record in self._models.ledger(10_000):
-            since.setdefault(record.version, record)
-        return [_summary(record, active, since.get(record.version)) for record in self._models.list_versions()]
+        for line in self._models.ledger(10_000):
+            since.setdefault(line.version, line)
+        return [
+            _summary(record, active, since.get(record.version), verdicts.get(record.run_id))
+            for record in self._models.list_versions()
+        ]
 
     def active(self) -> VersionSummary | None:
         """The version that serves, None before the first."""
@@ -70,14 +89,44 @@ class VersionService:
                 return found
         raise UnknownVersion(f"There is no version {version}.")
 
+    def judgement(self, version: int) -> Judgement | None:
+        """What the training of a version found; None for one that came from a file, or from earlier code.
+
+        Raises:
+            UnknownVersion: there is no such version.
+        """
+        run = self._run(self._record(version))
+        return None if run is None else stored_judgement((run.details or {}).get("judgement"))
+
+    def _run(self, record: VersionRecord) -> RunRecord | None:
+        return None if record.run_id is None else self._runs.get(record.run_id)
+
+    def needs_reason(self, version: int) -> bool:
+        """Whether letting a version serve goes against its verdict: it was held or rejected, and never served.
+
+        A training that was to save a version without serving leaves the choice to a person, whatever the verdict.
+
+        Raises:
+            UnknownVersion: there is no such version.
+        """
+        record, judgement = self._record(version), self.judgement(version)
+        run = self._run(record)
+        if run is None or judgement is None or judgement.verdict == "PROMOTE" or run.activate == "never":
+            return False
+        return all(line.version != version for line in self._models.ledger(10_000))
+
     @stores
     def activate(self, version: int, *, actor: str = "you", reason: str = "") -> None:
         """Let a version serve from the next request on.
 
         Raises:
             UnknownVersion: there is no such version.
+            InvalidInput: it goes against the version's verdict, and no reason is given.
             VersionUnavailable: it is damaged or deleted.
         """
+        forced = self.needs_reason(version)
+        if forced and not reason.strip():
+            raise InvalidInput(self._refuse(version), field="reason")
         record, bundle = self._record(version), self._bundle(version)  # what is damaged is found before it serves
         try:
             self._models.activate(version, actor=actor, reason=reason or "Chosen by hand.")
@@ -86,6 +135,14 @@ class VersionService:
         except StoreError as error:
             raise VersionUnavailable(str(error)) from error
         self._serving.serve(version, bundle, record.data["revision"])
+        if forced:
+            told = f"Version {version} was let serve by {actor} against its verdict: {reason}"
+            self._notices.add("warning", "versions", told, {"version": version})
+
+    def _refuse(self, version: int) -> str:
+        found = self.judgement(version)
+        told = "" if found is None else f"The verdict on version {version} is {found.verdict}: {found.text} "
+        return f"{told}Give a reason to let it serve nevertheless; the ledger keeps it."
 
     @stores
     def rollback(self, *, actor: str = "you", reason: str = "") -> int:
@@ -326,7 +383,9 @@ class VersionService:
         self._notices.mark_read()
 
 
-def _summary(record: VersionRecord, active: int | None, activation: ActivationRecord | None) -> VersionSummary:
+def _summary(
+    record: VersionRecord, active: int | None, activation: ActivationRecord | None, verdict: PromotionVerdict | None
+) -> VersionSummary:
     return VersionSummary(
         version=record.version,
         kind=record.kind,
@@ -348,6 +407,7 @@ def _summary(record: VersionRecord, active: int | None, activation: ActivationRe
         segments={name: metric_values(values) or {} for name, values in record.segments.items()},
         tags=tuple(record.tags),
         digest=record.digest,
+        verdict=verdict,
     )
 
 
@@ -356,7 +416,7 @@ def tell_differences(version: int, baseline: int, found: Mapping[str, MetricDiff
     users = max((one.users for one in found.values()), default=0)
     told = []
     for verdict in ("better", "worse"):
-        names = [name for name in (*COMPARED, *found) if name in found and found[name].verdict == verdict]
+        names = [name for name in (*GOALS, *found) if name in found and found[name].verdict == verdict]
         if names:
             told.append(f"{verdict} in {', '.join(WORDS.get(name, name) for name in dict.fromkeys(names))}")
     what = " and ".join(told) if told else "neither better nor worse: no difference is shown in any metric"

@@ -8,13 +8,14 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 from scipy.stats import rankdata, wilcoxon
 
 from engine import metrics
-from engine.comparison import BETTER, compare, signed_rank
+from engine.comparison import BETTER, compare, compare_segments, signed_rank
 from engine.dataset.interactions import Interactions
-from engine.dataset.splitting import Split, split_by_user_time, split_random
+from engine.dataset.splitting import Split, split_by_user_time
 from engine.errors import InvalidInput
 from engine.evaluation import EvaluationReport, EvaluationService, UserErrors
 from engine.models.matrix_factorization import MatrixFactorizationConfig, MatrixFactorizationModel
@@ -225,40 +226,84 @@ def test_comparisons_repeat(learned: EvaluationReport, hurried: EvaluationReport
     assert compare(learned, hurried, seed=1)["rmse"].low != compare(learned, hurried)["rmse"].low
 
 
-def test_reports_of_other_ratings_are_refused(small: Interactions, learned: EvaluationReport) -> None:
-    other = judge(split_random(small), epochs=2)
-    with pytest.raises(InvalidInput, match="different test parts") as refused:
-        compare(learned, other)
+def test_reports_of_other_ratings_are_refused(split: Split, learned: EvaluationReport) -> None:
+    inner = split_by_user_time(split.train)
+    with pytest.raises(InvalidInput, match="only 0 of 300 ratings were held out from both") as refused:
+        compare(learned, judge(inner, epochs=2))
     assert refused.value.field == "baseline"
 
 
-@pytest.mark.parametrize(("name", "value"), [("k", 5), ("relevant_from", 3.0)])
+@pytest.mark.parametrize(("name", "value"), [("k", 5), ("relevant_from", 3.0), ("split", "random")])
 def test_reports_of_other_lists_are_refused(learned: EvaluationReport, name: str, value: float) -> None:
+    learned = replace(learned, protocol={"split": "by time"} | learned.protocol)
     other = replace(learned, protocol=learned.protocol | {name: value})
     for one, baseline in ((learned, other), (other, learned)):
         with pytest.raises(InvalidInput, match=f"different {name}"):
             compare(one, baseline)
 
 
-def test_after_new_ratings_only_users_without_them_are_compared(small: Interactions) -> None:
-    """A third of the users rate once more; what is said of the others is what their own errors say."""
+@pytest.fixture(scope="module")
+def grown(small: Interactions) -> tuple[EvaluationReport, EvaluationReport]:
+    """After and before a third of the users rated once more, which moves their test parts."""
     rows = np.ones(len(small), bool)
     busy = np.flatnonzero(small.user_counts > 5)[::3]
     rows[[small.by_user.of(int(user))[-1] for user in busy]] = False
     before, after = (judge(split_by_user_time(part), epochs=20) for part in (small.subset(rows), small))
-    found = compare(after, before)["rmse"]
-    changed = np.isin(after.errors.users, busy)
-    assert found.users == (~changed).sum() < len(after.errors.users)
-    quiet = after.errors.keep(~changed)
-    assert found.value == pytest.approx(np.sqrt(quiet.sums["rmse"].sum() / quiet.ratings.sum()))
+    return after, before
 
 
-def test_a_changed_rating_takes_its_user_out(small: Interactions) -> None:
-    split = split_by_user_time(small)
+def test_after_new_ratings_errors_are_compared_where_both_held_a_rating_out(
+    grown: tuple[EvaluationReport, EvaluationReport],
+) -> None:
+    after, before = (
+        pd.Series(one.rows.squared, pd.MultiIndex.from_arrays([one.rows.users, one.rows.items])) for one in grown
+    )
+    shared = pd.concat([after, before], axis=1, join="inner")
+    found = compare(*grown)["rmse"]
+    assert len(shared) < len(after)
+    assert (found.value, found.baseline) == pytest.approx(tuple(np.sqrt(shared.mean())))
+    assert found.users == shared.index.get_level_values(0).nunique()
+
+
+def test_after_new_ratings_lists_are_compared_of_users_without_them(
+    grown: tuple[EvaluationReport, EvaluationReport],
+) -> None:
+    after, before = grown
+    quiet = after.errors.users[np.isin(after.errors.marks, before.errors.marks)]
+    listed = np.isin(after.users, quiet)
+    found = compare(after, before)["ndcg_at_k"]
+    assert found.users == listed.sum() < len(after.users)
+    assert found.value == pytest.approx(after.per_user["ndcg_at_k"][listed].mean())
+
+
+def test_a_changed_rating_is_left_out(split: Split) -> None:
+    rows = np.flatnonzero(split.test.users == 0)
     ratings = split.test.ratings.copy()
-    ratings[0] = 0.5 if ratings[0] > 1 else 4.0
+    ratings[rows] = np.where(ratings[rows] > 1, 0.5, 4.0)
     reports = judge(split, epochs=2), judge(Split(split.train, replace(split.test, ratings=ratings)), epochs=2)
     assert compare(*reports)["mae"].users == len(reports[0].errors.users) - 1
+
+
+def test_reports_of_earlier_code_are_compared_by_users(learned: EvaluationReport, hurried: EvaluationReport) -> None:
+    old = replace(hurried, rows=None)
+    assert compare_segments(learned, old) == {}
+    for name, found in compare(learned, old).items():
+        now = compare(learned, hurried)[name]
+        assert (found.value, found.users) == pytest.approx((now.value, now.users))
+        assert found.verdict == now.verdict
+
+
+def test_segments_are_compared_on_their_own_ratings(
+    split: Split, learned: EvaluationReport, hurried: EvaluationReport
+) -> None:
+    found = compare_segments(learned, hurried)
+    assert set(found) == set(learned.segments)
+    for name, metrics_found in found.items():
+        for metric, difference in metrics_found.items():
+            assert difference.value == pytest.approx(learned.segments[name][metric].value), name
+            assert difference.baseline == pytest.approx(hurried.segments[name][metric].value), name
+    assert "ndcg_at_k" in found["light_users"]
+    assert "ndcg_at_k" not in found["tail_movies"]
 
 
 def test_without_lists_errors_are_compared_alone(split: Split) -> None:

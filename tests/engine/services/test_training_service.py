@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from dataclasses import replace
 from pathlib import Path
 from threading import Event
 from typing import Any
@@ -21,10 +20,8 @@ from engine.errors import (
     UnknownVersion,
     VersionUnavailable,
 )
-from engine.evaluation import EvaluationReport, UserErrors
 from engine.models.matrix_factorization import MatrixFactorizationModel
 from engine.runtime import Runtime, build
-from engine.services.promotion import Rival, decide
 from engine.settings import Settings
 from store.errors import StoreFull
 from store.models import MLModelManager
@@ -321,70 +318,32 @@ def test_a_version_that_was_saved_but_can_not_be_served_leaves_its_run_succeeded
     assert "MemoryError" in told
 
 
-def judged(errors: float, hits: float, users: int = 60) -> EvaluationReport:
-    """A report of users who all have about these squared errors and this NDCG."""
-    spread = np.random.default_rng(0).normal(1, 0.1, users)
-    everybody = np.arange(users)
-    same = np.ones(users, np.int64), np.zeros(users, np.uint64)
-    return EvaluationReport(
-        metrics={},
-        segments={},
-        protocol={"k": 10, "relevant_from": 4.0},
-        users=everybody,
-        per_user={"ndcg_at_k": hits * spread},
-        errors=UserErrors(everybody, *same, {"rmse": errors * spread}),
-        charts={},
-    )
-
-
-@pytest.mark.parametrize(
-    ("policy", "hits", "errors", "serves", "told"),
-    [
-        ("if_better", 0.31, 0.79, True, "no worse than version 3 on the same held-out ratings of 60 users"),
-        ("if_better", 0.30, 0.81, True, "NDCG 0.3"),
-        ("if_better", 0.31, 0.99, False, "(worse)"),
-        ("if_better", 0.20, 0.79, False, "Version 3 goes on serving"),
-        ("always", 0.1, 1.5, True, "as asked"),
-        ("never", 0.9, 0.1, False, "as asked"),
-    ],
-)
-def test_what_decides_whether_a_version_serves(
-    policy: Any, hits: float, errors: float, serves: bool, told: str
-) -> None:
-    decision = decide(policy, judged(errors, hits), Rival(3, judged(0.81, 0.30)))
-    assert decision.activate is serves
-    assert told in decision.verdict
-
-
-def test_chance_alone_keeps_no_version_from_serving() -> None:
-    """A hair worse on average, which the paired test does not take for a difference."""
-    new, old = judged(0.81, 0.30), judged(0.81, 0.30)
-    noise = np.random.default_rng(1).normal(0, 0.05, 60)
-    new.per_user["ndcg_at_k"][:] += noise - noise.mean() - 0.001
-    decision = decide("if_better", new, Rival(3, old))
-    assert decision.activate
-    assert "(no difference shown)" in decision.verdict
-
-
-def test_what_can_not_be_compared_serves_and_says_why() -> None:
-    report = judged(0.9, 0.3)
-    strangers = replace(report, errors=replace(report.errors, marks=report.errors.marks + np.uint64(1)))
-    for new, old, why in (
-        (None, report, "it was not judged"),
-        (report, None, "version 3 was not judged"),
-        (report, strangers, "different test parts"),
-    ):
-        decision = decide("if_better", new, Rival(3, old))
-        assert decision.activate
-        assert why in decision.verdict
-
-
-def test_after_new_ratings_the_verdict_rests_on_who_rated_nothing_new(trained: Runtime) -> None:
+def test_after_new_ratings_the_verdict_rests_on_what_was_held_out_both_times(trained: Runtime) -> None:
+    """The lists of a third of the users are judged by other ratings than before, and left out."""
     serving = trained.services.serving
     for user in range(20):
         serving.rate(f"u{user}", serving.recommend(f"u{user}", 1).items[0].movie_id, 4.0)
-    status = finished(trained, trained.services.training.train_model("svd", QUICK))
-    assert "on the same held-out ratings of 40 users" in str(status.verdict)
+    judgement = finished(trained, trained.services.training.train_model("svd", QUICK)).judgement
+    assert judgement is not None
+    users = {one.metric: one.difference.users for one in judgement.evidence if one.role == "goal"}
+    assert users["ndcg_at_k"] <= 40 < users["rmse"] == 60
+
+
+def test_a_worse_version_is_rejected_and_the_run_keeps_what_that_rests_on(trained: Runtime) -> None:
+    training = trained.services.training
+    by_heart = {"epochs": 60, "factors": 60, "learning_rate": 0.1, "regularization": 0, "patience": 0}
+    finished(trained, training.train_model("svd", by_heart, "always"))
+    status = finished(trained, training.train_model("svd", QUICK))
+    judgement = status.judgement
+    assert judgement is not None
+    assert (judgement.verdict, judgement.baseline) == ("REJECT", 2)
+    assert trained.services.serving.active_version() == 2
+    assert status.verdict == f"REJECT: {judgement.text} Version 2 goes on serving."
+    assert {one.part for one in judgement.evidence if one.role == "guard"} >= {"light_users", "tail_movies"}
+    assert training.runs()[0].judgement == judgement
+    notice = trained.services.versions.notices()[0]
+    assert notice.details["verdict"] == "REJECT"
+    assert notice.details["metrics"]["rmse"]["value"] > notice.details["before"]["rmse"]["value"]
 
 
 def test_without_patience_the_served_model_has_as_many_epochs_as_the_judged_one(trained: Runtime) -> None:
@@ -392,11 +351,6 @@ def test_without_patience_the_served_model_has_as_many_epochs_as_the_judged_one(
     status = finished(trained, trained.services.training.train_model("svd", wild, "never"))
     version = trained.services.versions.get(status.version or 0)
     assert version.hyperparameters["epochs"] == len(status.history) == 60
-
-
-def test_the_first_version_serves_unless_asked_otherwise() -> None:
-    assert decide("if_better", None, None).activate
-    assert not decide("never", None, None).activate
 
 
 TRAIN_FOR_EVER = """

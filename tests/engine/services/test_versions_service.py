@@ -49,16 +49,45 @@ def test_the_better_of_two_versions_is_called_so(two: Runtime) -> None:
     assert found.differences["rmse"].value == pytest.approx(metrics.value)
 
 
-def test_after_new_ratings_versions_are_compared_over_users_without_any(two: Runtime) -> None:
+def test_after_new_ratings_lists_are_compared_of_users_without_any(two: Runtime) -> None:
     serving = two.services.serving
     for user in range(10):
         unseen = serving.recommend(f"u{user}", 1).items[0].movie_id
         serving.rate(f"u{user}", unseen, 4.0)
     run = finished(two, two.services.training.train_model("svd", QUICK, "never"))
     (found,) = two.services.versions.compare([1, run.version or 0])
-    assert found.differences["rmse"].users == 50
+    assert found.differences["ndcg_at_k"].users <= 50 < found.differences["rmse"].users == 60
     (alone,) = two.services.versions.compare([2], baseline=1)
-    assert alone.differences["rmse"].users == 60
+    assert alone.differences["ndcg_at_k"].users > 50
+
+
+def test_serving_against_the_verdict_takes_a_reason_which_the_ledger_keeps(two: Runtime) -> None:
+    versions, training = two.services.versions, two.services.training
+    versions.activate(2, reason="It is better.")
+    number = finished(two, training.train_model("svd", QUICK)).version or 0
+    before = versions.ledger()
+    assert versions.get(number).verdict == "REJECT"
+    for nothing in ("", "  "):
+        with pytest.raises(InvalidInput, match="The verdict on version 3 is REJECT: It is worse") as refused:
+            versions.activate(number, reason=nothing)
+    assert refused.value.field == "reason"
+    assert versions.ledger() == before
+    versions.activate(number, actor="Ada", reason="Only for a trial.")
+    assert (versions.ledger()[0].version, versions.ledger()[0].reason) == (number, "Only for a trial.")
+    assert versions.notices()[0].text == "Version 3 was let serve by Ada against its verdict: Only for a trial."
+    versions.rollback()
+    versions.activate(number)  # it has served: whoever let it had a reason
+
+
+def test_who_kept_the_choice_needs_no_reason(two: Runtime) -> None:
+    versions, training = two.services.versions, two.services.training
+    versions.activate(2, reason="It is better.")
+    number = finished(two, training.train_model("svd", QUICK, "never")).version or 0
+    judgement = versions.judgement(number)
+    assert judgement is not None
+    assert judgement.verdict == "REJECT"
+    versions.activate(number)
+    assert versions.ledger()[0].reason == "Chosen by hand."
 
 
 def test_what_can_not_be_compared_says_why(two: Runtime) -> None:

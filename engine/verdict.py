@@ -1,0 +1,128 @@
+"""Whether a version should take the place of the one that serves: what is shown, and who would be harmed."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+
+from engine.calibration import LEVEL as PROMISED
+from engine.comparison import BETTER, LEVEL, WORDS, compare, compare_segments
+from engine.evaluation import EvaluationReport
+from engine.segments import USER_SEGMENTS, in_words, kind_of
+from engine.types import CoverageGuard, Evidence, Judgement, MetricDifference, PromotionVerdict, Verdict
+
+GOALS = ("ndcg_at_k", "rmse")
+"""What a version has to be better in: the order of lists, and predicted ratings."""
+SMALLEST = {"ndcg_at_k": 0.01, "rmse": 0.0025}
+"""Differences that are called, as a part of the baseline's value.
+
+The same training with another seed moves the RMSE by 0.2% and less, which a test over users takes for a real difference
+where there are enough of them; the order of lists comes from a ranker without a seed.
+"""
+SHORT = 0.02
+"""How far intervals may hold less than they promise."""
+
+
+def judge(report: EvaluationReport, baseline: EvaluationReport, version: int, seed: int = 0) -> Judgement:
+    """Judge a version against the one that serves, on the held-out ratings that are the same in both.
+
+    ``PROMOTE``: better in a goal (NDCG or RMSE), worse in none, and no guard is broken. ``REJECT``: worse in a goal
+    and better in none. ``HOLD``: everything else.
+
+    Better and worse are what ``engine.comparison`` calls so, with three conditions more. *Better* in one of two goals
+    would come twice as often by chance, so its p-value is doubled (Bonferroni). A guard is a segment that must not get
+    worse; of many one would often seem to by chance, so the p-values of each kind (parts of the users, of the movies,
+    genres) are multiplied by how many of it are tested. And differences below ``SMALLEST`` are not called.
+
+    Intervals hold where their coverage is not below the promise by more than two points beyond its own 95% interval,
+    among all users and in each part of them, or is at least that of the version that serves.
+
+    Args:
+        report: of the version in question.
+        baseline: of the version that serves.
+        version: the number of the latter, for the words.
+        seed: start of the bootstrap's random numbers.
+
+    Raises:
+        InvalidInput: the two can't be compared; the message says why.
+    """
+    found = compare(report, baseline, seed)
+    goals = [Evidence("goal", "all", name, found[name], _goal(name, found[name])) for name in GOALS if name in found]
+    guards = list(_guards(compare_segments(report, baseline, seed)))
+    coverage = list(_coverage(report, baseline))
+    verdict, text = _weigh(version, goals, guards, coverage)
+    return Judgement(verdict, version, text, (*goals, *guards), tuple(coverage))
+
+
+def _goal(name: str, found: MetricDifference) -> Verdict:
+    better = _side(name, found) > 0
+    return _call(name, found, len(GOALS) if better else 1)
+
+
+def _guards(parts: Mapping[str, Mapping[str, MetricDifference]]) -> Iterator[Evidence]:
+    tests = Counter(kind_of(part) for part, metrics in parts.items() for _ in metrics)
+    for part, differences in parts.items():
+        for name, found in differences.items():
+            yield Evidence("guard", part, name, found, _call(name, found, tests[kind_of(part)]))
+
+
+def _call(name: str, found: MetricDifference, chances: int) -> Verdict:
+    """Whether a difference counts, where it is one of so many that might have seemed to by chance."""
+    shown = found.p_value * chances < LEVEL and (found.low > 0 or found.high < 0)
+    if not shown or abs(found.difference) < SMALLEST[name] * found.baseline:
+        return "no difference shown"
+    return "better" if _side(name, found) > 0 else "worse"
+
+
+def _side(name: str, found: MetricDifference) -> float:
+    return found.difference * BETTER[name]
+
+
+def _coverage(report: EvaluationReport, baseline: EvaluationReport) -> Iterator[CoverageGuard]:
+    """Of all users and of each part of them, where intervals were judged."""
+    for part in ("all", *USER_SEGMENTS):
+        ours, theirs = (
+            (one.metrics if part == "all" else one.segments.get(part, {})).get("interval_coverage")
+            for one in (report, baseline)
+        )
+        if ours is not None:
+            short = ours.high < PROMISED - SHORT and (theirs is None or ours.value < theirs.value)
+            yield CoverageGuard(part, ours, None if theirs is None else theirs.value, not short)
+
+
+def _weigh(
+    version: int, goals: list[Evidence], guards: list[Evidence], coverage: list[CoverageGuard]
+) -> tuple[PromotionVerdict, str]:
+    better, worse = ([one for one in goals if one.finding == side] for side in ("better", "worse"))
+    broken = [_tell_guard(one) for one in guards if one.finding == "worse"]
+    broken += [_tell_coverage(one) for one in coverage if not one.holds]
+    users = max((one.difference.users for one in goals), default=0)
+    where = f"on the same held-out ratings of {users:,} users"
+    if worse and not better:
+        return "REJECT", f"It is worse than version {version} in {_tell(worse)}, {where}."
+    if broken:
+        gain = f"It is better than version {version} in {_tell(better)}, {where}, but" if better else "It is"
+        return "HOLD", f"{gain} worse for {'; '.join(broken)}."
+    if better and worse:
+        return "HOLD", f"It is better than version {version} in {_tell(better)}, but worse in {_tell(worse)}, {where}."
+    if better:
+        checked = f"None of {len(guards)} guards is broken." if guards else "Guards by segment could not be checked."
+        return "PROMOTE", f"It is better than version {version} in {_tell(better)}, {where}. {checked}"
+    return "HOLD", f"No difference to version {version} is shown in {_tell(goals, 'or')}, {where}."
+
+
+def _tell(found: Iterable[Evidence], joint: str = "and") -> str:
+    return f" {joint} ".join(
+        f"{WORDS[one.metric]} ({one.difference.value:.4f} against {one.difference.baseline:.4f})" for one in found
+    )
+
+
+def _tell_guard(one: Evidence) -> str:
+    found = one.difference
+    figures = f"{WORDS[one.metric]} {found.value:.4f} against {found.baseline:.4f}, {found.users:,} users"
+    return f"{in_words(one.part)} ({figures})"
+
+
+def _tell_coverage(one: CoverageGuard) -> str:
+    who = "everybody" if one.part == "all" else in_words(one.part)
+    return f"{who} (intervals hold {one.value.value:.1%} of ratings instead of {PROMISED:.0%})"

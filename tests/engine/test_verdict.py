@@ -1,0 +1,130 @@
+"""The verdict: promoted for what is shown, held for harm and for nothing shown, rejected for what is worse."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from engine.calibration import LEVEL
+from engine.evaluation import EvaluationReport
+from engine.types import Judgement
+from engine.verdict import SMALLEST, judge
+from tests.engine.reports import covered, judged
+
+OLD = judged(0.81, 0.30)
+NEWCOMERS = {"new_users": (slice(0, 20), 1.0), "heavy_users": (slice(20, 60), 1.0), "genre:War": (slice(0, 60), 1.0)}
+
+
+def broken(found: Judgement) -> set[str]:
+    return {one.part for one in found.evidence if one.role == "guard" and one.finding == "worse"}
+
+
+@pytest.mark.parametrize(
+    ("error", "hits", "verdict", "told"),
+    [
+        (0.79, 0.33, "PROMOTE", "better than version 3 in NDCG (0.3284 against 0.2985)"),
+        (0.81, 0.33, "PROMOTE", "on the same held-out ratings of 60 users"),
+        (0.75, 0.30, "PROMOTE", "better than version 3 in RMSE (0.8"),
+        (0.81, 0.30, "HOLD", "No difference to version 3 is shown in NDCG (0.2985 against 0.2985) or RMSE"),
+        (0.75, 0.27, "HOLD", "better than version 3 in RMSE (0.8"),
+        (0.99, 0.30, "REJECT", "worse than version 3 in RMSE (0.9"),
+        (0.99, 0.20, "REJECT", "worse than version 3 in NDCG (0.1990 against 0.2985) and RMSE"),
+    ],
+)
+def test_the_verdict_follows_what_is_shown(error: float, hits: float, verdict: str, told: str) -> None:
+    found = judge(judged(error, hits), OLD, 3)
+    assert (found.verdict, found.baseline) == (verdict, 3)
+    assert told in found.text
+
+
+def test_a_difference_too_small_to_matter_is_not_called() -> None:
+    """Every user is better off, by less than another seed of the same training would change."""
+    small = 1 - SMALLEST["rmse"]
+    found = judge(judged(0.81 * small, 0.30), OLD, 3)
+    goal = next(one for one in found.evidence if one.metric == "rmse")
+    assert goal.difference.verdict == "better"
+    assert (goal.finding, found.verdict) == ("no difference shown", "HOLD")
+
+
+def test_of_two_goals_each_is_called_at_half_the_level() -> None:
+    """A gain in lists with p between 0.025 and 0.05."""
+    rng = np.random.default_rng(5)
+    noise = next(
+        noise
+        for noise in (rng.normal(0.01, 0.03, 60) for _ in range(1000))
+        if 0.025 < judge(_lists(noise), OLD, 3).evidence[0].difference.p_value < 0.045
+        and judge(_lists(noise), OLD, 3).evidence[0].difference.verdict == "better"
+    )
+    assert judge(_lists(noise), OLD, 3).verdict == "HOLD"
+    assert judge(OLD, _lists(noise), 3).verdict == "REJECT"  # harm is called at the whole level
+
+
+def _lists(gain: np.ndarray[Any, Any]) -> EvaluationReport:
+    return replace(OLD, per_user={"ndcg_at_k": OLD.per_user["ndcg_at_k"] + gain})
+
+
+def test_who_is_better_on_average_but_worse_for_new_users_is_held_with_that_reason() -> None:
+    old = judged(0.81, 0.30, parts=NEWCOMERS)
+    new = judged(0.65, 0.33, parts=NEWCOMERS | {"new_users": (slice(0, 20), 1.4)})
+    found = judge(new, old, 3)
+    assert (found.verdict, broken(found), found.harmless) == ("HOLD", {"new_users"}, False)
+    assert "but worse for new users (RMSE 0.9452 against 0.8917, 20 users)." in found.text
+    assert found.text.startswith("It is better than version 3 in NDCG")
+
+
+def test_worse_lists_of_new_users_break_a_guard_too() -> None:
+    old = judged(0.81, 0.30, parts=NEWCOMERS)
+    lists = np.concatenate([old.per_user["ndcg_at_k"][:20] * 0.5, old.per_user["ndcg_at_k"][20:] * 1.5])
+    found = judge(replace(judged(0.81, 0.30, parts=NEWCOMERS), per_user={"ndcg_at_k": lists}), old, 3)
+    assert (found.verdict, broken(found)) == ("HOLD", {"new_users"})
+    assert "new users (NDCG 0.1506 against 0.3011, 20 users)." in found.text
+
+
+def test_guards_are_named_even_where_nothing_got_better() -> None:
+    parts = {"genre:War": (slice(0, 10), 1.0), "heavy_users": (slice(0, 60), 1.0)}
+    old = judged(0.81, 0.30, parts=parts)
+    balanced = parts | {"genre:War": (slice(0, 10), 1.2), "heavy_users": (slice(0, 60), 0.97)}
+    found = judge(judged(0.81, 0.30, parts=balanced), old, 3)
+    assert found.verdict == "HOLD"
+    assert found.text == f"It is worse for the genre War (RMSE {found.evidence[2].difference.value:.4f} against " + (
+        f"{found.evidence[2].difference.baseline:.4f}, 10 users)."
+    )
+
+
+def test_the_more_guards_of_a_kind_there_are_the_more_it_takes_to_break_one() -> None:
+    """Eight users of a genre, all worse off: the least p-value there is, 1 in 128."""
+    few = {"genre:War": (slice(0, 8), 1.0), "heavy_users": (slice(8, 60), 1.0)}
+    many = few | {f"genre:{n}": (slice(8, 60), 1.0) for n in range(6)}
+    for parts, expected in ((few, {"genre:War"}), (many, set())):
+        new = judged(0.81, 0.30, parts=parts | {"genre:War": (slice(0, 8), 1.5)})
+        assert broken(judge(new, judged(0.81, 0.30, parts=parts), 3)) == expected
+
+
+@pytest.mark.parametrize(
+    ("coverage", "before", "holds"),
+    [(0.90, 0.90, True), (0.875, 0.90, True), (0.85, 0.90, False), (0.85, 0.84, True), (0.97, 0.90, True)],
+)
+def test_intervals_have_to_hold_what_they_promise(coverage: float, before: float, holds: bool) -> None:
+    old, new = judged(0.81, 0.30, metrics=covered(before)), judged(0.75, 0.33, metrics=covered(coverage))
+    found = judge(new, old, 3)
+    assert [one.holds for one in found.coverage] == [holds]
+    assert found.verdict == ("PROMOTE" if holds else "HOLD")
+    assert ("everybody (intervals hold" in found.text) is not holds
+    assert LEVEL == 0.9
+
+
+def test_intervals_of_new_users_are_looked_at_by_themselves() -> None:
+    segments = {"heavy_users": covered(0.9), "new_users": covered(0.8)}
+    new = judged(0.75, 0.33, parts=NEWCOMERS, metrics=covered(0.9), segments=segments | {"genre:War": {}})
+    found = judge(new, judged(0.81, 0.30, parts=NEWCOMERS), 3)
+    assert [one.part for one in found.coverage if not one.holds] == ["new_users"]
+    assert "new users (intervals hold 80.0% of ratings instead of 90%)" in found.text
+
+
+def test_without_ratings_one_by_one_guards_are_said_to_be_unchecked() -> None:
+    found = judge(judged(0.75, 0.33), replace(OLD, rows=None), 3)
+    assert found.verdict == "PROMOTE"
+    assert "Guards by segment could not be checked." in found.text
