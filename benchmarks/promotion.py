@@ -1,0 +1,142 @@
+"""What the verdict says of candidates whose worth is known: worse, of twice the data, equal, worse for new users."""
+
+from __future__ import annotations
+
+import argparse
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from threading import Event
+
+import numpy as np
+from numpy.typing import NDArray
+
+from benchmarks.data import demo_interactions
+from engine.calibration import USER_EDGES
+from engine.dataset.interactions import Interactions
+from engine.dataset.splitting import HeldOut, hold_out, split_by_user_time
+from engine.evaluation import EvaluationReport
+from engine.learning import VALIDATION_PART, Listener, assess
+from engine.models.catalog import configure
+from engine.settings import Settings
+from engine.types import Judgement
+from engine.verdict import judge
+
+SEEDS = 20
+QUIET = Listener(lambda _: None, lambda _: None, lambda _: None, Event())
+Pair = tuple[EvaluationReport, EvaluationReport]  # the candidate's report, and that of the version that serves
+
+
+@dataclass(frozen=True)
+class Ratings:
+    """The ratings to learn from and to judge on, the same for every candidate."""
+
+    train: Interactions
+    test: Interactions
+
+    def learn(self, train: Interactions, seed: int, users: NDArray[np.bool_] | None = None) -> EvaluationReport:
+        """A candidate that learned from ``train``; judged on the test ratings of some ``users`` only, if given."""
+        inner = split_by_user_time(train, VALIDATION_PART)
+        test = self.test if users is None else self.test.subset(users[self.test.users])
+        parts = HeldOut(inner.train, inner.test, train, test)
+        config = configure("svd", {"seed": seed})
+        report = assess("svd", config, parts, "each user's last 20%", Settings().personal_from, QUIET).report
+        if report is None:
+            raise ValueError("there is nothing to judge on")
+        return report
+
+    def halve(self, seed: int) -> NDArray[np.bool_]:
+        """bool[len(train)]: a random half of the ratings."""
+        return np.random.default_rng(seed).permutation(len(self.train)) < len(self.train) // 2
+
+
+def shuffled(ratings: Ratings, seed: int) -> Pair:
+    """The values of all ratings are dealt anew."""
+    train = ratings.train
+    mixed = replace(train, ratings=np.random.default_rng(seed).permutation(train.ratings))
+    return ratings.learn(mixed, seed), ratings.learn(train, seed)
+
+
+def twice_the_users(ratings: Ratings, seed: int) -> Pair:
+    """The serving version knew half of the users, who are those that both are judged on."""
+    known = np.random.default_rng(seed).permutation(ratings.train.n_users) < ratings.train.n_users // 2
+    before = ratings.train.subset(known[ratings.train.users])
+    return ratings.learn(ratings.train, seed), ratings.learn(before, seed, known)
+
+
+def twice_the_ratings(ratings: Ratings, seed: int) -> Pair:
+    """The serving version knew half of each user's ratings."""
+    return ratings.learn(ratings.train, seed), ratings.learn(ratings.train.subset(ratings.halve(seed)), seed)
+
+
+def other_seeds(ratings: Ratings, seed: int) -> Pair:
+    """The same training with two seeds."""
+    return ratings.learn(ratings.train, 2 * seed), ratings.learn(ratings.train, 2 * seed + 1)
+
+
+def other_halves(ratings: Ratings, seed: int) -> Pair:
+    """Each learned another half of the ratings."""
+    half = ratings.halve(seed)
+    return ratings.learn(ratings.train.subset(half), seed), ratings.learn(ratings.train.subset(~half), seed)
+
+
+def worse_for_new_users(ratings: Ratings, seed: int) -> Pair:
+    """Twice the ratings, but those of new users are turned upside down."""
+    train = ratings.train
+    new = (train.user_counts < USER_EDGES[0])[train.users]
+    turned = replace(train, ratings=np.where(new, sum(train.scale) - train.ratings, train.ratings).astype(np.float32))
+    return ratings.learn(turned, seed), ratings.learn(train.subset(ratings.halve(seed) | new), seed)
+
+
+def names_new_users(found: Judgement) -> bool:
+    """Whether they are the reason of the verdict."""
+    return "new users" in found.text and not found.harmless
+
+
+@dataclass(frozen=True)
+class Goal:
+    """What is expected of the verdicts on some kinds of candidates together."""
+
+    title: str
+    kinds: tuple[Callable[[Ratings, int], Pair], ...]
+    verdict: str
+    least: float
+    most: float = 1.0
+    because: Callable[[Judgement], bool] = lambda _: True
+
+    def judge(self, ratings: Ratings, seeds: int) -> Iterator[Judgement]:
+        """The verdict on each candidate."""
+        for kind in self.kinds:
+            for seed in range(seeds):
+                yield judge(*kind(ratings, seed), 1)
+
+    def check(self, ratings: Ratings, seeds: int) -> bool:
+        """Print what was found; whether it is as expected."""
+        found = list(self.judge(ratings, seeds))
+        told = sum(one.verdict == self.verdict and self.because(one) for one in found)
+        met = self.least * len(found) <= told <= self.most * len(found)
+        counts = ", ".join(f"{verdict} {count}" for verdict, count in sorted(Counter(o.verdict for o in found).items()))
+        print(f"  {self.title:34s} {self.verdict} {told}/{len(found)} {'' if met else 'MISSED '}({counts})", flush=True)
+        return met
+
+
+GOALS = (
+    Goal("shuffled ratings", (shuffled,), "REJECT", 1.0),
+    Goal("twice the users", (twice_the_users,), "PROMOTE", 0.9),
+    Goal("twice the ratings of each user", (twice_the_ratings,), "PROMOTE", 0.9),
+    Goal("equal: other seeds, other halves", (other_seeds, other_halves), "PROMOTE", 0.0, 0.05),
+    Goal("better, but worse for new users", (worse_for_new_users,), "HOLD", 1.0, because=names_new_users),
+)
+
+
+def main(options: list[str]) -> int:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks promotion", description=__doc__)
+    parser.add_argument("--seeds", type=int, default=SEEDS, help="how many candidates of each kind")
+    seeds = parser.parse_args(options).seeds
+    parts = hold_out(demo_interactions())
+    if parts.test is None:
+        raise ValueError("there is nothing to judge on")
+    ratings = Ratings(parts.train, parts.test)
+    print("verdicts of svd with its defaults on the demo data, each user's last 20% held out")
+    met = [goal.check(ratings, seeds) for goal in GOALS]
+    return 0 if all(met) else 1
