@@ -8,7 +8,7 @@ import streamlit as st
 
 from engine.services import Services
 from engine.types import TrainingStatus, VersionSummary
-from pages.ui import keys, progress, runs
+from pages.ui import keys, progress, runs, verdicts
 from pages.ui.failures import shown
 from pages.ui.page import tell_next
 
@@ -103,8 +103,12 @@ def _repetition(run: TrainingStatus) -> bool:
 def confirm_activation(versions: VersionService, version: VersionSummary) -> None:
     """Ask for the reason, then activate."""
     st.markdown(f"Version {version.version} will answer from the next request on. You can roll back at any time.")
-    reason = _reason()
     with shown():
+        forced = versions.needs_reason(version.version)
+        found = versions.judgement(version.version) if forced else None
+        if found is not None:
+            verdicts.tell(found, f"This goes against its verdict, {found.verdict}: {found.text}")
+        reason = _reason("Needed here; goes into the ledger" if forced else "Goes into the ledger")
         if st.button(f"Let version {version.version} serve now", type="primary"):
             versions.activate(version.version, actor="you", reason=reason)
             tell_next(f"Version {version.version} serves now.")

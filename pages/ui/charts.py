@@ -14,6 +14,9 @@ MOST_SHARES = 8
 BAR_PX, AXIS_PX, LABEL_PX = 34, 56, 230
 PAST, OTHERS, BESIDES = "A past rating", "All other ratings", "What no rating says by itself"
 TINY = 1e-4
+# Places among the theme's six colours, for what a paired test says.
+VERDICTS = ("0", "1", "2", "better", "worse", "no difference shown")
+VERDICT_SHAPES = ("circle", "circle", "circle", "triangle-up", "triangle-down", "circle")
 Share = tuple[str, float, str]
 
 

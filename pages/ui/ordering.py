@@ -18,8 +18,9 @@ from pages.ui.page import tell_next
 from pages.ui.plain import text
 
 POLICIES = {
-    "if_better": "If it is no worse than the version that serves",
-    "always": "Always",
+    "if_better": "If it is shown to be better, and worse for nobody",
+    "if_no_worse": "Unless it is shown to be worse",
+    "always": "Always, whatever the verdict",
     "never": "Never; I decide on the Versions page",
 }
 

@@ -9,7 +9,7 @@ import streamlit as st
 
 from engine.services.versions import LONGEST_NOTE, VersionService
 from engine.types import VersionSummary
-from pages.ui import keys, measures, tables
+from pages.ui import keys, measures, tables, verdicts
 from pages.ui.failures import shown
 from pages.ui.moments import when
 from pages.ui.page import tell_next
@@ -34,7 +34,7 @@ def table(versions: Sequence[VersionSummary]) -> list[VersionSummary]:
     """Every version, newest first; returns the picked ones, at first the one that serves."""
     st.subheader("All versions", anchor=False)
     rows = {version.version: _row(version) for version in versions}
-    for name in ("Tags", "Note"):  # a column of words is there only where there are words
+    for name in ("Verdict", "Tags", "Note"):  # a column of words is there only where there are words
         if not any(row[name] for row in rows.values()):
             rows = {number: {key: row[key] for key in row if key != name} for number, row in rows.items()}
     picked = pick(
@@ -55,6 +55,7 @@ def _row(version: VersionSummary) -> dict[str, object]:
         "Version": version.version,
         "State": f"● {told}" if version.active else told,
         "Model": version.kind,
+        "Verdict": version.verdict or "",
     }
     for name in measures.KEY_MEASURES:
         found = version.metrics.get(name)
@@ -82,6 +83,7 @@ def heading(version: VersionSummary) -> None:
         st.subheader(f"Version {version.version}", anchor=False, width="content")
         told = state(version)
         badges = [f":{COLORS.get(told, 'gray')}-badge[{text(told)}]"]
+        badges += [verdicts.badge(version.verdict)] if version.verdict else []
         badges += [f":gray-badge[:material/sell: {text(tag)}]" for tag in version.tags]
         st.markdown(" ".join(badges), width="content")
     since = f" It serves since {when(version.activated_at)}." if version.active and version.activated_at else ""
@@ -96,8 +98,12 @@ def heading(version: VersionSummary) -> None:
 
 
 def details(versions: VersionService, version: VersionSummary) -> None:
-    """Metrics with intervals, hyperparameters, data and protocol of one version; its note and tags to edit."""
-    metrics, settings, origin, words = st.tabs(["Metrics", "Hyperparameters", "Data and protocol", "Note and tags"])
+    """Metrics with intervals, verdict, hyperparameters, data and protocol of one version; its note and tags to edit."""
+    metrics, verdict, settings, origin, words = st.tabs(
+        ["Metrics", "Verdict", "Hyperparameters", "Data and protocol", "Note and tags"]
+    )
+    with verdict, shown():
+        _judged(versions, version)
     with metrics:
         if version.metrics:
             tables.table(measures.rows(version.metrics), f"Metrics of version {version.version}")
@@ -109,6 +115,15 @@ def details(versions: VersionService, version: VersionSummary) -> None:
         _origin(version)
     with words, shown():
         _describe(versions, version)
+
+
+def _judged(versions: VersionService, version: VersionSummary) -> None:
+    found = versions.judgement(version.version)
+    if found is None:
+        st.caption("It was not judged against another version: it came from a file, or from an earlier Marquee.")
+        return
+    verdicts.tell(found, f"{found.verdict}: {found.text}")
+    verdicts.evidence(found, key=f"version {version.version}")
 
 
 def _origin(version: VersionSummary) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import streamlit as st
 
 from engine.types import TrainingStatus
-from pages.ui import charts, keys, measures, tables
+from pages.ui import charts, keys, measures, tables, verdicts
 from pages.ui.moments import took, when
 from pages.ui.picking import pick_one
 from pages.ui.plain import text
@@ -78,7 +78,9 @@ def outcome(run: TrainingStatus) -> None:
     if run.error:
         kind = st.error if run.state == "failed" else st.warning
         kind(text(run.error), icon=":material/error:")
-    if run.verdict and run.repeats is None:
+    if run.verdict and run.judgement is not None:
+        verdicts.tell(run.judgement, run.verdict)
+    elif run.verdict and run.repeats is None:
         st.info(text(run.verdict), icon=":material/gavel:")
     elif run.verdict:
         proved = st.success if run.repeated else st.error
@@ -89,6 +91,9 @@ def details(run: TrainingStatus) -> None:
     """One run: what came of it, its chart, metrics, and all that its numbers depend on."""
     st.subheader(f"Run {run.run_id}", anchor=False)
     outcome(run)
+    if run.judgement is not None and run.judgement.evidence:
+        with st.expander("What the verdict rests on", icon=":material/balance:"):
+            verdicts.evidence(run.judgement, key=f"run {run.run_id}")
     curve(run, key=str(run.run_id))
     if run.metrics:
         tables.table(measures.rows(run.metrics, run.before), f"Metrics of run {run.run_id}")

@@ -189,7 +189,7 @@ def _actions(services: Services, study: Study, *, busy: bool) -> None:
             f"Train with trial {best.number}",
             type="primary" if better else "secondary",
             icon=":material/model_training:",
-            help="Starts a training with these hyperparameters; the new version serves if it is no worse.",
+            help="Starts a training with these hyperparameters; the new version serves if it is shown to be better.",
         ):
             run_id = services.tuning.train_with(study.study_id)
             tell_next(f"Training run {run_id} has started with the hyperparameters of trial {best.number}.")

@@ -15,8 +15,6 @@ from pages.ui.registry import state
 # Places among the theme's six colours; the legend shows only what there is.
 STATES = ("Ready", "Serves", "2", "3", "Damaged", "Deleted")
 STATE_SHAPES = ("circle", "diamond", "circle", "circle", "cross", "square")
-VERDICTS = ("0", "1", "2", "better", "worse", "no difference shown")
-VERDICT_SHAPES = ("circle", "circle", "circle", "triangle-up", "triangle-down", "circle")
 PANEL_WIDTH, ROW_PX, FRAME_PX = 250, 28, 76
 FEWEST = 2
 TOLD = 4  # versions that the words for who can't see the chart name
@@ -115,8 +113,10 @@ def _panel(found: Sequence[Comparison], name: str) -> None:
     axis = alt.Axis(tickCount=3, grid=False, labelExpr="datum.value ? format(datum.value, '+~g') : '0'")
     title = "Difference in points" if how.percent else "Difference"
     x, y = alt.X("difference:Q", title=title, scale=scale, axis=axis), alt.Y("version:N", title=None, sort=None)
-    color = alt.Color("verdict:N", scale=alt.Scale(domain=list(VERDICTS)), legend=None)
-    shape = alt.Shape("verdict:N", scale=alt.Scale(domain=list(VERDICTS), range=list(VERDICT_SHAPES)), legend=None)
+    color = alt.Color("verdict:N", scale=alt.Scale(domain=list(charts.VERDICTS)), legend=None)
+    shape = alt.Shape(
+        "verdict:N", scale=alt.Scale(domain=list(charts.VERDICTS), range=list(charts.VERDICT_SHAPES)), legend=None
+    )
     tooltip = [
         alt.Tooltip("version:N", title="Version"),
         alt.Tooltip("difference:Q", title=title, format=form),
@@ -125,7 +125,7 @@ def _panel(found: Sequence[Comparison], name: str) -> None:
         alt.Tooltip("verdict:N", title="Verdict"),
     ]
     base = alt.Chart(charts.data(rows), height=ROW_PX * len(rows) + FRAME_PX).encode(y=y)
-    nothing = charts.data([{"zero": 0.0, "verdict": VERDICTS[-1]}])
+    nothing = charts.data([{"zero": 0.0, "verdict": charts.VERDICTS[-1]}])
     zero = alt.Chart(nothing).mark_rule(strokeDash=[4, 3]).encode(x="zero:Q", color=color)
     bars = base.mark_rule(strokeWidth=2).encode(x=alt.X("low:Q", title=title), x2="high:Q", color=color)
     points = base.mark_point(filled=True, size=90, opacity=1).encode(x=x, color=color, shape=shape, tooltip=tooltip)

@@ -25,8 +25,10 @@ from engine.types import (
     Automation,
     Comparison,
     Contribution,
+    CoverageGuard,
     DataStatistics,
     EpochReport,
+    Evidence,
     Explanation,
     ForgettingReceipt,
     GenreMatch,
@@ -35,6 +37,7 @@ from engine.types import (
     InterviewQuestion,
     InterviewState,
     Job,
+    Judgement,
     ListedMovie,
     ListOptions,
     MetricDifference,
@@ -147,6 +150,36 @@ def run(run_id: int, state: str, done: int = 42, **changes: Any) -> TrainingStat
 
 
 RUNNING = run(4, "running", 17, stage="Learning", eta_s=21.4, ended_at=None)
+JUDGEMENT = Judgement(
+    "PROMOTE",
+    1,
+    "It is better than version 1 in NDCG (0.3054 against 0.2981), on the same held-out ratings of 671 users.",
+    (
+        Evidence(
+            "goal",
+            "all",
+            "rmse",
+            MetricDifference(0.8731, 0.8814, -0.0083, -0.0125, -0.0041, 0.0003, 671, "better"),
+            "better",
+        ),
+        Evidence(
+            "goal",
+            "all",
+            "ndcg_at_k",
+            MetricDifference(0.3054, 0.2981, 0.0073, 0.0021, 0.0125, 0.004, 671, "better"),
+            "better",
+        ),
+        Evidence(
+            "guard",
+            "genre:Film-Noir",
+            "rmse",
+            MetricDifference(0.83, 0.81, 0.02, -0.01, 0.05, 0.2, 109, "no difference shown"),
+            "no difference shown",
+        ),
+    ),
+    (CoverageGuard("all", MetricValue(0.895, 0.88, 0.91), 0.897, True),),
+)
+REJECTED = replace(JUDGEMENT, verdict="REJECT", text="It is worse than version 2 in RMSE (*0.91* against 0.87).")
 RUNS = (
     run(
         3,
@@ -154,7 +187,8 @@ RUNS = (
         version=2,
         metrics=METRICS,
         before=BEFORE,
-        verdict="It serves now: NDCG@10 0.3054 (before 0.2981), RMSE 0.8731 (before 0.8814).",
+        verdict=f"PROMOTE: {JUDGEMENT.text} It serves now.",
+        judgement=JUDGEMENT,
     ),
     run(2, "failed", 3, error="The loss became infinite at epoch 3. A learning rate below 1 usually helps."),
     run(
@@ -525,6 +559,7 @@ class FakeVersions:
             version(0, version=3, state="damaged", metrics={}),
         ]
     )
+    judgements: dict[int, Judgement] = field(default_factory=dict)
     changes: list[tuple[int, str]] = field(default_factory=list)
     deleted: list[tuple[int, str]] = field(default_factory=list)
     compared: list[tuple[list[int], int | None]] = field(default_factory=list)
@@ -543,9 +578,17 @@ class FakeVersions:
     def get(self, version: int) -> VersionSummary:
         return next(one for one in self.held if one.version == version)
 
+    def judgement(self, version: int) -> Judgement | None:
+        return self.judgements.get(version)
+
+    def needs_reason(self, version: int) -> bool:
+        return version in self.judgements and self.judgements[version].verdict != "PROMOTE"
+
     def activate(self, version: int, *, actor: str = "you", reason: str = "") -> None:
         if self.fails:
             raise self.fails
+        if self.needs_reason(version) and not reason:
+            raise InvalidInput("Give a reason to let it serve nevertheless.", field="reason")
         self.changes.append((version, reason))
         self.serving.version = version
         self.held = [replace(one, active=one.version == version) for one in self.held]

@@ -167,9 +167,9 @@ def test_runs_are_listed_and_one_can_be_looked_at(visit: Open) -> None:
     assert table["Took"].tolist()[0] == "36 s"
     assert not at.get("vega_lite_chart")
     intact(select(at, 0, 0))
-    assert len(at.get("vega_lite_chart")) == 1
+    assert len(at.get("vega_lite_chart")) == 3  # by epoch, and RMSE and NDCG of the verdict
     assert "Version before" in words(at)
-    assert "It serves now" in at.info[0].value
+    assert "It serves now" in at.success[0].value
 
 
 def test_a_run_tells_what_its_numbers_depend_on(visit: Open) -> None:

@@ -9,7 +9,7 @@ import pytest
 import streamlit as st
 
 from engine.errors import VersionUnavailable
-from pages.ui import keys
+from pages.ui import keys, verdicts
 from pages.ui.plain import text
 from tests.pages import fakes
 from tests.pages.conftest import Open, button, intact, press, select, words
@@ -177,6 +177,43 @@ def test_activation_asks_for_the_reason_and_then_serves(dialog: Open) -> None:
     intact(press(at, "Let version 1 serve now"))
     assert held.versions.changes == [(1, "Better *lists*")]
     assert at.session_state[keys.TOLD] == ("Version 1 serves now.",)
+
+
+def test_against_its_verdict_a_version_serves_only_with_a_reason(dialog: Open) -> None:
+    held = fakes.loaded()
+    held.versions.judgements[1] = fakes.REJECTED
+    at = dialog(ACTIVATION, held)
+    assert text(fakes.REJECTED.text) in at.error[0].value
+    at = intact(press(at, "Let version 1 serve now"))
+    assert "Give a reason" in at.error[-1].value
+    assert held.versions.changes == []
+    at.text_input(key=keys.REASON).set_value("For a trial")
+    intact(press(at, "Let version 1 serve now"))
+    assert held.versions.changes == [(1, "For a trial")]
+
+
+def test_the_verdict_is_told_and_drawn_with_what_it_rests_on(visit: Open) -> None:
+    held = fakes.loaded()
+    held.versions.judgements[2] = fakes.JUDGEMENT
+    at = visit("versions.py", held)
+    assert any(text(fakes.JUDGEMENT.text) in one.value for one in at.success)
+    told = words(at)
+    assert "Each row is the difference to version 1" in told
+    assert text("Ratings inside their 90% interval: everybody 89.5%.") in told
+
+
+def test_the_rows_of_a_verdict_are_turned_so_that_more_is_better() -> None:
+    rmse, ndcg, guard = (verdicts._row(one) for one in fakes.JUDGEMENT.evidence)
+    assert rmse["difference"] == pytest.approx(100 * 0.0083 / 0.8814)
+    assert (rmse["low"], rmse["high"]) == pytest.approx((100 * 0.0041 / 0.8814, 100 * 0.0125 / 0.8814))
+    assert ndcg["difference"] == pytest.approx(100 * 0.0073 / 0.2981)
+    assert guard["low"] < guard["difference"] < 0 < guard["high"]
+    assert [row["part"] for row in (rmse, guard)] == ["Everybody", "Film-Noir"]
+    assert [verdicts.part(name) for name in ("new_users", "tail_movies")] == ["New users", "Tail movies"]
+
+
+def test_a_version_without_a_verdict_says_why(visit: Open) -> None:
+    assert "It was not judged against another version" in words(visit("versions.py", fakes.loaded()))
 
 
 def test_a_refused_activation_says_why(dialog: Open) -> None:
