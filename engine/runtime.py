@@ -13,6 +13,7 @@ from engine.errors import InvalidSettings, MarqueeError
 from engine.models.search import check_settings
 from engine.services import Services, use
 from engine.services.automation import AutomationService
+from engine.services.inbox import InboxService
 from engine.services.library import LibraryService
 from engine.services.notifying import NotifyingService
 from engine.services.serving import ServingService
@@ -124,7 +125,7 @@ def build(settings: Settings, clock: Callable[[], float] = time.time) -> Runtime
     )
     tuning = TuningService(ratings, snapshots, TuningStore(database), notices, training)
     automation = AutomationService(ValueStore(database, "automation"), training, models, ratings, notices, clock)
-    services = Services(settings, library, training, serving, versions, tuning, automation)
+    services = Services(settings, library, training, serving, versions, tuning, automation, InboxService(notices))
     notifying = NotifyingService(notices, ValueStore(database, "webhook"), settings.webhook_url)
     runtime = Runtime(settings, database, services, notifying)
     return runtime

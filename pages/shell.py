@@ -48,6 +48,7 @@ page = st.navigation(
         st.Page("tuning.py", title="Tuning", icon=":material/search_insights:"),
         st.Page("versions.py", title="Versions", icon=":material/inventory_2:"),
         st.Page("automation.py", title="Automation", icon=":material/event_repeat:"),
+        st.Page("notices.py", title="Notices", icon=":material/notifications:"),
     ]
 )
 services = services_or_none()

@@ -20,6 +20,7 @@ from sidecar import (
     interview,
     metrics,
     models,
+    notices,
     problems,
     ratings,
     recommendations,
@@ -40,6 +41,7 @@ TAGS = [
     {"name": "metrics", "description": "How good the versions are, and which of two is better."},
     {"name": "models", "description": "Model versions: which serves, what is kept of them, and files of them."},
     {"name": "automation", "description": "When Marquee retrains by itself."},
+    {"name": "notices", "description": "What happened that somebody may want to know."},
     {"name": "data", "description": "Imports, the jobs that do them, and what is stored."},
     {"name": "health", "description": "For probes. These two need no key."},
 ]
@@ -55,6 +57,7 @@ ROUTERS = (
     models.router,
     exchange.router,
     automation.router,
+    notices.router,
     data.router,
     users.router,
     health.router,

@@ -37,9 +37,20 @@ class NoticeStore:
         }
         connection.execute(notices.insert().values(row))
 
-    def newest(self, limit: int = 50, *, unread_only: bool = False) -> list[NoticeRecord]:
-        """The newest notices, newest first."""
+    def newest(
+        self,
+        limit: int = 50,
+        *,
+        before: int | None = None,
+        levels: Sequence[Level] | None = None,
+        unread_only: bool = False,
+    ) -> list[NoticeRecord]:
+        """The newest notices, newest first; ``before``: only those older than the one of this number."""
         wanted = select(notices).order_by(notices.c.notice_id.desc()).limit(limit)
+        if before is not None:
+            wanted = wanted.where(notices.c.notice_id < before)
+        if levels is not None:
+            wanted = wanted.where(notices.c.level.in_(levels))
         if unread_only:
             wanted = wanted.where(notices.c.read_at.is_(None))
         with self._database.read() as connection:

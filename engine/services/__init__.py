@@ -9,6 +9,7 @@ from engine.errors import NotReady
 
 if TYPE_CHECKING:
     from engine.services.automation import AutomationService
+    from engine.services.inbox import InboxService
     from engine.services.library import LibraryService
     from engine.services.serving import ServingService
     from engine.services.training import TrainingService
@@ -28,6 +29,7 @@ class Services:
     versions: VersionService
     tuning: TuningService
     automation: AutomationService
+    inbox: InboxService
 
 
 _current: Services | None = None

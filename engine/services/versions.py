@@ -32,7 +32,7 @@ from store.errors import DamagedVersion, NotStored, StoreError, StoreFull, Unrea
 from store.exchange import read_export, write_export
 from store.models import MLModelManager
 from store.notices import NoticeStore
-from store.records import ActivationRecord, NoticeRecord, RunRecord, StoredModel, VersionRecord
+from store.records import ActivationRecord, RunRecord, StoredModel, VersionRecord
 from store.runs import RunStore
 
 MOST_TAGS, LONGEST_TAG, LONGEST_NOTE = 20, 50, 2000
@@ -368,19 +368,6 @@ class VersionService:
             at: a moment in Unix seconds; only lines up to it, so that the first tells what served then.
         """
         return self._models.ledger(limit, at)
-
-    def notices(self, limit: int = 50) -> Sequence[NoticeRecord]:
-        """The newest notices, newest first."""
-        return self._notices.newest(limit)
-
-    def unread_notices(self) -> int:
-        """How many notices nobody has read."""
-        return self._notices.unread_count()
-
-    @stores
-    def mark_notices_read(self) -> None:
-        """Mark every notice as read."""
-        self._notices.mark_read()
 
 
 def _summary(

@@ -48,6 +48,9 @@ STUDY_SEED = "tuning.seed"
 HEALTH = "automation.health"  # what was measured last
 PLAN_FAULT = "automation.fault"  # what a field was refused for, by its name
 
+NOTICES = "notices.filter"
+NOTICES_SHOWN = "notices.shown"  # how many of them
+
 TOLD = "told"  # what the next run shows as a toast
 
 
@@ -94,3 +97,8 @@ def question(user_id: str, movie_id: str) -> str:
 def rated(user_id: str, count: int) -> str:
     """The key of the table of a user's ratings; with another number of them nothing is ticked any more."""
     return f"recommend.rated.{user_id}.{count}"
+
+
+def read(notice_id: int) -> str:
+    """The key of the button that marks a notice as read."""
+    return f"notices.read.{notice_id}"

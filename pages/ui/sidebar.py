@@ -38,8 +38,8 @@ def _going(services: Services) -> None:
 
 
 def _notices(services: Services) -> None:
-    unread = services.versions.unread_notices()
+    unread = services.inbox.unread()
     if unread:
         label = "1 unread notice" if unread == 1 else f"{unread} unread notices"
         if st.button(label, type="tertiary", icon=":material/notifications_unread:"):
-            st.switch_page("overview.py")
+            st.switch_page("notices.py")

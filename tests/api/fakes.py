@@ -49,7 +49,7 @@ from engine.types import (
     VersionSummary,
     WhatIf,
 )
-from store.records import ActivationRecord
+from store.records import ActivationRecord, NoticeRecord
 
 METRICS = {"rmse": MetricValue(0.87, 0.86, 0.88)}
 SCRIPT = "<script>alert('title')</script>"
@@ -373,8 +373,26 @@ class FakeAutomation(Recorder):
         self.note("pause", paused)
 
 
+NOTICES = [
+    NoticeRecord(number, "warning", "training", f"Notice {number}", {"run_id": number}, 100.0 + number, None)
+    for number in (9, 6, 5)
+]
+
+
+class FakeInbox(Recorder):
+    def notices(self, limit: int, *, before: int | None, unread_only: bool) -> list[NoticeRecord]:
+        self.note("notices", limit, before, unread_only)
+        return [one for one in NOTICES if before is None or one.notice_id < before][:limit]
+
+    def unread(self) -> int:
+        return 3
+
+    def mark_read(self, notice_ids: list[int] | None) -> None:
+        self.note("mark_read", notice_ids)
+
+
 def fake_services(settings: Settings) -> Services:
-    fakes = (FakeLibrary(), FakeTraining(), FakeServing(), FakeVersions(), FakeTuning(), FakeAutomation())
+    fakes = (FakeLibrary(), FakeTraining(), FakeServing(), FakeVersions(), FakeTuning(), FakeAutomation(), FakeInbox())
     return Services(settings, *fakes)  # type: ignore[arg-type]
 
 
@@ -387,5 +405,6 @@ def calls_of(services: Services) -> list[tuple[Any, ...]]:
         services.versions,
         services.tuning,
         services.automation,
+        services.inbox,
     )
     return [call for fake in fakes for call in fake.calls]

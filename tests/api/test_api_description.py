@@ -71,6 +71,8 @@ ISSUED = {
     "get /automation",
     "post /automation",
     "post /automation/pause",
+    "get /notices",
+    "post /notices/read",
     "get /health/live",
     "get /health/ready",
 }

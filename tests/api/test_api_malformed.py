@@ -49,6 +49,7 @@ GOOD: dict[str, dict[str, Any]] = {
         "activate": "never",
     },
     "POST /automation/pause": {"paused": True},
+    "POST /notices/read": {"notice_ids": [1, 2]},
     "POST /data/imports": {"source": "demo"},
 }
 ROUTES = sorted(GOOD)

@@ -18,7 +18,7 @@ from engine.services.versions import ExportedVersion
 from engine.types import ListOptions
 from sidecar.exchange import PIECE, VersionFile
 from tests.api.client import Client
-from tests.api.fakes import DIFFERENCE, JOB, OLDER, PLAN, RUN, SCRIPT, STATISTICS, STUDY, VERSION, calls_of
+from tests.api.fakes import DIFFERENCE, JOB, NOTICES, OLDER, PLAN, RUN, SCRIPT, STATISTICS, STUDY, VERSION, calls_of
 from tests.api.test_api_malformed import GOOD, ROUTES
 
 URI = "https://boxd.it/2a"
@@ -149,6 +149,7 @@ def test_what_reads_or_writes_the_store_runs_in_the_thread_pool(client: Client, 
         services.versions,
         services.tuning,
         services.automation,
+        services.inbox,
         services.library,
     ):
         service.note = lambda *_call: threads.append(threading.current_thread())  # type: ignore[union-attr]
@@ -619,6 +620,22 @@ def test_health(client: Client, services: Services) -> None:
     answer = client.get("/health/ready")
     assert (answer.status_code, answer.json()["code"]) == (503, "not_ready")
     assert client.get("/health/live").status_code == 200
+
+
+def test_notices_are_read_page_by_page(client: Client, services: Services) -> None:
+    first = client.get("/notices?limit=2").json()
+    assert ([one["notice_id"] for one in first["notices"]], first["next"], first["unread"]) == ([9, 6], 6, 3)
+    assert first["notices"][0] == as_json(NOTICES[0])
+    last = client.get(f"/notices?limit=2&before={first['next']}&unread=true").json()
+    assert ([one["notice_id"] for one in last["notices"]], last["next"]) == ([5], None)
+    assert services.inbox.calls == [("notices", 3, None, False), ("notices", 3, 6, True)]
+    assert client.get("/notices?limit=0").json()["errors"][0]["field"] == "limit"
+
+
+def test_notices_are_marked_as_read(client: Client, services: Services) -> None:
+    assert client.post("/notices/read", json={"notice_ids": [9]}).json() == {"unread": 3}
+    assert client.post("/notices/read").json() == {"unread": 3}
+    assert services.inbox.calls == [("mark_read", [9]), ("mark_read", None)]
 
 
 def test_the_plan_of_retrainings(client: Client, services: Services) -> None:

@@ -25,6 +25,7 @@ PAGES = {
     "tuning": "tuning",
     "versions": "versions",
     "automation": "automation",
+    "notices": "notices",
 }
 THEMES = ("light", "dark")
 WIDTHS = (1280, 390)

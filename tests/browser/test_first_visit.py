@@ -21,6 +21,7 @@ PAGES = {
     "tuning": "Tuning",
     "versions": "Versions",
     "automation": "Automation",
+    "notices": "Notices",
 }
 TITLES = ".mq-tile h3"
 

@@ -149,6 +149,13 @@ def run(run_id: int, state: str, done: int = 42, **changes: Any) -> TrainingStat
     return replace(base, **changes)
 
 
+ABOUT = {
+    "run_id": 3,
+    "version": 2,
+    "verdict": "PROMOTE",
+    "metrics": {"rmse": {"value": 0.8731, "low": 0.86, "high": 0.88}},
+    "before": {"rmse": {"value": 0.8814, "low": 0.87, "high": 0.89}},
+}
 RUNNING = run(4, "running", 17, stage="Learning", eta_s=21.4, ended_at=None)
 JUDGEMENT = Judgement(
     "PROMOTE",
@@ -566,7 +573,6 @@ class FakeVersions:
     differences: dict[str, MetricDifference] = field(default_factory=lambda: dict(DIFFERENCES))
     exported: list[int] = field(default_factory=list)
     imported: list[bytes] = field(default_factory=list)
-    unread: int = 2
     fails: MarqueeError | None = None
 
     def list(self) -> list[VersionSummary]:
@@ -668,20 +674,40 @@ class FakeVersions:
             ActivationRecord(1, 1, NOW - 90_000, "you", "Chosen by hand."),
         ][:limit]
 
-    def notices(self, limit: int = 50) -> Sequence[NoticeRecord]:
-        if not self.held:
-            return []
-        return [
-            NoticeRecord(3, "info", "training", f"Version 2 is trained. {RUNS[0].verdict}", {}, NOW - 4000, None),
+
+@dataclass
+class FakeInbox:
+    held: list[NoticeRecord] = field(
+        default_factory=lambda: [
+            NoticeRecord(3, "info", "training", f"Version 2 is trained. {RUNS[0].verdict}", ABOUT, NOW - 4000, None),
             NoticeRecord(2, "error", "training", f"Training run 2 failed. {RUNS[1].error}", {}, NOW - 8000, None),
             NoticeRecord(1, "warning", "import", TRICKY, {}, NOW - 90_000, NOW),
+        ]
+    )
+
+    def notices(
+        self,
+        limit: int = 50,
+        *,
+        before: int | None = None,
+        levels: Sequence[str] | None = None,
+        unread_only: bool = False,
+    ) -> Sequence[NoticeRecord]:
+        return [
+            one
+            for one in self.held
+            if (before is None or one.notice_id < before)
+            and (levels is None or one.level in levels)
+            and (not unread_only or one.read_at is None)
         ][:limit]
 
-    def unread_notices(self) -> int:
-        return self.unread
+    def unread(self) -> int:
+        return sum(one.read_at is None for one in self.held)
 
-    def mark_notices_read(self) -> None:
-        self.unread = 0
+    def mark_read(self, notice_ids: Sequence[int] | None = None) -> None:
+        self.held = [
+            replace(one, read_at=NOW) if notice_ids is None or one.notice_id in notice_ids else one for one in self.held
+        ]
 
 
 PLAN = Automation(
@@ -714,7 +740,7 @@ class FakeAutomation:
 
 @dataclass
 class Fakes:
-    """The six fake services, each open to a test, and the ``Services`` that holds them."""
+    """The fake services, each open to a test, and the ``Services`` that holds them."""
 
     library: FakeLibrary = field(default_factory=FakeLibrary)
     training: FakeTraining = field(default_factory=FakeTraining)
@@ -722,6 +748,7 @@ class Fakes:
     versions: FakeVersions = field(init=False)
     tuning: FakeTuning = field(default_factory=FakeTuning)
     automation: FakeAutomation = field(init=False)
+    inbox: FakeInbox = field(default_factory=FakeInbox)
 
     def __post_init__(self) -> None:
         self.serving = FakeServing(self.library)
@@ -729,7 +756,7 @@ class Fakes:
         self.automation = FakeAutomation(self.training)
 
     def services(self) -> Services:
-        held: Any = (self.library, self.training, self.serving, self.versions, self.tuning, self.automation)
+        held: Any = (self.library, self.training, self.serving, self.versions, self.tuning, self.automation, self.inbox)
         return Services(Settings(demo=False), *held)
 
 
@@ -775,7 +802,7 @@ def loaded() -> Fakes:
 def empty() -> Fakes:
     """A store with nothing in it."""
     fakes = Fakes(FakeLibrary(movies=(), ratings=0, rated={}), FakeTraining(history=[]))
-    fakes.serving.version, fakes.versions.held, fakes.versions.unread = None, [], 0
+    fakes.serving.version, fakes.versions.held, fakes.inbox.held = None, [], []
     fakes.tuning.history = []
     return fakes
 
@@ -783,7 +810,7 @@ def empty() -> Fakes:
 def training() -> Fakes:
     """Ratings are there and the first version is being trained."""
     fakes = Fakes(FakeLibrary(), FakeTraining(history=[], going=RUNNING))
-    fakes.serving.version, fakes.versions.held, fakes.versions.unread = None, [], 0
+    fakes.serving.version, fakes.versions.held, fakes.inbox.held = None, [], []
     return fakes
 
 

@@ -33,7 +33,7 @@ def test_notices_show_as_text_and_can_be_marked_read(visit: Open) -> None:
     assert "&lt;script&gt;" in words(at)
     assert "<script" not in words(at)
     intact(press(at, "Mark all as read"))
-    assert held.versions.unread == 0
+    assert held.inbox.unread() == 0
 
 
 def test_a_training_is_shown_and_can_be_cancelled(visit: Open) -> None:

@@ -109,5 +109,7 @@ def test_notices_are_unread_until_read(database: Database) -> None:
     assert [notice.level for notice in newest] == ["error", "warning", "info"]
     notices.mark_read([newest[0].notice_id])
     assert [notice.text for notice in notices.newest(unread_only=True)] == ["a warning", "a info"]
+    assert [notice.text for notice in notices.newest(before=newest[1].notice_id)] == ["a info"]
+    assert [notice.level for notice in notices.newest(levels=("warning", "error"))] == ["error", "warning"]
     notices.mark_read()
     assert notices.unread_count() == 0

@@ -45,7 +45,7 @@ def test_a_run_trains_evaluates_saves_and_serves(trained: Runtime) -> None:
     assert "first version" in str(status.verdict)
     (version,) = trained.services.versions.list()
     assert (version.version, version.active, version.ratings, version.users) == (1, True, 1500, 60)
-    assert [notice.topic for notice in trained.services.versions.notices()] == ["training"]
+    assert [notice.topic for notice in trained.services.inbox.notices()] == ["training"]
 
 
 def test_the_served_version_has_learned_every_rating(trained: Runtime) -> None:
@@ -117,7 +117,7 @@ def test_a_run_that_diverges_fails_with_the_reason(trained: Runtime) -> None:
     assert status.state == "failed"
     assert "lower learning rate" in str(status.error)
     assert trained.services.serving.active_version() == 1
-    assert trained.services.versions.notices()[0].level == "error"
+    assert trained.services.inbox.notices()[0].level == "error"
     after = finished(trained, trained.services.training.train_model("svd", QUICK))
     assert after.state == "succeeded"
 
@@ -245,7 +245,7 @@ def test_training_again_exactly_gives_every_array_bit_for_bit(
     assert (proof.state, proof.repeats, proof.repeated, proof.version) == ("succeeded", number, True, None)
     assert "all" in str(proof.verdict)
     assert "equal, bit for bit" in str(proof.verdict)
-    assert versions.notices()[0].text == proof.verdict
+    assert trained.services.inbox.notices()[0].text == proof.verdict
     second = finished(trained, training.train_model(kind, quick, "never")).version or 0
     assert versions.get(number).digest == versions.get(second).digest
     assert finished(trained, training.train_model(kind, quick | {"seed": 1}, "never")).version is not None
@@ -262,7 +262,7 @@ def test_training_again_finds_what_differs(trained: Runtime) -> None:
     proof = finished(trained, trained.services.training.train_again(1))
     assert (proof.state, proof.repeated) == ("succeeded", False)
     assert "arrays differ: rating/user_bias" in str(proof.verdict)
-    assert trained.services.versions.notices()[0].level == "warning"
+    assert trained.services.inbox.notices()[0].level == "warning"
 
 
 def test_what_can_not_be_trained_again_says_why(trained: Runtime, settings: Settings) -> None:
@@ -312,8 +312,8 @@ def test_a_version_that_was_saved_but_can_not_be_served_leaves_its_run_succeeded
     monkeypatch.setattr(trained.services.serving, "serve", out_of_memory)
     status = finished(trained, trained.services.training.train_model("svd", QUICK, "always"))
     assert (status.state, status.version) == ("succeeded", 2)
-    wait_for(lambda: trained.services.versions.notices()[0].level == "error")
-    told = trained.services.versions.notices()[0].text
+    wait_for(lambda: trained.services.inbox.notices()[0].level == "error")
+    told = trained.services.inbox.notices()[0].text
     assert told.startswith("Training run 2 gave version 2, but what followed failed.")
     assert "MemoryError" in told
 
@@ -341,7 +341,7 @@ def test_a_worse_version_is_rejected_and_the_run_keeps_what_that_rests_on(traine
     assert status.verdict == f"REJECT: {judgement.text} Version 2 goes on serving."
     assert {one.part for one in judgement.evidence if one.role == "guard"} >= {"light_users", "tail_movies"}
     assert training.runs()[0].judgement == judgement
-    notice = trained.services.versions.notices()[0]
+    notice = trained.services.inbox.notices()[0]
     assert notice.details["verdict"] == "REJECT"
     assert notice.details["metrics"]["rmse"]["value"] > notice.details["before"]["rmse"]["value"]
 

@@ -67,7 +67,7 @@ def test_a_study_tries_the_defaults_first_and_ends_with_evidence(filled: Runtime
         assert study.evidence is not None
         assert study.evidence.held_out is not None
         assert study.evidence.difference.value <= study.evidence.difference.baseline
-    assert "has ended" in filled.services.versions.notices()[0].text
+    assert "has ended" in filled.services.inbox.notices()[0].text
     assert studies.studies() == [study] == [studies.status()]
     assert studies.current() is None
     assert filled.database.check() == []
@@ -150,7 +150,7 @@ def test_what_a_killed_process_left_is_stopped_and_tried_again(
     try:
         found = again.services.tuning.status(study_id)
         assert (found.state, found.trials_done) == ("stopped", 2)
-        assert "Marquee was stopped during study" in again.services.versions.notices()[0].text
+        assert "Marquee was stopped during study" in again.services.inbox.notices()[0].text
         again.services.tuning.resume(study_id)
         done = ended(again, study_id)
         assert (done.state, done.trials_done, done.history[2].state) == ("succeeded", 3, "failed")
@@ -195,7 +195,7 @@ def test_a_fault_ends_the_study_with_its_reason_and_the_next_one_works(
     study = ended(filled, studies.start("svd", trials=2, folds=2, minutes=5))
     assert study.state == "failed"
     assert "out of luck" in str(study.error)
-    assert filled.services.versions.notices()[0].level == "error"
+    assert filled.services.inbox.notices()[0].level == "error"
     monkeypatch.undo()
     studies.resume(study.study_id)
     assert ended(filled, study.study_id).state == "succeeded"

@@ -74,7 +74,9 @@ def test_serving_against_the_verdict_takes_a_reason_which_the_ledger_keeps(two: 
     assert versions.ledger() == before
     versions.activate(number, actor="Ada", reason="Only for a trial.")
     assert (versions.ledger()[0].version, versions.ledger()[0].reason) == (number, "Only for a trial.")
-    assert versions.notices()[0].text == "Version 3 was let serve by Ada against its verdict: Only for a trial."
+    assert (
+        two.services.inbox.notices()[0].text == "Version 3 was let serve by Ada against its verdict: Only for a trial."
+    )
     versions.rollback()
     versions.activate(number)  # it has served: whoever let it had a reason
 
@@ -162,7 +164,7 @@ def test_a_flipped_byte_in_any_stored_array_is_found_on_load_and_an_intact_versi
         assert versions.get(number).state == "damaged", name
         assert two.services.serving.active_version() != number
         assert len(two.services.serving.recommend("u1").items) == 10
-        assert f"Version {number} is damaged" in " ".join(notice.text for notice in versions.notices(5))
+        assert f"Version {number} is damaged" in " ".join(notice.text for notice in two.services.inbox.notices(5))
 
 
 @pytest.mark.parametrize("ask", ["export", "lists", "compare"])
@@ -201,7 +203,7 @@ def test_the_serving_version_is_not_deleted_and_others_say_who_did_it(two: Runti
         versions.delete(1)
     deleted = versions.delete(2, actor="ann", reason="weak")
     assert (deleted.state, deleted.size_bytes) == ("deleted", 0)
-    assert versions.notices()[0].text == "Version 2 was deleted by ann: weak"
+    assert two.services.inbox.notices()[0].text == "Version 2 was deleted by ann: weak"
     versions.delete(2)
     assert [version.version for version in versions.history()] == [1, 2]
 
@@ -294,7 +296,7 @@ def test_retention_follows_the_settings(settings: Settings) -> None:
         states = {version.version: version.state for version in runtime.services.versions.list()}
         best = {MLModelManager(runtime.database).get_best_model(name).version for name in ("rmse", "ndcg_at_k")}
         assert {number for number, state in states.items() if state == "ready"} == best | {4}
-        assert "MARQUEE_KEEP_VERSIONS" in " ".join(notice.text for notice in runtime.services.versions.notices())
+        assert "MARQUEE_KEEP_VERSIONS" in " ".join(notice.text for notice in runtime.services.inbox.notices())
     finally:
         runtime.stop()
 

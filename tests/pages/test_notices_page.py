@@ -1,0 +1,70 @@
+"""Notices: the inbox, its filters and pages, and marking as read."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from pages.ui import keys, notices
+from pages.ui.plain import text
+from tests.pages import fakes
+from tests.pages.conftest import Open, button, intact, press, words
+
+
+def test_an_empty_inbox_says_what_will_be_there(visit: Open) -> None:
+    at = visit("notices.py", fakes.empty())
+    assert "Trainings, verdicts and failures will be here." in at.info[0].value
+    assert "MARQUEE_WEBHOOK_URL" in words(at)
+    assert button(at, "Mark all as read").disabled
+
+
+def test_each_notice_tells_its_level_its_text_as_it_is_and_before_and_after(visit: Open) -> None:
+    told = words(visit("notices.py", fakes.loaded()))
+    assert text(fakes.TRICKY) in told
+    assert text("Before and after: RMSE 0.8814 to 0.8731.") in told
+    assert told.count("green-badge[New]") == 2
+    assert "red-badge[:material/error: Error]" in told
+
+
+def test_a_notice_leads_to_its_training(visit: Open) -> None:
+    links = visit("notices.py", fakes.loaded()).main.get("page_link")
+    assert [link.label for link in links] == ["Training run 3"]
+    assert "run=3" in links[0].proto.query_string
+
+
+def test_one_or_all_are_marked_as_read(visit: Open) -> None:
+    held = fakes.loaded()
+    at = visit("notices.py", held)
+    at = intact(at.button(key=keys.read(2)).click().run())
+    assert [one.notice_id for one in held.inbox.held if one.read_at is None] == [3]
+    assert at.sidebar.button[0].label == "1 unread notice"
+    intact(press(at, "Mark all as read"))
+    assert held.inbox.unread() == 0
+
+
+def test_the_inbox_shows_what_is_asked_for(visit: Open) -> None:
+    held = fakes.loaded()
+    at = visit("notices.py", held)
+    for chosen, there, gone in (
+        (notices.UNREAD, "Version 2 is trained", "script"),
+        (notices.TROUBLE, "script", "Version 2 is trained"),
+    ):
+        at.segmented_control(key=keys.NOTICES).set_value(chosen)
+        told = words(intact(at.run()))
+        assert there in told
+        assert gone not in told
+    held.inbox.mark_read()
+    at.segmented_control(key=keys.NOTICES).set_value(notices.UNREAD)
+    assert "You have read everything." in intact(at.run()).info[0].value
+
+
+def test_a_large_inbox_comes_a_page_at_a_time(visit: Open) -> None:
+    held = fakes.loaded()
+    held.inbox.held = [replace(held.inbox.held[1], notice_id=n, read_at=1.0, text=f"No {n}.") for n in range(60, 0, -1)]
+    at = visit("notices.py", held)
+    assert text("No 36.") in words(at)
+    assert text("No 35.") not in words(at)
+    at = intact(press(at, "Show older ones"))
+    assert text("No 11.") in words(at)
+    at = intact(press(at, "Show older ones"))
+    assert text("No 1.") in words(at)
+    assert "Show older ones" not in [one.label for one in at.main.button]
