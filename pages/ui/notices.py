@@ -109,7 +109,7 @@ def _links(services: Services, one: NoticeRecord) -> None:
     run_id = one.details.get("run_id")
     if run_id is None and one.read_at is not None:
         return
-    with st.container(horizontal=True, gap="small"):
+    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         if run_id is not None:
             st.page_link(
                 "training.py",
