@@ -12,6 +12,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from sidecar.exposition import observe
 from sidecar.problems import INTERNAL_ERROR, problem
 
 log = logging.getLogger("marquee.access")
@@ -27,8 +28,12 @@ def request_id(scope: Scope) -> str:
 
 
 def log_request(scope: Scope, identity: str, status: int, started: float) -> None:
-    """One line: id, method, path without its query, status, milliseconds since ``started`` (``time.perf_counter``)."""
+    """Count it, and write one line: id, method, path without its query, status, milliseconds.
+
+    ``started`` is of ``time.perf_counter``.
+    """
     elapsed = (time.perf_counter() - started) * 1000
+    observe(scope, status, elapsed / 1000)
     method = scope.get("method", "WEBSOCKET")
     # Quoted, so that no path can begin a line of its own in the log.
     log.info("%s %s %s %d %.1fms", identity, method, quote(scope["path"], errors="replace"), status, elapsed)

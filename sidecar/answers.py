@@ -68,6 +68,13 @@ def file_answers(media_type: str, disposition: str, *problems: Problems) -> Resp
     return {200: success} | _problem_answers({*EVERYWHERE, *KEYED, *_kinds(problems)})
 
 
+def text_answers(example: str, *problems: Problems) -> Responses:
+    """The ``responses`` of a route that answers with plain text; the arguments are those of ``answers``."""
+    content = {"text/plain": {"schema": {"type": "string"}, "example": example}}
+    success = {"description": HTTPStatus.OK.phrase, "content": content}
+    return {200: success} | _problem_answers({*EVERYWHERE, *KEYED, *_kinds(problems)})
+
+
 def _problem_answers(kinds: set[Kind]) -> Responses:
     return {
         status: _problem_answer(sorted((kind for kind in kinds if kind.status == status), key=_code))

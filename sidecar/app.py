@@ -16,6 +16,7 @@ from sidecar import (
     docs_page,
     exchange,
     explanations,
+    exposition,
     health,
     interview,
     metrics,
@@ -43,7 +44,7 @@ TAGS = [
     {"name": "automation", "description": "When Marquee retrains by itself."},
     {"name": "notices", "description": "What happened that somebody may want to know."},
     {"name": "data", "description": "Imports, the jobs that do them, and what is stored."},
-    {"name": "health", "description": "For probes. These two need no key."},
+    {"name": "health", "description": "For probes, which need no key, and for Prometheus."},
 ]
 # Those of metrics come before those of models: /ml/models/compare is no version.
 ROUTERS = (
@@ -61,6 +62,7 @@ ROUTERS = (
     data.router,
     users.router,
     health.router,
+    exposition.router,
 )
 ROUTES = [route for router in ROUTERS for route in router.routes if isinstance(route, APIRoute)]
 DESCRIPTION = """

@@ -215,7 +215,9 @@ def _ordered(schema: dict[str, Any], part: dict[str, Any], value: Any) -> Any:
 def _success(operation: dict[str, Any]) -> Content:
     status, answer = next((status, answer) for status, answer in operation["responses"].items() if status < "300")
     media_type, content = next(iter(answer["content"].items()))
-    if "example" in content:
+    if media_type == "text/plain":
+        shown = content["example"]
+    elif "example" in content:
         shown = json.dumps(content["example"], indent=2, ensure_ascii=False)
     else:
         headers = [f"{name}: {header['example']}" for name, header in answer["headers"].items()]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, select, update
+from sqlalchemy import Connection, Row, Select, func, select, update
 
 from store.database import Database
 from store.errors import NotStored
@@ -144,6 +144,12 @@ class RunStore:
         return self._read(
             select(training_runs).where(training_runs.c.state == "queued").order_by(training_runs.c.run_id)
         )
+
+    def counts(self) -> dict[str, int]:
+        """How many runs there are, by state."""
+        wanted = select(training_runs.c.state, func.count().label("runs")).group_by(training_runs.c.state)
+        with self._database.read() as connection:
+            return {row.state: row.runs for row in connection.execute(wanted)}
 
     def verdicts(self) -> dict[int | None, Any]:
         """By run, the verdict on the version that it made, where there is one."""

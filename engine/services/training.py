@@ -286,6 +286,10 @@ class TrainingService:
         record = self._runs.current()
         return None if record is None else self._status(self._runs.get(record.run_id))
 
+    def counts(self) -> dict[str, int]:
+        """How many runs there are, by state."""
+        return self._runs.counts()
+
     def runs(self, limit: int = 50) -> list[TrainingStatus]:
         """The newest runs, newest first."""
         return [self._status(record) for record in self._runs.newest(limit)]

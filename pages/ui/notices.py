@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import streamlit as st
 
@@ -11,9 +11,6 @@ from engine.services import Services
 from pages.ui import keys, measures
 from pages.ui.moments import when
 from pages.ui.plain import markup, text
-
-if TYPE_CHECKING:
-    from store.records import NoticeRecord
 
 SHOWN, PAGE = 10, 25
 LEVELS = {"info": "Info", "warning": "Warning", "error": "Error"}
@@ -82,7 +79,7 @@ def inbox(services: Services) -> None:
         st.rerun()
 
 
-def _notice(services: Services, one: NoticeRecord) -> None:
+def _notice(services: Services, one: Any) -> None:
     icon, color = BADGES[one.level]
     with st.container(border=True, gap="xsmall"):
         with st.container(horizontal=True, vertical_alignment="center", gap="small"):
@@ -105,7 +102,7 @@ def changes(details: Mapping[str, Any]) -> str:
     return ", ".join(f"{how.label} {how.show(old)} to {how.show(new)}" for how, old, new in shown)
 
 
-def _links(services: Services, one: NoticeRecord) -> None:
+def _links(services: Services, one: Any) -> None:
     run_id = one.details.get("run_id")
     if run_id is None and one.read_at is not None:
         return

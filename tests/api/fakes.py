@@ -49,7 +49,7 @@ from engine.types import (
     VersionSummary,
     WhatIf,
 )
-from store.records import ActivationRecord, NoticeRecord
+from store.records import ActivationRecord, Counts, NoticeRecord
 
 METRICS = {"rmse": MetricValue(0.87, 0.86, 0.88)}
 SCRIPT = "<script>alert('title')</script>"
@@ -167,6 +167,10 @@ RUN = TrainingStatus(
 
 
 class FakeTraining(Recorder):
+    def counts(self) -> dict[str, int]:
+        self.note("counts")
+        return {"succeeded": 2, "failed": 1}
+
     def train_model(
         self, kind: str, hyperparameters: dict[str, Any], activate: str, actor: str, *, queue: bool, note: str
     ) -> int:
@@ -298,6 +302,10 @@ class FakeLibrary(Recorder):
     def import_files(self, files: Any, format: str = "auto", user_id: str | None = None) -> int:  # noqa: A002
         self.note("import_files", [(file.name, file.stream.read()) for file in files], format, user_id)
         return 4
+
+    def counts(self) -> Counts:
+        self.note("counts")
+        return Counts(671, 9066, 100_004)
 
     def statistics(self) -> DataStatistics:
         self.note("statistics")

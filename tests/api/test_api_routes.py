@@ -10,6 +10,7 @@ from tempfile import SpooledTemporaryFile
 from typing import Any
 
 import pytest
+from prometheus_client.parser import text_string_to_metric_families
 from starlette.requests import ClientDisconnect
 
 from engine.errors import InvalidInput, MarqueeError, UnknownMovie, UnknownUser, VersionUnavailable
@@ -620,6 +621,29 @@ def test_health(client: Client, services: Services) -> None:
     answer = client.get("/health/ready")
     assert (answer.status_code, answer.json()["code"]) == (503, "not_ready")
     assert client.get("/health/live").status_code == 200
+
+
+def test_measurements_are_what_prometheus_reads(client: Client) -> None:
+    def measured() -> dict[tuple[str, str], float]:
+        answer = client.get("/metrics")
+        assert answer.headers["content-type"].startswith("text/plain; version=")
+        return {
+            (sample.name, sample.labels.get("route") or sample.labels.get("state", "")): sample.value
+            for family in text_string_to_metric_families(answer.text)
+            for sample in family.samples
+            if sample.labels.get("status", "200") == "200"
+        }
+
+    before = measured()
+    assert before["marquee_ratings", ""] == 100_004
+    assert before["marquee_active_version", ""] == 3
+    assert (before["marquee_training_runs", "succeeded"], before["marquee_training_runs", "queued"]) == (2, 0)
+    route = "marquee_http_request_duration_seconds_count", "/ml/recommendations/{user_id}"
+    for user in ("1", "<script>"):
+        assert client.get(f"/ml/recommendations/{user}").status_code == 200
+    after = measured()
+    assert after[route] - before.get(route, 0) == 2
+    assert "<script>" not in client.get("/metrics").text
 
 
 def test_notices_are_read_page_by_page(client: Client, services: Services) -> None:
