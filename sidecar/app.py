@@ -83,13 +83,15 @@ An API key is needed: send it in the header `X-API-Key`, or as `Authorization: B
 class MarqueeAPI(FastAPI):
     """FastAPI whose OpenAPI document knows our problems and keys."""
 
+    needs_key = False
+
     def openapi(self) -> dict[str, Any]:
         """The OpenAPI document, made once."""
         if self.openapi_schema is None:
             schema = super().openapi()
             _restore_examples(schema)
             _describe_problems(schema)
-            _describe_keys(schema)
+            _describe_keys(schema, needed=self.needs_key)
         return super().openapi()
 
 
@@ -109,6 +111,7 @@ def create_api(settings: Settings) -> FastAPI:
         redirect_slashes=False,
         generate_unique_id_function=lambda route: route.name,
     )
+    api.needs_key = key_of(settings) is not None
     for router in ROUTERS:
         api.include_router(router)
     api.state.routes = ROUTES
@@ -141,11 +144,11 @@ def _describe_problems(schema: dict[str, Any]) -> None:
     schema["components"]["schemas"]["Problem"] = problem
 
 
-def _describe_keys(schema: dict[str, Any]) -> None:
+def _describe_keys(schema: dict[str, Any], *, needed: bool) -> None:
     schema["components"]["securitySchemes"] = {
         "Key": {"type": "apiKey", "in": "header", "name": "X-API-Key"},
         "Bearer": {"type": "http", "scheme": "bearer"},
     }
-    schema["security"] = [{"Key": []}, {"Bearer": []}]
+    schema["security"] = [{"Key": []}, {"Bearer": []}] if needed else []
     for path in OPEN_PATHS:
         schema["paths"][path.removeprefix("/api")]["get"]["security"] = []

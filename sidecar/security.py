@@ -178,10 +178,13 @@ def _foreign_origin(scope: Scope, headers: Headers) -> Response | None:
 
 
 def _unsafe_path(path: str) -> Response | None:
-    # Streamlit refuses these before routing, in plain text; the API answers with a problem.
-    if "\0" not in path and ".." not in path.replace("\\", "/").split("/"):
+    # Streamlit refuses these before routing, or finds no route for them, in plain text; the API answers with a problem.
+    if "\0" not in path and "\n" not in path and ".." not in path.replace("\\", "/").split("/"):
         return None
-    detail = "The path holds a NUL character or the part '..'. Ids with these can be sent in a body or a query."
+    detail = (
+        "The path holds a NUL character, a line break or the part '..'. "
+        "Ids with these can be sent in a body or a query."
+    )
     return problem(BAD_PATH, detail)
 
 

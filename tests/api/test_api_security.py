@@ -247,7 +247,9 @@ def test_security_headers(server: Client, path: str) -> None:
     assert (headers.get("cache-control") == "no-store") is path.startswith("/api")
 
 
-@pytest.mark.parametrize("path", ["/api/ml/recommendations/a%00b", "/api/ml/recommendations/a/..%2Fb"])
+@pytest.mark.parametrize(
+    "path", ["/api/ml/recommendations/a%00b", "/api/ml/recommendations/a%0Ab", "/api/ml/recommendations/a/..%2Fb"]
+)
 def test_paths_that_streamlit_would_refuse_get_a_problem(server: Client, services: Services, path: str) -> None:
     answer = server.get(path)
     assert (answer.status_code, answer.json()["code"]) == (400, "bad_path")
