@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 
 from engine.calibration import LEVEL as PROMISED
-from engine.comparison import BETTER, LEVEL, WORDS, compare, compare_segments
+from engine.comparison import LEVEL, WORDS, compare, compare_segments
 from engine.evaluation import EvaluationReport
 from engine.segments import USER_SEGMENTS, in_words, kind_of
 from engine.types import CoverageGuard, Evidence, Judgement, MetricDifference, PromotionVerdict, Verdict
@@ -16,7 +16,7 @@ GOALS = ("ndcg_at_k", "rmse")
 SMALLEST = {"ndcg_at_k": 0.01, "rmse": 0.0025}
 """Differences that are called, as a part of the baseline's value.
 
-The same training with another seed moves the RMSE by 0.2% and less, which a test over users takes for a real difference
+The same training with another seed moves the RMSE by about 0.2%, which a test over users takes for a real difference
 where there are enough of them; the order of lists comes from a ranker without a seed.
 """
 SHORT = 0.02
@@ -55,8 +55,7 @@ def judge(report: EvaluationReport, baseline: EvaluationReport, version: int, se
 
 
 def _goal(name: str, found: MetricDifference) -> Verdict:
-    better = _side(name, found) > 0
-    return _call(name, found, len(GOALS) if better else 1)
+    return _call(name, found, len(GOALS) if found.verdict == "better" else 1)
 
 
 def _guards(parts: Mapping[str, Mapping[str, MetricDifference]]) -> Iterator[Evidence]:
@@ -67,15 +66,9 @@ def _guards(parts: Mapping[str, Mapping[str, MetricDifference]]) -> Iterator[Evi
 
 
 def _call(name: str, found: MetricDifference, chances: int) -> Verdict:
-    """Whether a difference counts, where it is one of so many that might have seemed to by chance."""
-    shown = found.p_value * chances < LEVEL and (found.low > 0 or found.high < 0)
-    if not shown or abs(found.difference) < SMALLEST[name] * found.baseline:
-        return "no difference shown"
-    return "better" if _side(name, found) > 0 else "worse"
-
-
-def _side(name: str, found: MetricDifference) -> float:
-    return found.difference * BETTER[name]
+    """What a difference counts as, where it is one of so many that might have been called by chance."""
+    small = abs(found.difference) < SMALLEST[name] * found.baseline
+    return "no difference shown" if small or found.p_value * chances >= LEVEL else found.verdict
 
 
 def _coverage(report: EvaluationReport, baseline: EvaluationReport) -> Iterator[CoverageGuard]:

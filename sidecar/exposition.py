@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, get_args
 
 from fastapi import APIRouter
 from prometheus_client import CollectorRegistry, Histogram, PlatformCollector, ProcessCollector
@@ -14,6 +14,7 @@ from starlette.responses import Response
 
 from engine.errors import NotReady
 from engine.services import current
+from engine.types import RunState
 from sidecar.answers import text_answers
 from sidecar.requests import StrictRoute
 
@@ -61,7 +62,7 @@ class State(Collector):
         yield GaugeMetricFamily("marquee_active_version", "The version that serves; 0 before the first.", version or 0)
         yield GaugeMetricFamily("marquee_unread_notices", "Notices that nobody has read.", services.inbox.unread())
         family = GaugeMetricFamily("marquee_training_runs", "Training runs by state.", labels=["state"])
-        for state in ("queued", "running", "succeeded", "failed", "cancelled"):
+        for state in get_args(RunState):
             family.add_metric([state], runs.get(state, 0))
         yield family
 

@@ -95,25 +95,30 @@ class VersionService:
         Raises:
             UnknownVersion: there is no such version.
         """
-        run = self._run(self._record(version))
-        return None if run is None else stored_judgement((run.details or {}).get("judgement"))
+        run = self._run(version)
+        return None if run is None else _judged(run)
 
-    def _run(self, record: VersionRecord) -> RunRecord | None:
-        return None if record.run_id is None else self._runs.get(record.run_id)
+    def _run(self, version: int) -> RunRecord | None:
+        number = self._record(version).run_id
+        return None if number is None else self._runs.get(number)
 
-    def needs_reason(self, version: int) -> bool:
-        """Whether letting a version serve goes against its verdict: it was held or rejected, and never served.
+    def overruled(self, version: int) -> Judgement | None:
+        """What letting a version serve goes against, and takes a reason for: it was held or rejected, and never served.
 
-        A training that was to save a version without serving leaves the choice to a person, whatever the verdict.
+        None for any other, and where its training was to save it without serving: that leaves the choice to a person,
+        whatever the verdict.
 
         Raises:
             UnknownVersion: there is no such version.
         """
-        record, judgement = self._record(version), self.judgement(version)
-        run = self._run(record)
-        if run is None or judgement is None or judgement.verdict == "PROMOTE" or run.activate == "never":
-            return False
-        return all(line.version != version for line in self._models.ledger(10_000))
+        run = self._run(version)
+        if run is None or run.activate == "never":
+            return None
+        judgement = _judged(run)
+        if judgement is None or judgement.verdict == "PROMOTE":
+            return None
+        served = any(line.version == version for line in self._models.ledger(10_000))
+        return None if served else judgement
 
     @stores
     def activate(self, version: int, *, actor: str = "you", reason: str = "") -> None:
@@ -124,9 +129,13 @@ class VersionService:
             InvalidInput: it goes against the version's verdict, and no reason is given.
             VersionUnavailable: it is damaged or deleted.
         """
-        forced = self.needs_reason(version)
-        if forced and not reason.strip():
-            raise InvalidInput(self._refuse(version), field="reason")
+        against = self.overruled(version)
+        if against is not None and not reason.strip():
+            raise InvalidInput(
+                f"The verdict on version {version} is {against.verdict}: {against.text} "
+                "Give a reason to let it serve nevertheless; the ledger keeps it.",
+                field="reason",
+            )
         record, bundle = self._record(version), self._bundle(version)  # what is damaged is found before it serves
         try:
             self._models.activate(version, actor=actor, reason=reason or "Chosen by hand.")
@@ -135,14 +144,9 @@ class VersionService:
         except StoreError as error:
             raise VersionUnavailable(str(error)) from error
         self._serving.serve(version, bundle, record.data["revision"])
-        if forced:
+        if against is not None:
             told = f"Version {version} was let serve by {actor} against its verdict: {reason}"
             self._notices.add("warning", "versions", told, {"version": version})
-
-    def _refuse(self, version: int) -> str:
-        found = self.judgement(version)
-        told = "" if found is None else f"The verdict on version {version} is {found.verdict}: {found.text} "
-        return f"{told}Give a reason to let it serve nevertheless; the ledger keeps it."
 
     @stores
     def rollback(self, *, actor: str = "you", reason: str = "") -> int:
@@ -368,6 +372,10 @@ class VersionService:
             at: a moment in Unix seconds; only lines up to it, so that the first tells what served then.
         """
         return self._models.ledger(limit, at)
+
+
+def _judged(run: RunRecord) -> Judgement | None:
+    return stored_judgement((run.details or {}).get("judgement"))
 
 
 def _summary(

@@ -104,11 +104,10 @@ def confirm_activation(versions: VersionService, version: VersionSummary) -> Non
     """Ask for the reason, then activate."""
     st.markdown(f"Version {version.version} will answer from the next request on. You can roll back at any time.")
     with shown():
-        forced = versions.needs_reason(version.version)
-        found = versions.judgement(version.version) if forced else None
-        if found is not None:
-            verdicts.tell(found, f"This goes against its verdict, {found.verdict}: {found.text}")
-        reason = _reason("Needed here; goes into the ledger" if forced else "Goes into the ledger")
+        against = versions.overruled(version.version)
+        if against is not None:
+            verdicts.tell(against, f"This goes against its verdict, {against.verdict}: {against.text}")
+        reason = _reason("Needed here; goes into the ledger" if against else "Goes into the ledger")
         if st.button(f"Let version {version.version} serve now", type="primary"):
             versions.activate(version.version, actor="you", reason=reason)
             tell_next(f"Version {version.version} serves now.")

@@ -11,7 +11,7 @@ import streamlit as st
 from engine.types import Contribution, EpochReport, Explanation, RatingExplanation
 
 MOST_SHARES = 8
-BAR_PX, AXIS_PX, LABEL_PX = 34, 56, 230
+BAR_PX, AXIS_PX, LABEL_PX, FRAME_PX = 34, 56, 230, 76
 PAST, OTHERS, BESIDES = "A past rating", "All other ratings", "What no rating says by itself"
 TINY = 1e-4
 # Places among the theme's six colours, for what a paired test says.
@@ -38,6 +38,39 @@ def span(values: Iterable[float], margin: float = 0.0) -> alt.Scale:
 def show(chart: alt.Chart | alt.LayerChart | alt.FacetChart, alt_text: str, *, key: str | None = None) -> None:
     """Draw a chart across its column on a transparent ground, described in words for who can't see it."""
     st.altair_chart(chart.configure(background="transparent").configure_view(strokeWidth=0), alt=alt_text, key=key)
+
+
+def differences(
+    rows: list[dict[str, Any]], y: alt.Y, title: str, form: str, *, row_px: int, more: Sequence[alt.Tooltip] = ()
+) -> alt.LayerChart | alt.FacetChart:
+    """A point with its interval for each row, and 0 as a dashed line.
+
+    Args:
+        rows: ``difference``, ``low``, ``high`` and ``verdict``, and the field of ``y``.
+        y: where each row stands.
+        title: of a difference.
+        form: of the numbers, in D3's notation.
+        row_px: the height of a row.
+        more: what the tooltip says besides, first of all.
+    """
+    scale = span([0.0, *(row[end] for row in rows for end in ("low", "high"))], margin=0.1)
+    axis = alt.Axis(tickCount=3, grid=False, labelExpr="datum.value ? format(datum.value, '+~g') : '0'")
+    color = alt.Color("verdict:N", scale=alt.Scale(domain=list(VERDICTS)), legend=None)
+    shape = alt.Shape("verdict:N", scale=alt.Scale(domain=list(VERDICTS), range=list(VERDICT_SHAPES)), legend=None)
+    tooltip = [
+        *more,
+        alt.Tooltip("difference:Q", title=title, format=form),
+        alt.Tooltip("low:Q", title="95% from", format=form),
+        alt.Tooltip("high:Q", title="95% to", format=form),
+        alt.Tooltip("verdict:N", title="Verdict"),
+    ]
+    base = alt.Chart(data(rows), height=row_px * len(rows) + FRAME_PX).encode(y=y)
+    nothing = data([{"zero": 0.0, "verdict": VERDICTS[-1]}])
+    zero = alt.Chart(nothing).mark_rule(strokeDash=[4, 3]).encode(x=alt.X("zero:Q", title=title), color=color)
+    bars = base.mark_rule(strokeWidth=2).encode(x=alt.X("low:Q", title=title), x2="high:Q", color=color)
+    x = alt.X("difference:Q", title=title, scale=scale, axis=axis)
+    points = base.mark_point(filled=True, size=90, opacity=1).encode(x=x, color=color, shape=shape, tooltip=tooltip)
+    return alt.layer(zero, bars, points)
 
 
 def rating_distribution(counts: Mapping[float, int]) -> None:

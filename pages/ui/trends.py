@@ -15,7 +15,7 @@ from pages.ui.registry import state
 # Places among the theme's six colours; the legend shows only what there is.
 STATES = ("Ready", "Serves", "2", "3", "Damaged", "Deleted")
 STATE_SHAPES = ("circle", "diamond", "circle", "circle", "cross", "square")
-PANEL_WIDTH, ROW_PX, FRAME_PX = 250, 28, 76
+PANEL_WIDTH, ROW_PX = 250, 28
 FEWEST = 2
 TOLD = 4  # versions that the words for who can't see the chart name
 
@@ -109,25 +109,8 @@ def _panel(found: Sequence[Comparison], name: str) -> None:
         for one in found
     ]
     form = "+.1f" if how.percent else "+.4f"
-    scale = charts.span([0.0, *(row[end] for row in rows for end in ("low", "high"))], margin=0.1)
-    axis = alt.Axis(tickCount=3, grid=False, labelExpr="datum.value ? format(datum.value, '+~g') : '0'")
     title = "Difference in points" if how.percent else "Difference"
-    x, y = alt.X("difference:Q", title=title, scale=scale, axis=axis), alt.Y("version:N", title=None, sort=None)
-    color = alt.Color("verdict:N", scale=alt.Scale(domain=list(charts.VERDICTS)), legend=None)
-    shape = alt.Shape(
-        "verdict:N", scale=alt.Scale(domain=list(charts.VERDICTS), range=list(charts.VERDICT_SHAPES)), legend=None
-    )
-    tooltip = [
-        alt.Tooltip("version:N", title="Version"),
-        alt.Tooltip("difference:Q", title=title, format=form),
-        alt.Tooltip("low:Q", title="95% from", format=form),
-        alt.Tooltip("high:Q", title="95% to", format=form),
-        alt.Tooltip("verdict:N", title="Verdict"),
-    ]
-    base = alt.Chart(charts.data(rows), height=ROW_PX * len(rows) + FRAME_PX).encode(y=y)
-    nothing = charts.data([{"zero": 0.0, "verdict": charts.VERDICTS[-1]}])
-    zero = alt.Chart(nothing).mark_rule(strokeDash=[4, 3]).encode(x="zero:Q", color=color)
-    bars = base.mark_rule(strokeWidth=2).encode(x=alt.X("low:Q", title=title), x2="high:Q", color=color)
-    points = base.mark_point(filled=True, size=90, opacity=1).encode(x=x, color=color, shape=shape, tooltip=tooltip)
+    y, version = alt.Y("version:N", title=None, sort=None), alt.Tooltip("version:N", title="Version")
+    chart = charts.differences(rows, y, title, form, row_px=ROW_PX, more=[version])
     told = "; ".join(f"{row['version']}: {row['difference']:{form}}, {row['verdict']}" for row in rows)
-    charts.show(alt.layer(zero, bars, points), f"Differences of {how.label}. {told}.", key=f"difference.{name}")
+    charts.show(chart, f"Differences of {how.label}. {told}.", key=f"difference.{name}")

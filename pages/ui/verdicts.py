@@ -17,7 +17,7 @@ SHOWN = {"PROMOTE": st.success, "HOLD": st.warning, "REJECT": st.error}
 ICONS = {"PROMOTE": ":material/verified:", "HOLD": ":material/pan_tool:", "REJECT": ":material/block:"}
 COLORS = {"PROMOTE": "green", "HOLD": "orange", "REJECT": "red"}
 EVERYBODY = "Everybody"
-ROW_PX, FRAME_PX, PANEL_WIDTH = 22, 60, 340
+ROW_PX, PANEL_WIDTH = 22, 340
 HOW = (
     "Each row is the difference to version {}, in percent of its value, with the 95% interval over users; right is"
     " better. A row is called better or worse only where it stands out beyond chance, all rows of its kind counted."
@@ -66,30 +66,11 @@ def _panel(found: Sequence[Evidence], *, key: str) -> None:
     if all(row["low"] == row["high"] == 0 for row in rows):
         st.caption("The same for every user.")
         return
-    scale = charts.span([0.0, *(row[end] for row in rows for end in ("low", "high"))], margin=0.1)
     y = alt.Y("part:N", title=None, sort=None, axis=alt.Axis(labelLimit=150))
-    x = alt.X("difference:Q", title="Better by, in %", scale=scale, axis=alt.Axis(tickCount=4, grid=False))
-    color = alt.Color("finding:N", scale=alt.Scale(domain=list(charts.VERDICTS)), legend=None)
-    shape = alt.Shape(
-        "finding:N", scale=alt.Scale(domain=list(charts.VERDICTS), range=list(charts.VERDICT_SHAPES)), legend=None
-    )
-    tooltip = [
-        alt.Tooltip("part:N", title="Of"),
-        alt.Tooltip("difference:Q", title="Better by, in %", format="+.2f"),
-        alt.Tooltip("low:Q", title="95% from", format="+.2f"),
-        alt.Tooltip("high:Q", title="95% to", format="+.2f"),
-        alt.Tooltip("users:Q", title="Users", format=",d"),
-        alt.Tooltip("finding:N", title="Counts as"),
-    ]
-    base = alt.Chart(charts.data(rows), height=ROW_PX * len(rows) + FRAME_PX).encode(y=y)
-    nothing = charts.data([{"zero": 0.0, "finding": charts.VERDICTS[-1]}])
-    zero = (
-        alt.Chart(nothing).mark_rule(strokeDash=[4, 3]).encode(x=alt.X("zero:Q", title="Better by, in %"), color=color)
-    )
-    bars = base.mark_rule(strokeWidth=2).encode(x=alt.X("low:Q", title="Better by, in %"), x2="high:Q", color=color)
-    points = base.mark_point(filled=True, size=70, opacity=1).encode(x=x, color=color, shape=shape, tooltip=tooltip)
-    told = "; ".join(f"{row['part']}: {row['difference']:+.1f}%, {row['finding']}" for row in rows)
-    charts.show(alt.layer(zero, bars, points), f"How much better in {how.label}. {told}.", key=f"{key}.{how.label}")
+    more = [alt.Tooltip("part:N", title="Of"), alt.Tooltip("users:Q", title="Users", format=",d")]
+    chart = charts.differences(rows, y, "Better by, in %", "+.2f", row_px=ROW_PX, more=more)
+    told = "; ".join(f"{row['part']}: {row['difference']:+.1f}%, {row['verdict']}" for row in rows)
+    charts.show(chart, f"How much better in {how.label}. {told}.", key=f"{key}.{how.label}")
 
 
 def _row(one: Evidence) -> dict[str, Any]:
@@ -103,5 +84,5 @@ def _row(one: Evidence) -> dict[str, Any]:
         "low": low,
         "high": high,
         "users": found.users,
-        "finding": one.finding,
+        "verdict": one.finding,
     }

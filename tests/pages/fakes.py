@@ -587,13 +587,14 @@ class FakeVersions:
     def judgement(self, version: int) -> Judgement | None:
         return self.judgements.get(version)
 
-    def needs_reason(self, version: int) -> bool:
-        return version in self.judgements and self.judgements[version].verdict != "PROMOTE"
+    def overruled(self, version: int) -> Judgement | None:
+        found = self.judgements.get(version)
+        return found if found is not None and found.verdict != "PROMOTE" else None
 
     def activate(self, version: int, *, actor: str = "you", reason: str = "") -> None:
         if self.fails:
             raise self.fails
-        if self.needs_reason(version) and not reason:
+        if self.overruled(version) and not reason:
             raise InvalidInput("Give a reason to let it serve nevertheless.", field="reason")
         self.changes.append((version, reason))
         self.serving.version = version
