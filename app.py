@@ -34,7 +34,6 @@ MOST_CONNECTIONS = 1000
 
 logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
 logging.getLogger("alembic").setLevel(logging.WARNING)
-logging.getLogger("uvicorn.access").disabled = True  # the API logs its own requests, with their ids
 
 
 def read_settings() -> Settings:
@@ -52,6 +51,7 @@ settings = read_settings()
 @asynccontextmanager
 async def lifespan(_: Any) -> AsyncIterator[None]:
     """Open the store and start background work before the first request; end both after the last."""
+    logging.getLogger("uvicorn.access").disabled = True  # the API logs its own requests, with their ids
     runtime = await anyio.to_thread.run_sync(build, settings)
     try:
         await anyio.to_thread.run_sync(runtime.start)

@@ -9,7 +9,17 @@ import sys
 from collections.abc import Callable
 from itertools import takewhile
 
-from benchmarks import accuracy, factorization_speed, foldin, interview, live, promotion, ranking_quality, store_arrays
+from benchmarks import (
+    accuracy,
+    factorization_speed,
+    foldin,
+    interview,
+    live,
+    load,
+    promotion,
+    ranking_quality,
+    store_arrays,
+)
 from benchmarks.peers import command as peers
 
 
@@ -32,6 +42,7 @@ BENCHMARKS = {
     "foldin": foldin.main,
     "interview": interview.main,
     "live": live.main,
+    "load": load.main,
     "promotion": promotion.main,
     "peers": peers.main,
 }

@@ -57,7 +57,11 @@ class IdIndex:
 
     def raw(self, index: int) -> Any:
         """The raw id at an index."""
-        return self.ids[index]
+        return self._raw[index]
+
+    @cached_property
+    def _raw(self) -> list[Any]:
+        return self.ids.tolist()  # an element of a pandas index takes a hundred times as long
 
 
 @dataclass(frozen=True)

@@ -18,6 +18,7 @@ from engine.ranking import candidates, diversify, price_variety, top
 from engine.realtime import RealtimeLearner, UserState
 from engine.scoring import ListScorer
 from engine.types import ListOptions, Movie, RecommendedItem, VarietyPrice
+from store.records import RatingChange
 
 CANDIDATES = 5
 """A varied list is chosen from so many times its length."""
@@ -93,6 +94,27 @@ class ServingState:
     def interview(self) -> Interview:
         """Asks newcomers; prepared when it is first wanted, which takes up to a second."""
         return Interview.prepare(self.data, self.bundle.ranker)
+
+    def learn(self, user_id: str, change: RatingChange) -> tuple[float | None, float | None]:
+        """Take a rating in that came after the ratings were read; the prediction before and after.
+
+        Nones where the movie came later as well.
+        """
+        user, movie = change.user_key, change.movie_key
+        if movie >= self.data.n_movies:
+            return None, None
+        column = np.array([movie], np.int32)
+        known = self.learner.state(user)
+        before = known.predict(column)[0]
+        if change.rating != change.previous and change.revision > self.revision:
+            known = (
+                self.learner.unrate(user, movie)
+                if change.rating is None
+                else self.learner.rate(user, movie, change.rating)
+            )
+        after = known.predict(column)[0]
+        self.users[user_id] = user
+        return float(before), float(after)
 
     def state_of(self, user_id: str) -> UserState:
         """What is known of a user now."""

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from threading import Lock, RLock
+from typing import TypeVar
 
 import numpy as np
 
@@ -49,6 +50,10 @@ from store.records import RatingChange
 
 log = logging.getLogger(__name__)
 
+T = TypeVar("T")
+
+ROUNDS, FEW = 10, 5
+"""So often, at most, a new state catches up with what was rated meanwhile; it is ready after a round of so few."""
 MOST_ITEMS = 1000
 MOST_QUESTIONS = 100
 
@@ -76,6 +81,7 @@ class ServingService:
         self._building = RLock()  # held while a state is made and swapped in; taken before the lock, never after it
         self._lock = Lock()  # held while a rating is written and learned, and for the moment of a swap
         self._state: ServingState | None = None
+        self._meanwhile: list[Callable[[ServingState], object]] | None = None
         self._last_rated = 0.0
         self._measuring = Lock()
         self._measured: tuple[int, int, Drift] | None = None
@@ -118,15 +124,39 @@ class ServingService:
         with self._building:
             if self._models.active_version() != version:
                 return
-            snapshot = self._snapshots.load()
-            state = ServingState.build(version, bundle, snapshot.data, snapshot.revision, self._settings.personal_from)
-            self._fold_from_snapshot(state, learned)
-            self._warm(state)
             with self._lock:
-                # What was rated while the state was being built; few, and nobody can rate during it.
-                self._fold_from_store(state)
-                self._state = state
-        log.info("version %d serves %d users and %d movies", version, snapshot.data.n_users, snapshot.data.n_movies)
+                self._meanwhile = []
+            try:
+                snapshot = self._snapshots.load()
+                data, personal_from = snapshot.data, self._settings.personal_from
+                state = ServingState.build(version, bundle, data, snapshot.revision, personal_from)
+                self._fold_from_snapshot(state, learned)
+                self._warm(state)
+                self._catch_up(state)
+                with self._lock:
+                    for change in self._meanwhile:  # few by now, and nobody can rate during them
+                        change(state)
+                    self._state = state
+            finally:
+                with self._lock:
+                    self._meanwhile = None
+        log.info("version %d serves %d users and %d movies", version, data.n_users, data.n_movies)
+
+    def _catch_up(self, state: ServingState) -> None:
+        """Repeat what was changed while a state was being made, until next to nothing comes meanwhile."""
+        for _ in range(ROUNDS):
+            with self._lock:
+                changes, self._meanwhile = self._meanwhile or [], []
+            for change in changes:
+                change(state)
+            if len(changes) <= FEW:
+                return
+
+    def _change(self, change: Callable[[ServingState], T]) -> T | None:
+        """Change what serves, and what is being made to serve next; the answer of the former. The lock is held."""
+        if self._meanwhile is not None:
+            self._meanwhile.append(change)
+        return None if self._state is None else change(self._state)
 
     def _warm(self, state: ServingState) -> None:
         """Make one list before anybody asks, so that compiled code is loaded and nobody waits for it."""
@@ -145,19 +175,6 @@ class ServingService:
             if movie < data.n_movies:
                 rows = data.by_movie.of(movie)
                 learner.update_movie_embedding(movie, data.users[rows], data.ratings[rows])
-
-    def _fold_from_store(self, state: ServingState) -> None:
-        """Fold in what came after the snapshot; of movies an import has just brought, its end takes note."""
-        for user in self._ratings.users_changed_since(state.revision).tolist():
-            stored = self._ratings.user_ratings(user)
-            inside = stored.movies < state.data.n_movies
-            state.learner.update_user_embedding(user, stored.movies[inside], stored.ratings[inside])
-            if user >= state.data.n_users:
-                state.users[self._ratings.user_ids()[user]] = user
-        for movie in self._ratings.movies_changed_since(state.revision).tolist():
-            if movie < state.data.n_movies:
-                rated = self._ratings.movie_ratings(movie)
-                state.learner.update_movie_embedding(movie, rated.users, rated.ratings)
 
     def _ready(self) -> ServingState:
         if self._state is None:
@@ -224,9 +241,7 @@ class ServingService:
                 gone = self._ratings.forget_user(user_id)
             except NotStored as error:
                 raise UnknownUser(f"There is no user {user_id!r}.") from error
-            state = self._state
-            if state is not None:
-                state.users.pop(user_id, None)
+            self._change(lambda state: state.users.pop(user_id, None))
         self._snapshots.forget()
         self.refresh()
         learned = tuple(version for version in self._stored() if self._has_learned(version, gone.user_key))
@@ -281,20 +296,8 @@ class ServingService:
 
     def _learn(self, user_id: str, change: RatingChange) -> tuple[float | None, float | None]:
         """Fold user and movie in; the prediction before and after. The lock is held."""
-        state, user, movie = self._state, change.user_key, change.movie_key
-        if state is None or movie >= state.data.n_movies:
-            return None, None
-        column = np.array([movie], np.int32)
-        known = state.learner.state(user)
-        before = known.predict(column)[0]
-        if change.rating is None:
-            known = state.learner.unrate(user, movie)
-        elif change.rating != change.previous:  # the store has noted no change of the same rating; nor does this
-            known = state.learner.rate(user, movie, change.rating)
-        after = known.predict(column)[0]
-        state.users[user_id] = user
         self._last_rated = self._clock()
-        return float(before), float(after)
+        return self._change(lambda state: state.learn(user_id, change)) or (None, None)
 
     # -- answers -----------------------------------------------------------------------------------------------------
 

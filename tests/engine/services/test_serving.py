@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from threading import Event, Thread
 from typing import Any
@@ -17,7 +19,7 @@ from engine.settings import Settings
 from engine.types import ListOptions
 from store.ratings import RatingStore
 from store.records import MovieRow
-from tests.engine.services.conftest import QUICK, fill, finished
+from tests.engine.services.conftest import QUICK, fill, finished, wait_for
 
 
 @pytest.fixture
@@ -205,6 +207,61 @@ def test_ratings_from_many_threads_end_in_the_state_of_a_fold_in_from_scratch(tr
         assert found.items == expected.items
 
 
+@contextmanager
+def making_a_state(serving: ServingService, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """What is done inside comes after the ratings were read for the next state, and before that one serves."""
+    read, release = Event(), Event()
+    load = Snapshots.load
+
+    def held(self: Snapshots) -> Any:
+        snapshot = load(self)
+        read.set()
+        assert release.wait(30)
+        return snapshot
+
+    before = serving._state
+    monkeypatch.setattr(Snapshots, "load", held)
+    refresh = Thread(target=serving.refresh)
+    refresh.start()
+    assert read.wait(30)
+    monkeypatch.setattr(Snapshots, "load", load)
+    try:
+        yield
+    finally:
+        release.set()
+        refresh.join()
+    assert serving._state is not before
+
+
+def test_what_is_rated_while_a_state_is_made_is_in_it(serving: ServingService, monkeypatch: pytest.MonkeyPatch) -> None:
+    """New ratings and changed ones, one given twice, one taken away, a new user."""
+    users = ["u1", "meanwhile", "u2"]
+    serving.rate("u1", "m0", 5)
+    with making_a_state(serving, monkeypatch):
+        for n in range(8):
+            serving.rate("u1", f"m{n}", 1 + n % 4)
+            serving.rate("meanwhile", f"m{n}", 2)
+        serving.rate("meanwhile", "m0", 2)
+        serving.unrate("u1", "m1")
+        live = [serving.recommend(user, 30).items for user in users]
+    assert [serving.recommend(user, 30).items for user in users] == live
+    serving.load_active()
+    assert [serving.recommend(user, 30).items for user in users] == live
+
+
+def test_who_is_forgotten_while_a_state_is_made_is_nobody_in_it(
+    trained: Runtime, serving: ServingService, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with making_a_state(serving, monkeypatch):
+        forget = Thread(target=serving.forget, args=("u3",))
+        forget.start()
+        wait_for(lambda: "u3" not in serving._state.users)  # type: ignore[union-attr]
+    assert serving.recommend("u3").status == "unknown_user"
+    forget.join()
+    assert serving.recommend("u3").status == "unknown_user"
+    assert RatingStore(trained.database).user_key("u3") is None
+
+
 def test_switching_versions(trained: Runtime) -> None:
     versions, serving = trained.services.versions, trained.services.serving
     second = finished(trained, trained.services.training.train_model("svd", QUICK | {"seed": 5}, "always")).version
@@ -275,7 +332,8 @@ def answers_of(serving: ServingService) -> list[Any]:
 def test_a_rating_taken_away_leaves_no_trace(trained: Runtime, serving: ServingService) -> None:
     """Where user and movie had changed before, so that both were folded in already."""
     store = RatingStore(trained.database)
-    unseen = [f"m{n}" for n in range(80) if 7 not in store.movie_ratings(n).users]
+    rated = set(store.user_ratings(7).movies.tolist())
+    unseen = [f"m{n}" for n in range(80) if n not in rated]
     serving.rate("u7", unseen[0], 2.5)
     serving.rate("late", unseen[1], 4)
     kept = answers_of(serving)

@@ -1,0 +1,142 @@
+"""What benchmarks of the server share: the server in a process of its own, ratings to send, and what became of them."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from http.client import HTTPConnection
+from pathlib import Path
+from threading import Event
+from typing import Any
+
+import numpy as np
+
+from engine.dataset.interactions import Interactions
+from store.database import Database
+from store.ratings import RatingStore
+
+ROOT = Path(__file__).parents[1]
+DEADLINE_S = 300
+FLUSH_PAUSE_S = 0.05
+FLUSHED = bytes(16_384)
+Planned = tuple[str, str, float]
+"""User, movie and rating."""
+
+
+class Server:
+    """``python app.py`` on a free port, its store in a folder."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        with socket.socket() as listening:
+            listening.bind(("127.0.0.1", 0))
+            self.port = int(listening.getsockname()[1])
+
+    def start(self) -> None:
+        """Start, and wait until a version serves."""
+        env = os.environ | {
+            "MARQUEE_DATABASE_URL": f"sqlite:///{self.folder}/marquee.db",
+            "MARQUEE_HOST": "127.0.0.1",
+            "MARQUEE_PORT": str(self.port),
+            "MARQUEE_DEMO": "1",
+            "MARQUEE_API_KEY": "",
+        }
+        with (self.folder / "log").open("ab") as log:
+            self.process = subprocess.Popen([sys.executable, "app.py"], cwd=ROOT, env=env, stdout=log, stderr=log)
+        until(self._ready, "a version that serves")
+
+    def _ready(self) -> bool:
+        try:
+            return self.client().ask("GET", "/health/ready", failing=True)[0] == 200
+        except OSError:
+            return False
+
+    def client(self) -> Client:
+        """A connection of its own."""
+        return Client(HTTPConnection("127.0.0.1", self.port, timeout=60))
+
+    def stop(self) -> None:
+        """Let it end by itself."""
+        self.process.send_signal(signal.SIGTERM)
+        self.process.wait(60)
+
+
+@dataclass
+class Client:
+    """Asks for JSON over one connection that is kept."""
+
+    connection: HTTPConnection
+
+    def ask(self, method: str, path: str, body: Any = None, *, failing: bool = False) -> tuple[int, Any]:
+        """Status and answer.
+
+        Raises:
+            RuntimeError: it was a problem, and ``failing`` is not set.
+        """
+        sent = None if body is None else json.dumps(body)
+        self.connection.request(method, f"/api{path}", sent, {"Content-Type": "application/json"} if sent else {})
+        answer = self.connection.getresponse()
+        found = json.loads(answer.read())
+        if answer.status >= 400 and not failing:
+            raise RuntimeError(f"{method} {path}: {found}")
+        return answer.status, found
+
+
+def until(done: Callable[[], bool], what: str) -> None:
+    """Wait for something.
+
+    Raises:
+        TimeoutError: it did not come in time.
+    """
+    end = time.monotonic() + DEADLINE_S
+    while not done():
+        if time.monotonic() > end:
+            raise TimeoutError(f"waited {DEADLINE_S} s for {what}")
+        time.sleep(0.1)
+
+
+def plan(data: Interactions, count: int, seed: int = 0) -> list[Planned]:
+    """User, movie and rating: pairs that nobody has rated, no pair twice; users and movies as often as in the data."""
+    rng = np.random.default_rng(seed)
+    taken = set(zip(data.users.tolist(), data.items.tolist(), strict=True))
+    planned: list[Planned] = []
+    while len(planned) < count:
+        user, movie = int(data.users[rng.integers(len(data))]), int(data.items[rng.integers(len(data))])
+        if (user, movie) not in taken:
+            taken.add((user, movie))
+            rating = float(rng.integers(1, 11)) / 2
+            planned.append((str(data.user_ids.raw(user)), str(data.movie_ids.raw(movie)), rating))
+    return planned
+
+
+def lost(folder: Path, planned: Sequence[Planned]) -> int:
+    """How many ratings are not in the store as they were given."""
+    database = Database.open(f"sqlite:///{folder}/marquee.db")
+    try:
+        store = RatingStore(database)
+        loaded, users = store.load(), store.user_ids()
+        movies = [movie.external_id for movie in store.movies()]
+    finally:
+        database.close()
+    columns = zip(loaded.users.tolist(), loaded.movies.tolist(), loaded.ratings.tolist(), strict=True)
+    stored = {(users[user], movies[movie]): rating for user, movie, rating in columns}
+    return sum(stored.get((user, movie)) != rating for user, movie, rating in planned)
+
+
+def flush_again_and_again(file: Path, ended: Event) -> list[float]:
+    """Milliseconds that each of many small writes takes to be on disk."""
+    took = []
+    with file.open("wb", buffering=0) as out:
+        while not ended.wait(FLUSH_PAUSE_S):
+            begun = time.perf_counter()
+            os.pwrite(out.fileno(), FLUSHED, 0)
+            os.fdatasync(out.fileno())
+            took.append((time.perf_counter() - begun) * 1e3)
+    return took
