@@ -26,7 +26,8 @@ from engine.runtime import build, check_start
 from engine.settings import Settings
 from pages.ui.failures import unexpected
 from sidecar.app import create_api
-from sidecar.security import SecurityMiddleware, is_loopback, key_of
+from sidecar.security import SecurityMiddleware, is_loopback
+from sidecar.signing_in import create_sign_in
 
 SHELL = Path(__file__).parent / "pages" / "shell.py"
 GRACE_S = 5  # how long a stop waits for requests that are under way
@@ -66,7 +67,7 @@ async def lifespan(_: Any) -> AsyncIterator[None]:
 app = st.App(
     SHELL,
     lifespan=lifespan,
-    routes=[Mount("/api", create_api(settings))],
+    routes=[Mount("/api", create_api(settings)), *create_sign_in(settings)],
     on_script_error=unexpected,
     middleware=[Middleware(SecurityMiddleware, settings=settings)],
 )
@@ -88,7 +89,7 @@ def check_port(host: str, port: int) -> None:
 
 def serve() -> None:
     """Serve until interrupted. Other machines are let in only with a key."""
-    if not is_loopback(settings.host) and key_of(settings) is None:
+    if not is_loopback(settings.host) and settings.key is None:
         sys.exit(
             f"MARQUEE_HOST is {settings.host}, which other machines can reach, but no MARQUEE_API_KEY is set. "
             "Set a key, or listen on 127.0.0.1."

@@ -18,7 +18,9 @@ class Settings(BaseSettings):
     )
     host: str = Field("127.0.0.1", description="The address to listen on.")
     port: int = Field(8501, ge=1, le=65535, description="The port of the console and the API.")
-    api_key: SecretStr | None = Field(None, description="When set, API requests need it in the X-API-Key header.")
+    api_key: SecretStr | None = Field(
+        None, description="When set, API and console need it: the header X-API-Key, or the sign-in page."
+    )
     demo: bool = Field(True, description="Import the demo ratings and train on them when the store is empty.")
     rating_min: float = Field(0.5, description="The lowest rating of the scale.")
     rating_max: float = Field(5.0, description="The highest rating of the scale.")
@@ -47,6 +49,12 @@ class Settings(BaseSettings):
                 f"MARQUEE_RATING_MIN ({self.rating_min}) must be below MARQUEE_RATING_MAX ({self.rating_max})."
             )
         return self
+
+    @property
+    def key(self) -> str | None:
+        """The API key; None where none is set (an empty variable sets none)."""
+        key = self.api_key.get_secret_value().strip() if self.api_key else ""
+        return key or None
 
     @property
     def scale(self) -> tuple[float, float]:

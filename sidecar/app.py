@@ -31,7 +31,7 @@ from sidecar import (
 )
 from sidecar.access import AccessMiddleware
 from sidecar.limits import BodyLimitMiddleware
-from sidecar.security import OPEN_PATHS, key_of
+from sidecar.security import PROBES
 
 VERSION = "0.1.0"
 TAGS = [
@@ -103,7 +103,7 @@ def create_api(settings: Settings) -> FastAPI:
     api = MarqueeAPI(
         title="Marquee",
         version=VERSION,
-        description=(DESCRIPTION + (WITH_KEY if key_of(settings) else WITHOUT_KEY)).strip(),
+        description=(DESCRIPTION + (WITH_KEY if settings.key else WITHOUT_KEY)).strip(),
         openapi_tags=TAGS,
         docs_url=None,
         redoc_url=None,
@@ -111,7 +111,7 @@ def create_api(settings: Settings) -> FastAPI:
         redirect_slashes=False,
         generate_unique_id_function=lambda route: route.name,
     )
-    api.needs_key = key_of(settings) is not None
+    api.needs_key = settings.key is not None
     for router in ROUTERS:
         api.include_router(router)
     api.state.routes = ROUTES
@@ -150,5 +150,5 @@ def _describe_keys(schema: dict[str, Any], *, needed: bool) -> None:
         "Bearer": {"type": "http", "scheme": "bearer"},
     }
     schema["security"] = [{"Key": []}, {"Bearer": []}] if needed else []
-    for path in OPEN_PATHS:
+    for path in PROBES:
         schema["paths"][path.removeprefix("/api")]["get"]["security"] = []

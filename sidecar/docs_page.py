@@ -26,9 +26,14 @@ def stylesheet() -> str:
 
 def security_policy() -> str:
     """The page's Content-Security-Policy: its own style sheet by hash, and nothing else."""
-    digest = base64.b64encode(hashlib.sha256(stylesheet().encode()).digest()).decode()
+    return policy_with(stylesheet())
+
+
+def policy_with(style: str, forms: str = "'none'") -> str:
+    """The policy for a page with this style sheet in it and nothing else; ``forms``: where they may be sent."""
+    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
     return (
-        f"default-src 'none'; style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+        f"default-src 'none'; style-src 'sha256-{digest}'; base-uri 'none'; form-action {forms}; frame-ancestors 'none'"
     )
 
 

@@ -3,7 +3,8 @@
 Without a key Marquee trusts whoever sits at this computer. A web page open in that person's browser is somebody else,
 so two checks keep it out: the ``Host`` header must name this computer (a page whose own name was made to resolve to
 127.0.0.1, DNS rebinding, still sends its own name), and a request that changes something, or opens a WebSocket, must
-not come from another site's page (``Origin``). With a key, the API also asks for the key.
+not come from another site's page (``Origin``). With a key, everything but ``OPEN_PATHS`` asks for it: programs send it
+with each request, and a browser is led to the sign-in page.
 """
 
 from __future__ import annotations
@@ -11,21 +12,23 @@ from __future__ import annotations
 import ipaddress
 import time
 from collections.abc import Iterable
-from hmac import compare_digest
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
-from starlette.responses import Response
+from starlette.responses import RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from engine.settings import Settings
 from sidecar import access
 from sidecar.problems import BAD_PATH, FOREIGN_ORIGIN, KEY_REQUIRED, KEY_WRONG, WRONG_HOST, problem
 from sidecar.requests import route_path
+from sidecar.sessions import Sessions
+from sidecar.signing_in import SIGN_IN, address_of_sign_in
 
 API = "/api"
-OPEN_PATHS = frozenset({f"{API}/health/live", f"{API}/health/ready"})
-"""What a probe may ask without a key."""
+PROBES = frozenset({f"{API}/health/live", f"{API}/health/ready"})
+OPEN_PATHS = PROBES | {SIGN_IN}
+"""What is answered without a key: probes, and the page on which it is given."""
 
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 DEFAULT_PORTS = {"http": 80, "https": 443, "ws": 80, "wss": 443}
@@ -80,12 +83,6 @@ def same_origin(origin: str, host: str) -> bool:
     return theirs is not None and theirs == host_and_port(host, DEFAULT_PORTS[scheme])
 
 
-def key_of(settings: Settings) -> str | None:
-    """The API key; None where none is set (an empty variable sets none)."""
-    key = settings.api_key.get_secret_value().strip() if settings.api_key else ""
-    return key or None
-
-
 class SecurityMiddleware:
     """Checks host, origin and key, and adds security headers to every answer that has not set them itself.
 
@@ -96,7 +93,7 @@ class SecurityMiddleware:
 
     def __init__(self, app: ASGIApp, settings: Settings) -> None:
         self.app = app
-        self.key = key_of(settings)
+        self.sessions = None if settings.key is None else Sessions(settings.key)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request or refuse it."""
@@ -125,13 +122,13 @@ class SecurityMiddleware:
         return (
             self._wrong_host(headers.getlist("host"))
             or _foreign_origin(scope, headers)
-            or (self._missing_key(scope, headers) if in_api else None)
+            or self._missing_key(scope, headers)
             or (_unsafe_path(route_path(scope)) if in_api else None)
         )
 
     def _wrong_host(self, hosts: list[str]) -> Response | None:
-        if self.key is not None:
-            return None  # reached over a network, under names that only the owner knows; the key protects the API
+        if self.sessions is not None:
+            return None  # reached over a network, under names that only the owner knows; the key protects everything
         named = host_and_port(hosts[0], 80) if len(hosts) == 1 else None
         if named is not None and is_loopback(named[0]):
             return None
@@ -142,16 +139,24 @@ class SecurityMiddleware:
         )
 
     def _missing_key(self, scope: Scope, headers: Headers) -> Response | None:
-        if self.key is None or route_path(scope) in OPEN_PATHS:
+        path = route_path(scope)
+        if self.sessions is None or path in OPEN_PATHS:
             return None
         given = _keys_given(headers)
-        # Compared in constant time: how long it takes says nothing of the right key.
-        matches = [compare_digest(key.encode("latin-1"), self.key.encode()) for key in given]
-        if any(matches):
+        matches = [self.sessions.is_key(key.encode("latin-1")) for key in given]
+        if any(matches) or self.sessions.hold(headers):
             return None
+        if not given and _is_navigation(scope, headers):
+            query = scope["query_string"].decode("latin-1")
+            return RedirectResponse(address_of_sign_in(quote(path) + (f"?{query}" if query else "")), 303)
         kind = KEY_WRONG if given else KEY_REQUIRED
         detail = "Send the API key in the header X-API-Key, or as Authorization: Bearer followed by the key."
         return problem(kind, detail, headers={"WWW-Authenticate": 'Bearer realm="Marquee"'})
+
+
+def _is_navigation(scope: Scope, headers: Headers) -> bool:
+    """Whether it is a browser that shows a person what it gets."""
+    return scope["type"] == "http" and scope["method"] in {"GET", "HEAD"} and "text/html" in headers.get("accept", "")
 
 
 def _keys_given(headers: Headers) -> list[str]:

@@ -18,6 +18,8 @@ def sidebar(services: Services) -> None:
         return progress.expecting(services)
 
     progress.live(state, going=progress.expecting(services))
+    if services.settings.key is not None:
+        st.html('<a href="/sign-out" target="_self">Sign out</a>')
 
 
 def _version(services: Services) -> None:

@@ -13,6 +13,7 @@ from engine.services import Services, use
 from engine.settings import Settings
 from sidecar.app import create_api
 from sidecar.security import SecurityMiddleware
+from sidecar.signing_in import create_sign_in
 from tests.api.client import Client
 from tests.api.fakes import fake_services
 
@@ -42,7 +43,11 @@ def whole_server(settings: Settings) -> ASGIApp:
     async def page(_request: object) -> HTMLResponse:
         return HTMLResponse("<p>console</p>")
 
-    routes = [Mount("/api", create_api(settings)), Route("/", page, methods=["GET", "POST"])]
+    routes = [
+        Mount("/api", create_api(settings)),
+        *create_sign_in(settings),
+        Route("/", page, methods=["GET", "POST"]),
+    ]
     return Starlette(routes=routes, middleware=[Middleware(SecurityMiddleware, settings=settings)])
 
 

@@ -225,7 +225,7 @@ def test_ways_to_give_the_key(keyed_server: Client, headers: dict[str, str], sta
 
 
 def test_with_a_key_the_console_answers_under_any_name(keyed_server: Client) -> None:
-    assert keyed_server.get("/", headers={"Host": "films.example"}).status_code == 200
+    assert keyed_server.get("/", headers=KEY | {"Host": "films.example"}).status_code == 200
     assert keyed_server.get("/api/ml/models", headers=KEY | {"Host": "films.example"}).status_code == 200
 
 

@@ -1,0 +1,137 @@
+"""The page on which a person shows the key, for a browser, which sends no header of its own; it needs no script."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+from urllib.parse import parse_qs, urlencode
+
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, RedirectResponse, Response
+from starlette.routing import Route
+
+from engine.settings import Settings
+from sidecar.docs_page import policy_with
+from sidecar.markup import Content, Markup, tag
+from sidecar.sessions import Sessions, end
+
+log = logging.getLogger(__name__)
+
+SIGN_IN, SIGN_OUT = "/sign-in", "/sign-out"
+MAX_FORM_BYTES = 8192
+
+
+def create_sign_in(settings: Settings) -> list[Route]:
+    """The routes of signing in and out; without a key both lead to the console."""
+    pages = _Pages(None if settings.key is None else Sessions(settings.key))
+    return [
+        Route(SIGN_IN, pages.sign_in, methods=["GET", "POST"]),
+        Route(SIGN_OUT, pages.sign_out, methods=["GET", "POST"]),
+    ]
+
+
+def address_of_sign_in(wanted: str) -> str:
+    """Where somebody signs in who wanted another address of this server."""
+    return SIGN_IN if wanted == "/" else f"{SIGN_IN}?{urlencode({'next': wanted})}"
+
+
+def local(address: str) -> str:
+    """The address where it is a path of this server, else the console's."""
+    # A browser takes //host, /\\host and those with a tab between for another server.
+    plain = address.startswith("/") and not address.startswith("//") and address.isprintable() and "\\" not in address
+    return address if plain else "/"
+
+
+class _Pages:
+    def __init__(self, sessions: Sessions | None) -> None:
+        self._sessions = sessions
+
+    async def sign_in(self, request: Request) -> Response:
+        if self._sessions is None:
+            return RedirectResponse("/", 303)
+        if request.method != "POST":
+            return _form(local(request.query_params.get("next", "/")))
+        form = await _read(request)
+        wanted = local(form.get("next", "/"))
+        if not self._sessions.is_key(form.get("key", "").strip().encode()):
+            log.warning("somebody at %s tried to sign in with a wrong key", request.client and request.client.host)
+            return _form(wanted, "This is not the key. It is what MARQUEE_API_KEY was set to when Marquee was started.")
+        answer = RedirectResponse(wanted, 303)
+        self._sessions.begin(answer, secure=request.url.scheme == "https")
+        return answer
+
+    async def sign_out(self, request: Request) -> Response:
+        if self._sessions is None:
+            return RedirectResponse("/", 303)
+        if request.method != "POST":
+            return _page(
+                "Sign out of Marquee?",
+                tag("p", "This browser will need the key again. Others stay signed in."),
+                tag("form", tag("button", "Sign out", type="submit"), method="post", action=SIGN_OUT),
+                tag("p", tag("a", "Back to Marquee", href="/")),
+            )
+        answer = RedirectResponse(SIGN_IN, 303)
+        end(answer)
+        return answer
+
+
+async def _read(request: Request) -> Mapping[str, str]:
+    """The fields of a form; of one that is too long, none."""
+    body = b""
+    async for part in request.stream():
+        body += part
+        if len(body) > MAX_FORM_BYTES:
+            return {}
+    fields = parse_qs(body.decode("utf-8", "replace"), keep_blank_values=True)
+    return {name: values[-1] for name, values in fields.items()}
+
+
+def _form(wanted: str, problem: str | None = None) -> HTMLResponse:
+    return _page(
+        "Sign in to Marquee",
+        tag("p", problem, role="alert", id="problem") if problem else None,
+        tag(
+            "form",
+            tag("label", "Key", for_="key"),
+            tag(
+                "input",
+                id="key",
+                name="key",
+                type="password",
+                autocomplete="current-password",
+                required="required",
+                autofocus="autofocus",
+                aria_describedby="problem" if problem else "help",
+            ),
+            tag("input", name="next", type="hidden", value=wanted),
+            tag("button", "Sign in", type="submit"),
+            method="post",
+            action=SIGN_IN,
+        ),
+        tag("p", "The key is what ", tag("code", "MARQUEE_API_KEY"), " is set to on the server.", id="help"),
+        status=401 if problem else 200,
+    )
+
+
+@cache
+def _stylesheet() -> str:
+    return Path(__file__).with_name("signing_in.css").read_text(encoding="utf-8")
+
+
+def _page(title: str, *content: Content, status: int = 200) -> HTMLResponse:
+    head = tag(
+        "head",
+        tag("meta", charset="utf-8"),
+        tag("meta", name="viewport", content="width=device-width, initial-scale=1"),
+        tag("title", title),
+        tag("style", Markup(_stylesheet())),
+    )
+    body = tag("body", tag("main", tag("h1", title), *content))
+    policy = policy_with(_stylesheet(), forms="'self'")
+    return HTMLResponse(
+        f"<!doctype html>\n{tag('html', head, body, lang='en')}\n",
+        status,
+        {"Content-Security-Policy": policy, "Cache-Control": "no-store"},
+    )
