@@ -197,7 +197,11 @@ def walk(routes, before=""):
             yield "WEBSOCKET", before + route.path
             continue
         inner = getattr(route, "routes", None) if isinstance(route, Mount) else None
-        if inner:
+        if isinstance(route, Mount) and route.path == "/api":
+            yield from (("GET", before + "/api" + path) for path in ("/docs", "/openapi.json"))
+            for path, methods in route.app.openapi()["paths"].items():
+                yield from ((method.upper(), before + "/api" + path) for method in methods)
+        elif inner:
             yield from walk(inner, before + route.path)
         else:
             methods = getattr(route, "methods", None) or {"GET", "POST"}
