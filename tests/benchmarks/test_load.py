@@ -10,7 +10,7 @@ import pytest
 
 from benchmarks import traffic
 from benchmarks.__main__ import BENCHMARKS
-from benchmarks.load import LIST, RATE, Goal, acknowledged, fault, ratings, report
+from benchmarks.load import LIST, Goal, acknowledged, fault, ratings, report
 from benchmarks.traffic import Answer, Request, at_rate, send
 
 
