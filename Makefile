@@ -34,6 +34,7 @@ $(VENV)/bin/python:
 
 $(VENV)/.run: requirements.txt | $(VENV)/bin/python
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
+	$(BIN)/python -c 'from engine.services.rehearsal import rehearse; rehearse()'
 	touch $@
 
 $(VENV)/.dev: requirements-dev.txt $(VENV)/.run

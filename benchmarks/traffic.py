@@ -14,6 +14,8 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
+import uvloop
+
 CONNECTIONS = 16
 TIMEOUT_S = 60.0
 
@@ -129,7 +131,7 @@ def send(
     collecting = gc.isenabled()
     gc.disable()  # this process's own pauses would count as the server's
     try:
-        return asyncio.run(_send(port, sorted(timetable, key=lambda row: row[0]), stop))
+        return uvloop.run(_send(port, sorted(timetable, key=lambda row: row[0]), stop))
     finally:
         if collecting:
             gc.enable()

@@ -17,6 +17,7 @@ from engine.models.bundle import LearnedCounts, VersionBundle
 from engine.models.catalog import entry
 from engine.models.item_similarity import ItemSimilarityConfig, ItemSimilarityRanker
 from engine.penalty import choose_penalty
+from engine.priority import give_way
 from engine.realtime import measure_offsets
 from engine.scoring import ListScorer
 from engine.training import best_epoch, run_epochs
@@ -52,7 +53,8 @@ class Listener:
         self.stage(step)
 
     def check(self) -> None:
-        """Raise ``Cancelled`` where somebody asked to stop."""
+        """Give way to requests, and raise ``Cancelled`` where somebody asked to stop."""
+        give_way()
         if self.cancelled.is_set():
             raise Cancelled("Cancelled before it was done; the active version is unchanged.")
 

@@ -1,15 +1,21 @@
-"""Background work steps back behind requests."""
+"""Background work steps back behind requests, for the processors and for the interpreter."""
 
 from __future__ import annotations
 
 import logging
 import os
 import sys
-from threading import get_native_id
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from threading import Lock, get_native_id
 
 log = logging.getLogger(__name__)
 
 NICENESS = 10
+LONGEST_WAIT_S = 0.02
+"""So long background work stands still at a time, so that it goes on however many requests come."""
+LOOK_AGAIN_S = 0.0005
 
 
 def step_back() -> None:
@@ -23,3 +29,39 @@ def step_back() -> None:
         os.setpriority(os.PRIO_PROCESS, get_native_id(), NICENESS)
     except OSError as error:  # a container may forbid it; then all threads are alike
         log.info("background work runs with the priority of requests: %s", error.strerror)
+
+
+class _UnderWay:
+    """How many pieces of urgent work are under way."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self._lock = Lock()
+
+    def add(self, more: int) -> None:
+        with self._lock:
+            self.count += more
+
+
+_under_way = _UnderWay()
+
+
+@contextmanager
+def urgent() -> Iterator[None]:
+    """Somebody waits for what is done here: threads that ``give_way`` stand still meanwhile.
+
+    A rating gives the interpreter up and takes it again a dozen times, at each statement to the store and each change
+    of threads. Beside a thread that computes in Python each of these takes 5 ms, the interpreter's switching interval.
+    """
+    _under_way.add(1)
+    try:
+        yield
+    finally:
+        _under_way.add(-1)
+
+
+def give_way() -> None:
+    """Stand still while urgent work is under way, for a moment at most; not to be called by such work."""
+    end = time.monotonic() + LONGEST_WAIT_S
+    while _under_way.count and time.monotonic() < end:
+        time.sleep(LOOK_AGAIN_S)

@@ -16,6 +16,7 @@ from engine.services.automation import AutomationService
 from engine.services.inbox import InboxService
 from engine.services.library import LibraryService
 from engine.services.notifying import NotifyingService
+from engine.services.rehearsal import rehearse
 from engine.services.serving import ServingService
 from engine.services.snapshot import Snapshots
 from engine.services.training import TrainingService
@@ -48,6 +49,7 @@ class Runtime:
         """Serve the active version and begin background work; on an empty store, import the demo if it is wanted."""
         # Requests solve small systems, for which more threads of linear algebra only wait for each other.
         threadpool_limits(1, user_api="blas")
+        rehearse()
         self.notifying.open()
         self.services.library.start()
         self.services.serving.load_active()

@@ -17,6 +17,7 @@ from engine.dataset.interactions import Int32
 from engine.drift import Drift, measure_drift
 from engine.errors import InvalidInput, InvalidRating, NotReady, UnknownMovie, UnknownUser
 from engine.models.bundle import LearnedCounts, VersionBundle
+from engine.priority import give_way, urgent
 from engine.ranking import NOTHING
 from engine.realtime import UserState
 from engine.reasons import tell
@@ -169,10 +170,12 @@ class ServingService:
         data, learner = state.data, state.learner
         for user in self._ratings.users_changed_since(learned).tolist():
             if user < data.n_users:
+                give_way()
                 rows = data.by_user.of(user)
                 learner.update_user_embedding(user, data.items[rows], data.ratings[rows])
         for movie in self._ratings.movies_changed_since(learned).tolist():
             if movie < data.n_movies:
+                give_way()
                 rows = data.by_movie.of(movie)
                 learner.update_movie_embedding(movie, data.users[rows], data.ratings[rows])
 
@@ -196,7 +199,7 @@ class ServingService:
         self._check_rating(rating)
         started = time.perf_counter()
         self._know(movie_id)
-        with self._lock:
+        with urgent(), self._lock:
             try:
                 change = self._ratings.put_rating(user_id, movie_id, rating, int(self._clock()))
             except NotStored as error:
@@ -220,7 +223,7 @@ class ServingService:
             raise UnknownMovie(f"The catalogue has no movie {movie_id!r}.")
         self._know(movie_id)
         previous = after = None
-        with self._lock, contextlib.suppress(NotStored):  # that there is no such rating is what was asked for
+        with urgent(), self._lock, contextlib.suppress(NotStored):  # that there is no such rating is what was asked for
             change = self._ratings.delete_rating(user_id, movie_id)
             previous = change.previous
             _, after = self._learn(user_id, change)

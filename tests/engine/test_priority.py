@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 import sys
-from threading import Thread, get_native_id
+from threading import Event, Thread, get_native_id
 
 import pytest
 
 from engine import priority
-from engine.priority import NICENESS, step_back
+from engine.priority import LONGEST_WAIT_S, NICENESS, give_way, step_back, urgent
 
 
 def niceness() -> int:
@@ -49,3 +49,47 @@ def test_other_systems_are_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "platform", "darwin")
     monkeypatch.setattr(os, "setpriority", lambda *_: pytest.fail("this would concern the whole process"))
     step_back()
+
+
+def stands_still(while_under_way: Event) -> bool:
+    """Whether a thread that gives way is still at it when what it waits for has not ended yet."""
+    done = Event()
+    thread = Thread(target=lambda: (give_way(), done.set()))
+    thread.start()
+    waited = not done.wait(LONGEST_WAIT_S / 4)
+    while_under_way.set()
+    thread.join()
+    return waited
+
+
+def test_background_work_stands_still_while_urgent_work_is_under_way(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(priority, "LONGEST_WAIT_S", 60.0)
+    ended, begun = Event(), Event()
+
+    def work() -> None:
+        with urgent(), urgent():
+            begun.set()
+            ended.wait()
+
+    rating = Thread(target=work)
+    rating.start()
+    begun.wait()
+    assert stands_still(ended)
+    rating.join()
+    give_way()  # at once, or this would take a minute
+
+
+def test_background_work_goes_on_after_a_moment_however_much_there_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(priority, "LONGEST_WAIT_S", 0.001)
+    with urgent():
+        give_way()
+
+
+def test_urgent_work_that_fails_keeps_nobody_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(priority, "LONGEST_WAIT_S", 60.0)
+    with pytest.raises(ValueError, match="wrong"), urgent():
+        raise ValueError("wrong")
+    going_on = Thread(target=give_way, daemon=True)
+    going_on.start()
+    going_on.join(30)
+    assert not going_on.is_alive()
