@@ -26,7 +26,7 @@ st.subheader("Is a training due?", anchor=False)
 with shown():
     planning.health(services)
 st.subheader("Runs that Marquee ordered", anchor=False)
-chosen = runs.table(planning.ordered(services.training.runs(limit=200)), empty="None yet. The next run is above.")
+chosen = runs.table(services.automation.runs(), empty="None yet. The next run is above.")
 if chosen is not None:
     with shown():
         runs.details(services.training.status(chosen))

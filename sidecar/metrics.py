@@ -14,6 +14,7 @@ from engine.types import Comparison, MetricValue, VersionSummary
 from sidecar.answers import PARAMETERS, answers
 from sidecar.identifiers import Number, plain_text
 from sidecar.models import PROTOCOL
+from sidecar.paging import Next, PageRequest, cut
 from sidecar.requests import StrictRoute
 from sidecar.training import METRICS
 
@@ -74,11 +75,10 @@ MEASURED: dict[str, Any] = {
 }
 
 
-class HistoryRequest(BaseModel):
+class HistoryRequest(PageRequest):
     """What of the history; each field is a query parameter."""
 
-    model_config = ConfigDict(extra="forbid")
-
+    limit: int = Field(100, ge=1, le=1000, description="The most versions, the newest of them.", examples=[100])
     metric: Annotated[str, AfterValidator(plain_text)] | None = Field(
         None, min_length=1, max_length=100, description="Only this metric.", examples=["rmse"]
     )
@@ -97,23 +97,27 @@ class MeasuredVersion(BaseModel):
 
 
 class History(BaseModel):
-    """All versions, oldest first."""
+    """Versions, oldest first."""
 
     history: list[MeasuredVersion]
+    next: Next
 
 
-@router.get("/metrics/history", responses=answers({"history": [MEASURED]}, PARAMETERS, NotReady))
+@router.get("/metrics/history", responses=answers({"history": [MEASURED], "next": None}, PARAMETERS, NotReady))
 def metrics_history(asked: Annotated[HistoryRequest, Query()]) -> History:
     """How good each version is.
 
     Oldest first, deleted ones too. Each was measured on the ratings held out at its own time, so that a difference of
     two may come from the ratings; `/ml/models/compare` compares on the same ones.
+    Where there are more than `limit`, give `next` as `before` for the older ones.
     """
-    versions = current().versions.history()
-    names = sorted({name for each in versions for name in each.metrics})
-    if names and asked.metric is not None and asked.metric not in names:
-        raise InvalidInput(f"No version has this metric. There are: {', '.join(names)}.", field="metric")
-    return History(history=[_measured(each, asked.metric) for each in versions])
+    found = current().versions.list(asked.limit + 1, before=asked.before)
+    versions, following = cut(found, asked.limit, lambda one: one.version)
+    if asked.metric is not None and not any(asked.metric in each.metrics for each in versions):
+        names = sorted({name for each in current().versions.list() for name in each.metrics})
+        if names and asked.metric not in names:
+            raise InvalidInput(f"No version has this metric. There are: {', '.join(names)}.", field="metric")
+    return History(history=[_measured(each, asked.metric) for each in versions[::-1]], next=following)
 
 
 def _measured(found: VersionSummary, metric: str | None = None) -> MeasuredVersion:

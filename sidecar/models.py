@@ -13,6 +13,7 @@ from engine.services import current
 from engine.types import VersionSummary
 from sidecar.answers import CHANGING, JSON_BODY, PARAMETERS, answers
 from sidecar.identifiers import Number, Remark, plain_text
+from sidecar.paging import Next, PageRequest, cut
 from sidecar.requests import StrictRoute
 from sidecar.training import ACTOR, METRICS
 
@@ -43,11 +44,20 @@ VERSION: dict[str, Any] = {
 }
 
 
-class Models(BaseModel):
-    """All versions, newest first."""
+class ModelsRequest(PageRequest):
+    """Which versions; each field is a query parameter."""
 
-    active_version: int | None = Field(description="The version that serves; null before the first.")
+    limit: int = Field(100, ge=1, le=1000, description="The most versions.", examples=[100])
+
+
+class Models(BaseModel):
+    """Versions, newest first."""
+
+    active_version: int | None = Field(
+        description="The version that serves, on this page or not; null before the first."
+    )
     models: list[VersionSummary]
+    next: Next
 
 
 class Serving(BaseModel):
@@ -56,10 +66,8 @@ class Serving(BaseModel):
     active_version: int
 
 
-class LedgerRequest(BaseModel):
+class LedgerRequest(PageRequest):
     """Which lines of the ledger; each field is a query parameter."""
-
-    model_config = ConfigDict(extra="forbid")
 
     at: float | None = Field(
         None,
@@ -85,6 +93,7 @@ class Ledger(BaseModel):
     """Which version served from when, newest first."""
 
     activations: list[Activated]
+    next: Next
 
 
 class Reason(BaseModel):
@@ -130,16 +139,19 @@ VersionNumber = Annotated[Number, Path(description="The version's number.", exam
 
 
 # These read or write the store, so they run in the thread pool and not on the event loop.
-@router.get("/models", responses=answers({"active_version": 3, "models": [VERSION]}, NotReady))
-def list_models() -> Models:
+@router.get(
+    "/models", responses=answers({"active_version": 3, "models": [VERSION], "next": None}, PARAMETERS, NotReady)
+)
+def list_models(asked: Annotated[ModelsRequest, Query()]) -> Models:
     """List the model versions.
 
     Newest first, each with its metrics, its hyperparameters and the data it learned from. `state` is `ready`,
-    `damaged` or `deleted`.
+    `damaged` or `deleted`. To read on, give `next` as `before`.
     """
-    versions = current().versions.list()
-    active = next((each.version for each in versions if each.active), None)
-    return Models(active_version=active, models=versions)
+    services = current()
+    found = services.versions.list(asked.limit + 1, before=asked.before)
+    page, following = cut(found, asked.limit, lambda one: one.version)
+    return Models(active_version=services.serving.active_version(), models=page, next=following)
 
 
 @router.post(
@@ -169,7 +181,8 @@ def activate_model(version: VersionNumber, body: Reason = NO_REASON) -> Serving:
                     "actor": "api",
                     "reason": "Better for new users.",
                 }
-            ]
+            ],
+            "next": None,
         },
         PARAMETERS,
         NotReady,
@@ -179,10 +192,11 @@ def list_activations(asked: Annotated[LedgerRequest, Query()]) -> Ledger:
     """Which version served when.
 
     Newest first: who or what activated a version, and why. With `at` the first line tells what served at that moment.
-    Lines are never changed or deleted.
+    Lines are never changed or deleted. To read on, give `next` as `before`.
     """
-    lines = current().versions.ledger(asked.limit, asked.at)
-    return Ledger(activations=[Activated(**asdict(line)) for line in lines])
+    found = current().versions.ledger(asked.limit + 1, asked.at, before=asked.before)
+    page, following = cut(found, asked.limit, lambda line: line.activation_id)
+    return Ledger(activations=[Activated(**asdict(line)) for line in page], next=following)
 
 
 @router.post(

@@ -12,6 +12,7 @@ from engine.errors import DiskFull, NotReady
 from engine.services import current
 from sidecar.answers import CHANGING, JSON_BODY, PARAMETERS, answers
 from sidecar.identifiers import Number
+from sidecar.paging import Next, PageRequest, cut
 from sidecar.requests import StrictRoute
 
 router = APIRouter(tags=["notices"], route_class=StrictRoute)
@@ -28,15 +29,10 @@ NOTICE: dict[str, Any] = {
 }
 
 
-class NoticesRequest(BaseModel):
+class NoticesRequest(PageRequest):
     """Which notices; each field is a query parameter."""
 
-    model_config = ConfigDict(extra="forbid")
-
     limit: int = Field(50, ge=1, le=200, description="The most notices.", examples=[50])
-    before: Number | None = Field(
-        None, description="Only those older than this one: `next` of the page before.", examples=[13]
-    )
     unread: bool = Field(False, description="Only those that nobody has read.", examples=[False])
 
 
@@ -57,7 +53,7 @@ class Notices(BaseModel):
 
     unread: int = Field(description="How many nobody has read, on this page or not.")
     notices: list[Notice]
-    next: int | None = Field(description="`before` of the next page; null on the last.")
+    next: Next
 
 
 class ReadRequest(BaseModel):
@@ -89,8 +85,8 @@ def list_notices(asked: Annotated[NoticesRequest, Query()]) -> Notices:
     """
     inbox = current().inbox
     found = inbox.notices(asked.limit + 1, before=asked.before, unread_only=asked.unread)
-    page = [Notice(**asdict(one)) for one in found[: asked.limit]]
-    return Notices(unread=inbox.unread(), notices=page, next=page[-1].notice_id if len(found) > asked.limit else None)
+    page, following = cut(found, asked.limit, lambda one: one.notice_id)
+    return Notices(unread=inbox.unread(), notices=[Notice(**asdict(one)) for one in page], next=following)
 
 
 @router.post("/notices/read", responses=answers({"unread": 0}, CHANGING, JSON_BODY, NotReady, DiskFull))

@@ -22,6 +22,7 @@ from engine.services import current
 from engine.types import ActivationPolicy, ModelKind, TrainingStatus
 from sidecar.answers import CHANGING, JSON_BODY, PARAMETERS, answers
 from sidecar.identifiers import Number, Remark, plain_text
+from sidecar.paging import Next, PageRequest, cut
 from sidecar.requests import StrictRoute
 
 router = APIRouter(prefix="/ml", tags=["training"], route_class=StrictRoute)
@@ -195,24 +196,26 @@ class Runs(BaseModel):
     """Training runs, newest first."""
 
     runs: list[TrainingStatus]
+    next: Next
 
 
-class RunsRequest(BaseModel):
-    """How many runs; each field is a query parameter."""
-
-    model_config = ConfigDict(extra="forbid")
+class RunsRequest(PageRequest):
+    """Which runs; each field is a query parameter."""
 
     limit: int = Field(50, ge=1, le=200, description="The most runs to list.", examples=[50])
 
 
-@router.get("/training-runs", responses=answers({"runs": [RUN]}, PARAMETERS, NotReady))
+@router.get("/training-runs", responses=answers({"runs": [RUN], "next": None}, PARAMETERS, NotReady))
 def list_runs(asked: Annotated[RunsRequest, Query()]) -> Runs:
     """List the training runs.
 
     Newest first, each with its epochs, hyperparameters, seed, package versions, the fingerprint of its data, its peak
     memory, and the metrics before and after. Those in the state `queued` wait for their turn, the oldest goes first.
+    To read on, give `next` as `before`.
     """
-    return Runs(runs=current().training.runs(asked.limit))
+    found = current().training.runs(asked.limit + 1, before=asked.before)
+    page, following = cut(found, asked.limit, lambda run: run.run_id)
+    return Runs(runs=page, next=following)
 
 
 @router.post(

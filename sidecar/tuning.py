@@ -13,6 +13,7 @@ from engine.services.tuning import FEWEST_FOLDS, MOST_FOLDS, MOST_MINUTES, MOST_
 from engine.types import ActivationPolicy, ModelKind, Study
 from sidecar.answers import CHANGING, JSON_BODY, PARAMETERS, answers
 from sidecar.identifiers import INT64_MAX, Number
+from sidecar.paging import Next, PageRequest, cut
 from sidecar.requests import StrictRoute
 from sidecar.training import ACTOR, RunStarted
 
@@ -75,10 +76,8 @@ class StudyStarted(BaseModel):
     study_id: int
 
 
-class StudiesRequest(BaseModel):
-    """How many studies; each field is a query parameter."""
-
-    model_config = ConfigDict(extra="forbid")
+class StudiesRequest(PageRequest):
+    """Which studies; each field is a query parameter."""
 
     limit: int = Field(20, ge=1, le=100, description="The most studies to list.", examples=[20])
 
@@ -87,6 +86,7 @@ class Studies(BaseModel):
     """Studies, newest first."""
 
     studies: list[Study]
+    next: Next
 
 
 TRIAL: dict[str, Any] = {
@@ -163,13 +163,15 @@ def start_study(body: TuneRequest) -> StudyStarted:
     return StudyStarted(study_id=study_id)
 
 
-@router.get("/tuning", responses=answers({"studies": [STUDY]}, PARAMETERS, NotReady))
+@router.get("/tuning", responses=answers({"studies": [STUDY], "next": None}, PARAMETERS, NotReady))
 def list_studies(asked: Annotated[StudiesRequest, Query()]) -> Studies:
     """List the studies.
 
-    Newest first, each with its trials.
+    Newest first, each with its trials. To read on, give `next` as `before`.
     """
-    return Studies(studies=current().tuning.studies(asked.limit))
+    found = current().tuning.studies(asked.limit + 1, before=asked.before)
+    page, following = cut(found, asked.limit, lambda one: one.study_id)
+    return Studies(studies=page, next=following)
 
 
 @router.get("/tuning/{study_id}", responses=answers(STUDY, PARAMETERS, UnknownStudy, NotReady))

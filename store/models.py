@@ -209,10 +209,18 @@ class MLModelManager:
 
     # -- the registry ------------------------------------------------------------------------------------------------
 
-    def list_versions(self) -> list[VersionRecord]:
-        """Every version that was ever saved whole, newest first."""
+    def list_versions(self, limit: int | None = None, *, before: int | None = None) -> list[VersionRecord]:
+        """Every version that was ever saved whole, newest first.
+
+        Args:
+            limit: the most of them; all if left out.
+            before: only those older than the version of this number.
+        """
+        wanted = select(model_versions).where(model_versions.c.state != "saving").limit(limit)
+        if before is not None:
+            wanted = wanted.where(model_versions.c.version < before)
         with self._database.read() as connection:
-            return _records(connection, select(model_versions).where(model_versions.c.state != "saving"))
+            return _records(connection, wanted)
 
     def get_version(self, version: int) -> VersionRecord:
         """One version.
@@ -342,16 +350,19 @@ class MLModelManager:
 
         return self._database.write(work, urgent=True)
 
-    def ledger(self, limit: int = 100, at: float | None = None) -> list[ActivationRecord]:
+    def ledger(self, limit: int = 100, at: float | None = None, before: int | None = None) -> list[ActivationRecord]:
         """Which version served from when, who or what activated it and why; newest first.
 
         Args:
             limit: the most lines.
             at: a moment in Unix seconds; only lines up to it, so that the first tells what served then.
+            before: only lines older than the one of this number.
         """
         lines = select(activations).order_by(activations.c.activation_id.desc()).limit(limit)
         if at is not None:
             lines = lines.where(activations.c.activated_at <= at)
+        if before is not None:
+            lines = lines.where(activations.c.activation_id < before)
         with self._database.read() as connection:
             return [ActivationRecord(**row._mapping) for row in connection.execute(lines)]
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from sqlalchemy import Connection, Row, Select, func, select, update
@@ -130,9 +130,22 @@ class RunStore:
             raise NotStored(f"There is no training run {run_id}.")
         return found[0]
 
-    def newest(self, limit: int = 50) -> list[RunRecord]:
-        """The newest runs with their epochs, newest first."""
-        return self._read(select(training_runs).order_by(training_runs.c.run_id.desc()).limit(limit))
+    def newest(
+        self, limit: int = 50, *, before: int | None = None, actors: Sequence[str] | None = None
+    ) -> list[RunRecord]:
+        """The newest runs with their epochs, newest first.
+
+        Args:
+            limit: the most of them.
+            before: only those older than the run of this number.
+            actors: only those that one of these asked for; anybody's if left out.
+        """
+        wanted = select(training_runs).order_by(training_runs.c.run_id.desc()).limit(limit)
+        if before is not None:
+            wanted = wanted.where(training_runs.c.run_id < before)
+        if actors is not None:
+            wanted = wanted.where(training_runs.c.actor.in_(actors))
+        return self._read(wanted)
 
     def current(self) -> RunRecord | None:
         """The run that is going, or else the first of the queue; None where there is none."""

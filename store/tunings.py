@@ -105,9 +105,10 @@ class TuningStore:
             raise NotStored(f"There is no study {tuning_id}.")
         return found[0]
 
-    def newest(self, limit: int = 20) -> list[TuningRecord]:
-        """The newest studies, newest first."""
-        return self._read(select(tunings).order_by(tunings.c.tuning_id.desc()).limit(limit))
+    def newest(self, limit: int = 20, *, before: int | None = None) -> list[TuningRecord]:
+        """The newest studies, newest first; ``before``: only those older than the one of this number."""
+        wanted = select(tunings).order_by(tunings.c.tuning_id.desc()).limit(limit)
+        return self._read(wanted if before is None else wanted.where(tunings.c.tuning_id < before))
 
     def current(self) -> TuningRecord | None:
         """The study that is queued or going, None where there is none."""

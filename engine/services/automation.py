@@ -15,7 +15,7 @@ from engine.errors import InvalidInput, MarqueeError, NotReady
 from engine.services.storing import stores
 from engine.services.training import POLICIES, TrainingService
 from engine.timetable import WEEK, Timetable
-from engine.types import ActivationPolicy, Automation
+from engine.types import ActivationPolicy, Automation, TrainingStatus
 from store.errors import StoreError
 from store.models import MLModelManager
 from store.notices import NoticeStore
@@ -102,7 +102,7 @@ class AutomationService:
         """What is planned, and when the next run is due."""
         values, now = self._values(), self._clock()
         due = _timetable(values).next_due(now)
-        run = next((one for one in self._training.runs(50) if one.actor in (SCHEDULE, RULE)), None)
+        run = next(iter(self.runs(1)), None)
         return Automation(
             paused=values["paused"],
             days=tuple(sorted(values["days"])),
@@ -115,6 +115,10 @@ class AutomationService:
             last_run=run,
             ratings_since=self._new_ratings(values),
         )
+
+    def runs(self, limit: int = 50) -> list[TrainingStatus]:
+        """The newest runs that the plan has ordered, newest first."""
+        return self._training.runs(limit, actors=(SCHEDULE, RULE))
 
     @stores
     def change(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import queue
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, replace
 from threading import Event, Lock, Thread
 from typing import Any, get_args
@@ -290,9 +290,17 @@ class TrainingService:
         """How many runs there are, by state."""
         return self._runs.counts()
 
-    def runs(self, limit: int = 50) -> list[TrainingStatus]:
-        """The newest runs, newest first."""
-        return [self._status(record) for record in self._runs.newest(limit)]
+    def runs(
+        self, limit: int = 50, *, before: int | None = None, actors: Sequence[str] | None = None
+    ) -> list[TrainingStatus]:
+        """The newest runs, newest first.
+
+        Args:
+            limit: the most of them.
+            before: only those older than the run of this number, for the next page.
+            actors: only those that one of these asked for; anybody's if left out.
+        """
+        return [self._status(record) for record in self._runs.newest(limit, before=before, actors=actors)]
 
     def _status(self, record: RunRecord) -> TrainingStatus:
         history = tuple(

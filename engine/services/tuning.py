@@ -190,9 +190,9 @@ class TuningService:
         record = self._tunings.current()
         return None if record is None else self._study(record)
 
-    def studies(self, limit: int = 20) -> list[Study]:
-        """The newest studies, newest first."""
-        return [self._study(record) for record in self._tunings.newest(limit)]
+    def studies(self, limit: int = 20, *, before: int | None = None) -> list[Study]:
+        """The newest studies, newest first; ``before``: only those older than the one of this number."""
+        return [self._study(record) for record in self._tunings.newest(limit, before=before)]
 
     def search_space(self, kind: str) -> list[SearchRange]:
         """What a study of this model tries.

@@ -63,15 +63,20 @@ class VersionService:
         self._serving = serving
         self._snapshots = snapshots
 
-    def list(self) -> list[VersionSummary]:
-        """Every version, newest first; deleted ones keep their line."""
+    def list(self, limit: int | None = None, *, before: int | None = None) -> list[VersionSummary]:
+        """Every version, newest first; deleted ones keep their line.
+
+        Args:
+            limit: the most of them; all if left out.
+            before: only those older than the version of this number, for the next page.
+        """
         active, verdicts = self._serving.active_version(), self._runs.verdicts()
         since: dict[int, ActivationRecord] = {}
         for line in self._models.ledger(10_000):
             since.setdefault(line.version, line)
         return [
             _summary(record, active, since.get(record.version), verdicts.get(record.run_id))
-            for record in self._models.list_versions()
+            for record in self._models.list_versions(limit, before=before)
         ]
 
     def active(self) -> VersionSummary | None:
@@ -364,14 +369,17 @@ class VersionService:
                 field="file",
             )
 
-    def ledger(self, limit: int = 100, at: float | None = None) -> Sequence[ActivationRecord]:
+    def ledger(
+        self, limit: int = 100, at: float | None = None, *, before: int | None = None
+    ) -> Sequence[ActivationRecord]:
         """Which version served from when, who activated it and why; newest first.
 
         Args:
             limit: the most lines.
             at: a moment in Unix seconds; only lines up to it, so that the first tells what served then.
+            before: only lines older than the one of this number, for the next page.
         """
-        return self._models.ledger(limit, at)
+        return self._models.ledger(limit, at, before)
 
 
 def _judged(run: RunRecord) -> Judgement | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 from zoneinfo import available_timezones
 
@@ -10,8 +9,7 @@ import streamlit as st
 
 from engine.errors import InvalidInput
 from engine.services import Services
-from engine.services.automation import RULE, SCHEDULE
-from engine.types import Automation, TrainingStatus, UpdateHealth
+from engine.types import Automation, UpdateHealth
 from pages.ui import keys
 from pages.ui.forms import fault
 from pages.ui.moments import when
@@ -145,8 +143,3 @@ def _save(automation: AutomationService, **values: Any) -> None:
     else:
         tell_next("The plan is saved. It counts from now on.")
     st.rerun()
-
-
-def ordered(history: Sequence[TrainingStatus]) -> list[TrainingStatus]:
-    """Those runs that the plan ordered."""
-    return [run for run in history if run.actor in (SCHEDULE, RULE)]

@@ -55,6 +55,11 @@ METRICS = {"rmse": MetricValue(0.87, 0.86, 0.88)}
 SCRIPT = "<script>alert('title')</script>"
 
 
+def _older(found: list[Any], number: str, before: int | None) -> list[Any]:
+    """What comes on a page that begins there."""
+    return [one for one in found if before is None or getattr(one, number) < before]
+
+
 class Recorder:
     """Remembers calls; raises ``fails`` instead of answering."""
 
@@ -185,9 +190,9 @@ class FakeTraining(Recorder):
         self.note("train_again", version, actor, queue)
         return 9
 
-    def runs(self, limit: int = 50) -> list[TrainingStatus]:
-        self.note("runs", limit)
-        return [RUN]
+    def runs(self, limit: int = 50, *, before: int | None = None) -> list[TrainingStatus]:
+        self.note("runs", limit, before)
+        return _older([RUN, replace(RUN, run_id=4)], "run_id", before)[:limit]
 
     def status(self, run_id: int | None = None) -> TrainingStatus:
         self.note("status", run_id)
@@ -228,17 +233,13 @@ class FakeVersions(Recorder):
         self.held = [VERSION, OLDER]
         self.exported: ExportedVersion | None = None
 
-    def list(self) -> list[VersionSummary]:
-        self.note("list")
-        return self.held
+    def list(self, limit: int | None = None, *, before: int | None = None) -> list[VersionSummary]:
+        self.note("list", limit, before)
+        return _older(self.held, "version", before)[:limit]
 
     def active(self) -> VersionSummary | None:
         self.note("active")
         return next((each for each in self.held if each.active), None)
-
-    def history(self) -> list[VersionSummary]:
-        self.note("history")
-        return self.held[::-1]
 
     def get(self, version: int) -> VersionSummary:
         self.note("get", version)
@@ -279,9 +280,10 @@ class FakeVersions(Recorder):
     def activate(self, version: int, *, actor: str = "you", reason: str = "") -> None:
         self.note("activate", version, actor, reason)
 
-    def ledger(self, limit: int = 100, at: float | None = None) -> list[ActivationRecord]:
-        self.note("ledger", limit, at)
-        return [ActivationRecord(4, 3, 101.0, "api", "better")]
+    def ledger(self, limit: int = 100, at: float | None = None, *, before: int | None = None) -> list[ActivationRecord]:
+        self.note("ledger", limit, at, before)
+        lines = [ActivationRecord(4, 3, 101.0, "api", "better"), ActivationRecord(2, 2, 99.0, "you", "first")]
+        return _older(lines, "activation_id", before)[:limit]
 
     def rollback(self, actor: str = "you", reason: str = "") -> int:
         self.note("rollback", actor, reason)
@@ -347,9 +349,9 @@ class FakeTuning(Recorder):
         self.note("start", kind, trials, folds, minutes, seed, actor)
         return 2
 
-    def studies(self, limit: int = 20) -> list[Study]:
-        self.note("studies", limit)
-        return [STUDY]
+    def studies(self, limit: int = 20, *, before: int | None = None) -> list[Study]:
+        self.note("studies", limit, before)
+        return _older([STUDY, replace(STUDY, study_id=STUDY.study_id - 1)], "study_id", before)[:limit]
 
     def status(self, study_id: int | None = None) -> Study:
         self.note("status", study_id)

@@ -288,6 +288,13 @@ def test_the_guide_names_every_route(name: str) -> None:
     assert f"### `{method.upper()} /api{path}`" in GUIDE
 
 
+@each_operation
+def test_the_guide_names_every_parameter(method: str, path: str, operation: dict[str, Any]) -> None:
+    section = GUIDE.partition(f"### `{method.upper()} /api{path}`")[2].partition("\n### ")[0]
+    names = {parameter["name"] for parameter in operation.get("parameters", [])}
+    assert {name for name in names if f"| `{name}` |" not in section} == set()
+
+
 def test_the_guide_names_no_route_that_is_not_there() -> None:
     named = {f"{method.lower()} {path}" for method, path in re.findall(r"^### `(\w+) /api(\S+)`", GUIDE, re.MULTILINE)}
     assert named == {*NAMES, "get /docs", "get /openapi.json"}

@@ -123,11 +123,44 @@ def test_a_version_that_cannot_be_repeated(client: Client, services: Services) -
     assert answer.json()["detail"] == "The ratings have changed since."
 
 
-@pytest.mark.parametrize(("query", "limit"), [("", 50), ("?limit=200", 200)])
-def test_training_runs(client: Client, services: Services, query: str, limit: int) -> None:
-    services.training.runs = lambda asked: [replace(RUN, run_id=asked), RUN]  # type: ignore[method-assign]
-    answer = client.get(f"/ml/training-runs{query}")
-    assert (answer.status_code, answer.json()) == (200, {"runs": [as_json(replace(RUN, run_id=limit)), as_json(RUN)]})
+def test_training_runs(client: Client, services: Services) -> None:
+    runs = [as_json(RUN), as_json(replace(RUN, run_id=4))]
+    assert client.get("/ml/training-runs").json() == {"runs": runs, "next": None}
+
+
+@pytest.mark.parametrize(
+    ("path", "rows", "number", "numbers", "service"),
+    [
+        ("/ml/training-runs", "runs", "run_id", [7, 4], "training"),
+        ("/ml/tuning", "studies", "study_id", [2, 1], "tuning"),
+        ("/ml/models", "models", "version", [3, 2], "versions"),
+        ("/ml/activations", "activations", "activation_id", [4, 2], "versions"),
+        ("/ml/metrics/history", "history", "version", [3, 2], "versions"),
+    ],
+)
+def test_long_lists_are_read_page_by_page(
+    client: Client, services: Services, path: str, rows: str, number: str, numbers: list[int], service: str
+) -> None:
+    """No page asks for all there is, and the last one says that it is the last, though it is full."""
+    pages, following = [], None
+    for place in range(2):
+        answer = client.get(f"{path}?limit=1" + (f"&before={following}" if place else "")).json()
+        pages.append([row[number] for row in answer[rows]])
+        following = answer["next"]
+        assert following == (None if place else numbers[0])
+    assert pages == [[one] for one in numbers]
+    asked = getattr(services, service).calls
+    assert [call[1] for call in asked] == [2, 2]
+    assert [call[-1] for call in asked] == [None, numbers[0]]
+
+
+@pytest.mark.parametrize(
+    "path", ["/ml/training-runs", "/ml/tuning", "/ml/models", "/ml/activations", "/ml/metrics/history", "/notices"]
+)
+@pytest.mark.parametrize("query", ["limit=0", "limit=100000", "before=0", f"before={2**63}", "page=2"])
+def test_pages_that_there_are_not(client: Client, path: str, query: str) -> None:
+    answer = client.get(f"{path}?{query}")
+    assert (answer.status_code, answer.json()["field"]) == (422, query.partition("=")[0])
 
 
 @pytest.mark.parametrize(("query", "run_id"), [("", None), ("?run_id=7", 7)])
@@ -313,9 +346,14 @@ def test_explain_refuses_what_is_not_two_ids(client: Client, services: Services,
 
 
 def test_models(client: Client, services: Services) -> None:
-    assert client.get("/ml/models").json() == {"active_version": 3, "models": [as_json(VERSION), as_json(OLDER)]}
+    assert client.get("/ml/models").json() == {
+        "active_version": 3,
+        "models": [as_json(VERSION), as_json(OLDER)],
+        "next": None,
+    }
+    services.serving.active_version = lambda: None  # type: ignore[method-assign]
     services.versions.held = []
-    assert client.get("/ml/models").json() == {"active_version": None, "models": []}
+    assert client.get("/ml/models").json() == {"active_version": None, "models": [], "next": None}
 
 
 def test_one_model(client: Client, services: Services) -> None:
@@ -445,9 +483,10 @@ def test_activate_and_roll_back(client: Client, services: Services, body: dict[s
 
 def test_the_ledger_answers_for_any_moment(client: Client, services: Services) -> None:
     line = {"activation_id": 4, "version": 3, "activated_at": 101.0, "actor": "api", "reason": "better"}
-    assert client.get("/ml/activations").json() == {"activations": [line]}
-    assert client.get("/ml/activations?at=120.5&limit=1").json() == {"activations": [line]}
-    assert services.versions.calls == [("ledger", 100, None), ("ledger", 1, 120.5)]
+    first = {"activation_id": 2, "version": 2, "activated_at": 99.0, "actor": "you", "reason": "first"}
+    assert client.get("/ml/activations").json() == {"activations": [line, first], "next": None}
+    assert client.get("/ml/activations?at=120.5&limit=1").json() == {"activations": [line], "next": 4}
+    assert services.versions.calls == [("ledger", 101, None, None), ("ledger", 2, 120.5, None)]
 
 
 def test_metrics_of_the_active_version(client: Client, services: Services) -> None:
@@ -468,14 +507,14 @@ def test_metrics_of_a_named_version(client: Client, services: Services) -> None:
 def test_metrics_history(client: Client, services: Services) -> None:
     fields = ("version", "kind", "state", "active", "created_at", "ratings", "metrics")
     wanted = [{name: as_json(each)[name] for name in fields} for each in (OLDER, VERSION)]
-    assert client.get("/ml/metrics/history").json() == {"history": wanted}
+    assert client.get("/ml/metrics/history").json() == {"history": wanted, "next": None}
     one = client.get("/ml/metrics/history?metric=mae").json()["history"]
     assert [(each["version"], list(each["metrics"])) for each in one] == [(2, ["mae"]), (3, [])]
     answer = client.get("/ml/metrics/history?metric=ndgc")
     assert (answer.status_code, answer.json()["field"]) == (422, "metric")
     assert answer.json()["detail"] == "No version has this metric. There are: mae, rmse."
     services.versions.held = []
-    assert client.get("/ml/metrics/history?metric=rmse").json() == {"history": []}
+    assert client.get("/ml/metrics/history?metric=rmse").json() == {"history": [], "next": None}
 
 
 @pytest.mark.parametrize(
@@ -539,10 +578,11 @@ def test_start_a_study(client: Client, services: Services) -> None:
 
 
 def test_studies(client: Client, services: Services) -> None:
-    assert client.get("/ml/tuning").json() == {"studies": [as_json(STUDY)]}
+    studies = [as_json(STUDY), as_json(replace(STUDY, study_id=1))]
+    assert client.get("/ml/tuning").json() == {"studies": studies, "next": None}
     assert client.get("/ml/tuning?limit=100").status_code == 200
     assert client.get("/ml/tuning/2").json() == as_json(STUDY)
-    assert services.tuning.calls == [("studies", 20), ("studies", 100), ("status", 2)]
+    assert services.tuning.calls == [("studies", 21, None), ("studies", 101, None), ("status", 2)]
 
 
 @pytest.mark.parametrize(

@@ -181,7 +181,7 @@ def test_an_empty_store_says_what_to_do(empty: dict[str, Any]) -> None:
         assert empty[path]["code"] == "not_ready"
         assert "mport" in empty[path]["detail"], path
     assert empty["/ml/training-status"]["code"] == "unknown_run"
-    assert empty["/ml/models"] == {"active_version": None, "models": []}
+    assert empty["/ml/models"] == {"active_version": None, "models": [], "next": None}
     assert empty["/data/statistics"]["ratings"] == 0
 
 

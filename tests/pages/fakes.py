@@ -383,8 +383,12 @@ class FakeTraining:
     def current(self) -> TrainingStatus | None:
         return self.going
 
-    def runs(self, limit: int = 50) -> list[TrainingStatus]:
-        return (self.line[::-1] + ([self.going] if self.going else []) + self.history)[:limit]
+    def runs(
+        self, limit: int = 50, *, before: int | None = None, actors: Sequence[str] | None = None
+    ) -> list[TrainingStatus]:
+        every = self.line[::-1] + ([self.going] if self.going else []) + self.history
+        found = [one for one in every if (before is None or one.run_id < before)]
+        return [one for one in found if actors is None or one.actor in actors][:limit]
 
     def cancel(self, run_id: int) -> None:
         self.cancelled.append(run_id)
@@ -724,6 +728,9 @@ class FakeAutomation:
 
     def plan(self) -> Automation:
         return self.planned
+
+    def runs(self, limit: int = 50) -> list[TrainingStatus]:
+        return self.training.runs(limit, actors=("schedule", "rule"))
 
     def change(self, **values: Any) -> None:
         if values["after_ratings"] < 0:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import replace
 
 from engine.errors import NotReady
-from pages.ui import planning
 from tests.pages import fakes
 from tests.pages.conftest import Open, intact, press, words
 
@@ -30,7 +29,6 @@ def test_runs_of_the_plan_are_listed_alone(visit: Open) -> None:
     held.training.history[0] = replace(held.training.history[0], actor="rule")
     at = visit("automation.py", held)
     assert at.dataframe[0].value["Run"].tolist() == [3]
-    assert [run.actor for run in planning.ordered(held.training.history)] == ["rule"]
 
 
 def test_saving_sends_the_plan(visit: Open) -> None:

@@ -184,6 +184,18 @@ def test_the_ledger_answers_what_served_at_any_moment(models: MLModelManager, cl
     assert served == {-1: [], 0: [first], 59: [first], 60: [second], 1000: [second]}
 
 
+def test_versions_and_the_ledger_are_read_page_by_page(models: MLModelManager) -> None:
+    first, second, third = save(models), save(models, activate=False), save(models)
+    assert [one.version for one in models.list_versions(2)] == [third, second]
+    assert [one.version for one in models.list_versions(2, before=second)] == [first]
+    assert [one.version for one in models.list_versions(before=third)] == [second, first]
+    newest, oldest = models.ledger()
+    assert (newest.version, oldest.version) == (third, first)
+    assert models.ledger(1) == [newest]
+    assert models.ledger(5, before=newest.activation_id) == [oldest]
+    assert models.ledger(5, before=oldest.activation_id) == []
+
+
 @pytest.mark.parametrize("statement", ["DELETE FROM activations", "UPDATE activations SET actor = 'nobody'"])
 def test_the_ledger_is_never_rewritten(models: MLModelManager, database: Database, statement: str) -> None:
     save(models)

@@ -47,6 +47,15 @@ def test_a_run_left_by_a_stopped_process_is_marked_failed_and_the_queue_stays(da
     ]
 
 
+def test_runs_are_read_page_by_page_and_by_who_asked_for_them(database: Database) -> None:
+    runs = RunStore(database)
+    first, second, third = (runs.create("svd", {}, "never", 0, actor) for actor in ("you", "schedule", "rule"))
+    assert [run.run_id for run in runs.newest(2)] == [third, second]
+    assert [run.run_id for run in runs.newest(2, before=second)] == [first]
+    assert [run.run_id for run in runs.newest(actors=("schedule", "rule"))] == [third, second]
+    assert [run.run_id for run in runs.newest(1, before=third, actors=("schedule", "rule"))] == [second]
+
+
 def test_a_run_that_has_ended_stays_as_it_is(database: Database) -> None:
     runs = RunStore(database)
     run_id = runs.create("svd", {}, "never", 0, "ann", note="for the club", repeats=3)

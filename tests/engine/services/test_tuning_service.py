@@ -69,6 +69,8 @@ def test_a_study_tries_the_defaults_first_and_ends_with_evidence(filled: Runtime
         assert study.evidence.difference.value <= study.evidence.difference.baseline
     assert "has ended" in filled.services.inbox.notices()[0].text
     assert studies.studies() == [study] == [studies.status()]
+    assert studies.studies(before=study_id) == []
+    assert studies.studies(before=study_id + 1) == [study]
     assert studies.current() is None
     assert filled.database.check() == []
 
