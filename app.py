@@ -26,15 +26,13 @@ from engine.runtime import build, check_start
 from engine.settings import Settings
 from pages.ui.failures import unexpected
 from sidecar.app import create_api
+from sidecar.logs import take_over, write_logs
 from sidecar.security import SecurityMiddleware, is_loopback
 from sidecar.signing_in import create_sign_in
 
 SHELL = Path(__file__).parent / "pages" / "shell.py"
 GRACE_S = 5  # how long a stop waits for requests that are under way
 MOST_CONNECTIONS = 1000
-
-logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-logging.getLogger("alembic").setLevel(logging.WARNING)
 
 
 def read_settings() -> Settings:
@@ -47,12 +45,13 @@ def read_settings() -> Settings:
 
 
 settings = read_settings()
+write_logs(settings.log_format)
 
 
 @asynccontextmanager
 async def lifespan(_: Any) -> AsyncIterator[None]:
     """Open the store and start background work before the first request; end both after the last."""
-    logging.getLogger("uvicorn.access").disabled = True  # the API logs its own requests, with their ids
+    take_over(settings.log_format)
     runtime = await anyio.to_thread.run_sync(build, settings)
     try:
         await anyio.to_thread.run_sync(runtime.start)
@@ -105,6 +104,7 @@ def serve() -> None:
         host=settings.host,
         port=settings.port,
         access_log=False,
+        log_config=None,  # its lines go the way of all others
         server_header=False,
         timeout_graceful_shutdown=GRACE_S,
         limit_concurrency=MOST_CONNECTIONS,

@@ -1,8 +1,8 @@
 """Lists and ratings by HTTP at a steady rate: with the server at rest, beside a training, and beside an import.
 
 ``python -m benchmarks load``: 100 lists and 20 ratings a second on the demo data for a minute, the same while a model
-trains, and 20 ratings a second while a million others are imported. The exit code is 1 where a request fails, a rating
-is lost, or a goal is missed.
+trains, 20 ratings a second while a million others are imported, and ten kills under such load. The exit code is 1
+where a request fails, a rating that was acknowledged is lost, or a goal is missed.
 """
 
 from __future__ import annotations
@@ -43,6 +43,9 @@ IMPORTED = 1_000_000, 6_500, 20_000
 IMPORTED_WITHIN_S = 240.0
 AFTER_IMPORT_S = 10.0
 """So long the posts go on after it: the serving version takes the new ratings in."""
+KILLS = 10
+KILLED_WITHIN_S = 0.5, 6.0
+"""From the beginning of the load; an import, every other time, is done after 4 s and serves after 7 s."""
 LIST, RATE, ALIVE = "list", "rating", "answer without work"
 
 
@@ -122,7 +125,7 @@ class Load:
         self.server = server
         self.seconds = seconds
         self.data = demo_interactions()
-        most = 2 * (seconds + 1) + 1 + IMPORTED_WITHIN_S + AFTER_IMPORT_S + 1
+        most = 2 * (seconds + 1) + 1 + IMPORTED_WITHIN_S + AFTER_IMPORT_S + 1 + KILLS * (KILLED_WITHIN_S[1] + 1)
         self.planned: Iterator[Planned] = iter(plan(self.data, int(RATINGS_PER_SECOND * most)))
         self.stored: list[Planned] = []
 
@@ -156,8 +159,7 @@ class Load:
 
     def beside_import(self) -> bool:
         """A million ratings are imported meanwhile."""
-        file = self.server.folder / "ratings.csv"
-        simulated.main([str(file), *map(str, IMPORTED)])
+        file = self._file()
         self._rest()
         with ThreadPoolExecutor(1) as pool:
             job: Future[tuple[dict[str, Any], float]] = pool.submit(self._import, file)
@@ -173,6 +175,40 @@ class Load:
         added = imported["result"]["ratings_added"]
         title = f"20 ratings a second beside an import of {IMPORTED[0]:,} ({added:,} new) in {ended - begun:.0f} s"
         return report(title, answers, flushes, [Goal(RATE, 100.0, 500.0)])
+
+    def beside_kills(self) -> bool:
+        """The server is killed under the load, beside an import every other time, and started again."""
+        print(f"\n{KILLS} kills under 100 lists and 20 ratings a second", flush=True)
+        file, draw, whole = self._file(), np.random.default_rng(0), True
+        for place in range(KILLS):
+            after, importing = float(draw.uniform(*KILLED_WITHIN_S)), place % 2 == 1
+            ours = len(self.stored)
+            self._killed(after, file if importing else None)
+            begun = time.monotonic()
+            self.server.start()
+            ready, missing = time.monotonic() - begun, lost(self.server.folder, self.stored)
+            beside = " beside an import" if importing else ""
+            told = f"{len(self.stored) - ours} ratings acknowledged, of all {len(self.stored):,} lost: {missing}"
+            print(f"  after {after:.1f} s{beside}: {told}; serves again after {ready:.1f} s", flush=True)
+            whole = whole and not missing and len(self.stored) > ours
+        return whole
+
+    def _killed(self, after_s: float, file: Path | None) -> None:
+        """Ask until the server is killed, so many seconds after the beginning."""
+        with ThreadPoolExecutor(2) as pool:
+            if file is not None:
+                pool.submit(upload, self.server.port, file)  # what becomes of it is not asked: it may be cut off
+            killed = pool.submit(lambda: (time.sleep(after_s), self.server.kill()))
+            answers = send(self.server.port, self._timetable(after_s + 1), lambda _: killed.done())
+            killed.result()
+        self.stored += acknowledged(answers)
+
+    def _file(self) -> Path:
+        """A file of the ratings to be imported."""
+        file = self.server.folder / "ratings.csv"
+        if not file.exists():
+            simulated.main([str(file), *map(str, IMPORTED)])
+        return file
 
     def _import(self, file: Path) -> tuple[dict[str, Any], float]:
         """The job when it has ended, and when that was."""
@@ -193,13 +229,15 @@ class Load:
         self._mixed(1.0)
 
     def _mixed(self, seconds: float) -> list[Answer]:
+        answers = send(self.server.port, self._timetable(seconds))
+        self.stored += acknowledged(answers)
+        return answers
+
+    def _timetable(self, seconds: float) -> list[tuple[float, Request]]:
         wanted = lists(self.data, int(seconds * LISTS_PER_SECOND), seed=len(self.stored))
         rated = ratings(islice(self.planned, int(seconds * RATINGS_PER_SECOND)))
         between = 0.5 / LISTS_PER_SECOND  # no rating is due at the moment of a list
-        timetable = at_rate(LISTS_PER_SECOND, wanted) + at_rate(RATINGS_PER_SECOND, rated, between)
-        answers = send(self.server.port, timetable)
-        self.stored += acknowledged(answers)
-        return answers
+        return at_rate(LISTS_PER_SECOND, wanted) + at_rate(RATINGS_PER_SECOND, rated, between)
 
     def _observed(self, ask: Callable[[], list[Answer]]) -> tuple[list[Answer], list[float]]:
         """The answers, and what bare flushes of the same disk took meanwhile."""
@@ -246,7 +284,7 @@ def main(options: list[str]) -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks load", description=__doc__)
     parser.add_argument("--seconds", type=float, default=SECONDS, help="of each part with lists")
     parser.add_argument("--model", choices=TRAININGS, default="ncf", help="what trains meanwhile")
-    parser.add_argument("--only", choices=("rest", "training", "import"), help="one part")
+    parser.add_argument("--only", choices=("rest", "training", "import", "kills"), help="one part")
     asked = parser.parse_args(options)
     with tempfile.TemporaryDirectory() as folder:
         server = Server(Path(folder))
@@ -257,6 +295,7 @@ def main(options: list[str]) -> int:
                 "rest": lambda: load.floor() and load.at_rest(),
                 "training": lambda: load.beside_training(asked.model),
                 "import": load.beside_import,
+                "kills": load.beside_kills,
             }
             met = []
             for name, part in parts.items():

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from http.client import HTTPConnection
 from pathlib import Path
@@ -17,10 +18,9 @@ from threading import Event
 from typing import Any
 
 import numpy as np
+from pysqlite3 import dbapi2 as sqlite
 
 from engine.dataset.interactions import Interactions
-from store.database import Database
-from store.ratings import RatingStore
 
 ROOT = Path(__file__).parents[1]
 DEADLINE_S = 300
@@ -61,6 +61,11 @@ class Server:
     def client(self) -> Client:
         """A connection of its own."""
         return Client(HTTPConnection("127.0.0.1", self.port, timeout=60))
+
+    def kill(self) -> None:
+        """End it at once, whatever it is doing; ``start`` begins again with what is on the disk."""
+        self.process.kill()
+        self.process.wait()
 
     def stop(self) -> None:
         """Let it end by itself."""
@@ -116,18 +121,17 @@ def plan(data: Interactions, count: int, seed: int = 0) -> list[Planned]:
     return planned
 
 
+STORED = """
+SELECT ratings.rating FROM ratings JOIN users ON users.id = user_id JOIN movies ON movies.id = movie_id
+WHERE users.external_id = ? AND movies.external_id = ?
+"""
+
+
 def lost(folder: Path, planned: Sequence[Planned]) -> int:
-    """How many ratings are not in the store as they were given."""
-    database = Database.open(f"sqlite:///{folder}/marquee.db")
-    try:
-        store = RatingStore(database)
-        loaded, users = store.load(), store.user_ids()
-        movies = [movie.external_id for movie in store.movies()]
-    finally:
-        database.close()
-    columns = zip(loaded.users.tolist(), loaded.movies.tolist(), loaded.ratings.tolist(), strict=True)
-    stored = {(users[user], movies[movie]): rating for user, movie, rating in columns}
-    return sum(stored.get((user, movie)) != rating for user, movie, rating in planned)
+    """How many ratings are not in the store as they were given; a server may have it open."""
+    with closing(sqlite.connect(f"file:{folder}/marquee.db?mode=ro", uri=True)) as store:
+        found = [store.execute(STORED, pair).fetchone() for *pair, _ in planned]
+    return sum(row != (rating,) for row, (*_, rating) in zip(found, planned, strict=True))
 
 
 def flush_again_and_again(file: Path, ended: Event) -> list[float]:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal
 
 from pydantic import Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+LogFormat = Literal["text", "json"]
 
 
 class Settings(BaseSettings):
@@ -41,6 +44,8 @@ class Settings(BaseSettings):
         pattern=r"^https?://\S+$",
         description="Every notice is posted there as JSON; a failing receiver is tried again and fails nothing else.",
     )
+
+    log_format: LogFormat = Field("text", description="Lines of the log: text, or json, one object a line.")
 
     @model_validator(mode="after")
     def _scale_is_ordered(self) -> Settings:

@@ -32,11 +32,17 @@ def log_request(scope: Scope, identity: str, status: int, started: float) -> Non
 
     ``started`` is of ``time.perf_counter``.
     """
-    elapsed = (time.perf_counter() - started) * 1000
-    observe(scope, status, elapsed / 1000)
-    method = scope.get("method", "WEBSOCKET")
-    # Quoted, so that no path can begin a line of its own in the log.
-    log.info("%s %s %s %d %.1fms", identity, method, quote(scope["path"], errors="replace"), status, elapsed)
+    elapsed = time.perf_counter() - started
+    observe(scope, status, elapsed)
+    fields = {
+        "request_id": identity,
+        "method": scope.get("method", "WEBSOCKET"),
+        # Quoted, so that no path can begin a line or a field of its own in the log.
+        "path": quote(scope["path"], errors="replace"),
+        "status": status,
+        "ms": round(elapsed * 1000, 1),
+    }
+    log.info(" ".join(f"{name}={value}" for name, value in fields.items()), extra={"fields": fields})
 
 
 class AccessMiddleware:

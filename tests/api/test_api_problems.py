@@ -199,8 +199,8 @@ def test_one_line_is_logged_per_request(client: Client, caplog: pytest.LogCaptur
     client.get("/nothing")
     first, second = [record.getMessage() for record in caplog.records if record.name == "marquee.access"]
     # A line feed in a path fits no route; in the log it must not begin a line.
-    assert re.fullmatch(r"mine-1 GET /ml/recommendations/a%0Ab 404 \d+\.\dms", first)
-    assert re.fullmatch(r"[0-9a-f]{32} GET /nothing 404 \d+\.\dms", second)
+    assert re.fullmatch(r"request_id=mine-1 method=GET path=/ml/recommendations/a%0Ab status=404 ms=\d+\.\d", first)
+    assert re.fullmatch(r"request_id=[0-9a-f]{32} method=GET path=/nothing status=404 ms=\d+\.\d", second)
 
 
 @pytest.mark.parametrize(

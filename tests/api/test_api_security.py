@@ -272,4 +272,4 @@ def test_refusals_are_logged(server: Client, caplog: pytest.LogCaptureFixture) -
     caplog.set_level("INFO", "marquee.access")
     server.get("/", headers={"Host": "evil.example"})
     (line,) = [record.getMessage() for record in caplog.records if record.name == "marquee.access"]
-    assert " GET / 421 " in line
+    assert " method=GET path=/ status=421 " in line

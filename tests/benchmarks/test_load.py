@@ -10,7 +10,7 @@ import pytest
 
 from benchmarks import traffic
 from benchmarks.__main__ import BENCHMARKS
-from benchmarks.load import LIST, Goal, acknowledged, fault, ratings, report
+from benchmarks.load import LIST, Goal, acknowledged, fault, main, ratings, report
 from benchmarks.traffic import Answer, Request, at_rate, send
 
 
@@ -103,3 +103,9 @@ def test_the_goals(answers: list[Answer], good: bool, capsys: pytest.CaptureFixt
 
 def test_it_is_one_of_the_benchmarks() -> None:
     assert "load" in BENCHMARKS
+
+
+@pytest.mark.long
+def test_ten_kills_under_load_lose_no_acknowledged_rating(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--only", "kills"]) == 0, capsys.readouterr().out
+    assert capsys.readouterr().out.count("lost: 0") == 11  # after each kill, and at the end

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -55,7 +55,7 @@ class Training:
     def current(self) -> object | None:
         return self.going
 
-    def runs(self, limit: int) -> list[Any]:
+    def runs(self, limit: int, *, actors: Sequence[str]) -> list[Any]:
         return []
 
 

@@ -1,0 +1,73 @@
+"""The log as lines for people and as JSON for programs."""
+
+from __future__ import annotations
+
+import json
+import logging
+import sys
+
+from sidecar.logs import TEXT, JsonLines, take_over
+from tests.api.client import Client
+
+
+def record(message: str, *arguments: object, **extra: object) -> logging.LogRecord:
+    made = logging.getLogger("marquee.test").makeRecord(
+        "marquee.test", logging.WARNING, "file.py", 7, message, arguments, None, extra=extra
+    )
+    made.created = 1_795_443_846.25
+    return made
+
+
+def test_a_record_is_one_line_of_json() -> None:
+    line = JsonLines().format(
+        record("two\nlines of %s \u2028 \ud800", "Am\u00e9lie", fields={"status": 200, "ms": 1.5})
+    )
+    assert len(line.splitlines()) == 1
+    assert line.isascii()
+    assert json.loads(line) == {
+        "time": "2026-11-23T14:24:06.250Z",
+        "level": "warning",
+        "logger": "marquee.test",
+        "message": "two\nlines of Am\u00e9lie \u2028 \ud800",
+        "status": 200,
+        "ms": 1.5,
+    }
+
+
+def test_an_exception_is_part_of_its_line() -> None:
+    made = record("it failed")
+    try:
+        raise ValueError("wrong")
+    except ValueError:
+        made.exc_info = sys.exc_info()
+    line = JsonLines().format(made)
+    assert len(line.splitlines()) == 1
+    assert "ValueError: wrong" in json.loads(line)["exception"]
+
+
+def test_a_request_is_a_line_with_fields(client: Client, caplog) -> None:  # type: ignore[no-untyped-def]
+    caplog.set_level("INFO", "marquee.access")
+    client.get("/nothing?secret=1", headers={"X-Request-ID": "mine"})
+    (found,) = [one for one in caplog.records if one.name == "marquee.access"]
+    line = json.loads(JsonLines().format(found))
+    assert line.pop("ms") >= 0
+    told = {name: line[name] for name in ("request_id", "method", "path", "status")}
+    assert told == {"request_id": "mine", "method": "GET", "path": "/nothing", "status": 404}
+    assert "secret" not in str(line)
+
+
+def test_handlers_of_others_take_the_same_form() -> None:
+    other, handler = logging.getLogger("another's.logger"), logging.StreamHandler()
+    other.addHandler(handler)
+    access = logging.getLogger("uvicorn.access")
+    before = access.disabled
+    try:
+        take_over("json")
+        assert isinstance(handler.formatter, JsonLines)
+        assert access.disabled
+        take_over("text")
+        assert handler.formatter is not None
+        assert handler.formatter._fmt == TEXT
+    finally:
+        other.removeHandler(handler)
+        access.disabled = before
