@@ -6,7 +6,6 @@ import argparse
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from threading import Event
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,7 +22,7 @@ from engine.types import Judgement
 from engine.verdict import judge
 
 SEEDS = 20
-QUIET = Listener(lambda _: None, lambda _: None, lambda _: None, Event())
+QUIET = Listener.silent()
 Pair = tuple[EvaluationReport, EvaluationReport]  # the candidate's report, and that of the version that serves
 
 

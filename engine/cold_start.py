@@ -9,6 +9,7 @@ import numpy as np
 
 from engine.dataset.interactions import Float32, Interactions
 from engine.types import Status
+from engine.words import listed
 
 LEAST_POPULARITY = 0.001  # keeps an order among movies that the ranker scores alike
 
@@ -33,7 +34,7 @@ def blend(ratings_count: int, informative: int, *, known: bool, personal_from: i
         personal_from: informative ratings from which the list is the ranker's alone.
         liked: genres that the user says they like; they raise what is popular.
     """
-    others = "what most people like" + (f", {_listing(liked)} first" if liked else "")
+    others = "what most people like" + (f", {listed(liked)} first" if liked else "")
     popular = f"so the list shows {others}."
     if not known:
         return Blend("unknown_user", 0.0, 1.0, f"Nobody with this id has rated a movie yet, {popular}")
@@ -50,10 +51,6 @@ def blend(ratings_count: int, informative: int, *, known: bool, personal_from: i
         )
         return Blend("blended", personal, 1 - personal, text)
     return Blend("personal", 1.0, LEAST_POPULARITY, f"Ordered by what {_count(ratings_count)} say about this taste.")
-
-
-def _listing(names: Sequence[str]) -> str:
-    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
 
 
 def _count(n: int) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from threading import Event
+from typing import Self
 
 from engine.calibration import Calibration
 from engine.cold_start import blend, popularity
@@ -42,6 +43,11 @@ class Listener:
     epoch: OnEpoch
     eta: Callable[[float], None]
     cancelled: Event
+
+    @classmethod
+    def silent(cls) -> Self:
+        """Nobody is told, and nobody ends it."""
+        return cls(lambda _: None, lambda _: None, lambda _: None, Event())
 
     def begin(self, step: str) -> None:
         """Tell of the next step, unless somebody asked to stop.

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from engine.types import Contribution, Explanation
+from engine.words import listed
 
 MOST_NAMED = 3
 DECISIVE = 0.5
@@ -112,9 +113,7 @@ def _hinge(contributions: Sequence[Contribution]) -> list[str]:
 
 def _ratings(leading: Sequence[Contribution]) -> str:
     told = [f"{one.title} ({one.rating:g})" for one in leading]
-    if len(told) == 1:
-        return f"rating of {told[0]}"
-    return f"ratings of {', '.join(told[:-1])} and {told[-1]}"
+    return f"{'rating' if len(told) == 1 else 'ratings'} of {listed(told)}"
 
 
 def _verb(leading: Sequence[Contribution], verb: str) -> str:

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 
-from engine.errors import DiskFull, NotReady, UnknownJob
+from engine.errors import Conflict, DiskFull, NotReady, UnknownJob
 from engine.services import current
 from engine.services.library import UploadedFile
 from engine.types import DataStatistics, Job
@@ -113,7 +113,7 @@ _IMPORT_BODY: dict[str, Any] = {
     "/data/imports",
     status_code=202,
     openapi_extra=_IMPORT_BODY,
-    responses=answers({"job_id": 4}, CHANGING, JSON_BODY, BAD_REQUEST, NotReady, DiskFull, status=202),
+    responses=answers({"job_id": 4}, CHANGING, JSON_BODY, BAD_REQUEST, Conflict, NotReady, DiskFull, status=202),
 )
 async def start_import(request: Request) -> JobStarted:
     """Import ratings.

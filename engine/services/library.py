@@ -15,7 +15,16 @@ from typing import Any, BinaryIO, Literal
 
 import numpy as np
 
-from engine.errors import Cancelled, DiskFull, InvalidInput, MarqueeError, UnknownJob, UnknownMovie, UnknownUser
+from engine.errors import (
+    Cancelled,
+    Conflict,
+    DiskFull,
+    InvalidInput,
+    MarqueeError,
+    UnknownJob,
+    UnknownMovie,
+    UnknownUser,
+)
 from engine.priority import step_back
 from engine.services.imports import EXPECTED, Import, ImportOrder
 from engine.services.lookup import Lookup
@@ -30,6 +39,8 @@ from store.records import UNKNOWN_TIME, Counts, JobRecord
 log = logging.getLogger(__name__)
 
 FORMATS = ("auto", "movielens", "csv")
+LONGEST_QUEUE = 10
+"""So many imports are under way or wait; each may hold 2 GiB of files."""
 
 
 @dataclass(frozen=True)
@@ -93,7 +104,12 @@ class LibraryService:
 
     @stores
     def import_demo(self) -> int:
-        """Import the demo ratings in the background; returns the number of the job."""
+        """Import the demo ratings in the background; returns the number of the job.
+
+        Raises:
+            Conflict: too many imports wait already.
+        """
+        self._check_queue()
         return self._order("demo", None, ())
 
     @stores
@@ -107,6 +123,7 @@ class LibraryService:
 
         Raises:
             InvalidInput: there is no file, or the format is unknown.
+            Conflict: too many imports wait already.
             DiskFull: there is no space for the copies.
         """
         if format not in FORMATS:
@@ -118,6 +135,7 @@ class LibraryService:
             )
         if not files:
             raise InvalidInput(f"There is no file. {EXPECTED}", field="files")
+        self._check_queue()
         folder = Path(tempfile.mkdtemp(prefix="marquee-import-"))
         try:
             _spool(files, folder)
@@ -125,6 +143,10 @@ class LibraryService:
         except BaseException:
             shutil.rmtree(folder, ignore_errors=True)
             raise
+
+    def _check_queue(self) -> None:
+        if len(self._waiting) >= LONGEST_QUEUE:
+            raise Conflict(f"{LONGEST_QUEUE} imports wait or are under way. Import again when one of them has ended.")
 
     def _order(self, kind: str, folder: Path | None, uploads: tuple[str, ...]) -> int:
         job_id = self._jobs.create(kind, "Waiting")

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import logging
 from functools import cache
-from threading import Event
 
 import numpy as np
 import pandas as pd
@@ -38,8 +37,7 @@ def rehearse() -> None:
     for kind in MODELS:
         fields = MODELS[kind].config.model_fields
         config = configure(kind, {name: value for name, value in SMALL.items() if name in fields})
-        silent = Listener(lambda _: None, lambda _: None, lambda _: None, Event())
-        learned = learn(kind, config, data, PERSONAL_FROM, silent).bundle
+        learned = learn(kind, config, data, PERSONAL_FROM, Listener.silent()).bundle
         for bundle in (learned, _as_stored(kind, learned)):
             state = ServingState.build(1, bundle, data, 0, PERSONAL_FROM)
             state.learn("p0", RatingChange(0, 1, 4.5, None, 1, new_user=False))

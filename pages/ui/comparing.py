@@ -9,6 +9,7 @@ import streamlit as st
 
 from engine.services import Services
 from engine.types import Comparison, ImaginedItem, ListedMovie, Movie, VersionList, VersionSummary
+from engine.words import listed
 from pages.ui import keys, measures, people, tables, trends
 from pages.ui.failures import shown
 from pages.ui.plain import markup, text
@@ -30,7 +31,7 @@ def comparison(services: Services, versions: Sequence[VersionSummary]) -> None:
     Only the open tab is worked out: for lists, every version is read from the store.
     """
     numbers = [version.version for version in versions]
-    st.subheader(f"Versions {enumerate_in_words(numbers)}", anchor=False)
+    st.subheader(f"Versions {listed(numbers)}", anchor=False)
     baseline = _baseline(versions)
     measured, lists = st.tabs([MEASURED, LISTS], key=keys.COMPARED, on_change="rerun")
     if measured.open:
@@ -41,12 +42,6 @@ def comparison(services: Services, versions: Sequence[VersionSummary]) -> None:
     if lists.open:
         with lists:
             _lists(services, versions, baseline)
-
-
-def enumerate_in_words(numbers: Sequence[int]) -> str:
-    """``3, 2 and 1``."""
-    *first, last = map(str, numbers)
-    return f"{', '.join(first)} and {last}" if first else last
 
 
 def _baseline(versions: Sequence[VersionSummary]) -> int:
@@ -149,7 +144,7 @@ def _lists(services: Services, versions: Sequence[VersionSummary], baseline: int
     )
     gone = [one.version for one in versions if one.state != "ready"]
     if gone:
-        st.caption(f"Left out, since their arrays are gone: {enumerate_in_words(gone)}.")
+        st.caption(f"Left out, since their arrays are gone: {listed(gone)}.")
     if len(ready) < 2:
         st.info("Tick two versions that can serve to see their lists.", icon=":material/playlist_remove:")
         return

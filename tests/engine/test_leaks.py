@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from threading import Event
 from typing import Any
 
 import numpy as np
@@ -85,7 +84,7 @@ def judged(kind: str, data: Interactions, monkeypatch: pytest.MonkeyPatch) -> Ju
         seen.append(Judged({n: a.copy() for n, a in arrays.items()}, model.predict_indices(*pairs), scores, report))
         raise _Enough
 
-    listener = Listener(lambda _: None, lambda _: None, lambda _: None, Event())
+    listener = Listener.silent()
     with monkeypatch.context() as patched:
         patched.setattr(EvaluationService, "generate_report", keep)
         with pytest.raises(_Enough):

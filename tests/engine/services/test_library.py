@@ -14,10 +14,10 @@ from typing import Any
 import pytest
 
 from engine.dataset import tables
-from engine.errors import DiskFull, InvalidInput, UnknownJob, UnknownMovie, UnknownUser
+from engine.errors import Conflict, DiskFull, InvalidInput, UnknownJob, UnknownMovie, UnknownUser
 from engine.runtime import Runtime, build
 from engine.services import imports as module
-from engine.services.library import LibraryService, UploadedFile
+from engine.services.library import LONGEST_QUEUE, LibraryService, UploadedFile
 from engine.services.snapshot import Snapshots
 from engine.settings import Settings
 from engine.types import Job
@@ -127,6 +127,27 @@ def test_an_import_can_be_cancelled_while_it_waits_or_runs(runtime: Runtime, mon
     assert ended(library, first).state == ended(library, second).state == "cancelled"
     assert "twice" in str(library.job(first).error)
     assert library.statistics().ratings == 0
+
+
+def test_so_many_imports_wait_and_no_more(runtime: Runtime, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    release = Event()
+    monkeypatch.setattr(module, "read_ratings", lambda *_: release.wait(30) and ())
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    library = runtime.services.library
+
+    def bring_one() -> int:
+        return library.import_files([UploadedFile("ratings.csv", io.BytesIO(RATINGS.encode()))])
+
+    jobs = [bring_one() for _ in range(LONGEST_QUEUE)]
+    for one_more in (bring_one, library.import_demo):
+        with pytest.raises(Conflict, match="10 imports wait"):
+            one_more()
+    assert (
+        len(list(tmp_path.glob("marquee-import-*"))) == LONGEST_QUEUE
+    )  # nothing was copied for those that were refused
+    release.set()
+    assert {ended(library, job).state for job in jobs} == {"succeeded"}
+    assert ended(library, bring_one()).state == "succeeded"
 
 
 def test_statistics_of_an_empty_and_a_full_store(runtime: Runtime) -> None:
