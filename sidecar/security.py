@@ -1,10 +1,11 @@
 """Who may ask: the ASGI layer around the whole server, console and API alike.
 
-Without a key Marquee trusts whoever sits at this computer. A web page open in that person's browser is somebody else,
-so two checks keep it out: the ``Host`` header must name this computer (a page whose own name was made to resolve to
-127.0.0.1, DNS rebinding, still sends its own name), and a request that changes something, or opens a WebSocket, must
-not come from another site's page (``Origin``). With a key, everything but ``OPEN_PATHS`` asks for it: programs send it
-with each request, and a browser is led to the sign-in page.
+Without a key Marquee trusts whoever sits at this computer, and answers nobody else, whatever address a server was told
+to listen on. A web page open in that person's browser is somebody else too, so two checks keep it out: the ``Host``
+header must name this computer (a page whose own name was made to resolve to 127.0.0.1, DNS rebinding, still sends its
+own name), and a request that changes something, or opens a WebSocket, must not come from another site's page
+(``Origin``). With a key, everything but ``OPEN_PATHS`` asks for it: programs send it with each request, and a browser
+is led to the sign-in page.
 """
 
 from __future__ import annotations
@@ -55,9 +56,11 @@ def is_loopback(name: str) -> bool:
     if name == "localhost" or name.endswith(".localhost"):
         return True
     try:
-        return ipaddress.ip_address(name).is_loopback
+        address = ipaddress.ip_address(name)
     except ValueError:
         return False
+    mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
+    return (mapped or address).is_loopback
 
 
 def host_and_port(authority: str, default_port: int) -> tuple[str, int] | None:
@@ -120,10 +123,19 @@ class SecurityMiddleware:
     def _refusal(self, scope: Scope, in_api: bool) -> Response | None:
         headers = Headers(scope=scope)
         return (
-            self._wrong_host(headers.getlist("host"))
+            self._stranger(scope)
+            or self._wrong_host(headers.getlist("host"))
             or _foreign_origin(scope, headers)
             or self._missing_key(scope, headers)
             or (_unsafe_path(route_path(scope)) if in_api else None)
+        )
+
+    def _stranger(self, scope: Scope) -> Response | None:
+        client = scope.get("client")
+        if self.sessions is not None or client is None or is_loopback(client[0]):
+            return None  # without an address it came by a socket of this computer
+        return problem(
+            WRONG_HOST, "Without an API key Marquee answers only this computer. Set MARQUEE_API_KEY to let others in."
         )
 
     def _wrong_host(self, hosts: list[str]) -> Response | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from pydantic import SecretStr
 
 from engine.services import Services
 from engine.settings import Settings
@@ -31,7 +32,8 @@ ROUTES = [
 
 
 @pytest.mark.parametrize(
-    "name", ["localhost", "LOCALHOST", "localhost.", "app.localhost", "127.0.0.1", "127.8.0.1", "::1"]
+    "name",
+    ["localhost", "LOCALHOST", "localhost.", "app.localhost", "127.0.0.1", "127.8.0.1", "::1", "::ffff:127.0.0.1"],
 )
 def test_names_of_this_computer(name: str) -> None:
     assert is_loopback(name)
@@ -45,6 +47,7 @@ def test_names_of_this_computer(name: str) -> None:
         "localhost.evil.example",
         "127.0.0.1.nip.io",
         "192.168.0.2",
+        "::ffff:192.168.0.2",
         "0.0.0.0",
         "127.1",
         "notlocalhost",
@@ -58,6 +61,33 @@ def test_names_of_other_computers(name: str) -> None:
 def test_hosts_that_are_answered(server: Client, host: str) -> None:
     assert server.get("/api/health/live", headers={"Host": host}).status_code == 200
     assert server.get("/", headers={"Host": host}).text == "<p>console</p>"
+
+
+@pytest.mark.parametrize(
+    ("address", "key", "status"),
+    [
+        ("127.0.0.1", None, 200),
+        ("::1", None, 200),
+        (None, None, 200),
+        ("192.168.0.2", None, 421),
+        ("2001:db8::1", None, 421),
+        ("192.168.0.2", "open sesame", 200),
+    ],
+)
+@pytest.mark.parametrize("path", ["/api/health/live", "/api/ml/models", "/"])
+def test_without_a_key_other_computers_get_nothing(
+    services: Services, address: str | None, key: str | None, status: int, path: str
+) -> None:
+    """Whatever they call this one, and whatever address uvicorn or Streamlit was told to listen on."""
+    app = whole_server(Settings(api_key=SecretStr(key) if key else None))
+    headers = [(b"host", b"localhost:8501"), *([(b"x-api-key", key.encode())] if key else [])]
+    scope = {"type": "http", "method": "GET", "path": path, "root_path": "", "query_string": b"", "headers": headers}
+    sent = speak(
+        app,
+        scope | {"client": address and (address, 50000), "scheme": "http", "http_version": "1.1"},
+        {"type": "http.request", "body": b"", "more_body": False},
+    )
+    assert sent[0]["status"] == status
 
 
 BAD_HOSTS = [
