@@ -26,6 +26,8 @@ from engine.types import EpochReport
 
 LIST_LENGTH = 10
 TEST_PART, VALIDATION_PART = 0.2, 0.1
+FITTED, CHOSEN, JUDGED, LEARNED, RANKED = 0.45, 0.55, 0.65, 0.9, 0.95
+"""How far a training is after each of its steps, about as the defaults take their time on the demo ratings."""
 
 
 @dataclass(frozen=True)
@@ -35,19 +37,19 @@ class Listener:
     Attributes:
         stage: told in words what is done now.
         epoch: told of each epoch of the model that is assessed.
-        eta: told how many seconds the epochs still to come will take.
+        progress: told how far the training is, from 0 to 1, and about how many seconds are left (None: unknown).
         cancelled: asked between epochs and steps.
     """
 
     stage: Callable[[str], None]
     epoch: OnEpoch
-    eta: Callable[[float], None]
+    progress: Callable[[float, float | None], None]
     cancelled: Event
 
     @classmethod
     def silent(cls) -> Self:
         """Nobody is told, and nobody ends it."""
-        return cls(lambda _: None, lambda _: None, lambda _: None, Event())
+        return cls(lambda _: None, lambda _: None, lambda *_: None, Event())
 
     def begin(self, step: str) -> None:
         """Tell of the next step, unless somebody asked to stop.
@@ -94,11 +96,14 @@ def learn(kind: str, config: ModelConfig, data: Interactions, personal_from: int
     """
     parts = hold_out(data, TEST_PART, VALIDATION_PART)
     assessed = assess(kind, config, parts, how_split(data), personal_from, listener)
+    listener.progress(JUDGED, None)
     final = _refit(kind, config, data, assessed.epochs, listener)
+    listener.progress(LEARNED, None)
     listener.begin("Learning which movies go together")
     ranker = ItemSimilarityRanker(assessed.ranker).fit(data)
     listener.check()
     popular, counts = popularity(data, ranker.weigh(data.ratings)), LearnedCounts.of(data)
+    listener.progress(RANKED, None)
     listener.begin("Preparing to fold new ratings in")
     offsets = measure_offsets(final, data, listener.check)
     bundle = VersionBundle(final, ranker, popular, assessed.calibration, counts, offsets)
@@ -137,10 +142,12 @@ def assess(
     """
     model, epochs = _fit(kind, config, parts, listener)
     calibration = calibrate(model, parts)
+    listener.progress(FITTED, None)
     listener.begin("Choosing the penalty of the ranker")
     chosen = choose_penalty(parts.train, ItemSimilarityConfig(), listener.check)
     if parts.test is None:
         return Assessed(epochs, calibration, chosen, None)
+    listener.progress(CHOSEN, None)
     listener.begin("Evaluating on held-out ratings")
     ranker = ItemSimilarityRanker(chosen).fit(parts.train)
     listener.check()
@@ -172,7 +179,8 @@ def _fit(kind: str, config: ModelConfig, parts: HeldOut, listener: Listener) -> 
 
     def report(epoch: EpochReport) -> None:
         listener.epoch(epoch)
-        listener.eta(epoch.seconds * (epoch.epochs - epoch.epoch + epoch.epochs * again))
+        left = epoch.seconds * (epoch.epochs - epoch.epoch + epoch.epochs * again)
+        listener.progress(FITTED * epoch.epoch / epoch.epochs, left)
 
     history = run_epochs(
         model,
@@ -193,7 +201,8 @@ def _refit(kind: str, config: ModelConfig, data: Interactions, epochs: int, list
 
     def report(epoch: EpochReport) -> None:
         listener.begin(f"Learning all ratings, epoch {epoch.epoch} of {epoch.epochs}")
-        listener.eta(epoch.seconds * (epoch.epochs - epoch.epoch))
+        done, left = epoch.epoch / epoch.epochs, epoch.seconds * (epoch.epochs - epoch.epoch)
+        listener.progress(JUDGED + (LEARNED - JUDGED) * done, left)
 
     def step(words: str) -> None:
         listener.begin(f"{words}, of all ratings")

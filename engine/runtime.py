@@ -127,7 +127,8 @@ def build(settings: Settings, clock: Callable[[], float] = time.time) -> Runtime
     )
     tuning = TuningService(ratings, snapshots, TuningStore(database), notices, training)
     automation = AutomationService(ValueStore(database, "automation"), training, models, ratings, notices, clock)
-    services = Services(settings, library, training, serving, versions, tuning, automation, InboxService(notices))
-    notifying = NotifyingService(notices, ValueStore(database, "webhook"), settings.webhook_url)
+    notifying = NotifyingService(notices, ValueStore(database, "webhook"), settings.webhook_url, clock=clock)
+    inbox = InboxService(notices, notifying.channel)
+    services = Services(settings, library, training, serving, versions, tuning, automation, inbox)
     runtime = Runtime(settings, database, services, notifying)
     return runtime

@@ -506,6 +506,31 @@ class Judgement:
         """Whether it is worse in no goal and breaks no guard."""
         return all(one.finding != "worse" for one in self.evidence) and all(one.holds for one in self.coverage)
 
+    @property
+    def compared(self) -> dict[str, tuple[float, float]]:
+        """By goal, the values of the version that served and of the new one, on the same held-out ratings."""
+        goals = [one for one in self.evidence if one.role == "goal"]
+        return {one.metric: (one.difference.baseline, one.difference.value) for one in goals}
+
+
+@dataclass(frozen=True, slots=True)
+class WebhookState:
+    """How posting notices to the webhook does; times are Unix seconds.
+
+    Attributes:
+        waiting: how many notices were not taken yet.
+        taken_at: when the last one was; None before the first.
+        failing_since: since when none was taken though some were offered; None where all is well.
+        error: why not.
+        next_try: when it is tried again.
+    """
+
+    waiting: int
+    taken_at: float | None
+    failing_since: float | None
+    error: str | None
+    next_try: float | None
+
 
 @dataclass(frozen=True, slots=True)
 class TrainingStatus:
@@ -517,6 +542,8 @@ class TrainingStatus:
     ``peak_memory_bytes`` is the most that the whole process held while it ran; None before it has ended.
     ``repeats`` is the version that the run trains again to prove it; ``repeated`` says whether every array came out
     equal, bit for bit. ``verdict`` says in words what was decided and why, ``judgement`` what it rests on.
+    ``progress`` is how far the whole run is, from 0 to 1, and ``eta_s`` about how long it takes yet where that is
+    known; both are None once it has ended.
     """
 
     run_id: int
@@ -545,6 +572,7 @@ class TrainingStatus:
     repeats: int | None = None
     repeated: bool | None = None
     judgement: Judgement | None = None
+    progress: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

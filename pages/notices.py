@@ -10,5 +10,5 @@ from pages.ui.page import opening
 services = current()
 opening("Notices", "Trainings and their verdicts, failures, damage, and what was missed. Newest first.")
 with shown():
+    notices.channel(services)
     notices.inbox(services)
-notices.channel(services)

@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from engine.errors import DiskFull, NotReady
 from engine.services import current
+from engine.types import WebhookState
 from sidecar.answers import CHANGING, JSON_BODY, PARAMETERS, answers
 from sidecar.identifiers import Number
 from sidecar.paging import Next, PageRequest, cut
@@ -26,6 +27,15 @@ NOTICE: dict[str, Any] = {
     "details": {"run_id": 7, "version": 3, "verdict": "PROMOTE"},
     "created_at": 1795443846.9,
     "read_at": None,
+}
+
+
+WEBHOOK: dict[str, Any] = {
+    "waiting": 0,
+    "taken_at": 1795443847.9,
+    "failing_since": None,
+    "error": None,
+    "next_try": None,
 }
 
 
@@ -52,6 +62,7 @@ class Notices(BaseModel):
     """Notices, newest first."""
 
     unread: int = Field(description="How many nobody has read, on this page or not.")
+    webhook: WebhookState | None = Field(description="How posting them to the webhook does; null without one.")
     notices: list[Notice]
     next: Next
 
@@ -76,7 +87,10 @@ ALL = ReadRequest(notice_ids=None)
 
 
 # These read or write the store, so they run in the thread pool and not on the event loop.
-@router.get("/notices", responses=answers({"unread": 1, "notices": [NOTICE], "next": None}, PARAMETERS, NotReady))
+@router.get(
+    "/notices",
+    responses=answers({"unread": 1, "webhook": WEBHOOK, "notices": [NOTICE], "next": None}, PARAMETERS, NotReady),
+)
 def list_notices(asked: Annotated[NoticesRequest, Query()]) -> Notices:
     """List the notices.
 
@@ -86,7 +100,8 @@ def list_notices(asked: Annotated[NoticesRequest, Query()]) -> Notices:
     inbox = current().inbox
     found = inbox.notices(asked.limit + 1, before=asked.before, unread_only=asked.unread)
     page, following = cut(found, asked.limit, lambda one: one.notice_id)
-    return Notices(unread=inbox.unread(), notices=[Notice(**asdict(one)) for one in page], next=following)
+    shown = [Notice(**asdict(one)) for one in page]
+    return Notices(unread=inbox.unread(), webhook=inbox.webhook(), notices=shown, next=following)
 
 
 @router.post("/notices/read", responses=answers({"unread": 0}, CHANGING, JSON_BODY, NotReady, DiskFull))

@@ -338,17 +338,18 @@ class MLModelManager:
         """
 
         def work(connection: Connection) -> int:
-            now = _active(connection)
-            joined = activations.join(model_versions, activations.c.version == model_versions.c.version)
-            earlier = select(activations.c.version).select_from(joined).where(model_versions.c.state == "ready")
-            newest = earlier.where(activations.c.version != now).order_by(activations.c.activation_id.desc()).limit(1)
-            found = connection.execute(newest).scalar()
+            found = _served_before(connection)
             if found is None:
                 raise NotStored("No other intact version has served before, so there is nothing to go back to.")
             self._enter(connection, found, Activation(actor, reason))
-            return int(found)
+            return found
 
         return self._database.write(work, urgent=True)
+
+    def served_before(self) -> int | None:
+        """The version that ``rollback`` goes back to; None where there is none."""
+        with self._database.read() as connection:
+            return _served_before(connection)
 
     def ledger(self, limit: int = 100, at: float | None = None, before: int | None = None) -> list[ActivationRecord]:
         """Which version served from when, who or what activated it and why; newest first.
@@ -369,6 +370,14 @@ class MLModelManager:
     def _enter(self, connection: Connection, version: int, activation: Activation) -> None:
         row = {"version": version, "activated_at": self._database.clock()}
         connection.execute(activations.insert().values(row | {"actor": activation.actor, "reason": activation.reason}))
+
+
+def _served_before(connection: Connection) -> int | None:
+    """What served last of the other versions that are intact."""
+    joined = activations.join(model_versions, activations.c.version == model_versions.c.version)
+    earlier = select(activations.c.version).select_from(joined).where(model_versions.c.state == "ready")
+    others = earlier.where(activations.c.version != _active(connection))
+    return connection.execute(others.order_by(activations.c.activation_id.desc()).limit(1)).scalar()
 
 
 def _active(connection: Connection) -> int | None:

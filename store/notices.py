@@ -62,6 +62,12 @@ class NoticeStore:
         with self._database.read() as connection:
             return [NoticeRecord(**row._mapping) for row in connection.execute(wanted)]
 
+    def count_after(self, notice_id: int) -> int:
+        """How many came after a notice."""
+        with self._database.read() as connection:
+            later = select(func.count()).select_from(notices).where(notices.c.notice_id > notice_id)
+            return int(connection.execute(later).scalar_one())
+
     def last(self) -> int:
         """The number of the newest notice, 0 before the first."""
         with self._database.read() as connection:

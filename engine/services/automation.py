@@ -15,7 +15,7 @@ from engine.errors import InvalidInput, MarqueeError, NotReady
 from engine.services.storing import stores
 from engine.services.training import POLICIES, TrainingService
 from engine.timetable import WEEK, Timetable
-from engine.types import ActivationPolicy, Automation, TrainingStatus
+from engine.types import ActivationPolicy, Automation
 from store.errors import StoreError
 from store.models import MLModelManager
 from store.notices import NoticeStore
@@ -102,7 +102,7 @@ class AutomationService:
         """What is planned, and when the next run is due."""
         values, now = self._values(), self._clock()
         due = _timetable(values).next_due(now)
-        run = next(iter(self.runs(1)), None)
+        run = next(iter(self._training.runs(1, actors=(SCHEDULE, RULE))), None)
         return Automation(
             paused=values["paused"],
             days=tuple(sorted(values["days"])),
@@ -115,10 +115,6 @@ class AutomationService:
             last_run=run,
             ratings_since=self._new_ratings(values),
         )
-
-    def runs(self, limit: int = 50) -> list[TrainingStatus]:
-        """The newest runs that the plan has ordered, newest first."""
-        return self._training.runs(limit, actors=(SCHEDULE, RULE))
 
     @stores
     def change(
@@ -144,15 +140,17 @@ class AutomationService:
         Raises:
             InvalidInput: names the field, the value and what is allowed.
         """
-        if not days or not set(days) <= set(range(WEEK)):
-            raise InvalidInput("Choose at least one day of the week, from 0 (Monday) to 6.", field="days")
+        if not days:
+            raise InvalidInput("Choose at least one day of the week.", field="days")
+        if not set(days) <= set(range(WEEK)):
+            raise InvalidInput("A day is a number from 0 (Monday) to 6 (Sunday).", field="days")
         for name, value, most in (
             ("hour", hour, 23),
             ("minute", minute, 59),
             ("after_ratings", after_ratings, MOST_RATINGS),
         ):
             if not 0 <= value <= most:
-                raise InvalidInput(f"{name} is {value}, but must be from 0 to {most}.", field=name)
+                raise InvalidInput(f"{name} is {value}, but must be from 0 to {most:,}.", field=name)
         if activate not in POLICIES:
             raise InvalidInput(f"activate is {activate!r}, but must be one of {', '.join(POLICIES)}.", field="activate")
         try:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from engine.services.storing import stores
+from engine.types import WebhookState
 from store.notices import Level, NoticeStore
 from store.records import NoticeRecord
 
@@ -12,8 +13,9 @@ from store.records import NoticeRecord
 class InboxService:
     """What happened that somebody may want to know: trainings and their verdicts, failures, damage, what was missed."""
 
-    def __init__(self, notices: NoticeStore) -> None:
+    def __init__(self, notices: NoticeStore, channel: Callable[[], WebhookState | None] = lambda: None) -> None:
         self._notices = notices
+        self._channel = channel
 
     def notices(
         self,
@@ -32,6 +34,10 @@ class InboxService:
             unread_only: only those that nobody has read.
         """
         return self._notices.newest(limit, before=before, levels=levels, unread_only=unread_only)
+
+    def webhook(self) -> WebhookState | None:
+        """How the webhook does; None where none is set."""
+        return self._channel()
 
     def unread(self) -> int:
         """How many nobody has read."""

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 import logging
+import time
 from collections.abc import Callable
 from dataclasses import asdict
 from threading import Event, Thread
+from urllib.error import HTTPError
 from urllib.request import Request, urlopen
 
+from engine.types import WebhookState
 from store.notices import NoticeStore
 from store.records import NoticeRecord
 from store.values import ValueStore
@@ -18,6 +21,10 @@ log = logging.getLogger(__name__)
 LEVELS = {"info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
 LOOK_S, LONGEST_PAUSE_S = 1.0, 300.0
 TIMEOUT_S = 5.0
+TRY_AGAIN = frozenset({408, 425, 429})
+"""Refusals that say nothing against the notice."""
+REFUSALS = 5
+"""So often a notice is offered to a receiver that refuses it."""
 
 Post = Callable[[str, bytes], None]
 
@@ -37,23 +44,35 @@ class NotifyingService:
     """Sends what is new in the order it came. ``open`` and ``close`` frame the thread.
 
     Which notice was sent last is kept, so that a restart goes on with the next one. After a crash between a post and
-    the note of it one comes twice, which its ``notice_id`` tells.
+    the note of it one comes twice, which its ``notice_id`` tells. A notice that the receiver refuses for good is passed
+    over, so that it holds up no other.
 
     Args:
         notices: where they come from.
         values: where the last one sent is noted.
         url: the receiver; None only writes the log.
         send: how a notice is posted.
+        clock: Unix seconds.
     """
 
-    def __init__(self, notices: NoticeStore, values: ValueStore, url: str | None, send: Post = post) -> None:
+    def __init__(
+        self,
+        notices: NoticeStore,
+        values: ValueStore,
+        url: str | None,
+        send: Post = post,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
         self._notices = notices
         self._values = values
         self._url = url
         self._send = send
+        self._clock = clock
         self._closing = Event()
         self._logged = 0
         self._failures = 0
+        self._fault: tuple[float, str] | None = None
+        self._next_try = 0.0
         self._thread = Thread(target=self._work, name="notices", daemon=True)
 
     def open(self) -> None:
@@ -73,24 +92,37 @@ class NotifyingService:
         if self._thread.is_alive():
             self._thread.join()
 
+    def channel(self) -> WebhookState | None:
+        """How the webhook does; None where there is none."""
+        if self._url is None:
+            return None
+        values, fault = self._values.read(), self._fault
+        return WebhookState(
+            waiting=self._notices.count_after(int(values.get("sent", self._logged))),
+            taken_at=values.get("taken_at"),
+            failing_since=None if fault is None else fault[0],
+            error=None if fault is None else fault[1],
+            next_try=None if fault is None else self._next_try,
+        )
+
     @property
     def pause(self) -> float:
-        """Seconds to the next look: longer each time the receiver fails, up to five minutes."""
+        """Seconds between two tries: longer each time the receiver fails, up to five minutes."""
         return float(min(LOOK_S * 2**self._failures, LONGEST_PAUSE_S))
 
     def _work(self) -> None:
-        while not self._closing.wait(self.pause):
+        while not self._closing.wait(LOOK_S):
             try:
                 self.look()
             except Exception:  # the thread's outermost loop: the next look must find it alive
                 log.exception("notices could not be sent")
 
     def look(self) -> None:
-        """Write what is new to the log and post it."""
+        """Write what is new to the log, and post it where it is time to."""
         for one in self._notices.after(self._logged):
             log.log(LEVELS[one.level], "notice %d, %s: %s", one.notice_id, one.topic, one.text)
             self._logged = one.notice_id
-        if self._url is not None:
+        if self._url is not None and self._clock() >= self._next_try:
             self._post_new(self._url)
 
     def _post_new(self, url: str) -> None:
@@ -100,11 +132,25 @@ class NotifyingService:
             try:
                 self._send(url, describe(one))
             except (OSError, ValueError) as error:
-                self._failures = min(self._failures + 1, 20)
-                log.warning("notice %d was not taken (%s); again in %.0f s", one.notice_id, error, self.pause)
-                return
-            self._failures = 0
-            self._values.write({"sent": one.notice_id})
+                if not self._passes_over(one, error):
+                    return
+                self._values.write({"sent": one.notice_id})
+            else:
+                self._values.write({"sent": one.notice_id, "taken_at": self._clock()})
+            self._failures, self._fault, self._next_try = 0, None, 0.0
+
+    def _passes_over(self, notice: NoticeRecord, error: OSError | ValueError) -> bool:
+        """Whether a notice that was not taken is given up; else it is tried again after a pause."""
+        now = self._clock()
+        self._failures = min(self._failures + 1, 20)
+        self._fault = (now if self._fault is None else self._fault[0], str(error))
+        self._next_try = now + self.pause
+        refused = isinstance(error, HTTPError) and 400 <= error.code < 500 and error.code not in TRY_AGAIN
+        if refused and self._failures >= REFUSALS:
+            log.warning("notice %d was refused %d times (%s); it is passed over", notice.notice_id, REFUSALS, error)
+            return True
+        log.warning("notice %d was not taken (%s); again in %.0f s", notice.notice_id, error, self.pause)
+        return False
 
 
 def describe(notice: NoticeRecord) -> bytes:

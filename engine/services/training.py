@@ -53,6 +53,8 @@ log = logging.getLogger(__name__)
 POLICIES = get_args(ActivationPolicy)
 LONGEST_STOP_S = 10
 LONGEST_QUEUE = 50
+SAVING = 0.98
+"""How far a training is when it is saved."""
 
 Also = Callable[[Any], None]
 """Writes of somebody else in the same transaction; takes the store's connection."""
@@ -84,7 +86,7 @@ class TrainingService:
         self._orders: queue.Queue[bool] = queue.Queue()  # True: look at the store's queue; False: end
         self._starting = Lock()
         self._cancelled: dict[int, Event] = {}
-        self._eta: dict[int, float] = {}
+        self._progress: dict[int, tuple[float, float | None]] = {}
         self._unstored: dict[int, RunEnd] = {}
         self._worker = Thread(target=self._work, name="training", daemon=True)
 
@@ -309,6 +311,7 @@ class TrainingService:
         # A run is over for others once its version serves, which is a moment after it was saved.
         state = "running" if record.state == "succeeded" and record.run_id in self._cancelled else record.state
         going = state in ("queued", "running")
+        done, left = self._progress.get(record.run_id, (0.0, None)) if going else (None, None)
         details = record.details or {}
         return TrainingStatus(
             run_id=record.run_id,
@@ -317,7 +320,8 @@ class TrainingService:
             stage=record.stage,
             epoch=history[-1].epoch if history else 0,
             epochs=int(record.hyperparameters.get("epochs", 0)),
-            eta_s=self._eta.get(record.run_id) if going else None,
+            eta_s=left,
+            progress=done,
             history=history,
             hyperparameters=record.hyperparameters,
             activate=record.activate,
@@ -376,7 +380,7 @@ class TrainingService:
             self._fail(run, f"An unexpected error ended the run: {type(error).__name__}: {error}", entry)
         finally:
             self._cancelled.pop(run.run_id, None)
-            self._eta.pop(run.run_id, None)
+            self._progress.pop(run.run_id, None)
 
     def _fail(self, run: RunRecord, reason: str, entry: RunLog) -> None:
         log.error("training run %d failed: %s", run.run_id, reason)
@@ -409,7 +413,7 @@ class TrainingService:
         listener = Listener(
             stage=lambda text: self._runs.stage(run.run_id, text),
             epoch=lambda epoch: self._runs.epoch(run.run_id, EpochRecord(**asdict(epoch))),
-            eta=lambda seconds: self._eta.update({run.run_id: seconds}),
+            progress=lambda done, left: self._progress.update({run.run_id: (done, left)}),
             cancelled=self._cancelled[run.run_id],
         )
         listener.begin("Reading ratings")
@@ -422,6 +426,7 @@ class TrainingService:
             listener.begin("Comparing with the stored arrays")
             self._prove(run, run.repeats, learned, entry)
             return
+        listener.progress(SAVING, None)
         listener.begin("Saving")
         self._save(run, snapshot, learned, entry)
         self._retain()
@@ -486,7 +491,7 @@ class TrainingService:
             )
             told = f"Version {version} is trained. {decision.verdict}"
             about: dict[str, Any] = {"run_id": run.run_id, "version": version, "verdict": decision.judgement.verdict}
-            about |= {"metrics": metrics, "before": before}
+            about |= {"metrics": metrics, "before": before, "compared": decision.judgement.compared}
             self._notices.add_in(connection, "info", "training", told, about)
 
         version = self._models.save_model(

@@ -160,12 +160,20 @@ class VersionService:
         Raises:
             VersionUnavailable: no other intact version has served.
         """
+        left = self._models.active_version()
         try:
             version = self._models.rollback(actor=actor, reason=reason or "Rolled back.")
         except NotStored as error:
             raise VersionUnavailable(str(error)) from error
         self._serving.load_active()
+        why = f": {reason}" if reason else "."
+        told = f"Version {version} serves again: {actor} rolled back from version {left}{why}"
+        self._notices.add("info", "versions", told, {"version": version})
         return version
+
+    def served_before(self) -> int | None:
+        """The version that a roll back goes to; None where no other intact version has served."""
+        return self._models.served_before()
 
     @stores
     def delete(self, version: int, *, actor: str = "you", reason: str = "") -> VersionSummary:

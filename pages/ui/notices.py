@@ -8,11 +8,11 @@ from typing import Any
 import streamlit as st
 
 from engine.services import Services
-from pages.ui import keys, measures
+from pages.ui import keys, measures, verdicts
 from pages.ui.moments import when
 from pages.ui.plain import markup, text
 
-SHOWN, PAGE = 10, 25
+SHOWN, PAGE = 5, 25
 LEVELS = {"info": "Info", "warning": "Warning", "error": "Error"}
 BADGES = {
     "info": (":material/info:", "blue"),
@@ -39,9 +39,11 @@ def notices(services: Services) -> None:
         st.caption("Nothing has happened yet that you should know of.")
         return
     st.html("".join(_line(one.created_at, one.level, one.text, unread=one.read_at is None) for one in newest))
-    if services.inbox.unread() and st.button("Mark all as read", icon=":material/mark_email_read:"):
-        services.inbox.mark_read()
-        st.rerun()
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.page_link("notices.py", label="All notices", icon=":material/inbox:", width="content")
+        if services.inbox.unread() and st.button("Mark all as read", icon=":material/mark_email_read:"):
+            services.inbox.mark_read()
+            st.rerun()
 
 
 def _line(at: float, level: str, told: str, *, unread: bool) -> str:
@@ -84,8 +86,9 @@ def _notice(services: Services, one: Any) -> None:
     with st.container(border=True, gap="xsmall"):
         with st.container(horizontal=True, vertical_alignment="center", gap="small"):
             new = " :green-badge[New]" if one.read_at is None else ""
-            label = text(LEVELS[one.level])
-            st.markdown(f":{color}-badge[{icon} {label}]{new} {text(one.topic.capitalize())}", width="stretch")
+            verdict = one.details.get("verdict")
+            what = verdicts.badge(verdict) if verdict in verdicts.ICONS else f":{color}-badge[{icon} {LEVELS[one.level]}]"
+            st.markdown(f"{what}{new} {text(one.topic.capitalize())}", width="stretch")
             st.caption(when(one.created_at), width="content")
         st.markdown(text(one.text))
         told = changes(one.details)
@@ -95,25 +98,34 @@ def _notice(services: Services, one: Any) -> None:
 
 
 def changes(details: Mapping[str, Any]) -> str:
-    """The key metrics of the version that served before and of the new one, where a notice has both."""
+    """The key metrics of the version that served before and of the new one, where a notice has both.
+
+    Those that the verdict compared are of the same held-out ratings; the others of each version's own.
+    """
     before, after = details.get("before") or {}, details.get("metrics") or {}
-    names: Sequence[str] = [name for name in measures.KEY_MEASURES if name in before and name in after]
-    shown = ((measures.measure(name), float(before[name]["value"]), float(after[name]["value"])) for name in names)
+    pairs = {name: (before[name]["value"], after[name]["value"]) for name in before if name in after}
+    pairs |= details.get("compared") or {}
+    names: Sequence[str] = [name for name in measures.KEY_MEASURES if name in pairs]
+    shown = ((measures.measure(name), *map(float, pairs[name])) for name in names)
     return ", ".join(f"{how.label} {how.show(old)} to {how.show(new)}" for how, old, new in shown)
 
 
+LINKS = (
+    ("run_id", "training.py", "run", "Training run {}", ":material/receipt_long:"),
+    ("version", "versions.py", "version", "Version {}", ":material/inventory_2:"),
+    ("study_id", "tuning.py", "study", "Study {}", ":material/tune:"),
+)
+"""What a notice may be about: its detail, the page that shows it, the name in the address, label and icon."""
+
+
 def _links(services: Services, one: Any) -> None:
-    run_id = one.details.get("run_id")
-    if run_id is None and one.read_at is not None:
+    about = [link for link in LINKS if one.details.get(link[0]) is not None]
+    if not about and one.read_at is not None:
         return
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-        if run_id is not None:
-            st.page_link(
-                "training.py",
-                label=f"Training run {run_id}",
-                icon=":material/receipt_long:",
-                query_params={"run": str(run_id)},
-            )
+        for detail, page, name, label, icon in about:
+            number = str(one.details[detail])
+            st.page_link(page, label=label.format(number), icon=icon, query_params={name: number}, width="content")
         if one.read_at is None and st.button(
             "Mark as read", key=keys.read(one.notice_id), type="tertiary", icon=":material/done:"
         ):
@@ -122,8 +134,19 @@ def _links(services: Services, one: Any) -> None:
 
 
 def channel(services: Services) -> None:
-    """Where else notices go."""
-    if services.settings.webhook_url is None:
-        st.caption("To have them posted to a chat or a pager as well, set `MARQUEE_WEBHOOK_URL`.")
+    """Where else notices go, and whether they arrive there."""
+    state = services.inbox.webhook()
+    if state is None:
+        st.caption("To have notices posted to a chat or a pager as well, set `MARQUEE_WEBHOOK_URL`.")
+    elif state.failing_since is None:
+        taken = f" The last one was taken {when(state.taken_at)}." if state.taken_at else ""
+        st.caption(f"Notices are posted to the webhook as well.{taken}")
     else:
-        st.caption("Every notice is posted to the webhook as well, and again until it is taken.")
+        waiting = "1 notice waits" if state.waiting == 1 else f"{state.waiting:,} notices wait"
+        st.warning(
+            text(
+                f"The webhook has taken nothing since {when(state.failing_since)} ({state.error}). "
+                f"{waiting}; the next try is at {when(state.next_try)}."
+            ),
+            icon=":material/cloud_off:",
+        )

@@ -13,6 +13,8 @@ from pages.ui.moments import duration
 from pages.ui.plain import text
 
 EVERY_S = 1.0
+SHORTEST_S = 1.0
+"""Less than this is not worth telling."""
 GOING = ("queued", "running")
 KINDS = {"import": "Import", "demo": "Demo import"}
 
@@ -50,12 +52,13 @@ def live(draw: Callable[[], bool], *, going: bool) -> None:
 
 
 def training_bar(run: TrainingStatus) -> None:
-    """Stage, epoch and time left of a run."""
-    left = f" · about {duration(run.eta_s)} left" if run.eta_s is not None else ""
-    stage = text(run.stage or ("Waiting to start" if run.state == "queued" else "Working"))
-    st.progress(
-        min(run.epoch / max(run.epochs, 1), 1.0), text=f"{stage} · epoch {run.epoch} of at most {run.epochs}{left}"
-    )
+    """How far a run is, its stage, its epoch while there are more to come, and the time left where that is known."""
+    told = [run.stage or ("Waiting to start" if run.state == "queued" else "Working")]
+    if run.epochs and run.stage in ("", "Learning"):
+        told.append(f"epoch {run.epoch} of at most {run.epochs}")
+    if run.eta_s is not None and run.eta_s >= SHORTEST_S:
+        told.append(f"about {duration(run.eta_s)} left")
+    st.progress(min(max(run.progress or 0.0, 0.0), 1.0), text=text(" · ".join(told)))
 
 
 def job_bar(job: Job) -> None:

@@ -47,6 +47,7 @@ from engine.types import (
     TuningEvidence,
     UpdateHealth,
     VersionSummary,
+    WebhookState,
     WhatIf,
 )
 from store.records import ActivationRecord, Counts, NoticeRecord
@@ -396,6 +397,9 @@ class FakeInbox(Recorder):
 
     def unread(self) -> int:
         return 3
+
+    def webhook(self) -> WebhookState | None:
+        return WebhookState(2, None, 90.0, "connection refused", 120.0)
 
     def mark_read(self, notice_ids: list[int] | None) -> None:
         self.note("mark_read", notice_ids)

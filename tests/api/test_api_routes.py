@@ -689,6 +689,7 @@ def test_measurements_are_what_prometheus_reads(client: Client) -> None:
 def test_notices_are_read_page_by_page(client: Client, services: Services) -> None:
     first = client.get("/notices?limit=2").json()
     assert ([one["notice_id"] for one in first["notices"]], first["next"], first["unread"]) == ([9, 6], 6, 3)
+    assert first["webhook"] == as_json(services.inbox.webhook())
     assert first["notices"][0] == as_json(NOTICES[0])
     last = client.get(f"/notices?limit=2&before={first['next']}&unread=true").json()
     assert ([one["notice_id"] for one in last["notices"]], last["next"]) == ([5], None)

@@ -58,6 +58,7 @@ from engine.types import (
     VarietyPrice,
     VersionList,
     VersionSummary,
+    WebhookState,
     WhatIf,
 )
 from store.records import ActivationRecord, NoticeRecord
@@ -682,6 +683,7 @@ class FakeVersions:
 
 @dataclass
 class FakeInbox:
+    hook: WebhookState | None = None
     held: list[NoticeRecord] = field(
         default_factory=lambda: [
             NoticeRecord(3, "info", "training", f"Version 2 is trained. {RUNS[0].verdict}", ABOUT, NOW - 4000, None),
@@ -705,6 +707,9 @@ class FakeInbox:
             and (levels is None or one.level in levels)
             and (not unread_only or one.read_at is None)
         ][:limit]
+
+    def webhook(self) -> WebhookState | None:
+        return self.hook
 
     def unread(self) -> int:
         return sum(one.read_at is None for one in self.held)

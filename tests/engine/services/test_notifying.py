@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from email.message import Message
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from threading import Thread
 from typing import Any
+from urllib.error import HTTPError
 
 import pytest
 
 from engine.runtime import Runtime, build
-from engine.services.notifying import LONGEST_PAUSE_S, NotifyingService
+from engine.services.notifying import LONGEST_PAUSE_S, REFUSALS, NotifyingService
 from engine.settings import Settings
+from engine.types import WebhookState
 from store.database import Database
 from store.notices import NoticeStore
 from store.values import ValueStore
@@ -30,24 +34,40 @@ def database(tmp_path: Path) -> Iterator[Database]:
     opened.close()
 
 
+@dataclass
+class Clock:
+    now: float = 1_700_000_000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
 class Receiver:
     """Takes posts, or fails as often as it is told to."""
 
     def __init__(self) -> None:
         self.got: list[dict[str, Any]] = []
         self.failures = 0
+        self.error: Exception = OSError("connection refused")
 
     def __call__(self, url: str, body: bytes) -> None:
         assert url == URL
         if self.failures:
             self.failures -= 1
-            raise OSError("connection refused")
+            raise self.error
         self.got.append(json.loads(body))
 
+    @property
+    def texts(self) -> list[str]:
+        return [one["text"] for one in self.got]
 
-def service(database: Database, receiver: Receiver, url: str | None = URL) -> NotifyingService:
+
+def service(
+    database: Database, receiver: Receiver, url: str | None = URL, clock: Callable[[], float] | None = None
+) -> NotifyingService:
     """As after a start."""
-    made = NotifyingService(NoticeStore(database), ValueStore(database, "webhook"), url, receiver)
+    values = ValueStore(database, "webhook")
+    made = NotifyingService(NoticeStore(database), values, url, receiver, clock or Clock())
     made.prepare()
     return made
 
@@ -68,8 +88,8 @@ def test_each_notice_is_posted_once_in_order_across_restarts(database: Database)
 
 
 def test_a_failing_receiver_is_tried_again_more_and_more_seldom(database: Database) -> None:
-    notices, receiver = NoticeStore(database), Receiver()
-    sender = service(database, receiver)
+    notices, receiver, clock = NoticeStore(database), Receiver(), Clock()
+    sender = service(database, receiver, clock=clock)
     notices.add("info", "training", "one")
     notices.add("info", "training", "two")
     receiver.failures = 3
@@ -77,13 +97,62 @@ def test_a_failing_receiver_is_tried_again_more_and_more_seldom(database: Databa
     for _ in range(4):
         sender.look()
         pauses.append(sender.pause)
+        clock.now += sender.pause - 0.5
+        sender.look()  # too early: nothing is offered
+        clock.now += 0.5
     assert pauses == [2.0, 4.0, 8.0, 1.0]
-    assert [one["text"] for one in receiver.got] == ["one", "two"]
+    assert receiver.texts == ["one", "two"]
     receiver.failures = 50
     notices.add("info", "training", "three")
     for _ in range(50):
         sender.look()
-    assert sender.pause == LONGEST_PAUSE_S
+        clock.now += sender.pause
+    assert (sender.pause, receiver.failures) == (LONGEST_PAUSE_S, 0)
+
+
+def test_the_log_waits_for_no_receiver(database: Database, caplog: pytest.LogCaptureFixture) -> None:
+    notices, receiver = NoticeStore(database), Receiver()
+    sender = service(database, receiver)
+    receiver.failures = 10
+    for text in ("one", "two"):
+        notices.add("error", "training", text)
+        sender.look()  # the clock stands still, so that the second is not offered
+    assert receiver.failures == 9
+    assert [one.getMessage() for one in caplog.records if one.levelno == logging.ERROR] == [
+        "notice 1, training: one",
+        "notice 2, training: two",
+    ]
+
+
+def test_how_the_webhook_does_is_told(database: Database) -> None:
+    notices, receiver, clock = NoticeStore(database), Receiver(), Clock()
+    assert service(database, receiver, url=None).channel() is None
+    sender = service(database, receiver, clock=clock)
+    assert sender.channel() == WebhookState(0, None, None, None, None)
+    began = clock.now
+    notices.add("info", "training", "one")
+    receiver.failures = 2
+    for _ in range(2):
+        sender.look()
+        notices.add("info", "training", "more")
+        clock.now += sender.pause
+    assert sender.channel() == WebhookState(3, None, began, "connection refused", clock.now)
+    sender.look()
+    assert sender.channel() == WebhookState(0, clock.now, None, None, None)
+    assert service(database, receiver, clock=clock).channel() == WebhookState(0, clock.now, None, None, None)
+
+
+@pytest.mark.parametrize(("code", "passed_over"), [(400, True), (410, True), (429, False), (500, False)])
+def test_what_is_refused_for_good_holds_up_no_other(database: Database, code: int, passed_over: bool) -> None:
+    notices, receiver, clock = NoticeStore(database), Receiver(), Clock()
+    sender = service(database, receiver, clock=clock)
+    notices.add("info", "training", "one")
+    notices.add("info", "training", "two")
+    receiver.failures, receiver.error = REFUSALS, HTTPError(URL, code, "no", Message(), None)
+    for _ in range(REFUSALS + 1):
+        sender.look()
+        clock.now += sender.pause
+    assert receiver.texts == (["two"] if passed_over else ["one", "two"])
 
 
 def test_notices_are_lines_of_the_log(database: Database, caplog: pytest.LogCaptureFixture) -> None:

@@ -36,6 +36,8 @@ WILD = {"factors": 200, "learning_rate": 1, "regularization": 0, "epochs": 100}
 def test_a_run_trains_evaluates_saves_and_serves(trained: Runtime) -> None:
     status = trained.services.training.status()
     assert (status.state, status.version, status.stage) == ("succeeded", 1, "Done")
+    assert (status.progress, status.eta_s) == (None, None)
+    assert trained.services.versions.served_before() is None
     assert [epoch.epoch for epoch in status.history] == list(range(1, len(status.history) + 1))
     assert all(epoch.validation_rmse is not None for epoch in status.history)
     assert status.history[-1].train_loss < status.history[0].train_loss
@@ -343,6 +345,9 @@ def test_a_worse_version_is_rejected_and_the_run_keeps_what_that_rests_on(traine
     assert training.runs()[0].judgement == judgement
     notice = trained.services.inbox.notices()[0]
     assert notice.details["verdict"] == "REJECT"
+    old, new = notice.details["compared"]["rmse"]
+    (goal,) = [one for one in judgement.evidence if (one.role, one.metric) == ("goal", "rmse")]
+    assert (old, new) == (goal.difference.baseline, goal.difference.value)
     assert notice.details["metrics"]["rmse"]["value"] > notice.details["before"]["rmse"]["value"]
 
 

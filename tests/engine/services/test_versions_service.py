@@ -77,7 +77,11 @@ def test_serving_against_the_verdict_takes_a_reason_which_the_ledger_keeps(two: 
     assert (
         two.services.inbox.notices()[0].text == "Version 3 was let serve by Ada against its verdict: Only for a trial."
     )
-    versions.rollback()
+    assert versions.served_before() == 2
+    assert versions.rollback(reason="The trial is over.") == 2
+    told = "Version 2 serves again: you rolled back from version 3: The trial is over."
+    assert two.services.inbox.notices()[0].text == told
+    assert versions.served_before() == number
     versions.activate(number)  # it has served: whoever let it had a reason
 
 
