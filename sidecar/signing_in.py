@@ -21,6 +21,7 @@ log = logging.getLogger(__name__)
 
 SIGN_IN, SIGN_OUT = "/sign-in", "/sign-out"
 MAX_FORM_BYTES = 8192
+WORDMARK = Path(__file__).parents[1] / "pages" / "ui" / "assets" / "wordmark.svg"  # the console's, drawn in the page
 
 
 def create_sign_in(settings: Settings) -> list[Route]:
@@ -110,7 +111,9 @@ def _form(wanted: str, problem: str | None = None) -> HTMLResponse:
             method="post",
             action=SIGN_IN,
         ),
-        tag("p", "The key is what ", tag("code", "MARQUEE_API_KEY"), " is set to on the server.", id="help"),
+        None
+        if problem
+        else tag("p", "The key is what ", tag("code", "MARQUEE_API_KEY"), " is set to on the server.", id="help"),
         status=401 if problem else 200,
     )
 
@@ -118,6 +121,11 @@ def _form(wanted: str, problem: str | None = None) -> HTMLResponse:
 @cache
 def _stylesheet() -> str:
     return Path(__file__).with_name("signing_in.css").read_text(encoding="utf-8")
+
+
+@cache
+def _wordmark() -> str:
+    return WORDMARK.read_text(encoding="utf-8")
 
 
 def _page(title: str, *content: Content, status: int = 200) -> HTMLResponse:
@@ -128,7 +136,7 @@ def _page(title: str, *content: Content, status: int = 200) -> HTMLResponse:
         tag("title", title),
         tag("style", Markup(_stylesheet())),
     )
-    body = tag("body", tag("main", tag("h1", title), *content))
+    body = tag("body", tag("main", Markup(_wordmark()), tag("h1", title), *content))
     policy = policy_with(_stylesheet(), forms="'self'")
     return HTMLResponse(
         f"<!doctype html>\n{tag('html', head, body, lang='en')}\n",

@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+import tomllib
 from http.cookies import SimpleCookie
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ from tests.api.conftest import whole_server
 
 ROOT = Path(__file__).parents[2]
 BROWSER = {"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
+SAME = ("primaryColor", "backgroundColor", "textColor", "borderColor", "redColor", "grayColor")
 FORM = {"Content-Type": "application/x-www-form-urlencoded", "Origin": f"http://{HOST}"}
 
 
@@ -75,6 +77,15 @@ def test_the_page_needs_no_script_and_no_other_file(keyed_server: Client) -> Non
     assert "form-action 'self'" in policy
 
 
+def test_the_page_looks_like_the_console(keyed_server: Client) -> None:
+    theme = tomllib.loads((ROOT / ".streamlit" / "config.toml").read_text("utf-8"))["theme"]
+    answer = keyed_server.get("/sign-in", headers=BROWSER).text
+    assert 'aria-label="Marquee"' in answer
+    light, dark = ([theme[variant][name].lower() for name in SAME] for variant in ("light", "dark"))
+    for ours in zip(light, dark, strict=True):
+        assert f"light-dark({', '.join(ours)})" in answer
+
+
 def test_what_is_wanted_can_be_no_markup(keyed_server: Client) -> None:
     answer = keyed_server.get('/sign-in?next=/"><script>alert(1)</script>', headers=BROWSER)
     assert "<script" not in answer.text
@@ -116,7 +127,7 @@ def test_without_the_right_key_there_is_none(keyed_server: Client, body: str) ->
     answer = sign_in(keyed_server, body)
     assert answer.status_code == 401
     assert "set-cookie" not in answer.headers
-    assert "MARQUEE_API_KEY" in answer.text
+    assert answer.text.count("MARQUEE_API_KEY") == 1
 
 
 def test_another_site_can_sign_nobody_in(keyed_server: Client) -> None:
