@@ -17,6 +17,7 @@ TINY = 1e-4
 # Places among the theme's six colours, for what a paired test says.
 VERDICTS = ("0", "1", "2", "better", "worse", "no difference shown")
 VERDICT_SHAPES = ("circle", "circle", "circle", "triangle-up", "triangle-down", "circle")
+LEGEND = ":small[:green[▲] better, :red[▼] worse, :gray[●] no difference shown]"  # of differences, in Markdown
 Share = tuple[str, float, str]
 
 
@@ -37,7 +38,9 @@ def span(values: Iterable[float], margin: float = 0.0) -> alt.Scale:
 
 def show(chart: alt.Chart | alt.LayerChart | alt.FacetChart, alt_text: str, *, key: str | None = None) -> None:
     """Draw a chart across its column on a transparent ground, described in words for who can't see it."""
-    st.altair_chart(chart.configure(background="transparent").configure_view(strokeWidth=0), alt=alt_text, key=key)
+    # Streamlit's theme would shift the first and last label of an axis off their lines.
+    plain = chart.configure(background="transparent").configure_view(strokeWidth=0).configure_axisY(labelFlush=False)
+    st.altair_chart(plain, alt=alt_text, key=key)
 
 
 def differences(
@@ -105,6 +108,7 @@ def learning_curve(history: Sequence[EpochReport], *, key: str, growing: bool) -
     rows = [{"epoch": e.epoch, "part": parts[0], "rmse": e.train_loss**0.5} for e in history]
     rows += [{"epoch": e.epoch, "part": parts[1], "rmse": e.validation_rmse} for e in history if e.validation_rmse]
     table = data(rows)
+    top = alt.Legend(orient="top", symbolType="stroke", symbolSize=400)
     chart = (
         alt.Chart(table, height=280)
         .mark_line(strokeWidth=2.5, point=alt.OverlayMarkDef(size=28) if len(history) < 60 else False)
@@ -121,7 +125,7 @@ def learning_curve(history: Sequence[EpochReport], *, key: str, growing: bool) -
                 scale=span([row["rmse"] for row in rows]),
                 axis=alt.Axis(tickCount=5),
             ),
-            color=alt.Color("part:N", title=None, scale=alt.Scale(domain=list(parts)), legend=alt.Legend(orient="top")),
+            color=alt.Color("part:N", title=None, scale=alt.Scale(domain=list(parts)), legend=top),
             strokeDash=alt.StrokeDash(
                 "part:N", title=None, scale=alt.Scale(domain=list(parts), range=[[1, 0], [6, 3]])
             ),

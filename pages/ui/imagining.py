@@ -12,6 +12,7 @@ from engine.types import ListOptions, RatedMovie, Recommendations, WhatIf
 from pages.ui import keys, tables
 from pages.ui.comparing import changes, moved, titled
 from pages.ui.failures import shown
+from pages.ui.listing import MOVIE_PX
 from pages.ui.plain import text
 
 IMAGINED = "What if"
@@ -34,19 +35,15 @@ def what_if(services: Services, answer: Recommendations, wanted: Mapping[str, An
 
 
 def _table(answer: Recommendations, rated: Sequence[RatedMovie]) -> Any:
-    rows = [
-        {"Movie": one.movie.title, "Year": one.movie.year, "Rating": one.rating, IMAGINED: one.rating} for one in rated
-    ]
     number = st.column_config.NumberColumn
     return st.data_editor(
-        rows,
+        [{"Movie": one.movie.title, IMAGINED: one.rating, "Rating": one.rating} for one in rated],
         hide_index=True,
         height=320,
-        disabled=["Movie", "Year", "Rating"],
+        disabled=["Movie", "Rating"],
         key=keys.imagined(answer.user_id, answer.ratings_count),
         column_config={
-            "Movie": st.column_config.TextColumn(width="large"),
-            "Year": number(format="%d", width="small"),
+            "Movie": st.column_config.TextColumn(width=MOVIE_PX),
             "Rating": number(format="%.1f", width="small"),
             # Without limits: with them "0.5" can't be typed, since "0" is refused. The service says what is no rating.
             IMAGINED: number(format="%.1f", width="small"),

@@ -24,6 +24,7 @@ SEEN = {False: "Left out", True: "Listed too"}
 EARLIEST, LATEST = 1874, 2100
 TITLE = 40
 MOST_TOLD = 3
+MOVIE_PX = 190  # leaves room on a phone for the columns beside it
 
 
 def filters(library: LibraryService) -> dict[str, Any]:
@@ -164,8 +165,8 @@ def history(services: Services, user_id: str, count: int) -> None:
         [
             {
                 "Movie": one.movie.title,
-                "Year": one.movie.year,
                 "Rating": one.rating,
+                "Year": one.movie.year,
                 "Genres": ", ".join(one.movie.genres),
                 "Rated": day(one.rated_at),
             }
@@ -177,9 +178,12 @@ def history(services: Services, user_id: str, count: int) -> None:
         selection_mode="multi-row",
         key=keys.rated(user_id, count),
         column_config={
-            "Movie": st.column_config.TextColumn(width="large"),
-            "Year": st.column_config.NumberColumn(format="%d", width="small"),
+            "Movie": st.column_config.TextColumn(width=MOVIE_PX),
             "Rating": st.column_config.NumberColumn(format="%.1f", width="small"),
+            "Year": st.column_config.NumberColumn(format="%d", width="small"),
+            # Where every column has a width, all of them share what room there is left.
+            "Genres": st.column_config.TextColumn(width=200),
+            "Rated": st.column_config.TextColumn(width=100),
         },
         alt="Movies that this user has rated, newest first",
     )

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import streamlit as st
 
 from engine.services.versions import LONGEST_NOTE, VersionService
 from engine.types import VersionSummary
-from pages.ui import keys, measures, tables, verdicts
+from pages.ui import keys, measures, names, tables, verdicts
 from pages.ui.failures import shown
 from pages.ui.moments import when
 from pages.ui.page import tell_next
@@ -23,6 +23,20 @@ GONE = {
     "deleted": "Its arrays are deleted, so it can't serve. What was measured of it is kept.",
 }
 EXPORTS = ["zip"]
+NOTE_PX = 175  # what a window of 1280 pixels has left beside the metrics
+PROTOCOL = {
+    "split": "held out to measure",
+    "k": "movies in each measured list",
+    "relevant_from": "a movie counts as liked from a rating of",
+    "train_ratings": "ratings learned",
+    "test_ratings": "ratings held out",
+    "test_fingerprint": "fingerprint of the ratings held out",
+    "users_with_lists": "users whose lists were measured",
+    "catalogue": "movies that a list can hold",
+    "interval": "intervals",
+    "seed": "seed of the intervals",
+    "personal_from": "ratings from which a list is personal",
+}
 
 
 def state(version: VersionSummary) -> str:
@@ -54,26 +68,25 @@ def _row(version: VersionSummary) -> dict[str, object]:
     row: dict[str, object] = {
         "Version": version.version,
         "State": f"● {told}" if version.active else told,
-        "Model": version.kind,
+        "Model": names.model(version.kind),
         "Verdict": version.verdict or "",
     }
     for name in measures.KEY_MEASURES:
-        found = version.metrics.get(name)
-        row[measures.measure(name).label] = None if found is None else found.value
-    sizes = {"Ratings": version.ratings, "MB": version.size_bytes / 1e6}
-    words = {"Trained": when(version.created_at), "Tags": ", ".join(version.tags), "Note": version.note}
-    return row | sizes | words
+        how, found = measures.measure(name), version.metrics.get(name)
+        row[how.label] = None if found is None else found.value * (100 if how.percent else 1)
+    words = {"Note": version.note, "Trained": when(version.created_at), "Tags": ", ".join(version.tags)}
+    return row | words | {"Ratings": version.ratings, "MB": version.size_bytes / 1e6}
 
 
 def _columns() -> dict[str, Any]:
     """Numbers stay numbers, so that they sort by size."""
     number = st.column_config.NumberColumn
     measured = {
-        how.label: number(format="percent" if how.percent else "%.4f", help=f"{how.meaning} {how.direction}")
+        how.label: number(format="%.1f%%" if how.percent else "%.4f", help=f"{how.meaning} {how.direction}")
         for how in map(measures.measure, measures.KEY_MEASURES)
     }
-    sizes = {"Version": number(width=75), "Ratings": number(format="localized"), "MB": number(format="%.1f")}
-    words = {name: st.column_config.TextColumn(width="medium") for name in ("Tags", "Note")}
+    sizes = {"Version": number(width=65), "Ratings": number(format="localized"), "MB": number(format="%.1f")}
+    words = {name: st.column_config.TextColumn(width=NOTE_PX) for name in ("Note", "Tags")}
     return measured | sizes | words
 
 
@@ -127,10 +140,10 @@ def _judged(versions: VersionService, version: VersionSummary) -> None:
 
 
 def _origin(version: VersionSummary) -> None:
-    facts: dict[str, object] = {"data fingerprint": version.data_fingerprint}
+    facts: dict[str, object] = {"fingerprint of the ratings": version.data_fingerprint}
     if version.digest:
         facts["digest of all arrays"] = version.digest
-    tables.pairs(facts | version.protocol, f"Data and protocol of version {version.version}")
+    tables.pairs(facts | protocol(version.protocol), f"Data and protocol of version {version.version}")
     if version.run_id is None:
         st.caption("It came from a file, so there is no log of its training here.")
     else:
@@ -140,6 +153,14 @@ def _origin(version: VersionSummary) -> None:
             icon=":material/receipt_long:",
             query_params={"run": str(version.run_id)},
         )
+
+
+def protocol(told: Mapping[str, Any]) -> dict[str, object]:
+    """How a version was measured, in plain words; what has none here keeps its name."""
+    return {
+        PROTOCOL.get(name, name): f"{value:,}" if type(value) is int and name != "seed" else value
+        for name, value in told.items()
+    }
 
 
 def _describe(versions: VersionService, version: VersionSummary) -> None:

@@ -7,6 +7,8 @@ import streamlit as st
 from engine.services import Services
 from pages.ui import progress
 
+SIGN_OUT = '<a class="mq-out" href="/sign-out" target="_self"><span aria-hidden="true">logout</span>Sign out</a>'
+
 
 def sidebar(services: Services) -> None:
     """Draw the state of Marquee; it follows what goes on by itself."""
@@ -19,7 +21,7 @@ def sidebar(services: Services) -> None:
 
     progress.live(state, going=progress.expecting(services))
     if services.settings.key is not None:
-        st.html('<a href="/sign-out" target="_self">Sign out</a>')
+        st.html(SIGN_OUT)
 
 
 def _version(services: Services) -> None:

@@ -11,7 +11,7 @@ from engine.errors import InvalidInput
 from engine.models.catalog import MODELS
 from engine.services import Services
 from engine.types import Study, TrialReport
-from pages.ui import keys, study_charts, tables
+from pages.ui import keys, names, study_charts, tables
 from pages.ui.failures import shown
 from pages.ui.forms import choose_model, fault
 from pages.ui.moments import duration, when
@@ -95,7 +95,7 @@ def searched(space: Sequence[SearchRange]) -> None:
             "Tried": ", ".join(study_charts.show(choice) for choice in one.choices)
             if one.choices
             else f"{one.low:g} to {one.high:g}",
-            "Drawn": "one of these" if one.choices else "evenly by factors" if one.log else "evenly",
+            "Drawn": "one of these" if one.choices else "evenly on a log scale" if one.log else "evenly",
         }
         for one in space
     ]
@@ -144,7 +144,7 @@ def _row(study: Study) -> dict[str, object]:
     return {
         "Study": study.study_id,
         "State": STATES[study.state],
-        "Model": study.model,
+        "Model": names.model(study.model),
         "Trials": f"{study.trials_done}/{study.trials}",
         "Best RMSE": study.best.rmse if study.best else None,
         "Defaults": defaults,
@@ -183,7 +183,7 @@ def _evidence(study: Study) -> None:
 
 def _actions(services: Services, study: Study, *, busy: bool) -> None:
     with st.container(horizontal=True):
-        best = study.best
+        best = None if study.best is None or study.best.defaults else study.best
         better = study.evidence is not None and study.evidence.better
         if best is not None and st.button(
             f"Train with trial {best.number}",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import altair as alt
@@ -13,6 +13,7 @@ from pages.ui import charts
 
 KINDS = ("A trial", "The defaults", "Given up")
 RMSE = "RMSE"
+PALE = 1.25  # the theme's paler colours, too near to the ground, are for errors so far beyond the greatest
 SPREAD = 10.0  # the greatest value is so many times the least: such an axis is drawn by factors
 BAR_PX, FRAME_PX = 30, 50
 AXIS_PX = 76  # the least room in which the names of two axes can stand side by side
@@ -37,12 +38,12 @@ def by_trial(study: Study, *, key: str) -> None:
         "rmse:Q",
         title="Mean RMSE over folds",
         scale=charts.span([row["rmse"] for row in rows], margin=0.08),
-        axis=alt.Axis(tickCount=5, format=".3f"),
+        axis=alt.Axis(tickCount=5, format=".4f"),
     )
     x = alt.X(
         "trial:Q",
         title="Trial",
-        scale=alt.Scale(domain=[0, max(row["trial"] for row in rows) + 1]),
+        scale=alt.Scale(domain=[-0.5, _most(study) - 0.5], nice=False),
         axis=alt.Axis(format="d", tickMinStep=1, grid=False),
     )
     domain = alt.Scale(domain=list(KINDS[:2]))
@@ -61,6 +62,12 @@ def by_trial(study: Study, *, key: str) -> None:
     best = min(rows, key=lambda row: float(row["rmse"]))
     told = f"Chart of the RMSE of {len(rows)} finished trials. The best is trial {best['trial']}: {best['rmse']:.4f}."
     charts.show(alt.layer(line, points), told, key=key)
+
+
+def _most(study: Study) -> int:
+    """Trials that the axis has room for: those there are, and while the study goes on those to come."""
+    there = max(trial.number for trial in study.history) + 1
+    return max(there, study.trials) if study.state in ("queued", "running") else there
 
 
 def trial_rows(history: Sequence[TrialReport]) -> list[dict[str, Any]]:
@@ -121,12 +128,13 @@ def parallel(study: Study, *, key: str) -> None:
             labelLimit=110,
         ),
     )
+    low, high = (end(row["rmse"] for row in lines) for end in (min, max))
     y = alt.Y("place:Q", title=None, axis=None, scale=alt.Scale(domain=[-0.1, 1.1], nice=False))
     rmse = alt.Color(
         "rmse:Q",
         title=RMSE,
-        scale=charts.span([row["rmse"] for row in lines]),
-        legend=alt.Legend(orient="bottom", format=".3f", tickCount=3, gradientThickness=10),
+        scale=alt.Scale(domain=[low, high + PALE * (high - low)], nice=False, zero=False),
+        legend=alt.Legend(orient="bottom", format=".3f", values=sorted({low, (low + high) / 2, high})),
         sort="descending",
     )
     wide = alt.StrokeWidth("kind:N", scale=alt.Scale(domain=list(KINDS[:2]), range=[1.6, 3.5]), legend=None)
@@ -140,12 +148,12 @@ def parallel(study: Study, *, key: str) -> None:
     pruned = [row for row in drawn if row["kind"] == KINDS[2]]
     faint = (
         alt.Chart(charts.data(pruned))
-        .mark_line(opacity=0.35, strokeWidth=1.2, strokeDash=[1, 3])
+        .mark_line(opacity=0.6, strokeWidth=1.2, strokeDash=[1, 3])
         .encode(x=x, y=y, detail="trial:N", tooltip=[*tooltip[:3], alt.Tooltip("kind:N", title="State")])
     )
     finished = (
         alt.Chart(charts.data(lines), height=300)
-        .mark_line(opacity=0.8, point=alt.OverlayMarkDef(size=30))
+        .mark_line(point=alt.OverlayMarkDef(size=30))
         .encode(x=x, y=y, color=rmse, detail="trial:N", strokeWidth=wide, strokeDash=dash, tooltip=tooltip)
     )
     layers = [*([faint] if pruned else []), finished, *_labels(ends, x, y)]
@@ -189,7 +197,7 @@ def parallel_rows(history: Sequence[TrialReport]) -> tuple[list[dict[str, Any]],
     lines: list[dict[str, Any]] = []
     ends: list[dict[str, Any]] = []
     for axis, values in columns.items():
-        placed, labels = places(values)
+        placed, labels = places(values, "{:.3f}".format if axis == RMSE else show)
         ends += [{"axis": axis, "place": place, "told": label} for place, label in labels]
         lines += [
             {
@@ -205,7 +213,7 @@ def parallel_rows(history: Sequence[TrialReport]) -> tuple[list[dict[str, Any]],
     return lines, ends
 
 
-def places(values: Sequence[Any]) -> tuple[list[float], list[tuple[float, str]]]:
+def places(values: Sequence[Any], tell: Callable[[Any], str] = show) -> tuple[list[float], list[tuple[float, str]]]:
     """Where values stand on an axis from 0 to 1, and the labels at its ends, or at every one of few choices."""
     if not all(isinstance(value, (int, float)) for value in values):
         choices = sorted({show(value) for value in values})
@@ -213,8 +221,8 @@ def places(values: Sequence[Any]) -> tuple[list[float], list[tuple[float, str]]]
         return [at[show(value)] for value in values], [(place, choice) for choice, place in at.items()]
     low, high = min(values), max(values)
     if low == high:
-        return [0.5] * len(values), [(0.5, show(low))]
+        return [0.5] * len(values), [(0.5, tell(low))]
     by_factors = low > 0 and high / low >= SPREAD
     on = math.log if by_factors else float
     first, last = on(low), on(high)
-    return [(on(value) - first) / (last - first) for value in values], [(0.0, show(low)), (1.0, show(high))]
+    return [(on(value) - first) / (last - first) for value in values], [(0.0, tell(low)), (1.0, tell(high))]

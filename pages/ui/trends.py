@@ -9,7 +9,7 @@ import altair as alt
 import streamlit as st
 
 from engine.types import Comparison, VersionSummary
-from pages.ui import charts, keys, measures
+from pages.ui import charts, keys, measures, names
 from pages.ui.registry import state
 
 # Places among the theme's six colours; the legend shows only what there is.
@@ -23,19 +23,19 @@ TOLD = 4  # versions that the words for who can't see the chart name
 def trend(history: Sequence[VersionSummary]) -> None:
     """A chosen metric with its interval over all versions. ``history``: oldest first."""
     st.subheader("From version to version", anchor=False)
-    names = [name for name in measures.MEASURES if sum(name in version.metrics for version in history) >= FEWEST]
-    if not names:
+    measured = [name for name in measures.MEASURES if sum(name in version.metrics for version in history) >= FEWEST]
+    if not measured:
         st.caption("The chart begins with the second version that was measured.")
         return
     chosen = st.selectbox(
         "Metric",
-        names,
+        measured,
         format_func=lambda name: measures.measure(name).label,
         key=keys.TREND,
         persist_state="session",
         width=240,
     )
-    name = chosen or names[0]
+    name = chosen or measured[0]
     how = measures.measure(name)
     st.caption(f"{how.meaning} {how.direction} Bars are 95% intervals, each on the ratings held out from that version.")
     _line([version for version in history if name in version.metrics], name)
@@ -50,7 +50,7 @@ def _line(history: Sequence[VersionSummary], name: str) -> None:
             "low": version.metrics[name].low,
             "high": version.metrics[name].high,
             "state": state(version),
-            "model": version.kind,
+            "model": names.model(version.kind),
         }
         for version in history
     ]
@@ -86,10 +86,11 @@ def _line(history: Sequence[VersionSummary], name: str) -> None:
     charts.show(alt.layer(line, bars, points), f"Chart of {how.label} by version. The last: {told}.", key="trend")
 
 
-def differences(found: Sequence[Comparison], names: Sequence[str]) -> None:
+def differences(found: Sequence[Comparison], shown: Sequence[str]) -> None:
     """A small panel for each metric: every version's difference to the baseline with its interval, and 0."""
+    st.markdown(charts.LEGEND)
     grid = st.grid(min_column_width=PANEL_WIDTH, border=True)
-    for name in names:
+    for name in shown:
         with grid.cell():
             how = measures.measure(name)
             st.markdown(f"**{how.label}**" + (f" · {how.better} is better" if how.better else ""))

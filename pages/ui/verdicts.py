@@ -8,7 +8,7 @@ from typing import Any
 import altair as alt
 import streamlit as st
 
-from engine.segments import in_words
+from engine.segments import USER_SEGMENTS, in_words
 from engine.types import Evidence, Judgement, PromotionVerdict
 from pages.ui import charts, measures
 from pages.ui.plain import text
@@ -17,10 +17,13 @@ SHOWN = {"PROMOTE": st.success, "HOLD": st.warning, "REJECT": st.error}
 ICONS = {"PROMOTE": ":material/verified:", "HOLD": ":material/pan_tool:", "REJECT": ":material/block:"}
 COLORS = {"PROMOTE": "green", "HOLD": "orange", "REJECT": "red"}
 EVERYBODY = "Everybody"
+MOVIES = {"head_movies": "Popular movies", "tail_movies": "Rare movies"}
+ORDER = ("all", *USER_SEGMENTS, *MOVIES)  # then the genres
 ROW_PX, PANEL_WIDTH = 22, 340
 HOW = (
-    "Each row is the difference to version {}, in percent of its value, with the 95% interval over users; right is"
-    " better. A row is called better or worse only where it stands out beyond chance, all rows of its kind counted."
+    "Each row is the difference to version {}, in percent of its value, with the 95% interval over users. A row is"
+    " called better or worse only where it stands out beyond chance, all rows of its kind counted. The first row is the"
+    " goal; all others are guards, which must not get worse. Popular movies are the most rated fifth."
 )
 
 
@@ -38,12 +41,17 @@ def evidence(found: Judgement, *, key: str) -> None:
     """What the verdict rests on: a panel for each metric, and whether intervals hold."""
     if not found.evidence:
         return
-    panels = [[one for one in found.evidence if one.metric == name] for name in ("rmse", "ndcg_at_k")]
-    grid = st.grid(min_column_width=PANEL_WIDTH, border=True)
-    for rows in filter(None, panels):
-        with grid.cell():
-            _panel(rows, key=key)
-    st.caption(HOW.format(found.baseline))
+    panels = {name: [one for one in found.evidence if one.metric == name] for name in ("rmse", "ndcg_at_k")}
+    differ = [name for name, rows in panels.items() if any(one.difference.low or one.difference.high for one in rows)]
+    if differ:
+        st.markdown(charts.LEGEND)
+        grid = st.grid(len(differ), min_column_width=PANEL_WIDTH, border=True)
+        for name in differ:
+            with grid.cell():
+                _panel(sorted(panels[name], key=_place), key=key)
+        st.caption(HOW.format(found.baseline))
+    for name in (name for name, rows in panels.items() if rows and name not in differ):
+        st.caption(f"{measures.measure(name).label}: the same for every user.")
     if found.coverage:
         told = ", ".join(
             f"{part(one.part).lower()} {one.value.value:.1%}{'' if one.holds else ' (too few)'}"
@@ -56,16 +64,19 @@ def part(name: str) -> str:
     """A segment as a chart's label."""
     if name == "all":
         return EVERYBODY
-    words = in_words(name)
-    return words.removeprefix("the genre ") if name.startswith("genre:") else words.capitalize()
+    if name.startswith("genre:"):
+        return name.removeprefix("genre:")
+    return MOVIES.get(name, in_words(name).capitalize())
+
+
+def _place(one: Evidence) -> tuple[int, str]:
+    """Where a row stands: everybody, users, movies, and the genres by name."""
+    return (ORDER.index(one.part), "") if one.part in ORDER else (len(ORDER), one.part)
 
 
 def _panel(found: Sequence[Evidence], *, key: str) -> None:
     how, rows = measures.measure(found[0].metric), [_row(one) for one in found]
     st.markdown(f"**{how.label}**")
-    if all(row["low"] == row["high"] == 0 for row in rows):
-        st.caption("The same for every user.")
-        return
     y = alt.Y("part:N", title=None, sort=None, axis=alt.Axis(labelLimit=150))
     more = [alt.Tooltip("part:N", title="Of"), alt.Tooltip("users:Q", title="Users", format=",d")]
     chart = charts.differences(rows, y, "Better by, in %", "+.2f", row_px=ROW_PX, more=more)

@@ -159,6 +159,8 @@ def test_ratings_are_imagined_otherwise_and_nothing_is_kept(visit: Open) -> None
     held = fakes.loaded()
     at = visit("recommend.py", held, user="42")
     assert held.serving.imagined == []
+    tables = [list(table.value) for table in at.dataframe]
+    assert ["Movie", "Rating", "Year", "Genres", "Rated"] in tables
     before = list(held.library.rated["42"])
     at = intact(edit(at, keys.imagined("42", 4), {0: {IMAGINED: 1.0}, 2: {IMAGINED: None}}))
     first, _, third, _ = (one.movie.movie_id for one in before)

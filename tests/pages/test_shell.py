@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
+from pydantic import SecretStr
 from streamlit.testing.v1 import AppTest
 
 from engine.errors import TrainingDiverged
-from engine.services import use
+from engine.services import Services, use
+from engine.settings import Settings
+from pages.ui.sidebar import SIGN_OUT
 from tests.pages import fakes
 from tests.pages.conftest import SHELL, Open, intact, words
 
@@ -24,6 +28,18 @@ def test_the_sidebar_tells_version_and_unread_notices(visit: Open) -> None:
     assert "Version 2 serves" in at.sidebar.markdown[0].value
     assert at.sidebar.button[0].label == "2 unread notices"
     assert intact(at.sidebar.button[0].click().run()).title[0].value == "Notices"
+
+
+class Keyed(fakes.Fakes):
+    """Services of a server that asks for a key."""
+
+    def services(self) -> Services:
+        return replace(super().services(), settings=Settings(demo=False, api_key=SecretStr("open sesame")))
+
+
+def test_with_a_key_the_sidebar_leads_out(visit: Open) -> None:
+    assert SIGN_OUT in [one.proto.body for one in visit("overview.py", Keyed()).sidebar.get("html")]
+    assert not visit("overview.py", fakes.empty()).sidebar.get("html")
 
 
 def test_the_sidebar_of_an_empty_store(visit: Open) -> None:

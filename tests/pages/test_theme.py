@@ -8,6 +8,8 @@ from typing import Any
 
 import pytest
 
+from pages.ui.study_charts import PALE
+
 CONFIG: dict[str, Any] = tomllib.loads((Path(__file__).parents[2] / ".streamlit" / "config.toml").read_text("utf-8"))
 TEXT, GRAPHIC = 4.5, 3.0  # WCAG 2.2 AA: contrast of text, and of what a chart is read by
 
@@ -38,7 +40,11 @@ def test_chart_colors_stand_out(variant: str) -> None:
     theme = CONFIG["theme"][variant]
     for color in theme["chartCategoricalColors"]:
         assert contrast(color, theme["backgroundColor"]) >= GRAPHIC
-    assert len(theme["chartSequentialColors"]) == 10
+    steps = theme["chartSequentialColors"]
+    assert len(steps) == 10
+    palest = 9 * PALE / (1 + PALE)  # where the worst trial of a study stands among them
+    assert palest >= 5
+    assert contrast(steps[5], theme["backgroundColor"]) >= GRAPHIC
 
 
 @pytest.mark.parametrize(("letters", "ground"), [("#FFFFFF", "light"), ("#06181D", "dark")])

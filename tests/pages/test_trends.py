@@ -26,6 +26,11 @@ def test_the_legend_names_only_the_states_there_are(visit: Open) -> None:
     assert [legend["values"] for legend in legends] == [["Ready", "Serves"]] * 2
 
 
+def test_labels_stand_at_their_lines(visit: Open) -> None:
+    (spec,) = charts(visit("versions.py", fakes.loaded())).values()
+    assert spec["config"]["axisY"]["labelFlush"] is False
+
+
 def test_another_metric_can_be_chosen(visit: Open) -> None:
     at = visit("versions.py", fakes.loaded())
     at.selectbox(key=keys.TREND).set_value("ndcg_at_k")

@@ -177,6 +177,16 @@ def test_an_address_of_the_study_that_goes_on_shows_it_once(visit: Open) -> None
     assert not [label for label in labels(at) if label.startswith("Train with")]
 
 
+def test_the_defaults_are_not_offered_to_be_trained(visit: Open) -> None:
+    at = visit("tuning.py", fakes.loaded(), study="1")
+    assert "No trial was better than the defaults" in at.info[0].value
+    assert not [label for label in labels(at) if label.startswith("Train with")]
+
+
+def test_the_axis_of_trials_has_room_for_those_to_come() -> None:
+    assert [study_charts._most(one) for one in (*fake_tuning.HISTORY[:2], fake_tuning.GOING)] == [8, 8, 20]
+
+
 def test_rows_of_the_trial_chart_hold_the_best_so_far() -> None:
     rows = study_charts.trial_rows(fake_tuning.TRIALS)
     assert [row["trial"] for row in rows] == [0, 1, 2, 5, 7]

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from math import isnan
 from typing import Any
 
 import pytest
 import streamlit as st
 
 from engine.errors import VersionUnavailable
-from pages.ui import keys, verdicts
+from pages.ui import keys
 from pages.ui.plain import text
 from tests.pages import fakes
 from tests.pages.conftest import Open, button, intact, press, select, words
@@ -29,14 +28,6 @@ def test_versions_are_listed_with_the_one_that_serves(visit: Open) -> None:
     assert at.subheader[1].value == "Version 2"
     assert "0.8655 to 0.8809" in words(at)
     assert "Chosen by hand." in words(at)
-
-
-def test_numbers_stay_numbers_so_that_they_sort_by_size(visit: Open) -> None:
-    table = visit("versions.py", fakes.loaded()).dataframe[0].value
-    assert table["RMSE"].tolist()[:2] == [0.8731, 0.8814]
-    assert isnan(table["RMSE"].tolist()[2])
-    assert {table[name].dtype.kind for name in ("Version", "RMSE", "NDCG@10", "Ratings", "MB")} == {"i", "f"}
-    assert "Tags" not in table
 
 
 def test_only_an_intact_version_that_does_not_serve_can_be_activated(visit: Open) -> None:
@@ -190,26 +181,6 @@ def test_against_its_verdict_a_version_serves_only_with_a_reason(dialog: Open) -
     at.text_input(key=keys.REASON).set_value("For a trial")
     intact(press(at, "Let version 1 serve now"))
     assert held.versions.changes == [(1, "For a trial")]
-
-
-def test_the_verdict_is_told_and_drawn_with_what_it_rests_on(visit: Open) -> None:
-    held = fakes.loaded()
-    held.versions.judgements[2] = fakes.JUDGEMENT
-    at = visit("versions.py", held)
-    assert any(text(fakes.JUDGEMENT.text) in one.value for one in at.success)
-    told = words(at)
-    assert "Each row is the difference to version 1" in told
-    assert text("Ratings inside their 90% interval: everybody 89.5%.") in told
-
-
-def test_the_rows_of_a_verdict_are_turned_so_that_more_is_better() -> None:
-    rmse, ndcg, guard = (verdicts._row(one) for one in fakes.JUDGEMENT.evidence)
-    assert rmse["difference"] == pytest.approx(100 * 0.0083 / 0.8814)
-    assert (rmse["low"], rmse["high"]) == pytest.approx((100 * 0.0041 / 0.8814, 100 * 0.0125 / 0.8814))
-    assert ndcg["difference"] == pytest.approx(100 * 0.0073 / 0.2981)
-    assert guard["low"] < guard["difference"] < 0 < guard["high"]
-    assert [row["part"] for row in (rmse, guard)] == ["Everybody", "Film-Noir"]
-    assert [verdicts.part(name) for name in ("new_users", "tail_movies")] == ["New users", "Tail movies"]
 
 
 def test_a_version_without_a_verdict_says_why(visit: Open) -> None:

@@ -1,0 +1,36 @@
+"""The table of versions, and the protocol of one of them."""
+
+from __future__ import annotations
+
+from math import isnan
+
+import pytest
+
+from pages.ui import names, registry
+from tests.pages import fakes
+from tests.pages.conftest import Open
+
+
+def test_numbers_stay_numbers_so_that_they_sort_by_size(visit: Open) -> None:
+    table = visit("versions.py", fakes.loaded()).dataframe[0].value
+    assert table["RMSE"].tolist()[:2] == [0.8731, 0.8814]
+    assert isnan(table["RMSE"].tolist()[2])
+    assert {table[name].dtype.kind for name in ("Version", "RMSE", "NDCG@10", "Ratings", "MB")} == {"i", "f"}
+    assert "Tags" not in table
+    assert table["Hit rate@10"].tolist()[0] == pytest.approx(100 * fakes.METRICS["hit_rate_at_k"].value)
+    assert table["Model"].tolist() == ["Matrix factorisation"] * 3
+
+
+def test_a_model_that_is_not_known_keeps_its_name() -> None:
+    assert [names.model(kind) for kind in ("ncf", "later")] == ["Neural collaborative filter", "later"]
+
+
+def test_the_protocol_is_told_in_plain_words() -> None:
+    told = registry.protocol({"k": 10, "test_ratings": 19753, "seed": 12345, "relevant_from": 3.875, "of later": True})
+    assert told == {
+        "movies in each measured list": "10",
+        "ratings held out": "19,753",
+        "seed of the intervals": 12345,
+        "a movie counts as liked from a rating of": 3.875,
+        "of later": True,
+    }

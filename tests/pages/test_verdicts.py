@@ -1,0 +1,64 @@
+"""The verdict on a version: its words, and the rows of what it rests on."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from pages.ui import charts, verdicts
+from pages.ui.plain import text
+from tests.pages import fakes
+from tests.pages.conftest import Open, words
+
+
+def test_the_verdict_is_told_and_drawn_with_what_it_rests_on(visit: Open) -> None:
+    held = fakes.loaded()
+    held.versions.judgements[2] = fakes.JUDGEMENT
+    at = visit("versions.py", held)
+    assert any(text(fakes.JUDGEMENT.text) in one.value for one in at.success)
+    told = words(at)
+    assert charts.LEGEND in told
+    assert "Each row is the difference to version 1" in told
+    assert "guards, which must not get worse" in told
+    assert text("Ratings inside their 90% interval: everybody 89.5%.") in told
+
+
+def test_the_rows_of_a_verdict_are_turned_so_that_more_is_better() -> None:
+    rmse, ndcg, guard = (verdicts._row(one) for one in fakes.JUDGEMENT.evidence)
+    assert rmse["difference"] == pytest.approx(100 * 0.0083 / 0.8814)
+    assert (rmse["low"], rmse["high"]) == pytest.approx((100 * 0.0041 / 0.8814, 100 * 0.0125 / 0.8814))
+    assert ndcg["difference"] == pytest.approx(100 * 0.0073 / 0.2981)
+    assert guard["low"] < guard["difference"] < 0 < guard["high"]
+    assert [row["part"] for row in (rmse, guard)] == ["Everybody", "Film-Noir"]
+    assert [verdicts.part(name) for name in ("new_users", "head_movies", "tail_movies")] == [
+        "New users",
+        "Popular movies",
+        "Rare movies",
+    ]
+
+
+def test_the_rows_of_a_verdict_are_everybody_users_movies_and_genres() -> None:
+    wanted = [
+        "all",
+        "new_users",
+        "light_users",
+        "heavy_users",
+        "head_movies",
+        "tail_movies",
+        "genre:Action",
+        "genre:War",
+    ]
+    goal = fakes.JUDGEMENT.evidence[0]
+    rows = [replace(goal, part=name) for name in sorted(wanted)]
+    assert [one.part for one in sorted(rows, key=verdicts._place)] == wanted
+
+
+def test_a_metric_that_is_the_same_for_everybody_has_no_panel(visit: Open) -> None:
+    rmse, ndcg, guard = fakes.JUDGEMENT.evidence
+    same = replace(ndcg, difference=replace(ndcg.difference, difference=0.0, low=0.0, high=0.0))
+    held = fakes.loaded()
+    held.versions.judgements[2] = replace(fakes.JUDGEMENT, evidence=(rmse, same, guard))
+    told = words(visit("versions.py", held))
+    assert "NDCG@10: the same for every user." in told
+    assert "RMSE: the same" not in told
