@@ -119,7 +119,7 @@ def create_api(settings: Settings) -> FastAPI:
     api.add_middleware(BodyLimitMiddleware)
     api.add_middleware(AccessMiddleware)  # added last, so it is the outermost
 
-    @api.get("/docs", include_in_schema=False)
+    @api.api_route("/docs", methods=["GET", "HEAD"], include_in_schema=False)
     def docs(request: Request) -> Response:
         """The description as a page."""
         page = docs_page.render(api.openapi(), request.scope.get("root_path", ""))

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any, get_args
 
 from fastapi import APIRouter
+from fastapi.routing import APIRoute
 from prometheus_client import CollectorRegistry, Histogram, PlatformCollector, ProcessCollector
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
@@ -40,8 +41,9 @@ marquee_ratings 100004.0
 def observe(scope: Any, status: int, seconds: float) -> None:
     """Count one request."""
     method = scope.get("method", "WEBSOCKET")
-    route = getattr(scope.get("route"), "path_format", NO_ROUTE)
-    REQUESTS.labels(method if method in METHODS else "other", route, str(status)).observe(seconds)
+    route = scope.get("route")  # where nothing met it, the mount of the whole API
+    name = route.path_format if isinstance(route, APIRoute) else NO_ROUTE
+    REQUESTS.labels(method if method in METHODS else "other", name, str(status)).observe(seconds)
 
 
 class State(Collector):

@@ -10,8 +10,9 @@ from pydantic import BaseModel
 from engine.errors import NotReady
 from engine.services import current
 from sidecar.answers import answers
+from sidecar.requests import StrictRoute
 
-router = APIRouter(prefix="/health", tags=["health"])
+router = APIRouter(prefix="/health", tags=["health"], route_class=StrictRoute)
 
 
 class Live(BaseModel):

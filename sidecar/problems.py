@@ -179,7 +179,8 @@ def _allowed(request: Request, named: str) -> str:
     """Every method that the address takes: the framework has ``named`` only those of one of its routes."""
     path = route_path(request.scope)
     routes = [route for route in request.app.state.routes if route.path_regex.match(path)]
-    return ", ".join(sorted({*named.split(", "), *(method for route in routes for method in route.methods)}))
+    methods = {*named.split(", "), *(method for route in routes for method in route.methods)}
+    return ", ".join(sorted(methods | ({"HEAD"} if "GET" in methods else set())))
 
 
 def answer_validation_error(_request: Request, error: Exception) -> Response:

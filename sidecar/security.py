@@ -21,8 +21,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from engine.settings import Settings
 from sidecar import access
-from sidecar.problems import BAD_PATH, FOREIGN_ORIGIN, KEY_REQUIRED, KEY_WRONG, WRONG_HOST, problem
-from sidecar.requests import route_path
+from sidecar.problems import BAD_PATH, FOREIGN_ORIGIN, KEY_REQUIRED, KEY_WRONG, NO_SUCH_ROUTE, WRONG_HOST, problem
+from sidecar.requests import is_utf8, route_path
 from sidecar.sessions import Sessions
 from sidecar.signing_in import SIGN_IN, address_of_sign_in
 
@@ -124,10 +124,10 @@ class SecurityMiddleware:
         headers = Headers(scope=scope)
         return (
             self._stranger(scope)
-            or self._wrong_host(headers.getlist("host"))
+            or self._wrong_host(_values(headers, "host"))
             or _foreign_origin(scope, headers)
             or self._missing_key(scope, headers)
-            or (_unsafe_path(route_path(scope)) if in_api else None)
+            or (_unsafe_path(scope) if in_api else None)
         )
 
     def _stranger(self, scope: Scope) -> Response | None:
@@ -171,21 +171,26 @@ def _is_navigation(scope: Scope, headers: Headers) -> bool:
     return scope["type"] == "http" and scope["method"] in {"GET", "HEAD"} and "text/html" in headers.get("accept", "")
 
 
+def _values(headers: Headers, name: str) -> list[str]:
+    """What was sent under a name, without the blanks around it, which are no part of a value (RFC 9110, 5.5)."""
+    return [value.strip(" \t") for value in headers.getlist(name)]
+
+
 def _keys_given(headers: Headers) -> list[str]:
-    keys = headers.getlist("x-api-key")
-    for value in headers.getlist("authorization"):
+    keys = _values(headers, "x-api-key")
+    for value in _values(headers, "authorization"):
         scheme, _, key = value.partition(" ")
         if scheme.lower() == "bearer":
-            keys.append(key.strip())
+            keys.append(key.strip(" \t"))
     return keys
 
 
 def _foreign_origin(scope: Scope, headers: Headers) -> Response | None:
     if scope["type"] == "http" and scope["method"] in SAFE_METHODS:
         return None
-    origins = headers.getlist("origin")
+    origins = _values(headers, "origin")
     if origins:
-        foreign = len(origins) > 1 or not same_origin(origins[0], headers.get("host", ""))
+        foreign = len(origins) > 1 or not same_origin(origins[0], headers.get("host", "").strip(" \t"))
     else:
         # Programs send neither header. A browser that leaves out Origin still says where the page came from.
         foreign = headers.get("sec-fetch-site", "none") not in {"none", "same-origin"}
@@ -194,15 +199,17 @@ def _foreign_origin(scope: Scope, headers: Headers) -> Response | None:
     return problem(FOREIGN_ORIGIN, "A page of another site may not change anything here.")
 
 
-def _unsafe_path(path: str) -> Response | None:
+def _unsafe_path(scope: Scope) -> Response | None:
     # Streamlit refuses these before routing, or finds no route for them, in plain text; the API answers with a problem.
-    if "\0" not in path and "\n" not in path and ".." not in path.replace("\\", "/").split("/"):
-        return None
-    detail = (
-        "The path holds a NUL character, a line break or the part '..'. "
-        "Ids with these can be sent in a body or a query."
-    )
-    return problem(BAD_PATH, detail)
+    path = route_path(scope)
+    if path == API:  # the API is mounted below; here Streamlit would show its page
+        return problem(NO_SUCH_ROUTE, f"There is nothing at this address. {API}/docs describes the API.")
+    if "\0" in path or "\n" in path or ".." in path.replace("\\", "/").split("/"):
+        detail = "The path holds a NUL character, a line break or the part '..'."
+        return problem(BAD_PATH, f"{detail} Ids with these can be sent in a body or a query.")
+    if not is_utf8(scope.get("raw_path") or b""):  # decoding has made all such bytes the same character
+        return problem(BAD_PATH, "The path holds bytes that are not percent-encoded UTF-8.")
+    return None
 
 
 def _with_headers(send: Send, in_api: bool) -> Send:

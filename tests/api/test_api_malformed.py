@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
 
 from engine.services import Services
+from sidecar.app import ROUTES as API_ROUTES
 from tests.api.client import Client
 from tests.api.fakes import calls_of
 
@@ -290,6 +292,7 @@ NUMBERED = [
     "POST /ml/tuning/{}/train",
 ]
 ODD_NUMBERS = ["0", "-1", "x", "1.5", "1e3", str(2**63), "9" * 5000, "NaN", "%00", "1%00", "%EF%BC%91x"]
+NOT_PLAIN = ["+1", "%2B1", "%201", "1%20", "1_0", "1.0", "%D9%A1", "%EF%BC%91", "0x1"]
 
 
 @pytest.mark.parametrize("route", NUMBERED)
@@ -298,6 +301,18 @@ def test_numbers_in_addresses(client: Client, services: Services, route: str, nu
     method, path = route.format(number).split(" ")
     answer = client.request(method, path)
     assert (answer.status_code, answer.json()["code"]) == (422, "invalid_input"), answer.text
+    assert calls_of(services) == []
+
+
+@pytest.mark.parametrize("route", [route for route in NUMBERED if "?" not in route])
+@pytest.mark.parametrize("number", NOT_PLAIN)
+def test_a_number_in_a_path_has_one_way_to_be_written(
+    client: Client, services: Services, route: str, number: str
+) -> None:
+    method, path = route.format(number).split(" ")
+    answer = client.request(method, path)
+    assert (answer.status_code, answer.json()["code"]) == (422, "invalid_input"), answer.text
+    assert answer.json()["errors"][0]["message"] == "It should be a whole number, in digits."
     assert calls_of(services) == []
 
 
@@ -363,9 +378,64 @@ def test_odd_ids_in_paths(client: Client, services: Services, user_id: str) -> N
     assert services.serving.calls == []
 
 
-def test_bytes_in_a_path_that_are_not_utf8(client: Client) -> None:
-    assert client.get("/ml/recommendations/%FF%FE").json()["user_id"] == "\ufffd\ufffd"
-    assert client.get("/ml/explain/%FF/1").json()["user_id"] == "\ufffd"
+@pytest.mark.parametrize(
+    "path",
+    ["recommendations/%FF%FE", "explain/%FF/1", "recommendations/%ED%A0%80", "models/%C3", "recommendations/1%80?n=1"],
+)
+def test_bytes_in_a_path_that_are_not_utf8(server: Client, services: Services, path: str) -> None:
+    """Decoding would make the same character of them all, so that two ids were one."""
+    answer = server.get(f"/api/ml/{path}")
+    assert (answer.status_code, answer.json()["code"]) == (400, "bad_path")
+    assert calls_of(services) == []
+
+
+@pytest.mark.parametrize("query", ["genre=%FF", "genre=a%ED%A0%80", "%C3=1", "exclude=1&exclude=%80"])
+def test_bytes_in_a_query_that_are_not_utf8(client: Client, services: Services, query: str) -> None:
+    answer = client.get(f"/ml/recommendations/1?{query}")
+    assert (answer.status_code, answer.json()["field"]) == (422, "query")
+    assert calls_of(services) == []
+
+
+def test_characters_that_are_utf8_pass(server: Client, services: Services) -> None:
+    answer = server.get("/api/ml/recommendations/%EF%BF%BD%F0%9F%98%80?genre=%C3%A9")
+    assert answer.json()["user_id"] == "\ufffd\U0001f600"
+    assert services.serving.calls[0][3]["genre"] == "\u00e9"
+
+
+EVERY_ROUTE = sorted(
+    (method, route.path_format.format(user_id=1, movie_id=2, run_id=7, version=3, job_id=4, study_id=2))
+    for route in API_ROUTES
+    for method in route.methods
+)
+
+
+@pytest.mark.parametrize(("method", "path"), EVERY_ROUTE)
+def test_no_route_passes_over_a_parameter(client: Client, services: Services, method: str, path: str) -> None:
+    """Who misspells ``dry_run``, or believes that there is one, has to learn of it before anything is done."""
+    body = {"json": GOOD[f"{method} {path}"]} if f"{method} {path}" in GOOD else {}
+    answer = client.request(method, f"{path}?dry_run=true", **body)
+    assert (answer.status_code, answer.json()["code"]) == (422, "invalid_input"), answer.text
+    assert {"field": "dry_run", "message": "There is no such field here."} in answer.json()["errors"]
+    assert calls_of(services) == []
+
+
+@pytest.mark.parametrize(
+    ("path", "field"),
+    [
+        ("/ml/recommendations/1?n=1&n=2", "n"),
+        ("/ml/recommendations/1?n=1&n=1&genre=a", "n"),
+        ("/ml/explain?user_id=1&user_id=2&movie_id=3", "user_id"),
+        ("/ml/training-status?run_id=1&run_id=2", "run_id"),
+        ("/notices?unread=true&unread=false", "unread"),
+        ("/ml/models/compare?versions=2&versions=3&baseline=2&baseline=3", "baseline"),
+        ("/ml/explain/1/2?genre_liked=Drama", "genre_liked"),
+        ("/ml/recommendations/1?=1", "query"),
+    ],
+)
+def test_a_parameter_is_given_once_and_by_its_name(client: Client, services: Services, path: str, field: str) -> None:
+    answer = client.get(path)
+    assert (answer.status_code, answer.json()["code"], answer.json()["field"]) == (422, "invalid_input", field)
+    assert calls_of(services) == []
 
 
 @pytest.mark.parametrize("query", ["", "user_id=1", "user_id=1&movie_id=", "user_id=1&movie_id=2&n=1"])
@@ -411,6 +481,32 @@ def test_broken_forms(client: Client, services: Services, path: str, content_typ
     assert answer.status_code in {400, 422}
     assert answer.headers["content-type"] == "application/problem+json"
     assert calls_of(services) == []
+
+
+HEAD = b'--x\r\nContent-Disposition: form-data; name="%s"; filename="a.csv"\r\n\r\n'
+
+
+@pytest.mark.parametrize(("path", "field"), [("/data/imports", b"files"), ("/ml/models/import", b"file")])
+@pytest.mark.parametrize("end", [b"", b"\r\n", b"\r\n--x", b"\r\n--x-", b"\r\n--x\r\n", b"\r\n--y--"])
+def test_a_form_that_breaks_off(client: Client, services: Services, path: str, field: bytes, end: bytes) -> None:
+    """What came of the file is not the file."""
+    answer = client.send_body(f"POST {path}", HEAD % field + b"1,2,3" + end, 'multipart/form-data; boundary="x"')
+    assert (answer.status_code, answer.json()["code"]) == (400, "bad_request")
+    assert calls_of(services) == []
+
+
+@pytest.mark.parametrize("size", [1, 2, 7])
+@pytest.mark.parametrize("end", [b"\r\n--x--", b"\r\n--x--\r\n", b"\r\n--x--\r\n\r\nan epilogue"])
+def test_a_form_that_ends_is_taken_however_it_is_cut(client: Client, services: Services, size: int, end: bytes) -> None:
+    whole = HEAD % b"files" + b"1,2,3" + end
+
+    async def pieces() -> AsyncIterator[bytes]:
+        for start in range(0, len(whole), size):
+            yield whole[start : start + size]
+
+    sent = {"Content-Type": "Multipart/Form-Data; boundary=x"}
+    assert client.post("/data/imports", content=pieces(), headers=sent).status_code == 202
+    assert services.library.calls == [("import_files", [("a.csv", b"1,2,3")], "auto", None)]
 
 
 def test_too_many_files_and_too_long_fields(client: Client, services: Services) -> None:

@@ -154,9 +154,9 @@ def test_no_such_route(client: Client, path: str) -> None:
     ("method", "path", "allow"),
     [
         ("DELETE", "/rate", "POST"),
-        ("POST", "/ml/models/3", "DELETE, GET, PATCH"),
-        ("PUT", "/ml/tuning", "GET, POST"),
-        ("POST", "/ml/metrics", "GET"),
+        ("POST", "/ml/models/3", "DELETE, GET, HEAD, PATCH"),
+        ("PUT", "/ml/tuning", "GET, HEAD, POST"),
+        ("POST", "/ml/metrics", "GET, HEAD"),
         ("DELETE", "/openapi.json", "GET, HEAD"),
     ],
 )
@@ -167,7 +167,7 @@ def test_wrong_method(client: Client, method: str, path: str, allow: str) -> Non
 
 
 def test_wrong_method_where_the_api_is_mounted(server: Client) -> None:
-    assert server.post("/api/ml/models/3").headers["allow"] == "DELETE, GET, PATCH"
+    assert server.post("/api/ml/models/3").headers["allow"] == "DELETE, GET, HEAD, PATCH"
 
 
 def test_every_fault_is_named_and_no_value_repeated(client: Client) -> None:

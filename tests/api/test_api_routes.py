@@ -18,6 +18,7 @@ from engine.services import Services
 from engine.services.versions import ExportedVersion
 from engine.types import ListOptions
 from sidecar.exchange import PIECE, VersionFile
+from sidecar.limits import JSON_LIMIT
 from tests.api.client import Client
 from tests.api.fakes import DIFFERENCE, JOB, NOTICES, OLDER, PLAN, RUN, SCRIPT, STATISTICS, STUDY, VERSION, calls_of
 from tests.api.test_api_malformed import GOOD, ROUTES
@@ -663,6 +664,18 @@ def test_health(client: Client, services: Services) -> None:
     assert client.get("/health/live").status_code == 200
 
 
+@pytest.mark.parametrize(
+    "path", ["/health/live", "/health/ready", "/ml/models/3", "/ml/recommendations/42", "/docs", "/openapi.json"]
+)
+def test_head_is_answered_like_get(server: Client, path: str) -> None:
+    """Probers ask so. The server leaves out the body, which is known to it before the app is."""
+    asked, told = (server.request(method, f"/api{path}") for method in ("GET", "HEAD"))
+    assert (told.status_code, told.headers["content-type"]) == (200, asked.headers["content-type"])
+    assert told.headers["content-length"] == str(len(asked.content))
+    assert server.request("HEAD", "/api/rate").headers["allow"] == "POST"
+    assert server.request("HEAD", "/api/nothing").status_code == 404
+
+
 def test_measurements_are_what_prometheus_reads(client: Client) -> None:
     def measured() -> dict[tuple[str, str], float]:
         answer = client.get("/metrics")
@@ -671,7 +684,7 @@ def test_measurements_are_what_prometheus_reads(client: Client) -> None:
             (sample.name, sample.labels.get("route") or sample.labels.get("state", "")): sample.value
             for family in text_string_to_metric_families(answer.text)
             for sample in family.samples
-            if sample.labels.get("status", "200") == "200"
+            if sample.labels.get("status", "200") == "200" and sample.labels.get("method", "GET") == "GET"
         }
 
     before = measured()
@@ -684,6 +697,29 @@ def test_measurements_are_what_prometheus_reads(client: Client) -> None:
     after = measured()
     assert after[route] - before.get(route, 0) == 2
     assert "<script>" not in client.get("/metrics").text
+
+
+def test_what_meets_no_route_is_measured_as_none(server: Client) -> None:
+    def counted() -> dict[tuple[str, str, str], float]:
+        return {
+            (sample.labels["method"], sample.labels["route"], sample.labels["status"]): sample.value
+            for family in text_string_to_metric_families(server.get("/api/metrics").text)
+            for sample in family.samples
+            if sample.name == "marquee_http_request_duration_seconds_count"
+        }
+
+    before = counted()
+    server.get("/api/nothing")
+    server.get("/api")
+    server.get("/api/openapi.json")
+    server.post("/api/rate", content=b" " * (JSON_LIMIT + 1))
+    server.request("HEAD", "/api/health/live")
+    after = counted()
+    grown = {labels for labels, count in after.items() if count != before.get(labels, 0)}
+    assert {("GET", "none", "404"), ("GET", "none", "200"), ("POST", "none", "413")} <= grown
+    assert after["GET", "none", "404"] - before.get(("GET", "none", "404"), 0) == 2
+    assert ("HEAD", "/health/live", "200") in grown
+    assert not [route for _, route, _ in after if "path" in route]
 
 
 def test_notices_are_read_page_by_page(client: Client, services: Services) -> None:

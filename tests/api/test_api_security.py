@@ -57,7 +57,7 @@ def test_names_of_other_computers(name: str) -> None:
     assert not is_loopback(name)
 
 
-@pytest.mark.parametrize("host", [HOST, "localhost", "localhost:8501", "[::1]:8501", "[::1]"])
+@pytest.mark.parametrize("host", [HOST, "localhost", "localhost:8501", "[::1]:8501", "[::1]", " localhost:8501 \t"])
 def test_hosts_that_are_answered(server: Client, host: str) -> None:
     assert server.get("/api/health/live", headers={"Host": host}).status_code == 200
     assert server.get("/", headers={"Host": host}).text == "<p>console</p>"
@@ -179,6 +179,11 @@ def test_our_own_pages_and_programs_may(server: Client, headers: dict[str, str],
     assert server.post("/api/ml/models/rollback", headers=headers).status_code == status
 
 
+def test_blanks_around_host_and_origin_are_no_part_of_them(server: Client) -> None:
+    headers = {"Host": f"{HOST} ", "Origin": f" http://{HOST}\t"}
+    assert server.post("/api/ml/models/rollback", headers=headers).status_code == 200
+
+
 def test_the_origin_is_checked_with_a_key_too(keyed_server: Client) -> None:
     answer = keyed_server.post("/api/ml/models/rollback", headers=KEY | {"Origin": "http://evil.example"})
     assert answer.status_code == 403
@@ -243,6 +248,9 @@ def test_with_a_key_nothing_near_the_open_routes_is_open(keyed_server: Client, p
         ({"Authorization": "bearer  open sesame"}, 200),
         ({"Authorization": "Basic open sesame"}, 401),
         ({"Authorization": "Bearer"}, 401),
+        ({"X-API-Key": " open sesame\t "}, 200),
+        ({"Authorization": "  Bearer open sesame \t"}, 200),
+        ({"X-API-Key": "open sesame\x0b"}, 401),
         ({"X-API-Key": ""}, 401),
         ({"X-API-Key": "Open Sesame"}, 401),
         ({"X-API-Key": "open sesame\xe9"}, 401),
@@ -284,6 +292,14 @@ def test_paths_that_streamlit_would_refuse_get_a_problem(server: Client, service
     answer = server.get(path)
     assert (answer.status_code, answer.json()["code"]) == (400, "bad_path")
     assert services.serving.calls == []
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD", "POST"])
+def test_the_console_does_not_answer_for_the_api(server: Client, method: str) -> None:
+    """Streamlit shows its page at every address that nothing else has, and the mount has only what is below it."""
+    answer = server.request(method, "/api")
+    assert (answer.status_code, answer.headers["content-type"]) == (404, "application/problem+json")
+    assert method == "HEAD" or "/api/docs" in answer.json()["detail"]
 
 
 def test_other_kinds_of_scope_pass() -> None:
