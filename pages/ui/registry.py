@@ -68,14 +68,13 @@ def _row(version: VersionSummary) -> dict[str, object]:
     row: dict[str, object] = {
         "Version": version.version,
         "State": f"● {told}" if version.active else told,
-        "Model": names.model(version.kind),
         "Verdict": version.verdict or "",
     }
     for name in measures.KEY_MEASURES:
         how, found = measures.measure(name), version.metrics.get(name)
         row[how.label] = None if found is None else found.value * (100 if how.percent else 1)
-    words = {"Note": version.note, "Trained": when(version.created_at), "Tags": ", ".join(version.tags)}
-    return row | words | {"Ratings": version.ratings, "MB": version.size_bytes / 1e6}
+    words = {"Model": names.model(version.kind), "Note": version.note, "Trained": when(version.created_at)}
+    return row | words | {"Tags": ", ".join(version.tags), "Ratings": version.ratings, "MB": version.size_bytes / 1e6}
 
 
 def _columns() -> dict[str, Any]:

@@ -144,11 +144,11 @@ def _row(study: Study) -> dict[str, object]:
     return {
         "Study": study.study_id,
         "State": STATES[study.state],
-        "Model": names.model(study.model),
         "Trials": f"{study.trials_done}/{study.trials}",
         "Best RMSE": study.best.rmse if study.best else None,
         "Defaults": defaults,
         "Better": "–" if study.evidence is None else "Yes" if study.evidence.better else "Not shown",
+        "Model": names.model(study.model),
         "Took": duration(study.used_s),
         "Started": when(study.created_at),
     }
