@@ -5,9 +5,11 @@ from __future__ import annotations
 import streamlit as st
 
 from engine.services import current
-from pages.ui import planning, runs
+from pages.ui import planning, progress, runs
 from pages.ui.failures import shown
 from pages.ui.page import opening
+
+MOST_RUNS = 50
 
 services = current()
 opening(
@@ -16,17 +18,25 @@ opening(
     "serves. Each run is judged before it may serve.",
 )
 plan = services.automation.plan()
+busy = services.training.current() is not None
 with shown():
     planning.tiles(plan)
-    planning.actions(services, plan)
+    planning.actions(services, plan, busy=busy)
+progress.live(lambda: planning.going(services), going=busy)
+if not services.library.counts().ratings:
+    st.info("There is nothing to train on yet.", icon=":material/hourglass_empty:")
+    st.page_link("overview.py", label="Import ratings", icon=":material/upload_file:")
 with st.container(border=True):
     st.subheader("Plan", anchor=False)
     planning.form(services.automation, plan)
 st.subheader("Is a training due?", anchor=False)
 with shown():
     planning.health(services)
-st.subheader("Runs that Marquee ordered", anchor=False)
-chosen = runs.table(services.automation.runs(), empty="None yet. The next run is above.")
+st.subheader("What came of each run", anchor=False)
+chosen = runs.table(
+    [run for run in services.training.runs(limit=MOST_RUNS) if run.state not in progress.GOING],
+    empty="None yet. The next run is above.",
+)
 if chosen is not None:
     with shown():
         runs.details(services.training.status(chosen))

@@ -23,6 +23,7 @@ def going(services: Services, run_id: int | None) -> bool:
         runs.curve(run, key="going")
         if st.button("Cancel this run", icon=":material/stop_circle:"):
             services.training.cancel(run.run_id)
+            st.toast(f"Run {run.run_id} ends after the step it is in.", icon=":material/stop_circle:")
     ordering.waiting(services, [one for one in services.training.queue() if one.run_id != run.run_id])
     return run.run_id == run_id
 
@@ -40,7 +41,8 @@ else:
     st.info("There are no ratings to learn from yet.", icon=":material/hourglass_empty:")
     st.page_link("overview.py", label="Import ratings", icon=":material/upload_file:")
 st.subheader("Runs", anchor=False)
-chosen = runs.table([run for run in services.training.runs(limit=50) if run.state not in progress.GOING])
-if chosen is not None:
+ended = [run for run in services.training.runs(limit=50) if run.state not in progress.GOING]
+chosen = runs.table(ended)
+if chosen is not None or ended:
     with shown():
-        runs.details(services.training.status(chosen))
+        runs.details(services.training.status(ended[0].run_id if chosen is None else chosen))

@@ -6,9 +6,10 @@ import streamlit as st
 
 from engine.services import Services, current
 from engine.types import VersionSummary
-from pages.ui import actions, comparing, registry, trends
+from pages.ui import actions, comparing, keys, registry, trends
 from pages.ui.failures import shown
 from pages.ui.page import opening
+from pages.ui.picking import number_asked
 
 
 def one(services: Services, version: VersionSummary) -> None:
@@ -32,6 +33,9 @@ if not versions:
     registry.import_panel(services.versions)
     st.stop()
 
+if (asked := number_asked("version")) is not None:  # a link from elsewhere
+    st.session_state[keys.VERSION] = [asked]
+    st.query_params.pop("version", None)
 chosen = registry.table(versions)
 if len(chosen) > 1:
     comparing.comparison(services, chosen)

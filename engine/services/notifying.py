@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 from dataclasses import asdict
 from threading import Event, Thread
-from urllib.error import HTTPError
+from urllib.error import HTTPError, URLError
 from urllib.request import Request, urlopen
 
 from engine.types import WebhookState
@@ -143,14 +143,24 @@ class NotifyingService:
         """Whether a notice that was not taken is given up; else it is tried again after a pause."""
         now = self._clock()
         self._failures = min(self._failures + 1, 20)
-        self._fault = (now if self._fault is None else self._fault[0], str(error))
+        self._fault = (now if self._fault is None else self._fault[0], tell(error))
         self._next_try = now + self.pause
         refused = isinstance(error, HTTPError) and 400 <= error.code < 500 and error.code not in TRY_AGAIN
         if refused and self._failures >= REFUSALS:
-            log.warning("notice %d was refused %d times (%s); it is passed over", notice.notice_id, REFUSALS, error)
+            log.warning(
+                "notice %d was refused %d times (%s); it is passed over", notice.notice_id, REFUSALS, tell(error)
+            )
             return True
-        log.warning("notice %d was not taken (%s); again in %.0f s", notice.notice_id, error, self.pause)
+        log.warning("notice %d was not taken (%s); again in %.0f s", notice.notice_id, tell(error), self.pause)
         return False
+
+
+def tell(error: OSError | ValueError) -> str:
+    """Why a post failed, in words: ``Connection refused``, ``410 Gone``."""
+    if isinstance(error, HTTPError):
+        return f"{error.code} {error.reason}"
+    cause = error.reason if isinstance(error, URLError) else error
+    return (cause.strerror if isinstance(cause, OSError) else None) or str(cause)
 
 
 def describe(notice: NoticeRecord) -> bytes:

@@ -32,8 +32,14 @@ def actions(services: Services, version: VersionSummary) -> None:
             help="It serves already." if version.active else None,
         ):
             confirm_activation(versions, version)
-        if st.button("Roll back", icon=":material/undo:", disabled=len(versions.ledger(2)) < 2):
-            confirm_rollback(versions)
+        target = versions.served_before()
+        if st.button(
+            "Roll back" if target is None else f"Roll back to version {target}",
+            icon=":material/undo:",
+            disabled=target is None,
+            help="No other intact version has served yet." if target is None else "It served before this one.",
+        ):
+            confirm_rollback(versions, target or 0)
         if st.button(
             "Train again exactly",
             icon=":material/content_copy:",
@@ -107,20 +113,25 @@ def confirm_activation(versions: VersionService, version: VersionSummary) -> Non
         against = versions.overruled(version.version)
         if against is not None:
             verdicts.tell(against, f"This goes against its verdict, {against.verdict}: {against.text}")
-        reason = _reason("Needed here; goes into the ledger" if against else "Goes into the ledger")
-        if st.button(f"Let version {version.version} serve now", type="primary"):
+        reason = _reason(label="Why (needed)" if against else "Why")
+        asked = st.button(f"Let version {version.version} serve now", type="primary")
+        if asked and against is not None and not reason.strip():
+            st.error("Write down why first. The ledger keeps it.", icon=":material/edit:")
+        elif asked:
             versions.activate(version.version, actor="you", reason=reason)
             tell_next(f"Version {version.version} serves now.")
             st.rerun()
 
 
 @st.dialog("Roll back")
-def confirm_rollback(versions: VersionService) -> None:
+def confirm_rollback(versions: VersionService, target: int) -> None:
     """Ask for the reason, then let the version before serve again."""
-    st.markdown("The version that served before will answer from the next request on.")
+    st.markdown(
+        f"Version {target}, which served before, will answer from the next request on. Rolling back again undoes it."
+    )
     reason = _reason()
     with shown():
-        if st.button("Roll back now", type="primary"):
+        if st.button(f"Roll back to version {target} now", type="primary"):
             version = versions.rollback(actor="you", reason=reason)
             tell_next(f"Version {version} serves again.")
             st.rerun()
@@ -141,5 +152,5 @@ def confirm_deletion(versions: VersionService, version: VersionSummary) -> None:
             st.rerun()
 
 
-def _reason(where: str = "Goes into the ledger") -> str:
-    return st.text_input("Why", key=keys.REASON, max_chars=MOST_REASON, placeholder=where)
+def _reason(where: str = "Goes into the ledger", label: str = "Why") -> str:
+    return st.text_input(label, key=keys.REASON, max_chars=MOST_REASON, placeholder=where)

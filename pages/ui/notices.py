@@ -38,7 +38,7 @@ def notices(services: Services) -> None:
     if not newest:
         st.caption("Nothing has happened yet that you should know of.")
         return
-    st.html("".join(_line(one.created_at, one.level, one.text, unread=one.read_at is None) for one in newest))
+    st.html("".join(map(_line, newest)))
     with st.container(horizontal=True, vertical_alignment="center"):
         st.page_link("notices.py", label="All notices", icon=":material/inbox:", width="content")
         if services.inbox.unread() and st.button("Mark all as read", icon=":material/mark_email_read:"):
@@ -46,12 +46,12 @@ def notices(services: Services) -> None:
             st.rerun()
 
 
-def _line(at: float, level: str, told: str, *, unread: bool) -> str:
-    label = LEVELS.get(level, level) + (", new" if unread else "")
-    state = "yes" if unread else "no"
+def _line(one: Any) -> str:
+    unread = one.read_at is None
+    label = f"{one.details.get('verdict') or LEVELS[one.level]}{', new' if unread else ''}"
     return (
-        f'<div class="mq-notice" data-unread="{state}"><time>{when(at)}</time>'
-        f"<span>{markup(label)}</span><span>{markup(told)}</span></div>"
+        f'<div class="mq-notice" data-unread="{"yes" if unread else "no"}"><time>{when(one.created_at)}</time>'
+        f"<span>{markup(label)}</span><span>{markup(one.text)}</span></div>"
     )
 
 
@@ -87,7 +87,9 @@ def _notice(services: Services, one: Any) -> None:
         with st.container(horizontal=True, vertical_alignment="center", gap="small"):
             new = " :green-badge[New]" if one.read_at is None else ""
             verdict = one.details.get("verdict")
-            what = verdicts.badge(verdict) if verdict in verdicts.ICONS else f":{color}-badge[{icon} {LEVELS[one.level]}]"
+            what = (
+                verdicts.badge(verdict) if verdict in verdicts.ICONS else f":{color}-badge[{icon} {LEVELS[one.level]}]"
+            )
             st.markdown(f"{what}{new} {text(one.topic.capitalize())}", width="stretch")
             st.caption(when(one.created_at), width="content")
         st.markdown(text(one.text))
@@ -106,8 +108,12 @@ def changes(details: Mapping[str, Any]) -> str:
     pairs = {name: (before[name]["value"], after[name]["value"]) for name in before if name in after}
     pairs |= details.get("compared") or {}
     names: Sequence[str] = [name for name in measures.KEY_MEASURES if name in pairs]
-    shown = ((measures.measure(name), *map(float, pairs[name])) for name in names)
-    return ", ".join(f"{how.label} {how.show(old)} to {how.show(new)}" for how, old, new in shown)
+    return ", ".join(_change(name, *map(float, pairs[name])) for name in names)
+
+
+def _change(name: str, old: float, new: float) -> str:
+    how = measures.measure(name)
+    return f"{how.label} {how.show(old)} to {how.show(new)}"
 
 
 LINKS = (

@@ -47,7 +47,7 @@ def pick_one(
 
     A number in the address that is none of the rows is returned as it is; None where nothing is picked.
     """
-    asked = _asked(name)
+    asked = number_asked(name)
     if asked is not None:
         st.session_state[key] = [asked]
     picked = pick(rows, key=key, mode="single-row", columns=columns, alt=alt)
@@ -60,7 +60,7 @@ def pick_one(
     return None
 
 
-def _asked(name: str) -> int | None:
+def number_asked(name: str) -> int | None:
     """The number in the address, None where there is none or what is there can be no number of ours."""
     told = st.query_params.get(name, "")
     return int(told) if told.isascii() and told.isdigit() and len(told) <= LONGEST_NUMBER else None

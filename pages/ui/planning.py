@@ -10,12 +10,12 @@ import streamlit as st
 from engine.errors import InvalidInput
 from engine.services import Services
 from engine.types import Automation, UpdateHealth
-from pages.ui import keys
+from pages.ui import keys, progress, runs
 from pages.ui.forms import fault
 from pages.ui.moments import when
 from pages.ui.ordering import POLICIES
 from pages.ui.page import tell_next
-from pages.ui.runs import STATES
+from pages.ui.plain import text
 
 if TYPE_CHECKING:
     from engine.services.automation import AutomationService
@@ -25,41 +25,66 @@ ADVICE = {
     "retrain soon": (st.warning, "New ratings begin to outgrow what was learned. Retrain soon."),
     "retrain": (st.error, "A training would do clearly better. Retrain now."),
 }
+PLAIN: dict[str, Any] = {"delta_color": "off", "delta_arrow": "off"}
+TILE_WIDTH = 260  # pixels; a moment fits
 DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 
 
 def tiles(plan: Automation) -> None:
     """The next run, the last one, and how many ratings wait to be learned."""
-    grid = st.grid(3, min_column_width=180, border=True)
+    grid = st.grid(3, min_column_width=TILE_WIDTH, border=True)
     grid.metric(
         "Next run",
         "Paused" if plan.next_run is None else when(plan.next_run),
+        None if plan.next_run is None else f"{plan.hour:02d}:{plan.minute:02d} in {plan.zone}",
+        **PLAIN,
         help="In the time zone of your browser. A run that was missed while Marquee was off is made up once.",
     )
     last = plan.last_run
     grid.metric(
         "Last run",
         "None yet" if last is None else when(last.created_at),
-        None if last is None else STATES[last.state],
-        delta_color="off",
-        delta_arrow="off",
+        None if last is None else runs.in_short(last),
+        **PLAIN,
+        help="The last that the timetable or new ratings have started.",
     )
-    grid.metric("New ratings", f"{plan.ratings_since:,}", help="Ratings that the newest version has not learned.")
+    grid.metric(
+        "New ratings",
+        f"{plan.ratings_since:,}",
+        f"of {plan.after_ratings:,}, then a run starts" if plan.after_ratings else None,
+        **PLAIN,
+        help="Ratings that the newest version has not learned.",
+    )
 
 
-def actions(services: Services, plan: Automation) -> None:
-    """Pause or go on, and a run at once."""
+def going(services: Services) -> bool:
+    """The run that goes on, whoever has asked for it."""
+    run = services.training.current()
+    if run is None:
+        return False
+    with st.container(border=True):
+        st.markdown(f"**Run {run.run_id}**, started by {text(runs.actor(run.actor))}")
+        progress.training_bar(run)
+        st.page_link("training.py", label="Open Training", icon=":material/model_training:")
+    return True
+
+
+def actions(services: Services, plan: Automation, *, busy: bool) -> None:
+    """Pause or resume, and a run at once, unless one goes on."""
     with st.container(horizontal=True):
         if plan.paused:
-            if st.button("Go on", type="primary", icon=":material/play_arrow:"):
+            if st.button("Resume", type="primary", icon=":material/play_arrow:"):
                 services.automation.pause(paused=False)
                 tell_next("Marquee retrains by itself again. What was due during the pause is not made up.")
                 st.rerun()
         elif st.button("Pause", icon=":material/pause:"):
             services.automation.pause(paused=True)
-            tell_next("Paused. Nothing is retrained until you go on or start a run.")
+            tell_next("Paused. Nothing is retrained until you resume or start a run.")
             st.rerun()
-        if st.button("Retrain now", icon=":material/model_training:"):
+        reason = "A training goes on already." if busy else None
+        if not services.library.counts().ratings:
+            reason = "There are no ratings to learn from yet."
+        if st.button("Retrain now", icon=":material/model_training:", disabled=reason is not None, help=reason):
             run_id = services.automation.run_now()
             tell_next(f"Training run {run_id} was ordered.")
             st.switch_page("training.py")
@@ -71,7 +96,9 @@ def health(services: Services) -> None:
         "A new rating counts at once, without a training. How much better a training would do is measured on newer "
         "ratings, with a factorisation that stands in for the version."
     )
-    if st.button("Measure the drift", icon=":material/straighten:"):
+    nothing = services.serving.active_version() is None
+    why = "No version serves yet." if nothing else None
+    if st.button("Measure the drift", icon=":material/straighten:", disabled=nothing, help=why):
         with st.spinner("Learning the ratings anew to compare"):
             st.session_state[keys.HEALTH] = services.serving.health()
     found: UpdateHealth | None = st.session_state.get(keys.HEALTH)
@@ -102,7 +129,7 @@ def form(automation: AutomationService, plan: Automation) -> None:
             "Days", range(len(DAYS)), selection_mode="multi", default=list(plan.days), format_func=DAYS.__getitem__
         )
         _told(faults, "days")
-        grid = st.grid(4, min_column_width=160)
+        grid = st.grid(3, min_column_width=160)
         with grid.cell():
             at = st.time_input("Time", f"{plan.hour:02d}:{plan.minute:02d}", step=900)
         with grid.cell():
@@ -117,11 +144,10 @@ def form(automation: AutomationService, plan: Automation) -> None:
                 help="Retrain as soon as so many ratings have come that the newest version does not know; 0 does not.",
             )
             _told(faults, "after_ratings")
-        with grid.cell():
-            policies = list(POLICIES)
-            activate = st.selectbox(
-                "Let it serve", policies, index=policies.index(plan.activate), format_func=POLICIES.__getitem__
-            )
+        policies = list(POLICIES)
+        activate = st.selectbox(
+            "Let it serve", policies, index=policies.index(plan.activate), format_func=POLICIES.__getitem__
+        )
         if st.form_submit_button("Save the plan", type="primary", icon=":material/event_available:"):
             _save(
                 automation, days=days, hour=at.hour, minute=at.minute, zone=zone, after_ratings=after, activate=activate

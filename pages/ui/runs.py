@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import streamlit as st
 
 from engine.types import TrainingStatus
-from pages.ui import charts, keys, measures, tables, verdicts
+from pages.ui import charts, keys, measures, names, tables, verdicts
 from pages.ui.moments import took, when
 from pages.ui.picking import pick_one
 from pages.ui.plain import text
@@ -19,8 +19,20 @@ STATES = {
     "failed": "Failed",
     "cancelled": "Cancelled",
 }
+ACTORS = {
+    "schedule": "the timetable",
+    "rule": "new ratings",
+    "api": "the API",
+    "marquee": "Marquee",
+}
+"""Others are called as they are: ``you``, or a name."""
 ASKED = "run"  # in the address: the run that is picked
 SHORT = 12  # letters of a fingerprint that tell data apart
+
+
+def actor(name: str) -> str:
+    """Who has asked for a run, in words."""
+    return ACTORS.get(name, name) or "–"
 
 
 def table(history: Sequence[TrainingStatus], empty: str = "Nothing was trained yet.") -> int | None:
@@ -29,40 +41,67 @@ def table(history: Sequence[TrainingStatus], empty: str = "Nothing was trained y
         st.caption(empty)
         return None
     number = st.column_config.NumberColumn
+    metric = number(format="%.4f", width=92)
     picked = pick_one(
         {run.run_id: _row(run) for run in history},
         key=keys.RUN,
         name=ASKED,
         columns={
             "Run": number(width=60),
+            "State": st.column_config.TextColumn(width=90),
+            "Verdict": st.column_config.TextColumn(width=90),
             "Version": number(width=75),
-            "Epochs": st.column_config.TextColumn(width=90),
-            "RMSE": number(format="%.4f"),
-            "NDCG@10": number(format="%.4f"),
+            "RMSE before": metric,
+            "RMSE": metric,
+            "NDCG before": metric,
+            "NDCG@10": metric,
+            "Took": st.column_config.TextColumn(width=70),
+            "Started": st.column_config.TextColumn(width=140),
         },
         alt="Training runs, newest first",
     )
-    st.caption("Select a run to see its chart and its metrics.")
+    st.caption(
+        "Select a run to see what came of it. Before: the version that served then, on the same held-out ratings."
+    )
     return picked
 
 
 def _row(run: TrainingStatus) -> dict[str, object]:
-    def metric(name: str) -> float | None:
-        return run.metrics[name].value if run.metrics and name in run.metrics else None
-
+    rmse, ndcg = (before_and_after(run, name) for name in ("rmse", "ndcg_at_k"))
     return {
         "Run": run.run_id,
         "State": STATES[run.state],
-        "Model": run.model,
+        "Verdict": run.judgement.verdict if run.judgement else None,
         "Version": run.version,
-        "Epochs": f"{run.epoch}/{run.epochs}",
-        "RMSE": metric("rmse"),
-        "NDCG@10": metric("ndcg_at_k"),
+        "RMSE before": rmse[0],
+        "RMSE": rmse[1],
+        "NDCG before": ndcg[0],
+        "NDCG@10": ndcg[1],
         "Took": took(run.started_at, run.ended_at),
-        "Started": when(run.started_at or run.created_at),
-        "By": run.actor,
+        "Started": when(run.started_at),
+        "By": actor(run.actor),
+        "Model": names.model(run.model),
         "Outcome": run.error or run.verdict or "–",
     }
+
+
+def before_and_after(run: TrainingStatus, name: str) -> tuple[float | None, float | None]:
+    """A metric of the version that served and of the new one.
+
+    On the same held-out ratings where the verdict compared them; without that, each on its own, and the former is not
+    told.
+    """
+    compared = run.judgement.compared.get(name) if run.judgement else None
+    return compared or (None, run.metrics[name].value if run.metrics and name in run.metrics else None)
+
+
+def in_short(run: TrainingStatus) -> str:
+    """What came of a run in a few words: its state or verdict, and the error before and after."""
+    before, after = before_and_after(run, "rmse")
+    what = run.judgement.verdict if run.judgement else STATES[run.state]
+    if after is None:
+        return what
+    return f"{what}, RMSE {after:.4f}" if before is None else f"{what}, RMSE {before:.4f} to {after:.4f}"
 
 
 def curve(run: TrainingStatus, *, key: str) -> None:
@@ -70,7 +109,8 @@ def curve(run: TrainingStatus, *, key: str) -> None:
     if run.history:
         charts.learning_curve(run.history, key=f"training.curve.{key}", growing=run.state == "running")
     else:
-        st.caption("The chart begins with the first epoch.")
+        ended = run.state not in ("queued", "running")
+        st.caption("It ended before its first epoch." if ended else "The chart begins with the first epoch.")
 
 
 def outcome(run: TrainingStatus) -> None:
@@ -97,6 +137,11 @@ def details(run: TrainingStatus) -> None:
     curve(run, key=str(run.run_id))
     if run.metrics:
         tables.table(measures.rows(run.metrics, run.before), f"Metrics of run {run.run_id}")
+        if run.before and run.judgement and run.judgement.evidence:
+            st.caption(
+                "Each version as measured on the ratings held out from it at its time. The verdict compares both on "
+                "the same ones, so its numbers may differ from these."
+            )
     with st.expander("Hyperparameters", icon=":material/tune:"):
         tables.pairs(run.hyperparameters, f"Hyperparameters of run {run.run_id}")
     with st.expander("Data, time, memory and packages", icon=":material/receipt_long:"):
@@ -108,7 +153,7 @@ def facts(run: TrainingStatus) -> dict[str, object]:
     fingerprint, peak = run.data_fingerprint, run.peak_memory_bytes
     told: dict[str, object] = {} if run.repeats is None else {"repeats": f"version {run.repeats}"}
     told |= {
-        "started by": run.actor or "–",
+        "started by": actor(run.actor),
         "started": when(run.started_at),
         "took": took(run.started_at, run.ended_at),
         "seed": run.seed,

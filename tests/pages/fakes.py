@@ -61,7 +61,7 @@ from engine.types import (
     WebhookState,
     WhatIf,
 )
-from store.records import ActivationRecord, NoticeRecord
+from store.records import ActivationRecord, Counts, NoticeRecord
 from tests.pages.fake_tuning import GOING, NEURAL, FakeTuning
 
 NOW = 1_795_000_000.0
@@ -262,6 +262,9 @@ class FakeLibrary:
             "a_b*": [RatedMovie(MOVIES[3], 3.0, int(NOW))],
         }
     )
+
+    def counts(self) -> Counts:
+        return Counts(671 * bool(self.ratings), len(self.movies), self.ratings)
 
     def import_demo(self) -> int:
         if self.fails:
@@ -604,6 +607,9 @@ class FakeVersions:
         self.changes.append((version, reason))
         self.serving.version = version
         self.held = [replace(one, active=one.version == version) for one in self.held]
+
+    def served_before(self) -> int | None:
+        return 1 if len(self.held) > 1 else None
 
     def rollback(self, *, actor: str = "you", reason: str = "") -> int:
         self.activate(1, reason=reason)

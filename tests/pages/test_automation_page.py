@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from engine.errors import NotReady
 from tests.pages import fakes
-from tests.pages.conftest import Open, intact, press, words
+from tests.pages.conftest import Open, button, intact, press, words
 
 
 def test_the_plan_is_shown(visit: Open) -> None:
@@ -14,7 +13,7 @@ def test_the_plan_is_shown(visit: Open) -> None:
     tiles = {metric.label: metric.value for metric in at.metric}
     assert tiles["New ratings"] == "1,204"
     assert tiles["Next run"].startswith("2026-")
-    assert "None yet. The next run is above." in words(at)
+    assert at.subheader[-1].value == "What came of each run"
 
 
 def test_with_nothing_trained_it_opens(visit: Open) -> None:
@@ -24,11 +23,38 @@ def test_with_nothing_trained_it_opens(visit: Open) -> None:
     assert {metric.value for metric in at.metric} >= {"None yet", "0"}
 
 
-def test_runs_of_the_plan_are_listed_alone(visit: Open) -> None:
+def test_each_run_is_listed_with_before_and_after_and_who_asked_for_it(visit: Open) -> None:
     held = fakes.loaded()
-    held.training.history[0] = replace(held.training.history[0], actor="rule")
+    held.training.history[0] = replace(held.training.history[0], actor="rule", judgement=fakes.JUDGEMENT)
+    row = visit("automation.py", held).dataframe[0].value.iloc[0]
+    (goal,) = [one for one in fakes.JUDGEMENT.evidence if (one.role, one.metric) == ("goal", "rmse")]
+    assert (row["Run"], row["Verdict"], row["By"]) == (3, fakes.JUDGEMENT.verdict, "new ratings")
+    assert (row["RMSE before"], row["RMSE"]) == (goal.difference.baseline, goal.difference.value)
+
+
+def test_the_last_run_of_the_plan_is_told_in_short(visit: Open) -> None:
+    held = fakes.loaded()
+    last = replace(held.training.history[0], actor="schedule", judgement=fakes.REJECTED)
+    held.automation.planned = replace(held.automation.planned, last_run=last)
+    tiles = {metric.label: metric.delta for metric in visit("automation.py", held).metric}
+    assert tiles["Last run"].startswith("REJECT, RMSE ")
+    assert tiles["Next run"] == "03:00 in Europe/Berlin"
+    assert tiles["New ratings"] == "of 5,000, then a run starts"
+
+
+def test_a_run_that_goes_on_is_shown_and_no_other_is_started(visit: Open) -> None:
+    held = fakes.loaded()
+    held.training.going = replace(fakes.RUNNING, actor="schedule")
     at = visit("automation.py", held)
-    assert at.dataframe[0].value["Run"].tolist() == [3]
+    assert "**Run 4**, started by the timetable" in words(at)
+    assert button(at, "Retrain now").disabled
+
+
+def test_an_empty_store_says_what_comes_first(visit: Open) -> None:
+    at = visit("automation.py", fakes.empty())
+    assert "nothing to train on yet" in at.info[0].value
+    assert button(at, "Retrain now").disabled
+    assert button(at, "Measure the drift").disabled
 
 
 def test_saving_sends_the_plan(visit: Open) -> None:
@@ -57,7 +83,7 @@ def test_pausing_and_going_on(visit: Open) -> None:
     held = fakes.loaded()
     at = intact(press(visit("automation.py", held), "Pause"))
     assert {metric.label: metric.value for metric in at.metric}["Next run"] == "Paused"
-    intact(press(at, "Go on"))
+    intact(press(at, "Resume"))
     assert held.automation.asked == [("pause", True), ("pause", False)]
 
 
@@ -78,10 +104,3 @@ def test_the_drift_is_measured_when_asked_for(visit: Open) -> None:
     assert (tiles["RMSE behind"], tiles["Same top ten"], tiles["Ratings since"]) == ("+0.0123", "81%", "1,204")
     held.serving.version = 1
     assert not intact(at.run()).warning  # it was of another version
-
-
-def test_without_a_version_there_is_no_drift(visit: Open) -> None:
-    held = fakes.empty()
-    held.serving.fails = NotReady("No model is trained yet.")
-    at = intact(press(visit("automation.py", held), "Measure the drift"))
-    assert "No model is trained yet" in at.info[0].value

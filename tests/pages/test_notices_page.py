@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from engine.types import WebhookState
 from pages.ui import keys, notices
 from pages.ui.plain import text
 from tests.pages import fakes
@@ -25,10 +26,30 @@ def test_each_notice_tells_its_level_its_text_as_it_is_and_before_and_after(visi
     assert "red-badge[:material/error: Error]" in told
 
 
-def test_a_notice_leads_to_its_training(visit: Open) -> None:
-    links = visit("notices.py", fakes.loaded()).main.get("page_link")
-    assert [link.label for link in links] == ["Training run 3"]
-    assert "run=3" in links[0].proto.query_string
+def test_a_notice_leads_to_what_it_is_about(visit: Open) -> None:
+    held = fakes.loaded()
+    held.inbox.held[1] = replace(held.inbox.held[1], details={"study_id": 5})
+    links = visit("notices.py", held).main.get("page_link")
+    assert [link.label for link in links] == ["Training run 3", "Version 2", "Study 5"]
+    assert [link.proto.query_string for link in links] == ["run=3", "version=2", "study=5"]
+
+
+def test_a_verdict_is_its_badge_and_what_it_compared_is_told(visit: Open) -> None:
+    held = fakes.loaded()
+    compared = {"compared": {"rmse": [0.88, 0.87], "ndcg_at_k": [0.3, 0.31]}}
+    held.inbox.held[0] = replace(held.inbox.held[0], details=fakes.ABOUT | compared)
+    told = words(visit("notices.py", held))
+    assert "green-badge[:material/verified: PROMOTE]" in told
+    assert text("Before and after: RMSE 0.8800 to 0.8700, NDCG@10 0.3000 to 0.3100.") in told
+
+
+def test_how_the_webhook_does_is_told_above_the_inbox(visit: Open) -> None:
+    held = fakes.loaded()
+    held.inbox.hook = WebhookState(0, fakes.NOW, None, None, None)
+    assert "The last one was taken" in words(visit("notices.py", held))
+    held.inbox.hook = WebhookState(9, None, fakes.NOW, "*refused*", fakes.NOW + 300)
+    at = visit("notices.py", held)
+    assert text("(*refused*). 9 notices wait; the next try is at") in at.warning[0].value
 
 
 def test_one_or_all_are_marked_as_read(visit: Open) -> None:

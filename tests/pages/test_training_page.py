@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from math import nan
 from typing import Any
 
@@ -150,6 +151,9 @@ def test_a_training_is_followed_and_can_be_cancelled(visit: Open) -> None:
     held = fakes.training()
     at = visit("training.py", held)
     assert "Learning · epoch 17 of at most 50 · about 21 s left" in at.main.get("progress")[0].text
+    held.training.going = replace(fakes.RUNNING, stage="Saving", progress=0.98, eta_s=0.2)
+    at = intact(at.run())
+    assert (at.main.get("progress")[0].text, at.main.get("progress")[0].value) == ("Saving", 98)
     assert len(at.get("vega_lite_chart")) == 1
     assert button(at, "Add to the queue")
     at = intact(press(at, "Cancel this run").run())
@@ -165,7 +169,9 @@ def test_runs_are_listed_and_one_can_be_looked_at(visit: Open) -> None:
     assert table["State"].tolist() == ["Succeeded", "Failed", "Succeeded"]
     assert table["RMSE"].tolist() == [0.8731, pytest.approx(nan, nan_ok=True), 0.8814]
     assert table["Took"].tolist()[0] == "36 s"
-    assert not at.get("vega_lite_chart")
+    assert at.subheader[-1].value == "Run 3"  # the newest, before one is picked
+    intact(select(at, 0, 1))
+    assert at.subheader[-1].value == "Run 2"
     intact(select(at, 0, 0))
     assert len(at.get("vega_lite_chart")) == 3  # by epoch, and RMSE and NDCG of the verdict
     assert "Version before" in words(at)

@@ -53,10 +53,24 @@ def test_the_buttons_open_a_dialog_first(visit: Open) -> None:
     held = fakes.loaded()
     at = select(visit("versions.py", held), 0, 1)
     assert button(intact(press(at, "Let version 1 serve")), "Let version 1 serve now")
-    assert button(intact(press(at, "Roll back")), "Roll back now")
+    assert button(intact(press(at, "Roll back to version 1")), "Roll back to version 1 now")
     assert button(intact(press(at, "Delete")), "Delete version 1 for good")
     assert held.versions.changes == []
     assert held.versions.deleted == []
+
+
+def test_a_link_leads_to_a_version(visit: Open) -> None:
+    at = visit("versions.py", fakes.loaded(), version="1")
+    assert at.subheader[1].value == "Version 1"
+    assert "version" not in at.query_params
+    intact(select(at, 0, 0))
+    assert at.subheader[1].value != "Version 1"
+
+
+def test_what_never_served_another_can_not_be_gone_back_to(visit: Open) -> None:
+    held = fakes.loaded()
+    held.versions.held = [held.versions.held[0]]
+    assert button(visit("versions.py", held), "Roll back").disabled
 
 
 def test_a_choice_stays_with_its_version_when_one_comes_on_top(visit: Open) -> None:
@@ -157,7 +171,7 @@ actions.confirm_deletion(versions, versions.get(1))
 ROLLBACK = """
 from engine.services import current
 from pages.ui import actions
-actions.confirm_rollback(current().versions)
+actions.confirm_rollback(current().versions, 1)
 """
 
 
@@ -176,7 +190,7 @@ def test_against_its_verdict_a_version_serves_only_with_a_reason(dialog: Open) -
     at = dialog(ACTIVATION, held)
     assert text(fakes.REJECTED.text) in at.error[0].value
     at = intact(press(at, "Let version 1 serve now"))
-    assert "Give a reason" in at.error[-1].value
+    assert "Write down why first" in at.error[-1].value
     assert held.versions.changes == []
     at.text_input(key=keys.REASON).set_value("For a trial")
     intact(press(at, "Let version 1 serve now"))
@@ -196,7 +210,7 @@ def test_a_refused_activation_says_why(dialog: Open) -> None:
 
 def test_roll_back(dialog: Open) -> None:
     held = fakes.loaded()
-    at = intact(press(dialog(ROLLBACK, held), "Roll back now"))
+    at = intact(press(dialog(ROLLBACK, held), "Roll back to version 1 now"))
     assert held.versions.changes == [(1, "")]
     assert at.session_state[keys.TOLD] == ("Version 1 serves again.",)
 

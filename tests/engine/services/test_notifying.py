@@ -11,12 +11,12 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from threading import Thread
 from typing import Any
-from urllib.error import HTTPError
+from urllib.error import HTTPError, URLError
 
 import pytest
 
 from engine.runtime import Runtime, build
-from engine.services.notifying import LONGEST_PAUSE_S, REFUSALS, NotifyingService
+from engine.services.notifying import LONGEST_PAUSE_S, REFUSALS, NotifyingService, tell
 from engine.settings import Settings
 from engine.types import WebhookState
 from store.database import Database
@@ -222,6 +222,20 @@ def test_a_webhook_that_answers_with_errors_fails_no_run(settings: Settings, hoo
         assert Hook.got == []
     finally:
         runtime.stop()
+
+
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [
+        (URLError(ConnectionRefusedError(111, "Connection refused")), "Connection refused"),
+        (HTTPError(URL, 410, "Gone", Message(), None), "410 Gone"),
+        (TimeoutError("timed out"), "timed out"),
+        (URLError("no host given"), "no host given"),
+        (ValueError("unknown url type"), "unknown url type"),
+    ],
+)
+def test_why_a_post_failed_is_told_in_words(error: OSError | ValueError, told: str) -> None:
+    assert tell(error) == told
 
 
 def test_an_address_that_is_none_is_refused() -> None:
