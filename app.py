@@ -33,6 +33,9 @@ from sidecar.signing_in import create_sign_in
 SHELL = Path(__file__).parent / "pages" / "shell.py"
 GRACE_S = 5  # how long a stop waits for requests that are under way
 MOST_CONNECTIONS = 1000
+SHORT_KEY = 16  # letters
+
+log = logging.getLogger(__name__)
 
 
 def read_settings() -> Settings:
@@ -93,12 +96,14 @@ def serve() -> None:
             f"MARQUEE_HOST is {settings.host}, which other machines can reach, but no MARQUEE_API_KEY is set. "
             "Set a key, or listen on 127.0.0.1."
         )
+    if settings.key is not None and len(settings.key) < SHORT_KEY:
+        log.warning("MARQUEE_API_KEY is so short that it can be guessed. Make a longer one: openssl rand -hex 32")
     check_port(settings.host, settings.port)
     try:
         check_start(settings)
     except InvalidSettings as error:
         sys.exit(f"Marquee can't start. {error}")
-    logging.getLogger(__name__).info("Marquee is at http://%s:%d (API under /api/docs)", settings.host, settings.port)
+    log.info("Marquee is at http://%s:%d (API under /api/docs)", settings.host, settings.port)
     uvicorn.run(
         app,
         host=settings.host,

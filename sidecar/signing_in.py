@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import logging
 from collections.abc import Mapping
 from functools import cache
@@ -20,7 +21,9 @@ from sidecar.sessions import Sessions, end
 log = logging.getLogger(__name__)
 
 SIGN_IN, SIGN_OUT = "/sign-in", "/sign-out"
-MAX_FORM_BYTES = 8192
+MAX_FORM_BYTES = 16_384
+LONGEST_ADDRESS = 1000
+"""Of where somebody is led after signing in; in a form each letter may take nine bytes."""
 WORDMARK = Path(__file__).parents[1] / "pages" / "ui" / "assets" / "wordmark.svg"  # the console's, drawn in the page
 
 
@@ -42,7 +45,15 @@ def local(address: str) -> str:
     """The address where it is a path of this server, else the console's."""
     # A browser takes //host, /\\host and those with a tab between for another server.
     plain = address.startswith("/") and not address.startswith("//") and address.isprintable() and "\\" not in address
-    return address if plain else "/"
+    return address if plain and len(address) <= LONGEST_ADDRESS else "/"
+
+
+def _where(request: Request) -> str:
+    """The address a request came from, for the log: a proxy passes on what a caller may have written."""
+    try:
+        return str(ipaddress.ip_address(request.client.host if request.client else ""))
+    except ValueError:
+        return "an unknown address"
 
 
 class _Pages:
@@ -57,7 +68,7 @@ class _Pages:
         form = await _read(request)
         wanted = local(form.get("next", "/"))
         if not self._sessions.is_key(form.get("key", "").strip().encode()):
-            log.warning("somebody at %s tried to sign in with a wrong key", request.client and request.client.host)
+            log.warning("somebody at %s tried to sign in with a wrong key", _where(request))
             return _form(wanted, "This is not the key. It is what MARQUEE_API_KEY was set to when Marquee was started.")
         answer = RedirectResponse(wanted, 303)
         self._sessions.begin(answer, secure=request.url.scheme == "https")

@@ -10,9 +10,11 @@ import tomllib
 from http.cookies import SimpleCookie
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
 import httpx
 import pytest
+from pydantic import SecretStr
 
 from engine.settings import Settings
 from sidecar.security import OPEN_PATHS, SecurityMiddleware
@@ -130,6 +132,32 @@ def test_without_the_right_key_there_is_none(keyed_server: Client, body: str) ->
     assert answer.text.count("MARQUEE_API_KEY") == 1
 
 
+def test_a_long_address_keeps_nobody_out(keyed_server: Client) -> None:
+    """The longest that the page itself puts into its form."""
+    wanted = urlencode({"next": "/" + "é" * 999})
+    page = keyed_server.get(f"/sign-in?{wanted}", headers=BROWSER)
+    assert "é" * 999 in page.text
+    answer = sign_in(keyed_server, f"key=open+sesame&{wanted}")
+    assert answer.status_code == 303
+    assert sign_in(keyed_server, "key=open+sesame&next=/" + "a" * 2000).headers["location"] == "/"
+
+
+def test_a_wrong_key_is_a_line_of_the_log_whatever_a_proxy_passes_on(
+    keyed_server: Client, caplog: pytest.LogCaptureFixture
+) -> None:
+    form = {"type": "http.request", "body": b"key=wrong", "more_body": False}
+    scope = {"type": "http", "method": "POST", "path": "/sign-in", "root_path": "", "query_string": b""}
+    scope |= {"scheme": "http", "http_version": "1.1", "headers": [(b"host", HOST.encode())]}
+    app = whole_server(Settings(api_key=SecretStr("open sesame")))
+    for client in ("203.0.113.7", 'forged "x"', "a b"):
+        speak(app, scope | {"client": (client, 1)}, form)
+    told = [one.getMessage() for one in caplog.records if one.name == "sidecar.signing_in"]
+    assert [one.partition(" tried")[0] for one in told] == [
+        "somebody at 203.0.113.7",
+        *["somebody at an unknown address"] * 2,
+    ]
+
+
 def test_another_site_can_sign_nobody_in(keyed_server: Client) -> None:
     assert sign_in(keyed_server, Origin="http://evil.example").status_code == 403
 
@@ -176,7 +204,8 @@ def test_without_a_key_there_is_nothing_to_sign_in_to(server: Client, path: str)
 @pytest.mark.parametrize(
     ("address", "kept"),
     [("/", True), ("/training?run=7", True), ("//evil.example", False), ("/\\evil.example", False),
-     ("https://evil.example", False), ("/\t/evil.example", False), ("", False), ("javascript:alert(1)", False)],
+     ("https://evil.example", False), ("/\t/evil.example", False), ("", False), ("javascript:alert(1)", False),
+     ("/" + "é" * 999, True), ("/" + "a" * 1000, False)],
 )  # fmt: skip
 def test_nobody_is_led_elsewhere(address: str, kept: bool) -> None:
     assert local(address) == (address if kept else "/")
