@@ -11,6 +11,7 @@ from engine.dataset.interactions import Interactions
 from engine.metrics import Bools
 
 USER_SEGMENTS = ("new_users", "light_users", "heavy_users")
+MOVIES = {"head_movies": "popular movies", "tail_movies": "rare movies"}
 HEAD = 0.2  # the most rated fifth of the movies
 FEWEST_OF_GENRE = 50
 """Test ratings below which nothing is said of a genre."""
@@ -43,9 +44,9 @@ def find_segments(train: Interactions, test: Interactions) -> dict[str, Segment]
 
 
 def in_words(segment: str) -> str:
-    """``new_users`` as ``new users``, ``genre:Drama`` as ``the genre Drama``."""
+    """``new_users`` as ``new users``, ``tail_movies`` as ``rare movies``, ``genre:Drama`` as ``the genre Drama``."""
     start, _, genre = segment.partition(":")
-    return f"the genre {genre}" if genre else start.replace("_", " ")
+    return f"the genre {genre}" if genre else MOVIES.get(start, start.replace("_", " "))
 
 
 def kind_of(segment: str) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 import altair as alt
 import streamlit as st
 
-from engine.segments import USER_SEGMENTS, in_words
+from engine.segments import MOVIES, USER_SEGMENTS, in_words
 from engine.types import Evidence, Judgement, PromotionVerdict
 from pages.ui import charts, measures
 from pages.ui.plain import text
@@ -17,7 +17,6 @@ SHOWN = {"PROMOTE": st.success, "HOLD": st.warning, "REJECT": st.error}
 ICONS = {"PROMOTE": ":material/verified:", "HOLD": ":material/pan_tool:", "REJECT": ":material/block:"}
 COLORS = {"PROMOTE": "green", "HOLD": "orange", "REJECT": "red"}
 EVERYBODY = "Everybody"
-MOVIES = {"head_movies": "Popular movies", "tail_movies": "Rare movies"}
 ORDER = ("all", *USER_SEGMENTS, *MOVIES)  # then the genres
 ROW_PX, PANEL_WIDTH = 22, 340
 HOW = (
@@ -66,7 +65,7 @@ def part(name: str) -> str:
         return EVERYBODY
     if name.startswith("genre:"):
         return name.removeprefix("genre:")
-    return MOVIES.get(name, in_words(name).capitalize())
+    return in_words(name).capitalize()
 
 
 def _place(one: Evidence) -> tuple[int, str]:
