@@ -123,7 +123,13 @@ def build(settings: Settings, clock: Callable[[], float] = time.time) -> Runtime
     training = TrainingService(ratings, snapshots, models, runs, notices, serving, settings, clock)
     versions = VersionService(models, runs, notices, serving, snapshots)
     library = LibraryService(
-        ratings, snapshots, jobs, scale=settings.scale, clock=clock, on_change=lambda: runtime.data_changed()
+        ratings,
+        snapshots,
+        jobs,
+        scale=settings.scale,
+        clock=clock,
+        folder=database.path.with_name(f"{database.path.name}.imports"),
+        on_change=lambda: runtime.data_changed(),
     )
     tuning = TuningService(ratings, snapshots, TuningStore(database), notices, training)
     automation = AutomationService(ValueStore(database, "automation"), training, models, ratings, notices, clock)

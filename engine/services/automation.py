@@ -5,9 +5,10 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Collection
 from datetime import UTC, datetime, time
+from functools import cache
 from threading import Event, Lock, Thread
 from typing import Any
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+from zoneinfo import ZoneInfo, available_timezones
 
 import schedule
 
@@ -153,10 +154,8 @@ class AutomationService:
                 raise InvalidInput(f"{name} is {value}, but must be from 0 to {most:,}.", field=name)
         if activate not in POLICIES:
             raise InvalidInput(f"activate is {activate!r}, but must be one of {', '.join(POLICIES)}.", field="activate")
-        try:
-            ZoneInfo(zone)
-        except (ZoneInfoNotFoundError, ValueError) as error:
-            raise InvalidInput(f"There is no time zone {zone!r}.", field="zone") from error
+        if zone not in _zones():
+            raise InvalidInput(f"There is no time zone {zone!r}.", field="zone")
         values = {"days": sorted(set(days)), "hour": hour, "minute": minute, "zone": zone}
         values |= {"after_ratings": after_ratings, "activate": activate, "handled": self._clock()}
         with self._looking:
@@ -232,6 +231,12 @@ class AutomationService:
 
     def _values(self) -> dict[str, Any]:
         return DEFAULTS | self._automation.read()
+
+
+@cache
+def _zones() -> set[str]:
+    """The zones there are. To try a name instead would read whatever it leads to, such as a folder for ``Europe``."""
+    return available_timezones()
 
 
 def _timetable(values: dict[str, Any]) -> Timetable:

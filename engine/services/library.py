@@ -6,7 +6,7 @@ import errno
 import logging
 import queue
 import shutil
-import tempfile
+import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -60,7 +60,8 @@ class LibraryService:
         jobs: where imports are followed.
         scale: the lowest and highest rating that gets in.
         clock: Unix seconds.
-        on_change: called in the worker thread after an import that changed anything.
+        folder: where the files of imports lie while they wait or are read; what a stopped process left is removed.
+        on_change: called in the worker thread where an import changed anything, before the job is marked as ended.
     """
 
     def __init__(
@@ -71,6 +72,7 @@ class LibraryService:
         *,
         scale: tuple[float, float],
         clock: Callable[[], float],
+        folder: Path,
         on_change: Callable[[], None],
     ) -> None:
         self._ratings = ratings
@@ -78,6 +80,7 @@ class LibraryService:
         self._jobs = jobs
         self._scale = scale
         self._clock = clock
+        self._folder = folder
         self._on_change = on_change
         self._orders: queue.Queue[ImportOrder | None] = queue.Queue()
         self._waiting: dict[int, ImportOrder] = {}
@@ -87,8 +90,9 @@ class LibraryService:
         self._worker = Thread(target=self._work, name="import", daemon=True)
 
     def start(self) -> None:
-        """Mark what a stopped process left behind, and begin to take orders."""
+        """Mark and clear away what a stopped process left behind, and begin to take orders."""
         self._jobs.recover("Marquee was stopped during this import. Import again: nothing is added twice.")
+        shutil.rmtree(self._folder, ignore_errors=True)
         self._worker.start()
 
     def close(self) -> None:
@@ -136,7 +140,7 @@ class LibraryService:
         if not files:
             raise InvalidInput(f"There is no file. {EXPECTED}", field="files")
         self._check_queue()
-        folder = Path(tempfile.mkdtemp(prefix="marquee-import-"))
+        folder = self._folder / uuid.uuid4().hex
         try:
             _spool(files, folder)
             return self._order("import", folder, tuple(upload.name for upload in files))
@@ -190,11 +194,20 @@ class LibraryService:
         while (order := self._orders.get()) is not None:
             task = Import(self._ratings, self._jobs, self._scale, order)
             try:
-                self._end(order, task, *self._outcome(order, task))
-                if task.changed and not self._closing.is_set():
-                    self._on_change()
+                state, error = self._outcome(order, task)
+                self._serve(task)
+                self._end(order, task, state, error)
             except Exception:  # the thread's outermost loop: the next order must find it alive
-                log.exception("what was imported could not be served; it is stored, and the next start serves it")
+                log.exception("import %d could not be ended", order.job_id)
+
+    def _serve(self, task: Import) -> None:
+        """Let what was imported be served, also where the rest failed or was cancelled: the job's end promises it."""
+        if not task.changed or self._closing.is_set():
+            return
+        try:
+            self._on_change()
+        except Exception:  # whatever it is, the job has to end
+            log.exception("what was imported could not be served; it is stored, and the next start serves it")
 
     def _outcome(
         self, order: ImportOrder, task: Import
@@ -289,6 +302,7 @@ class LibraryService:
 
 def _spool(files: Sequence[UploadedFile], folder: Path) -> None:
     try:
+        folder.mkdir(parents=True)
         for place, upload in enumerate(files):
             with (folder / f"{place}.spool").open("wb") as copy:
                 shutil.copyfileobj(upload.stream, copy)

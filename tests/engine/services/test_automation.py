@@ -226,6 +226,10 @@ def fill_ratings(ratings: RatingStore, numbers: range) -> None:
         ({"minute": -1}, "minute"),
         ({"zone": "Mars/Olympus"}, "zone"),
         ({"zone": "../etc"}, "zone"),
+        ({"zone": "Europe"}, "zone"),  # folders of zones
+        ({"zone": "America/Argentina"}, "zone"),
+        ({"zone": ""}, "zone"),
+        ({"zone": "europe/berlin"}, "zone"),
         ({"after_ratings": -5}, "after_ratings"),
         ({"activate": "perhaps"}, "activate"),
     ],

@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import io
 import sys
-import tempfile
 import time
 from pathlib import Path
 from threading import Event, Thread
@@ -129,10 +128,15 @@ def test_an_import_can_be_cancelled_while_it_waits_or_runs(runtime: Runtime, mon
     assert library.statistics().ratings == 0
 
 
-def test_so_many_imports_wait_and_no_more(runtime: Runtime, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def spooled(runtime: Runtime) -> list[Path]:
+    """The files of imports that wait or are read."""
+    path = runtime.database.path
+    return list(path.with_name(f"{path.name}.imports").glob("*/*"))
+
+
+def test_so_many_imports_wait_and_no_more(runtime: Runtime, monkeypatch: pytest.MonkeyPatch) -> None:
     release = Event()
     monkeypatch.setattr(module, "read_ratings", lambda *_: release.wait(30) and ())
-    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     library = runtime.services.library
 
     def bring_one() -> int:
@@ -142,12 +146,34 @@ def test_so_many_imports_wait_and_no_more(runtime: Runtime, monkeypatch: pytest.
     for one_more in (bring_one, library.import_demo):
         with pytest.raises(Conflict, match="10 imports wait"):
             one_more()
-    assert (
-        len(list(tmp_path.glob("marquee-import-*"))) == LONGEST_QUEUE
-    )  # nothing was copied for those that were refused
+    assert len(spooled(runtime)) == LONGEST_QUEUE  # nothing was copied for those that were refused
     release.set()
     assert {ended(library, job).state for job in jobs} == {"succeeded"}
     assert ended(library, bring_one()).state == "succeeded"
+    assert spooled(runtime) == []
+
+
+def test_what_a_killed_process_was_importing_is_cleared_away_at_the_next_start(
+    runtime: Runtime, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    going, release = Event(), Event()
+    monkeypatch.setattr(module, "read_ratings", lambda *_: going.set() or (release.wait(30) and ()))
+    library = runtime.services.library
+    library.import_files([UploadedFile("ratings.csv", io.BytesIO(RATINGS.encode()))])
+    assert going.wait(30)
+    (left,) = spooled(runtime)
+    kept = left.read_bytes()
+    release.set()
+    runtime.stop()
+    left.parent.mkdir()
+    left.write_bytes(kept)
+    again = build(settings)
+    again.start()
+    try:
+        assert spooled(again) == []
+        assert bring(again.services.library, ratings_csv=RATINGS).state == "succeeded"
+    finally:
+        again.stop()
 
 
 def test_statistics_of_an_empty_and_a_full_store(runtime: Runtime) -> None:
@@ -212,18 +238,16 @@ def test_search_gives_no_more_than_asked_for_and_the_same_id_once(runtime: Runti
 
 
 def test_no_space_for_the_files_is_said_and_leaves_nothing(
-    runtime: Runtime, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    runtime: Runtime,
 ) -> None:
     class Full(io.BytesIO):
         def read(self, size: int | None = -1) -> bytes:
             raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     library = runtime.services.library
-    before = set(tmp_path.iterdir())
     with pytest.raises(DiskFull, match="no space left"):
         library.import_files([UploadedFile("ratings.csv", Full(b"text"))])
-    assert set(tmp_path.iterdir()) == before
+    assert spooled(runtime) == []
 
 
 @pytest.mark.parametrize(
@@ -266,7 +290,7 @@ def test_an_end_that_cannot_be_stored_is_told_all_the_same(
 
 
 def test_what_follows_an_import_may_fail_without_stopping_the_next(
-    settings: Settings, caplog: pytest.LogCaptureFixture
+    settings: Settings, caplog: pytest.LogCaptureFixture, tmp_path: Path
 ) -> None:
     database = Database.open(settings.database_url)
     ratings = RatingStore(database)
@@ -278,16 +302,48 @@ def test_what_follows_an_import_may_fail_without_stopping_the_next(
 
     snapshots = Snapshots(ratings, settings.scale)
     library = LibraryService(
-        ratings, snapshots, JobStore(database), scale=settings.scale, clock=time.time, on_change=broken
+        ratings,
+        snapshots,
+        JobStore(database),
+        scale=settings.scale,
+        clock=time.time,
+        folder=tmp_path / "imports",
+        on_change=broken,
     )
     library.start()
     assert bring(library, ratings_csv=RATINGS).state == "succeeded"
     assert bring(library, ratings_csv=RATINGS).result.ratings_unchanged == 3  # type: ignore[union-attr]
     assert bring(library, more_csv="user,movie,rating\n9,10,4\n").state == "succeeded"
-    wait_for(lambda: len(told) == 2)
+    assert len(told) == 2
     library.close()
     database.close()
     assert "could not be served" in caplog.text
+
+
+def test_what_a_job_brought_is_served_when_it_has_ended(runtime: Runtime, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who waits for the job asks for the new movie at once; also where the rest was cancelled or failed."""
+    library, read = runtime.services.library, module.read_ratings
+    states: list[str] = []
+    monkeypatch.setattr(library, "_on_change", lambda: states.append(library.jobs(1)[0].state))
+
+    def cut_short(*args: Any) -> Any:
+        yield from read(*args)
+        library.cancel_job(library.jobs(1)[0].job_id)
+
+    def broken(*args: Any) -> Any:
+        yield from read(*args)
+        raise ZeroDivisionError("oops")
+
+    assert bring(library, ratings_csv=RATINGS).state == "succeeded"
+    with monkeypatch.context() as patch:
+        patch.setattr(module, "read_ratings", cut_short)
+        more = f"{RATINGS}3,10,4,5\n"
+        assert bring(library, ratings_csv=more, notes_csv=more.replace("3,10", "4,10")).state == "cancelled"
+        patch.setattr(module, "read_ratings", broken)
+        assert bring(library, ratings_csv=more.replace("3,10", "5,10")).state == "failed"
+    assert states == ["running"] * 3
+    assert bring(library, ratings_csv=RATINGS).state == "succeeded"  # nothing is new, so nothing is served anew
+    assert len(states) == 3
 
 
 def test_a_stop_cancels_what_runs_and_the_next_start_marks_what_was_left(
