@@ -33,9 +33,12 @@ Seed = Annotated[
 
 
 class ModelConfig(BaseModel):
-    """Hyperparameters of one model: validated ranges, unknown keys refused, immutable."""
+    """Hyperparameters of one model: validated types and ranges, unknown keys refused, immutable.
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    A whole number does where any number does; ``true`` and text are no numbers.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
 
 class RatingModel(ABC):

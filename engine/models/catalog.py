@@ -95,5 +95,10 @@ def _allowed(schema: Mapping[str, Any]) -> str:
         return "one of " + ", ".join(map(str, schema["enum"]))
     noun = "a whole number" if schema.get("type") == "integer" else "a number"
     if "exclusiveMinimum" in schema:
-        return f"{noun} above {schema['exclusiveMinimum']:g}, at most {schema['maximum']:g}"
-    return f"{noun} from {schema['minimum']:g} to {schema['maximum']:g}"
+        return f"{noun} above {_plain(schema['exclusiveMinimum'])}, at most {_plain(schema['maximum'])}"
+    return f"{noun} from {_plain(schema['minimum'])} to {_plain(schema['maximum'])}"
+
+
+def _plain(value: float) -> str:
+    """A number as one writes it: a whole one with all its digits."""
+    return str(int(value)) if float(value).is_integer() else f"{value:g}"

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 from sklearn.neural_network import MLPRegressor
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]  # it carries no types
 
@@ -26,6 +26,14 @@ FEWEST_PER_PART = 2  # ratings of a part below which the embeddings are learned 
 Size = Annotated[int, Field(ge=1, le=512)]
 
 
+def _sizes(value: Any) -> Any:
+    """Sizes as they are written in JSON or TOML, or typed (``64, 32``, or its parts), as the tuple they are kept as."""
+    parts = [part.strip() for part in value.split(",")] if isinstance(value, str) else value
+    if not isinstance(parts, list | tuple):
+        return value
+    return tuple(int(part) if isinstance(part, str) and part.strip().isdecimal() else part for part in parts)
+
+
 class NeuralCFConfig(ModelConfig):
     """Hyperparameters of the neural collaborative filter; ``hyperparameters.toml`` holds their defaults."""
 
@@ -37,7 +45,7 @@ class NeuralCFConfig(ModelConfig):
         title="Factors",
         description="Length of the embedding learned for each user and movie.",
     )
-    hidden: tuple[Size, ...] = default(
+    hidden: Annotated[tuple[Size, ...], BeforeValidator(_sizes)] = default(
         "ncf",
         "hidden",
         min_length=1,
