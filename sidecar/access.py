@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import re
 import time
@@ -13,12 +14,14 @@ from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from sidecar.exposition import observe
-from sidecar.problems import INTERNAL_ERROR, problem
+from sidecar.problems import INTERNAL_ERROR, RETRY_AFTER_SECONDS, STOPPING, problem
 
 log = logging.getLogger("marquee.access")
 HEADER = "X-Request-ID"
 _WELL_FORMED = re.compile(r"[A-Za-z0-9._-]{1,64}")
 CLIENT_CLOSED_REQUEST = 499
+CUT_SHORT = "Marquee was stopped before the request was answered. Ask again when it is back."
+LATER = {"Retry-After": RETRY_AFTER_SECONDS, "Connection": "close"}
 
 
 def request_id(scope: Scope) -> str:
@@ -70,6 +73,11 @@ class AccessMiddleware:
             await self.app(scope, receive, send_named)
         except ClientDisconnect:
             log.debug("%s: the client went away", identity)
+        except asyncio.CancelledError:  # a stop waits for requests, but not for ever
+            log.warning("%s was cut short by a stop", identity)
+            if not status:
+                await problem(STOPPING, CUT_SHORT, headers=LATER)(scope, receive, send_named)
+            raise
         except Exception:  # the outermost layer: whatever it is, it is logged here and the caller gets an answer
             log.exception("%s failed unexpectedly", identity)
             if status:

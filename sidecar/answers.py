@@ -18,6 +18,7 @@ from sidecar.problems import (
     KEY_WRONG,
     MEDIA_TYPE,
     OF_ERROR,
+    STOPPING,
     UNSUPPORTED_MEDIA_TYPE,
     WRONG_HOST,
     Kind,
@@ -26,7 +27,7 @@ from sidecar.problems import (
 Responses = dict[int | str, dict[str, Any]]
 Problems = Kind | type[MarqueeError] | tuple[Kind, ...]
 
-EVERYWHERE = (BAD_PATH, WRONG_HOST, BODY_TOO_LARGE, INVALID_INPUT, INTERNAL_ERROR)
+EVERYWHERE = (BAD_PATH, WRONG_HOST, BODY_TOO_LARGE, INVALID_INPUT, INTERNAL_ERROR, STOPPING)
 KEYED = (KEY_REQUIRED, KEY_WRONG)
 CHANGING = (FOREIGN_ORIGIN,)
 JSON_BODY = (INVALID_INPUT, INVALID_JSON, UNSUPPORTED_MEDIA_TYPE)

@@ -143,8 +143,9 @@ async def _json(request: Request) -> Any:
 
 async def _import_files(request: Request) -> int:
     async with request.form(max_files=MAX_FILES, max_fields=2, max_part_size=MAX_FIELD_BYTES) as form:
-        fields = _validated(FileImport, {name: value for name, value in form.multi_items() if isinstance(value, str)})
+        # The files first: text under their name is to be told so, and not that there is no such field.
         files = [UploadedFile(file_name(upload), upload.file) for upload in uploads(form, "files")]
+        fields = _validated(FileImport, {name: value for name, value in form.multi_items() if isinstance(value, str)})
         library = current().library
         return await run_in_threadpool(library.import_files, files, fields.format, fields.user_id)
 
@@ -175,7 +176,7 @@ def job(job_id: JobNumber) -> Job:
     """How a job goes.
 
     `progress` runs from 0 to 1; `result` is there when the job has ended, `error` when it failed. `rejected` holds the
-    first 100 rows that were set aside.
+    first 100 rows that were set aside. When a job has ended, what it brought is served.
     """
     return current().library.job(job_id)
 

@@ -16,8 +16,9 @@ from sidecar.requests import route_path
 KIB, MIB, GIB = 2**10, 2**20, 2**30
 JSON_LIMIT = 256 * KIB
 """Plenty for a rating or a training; small enough that parsing one never holds anything up."""
-PREDICT_LIMIT = 8 * MIB
-"""10,000 pairs of two ids of 200 characters are 5 MB."""
+LARGE_LIMIT = 8 * MIB
+"""10,000 pairs of two ids of 200 characters are 5 MB; 10,000 ratings, each with one id, are half as much."""
+LARGE = frozenset({"/ml/predict", "/ml/recommendations", "/ml/what-if"})
 UPLOAD_LIMIT = 2 * GIB
 """MovieLens 32M unpacked is 0.9 GB. Files are spooled to disk, so this bounds disk and not memory."""
 UPLOADS = frozenset({"/data/imports", "/ml/models/import"})
@@ -27,7 +28,7 @@ def limit_for(path: str, content_type: str) -> int:
     """The most bytes a body may have; ``path`` within the API."""
     if path in UPLOADS and content_type.strip().lower().startswith("multipart/form-data"):
         return UPLOAD_LIMIT
-    return PREDICT_LIMIT if path == "/ml/predict" else JSON_LIMIT
+    return LARGE_LIMIT if path in LARGE else JSON_LIMIT
 
 
 def too_large(limit: int) -> str:

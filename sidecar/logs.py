@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
 from datetime import UTC, datetime
@@ -42,7 +43,13 @@ def write_logs(form: LogFormat) -> None:
     handler = logging.StreamHandler()
     handler.setFormatter(_formatter(form))
     logging.basicConfig(level=logging.INFO, handlers=[handler])
+    logging.captureWarnings(capture=True)
     logging.getLogger("alembic").setLevel(logging.WARNING)
+
+
+def _is_told(record: logging.LogRecord) -> bool:
+    """Whether uvicorn has something of its own to tell: what a stop cuts short, the API's log says in a line."""
+    return record.exc_info is None or not isinstance(record.exc_info[1], asyncio.CancelledError)
 
 
 def take_over(form: LogFormat) -> None:
@@ -50,4 +57,5 @@ def take_over(form: LogFormat) -> None:
     for logger in logging.root.manager.loggerDict.values():
         for handler in getattr(logger, "handlers", ()):
             handler.setFormatter(_formatter(form))
+    logging.getLogger("uvicorn.error").addFilter(_is_told)
     logging.getLogger("uvicorn.access").disabled = True  # the API logs its own requests, with their ids

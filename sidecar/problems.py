@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
@@ -49,6 +49,7 @@ UNSUPPORTED_MEDIA_TYPE = Kind("unsupported_media_type", 415, "The body has a typ
 WRONG_HOST = Kind("wrong_host", 421, "The host name is not one of this server")
 INVALID_INPUT = Kind("invalid_input", 422, "A value is not acceptable")
 INVALID_JSON = Kind("invalid_json", 422, "The body is not valid JSON")
+STOPPING = Kind("stopping", 503, "Marquee is being stopped")
 INTERNAL_ERROR = Kind("internal_error", 500, "Something went wrong inside Marquee")
 
 OF_HTTP: Mapping[int, Kind] = {
@@ -84,7 +85,7 @@ OF_ERROR: Mapping[type[errors.MarqueeError], Kind] = {
 
 ALL: tuple[Kind, ...] = tuple(
     sorted(
-        {BAD_PATH, KEY_REQUIRED, KEY_WRONG, FOREIGN_ORIGIN, WRONG_HOST, INVALID_JSON}
+        {BAD_PATH, KEY_REQUIRED, KEY_WRONG, FOREIGN_ORIGIN, WRONG_HOST, INVALID_JSON, STOPPING}
         | set(OF_HTTP.values())
         | set(OF_ERROR.values()),
         key=lambda kind: (kind.status, kind.code),
@@ -193,11 +194,30 @@ def answer_validation_error(_request: Request, error: Exception) -> Response:
     faults = error.errors()
     if faults and faults[0]["type"] == "json_invalid":
         return problem(INVALID_JSON, f"The body is not valid JSON: {faults[0]['ctx']['error']}.")
-    found = [{"field": _field(fault["loc"]), "message": _message(fault)} for fault in faults[:MAX_FIELD_ERRORS]]
+    by_field: dict[str, list[Mapping[str, Any]]] = {}
+    for fault in faults:
+        by_field.setdefault(_field(_place(fault, error.body)), []).append(fault)
+    found = [{"field": field, "message": _message(about)} for field, about in by_field.items()]
     detail = f"{found[0]['field']}: {found[0]['message']}"
-    if len(faults) > 1:
-        detail += f" {len(faults) - 1} more of the values are not acceptable either."
-    return problem(INVALID_INPUT, detail, field=found[0]["field"], errors=found)
+    if len(found) > 1:
+        detail += f" {len(found) - 1} more of the values are not acceptable either."
+    return problem(INVALID_INPUT, detail, field=found[0]["field"], errors=found[:MAX_FIELD_ERRORS])
+
+
+def _place(fault: Mapping[str, Any], body: Any) -> tuple[str | int, ...]:
+    """Where a fault is, without what Pydantic adds: which of several types, or that it is about a key."""
+    location: tuple[str | int, ...] = fault["loc"]
+    if body is None or location[0] != "body" or fault["type"] == "missing":
+        return location
+    value = body
+    for depth, part in enumerate(location[1:], start=1):
+        if not isinstance(value, dict | list):
+            return location[:depth]
+        try:
+            value = value[part]  # type: ignore[index]  # a wrong kind of part is caught
+        except (LookupError, TypeError):
+            return location[:depth]
+    return location
 
 
 _PLAIN = {
@@ -209,8 +229,15 @@ _PLAIN = {
 }
 
 
-def _message(fault: Mapping[str, Any]) -> str:
-    text = _PLAIN.get(fault["type"]) or str(fault["msg"]).removeprefix("Value error, ")
+_WANTED = "Input should be "
+
+
+def _message(faults: Sequence[Mapping[str, Any]]) -> str:
+    """What is expected of one value. Where it may be of several types: all of them, or what the type it has lacks."""
+    texts = [_PLAIN.get(fault["type"]) or str(fault["msg"]).removeprefix("Value error, ") for fault in faults]
+    *types, last = [text.removeprefix(_WANTED) for text in texts if text.startswith(_WANTED)] or [""]
+    closer = [text for text in texts if not text.startswith(_WANTED)]
+    text = closer[0] if closer else _WANTED + (f"{', '.join(types)} or {last}" if types else last)
     text = text.replace("Input should", "It should")
     return clean(text if text.endswith(".") else f"{text}.")
 

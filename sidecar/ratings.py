@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Annotated
 
+import numpy as np
 from fastapi import APIRouter, Depends
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.requests import Request
@@ -53,7 +55,13 @@ def rate(body: RatingRequest) -> RatingReceipt:
     The rating is on disk when the answer arrives, and the user's next list knows it: no training is needed. Rating the
     same movie again replaces the rating.
     """
-    return current().serving.rate(body.user_id, body.movie_id, body.rating)
+    receipt = current().serving.rate(body.user_id, body.movie_id, body.rating)
+    return replace(receipt, rating=_as_kept(receipt.rating))
+
+
+def _as_kept(rating: float) -> float:
+    """A rating with the digits that the store keeps of it: those of 32 bits."""
+    return float(str(np.float32(rating)))
 
 
 def rated_pair(request: Request, user_id: PathUser, movie_id: PathMovie) -> tuple[str, str]:  # noqa: ARG001
@@ -104,7 +112,9 @@ def health_of_updates() -> UpdateHealth:
 
     New ratings are folded in; this says whether a training is due. `rmse_gap` (stars) and `top10_overlap` compare
     folding in with learning again on newer ratings that neither knew, measured on a factorisation that stands in for
-    the version and on a sample of users. `advice` is `fine`, `retrain soon` (a gap of 1%, or a fifth more ratings) or
-    `retrain` (3%). The first answer after a change of the ratings takes a second or two.
+    the version and on a sample of users; both are null where there are no newer ratings, as is `ratings_since` for a
+    version of an earlier release. `advice` is `fine`, `retrain soon` (a gap of 1%, or a fifth more ratings) or
+    `retrain` (3%); a gap of fewer than 100 `held_out_ratings` does not enter it. The first answer after a change of the
+    ratings takes a second or two.
     """
     return current().serving.health()

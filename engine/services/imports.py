@@ -90,8 +90,9 @@ class Import:
             (source, layout) for source in sources if (layout := layout_of(source)) is not None
         ]
         if not layouts:
-            names = ", ".join(source.name for source in sources) or "nothing"
-            raise InvalidInput(f"No ratings were found in {names}. {EXPECTED}", field="files")
+            names = ", ".join(source.name for source in sources)
+            told = f"No ratings were found in {names}." if names else "There is no file in what was brought."
+            raise InvalidInput(f"{told} {EXPECTED}", field="files")
         for source, layout in layouts:
             if layout.holds == "movies":
                 self._step(0.0, f"Reading {source.name}")

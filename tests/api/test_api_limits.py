@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import httpx
 import pytest
 
 from engine.services import Services
-from sidecar.limits import GIB, JSON_LIMIT, PREDICT_LIMIT, UPLOAD_LIMIT, UPLOADS, limit_for, too_large
+from sidecar.limits import GIB, JSON_LIMIT, LARGE, LARGE_LIMIT, UPLOAD_LIMIT, UPLOADS, limit_for, too_large
 from tests.api.client import Client, chunks, speak
 from tests.api.fakes import calls_of
 from tests.api.test_api_malformed import ROUTES
@@ -24,13 +25,27 @@ def refused(answer: httpx.Response) -> bool:
 
 def test_the_limits() -> None:
     assert limit_for("/rate", "application/json") == JSON_LIMIT
-    assert limit_for("/ml/predict", "application/json") == PREDICT_LIMIT
+    assert {limit_for(path, "application/json") for path in LARGE} == {LARGE_LIMIT}
+    assert limit_for("/ml/recommendations/42", "application/json") == JSON_LIMIT
     assert limit_for("/data/imports", "application/json") == JSON_LIMIT
     assert limit_for("/data/imports", " Multipart/Form-Data; boundary=x") == UPLOAD_LIMIT
     assert limit_for("/ml/models/import", MULTIPART) == UPLOAD_LIMIT
     assert limit_for("/ml/models/import", "application/zip") == JSON_LIMIT
     assert limit_for("/rate", MULTIPART) == JSON_LIMIT
     assert too_large(2 * GIB) == "The body is larger than the 2 GiB that this address takes."
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("/ml/recommendations", {"ratings": [{"movie_id": f"{n:0200}", "rating": 4.5} for n in range(10_000)]}),
+        ("/ml/what-if", {"user_id": "1", "changes": [{"movie_id": f"{n:é>200}", "rating": 4.5} for n in range(1000)]}),
+    ],
+)
+def test_what_a_list_is_promised_to_be_made_of_fits(client: Client, path: str, body: dict[str, Any]) -> None:
+    body["exclude"] = [f"{n:0200}" for n in range(500)]
+    assert len(json.dumps(body)) > JSON_LIMIT
+    assert client.post(path, json=body).status_code == 200
 
 
 NO_BODY = ["POST /ml/training-runs/7/cancel", "DELETE /ml/models/2", "GET /ml/models/2/export", "POST /nothing"]

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 import inspect
+import json
 import logging
 import re
+from typing import Any
 
 import pytest
 
 from engine import errors
 from engine.models.catalog import configure
 from engine.services import Services, use
+from sidecar.access import AccessMiddleware
 from sidecar.problems import ALL, OF_ERROR
 from tests.api.client import Client
 
@@ -135,6 +139,44 @@ def test_unexpected_errors_are_logged_and_not_shown(
     assert logged.exc_info[1] is error
 
 
+@pytest.mark.parametrize("begun", [False, True])
+def test_a_request_that_a_stop_cuts_short(caplog: pytest.LogCaptureFixture, begun: bool) -> None:
+    """Where nothing was sent yet it is answered; in any case whoever cancels it sees it cancelled."""
+    caplog.set_level(logging.INFO, "marquee.access")
+    sent: list[Any] = []
+    scope = {"type": "http", "method": "POST", "path": "/data/imports", "headers": [(b"x-request-id", b"mine")]}
+
+    async def slow(_scope: Any, receive: Any, send: Any) -> None:
+        if begun:
+            await send({"type": "http.response.start", "status": 200, "headers": []})
+        await receive()
+
+    async def receive() -> Any:
+        waits.set()
+        await asyncio.Event().wait()
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    async def cut_short() -> None:
+        asked = asyncio.create_task(AccessMiddleware(slow)(scope, receive, send))  # type: ignore[arg-type]
+        await waits.wait()
+        asked.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await asked
+
+    waits = asyncio.Event()
+    asyncio.run(cut_short())
+    assert [message.get("status") for message in sent] == ([200] if begun else [503, None])
+    if not begun:
+        assert json.loads(sent[1]["body"])["code"] == "stopping"
+        assert (b"retry-after", b"5") in sent[0]["headers"]
+    first, second = [record.getMessage() for record in caplog.records if record.name == "marquee.access"]
+    assert first == "mine was cut short by a stop"
+    assert f" status={200 if begun else 503} " in second
+    assert [record for record in caplog.records if record.exc_info] == []
+
+
 def test_before_the_services_are_there_every_route_says_so(client: Client) -> None:
     use(None)
     answer = client.get("/ml/recommendations/1")
@@ -184,6 +226,25 @@ def test_every_fault_is_named_and_no_value_repeated(client: Client) -> None:
     assert body["detail"].startswith("user_id: An id holds")
     assert "3 more" in body["detail"]
     assert "secret" not in answer.text
+
+
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [
+        ([64], "It should be a valid boolean, a valid integer, a valid number or a valid string."),
+        ({"a": 1}, "It should be a valid boolean, a valid integer, a valid number or a valid string."),
+        ("x" * 201, "String should have at most 200 characters."),
+    ],
+)
+def test_a_value_that_is_of_none_of_several_types_is_one_fault(client: Client, value: object, message: str) -> None:
+    answer = client.post("/ml/train", json={"hyperparameters": {"hidden": value}})
+    assert answer.json()["errors"] == [{"field": "hyperparameters.hidden", "message": message}]
+    assert answer.json()["detail"] == f"hyperparameters.hidden: {message}"
+
+
+def test_text_in_place_of_a_file_is_told_so(client: Client) -> None:
+    answer = client.post("/data/imports", data={"files": "text"}, files=[("files", ("a.csv", b"a"))])
+    assert answer.json()["errors"] == [{"field": "files", "message": "A file is expected."}]
 
 
 def test_of_many_faults_the_first_are_listed(client: Client) -> None:

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
 import sys
+import warnings
+from collections.abc import Iterator
 
-from sidecar.logs import TEXT, JsonLines, take_over
+import pytest
+
+from sidecar.logs import TEXT, JsonLines, take_over, write_logs
 from tests.api.client import Client
 
 
@@ -56,18 +61,47 @@ def test_a_request_is_a_line_with_fields(client: Client, caplog) -> None:  # typ
     assert "secret" not in str(line)
 
 
-def test_handlers_of_others_take_the_same_form() -> None:
+@pytest.fixture
+def uvicorn() -> Iterator[logging.Logger]:
+    """Its logger, which is left as it was."""
+    access, server = logging.getLogger("uvicorn.access"), logging.getLogger("uvicorn.error")
+    before = access.disabled, list(server.filters)
+    yield server
+    access.disabled, server.filters[:] = before
+
+
+def test_handlers_of_others_take_the_same_form(uvicorn: logging.Logger) -> None:
     other, handler = logging.getLogger("another's.logger"), logging.StreamHandler()
     other.addHandler(handler)
-    access = logging.getLogger("uvicorn.access")
-    before = access.disabled
     try:
         take_over("json")
         assert isinstance(handler.formatter, JsonLines)
-        assert access.disabled
+        assert logging.getLogger("uvicorn.access").disabled
         take_over("text")
         assert handler.formatter is not None
         assert handler.formatter._fmt == TEXT
     finally:
         other.removeHandler(handler)
-        access.disabled = before
+
+
+def test_of_what_a_stop_cuts_short_there_is_no_traceback(
+    uvicorn: logging.Logger, caplog: pytest.LogCaptureFixture
+) -> None:
+    take_over("text")
+    for error in (asyncio.CancelledError("timeout graceful shutdown exceeded"), ValueError("wrong")):
+        uvicorn.error("Exception in ASGI application\n", exc_info=error)
+    uvicorn.error("Cancel 1 running task(s)")
+    told = [one.exc_info and type(one.exc_info[1]) for one in caplog.records if one.name == "uvicorn.error"]
+    assert told == [ValueError, None]
+
+
+def test_warnings_are_lines_of_the_log(caplog: pytest.LogCaptureFixture) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("always")
+        write_logs("json")
+        try:
+            warnings.warn("it is old", DeprecationWarning, stacklevel=1)
+        finally:
+            logging.captureWarnings(capture=False)
+    (line,) = [one for one in caplog.records if one.name == "py.warnings"]
+    assert "DeprecationWarning: it is old" in line.getMessage()

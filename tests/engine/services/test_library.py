@@ -6,6 +6,7 @@ import errno
 import io
 import sys
 import time
+import zipfile
 from pathlib import Path
 from threading import Event, Thread
 from typing import Any
@@ -85,6 +86,15 @@ def test_files_without_ratings_fail_with_what_to_bring(runtime: Runtime, files: 
     assert job.state == "failed"
     assert message in str(job.error)
     assert "CSV" in str(job.error)
+
+
+def test_an_empty_zip_is_said_to_hold_nothing(runtime: Runtime) -> None:
+    library, packed = runtime.services.library, io.BytesIO()
+    zipfile.ZipFile(packed, "w").close()
+    packed.seek(0)
+    job = ended(library, library.import_files([UploadedFile("mine.zip", packed)]))
+    assert job.state == "failed"
+    assert str(job.error).startswith("There is no file in what was brought. Bring a file of ratings")
 
 
 def test_orders_that_make_no_sense_are_refused(runtime: Runtime) -> None:
