@@ -22,6 +22,8 @@ T = TypeVar("T")
 
 GONE = "\x1fforgotten {}"
 """In place of the id of a user who was forgotten; no id that comes in holds a control character."""
+GONE_KEYS = "SELECT id FROM users WHERE external_id >= '\x1fforgotten ' AND external_id < '\x1fforgotten!'"
+"""By the index of ids: a look at all users would take long in every transaction of an import."""
 CHUNK = 5_000  # rows a bulk transaction: about 10 ms, the longest that a single rating then waits
 ROWS = 50  # rows a statement: twice as fast as one, and more gain little
 
@@ -111,6 +113,16 @@ class RatingStore:
 
         return self._database.write(work, urgent=True)
 
+    def forgotten_since(self, revision: int) -> list[int]:
+        """The keys of the users who were forgotten after a revision."""
+        with self._database.read() as connection:
+            return self.forgotten_since_in(connection, revision)
+
+    def forgotten_since_in(self, connection: Connection, revision: int) -> list[int]:
+        """The same within somebody else's transaction: nobody is forgotten between the answer and what it writes."""
+        found = connection.exec_driver_sql(f"{GONE_KEYS} AND revision > ?", (revision,))
+        return list(found.scalars())
+
     def erase_traces(self) -> None:
         """Erase what the copy beside the file and the log still hold of who was forgotten.
 
@@ -165,7 +177,8 @@ class RatingStore:
     ) -> Added:
         """Write many ratings, 5,000 a transaction, between which single ratings go first; a known pair is replaced.
 
-        Where a pair occurs twice its last row counts; the others are among the unchanged.
+        Where a pair occurs twice its last row counts; the others are among the unchanged, as are the rows of a user who
+        was forgotten since the keys were asked for.
 
         Raises:
             ValueError: a rating is not a finite number; nothing was written.
@@ -315,6 +328,10 @@ def _decimals(values: NDArray[np.float32]) -> NDArray[np.float64]:
 
 def _put_many(connection: Connection, columns: list[NDArray[Any]]) -> tuple[int, int, int]:
     """One transaction of ratings: how many were new, how many changed, and the revision after it."""
+    gone = list(connection.exec_driver_sql(GONE_KEYS).scalars())
+    if gone:  # an import that has their keys already must not bring their ratings back
+        kept = ~np.isin(columns[0], gone)
+        columns = [column[kept] for column in columns]
     n = len(columns[0])
     flat: list[Any] = [None] * (4 * n)
     for place, column in enumerate(columns):

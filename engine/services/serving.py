@@ -130,6 +130,8 @@ class ServingService:
             try:
                 snapshot = self._snapshots.load()
                 data, personal_from = snapshot.data, self._settings.personal_from
+                for model in (bundle.rating, bundle.ranker):
+                    model.bind(data)  # who was forgotten since the training is not to stay in memory with it
                 state = ServingState.build(version, bundle, data, snapshot.revision, personal_from)
                 self._fold_from_snapshot(state, learned)
                 self._warm(state)

@@ -4,13 +4,19 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from threading import Lock
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from engine.dataset.interactions import IdIndex, Interactions, MovieTable
+from engine.errors import Cancelled
 from store.ratings import RatingStore
 from store.records import UNKNOWN_TIME
+
+
+class Outdated(Cancelled):
+    """Somebody was forgotten who is in ratings that were read before: nothing that was learned from them is kept."""
 
 
 @dataclass(frozen=True)
@@ -56,6 +62,18 @@ class Snapshots:
                 self._latest = latest = self._read()
             return latest
 
+    def check(self, snapshot: DataSnapshot) -> None:
+        """Whether everybody in a snapshot may still be learned.
+
+        Raises:
+            Outdated: somebody in it was forgotten since it was read.
+        """
+        _check(snapshot, self._ratings.forgotten_since(snapshot.revision))
+
+    def check_in(self, connection: Any, snapshot: DataSnapshot) -> None:
+        """The same within a transaction of the store, which then keeps nothing."""
+        _check(snapshot, self._ratings.forgotten_since_in(connection, snapshot.revision))
+
     def forget(self) -> None:
         """Drop what is held of users, here and beside the store: an id has gone from it, though its key has not."""
         with self._lock:  # nobody reads, and so nobody writes a copy of what was read before
@@ -83,3 +101,8 @@ class Snapshots:
             ids = IdIndex(pd.Index(np.array([movie.external_id for movie in movies], dtype=object)))
             self._movies = _Catalogue(changes, ids, table)
         return self._movies
+
+
+def _check(snapshot: DataSnapshot, gone: list[int]) -> None:
+    if any(user < snapshot.data.n_users for user in gone):
+        raise Outdated("Somebody whose ratings were read was forgotten meanwhile.")

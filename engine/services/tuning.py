@@ -26,7 +26,7 @@ from engine.errors import (
 from engine.models.search import SearchRange, search_space
 from engine.priority import step_back
 from engine.services.searching import DEFAULTS, FOLDS, REASON, Going, OutOfTime, Search, counts, seconds_of, unpack
-from engine.services.snapshot import Snapshots
+from engine.services.snapshot import Outdated, Snapshots
 from engine.services.storing import stores
 from engine.services.training import TrainingService
 from engine.types import ActivationPolicy, FoldResult, MetricDifference, Study, TrialReport, TrialState, TuningEvidence
@@ -385,16 +385,38 @@ class TuningService:
     def _search(self, record: TuningRecord, going: Going) -> None:
         """Try until the trials or the time are used up, then judge the best on ratings that no trial saw."""
         going.used_before, going.began = record.used_s, time.monotonic()
-        self._tunings.change(record.tuning_id, state="running", stage="Reading ratings", ended_at=None)
-        material = tuning.Material.part(self._snapshots.load().data, record.folds, record.seed)
-        search = Search(record, going, self._create(record), material, self._tunings, self._wait)
+        self._tunings.change(record.tuning_id, state="running", ended_at=None)
+        while True:
+            try:
+                stage = self._go_on(record, going)
+                break
+            except Outdated as error:
+                log.info("study %d reads the ratings again: %s", record.tuning_id, error)
+        self._end(going, "succeeded", stage)
+
+    def _go_on(self, record: TuningRecord, going: Going) -> str:
+        """Try and judge with the ratings as they are now; how it ended, in words.
+
+        Raises:
+            Outdated: somebody in them was forgotten since. The trial that was cut short is the next one again.
+        """
+        self._tunings.change(record.tuning_id, stage="Reading ratings")
+        snapshot = self._snapshots.load()
+
+        def wait(going: Going) -> None:
+            self._wait(going)
+            self._snapshots.check(snapshot)
+
+        material = tuning.Material.part(snapshot.data, record.folds, record.seed)
+        search = Search(record, going, self._create(record), material, self._tunings, wait)
         stage = "All trials are done"
         try:
             search.go_on()
         except OutOfTime:
             stage = "The time is used up"
+        self._snapshots.check(snapshot)
         search.judge()
-        self._end(going, "succeeded", stage)
+        return stage
 
     def _wait(self, going: Going) -> None:
         """Let a training go first; that time is not the study's."""

@@ -112,6 +112,29 @@ def test_a_forgotten_user_leaves_no_trace_in_the_file(tmp_path: Path) -> None:
     database.close()
 
 
+def test_who_was_forgotten_since_is_told_by_key(ratings: RatingStore) -> None:
+    for user in ("ann", "bob", "cy"):
+        ratings.put_rating(user, "m1", 4.0, 1)
+    before = ratings.revision()
+    assert ratings.forgotten_since(0) == []
+    ratings.forget_user("bob")
+    between = ratings.revision()
+    ratings.forget_user("ann")
+    assert sorted(ratings.forgotten_since(before)) == [0, 1]
+    assert ratings.forgotten_since(between) == [0]
+    assert ratings.forgotten_since(ratings.revision()) == []
+
+
+def test_an_import_brings_nothing_back_of_who_was_forgotten_since_it_began(ratings: RatingStore) -> None:
+    keys = ratings.add_users(["ann", "bob"]).keys
+    ratings.forget_user("ann")
+    rows = np.repeat(keys, 2), np.array([1, 2, 1, 2], np.int32), np.full(4, 3.5, np.float32), np.full(4, 9, np.int64)
+    result = ratings.add_ratings(*rows)
+    assert (result.added, result.updated, result.unchanged) == (2, 0, 2)
+    assert ratings.load().users.tolist() == [1, 1]
+    assert ratings.counts().ratings == 2
+
+
 def test_bulk_counts_what_is_new_changed_and_the_same(ratings: RatingStore) -> None:
     users, movies, values, times = fill(ratings)
     changed = values.copy()

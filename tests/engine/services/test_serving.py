@@ -620,6 +620,18 @@ def test_forgetting_says_which_versions_have_learned(trained: Runtime, serving: 
     assert receipt.text == "1 rating and the id were erased. No stored version has learned from them."
 
 
+def test_what_was_trained_keeps_no_id_of_who_was_forgotten_in_memory(trained: Runtime, serving: ServingService) -> None:
+    """A model that serves since its training was bound to the ratings it learned."""
+    bundle = serving._state.bundle  # type: ignore[union-attr]
+    assert "u1" in bundle.rating.user_ids_.ids
+    serving.forget("u1")
+    bundle = serving._state.bundle  # type: ignore[union-attr]
+    key = 1
+    for model in (bundle.rating, bundle.ranker):
+        assert "u1" not in model.user_ids_.ids
+        assert not len(model.seen_[0].of(key))
+
+
 def test_forgetting_holds_after_a_restart(trained: Runtime, settings: Settings) -> None:
     trained.services.serving.forget("u1")
     expected = {user: trained.services.serving.recommend(user).items for user in ("u1", "u2")}

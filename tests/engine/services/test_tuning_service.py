@@ -12,13 +12,13 @@ import pytest
 from engine import tuning
 from engine.errors import InvalidInput, NotReady, TrainingDiverged, TuningBusy, UnknownStudy
 from engine.runtime import Runtime, build
-from engine.services.searching import Going
+from engine.services.searching import Going, unpack
 from engine.services.training import TrainingService
 from engine.settings import Settings
 from engine.types import Study
 from store.notices import NoticeStore
 from store.tunings import TuningStore
-from tests.engine.services.conftest import fill, finished, wait_for
+from tests.engine.services.conftest import QUICK, fill, finished, wait_for
 
 
 def ended(runtime: Runtime, study_id: int) -> Study:
@@ -117,6 +117,24 @@ def test_a_study_is_stopped_and_resumed(filled: Runtime, monkeypatch: pytest.Mon
     assert refused.value.field == "trials"
     studies.resume(study_id, trials=4)
     assert ended(filled, study_id).trials_done == 4
+
+
+def test_a_study_goes_on_without_who_was_forgotten(filled: Runtime, monkeypatch: pytest.MonkeyPatch) -> None:
+    there, release = hold(monkeypatch)
+    finished(filled, filled.services.training.train_model("svd", QUICK))  # something serves
+    studies, key = filled.services.tuning, 3
+    study_id = studies.start("svd", trials=3, folds=2, minutes=5)
+    assert there.wait(60)
+    filled.services.serving.forget("u3")
+    release.set()
+    study = ended(filled, study_id)
+    assert (study.state, study.trials_done, study.error) == ("succeeded", 3, None)
+    assert [(trial.state, trial.reason) for trial in study.history[:2]] == [("complete", None), ("failed", None)]
+    assert study.history[2].hyperparameters == study.history[1].hyperparameters
+    tunings = TuningStore(filled.database)
+    for trial in study.history[2:]:
+        errors = tunings.errors(study_id, trial.number)
+        assert errors is None or key not in unpack(errors).users
 
 
 def test_defaults_that_were_cut_short_are_tried_again_as_such(filled: Runtime, monkeypatch: pytest.MonkeyPatch) -> None:
