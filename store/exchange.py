@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import zipfile
 import zlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import IO, Any
+from typing import IO, Annotated, Any, NoReturn
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from store.errors import UnreadableExport
 from store.model_arrays import digest, little_endian
@@ -20,8 +22,11 @@ from store.records import StoredModel
 FORMAT = 1
 DESCRIPTION = "version.json"
 DESCRIBED = ("kind", "config", "metrics", "segments", "protocol", "data", "note", "tags", "charts")
-LARGEST_DESCRIPTION = 64 * 2**20
-LARGEST = 16 * 2**30
+LARGEST_DESCRIPTION = 2**20
+"""Bytes; that of a training on the demo ratings takes 35,000, and every list of versions reads all of them."""
+
+Check = Callable[[str, Sequence[str]], None]
+"""Told the kind of a version and the names of its arrays before any is read; raises where one does not belong there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +36,49 @@ class ReadVersion:
     version: int
     values: dict[str, Any]
     arrays: Mapping[str, NDArray[Any]]
+
+
+Plain = str | int | float | bool | None
+Name = Annotated[str, Field(min_length=1, max_length=200)]
+Table = dict[Name, Plain | list[Plain] | dict[Name, Plain]]
+
+
+class _Shape(BaseModel):
+    """What is read from a file is taken as it stands, and of the right type, or not at all."""
+
+    model_config = ConfigDict(strict=True, allow_inf_nan=False)
+
+
+class _Array(_Shape):
+    name: Name
+    dtype: Annotated[str, Field(pattern=r"^[<|][biuf][1248]$")]
+    shape: Annotated[list[Annotated[int, Field(ge=0)]], Field(max_length=8)]
+    sha256: str
+    size: Annotated[int, Field(ge=0)]
+
+
+class _Metric(_Shape):
+    model_config = ConfigDict(extra="forbid")
+
+    value: float
+    low: float
+    high: float
+
+
+class _Description(_Shape):
+    version: Annotated[int, Field(ge=1, lt=2**63)]
+    digest: str
+    seal: str | None = None  # files of earlier releases have none
+    arrays: list[_Array]
+    kind: Name
+    config: dict[Name, Table]
+    metrics: dict[Name, _Metric]
+    segments: dict[Name, dict[Name, _Metric]]
+    protocol: dict[Name, Plain]
+    data: Table
+    note: str
+    tags: list[str]
+    charts: dict[Name, list[dict[Name, float | int | str]]]
 
 
 def write_export(model: StoredModel, target: IO[bytes]) -> None:
@@ -54,11 +102,18 @@ def write_export(model: StoredModel, target: IO[bytes]) -> None:
                 member.write(content)
         described = {"format": FORMAT, "version": record.version, "digest": digest(lines), "arrays": lines}
         described |= {name: getattr(record, name) for name in DESCRIBED}
+        described["seal"] = seal(described)
         archive.writestr(zipfile.ZipInfo(DESCRIPTION), json.dumps(described, allow_nan=False))
 
 
-def read_export(source: IO[bytes]) -> ReadVersion:
+def read_export(source: IO[bytes], check: Check | None = None) -> ReadVersion:
     """Read and verify what ``write_export`` wrote; names inside the file choose no path.
+
+    No more is read into memory than the file itself takes: what is compressed is refused.
+
+    Args:
+        source: a binary file that can seek.
+        check: asked before any array is read.
 
     Raises:
         UnreadableExport: it is something else, cut short, or changed since.
@@ -66,19 +121,22 @@ def read_export(source: IO[bytes]) -> ReadVersion:
     try:
         with zipfile.ZipFile(source) as archive:
             described = _described(archive)
-            arrays = {
-                line["name"]: _array(archive, position, line) for position, line in enumerate(described["arrays"])
-            }
-            sealed = digest(described["arrays"])
-            values = {name: described[name] for name in DESCRIBED}
-            version = int(described["version"])
+            lines = described["arrays"]
+            _check_sizes(archive, lines, source)
+            if check is not None:
+                check(described["kind"], [line["name"] for line in lines])
+            arrays = {line["name"]: _array(archive, position, line) for position, line in enumerate(lines)}
     except UnreadableExport:
         raise
     except (zipfile.BadZipFile, KeyError, TypeError, ValueError, EOFError, OSError, RuntimeError, zlib.error) as error:
         raise UnreadableExport("The file is not an exported version, or is damaged.") from error
-    if sealed != described.get("digest"):
-        raise UnreadableExport("The file is damaged: the list of its arrays is not what was exported.")
-    return ReadVersion(version, values, arrays)
+    return ReadVersion(described["version"], {name: described[name] for name in DESCRIBED}, arrays)
+
+
+def seal(described: Mapping[str, Any]) -> str:
+    """SHA-256 over what a file says of a version; the digest of its arrays is a part of that."""
+    sealed = {name: described[name] for name in ("version", "digest", *DESCRIBED)}
+    return hashlib.sha256(json.dumps(sealed, sort_keys=True).encode()).hexdigest()
 
 
 def _member(position: int) -> str:
@@ -86,21 +144,48 @@ def _member(position: int) -> str:
 
 
 def _described(archive: zipfile.ZipFile) -> dict[str, Any]:
+    """The description, every field of the right type and every seal whole."""
     if archive.getinfo(DESCRIPTION).file_size > LARGEST_DESCRIPTION:
         raise UnreadableExport("The file is not an exported version: its description is too large.")
-    described = json.loads(archive.read(DESCRIPTION))
+    described = json.loads(archive.read(DESCRIPTION), parse_constant=_refuse)
     if described["format"] != FORMAT:
         raise UnreadableExport(f"The file has format {described['format']!r}, and this Marquee reads format {FORMAT}.")
-    if sum(line["size"] for line in described["arrays"]) > LARGEST:
-        raise UnreadableExport(f"The file holds more than {LARGEST // 2**30} GiB of arrays.")
+    json.dumps(described, ensure_ascii=False, allow_nan=False).encode()  # no halves of characters, no 1e999
+    try:
+        _Description.model_validate(described)
+    except ValidationError as error:
+        where = ".".join(str(part) for part in error.errors()[0]["loc"][:3])[:100]
+        raise UnreadableExport(
+            f"The file can't be read: {where} in its description is not what belongs there."
+        ) from error
+    if digest(described["arrays"]) != described["digest"]:
+        raise UnreadableExport("The file is damaged: the list of its arrays is not what was exported.")
+    if described.get("seal") not in (None, seal(described)):
+        raise UnreadableExport("The file is damaged: its description is not what was exported.")
     return dict(described)
 
 
+def _refuse(name: str) -> NoReturn:
+    raise ValueError(f"{name} is no number")
+
+
+def _check_sizes(archive: zipfile.ZipFile, lines: Sequence[Mapping[str, Any]], source: IO[bytes]) -> None:
+    """Whether the arrays are as long as described, none of them twice, and no longer in all than the file."""
+    for position, line in enumerate(lines):
+        member = archive.getinfo(_member(position))
+        if member.compress_type != zipfile.ZIP_STORED:
+            raise UnreadableExport("The file was compressed since it was exported. Import it as it was.")
+        if member.file_size != line["size"] or member.compress_size != line["size"]:
+            raise UnreadableExport(f"The file is damaged: its array {line['name']} is not what was exported.")
+    if len({line["name"] for line in lines}) < len(lines):
+        raise UnreadableExport("The file is damaged: it has two arrays of the same name.")
+    source.seek(0, os.SEEK_END)
+    if sum(line["size"] for line in lines) > source.tell():
+        raise UnreadableExport("The file is damaged: its arrays are larger than the file itself.")
+
+
 def _array(archive: zipfile.ZipFile, position: int, line: Mapping[str, Any]) -> NDArray[Any]:
-    kind = np.dtype(line["dtype"])
-    if kind.kind not in "biuf" or archive.getinfo(_member(position)).file_size != line["size"]:
-        raise UnreadableExport(f"The file is damaged: its array {line['name']} is not what was exported.")
     content = archive.read(_member(position))
     if len(content) != line["size"] or hashlib.sha256(content).hexdigest() != line["sha256"]:
         raise UnreadableExport(f"The file is damaged: its array {line['name']} is not what was exported.")
-    return np.frombuffer(content, kind).reshape(line["shape"])
+    return np.frombuffer(content, np.dtype(line["dtype"])).reshape(line["shape"])

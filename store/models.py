@@ -393,8 +393,17 @@ def _mark_deleted(connection: Connection, versions: Sequence[int]) -> None:
 def _best(records: Sequence[VersionRecord], metric: str, higher_is_better: bool | None = None) -> VersionRecord | None:
     """The intact one with the best value, of equal ones the newest; None where none has the metric."""
     sign = -1 if (metric not in LOWER_IS_BETTER if higher_is_better is None else higher_is_better) else 1
-    having = [one for one in records if one.state == "ready" and metric in one.metrics]
-    return min(having, key=lambda one: (sign * one.metrics[metric]["value"], -one.version), default=None)
+    values = [(_value(one, metric), one) for one in records if one.state == "ready"]
+    having = [(sign * value, -one.version, one) for value, one in values if value is not None]
+    return min(having, key=lambda found: found[:2])[2] if having else None
+
+
+def _value(record: VersionRecord, metric: str) -> float | None:
+    """A metric's value; None also where the record says something else under its name: it must not hide the others."""
+    try:
+        return float(record.metrics[metric]["value"])
+    except (KeyError, TypeError, ValueError, OverflowError):
+        return None
 
 
 def _record(connection: Connection, version: int) -> VersionRecord:

@@ -4,19 +4,69 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
-from dataclasses import asdict
-from typing import Any
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, replace
+from typing import Annotated, Any
 
 from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, Field
 
 from engine.dataset.interactions import Interactions
+from engine.errors import InvalidInput
 from engine.evaluation import EvaluationReport
 from engine.learning import Learned
 from engine.models.base import Arrays, join_arrays, part_of
+from engine.models.bundle import VersionBundle
+from engine.models.catalog import configure
 from engine.services.snapshot import DataSnapshot
 from engine.types import CoverageGuard, Evidence, Judgement, MetricDifference, MetricValue
 from store.records import VersionRecord
+
+COMMON = (
+    r"ranker/(weights|movies|constants)|popularity/scores|calibration/(widths|constants)|(counts|offsets)/(users|movies)"
+    r"|report/(users|error_users|error_ratings|error_marks|(list|error)/\w+|row/(users|items|ratings|squared|segments))"
+)
+RATING = {
+    "svd": r"rating/(constants|(user|movie)_(bias|factors))",
+    "ncf": r"rating/(scale|(user|movie)_vectors|nobody|(user|pair|movie)_weights|intercept|deep_weights_\d+"
+    r"|features/(metadata|constants|deviations|movies)"
+    r"|factorization/(constants|(user|movie)_(means|covariances|weights|precision)))",
+}
+"""The arrays that a version may have by the kind of its model, as patterns; a test holds them to what is trained."""
+REPORT = {"users": "list", "error_users": "error", "error_ratings": "error", "error_marks": "error"}
+"""To which table of a report a column belongs whose name does not begin with it."""
+WHOLE = frozenset([*REPORT, "row/users", "row/items", "row/segments"])
+"""Columns of whole numbers."""
+MOST_ARRAYS = 200
+LARGEST = 1e300
+"""A stored number beyond it is none that a page can draw."""
+
+Count = Annotated[int, Field(ge=0, lt=2**63)]
+
+
+class _Ids(BaseModel):
+    """To which users and movies arrays belong."""
+
+    model_config = ConfigDict(strict=True)
+
+    users: Count
+    movies: Count
+    sha256: str
+
+
+class _Data(BaseModel):
+    """What ``describe_data`` gives; versions of earlier releases name no catalogue."""
+
+    model_config = ConfigDict(strict=True)
+
+    ratings: Count
+    users: Count
+    movies: Count
+    fingerprint: Annotated[str, Field(max_length=200)]
+    catalogue: Annotated[str, Field(max_length=200)] | None = None
+    revision: Count
+    ids: _Ids
 
 
 def all_arrays(learned: Learned) -> Arrays:
@@ -53,18 +103,113 @@ def asked(record: VersionRecord) -> dict[str, Any]:
     return found
 
 
+def check_names(kind: str, names: Sequence[str]) -> None:
+    """Whether a version of this kind may have arrays of these names.
+
+    Raises:
+        InvalidInput: it has none of one of them, or there is no such kind.
+    """
+    told = "The file holds no version that this Marquee can serve:"
+    if kind not in RATING:
+        raise InvalidInput(f"{told} there is no model {kind!r}.", field="file")
+    for name in names:
+        if not re.fullmatch(f"{RATING[kind]}|{COMMON}", name, re.ASCII):
+            raise InvalidInput(f"{told} a version of {kind} has no array {name!r}.", field="file")
+    if len(names) > MOST_ARRAYS:
+        raise InvalidInput(f"{told} it has {len(names):,} arrays.", field="file")
+
+
+def check_data(described: Mapping[str, Any]) -> dict[str, Any]:
+    """What a file says a version has learned from, where it is what ``describe_data`` gives.
+
+    Raises:
+        ValueError: it is not.
+    """
+    return _Data.model_validate(described).model_dump(exclude_none=True)
+
+
+def check_config(kind: str, bundle: VersionBundle, described: Mapping[str, Any]) -> dict[str, Any]:
+    """A version's hyperparameters as its own models say them, and those that it was asked for, if a file names them.
+
+    Raises:
+        InvalidHyperparameter: they are none of this model.
+    """
+    if "asked" not in described:
+        return bundle.config()
+    return bundle.config() | {"asked": configure(kind, described["asked"]).model_dump(mode="json")}
+
+
+def check_report(arrays: Mapping[str, NDArray[Any]]) -> None:
+    """Whether the arrays of a report belong together: a row for each user or rating, in columns of the right type.
+
+    Raises:
+        KeyError, TypeError, ValueError: they do not.
+    """
+    report = part_of(arrays, "report")
+    if report:
+        EvaluationReport.restore({}, {}, {}, {}, report)
+    lengths: dict[str, int] = {}
+    for name, array in report.items():
+        table = REPORT.get(name, name.partition("/")[0])
+        if array.shape != (lengths.setdefault(table, len(array)),):
+            raise ValueError(f"the column {name} is not as long as the others")
+        if array.dtype.kind not in ("iu" if name in WHOLE else "iuf"):
+            raise TypeError(f"the column {name} is of type {array.dtype}")
+
+
+def readable(record: VersionRecord) -> VersionRecord:
+    """A version without what can't be read of its description: one odd record must not hide the others."""
+    config, data = _table(record.config), _table(record.data)
+    counts = {name: data[name] if _is_count(data.get(name)) else 0 for name in ("ratings", "users", "movies")}
+    return replace(
+        record,
+        config={"model": {}} | {name: values for name, values in config.items() if isinstance(values, dict)},
+        metrics=_metrics(record.metrics),
+        segments={name: _metrics(values) for name, values in _table(record.segments).items()},
+        protocol=_table(record.protocol),
+        data=data | counts | {"fingerprint": str(data.get("fingerprint", ""))},
+        tags=[tag for tag in record.tags if isinstance(tag, str)] if isinstance(record.tags, list) else [],
+        charts=_table(record.charts),
+    )
+
+
+def _table(stored: Any) -> dict[str, Any]:
+    return stored if isinstance(stored, dict) else {}
+
+
+def _is_count(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _metrics(stored: Any) -> dict[str, Any]:
+    return {name: value for name, value in _table(stored).items() if _is_metric(value)}
+
+
+def _is_metric(value: Any) -> bool:
+    return (
+        isinstance(value, dict)
+        and value.keys() == {"value", "low", "high"}
+        and all(isinstance(one, int | float) and abs(one) < LARGEST for one in value.values())
+    )
+
+
 def stored_report(record: VersionRecord, arrays: Mapping[str, NDArray[Any]]) -> EvaluationReport | None:
-    """A version's report, from those of its arrays that begin with ``report/``; None where it keeps none."""
+    """A version's report, from those of its arrays that begin with ``report/``; None where it keeps none to be read."""
     if not arrays:
         return None
-    segments = {name: metric_values(values) or {} for name, values in record.segments.items()}
-    parts = metric_values(record.metrics) or {}, segments, record.protocol, record.charts
+    try:
+        check_report(arrays)
+    except (KeyError, TypeError, ValueError):
+        return None
+    known = readable(record)
+    segments = {name: metric_values(values) or {} for name, values in known.segments.items()}
+    parts = metric_values(known.metrics) or {}, segments, known.protocol, known.charts
     return EvaluationReport.restore(*parts, part_of(arrays, "report"))
 
 
 def metric_values(stored: Mapping[str, Any] | None) -> dict[str, MetricValue] | None:
-    """Metrics from the store's JSON."""
-    return None if stored is None else {name: MetricValue(**value) for name, value in stored.items()}
+    """Metrics from the store's JSON, as far as they can be read."""
+    return None if stored is None else {name: MetricValue(**value) for name, value in _metrics(stored).items()}
 
 
 def stored_judgement(stored: Mapping[str, Any] | None) -> Judgement | None:

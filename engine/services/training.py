@@ -30,13 +30,14 @@ from engine.services.descriptions import (
     describe_data,
     metric_values,
     plain_metrics,
+    readable,
     stored_judgement,
     stored_report,
 )
 from engine.services.promotion import Candidate, Rival, decide
 from engine.services.run_log import RunEnd, RunLog
 from engine.services.serving import ServingService
-from engine.services.snapshot import DataSnapshot, Snapshots
+from engine.services.snapshot import DataSnapshot, Outdated, Snapshots
 from engine.services.storing import stores
 from engine.settings import Settings
 from engine.types import ActivationPolicy, EpochReport, TrainingStatus
@@ -55,6 +56,8 @@ LONGEST_STOP_S = 10
 LONGEST_QUEUE = 50
 SAVING = 0.98
 """How far a training is when it is saved."""
+ANEW = "Begun anew, as a user was forgotten. "
+"""Before the words of a step, once a training has read the ratings again."""
 
 Also = Callable[[Any], None]
 """Writes of somebody else in the same transaction; takes the store's connection."""
@@ -199,7 +202,7 @@ class TrainingService:
         if number is None:
             raise NotReady("No version serves yet. Train a model first.")
         try:
-            return self._models.get_version(number)
+            return readable(self._models.get_version(number))
         except NotStored as error:
             raise UnknownVersion(str(error)) from error
 
@@ -410,14 +413,31 @@ class TrainingService:
         self._runs.finish(run_id, end.state, stage=end.stage, error=end.reason, details=end.details)
 
     def _train(self, run: RunRecord, entry: RunLog) -> None:
-        listener = Listener(
-            stage=lambda text: self._runs.stage(run.run_id, text),
-            epoch=lambda epoch: self._runs.epoch(run.run_id, EpochRecord(**asdict(epoch))),
-            progress=lambda done, left: self._progress.update({run.run_id: (done, left)}),
-            cancelled=self._cancelled[run.run_id],
-        )
-        listener.begin("Reading ratings")
+        """Train, anew where somebody is forgotten meanwhile: a version that is saved after that must not know them."""
+        told: set[int] = set()
+        before = ""
+        while True:
+            try:
+                self._attempt(run, entry, told, before)
+                break
+            except Outdated as error:
+                log.info("training run %d begins anew: %s", run.run_id, error)
+                before = ANEW
+        if run.repeats is None:
+            self._retain()
+
+    def _attempt(self, run: RunRecord, entry: RunLog, told: set[int], before: str) -> None:
+        """Train once with the ratings as they are now.
+
+        Raises:
+            Outdated: somebody in them was forgotten since; nothing was saved.
+        """
+        if run.repeats is not None:
+            self._check_repeatable(self._version(run.repeats))
+        self._runs.stage(run.run_id, f"{before}Reading ratings")
         snapshot = self._snapshots.load()
+        listener = self._listener(run, snapshot, told, before)
+        listener.check()
         entry.fingerprint = snapshot.data.fingerprint
         config = configure(run.kind, run.hyperparameters)
         learned = learn(run.kind, config, snapshot.data, self._settings.personal_from, listener)
@@ -429,7 +449,31 @@ class TrainingService:
         listener.progress(SAVING, None)
         listener.begin("Saving")
         self._save(run, snapshot, learned, entry)
-        self._retain()
+
+    def _listener(self, run: RunRecord, snapshot: DataSnapshot, told: set[int], before: str) -> Listener:
+        """Writes how a run goes, and gives it up at the next step or epoch where somebody in it was forgotten.
+
+        Args:
+            run: that goes.
+            snapshot: what it learns.
+            told: the epochs that are in the log already; those of an attempt that was given up stay there.
+            before: stands before the words of each step.
+        """
+
+        def stage(text: str) -> None:
+            self._snapshots.check(snapshot)
+            self._runs.stage(run.run_id, before + text)
+
+        def epoch(report: EpochReport) -> None:
+            self._snapshots.check(snapshot)
+            if report.epoch not in told:
+                told.add(report.epoch)
+                self._runs.epoch(run.run_id, EpochRecord(**asdict(report)))
+
+        def progress(done: float, left: float | None) -> None:
+            self._progress[run.run_id] = done, left
+
+        return Listener(stage, epoch, progress, self._cancelled[run.run_id])
 
     def _prove(self, run: RunRecord, version: int, learned: Learned, entry: RunLog) -> None:
         """Whether every array came out as it is stored."""
@@ -467,10 +511,14 @@ class TrainingService:
         return Rival(report, serving.data["fingerprint"], serving.version)
 
     def _save(self, run: RunRecord, snapshot: DataSnapshot, learned: Learned, entry: RunLog) -> None:
-        """Save the version, end the run and, where it is to serve, activate it: all in one transaction."""
+        """Save the version, end the run and, where it is to serve, activate it: all in one transaction.
+
+        Raises:
+            Outdated: somebody in the snapshot was forgotten since; nothing was saved.
+        """
         bundle, report = learned.bundle, learned.report
         active = self._models.active_version()
-        serving = None if active is None else self._models.get_version(active)
+        serving = None if active is None else readable(self._models.get_version(active))
         before = None if serving is None else serving.metrics
         metrics = plain_metrics(report.metrics) if report else {}
         new, rival = Candidate(report, snapshot.data.fingerprint), None if serving is None else self._rival(serving)
@@ -478,6 +526,7 @@ class TrainingService:
         entry.judgement = decision.judgement
 
         def end_run(connection: Any, version: int) -> None:
+            self._snapshots.check_in(connection, snapshot)
             self._runs.finish_in(
                 connection,
                 run.run_id,

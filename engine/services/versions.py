@@ -13,9 +13,19 @@ from engine.comparison import WORDS, compare
 from engine.errors import DiskFull, InvalidHyperparameter, InvalidInput, UnknownVersion, VersionUnavailable
 from engine.evaluation import EvaluationReport
 from engine.models.bundle import VersionBundle
-from engine.services.descriptions import describe_ids, metric_values, stored_judgement, stored_report
+from engine.services.descriptions import (
+    check_config,
+    check_data,
+    check_names,
+    check_report,
+    describe_ids,
+    metric_values,
+    readable,
+    stored_judgement,
+    stored_report,
+)
 from engine.services.serving import ServingService
-from engine.services.snapshot import Snapshots
+from engine.services.snapshot import DataSnapshot, Outdated, Snapshots
 from engine.services.storing import stores
 from engine.types import (
     Comparison,
@@ -29,7 +39,7 @@ from engine.types import (
 )
 from engine.verdict import GOALS
 from store.errors import DamagedVersion, NotStored, StoreError, StoreFull, UnreadableExport
-from store.exchange import read_export, write_export
+from store.exchange import ReadVersion, read_export, write_export
 from store.models import MLModelManager
 from store.notices import NoticeStore
 from store.records import ActivationRecord, RunRecord, StoredModel, VersionRecord
@@ -206,14 +216,7 @@ class VersionService:
         """
         self.get(version)
         cleaned = None if tags is None else [tag.strip() for tag in tags]
-        if cleaned is not None and (
-            len(cleaned) > MOST_TAGS or not all(0 < len(tag) <= LONGEST_TAG for tag in cleaned)
-        ):
-            raise InvalidInput(
-                f"A version has at most {MOST_TAGS} tags of 1 to {LONGEST_TAG} characters.", field="tags"
-            )
-        if note is not None and len(note) > LONGEST_NOTE:
-            raise InvalidInput(f"The note is longer than {LONGEST_NOTE:,} characters.", field="note")
+        _check_remarks(note or "", cleaned or [])
         self._models.describe(version, note=note, tags=cleaned)
         return self.get(version)
 
@@ -341,41 +344,45 @@ class VersionService:
         Raises:
             InvalidInput: the file is no exported version, is damaged, or belongs to other users and movies.
         """
+        snapshot = self._snapshots.load()
         try:
-            read = read_export(stream)
-            bundle = VersionBundle.from_arrays(read.values["kind"], read.values["config"], read.arrays)
-            nobody = np.array([-1], np.int32)
-            bundle.rating.predict_indices(nobody, nobody)
-            self._check_data(read.values["data"])
-            self._serving.list_with(bundle, "", 1)
+            read = read_export(stream, check_names)
+            values = self._values(read, snapshot)
         except UnreadableExport as error:
             raise InvalidInput(str(error), field="file") from error
         except (KeyError, TypeError, ValueError, IndexError, InvalidHyperparameter) as error:
             raise InvalidInput("The file holds no version that this Marquee can serve.", field="file") from error
         note = f"Imported by {actor}; it was version {read.version} where it came from. {read.values['note']}"
-        snapshot = self._snapshots.load()
-        # Its revision counts another store's changes. From 0 on, everything rated here is taken in again.
-        same = read.values["data"]["fingerprint"] == snapshot.data.fingerprint
-        data = read.values["data"] | {"revision": snapshot.revision if same else 0}
-        version = self._models.save_model(
-            **read.values | {"note": note.strip()[:LONGEST_NOTE], "data": data}, arrays=read.arrays
-        )
+        try:
+            version = self._models.save_model(
+                **values | {"note": note.strip()[:LONGEST_NOTE]},
+                arrays=read.arrays,
+                on_commit=lambda connection, _: self._snapshots.check_in(connection, snapshot),
+            )
+        except Outdated as error:
+            raise InvalidInput("The version has learned somebody who was forgotten just now.", field="file") from error
         self._notices.add("info", "versions", f"Version {version} was imported by {actor}.", {"version": version})
         return version
 
-    def _check_data(self, described: Mapping[str, Any]) -> None:
-        """The arrays are addressed by key, so the keys have to mean the same users and movies here."""
-        ratings, users, movies = (int(described[name]) for name in ("ratings", "users", "movies"))
-        if min(ratings, users, movies) < 0 or not isinstance(described["fingerprint"], str):
-            raise ValueError("these are no counts")
-        data, ids = self._snapshots.load().data, described["ids"]
-        fits = 0 <= ids["users"] <= data.n_users and 0 <= ids["movies"] <= data.n_movies
-        if not fits or describe_ids(data, ids["users"], ids["movies"]) != ids:
-            raise InvalidInput(
-                "The version has learned other users and movies than those stored here. Import the same ratings first, "
-                "or train a version here.",
-                field="file",
-            )
+    def _values(self, read: ReadVersion, snapshot: DataSnapshot) -> dict[str, Any]:
+        """What is stored of a version from a file: only what is known, and only where a list comes out of it."""
+        kind, config = read.values["kind"], read.values["config"]
+        bundle = VersionBundle.from_arrays(kind, config, read.arrays)
+        nobody = np.array([-1], np.int32)
+        bundle.rating.predict_indices(nobody, nobody)
+        data = check_data(read.values["data"])
+        _check_ids(data["ids"], snapshot)
+        check_report(read.arrays)
+        tags = [tag.strip() for tag in read.values["tags"]]
+        try:
+            _check_remarks(read.values["note"], tags)
+        except InvalidInput as error:
+            raise InvalidInput(str(error), field="file") from error
+        self._serving.list_with(bundle, "", 1)
+        # Its revision counts another store's changes. From 0 on, everything rated here is taken in again.
+        same = data["fingerprint"] == snapshot.data.fingerprint
+        known = {"config": check_config(kind, bundle, config), "tags": list(dict.fromkeys(tags))}
+        return read.values | known | {"data": data | {"revision": snapshot.revision if same else 0}}
 
     def ledger(
         self, limit: int = 100, at: float | None = None, *, before: int | None = None
@@ -390,13 +397,33 @@ class VersionService:
         return self._models.ledger(limit, at, before)
 
 
+def _check_ids(ids: Mapping[str, Any], snapshot: DataSnapshot) -> None:
+    """The arrays are addressed by key, so the keys have to mean the same users and movies here."""
+    data = snapshot.data
+    fits = ids["users"] <= data.n_users and ids["movies"] <= data.n_movies
+    if not fits or describe_ids(data, ids["users"], ids["movies"]) != ids:
+        raise InvalidInput(
+            "The version has learned other users and movies than those stored here. Import the same ratings first, "
+            "or train a version here.",
+            field="file",
+        )
+
+
+def _check_remarks(note: str, tags: Sequence[str]) -> None:
+    if len(tags) > MOST_TAGS or not all(0 < len(tag) <= LONGEST_TAG for tag in tags):
+        raise InvalidInput(f"A version has at most {MOST_TAGS} tags of 1 to {LONGEST_TAG} characters.", field="tags")
+    if len(note) > LONGEST_NOTE:
+        raise InvalidInput(f"The note is longer than {LONGEST_NOTE:,} characters.", field="note")
+
+
 def _judged(run: RunRecord) -> Judgement | None:
     return stored_judgement((run.details or {}).get("judgement"))
 
 
 def _summary(
-    record: VersionRecord, active: int | None, activation: ActivationRecord | None, verdict: PromotionVerdict | None
+    stored: VersionRecord, active: int | None, activation: ActivationRecord | None, verdict: PromotionVerdict | None
 ) -> VersionSummary:
+    record = readable(stored)
     return VersionSummary(
         version=record.version,
         kind=record.kind,

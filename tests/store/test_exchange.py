@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import json
 import zipfile
+from collections.abc import Callable, Sequence
+from copy import copy
 from io import BytesIO
 from typing import Any
 
+import numpy as np
 import pytest
 
 from store.database import Database
 from store.errors import UnreadableExport
 from store.exchange import read_export, write_export
+from store.model_arrays import digest
 from store.models import MLModelManager
 from tests.store.test_models import ARRAYS, save
 
@@ -30,14 +34,21 @@ def exported(models: MLModelManager) -> BytesIO:
 
 
 def changed(exported: BytesIO, **changes: Any) -> BytesIO:
-    """The file with other values in its description, or with other members (``arrays/0000.bin`` under ``a0``)."""
+    """The file with other values in its description."""
+    return rewritten(exported, lambda described: json.dumps(described | changes))
+
+
+def unsealed(exported: BytesIO, **changes: Any) -> BytesIO:
+    """The same as an earlier release would have written it, whose files seal the arrays alone."""
+    return changed(exported, seal=None, **changes)
+
+
+def rewritten(exported: BytesIO, rewrite: Callable[[dict[str, Any]], str]) -> BytesIO:
     out = BytesIO()
     with zipfile.ZipFile(exported) as source, zipfile.ZipFile(out, "w") as target:
         for name in source.namelist():
             content = source.read(name)
-            if name == "version.json":
-                content = json.dumps(json.loads(content) | changes).encode()
-            target.writestr(name, content)
+            target.writestr(name, rewrite(json.loads(content)).encode() if name == "version.json" else content)
     return out
 
 
@@ -124,3 +135,131 @@ def test_a_file_cut_short_is_refused(exported: BytesIO) -> None:
     for length in (len(whole) // 3, len(whole) - 30):
         with pytest.raises(UnreadableExport):
             read_export(BytesIO(whole[:length]))
+
+
+@pytest.mark.parametrize(
+    "changes", [{"metrics": {}}, {"version": 2}, {"note": "of another club"}, {"data": {"revision": 2}}]
+)
+def test_a_description_that_was_changed_is_found(exported: BytesIO, changes: dict[str, Any]) -> None:
+    with pytest.raises(UnreadableExport, match="its description is not what was exported"):
+        read_export(changed(exported, **changes))
+
+
+def test_files_of_earlier_releases_have_no_seal_on_their_description(exported: BytesIO) -> None:
+    whole = read_export(exported)
+    for file in (
+        unsealed(exported),
+        rewritten(exported, lambda one: json.dumps({n: one[n] for n in one if n != "seal"})),
+    ):
+        assert read_export(file).values == whole.values
+
+
+HALF = "\ud800"
+
+
+@pytest.mark.parametrize(
+    ("where", "changes"),
+    [
+        ("metrics.rmse", {"metrics": {"rmse": "x"}}),
+        ("metrics.rmse.low", {"metrics": {"rmse": {"value": 1, "high": 2}}}),
+        ("metrics.rmse.value", {"metrics": {"rmse": {"value": "1", "low": 0, "high": 2}}}),
+        ("metrics.rmse.value", {"metrics": {"rmse": {"value": True, "low": 0, "high": 2}}}),
+        ("metrics.rmse.more", {"metrics": {"rmse": {"value": 1, "low": 0, "high": 2, "more": 3}}}),
+        ("metrics", {"metrics": []}),
+        ("segments", {"segments": "new"}),
+        ("segments.new.rmse", {"segments": {"new": {"rmse": 1.0}}}),
+        ("protocol", {"protocol": "as always"}),
+        ("protocol.k", {"protocol": {"k": [10]}}),
+        ("charts.errors", {"charts": {"errors": {"x": 1}}}),
+        ("charts.errors.0", {"charts": {"errors": [1]}}),
+        ("tags", {"tags": None}),
+        ("tags", {"tags": -1}),
+        ("tags", {"tags": "club"}),
+        ("tags.0", {"tags": [1]}),
+        ("note", {"note": None}),
+        ("kind", {"kind": ["svd"]}),
+        ("config.model", {"config": {"model": "x"}}),
+        ("data.ids", {"data": {"ids": {"users": {"of": {}}}}}),
+        ("version", {"version": 0}),
+        ("version", {"version": -1}),
+        ("version", {"version": 2**70}),
+        ("version", {"version": 1.0}),
+        ("version", {"version": True}),
+    ],
+)
+def test_a_description_of_the_wrong_shape_is_refused(exported: BytesIO, where: str, changes: dict[str, Any]) -> None:
+    with pytest.raises(UnreadableExport, match=f"The file can't be read: {where}"):
+        read_export(unsealed(exported, **changes))
+
+
+@pytest.mark.parametrize("number", ["NaN", "Infinity", "-Infinity", "1e999"])
+def test_a_number_that_is_none_is_refused(exported: BytesIO, number: str) -> None:
+    def rewrite(described: dict[str, Any]) -> str:
+        described |= {"seal": None, "protocol": {"seed": "here"}}
+        return json.dumps(described).replace('"here"', number)
+
+    with pytest.raises(UnreadableExport, match="not an exported version, or is damaged"):
+        read_export(rewritten(exported, rewrite))
+
+
+@pytest.mark.parametrize("changes", [{"note": HALF}, {"tags": [HALF]}, {"protocol": {HALF: 1}}])
+def test_halves_of_characters_are_refused(exported: BytesIO, changes: dict[str, Any]) -> None:
+    with pytest.raises(UnreadableExport):
+        read_export(unsealed(exported, **changes))
+
+
+def test_a_description_that_is_too_large_or_too_deep_is_refused(exported: BytesIO) -> None:
+    with pytest.raises(UnreadableExport, match="too large"):
+        read_export(unsealed(exported, note="x" * 2**20))
+    with pytest.raises(UnreadableExport):
+        read_export(rewritten(exported, lambda _: "[" * 500_000))
+
+
+def test_exports_are_not_compressed_and_what_is_compressed_is_refused(exported: BytesIO) -> None:
+    out = BytesIO()
+    with zipfile.ZipFile(exported) as source, zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as target:
+        assert {member.compress_type for member in source.infolist()} == {zipfile.ZIP_STORED}
+        for name in source.namelist():
+            target.writestr(name, source.read(name))
+    with pytest.raises(UnreadableExport, match="compressed"):
+        read_export(out)
+
+
+def test_arrays_that_do_not_belong_there_are_refused_before_any_is_read(exported: BytesIO) -> None:
+    class Refused(Exception):
+        pass
+
+    asked: list[tuple[str, Sequence[str]]] = []
+
+    def check(kind: str, names: Sequence[str]) -> None:
+        asked.append((kind, names))
+        raise Refused
+
+    content = exported.getvalue().replace(ARRAYS["a/floats"].tobytes(), bytes(ARRAYS["a/floats"].nbytes))
+    with pytest.raises(Refused):  # and not that the array is damaged
+        read_export(BytesIO(content), check)
+    assert asked == [("svd", sorted(ARRAYS))]
+
+
+def test_arrays_larger_than_the_file_are_refused(models: MLModelManager) -> None:
+    """Entries of the zip that all lead to the same bytes."""
+    exported, out = BytesIO(), BytesIO()
+    write_export(models.load_model(save(models, arrays={"zeros": np.zeros(100_000)})), exported)
+    described = [lines(exported)[0] | {"name": f"zeros {n}"} for n in range(5)]
+    many = unsealed(exported, arrays=described, digest=digest(described))
+    with zipfile.ZipFile(many) as source, zipfile.ZipFile(out, "w") as target:
+        for name in ("arrays/0000.bin", "version.json"):
+            target.writestr(name, source.read(name))
+        for n in range(1, len(described)):
+            entry = copy(target.getinfo("arrays/0000.bin"))
+            entry.filename = f"arrays/{n:04d}.bin"
+            target.filelist.append(entry)
+    with pytest.raises(UnreadableExport, match="larger than the file itself"):
+        read_export(out)
+
+
+def test_an_array_that_is_there_twice_is_refused(exported: BytesIO) -> None:
+    described = lines(exported)
+    described[1] |= {"name": described[0]["name"]}
+    with pytest.raises(UnreadableExport, match="two arrays of the same name"):
+        read_export(unsealed(exported, arrays=described, digest=digest(described)))

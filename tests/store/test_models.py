@@ -412,3 +412,11 @@ def test_a_deletion_that_a_kill_cut_short_is_finished_at_the_next_start(
     assert rows_of(database, version) > 1
     assert (models.recover(), models.recover()) == (1, 0)
     assert rows_of(database, version) == 1
+
+
+@pytest.mark.parametrize("odd", ["x", {"low": 1}, {"value": "much"}, {"value": None}, [1], 10**400])
+def test_a_metric_that_can_not_be_read_hides_no_other(models: MLModelManager, odd: Any) -> None:
+    good = save(models)
+    unreadable = save(models, metrics={"rmse": odd}, activate=False)
+    assert models.get_best_model("rmse").version == good
+    assert models.retain(0, ["rmse"]) == [unreadable]

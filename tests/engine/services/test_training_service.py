@@ -351,6 +351,111 @@ def test_a_worse_version_is_rejected_and_the_run_keeps_what_that_rests_on(traine
     assert notice.details["metrics"]["rmse"]["value"] > notice.details["before"]["rmse"]["value"]
 
 
+def test_who_is_forgotten_during_a_training_is_in_no_version_saved_after_that(
+    trained: Runtime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    going, release = hold_epochs(monkeypatch)
+    stages = told_stages(monkeypatch)
+    training, key = trained.services.training, keys(trained)["u1"]
+    run_id = training.train_model("svd", QUICK | {"patience": 0}, "always")
+    assert going.wait(30)
+    receipt = trained.services.serving.forget("u1")
+    assert receipt.versions == (1,)
+    release.set()
+    run = finished(trained, run_id)
+    assert (run.state, run.version) == ("succeeded", 2), run.error
+    assert [epoch.epoch for epoch in run.history] == list(range(1, 13))
+    learned = trained.services.versions.get(2)
+    assert (learned.users, learned.ratings, learned.state) == (59, 1475, "ready")
+    assert run.data_fingerprint == learned.data_fingerprint
+    arrays = MLModelManager(trained.database).load_model(2).arrays
+    assert arrays["counts/users"][key] == 0
+    for name in ("report/users", "report/error_users", "report/row/users"):
+        assert key not in arrays[name], name
+    assert trained.services.serving.active_version() == 2
+    assert stages.count("Reading ratings") == 1
+    assert "Begun anew, as a user was forgotten. Reading ratings" in stages
+    assert "Begun anew, as a user was forgotten. Saving" in stages
+
+
+def told_stages(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The words of every step of a run from now on."""
+    stages: list[str] = []
+    stage = RunStore.stage
+
+    def told(self: RunStore, run_id: int, text: str) -> None:
+        stages.append(text)
+        stage(self, run_id, text)
+
+    monkeypatch.setattr(RunStore, "stage", told)
+    return stages
+
+
+def test_who_is_forgotten_while_a_version_is_saved_is_not_in_it(
+    trained: Runtime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two users, each when the run has looked for the last time whether somebody was forgotten."""
+    save, left = MLModelManager.save_model, ["u1", "u2"]
+
+    def late(self: MLModelManager, **values: Any) -> int:
+        if left:
+            assert trained.services.serving.forget(left.pop()).versions == (1,)
+        return save(self, **values)
+
+    monkeypatch.setattr(MLModelManager, "save_model", late)
+    training = trained.services.training
+    run = finished(trained, training.train_model("svd", QUICK, "always"))
+    assert run.state == "succeeded", run.error
+    versions = trained.services.versions.list()
+    assert [(version.users, version.state) for version in versions] == [(58, "ready"), (60, "ready")]
+    with trained.database.read() as connection:
+        held = connection.exec_driver_sql("SELECT DISTINCT version FROM model_chunks ORDER BY version").scalars().all()
+    assert held == [1, run.version]
+
+
+def test_who_came_after_a_training_began_is_forgotten_without_another_training(
+    trained: Runtime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    going, release = hold_epochs(monkeypatch)
+    stages = told_stages(monkeypatch)
+    run_id = trained.services.training.train_model("svd", QUICK)
+    assert going.wait(30)
+    trained.services.serving.rate("late", "m0", 5)
+    trained.services.serving.forget("late")
+    release.set()
+    run = finished(trained, run_id)
+    assert (run.state, run.version) == ("succeeded", 2)
+    assert not [stage for stage in stages if "anew" in stage]
+    assert trained.services.versions.get(2).users == 60
+
+
+def test_a_run_that_begins_anew_can_be_cancelled(trained: Runtime, monkeypatch: pytest.MonkeyPatch) -> None:
+    going, release = hold_epochs(monkeypatch)
+    training = trained.services.training
+    run_id = training.train_model("svd", QUICK)
+    assert going.wait(30)
+    trained.services.serving.forget("u1")
+    training.cancel(run_id)
+    release.set()
+    run = finished(trained, run_id)
+    assert (run.state, run.version) == ("cancelled", None)
+    assert [version.version for version in trained.services.versions.list()] == [1]
+
+
+def test_training_again_exactly_ends_where_somebody_is_forgotten(
+    trained: Runtime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    going, release = hold_epochs(monkeypatch)
+    training = trained.services.training
+    run_id = training.train_again(1)
+    assert going.wait(30)
+    trained.services.serving.forget("u1")
+    release.set()
+    run = finished(trained, run_id)
+    assert (run.state, run.repeated) == ("failed", None)
+    assert "can't be trained again exactly: the ratings have changed since" in str(run.error)
+
+
 def test_without_patience_the_served_model_has_as_many_epochs_as_the_judged_one(trained: Runtime) -> None:
     wild = {"epochs": 60, "factors": 8, "learning_rate": 0.05, "regularization": 0, "patience": 0}
     status = finished(trained, trained.services.training.train_model("svd", wild, "never"))

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import json
+import zipfile
 from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+from sqlalchemy import Connection
 
 from engine.errors import InvalidInput, UnknownVersion, VersionUnavailable
 from engine.runtime import Runtime, build
@@ -274,6 +278,146 @@ def test_files_that_hold_no_version_are_refused(two: Runtime) -> None:
         with pytest.raises(InvalidInput, match="no version that this Marquee can serve"):
             versions.import_file(file)
     assert len(versions.list()) == 2
+
+
+def exported(runtime: Runtime, description: dict[str, Any], arrays: dict[str, Any] | None = None) -> BytesIO:
+    """Version 1 as a file of an earlier release, which seals the arrays alone, with changes that nobody can tell."""
+    file, out = BytesIO(), BytesIO()
+    model = MLModelManager(runtime.database).load_model(1)
+    write_export(replace(model, arrays=model.arrays | (arrays or {})), file)
+    with zipfile.ZipFile(file) as source, zipfile.ZipFile(out, "w") as target:
+        for name in source.namelist():
+            content = source.read(name)
+            if name == "version.json":
+                content = json.dumps(json.loads(content) | {"seal": None} | description).encode()
+            target.writestr(name, content)
+    return out
+
+
+def data_of(runtime: Runtime) -> dict[str, Any]:
+    return MLModelManager(runtime.database).get_version(1).data
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"metrics": {"rmse": "x"}},
+        {"segments": {"new_users": {"rmse": None}}},
+        {"version": -1},
+        {"tags": None},
+        {"tags": ["x" * 1000]},
+        {"tags": [7]},
+        {"tags": [" "]},
+        {"tags": [str(n) for n in range(21)]},
+        {"note": "x" * 2001},
+        {"config": {"model": {"factors": 8}, "ranker": {}, "asked": {"factors": -1}}},
+        {"config": {"model": [], "ranker": {}}},
+        {"config": {"model": {"factors": 8}, "ranker": {"l2": "x"}}},
+    ],
+)
+def test_a_file_that_describes_no_version_is_refused_and_nothing_is_stored(
+    trained: Runtime, changes: dict[str, Any]
+) -> None:
+    versions = trained.services.versions
+    with pytest.raises(InvalidInput) as refused:
+        versions.import_file(exported(trained, changes))
+    assert refused.value.field == "file"
+    assert [version.version for version in versions.list()] == [1]
+    assert versions.import_file(exported(trained, {})) == 2  # as earlier releases wrote it
+
+
+@pytest.mark.parametrize(
+    "changes", [{"users": -1}, {"users": "60"}, {"ratings": 1.5}, {"fingerprint": 1}, {"revision": None}, {"ids": {}}]
+)
+def test_a_file_that_does_not_say_what_was_learned_is_refused(trained: Runtime, changes: dict[str, Any]) -> None:
+    with pytest.raises(InvalidInput, match="no version that this Marquee can serve"):
+        trained.services.versions.import_file(exported(trained, {"data": data_of(trained) | changes}))
+
+
+@pytest.mark.parametrize(
+    "name", ["zz/junk", "rating/junk", "ranker/weights/more", "report/row/junk", "counts/", "x\ny"]
+)
+def test_a_file_with_an_array_that_no_version_has_is_refused(trained: Runtime, name: str) -> None:
+    with pytest.raises(InvalidInput, match="has no array") as refused:
+        trained.services.versions.import_file(exported(trained, {}, {name: np.zeros(3)}))
+    assert refused.value.field == "file"
+
+
+@pytest.mark.parametrize(
+    ("name", "array"),
+    [
+        ("report/users", np.zeros(3, np.int64)),
+        ("report/list/more", np.zeros(3)),
+        ("report/error_marks", np.zeros(60)),
+        ("report/row/ratings", np.array(3.0)),
+    ],
+)
+def test_a_file_with_a_report_that_does_not_fit_together_is_refused(trained: Runtime, name: str, array: Any) -> None:
+    with pytest.raises(InvalidInput, match="no version that this Marquee can serve"):
+        trained.services.versions.import_file(exported(trained, {}, {name: array}))
+
+
+def test_what_is_imported_is_what_was_exported(two: Runtime) -> None:
+    versions, models = two.services.versions, MLModelManager(two.database)
+    versions.describe(1, note="of the club", tags=["club"])
+    with versions.export(1).stream as stream:
+        number = versions.import_file(stream)
+    first, second = models.load_model(1).record, models.load_model(number).record
+    for name in ("kind", "config", "metrics", "segments", "protocol", "data", "tags", "charts", "digest"):
+        assert getattr(first, name) == getattr(second, name), name
+
+
+def test_who_is_forgotten_during_an_import_is_not_brought_back(
+    trained: Runtime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The file is checked, then a user is forgotten, then the version is saved."""
+    file, save = exported(trained, {}), MLModelManager.save_model
+
+    def late(self: MLModelManager, **values: Any) -> int:
+        trained.services.serving.forget("u1")
+        return save(self, **values)
+
+    monkeypatch.setattr(MLModelManager, "save_model", late)
+    with pytest.raises(InvalidInput, match="forgotten just now"):
+        trained.services.versions.import_file(file)
+    assert [version.version for version in trained.services.versions.list()] == [1]
+
+
+UNREADABLE = {
+    "metrics": '{"rmse": "x", "mae": {"value": 1, "low": 1, "high": 1}}',
+    "segments": '{"new_users": 1, "tail_movies": {"rmse": [1]}}',
+    "protocol": '"as always"',
+    "config": '{"model": ["x"]}',
+    "data": '{"users": "60", "revision": 1}',
+    "tags": '["kept", 7]',
+    "charts": "[1]",
+}
+
+
+@pytest.mark.parametrize("column", UNREADABLE)
+def test_a_stored_description_that_can_not_be_read_hides_no_version(two: Runtime, column: str) -> None:
+    """Earlier releases took such descriptions in from files."""
+
+    def spoil(connection: Connection) -> None:
+        connection.exec_driver_sql(f"UPDATE model_versions SET {column} = ? WHERE version = 2", (UNREADABLE[column],))
+
+    two.database.write(spoil)
+    versions = two.services.versions
+    assert [version.version for version in versions.list()] == [2, 1]
+    found = versions.get(2)
+    assert versions.get(1).metrics["rmse"].value > 0
+    if column == "metrics":
+        assert list(found.metrics) == ["mae"]
+    if column == "tags":
+        assert found.tags == ("kept",)
+    if column == "data":
+        assert (found.users, found.ratings, found.data_fingerprint) == (0, 0, "")
+    assert [version.version for version in versions.history()] == [1, 2]
+    assert versions.compare([1, 2])
+    assert versions.describe(2, note="odd").note == "odd"
+    run = finished(two, two.services.training.retrain(2, "never"))
+    assert (run.state, run.version) == ("succeeded", 3)
+    assert versions.delete(2).state == "deleted"
 
 
 def test_what_can_not_be_exported_says_why(two: Runtime) -> None:

@@ -1,0 +1,63 @@
+"""What a version is made of: which arrays it may have, and what can be read of an odd record."""
+
+from __future__ import annotations
+
+import pytest
+
+from engine.dataset.interactions import Interactions
+from engine.errors import InvalidInput
+from engine.learning import Learned
+from engine.models.catalog import MODELS
+from engine.runtime import Runtime
+from engine.services.descriptions import all_arrays, check_names, check_report, metric_values
+from store.models import MLModelManager
+from tests.engine.models.test_bundle import bundle
+
+
+@pytest.mark.parametrize("kind", MODELS)
+def test_every_array_of_every_kind_is_known(small: Interactions, kind: str) -> None:
+    names = list(all_arrays(Learned(bundle(kind, small), None, 1)))
+    assert {name.split("/")[0] for name in names} == {
+        "rating",
+        "ranker",
+        "popularity",
+        "calibration",
+        "counts",
+        "offsets",
+    }
+    check_names(kind, names)
+    for name in names:
+        with pytest.raises(InvalidInput, match="has no array"):
+            check_names(kind, [*names, f"{name}_more"])
+    with pytest.raises(InvalidInput, match="there is no model 'oracle'"):
+        check_names("oracle", names)
+
+
+def test_no_version_has_as_many_arrays_as_one_likes() -> None:
+    with pytest.raises(InvalidInput, match="it has 500 arrays"):
+        check_names("svd", [f"report/list/{n}" for n in range(500)])
+
+
+def test_a_report_is_known_and_fits_together(trained: Runtime) -> None:
+    arrays = MLModelManager(trained.database).load_model(1).arrays
+    assert "report/row/squared" in arrays
+    check_names("svd", list(arrays))
+    check_report(arrays)
+    check_report({})
+    with pytest.raises(KeyError):
+        check_report({"report/users": arrays["report/users"]})
+
+
+def test_a_metric_that_can_not_be_read_is_left_out() -> None:
+    good = {"value": 1.0, "low": 0, "high": 2}
+    odd = {
+        "a": "x",
+        "b": {"value": 1},
+        "c": good | {"more": 1},
+        "d": good | {"low": None},
+        "e": good | {"high": 10**400},
+    }
+    found = metric_values(odd | {"rmse": good})
+    assert found is not None
+    assert list(found) == ["rmse"]
+    assert metric_values(None) is None
