@@ -30,7 +30,9 @@ def forget(user_id: UserId) -> ForgettingReceipt:
 
     Ratings and id are erased from the store and from memory when the answer arrives; what lay in the file is
     overwritten. `versions` names the stored versions that have learned from the ratings before, under a key that leads
-    to nobody: train again and delete them to be rid of that too. Files that were exported, and backups, are yours to
+    to nobody: train again and delete them to be rid of that too. A training or a study that goes on begins anew without
+    the user, so no version saved later has learned from them; a study keeps, under that key, how many ratings each
+    trial predicted, a fingerprint of them, and how far off it was. Files that were exported, and backups, are yours to
     look after. Whoever comes under the same id later is somebody new.
     """
     return current().serving.forget(user_id)
