@@ -33,7 +33,9 @@ ACTOR = "api"
 Text = Annotated[str, Field(max_length=200), AfterValidator(plain_text)]
 
 # Any of these passes here; the model's own config then judges names and ranges. The API's description is made from it.
-Value = bool | int | Annotated[float, Field(allow_inf_nan=False)] | Text | None
+Value = (
+    bool | int | Annotated[float, Field(allow_inf_nan=False)] | Text | Annotated[list[int], Field(max_length=20)] | None
+)
 _SCHEMAS: list[Any] = [each.config.model_json_schema() | {"title": each.label} for each in MODELS.values()]
 
 

@@ -541,7 +541,7 @@ class ServingService:
     def _check_rating(self, rating: float) -> None:
         low, high = self._settings.scale
         if not (math.isfinite(rating) and low <= rating <= high):
-            raise InvalidRating(f"A rating lies between {low:g} and {high:g}; {rating:g} does not.")
+            raise InvalidRating(f"A rating lies between {low:g} and {high:g}; {rating!r} does not.")
 
 
 def _key(state: ServingState, movie_id: str) -> int:

@@ -103,6 +103,12 @@ def test_train(client: Client, services: Services) -> None:
     assert [type(value) for value in services.training.calls[0][2].values()] == [int, float]
 
 
+def test_a_hyperparameter_may_be_a_list(client: Client, services: Services) -> None:
+    body = {"model": "ncf", "hyperparameters": {"hidden": [64, 32]}}
+    assert client.post("/ml/train", json=body).status_code == 202
+    assert services.training.calls[0][2] == {"hidden": [64, 32]}
+
+
 def test_train_has_defaults(client: Client, services: Services) -> None:
     assert client.post("/ml/train", json={}).status_code == 202
     assert services.training.calls == [("train_model", "svd", {}, "if_better", "api", False, "")]

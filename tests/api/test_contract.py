@@ -73,7 +73,7 @@ CASES = [
     for mode in GenerationMode
     if (name, mode) not in {(f"get /health/{probe}", GenerationMode.NEGATIVE) for probe in ("live", "ready")}
 ]
-"""Nothing can be wrong about a request of the probes: they take no input and no key."""
+"""The generator finds nothing to get wrong about a request of the probes: they take no input and no key."""
 
 
 @pytest.mark.parametrize(("name", "mode"), CASES)
