@@ -7,7 +7,6 @@ import re
 import pytest
 from playwright.sync_api import Page, expect
 
-from pages.ui.listing import MOVIE_PX
 from pages.ui.plain import JOINER
 from tests.browser.console import broken, get, settled
 from tests.pages.fakes import TRICKY
@@ -138,7 +137,7 @@ def test_other_ratings_are_imagined_and_not_kept(page: Page, marquee: str) -> No
         table.scroll_into_view_if_needed()
         box = table.bounding_box()
         assert box is not None
-        page.mouse.click(box["x"] + MOVIE_PX + 40, box["y"] + 35 * row + 17)  # the column after the movies
+        page.mouse.click(box["x"] + 0.55 * box["width"], box["y"] + 35 * row + 17)  # the middle one of three columns
         page.wait_for_timeout(500)
         page.keyboard.type(typed, delay=200)
         page.keyboard.press("Enter")
