@@ -167,7 +167,8 @@ class Load:
             def over(_: Sequence[Answer]) -> bool:
                 return job.done() and (bool(job.exception()) or time.monotonic() > job.result()[1] + AFTER_IMPORT_S)
 
-            posts = at_rate(RATINGS_PER_SECOND, ratings(self.planned))
+            most = int(RATINGS_PER_SECOND * (IMPORTED_WITHIN_S + AFTER_IMPORT_S))
+            posts = at_rate(RATINGS_PER_SECOND, ratings(islice(self.planned, most)))
             begun = time.monotonic()
             answers, flushes = self._observed(lambda: send(self.server.port, posts, over))
         imported, ended = job.result()
