@@ -54,7 +54,7 @@ def live(draw: Callable[[], bool], *, going: bool) -> None:
 def training_bar(run: TrainingStatus) -> None:
     """How far a run is, its stage, its epoch while there are more to come, and the time left where that is known."""
     told = [run.stage or ("Waiting to start" if run.state == "queued" else "Working")]
-    if run.epochs and run.stage in ("", "Learning"):
+    if run.epochs and (not run.stage or run.stage.endswith("Learning")):
         told.append(f"epoch {run.epoch} of at most {run.epochs}")
     if run.eta_s is not None and run.eta_s >= SHORTEST_S:
         told.append(f"about {duration(run.eta_s)} left")
