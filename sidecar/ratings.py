@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Annotated
 
-import numpy as np
 from fastapi import APIRouter, Depends
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.requests import Request
@@ -55,13 +53,7 @@ def rate(body: RatingRequest) -> RatingReceipt:
     The rating is on disk when the answer arrives, and the user's next list knows it: no training is needed. Rating the
     same movie again replaces the rating.
     """
-    receipt = current().serving.rate(body.user_id, body.movie_id, body.rating)
-    return replace(receipt, rating=_as_kept(receipt.rating))
-
-
-def _as_kept(rating: float) -> float:
-    """A rating with the digits that the store keeps of it: those of 32 bits."""
-    return float(str(np.float32(rating)))
+    return current().serving.rate(body.user_id, body.movie_id, body.rating)
 
 
 def rated_pair(request: Request, user_id: PathUser, movie_id: PathMovie) -> tuple[str, str]:  # noqa: ARG001

@@ -208,7 +208,8 @@ class ServingService:
                 raise UnknownMovie(f"The catalogue has no movie {movie_id!r}.") from error
             before, after = self._learn(user_id, change)
         elapsed = (time.perf_counter() - started) * 1000
-        return RatingReceipt(user_id, movie_id, rating, change.previous, before, after, after is not None, elapsed)
+        kept = rating if change.rating is None else change.rating
+        return RatingReceipt(user_id, movie_id, kept, change.previous, before, after, after is not None, elapsed)
 
     @stores
     def unrate(self, user_id: str, movie_id: str) -> RatingRemoval:

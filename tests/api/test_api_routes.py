@@ -47,11 +47,10 @@ def test_rate(client: Client, services: Services) -> None:
     }
 
 
-@pytest.mark.parametrize(("sent", "kept"), [(3.14159265358979, 3.1415927), (4.5, 4.5), (0.1 + 0.2, 0.3)])
-def test_the_receipt_says_what_is_kept(client: Client, services: Services, sent: float, kept: float) -> None:
-    answer = client.post("/rate", json={"user_id": 42, "movie_id": 318, "rating": sent})
-    assert answer.json()["rating"] == kept
-    assert services.serving.calls == [("rate", "42", "318", sent)]  # whether it is inside the scale is judged as sent
+@pytest.mark.parametrize("sent", [3.14159265358979, 4.5, 0.1 + 0.2])
+def test_a_rating_is_judged_as_sent(client: Client, services: Services, sent: float) -> None:
+    assert client.post("/rate", json={"user_id": 42, "movie_id": 318, "rating": sent}).status_code == 200
+    assert services.serving.calls == [("rate", "42", "318", sent)]
 
 
 def test_unrate(client: Client, services: Services) -> None:

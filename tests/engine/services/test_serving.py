@@ -79,6 +79,12 @@ def test_whoever_has_rated_everything_is_told_so(serving: ServingService) -> Non
     assert "rated already" in listed.reason
 
 
+@pytest.mark.parametrize(("sent", "kept"), [(3.14159265358979, 3.1415927), (4.5, 4.5), (0.7 + 0.1, 0.8)])
+def test_the_receipt_says_what_is_kept(serving: ServingService, sent: float, kept: float) -> None:
+    assert serving.rate("u1", "m1", sent).rating == kept
+    assert serving.rate("u1", "m1", sent).rating == kept  # the same once more changes nothing
+
+
 def test_a_rating_changes_the_next_list_and_its_prediction(serving: ServingService) -> None:
     before = serving.recommend("u1")
     movie = before.items[0].movie_id
