@@ -9,8 +9,6 @@ from pages.ui import planning, progress, runs
 from pages.ui.failures import shown
 from pages.ui.page import opening
 
-MOST_RUNS = 50
-
 services = current()
 opening(
     "Automation",
@@ -18,12 +16,12 @@ opening(
     "serves. Each run is judged before it may serve.",
 )
 plan = services.automation.plan()
-busy = services.training.current() is not None
+busy, empty = services.training.current() is not None, not services.library.counts().ratings
 with shown():
     planning.tiles(plan)
-    planning.actions(services, plan, busy=busy)
+    planning.actions(services, plan, busy=busy, empty=empty)
 progress.live(lambda: planning.going(services), going=busy)
-if not services.library.counts().ratings:
+if empty:
     st.info("There is nothing to train on yet.", icon=":material/hourglass_empty:")
     st.page_link("overview.py", label="Import ratings", icon=":material/upload_file:")
 with st.container(border=True):
@@ -33,10 +31,7 @@ st.subheader("Is a training due?", anchor=False)
 with shown():
     planning.health(services)
 st.subheader("What came of each run", anchor=False)
-chosen = runs.table(
-    [run for run in services.training.runs(limit=MOST_RUNS) if run.state not in progress.GOING],
-    empty="None yet. The next run is above.",
-)
+chosen = runs.table(runs.ended(services.training), empty="None yet. The next run is above.")
 if chosen is not None:
     with shown():
         runs.details(services.training.status(chosen))

@@ -41,7 +41,7 @@ else:
     st.info("There are no ratings to learn from yet.", icon=":material/hourglass_empty:")
     st.page_link("overview.py", label="Import ratings", icon=":material/upload_file:")
 st.subheader("Runs", anchor=False)
-ended = [run for run in services.training.runs(limit=50) if run.state not in progress.GOING]
+ended = runs.ended(services.training)
 chosen = runs.table(ended)
 if chosen is not None or ended:
     with shown():

@@ -69,8 +69,8 @@ def going(services: Services) -> bool:
     return True
 
 
-def actions(services: Services, plan: Automation, *, busy: bool) -> None:
-    """Pause or resume, and a run at once, unless one goes on."""
+def actions(services: Services, plan: Automation, *, busy: bool, empty: bool) -> None:
+    """Pause or resume, and a run at once, unless one goes on or there is nothing to learn from."""
     with st.container(horizontal=True):
         if plan.paused:
             if st.button("Resume", type="primary", icon=":material/play_arrow:"):
@@ -82,7 +82,7 @@ def actions(services: Services, plan: Automation, *, busy: bool) -> None:
             tell_next("Paused. Nothing is retrained until you resume or start a run.")
             st.rerun()
         reason = "A training goes on already." if busy else None
-        if not services.library.counts().ratings:
+        if empty:
             reason = "There are no ratings to learn from yet."
         if st.button("Retrain now", icon=":material/model_training:", disabled=reason is not None, help=reason):
             run_id = services.automation.run_now()

@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import streamlit as st
 
+from engine.services.automation import RULE, SCHEDULE
 from engine.types import TrainingStatus
 from pages.ui import charts, keys, measures, names, tables, verdicts
 from pages.ui.moments import took, when
 from pages.ui.picking import pick_one
 from pages.ui.plain import text
+from pages.ui.progress import GOING
+
+if TYPE_CHECKING:
+    from engine.services.training import TrainingService
 
 STATES = {
     "queued": "Waiting",
@@ -19,9 +25,10 @@ STATES = {
     "failed": "Failed",
     "cancelled": "Cancelled",
 }
+MOST = 50
 ACTORS = {
-    "schedule": "the timetable",
-    "rule": "new ratings",
+    SCHEDULE: "the timetable",
+    RULE: "new ratings",
     "api": "the API",
     "marquee": "Marquee",
 }
@@ -33,6 +40,11 @@ SHORT = 12  # letters of a fingerprint that tell data apart
 def actor(name: str) -> str:
     """Who has asked for a run, in words."""
     return ACTORS.get(name, name) or "–"
+
+
+def ended(training: TrainingService) -> list[TrainingStatus]:
+    """The newest runs, without those that go on or wait."""
+    return [run for run in training.runs(limit=MOST) if run.state not in GOING]
 
 
 def table(history: Sequence[TrainingStatus], empty: str = "Nothing was trained yet.") -> int | None:
@@ -109,8 +121,8 @@ def curve(run: TrainingStatus, *, key: str) -> None:
     if run.history:
         charts.learning_curve(run.history, key=f"training.curve.{key}", growing=run.state == "running")
     else:
-        ended = run.state not in ("queued", "running")
-        st.caption("It ended before its first epoch." if ended else "The chart begins with the first epoch.")
+        going = run.state in GOING
+        st.caption("The chart begins with the first epoch." if going else "It ended before its first epoch.")
 
 
 def outcome(run: TrainingStatus) -> None:
