@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Self
 
 import numpy as np
@@ -16,6 +16,7 @@ from engine.dataset.interactions import Float32, Interactions
 from engine.errors import InvalidInput
 from engine.estimates import Columns, estimate_catalogue, estimate_lists, estimate_ratings
 from engine.models.base import Arrays, RatingModel
+from engine.newcomers import Newcomers
 from engine.ranking import top
 from engine.segments import Segment, find_segments
 from engine.types import Charts, MetricValue
@@ -88,6 +89,7 @@ class EvaluationReport:
         errors: the same for the errors of ratings.
         charts: tables for charts, as JSON values; ``engine.charts`` says what each shows.
         rows: the test ratings one by one; None in reports of earlier code.
+        newcomers: people kept out of training; None where they would be too few, and in reports of earlier code.
     """
 
     metrics: dict[str, MetricValue]
@@ -98,18 +100,29 @@ class EvaluationReport:
     errors: UserErrors
     charts: Charts
     rows: JudgedRows | None = None
+    newcomers: Newcomers | None = None
 
     def arrays(self) -> Arrays:
         """What the report knows of each user, by name: with the JSON parts enough to restore it."""
         errors = self.errors
         rows = {} if self.rows is None else self.rows.arrays()
+        newcomers = {} if self.newcomers is None else self.newcomers.arrays()
         return (
             {"users": self.users, "error_users": errors.users}
             | {"error_ratings": errors.ratings, "error_marks": errors.marks}
             | {f"list/{name}": values for name, values in self.per_user.items()}
             | {f"error/{name}": values for name, values in errors.sums.items()}
             | {f"row/{name}": values for name, values in rows.items()}
+            | {f"newcomer/{name}": values for name, values in newcomers.items()}
         )
+
+    def with_newcomers(self, newcomers: Newcomers | None) -> EvaluationReport:
+        """The same with what people kept out of training add to it, their chart included."""
+        if newcomers is None:
+            return self
+        charts = self.charts | {"newcomers": newcomers.chart(self.protocol["seed"])}
+        protocol = self.protocol | {"newcomers": len(newcomers.users)}
+        return replace(self, newcomers=newcomers, charts=charts, protocol=protocol)
 
     @classmethod
     def restore(
@@ -121,13 +134,13 @@ class EvaluationReport:
         arrays: Mapping[str, NDArray[Any]],
     ) -> Self:
         """The report that these parts and ``arrays()`` were taken from."""
-        per_user, sums, rows = (
+        per_user, sums, rows, people = (
             {name.removeprefix(start): values for name, values in arrays.items() if name.startswith(start)}
-            for start in ("list/", "error/", "row/")
+            for start in ("list/", "error/", "row/", "newcomer/")
         )
         errors = UserErrors(arrays["error_users"], arrays["error_ratings"], arrays["error_marks"], sums)
-        judged = JudgedRows(**rows) if rows else None
-        return cls(metrics, segments, protocol, arrays["users"], per_user, errors, charts, judged)
+        judged, newcomers = JudgedRows(**rows) if rows else None, Newcomers.restore(people) if people else None
+        return cls(metrics, segments, protocol, arrays["users"], per_user, errors, charts, judged, newcomers)
 
 
 @dataclass(frozen=True)

@@ -55,7 +55,7 @@ class ExplainerService:
         without = model.unclipped(model.fold_in_without_each(state.items, state.ratings), vector)
         shares = (together - without.astype(np.float64)).tolist()
         predicted = float(state.predict(np.array([movie], np.int32))[0])
-        baseline, level = float(np.clip(nobody, *model.scale_)), _level(state, folded, unknown)
+        baseline, level = float(np.clip(nobody, *model.given_)), _level(state, folded, unknown)
         return RatingExplanation(
             predicted_rating=predicted,
             baseline=baseline,

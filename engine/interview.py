@@ -267,5 +267,5 @@ def _load(covariance: Floats) -> Floats:
 def _without_similarities(ranker: ItemSimilarityRanker) -> ItemSimilarityRanker:
     """A ranker that weighs ratings the same and keeps no large arrays alive."""
     light = ItemSimilarityRanker(ranker.config)
-    light.scale_ = ranker.scale_
+    light.range_ = ranker.range_
     return light

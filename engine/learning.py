@@ -9,7 +9,7 @@ from typing import Self
 
 from engine.calibration import Calibration
 from engine.cold_start import blend, popularity
-from engine.dataset.interactions import Float32, Interactions
+from engine.dataset.interactions import Float32, Int32, Interactions
 from engine.dataset.splitting import HeldOut, hold_out
 from engine.errors import Cancelled
 from engine.evaluation import EvaluationReport, EvaluationService, ScoreUser
@@ -17,6 +17,7 @@ from engine.models.base import ModelConfig, OnEpoch, RatingModel
 from engine.models.bundle import LearnedCounts, VersionBundle
 from engine.models.catalog import entry
 from engine.models.item_similarity import ItemSimilarityConfig, ItemSimilarityRanker
+from engine.newcomers import judge_newcomers, part_newcomers
 from engine.penalty import choose_penalty
 from engine.priority import give_way
 from engine.realtime import measure_offsets
@@ -94,8 +95,9 @@ def learn(kind: str, config: ModelConfig, data: Interactions, personal_from: int
         Cancelled: somebody asked to stop.
         TrainingDiverged: the loss became infinite or not a number.
     """
-    parts = hold_out(data, TEST_PART, VALIDATION_PART)
-    assessed = assess(kind, config, parts, how_split(data), personal_from, listener)
+    known, newcomers = part_newcomers(data)
+    parts = hold_out(known, TEST_PART, VALIDATION_PART)
+    assessed = assess(kind, config, parts, how_split(data), personal_from, listener, newcomers)
     listener.progress(JUDGED, None)
     final = _refit(kind, config, data, assessed.epochs, listener)
     listener.progress(LEARNED, None)
@@ -128,7 +130,13 @@ class Assessed:
 
 
 def assess(
-    kind: str, config: ModelConfig, parts: HeldOut, split: str, personal_from: int, listener: Listener
+    kind: str,
+    config: ModelConfig,
+    parts: HeldOut,
+    split: str,
+    personal_from: int,
+    listener: Listener,
+    newcomers: Interactions | None = None,
 ) -> Assessed:
     """Learn from all but the test part, and judge on that.
 
@@ -139,6 +147,7 @@ def assess(
         split: how the test part was chosen, in words.
         personal_from: from how many ratings on a list is purely personal.
         listener: told of every step.
+        newcomers: the ratings of people who are in none of the parts.
     """
     model, epochs = _fit(kind, config, parts, listener)
     calibration = calibrate(model, parts)
@@ -151,15 +160,20 @@ def assess(
     listener.begin("Evaluating on held-out ratings")
     ranker = ItemSimilarityRanker(chosen).fit(parts.train)
     listener.check()
+    served = ServedScores.of(ranker, parts.train, personal_from)
     report = EvaluationService().generate_report(
         model,
         parts.train,
         parts.test,
         LIST_LENGTH,
-        score_user=served_scores(ranker, parts.train, personal_from, listener),
+        score_user=served.of_user(parts.train, listener),
         calibration=calibration,
         split=split,
     )
+    if newcomers is not None:
+        listener.begin("Evaluating on newcomers")
+        found = judge_newcomers(model, served, served.popularity, parts.train, newcomers, LIST_LENGTH, listener.check)
+        report = report.with_newcomers(found)
     return Assessed(epochs, calibration, chosen, report)
 
 
@@ -221,17 +235,40 @@ def calibrate(model: RatingModel, parts: HeldOut) -> Calibration | None:
     return Calibration.fit(predicted, part.ratings, *counts, part.scale)
 
 
-def served_scores(
-    ranker: ItemSimilarityRanker, data: Interactions, personal_from: int, listener: Listener
-) -> ScoreUser:
-    """What orders a user's list when this ranker serves: newcomers get popularity blended in, new movies are scored."""
-    scorer = ListScorer(ranker, popularity(data, ranker.weigh(data.ratings)), data.movies)
+@dataclass(frozen=True)
+class ServedScores:
+    """What orders a list when a ranker serves: newcomers get popularity blended in, new movies are scored.
 
-    def score(user: int) -> Float32:
-        listener.check()  # a large evaluation takes minutes
-        rows = data.by_user.of(user)
-        items, ratings = data.items[rows], data.ratings[rows]
-        how = blend(len(items), ranker.count_known(items), known=len(items) > 0, personal_from=personal_from)
-        return scorer.score(how, scorer.popularity, items, ratings)
+    Attributes:
+        scorer: the ranker's.
+        personal_from: from how many ratings on a list is purely personal.
+    """
 
-    return score
+    scorer: ListScorer
+    personal_from: int
+
+    @classmethod
+    def of(cls, ranker: ItemSimilarityRanker, data: Interactions, personal_from: int) -> Self:
+        """Those of a ranker that learned from ``data``."""
+        return cls(ListScorer(ranker, popularity(data, ranker.weigh(data.ratings)), data.movies), personal_from)
+
+    @property
+    def popularity(self) -> Float32:
+        """float32[n_movies]: what orders the list of somebody of whom nothing is known."""
+        return self.scorer.popularity
+
+    def __call__(self, items: Int32, ratings: Float32) -> Float32:
+        """float32[n_movies]: the scores for a history."""
+        informative, known = self.scorer.ranker.count_known(items), len(items) > 0
+        how = blend(len(items), informative, known=known, personal_from=self.personal_from)
+        return self.scorer.score(how, self.popularity, items, ratings)
+
+    def of_user(self, data: Interactions, listener: Listener) -> ScoreUser:
+        """The scores for what a user has rated in ``data``."""
+
+        def score(user: int) -> Float32:
+            listener.check()  # a large evaluation takes minutes
+            rows = data.by_user.of(user)
+            return self(data.items[rows], data.ratings[rows])
+
+        return score

@@ -118,8 +118,12 @@ class UserState:
         return float(self.ratings.mean()) if len(self.ratings) else 0.0
 
     def predict(self, movies: Int32) -> Float32:
-        """float32[n]: the user's predicted ratings of these movies, those folded in included."""
-        return self.movies.predict(self.vector, movies)
+        """float32[n]: the user's predicted ratings of these movies, those folded in included.
+
+        Without a rating they stay inside what was ever given.
+        """
+        found = self.movies.predict(self.vector, movies)
+        return found if len(self.items) else np.clip(found, *self.movies.model.given_)
 
 
 @dataclass(frozen=True)

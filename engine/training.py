@@ -13,6 +13,10 @@ from engine.errors import Cancelled, TrainingDiverged
 from engine.models.base import Arrays, OnEpoch, RatingModel
 from engine.types import EpochReport
 
+DIVERGED = 10.0
+"""So many times the loss of the plain mean is no learning any more."""
+RESOLUTION = 1e-12
+
 
 def run_epochs(
     model: RatingModel,
@@ -42,17 +46,14 @@ def run_epochs(
 
     Raises:
         Cancelled: ``cancelled`` was set.
-        TrainingDiverged: the loss became infinite or not a number.
+        TrainingDiverged: the loss became infinite, not a number, or far worse than that of the plain mean.
     """
     history: list[EpochReport] = []
+    worst = _worst_loss(data)
     best, kept = float("inf"), _Kept()
     for loss, seconds in _epochs(model, data, on_step, cancelled, clock):
         number = len(history) + 1
-        if not np.isfinite(loss):
-            raise TrainingDiverged(
-                f"The loss became {loss} in epoch {number}: the model diverged. "
-                "A lower learning rate or more regularization helps."
-            )
+        _check_loss(loss, worst, number)
         rmse = None if validation is None else validation_rmse(model, validation)
         report = EpochReport(number, model.total_epochs, float(loss), rmse, seconds)
         history.append(report)
@@ -89,6 +90,28 @@ def _epochs(
         now = clock()
         seconds, started, number = now - started, now, number + 1
         yield told, seconds
+
+
+def _worst_loss(data: Interactions) -> float:
+    """The loss above which a model knows less than nothing: ten times that of the plain mean.
+
+    Where all ratings are nearly alike the mean is right, so a tenth of the scale is the least it counts for.
+    """
+    low, high = data.scale
+    return DIVERGED * max(float(np.var(data.ratings, dtype=np.float64)), (0.1 * (high - low)) ** 2, RESOLUTION)
+
+
+def _check_loss(loss: float, worst: float, epoch: int) -> None:
+    if np.isfinite(loss) and loss <= worst:
+        return
+    found = (
+        f"became {loss}"
+        if not np.isfinite(loss)
+        else f"is {loss:.3g}, {loss / worst * DIVERGED:.3g} times what the plain mean leaves,"
+    )
+    raise TrainingDiverged(
+        f"The loss {found} in epoch {epoch}: the model diverged. A lower learning rate or more regularization helps."
+    )
 
 
 def _check(cancelled: Event | None, message: str) -> None:

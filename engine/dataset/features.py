@@ -18,6 +18,8 @@ Strategy = Literal["median", "mean", "zero"]
 Columns = dict[str, NDArray[np.float64]]
 
 SHRINK = 5.0  # ratings at the overall mean that every mean and taste starts from
+MOST_SHRUNK = 1000.0  # ratings that mean choices start from at most
+RESOLUTION = 1e-4  # spread below this part of the scale, or of the mean, is no spread
 DAY, YEAR = 86_400, 365.2425 * 86_400
 FIRST_YEAR = 1970
 IMPUTATION: Mapping[str, Strategy] = {
@@ -48,6 +50,7 @@ class Feature:
         strategy: what ``fill`` was taken from: the median or mean of the known values, or 0.
         fill: in the feature's own unit.
         mean, scale: of the filled training values; 0 and 1 where the feature is left as it is.
+        low, high: the normalised values that were seen in training; None where the feature is left as it is.
     """
 
     name: str
@@ -56,6 +59,8 @@ class Feature:
     fill: float
     mean: float
     scale: float
+    low: float | None = None
+    high: float | None = None
 
 
 class FeatureEngineer:
@@ -64,8 +69,10 @@ class FeatureEngineer:
     Movies: genres (shares that square to 1), year, age when rated, popularity (log of the number of ratings), mean and
     spread of their ratings. Users: number, mean and spread of ratings, recency, tastes (how far above expectation
     the user rates what has an attribute) and choices (the mean attributes of what the user rated). Means and
-    tastes are shrunk towards 0 by ``SHRINK`` ratings, the posterior mean under a normal prior. The last row of every
-    table of movies is that of a movie of which nothing is known.
+    tastes are shrunk towards 0 by ``SHRINK`` ratings, the posterior mean under a normal prior. Choices are shrunk
+    towards everybody's, each attribute by as many ratings as its variance within users is of that between them
+    (analysis of variance with random effects; Searle, Casella and McCulloch, "Variance Components", 1992, chapter 3).
+    The last row of every table of movies is that of a movie of which nothing is known.
 
     Args:
         imputation: strategies that replace those of ``IMPUTATION``, by the same names.
@@ -76,6 +83,7 @@ class FeatureEngineer:
         movies_: float32[n_movies + 1, f], filled and normalised.
         attributes_: float32[n_movies + 1, a], what tastes and choices are about: genres, year, popularity.
         vocabulary_: names of the genres, which are the first attributes.
+        choices_: float64[2, a], what users choose on average, and the ratings by which choices are shrunk to it.
     """
 
     def __init__(self, imputation: Mapping[str, Strategy] | None = None) -> None:
@@ -87,7 +95,7 @@ class FeatureEngineer:
 
     def fit(self, data: Interactions) -> Self:
         """Learn from training ratings."""
-        self.mean_ = data.mean
+        self.mean_, self.scale_ = data.mean, data.scale
         self.vocabulary_ = data.movies.genre_names
         self.newest_ = int(data.timestamps.max()) if data.timestamps is not None and len(data) else 0
         deviation = data.ratings - self.mean_
@@ -98,6 +106,7 @@ class FeatureEngineer:
         self.movies_ = _fill(columns, self.movie_features_)
         self.attributes_ = self._attributes()
         self.noise_ = float(np.mean((deviation - self.deviations_[data.items]) ** 2))
+        self.choices_ = self._learn_choices(data)
         users = self._user_columns(data.users, data.items, data.ratings, data.timestamps, data.n_users)
         self.user_features_ = self._learn("user", users, data.user_counts > 0)
         return self
@@ -131,8 +140,14 @@ class FeatureEngineer:
         return self.movies_[:, [_family(one.name) in wanted for one in self.movie_features_]]
 
     def user_choices(self, features: Float32) -> Float32:
-        """float32[n_users, c]: those of the users' features that say nothing of how they rated."""
-        return features[:, [_family(one.name) in ("chosen", "count") for one in self.user_features_]]
+        """float32[n_users, c]: those of the users' features that say nothing of how they rated.
+
+        They stay inside what was seen in training: a regression on them says nothing beyond it.
+        """
+        chosen = [place for place, one in enumerate(self.user_features_) if _family(one.name) in ("chosen", "count")]
+        seen = [self.user_features_[place] for place in chosen]
+        low, high = ([getattr(one, end) for one in seen] for end in ("low", "high"))
+        return features[:, chosen] if None in low else np.clip(features[:, chosen], low, high).astype(np.float32)
 
     # -- columns, in their own units, NaN where missing --------------------------------------------------------------
 
@@ -196,8 +211,24 @@ class FeatureEngineer:
         slopes = sp.csr_array((residual, (users, items)), shape) @ self.attributes_
         rated = sp.csr_array((np.ones(len(users), np.float32), (users, items)), shape)
         tastes = slopes / (rated @ self.attributes_**2 + SHRINK)
-        chosen = rated @ self.attributes_
-        return tastes, _ratio(chosen, counts[:, None])
+        mean, prior = self.choices_
+        chosen = (rated @ self.attributes_ + prior * mean) / np.maximum(counts[:, None] + prior, 1)
+        return tastes, np.where(counts[:, None] > 0, chosen, np.nan)
+
+    def _learn_choices(self, data: Interactions) -> NDArray[np.float64]:
+        """``choices_``: variances within and between users by the method of moments."""
+        attributes, counts = self.attributes_.astype(np.float64), data.user_counts
+        once = np.ones(len(data), np.float32)
+        rated = sp.csr_array((once, (data.users, data.items)), (data.n_users, len(attributes)))
+        users, known, n = (counts > 0).sum(), counts > 0, max(len(data), 1)
+        sums = np.asarray(rated @ attributes)[known]
+        mean = sums.sum(axis=0) / n
+        squares = np.append(data.movie_counts, 0) @ attributes**2
+        of_means = (sums**2 / counts[known, None]).sum(axis=0)
+        within = np.maximum(squares - of_means, 0) / max(n - users, 1)
+        spread = n - (counts.astype(np.float64) ** 2).sum() / n
+        between = np.maximum(of_means - n * mean**2 - (users - 1) * within, 0) / max(spread, 1)
+        return np.stack([mean, np.minimum(within / np.maximum(between, 1e-12), MOST_SHRUNK)])
 
     # -- what is learned of a column ---------------------------------------------------------------------------------
 
@@ -214,7 +245,15 @@ class FeatureEngineer:
         if _family(name) in AS_IT_IS or not len(present):
             return Feature(name, of, strategy, fill, 0.0, 1.0)
         filled = np.where(np.isnan(column), fill, column)
-        return Feature(name, of, strategy, fill, float(filled.mean()), float(filled.std()) or 1.0)
+        mean, spread = float(filled.mean()), float(filled.std())
+        scale = spread if spread > self._resolution(name, mean) else 1.0
+        low, high = ((end - mean) / scale for end in (float(filled.min()), float(filled.max())))
+        return Feature(name, of, strategy, fill, mean, scale, low, high)
+
+    def _resolution(self, name: str, mean: float) -> float:
+        """Spread that is none: rounding, and of means and spreads of ratings what no rating can be told apart by."""
+        low, high = self.scale_
+        return RESOLUTION * max(abs(mean), high - low if name in ("mean", "spread") else 0.0, RESOLUTION)
 
     # -- stored with a version ---------------------------------------------------------------------------------------
 
@@ -227,23 +266,26 @@ class FeatureEngineer:
         }
         return {
             "metadata": np.frombuffer(json.dumps(metadata).encode(), np.uint8),
-            "constants": np.array([self.mean_, self.noise_]),
+            "constants": np.array([self.mean_, self.noise_, *self.scale_]),
+            "choices": self.choices_,
             "deviations": self.deviations_,
             "movies": self.movies_,
         }
 
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, NDArray[Any]]) -> Self:
-        """The engineer that ``arrays()`` was taken from."""
+        """The engineer that ``arrays()`` was taken from; in one of an earlier release choices are not shrunk."""
         metadata = json.loads(arrays["metadata"].tobytes())
         features = tuple(Feature(**one) for one in metadata["features"])
         engineer = cls({_family(one.name): one.strategy for one in features})
         engineer.vocabulary_, engineer.newest_ = tuple(metadata["vocabulary"]), metadata["newest"]
         engineer.movie_features_ = tuple(one for one in features if one.of == "movie")
         engineer.user_features_ = tuple(one for one in features if one.of == "user")
-        engineer.mean_, engineer.noise_ = arrays["constants"].tolist()
+        engineer.mean_, engineer.noise_, *scale = arrays["constants"].tolist()
+        engineer.scale_ = (scale[0], scale[1]) if scale else (0.0, 0.0)
         engineer.deviations_, engineer.movies_ = arrays["deviations"], arrays["movies"]
         engineer.attributes_ = engineer._attributes()
+        engineer.choices_ = arrays.get("choices", np.zeros((2, engineer.attributes_.shape[1])))
         return engineer
 
 

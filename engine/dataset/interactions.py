@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Hashable, Iterable, Sequence
+from collections.abc import Hashable, Iterable, Sequence, Sized
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -122,6 +122,17 @@ def mix(bits: NDArray[np.uint64]) -> NDArray[np.uint64]:
     return np.asarray(bits ^ bits >> np.uint64(31))
 
 
+def check_lengths(**columns: Sized) -> None:
+    """Refuse columns of unequal lengths: compiled loops read past the end of the shorter one.
+
+    Raises:
+        ValueError: they are; the message names them.
+    """
+    if len({len(column) for column in columns.values()}) > 1:
+        lengths = ", ".join(f"{len(column)} {name}" for name, column in columns.items())
+        raise ValueError(f"Each row takes one of each, but there are {lengths}.")
+
+
 @dataclass(frozen=True)
 class Rows:
     """Rows grouped by a key: group k is ``order[start[k]:start[k + 1]]``, in the rows' own order."""
@@ -238,6 +249,11 @@ class Interactions:
     def mean(self) -> float:
         """The mean rating, in float64."""
         return float(self.ratings.mean(dtype=np.float64))
+
+    @cached_property
+    def given(self) -> tuple[float, float]:
+        """The lowest and the highest rating there is; the ends of the scale where there is none."""
+        return (float(self.ratings.min()), float(self.ratings.max())) if len(self) else self.scale
 
     @cached_property
     def user_counts(self) -> Int64:

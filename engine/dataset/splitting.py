@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.dataset.interactions import Interactions, mix
+from engine.dataset.interactions import Int32, Interactions, mix
 from engine.errors import InvalidInput
 
 
@@ -31,7 +31,7 @@ def split_by_user_time(data: Interactions, fraction: float = 0.2) -> Split:
     _check_fraction(fraction)
     counts = data.user_counts
     keep = counts - np.floor(counts * fraction).astype(np.int64)
-    return _parts(data, _place_in_history(data) >= keep[data.users])
+    return _parts(data, place_in_history(data) >= keep[data.users])
 
 
 def leave_last_out(data: Interactions, n: int = 1) -> Split:
@@ -46,7 +46,7 @@ def leave_last_out(data: Interactions, n: int = 1) -> Split:
         raise InvalidInput(f"{n} ratings can't be left out of each user's; at least 1 can.", field="n")
     counts = data.user_counts
     keep = np.where(counts > n, counts - n, counts)
-    return _parts(data, _place_in_history(data) >= keep[data.users], field="n")
+    return _parts(data, place_in_history(data) >= keep[data.users], field="n")
 
 
 def split_by_time(data: Interactions, fraction: float = 0.2, seed: int = 0) -> Split:
@@ -128,11 +128,17 @@ def _check_fraction(fraction: float) -> None:
         raise InvalidInput(f"The test fraction {fraction} must lie between 0 and 1.", field="fraction")
 
 
-def _place_in_history(data: Interactions) -> NDArray[np.int64]:
-    """int64[n]: how many ratings of its user are earlier than each; of equal or unknown times a draw decides."""
+def place_in_history(data: Interactions, keys: Int32 | None = None) -> NDArray[np.int64]:
+    """int64[n]: how many ratings of its user are earlier than each; of equal or unknown times a draw decides.
+
+    Args:
+        data: the n ratings.
+        keys: int32[n], whose ratings are counted, where it is not their users'.
+    """
+    keys = data.users if keys is None else keys
     times = data.timestamps if data.timestamps is not None else np.zeros(len(data), np.int64)
-    order = np.lexsort((np.random.default_rng(0).permutation(len(data)), times, data.users))
-    counts = data.user_counts
+    order = np.lexsort((np.random.default_rng(0).permutation(len(data)), times, keys))
+    counts = np.bincount(keys)
     place = np.empty(len(data), np.int64)
     place[order] = np.arange(len(data)) - np.repeat(np.cumsum(counts) - counts, counts)
     return place

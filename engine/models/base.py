@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
-from engine.dataset.interactions import Float32, IdIndex, Int32, Interactions, Rows
+from engine.dataset.interactions import Float32, IdIndex, Int32, Interactions, Rows, check_lengths
 from engine.types import EpochReport, Method
 
 Vector = NDArray[Any]
@@ -55,6 +55,8 @@ class RatingModel(ABC):
     user_ids_: IdIndex
     movie_ids_: IdIndex
     scale_: tuple[float, float]
+    given_: tuple[float, float]
+    """The lowest and the highest rating learned: what somebody without ratings is predicted lies between them."""
     seen_: tuple[Rows, Int32]
 
     @abstractmethod
@@ -64,9 +66,30 @@ class RatingModel(ABC):
         A text among them says what is done next, where that takes long.
         """
 
-    @abstractmethod
     def predict_indices(self, users: Int32, movies: Int32) -> Float32:
-        """float32[n]: the rating of each pair of indices, clipped to the scale."""
+        """float32[n]: the rating of each pair of indices, clipped to the scale.
+
+        For an unknown user it is clipped to the ratings that were learned: a stranger is predicted nothing that nobody
+        has ever given.
+
+        Raises:
+            ValueError: there are not as many users as movies.
+        """
+        check_lengths(users=users, movies=movies)
+        found = self._predict(users, movies)
+        unknown = (users < 0) | (users >= self._learned_users)
+        if unknown.any():
+            found[unknown] = np.clip(found[unknown], *self.given_)
+        return found
+
+    @abstractmethod
+    def _predict(self, users: Int32, movies: Int32) -> Float32:
+        """``predict_indices`` of columns of one length, strangers like everybody else."""
+
+    @property
+    @abstractmethod
+    def _learned_users(self) -> int:
+        """From which index on a user is unknown."""
 
     @abstractmethod
     def user_vector(self, user: int) -> Vector:
@@ -111,6 +134,10 @@ class RatingModel(ABC):
         """float32[n]: the ratings that a user with this vector gives movies with these (float[n, d]), clipped."""
         return np.clip(self.unclipped(user.reshape(1, -1), movies), *self.scale_)
 
+    def begin(self, data: Interactions) -> None:
+        """Take the ends of the scale, and of what was given, from the ratings to learn."""
+        self.scale_, self.given_ = data.scale, data.given
+
     @abstractmethod
     def arrays(self) -> Arrays:
         """What was learned, by name; with the config enough to rebuild the model exactly."""
@@ -148,7 +175,11 @@ class RatingModel(ABC):
         return self
 
     def predict(self, user_ids: Iterable[Hashable], movie_ids: Iterable[Hashable]) -> Float32:
-        """float32[n]: the rating of each pair of raw ids, inside the scale; unknown ids fall back."""
+        """float32[n]: the rating of each pair of raw ids, inside the scale; unknown ids fall back.
+
+        Raises:
+            ValueError: there are not as many users as movies.
+        """
         return self.predict_indices(self.user_ids_.indices(user_ids), self.movie_ids_.indices(movie_ids))
 
     def score_user(self, user: int) -> Float32:

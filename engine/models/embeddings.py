@@ -9,7 +9,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.dataset.features import SHRINK, FeatureEngineer
+from engine.dataset.features import RESOLUTION, SHRINK, FeatureEngineer
 from engine.dataset.interactions import Float32, Int32, Interactions
 from engine.models.base import join_arrays, part_of
 from engine.models.variational_factorization import VariationalFactorization
@@ -46,11 +46,13 @@ class PairInputs:
         factors: k, the length of the embeddings.
         genres: how many tastes are for genres.
         others: how many are for other attributes.
+        resolution: spread of an input that is none.
     """
 
     factors: int
     genres: int
     others: int
+    resolution: float
 
     @property
     def count(self) -> int:
@@ -76,7 +78,7 @@ class PairInputs:
         end = len(spread) - self.count
         for group in (slice(users - k, users), slice(end - k, end), slice(end, end + k)):
             level[group] = np.sqrt(np.mean(spread[group] ** 2))
-        return np.where(level > 0, level, np.float32(1))
+        return np.where(level > self.resolution, level, np.float32(1))
 
     def sums(self, products: Float32, base: Float32) -> Float32:
         """float32[n, count]: the pairs' inputs from the products of both sides' factors and the sum of their bases."""
@@ -124,7 +126,8 @@ class Embeddings:
     def _bind(self) -> None:
         genres = len(self.engineer_.vocabulary_)
         others = self.engineer_.attributes_.shape[1] - genres
-        self.pairs_ = PairInputs(self.factorization_.factors, genres, others)
+        low, high = self.engineer_.scale_
+        self.pairs_ = PairInputs(self.factorization_.factors, genres, others, RESOLUTION * max(high - low, 1e-6))
 
     def movies(self) -> Knowledge:
         """A row for every movie, and at the end one that stands for any other."""
@@ -137,10 +140,7 @@ class Embeddings:
 
     def fold_in(self, movies: Int32, ratings: Float32) -> Knowledge:
         """The one row of a user with these ratings of learned movies, everything learned of the movies being kept."""
-        nobody = np.zeros(len(movies), np.int32)
-        features, tastes = self.engineer_.users(nobody, movies, ratings, None, 1)
-        vector = self.factorization_.fold_in(movies, ratings, self.engineer_.user_choices(features))
-        return self._user_rows(features, tastes, vector[None])
+        return self.fold_in_users(np.zeros(len(movies), np.int32), movies, ratings, 1)
 
     def fold_in_without(self, left_out: NDArray[np.int64], movies: Int32, ratings: Float32) -> Knowledge:
         """A row for each rating left out: that of the user with all these ratings but that one.
@@ -152,9 +152,20 @@ class Embeddings:
         """
         kept = np.arange(len(movies)) != left_out[:, None]
         users, rows = (side.astype(np.int32) for side in np.nonzero(kept))
-        features, tastes = self.engineer_.users(users, movies[rows], ratings[rows], None, len(left_out))
+        return self.fold_in_users(users, movies[rows], ratings[rows], len(left_out))
+
+    def fold_in_users(self, users: Int32, movies: Int32, ratings: Float32, n_users: int) -> Knowledge:
+        """A row for each of several users with these ratings of learned movies.
+
+        Args:
+            users: int32[n], in 0..n_users-1.
+            movies: int32[n], indices of learned movies.
+            ratings: float32[n].
+            n_users: how many users; those without a rating get a row too.
+        """
+        features, tastes = self.engineer_.users(users, movies, ratings, None, n_users)
         choices = self.engineer_.user_choices(features)
-        vectors = self.factorization_.fold_in_without(rows.reshape(len(left_out), -1), movies, ratings, choices)
+        vectors = self.factorization_.fold_in(users, movies, ratings, choices)
         return self._user_rows(features, tastes, vectors)
 
     def remember_raters(self) -> None:

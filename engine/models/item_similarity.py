@@ -10,12 +10,13 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 from pydantic import Field
 
-from engine.dataset.interactions import Float32, Int32, Interactions
+from engine.dataset.interactions import Float32, Int32, Interactions, check_lengths
 from engine.models.base import Arrays, ModelConfig, Ranker, expect
 from engine.models.cholesky import invert
 from engine.models.likeness import add_likeness
 
-HIGH = 0.75  # a rating so far up the scale counts 1
+HIGH = 0.75  # a rating so far up the scale in use counts 1
+RARE = 0.005  # ends of the scale that a smaller part of the ratings reaches are not in use
 
 
 class ItemSimilarityConfig(ModelConfig):
@@ -71,7 +72,8 @@ _weighted_rows = nb.njit(nogil=True, fastmath=True, cache=True)(_add_rows)
 class ItemSimilarityRanker(Ranker):
     """EASE on ratings weighted by how high they are, with a discount for popular movies.
 
-    A rating counts ``(part / 0.75) ** rating_power``, part being its place on the scale from 0 to 1. With G the
+    A rating counts ``(part / 0.75) ** rating_power``, part being its place from 0 to 1 among the ratings that are in
+    use: on a scale of which people use one end alone, as with likes, no rating counts nothing. With G the
     weighted co-occurrence of movies and P the inverse of G + l2 (I + L), the weights are
     ``B[j, i] = -P[j, i] / P[i, i]``, 0 on the diagonal (Steck, "Embarrassingly shallow autoencoders for sparse data",
     WWW 2019). L is the likeness of the movies' genres and years, which counts as if l2 more users had rated by them
@@ -84,6 +86,7 @@ class ItemSimilarityRanker(Ranker):
         movies_: int32[m], the catalogue index of each movie that has weights.
         weights_: float32[m, m], row j holds what having rated movie j adds to every movie.
         position_: int32[n_movies], the row of a movie of the catalogue, -1 without one.
+        range_: the lowest and the highest rating in use.
     """
 
     kind = "item_similarity"
@@ -98,7 +101,7 @@ class ItemSimilarityRanker(Ranker):
 
     def co_occurrence(self, data: Interactions) -> Float32:
         """float32[m, m]: G, the weighted co-occurrence of the movies kept; the first of the two steps of ``fit``."""
-        self.scale_ = data.scale
+        self.range_ = _range_in_use(data)
         self._keep(data)
         columns = self.position_[data.items]
         kept = columns >= 0
@@ -133,15 +136,16 @@ class ItemSimilarityRanker(Ranker):
 
     def weigh(self, ratings: Float32) -> Float32:
         """float32[n]: what each rating counts in a history."""
-        low, high = self.scale_
+        low, high = self.range_
         if high == low:
             return np.ones(len(ratings), np.float32)
-        part = ((ratings - low) / (high - low) / HIGH).astype(np.float32)
+        part = ((np.clip(ratings, low, high) - low) / (high - low) / HIGH).astype(np.float32)
         weights: Float32 = part ** np.float32(self.config.rating_power)
         return weights
 
     def _rows(self, items: Int32, ratings: Float32) -> tuple[NDArray[np.intp], Int32, Float32]:
         """Which entries of a history have weights, their rows, and what they count."""
+        check_lengths(items=items, ratings=ratings)
         known = np.flatnonzero((items >= 0) & (items < len(self.position_)))
         rows = self.position_[items[known]]
         known, rows = known[rows >= 0], rows[rows >= 0]
@@ -152,14 +156,22 @@ class ItemSimilarityRanker(Ranker):
         return len(self._rows(items, np.zeros(len(items), np.float32))[1])
 
     def score_history(self, items: Int32, ratings: Float32) -> Float32:
-        """float32[n_movies]: the scores for a history; 0 for movies without weights."""
+        """float32[n_movies]: the scores for a history; 0 for movies without weights.
+
+        Raises:
+            ValueError: there are not as many movies as ratings.
+        """
         _, rows, weight = self._rows(items, ratings)
         scores = np.zeros(len(self.position_), np.float32)
         scores[self.movies_] = _weighted_rows(self.weights_, rows, weight)
         return scores
 
     def shares(self, items: Int32, ratings: Float32, movie: int) -> Float32:
-        """float32[len(items)]: what each past rating adds to the score of one movie; they sum to it."""
+        """float32[len(items)]: what each past rating adds to the score of one movie; they sum to it.
+
+        Raises:
+            ValueError: there are not as many movies as ratings.
+        """
         out = np.zeros(len(items), np.float32)
         column = self.position_[movie] if 0 <= movie < len(self.position_) else -1
         if column >= 0:
@@ -172,7 +184,7 @@ class ItemSimilarityRanker(Ranker):
         return {
             "weights": self.weights_,
             "movies": self.movies_,
-            "constants": np.array([len(self.position_), *self.scale_], np.float64),
+            "constants": np.array([len(self.position_), *self.range_], np.float64),
         }
 
     @classmethod
@@ -180,12 +192,20 @@ class ItemSimilarityRanker(Ranker):
         """The ranker that ``arrays()`` was taken from."""
         ranker = cls(ItemSimilarityConfig.model_validate(config.model_dump()))
         n_movies, low, high = arrays["constants"].tolist()
-        ranker.scale_ = (low, high)
+        ranker.range_ = (low, high)
         ranker.weights_, ranker.movies_ = arrays["weights"], arrays["movies"]
         expect(ranker.weights_, len(ranker.movies_), len(ranker.movies_))
         ranker.position_ = np.full(int(n_movies), -1, np.int32)
         ranker.position_[ranker.movies_] = np.arange(len(ranker.movies_), dtype=np.int32)
         return ranker
+
+
+def _range_in_use(data: Interactions) -> tuple[float, float]:
+    """The lowest and the highest rating in use; those of the scale without a rating."""
+    if not len(data):
+        return data.scale
+    low, high = np.quantile(data.ratings, [RARE, 1 - RARE], method="inverted_cdf").tolist()
+    return low, high
 
 
 def _solve(gram: NDArray[Any], l2: float) -> Float32:

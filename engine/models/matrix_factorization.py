@@ -10,11 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 from surprise import SVD
 
-from engine.dataset.interactions import Float32, Int32, Interactions
+from engine.dataset.interactions import Float32, Int32, Interactions, check_lengths
 from engine.models.base import Arrays, ModelConfig, Patience, RatingModel, Seed, Vector, expect
 from engine.models.defaults import default
 from engine.models.prefetch import prefetch
+from engine.models.shrinkage import BIAS, FACTORS, KeptOut, Penalty, Side, learn_prior
 
+WIDTH = 4.5  # of the scale that ratings are stretched to while learning in float32
 INITIAL_SPREAD = 0.1  # standard deviation of the first factors, as in Surprise
 LANES = 8  # float32 factors in one vector register; rows are padded to it while training
 LINE = 16  # float32 factors in one cache line
@@ -135,6 +137,7 @@ class MatrixFactorizationModel(RatingModel, SVD):  # type: ignore[misc]  # Surpr
         mean_: the mean rating of the training part.
         user_bias_, movie_bias_: [n_users], [n_movies].
         user_factors_, movie_factors_: [n_users, factors], [n_movies, factors]; zeros where nothing was rated.
+        penalties_: of folding in users, and movies.
     """
 
     kind = "svd"
@@ -154,10 +157,32 @@ class MatrixFactorizationModel(RatingModel, SVD):  # type: ignore[misc]  # Surpr
 
     def epochs(self, data: Interactions) -> Generator[float, None, None]:
         """Learn from ratings in the order Surprise does: user by user, each user's ratings in their own order."""
+        self.begin(data)
+        self.penalties_ = self._learn_penalties(data)
+        yield from self._learn(data)
+
+    def _learn(self, data: Interactions) -> Generator[float, None, None]:
         order = data.by_user.order
-        self.scale_ = data.scale
         known = data.user_counts > 0, data.movie_counts > 0
         yield from self._descend(data.users[order], data.items[order], data.ratings[order], data.mean, known)
+
+    def _learn_penalties(self, data: Interactions) -> tuple[Penalty, Penalty]:
+        """How strongly users, and movies, that are folded in are pulled towards what is known without their ratings."""
+        config, width = self.config, 1 / self._stretch()
+        each = config.regularization
+        start = Penalty(BIAS, FACTORS * width, each, each * width if config.precision == "float32" else each)
+        kept_out = KeptOut.draw(data, config.seed)
+        if not len(kept_out.learned):
+            return start, start
+        model = type(self)(config)
+        model.begin(data)
+        for _ in model._learn(kept_out.learned):
+            pass
+        movies, users = Side(model.movie_bias_, model.movie_factors_), Side(model.user_bias_, model.user_factors_)
+        return (
+            learn_prior(kept_out.of_users, movies, model.mean_, start, movies=False),
+            learn_prior(kept_out.of_movies, users, model.mean_, start, movies=True),
+        )
 
     def sgd(self, trainset: Any) -> None:
         """Surprise's hook: learn from one of its training sets; its own ``estimate`` then works."""
@@ -169,6 +194,14 @@ class MatrixFactorizationModel(RatingModel, SVD):  # type: ignore[misc]  # Surpr
             pass
         self.bu, self.bi, self.pu, self.qi = self.user_bias_, self.movie_bias_, self.user_factors_, self.movie_factors_
 
+    def _stretch(self) -> float:
+        """By how much ratings are stretched while learning, so that step and penalty mean the same on every scale.
+
+        They are made as wide as a scale of half stars, 0.5 to 5. With float64 they stay as they are, as in Surprise.
+        """
+        low, high = self.scale_
+        return WIDTH / (high - low) if self.config.precision == "float32" and high > low else 1.0
+
     def _descend(
         self,
         users: Int32,
@@ -179,14 +212,26 @@ class MatrixFactorizationModel(RatingModel, SVD):  # type: ignore[misc]  # Surpr
     ) -> Generator[float, None, None]:
         dtype = np.dtype(self.config.precision).type
         step = _exact_epoch if dtype is np.float64 else _fast_epoch
+        stretch = self._stretch()
         pu, qi = self._first_factors(*known)
         bu, bi = np.zeros(len(pu), dtype), np.zeros(len(qi), dtype)
-        constants = dtype(mean), dtype(self.config.learning_rate), dtype(self.config.regularization)
-        ratings = ratings.astype(dtype)
-        self.mean_, self.user_bias_, self.movie_bias_ = float(mean), bu, bi
-        self.user_factors_, self.movie_factors_ = pu[:, : self.config.factors], qi[:, : self.config.factors]
+        constants = dtype(mean * stretch), dtype(self.config.learning_rate), dtype(self.config.regularization)
+        ratings = (ratings * stretch).astype(dtype)
+        self.mean_ = float(mean)
+        self._keep(bu, bi, pu, qi, stretch)
         for _ in range(self.config.epochs):
-            yield step(users, movies, ratings, bu, bi, pu, qi, *constants)
+            loss = step(users, movies, ratings, bu, bi, pu, qi, *constants)
+            if stretch != 1:
+                self._keep(bu, bi, pu, qi, stretch)
+            yield loss / stretch**2
+
+    def _keep(self, bu: NDArray[Any], bi: NDArray[Any], pu: NDArray[Any], qi: NDArray[Any], stretch: float) -> None:
+        """Take over what is being learned, on the owner's scale: views of the arrays where that is the same."""
+        pu, qi = pu[:, : self.config.factors], qi[:, : self.config.factors]
+        if stretch != 1:
+            bu, bi = (bias / bias.dtype.type(stretch) for bias in (bu, bi))
+            pu, qi = (factors / factors.dtype.type(np.sqrt(stretch)) for factors in (pu, qi))
+        self.user_bias_, self.movie_bias_, self.user_factors_, self.movie_factors_ = bu, bi, pu, qi
 
     def _first_factors(self, users: NDArray[np.bool_], movies: NDArray[np.bool_]) -> tuple[NDArray[Any], NDArray[Any]]:
         """Normal random factors, zero for whoever has no rating; float64 draws the very numbers that Surprise draws."""
@@ -209,10 +254,14 @@ class MatrixFactorizationModel(RatingModel, SVD):  # type: ignore[misc]  # Surpr
             matrix[~known] = 0
         return drawn[0], drawn[1]
 
-    def predict_indices(self, users: Int32, movies: Int32) -> Float32:
-        """float32[n]: the rating of each pair of indices, clipped to the scale; an unknown side adds nothing."""
+    def _predict(self, users: Int32, movies: Int32) -> Float32:
+        """An unknown side adds nothing."""
         learned = self.user_bias_, self.movie_bias_, self.user_factors_, self.movie_factors_
         return _predict_pairs(users, movies, self.mean_, *learned, *self.scale_)
+
+    @property
+    def _learned_users(self) -> int:
+        return len(self.user_bias_)
 
     def get_user_embedding(self, user_id: Hashable) -> Float32:
         """float32[factors]: the user's factors; zeros for an unknown user."""
@@ -231,31 +280,42 @@ class MatrixFactorizationModel(RatingModel, SVD):  # type: ignore[misc]  # Surpr
     def fold_in_user(self, movies: Int32, ratings: Float32) -> Vector:
         """float[1 + factors]: bias and factors that fit these ratings best, the movies' own being kept.
 
-        Ridge regression of the residuals on ``[1, movie factors]``. The penalty is ``regularization`` a rating, as
-        the gradient descent applies it: the normal equations of alternating least squares (Zhou, Wilkinson, Schreiber
-        and Pan 2008, "Large-scale parallel collaborative filtering for the Netflix prize").
+        Ridge regression of the residuals on ``[1, movie factors]``. The penalty has a part of ``regularization`` for
+        each rating, as the gradient descent applies it: the normal equations of alternating least squares (Zhou,
+        Wilkinson, Schreiber and Pan 2008, "Large-scale parallel collaborative filtering for the Netflix prize"). Beside
+        it stands a constant part, a normal prior whose variances are learned: see ``engine.models.shrinkage``.
+
+        Raises:
+            ValueError: there are not as many movies as ratings.
         """
+        check_lengths(movies=movies, ratings=ratings)
         known = (movies >= 0) & (movies < len(self.movie_bias_))
         movies, ratings = movies[known], ratings[known]
-        return self._solve(self.movie_factors_[movies], ratings - self.mean_ - self.movie_bias_[movies])
+        target = ratings - self.mean_ - self.movie_bias_[movies]
+        return self._solve(self.movie_factors_[movies], target, self.penalties_[0])
 
     def fold_in_without_each(self, movies: Int32, ratings: Float32) -> NDArray[Any]:
         """float[n, 1 + factors]: the vectors of ``fold_in_user`` with each rating left out in turn.
 
-        With n ratings known, D their rows ``[1, movie factors]`` and y their residuals, all n regressions share the
-        penalty of n - 1 ratings. So with ``B = D'D + penalty (n - 1) I``, ``w = B^-1 D'y`` and ``z_i = B^-1 d_i``, the
-        rank-one downdate of Sherman and Morrison (1950) gives the one without rating i as
+        With n ratings known, D their rows ``[1, movie factors]``, y their residuals and P the diagonal penalty of n - 1
+        ratings, which all n regressions share: ``B = D'D + P``, ``w = B^-1 D'y`` and ``z_i = B^-1 d_i``. The rank-one
+        downdate of Sherman and Morrison (1950) gives the one without rating i as
         ``w - z_i (y_i - d_i . w) / (1 - d_i . z_i)``.
+
+        Raises:
+            ValueError: there are not as many movies as ratings.
         """
+        check_lengths(movies=movies, ratings=ratings)
         known = np.flatnonzero((movies >= 0) & (movies < len(self.movie_bias_)))
         out = np.tile(self.fold_in_user(movies, ratings), (len(movies), 1))  # what is not known changes nothing
         if len(known) < 2:
             out[known] = 0
             return out
-        design = np.ones((len(known), 1 + self.config.factors))
-        design[:, 1:] = self.movie_factors_[movies[known]]
+        design = _design(self.movie_factors_[movies[known]])
         target = ratings[known] - self.mean_ - self.movie_bias_[movies[known]]
-        solved = np.linalg.solve(self._gram(design, len(known) - 1), np.c_[design.T @ target, design.T]).T
+        gram = design.T @ design
+        gram[np.diag_indices_from(gram)] += self.penalties_[0].diagonal(design.shape[1], len(known) - 1)
+        solved = np.linalg.solve(gram, np.c_[design.T @ target, design.T]).T
         together, each = solved[0], solved[1:]
         missed = (target - design @ together) / (1 - np.einsum("nf,nf->n", design, each))
         out[known] = together - each * missed[:, None]
@@ -264,33 +324,33 @@ class MatrixFactorizationModel(RatingModel, SVD):  # type: ignore[misc]  # Surpr
     def fold_in_movie(self, users: Int32, ratings: Float32, movie: int = -1) -> Vector:  # noqa: ARG002
         """float[1 + factors]: a movie's bias and factors that fit these ratings best, the users' own being kept.
 
-        The same regression as for users. A rating of a user that was not learned speaks for the bias alone, and what
-        movie it is says nothing here.
+        The same regression as for users, with a prior of its own. A rating of a user that was not learned speaks for
+        the bias alone, and what movie it is says nothing here.
+
+        Raises:
+            ValueError: there are not as many users as ratings.
         """
+        check_lengths(users=users, ratings=ratings)
         known = (users >= 0) & (users < len(self.user_bias_))
         rows = np.where(known, users, 0)
         factors = np.where(known[:, None], self.user_factors_[rows], 0)
-        return self._solve(factors, ratings - self.mean_ - np.where(known, self.user_bias_[rows], 0))
+        target = ratings - self.mean_ - np.where(known, self.user_bias_[rows], 0)
+        return self._solve(factors, target, self.penalties_[1])
 
-    def _solve(self, factors: NDArray[Any], target: NDArray[Any]) -> Vector:
+    def _solve(self, factors: NDArray[Any], target: NDArray[Any], penalty: Penalty) -> Vector:
         """float[1 + factors]: ridge regression of the target on ``[1, factors]``; zeros without a rating."""
         if not len(target):
             return np.zeros(1 + self.config.factors, self.user_factors_.dtype)
-        design = np.empty((len(target), 1 + self.config.factors))
-        design[:, 0] = 1
-        design[:, 1:] = factors
-        if len(target) < design.shape[1]:  # the same by the smaller system, D' (D D' + penalty I)^-1 y
-            solved = design.T @ np.linalg.solve(self._gram(design.T, len(target)), target)
+        design = _design(factors)
+        diagonal = penalty.diagonal(design.shape[1], len(target))
+        if (
+            len(target) < design.shape[1]
+        ):  # the same by the smaller system, with P the penalty: P^-1 D' (D P^-1 D' + I)^-1 y
+            weighted = design / diagonal
+            solved = weighted.T @ np.linalg.solve(weighted @ design.T + np.eye(len(target)), target)
         else:
-            solved = np.linalg.solve(self._gram(design, len(target)), design.T @ target)
+            solved = np.linalg.solve(design.T @ design + np.diag(diagonal), design.T @ target)
         return np.asarray(solved, self.user_factors_.dtype)
-
-    def _gram(self, design: NDArray[Any], ratings: int) -> NDArray[Any]:
-        """float64[d, d] of float64[n, d]: the left side of the normal equations, penalised for so many ratings."""
-        gram: NDArray[Any] = design.T @ design
-        # The smallest penalty keeps the equations solvable when regularization is 0.
-        gram[np.diag_indices_from(gram)] += max(self.config.regularization, 1e-6) * ratings
-        return gram
 
     def predict_vector(self, vector: Vector, movies: Int32) -> Float32:
         """float32[n]: the ratings that a user with this bias and these factors gives, clipped to the scale."""
@@ -310,9 +370,10 @@ class MatrixFactorizationModel(RatingModel, SVD):  # type: ignore[misc]  # Surpr
         return np.asarray(values, np.float32)
 
     def arrays(self) -> Arrays:
-        """What was learned; the first array holds the mean and the scale."""
+        """What was learned; the first array holds the mean, the scale, and the lowest and highest rating learned."""
         return {
-            "constants": np.array([self.mean_, *self.scale_], np.float64),
+            "constants": np.array([self.mean_, *self.scale_, *self.given_], np.float64),
+            "penalties": np.array([penalty.values() for penalty in self.penalties_]),
             "user_bias": self.user_bias_,
             "movie_bias": self.movie_bias_,
             "user_factors": np.ascontiguousarray(self.user_factors_),
@@ -321,16 +382,27 @@ class MatrixFactorizationModel(RatingModel, SVD):  # type: ignore[misc]  # Surpr
 
     @classmethod
     def from_arrays(cls, config: ModelConfig, arrays: Arrays) -> Self:
-        """The model that ``arrays()`` was taken from."""
+        """The model that ``arrays()`` was taken from; one of an earlier release folds in without a prior, as it did."""
         model = cls(MatrixFactorizationConfig.model_validate(config.model_dump()))
-        mean, low, high = arrays["constants"].tolist()
-        model.mean_, model.scale_ = mean, (low, high)
+        mean, low, high, *given = arrays["constants"].tolist()
+        lowest, highest = given or (low, high)
+        model.mean_, model.scale_, model.given_ = mean, (low, high), (lowest, highest)
+        none = Penalty(0, 0, model.config.regularization, model.config.regularization).values()
+        users, movies = arrays.get("penalties", np.array([none, none])).tolist()
+        model.penalties_ = Penalty(*users), Penalty(*movies)
         model.user_bias_, model.movie_bias_ = arrays["user_bias"], arrays["movie_bias"]
         model.user_factors_, model.movie_factors_ = arrays["user_factors"], arrays["movie_factors"]
         factors = model.user_factors_.shape[1]
         expect(model.user_factors_, len(model.user_bias_), factors)
         expect(model.movie_factors_, len(model.movie_bias_), factors)
         return model
+
+
+def _design(factors: NDArray[Any]) -> NDArray[np.float64]:
+    """float64[n, 1 + f]: a column of ones before the factors."""
+    design = np.ones((len(factors), 1 + factors.shape[1]))
+    design[:, 1:] = factors
+    return design
 
 
 def _row(factors: NDArray[Any], index: int) -> Float32:

@@ -13,7 +13,8 @@ from pydantic import BeforeValidator, Field
 from sklearn.neural_network import MLPRegressor
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]  # it carries no types
 
-from engine.dataset.interactions import Float32, Int32, Interactions
+from engine.dataset.interactions import Float32, Int32, Interactions, check_lengths
+from engine.dataset.splitting import place_in_history
 from engine.models.base import Arrays, ModelConfig, Patience, RatingModel, Seed, Vector
 from engine.models.defaults import default
 from engine.models.embeddings import Embeddings, Knowledge, PairInputs
@@ -22,6 +23,8 @@ ROWS_AT_ONCE = 1 << 18  # ratings whose inputs are in memory together
 PAIRS_AT_ONCE = 1 << 11  # predictions computed together: their layers fit into a processor's cache
 RATINGS_AT_ONCE = 1 << 18  # folded in together: what is computed of each takes memory
 FEWEST_PER_PART = 2  # ratings of a part below which the embeddings are learned of all ratings
+FIRST = (0, 1, 2, 3, 5, 8, 12, 20)  # numbers of first ratings that the networks are taught newcomers by
+NEWCOMERS = 0.1  # so many of the ratings are taught a second time, as if their user had just come
 
 Size = Annotated[int, Field(ge=1, le=512)]
 
@@ -134,6 +137,10 @@ class NeuralCF(RatingModel):
     generalisation, Wolpert 1992). And the networks learn what the factorisation leaves unexplained, so that the L2
     penalty pulls towards the factorisation instead of towards nothing.
 
+    A part of the ratings is taught a second time with only the first few ratings of their user, so that the networks
+    know newcomers as well (as DropoutNet does: Volkovs, Yu and Poutanen 2017). What goes into the first layer is kept
+    inside what was taught.
+
     The first layer is linear, so it falls apart into a user's part and a movie's part, each computed once, and a part
     for the few inputs that belong to the pair. A vector holds ``[first layer | base | factors and tastes]``.
 
@@ -141,6 +148,7 @@ class NeuralCF(RatingModel):
         user_vectors_: float32[n_users, v].
         movie_vectors_: float32[n_movies + 1, v]; the last row stands for any other movie.
         nobody_: float32[v], the vector of a user without ratings.
+        taught_: float32[2, d], the lowest and the highest value of each input of users and movies that was taught.
         embeddings_: Embeddings, learned from all ratings.
     """
 
@@ -154,40 +162,49 @@ class NeuralCF(RatingModel):
 
     def epochs(self, data: Interactions) -> Generator[float | str, None, None]:
         """Learn: yields what is done before the first epoch in words, then the mean squared error of each epoch."""
-        self.scale_ = data.scale
+        self.begin(data)
         taught = yield from self._teach(data)
         users, movies = self.embeddings_.users_, self.embeddings_.movies()
-        networks = [self._network(n, len(data)) for n in range(self.config.networks)]
+        networks = [self._network(n, len(taught)) for n in range(self.config.networks)]
         rng = np.random.default_rng(self.config.seed)
-        moments = taught.moments()
+        moments, self.taught_ = taught.moments(), taught.ends()
         for _ in range(self.config.epochs):
             error = 0.0
-            chunks = np.array_split(rng.permutation(len(data)), -(-len(data) // ROWS_AT_ONCE))
+            chunks = np.array_split(rng.permutation(len(taught)), -(-len(taught) // ROWS_AT_ONCE))
             for done, rows in enumerate(chunks):
                 if done:
                     yield f"Teaching the networks, piece {done + 1} of {len(chunks)}"
                 error += self._step(networks, taught, rows, moments)
             self._finish(networks, moments, users, movies)
-            yield error / len(data)
+            yield error / len(taught)
 
     def _teach(self, data: Interactions) -> Generator[str, None, _Taught]:
         """Learn the embeddings, and for each part of the ratings those of the other parts."""
         parts = self.config.parts if len(data) >= self.config.parts * FEWEST_PER_PART else 1
-        part = np.random.default_rng(self.config.seed).permutation(len(data)) % parts
+        rng = np.random.default_rng(self.config.seed)
+        part, place = rng.permutation(len(data)) % parts, place_in_history(data)
         reference: Embeddings | None = None
-        tables = []
+        known, new = [], []
+        firsts = rng.choice(FIRST, (parts, data.n_users))  # ratings of a newcomer known while a part is taught
         for number in range(parts):
             if parts > 1:
                 yield f"Learning embeddings {number + 1} of {parts + 1}"
-            rest = data.subset(part != number) if parts > 1 else data
-            learned = self._embed(rest, reference)
+            rest = part != number if parts > 1 else np.ones(len(data), bool)
+            learned = self._embed(data.subset(rest) if parts > 1 else data, reference)
             reference = reference or learned
-            tables.append((learned.users_, learned.movies()))
+            movies = learned.movies()
+            known.append((learned.users_, movies))
+            first = data.subset(rest & (place < firsts[number][data.users]))
+            with _one_thread():
+                new.append((learned.fold_in_users(first.users, first.items, first.ratings, data.n_users), movies))
         if parts > 1:
             yield f"Learning embeddings {parts + 1} of {parts + 1}"
         self.embeddings_ = self._embed(data, reference)
         self.embeddings_.remember_raters()
-        return _Taught(data, part, tables, self.embeddings_.pairs_)
+        later = np.flatnonzero((place >= firsts[part, data.users]) & (rng.random(len(data)) < NEWCOMERS))
+        ratings = np.concatenate([np.arange(len(data)), later])
+        table = np.concatenate([part, parts + part[later]])
+        return _Taught(data, ratings, table, known + new, self.embeddings_.pairs_)
 
     def _embed(self, data: Interactions, reference: Embeddings | None) -> Embeddings:
         config = self.config
@@ -221,27 +238,47 @@ class NeuralCF(RatingModel):
         self, networks: list[MLPRegressor], moments: tuple[Float32, Float32], users: Knowledge, movies: Knowledge
     ) -> None:
         """Rearrange the networks for prediction, and compute every user's and movie's vector."""
-        self.layers_ = layers = _rearrange(networks, moments, users.inputs.shape[1], movies.inputs.shape[1])
-        self.user_vectors_ = _vectors(users, layers.user, np.float32(0))
-        self.movie_vectors_ = _vectors(movies, layers.movie, layers.intercept)
+        self.layers_ = _rearrange(networks, moments, users.inputs.shape[1], movies.inputs.shape[1])
+        self.user_vectors_, self.movie_vectors_ = self._user_vectors(users), self._movie_vectors(movies)
         self.nobody_ = self.fold_in_user(np.empty(0, np.int32), np.empty(0, np.float32))
+
+    def _user_vectors(self, side: Knowledge) -> Float32:
+        """float32[n, v], from what is known of n users."""
+        inputs = self._kept_inside(side.inputs, slice(0, side.inputs.shape[1]))
+        return np.hstack([inputs @ self.layers_.user, side.base[:, None], side.factors])
+
+    def _movie_vectors(self, side: Knowledge) -> Float32:
+        """float32[n, v], from what is known of n movies."""
+        inputs = self._kept_inside(side.inputs, slice(-side.inputs.shape[1], None))
+        return np.hstack([inputs @ self.layers_.movie + self.layers_.intercept, side.base[:, None], side.factors])
+
+    def _kept_inside(self, inputs: Float32, of: slice) -> Float32:
+        """Inputs inside what was taught; those of a model of an earlier release stay as they are."""
+        if not self.taught_.shape[1]:
+            return inputs
+        low, high = self.taught_[:, of]
+        return np.clip(inputs, low, high)
 
     # -- predicting --------------------------------------------------------------------------------------------------
 
-    def predict_indices(self, users: Int32, movies: Int32) -> Float32:
-        """float32[n]: the rating of each pair of indices, clipped to the scale."""
+    def _predict(self, users: Int32, movies: Int32) -> Float32:
         known = (users >= 0) & (users < len(self.user_vectors_))
         if known.all():
-            return self._predict(self.user_vectors_, users, movies)
+            return self._rate(self.user_vectors_, users, movies)
         vectors, rows = np.unique(np.where(known, users, -1), return_inverse=True)
         chosen = np.where((vectors >= 0)[:, None], self.user_vectors_[np.maximum(vectors, 0)], self.nobody_)
-        return self._predict(chosen, rows.astype(np.int32), movies)
+        return self._rate(chosen, rows.astype(np.int32), movies)
+
+    @property
+    def _learned_users(self) -> int:
+        return len(self.user_vectors_)
 
     def predict_vector(self, vector: Vector, movies: Int32) -> Float32:
         """float32[n]: the ratings that a user with this vector gives, clipped to the scale."""
-        return self._predict(vector.reshape(1, -1), np.zeros(len(movies), np.int32), movies)
+        return self._rate(vector.reshape(1, -1), np.zeros(len(movies), np.int32), movies)
 
-    def _predict(self, vectors: Float32, users: Int32, movies: Int32) -> Float32:
+    def _rate(self, vectors: Float32, users: Int32, movies: Int32) -> Float32:
+        """float32[n]: what the users with these rows of the vectors give, clipped to the scale."""
         other = len(self.movie_vectors_) - 1
         rows = np.where((movies >= 0) & (movies < other), movies, other)
         out = np.empty(len(users), np.float32)
@@ -274,9 +311,9 @@ class NeuralCF(RatingModel):
 
     def fold_in_user(self, movies: Int32, ratings: Float32) -> Vector:
         """float32[v]: the vector that follows from these ratings; equal ratings give what was learned of them."""
+        check_lengths(movies=movies, ratings=ratings)
         known = (movies >= 0) & (movies < len(self.embeddings_.engineer_.movies_) - 1)
-        row = self.embeddings_.fold_in(movies[known], ratings[known])
-        vector: Float32 = _vectors(row, self.layers_.user, np.float32(0))[0]
+        vector: Float32 = self._user_vectors(self.embeddings_.fold_in(movies[known], ratings[known]))[0]
         return vector
 
     @property
@@ -296,17 +333,18 @@ class NeuralCF(RatingModel):
         Raises:
             ValueError: the model is one of those that ``folds_movies`` is false for.
         """
-        row = self.embeddings_.fold_in_movie(users, ratings, movie)
-        vector: Float32 = _vectors(row, self.layers_.movie, self.layers_.intercept)[0]
+        check_lengths(users=users, ratings=ratings)
+        vector: Float32 = self._movie_vectors(self.embeddings_.fold_in_movie(users, ratings, movie))[0]
         return vector
 
     def fold_in_without_each(self, movies: Int32, ratings: Float32) -> NDArray[Any]:
         """float32[n, v]: the vectors of ``fold_in_user`` with each rating left out in turn: n times folded in."""
+        check_lengths(movies=movies, ratings=ratings)
         known = np.flatnonzero((movies >= 0) & (movies < len(self.embeddings_.engineer_.movies_) - 1))
         out = np.tile(self.fold_in_user(movies, ratings), (len(movies), 1))  # what is not known changes nothing
         for rows in np.array_split(known, -(-(len(known) ** 2) // RATINGS_AT_ONCE)) if len(known) else []:
             side = self.embeddings_.fold_in_without(np.searchsorted(known, rows), movies[known], ratings[known])
-            out[rows] = _vectors(side, self.layers_.user, np.float32(0))
+            out[rows] = self._user_vectors(side)
         return out
 
     def unclipped(self, users: NDArray[Any], movies: NDArray[Any]) -> Float32:
@@ -336,7 +374,8 @@ class NeuralCF(RatingModel):
         """What was learned."""
         layers = self.layers_
         own: Arrays = {
-            "scale": np.array(self.scale_, np.float64),
+            "scale": np.array([*self.scale_, *self.given_], np.float64),
+            "taught": self.taught_,
             "user_vectors": self.user_vectors_,
             "movie_vectors": self.movie_vectors_,
             "nobody": self.nobody_,
@@ -352,11 +391,13 @@ class NeuralCF(RatingModel):
     def from_arrays(cls, config: ModelConfig, arrays: Arrays) -> Self:
         """The model that ``arrays()`` was taken from; of an earlier release's first layer only what users need."""
         model = cls(NeuralCFConfig.model_validate(config.model_dump()))
-        low, high = arrays["scale"].tolist()
-        model.scale_ = (low, high)
+        low, high, *given = arrays["scale"].tolist()
+        lowest, highest = given or (low, high)
+        model.scale_, model.given_ = (low, high), (lowest, highest)
         model.user_vectors_, model.movie_vectors_ = arrays["user_vectors"], arrays["movie_vectors"]
         model.nobody_ = arrays["nobody"]
         nothing = np.empty((0, 0), np.float32)
+        model.taught_ = arrays.get("taught", np.empty((2, 0), np.float32))
         deep = tuple(arrays[f"deep_weights_{number}"] for number in range(len(model.config.hidden)))
         movie, intercept = arrays.get("movie_weights", nothing), arrays.get("intercept", nothing)
         model.layers_ = _Layers(arrays["user_weights"], movie, arrays["pair_weights"], intercept, deep)
@@ -373,37 +414,53 @@ def _one_thread() -> AbstractContextManager[Any]:
 
 @dataclass(frozen=True)
 class _Taught:
-    """What the networks are taught on: each rating with the inputs of embeddings that do not know it.
+    """What the networks are taught on: each row a rating with the inputs of embeddings that do not know it.
 
     Attributes:
         data: the ratings.
-        part: int64[n], the part of each.
-        tables: by part, what the other parts' ratings say of users and movies.
+        ratings: int64[m], the rating of each row.
+        table: int64[m], which of the tables its inputs come from.
+        tables: what the ratings outside a part say of users and movies; all of them, or the users' first ones only.
         pairs: how both make a pair's inputs.
     """
 
     data: Interactions
-    part: NDArray[np.int64]
+    ratings: NDArray[np.int64]
+    table: NDArray[np.int64]
     tables: list[tuple[Knowledge, Knowledge]]
     pairs: PairInputs
 
+    def __len__(self) -> int:
+        return len(self.ratings)
+
     def rows(self, rows: NDArray[np.int64]) -> tuple[Float32, Float32]:
-        """float32[n, d]: the inputs of some ratings; float32[n]: what the factorisation leaves of them."""
+        """float32[n, d]: the inputs of some rows; float32[n]: what the factorisation leaves of their ratings."""
         inputs, base = None, np.empty(len(rows), np.float32)
         for number, (users, movies) in enumerate(self.tables):
-            here = np.flatnonzero(self.part[rows] == number)
-            some = rows[here]
+            here = np.flatnonzero(self.table[rows] == number)
+            some = self.ratings[rows[here]]
             found, base[here] = self.pairs.of(users, movies, self.data.users[some], self.data.items[some])
             inputs = np.empty((len(rows), found.shape[1]), np.float32) if inputs is None else inputs
             inputs[here] = found
         assert inputs is not None  # there is at least one table
-        return inputs, self.data.ratings[rows] - base
+        return inputs, self.data.ratings[self.ratings[rows]] - base
 
     def moments(self) -> tuple[Float32, Float32]:
         """float32[d] twice: mean and scale of the inputs, from a part of the rows where there are many."""
-        step = -(-len(self.data) // ROWS_AT_ONCE)
-        inputs, _ = self.rows(np.arange(0, len(self.data), step))
+        step = -(-len(self) // ROWS_AT_ONCE)
+        inputs, _ = self.rows(np.arange(0, len(self), step))
         return inputs.mean(axis=0), self.pairs.level(inputs.std(axis=0), self.tables[0][0].inputs.shape[1])
+
+    def ends(self) -> Float32:
+        """float32[2, d]: the lowest and the highest value of the inputs of users, then of movies."""
+        return np.hstack([self._ends(0, self.data.users), self._ends(1, self.data.items)])
+
+    def _ends(self, side: int, keys: Int32) -> Float32:
+        used = ((number, self.ratings[self.table == number]) for number in range(len(self.tables)))
+        inputs = [self.tables[number][side].inputs[np.unique(keys[rows])] for number, rows in used if len(rows)]
+        return np.stack(
+            [np.min([one.min(axis=0) for one in inputs], axis=0), np.max([one.max(axis=0) for one in inputs], axis=0)]
+        )
 
 
 def _rearrange(networks: list[MLPRegressor], moments: tuple[Float32, Float32], users: int, movies: int) -> _Layers:
@@ -417,7 +474,3 @@ def _rearrange(networks: list[MLPRegressor], moments: tuple[Float32, Float32], u
     )
     user, movie, pair = (np.ascontiguousarray(rows, np.float32) for rows in np.split(first, [users, users + movies]))
     return _Layers(user, movie, pair, intercept.astype(np.float32), deep)
-
-
-def _vectors(side: Knowledge, weights: Float32, intercept: Float32 | np.float32) -> Float32:
-    return np.hstack([side.inputs @ weights + intercept, side.base[:, None], side.factors])

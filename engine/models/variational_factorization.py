@@ -11,7 +11,7 @@ import numpy as np
 import scipy.linalg
 from numpy.typing import NDArray
 
-from engine.dataset.interactions import Float32, Int32, Interactions, Rows
+from engine.dataset.interactions import Float32, Int32, Interactions, Rows, group
 
 Float64 = NDArray[np.float64]
 
@@ -114,30 +114,19 @@ class VariationalFactorization:
         )
         return Side(means, covariances, side.weights, side.precision), float(error)
 
-    def fold_in(self, movies: Int32, ratings: Float32, features: Float32) -> Float64:
-        """float64[1 + factors]: a user's posterior mean from ratings of learned movies, the movies being kept.
+    def fold_in(self, users: Int32, movies: Int32, ratings: Float32, features: Float32) -> Float64:
+        """float64[m, 1 + factors]: posterior means of m users from their ratings, the movies being kept.
 
         Args:
-            movies: int32[n], indices of learned movies.
-            ratings: float32[n].
-            features: float32[1, f], the user's.
-        """
-        rated = _as_stored(self.movies_.means[movies], self.movies_.covariances[movies])
-        vector: Float64 = self._fold(rated, ratings, self.users_, features).means[0]
-        return vector
-
-    def fold_in_without(self, rows: Int32, movies: Int32, ratings: Float32, features: Float32) -> Float64:
-        """float64[m, 1 + factors]: posterior means of m users, each of whom has some of the same ratings.
-
-        Args:
-            rows: int32[m, k], which of the ratings each has.
+            users: int32[n], in 0..m-1.
             movies: int32[n], indices of learned movies.
             ratings: float32[n].
             features: float32[m, f], the users'.
         """
-        rated = _as_stored(self.movies_.means[movies], self.movies_.covariances[movies])
-        each = Rows(np.arange(len(rows) + 1) * rows.shape[1], rows.ravel().astype(np.int64))
-        return self._fold_all(rated, each, ratings, self.users_, features).means
+        used, places = np.unique(movies, return_inverse=True)
+        rated = _as_stored(self.movies_.means[used], self.movies_.covariances[used])
+        rows = group(users, len(features))
+        return self._fold(rated, rows, places.astype(np.int32), ratings, self.users_, features).means
 
     def fold_in_movie(self, users: Int32, ratings: Float32, features: Float32) -> Float64:
         """float64[1 + factors]: a movie's posterior mean from ratings of these users, the users being kept.
@@ -156,27 +145,24 @@ class VariationalFactorization:
         nobody = len(means) - 1
         rows = np.where((users >= 0) & (users < nobody), users, nobody)
         raters = _unpacked(means[rows], lower[rows])
-        vector: Float64 = self._fold(raters, ratings, self.movies_, features).means[0]
+        own, every = np.arange(len(ratings), dtype=np.int32), group(np.zeros(len(ratings), np.int32), 1)
+        vector: Float64 = self._fold(raters, every, own, ratings, self.movies_, features).means[0]
         return vector
 
     def remember_raters(self, nobody: Float32) -> None:
         """Keep what folding movies in needs of the users; ``nobody``: float32[1, f], of a user without ratings."""
         nothing = _as_stored(self.movies_.means[:0], self.movies_.covariances[:0])
-        newcomer = self._fold(nothing, np.empty(0, np.float32), self.users_, nobody)
+        none = np.empty(0, np.int32)
+        newcomer = self._fold(nothing, group(none, 1), none, np.empty(0, np.float32), self.users_, nobody)
         means = np.vstack([self.users_.means, newcomer.means]).astype(np.float32)
         self.raters_ = means, _packed(np.concatenate([self.users_.covariances, newcomer.covariances]))
 
-    def _fold(self, other: Side, ratings: Float32, side: Side, features: Float32) -> Side:
-        """The one posterior that follows from ratings, each with a row of the other side."""
-        rows = Rows(np.array([0, len(ratings)], np.int64), np.arange(len(ratings), dtype=np.int64))
-        return self._fold_all(other, rows, ratings, side, features)
-
-    def _fold_all(self, other: Side, rows: Rows, ratings: Float32, side: Side, features: Float32) -> Side:
-        """The posteriors that follow from these rows of the ratings, each rating with a row of the other side."""
-        own, n, size = np.arange(len(ratings), dtype=np.int32), len(rows.start) - 1, 1 + self.factors
+    def _fold(self, other: Side, rows: Rows, others: Int32, ratings: Float32, side: Side, features: Float32) -> Side:
+        """The posteriors that follow from groups of ratings; ``others``: int32[n], each one's row of the other side."""
+        n, size = len(features), 1 + self.factors
         blank = replace(side, means=np.empty((n, size)), covariances=np.empty((n, size, size)))
         targets = ratings - np.float32(self.mean_)
-        return self._update(rows, own, targets, other, blank, _with_constant(features))[0]
+        return self._update(rows, others, targets, other, blank, _with_constant(features))[0]
 
     def prior_of_movie(self, features: Float32) -> Float64:
         """float64[n, 1 + factors]: what is expected of movies that nobody rated, from their features."""

@@ -25,18 +25,22 @@ from store.records import VersionRecord
 
 COMMON = (
     r"ranker/(weights|movies|constants)|popularity/scores|calibration/(widths|constants)|(counts|offsets)/(users|movies)"
-    r"|report/(users|error_users|error_ratings|error_marks|(list|error)/\w+|row/(users|items|ratings|squared|segments))"
+    r"|report/(users|error_users|error_ratings|error_marks|(list|error)/\w+|row/(users|items|ratings|squared|segments)"
+    r"|newcomer/(users|marks|ratings|relevant|by_mean|by_popularity|(squared|ndcg)_(0|1|3|5|10|20)))"
 )
 RATING = {
-    "svd": r"rating/(constants|(user|movie)_(bias|factors))",
-    "ncf": r"rating/(scale|(user|movie)_vectors|nobody|(user|pair|movie)_weights|intercept|deep_weights_\d+"
-    r"|features/(metadata|constants|deviations|movies)"
+    "svd": r"rating/(constants|penalties|(user|movie)_(bias|factors))",
+    "ncf": r"rating/(scale|taught|(user|movie)_vectors|nobody|(user|pair|movie)_weights|intercept|deep_weights_\d+"
+    r"|features/(metadata|constants|choices|deviations|movies)"
     r"|factorization/(constants|(user|movie)_(means|covariances|weights|precision)))",
 }
 """The arrays that a version may have by the kind of its model, as patterns; a test holds them to what is trained."""
 REPORT = {"users": "list", "error_users": "error", "error_ratings": "error", "error_marks": "error"}
 """To which table of a report a column belongs whose name does not begin with it."""
-WHOLE = frozenset([*REPORT, "row/users", "row/items", "row/segments"])
+WHOLE = frozenset(
+    [*REPORT, "row/users", "row/items", "row/segments"]
+    + [f"newcomer/{name}" for name in ("users", "marks", "ratings", "relevant")]
+)
 """Columns of whole numbers."""
 MOST_ARRAYS = 200
 LARGEST = 1e300

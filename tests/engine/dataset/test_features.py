@@ -76,7 +76,32 @@ def test_users_by_hand(fitted: FeatureEngineer, data: Interactions) -> None:
     above = (5 - 3.5 - 2 / 7) + (3 - 3.5 + 0.5 / 6)
     assert user_column(fitted, data, "mean")[0] == pytest.approx(above / 7, abs=1e-6)
     np.testing.assert_allclose(user_column(fitted, data, "recency"), [0, np.log(9)], atol=1e-6)
-    np.testing.assert_allclose(user_column(fitted, data, "chosen:Drama"), [(np.sqrt(0.5) + 1) / 2, np.sqrt(0.5) / 2])
+
+
+def test_choices_are_shrunk_by_as_many_ratings_as_users_differ_little(
+    fitted: FeatureEngineer, data: Interactions
+) -> None:
+    """Two users of two movies each, whose Drama is the root of a half and 1, and the root of a half and 0."""
+    first, second = np.array([np.sqrt(0.5), 1]), np.array([np.sqrt(0.5), 0])
+    within = (2 * first.var() + 2 * second.var()) / 2
+    between = (2 * (first.mean() - second.mean()) ** 2 / 2 - within) / 2
+    prior, mean = within / between, (first.mean() + second.mean()) / 2
+    expected = [(2 * one.mean() + prior * mean) / (2 + prior) for one in (first, second)]
+    np.testing.assert_allclose(user_column(fitted, data, "chosen:Drama"), expected, rtol=1e-5)
+
+
+def test_one_choice_says_next_to_nothing(small: Interactions) -> None:
+    """What a single movie is says little of what its user chooses, so nobody starts at an end of what was seen."""
+    engineer = FeatureEngineer().fit(small)
+    everybody, _ = engineer.users(small.users, small.items, small.ratings, None, small.n_users)
+    known = engineer.user_choices(everybody)
+    for movie in range(10):
+        one = np.array([movie], np.int32)
+        alone, _ = engineer.users(np.zeros(1, np.int32), one, np.array([5], np.float32), None, 1)
+        choices = engineer.user_choices(alone)
+        assert (choices >= known.min(axis=0)).all()
+        assert (choices <= known.max(axis=0)).all()
+        assert np.abs(choices[:, 1:] - known[:, 1:].mean(axis=0)).max() < 2 * known[:, 1:].std(axis=0).max()
 
 
 def test_a_taste_is_a_shrunk_mean_of_residuals() -> None:

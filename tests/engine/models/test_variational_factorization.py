@@ -78,7 +78,7 @@ def test_a_folded_user_is_the_learned_one(small: Interactions) -> None:
     model = learn(small)
     for user in range(10):
         rows = small.by_user.of(user)
-        folded = model.fold_in(small.items[rows], small.ratings[rows], no_features(1))
+        folded = model.fold_in(np.zeros(len(rows), np.int32), small.items[rows], small.ratings[rows], no_features(1))[0]
         np.testing.assert_allclose(folded, model.users_.means[user], atol=1e-9)
 
 
@@ -113,7 +113,7 @@ def test_aligning_turns_factors_but_no_prediction(small: Interactions) -> None:
     assert distance <= np.linalg.norm(model.movies_.means - reference.movies_.means) + 1e-9
     rows = small.subset(keep).by_user.of(3)
     part = small.subset(keep)
-    folded = turned.fold_in(part.items[rows], part.ratings[rows], no_features(1))
+    folded = turned.fold_in(np.zeros(len(rows), np.int32), part.items[rows], part.ratings[rows], no_features(1))[0]
     np.testing.assert_allclose(folded, turned.users_.means[3], atol=1e-5)  # moments are float32
 
 
@@ -121,5 +121,5 @@ def test_a_stored_factorisation_folds_in_alike(small: Interactions) -> None:
     model = learn(small)
     again = VariationalFactorization.from_arrays(3, 15, 0, model.arrays())
     rows = small.by_user.of(5)
-    history = small.items[rows], small.ratings[rows], no_features(1)
+    history = np.zeros(len(rows), np.int32), small.items[rows], small.ratings[rows], no_features(1)
     np.testing.assert_allclose(again.fold_in(*history), model.fold_in(*history), atol=1e-4)

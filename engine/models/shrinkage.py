@@ -1,0 +1,202 @@
+"""How far a few ratings are believed: penalties of folding in, learned from users and movies that were kept out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.dataset.interactions import Interactions
+from engine.dataset.splitting import place_in_history
+from engine.metrics import Floats
+
+STEPS = (1, 3, 5, 10, 20)
+"""Numbers of first ratings after which the rest is predicted."""
+KEPT_OUT = 3
+"""One in so many users, and movies, is kept out."""
+MOST_KEPT_OUT = 200
+"""Users, or movies, that judge at most."""
+MOST_RATINGS = 50_000
+"""Ratings that the factorisation learns at most; those of as many users as that allows."""
+MOST_JUDGED = 50
+"""Ratings of each that are predicted at most."""
+FEWEST = 20
+"""Users, or movies, below which nothing is learned."""
+BIAS, FACTORS = 8.0, 8.0
+"""Constants at which the search begins, and which are used where there is too little to learn from."""
+RATIO, MOST_STEPS = 2.0, 6
+DIGITS = 6
+"""Errors are rounded to so many digits before they decide, so that every processor decides alike."""
+
+
+@dataclass(frozen=True)
+class Penalty:
+    """The ridge penalty of a regression on ``[1, factors]``: a constant, the prior, and a part for each rating.
+
+    Attributes:
+        bias, factors: the constants, in ratings: a bias is halved where its penalty is as large as its number of
+            ratings. They are the variance of a rating over that of the bias, or factor, among those yet to come.
+        bias_each, factors_each: what each rating adds, the regularization of the training.
+    """
+
+    bias: float
+    factors: float
+    bias_each: float
+    factors_each: float
+
+    def diagonal(self, size: int, ratings: int) -> Floats:
+        """float64[size]: of the bias, then of each factor, for so many ratings."""
+        # The smallest penalty keeps the equations solvable where there is no regularization.
+        out = np.full(size, max(self.factors + self.factors_each * ratings, 1e-6))
+        out[0] = max(self.bias + self.bias_each * ratings, 1e-6)
+        return out
+
+    def scale_bias(self, ratio: float) -> Penalty:
+        """The same with so many times the constant of the bias."""
+        return replace(self, bias=self.bias * ratio)
+
+    def scale_factors(self, ratio: float) -> Penalty:
+        """The same with so many times the constant of the factors."""
+        return replace(self, factors=self.factors * ratio)
+
+    def values(self) -> list[float]:
+        """As it is stored."""
+        return [self.bias, self.factors, self.bias_each, self.factors_each]
+
+
+@dataclass(frozen=True)
+class Side:
+    """What a factorisation has learned of the other side: biases float[n] and factors float[n, f]."""
+
+    bias: NDArray[Any]
+    factors: NDArray[Any]
+
+
+@dataclass(frozen=True)
+class _Step:
+    """The first n ratings of m newcomers, and t later ones of each to predict, as far as they depend on no penalty.
+
+    Attributes:
+        left: float64[m, n], what mean and bias leave of the first ratings.
+        inner: float64[m, n, n], products of the factors of the first ratings.
+        wanted: float64[m, t], what mean and bias leave of the later ratings.
+        outer: float64[m, t, n], products of the factors of each later rating and the first ones.
+        there: bool[m, t], which of the later ratings there are.
+    """
+
+    left: Floats
+    inner: Floats
+    wanted: Floats
+    outer: Floats
+    there: NDArray[np.bool_]
+
+    def error(self, penalty: Penalty) -> float:
+        """Squared error of the later ratings, as a part of the error of knowing none of the first ones."""
+        count = self.left.shape[1]
+        bias, factors = penalty.diagonal(2, count).tolist()
+        kernel = 1 / bias + self.inner / factors + np.eye(count)
+        dual = np.linalg.solve(kernel, self.left[:, :, None])
+        predicted = dual.sum(axis=1) / bias + (self.outer @ dual)[:, :, 0] / factors
+        missed, everything = (values[self.there] for values in (self.wanted - predicted, self.wanted))
+        return float(np.mean(missed**2) / np.mean(everything**2))
+
+
+@dataclass(frozen=True)
+class KeptOut:
+    """Ratings to learn a factorisation from, and those of the users, and of the movies, that it does not know."""
+
+    learned: Interactions
+    of_users: Interactions
+    of_movies: Interactions
+
+    @classmethod
+    def draw(cls, data: Interactions, seed: int) -> Self:
+        """Keep a third of the users and a third of the movies out; who is out on both sides is nobody's."""
+        rng = np.random.default_rng(seed)
+        users = rng.permutation(np.flatnonzero(data.user_counts))
+        out, rest = users[: len(users) // KEPT_OUT], users[len(users) // KEPT_OUT :]
+        rest = rest[np.cumsum(data.user_counts[rest]) <= MOST_RATINGS]
+        movies = rng.permutation(np.flatnonzero(data.movie_counts))
+        new_user, new_movie = (
+            np.isin(data.users, out[:MOST_KEPT_OUT]),
+            np.isin(data.items, movies[: len(movies) // KEPT_OUT]),
+        )
+        old_user = np.isin(data.users, rest)
+        return cls(
+            data.subset(old_user & ~new_movie), data.subset(new_user & ~new_movie), data.subset(old_user & new_movie)
+        )
+
+
+def learn_prior(kept_out: Interactions, other: Side, mean: float, start: Penalty, *, movies: bool) -> Penalty:
+    """The constants of a penalty with which the first ratings of newcomers predict their later ones best.
+
+    A newcomer is a user (or a movie) of whom the other side's factors know nothing, so that these fit the ratings they
+    are judged on no better than they will fit others'. The constants are the variances of an empirical Bayes prior
+    (Gelman et al., "Bayesian Data Analysis", chapter 5), found by cross-validation.
+
+    Args:
+        kept_out: the ratings of newcomers.
+        other: what was learned of the other side, by index.
+        mean: the overall mean of the factorisation.
+        start: where the search begins, and what is used where there is too little to learn from.
+        movies: whether the newcomers are movies.
+    """
+    keys, others = (kept_out.items, kept_out.users) if movies else (kept_out.users, kept_out.items)
+    order = np.lexsort((place_in_history(kept_out, keys), keys))
+    begins = np.flatnonzero(np.append(True, np.diff(keys[order]) != 0)[: len(keys)])
+    left = kept_out.ratings[order].astype(np.float64) - mean - other.bias[others[order]]
+    if not (np.isfinite(left).all() and np.isfinite(other.factors).all() and left.any()):
+        return start  # the factorisation diverged, or mean and bias explain everything
+    steps = list(_steps(begins, left, other.factors[others[order]].astype(np.float64)))
+    if not steps:
+        return start
+
+    def error(penalty: Penalty) -> float:
+        return round(float(np.mean([step.error(penalty) for step in steps])), DIGITS)
+
+    best = start
+    for _ in range(2):
+        best = _climb(error, best, Penalty.scale_bias)
+        best = _climb(error, best, Penalty.scale_factors)
+    return best
+
+
+def _steps(begins: NDArray[np.int64], left: Floats, factors: Floats) -> Iterator[_Step]:
+    """One for each number of first ratings that enough newcomers have more than.
+
+    Args:
+        begins: int64[m], the first row of each newcomer.
+        left: float64[n], what mean and bias leave of each rating, in order of newcomer and time.
+        factors: float64[n, f], what was learned of the other side of each rating.
+    """
+    length = np.diff(np.append(begins, len(left)))
+    for count in STEPS:
+        chosen = length > count
+        if chosen.sum() < FEWEST:
+            return
+        first = begins[chosen][:, None] + np.arange(count)
+        later = begins[chosen][:, None] + count + np.arange(MOST_JUDGED)
+        there = later < (begins + length)[chosen][:, None]
+        later = np.where(there, later, 0)
+        known = factors[first]
+        transposed = known.transpose(0, 2, 1)
+        if left[later][there].any():
+            yield _Step(left[first], known @ transposed, left[later], factors[later] @ transposed, there)
+
+
+def _climb(error: Callable[[Penalty], float], start: Penalty, scale: Callable[[Penalty, float], Penalty]) -> Penalty:
+    """The best penalty on the way up, or else down, in steps of a constant ratio; of equal ones the stronger."""
+    best, lowest = start, error(start)
+    for ratio in (RATIO, 1 / RATIO):
+        for _ in range(MOST_STEPS):
+            there = scale(best, ratio)
+            value = error(there)
+            if value > lowest or (ratio < 1 and value == lowest):
+                break
+            best, lowest = there, value
+        if best != start:
+            break
+    return best

@@ -1,0 +1,200 @@
+"""How good a version is for people whom it has never seen, after none, one, a few of their ratings."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engine import metrics
+from engine.dataset.interactions import Float32, Int32, Interactions
+from engine.dataset.splitting import place_in_history
+from engine.metrics import Floats
+from engine.models.base import Arrays, RatingModel
+from engine.ranking import top
+from engine.types import ChartRow
+
+STEPS = (0, 1, 3, 5, 10, 20)
+"""Numbers of first ratings after which somebody is judged."""
+FEWEST, PART, MOST = 40, 0.05, 500
+"""People kept out: this part of those with more than 20 ratings, but no fewer and no more than so many."""
+LARGEST_PART = 0.25
+"""Where ``FEWEST`` people are more than this part of all, nobody is kept out: too few would be left to learn from."""
+
+ScoreHistory = Callable[[Int32, Float32], Float32]
+"""float32[n_movies]: what orders the list of somebody with these ratings (movies in order of key)."""
+
+
+@dataclass(frozen=True)
+class Newcomers:
+    """What m people who were kept out of training add to the errors and lists after each number of first ratings.
+
+    All are judged on the same ratings, those after the twentieth by time, and never by fewer than one.
+
+    Attributes:
+        users: int64[m], their keys.
+        marks: uint64[m], a fingerprint of each one's ratings: two reports judge somebody alike where it is the same.
+        ratings: int64[m], how many ratings each is judged on.
+        relevant: int64[m], how many of these are relevant; lists are judged where there is one.
+        squared: float64[m] by step, sums of squared errors.
+        ndcg: float64[m] by step, of the list of ten; 0 without a relevant movie.
+        by_mean: float64[m], sums of squared errors of the movies' means.
+        by_popularity: float64[m], NDCG of the most popular movies.
+    """
+
+    users: NDArray[np.int64]
+    marks: NDArray[np.uint64]
+    ratings: NDArray[np.int64]
+    relevant: NDArray[np.int64]
+    squared: dict[int, Floats]
+    ndcg: dict[int, Floats]
+    by_mean: Floats
+    by_popularity: Floats
+
+    def arrays(self) -> Arrays:
+        """Its columns by name."""
+        whole = {name: getattr(self, name) for name in ("users", "marks", "ratings", "relevant")}
+        steps = {
+            f"{name}_{step}": values for name in ("squared", "ndcg") for step, values in getattr(self, name).items()
+        }
+        return whole | steps | {"by_mean": self.by_mean, "by_popularity": self.by_popularity}
+
+    @classmethod
+    def restore(cls, arrays: Mapping[str, NDArray[Any]]) -> Self:
+        """What ``arrays()`` was taken from."""
+        once = ("users", "marks", "ratings", "relevant", "by_mean", "by_popularity")
+        steps = {name: {step: arrays[f"{name}_{step}"] for step in STEPS} for name in ("squared", "ndcg")}
+        columns: dict[str, Any] = {name: arrays[name] for name in once} | steps
+        return cls(**columns)
+
+    def chart(self, seed: int) -> list[ChartRow]:
+        """A row for each number of first ratings: RMSE and NDCG, each with its 95% interval, beside what knows nobody.
+
+        Args:
+            seed: start of the bootstrap's random numbers.
+        """
+        listed = self.relevant > 0
+        rows: list[ChartRow] = []
+        for step in STEPS:
+            low, high = metrics.bootstrap(
+                self.squared[step][:, None], self.ratings[:, None].astype(np.float64), seed=seed
+            )
+            row: ChartRow = {
+                "known": step,
+                "people": len(self.users),
+                "rmse": self._rmse(self.squared[step]),
+                "low": float(np.sqrt(low[0])),
+                "high": float(np.sqrt(high[0])),
+                "movie_mean": self._rmse(self.by_mean),
+            }
+            if listed.any():
+                found = self.ndcg[step][listed, None]
+                low, high = metrics.bootstrap(found, np.ones_like(found), seed=seed)
+                row |= {"ndcg": float(found.mean()), "ndcg_low": float(low[0]), "ndcg_high": float(high[0])}
+                row |= {"popularity": float(self.by_popularity[listed].mean())}
+            rows.append(row)
+        return rows
+
+    def _rmse(self, squared: Floats) -> float:
+        return float(np.sqrt(squared.sum() / self.ratings.sum()))
+
+
+def choose_newcomers(data: Interactions) -> NDArray[np.int64]:
+    """int64[m]: the users to keep out of training, by a hash of their ids; none where they would be too few.
+
+    The hash puts all users in an order that depends on nothing else, and the first are taken. So another training, on
+    more ratings and users, keeps nearly the same ones out, and two versions can be compared on them.
+    """
+    eligible = np.flatnonzero(data.user_counts > STEPS[-1])
+    count = int(np.clip(PART * len(eligible), FEWEST, MOST))
+    if count > LARGEST_PART * len(eligible):
+        return np.empty(0, np.int64)
+    digests = [
+        hashlib.blake2b(str(data.user_ids.raw(user)).encode(), digest_size=8).digest() for user in eligible.tolist()
+    ]
+    return np.sort(eligible[np.argsort(np.array(digests, "S8"), kind="stable")[:count]])
+
+
+def part_newcomers(data: Interactions) -> tuple[Interactions, Interactions]:
+    """All ratings but those of newcomers, and theirs."""
+    theirs = np.isin(data.users, choose_newcomers(data))
+    return data.subset(~theirs), data.subset(theirs)
+
+
+def judge_newcomers(
+    model: RatingModel,
+    score: ScoreHistory,
+    popularity: Float32,
+    train: Interactions,
+    theirs: Interactions,
+    length: int = 10,
+    check: Callable[[], object] = lambda: None,
+) -> Newcomers | None:
+    """Judge a version on people it has never seen; None without any.
+
+    Their ratings are given in the order of their times (a draw decides where these tie or are not known). After each
+    number of them the later ones are predicted, and a list is made of the whole catalogue without the first twenty
+    movies, so that at every step the same movies are to be found among the same.
+
+    Args:
+        model: learned from ``train``.
+        score: orders their lists.
+        popularity: float32[n_movies], orders the list that knows nobody.
+        train: what was learned; whose means the predictions are compared with.
+        theirs: the ratings of newcomers only.
+        length: of the lists.
+        check: called for each person; may raise to stop.
+    """
+    users = np.flatnonzero(theirs.user_counts)
+    if not len(users):
+        return None
+    place, means, liked_from = place_in_history(theirs), movie_means(train), metrics.relevant_from(theirs.scale)
+    columns: dict[str, list[float]] = {}
+    for user in users.tolist():
+        check()
+        rows = theirs.by_user.of(user)
+        rows = rows[np.argsort(place[rows])]
+        items, ratings = theirs.items[rows], theirs.ratings[rows]
+        first, later, given = items[: STEPS[-1]], items[STEPS[-1] :], ratings[STEPS[-1] :]
+        wanted = later[given >= liked_from]
+
+        def ndcg(scores: Float32, first: Int32 = first, wanted: Int32 = wanted) -> float:
+            return _ndcg(top(scores, length, drop=first), wanted, length)
+
+        found = {"ratings": float(len(later)), "relevant": float(len(wanted))}
+        found |= {"by_mean": _squared(means[later], given), "by_popularity": ndcg(popularity)}
+        for step in STEPS:
+            order = np.argsort(items[:step])
+            known = items[:step][order], ratings[:step][order]
+            vector = model.fold_in_user(*known)
+            predicted = model.predict_vector(vector, later)
+            predicted = predicted if step else np.clip(predicted, *model.given_)
+            found |= {f"squared_{step}": _squared(predicted, given), f"ndcg_{step}": ndcg(score(*known))}
+        for name, value in found.items():
+            columns.setdefault(name, []).append(value)
+    floats = {name: np.array(values, np.float64) for name, values in columns.items()}
+    whole = {name: floats[name].astype(np.int64) for name in ("ratings", "relevant")}
+    return Newcomers.restore({**floats, **whole, "users": users, "marks": theirs.user_marks[users]})
+
+
+def movie_means(train: Interactions) -> Float32:
+    """float32[n_movies]: the mean rating of each movie, of all ratings for one without any."""
+    sums = np.bincount(train.items, train.ratings, train.n_movies)
+    return np.where(train.movie_counts > 0, sums / np.maximum(train.movie_counts, 1), train.mean).astype(np.float32)
+
+
+def _squared(predicted: Float32, given: Float32) -> float:
+    return float(metrics.squared_errors(predicted, given).sum())
+
+
+def _ndcg(listed: NDArray[np.int64], wanted: Int32, length: int) -> float:
+    """0 where nothing is wanted."""
+    if not len(wanted):
+        return 0.0
+    hits = np.zeros((1, length), bool)
+    hits[0, : len(listed)] = np.isin(listed, wanted)
+    return float(metrics.ndcg(hits, np.array([len(wanted)]))[0])
