@@ -1,8 +1,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import cache
 
 import pytest
+from fastapi import FastAPI
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.responses import HTMLResponse
@@ -34,7 +36,13 @@ def services(settings: Settings) -> Iterator[Services]:
 @pytest.fixture
 def client(services: Services, settings: Settings) -> Client:
     """The API by itself."""
-    return Client(create_api(settings))
+    return Client(api_for(settings.key))
+
+
+@cache
+def api_for(key: str | None) -> FastAPI:
+    """Made once, since its first request takes long; it keeps nothing of requests, and of settings only the key."""
+    return create_api(Settings(api_key=key))
 
 
 def whole_server(settings: Settings) -> ASGIApp:
@@ -44,7 +52,7 @@ def whole_server(settings: Settings) -> ASGIApp:
         return HTMLResponse("<p>console</p>")
 
     routes = [
-        Mount("/api", create_api(settings)),
+        Mount("/api", api_for(settings.key)),
         *create_sign_in(settings),
         Route("/", page, methods=["GET", "POST"]),
     ]
