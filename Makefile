@@ -4,6 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 MARQUEE_HOST ?= 127.0.0.1
 MARQUEE_PORT ?= 8501
+TEST_WORKERS ?= 2
 export MARQUEE_HOST MARQUEE_PORT
 
 .PHONY: run setup test test-long check bench clean
@@ -14,7 +15,7 @@ run: $(VENV)/.run
 setup: $(VENV)/.run
 
 test: $(VENV)/.dev check
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n $(TEST_WORKERS) --dist loadgroup
 
 test-long: $(VENV)/.dev
 	$(BIN)/python -m pytest -m long

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -13,7 +15,36 @@ from engine.dataset.interactions import Interactions
 settings.register_profile("marquee", deadline=None)
 settings.load_profile("marquee")
 
+ALONE = "alone"
+"""The group of tests that start servers, browsers or many threads, which are not to slow each other down."""
+
 GENRES = ("Drama", "Comedy", "War", "Sci-Fi")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Let workers (``pytest -n 2``) share the processors, and compile without reading what another is writing."""
+    for threads in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS"):
+        os.environ.setdefault(threads, "1")  # workers and servers inherit it
+    worker = os.environ.get("PYTEST_XDIST_WORKER", "gw0")
+    if worker != "gw0" and config.cache is not None:
+        os.environ["NUMBA_CACHE_DIR"] = str(config.cache.mkdir(f"numba-{worker}"))
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Keep tests on one worker where they use the same browser, or fixtures made once for a module."""
+    for item in items:
+        if item.get_closest_marker("xdist_group") is None:
+            if item.get_closest_marker("browser"):
+                item.add_marker(pytest.mark.xdist_group(ALONE))
+            elif {"module", "class"} & scopes_of(item):
+                item.add_marker(pytest.mark.xdist_group(item.path.stem))
+
+
+def scopes_of(item: pytest.Item) -> set[str]:
+    """The scopes of the fixtures that a test uses."""
+    found = item._fixtureinfo.name2fixturedefs.values()  # type: ignore[attr-defined]  # pytest has no public way
+    return {fixture.scope for fixtures in found for fixture in fixtures}
 
 
 def planted(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -10,11 +11,16 @@ from pathlib import Path
 from threading import Thread
 
 import httpx
+import pytest
 
 from engine.runtime import build
 from engine.settings import Settings
-from tests.engine.services.conftest import QUICK, fill, finished, wait_for
+from tests.conftest import ALONE
+from tests.engine.services.conftest import QUICK, fill, finished, opened, wait_for
+from tests.shared_folder import shared_folder
 from tests.test_starting import ROOT, environment, free_port, wait_until_live
+
+pytestmark = pytest.mark.xdist_group(ALONE)
 
 LONG = {"epochs": 1000, "factors": 1000, "patience": 0}
 N_USERS, RATINGS_EACH = 400, 25
@@ -42,17 +48,21 @@ def serving(folder: Path) -> Iterator[tuple[httpx.Client, subprocess.Popen[str]]
         process.wait()
 
 
-def prepared(folder: Path) -> None:
-    """A store with ratings and a version that serves."""
-    runtime = build(Settings(database_url=f"sqlite:///{folder}/m.db", demo=False))
-    runtime.start()
-    fill(runtime, N_USERS)
-    assert finished(runtime, runtime.services.training.train_model("svd", QUICK)).state == "succeeded"
-    runtime.stop()
+def prepare(folder: Path, factory: pytest.TempPathFactory) -> None:
+    """Copies a store with ratings and a version that serves into a folder."""
+
+    def make(made: Path) -> None:
+        with opened(Settings(database_url=f"sqlite:///{made}/m.db", demo=False)) as runtime:
+            fill(runtime, N_USERS)
+            assert finished(runtime, runtime.services.training.train_model("svd", QUICK)).state == "succeeded"
+
+    shutil.copytree(shared_folder(factory, "many users", make), folder, dirs_exist_ok=True)
 
 
-def test_a_kill_in_the_middle_of_a_training_loses_no_answered_rating(tmp_path: Path) -> None:
-    prepared(tmp_path)
+def test_a_kill_in_the_middle_of_a_training_loses_no_answered_rating(
+    tmp_path: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    prepare(tmp_path, tmp_path_factory)
     answered: dict[tuple[str, str], float] = {}
 
     def rate(client: httpx.Client, who: int) -> None:

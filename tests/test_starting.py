@@ -13,6 +13,10 @@ from pathlib import Path
 import httpx
 import pytest
 
+from tests.conftest import ALONE
+
+pytestmark = pytest.mark.xdist_group(ALONE)
+
 ROOT = Path(__file__).parents[1]
 
 

@@ -10,12 +10,16 @@ import sys
 from pathlib import Path
 
 import httpx
+import pytest
 
 from engine.runtime import build
 from engine.settings import Settings
+from tests.conftest import ALONE
 from tests.engine.services.conftest import wait_for
-from tests.test_kill import LONG, prepared
+from tests.test_kill import LONG, prepare
 from tests.test_starting import ROOT, environment, free_port, wait_until_live
+
+pytestmark = pytest.mark.xdist_group(ALONE)
 
 BODY = json.dumps({"user_id": "late", "movie_id": "m1", "rating": 4.5}).encode()
 
@@ -41,8 +45,10 @@ def listens(port: int) -> bool:
     return True
 
 
-def test_a_stop_answers_who_has_asked_marks_the_run_and_closes_the_store(tmp_path: Path) -> None:
-    prepared(tmp_path)
+def test_a_stop_answers_who_has_asked_marks_the_run_and_closes_the_store(
+    tmp_path: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    prepare(tmp_path, tmp_path_factory)
     port = free_port()
     own = environment(tmp_path, port) | {"MARQUEE_LOG_FORMAT": "json"}
     process = subprocess.Popen(

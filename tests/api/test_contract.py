@@ -13,13 +13,11 @@ from hypothesis import settings as hypothesis_settings
 from schemathesis import Case, GenerationMode
 from schemathesis.specs.openapi.checks import negative_data_rejection, positive_data_acceptance
 
-from engine.runtime import build
-from engine.settings import Settings
 from tests.api.test_api_description import NAMES
 from tests.browser.console import server
-from tests.engine.services.conftest import QUICK, fill, finished
+from tests.engine.services.conftest import QUICK, finished, opened, store_in, trained_store
 
-pytestmark = pytest.mark.long
+pytestmark = [pytest.mark.long, pytest.mark.xdist_group("test_contract")]
 
 EXAMPLES = 25
 """Cases of each operation, good and bad ones each; there are fewer where few differ."""
@@ -38,14 +36,9 @@ answered: Counter[tuple[str, int]] = Counter()
 def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """A server over a small store with three versions."""
     folder = tmp_path_factory.mktemp("contract")
-    runtime = build(Settings(database_url=f"sqlite:///{folder / 'marquee.db'}", demo=False))
-    runtime.start()
-    try:
-        fill(runtime)
-        for _ in range(3):
+    with opened(store_in(folder), trained_store(tmp_path_factory)) as runtime:
+        for _ in range(2):
             finished(runtime, runtime.services.training.train_model("svd", QUICK, "always"))
-    finally:
-        runtime.stop()
     with server(folder, MARQUEE_DEMO="false", MARQUEE_API_KEY=KEY) as address:
         yield address
 

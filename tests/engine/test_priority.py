@@ -10,6 +10,9 @@ import pytest
 
 from engine import priority
 from engine.priority import LONGEST_WAIT_S, NICENESS, give_way, step_back, urgent
+from tests.conftest import ALONE
+
+pytestmark = pytest.mark.xdist_group(ALONE)
 
 
 def niceness() -> int:

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from engine.runtime import Runtime, build
-from engine.settings import Settings
+from engine.runtime import Runtime
 from engine.types import ListOptions, Recommendations
 from tests.conftest import planted
-from tests.engine.services.conftest import QUICK, fill, finished
+from tests.engine.services.conftest import opened, store_in, trained_store
 
 MOVIES = tuple(f"m{n}" for n in range(80))
 PERSONAL_FROM = 10
@@ -24,16 +22,9 @@ GENRES = st.sets(st.sampled_from(["Drama", "war", "COMEDY", "Sci-Fi"]))
 
 @pytest.fixture(scope="module")
 def runtime(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Runtime]:
-    folder: Path = tmp_path_factory.mktemp("cold")
-    built = build(
-        Settings(database_url=f"sqlite:///{folder}/marquee.db", demo=False, personal_from=PERSONAL_FROM),
-    )
-    built.start()
-    fill(built)
-    status = finished(built, built.services.training.train_model("svd", QUICK))
-    assert status.state == "succeeded", status.error
-    yield built
-    built.stop()
+    settings = store_in(tmp_path_factory.mktemp("cold")).model_copy(update={"personal_from": PERSONAL_FROM})
+    with opened(settings, trained_store(tmp_path_factory)) as runtime:
+        yield runtime
 
 
 def assert_full(answer: Recommendations, n: int, rated: int) -> None:

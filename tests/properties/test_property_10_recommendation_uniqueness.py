@@ -13,11 +13,10 @@ from engine.dataset.interactions import Interactions
 from engine.models.base import Ranker, RatingModel
 from engine.models.catalog import MODELS
 from engine.models.item_similarity import ItemSimilarityRanker
-from engine.runtime import Runtime, build
-from engine.settings import Settings
+from engine.runtime import Runtime
 from tests.conftest import planted
-from tests.engine.models.quick import QUICK, quick_model
-from tests.engine.services.conftest import fill, finished
+from tests.engine.models.quick import quick_model
+from tests.engine.services.conftest import opened, store_in, trained_store
 from tests.properties.ratings import ANY_ID, USERS, interactions
 
 ANYBODY = st.one_of(USERS, ANY_ID)
@@ -53,14 +52,8 @@ def test_lists_of_the_ranker(data: Interactions, user_id: Hashable, n: int) -> N
 @pytest.fixture(scope="module")
 def runtime(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Runtime]:
     """A whole Marquee with planted ratings and a version that serves; examples only read it."""
-    folder = tmp_path_factory.mktemp("store")
-    built = build(Settings(database_url=f"sqlite:///{folder}/marquee.db", demo=False))
-    built.start()
-    fill(built)
-    status = finished(built, built.services.training.train_model("svd", QUICK["svd"]))
-    assert status.state == "succeeded", status.error
-    yield built
-    built.stop()
+    with opened(store_in(tmp_path_factory.mktemp("store")), trained_store(tmp_path_factory)) as runtime:
+        yield runtime
 
 
 @pytest.fixture(scope="module")

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import shutil
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +17,7 @@ from engine.types import TrainingStatus
 from store.ratings import RatingStore
 from store.records import MovieRow
 from tests.conftest import planted
+from tests.shared_folder import shared_folder
 
 QUICK = {"epochs": 12, "factors": 8, "learning_rate": 0.02}
 
@@ -53,24 +56,62 @@ def finished(runtime: Runtime, run_id: int) -> TrainingStatus:
     return training.status(run_id)
 
 
+def store_in(folder: Path) -> Settings:
+    return Settings(database_url=f"sqlite:///{folder}/marquee.db", demo=False)
+
+
+def trained_store(factory: pytest.TempPathFactory) -> Path:
+    """A closed store with the planted ratings and a first version that serves."""
+
+    def make(folder: Path) -> None:
+        with opened(store_in(folder)) as runtime:
+            train_first(runtime)
+
+    return shared_folder(factory, "trained", make)
+
+
+def train_first(runtime: Runtime) -> None:
+    """The planted ratings and a version of them."""
+    fill(runtime)
+    status = finished(runtime, runtime.services.training.train_model("svd", QUICK))
+    assert status.state == "succeeded", status.error
+
+
+@contextmanager
+def opened(settings: Settings, copied: Path | None = None) -> Iterator[Runtime]:
+    """A Marquee that runs, on a copy of a folder with a store where one is given."""
+    if copied is not None:
+        target = Path(settings.database_url.removeprefix("sqlite:///")).parent
+        shutil.copytree(copied, target, dirs_exist_ok=True)
+    built = build(settings)
+    built.start()
+    try:
+        yield built
+    finally:
+        built.stop()
+
+
 @pytest.fixture
 def settings(tmp_path: Path) -> Settings:
-    return Settings(database_url=f"sqlite:///{tmp_path}/marquee.db", demo=False)
+    return store_in(tmp_path)
 
 
 @pytest.fixture
 def runtime(settings: Settings) -> Iterator[Runtime]:
     """Started, without ratings."""
-    built = build(settings)
-    built.start()
-    yield built
-    built.stop()
+    with opened(settings) as built:
+        yield built
 
 
 @pytest.fixture
-def trained(runtime: Runtime) -> Runtime:
-    """With ratings and a first version that serves."""
-    fill(runtime)
-    status = finished(runtime, runtime.services.training.train_model("svd", QUICK))
-    assert status.state == "succeeded", status.error
+def just_trained(runtime: Runtime) -> Runtime:
+    """With ratings and a first version that serves since its training, which was in this process."""
+    train_first(runtime)
     return runtime
+
+
+@pytest.fixture
+def trained(settings: Settings, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Runtime]:
+    """The same as after a restart: what was trained once is copied."""
+    with opened(settings, trained_store(tmp_path_factory)) as built:
+        yield built

@@ -626,8 +626,9 @@ def test_forgetting_says_which_versions_have_learned(trained: Runtime, serving: 
     assert receipt.text == "1 rating and the id were erased. No stored version has learned from them."
 
 
-def test_what_was_trained_keeps_no_id_of_who_was_forgotten_in_memory(trained: Runtime, serving: ServingService) -> None:
+def test_what_was_trained_keeps_no_id_of_who_was_forgotten_in_memory(just_trained: Runtime) -> None:
     """A model that serves since its training was bound to the ratings it learned."""
+    serving = just_trained.services.serving
     bundle = serving._state.bundle  # type: ignore[union-attr]
     assert "u1" in bundle.rating.user_ids_.ids
     serving.forget("u1")

@@ -33,7 +33,8 @@ from tests.engine.services.conftest import QUICK, fill, finished, wait_for
 WILD = {"factors": 200, "learning_rate": 1, "regularization": 0, "epochs": 100}
 
 
-def test_a_run_trains_evaluates_saves_and_serves(trained: Runtime) -> None:
+def test_a_run_trains_evaluates_saves_and_serves(just_trained: Runtime) -> None:
+    trained = just_trained
     status = trained.services.training.status()
     assert (status.state, status.version, status.stage) == ("succeeded", 1, "Done")
     assert (status.progress, status.eta_s) == (None, None)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import zipfile
+from collections.abc import Iterator
 from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
@@ -24,7 +25,8 @@ from store.database import Database
 from store.exchange import read_export, write_export
 from store.models import MLModelManager
 from store.ratings import RatingStore
-from tests.engine.services.conftest import QUICK, fill, finished
+from tests.engine.services.conftest import QUICK, fill, finished, opened, store_in, trained_store
+from tests.shared_folder import shared_folder
 from tests.store.test_models import flip_a_byte
 
 LONGER = {"epochs": 60, "factors": 60, "learning_rate": 0.1, "regularization": 0, "patience": 0}
@@ -32,11 +34,16 @@ LONGER = {"epochs": 60, "factors": 60, "learning_rate": 0.1, "regularization": 0
 
 
 @pytest.fixture
-def two(trained: Runtime) -> Runtime:
+def two(settings: Settings, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Runtime]:
     """A second version, which is better at ratings and does not serve."""
-    training = trained.services.training
-    finished(trained, training.train_model("svd", LONGER, "never"))
-    return trained
+
+    def make(folder: Path) -> None:
+        with opened(store_in(folder), trained_store(tmp_path_factory)) as runtime:
+            status = finished(runtime, runtime.services.training.train_model("svd", LONGER, "never"))
+            assert status.version == 2, status.error
+
+    with opened(settings, shared_folder(tmp_path_factory, "two versions", make)) as built:
+        yield built
 
 
 def test_the_better_of_two_versions_is_called_so(two: Runtime) -> None:
@@ -158,15 +165,14 @@ def test_lists_of_what_is_gone_are_refused(two: Runtime) -> None:
 
 def test_a_flipped_byte_in_any_stored_array_is_found_on_load_and_an_intact_version_serves(two: Runtime) -> None:
     """Every array in turn: marked damaged, with a notice, and version 1 serves."""
-    training, versions = two.services.training, two.services.versions
-    names = list(MLModelManager(two.database).load_model(1).arrays)
+    versions, whole = two.services.versions, exported(two, {}).getvalue()
+    arrays = MLModelManager(two.database).load_model(1).arrays
+    names = [name for name, array in arrays.items() if array.nbytes >= 6]
     assert {name.split("/")[0] for name in names} >= {"rating", "ranker", "popularity", "calibration", "report"}
     for name in names:
-        models = MLModelManager(two.database)
-        run = finished(two, training.train_model("svd", QUICK, "always"))
-        number = run.version or 0
-        if models.load_model(number).arrays[name].nbytes < 6:
-            continue
+        number = versions.import_file(BytesIO(whole))
+        versions.activate(number)
+        assert two.services.serving.active_version() == number
         flip_a_byte(two.database, number, name)
         two.services.serving.load_active()
         assert versions.get(number).state == "damaged", name
