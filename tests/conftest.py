@@ -26,8 +26,9 @@ def pytest_configure(config: pytest.Config) -> None:
     for threads in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS"):
         os.environ.setdefault(threads, "1")  # workers and servers inherit it
     worker = os.environ.get("PYTEST_XDIST_WORKER", "gw0")
-    if worker != "gw0" and config.cache is not None:
-        os.environ["NUMBA_CACHE_DIR"] = str(config.cache.mkdir(f"numba-{worker}"))
+    cache = getattr(config, "cache", None)  # there is none with -p no:cacheprovider
+    if worker != "gw0" and cache is not None:
+        os.environ["NUMBA_CACHE_DIR"] = str(cache.mkdir(f"numba-{worker}"))
 
 
 @pytest.hookimpl(tryfirst=True)
