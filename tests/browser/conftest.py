@@ -6,9 +6,11 @@ import os
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from tests.browser.console import CHROMIUM, Watch, launch, server, wait_until_trained
+
+expect.set_options(timeout=30_000)  # beside another worker's tests a page takes longer than by itself
 
 MISSING = "Chromium is not installed, so nobody looked at the pages. Install it with: apt-get install chromium"
 
