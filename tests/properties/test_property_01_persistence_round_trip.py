@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,8 @@ from hypothesis.extra import numpy as npst
 from engine.dataset.interactions import Interactions
 from engine.models.bundle import VersionBundle
 from engine.models.catalog import MODELS
+from engine.models.item_similarity import ItemSimilarityConfig, ItemSimilarityRanker
+from engine.realtime import RealtimeLearner
 from store import model_arrays
 from store.database import Database
 from store.models import MLModelManager
@@ -53,7 +55,8 @@ def save(models: MLModelManager, kind: str, config: dict[str, Any], arrays: dict
 @pytest.fixture(scope="module", params=MODELS)
 def pair(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, small: Interactions) -> Pair:
     """Trained once, saved, and read by another opening of the file."""
-    trained = bundle(request.param, small)
+    ranker = ItemSimilarityRanker(ItemSimilarityConfig(min_ratings=16)).fit(small)  # not all movies, not the default
+    trained = replace(bundle(request.param, small), ranker=ranker)
     url = f"sqlite:///{tmp_path_factory.mktemp('store')}/test.db"
     database = Database.open(url)
     version = save(MLModelManager(database), request.param, trained.config(), trained.arrays())
@@ -129,13 +132,39 @@ def test_intervals_of_any_predictions(pair: Pair, asked: list[tuple[float, int, 
         assert_same(found, end)
 
 
+@settings(max_examples=100)
+@given(updates=st.lists(st.tuples(st.integers(0, N_USERS - 1), st.integers(0, N_MOVIES - 1), RATING), max_size=10))
+def test_what_new_ratings_lead_to(pair: Pair, small: Interactions, updates: list[tuple[int, int, float]]) -> None:
+    """Of users and movies that the version has learned, whose vectors go on from where training left them."""
+    trained, stored = (RealtimeLearner(one, small) for one in (pair.trained, pair.stored))
+    for update in updates:
+        expected, found = trained.rate(*update), stored.rate(*update)
+        assert_same(found.vector, expected.vector)
+        assert_same(found.predict(EVERYTHING), expected.predict(EVERYTHING))
+        assert_same(found.movies.counts_of(EVERYTHING), expected.movies.counts_of(EVERYTHING))
+
+
+def test_every_part_is_stored(pair: Pair) -> None:
+    """What a version was trained with, none of which may come back as missing."""
+    for part in fields(VersionBundle):
+        assert getattr(pair.trained, part.name) is not None, part.name
+        assert getattr(pair.stored, part.name) is not None, part.name
+    for name in ("counts", "offsets"):
+        expected, found = getattr(pair.trained, name), getattr(pair.stored, name)
+        assert_same(found.users, expected.users)
+        assert_same(found.movies, expected.movies)
+
+
 def test_what_was_learned_is_what_was_stored(pair: Pair) -> None:
     """Saving a version that was loaded would store the same again."""
     expected, found = pair.trained.arrays(), pair.stored.arrays()
     assert found.keys() == expected.keys()
+    assert {name.partition("/")[0] for name in found} >= {"rating", "ranker", "popularity", "calibration"}
     for name, array in expected.items():
         assert_same(found[name], array)
     assert pair.stored.config() == pair.trained.config()
+    assert pair.stored.rating.config == pair.trained.rating.config
+    assert pair.stored.ranker.config == pair.trained.ranker.config
     assert_same(pair.stored.popularity, pair.trained.popularity)
 
 

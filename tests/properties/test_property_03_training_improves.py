@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -55,3 +56,26 @@ def test_planted_tastes_are_found(kind: str, seed: int) -> None:
     model = quick_model(kind).fit(split.train)
     mean = float(np.sqrt(np.mean((split.train.mean - split.test.ratings) ** 2)))
     assert validation_rmse(model, split.test) < min(bias_rmse(split), mean)
+
+
+def plant_what_bends(seed: int) -> Split:
+    """Tastes that hardly ever leave anybody indifferent: a sum of products tells the direction, but not how far."""
+    rng = np.random.default_rng(seed)
+    taste, trait = rng.normal(0, 1, (120, 2)), rng.normal(0, 1, (60, 2))
+    likes, known = rng.normal(0, 0.5, 120), rng.normal(0, 0.5, 60)
+    rows = []
+    for user in range(120):
+        for movie in rng.choice(60, 40, replace=False).tolist():
+            value = 3 + 2 * np.tanh(3 * (taste[user] @ trait[movie] + likes[user] + known[movie]))
+            rows.append((f"u{user}", movie, float(np.clip(value + rng.normal(0, 0.2), 0.5, 5))))
+    frame = pd.DataFrame(rows, columns=["user_id", "movie_id", "rating"])
+    return split_random(Interactions.from_frame(frame, scale=(0.5, 5.0)), 0.2, seed)
+
+
+@settings(max_examples=5)
+@given(seed=SEEDS)
+def test_networks_find_what_no_factorisation_can(seed: int) -> None:
+    split = plant_what_bends(seed)
+    networks, factors = (quick_model("ncf", epochs=20), quick_model("svd"))
+    with_networks, without = (validation_rmse(model.fit(split.train), split.test) for model in (networks, factors))
+    assert with_networks < 0.92 * without

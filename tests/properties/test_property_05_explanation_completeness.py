@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from functools import cache
+from statistics import mean
+from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from engine.cold_start import popularity
@@ -16,9 +20,11 @@ from engine.models.catalog import MODELS
 from engine.models.item_similarity import ItemSimilarityConfig, ItemSimilarityRanker
 from engine.realtime import UserState, measure_offsets
 from engine.services.listening import Listener, ServingState
-from engine.types import RatingExplanation
+from engine.services.serving import ServingService
+from engine.types import RatingExplanation, SimilarMovie
 from tests.conftest import planted
 from tests.engine.models.quick import quick_model
+from tests.engine.services.conftest import opened, store_in, trained_store
 
 PERSONAL_FROM = 10
 USERS = st.integers(0, 61)  # the last two are new
@@ -27,6 +33,46 @@ RATINGS = st.integers(1, 10).map(lambda halves: halves / 2)
 UPDATES = st.lists(st.tuples(USERS, MOVIES, RATINGS), max_size=20)
 Update = tuple[int, int, float]
 PAIRS = settings(max_examples=200)
+
+
+LATE = {"m3": 5.0, "m10": 1.0, "m40": 4.0, "m41": 2.5}
+
+
+@dataclass(frozen=True)
+class Club:
+    """What the parts of an explanation follow from.
+
+    Attributes:
+        ratings: of each user by movie id.
+        genres: of each movie.
+        weights: float64[60, 80], what each learned rating counts, 0 without one.
+        weigh: what a rating counts.
+    """
+
+    ratings: dict[str, dict[str, float]]
+    genres: dict[str, set[str]]
+    weights: np.ndarray
+    weigh: Callable[[float], float]
+
+    def lifts(self, rated: dict[str, float], movie: str) -> dict[str, tuple[float, int]]:
+        """For each genre of a movie: how far above their mean somebody rates it, and how often they have."""
+        found = {}
+        for genre in self.genres[movie]:
+            own = [rating for other, rating in rated.items() if genre in self.genres[other]]
+            found[genre] = (mean(own) - mean(rated.values()) if own else 0.0), len(own)
+        return found
+
+    def movies_alike(self, rated: dict[str, float], movie: int) -> dict[str, float]:
+        columns = self.weights / np.linalg.norm(self.weights, axis=0)
+        return {one: float(columns[:, int(one[1:])] @ columns[:, movie]) for one in rated if one != f"m{movie}"}
+
+    def users_alike(self, user: str, movie: int) -> dict[str, float]:
+        taste = np.zeros(80)
+        for one, rating in self.ratings.get(user, {}).items():
+            taste[int(one[1:])] = self.weigh(rating)
+        rows = self.weights / np.linalg.norm(self.weights, axis=1, keepdims=True)
+        raters = [n for n in range(60) if f"m{movie}" in self.ratings[f"u{n}"] and user != f"u{n}"]
+        return {f"u{n}": float(rows[n] @ taste / max(np.linalg.norm(taste), 1e-12)) for n in raters}
 
 
 @cache
@@ -107,8 +153,7 @@ def test_a_score_falls_by_the_largest_share_when_its_rating_goes(
     """The blend is that of today: another count of ratings shifts what comes from popularity, which is no share."""
     state = after(kind, updates)
     user = state.listen_to(state.learner.state(key))
-    if not len(user.state.items):
-        return
+    assume(len(user.state.items))
     score = float(user.scores[movie])
     parts = state.scorer.take_apart(user.blend, user.prior, user.state.items, user.state.ratings, movie, score)
     place = int(np.argmax(parts.shares))
@@ -128,13 +173,74 @@ def test_a_prediction_falls_by_a_share_when_its_rating_goes(
 ) -> None:
     state = after(kind, updates)
     user = state.learner.state(key)
-    if not len(user.items):
-        return
+    assume(len(user.items))
     rating = state.explainer.explain_rating(user, movie)
     ids = [str(state.data.movie_ids.raw(int(item))) for item in user.items]
     for one in (max(rating.contributions, key=lambda one: one.share), rating.contributions[-1]):
         gone = without(state, key, ids.index(one.movie_id))
         assert unclipped(user, movie) - unclipped(gone, movie) == pytest.approx(one.share, abs=1e-3)
+
+
+@pytest.fixture(scope="module")
+def serving(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServingService]:
+    """Of a whole Marquee, which somebody has joined since its version learned; examples only read."""
+    with opened(store_in(tmp_path_factory.mktemp("explained")), trained_store(tmp_path_factory)) as runtime:
+        for movie, rating in LATE.items():
+            runtime.services.serving.rate("late", movie, rating)
+        yield runtime.services.serving
+
+
+@pytest.fixture(scope="module")
+def club(serving: ServingService) -> Club:
+    frame, movies = planted()
+    weigh = serving._ready().bundle.ranker.weigh
+    weights = np.zeros((60, 80))
+    weights[frame.user_id.str[1:].astype(int), frame.movie_id.str[1:].astype(int)] = weigh(frame.rating.to_numpy())
+    ratings = {user: dict(zip(own.movie_id, own.rating, strict=True)) for user, own in frame.groupby("user_id")}
+    genres = {movie: set(text.split("|")) for movie, text in zip(movies.movie_id, movies.genres, strict=True)}
+    return Club(ratings | {"late": LATE}, genres, weights, lambda rating: float(weigh(np.array([rating]))[0]))
+
+
+@settings(max_examples=150)
+@given(user=st.one_of(st.integers(0, 59).map(lambda n: f"u{n}"), st.sampled_from(["late", "nobody"])), movie=MOVIES)
+def test_every_part_is_there_as_it_is_served(serving: ServingService, club: Club, user: str, movie: int) -> None:
+    """Each by a definition of its own: every rating counts, and so do all genres and whoever is most alike."""
+    why, rated = serving.explain(user, f"m{movie}"), club.ratings.get(user, {})
+    for told in (why.contributions, why.rating.contributions):
+        assert sorted((one.movie_id, one.rating) for one in told) == sorted(rated.items())
+        assert [abs(one.share) for one in told] == sorted((abs(one.share) for one in told), reverse=True)
+    parts = why.baseline + sum(one.share for one in why.contributions) + why.residual
+    assert parts == pytest.approx(why.score, abs=1e-6)
+    assert abs(why.residual) < 1e-4
+    assert total(why.rating) == pytest.approx(why.predicted_rating, abs=1e-6)
+
+    lifts = club.lifts(rated, f"m{movie}")
+    assert {genre: count for genre, _, count in why.genre_match.genres} == {g: n for g, (_, n) in lifts.items()}
+    for genre, lift, _ in why.genre_match.genres:
+        assert lift == pytest.approx(lifts[genre][0], abs=1e-5)
+    evidence = sum(count for _, count in lifts.values())
+    expected = sum(lift * count for lift, count in lifts.values()) / evidence if evidence else 0.0
+    assert why.genre_match.score == pytest.approx(expected, abs=1e-5)
+
+    assert_most_alike(why.similar_rated_movies, club.movies_alike(rated, movie))
+    assert_most_alike(why.similar_users, club.users_alike(user, movie))
+    assert [one.rating for one in why.similar_rated_movies] == [rated[one.movie_id] for one in why.similar_rated_movies]
+    for one in why.similar_users:
+        assert one.rating == club.ratings[one.user_id][f"m{movie}"]
+
+    assert f"{why.predicted_rating:.1f}" in why.text
+    speaking = [one.title for one in why.contributions if one.share > 0]
+    assert not speaking or speaking[0] in why.text
+    assert len(why.text) > 40
+
+
+def assert_most_alike(told: Sequence[Any], alike: dict[str, float]) -> None:
+    """Those most alike come first, five of them if there are as many."""
+    best = sorted((value for value in alike.values() if value > 0), reverse=True)[:5]
+    assert [one.similarity for one in told] == pytest.approx(best, abs=1e-5)
+    for one in told:
+        name = one.movie_id if isinstance(one, SimilarMovie) else one.user_id
+        assert one.similarity == pytest.approx(alike[name], abs=1e-5)
 
 
 def test_shares_are_not_all_nothing() -> None:

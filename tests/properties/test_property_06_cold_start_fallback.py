@@ -5,9 +5,11 @@ from __future__ import annotations
 import random
 from collections.abc import Iterator
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.stats import spearmanr
 
 from engine.runtime import Runtime
 from engine.types import ListOptions, Recommendations
@@ -96,3 +98,59 @@ def test_a_rating_more_moves_the_list_by_a_step_and_not_by_a_jump(runtime: Runti
         imagined = runtime.services.serving._imagine(state, {}, dict.fromkeys(movies[:n], 4.0))
         parts.append(state.listen_to(imagined).blend.personal)
     assert parts[1] - parts[0] == pytest.approx(1 / PERSONAL_FROM)
+
+
+@pytest.fixture(scope="module")
+def popular(runtime: Runtime) -> dict[str, float]:
+    """What a stranger's list scores each movie."""
+    listed = runtime.services.serving.recommend("a stranger", len(MOVIES))
+    assert len(listed.items) == len(MOVIES)
+    return {item.movie_id: item.score for item in listed.items}
+
+
+def test_a_stranger_is_shown_what_most_people_like(popular: dict[str, float]) -> None:
+    """Best first: movies rated often and highly, whatever their place in the catalogue."""
+    frame, _ = planted()
+    liked = frame.assign(liked=(frame.rating - 0.5) ** 2).groupby("movie_id").liked.sum()
+    assert list(popular.values()) == sorted(popular.values(), reverse=True)
+    assert min(popular.values()) > 0
+    assert spearmanr([liked[movie] for movie in popular], list(popular.values())).statistic > 0.9
+
+
+@settings(max_examples=100)
+@given(seed=st.integers(0, 10**6), count=st.integers(1, PERSONAL_FROM - 1))
+def test_a_newcomers_score_is_taste_and_popularity(
+    runtime: Runtime, popular: dict[str, float], seed: int, count: int
+) -> None:
+    """A tenth of it comes from taste with one rating, and nine tenths with nine; the rest is popularity."""
+    rng = random.Random(seed)
+    ratings = {movie: rng.randint(1, 10) / 2 for movie in rng.sample(MOVIES, count)}
+    answer = runtime.services.serving.recommend_to(ratings, ListOptions(len(MOVIES)))
+    ranker = runtime.services.serving._ready().bundle.ranker
+    rated = sorted((int(movie[1:]), rating) for movie, rating in ratings.items())
+    taste = ranker.score_history(*(np.array(column) for column in zip(*rated, strict=True)))
+    assert len(answer.items) == len(MOVIES) - count
+    for item in answer.items:
+        part = count / PERSONAL_FROM
+        expected = part * float(taste[int(item.movie_id[1:])]) + (1 - part) * popular[item.movie_id]
+        assert item.score == pytest.approx(expected, abs=1e-4)
+
+
+@pytest.mark.parametrize("genre", ["Drama", "Comedy", "War", "Sci-Fi"])
+def test_liked_genres_come_first(runtime: Runtime, popular: dict[str, float], genre: str) -> None:
+    """Each movie that has the genre gains on those that do not, and keeps its place among its like."""
+
+    def places(*liked: str) -> list[str]:
+        listed = runtime.services.serving.recommend("a stranger", len(MOVIES), genres_liked=liked)
+        assert len(listed.items) == len(MOVIES)
+        having.update(item.movie_id for item in listed.items if genre in item.genres)
+        return [item.movie_id for item in listed.items]
+
+    having: set[str] = set()
+    without, liked = places(), places(genre)
+    assert without == list(popular)
+    assert 20 <= len(having) < 60
+    before, after = (sum(movie in having for movie in one[:20]) for one in (without, liked))
+    assert after > before
+    assert sum(map(liked.index, having)) < sum(map(without.index, having))
+    assert sum(movie in having for movie in liked[:10]) >= 6

@@ -22,6 +22,7 @@ from sklearn.metrics import (
 
 from engine import metrics
 from engine.dataset.interactions import Interactions
+from engine.errors import InvalidInput
 from engine.evaluation import EvaluationService
 from engine.models.base import RatingModel
 from engine.ranking import top
@@ -192,3 +193,41 @@ def test_a_report_equals_scikit_learns_and_brute_force(
         ):
             assert report.per_user[name] == pytest.approx(column), name
             assert report.metrics[name].value == pytest.approx(column.mean()), name
+
+
+@settings(max_examples=100)
+@given(judgements())
+def test_single_figures_equal_scikit_learns(
+    drawn: tuple[Interactions, Interactions, np.ndarray, np.ndarray, int],
+) -> None:
+    """Of lists ordered by what is predicted, as whoever asks for one figure gets them."""
+    train, test, predicted, _, k = drawn
+    model, service = Told(predicted), EvaluationService()
+    of_pairs = predicted[test.users, test.items].astype(float)
+    rmse = root_mean_squared_error(test.ratings.astype(float), of_pairs)
+    assert service.calculate_rmse(model, test) == pytest.approx(rmse, abs=1e-9)
+
+    low, high = test.scale
+    precision, recall, listed = [], [], set()
+    for user in range(train.n_users):
+        rows = test.by_user.of(user)
+        liked = np.isin(range(train.n_movies), test.items[rows][test.ratings[rows] >= low + 0.75 * (high - low)])
+        if not liked.any():
+            continue
+        left = np.setdiff1d(np.arange(train.n_movies), train.items[train.by_user.of(user)])
+        best = sorted(left.tolist(), key=lambda movie: (-predicted[user, movie], movie))[:k]
+        shown = np.isin(range(train.n_movies), best)
+        precision.append(precision_score(liked, shown, zero_division=0) * len(best) / k)
+        recall.append(recall_score(liked, shown))
+        listed |= set(best)
+    asked = {
+        service.calculate_precision_at_k: np.mean(precision) if precision else None,
+        service.calculate_recall_at_k: np.mean(recall) if recall else None,
+        service.calculate_coverage: len(listed) / train.n_movies if recall else None,
+    }
+    for ask, expected in asked.items():
+        if expected is None:
+            with pytest.raises(InvalidInput, match="no test rating is"):
+                ask(model, train, test, k)
+        else:
+            assert ask(model, train, test, k) == pytest.approx(expected), ask.__name__

@@ -52,6 +52,41 @@ def test_the_factorisations_vectors_have_as_many_factors_as_asked_for(
 
 @pytest.mark.parametrize("kind", MODELS)
 @settings(max_examples=20)
+@given(
+    data=interactions(),
+    factors=st.integers(1, 20),
+    ids=st.lists(st.one_of(USERS, MOVIES, ANY_ID), max_size=8),
+)
+def test_embeddings_of_every_model_have_as_many_factors_as_asked_for(
+    kind: str, data: Interactions, factors: int, ids: list[Hashable]
+) -> None:
+    """Of learned users and movies and of unknown ones; those of the stored model are the same."""
+    model = quick_model(kind, factors=factors, epochs=1).fit(data)
+    again = type(model).from_arrays(quick_config(kind, factors=factors, epochs=1), model.arrays())
+    again.bind(data)
+    for raw in [*data.user_ids.ids, *data.movie_ids.ids, *ids]:
+        for name in ("get_user_embedding", "get_movie_embedding"):
+            embedding = getattr(model, name)(raw)
+            assert embedding.shape == (factors,)
+            assert embedding.dtype == np.float32
+            assert np.array_equal(getattr(again, name)(raw), embedding)
+
+
+@pytest.mark.parametrize("kind", MODELS)
+@settings(max_examples=20)
+@given(data=interactions(), raters=HISTORIES, movie=st.integers(-1, 12))
+def test_every_movie_of_a_model_has_a_vector_of_one_length(
+    kind: str, data: Interactions, raters: dict[int, int], movie: int
+) -> None:
+    """Learned, folded in, and unknown."""
+    model = quick_model(kind, epochs=1).fit(data)
+    lengths = {model.movie_vector(one).shape for one in range(-1, data.n_movies + 2)}
+    lengths |= {model.fold_in_movie(*rated(given, data), movie).shape for given in (raters, {})}
+    assert len(lengths) == 1
+
+
+@pytest.mark.parametrize("kind", MODELS)
+@settings(max_examples=20)
 @given(data=interactions(), history=HISTORIES)
 def test_every_user_of_a_model_has_a_vector_of_one_length(
     kind: str, data: Interactions, history: dict[int, int]

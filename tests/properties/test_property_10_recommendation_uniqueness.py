@@ -62,6 +62,13 @@ def rated() -> dict[str, set[str]]:
     return {user: set(movies) for user, movies in frame.groupby("user_id").movie_id}
 
 
+@pytest.fixture(scope="module")
+def catalogue() -> dict[str, tuple[set[str], float]]:
+    """Genres and year of each movie; not a number where the year is unknown."""
+    _, movies = planted()
+    return {row.movie_id: (set(row.genres.split("|")), row.year) for row in movies.itertuples()}
+
+
 @settings(max_examples=60)
 @given(
     user=st.one_of(st.integers(0, 59).map(lambda n: f"u{n}"), st.text(min_size=1, max_size=5)),
@@ -74,6 +81,7 @@ def rated() -> dict[str, set[str]]:
 def test_served_lists(
     runtime: Runtime,
     rated: dict[str, set[str]],
+    catalogue: dict[str, tuple[set[str], float]],
     user: str,
     n: int,
     genre: str | None,
@@ -85,13 +93,16 @@ def test_served_lists(
         user, n, genre=genre, year_from=year_from, exclude=exclude, rank_by=rank_by
     )
     movies = [item.movie_id for item in answer.items]
-    assert len(set(movies)) == len(movies) <= n
-    assert not set(movies) & (rated.get(user, set()) | set(exclude))
+    fitting = set(catalogue) - rated.get(user, set()) - set(exclude)
+    fitting -= {movie for movie, (genres, _) in catalogue.items() if genre is not None and genre not in genres}
+    fitting -= {movie for movie, (_, year) in catalogue.items() if year_from is not None and not year >= year_from}
+    assert len(set(movies)) == len(movies) == min(n, len(fitting))
+    assert set(movies) <= fitting
     assert [item.rank for item in answer.items] == list(range(1, len(movies) + 1))
     scores = [item.score for item in answer.items]
     assert scores == sorted(scores, reverse=True)
-    assert all(genre is None or genre in item.genres for item in answer.items)
-    assert all(year_from is None or (item.year or 0) >= year_from for item in answer.items)
+    for item in answer.items:
+        assert set(item.genres) == catalogue[item.movie_id][0]
 
 
 @settings(max_examples=30)
