@@ -258,7 +258,9 @@ def test_predictions(server: Server, trained: dict[str, Any]) -> None:
 @pytest.mark.parametrize("user_id", ["u0", USER])
 def test_explanations_add_up(server: Server, trained: dict[str, Any], user_id: str) -> None:
     user = quote(user_id, safe="")
-    for item in server.get(f"/ml/recommendations/{user}?n=5")["items"]:
+    items = server.get(f"/ml/recommendations/{user}?n=5")["items"]
+    assert len(items) == 5
+    for item in items:
         why = server.get(f"/ml/explain/{user}/{quote(item['movie_id'], safe='')}")
         total = why["baseline"] + sum(part["share"] for part in why["contributions"]) + why["residual"]
         assert total == pytest.approx(why["score"], abs=1e-4)

@@ -27,6 +27,7 @@ def test_parts_hold_what_they_say(data: Interactions, side: Side) -> None:
     assert not np.isin(keys(parts.base), parts.chosen).any()
     assert sorted(set(keys(parts.rest).tolist())) == sorted(parts.chosen.tolist())
     assert data.timestamps is not None
+    assert len(parts.chosen) == 5
     for one in parts.chosen:
         first, rest = (
             times[keys(rows) == one] for rows in (parts.first, parts.rest) if (times := rows.timestamps) is not None

@@ -200,6 +200,7 @@ def test_a_model_that_learned_is_better_than_one_that_hardly_did(
 def test_turned_round_the_comparison_says_the_opposite(learned: EvaluationReport, hurried: EvaluationReport) -> None:
     opposite = {"better": "worse", "worse": "better", "no difference shown": "no difference shown"}
     turned = compare(hurried, learned)
+    assert set(turned) == set(BETTER)
     for name, found in compare(learned, hurried).items():
         assert turned[name].verdict == opposite[found.verdict]
         assert turned[name].low == pytest.approx(-found.high)
@@ -207,7 +208,9 @@ def test_turned_round_the_comparison_says_the_opposite(learned: EvaluationReport
 
 
 def test_a_version_is_no_better_than_itself(learned: EvaluationReport) -> None:
-    for found in compare(learned, learned).values():
+    same = compare(learned, learned)
+    assert set(same) == set(BETTER)
+    for found in same.values():
         assert (found.difference, found.low, found.high, found.p_value) == (0, 0, 0, 1)
         assert found.verdict == "no difference shown"
 
@@ -287,8 +290,10 @@ def test_a_changed_rating_is_left_out(split: Split) -> None:
 def test_reports_of_earlier_code_are_compared_by_users(learned: EvaluationReport, hurried: EvaluationReport) -> None:
     old = replace(hurried, rows=None)
     assert compare_segments(learned, old) == {}
-    for name, found in compare(learned, old).items():
-        now = compare(learned, hurried)[name]
+    by_users, by_ratings = compare(learned, old), compare(learned, hurried)
+    assert set(by_users) == set(BETTER)
+    for name, found in by_users.items():
+        now = by_ratings[name]
         assert (found.value, found.users) == pytest.approx((now.value, now.users))
         assert found.verdict == now.verdict
 
@@ -299,6 +304,7 @@ def test_segments_are_compared_on_their_own_ratings(
     found = compare_segments(learned, hurried)
     assert set(found) == set(learned.segments)
     for name, metrics_found in found.items():
+        assert "rmse" in metrics_found, name
         for metric, difference in metrics_found.items():
             assert difference.value == pytest.approx(learned.segments[name][metric].value), name
             assert difference.baseline == pytest.approx(hurried.segments[name][metric].value), name

@@ -81,7 +81,9 @@ def test_who_knows_movies_of_one_taste_is_asked_about_that_one(two_tastes: Inter
 def test_a_question_teaches_what_the_confidence_then_gains(interview: Interview) -> None:
     """Of several each teaches what it adds once those before are answered."""
     items = interview.movies[[3, 50, 20]].astype(np.int32)
-    for question in interview.questions(items, rated(3), NONE, n=6):
+    questions = interview.questions(items, rated(3), NONE, n=6)
+    assert len(questions) == 6
+    for question in questions:
         longer = np.append(items, np.int32(question.movie))
         assert question.teaches == pytest.approx(interview.confidence(longer) - interview.confidence(items), rel=1e-6)
         assert question.value == question.chance * question.teaches

@@ -112,7 +112,8 @@ def test_another_test_part_changes_nothing_that_is_learned(
     expected = judged(kind, ratings, monkeypatch)
     for change in (turn_ratings, swap_movies, crowd_movies):
         found = judged(kind, change(ratings, rows), monkeypatch)
-        assert found.arrays.keys() == expected.arrays.keys()
+        assert found.arrays.keys() == expected.arrays.keys() != set()
+        assert len(found.scores) == ratings.n_users
         for name, array in expected.arrays.items():
             assert np.array_equal(found.arrays[name], array), f"{change.__name__}: {name}"
         assert np.array_equal(found.predicted, expected.predicted)

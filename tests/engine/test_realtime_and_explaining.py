@@ -109,6 +109,7 @@ def test_genre_match_is_the_users_mean_in_the_genre_less_the_mean(
 ) -> None:
     state = learner.state(3)
     match = explainer.get_genre_match_score(state, 0)
+    assert len(match.genres) == small.movies.genres[0].sum() > 0
     for genre, lift, count in match.genres:
         has = small.movies.genres[state.items, small.movies.genre_names.index(genre)]
         assert count == has.sum()

@@ -170,6 +170,7 @@ def test_draws_lie_in_the_ranges_and_hold_the_defaults() -> None:
 @pytest.mark.parametrize("kind", ["svd", "ncf"])
 def test_every_draw_is_allowed_by_the_model(kind: str) -> None:
     space = search_space(kind)
+    assert len(space) >= 3
     study = optuna.create_study(sampler=tuning.sampler(5, 0))
     draws = tuning.distributions(space, configure(kind, {}))
     for _ in range(30):

@@ -38,6 +38,7 @@ def test_letters_can_be_read(variant: str, ground: str, name: str) -> None:
 @pytest.mark.parametrize("variant", ["light", "dark"])
 def test_chart_colors_stand_out(variant: str) -> None:
     theme = CONFIG["theme"][variant]
+    assert len(theme["chartCategoricalColors"]) >= 4
     for color in theme["chartCategoricalColors"]:
         assert contrast(color, theme["backgroundColor"]) >= GRAPHIC
     steps = theme["chartSequentialColors"]

@@ -299,4 +299,5 @@ def test_newcomers_of_a_bulk_write_and_of_single_ratings_get_keys_of_their_own(
     assert sorted(keys.tolist()) == list(range(600))
     by_key = ratings.user_ids()
     assert [by_key[key] for key in keys] == people
+    assert len(singles) == 300
     assert all(by_key[key] == person for person, key in singles.items())

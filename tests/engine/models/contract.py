@@ -44,6 +44,7 @@ class RatingModelContract:
     def test_same_seed_gives_equal_arrays(self, small: Interactions) -> None:
         first, second = self.build().fit(small).arrays(), self.build().fit(small).arrays()
         assert first.keys() == second.keys()
+        assert len(first) > 3
         assert all(np.array_equal(first[name], second[name]) for name in first)
 
     def test_another_seed_gives_other_arrays(self, small: Interactions, fitted: RatingModel) -> None:
@@ -75,6 +76,7 @@ class RatingModelContract:
             fitted.predict_indices(known, far),
             fitted.predict_indices(far, far),
         ):
+            assert predicted.shape == (3,)
             assert ((predicted >= 0.5) & (predicted <= 5)).all()
 
     def test_no_pairs_give_no_predictions(self, fitted: RatingModel) -> None:

@@ -21,8 +21,9 @@ def test_the_file_gives_every_default_and_nothing_else() -> None:
 
 @pytest.mark.parametrize("kind", MODELS)
 def test_ranges_hold_the_defaults(kind: str) -> None:
-    defaults = MODELS[kind].config()
-    for tried in search_space(kind):
+    defaults, space = MODELS[kind].config(), search_space(kind)
+    assert len(space) >= 3
+    for tried in space:
         value = getattr(defaults, tried.name)
         assert value in tried.choices if tried.choices else tried.low <= value <= tried.high, tried.name
 

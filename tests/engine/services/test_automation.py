@@ -121,7 +121,7 @@ def test_a_year_of_weekly_runs_restarts_pauses_and_clock_changes(world: World) -
     assert len(missed) == 2
     expected = [one for one in due if one not in missed[:-1]]  # of those missed the newest is made up
     found = [moment for _, moment in world.training.orders]
-    assert len(found) == len(expected)
+    assert len(found) == len(expected) > 40
     for moment, wanted in zip(found, expected, strict=True):
         late = moment - wanted
         assert 0 <= late <= (off[1] - missed[-1] + 20 * 60 if wanted == missed[-1] else 20 * 60)

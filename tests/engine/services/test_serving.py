@@ -47,7 +47,9 @@ def test_a_list_is_distinct_unseen_sorted_and_annotated(trained: Runtime, servin
 
 def test_explanations_add_up_for_every_recommended_movie_of_50_users(serving: ServingService) -> None:
     for n in range(50):
-        for item in serving.recommend(f"u{n}").items:
+        listed = serving.recommend(f"u{n}").items
+        assert len(listed) == 10
+        for item in listed:
             why = serving.explain(f"u{n}", item.movie_id)
             total = why.baseline + sum(one.share for one in why.contributions) + why.residual
             assert total == pytest.approx(why.score, abs=1e-9)
@@ -121,6 +123,7 @@ def test_filters_exclusions_and_orders(serving: ServingService) -> None:
     assert war
     assert all("War" in item.genres for item in war)
     recent = serving.recommend("u2", year_from=2000).items
+    assert len(recent) == 10
     assert all(item.year is not None and item.year >= 2000 for item in recent)
     rated = serving.recommend("u2", rank_by="rating").items
     assert [item.predicted_rating for item in rated] == sorted((item.predicted_rating for item in rated), reverse=True)
@@ -173,6 +176,7 @@ def test_what_was_rated_since_the_version_is_known_after_a_restart(trained: Runt
         again.start()
         for user, listed in expected.items():
             found = again.services.serving.recommend(user)
+            assert len(found.items) == 10
             assert (found.status, found.ratings_count) == (listed.status, listed.ratings_count)
             assert [item.movie_id for item in found.items] == [item.movie_id for item in listed.items]
             np.testing.assert_allclose(
@@ -210,6 +214,7 @@ def test_ratings_from_many_threads_end_in_the_state_of_a_fold_in_from_scratch(tr
             == expected.ratings_count
             == len(RatingStore(trained.database).user_ratings(int(n)).movies)
         )
+        assert len(found.items) > 10
         assert found.items == expected.items
 
 
@@ -451,7 +456,9 @@ def test_a_list_may_hold_what_the_user_has_rated(trained: Runtime, serving: Serv
     listed = serving.recommend("u2", 100, include_rated=True).items
     assert len(listed) == 80
     assert {item.movie_id: item.rated for item in listed if item.rated is not None} == rated
-    assert all(item.rated is None for item in serving.recommend("u2", 100).items)
+    unseen = serving.recommend("u2", 100).items
+    assert len(unseen) == 80 - len(rated) == 55
+    assert all(item.rated is None for item in unseen)
 
 
 def test_stated_genres_lead_a_newcomers_list_and_give_way_to_ratings(serving: ServingService) -> None:
@@ -496,6 +503,7 @@ def test_what_if_is_what_rating_so_would_give(trained: Runtime, serving: Serving
     told = serving.what_if("u4", changes, ListOptions(20))
     assert answers_of(serving) == kept  # nothing was kept
     assert told.ratings_count == 25
+    assert len(told.items) == 20
     for movie, rating in changes.items():
         if rating is None:
             serving.unrate("u4", movie)
@@ -525,7 +533,9 @@ def test_no_change_is_told_as_none(serving: ServingService) -> None:
 
 def test_the_rating_is_explained_as_it_is_predicted(serving: ServingService) -> None:
     for user in ("u1", "nobody"):
-        for item in serving.recommend(user).items:
+        listed = serving.recommend(user).items
+        assert len(listed) == 10
+        for item in listed:
             why = serving.explain(user, item.movie_id).rating
             assert why.predicted_rating == item.predicted_rating
             assert why.method == "exact"

@@ -132,9 +132,10 @@ def test_a_study_goes_on_without_who_was_forgotten(filled: Runtime, monkeypatch:
     assert [(trial.state, trial.reason) for trial in study.history[:2]] == [("complete", None), ("failed", None)]
     assert study.history[2].hyperparameters == study.history[1].hyperparameters
     tunings = TuningStore(filled.database)
-    for trial in study.history[2:]:
-        errors = tunings.errors(study_id, trial.number)
-        assert errors is None or key not in unpack(errors).users
+    kept = [tunings.errors(study_id, trial.number) for trial in study.history[2:]]
+    judged = [unpack(errors).users for errors in kept if errors is not None]
+    assert judged
+    assert all(key not in users for users in judged)
 
 
 def test_defaults_that_were_cut_short_are_tried_again_as_such(filled: Runtime, monkeypatch: pytest.MonkeyPatch) -> None:

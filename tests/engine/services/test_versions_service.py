@@ -132,6 +132,7 @@ def test_lists_side_by_side_say_what_entered_left_and_moved(two: Runtime) -> Non
     first, same = versions.lists("u1", [1, 2], 5)
     served = [item.movie_id for item in serving.recommend("u1", 5).items]
     assert [item.movie.movie_id for item in first.items] == served
+    assert len(first.items) == len(same.items) == 5
     assert all(item.change == 0 for item in first.items)
     assert first.left == ()
     ranks = {item.movie.movie_id: item.rank for item in first.items}
