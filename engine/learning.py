@@ -13,6 +13,7 @@ from engine.dataset.interactions import Float32, Int32, Interactions
 from engine.dataset.splitting import HeldOut, hold_out
 from engine.errors import Cancelled
 from engine.evaluation import EvaluationReport, EvaluationService, ScoreUser
+from engine.forecast import Forecast
 from engine.models.base import ModelConfig, OnEpoch, RatingModel
 from engine.models.bundle import LearnedCounts, VersionBundle
 from engine.models.catalog import entry
@@ -22,13 +23,12 @@ from engine.penalty import choose_penalty
 from engine.priority import give_way
 from engine.realtime import measure_offsets
 from engine.scoring import ListScorer
+from engine.steps import Step
 from engine.training import best_epoch, run_epochs
 from engine.types import EpochReport
 
 LIST_LENGTH = 10
 TEST_PART, VALIDATION_PART = 0.2, 0.1
-FITTED, CHOSEN, JUDGED, LEARNED, RANKED = 0.45, 0.55, 0.65, 0.9, 0.95
-"""How far a training is after each of its steps, about as the defaults take their time on the demo ratings."""
 
 
 @dataclass(frozen=True)
@@ -38,28 +38,48 @@ class Listener:
     Attributes:
         stage: told in words what is done now.
         epoch: told of each epoch of the model that is assessed.
-        progress: told how far the training is, from 0 to 1, and about how many seconds are left (None: unknown).
+        forecast: told of each step and how far it is.
         cancelled: asked between epochs and steps.
     """
 
     stage: Callable[[str], None]
     epoch: OnEpoch
-    progress: Callable[[float, float | None], None]
+    forecast: Forecast
     cancelled: Event
 
     @classmethod
     def silent(cls) -> Self:
         """Nobody is told, and nobody ends it."""
-        return cls(lambda _: None, lambda _: None, lambda *_: None, Event())
+        return cls(lambda _: None, lambda _: None, Forecast.of_nothing(), Event())
 
-    def begin(self, step: str) -> None:
-        """Tell of the next step, unless somebody asked to stop.
+    def enter(self, *steps: Step, words: str = "") -> None:
+        """Begin with the first of these steps that the training has, unless somebody asked to stop.
+
+        Raises:
+            Cancelled: somebody did.
+        """
+        step = self.forecast.enter(*steps)
+        self.begin(words or step.words)
+
+    def reach(self, step: Step, epoch: EpochReport) -> None:
+        """Tell of an epoch of a step, which begins with the first of them where it has not begun yet.
+
+        Raises:
+            Cancelled: somebody asked to stop.
+        """
+        if self.forecast.step is not step:
+            self.enter(step)
+        self.forecast.reach(epoch.epoch / epoch.epochs)
+
+    def begin(self, words: str) -> None:
+        """Tell of the next piece of a step, unless somebody asked to stop.
 
         Raises:
             Cancelled: somebody did.
         """
         self.check()
-        self.stage(step)
+        self.forecast.hear(words)
+        self.stage(words)
 
     def check(self) -> None:
         """Give way to requests, and raise ``Cancelled`` where somebody asked to stop."""
@@ -98,15 +118,12 @@ def learn(kind: str, config: ModelConfig, data: Interactions, personal_from: int
     known, newcomers = part_newcomers(data)
     parts = hold_out(known, TEST_PART, VALIDATION_PART)
     assessed = assess(kind, config, parts, how_split(data), personal_from, listener, newcomers)
-    listener.progress(JUDGED, None)
     final = _refit(kind, config, data, assessed.epochs, listener)
-    listener.progress(LEARNED, None)
-    listener.begin("Learning which movies go together")
+    listener.enter(Step.RANKING)
     ranker = ItemSimilarityRanker(assessed.ranker).fit(data)
     listener.check()
     popular, counts = popularity(data, ranker.weigh(data.ratings)), LearnedCounts.of(data)
-    listener.progress(RANKED, None)
-    listener.begin("Preparing to fold new ratings in")
+    listener.enter(Step.FOLDING)
     offsets = measure_offsets(final, data, listener.check)
     bundle = VersionBundle(final, ranker, popular, assessed.calibration, counts, offsets)
     return Learned(bundle, assessed.report, assessed.epochs)
@@ -151,13 +168,11 @@ def assess(
     """
     model, epochs = _fit(kind, config, parts, listener)
     calibration = calibrate(model, parts)
-    listener.progress(FITTED, None)
-    listener.begin("Choosing the penalty of the ranker")
+    listener.enter(Step.CHOOSING)
     chosen = choose_penalty(parts.train, ItemSimilarityConfig(), listener.check)
     if parts.test is None:
         return Assessed(epochs, calibration, chosen, None)
-    listener.progress(CHOSEN, None)
-    listener.begin("Evaluating on held-out ratings")
+    listener.enter(Step.JUDGING)
     ranker = ItemSimilarityRanker(chosen).fit(parts.train)
     listener.check()
     served = ServedScores.of(ranker, parts.train, personal_from)
@@ -171,7 +186,7 @@ def assess(
         split=split,
     )
     if newcomers is not None:
-        listener.begin("Evaluating on newcomers")
+        listener.enter(Step.MEETING)
         found = judge_newcomers(model, served, served.popularity, parts.train, newcomers, LIST_LENGTH, listener.check)
         report = report.with_newcomers(found)
     return Assessed(epochs, calibration, chosen, report)
@@ -186,15 +201,12 @@ def how_split(data: Interactions) -> str:
 
 def _fit(kind: str, config: ModelConfig, parts: HeldOut, listener: Listener) -> tuple[RatingModel, int]:
     """The rating model on the fitting part, and the number of epochs that suits it."""
-    listener.begin("Learning")
+    listener.enter(Step.EMBEDDING, Step.FITTING)
     model = entry(kind).build(config)
-    everything = len(parts.train) + (0 if parts.test is None else len(parts.test))
-    again = everything / max(len(parts.fit), 1)  # the refit takes as many epochs, on so many times the ratings
 
     def report(epoch: EpochReport) -> None:
         listener.epoch(epoch)
-        left = epoch.seconds * (epoch.epochs - epoch.epoch + epoch.epochs * again)
-        listener.progress(FITTED * epoch.epoch / epoch.epochs, left)
+        listener.reach(Step.FITTING, epoch)
 
     history = run_epochs(
         model,
@@ -211,12 +223,12 @@ def _fit(kind: str, config: ModelConfig, parts: HeldOut, listener: Listener) -> 
 
 def _refit(kind: str, config: ModelConfig, data: Interactions, epochs: int, listener: Listener) -> RatingModel:
     """The same settings on every rating, for as many epochs as were best."""
+    listener.enter(Step.EMBEDDING_ALL, Step.FITTING_ALL)
     model = entry(kind).build(config.model_copy(update={"epochs": epochs, "patience": 0}))
 
     def report(epoch: EpochReport) -> None:
-        listener.begin(f"Learning all ratings, epoch {epoch.epoch} of {epoch.epochs}")
-        done, left = epoch.epoch / epoch.epochs, epoch.seconds * (epoch.epochs - epoch.epoch)
-        listener.progress(JUDGED + (LEARNED - JUDGED) * done, left)
+        listener.reach(Step.FITTING_ALL, epoch)
+        listener.begin(f"{Step.FITTING_ALL.words}, epoch {epoch.epoch} of {epoch.epochs}")
 
     def step(words: str) -> None:
         listener.begin(f"{words}, of all ratings")

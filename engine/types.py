@@ -542,8 +542,9 @@ class TrainingStatus:
     ``peak_memory_bytes`` is the most that the whole process held while it ran; None before it has ended.
     ``repeats`` is the version that the run trains again to prove it; ``repeated`` says whether every array came out
     equal, bit for bit. ``verdict`` says in words what was decided and why, ``judgement`` what it rests on.
-    ``progress`` is how far the whole run is, from 0 to 1, and ``eta_s`` about how long it takes yet where that is
-    known; both are None once it has ended.
+    ``progress`` is how far the whole run is, from 0 to 1, and never goes back; ``eta_s`` is about how long the whole
+    run takes yet, by earlier runs and by what it has done so far, where that is known. It is in ``step`` of ``steps``,
+    and an epoch is a part of a step. All of these are None once it has ended.
     """
 
     run_id: int
@@ -573,6 +574,8 @@ class TrainingStatus:
     repeated: bool | None = None
     judgement: Judgement | None = None
     progress: float | None = None
+    step: int | None = None
+    steps: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -74,6 +74,10 @@ class RunStore:
         """What is being done now, in words."""
         self._set(run_id, stage=text)
 
+    def detail(self, run_id: int, details: dict[str, Any]) -> None:
+        """Replace what a run has noted of itself, once more is known."""
+        self._set(run_id, details=details)
+
     def epoch(self, run_id: int, record: EpochRecord) -> None:
         """One more epoch is done."""
         row = {

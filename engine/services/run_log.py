@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import importlib.metadata
 import platform
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
+from engine.forecast import Forecast, PastRun, Work
 from engine.memory import peak_memory
+from engine.steps import Step
 from engine.types import Judgement
+from store.records import RunRecord
 
 PACKAGES = ("numpy", "scipy", "numba", "scikit-learn", "scikit-surprise")
 
@@ -32,6 +36,7 @@ class RunLog:
     epochs: int | None = None
     repeated: bool | None = None
     judgement: Judgement | None = None
+    forecast: Forecast | None = None
 
     def details(self, now: float) -> dict[str, Any]:
         """All of it, as JSON values."""
@@ -42,8 +47,28 @@ class RunLog:
             "fingerprint": self.fingerprint,
             "peak_memory_bytes": peak_memory(),
             "repeated": self.repeated,
+            "ratings": None if self.forecast is None else self.forecast.work.ratings,
+            "step_seconds": {} if self.forecast is None else self.forecast.seconds(),
             "judgement": None if self.judgement is None else asdict(self.judgement),
         }
+
+
+def past_runs(records: Iterable[RunRecord], kind: str) -> list[PastRun]:
+    """What runs of a kind of model have noted of their time, in the order of the records."""
+    noted = [(record, record.details) for record in records if record.kind == kind and record.details]
+    return [
+        PastRun(
+            Work(kind, record.hyperparameters, details["ratings"]), _comparable(record, details), len(record.epochs)
+        )
+        for record, details in noted
+        if details.get("step_seconds") and details.get("ratings")
+    ]
+
+
+def _comparable(record: RunRecord, details: dict[str, Any]) -> dict[str, float]:
+    """Seconds by step, without the last one of a run that saved no version."""
+    seconds: dict[str, float] = details["step_seconds"]
+    return {name: took for name, took in seconds.items() if record.repeats is None or name != Step.SAVING.name}
 
 
 def package_versions() -> dict[str, str]:

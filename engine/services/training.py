@@ -19,6 +19,7 @@ from engine.errors import (
     UnknownVersion,
     VersionUnavailable,
 )
+from engine.forecast import Forecast, Work
 from engine.learning import Learned, Listener, learn
 from engine.memory import start_peak
 from engine.models.base import ModelConfig
@@ -35,11 +36,12 @@ from engine.services.descriptions import (
     stored_report,
 )
 from engine.services.promotion import Candidate, Rival, decide
-from engine.services.run_log import RunEnd, RunLog
+from engine.services.run_log import RunEnd, RunLog, past_runs
 from engine.services.serving import ServingService
 from engine.services.snapshot import DataSnapshot, Outdated, Snapshots
 from engine.services.storing import stores
 from engine.settings import Settings
+from engine.steps import Step
 from engine.types import ActivationPolicy, EpochReport, TrainingStatus
 from engine.verdict import GOALS
 from store.errors import NotStored, StoreError
@@ -54,8 +56,9 @@ log = logging.getLogger(__name__)
 POLICIES = get_args(ActivationPolicy)
 LONGEST_STOP_S = 10
 LONGEST_QUEUE = 50
-SAVING = 0.98
-"""How far a training is when it is saved."""
+COMPARED = 20
+"""So many of the newest runs are looked through for those that tell how long one takes."""
+LOADING = "Loading the version that is to serve"
 ANEW = "Begun anew, as a user was forgotten. "
 """Before the words of a step, once a training has read the ratings again."""
 
@@ -89,7 +92,7 @@ class TrainingService:
         self._orders: queue.Queue[bool] = queue.Queue()  # True: look at the store's queue; False: end
         self._starting = Lock()
         self._cancelled: dict[int, Event] = {}
-        self._progress: dict[int, tuple[float, float | None]] = {}
+        self._forecasts: dict[int, Forecast] = {}
         self._unstored: dict[int, RunEnd] = {}
         self._worker = Thread(target=self._work, name="training", daemon=True)
 
@@ -287,9 +290,16 @@ class TrainingService:
             raise UnknownRun(f"There is no training run {run_id}.") from error
 
     def current(self) -> TrainingStatus | None:
-        """The run that is queued or going, None where there is none."""
+        """The run that is going, or else the first that waits; None where there is none.
+
+        A run goes until its version serves, a moment after it was saved.
+        """
+        worked_on = (self.status(run_id) for run_id in list(self._cancelled))
+        going = next((run for run in worked_on if run.state == "running"), None)
+        if going is not None:
+            return going
         record = self._runs.current()
-        return None if record is None else self._status(self._runs.get(record.run_id))
+        return None if record is None else self._status(record)
 
     def counts(self) -> dict[str, int]:
         """How many runs there are, by state."""
@@ -312,19 +322,23 @@ class TrainingService:
             EpochReport(e.epoch, e.epochs, e.train_loss, e.validation_rmse, e.seconds) for e in record.epochs
         )
         # A run is over for others once its version serves, which is a moment after it was saved.
-        state = "running" if record.state == "succeeded" and record.run_id in self._cancelled else record.state
+        loading = record.state == "succeeded" and record.run_id in self._cancelled
+        state = "running" if loading else record.state
         going = state in ("queued", "running")
-        done, left = self._progress.get(record.run_id, (0.0, None)) if going else (None, None)
+        forecast = self._forecasts.get(record.run_id) if going else None
+        outlook = None if forecast is None else forecast.outlook()
         details = record.details or {}
         return TrainingStatus(
             run_id=record.run_id,
             state=state,
             model=record.kind,
-            stage=record.stage,
+            stage=LOADING if loading else record.stage,
             epoch=history[-1].epoch if history else 0,
             epochs=int(record.hyperparameters.get("epochs", 0)),
-            eta_s=left,
-            progress=done,
+            eta_s=None if outlook is None else outlook.left,
+            progress=outlook.progress if outlook else 0.0 if going else None,
+            step=None if outlook is None else outlook.step,
+            steps=None if outlook is None else outlook.steps,
             history=history,
             hyperparameters=record.hyperparameters,
             activate=record.activate,
@@ -383,7 +397,7 @@ class TrainingService:
             self._fail(run, f"An unexpected error ended the run: {type(error).__name__}: {error}", entry)
         finally:
             self._cancelled.pop(run.run_id, None)
-            self._progress.pop(run.run_id, None)
+            self._forecasts.pop(run.run_id, None)
 
     def _fail(self, run: RunRecord, reason: str, entry: RunLog) -> None:
         log.error("training run %d failed: %s", run.run_id, reason)
@@ -416,6 +430,8 @@ class TrainingService:
         """Train, anew where somebody is forgotten meanwhile: a version that is saved after that must not know them."""
         told: set[int] = set()
         before = ""
+        self._forecasts[run.run_id] = forecast = self._forecast(run)
+        entry.forecast = forecast
         while True:
             try:
                 self._attempt(run, entry, told, before)
@@ -423,8 +439,23 @@ class TrainingService:
             except Outdated as error:
                 log.info("training run %d begins anew: %s", run.run_id, error)
                 before = ANEW
+                forecast.begin_again()
+        forecast.finish()
+        self._note(run, entry)
         if run.repeats is None:
             self._retain()
+
+    def _forecast(self, run: RunRecord) -> Forecast:
+        """How long a run will take, by those before it."""
+        work = Work(run.kind, run.hyperparameters, self._ratings.counts().ratings)
+        return Forecast(work, past_runs(self._runs.newest(COMPARED), run.kind))
+
+    def _note(self, run: RunRecord, entry: RunLog) -> None:
+        """Keep what the steps took, the last of which lasts until the version serves."""
+        try:
+            self._runs.detail(run.run_id, entry.details(self._clock()))
+        except StoreError:
+            log.exception("what the steps of training run %d took could not be stored", run.run_id)
 
     def _attempt(self, run: RunRecord, entry: RunLog, told: set[int], before: str) -> None:
         """Train once with the ratings as they are now.
@@ -434,7 +465,8 @@ class TrainingService:
         """
         if run.repeats is not None:
             self._check_repeatable(self._version(run.repeats))
-        self._runs.stage(run.run_id, f"{before}Reading ratings")
+        self._forecasts[run.run_id].enter(Step.READING)
+        self._runs.stage(run.run_id, f"{before}{Step.READING.words}")
         snapshot = self._snapshots.load()
         listener = self._listener(run, snapshot, told, before)
         listener.check()
@@ -443,11 +475,10 @@ class TrainingService:
         learned = learn(run.kind, config, snapshot.data, self._settings.personal_from, listener)
         entry.epochs = learned.epochs
         if run.repeats is not None:
-            listener.begin("Comparing with the stored arrays")
+            listener.enter(Step.SAVING, words="Comparing with the stored arrays")
             self._prove(run, run.repeats, learned, entry)
             return
-        listener.progress(SAVING, None)
-        listener.begin("Saving")
+        listener.enter(Step.SAVING)
         self._save(run, snapshot, learned, entry)
 
     def _listener(self, run: RunRecord, snapshot: DataSnapshot, told: set[int], before: str) -> Listener:
@@ -470,10 +501,7 @@ class TrainingService:
                 told.add(report.epoch)
                 self._runs.epoch(run.run_id, EpochRecord(**asdict(report)))
 
-        def progress(done: float, left: float | None) -> None:
-            self._progress[run.run_id] = done, left
-
-        return Listener(stage, epoch, progress, self._cancelled[run.run_id])
+        return Listener(stage, epoch, self._forecasts[run.run_id], self._cancelled[run.run_id])
 
     def _prove(self, run: RunRecord, version: int, learned: Learned, entry: RunLog) -> None:
         """Whether every array came out as it is stored."""

@@ -2,28 +2,33 @@
 
 from __future__ import annotations
 
+from itertools import count
 from threading import Event
 
 import pytest
 
 from engine.dataset.interactions import Interactions
-from engine.learning import FITTED, JUDGED, LEARNED, RANKED, Listener, learn
+from engine.forecast import Forecast, Outlook, Work
+from engine.learning import Listener, learn
 from engine.models.catalog import MODELS
+from engine.steps import Step, steps_of
 from tests.conftest import planted
 from tests.engine.models.quick import quick_config
 
 
 @pytest.mark.parametrize("kind", list(MODELS))
-def test_progress_rises_to_the_end_and_time_is_told_only_while_epochs_are_to_come(kind: str) -> None:
+def test_every_step_is_told_in_its_order_and_the_progress_rises(kind: str) -> None:
     frame, movies = planted(n_users=60)
-    told: list[tuple[float, float | None]] = []
-    listener = Listener(lambda _: None, lambda _: None, lambda *one: told.append(one), Event())
-    learned = learn(kind, quick_config(kind), Interactions.from_frame(frame, movies), 10, listener)
-    done = [one for one, _ in told]
-    assert done == sorted(done)
-    assert {FITTED, JUDGED, LEARNED, RANKED} <= set(done)
-    assert (0 < done[0] <= FITTED, done[-1]) == (True, RANKED)
-    assert told[-1][1] is None
-    lefts = [left for one, left in told if JUDGED < one <= LEARNED and left is not None]
-    assert len(lefts) == learned.epochs
-    assert lefts[-1] == 0
+    data, config = Interactions.from_frame(frame, movies), quick_config(kind)
+    ticks = count()
+    forecast = Forecast(Work(kind, config.model_dump(), len(data)), clock=lambda: float(next(ticks)))
+    told: list[tuple[str, Outlook]] = []
+    listener = Listener(lambda words: told.append((words, forecast.outlook())), lambda _: None, forecast, Event())
+    learn(kind, config, data, 10, listener)
+    steps = [outlook.step for _, outlook in told]
+    taken = [step for step in steps_of(kind) if step not in (Step.READING, Step.SAVING)]
+    assert list(dict.fromkeys(steps)) == [steps_of(kind).index(step) + 1 for step in taken]
+    assert {step.words for step in taken} <= {words for words, _ in told}
+    shown = [outlook.progress for _, outlook in told]
+    assert shown == sorted(set(shown))
+    assert list(forecast.seconds()) == [step.name for step in taken[:-1]]

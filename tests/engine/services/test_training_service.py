@@ -22,7 +22,10 @@ from engine.errors import (
 )
 from engine.models.matrix_factorization import MatrixFactorizationModel
 from engine.runtime import Runtime, build
+from engine.services.run_log import past_runs
+from engine.services.training import LOADING
 from engine.settings import Settings
+from engine.steps import steps_of
 from store.errors import StoreFull
 from store.models import MLModelManager
 from store.ratings import RatingStore
@@ -320,6 +323,52 @@ def test_a_version_that_was_saved_but_can_not_be_served_leaves_its_run_succeeded
     told = trained.services.inbox.notices()[0].text
     assert told.startswith("Training run 2 gave version 2, but what followed failed.")
     assert "MemoryError" in told
+
+
+def test_a_run_goes_on_until_its_version_serves(trained: Runtime, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever asks in the moment between must not see a run that has ended beside the version from before."""
+    training, serving = trained.services.training, trained.services.serving
+    loading, release, serve = Event(), Event(), serving.serve
+
+    def held(*args: Any) -> None:
+        loading.set()
+        assert release.wait(30)
+        serve(*args)
+
+    monkeypatch.setattr(serving, "serve", held)
+    run_id = training.train_model("svd", QUICK, "always")
+    assert loading.wait(60)
+    current, listed = training.current(), training.runs(1)[0]
+    assert current is not None
+    assert (current.run_id, current.state, current.stage) == (run_id, "running", LOADING)
+    assert (listed.state, serving.active_version()) == ("running", 1)
+    assert (current.step, current.steps) == (8, 8)
+    release.set()
+    assert finished(trained, run_id).state == "succeeded"
+    assert (training.current(), serving.active_version()) == (None, 2)
+
+
+def test_a_run_keeps_what_its_steps_took_and_the_next_is_forecast_by_it(
+    trained: Runtime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    training = trained.services.training
+    (noted,) = past_runs(RunStore(trained.database).newest(), "svd")
+    assert list(noted.seconds) == [step.name for step in steps_of("svd")]
+    assert (noted.work.ratings, noted.epochs) == (1500, len(training.status(1).history))
+    assert past_runs(RunStore(trained.database).newest(), "ncf") == []
+    going, release = hold_epochs(monkeypatch)
+    run_id = training.train_model("svd", QUICK, "never")
+    assert going.wait(30)
+    first, second = training.status(run_id), training.status(run_id)
+    assert (first.step, first.steps) == (2, 8)
+    assert first.progress is not None
+    assert second.progress is not None
+    assert 0 < first.progress < second.progress < 1
+    assert first.eta_s is not None
+    assert 0 < first.eta_s < 2 * sum(noted.seconds.values())
+    release.set()
+    ended = finished(trained, run_id)
+    assert (ended.progress, ended.eta_s, ended.step, ended.steps) == (None, None, None, None)
 
 
 def test_after_new_ratings_the_verdict_rests_on_what_was_held_out_both_times(trained: Runtime) -> None:

@@ -1,0 +1,246 @@
+"""How far a training is and how long it takes yet: from earlier runs, typical times, and what it has shown itself."""
+
+from __future__ import annotations
+
+import math
+import re
+import statistics
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from threading import Lock
+from typing import Any, Self
+
+from engine.models.catalog import configure
+from engine.steps import BY_EPOCHS, FOLLOWS, GROWS_WITH, IN_PIECES, TYPICAL_RATINGS, Step, steps_of
+
+RECENT = 5  # earlier runs whose median counts
+SLOWER = 0.7  # the power of the ratings with which steps grow that do not pass over all of them again and again
+MEASURED, TYPICAL = 0.3, 0.1  # the weight of what was expected beside what was seen, as a part of the whole run
+TAIL = 0.2  # the last part of what is expected, in which a step that takes longer nears its end ever more slowly
+FAR = 5.0  # of so many times the ratings typical times say nothing, until a part of the run was seen
+SEEN = 0.05
+PIECE = re.compile(r"(\d+) of (\d+)")
+
+
+@dataclass(frozen=True)
+class Work:
+    """What a run's time depends on: the kind of model, its hyperparameters, and how many ratings there are."""
+
+    kind: str
+    settings: Mapping[str, Any]
+    ratings: int
+
+    @property
+    def epochs(self) -> int:
+        """The most there may be."""
+        return int(self.settings.get("epochs", 1))
+
+
+@dataclass(frozen=True)
+class PastRun:
+    """What a run took: seconds by the name of each step that it finished, and the epochs of its first learning."""
+
+    work: Work
+    seconds: Mapping[str, float]
+    epochs: int
+
+
+@dataclass(frozen=True)
+class Outlook:
+    """A forecast at one moment.
+
+    Attributes:
+        progress: how far the run is, from 0 to 1; never less than before.
+        left: about so many seconds are left; None where that is not known.
+        step: the number of the step it is in, from 1; None before the first.
+        steps: how many there are.
+    """
+
+    progress: float
+    left: float | None
+    step: int | None
+    steps: int
+
+
+class Forecast:
+    """The forecast of one run. The thread that trains tells it of steps; any other may ask for the outlook.
+
+    Args:
+        work: what is to be done.
+        past: runs of the same kind of model, newest first.
+        clock: seconds, monotonic.
+    """
+
+    def __init__(self, work: Work, past: Sequence[PastRun] = (), clock: Callable[[], float] = time.monotonic) -> None:
+        self.work = work
+        self._clock = clock
+        self._lock = Lock()
+        self._steps = steps_of(work.kind)
+        self._most_epochs = work.epochs
+        self._epochs = _epochs(work, past[0]) if past else work.epochs
+        self._expected = {step: _expected(step, work, past) for step in self._steps}
+        self._known = bool(past) or work.ratings <= FAR * TYPICAL_RATINGS
+        self._trust = (MEASURED if past else TYPICAL) * sum(self._expected.values())
+        self._taken: dict[Step, float] = {}
+        self._step: Step | None = None
+        self._part = 0.0
+        self._entered = self._part_at = self._shown_at = clock()
+        self._shown = 0.0
+
+    @classmethod
+    def of_nothing(cls) -> Self:
+        """For a run that nobody follows: it may take any step."""
+        forecast = cls(Work("", {}, 0), clock=lambda: 0.0)
+        forecast._steps, forecast._expected = tuple(Step), dict.fromkeys(Step, 0.0)
+        return forecast
+
+    @property
+    def step(self) -> Step | None:
+        """The one that the run is in."""
+        return self._step
+
+    def begin_again(self) -> None:
+        """The run starts from its first step once more; what was shown of its progress stays."""
+        with self._lock:
+            self._show()
+            self._expected |= self._taken
+            self._taken, self._step = {}, None
+
+    def enter(self, *steps: Step) -> Step:
+        """The first of these steps that such a training has begins, and the one before is done; which one it is."""
+        step = next(step for step in steps if step in self._steps)
+        with self._lock:
+            self._end()
+            self._step, self._part = step, 0.0
+            self._entered = self._part_at = self._clock()
+        return step
+
+    def reach(self, part: float) -> None:
+        """So much of the step is done, from 0 to 1."""
+        with self._lock:
+            self._show()
+            self._part, self._part_at = min(max(part, self._part), 1.0), self._clock()
+
+    def hear(self, words: str) -> None:
+        """Take from what a model tells, such as ``Learning embeddings 2 of 9``, how far a step is that has pieces."""
+        found = PIECE.search(words)
+        if found is not None and self._step in IN_PIECES:
+            self.reach((int(found[1]) - 1) / int(found[2]))
+
+    def finish(self) -> None:
+        """The last step is done, and with it the run."""
+        with self._lock:
+            self._end()
+            self._shown, self._steps = 1.0, ()
+
+    def seconds(self) -> dict[str, float]:
+        """Seconds of each step that is done, by name."""
+        return {step.name: seconds for step, seconds in self._taken.items()}
+
+    def outlook(self) -> Outlook:
+        """How far the run is now."""
+        with self._lock:
+            left = self._show()
+            number = None if self._step is None else self._steps.index(self._step) + 1
+            return Outlook(self._shown, left if self._tells() else None, number, len(self._steps))
+
+    # -- all of these hold the lock ----------------------------------------------------------------------------------
+
+    def _end(self) -> None:
+        self._show()
+        if self._step is not None:
+            self._taken[self._step] = self._clock() - self._entered
+            self._step = None
+
+    def _show(self) -> float:
+        """Move the progress on so that it arrives when the forecast ends, whatever was shown before; what is left."""
+        now = self._clock()
+        passed, self._shown_at, left = now - self._shown_at, now, self._left(now)
+        if passed > 0:
+            self._shown += (1 - self._shown) * passed / (passed + left)
+        return left
+
+    def _tells(self) -> bool:
+        seen = sum(self._expected[step] for step in self._taken)
+        return self._known or seen > SEEN * sum(self._expected.values())
+
+    def _left(self, now: float) -> float:
+        place = -1 if self._step is None else self._steps.index(self._step)
+        ahead = [step for step in self._steps[place + 1 :] if step not in self._taken]
+        pace = self._pace(now)
+        return self._left_of_step(now, pace) + sum(self._seconds(step, pace) for step in ahead)
+
+    def _pace(self, now: float) -> float:
+        """How many times longer the steps take than expected, by those that are done and one that is overdue."""
+        took, expected = sum(self._taken.values()), sum(self._expected[step] for step in self._taken)
+        pace = _ratio(took + self._trust, expected + self._trust)
+        if self._step is not None and self._part == 0:
+            overdue, wanted = now - self._entered, self._expected[self._step]
+            if overdue > wanted * pace:
+                return _ratio(took + overdue + self._trust, expected + wanted + self._trust)
+        return pace
+
+    def _seconds(self, step: Step, pace: float) -> float:
+        """What a whole step is expected to take."""
+        like = FOLLOWS.get(step)
+        if like is not None and self._expected.get(like) and like in self._taken:
+            return self._taken[like] * self._expected[step] / self._expected[like]
+        return self._expected[step] * pace
+
+    def _left_of_step(self, now: float, pace: float) -> float:
+        if self._step is None:
+            return 0.0
+        whole, part = self._seconds(self._step, pace), self._part_of(self._step)
+        if part > 0:
+            seen = math.sqrt(part)
+            whole = whole * (1 - seen) + (self._part_at - self._entered) / part * seen
+        return _approach(whole * (1 - part), now - self._part_at)
+
+    def _part_of(self, step: Step) -> float:
+        """The part of a step that is done; of learning that ended early before, by the epochs that it took then."""
+        if step is not Step.FITTING or self._epochs >= self._most_epochs:
+            return self._part
+        part = self._part * self._most_epochs / self._epochs
+        return part if part <= 1 - TAIL else 1 - _approach(1.0, part)
+
+
+def _approach(whole: float, passed: float) -> float:
+    """What is left of ``whole``: less by what has passed, and after most of it ever more slowly towards nothing."""
+    last = TAIL * whole
+    if last <= 0:
+        return 0.0
+    over = passed - (whole - last)
+    return whole - passed if over <= 0 else last * math.exp(-over / last)
+
+
+def _ratio(one: float, other: float) -> float:
+    return one / other if other > 0 else 1.0
+
+
+def _expected(step: Step, work: Work, past: Sequence[PastRun]) -> float:
+    """Seconds of a step: the median of what recent runs suggest, or else what is typical."""
+    found = [run for run in past if step.name in run.seconds][:RECENT] or [_typical(work.kind)]
+    return statistics.median(run.seconds[step.name] * _growth(step, work, run) for run in found)
+
+
+def _typical(kind: str) -> PastRun:
+    work = Work(kind, configure(kind, {}).model_dump(), TYPICAL_RATINGS)
+    return PastRun(work, {step.name: step.typical[kind] for step in steps_of(kind)}, work.epochs)
+
+
+def _growth(step: Step, work: Work, run: PastRun) -> float:
+    """How many times as long a step takes as it took in an earlier run."""
+    ratings = _ratio(work.ratings, run.work.ratings)
+    if step not in GROWS_WITH:
+        return float(ratings**SLOWER)
+    for name in GROWS_WITH[step]:
+        if name in work.settings and name in run.work.settings:
+            ratings *= _ratio(work.settings[name], run.work.settings[name])
+    return ratings * _ratio(_epochs(work, run), run.epochs) if step in BY_EPOCHS else ratings
+
+
+def _epochs(work: Work, run: PastRun) -> int:
+    """How many epochs there will be, if this run ends as early as an earlier one."""
+    early = 0 < run.epochs < run.work.epochs
+    return min(run.epochs, work.epochs) if early else work.epochs
