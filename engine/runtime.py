@@ -56,16 +56,16 @@ class Runtime:
         self.services.training.start()
         self.services.tuning.open()
         self.services.automation.open()
-        use(self.services)
         if self.settings.demo and self._demo_is_missing():
             self.services.library.import_demo()
-        elif self.services.library.statistics().ratings:
+        elif self.services.library.counts().ratings:
             self._train_first()
+        use(self.services)
 
     def _demo_is_missing(self) -> bool:
         """Nothing is stored, or the demo's import was cut short before anything could be trained on it."""
         library = self.services.library
-        if not library.statistics().ratings:
+        if not library.counts().ratings:
             return True
         cut_short = any(job.kind == "demo" and job.state == "failed" for job in library.jobs(1))
         return cut_short and self.services.serving.active_version() is None

@@ -18,9 +18,9 @@ opening(
 plan = services.automation.plan()
 busy, empty = services.training.current() is not None, not services.library.counts().ratings
 with shown():
-    planning.tiles(plan)
+    progress.live(lambda: planning.tiles(services.automation.plan()), every_s=progress.every(services))
     planning.actions(services, plan, busy=busy, empty=empty)
-progress.live(lambda: planning.going(services), going=busy)
+progress.live(lambda: planning.going(services), every_s=progress.EVERY_S if busy else None)
 if empty:
     st.info("There is nothing to train on yet.", icon=":material/hourglass_empty:")
     st.page_link("overview.py", label="Import ratings", icon=":material/upload_file:")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from engine.services import Services, current
+from engine.types import DataStatistics
 from pages.ui import charts, keys, measures, next_steps, notices, progress
 from pages.ui.failures import shown
 from pages.ui.intake import import_panel, import_result
@@ -13,19 +14,19 @@ from pages.ui.page import opening
 from pages.ui.plain import text
 
 
-def counts(services: Services) -> None:
-    """How much data there is, and since when."""
-    held = services.library.statistics()
+def counts(services: Services, held: DataStatistics, *, importing: bool) -> None:
+    """How much data there is; while an import writes, nobody waits for users and movies to be counted exactly."""
+    stored = services.library.counts()
+    users, movies = (stored.users, stored.movies) if importing else (held.users, held.movies)
+    rated = stored.ratings / max(users * movies, 1)
     grid = st.grid(4, min_column_width=150, border=True)
-    grid.metric(
-        "Ratings", f"{held.ratings:,}", help=f"Part of all user-movie pairs that are rated: {held.density:.2%}."
-    )
-    grid.metric("Users", f"{held.users:,}")
-    grid.metric("Movies", f"{held.movies:,}")
+    grid.metric("Ratings", f"{stored.ratings:,}", help=f"Part of all user-movie pairs that are rated: {rated:.2%}.")
+    grid.metric("Users", f"{users:,}")
+    grid.metric("Movies", f"{movies:,}")
     grid.metric("Mean rating", "–" if held.mean_rating is None else f"{held.mean_rating:.2f}")
 
 
-def going(services: Services) -> bool:
+def going(services: Services) -> None:
     """The job or training that runs, with a way to stop it."""
     job, run = progress.running_job(services), services.training.current()
     with shown():
@@ -37,21 +38,24 @@ def going(services: Services) -> bool:
             progress.training_bar(run)
             if st.button("Cancel the training", icon=":material/stop_circle:"):
                 services.training.cancel(run.run_id)
-    return job is not None or run is not None
+
+
+def follow(services: Services, held: DataStatistics, *, importing: bool) -> None:
+    """What changes while something goes on."""
+    counts(services, held, importing=importing)
+    going(services)
 
 
 services = current()
 opening("Overview", "What Marquee holds, which version serves, and what to do next.")
-counts(services)
-importing = progress.running_job(services) is not None
-busy = importing or services.training.current() is not None
-progress.live(lambda: going(services), going=busy)
+importing, busy = progress.running_job(services) is not None, progress.expecting(services)
+held = services.library.statistics(fresh=not importing)
+progress.live(lambda: follow(services, held, importing=importing), every_s=progress.EVERY_S if busy else None)
 if (job_id := st.session_state.get(keys.IMPORT_JOB)) is not None:
     with shown():
         import_result(services.library.job(job_id))
 next_steps.next_steps(services, busy=busy)
-held = services.library.statistics()
-if not held.ratings:
+if not services.library.counts().ratings:
     import_panel(services.library, busy=importing)
     st.stop()
 
@@ -64,8 +68,11 @@ if active is not None:
     measures.tiles(active.metrics)
 
 st.subheader("Ratings", anchor=False)
-st.caption(f"Given between {day(held.first_rated_at)} and {day(held.last_rated_at)}.")
-charts.rating_distribution(held.rating_counts)
+if held.ratings:
+    st.caption(f"Given between {day(held.first_rated_at)} and {day(held.last_rated_at)}.")
+    charts.rating_distribution(held.rating_counts)
+else:
+    st.caption("The chart is drawn when the import has ended.")
 
 st.subheader("Notices", anchor=False)
 notices.notices(services)

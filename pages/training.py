@@ -10,11 +10,11 @@ from pages.ui.failures import shown
 from pages.ui.page import opening
 
 
-def going(services: Services, run_id: int | None) -> bool:
-    """The run that goes on and those that wait; False when ``run_id``, which the page was drawn with, has ended."""
+def going(services: Services) -> None:
+    """The run that goes on and those that wait."""
     run = services.training.current()
     if run is None:
-        return False
+        return
     with shown(), st.container(border=True):
         st.subheader(f"Run {run.run_id}", anchor=False)
         if run.repeats is not None:
@@ -25,17 +25,15 @@ def going(services: Services, run_id: int | None) -> bool:
             services.training.cancel(run.run_id)
             st.toast(f"Run {run.run_id} ends after the step it is in.", icon=":material/stop_circle:")
     ordering.waiting(services, [one for one in services.training.queue() if one.run_id != run.run_id])
-    return run.run_id == run_id
 
 
 services = current()
 opening(
     "Training", "Learn a new version from all ratings. It is judged on ratings held out from it before it may serve."
 )
-run = services.training.current()
-busy, run_id = run is not None, run.run_id if run else None
-progress.live(lambda: going(services, run_id), going=busy)
-if services.library.statistics().ratings:
+busy = services.training.current() is not None
+progress.live(lambda: going(services), every_s=progress.EVERY_S if busy else None)
+if services.library.counts().ratings:
     ordering.order(services, busy=busy)
 else:
     st.info("There are no ratings to learn from yet.", icon=":material/hourglass_empty:")

@@ -10,15 +10,14 @@ from pages.ui.failures import shown
 from pages.ui.page import opening
 
 
-def going(services: Services) -> bool:
+def going(services: Services) -> None:
     """The study that goes on."""
     study = services.tuning.current()
     if study is None:
-        return False
+        return
     with shown():
         studies.bar(services, study)
         studies.charts_of(study, key="going")
-    return True
 
 
 services = current()
@@ -28,9 +27,9 @@ opening(
     "judges what it has found.",
 )
 study = services.tuning.current()
-progress.live(lambda: going(services), going=study is not None)
+progress.live(lambda: going(services), every_s=None if study is None else progress.EVERY_S)
 history = services.tuning.studies(limit=50)
-if not services.library.statistics().ratings:
+if not services.library.counts().ratings:
     st.info("There are no ratings to learn from yet.", icon=":material/hourglass_empty:")
     st.page_link("overview.py", label="Import ratings", icon=":material/upload_file:")
 elif study is None:

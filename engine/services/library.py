@@ -42,6 +42,8 @@ FORMATS = ("auto", "movielens", "csv")
 LONGEST_QUEUE = 10
 """So many imports are under way or wait; each may hold 2 GiB of files."""
 
+NOTHING_KNOWN = DataStatistics(0, 0, 0, 0.0, None, None, None, {}, {})
+
 
 @dataclass(frozen=True)
 class UploadedFile:
@@ -244,9 +246,14 @@ class LibraryService:
 
     # -- what is stored ----------------------------------------------------------------------------------------------
 
-    def statistics(self) -> DataStatistics:
-        """Counts and spread of what is stored."""
-        return self._look().statistics
+    def statistics(self, *, fresh: bool = True) -> DataStatistics:
+        """Counts and spread of what is stored.
+
+        Args:
+            fresh: read what has changed. Otherwise they are as when somebody last looked, which costs nothing.
+        """
+        known = self._look() if fresh else self._lookup
+        return NOTHING_KNOWN if known is None else known.statistics
 
     def counts(self) -> Counts:
         """How many users, movies and ratings are stored; cheaper than ``statistics``."""

@@ -93,6 +93,10 @@ class VersionService:
         """The version that serves, None before the first."""
         return next((version for version in self.list() if version.active), None)
 
+    def activated(self) -> int | None:
+        """The version that the ledger names; it serves a moment later, once it is loaded."""
+        return self._models.active_version()
+
     def get(self, version: int) -> VersionSummary:
         """One version.
 

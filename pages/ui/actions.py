@@ -84,11 +84,11 @@ def repetition(training: TrainingService, version: VersionSummary) -> None:
     run = next((run for run in training.runs(limit=LOOKED_THROUGH) if run.repeats == version.version), None)
     if run is None:
         return
-    going = run.state in progress.GOING
-    progress.live(lambda: _repetition(training.status(run.run_id)), going=going)
+    every_s = progress.EVERY_S if run.state in progress.GOING else None
+    progress.live(lambda: _repetition(training.status(run.run_id)), every_s=every_s)
 
 
-def _repetition(run: TrainingStatus) -> bool:
+def _repetition(run: TrainingStatus) -> None:
     going = run.state in progress.GOING
     with st.container(border=going, gap="xsmall"):
         if going:
@@ -102,7 +102,6 @@ def _repetition(run: TrainingStatus) -> bool:
             icon=":material/receipt_long:",
             query_params={"run": str(run.run_id)},
         )
-    return going
 
 
 @st.dialog("Let another version serve")

@@ -39,6 +39,18 @@ def duration(seconds: float | None) -> str:
     return f"{hours} h {minutes_left} min" if hours else f"{minutes} min {rest} s"
 
 
+def roughly(seconds: float) -> str:
+    """A forecast such as ``about 40 s`` or ``about 3 min``, no more exact than it is."""
+    if seconds < 3:
+        return "a few seconds"
+    if seconds < 10:
+        return f"about {round(seconds)} s"
+    if seconds < 120:
+        return f"about {5 * round(seconds / 5)} s"
+    minutes = round(seconds / 60)
+    return f"about {minutes} min" if minutes < 60 else f"about {duration(60.0 * 5 * round(minutes / 5))}"
+
+
 def took(started_at: float | None, ended_at: float | None) -> str:
     """How long something went on; a dash while it does."""
     return "–" if started_at is None or ended_at is None else duration(ended_at - started_at)

@@ -11,7 +11,7 @@ from pages.ui import progress
 def next_steps(services: Services, *, busy: bool) -> None:
     """Say what comes next; say nothing of it while that is going on already."""
     with st.container(border=True):
-        if services.library.statistics().ratings == 0:
+        if services.library.counts().ratings == 0:
             _step(
                 "Bring in ratings",
                 "Marquee is empty. Import the demo ratings or your own; the first version is then trained by itself."

@@ -57,16 +57,15 @@ def tiles(plan: Automation) -> None:
     )
 
 
-def going(services: Services) -> bool:
+def going(services: Services) -> None:
     """The run that goes on, whoever has asked for it."""
     run = services.training.current()
     if run is None:
-        return False
+        return
     with st.container(border=True):
         st.markdown(f"**Run {run.run_id}**, started by {text(runs.actor(run.actor))}")
         progress.training_bar(run)
         st.page_link("training.py", label="Open Training", icon=":material/model_training:")
-    return True
 
 
 def actions(services: Services, plan: Automation, *, busy: bool, empty: bool) -> None:

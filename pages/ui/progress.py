@@ -1,4 +1,4 @@
-"""What goes on in the background, drawn again every second or two while it does, and only then."""
+"""What goes on in the background: parts of a page that follow it, and when a whole page is out of date."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ import streamlit as st
 from engine.services import Services, current
 from engine.types import Job, TrainingStatus
 from pages.ui.failures import shown
-from pages.ui.moments import duration
+from pages.ui.moments import roughly
 from pages.ui.plain import text
 
-EVERY_S = 1.0
-SHORTEST_S = 1.0
-"""Less than this is not worth telling."""
+EVERY_S, IDLE_S = 1.0, 5.0
+"""How often a part is drawn again while something goes on, and while nothing does."""
 GOING = ("queued", "running")
 KINDS = {"import": "Import", "demo": "Demo import"}
+LEARNING = "Learning"
 
 
 def running_job(services: Services) -> Job | None:
@@ -29,35 +29,67 @@ def expecting(services: Services) -> bool:
     if services.training.current() is not None or running_job(services) is not None:
         return True
     first = services.serving.active_version() is None and not services.training.runs(limit=1)
-    return first and services.library.statistics().ratings > 0
+    return first and services.library.counts().ratings > 0
 
 
-def live(draw: Callable[[], bool], *, going: bool) -> None:
-    """Draw a part of the page; while ``going``, again every second.
+def every(services: Services) -> float:
+    """Seconds after which what follows the background is to be drawn again."""
+    loading = services.serving.active_version() != services.versions.activated()
+    going = loading or services.tuning.current() is not None or expecting(services)
+    return EVERY_S if going else IDLE_S
 
-    Args:
-        draw: draws, and says whether it still goes on. When it no longer does, the whole page is drawn once more.
-        going: whether it goes on now.
-    """
+
+def situation(services: Services) -> tuple[object, ...]:
+    """What background work changes and whole pages depend on. A page that was drawn in another one is out of date."""
+    run, study = services.training.current(), services.tuning.current()
+    return (
+        services.serving.active_version(),
+        services.versions.activated(),
+        None if run is None else (run.run_id, run.state),
+        sorted(services.training.counts().items()),
+        [(job.job_id, job.state) for job in services.library.jobs(limit=5)],
+        None if study is None else (study.study_id, study.state),
+        [notice.notice_id for notice in services.inbox.notices(1)],
+        services.library.counts().ratings > 0,
+    )
+
+
+def live(draw: Callable[[], object], *, every_s: float | None) -> None:
+    """Draw a part of a page, and again every few seconds (None: never)."""
 
     def part() -> None:
-        goes_on = True
         with shown():
             current()
-            goes_on = draw()
-        if going and not goes_on:
+            draw()
+
+    st.fragment(part, run_every=every_s)()
+
+
+def watch(services: Services, draw: Callable[[], object]) -> None:
+    """Draw a part of every page again and again, and the whole page once it is out of date."""
+    drawn, every_s = situation(services), every(services)
+
+    def part() -> None:
+        outdated = False
+        with shown():
+            current()
+            draw()
+            outdated = situation(services) != drawn or every(services) != every_s
+        if outdated:
             st.rerun()
 
-    st.fragment(part, run_every=EVERY_S if going else None)()
+    st.fragment(part, run_every=every_s)()
 
 
 def training_bar(run: TrainingStatus) -> None:
-    """How far a run is, its stage, its epoch while there are more to come, and the time left where that is known."""
+    """How far a run is: its step, its epoch while there are more to come, and the time left where that is known."""
     told = [run.stage or ("Waiting to start" if run.state == "queued" else "Working")]
-    if run.epochs and (not run.stage or run.stage.endswith("Learning")):
+    if run.step is not None:
+        told.insert(0, f"Step {run.step} of {run.steps}")
+    if run.epoch and run.stage.endswith(LEARNING):
         told.append(f"epoch {run.epoch} of at most {run.epochs}")
-    if run.eta_s is not None and run.eta_s >= SHORTEST_S:
-        told.append(f"about {duration(run.eta_s)} left")
+    if run.eta_s is not None:
+        told.append(f"{roughly(run.eta_s)} left")
     st.progress(min(max(run.progress or 0.0, 0.0), 1.0), text=text(" · ".join(told)))
 
 

@@ -11,15 +11,14 @@ SIGN_OUT = '<a class="mq-out" href="/sign-out" target="_self"><span aria-hidden=
 
 
 def sidebar(services: Services) -> None:
-    """Draw the state of Marquee; it follows what goes on by itself."""
+    """Draw the state of Marquee; it follows what goes on by itself, and keeps the page beside it up to date."""
 
-    def state() -> bool:
+    def state() -> None:
         _version(services)
         _going(services)
         _notices(services)
-        return progress.expecting(services)
 
-    progress.live(state, going=progress.expecting(services))
+    progress.watch(services, state)
     if services.settings.key is not None:
         st.html(SIGN_OUT)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from io import BytesIO
@@ -157,7 +158,7 @@ ABOUT = {
     "metrics": {"rmse": {"value": 0.8731, "low": 0.86, "high": 0.88}},
     "before": {"rmse": {"value": 0.8814, "low": 0.87, "high": 0.89}},
 }
-RUNNING = run(4, "running", 17, stage="Learning", eta_s=21.4, ended_at=None)
+RUNNING = run(4, "running", 17, stage="Learning", eta_s=21.4, step=2, steps=8, ended_at=None)
 JUDGEMENT = Judgement(
     "PROMOTE",
     1,
@@ -302,7 +303,7 @@ class FakeLibrary:
     def jobs(self, limit: int = 20) -> list[Job]:
         return self.running[:limit]
 
-    def statistics(self) -> DataStatistics:
+    def statistics(self, *, fresh: bool = True) -> DataStatistics:
         if not self.ratings:
             return DataStatistics(0, 0, 0, 0.0, None, None, None, {}, {})
         counts = {
@@ -386,6 +387,9 @@ class FakeTraining:
 
     def current(self) -> TrainingStatus | None:
         return self.going
+
+    def counts(self) -> dict[str, int]:
+        return dict(Counter(one.state for one in self.runs()))
 
     def runs(
         self, limit: int = 50, *, before: int | None = None, actors: Sequence[str] | None = None
@@ -585,6 +589,9 @@ class FakeVersions:
 
     def list(self) -> list[VersionSummary]:
         return self.held
+
+    def activated(self) -> int | None:
+        return self.serving.version
 
     def active(self) -> VersionSummary | None:
         return next((one for one in self.held if one.active), None)
