@@ -172,14 +172,17 @@ class Forecast:
         return self._left_of_step(now, pace) + sum(self._seconds(step, pace) for step in ahead)
 
     def _pace(self, now: float) -> float:
-        """How many times longer the steps take than expected, by those that are done and one that is overdue."""
+        """How many times longer the steps take than expected, by those that are done and what is seen of this one."""
         took, expected = sum(self._taken.values()), sum(self._expected[step] for step in self._taken)
         pace = _ratio(took + self._trust, expected + self._trust)
-        if self._step is not None and self._part == 0:
-            overdue, wanted = now - self._entered, self._expected[self._step]
-            if overdue > wanted * pace:
-                return _ratio(took + overdue + self._trust, expected + wanted + self._trust)
-        return pace
+        if self._step is None:
+            return pace
+        wanted, part = self._expected[self._step], self._part_of(self._step)
+        if part > 0:
+            took, expected = took + self._part_at - self._entered, expected + wanted * part
+        elif now - self._entered > wanted * pace:  # it is overdue
+            took, expected = took + now - self._entered, expected + wanted
+        return _ratio(took + self._trust, expected + self._trust)
 
     def _seconds(self, step: Step, pace: float) -> float:
         """What a whole step is expected to take."""

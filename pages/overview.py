@@ -35,6 +35,7 @@ def going(services: Services) -> None:
             if st.button("Cancel the import", icon=":material/stop_circle:"):
                 services.library.cancel_job(job.job_id)
         if run is not None:
+            st.markdown(f"**Training run {run.run_id}**")
             progress.training_bar(run)
             if st.button("Cancel the training", icon=":material/stop_circle:"):
                 services.training.cancel(run.run_id)

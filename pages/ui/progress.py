@@ -17,6 +17,7 @@ EVERY_S, IDLE_S = 1.0, 5.0
 GOING = ("queued", "running")
 KINDS = {"import": "Import", "demo": "Demo import"}
 LEARNING = "Learning"
+NO_BREAK = "\N{NO-BREAK SPACE}"
 
 
 def running_job(services: Services) -> Job | None:
@@ -83,19 +84,34 @@ def watch(services: Services, draw: Callable[[], object]) -> None:
 
 def training_bar(run: TrainingStatus) -> None:
     """How far a run is: its step, its epoch while there are more to come, and the time left where that is known."""
-    told = [run.stage or ("Waiting to start" if run.state == "queued" else "Working")]
+    told = [text(run.stage) or ("Waiting to start" if run.state == "queued" else "Working")]
     if run.step is not None:
         told.insert(0, f"Step {run.step} of {run.steps}")
     if run.epoch and run.stage.endswith(LEARNING):
         told.append(f"epoch {run.epoch} of at most {run.epochs}")
     if run.eta_s is not None:
-        told.append(f"{roughly(run.eta_s)} left")
-    st.progress(min(max(run.progress or 0.0, 0.0), 1.0), text=text(" · ".join(told)))
+        told.append(left(run.eta_s))
+    _bar(run.progress, " · ".join(told))
+
+
+def short_training_bar(run: TrainingStatus) -> None:
+    """The same in two short lines, so that nothing below moves from step to step."""
+    st.caption(f"Training run {run.run_id}" + ("" if run.step is None else f", step {run.step} of {run.steps}"))
+    _bar(run.progress, "Under way" if run.eta_s is None else left(run.eta_s).capitalize())
+
+
+def left(seconds: float) -> str:
+    """The time left, in one piece where a line breaks."""
+    return f"{roughly(seconds)} left".replace(" ", NO_BREAK)
+
+
+def _bar(progress: float | None, told: str) -> None:
+    st.progress(min(max(progress or 0.0, 0.0), 1.0), text=told)
 
 
 def job_bar(job: Job) -> None:
     """Message and progress of a job."""
-    st.progress(min(max(job.progress, 0.0), 1.0), text=f"{job_name(job)} · {text(job.message)}")
+    _bar(job.progress, f"{job_name(job)} · {text(job.message)}")
 
 
 def job_name(job: Job) -> str:

@@ -36,8 +36,7 @@ def _going(services: Services) -> None:
     if job is not None:
         progress.job_bar(job)
     if run is not None:
-        st.caption(f"Training run {run.run_id}")
-        progress.training_bar(run)
+        progress.short_training_bar(run)
 
 
 def _notices(services: Services) -> None:

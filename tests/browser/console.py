@@ -82,6 +82,13 @@ def get(url: str, path: str) -> dict[str, Any] | None:
         return None
 
 
+def post(url: str, path: str, body: dict[str, Any]) -> dict[str, Any]:
+    """The JSON that the API answers with."""
+    sent = urllib.request.Request(url + path, json.dumps(body).encode(), {"Content-Type": "application/json"})
+    with urllib.request.urlopen(sent, timeout=10) as answer:
+        return dict(json.load(answer))
+
+
 def until(true: Callable[[], bool], seconds: float, what: str) -> None:
     """Ask again and again until it is so; fails after the time is up."""
     pause = Event()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from pages.ui.moments import day, duration, took, when
+from pages.ui.moments import day, duration, roughly, took, when
 
 
 @pytest.mark.parametrize(
@@ -21,6 +21,22 @@ from pages.ui.moments import day, duration, took, when
 )
 def test_duration(seconds: float | None, expected: str) -> None:
     assert duration(seconds) == expected
+
+
+@pytest.mark.parametrize(
+    ("seconds", "expected"),
+    [
+        (0.0, "a few seconds"),
+        (7.4, "about 7 s"),
+        (38.0, "about 40 s"),
+        (119.0, "about 120 s"),
+        (121.0, "about 2 min"),
+        (3500.0, "about 58 min"),
+        (7600.0, "about 2 h 5 min"),
+    ],
+)
+def test_a_forecast_is_told_no_more_exactly_than_it_is(seconds: float, expected: str) -> None:
+    assert roughly(seconds) == expected
 
 
 def test_moments() -> None:

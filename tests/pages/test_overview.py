@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from engine.errors import InvalidInput
+from pages.ui.progress import NO_BREAK
 from tests.pages import fakes
 from tests.pages.conftest import Open, intact, press, words
 
@@ -39,7 +40,7 @@ def test_notices_show_as_text_and_can_be_marked_read(visit: Open) -> None:
 def test_a_training_is_shown_and_can_be_cancelled(visit: Open) -> None:
     held = fakes.training()
     at = visit("overview.py", held)
-    assert "about 20 s left" in at.main.get("progress")[0].text
+    assert at.main.get("progress")[0].text.endswith("about 20 s left".replace(" ", NO_BREAK))
     assert "The first version is being trained" in words(at)
     intact(press(at, "Cancel the training"))
     assert held.training.cancelled == [4]

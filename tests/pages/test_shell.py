@@ -10,6 +10,7 @@ from streamlit.testing.v1 import AppTest
 from engine.errors import TrainingDiverged
 from engine.services import Services, use
 from engine.settings import Settings
+from pages.ui.progress import NO_BREAK
 from pages.ui.sidebar import SIGN_OUT
 from tests.pages import fakes
 from tests.pages.conftest import SHELL, Open, intact, words
@@ -49,8 +50,8 @@ def test_the_sidebar_of_an_empty_store(visit: Open) -> None:
 
 def test_the_sidebar_follows_a_training(visit: Open) -> None:
     at = visit("versions.py", fakes.training())
-    assert at.sidebar.caption[0].value == "Training run 4"
-    assert "epoch 17 of at most 50" in at.sidebar.get("progress")[0].text
+    assert at.sidebar.caption[0].value == "Training run 4, step 2 of 8"
+    assert at.sidebar.get("progress")[0].text == "About 20 s left".replace(" ", NO_BREAK)
 
 
 def test_what_a_service_refuses_is_told_as_a_sentence(visit: Open) -> None:

@@ -13,6 +13,7 @@ from engine.errors import InvalidHyperparameter, NotReady
 from engine.models.catalog import MODELS, configure
 from pages.ui import forms, keys
 from pages.ui.plain import markup, text
+from pages.ui.progress import NO_BREAK
 from tests.pages import fakes
 from tests.pages.conftest import Open, button, intact, press, select, words
 
@@ -150,11 +151,11 @@ def test_who_waits_is_told_in_order(visit: Open) -> None:
 def test_a_training_is_followed_and_can_be_cancelled(visit: Open) -> None:
     held = fakes.training()
     at = visit("training.py", held)
-    told = at.main.get("progress")[0].text
+    told = at.main.get("progress")[0].text.replace(NO_BREAK, " ")
     assert told == "Step 2 of 8 · Learning · epoch 17 of at most 50 · about 20 s left"
     held.training.going = replace(fakes.RUNNING, stage="Saving", progress=0.98, eta_s=0.2, step=8)
     bar = intact(at.run()).main.get("progress")[0]
-    assert (bar.text, bar.value) == ("Step 8 of 8 · Saving · a few seconds left", 98)
+    assert (bar.text.replace(NO_BREAK, " "), bar.value) == ("Step 8 of 8 · Saving · a few seconds left", 98)
     assert len(at.get("vega_lite_chart")) == 1
     assert button(at, "Add to the queue")
     at = intact(press(at, "Cancel this run").run())

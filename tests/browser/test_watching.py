@@ -1,0 +1,90 @@
+"""A visitor who opens Marquee on an empty store and only watches: nothing on the page may stay out of date."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from tests.browser.console import Watch, broken, get, post, server, until
+
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
+
+DEMO = {"Ratings": "100,004", "Users": "671", "Movies": "9,066", "Mean rating": "3.54"}
+SHORT_MS, LONG_MS = 10_000, 240_000
+
+
+@contextmanager
+def watched(browser: Browser, url: str) -> Iterator[Page]:
+    """A page that is loaded once; a second load or a fault fails the test."""
+    context = browser.new_context(viewport={"width": 1280, "height": 900}, locale="en-GB", timezone_id="UTC")
+    page = context.new_page()
+    watch = Watch(page, url)
+    page.goto(url)
+    loaded = page.evaluate("performance.timeOrigin")
+    yield page
+    assert page.evaluate("performance.timeOrigin") == loaded
+    assert (watch.faults, broken(page)) == ([], 0)
+    context.close()
+
+
+def tile(page: Page, label: str) -> str:
+    """The number of a tile of the Overview, empty where it is not there."""
+    found = page.get_by_test_id("stMetric").filter(has=page.get_by_text(label, exact=True))
+    return found.get_by_test_id("stMetricValue").first.inner_text() if found.count() else ""
+
+
+def watch_a_first_start(browser: Browser, folder: Path) -> None:
+    """Import and first training on the Overview, to their end, without a reload."""
+    with server(folder, MARQUEE_DEMO="1") as url, watched(browser, url) as page:
+        sidebar, bar = page.get_by_test_id("stSidebar"), page.get_by_test_id("stMain").get_by_test_id("stProgress")
+        expect(page.get_by_role("heading", level=1)).to_have_text("Overview", timeout=LONG_MS)
+        expect(bar).to_contain_text("Step ", timeout=LONG_MS)
+        for label, number in DEMO.items():  # the import has ended, the training goes on
+            until(lambda label=label, number=number: tile(page, label) == number, 10, f"{label} is not {number}")  # type: ignore[misc]
+        expect(page.get_by_test_id("stVegaLiteChart").locator("svg")).to_be_visible(timeout=SHORT_MS)
+        until(lambda: (get(url, "/api/ml/training-status") or {}).get("state") == "succeeded", 240, "no end of run 1")
+
+        expect(sidebar.get_by_text("Version 1 serves")).to_be_visible(timeout=SHORT_MS)
+        expect(page.get_by_role("heading", name="Version 1 serves")).to_be_visible(timeout=SHORT_MS)
+        expect(page.get_by_text("Choose someone, see what Marquee recommends")).to_be_visible(timeout=SHORT_MS)
+        expect(sidebar.get_by_role("button", name="1 unread notice")).to_be_visible(timeout=SHORT_MS)
+        expect(page.get_by_text("No version yet")).to_have_count(0)
+        expect(bar).to_have_count(0)
+        assert {label: tile(page, label) for label in DEMO} == DEMO
+        page.get_by_role("link", name="Training", exact=True).click()
+        expect(page.get_by_role("heading", name="Run 1", exact=True)).to_be_visible(timeout=SHORT_MS)
+        watch_a_second_training(page, url)
+
+
+def watch_a_second_training(page: Page, url: str) -> None:
+    """Somebody else orders it while Training is open and nothing goes on."""
+    sidebar, main = page.get_by_test_id("stSidebar"), page.get_by_test_id("stMain")
+    post(url, "/api/ml/train", {"model": "svd", "hyperparameters": {"epochs": 2, "factors": 2}, "activate": "always"})
+    expect(page.get_by_role("button", name="Cancel this run")).to_be_visible(timeout=SHORT_MS)
+    expect(main.get_by_test_id("stProgress")).to_contain_text("Step ", timeout=SHORT_MS)
+    until(lambda: (get(url, "/api/ml/training-status?run_id=2") or {}).get("state") == "succeeded", 240, "no end of 2")
+    expect(sidebar.get_by_text("Version 2 serves")).to_be_visible(timeout=SHORT_MS)
+    expect(page.get_by_role("button", name="Cancel this run")).to_have_count(0)
+    until(lambda: runs_of_table(page) == ["2", "1"], 10, "the table of runs")
+    expect(page.get_by_role("heading", name="Run 2", exact=True)).to_be_visible(timeout=SHORT_MS)
+
+
+def runs_of_table(page: Page) -> list[str]:
+    """The numbers in the table of runs, from what it says to those who can't see it."""
+    table = page.get_by_test_id("stDataFrame").first
+    table.scroll_into_view_if_needed()  # it is drawn when it comes into sight
+    return table.locator("td[aria-colindex='1']").all_text_contents()
+
+
+def test_a_first_start_is_watched_to_its_end(chromium: Browser, tmp_path: Path) -> None:
+    watch_a_first_start(chromium, tmp_path)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("time", range(10))
+def test_ten_first_starts_are_watched_to_their_end(chromium: Browser, tmp_path: Path, time: int) -> None:
+    watch_a_first_start(chromium, tmp_path)
