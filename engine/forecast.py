@@ -12,7 +12,7 @@ from threading import Lock
 from typing import Any, Self
 
 from engine.models.catalog import configure
-from engine.steps import BY_EPOCHS, FOLLOWS, GROWS_WITH, IN_PIECES, TYPICAL_RATINGS, Step, steps_of
+from engine.steps import BY_EPOCHS, FOLLOWS, GROWS_WITH, IN_PIECES, TURNS, TYPICAL_RATINGS, Step, steps_of
 
 RECENT = 5  # earlier runs whose median counts
 SLOWER = 0.7  # the power of the ratings with which steps grow that do not pass over all of them again and again
@@ -84,7 +84,7 @@ class Forecast:
         self._trust = (MEASURED if past else TYPICAL) * sum(self._expected.values())
         self._taken: dict[Step, float] = {}
         self._step: Step | None = None
-        self._part = 0.0
+        self._part, self._turns = 0.0, 0
         self._entered = self._part_at = self._shown_at = clock()
         self._shown = 0.0
 
@@ -112,7 +112,7 @@ class Forecast:
         step = next(step for step in steps if step in self._steps)
         with self._lock:
             self._end()
-            self._step, self._part = step, 0.0
+            self._step, self._part, self._turns = step, 0.0, 0
             self._entered = self._part_at = self._clock()
         return step
 
@@ -121,6 +121,13 @@ class Forecast:
         with self._lock:
             self._show()
             self._part, self._part_at = min(max(part, self._part), 1.0), self._clock()
+
+    def turn(self) -> None:
+        """A step does once more what it does again and again."""
+        self._turns += 1
+        least = TURNS.get(self._step) if self._step else None
+        if least is not None:
+            self.reach((self._turns - 1) / max(self._turns, least))
 
     def hear(self, words: str) -> None:
         """Take from what a model tells, such as ``Learning embeddings 2 of 9``, how far a step is that has pieces."""

@@ -81,6 +81,11 @@ class Listener:
         self.forecast.hear(words)
         self.stage(words)
 
+    def turn(self) -> None:
+        """Check, and tell that a step does once more what it does again and again."""
+        self.check()
+        self.forecast.turn()
+
     def check(self) -> None:
         """Give way to requests, and raise ``Cancelled`` where somebody asked to stop."""
         give_way()
@@ -169,7 +174,7 @@ def assess(
     model, epochs = _fit(kind, config, parts, listener)
     calibration = calibrate(model, parts)
     listener.enter(Step.CHOOSING)
-    chosen = choose_penalty(parts.train, ItemSimilarityConfig(), listener.check)
+    chosen = choose_penalty(parts.train, ItemSimilarityConfig(), listener.turn)
     if parts.test is None:
         return Assessed(epochs, calibration, chosen, None)
     listener.enter(Step.JUDGING)

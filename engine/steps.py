@@ -46,6 +46,8 @@ GROWS_WITH: Mapping[Step, tuple[str, ...]] = {
 BY_EPOCHS = (Step.FITTING, Step.FITTING_ALL)
 IN_PIECES = (Step.EMBEDDING, Step.EMBEDDING_ALL)
 """A model tells of their pieces in words such as ``Learning embeddings 2 of 9``."""
+TURNS = {Step.CHOOSING: 3}
+"""Steps that do the same again and again, and how often at least; each time is told by ``Listener.turn``."""
 
 
 def steps_of(kind: str) -> tuple[Step, ...]:

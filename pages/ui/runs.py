@@ -53,22 +53,22 @@ def table(history: Sequence[TrainingStatus], empty: str = "Nothing was trained y
         st.caption(empty)
         return None
     number = st.column_config.NumberColumn
-    metric = number(format="%.4f", width=92)
+    metric = number(format="%.4f", width=90)
     picked = pick_one(
         {run.run_id: _row(run) for run in history},
         key=keys.RUN,
         name=ASKED,
         columns={
-            "Run": number(width=60),
-            "State": st.column_config.TextColumn(width=90),
-            "Verdict": st.column_config.TextColumn(width=90),
-            "Version": number(width=75),
+            "Run": number(width=48),
+            "State": st.column_config.TextColumn(width=84),
+            "Verdict": st.column_config.TextColumn(width=78),
+            "Version": number(width=66),
             "RMSE before": metric,
             "RMSE": metric,
             "NDCG before": metric,
             "NDCG@10": metric,
-            "Took": st.column_config.TextColumn(width=70),
-            "Started": st.column_config.TextColumn(width=140),
+            "Took": st.column_config.TextColumn(width=80),
+            "Started": st.column_config.TextColumn(width=130),
         },
         alt="Training runs, newest first",
     )

@@ -151,6 +151,19 @@ def test_a_run_that_starts_over_takes_nothing_of_its_progress_back() -> None:
     assert after.left == pytest.approx(3 + 3 + sum(typical("svd").values()) - 0.1 - 0.4)
 
 
+def test_a_step_that_does_the_same_again_and_again_shows_how_fast_it_is() -> None:
+    now = [0.0]
+    forecast = Forecast(work("svd"), clock=lambda: now[0])
+    forecast.enter(Step.CHOOSING)
+    lefts = []
+    for _ in range(5):  # each takes 10 s; three of 2.3 s are typical
+        forecast.turn()
+        lefts.append(forecast.outlook().left or 0.0)
+        now[0] += 10
+    assert lefts[0] < 18
+    assert lefts[1] > 35
+
+
 def test_every_kind_of_model_has_its_steps() -> None:
     for kind in KINDS:
         assert {Step.READING, Step.FITTING, Step.FITTING_ALL, Step.RANKING, Step.SAVING} <= set(steps_of(kind))
