@@ -93,8 +93,10 @@ RUN: dict[str, Any] = {
     "stage": "Learning from 80,003 ratings",
     "epoch": 2,
     "epochs": 50,
-    "eta_s": 3.1,
+    "eta_s": 13.1,
     "progress": 0.16,
+    "step": 2,
+    "steps": 8,
     "history": [
         {"epoch": 1, "epochs": 50, "train_loss": 0.94, "validation_rmse": 0.93, "seconds": 0.06},
         {"epoch": 2, "epochs": 50, "train_loss": 0.85, "validation_rmse": 0.91, "seconds": 0.06},
@@ -190,7 +192,13 @@ def training_status(asked: Annotated[StatusRequest, Query()]) -> TrainingStatus:
     """How a training goes.
 
     Without `run_id` the run that is going now, or else the newest one. `metrics` and `before` are filled when the new
-    version was measured, `verdict` when it was decided whether it serves.
+    version was measured, `verdict` when it was decided whether it serves. A run is `running` until the version that it
+    activates serves.
+
+    `progress` is how far the whole run is, from 0 to 1; it never goes back. `eta_s` forecasts the seconds that the
+    whole run takes yet, from earlier runs of the same kind of model and from the steps done in this one; null where
+    neither says anything. `step` of `steps` is what it does now, in words `stage`, and `epoch` of at most `epochs` a
+    part of that. All but `stage`, `epoch` and `epochs` are null once the run has ended.
     """
     return current().training.status(asked.run_id)
 

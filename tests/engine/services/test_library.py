@@ -435,3 +435,14 @@ def test_a_demo_import_that_was_cut_short_goes_on_at_the_next_start(runtime: Run
         wait_for(lambda: again.services.library.statistics().ratings > 100_000)
     finally:
         again.stop()
+
+
+def test_statistics_that_need_not_be_fresh_read_nothing(runtime: Runtime) -> None:
+    library = runtime.services.library
+    fill(runtime)
+    assert library.statistics(fresh=False).ratings == 0  # nobody has looked yet
+    assert library.statistics().ratings == 1500
+    RatingStore(runtime.database).put_rating("u1", "m1", 3.0, 2_000_000)
+    RatingStore(runtime.database).put_rating("somebody new", "m1", 3.0, 2_000_000)
+    assert library.statistics(fresh=False).users == 60
+    assert (library.counts().users, library.statistics().users) == (61, 61)

@@ -1,0 +1,97 @@
+"""When a page is out of date, and that it is drawn once more then."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from engine.services import use
+from pages.ui import progress
+from tests.pages import fakes
+from tests.pages.conftest import intact
+from tests.pages.fake_tuning import GOING
+from tests.pages.fakes import RUNNING, Fakes, run
+
+Change = Callable[[Fakes], object]
+
+
+def names(held: Fakes, version: int | None) -> None:
+    held.versions.activated = lambda: version  # type: ignore[method-assign]
+
+
+CHANGES: dict[str, Change] = {
+    "a run waits": lambda held: setattr(held.training, "going", replace(RUNNING, state="queued")),
+    "a run goes on": lambda held: setattr(held.training, "going", RUNNING),
+    "a run came and failed between two looks": lambda held: held.training.history.insert(0, run(4, "failed")),
+    "another version serves": lambda held: setattr(held.serving, "version", 1),
+    "the ledger names a version that is still being loaded": lambda held: names(held, 3),
+    "an import goes on": lambda held: held.library.import_demo(),
+    "an import came and ended between two looks": lambda held: (held.library.import_demo(), held.library.end()),
+    "a study goes on": lambda held: setattr(held.tuning, "going", GOING),
+    "there is something to tell": lambda held: held.inbox.held.insert(0, replace(held.inbox.held[0], notice_id=4)),
+    "there are no ratings any more": lambda held: setattr(held.library, "ratings", 0),
+}
+
+
+@pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES)
+def test_whatever_the_background_changes_puts_a_page_out_of_date(change: Change) -> None:
+    held = fakes.loaded()
+    services = held.services()
+    drawn = progress.situation(services)
+    assert progress.situation(services) == drawn
+    change(held)
+    assert progress.situation(services) != drawn
+
+
+def test_a_run_that_ends_puts_a_page_out_of_date_though_it_was_counted_as_ended_before() -> None:
+    held = fakes.training()
+    held.training.counts = lambda: {"succeeded": 1}  # type: ignore[method-assign]  # saved, and not serving yet
+    services = held.services()
+    drawn = progress.situation(services)
+    held.training.going = None
+    assert progress.situation(services) != drawn
+
+
+@pytest.mark.parametrize("change", ["a run goes on", "an import goes on", "a study goes on"])
+def test_what_goes_on_is_looked_at_more_often(change: str) -> None:
+    held = fakes.loaded()
+    assert progress.every(held.services()) == progress.IDLE_S
+    CHANGES[change](held)
+    assert progress.every(held.services()) == progress.EVERY_S
+
+
+def test_a_version_that_is_loaded_is_waited_for() -> None:
+    held = fakes.loaded()
+    names(held, 3)
+    assert progress.every(held.services()) == progress.EVERY_S
+    names(held, 2)
+    assert progress.every(held.services()) == progress.IDLE_S
+
+
+SCRIPT = """
+import streamlit as st
+from engine.services import current
+from pages.ui import progress
+
+services = current()
+st.session_state.times = st.session_state.get("times", 0) + 1
+
+def draw():
+    if st.session_state.times == 1:
+        services.serving.version = 9
+
+progress.watch(services, draw)
+st.text(f"version {services.serving.active_version()}")
+"""
+
+
+def test_a_page_that_is_out_of_date_is_drawn_once_more() -> None:
+    use(fakes.loaded().services())
+    try:
+        at = intact(AppTest.from_string(SCRIPT, default_timeout=20).run())
+    finally:
+        use(None)
+    assert (at.session_state.times, at.text[0].value) == (2, "version 9")
