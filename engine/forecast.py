@@ -86,7 +86,7 @@ class Forecast:
         self._step: Step | None = None
         self._part, self._turns = 0.0, 0
         self._entered = self._part_at = self._shown_at = clock()
-        self._shown = 0.0
+        self._shown, self._over = 0.0, False
 
     @classmethod
     def of_nothing(cls) -> Self:
@@ -109,7 +109,9 @@ class Forecast:
 
     def enter(self, *steps: Step) -> Step:
         """The first of these steps that such a training has begins, and the one before is done; which one it is."""
-        step = next(step for step in steps if step in self._steps)
+        step = next((step for step in steps if step in self._steps), None)
+        if step is None:  # of which nothing is known; no training is to fail for that
+            return steps[-1]
         with self._lock:
             self._end()
             self._step, self._part, self._turns = step, 0.0, 0
@@ -139,7 +141,7 @@ class Forecast:
         """The last step is done, and with it the run."""
         with self._lock:
             self._end()
-            self._shown, self._steps = 1.0, ()
+            self._shown, self._over = 1.0, True
 
     def seconds(self) -> dict[str, float]:
         """Seconds of each step that is done, by name."""
@@ -173,6 +175,8 @@ class Forecast:
         return self._known or seen > SEEN * sum(self._expected.values())
 
     def _left(self, now: float) -> float:
+        if self._over:
+            return 0.0
         place = -1 if self._step is None else self._steps.index(self._step)
         ahead = [step for step in self._steps[place + 1 :] if step not in self._taken]
         pace = self._pace(now)

@@ -94,7 +94,7 @@ def test_progress_moves_all_the_time_never_goes_back_and_ends_near_one(kind: str
     assert shown[0] > 0
     assert (np.diff(shown) > 0).all()
     assert 0.9 < shown[-1] < 1
-    assert run.forecast.outlook() == Outlook(1.0, 0.0, None, 0)
+    assert run.forecast.outlook() == Outlook(1.0, 0.0, None, len(steps_of(kind)))
 
 
 def test_steps_are_counted_of_those_that_the_kind_of_model_has() -> None:
@@ -104,6 +104,7 @@ def test_steps_are_counted_of_those_that_the_kind_of_model_has() -> None:
     assert (ncf.step, ncf.steps) == (10, 10)
     forecast = Forecast(work("svd"), clock=lambda: 0.0)
     assert (forecast.outlook().step, forecast.enter(Step.EMBEDDING, Step.FITTING)) == (None, Step.FITTING)
+    assert (forecast.enter(Step.EMBEDDING), forecast.step) == (Step.EMBEDDING, Step.FITTING)  # it has no such step
 
 
 def test_learning_that_ended_early_before_is_expected_to_end_early_again() -> None:
