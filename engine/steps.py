@@ -22,7 +22,7 @@ class Step(Enum):
     FITTING = "Learning", {"svd": 0.4, "ncf": 8.0}
     CHOOSING = "Choosing the penalty of the ranker", {"svd": 7.0, "ncf": 7.0}
     JUDGING = "Evaluating on held-out ratings", {"svd": 4.0, "ncf": 8.0}
-    MEETING = "Evaluating on newcomers", {"svd": 1.0, "ncf": 3.0}
+    MEETING = "Evaluating on newcomers", {"svd": 0.2, "ncf": 0.6}
     EMBEDDING_ALL = "Learning embeddings of all ratings", {"ncf": 12.0}
     FITTING_ALL = "Learning all ratings", {"svd": 0.4, "ncf": 9.0}
     RANKING = "Learning which movies go together", {"svd": 3.0, "ncf": 3.0}

@@ -96,7 +96,7 @@ RUN: dict[str, Any] = {
     "eta_s": 13.1,
     "progress": 0.16,
     "step": 2,
-    "steps": 8,
+    "steps": 9,
     "history": [
         {"epoch": 1, "epochs": 50, "train_loss": 0.94, "validation_rmse": 0.93, "seconds": 0.06},
         {"epoch": 2, "epochs": 50, "train_loss": 0.85, "validation_rmse": 0.91, "seconds": 0.06},

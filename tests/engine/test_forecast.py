@@ -99,9 +99,9 @@ def test_progress_moves_all_the_time_never_goes_back_and_ends_near_one(kind: str
 
 def test_steps_are_counted_of_those_that_the_kind_of_model_has() -> None:
     steps = [outlook.step for _, outlook in Run(work("svd"), typical("svd")).told]
-    assert list(dict.fromkeys(steps)) == list(range(1, 9))
+    assert list(dict.fromkeys(steps)) == list(range(1, 10))
     ncf = Run(work("ncf"), typical("ncf")).told[-1][1]
-    assert (ncf.step, ncf.steps) == (10, 10)
+    assert (ncf.step, ncf.steps) == (11, 11)
     forecast = Forecast(work("svd"), clock=lambda: 0.0)
     assert (forecast.outlook().step, forecast.enter(Step.EMBEDDING, Step.FITTING)) == (None, Step.FITTING)
     assert (forecast.enter(Step.EMBEDDING), forecast.step) == (Step.EMBEDDING, Step.FITTING)  # it has no such step

@@ -342,7 +342,7 @@ def test_a_run_goes_on_until_its_version_serves(trained: Runtime, monkeypatch: p
     assert current is not None
     assert (current.run_id, current.state, current.stage) == (run_id, "running", LOADING)
     assert (listed.state, serving.active_version()) == ("running", 1)
-    assert (current.step, current.steps) == (8, 8)
+    assert (current.step, current.steps) == (9, 9)
     release.set()
     assert finished(trained, run_id).state == "succeeded"
     assert (training.current(), serving.active_version()) == (None, 2)
@@ -360,7 +360,7 @@ def test_a_run_keeps_what_its_steps_took_and_the_next_is_forecast_by_it(
     run_id = training.train_model("svd", QUICK, "never")
     assert going.wait(30)
     first, second = training.status(run_id), training.status(run_id)
-    assert (first.step, first.steps) == (2, 8)
+    assert (first.step, first.steps) == (2, 9)
     assert first.progress is not None
     assert second.progress is not None
     assert 0 < first.progress < second.progress < 1
