@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
@@ -14,16 +14,24 @@ from tests.browser.console import Watch, broken, get, post, server, until
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
 DEMO = {"Ratings": "100,004", "Users": "671", "Movies": "9,066", "Mean rating": "3.54"}
+FIRST_VERSION = {
+    "recommend": "Choose a user to see a list",
+    "newcomer": "Type a name or an id that nobody has yet to begin",
+    "versions": "Who changed what serves",
+    "automation": "Select a run to see what came of it",
+    "notices": "Version 1 is trained",
+}
+"""What other pages say once there is a version, and not before."""
 SHORT_MS, LONG_MS = 10_000, 240_000
 
 
 @contextmanager
-def watched(browser: Browser, url: str) -> Iterator[Page]:
+def watched(browser: Browser, url: str, path: str = "") -> Iterator[Page]:
     """A page that is loaded once; a second load or a fault fails the test."""
     context = browser.new_context(viewport={"width": 1280, "height": 900}, locale="en-GB", timezone_id="UTC")
     page = context.new_page()
     watch = Watch(page, url)
-    page.goto(url)
+    page.goto(f"{url}/{path}")
     loaded = page.evaluate("performance.timeOrigin")
     yield page
     assert page.evaluate("performance.timeOrigin") == loaded
@@ -82,6 +90,18 @@ def runs_of_table(page: Page) -> list[str]:
 
 def test_a_first_start_is_watched_to_its_end(chromium: Browser, tmp_path: Path) -> None:
     watch_a_first_start(chromium, tmp_path)
+
+
+def test_every_page_keeps_up_with_a_first_training(chromium: Browser, tmp_path: Path) -> None:
+    with server(tmp_path, MARQUEE_DEMO="1") as url, ExitStack() as stack:
+        pages = {path: stack.enter_context(watched(chromium, url, path)) for path in FIRST_VERSION}
+        for path, page in pages.items():
+            expect(page.get_by_role("heading", level=1)).to_have_text(path.capitalize(), timeout=LONG_MS)
+            expect(page.get_by_text(FIRST_VERSION[path])).to_have_count(0)
+        until(lambda: (get(url, "/api/ml/training-status") or {}).get("state") == "succeeded", 240, "no end of run 1")
+        for path, page in pages.items():
+            expect(page.get_by_text(FIRST_VERSION[path]).first).to_be_visible(timeout=SHORT_MS)
+            expect(page.get_by_test_id("stSidebar").get_by_text("Version 1 serves")).to_be_visible(timeout=SHORT_MS)
 
 
 @pytest.mark.long
