@@ -13,6 +13,8 @@ from threading import Lock, get_native_id
 log = logging.getLogger(__name__)
 
 NICENESS = 10
+"""By how much background work is nicer than the process was started."""
+NICEST = 19
 LONGEST_WAIT_S = 0.02
 """So long background work stands still at a time, so that it goes on however many requests come."""
 LOOK_AGAIN_S = 0.0005
@@ -21,12 +23,14 @@ LOOK_AGAIN_S = 0.0005
 def step_back() -> None:
     """Lower this thread's claim to the processors, where the system has one for each thread: on Linux.
 
-    Threads that answer requests then run as soon as they can. Those that this one starts take after it.
+    Threads that answer requests then run as soon as they can, however nice the process was started. Threads that this
+    one starts inherit its claim, so it is measured against the main thread's: to step back twice is the same as once.
     """
     if sys.platform != "linux":
         return
     try:
-        os.setpriority(os.PRIO_PROCESS, get_native_id(), NICENESS)
+        started = os.getpriority(os.PRIO_PROCESS, os.getpid())
+        os.setpriority(os.PRIO_PROCESS, get_native_id(), min(started + NICENESS, NICEST))
     except OSError as error:  # a container may forbid it; then all threads are alike
         log.info("background work runs with the priority of requests: %s", error.strerror)
 

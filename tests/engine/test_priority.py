@@ -3,16 +3,34 @@
 from __future__ import annotations
 
 import os
+import subprocess
 import sys
+from pathlib import Path
 from threading import Event, Thread, get_native_id
 
 import pytest
 
 from engine import priority
-from engine.priority import LONGEST_WAIT_S, NICENESS, give_way, step_back, urgent
+from engine.priority import LONGEST_WAIT_S, NICENESS, NICEST, give_way, step_back, urgent
 from tests.conftest import ALONE
 
 pytestmark = pytest.mark.xdist_group(ALONE)
+ROOT = Path(__file__).parents[2]
+REPORT = """
+import os, threading
+from engine.priority import step_back
+
+def work():
+    step_back()
+    step_back()
+    found.append(os.getpriority(os.PRIO_PROCESS, threading.get_native_id()))
+
+found = [os.getpriority(os.PRIO_PROCESS, 0)]
+thread = threading.Thread(target=work)
+thread.start()
+thread.join()
+print(*found)
+"""
 
 
 def niceness() -> int:
@@ -31,8 +49,19 @@ def test_only_the_thread_that_steps_back_is_concerned() -> None:
     thread = Thread(target=work)
     thread.start()
     thread.join()
-    assert found == [max(NICENESS, before)]
+    assert found == [min(before + NICENESS, NICEST)]
     assert niceness() == before
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="threads have a priority of their own on Linux only")
+@pytest.mark.parametrize("more", [0, 5, 15, 19])
+def test_background_work_is_nicer_than_requests_however_nice_marquee_was_started(more: int) -> None:
+    """Stepping back twice, as a worker does that another one has started, is the same as once."""
+    asked = ["nice", "-n", str(more), sys.executable, "-c", REPORT]
+    said = subprocess.run(asked, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    requests, background = map(int, said.split())
+    assert requests == min(niceness() + more, NICEST)
+    assert background == min(requests + NICENESS, NICEST)
 
 
 def test_a_system_that_forbids_it_is_no_error(
