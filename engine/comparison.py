@@ -11,8 +11,10 @@ from scipy.stats import rankdata, wilcoxon
 
 from engine import metrics
 from engine.errors import InvalidInput
+from engine.estimates import FEWEST_USERS, around
 from engine.evaluation import EvaluationReport, UserErrors
 from engine.metrics import Floats
+from engine.rounding import settle, significant
 from engine.segments import USER_SEGMENTS
 from engine.types import MetricDifference, Verdict
 
@@ -44,6 +46,8 @@ LEVEL = 0.05
 """How often at most a difference is called where there is none."""
 EXACT = 50
 """Users with a difference up to whom the signed-rank test is exact."""
+TIED = 12
+"""Digits, of the largest error of a user, up to which differences have to agree to tie: tails may be heavy."""
 SAME = ("split", "k", "relevant_from")
 """What two reports have to share in their protocols, where they say it."""
 LEAST_SHARED = 0.1
@@ -63,8 +67,10 @@ def compare(report: EvaluationReport, baseline: EvaluationReport, seed: int = 0)
     out 0 (Efron and Tibshirani 1993, chapter 13: users are drawn with replacement, both versions on the same draw, for
     RMSE sums of squared errors and counts jointly), and Wilcoxon's signed-rank test of the users' differences (Wilcoxon
     1945) has p < 0.05. The first asks for the mean, which is what the metric is, but trusts heavy tails and few users
-    too much; the second holds with these, but takes a skewed difference of equal means for a real one. Each metric is
-    judged by itself: of twenty metrics without a difference one may still be called.
+    too much; the second holds with these, but takes a skewed difference of equal means for a real one. Below
+    ``FEWEST_USERS`` users there is no interval, and nothing is called. Each metric is judged by itself: of twenty
+    metrics without a difference one may still be called. All numbers are rounded well above the noise of floating
+    point before they decide, so that every processor comes to the same verdict.
 
     Args:
         report: of the version in question.
@@ -236,17 +242,21 @@ def _compare(name: str, ours: Floats, theirs: Floats, counts: Floats, seed: int,
 
     The signed ranks are of the users' sums, not of their means: whoever weighs more in the metric ranks higher.
     """
-    value, baseline = (float(finish(values.sum() / counts.sum())) for values in (ours, theirs))
-    samples = int(np.clip(MOST_DRAWN / len(ours), FEWEST_DRAWS, DRAWS))
-    draws = metrics.draw_sums(np.column_stack([ours, theirs, counts]), seed=seed, samples=samples)
-    drawn = finish(draws[:, 0] / draws[:, 2]) - finish(draws[:, 1] / draws[:, 2])
-    low, high = np.quantile(drawn, [LEVEL / 2, 1 - LEVEL / 2]).tolist()
-    side, p_value = signed_rank(ours - theirs)
-    called = p_value < LEVEL and (low > 0 if side > 0 else high < 0)
+    value, baseline = (significant(float(finish(values.sum() / counts.sum()))) for values in (ours, theirs))
+    size = max(abs(value), abs(baseline))
+    difference = settle(value - baseline, size)
+    side, p_value = signed_rank(ours - theirs, max(np.abs(ours).max(), np.abs(theirs).max()))
+    low = high = None
+    called = False
+    if len(ours) >= FEWEST_USERS:
+        draws = metrics.draw_sums(np.column_stack([ours, theirs, counts]), seed=seed, samples=_samples(len(ours)))
+        drawn = settle(finish(draws[:, 0] / draws[:, 2]) - finish(draws[:, 1] / draws[:, 2]), size)
+        low, high = around(difference, *np.quantile(drawn, [LEVEL / 2, 1 - LEVEL / 2]).tolist())
+        called = p_value < LEVEL and (low > 0 if side > 0 else high < 0)
     return MetricDifference(
         value=value,
         baseline=baseline,
-        difference=value - baseline,
+        difference=difference,
         low=low,
         high=high,
         p_value=p_value,
@@ -255,13 +265,21 @@ def _compare(name: str, ours: Floats, theirs: Floats, counts: Floats, seed: int,
     )
 
 
-def signed_rank(differences: Floats) -> tuple[int, float]:
+def _samples(users: int) -> int:
+    return int(np.clip(MOST_DRAWN / users, FEWEST_DRAWS, DRAWS))
+
+
+def signed_rank(differences: Floats, size: float = 1.0) -> tuple[int, float]:
     """Wilcoxon's signed-rank test, two-sided: to which side the differences lean (1, -1), and the p-value.
 
     Exact for up to 50 users, ties included; above, the normal approximation with corrections for ties and continuity.
     Users without a difference say nothing and are left out; without any other the answer is (0, 1).
+
+    Args:
+        differences: float64[n], of the users.
+        size: how large the numbers are that they are differences of: equal ones have to tie whatever their last digits.
     """
-    told = np.round(differences, 12)  # equal differences have to tie whatever their last digits
+    told = settle(differences, size, TIED)
     told = told[told != 0]
     if not len(told):
         return 0, 1.0
@@ -270,7 +288,7 @@ def signed_rank(differences: Floats) -> tuple[int, float]:
     else:
         more = float(wilcoxon(told, alternative="greater", correction=True).pvalue)
         less = float(wilcoxon(told, alternative="less", correction=True).pvalue)
-    return (1 if more < less else -1), min(1.0, 2 * min(more, less))
+    return (1 if more < less else -1), min(1.0, significant(2 * min(more, less)))
 
 
 def _exact_tails(differences: Floats) -> tuple[float, float]:

@@ -12,6 +12,7 @@ from engine.models.bundle import LearnedCounts
 from engine.models.matrix_factorization import MatrixFactorizationConfig, MatrixFactorizationModel
 from engine.ranking import top
 from engine.realtime import MOST_LEARNED, FoldedMovies, offset_of_movie, offset_of_user
+from engine.rounding import settle
 from engine.training import run_epochs
 from engine.types import UpdateAdvice
 
@@ -59,7 +60,7 @@ class Drift:
         """What follows: the gap counts where enough ratings were held out, the number of newer ratings always."""
         relative = 0.0
         if self.gap is not None and self.refitted and self.held_out >= FEWEST:
-            relative = self.gap / self.refitted
+            relative = settle(self.gap / self.refitted, 1)
         if relative >= NOW:
             return "retrain"
         return "retrain soon" if relative >= SOON or self.since >= MANY * self.learned else "fine"

@@ -13,10 +13,12 @@ from numpy.typing import NDArray
 from engine.dataset.interactions import Float32, Int32, Interactions
 from engine.metrics import Bools, Floats
 from engine.models.item_similarity import ItemSimilarityRanker
+from engine.rounding import settle
 
 Rows = NDArray[np.int64]
 
-EPSILON = 1e-6  # variances below this part of all are rounding
+EPSILON = 1e-6  # variances below this part of the mean square are rounding
+TIED = 5  # digits of the first question's worth up to which worths, computed from float32, are equal
 MODELLED = 1000  # the most rated movies, whose ratings tell of a taste
 ASKED = 600  # the most rated of these, which are ever asked about
 FACTORS = 16
@@ -99,10 +101,10 @@ class Interview:
         position = np.full(data.n_movies, -1, np.int64)
         position[movies] = np.arange(len(movies))
         weighted, rated = _draw_histories(data, ranker, position, seed)
-        means = weighted.mean(axis=0)
+        means, square = weighted.mean(axis=0), float(np.square(weighted).sum(dtype=np.float64)) / len(weighted)
         weighted -= means
         covariance = (weighted.T @ weighted).astype(np.float64) / len(weighted)
-        loadings = _load(covariance)
+        loadings = _load(covariance, square)
         explained = loadings**2
         tastes = weighted @ (loadings / explained.sum(axis=0)).astype(np.float32)
         return cls(
@@ -134,9 +136,9 @@ class Interview:
         found: list[Question] = []
         while len(found) < n:
             teaches = self._teach(uncertain)
-            values = np.where(left, chance * teaches, 0)
+            values = settle(np.where(left, chance * teaches, 0), self._first_value, TIED)
             best = int(np.argmax(values)) if left.any() else -1
-            if best < 0 or values[best] <= LEAST_WORTH * self._first_value:
+            if best < 0 or values[best] <= settle(LEAST_WORTH * self._first_value, self._first_value, TIED):
                 break
             found.append(Question(int(self.movies[best]), float(chance[best]), float(teaches[best])))
             left[best] = False
@@ -253,13 +255,16 @@ def _draw_histories(
     return weighted, rated
 
 
-def _load(covariance: Floats) -> Floats:
-    """float64[m, k]: the directions of most variance, each as long as its standard deviation; none that is nothing."""
+def _load(covariance: Floats, square: float) -> Floats:
+    """float64[m, k]: the directions of most variance, each as long as its standard deviation; none that is nothing.
+
+    ``square``: the mean square of a history, before the means are taken off: what is left of equal ones is rounding.
+    """
     size = len(covariance)
     if not size:
         return np.zeros((0, 0))
     values, vectors = scipy.linalg.eigh(covariance, subset_by_index=[max(size - FACTORS, 0), size - 1])
-    real = values > EPSILON * max(float(np.trace(covariance)), EPSILON)
+    real = values > EPSILON * max(square, EPSILON)
     loadings: Floats = vectors[:, real] * np.sqrt(values[real])
     return loadings
 

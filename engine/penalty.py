@@ -11,6 +11,7 @@ from engine import metrics
 from engine.dataset.interactions import Interactions
 from engine.evaluation import draw_lists
 from engine.models.item_similarity import ItemSimilarityConfig, ItemSimilarityRanker
+from engine.rounding import settle
 
 LIST_LENGTH = 10
 MOST_USERS = 2000  # whose held-out ratings judge
@@ -48,7 +49,7 @@ def choose_penalty(
         ranker.config = ranker.config.model_copy(update={"l2": l2})
         ranker.solve(gram.copy())
         lists = draw_lists(ranker.score_user, train, test, LIST_LENGTH)
-        return float(metrics.ndcg(lists.hits, lists.relevant).mean())
+        return settle(float(metrics.ndcg(lists.hits, lists.relevant).mean()), 1)
 
     return config.model_copy(update={"l2": _climb(quality, config.l2)})
 

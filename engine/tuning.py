@@ -23,6 +23,7 @@ from engine.learning import TEST_PART, VALIDATION_PART
 from engine.models.base import ModelConfig
 from engine.models.catalog import MODELS, configure, entry
 from engine.models.search import SearchRange
+from engine.rounding import settle, significant
 from engine.training import best_epoch, run_epochs
 from engine.types import EpochReport, FoldResult, MetricDifference, TuningEvidence
 
@@ -74,8 +75,8 @@ class Measured:
 
     @property
     def rmse(self) -> float:
-        """The mean over folds."""
-        return float(np.mean([fold.rmse for fold in self.folds]))
+        """The mean over folds, by which the best trial is found."""
+        return significant(float(np.mean([fold.rmse for fold in self.folds])))
 
 
 def _ignore(*_: Any) -> None:
@@ -144,7 +145,7 @@ def fit_predict(
         if epoch.validation_rmse is not None:
             lowest = min(lowest, epoch.validation_rmse)
             if is_looked_at(epoch.epoch) and epoch.epoch >= WARM_UP * epoch.epochs:
-                watcher.look(first_step + epoch.epoch, lowest)
+                watcher.look(first_step + epoch.epoch, significant(lowest))
 
     history = run_epochs(
         model,
@@ -156,7 +157,7 @@ def fit_predict(
         cancelled=watcher.cancelled,
     )
     if np.isfinite(lowest):
-        watcher.look(first_step + FOLD_STEPS - 1, lowest)
+        watcher.look(first_step + FOLD_STEPS - 1, significant(lowest))
     return model.predict_indices(test.users, test.items), best_epoch(history)
 
 
@@ -198,22 +199,23 @@ def compare_rmse(ours: UserErrors, theirs: UserErrors) -> MetricDifference:
 def weigh(
     best: int, ours: Measured, defaults: Measured, tried: int, held_out: MetricDifference | None
 ) -> TuningEvidence:
-    """Whether the best of so many trials is really better than the defaults.
+    """Whether the best of so many trials is really better than the defaults, by the folds and by the held-out ratings.
 
-    The best of many looks better than it is, so that its p-value is multiplied by the number of trials it was chosen
-    from (Bonferroni; Dunn 1961).
+    The best of many looks better than it is. So its p-value on the folds is multiplied by the number of trials it was
+    chosen from (Bonferroni; Dunn 1961), and ratings that played no part in the choice have to show it as well.
     """
     difference = compare_rmse(ours.errors, defaults.errors)
     p_value = min(1.0, difference.p_value * max(tried, 1))
-    better = difference.verdict == "better" and p_value < LEVEL
-    won = sum(one.rmse < other.rmse for one, other in zip(ours.folds, defaults.folds, strict=False))
+    shown = difference.verdict == "better" and settle(p_value, 1) < LEVEL
+    better = shown and held_out is not None and held_out.verdict == "better"
+    won = sum(
+        significant(one.rmse) < significant(other.rmse) for one, other in zip(ours.folds, defaults.folds, strict=False)
+    )
     told = [
         f"Trial {best} has RMSE {difference.value:.4f} over all folds, the defaults have {difference.baseline:.4f}: "
-        f"a difference of {difference.difference:+.4f} ({difference.low:+.4f} to {difference.high:+.4f}), "
+        f"a difference of {difference.difference:+.4f} ({_between(difference)}), "
         f"lower in {won} of {len(ours.folds)} folds.",
-        f"It is better than the defaults (p = {p_value:.2g}, all trials counted)."
-        if better
-        else f"That may be chance (p = {p_value:.2g}, all trials counted), so the defaults are as good a choice.",
+        f"{_conclude(shown, held_out)} (p = {p_value:.2g}, all trials counted).",
     ]
     if held_out is not None:
         told.append(
@@ -221,6 +223,22 @@ def weigh(
             f"{held_out.verdict}."
         )
     return TuningEvidence(best, difference, won, held_out, better, " ".join(told))
+
+
+def _conclude(shown: bool, held_out: MetricDifference | None) -> str:
+    if not shown:
+        return "That may be chance, so the defaults are as good a choice"
+    if held_out is None:
+        return "The folds show it to be better; the ratings that no trial saw decide when the study has ended"
+    if held_out.verdict == "better":
+        return "It is better than the defaults"
+    return "The folds show it to be better, the ratings that no trial saw do not, so the defaults are as good a choice"
+
+
+def _between(found: MetricDifference) -> str:
+    if found.low is None or found.high is None:
+        return "too few users for an interval"
+    return f"{found.low:+.4f} to {found.high:+.4f}"
 
 
 def distributions(space: Sequence[SearchRange], defaults: ModelConfig) -> dict[str, BaseDistribution]:

@@ -19,7 +19,7 @@ UpdateAdvice = Literal["fine", "retrain soon", "retrain"]
 Verdict = Literal["better", "worse", "no difference shown"]
 StudyState = Literal["queued", "running", "stopped", "succeeded", "failed"]
 TrialState = Literal["running", "complete", "pruned", "failed"]
-ChartRow = dict[str, float | int | str]
+ChartRow = dict[str, float | int | str | None]
 Charts = dict[str, list[ChartRow]]
 """Tables by the chart's name; the rows of one table have the same keys."""
 
@@ -423,11 +423,11 @@ class EpochReport:
 
 @dataclass(frozen=True, slots=True)
 class MetricValue:
-    """A metric with its 95% bootstrap interval over users."""
+    """A metric with its 95% bootstrap interval over users; without ends where fewer than ten users were judged."""
 
     value: float
-    low: float
-    high: float
+    low: float | None
+    high: float | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -438,7 +438,7 @@ class MetricDifference:
         value: of the version in question.
         baseline: of the one it is compared with.
         difference: ``value - baseline``, in the metric's units.
-        low, high: the difference's 95% bootstrap interval over users.
+        low, high: the difference's 95% bootstrap interval over users; None where they are fewer than ten.
         p_value: of Wilcoxon's signed-rank test of the users' differences, two-sided.
         users: how many users it rests on.
         verdict: of the version in question; which direction is better depends on the metric.
@@ -447,8 +447,8 @@ class MetricDifference:
     value: float
     baseline: float
     difference: float
-    low: float
-    high: float
+    low: float | None
+    high: float | None
     p_value: float
     users: int
     verdict: Verdict
@@ -704,7 +704,8 @@ class TuningEvidence:
         difference: RMSE of the best trial and of the defaults over all folds, user by user.
         folds_won: in how many folds the best trial was better.
         held_out: the same for ratings that no fold held, None until the study has ended.
-        better: whether the difference is shown on the folds; only then the best trial is advised.
+        better: whether the folds and, with them, the ratings that no fold held show the difference; neither alone
+            is enough. Only then the best trial is advised.
         text: all that in words.
     """
 

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from engine.calibration import LEVEL as PROMISED
 from engine.comparison import LEVEL, WORDS, compare, compare_segments
 from engine.evaluation import EvaluationReport
+from engine.rounding import settle
 from engine.segments import USER_SEGMENTS, in_words, kind_of
 from engine.types import CoverageGuard, Evidence, Judgement, MetricDifference, PromotionVerdict, Verdict
 
@@ -35,7 +36,8 @@ def judge(report: EvaluationReport, baseline: EvaluationReport, version: int, se
     genres) are multiplied by how many of it are tested. And differences below ``SMALLEST`` are not called.
 
     Intervals hold where their coverage is not below the promise by more than two points beyond its own 95% interval,
-    among all users and in each part of them, or is at least that of the version that serves.
+    among all users and in each part of them, or is at least that of the version that serves. Of fewer than ten users
+    nothing is shown either way.
 
     Args:
         report: of the version in question.
@@ -67,8 +69,8 @@ def _guards(parts: Mapping[str, Mapping[str, MetricDifference]]) -> Iterator[Evi
 
 def _call(name: str, found: MetricDifference, chances: int) -> Verdict:
     """What a difference counts as, where it is one of so many that might have been called by chance."""
-    small = abs(found.difference) < SMALLEST[name] * found.baseline
-    return "no difference shown" if small or found.p_value * chances >= LEVEL else found.verdict
+    small = abs(found.difference) < settle(SMALLEST[name] * found.baseline, found.baseline)
+    return "no difference shown" if small or settle(found.p_value * chances, 1) >= LEVEL else found.verdict
 
 
 def _coverage(report: EvaluationReport, baseline: EvaluationReport) -> Iterator[CoverageGuard]:
@@ -79,8 +81,13 @@ def _coverage(report: EvaluationReport, baseline: EvaluationReport) -> Iterator[
             for one in (report, baseline)
         )
         if ours is not None:
-            short = ours.high < PROMISED - SHORT and (theirs is None or ours.value < theirs.value)
+            short = _falls_short(ours.high) and (theirs is None or settle(ours.value, 1) < settle(theirs.value, 1))
             yield CoverageGuard(part, ours, None if theirs is None else theirs.value, not short)
+
+
+def _falls_short(high: float | None) -> bool:
+    """``high``: up to where coverage may lie; where there are too few users to say, nothing is held against it."""
+    return high is not None and settle(high, 1) < settle(PROMISED - SHORT, 1)
 
 
 def _weigh(

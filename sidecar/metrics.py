@@ -36,7 +36,9 @@ class VersionMetrics(BaseModel):
 
     version: int
     protocol: dict[str, Any] = Field(description="How the metrics were measured.")
-    metrics: dict[str, MetricValue] = Field(description="Each with its 95% interval.")
+    metrics: dict[str, MetricValue] = Field(
+        description="Each with its 95% interval, whose ends are null where fewer than ten users were judged."
+    )
     segments: dict[str, dict[str, MetricValue]] = Field(
         description="The same metrics for parts of the data, such as new users; empty where none were measured."
     )
@@ -53,7 +55,7 @@ def version_metrics(asked: Annotated[MetricsRequest, Query()]) -> VersionMetrics
     """How good a version is.
 
     The active one, or the one that `version` names. Measured on ratings it had not seen, before it learned them too.
-    `protocol` says how.
+    `protocol` says how. Where fewer than ten users were judged there is no interval: `low` and `high` are null.
     """
     versions = current().versions
     found = versions.active() if asked.version is None else versions.get(asked.version)
@@ -93,7 +95,9 @@ class MeasuredVersion(BaseModel):
     active: bool
     created_at: float
     ratings: int
-    metrics: dict[str, MetricValue] = Field(description="Each with its 95% interval.")
+    metrics: dict[str, MetricValue] = Field(
+        description="Each with its 95% interval, whose ends are null where fewer than ten users were judged."
+    )
 
 
 class History(BaseModel):
@@ -202,8 +206,9 @@ def compare_models(asked: Annotated[CompareRequest, Query()]) -> Compared:
     """Compare versions.
 
     Each version against the baseline, user by user on the held-out ratings that are the same in both. A metric is
-    `better` or `worse` only where the interval of the difference and Wilcoxon's test both show it. Where two versions
-    can't be compared, `differences` is empty and `text` says why.
+    `better` or `worse` only where the interval of the difference and Wilcoxon's test both show it; of fewer than ten
+    users there is no interval, and `low` and `high` are null. Where two versions can't be compared, `differences` is
+    empty and `text` says why.
     """
     versions = current().versions
     comparisons = versions.compare(asked.versions or _newest_two(versions.list()), asked.baseline)

@@ -179,8 +179,8 @@ def study(study_id: StudyNumber) -> Study:
     """How a study goes.
 
     `history` holds its trials, each with its folds; `importance` says what the RMSE depends on. `evidence` says whether
-    the best trial is really better than the defaults, paired over folds and users, and when the study has ended also on
-    ratings that no fold held (`held_out`).
+    the best trial is really better than the defaults, paired over folds and users. `better` is true only when the study
+    has ended and the ratings that no fold held (`held_out`) show it too.
     """
     return current().tuning.status(study_id)
 

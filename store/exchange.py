@@ -61,8 +61,8 @@ class _Metric(_Shape):
     model_config = ConfigDict(extra="forbid")
 
     value: float
-    low: float
-    high: float
+    low: float | None
+    high: float | None
 
 
 class _Description(_Shape):
@@ -78,7 +78,7 @@ class _Description(_Shape):
     data: Table
     note: str
     tags: list[str]
-    charts: dict[Name, list[dict[Name, float | int | str]]]
+    charts: dict[Name, list[dict[Name, float | int | str | None]]]
 
 
 def write_export(model: StoredModel, target: IO[bytes]) -> None:

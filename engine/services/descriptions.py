@@ -193,8 +193,13 @@ def _is_metric(value: Any) -> bool:
     return (
         isinstance(value, dict)
         and value.keys() == {"value", "low", "high"}
-        and all(isinstance(one, int | float) and abs(one) < LARGEST for one in value.values())
+        and _is_number(value["value"])
+        and (value["low"] is value["high"] is None or (_is_number(value["low"]) and _is_number(value["high"])))
     )
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and abs(value) < LARGEST
 
 
 def stored_report(record: VersionRecord, arrays: Mapping[str, NDArray[Any]]) -> EvaluationReport | None:

@@ -8,7 +8,8 @@ from typing import Any
 import altair as alt
 import streamlit as st
 
-from engine.types import Contribution, EpochReport, Explanation, RatingExplanation
+from engine.types import Contribution, EpochReport, Explanation, MetricDifference, RatingExplanation
+from pages.ui.measures import NO_INTERVAL
 
 MOST_SHARES = 8
 BAR_PX, AXIS_PX, LABEL_PX, FRAME_PX = 34, 56, 230, 76
@@ -49,7 +50,7 @@ def differences(
     """A point with its interval for each row, and 0 as a dashed line.
 
     Args:
-        rows: ``difference``, ``low``, ``high`` and ``verdict``, and the field of ``y``.
+        rows: those of ``turned``, ``verdict``, and the field of ``y``.
         y: where each row stands.
         title: of a difference.
         form: of the numbers, in D3's notation.
@@ -57,14 +58,14 @@ def differences(
         more: what the tooltip says besides, first of all.
     """
     scale = span([0.0, *(row[end] for row in rows for end in ("low", "high"))], margin=0.1)
+    rows = [row | {"interval": _between(row, form.lstrip("+")) if row["interval"] else NO_INTERVAL} for row in rows]
     axis = alt.Axis(tickCount=3, grid=False, labelExpr="datum.value ? format(datum.value, '+~g') : '0'")
     color = alt.Color("verdict:N", scale=alt.Scale(domain=list(VERDICTS)), legend=None)
     shape = alt.Shape("verdict:N", scale=alt.Scale(domain=list(VERDICTS), range=list(VERDICT_SHAPES)), legend=None)
     tooltip = [
         *more,
         alt.Tooltip("difference:Q", title=title, format=form),
-        alt.Tooltip("low:Q", title="95% from", format=form),
-        alt.Tooltip("high:Q", title="95% to", format=form),
+        alt.Tooltip("interval:N", title="95% interval"),
         alt.Tooltip("verdict:N", title="Verdict"),
     ]
     base = alt.Chart(data(rows), height=row_px * len(rows) + FRAME_PX).encode(y=y)
@@ -74,6 +75,20 @@ def differences(
     x = alt.X("difference:Q", title=title, scale=scale, axis=axis)
     points = base.mark_point(filled=True, size=90, opacity=1).encode(x=x, color=color, shape=shape, tooltip=tooltip)
     return alt.layer(zero, bars, points)
+
+
+def turned(found: MetricDifference, size: float) -> dict[str, Any]:
+    """A difference and the ends of its interval, each multiplied; ``interval``: whether there is one.
+
+    Without an interval its bar ends at the point itself.
+    """
+    ends = (found.difference if end is None else end for end in (found.low, found.high))
+    low, high = sorted(end * size for end in ends)
+    return {"difference": found.difference * size, "low": low, "high": high, "interval": found.low is not None}
+
+
+def _between(row: Mapping[str, Any], form: str) -> str:
+    return f"{row['low']:+z{form}} to {row['high']:+z{form}}"
 
 
 def rating_distribution(counts: Mapping[float, int]) -> None:

@@ -19,7 +19,8 @@ LISTED = 10
 LIST_WIDTH = 260
 SIGNS = {"better": "▲ better", "worse": "▼ worse", "no difference shown": "no difference shown"}
 WHEN_CALLED = (
-    "A difference is called where its 95% interval leaves out 0 and p is below 0.05. Each metric is judged by itself:"
+    "A difference is called where its 95% interval leaves out 0 and p is below 0.05; of fewer than ten users"
+    " there is no interval, and nothing is called. Each metric is judged by itself:"
     " of twenty that do not differ, one may still be called."
 )
 
@@ -89,7 +90,7 @@ def _pair(one: Comparison) -> str:
 def equal(one: Comparison, name: str) -> bool:
     """Whether no user's value differs, or the metric is not compared at all."""
     found = one.differences.get(name)
-    return found is None or found.low == found.difference == found.high == 0
+    return found is None or measures.same(found)
 
 
 def in_order(names: Set[str]) -> list[str]:
@@ -102,7 +103,7 @@ def _row(name: str, one: Comparison) -> dict[str, Any]:
     return {
         "Metric": how.label,
         "Verdict": SIGNS[found.verdict],
-        "Difference": f"{how.change(found.difference)} ({how.change(found.low, found.high)})",
+        "Difference": f"{how.change(found.difference)} ({how.between(found)})",
         "p": chance(found.p_value),
         f"Version {one.version}": how.show(found.value),
         f"Version {one.baseline}": how.show(found.baseline),
@@ -134,7 +135,7 @@ def _metrics(versions: Sequence[VersionSummary], baseline: int) -> None:
 
 def _measured(name: str, version: VersionSummary) -> str:
     how, found = measures.measure(name), version.metrics.get(name)
-    return "–" if found is None else f"{how.show(found.value)} ({how.show(found.low)} to {how.show(found.high)})"
+    return "–" if found is None else f"{how.show(found.value)} ({how.between(found)})"
 
 
 def _lists(services: Services, versions: Sequence[VersionSummary], baseline: int) -> None:

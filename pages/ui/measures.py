@@ -8,7 +8,9 @@ from typing import Any
 
 import streamlit as st
 
-from engine.types import MetricValue
+from engine.types import MetricDifference, MetricValue
+
+NO_INTERVAL = "too few users for an interval"
 
 
 @dataclass(frozen=True)
@@ -23,6 +25,14 @@ class Measure:
     def show(self, value: float) -> str:
         """The number as text."""
         return f"{value:.1%}" if self.percent else f"{value:.4f}"
+
+    def between(self, found: MetricValue | MetricDifference) -> str:
+        """The interval as text, of a difference with signs; or why there is none."""
+        if found.low is None or found.high is None:
+            return NO_INTERVAL
+        if isinstance(found, MetricDifference):
+            return self.change(found.low, found.high)
+        return f"{self.show(found.low)} to {self.show(found.high)}"
 
     def change(self, *values: float) -> str:
         """A difference as text with its sign, or the two ends of its interval; that of a percentage in points."""
@@ -74,11 +84,16 @@ def tiles(metrics: Mapping[str, MetricValue]) -> None:
         grid.metric(
             how.label,
             how.show(value.value),
-            f"{how.show(value.low)} to {how.show(value.high)}",
+            how.between(value),
             delta_color="off",
             delta_arrow="off",
-            help=f"{how.meaning} The range below is the 95% interval over users.",
+            help=f"{how.meaning} The range below is the 95% interval over users; of fewer than ten there is none.",
         )
+
+
+def same(found: MetricDifference) -> bool:
+    """Whether no user's value differs."""
+    return not (found.difference or found.low or found.high) and found.p_value == 1
 
 
 def rows(metrics: Mapping[str, MetricValue], before: Mapping[str, MetricValue] | None = None) -> list[dict[str, Any]]:
@@ -89,7 +104,7 @@ def rows(metrics: Mapping[str, MetricValue], before: Mapping[str, MetricValue] |
         row = {
             "Metric": how.label,
             "Value": how.show(value.value),
-            "95% interval": f"{how.show(value.low)} to {how.show(value.high)}",
+            "95% interval": how.between(value),
         }
         if before is not None:
             row["Version before"] = how.show(before[name].value) if name in before else "–"

@@ -8,7 +8,7 @@ from typing import Any
 import altair as alt
 import streamlit as st
 
-from engine.types import Comparison, VersionSummary
+from engine.types import Comparison, MetricValue, VersionSummary
 from pages.ui import charts, keys, measures, names
 from pages.ui.registry import state
 
@@ -47,8 +47,8 @@ def _line(history: Sequence[VersionSummary], name: str) -> None:
         {
             "version": version.version,
             "value": version.metrics[name].value,
-            "low": version.metrics[name].low,
-            "high": version.metrics[name].high,
+            **_ends(version.metrics[name]),
+            "interval": how.between(version.metrics[name]),
             "state": state(version),
             "model": names.model(version.kind),
         }
@@ -56,7 +56,7 @@ def _line(history: Sequence[VersionSummary], name: str) -> None:
     ]
     form = ".1%" if how.percent else ".4f"
     x = alt.X("version:O", title="Version", axis=alt.Axis(labelAngle=0, labelOverlap="greedy", grid=False))
-    scale = charts.span([end for version in history for end in (version.metrics[name].low, version.metrics[name].high)])
+    scale = charts.span([row[end] for row in rows for end in ("low", "high")])
     y = alt.Y("value:Q", title=how.label, scale=scale, axis=alt.Axis(format=form, tickCount=5))
     there = [told for told in STATES if any(row["state"] == told for row in rows)]
     color = alt.Color(
@@ -71,8 +71,7 @@ def _line(history: Sequence[VersionSummary], name: str) -> None:
         alt.Tooltip("state:N", title="State"),
         alt.Tooltip("model:N", title="Model"),
         alt.Tooltip("value:Q", title=how.label, format=form),
-        alt.Tooltip("low:Q", title="95% from", format=form),
-        alt.Tooltip("high:Q", title="95% to", format=form),
+        alt.Tooltip("interval:N", title="95% interval"),
     ]
     base = alt.Chart(charts.data(rows), height=280).encode(x=x)
     line = base.mark_line(strokeWidth=1.5, opacity=0.35).encode(y=y)
@@ -84,6 +83,12 @@ def _line(history: Sequence[VersionSummary], name: str) -> None:
         f"version {row['version']} ({row['state'].lower()}) {how.show(row['value'])}" for row in rows[-TOLD:]
     )
     charts.show(alt.layer(line, bars, points), f"Chart of {how.label} by version. The last: {told}.", key="trend")
+
+
+def _ends(found: MetricValue) -> dict[str, float]:
+    """Where the bar of an interval ends; without one, at the point itself."""
+    low, high = (found.value if end is None else end for end in (found.low, found.high))
+    return {"low": low, "high": high}
 
 
 def differences(found: Sequence[Comparison], shown: Sequence[str]) -> None:
@@ -102,9 +107,7 @@ def _panel(found: Sequence[Comparison], name: str) -> None:
     rows: list[dict[str, Any]] = [
         {
             "version": f"Version {one.version}",
-            "difference": one.differences[name].difference * size,
-            "low": one.differences[name].low * size,
-            "high": one.differences[name].high * size,
+            **charts.turned(one.differences[name], size),
             "verdict": one.differences[name].verdict,
         }
         for one in found

@@ -41,7 +41,7 @@ def evidence(found: Judgement, *, key: str) -> None:
     if not found.evidence:
         return
     panels = {name: [one for one in found.evidence if one.metric == name] for name in ("rmse", "ndcg_at_k")}
-    differ = [name for name, rows in panels.items() if any(one.difference.low or one.difference.high for one in rows)]
+    differ = [name for name, rows in panels.items() if not all(measures.same(one.difference) for one in rows)]
     if differ:
         st.markdown(charts.LEGEND)
         grid = st.grid(len(differ), min_column_width=PANEL_WIDTH, border=True)
@@ -87,12 +87,9 @@ def _row(one: Evidence) -> dict[str, Any]:
     """The difference in percent of the baseline, turned so that more is better."""
     found, lower = one.difference, measures.measure(one.metric).better == "lower"
     size = (-100 if lower else 100) / (found.baseline or 1.0)
-    low, high = sorted((found.low * size, found.high * size))
     return {
         "part": part(one.part),
-        "difference": found.difference * size,
-        "low": low,
-        "high": high,
+        **charts.turned(found, size),
         "users": found.users,
         "verdict": one.finding,
     }

@@ -109,10 +109,60 @@ def test_less_error_is_better_and_more_of_everything_else() -> None:
         assert (more, fewer) == (("better", "worse") if direction > 0 else ("worse", "better")), name
 
 
-def test_five_users_show_nothing_whatever_they_say() -> None:
-    """The least p-value of five signed ranks is 1/16."""
-    assert verdict("mrr", (np.full(5, 0.9), np.full(5, 0.1), np.ones(5))) == "no difference shown"
-    assert verdict("mrr", (np.full(6, 0.9), np.full(6, 0.1), np.ones(6))) == "better"
+def test_fewer_than_ten_users_show_nothing_whatever_they_say() -> None:
+    few, enough = (
+        compare(report("mrr", np.full(n, 0.9), np.ones(n)), report("mrr", np.full(n, 0.1), np.ones(n)))["mrr"]
+        for n in (9, 10)
+    )
+    assert (few.difference, few.low, few.high, few.verdict) == (0.8, None, None, "no difference shown")
+    assert (enough.difference, enough.low, enough.high, enough.verdict) == (0.8, 0.8, 0.8, "better")
+
+
+def noise(draw: Callable[..., np.ndarray]) -> Callable[..., np.ndarray]:
+    """Sums as another processor may add them: their last digits are others."""
+    rng = np.random.default_rng(22)
+
+    def drawn(values: np.ndarray, **settings: Any) -> np.ndarray:
+        sums = draw(values, **settings)
+        return sums * (1 + rng.choice([-4e-16, 0, 4e-16], sums.shape))
+
+    return drawn
+
+
+@pytest.mark.parametrize(("name", "draw"), [("ndcg_at_k", lists), ("ndcg_at_k", skewed_lists), ("rmse", errors)])
+def test_another_processor_comes_to_the_same_verdict(
+    monkeypatch: pytest.MonkeyPatch, name: str, draw: Callable[[np.random.Generator, int], Pair]
+) -> None:
+    """Among these pairs are some whose interval ends at 0: with skewed lists, equally many draws tie."""
+    rng = np.random.default_rng(20)
+    pairs = [draw(rng, 60) for _ in range(150)]
+    reports = [(report(name, ours, counts), report(name, theirs, counts)) for ours, theirs, counts in pairs]
+    here = [compare(*pair) for pair in reports]
+    monkeypatch.setattr(metrics, "draw_sums", noise(metrics.draw_sums))
+    assert [compare(*pair) for pair in reports] == here
+    if draw is skewed_lists:
+        assert any(0.0 in (found[name].low, found[name].high) for found in here)
+
+
+def test_where_users_tie_no_end_is_a_hair_beside_0(monkeypatch: pytest.MonkeyPatch) -> None:
+    """40 users in all: as many gain a tenth as lose it, in other steps, so many draws come out equal."""
+    monkeypatch.setattr(metrics, "draw_sums", noise(metrics.draw_sums))
+    ours, theirs = np.tile([0.3, 0.1, 0.2, 0.7], 10), np.tile([0.1, 0.2, 0.3, 0.7], 10)
+    found = compare(report("ndcg_at_k", ours, np.ones(40)), report("ndcg_at_k", theirs, np.ones(40)))["ndcg_at_k"]
+    assert (found.difference, str(found.difference)) == (0, "0.0")
+    same = compare(report("mrr", ours, np.ones(40)), report("mrr", ours.copy(), np.ones(40)))["mrr"]
+    assert [str(one) for one in (same.difference, same.low, same.high, same.p_value)] == ["0.0", "0.0", "0.0", "1.0"]
+    assert same.verdict == "no difference shown"
+
+
+def test_an_estimate_lies_in_its_interval() -> None:
+    """One of ten users has all the difference: a draw in three misses that user, and the ends may too."""
+    rng = np.random.default_rng(23)
+    for _ in range(50):
+        ours, theirs = rng.exponential(1, (2, 10)) ** 6
+        found = compare(report("rmse", ours, np.ones(10)), report("rmse", theirs, np.ones(10)))["rmse"]
+        assert found.low is not None
+        assert found.low <= found.difference <= found.high
 
 
 def test_the_interval_is_that_of_whole_users_drawn_for_both_models_at_once() -> None:

@@ -87,6 +87,7 @@ def test_large_data_are_sampled_by_whole_users(small: Interactions, monkeypatch:
         (Drift(10, 1000, 9, 400, 0.930, 0.900), "retrain"),
         (Drift(10, 1000, 9, 99, 0.930, 0.900), "fine"),
         (Drift(200, 1000, 9, 400, 0.890, 0.900), "retrain soon"),
+        (Drift(10, 1000, 9, 400, 0.824, 0.8), "retrain"),  # three hundredths, and a hair less in floating point
     ],
 )
 def test_the_advice(found: Drift, advice: str) -> None:

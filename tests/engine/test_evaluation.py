@@ -13,9 +13,11 @@ from benchmarks.data import demo_frame, interactions
 from engine.dataset.interactions import Interactions
 from engine.dataset.splitting import Split, split_by_user_time
 from engine.errors import InvalidInput
+from engine.estimates import estimate, estimate_lists
 from engine.evaluation import EvaluationReport, EvaluationService
 from engine.models.item_similarity import ItemSimilarityRanker
 from engine.models.matrix_factorization import MatrixFactorizationConfig, MatrixFactorizationModel
+from engine.types import MetricValue
 
 
 @pytest.fixture(scope="module")
@@ -85,9 +87,42 @@ def test_the_named_measures_agree_with_the_report(model: MatrixFactorizationMode
     service = EvaluationService()
     found = service.generate_report(model, split.train, split.test).metrics
     parts = model, split.train, split.test
-    assert service.calculate_precision_at_k(*parts) == found["precision_at_k"].value
-    assert service.calculate_recall_at_k(*parts) == found["recall_at_k"].value
-    assert service.calculate_coverage(*parts) == found["coverage"].value
+    assert service.calculate_precision_at_k(*parts) == pytest.approx(found["precision_at_k"].value)
+    assert service.calculate_recall_at_k(*parts) == pytest.approx(found["recall_at_k"].value)
+    assert service.calculate_coverage(*parts) == pytest.approx(found["coverage"].value)
+
+
+def test_of_fewer_than_ten_users_no_interval_is_claimed(model: MatrixFactorizationModel, split: Split) -> None:
+    few, enough = (split.test.subset(np.isin(split.test.users, np.arange(n))) for n in (9, 10))
+    report = EvaluationService().generate_report(model, split.train, few)
+    assert "hit_rate_at_k" in report.metrics
+    assert "coverage" in report.metrics
+    for found in (report.metrics, *report.segments.values()):
+        assert {(one.low, one.high) for one in found.values()} == {(None, None)}
+    assert {(row["low"], row["high"]) for row in report.charts["segments"]} == {(None, None)}
+    assert json.loads(json.dumps(report.charts, allow_nan=False)) == report.charts
+    rmse = EvaluationService().generate_report(model, split.train, enough).metrics["rmse"]
+    assert rmse.low is not None
+    assert rmse.high is not None
+    assert rmse.low < rmse.value < rmse.high
+
+
+def test_an_estimate_lies_in_its_interval_however_few_hold_all_of_it() -> None:
+    """One of ten users has all the hits; the draws of catalogue coverage are moved back to where they belong."""
+    rng = np.random.default_rng(5)
+    for seed in range(100):
+        skewed = {"mrr": np.append(np.zeros(9), 1.0), "other": rng.exponential(1, 10) ** 6}
+        for name, found in estimate_lists(skewed, seed).items():
+            assert found.low is not None, name
+            assert found.low <= found.value <= found.high, name
+    assert estimate(0.8667, 0.8672, 0.8672) == MetricValue(0.8667, 0.8667, 0.8672)
+
+
+def test_metrics_are_kept_without_noise() -> None:
+    users = 30
+    found = estimate_lists({"mrr": np.full(users, 0.1), "none": np.full(users, -0.0)}, seed=0)
+    assert found["mrr"] == MetricValue(0.1, 0.1, 0.1)
+    assert [str(end) for end in (found["none"].value, found["none"].low, found["none"].high)] == ["0.0"] * 3
 
 
 def test_every_metric_has_an_interval_around_it_and_repeats(model: MatrixFactorizationModel, split: Split) -> None:

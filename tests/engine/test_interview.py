@@ -197,8 +197,9 @@ def test_nothing_large_is_kept_and_nothing_changes(small: Interactions) -> None:
         ([("a", "x", 3.0)], (0.5, 5.0)),
         ([("a", "x", 3.0), ("b", "x", 3.0)], (0.5, 5.0)),
         ([("a", "x", 1.0), ("a", "y", 1.0), ("b", "x", 1.0), ("b", "y", 1.0)], (1.0, 1.0)),
+        ([(f"u{user}", f"m{movie}", 4.9) for user in range(1003) for movie in range(60)], (0.5, 5.0)),
     ],
-    ids=["one rating", "one movie", "all alike"],
+    ids=["one rating", "one movie", "all alike", "many alike"],
 )
 def test_where_nothing_tells_people_apart_nothing_is_asked(
     pairs: list[tuple[str, str, float]], scale: tuple[float, float]

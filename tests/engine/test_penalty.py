@@ -79,3 +79,10 @@ def test_the_way_leads_to_the_peak(peak: float) -> None:
 
     assert _climb(quality, 16.0) == min(max(peak, 16 / 64), 16 * 64)
     assert len(asked) == len(set(asked))
+
+
+def test_a_gain_that_is_noise_moves_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Lists of equal quality, whose means differ in the last digits."""
+    noise = iter(np.linspace(0, 1e-12, 50))
+    monkeypatch.setattr("engine.penalty.metrics.ndcg", lambda hits, relevant: np.full(len(hits), 0.25 + next(noise)))
+    assert choose_penalty(clubs(150), START, nothing) == START

@@ -121,6 +121,9 @@ def test_too_few_ratings_are_refused(small: Interactions) -> None:
         tuning.Material.part(small.subset(np.arange(30)), 3, seed=0)
 
 
+BETTER = MetricDifference(0.91, 0.92, -0.01, -0.02, -0.001, 0.001, 50, "better")
+
+
 def measured(squared: np.ndarray, rmse: tuple[float, ...]) -> tuning.Measured:
     users = np.arange(len(squared))
     errors = UserErrors(users, np.ones(len(users), np.int64), np.zeros(len(users), np.uint64), {"rmse": squared})
@@ -133,7 +136,7 @@ def test_the_best_of_many_has_to_be_much_better() -> None:
     theirs = rng.chisquare(3, 200)
     ours = theirs * rng.normal(0.955, 0.14, 200)
     pair = measured(ours, (0.8, 0.9)), measured(theirs, (0.9, 0.85))
-    alone, best = (tuning.weigh(4, *pair, tried, None) for tried in (1, 1000))
+    alone, best = (tuning.weigh(4, *pair, tried, BETTER) for tried in (1, 1000))
     assert 1e-4 < alone.difference.p_value < 0.05
     assert (alone.better, best.better) == (True, False)
     assert alone.folds_won == 1
@@ -142,13 +145,47 @@ def test_the_best_of_many_has_to_be_much_better() -> None:
     assert "may be chance" in best.text
 
 
+@pytest.mark.parametrize(
+    ("held_out", "told"),
+    [
+        (BETTER, "It is better than the defaults (p = "),
+        (None, "the ratings that no trial saw decide when the study has ended (p = "),
+        (replace(BETTER, verdict="no difference shown", p_value=0.77), "the ratings that no trial saw do not, so the"),
+        (replace(BETTER, verdict="worse"), "the ratings that no trial saw do not, so the defaults"),
+    ],
+)
+def test_what_the_folds_show_the_held_out_ratings_must_show_too(held_out: MetricDifference | None, told: str) -> None:
+    theirs = np.random.default_rng(1).chisquare(3, 200)
+    pair = measured(theirs * 0.9, (0.8, 0.8)), measured(theirs, (0.9, 0.9))
+    evidence = tuning.weigh(4, *pair, 3, held_out)
+    assert evidence.difference.verdict == "better"
+    assert evidence.difference.p_value < 1e-6
+    assert evidence.better == (held_out is BETTER)
+    assert told in evidence.text
+
+
 def test_what_the_held_out_ratings_say_is_told() -> None:
-    rng = np.random.default_rng(1)
-    squared = rng.chisquare(3, 50)
-    held_out = MetricDifference(0.91, 0.92, -0.01, -0.02, 0.001, 0.2, 50, "no difference shown")
+    squared = np.random.default_rng(1).chisquare(3, 50)
+    held_out = replace(BETTER, verdict="no difference shown")
     evidence = tuning.weigh(4, measured(squared, (0.9,)), measured(squared, (0.9,)), 3, held_out)
     assert evidence.text.endswith("it has 0.9100, the defaults 0.9200: no difference shown.")
+    assert "may be chance" in evidence.text
     assert not evidence.better
+
+
+def test_of_too_few_users_no_interval_is_told() -> None:
+    squared = np.random.default_rng(1).chisquare(3, 9)
+    evidence = tuning.weigh(1, measured(squared / 2, (0.9,)), measured(squared, (0.9,)), 1, None)
+    assert "(too few users for an interval), lower in 0 of 1 folds" in evidence.text
+    assert not evidence.better
+
+
+def test_equal_trials_tie_whatever_their_last_digits() -> None:
+    squared = np.random.default_rng(1).chisquare(3, 50)
+    ours, theirs = measured(squared, (0.3 - 0.2, 0.9)), measured(squared, (0.2 - 0.1, 0.9))
+    assert (0.3 - 0.2) < (0.2 - 0.1)
+    assert tuning.weigh(1, ours, theirs, 1, None).folds_won == 0
+    assert ours.rmse == theirs.rmse == 0.5
 
 
 def test_draws_lie_in_the_ranges_and_hold_the_defaults() -> None:

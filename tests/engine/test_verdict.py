@@ -10,8 +10,8 @@ import pytest
 
 from engine.calibration import LEVEL
 from engine.evaluation import EvaluationReport
-from engine.types import Judgement
-from engine.verdict import SMALLEST, judge
+from engine.types import Judgement, MetricDifference, MetricValue
+from engine.verdict import SMALLEST, _call, judge
 from tests.engine.reports import covered, judged
 
 OLD = judged(0.81, 0.30)
@@ -95,11 +95,11 @@ def test_guards_are_named_even_where_nothing_got_better() -> None:
 
 
 def test_the_more_guards_of_a_kind_there_are_the_more_it_takes_to_break_one() -> None:
-    """Eight users of a genre, all worse off: the least p-value there is, 1 in 128."""
-    few = {"genre:War": (slice(0, 8), 1.0), "heavy_users": (slice(8, 60), 1.0)}
-    many = few | {f"genre:{n}": (slice(8, 60), 1.0) for n in range(6)}
+    """Ten users of a genre, all worse off: the least p-value there is, 1 in 512."""
+    few = {"genre:War": (slice(0, 10), 1.0), "heavy_users": (slice(10, 60), 1.0)}
+    many = few | {f"genre:{n}": (slice(10, 60), 1.0) for n in range(25)}
     for parts, expected in ((few, {"genre:War"}), (many, set())):
-        new = judged(0.81, 0.30, parts=parts | {"genre:War": (slice(0, 8), 1.5)})
+        new = judged(0.81, 0.30, parts=parts | {"genre:War": (slice(0, 10), 1.5)})
         assert broken(judge(new, judged(0.81, 0.30, parts=parts), 3)) == expected
 
 
@@ -114,6 +114,27 @@ def test_intervals_have_to_hold_what_they_promise(coverage: float, before: float
     assert found.verdict == ("PROMOTE" if holds else "HOLD")
     assert ("everybody (intervals hold" in found.text) is not holds
     assert LEVEL == 0.9
+
+
+def test_a_coverage_of_too_few_users_holds_nothing_against_a_version() -> None:
+    few = {"interval_coverage": MetricValue(0.7, None, None)}
+    found = judge(judged(0.75, 0.33, metrics=few), judged(0.81, 0.30, metrics=covered(0.9)), 3)
+    assert (found.verdict, [one.holds for one in found.coverage]) == ("PROMOTE", [True])
+
+
+def test_a_coverage_that_reaches_just_to_the_bound_holds() -> None:
+    """And so does one that noise leaves a hair below it, as in a version of an earlier release."""
+    bound = {"interval_coverage": MetricValue(0.87, 0.86, 0.88 - 1e-16)}
+    found = judge(judged(0.75, 0.33, metrics=bound), judged(0.81, 0.30, metrics=covered(0.9)), 3)
+    assert [one.holds for one in found.coverage] == [True]
+
+
+def test_a_difference_of_just_the_smallest_size_is_called() -> None:
+    """A hundredth of 0.45 is a hair above 0.0045."""
+    assert 0.01 * 0.45 > 0.0045
+    for difference, finding in ((-0.0045, "worse"), (-0.0044, "no difference shown")):
+        found = MetricDifference(0.45 + difference, 0.45, difference, -0.01, -0.001, 0.001, 60, "worse")
+        assert _call("ndcg_at_k", found, 1) == finding
 
 
 def test_intervals_of_new_users_are_looked_at_by_themselves() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pyarrow
@@ -72,10 +73,30 @@ def test_each_difference_has_a_panel_with_its_interval_and_verdict(visit: Open) 
     panels = {told: spec for told, spec in charts(at).items() if told.startswith("Differences of")}
     assert len(panels) == len(fakes.DIFFERENCES)
     rmse = panels["Differences of RMSE. Version 1: -0.0083, better."]
-    assert rmse["layer"][1]["data"]["values"] == [
-        {"version": "Version 1", "difference": -0.0083, "low": -0.0125, "high": -0.0041, "verdict": "better"}
-    ]
+    drawn = {"version": "Version 1", "difference": -0.0083, "low": -0.0125, "high": -0.0041, "verdict": "better"}
+    assert rmse["layer"][1]["data"]["values"] == [drawn | {"interval": "-0.0125 to -0.0041"}]
     assert "Differences of Recall@10. Version 1: -1.1, worse." in panels
+
+
+def test_of_too_few_users_no_interval_is_told(visit: Open) -> None:
+    """In the tiles, the tables, the differences and the charts."""
+    held = fakes.loaded()
+    few = {name: replace(one, low=None, high=None) for name, one in fakes.METRICS.items()}
+    held.versions.held = [replace(one, metrics=few) for one in held.versions.held]
+    held.versions.differences = {
+        name: replace(one, low=None, high=None, users=6) for name, one in fakes.DIFFERENCES.items()
+    }
+    at = intact(select(visit("versions.py", held), 0, 0, 1))
+    told = words(at)
+    assert "0.8731 (too few users for an interval)" in told
+    assert "<td>-0.0083 (too few users for an interval)</td>" in told
+    panel = charts(at)["Differences of RMSE. Version 1: -0.0083, better."]
+    (rmse,) = panel["layer"][1]["data"]["values"]
+    assert (rmse["low"], rmse["high"], rmse["interval"]) == (-0.0083, -0.0083, measures.NO_INTERVAL)
+    trend = next(spec for name, spec in charts(at).items() if name.startswith("Chart of RMSE by version"))
+    assert [row["interval"] for row in trend["rows"]] == [measures.NO_INTERVAL] * len(trend["rows"]) != []
+    tiles = {tile.label: tile.delta for tile in intact(visit("overview.py", held)).metric}
+    assert tiles["RMSE"] == measures.NO_INTERVAL
 
 
 def test_a_version_that_was_not_measured_is_told_of_without_charts(visit: Open) -> None:

@@ -6,10 +6,11 @@ from dataclasses import replace
 
 import pytest
 
-from pages.ui import charts, verdicts
+from pages.ui import charts, measures, verdicts
 from pages.ui.plain import text
 from tests.pages import fakes
-from tests.pages.conftest import Open, words
+from tests.pages.conftest import Open, intact, words
+from tests.pages.test_comparing import charts as drawings
 
 
 def test_the_verdict_is_told_and_drawn_with_what_it_rests_on(visit: Open) -> None:
@@ -38,6 +39,19 @@ def test_the_rows_of_a_verdict_are_turned_so_that_more_is_better() -> None:
     ]
 
 
+def test_a_row_without_an_interval_is_drawn_as_a_point_and_says_so(visit: Open) -> None:
+    goal, *others = fakes.JUDGEMENT.evidence
+    few = replace(goal, difference=replace(goal.difference, low=None, high=None, users=6))
+    row = verdicts._row(few)
+    assert row["low"] == row["difference"] == row["high"] == pytest.approx(100 * 0.0083 / 0.8814)
+    held = fakes.loaded()
+    held.versions.judgements[2] = replace(fakes.JUDGEMENT, evidence=(few, *others))
+    panels = [one for told, one in drawings(intact(visit("versions.py", held))).items() if told.startswith("How much")]
+    drawn = {row["part"]: row["interval"] for row in panels[0]["layer"][1]["data"]["values"]}
+    assert drawn == {"Everybody": measures.NO_INTERVAL, "Film-Noir": drawn["Film-Noir"]}
+    assert " to " in drawn["Film-Noir"]
+
+
 def test_the_rows_of_a_verdict_are_everybody_users_movies_and_genres() -> None:
     wanted = [
         "all",
@@ -56,7 +70,7 @@ def test_the_rows_of_a_verdict_are_everybody_users_movies_and_genres() -> None:
 
 def test_a_metric_that_is_the_same_for_everybody_has_no_panel(visit: Open) -> None:
     rmse, ndcg, guard = fakes.JUDGEMENT.evidence
-    same = replace(ndcg, difference=replace(ndcg.difference, difference=0.0, low=0.0, high=0.0))
+    same = replace(ndcg, difference=replace(ndcg.difference, difference=0.0, low=0.0, high=0.0, p_value=1.0))
     held = fakes.loaded()
     held.versions.judgements[2] = replace(fakes.JUDGEMENT, evidence=(rmse, same, guard))
     told = words(visit("versions.py", held))

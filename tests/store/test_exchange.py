@@ -154,6 +154,18 @@ def test_files_of_earlier_releases_have_no_seal_on_their_description(exported: B
         assert read_export(file).values == whole.values
 
 
+def test_metrics_and_charts_without_an_interval_come_back(models: MLModelManager) -> None:
+    few = {"rmse": {"value": 0.9, "low": None, "high": None}}
+    charts = {"segments": [{"segment": "new_users", "rmse": 0.9, "low": None, "high": None}]}
+    version = models.save_model(
+        kind="svd", config={"model": {}}, arrays=ARRAYS, metrics=few, protocol={}, data={}, charts=charts
+    )
+    file = BytesIO()
+    write_export(models.load_model(version), file)
+    read = read_export(file).values
+    assert (read["metrics"], read["charts"]) == (few, charts)
+
+
 HALF = "\ud800"
 
 

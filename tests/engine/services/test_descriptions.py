@@ -10,6 +10,7 @@ from engine.learning import Learned
 from engine.models.catalog import MODELS
 from engine.runtime import Runtime
 from engine.services.descriptions import all_arrays, check_names, check_report, metric_values
+from engine.types import MetricValue
 from store.models import MLModelManager
 from tests.engine.models.test_bundle import bundle
 
@@ -50,6 +51,7 @@ def test_a_report_is_known_and_fits_together(trained: Runtime) -> None:
 
 def test_a_metric_that_can_not_be_read_is_left_out() -> None:
     good = {"value": 1.0, "low": 0, "high": 2}
+    few = {"value": 1.0, "low": None, "high": None}
     odd = {
         "a": "x",
         "b": {"value": 1},
@@ -57,7 +59,8 @@ def test_a_metric_that_can_not_be_read_is_left_out() -> None:
         "d": good | {"low": None},
         "e": good | {"high": 10**400},
     }
-    found = metric_values(odd | {"rmse": good})
+    found = metric_values(odd | {"rmse": good, "mae": few})
     assert found is not None
-    assert list(found) == ["rmse"]
+    assert list(found) == ["rmse", "mae"]
+    assert found["mae"] == MetricValue(1.0, None, None)
     assert metric_values(None) is None
