@@ -121,11 +121,24 @@ def measure_drift(
     )
 
 
+def unlearned(now: Int64, learned: Int64) -> Int64:
+    """int64[n]: how many ratings of each user a version has not learned.
+
+    Ratings are counted, not looked at: a movie that was rated again, and a rating that took the place of one that was
+    taken away, do not count. Nobody's ratings make up for those that somebody else has lost.
+
+    Args:
+        now: int64[n], how many ratings each user has.
+        learned: int64[n], how many the version has learned.
+    """
+    return np.asarray(np.maximum(now - learned, 0), np.int64)
+
+
 def _newer(data: Interactions, counts: LearnedCounts) -> Int64:
     """int64[n_users]: how many ratings of each user the version has not learned."""
     learned = np.zeros(data.n_users, np.int64)
     learned[: len(counts.users)] = counts.users[: data.n_users]
-    return np.asarray(np.maximum(data.user_counts - learned, 0), np.int64)
+    return unlearned(data.user_counts, learned)
 
 
 def _part(data: Interactions, newer: Int64, rng: np.random.Generator) -> _Parts:

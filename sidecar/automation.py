@@ -68,7 +68,8 @@ def plan() -> Automation:
     """When Marquee retrains by itself.
 
     `next_run` is the next due moment, null while paused; `last_run` the newest run that was ordered so, in the shape of
-    `training-status`; `ratings_since` counts the ratings that the newest version has not learned.
+    `training-status`; `ratings_since` counts the ratings that the newest version has not learned,
+    user by user; movies that were rated again do not count.
     """
     return current().automation.plan()
 

@@ -239,6 +239,19 @@ class RatingStore:
             found = connection.execute(select(users.c.id).where(users.c.revision > revision).order_by(users.c.id))
             return np.array(list(found.scalars()), np.int32)
 
+    def counts_changed_since(self, revision: int) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
+        """int32[n], int64[n]: the users one of whose ratings changed after a revision, and how many each has now.
+
+        Those without a rating are left out.
+        """
+        counted = (
+            "SELECT users.id, COUNT(*) FROM users JOIN ratings ON ratings.user_id = users.id "
+            "WHERE users.revision > ? GROUP BY users.id"
+        )
+        with self._database.read() as connection:
+            rows = np.array(connection.exec_driver_sql(counted, (revision,)).all(), np.int64).reshape(-1, 2)
+        return rows[:, 0].astype(np.int32), rows[:, 1]
+
     def movies_changed_since(self, revision: int) -> NDArray[np.int32]:
         """int32[n]: keys of the movies one of whose ratings changed after a revision."""
         with self._database.read() as connection:

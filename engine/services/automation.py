@@ -13,6 +13,7 @@ from zoneinfo import ZoneInfo, available_timezones
 import schedule
 
 from engine.errors import InvalidInput, MarqueeError, NotReady
+from engine.services.backlog import Backlog
 from engine.services.storing import stores
 from engine.services.training import POLICIES, TrainingService
 from engine.timetable import WEEK, Timetable
@@ -39,6 +40,7 @@ DEFAULTS: dict[str, Any] = {
     "after_ratings": 0,
     "activate": "if_better",
     "counted": 0,
+    "counted_for": 0,
 }
 
 
@@ -61,7 +63,7 @@ class AutomationService:
         self._automation = automation
         self._training = training
         self._models = models
-        self._ratings = ratings
+        self._backlog = Backlog(ratings, models)
         self._notices = notices
         self._clock = clock
         self._looking = Lock()
@@ -188,9 +190,8 @@ class AutomationService:
             due = _timetable(values).last_due(now)
             if due > values["handled"]:
                 self._serve(values, due, now)
-            elif self._rule_applies(values):
-                counted = self._ratings.counts().ratings
-                self._try(RULE, values, {"counted": counted})
+            elif values["after_ratings"] and self._training.current() is None:
+                self._follow_rule(values)
 
     def _serve(self, values: dict[str, Any], due: float, now: float) -> None:
         if self._try(SCHEDULE, values, {"handled": due}) and now - due > LATE_S:
@@ -219,15 +220,23 @@ class AutomationService:
             return self._training.train_model(activate=activate, actor=actor, queue=True, also=note)
         return self._training.retrain(activate=activate, actor=actor, queue=True, also=note)
 
-    def _rule_applies(self, values: dict[str, Any]) -> bool:
-        wanted = values["after_ratings"]
-        return bool(wanted) and self._new_ratings(values) >= wanted and self._training.current() is None
+    def _follow_rule(self, values: dict[str, Any]) -> None:
+        """Order a run where the ratings are enough; those it was ordered for count no more, whatever comes of it."""
+        version, ratings = self._backlog.newest()
+        counted = self._counted(values, version)
+        if ratings - counted >= values["after_ratings"]:
+            self._try(RULE, values, {"counted": ratings, "counted_for": version})
+        elif ratings < counted:  # some of them are gone; what comes in their place is new
+            self._automation.write({"counted": ratings})
 
     def _new_ratings(self, values: dict[str, Any]) -> int:
-        """Ratings that came since the newest version learned, or since the rule was last followed."""
-        newest = next(iter(self._models.list_versions()), None)
-        known = max(int(values["counted"]), 0 if newest is None else int(newest.data["ratings"]))
-        return max(self._ratings.counts().ratings - known, 0)
+        """Ratings that the newest version has not learned, without those that the rule was last followed for."""
+        version, ratings = self._backlog.newest()
+        return max(ratings - self._counted(values, version), 0)
+
+    def _counted(self, values: dict[str, Any], version: int) -> int:
+        """How many of the ratings that a version has not learned the rule was followed for."""
+        return int(values["counted"]) if values["counted_for"] == version else 0
 
     def _values(self) -> dict[str, Any]:
         return DEFAULTS | self._automation.read()

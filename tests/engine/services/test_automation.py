@@ -209,12 +209,29 @@ def test_the_rule_counts_new_ratings_once(world: World) -> None:
     assert len(world.training.orders) == 2
 
 
-def fill_ratings(ratings: RatingStore, numbers: range) -> None:
+def test_what_was_forgotten_since_a_run_failed_hides_nothing_that_comes(world: World) -> None:
+    """The run was ordered for six ratings and came to nothing; four of them go, and others come."""
+    service, ratings = world.service(), RatingStore(world.database)
+    service.change(days=[6], hour=3, minute=0, zone="UTC", after_ratings=3)
+    fill_ratings(ratings, range(2))
+    fill_ratings(ratings, range(4), user="ben")
+    service.look()
+    assert len(world.training.orders) == 1
+    assert service.plan().ratings_since == 0
+    ratings.forget_user("ben")
+    service.look()
+    fill_ratings(ratings, range(3), user="cid")
+    assert service.plan().ratings_since == 3
+    service.look()
+    assert [actor for actor, _ in world.training.orders] == [RULE, RULE]
+
+
+def fill_ratings(ratings: RatingStore, numbers: range, user: str = "ann") -> None:
     from store.records import MovieRow
 
     ratings.add_movies([MovieRow(f"m{n}", f"Movie {n}", None, ()) for n in numbers])
     for n in numbers:
-        ratings.put_rating("ann", f"m{n}", 3.0, 100)
+        ratings.put_rating(user, f"m{n}", 3.0, 100)
 
 
 @pytest.mark.parametrize(
