@@ -17,6 +17,7 @@ from engine.services.inbox import InboxService
 from engine.services.library import LibraryService
 from engine.services.notifying import NotifyingService
 from engine.services.rehearsal import rehearse
+from engine.services.scale import agree
 from engine.services.serving import ServingService
 from engine.services.snapshot import Snapshots
 from engine.services.training import TrainingService
@@ -95,14 +96,20 @@ class Runtime:
 
 
 def check_start(settings: Settings) -> None:
-    """Whether the store can be opened and the hyperparameters can be read, before a server starts.
+    """Whether the store can be opened, on the scale that is set, and the hyperparameters can be read.
+
+    Asked before a server starts.
 
     Raises:
         InvalidSettings: they can't; the message says why and what to do.
     """
     check_settings()
     try:
-        Database.open(settings.database_url).close()
+        database = Database.open(settings.database_url)
+        try:
+            agree(settings, database)
+        finally:
+            database.close()
     except StoreError as error:
         raise InvalidSettings(str(error)) from error
 
@@ -111,11 +118,16 @@ def build(settings: Settings, clock: Callable[[], float] = time.time) -> Runtime
     """Open the store and make the services; nothing runs before ``start``.
 
     Raises:
-        InvalidSettings: ``hyperparameters.toml`` holds what no model allows.
+        InvalidSettings: ``hyperparameters.toml`` holds what no model allows, or the store has another scale.
         store.errors.UnsafeSQLite: the SQLite found here can lose data; the message says what to install.
     """
     check_settings()
     database = Database.open(settings.database_url, clock=clock)
+    try:
+        settings = agree(settings, database)
+    except BaseException:
+        database.close()
+        raise
     ratings, models = RatingStore(database), MLModelManager(database)
     runs, notices, jobs = RunStore(database), NoticeStore(database), JobStore(database)
     snapshots = Snapshots(ratings, settings.scale)

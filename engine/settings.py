@@ -25,8 +25,12 @@ class Settings(BaseSettings):
         None, description="When set, API and console need it: the header X-API-Key, or the sign-in page."
     )
     demo: bool = Field(True, description="Import the demo ratings and train on them when the store is empty.")
-    rating_min: float = Field(0.5, description="The lowest rating of the scale.")
-    rating_max: float = Field(5.0, description="The highest rating of the scale.")
+    rating_min: float = Field(
+        0.5, allow_inf_nan=False, description="The lowest rating of the scale; a store with ratings keeps its own."
+    )
+    rating_max: float = Field(
+        5.0, allow_inf_nan=False, description="The highest rating of the scale; a store with ratings keeps its own."
+    )
     personal_from: int = Field(
         10, ge=1, le=1000, description="Ratings from which a list is purely personal; below, popularity is blended in."
     )
@@ -49,7 +53,8 @@ class Settings(BaseSettings):
 
     @model_validator(mode="after")
     def _scale_is_ordered(self) -> Settings:
-        if not self.rating_min < self.rating_max:
+        both = {"rating_min", "rating_max"} <= self.model_fields_set  # one alone may fit the other that a store keeps
+        if both and not self.rating_min < self.rating_max:
             raise ValueError(
                 f"MARQUEE_RATING_MIN ({self.rating_min}) must be below MARQUEE_RATING_MAX ({self.rating_max})."
             )
@@ -63,7 +68,7 @@ class Settings(BaseSettings):
 
     @property
     def scale(self) -> tuple[float, float]:
-        """The lowest and highest rating."""
+        """The lowest and highest rating: once ``engine.services.scale`` has agreed on it, that of the store."""
         return self.rating_min, self.rating_max
 
     @property

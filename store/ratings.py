@@ -258,6 +258,12 @@ class RatingStore:
             found = connection.execute(select(movies.c.id).where(movies.c.revision > revision).order_by(movies.c.id))
             return np.array(list(found.scalars()), np.int32)
 
+    def span(self) -> tuple[float, float] | None:
+        """The lowest and the highest rating; None without any. It looks at all of them."""
+        with self._database.read() as connection:
+            low, high = connection.execute(select(func.min(ratings.c.rating), func.max(ratings.c.rating))).one()
+        return None if low is None else (float(low), float(high))
+
     def user_key(self, external_id: str) -> int | None:
         """The key of a user, None where there is none."""
         with self._database.read() as connection:

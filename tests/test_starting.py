@@ -13,6 +13,10 @@ from pathlib import Path
 import httpx
 import pytest
 
+from engine.runtime import build
+from engine.settings import Settings
+from store.ratings import RatingStore
+from store.records import MovieRow
 from tests.conftest import ALONE
 
 pytestmark = pytest.mark.xdist_group(ALONE)
@@ -103,6 +107,15 @@ def test_a_setting_that_makes_no_sense_is_named(tmp_path: Path) -> None:
     assert "MARQUEE_PORT: Input should be a valid integer" in refused(tmp_path, MARQUEE_PORT="many")
     assert "MARQUEE_KEEP_VERSIONS: Input should be greater" in refused(tmp_path, MARQUEE_KEEP_VERSIONS="-1")
     assert "MARQUEE_RATING_MIN (6.0) must be below" in refused(tmp_path, MARQUEE_RATING_MIN="6")
+
+
+def test_a_scale_that_is_not_the_stores_is_named(tmp_path: Path) -> None:
+    runtime = build(Settings(database_url=f"sqlite:///{tmp_path}/m.db", demo=False, rating_min=1, rating_max=100))
+    ratings = RatingStore(runtime.database)
+    ratings.add_movies([MovieRow("m", "Movie", None, ())])
+    ratings.put_rating("ann", "m", 90.0, 100)
+    runtime.database.close()
+    assert "MARQUEE_RATING_MAX is 5, but the ratings of this store are" in refused(tmp_path, MARQUEE_RATING_MAX="5")
 
 
 def test_a_port_that_is_taken_is_named_and_the_store_left_alone(tmp_path: Path) -> None:
