@@ -34,7 +34,7 @@ def blend(ratings_count: int, informative: int, *, known: bool, personal_from: i
         personal_from: informative ratings from which the list is the ranker's alone.
         liked: genres that the user says they like; they raise what is popular.
     """
-    others = "what most people like" + (f", {listed(liked)} first" if liked else "")
+    others = "what most people like" + (f", favouring {listed(liked)}" if liked else "")
     popular = f"so the list shows {others}."
     if not known:
         return Blend("unknown_user", 0.0, 1.0, f"Nobody with this id has rated a movie yet, {popular}")

@@ -30,12 +30,18 @@ def _ground(explanation: Explanation) -> list[str]:
     speaking = [one for one in explanation.contributions if one.share > 0]
     if not speaking:
         if explanation.contributions:
-            return ["No past rating speaks for it; it is listed by how many people rated it highly."]
-        return ["Nothing is known of this taste yet; it is listed by how many people rated it highly."]
+            return [f"No past rating speaks for it; it is listed by {_popular(explanation)}."]
+        return [f"Nothing is known of this taste yet; it is listed by {_popular(explanation)}."]
     told = [_by_ratings(explanation, speaking)]
     if explanation.by_neighbours:
         told.insert(0, "Too few people rated it to compare it, so movies of near genres and years stand in for it.")
     return told
+
+
+def _popular(explanation: Explanation) -> str:
+    """What the baseline says, in words."""
+    liked = explanation.genres_liked
+    return "how many people rated it highly" + (f" and the liking for {listed(liked)}" if liked else "")
 
 
 def _by_ratings(explanation: Explanation, speaking: Sequence[Contribution]) -> str:
@@ -44,7 +50,7 @@ def _by_ratings(explanation: Explanation, speaking: Sequence[Contribution]) -> s
     if explanation.baseline > sum(one.share for one in speaking):
         how = f": {explanation.baseline / score:.0%} of its score" if 0 < explanation.baseline <= score else ""
         added = f"The {_ratings(leading)} {_verb(leading, 'add')} to it."
-        return f"Most of it is how many people rated it highly{how}. {added}"
+        return f"Most of it is {_popular(explanation)}{how}. {added}"
     if DECISIVE <= parts[0] <= 1:
         return f"It rests on the {_ratings(leading[:1])}: {parts[0]:.0%} of its score."
     if len(speaking) > MOST_NAMED and 0 < sum(parts) < SCATTERED:

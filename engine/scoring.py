@@ -17,6 +17,10 @@ from engine.ranking import genre_column
 NEIGHBOURS = 20
 NEW_PART = np.float32(0.2)
 """Of its neighbours' mean score a new movie gets so much. Above 0.2 the lists of the demo ratings get worse."""
+FIRST, LIKED = 10, 6
+"""Of so many first places of a newcomer's list so many go to movies of the genres they like."""
+ABOVE = 1e-5
+"""By what part of it a score is lifted above another one: float32 keeps that apart."""
 ROWS_AT_ONCE = 1024  # bounds the memory for the search of neighbours
 
 
@@ -105,16 +109,19 @@ class ListScorer:
         return tuple(self._table.genre_names[column] for column in columns)
 
     def prior(self, genres: Collection[str]) -> Float32:
-        """float32[n_movies]: popularity, up to twice as high for movies of these genres (as ``genres`` gives them).
+        """float32[n_movies]: popularity, raised for movies of these genres (as ``genres`` gives them).
 
-        It is raised by the cosine of a movie's genres and the stated ones.
+        ``popularity * (1 + cosine) + lift * cosine``, the cosine being that of a movie's genres and the stated ones.
+        The lift is the smallest that brings six movies of these genres (or all, where there are fewer) among the first
+        ten of a newcomer: rare genres would never get there by a product with popularity.
         """
         if not genres:
             return self.popularity
         stated = np.isin(self._table.genre_names, list(genres))
         sizes = np.maximum(self._table.genres.sum(axis=1), 1) * stated.sum()
-        raised = 1 + self._table.genres[:, stated].sum(axis=1) / np.sqrt(sizes)
-        return np.asarray(self.popularity * raised, np.float32)
+        cosine = self._table.genres[:, stated].sum(axis=1) / np.sqrt(sizes)
+        raised = self.popularity * (1 + cosine)
+        return np.asarray(raised + _lift(raised, cosine) * cosine, np.float32)
 
     def score(self, how: Blend, prior: Float32, items: Int32, ratings: Float32) -> Float32:
         """float32[n_movies]: what orders the list of somebody with this history."""
@@ -143,3 +150,16 @@ class ListScorer:
         shares = shares * np.float32(how.personal)
         baseline = float(how.popular * prior[movie])
         return Shares(score, baseline, shares, score - baseline - float(shares.sum(dtype=np.float64)))
+
+
+def _lift(raised: NDArray[np.float64], cosine: NDArray[np.float64]) -> float:
+    """What of a cosine's worth brings ``LIKED`` movies that have one above all but four of the others."""
+    liked, left = cosine > 0, FIRST - LIKED
+    wanted, others = min(LIKED, int(liked.sum())), raised[~liked]
+    if not wanted or len(others) <= left:
+        return 0.0
+    best = np.float32(-np.partition(-others, left)[left])
+    above = float(best) * (1 + ABOVE) + ABOVE * max(float(raised.max()), ABOVE)
+    missing = np.where(raised[liked].astype(np.float32) > best, 0.0, above - raised[liked])
+    needed = np.maximum(missing, 0) / cosine[liked]
+    return float(np.partition(needed, wanted - 1)[wanted - 1])

@@ -326,7 +326,8 @@ class Explanation:
     """Why a movie stands where it does: ``baseline + sum(share) + residual == score``.
 
     ``rating`` explains the predicted rating likewise. ``by_neighbours``: too few people rated the movie to compare it,
-    so its score comes from movies of near genres and years.
+    so its score comes from movies of near genres and years. ``genres_liked``: those of its
+    genres that the user says they like, which raise its baseline.
     """
 
     user_id: str
@@ -346,6 +347,7 @@ class Explanation:
     similar_users: tuple[SimilarUser, ...]
     text: str
     model_version: int
+    genres_liked: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -55,6 +55,7 @@ EXPLAINED: dict[str, Any] = {
     "text": "It rests on the rating of Schindler's List (5): 66% of its score. Expected rating: 4.4, 0.2 above what "
     "anybody would be told of it. Without the rating of Schindler's List (5) it would be 0.06 lower.",
     "model_version": 3,
+    "genres_liked": [],
 }
 
 
@@ -118,6 +119,7 @@ def explain(
     The exact share of each past rating in the movie's score (`baseline` + the shares + `residual` = `score`), and what
     supports it: similar movies the user rated, the user's taste in its genres, similar users who rated it. Each entry
     of `genre_match.genres` is a genre, how far the user rates it above their own mean, and from how many ratings.
+    `genres_liked` names those of the movie's genres that the list was asked for with; they raise its `baseline`.
 
     `rating` takes the predicted rating apart likewise: a share there is by how much it would be lower without that one
     rating. Its `residual` has four parts: how much higher the user rates than others in general (`level`), what else

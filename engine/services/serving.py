@@ -497,7 +497,8 @@ class ServingService:
             UnknownMovie: the catalogue has no such movie.
         """
         state = self._ready()
-        movie, user = _key(state, movie_id), state.listen(user_id, state.scorer.genres(genres_liked))
+        movie, liked = _key(state, movie_id), state.scorer.genres(genres_liked)
+        user = state.listen(user_id, liked)
         parts = state.scorer.take_apart(
             user.blend, user.prior, user.state.items, user.state.ratings, movie, float(user.scores[movie])
         )
@@ -521,6 +522,7 @@ class ServingService:
             similar_users=state.explainer.get_similar_users_influence(user.key, user.state, movie),
             text="",
             model_version=state.version,
+            genres_liked=tuple(genre for genre in liked if genre in state.movie(movie).genres),
         )
         return replace(explanation, text=tell(explanation))
 

@@ -161,7 +161,8 @@ def share_rows(explanation: Explanation) -> list[Share]:
     rows = _largest(explanation.contributions, explanation.residual)
     left = explanation.score - sum(share for _, share, _ in rows)
     if not rows or abs(explanation.baseline) > 1e-9:
-        rows.append(("How many people rated it highly", left, BESIDES))
+        liked = " and liked genres" if explanation.genres_liked else ""
+        rows.append((f"How many people rated it highly{liked}", left, BESIDES))
     return rows
 
 

@@ -20,6 +20,13 @@ def test_the_status_follows_from_the_ratings(count: int, informative: int, known
     assert len(found.reason) > 20
 
 
+@pytest.mark.parametrize("count", [0, 4])
+def test_liked_genres_are_said_to_be_favoured(count: int) -> None:
+    told = blend(count, count, known=True, personal_from=10, liked=("Documentary", "War")).reason
+    assert "what most people like, favouring Documentary and War." in told
+    assert "favouring" not in blend(count, count, known=True, personal_from=10).reason
+
+
 def test_each_rating_moves_an_equal_part_to_the_ranker() -> None:
     steps = [blend(n, n, known=True, personal_from=10) for n in range(1, 11)]
     assert np.diff([step.personal for step in steps]) == pytest.approx(0.1)

@@ -56,6 +56,14 @@ def people(*ratings: float) -> tuple[SimilarUser, ...]:
         (explanation(0.2, score=0.8, baseline=0.6), "75% of its score. The rating of Film 0 (4.5) adds to it."),
         (explanation(score=0.3, baseline=0.3), "Nothing is known of this taste yet"),
         (explanation(-0.1, score=0.2, baseline=0.3), "No past rating speaks for it"),
+        (
+            explanation(score=0.3, baseline=0.3, genres_liked=("War",)),
+            "it is listed by how many people rated it highly and the liking for War.",
+        ),
+        (
+            explanation(0.2, score=0.8, baseline=0.6, genres_liked=("Drama", "War")),
+            "Most of it is how many people rated it highly and the liking for Drama and War: 75% of its score.",
+        ),
         (explanation(0.6, by_neighbours=True), "movies of near genres and years stand in for it. It rests on"),
         (explanation(0.6, -0.2, score=0.4), "The rating of Film 1 (4) speaks against it."),
         (explanation(0.6, genre_match=GenreMatch(0, (("War", 0.4, 3),))), "War movies get 0.4 more than this user's"),

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from benchmarks.data import demo_interactions
 from engine.cold_start import blend, popularity
-from engine.dataset.interactions import Interactions
+from engine.dataset.interactions import Interactions, MovieTable
 from engine.errors import InvalidInput
 from engine.models.item_similarity import ItemSimilarityConfig, ItemSimilarityRanker
+from engine.ranking import top
 from engine.scoring import NEIGHBOURS, NEW_PART, ListScorer
 from tests.conftest import planted
 
@@ -41,16 +47,101 @@ def test_a_score_blends_ranker_and_popularity(small: Interactions) -> None:
         np.testing.assert_allclose(scorer.score(how, scorer.popularity, *some), expected, atol=1e-6)
 
 
+def cosine_of(table: MovieTable, liked: tuple[str, ...]) -> np.ndarray:
+    """Of each movie's genres and these."""
+    cosines = []
+    for movie in range(len(table.titles)):
+        own = {table.genre_names[g] for g in np.flatnonzero(table.genres[movie])}
+        cosines.append(len(own & set(liked)) / np.sqrt(max(len(own), 1) * len(liked)))
+    return np.array(cosines)
+
+
 def test_movies_of_stated_genres_gain_by_how_well_they_match(small: Interactions, scorer: ListScorer) -> None:
-    table = small.movies
     liked = scorer.genres(["war", "WAR", "Drama"])
     assert liked == ("Drama", "War")
-    raised = scorer.prior(liked) / scorer.popularity
-    for movie in range(small.n_movies):
-        own = {table.genre_names[g] for g in np.flatnonzero(table.genres[movie])}
-        cosine = len(own & set(liked)) / np.sqrt(max(len(own), 1) * 2)
-        assert raised[movie] == pytest.approx(1 + cosine, abs=1e-5)
+    cosine, prior = cosine_of(small.movies, liked), scorer.prior(liked)
+    expected = scorer.popularity * (1 + cosine)
+    best = np.argsort(-expected, kind="stable")[:10]
+    assert (cosine[best] > 0).sum() >= 6  # so nothing has to be lifted
+    np.testing.assert_allclose(prior, expected, rtol=1e-5)
     assert scorer.prior(()) is scorer.popularity
+
+
+def test_the_lift_is_the_smallest_that_brings_six_above_the_fifth_best_other_one(small: Interactions) -> None:
+    """Sci-Fi movies made unpopular: their sixth best by what it lacks lies a hair above the other ones' fifth."""
+    scorer = scorer_of(small)
+    cosine = cosine_of(small.movies, ("Sci-Fi",))
+    scorer.popularity[cosine > 0] /= 50
+    prior = scorer.prior(("Sci-Fi",))
+    lifts = (prior - scorer.popularity * (1 + cosine))[cosine > 0] / cosine[cosine > 0]
+    assert lifts.min() > 0.05
+    np.testing.assert_allclose(lifts, lifts.mean(), atol=1e-5)
+    fifth = np.sort(prior[cosine == 0])[-5]
+    sixth = np.sort(prior[cosine > 0])[-6]
+    assert fifth < sixth <= fifth + 1e-4
+
+
+def first_ten(scorer: ListScorer, liked: tuple[str, ...]) -> np.ndarray:
+    how = blend(0, 0, known=False, personal_from=10, liked=liked)
+    return top(scorer.score(how, scorer.prior(liked), *NONE), 10)
+
+
+def assert_favoured(scorer: ListScorer, table: MovieTable, liked: tuple[str, ...]) -> None:
+    """Six of a newcomer's first ten are of these genres, or all movies there are, and their shares are exact."""
+    of_them = table.genres[:, np.isin(table.genre_names, liked)].any(axis=1)
+    listed = first_ten(scorer, liked)
+    assert of_them[listed].sum() >= min(6, of_them.sum(), len(listed)), liked
+    how, prior = blend(0, 0, known=False, personal_from=10, liked=liked), scorer.prior(liked)
+    scores = scorer.score(how, prior, *NONE)
+    assert (np.diff(scores[listed]) <= 0).all()
+    for movie in listed.tolist():
+        parts = scorer.take_apart(how, prior, *NONE, movie, float(scores[movie]))
+        assert (parts.baseline, parts.residual) == (float(scores[movie]), 0)
+
+
+@pytest.fixture(scope="module")
+def demo() -> Interactions:
+    return demo_interactions()
+
+
+@pytest.mark.parametrize("size", [1, 2])
+@pytest.mark.parametrize("catalogue", ["demo", "small"])
+def test_six_of_a_newcomers_first_ten_are_of_the_genres_they_like(
+    request: pytest.FixtureRequest, catalogue: str, size: int
+) -> None:
+    data: Interactions = request.getfixturevalue(catalogue)
+    ranker = ItemSimilarityRanker(ItemSimilarityConfig(max_movies=50)).fit(data)
+    scorer = ListScorer(ranker, popularity(data, ranker.weigh(data.ratings)), data.movies)
+    chosen = list(itertools.combinations(data.movies.genre_names, size))
+    assert len(chosen) >= 4
+    for liked in chosen:
+        assert_favoured(scorer, data.movies, liked)
+    if catalogue == "demo":
+        documentaries = data.movies.genres[:, data.movies.genre_names.index("Documentary")]
+        assert not documentaries[first_ten(scorer, ())].any()
+        assert documentaries[first_ten(scorer, ("Documentary",))].sum() == 6
+
+
+@given(st.data())
+def test_six_are_of_liked_genres_whatever_the_catalogue(draw: st.DataObject) -> None:
+    """Movies that nobody rated, ties, genres with few movies, catalogues that are shorter than a list."""
+    n = draw.draw(st.integers(1, 40))
+    genres = st.lists(st.sampled_from(["", "A", "B", "C", "A|B", "A|B|C"]), min_size=n, max_size=n).filter(any)
+    table = MovieTable.build([f"M{m}" for m in range(n)], [None] * n, draw.draw(genres))
+    worth = st.sampled_from([0.0, 1e-7, 1e-3, 0.1, 0.2, 0.2 + 1e-9, 1.0])
+    scores = np.array(draw.draw(st.lists(worth, min_size=n, max_size=n)), np.float32)
+    ranker = ItemSimilarityRanker().fit(Interactions.from_frame(*planted(), scale=(0.5, 5.0)))
+    ranker.movies_ = ranker.movies_[:0]
+    liked = draw.draw(st.sets(st.sampled_from(table.genre_names), min_size=1))
+    assert_favoured(ListScorer(ranker, scores, table), table, tuple(sorted(liked)))
+
+
+def test_an_unrated_movie_of_a_liked_genre_is_listed_too(small: Interactions) -> None:
+    scorer = scorer_of(small)
+    war = small.movies.genres[:, small.movies.genre_names.index("War")]
+    scorer.popularity[war] = 0
+    listed = first_ten(scorer, ("War",))
+    assert war[listed].sum() == 6
 
 
 def test_a_genre_that_no_movie_has_is_named(scorer: ListScorer) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -145,6 +146,13 @@ def test_the_bars_of_an_explanation_sum_to_its_score() -> None:
     assert sum(share for _, share, _ in rows) == pytest.approx(explanation.score, abs=1e-9)
     few = share_rows(fakes.FakeServing(fakes.FakeLibrary(movies=fakes.MOVIES[:4])).explain("42", "1"))
     assert sum(share for _, share, _ in few) == pytest.approx(0.01 + 0.21 + 0.105 + 0.07 + 2e-7, abs=1e-9)
+
+
+def test_the_bar_of_popularity_says_where_liked_genres_are_in_it() -> None:
+    explanation = fakes.FakeServing(fakes.FakeLibrary()).explain("42", "1")
+    assert share_rows(explanation)[-1][0] == "How many people rated it highly"
+    liked = replace(explanation, genres_liked=("War",))
+    assert share_rows(liked)[-1][0] == "How many people rated it highly and liked genres"
 
 
 def test_the_bars_of_a_rating_sum_to_what_sets_it_apart() -> None:
