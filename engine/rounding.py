@@ -32,6 +32,6 @@ def settle(value: Any, size: float, digits: int = DIGITS) -> Any:
     return rounded if isinstance(value, np.ndarray) else float(rounded)
 
 
-def significant(value: float) -> float:
-    """A number to nine digits of itself."""
-    return settle(value, abs(value))
+def significant(value: float, digits: int = DIGITS) -> float:
+    """A number to so many digits of itself."""
+    return settle(value, abs(value), digits)

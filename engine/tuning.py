@@ -213,7 +213,7 @@ def weigh(
     )
     told = [
         f"Trial {best} has RMSE {difference.value:.4f} over all folds, the defaults have {difference.baseline:.4f}: "
-        f"a difference of {difference.difference:+.4f} ({_between(difference)}), "
+        f"a difference of {difference.difference:+z.4f} ({_between(difference)}), "
         f"lower in {won} of {len(ours.folds)} folds.",
         f"{_conclude(shown, held_out)} (p = {p_value:.2g}, all trials counted).",
     ]
@@ -238,7 +238,7 @@ def _conclude(shown: bool, held_out: MetricDifference | None) -> str:
 def _between(found: MetricDifference) -> str:
     if found.low is None or found.high is None:
         return "too few users for an interval"
-    return f"{found.low:+.4f} to {found.high:+.4f}"
+    return f"{found.low:+z.4f} to {found.high:+z.4f}"
 
 
 def distributions(space: Sequence[SearchRange], defaults: ModelConfig) -> dict[str, BaseDistribution]:

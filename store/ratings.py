@@ -240,12 +240,9 @@ class RatingStore:
             return np.array(list(found.scalars()), np.int32)
 
     def counts_changed_since(self, revision: int) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
-        """int32[n], int64[n]: the users one of whose ratings changed after a revision, and how many each has now.
-
-        Those without a rating are left out.
-        """
+        """int32[n], int64[n]: the users one of whose ratings changed after a revision, and how many each has now."""
         counted = (
-            "SELECT users.id, COUNT(*) FROM users JOIN ratings ON ratings.user_id = users.id "
+            "SELECT users.id, COUNT(ratings.movie_id) FROM users LEFT JOIN ratings ON ratings.user_id = users.id "
             "WHERE users.revision > ? GROUP BY users.id"
         )
         with self._database.read() as connection:

@@ -5,12 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from engine.errors import InvalidInput
+from engine.estimates import FEWEST_USERS
 from engine.evaluation import EvaluationReport
 from engine.types import ActivationPolicy, Judgement
 from engine.verdict import judge
-
-FEWEST_USERS = 7
-"""Users below whom no gain can be shown: the signs of six differences have a p-value of 1 in 32, and of two goals."""
 
 
 @dataclass(frozen=True)

@@ -82,7 +82,7 @@ def _why(explanation: Explanation) -> None:
     similar = [
         (one.title, f"rated {one.rating:g}", f"{one.similarity:.0%} alike") for one in explanation.similar_rated_movies
     ]
-    lifts = [(name, f"{lift:+.1f}", _count(n)) for name, lift, n in explanation.genre_match.genres]
+    lifts = [(name, f"{lift:+z.1f}", _count(n)) for name, lift, n in explanation.genre_match.genres]
     users = [
         (f"User {one.user_id}", f"rated {one.rating:g}", f"{one.similarity:.0%} alike")
         for one in explanation.similar_users

@@ -206,7 +206,7 @@ def _bars(rows: list[Share], title: str, what: str, *, key: str) -> None:
     """Bars with their label above, so that long titles have room."""
     # A number in front keeps equal labels apart and in order; the axis leaves it out.
     table = [
-        {"line": f"{n:02d}{share:+.3f}  {label}", "label": label, "share": share, "kind": kind}
+        {"line": f"{n:02d}{share:+z.3f}  {label}", "label": label, "share": share, "kind": kind}
         for n, (label, share, kind) in enumerate(rows)
     ]
     above = alt.Axis(
@@ -236,5 +236,5 @@ def _bars(rows: list[Share], title: str, what: str, *, key: str) -> None:
             tooltip=[alt.Tooltip("label:N", title="From"), alt.Tooltip("share:Q", title="Share", format="+.4f")],
         )
     )
-    told = "; ".join(f"{label}: {share:+.3f}" for label, share, _ in rows)
+    told = "; ".join(f"{label}: {share:+z.3f}" for label, share, _ in rows)
     show(chart, f"{what}. {told}.", key=key)

@@ -110,7 +110,7 @@ def health(services: Services) -> None:
     grid.metric("Ratings since", "–" if found.ratings_since is None else f"{found.ratings_since:,}")
     grid.metric(
         "RMSE behind",
-        "–" if found.rmse_gap is None else f"{found.rmse_gap:+.4f}",
+        "–" if found.rmse_gap is None else f"{found.rmse_gap:+z.4f}",
         help=f"In rating units, on {found.held_out_ratings:,} newer ratings that neither knew; below 0 it is ahead.",
     )
     grid.metric(

@@ -116,5 +116,7 @@ def _panel(found: Sequence[Comparison], name: str) -> None:
     title = "Difference in points" if how.percent else "Difference"
     y, version = alt.Y("version:N", title=None, sort=None), alt.Tooltip("version:N", title="Version")
     chart = charts.differences(rows, y, title, form, row_px=ROW_PX, more=[version])
-    told = "; ".join(f"{row['version']}: {row['difference']:{form}}, {row['verdict']}" for row in rows)
+    told = "; ".join(
+        f"{row['version']}: {row['difference']:{form.replace('+', '+z')}}, {row['verdict']}" for row in rows
+    )
     charts.show(chart, f"Differences of {how.label}. {told}.", key=f"difference.{name}")

@@ -79,7 +79,7 @@ def _panel(found: Sequence[Evidence], *, key: str) -> None:
     y = alt.Y("part:N", title=None, sort=None, axis=alt.Axis(labelLimit=150))
     more = [alt.Tooltip("part:N", title="Of"), alt.Tooltip("users:Q", title="Users", format=",d")]
     chart = charts.differences(rows, y, "Better by, in %", "+.2f", row_px=ROW_PX, more=more)
-    told = "; ".join(f"{row['part']}: {row['difference']:+.1f}%, {row['verdict']}" for row in rows)
+    told = "; ".join(f"{row['part']}: {row['difference']:+z.1f}%, {row['verdict']}" for row in rows)
     charts.show(chart, f"How much better in {how.label}. {told}.", key=f"{key}.{how.label}")
 
 

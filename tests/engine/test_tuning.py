@@ -173,6 +173,13 @@ def test_what_the_held_out_ratings_say_is_told() -> None:
     assert not evidence.better
 
 
+def test_no_difference_is_told_as_a_negative_zero() -> None:
+    theirs = np.random.default_rng(1).chisquare(3, 50)
+    evidence = tuning.weigh(1, measured(theirs * (1 - 1e-6), (0.9,)), measured(theirs, (0.9,)), 1, None)
+    assert -1e-6 < evidence.difference.difference < 0
+    assert "a difference of +0.0000 (+0.0000 to +0.0000)" in evidence.text
+
+
 def test_of_too_few_users_no_interval_is_told() -> None:
     squared = np.random.default_rng(1).chisquare(3, 9)
     evidence = tuning.weigh(1, measured(squared / 2, (0.9,)), measured(squared, (0.9,)), 1, None)

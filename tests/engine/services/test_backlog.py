@@ -106,9 +106,12 @@ def test_it_is_counted_once_for_each_state_of_the_ratings(
     rate(database, "ben", range(5))
     assert [backlog.newest()[1] for _ in range(3)] == [5, 5, 5]
     assert len(counted) == 1
-    rate(database, "ben", range(6))
-    assert backlog.newest()[1] == 6
-    assert len(counted) == 2
+    rate(database, "cid", range(6))
+    assert backlog.newest()[1] == 11
+    RatingStore(database).forget_user("cid")
+    assert backlog.newest()[1] == 5
+    assert counted == sorted(set(counted))  # each time only what has changed since the last one
+    assert len(counted) == 3
 
 
 def test_only_users_with_a_changed_rating_are_counted(database: Database) -> None:
@@ -120,7 +123,9 @@ def test_only_users_with_a_changed_rating_are_counted(database: Database) -> Non
     rate(database, "cid", range(2))
     store.add_users(["dan"])
     users, counts = store.counts_changed_since(revision)
-    assert (users.tolist(), counts.tolist()) == ([1, 2], [5, 2])
+    assert (users.tolist(), counts.tolist()) == ([1, 2, 3], [5, 2, 0])
+    store.forget_user("cid")
+    assert store.counts_changed_since(revision)[1].tolist() == [5, 0, 0]
     assert [len(one) for one in store.counts_changed_since(store.revision())] == [0, 0]
 
 
