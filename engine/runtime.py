@@ -130,7 +130,7 @@ def build(settings: Settings, clock: Callable[[], float] = time.time) -> Runtime
         raise
     ratings, models = RatingStore(database), MLModelManager(database)
     runs, notices, jobs = RunStore(database), NoticeStore(database), JobStore(database)
-    snapshots = Snapshots(ratings, settings.scale)
+    snapshots = Snapshots(ratings, settings.scale, clock)
     serving = ServingService(ratings, snapshots, models, settings, clock)
     training = TrainingService(ratings, snapshots, models, runs, notices, serving, settings, clock)
     versions = VersionService(models, runs, notices, serving, snapshots)

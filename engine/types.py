@@ -120,8 +120,9 @@ class VarietyPrice:
 
 @dataclass(frozen=True, slots=True)
 class Recommendations:
-    """A list for one user, with how and why it was made. ``data_age_s``: seconds since the newest rating it knows.
+    """A list for one user, with how and why it was made.
 
+    ``data_age_s``: seconds since the newest rating it knows; None where no time of a rating is known.
     ``price`` says what variety costs; None where none was asked for.
     """
 
@@ -129,7 +130,7 @@ class Recommendations:
     status: Status
     reason: str
     model_version: int
-    data_age_s: float
+    data_age_s: float | None
     latency_ms: float
     ratings_count: int
     items: tuple[RecommendedItem, ...]

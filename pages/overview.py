@@ -9,7 +9,7 @@ from engine.types import DataStatistics
 from pages.ui import charts, keys, measures, next_steps, notices, progress
 from pages.ui.failures import shown
 from pages.ui.intake import import_panel, import_result
-from pages.ui.moments import day, when
+from pages.ui.moments import rated_between, when
 from pages.ui.page import opening
 from pages.ui.plain import text
 
@@ -70,7 +70,7 @@ if active is not None:
 
 st.subheader("Ratings", anchor=False)
 if held.ratings:
-    st.caption(f"Given between {day(held.first_rated_at)} and {day(held.last_rated_at)}.")
+    st.caption(rated_between(held.first_rated_at, held.last_rated_at))
     charts.rating_distribution(held.rating_counts)
 else:
     st.caption("The chart is drawn when the import has ended.")

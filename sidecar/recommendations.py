@@ -126,7 +126,7 @@ async def recommend(user_id: UserId, asked: Annotated[ListRequest, Query()]) -> 
 
     Distinct movies the user has not rated, best first. `status` says how personal the list is: a user with few ratings
     gets a blended list, anyone else what is popular, each with its `reason`. With `diversity` above 0, `price` says
-    what it costs against the list of the best scores.
+    what it costs against the list of the best scores. `data_age_s` is null where no time of a rating is known.
     """
     wanted = asked.model_dump()
     make = partial(current().serving.recommend, user_id, wanted.pop("n"), **wanted)

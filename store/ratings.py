@@ -14,9 +14,10 @@ from sqlalchemy.dialects.sqlite import insert
 from store import revisions
 from store.cache import RatingCache
 from store.database import Database
-from store.errors import NotStored
+from store.errors import NotStored, StoreError
 from store.records import Added, Counts, Forgotten, Keys, MovieRow, RatingArrays, RatingChange
 from store.schema import genres, movie_genres, movies, ratings, users
+from store.times import LATEST, time_by_hand
 
 T = TypeVar("T")
 
@@ -28,11 +29,17 @@ CHUNK = 5_000  # rows a bulk transaction: about 10 ms, the longest that a single
 ROWS = 50  # rows a statement: twice as fast as one, and more gain little
 
 INSERT = "INSERT INTO ratings (user_id, movie_id, rating, rated_at) VALUES {} ON CONFLICT DO NOTHING"
-REPLACE = (
+UPSERT = (
     "INSERT INTO ratings (user_id, movie_id, rating, rated_at) VALUES {} "
-    "ON CONFLICT (user_id, movie_id) DO UPDATE SET rating = excluded.rating, rated_at = excluded.rated_at "
-    "WHERE excluded.rated_at >= rated_at AND (rating <> excluded.rating OR rated_at <> excluded.rated_at)"
+    "ON CONFLICT (user_id, movie_id) DO UPDATE SET rating = excluded.rating, rated_at = excluded.rated_at"
 )
+"""A rating by hand: it replaces what is stored."""
+REPLACE = (
+    f"{UPSERT} WHERE (excluded.rated_at BETWEEN rated_at AND {LATEST} OR rated_at > {LATEST}) "
+    "AND (rating <> excluded.rating OR rated_at <> excluded.rated_at)"
+)
+"""An import: it undoes no newer rating. This compares the times as they are stored: were those after tomorrow taken for
+unknown here, an import while the clock is set back would undo ratings given by hand before."""
 
 
 class RatingStore:
@@ -44,7 +51,16 @@ class RatingStore:
     # -- one rating --------------------------------------------------------------------------------------------------
 
     def put_rating(self, user_id: str, movie_id: str, rating: float, rated_at: int) -> RatingChange:
-        """Write one rating; durable when this returns. The same rating again changes nothing, its time included.
+        """Write a rating by hand; durable when this returns. It replaces what is stored, whatever the time of that.
+
+        The same rating again changes nothing, its time included.
+
+        Args:
+            user_id: anybody; somebody new gets a key.
+            movie_id: a movie of the catalogue.
+            rating: a finite number.
+            rated_at: what the clock says, in Unix seconds. Where the stored rating is ahead of it, the new one gets the
+                next second after that, so that no import of what was stored before undoes it.
 
         Raises:
             NotStored: there is no such movie.
@@ -58,13 +74,15 @@ class RatingStore:
             if movie is None:
                 raise NotStored(f"There is no movie {movie_id!r}.")
             user, new_user = _key(connection, users, user_id), False
-            previous = None if user is None else _rating(connection, user, movie)
+            previous, before = (None, None) if user is None else _rating(connection, user, movie)
             if user is None:
                 user, new_user = _next_key(connection, users), True
                 connection.execute(users.insert().values(id=user, external_id=user_id, revision=0))
             elif previous == value:
                 return RatingChange(user, movie, value, previous, revisions.current(connection), False)
-            connection.exec_driver_sql(REPLACE.format("(?, ?, ?, ?)"), (user, movie, value, rated_at))
+            row = user, movie, value, time_by_hand(rated_at, before)
+            if connection.exec_driver_sql(UPSERT.format("(?, ?, ?, ?)"), row).rowcount != 1:
+                raise StoreError("The rating was not written.")  # whatever the reason: it must not be acknowledged
             revision = revisions.advance(connection, [user], [movie], 1 if previous is None else 0)
             return RatingChange(user, movie, value, previous, revision, new_user)
 
@@ -79,7 +97,7 @@ class RatingStore:
 
         def work(connection: Connection) -> RatingChange:
             user, movie = _key(connection, users, user_id), _key(connection, movies, movie_id)
-            previous = None if user is None or movie is None else _rating(connection, user, movie)
+            previous = None if user is None or movie is None else _rating(connection, user, movie)[0]
             if user is None or movie is None or previous is None:
                 raise NotStored(f"{user_id!r} has not rated {movie_id!r}.")
             connection.execute(ratings.delete().where(ratings.c.user_id == user, ratings.c.movie_id == movie))
@@ -329,9 +347,11 @@ def _next_key(connection: Connection, table: Any) -> int:
     return int(connection.execute(select(func.coalesce(func.max(table.c.id) + 1, 0))).scalar_one())
 
 
-def _rating(connection: Connection, user: int, movie: int) -> float | None:
-    found = "SELECT rating FROM ratings WHERE user_id = ? AND movie_id = ?"
-    return connection.exec_driver_sql(found, (user, movie)).scalar()
+def _rating(connection: Connection, user: int, movie: int) -> tuple[float | None, int | None]:
+    """The stored rating and its time, as they are stored."""
+    found = "SELECT rating, rated_at FROM ratings WHERE user_id = ? AND movie_id = ?"
+    row = connection.exec_driver_sql(found, (user, movie)).one_or_none()
+    return (None, None) if row is None else (row[0], row[1])
 
 
 def _decimals(values: NDArray[np.float32]) -> NDArray[np.float64]:

@@ -20,7 +20,7 @@ from engine.types import Movie
 
 LONGEST_ID = 200
 UNKNOWN_TIME = -1
-LATEST_TIME = 2**40  # seconds; beyond it a column holds something else
+LATEST_TIME = 2**32 - 1  # seconds, the year 2106; beyond it a column holds something else, such as milliseconds
 
 CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 YEAR_IN_TITLE = re.compile(r"^(?P<title>.*\S)\s*\((?P<year>\d{4})(?:[-–]\d{0,4})?\)\s*$")
@@ -48,15 +48,26 @@ class RatingBlock:
 
 
 def read_ratings(
-    file: SourceFile, layout: Layout, scale: tuple[float, float], rejections: Rejections
+    file: SourceFile,
+    layout: Layout,
+    scale: tuple[float, float],
+    rejections: Rejections,
+    latest: int = LATEST_TIME,
 ) -> Iterator[RatingBlock]:
     """The sound ratings of a file, block by block.
 
     Of several rows in a block for the same pair the newest counts, of equally new ones the last: the rule by which
     stored ratings are replaced, so that what ends up stored does not depend on where a block ends.
+
+    Args:
+        file: holds ratings.
+        layout: where its columns are.
+        scale: the lowest and highest rating.
+        rejections: takes the rows that are not sound.
+        latest: the last second, in Unix time, that a rating may have been given in.
     """
     for part in read_parts(file, layout, rejections):
-        yield _rating_block(file.name, layout, part, scale, rejections)
+        yield _rating_block(file.name, layout, part, scale, rejections, latest)
 
 
 def read_movies(file: SourceFile, layout: Layout, rejections: Rejections) -> list[Movie]:
@@ -118,7 +129,7 @@ def _flagged_genres(part: Part, layout: Layout) -> list[str]:
 
 
 def _rating_block(
-    name: str, layout: Layout, part: Part, scale: tuple[float, float], rejections: Rejections
+    name: str, layout: Layout, part: Part, scale: tuple[float, float], rejections: Rejections, latest: int
 ) -> RatingBlock:
     low, high = scale
     users, user_ids = _encode(part.column(layout.columns["user"]))
@@ -141,6 +152,7 @@ def _rating_block(
     reject(np.isnan(ratings), "The rating is not a number.")
     reject(~((ratings >= low) & (ratings <= high)), f"The rating is outside the scale from {low:g} to {high:g}.")
     reject(np.isnan(times), "The time is neither in seconds since 1970 nor a date such as 2005-04-02 23:53:47.")
+    reject(times > latest, "The time is after tomorrow, by this computer's clock.")
     pairs = users.astype(np.int64) * max(len(movie_ids), 1) + movies
     earlier, later = _replaced(pairs, times, ~wrong)
     reject(later, "An earlier line holds a newer rating of the same movie by the same user.")
@@ -188,17 +200,19 @@ def _numbers(column: pa.ChunkedArray) -> NDArray[np.float64]:
 
 
 def _times(column: pa.ChunkedArray) -> NDArray[np.float64]:
-    """float64[n]: whole seconds, -1 where the text is empty, NaN where it is no time. A date without a zone is UTC."""
+    """float64[n]: whole seconds, -1 where the text is empty, NaN where it is no time. A date without a zone is UTC.
+
+    Whether a time is too late to be true is for whoever knows what time it is now.
+    """
     empty = pc.equal(pc.utf8_trim_whitespace(column), "").to_numpy()
     values = _numbers(column)
     worded = np.isnan(values) & ~empty
     if worded.any():
         values[worded] = _seconds(column.filter(pa.array(worded)))
-    sound = (values >= 0) & (values < LATEST_TIME)
-    return np.where(empty, UNKNOWN_TIME, np.where(sound, np.floor(values), np.nan))
+    return np.where(empty, UNKNOWN_TIME, np.where(values >= 0, np.floor(values), np.nan))
 
 
 def _seconds(column: pa.ChunkedArray) -> NDArray[np.float64]:
     dates = pd.to_datetime(column.to_pandas(), format="ISO8601", utc=True, errors="coerce")
-    seconds: NDArray[np.float64] = ((dates - pd.Timestamp(0, tz="UTC")) / pd.Timedelta(seconds=1)).to_numpy(np.float64)
-    return seconds
+    moments = dates.dt.tz_localize(None).to_numpy("datetime64[us]")  # nanoseconds end in the year 2262
+    return np.where(np.isnat(moments), np.nan, moments.astype(np.int64) / 1e6)

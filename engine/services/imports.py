@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from threading import Event
@@ -20,6 +20,7 @@ from engine.types import ImportResult, Movie
 from store.jobs import JobStore
 from store.ratings import RatingStore
 from store.records import Added, MovieRow
+from store.times import known_times, latest
 
 EXPECTED = (
     "Bring a file of ratings: a MovieLens folder (ratings.csv, u.data or ratings.dat, with its file of movies), a zip "
@@ -40,11 +41,19 @@ class ImportOrder:
 class Import:
     """One import in a worker's hands: ``run`` it, then ask for the ``summary``, however it ended."""
 
-    def __init__(self, ratings: RatingStore, jobs: JobStore, scale: tuple[float, float], order: ImportOrder) -> None:
+    def __init__(
+        self,
+        ratings: RatingStore,
+        jobs: JobStore,
+        scale: tuple[float, float],
+        order: ImportOrder,
+        clock: Callable[[], float],
+    ) -> None:
         self._ratings = ratings
         self._jobs = jobs
         self._scale = scale
         self._order = order
+        self._clock = clock
         self._counts = ImportResult()
         self._described = False
         self._rejections = Rejections()
@@ -99,7 +108,8 @@ class Import:
                 self._add_movies(read_movies(source, layout, self._rejections))
         ratings = [(source, layout) for source, layout in layouts if layout.holds == "ratings"]
         for place, (source, layout) in enumerate(ratings):
-            for block in read_ratings(source, layout, self._scale, self._rejections):
+            blocks = read_ratings(source, layout, self._scale, self._rejections, latest(self._clock()))
+            for block in blocks:
                 self._add_ratings(block)
                 self._step((place + block.done) / len(ratings), f"Importing {source.name}")
 
@@ -122,7 +132,8 @@ class Import:
         movies = _keys(block.movies, block.movie_ids, [self._movies[movie] for movie in rated])
         found = self._ratings.add_users([block.user_ids[place] for place in np.unique(block.users)])
         users = _keys(block.users, block.user_ids, found.keys)
-        self._count(self._ratings.add_ratings(users, movies, block.ratings, block.times), found.added)
+        times = known_times(block.times, self._clock())
+        self._count(self._ratings.add_ratings(users, movies, block.ratings, times), found.added)
 
     def _count(self, done: Added, users_added: int) -> None:
         counts = self._counts

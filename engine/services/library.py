@@ -194,7 +194,7 @@ class LibraryService:
     def _work(self) -> None:
         step_back()
         while (order := self._orders.get()) is not None:
-            task = Import(self._ratings, self._jobs, self._scale, order)
+            task = Import(self._ratings, self._jobs, self._scale, order, self._clock)
             try:
                 state, error = self._outcome(order, task)
                 self._serve(task)
@@ -295,7 +295,7 @@ class LibraryService:
         key = self._ratings.user_key(user_id)
         if key is None:
             raise UnknownUser(f"There are no ratings of the user {user_id!r}.")
-        data, rated = self._snapshots.load().data, self._ratings.user_ratings(key)
+        data, rated = self._snapshots.load().data, self._snapshots.user_ratings(key)
         return [
             RatedMovie(
                 data.movies.movie(movie, str(data.movie_ids.raw(movie))),

@@ -355,6 +355,11 @@ class ServingService:
         user = state.listen_to(imagined, state.scorer.genres(wanted.genres_liked))
         return self._answer(state, "", user, wanted, started)
 
+    def _age(self, state: ServingState) -> float | None:
+        """Seconds since the newest rating; None where no time is known."""
+        newest = max(state.newest, self._last_rated)
+        return max(self._clock() - newest, 0.0) if newest > 0 else None
+
     def _answer(
         self, state: ServingState, user_id: str, user: Listener, wanted: ListOptions, started: float
     ) -> Recommendations:
@@ -366,7 +371,7 @@ class ServingService:
             user.blend.status,
             left,
             state.version,
-            data_age_s=max(self._clock() - max(state.newest, self._last_rated), 0.0),
+            data_age_s=self._age(state),
             latency_ms=(time.perf_counter() - started) * 1000,
             ratings_count=len(user.state.items),
             items=items,

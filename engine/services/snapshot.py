@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from threading import Lock
 from typing import Any
 
@@ -12,7 +14,8 @@ import pandas as pd
 from engine.dataset.interactions import IdIndex, Interactions, MovieTable
 from engine.errors import Cancelled
 from store.ratings import RatingStore
-from store.records import UNKNOWN_TIME
+from store.records import UNKNOWN_TIME, RatingArrays
+from store.times import known_times, latest, next_time
 
 
 class Outdated(Cancelled):
@@ -39,28 +42,41 @@ class _Catalogue:
 class Snapshots:
     """Reads the ratings, and again only what has changed since: one for all services, so that they share the arrays.
 
+    A time that can't be true, such as one after tomorrow, is unknown to everything that reads ratings here: earlier
+    releases, and clocks that were wrong, left some in the store.
+
     Args:
         ratings: where they are stored.
         scale: the lowest and highest rating.
+        clock: Unix seconds.
     """
 
-    def __init__(self, ratings: RatingStore, scale: tuple[float, float]) -> None:
+    def __init__(
+        self, ratings: RatingStore, scale: tuple[float, float], clock: Callable[[], float] = time.time
+    ) -> None:
         self._ratings = ratings
         self._scale = scale
+        self._clock = clock
         self._lock = Lock()
         self._latest: DataSnapshot | None = None
         self._movies: _Catalogue | None = None
         self._users = IdIndex(pd.Index([], dtype=object))
+        self._comes_true: int | None = None
 
     def load(self) -> DataSnapshot:
         """The ratings as they are now. Users and movies are read last: both only grow, so every key is covered."""
         with self._lock:
             catalogue = self._ratings.catalogue()
-            latest = self._latest
-            fresh = latest is not None and latest.revision == self._ratings.revision()
-            if latest is None or not fresh or self._movies is None or self._movies.changes != catalogue:
-                self._latest = latest = self._read()
-            return latest
+            known = self._latest
+            fresh = known is not None and known.revision == self._ratings.revision() and not self._times_came_true()
+            if known is None or not fresh or self._movies is None or self._movies.changes != catalogue:
+                self._latest = known = self._read()
+            return known
+
+    def user_ratings(self, user_key: int) -> RatingArrays:
+        """What one user has rated, sorted by movie, as it is stored now."""
+        found = self._ratings.user_ratings(user_key)
+        return replace(found, rated_at=known_times(found.rated_at, self._clock()))
 
     def check(self, snapshot: DataSnapshot) -> None:
         """Whether everybody in a snapshot may still be learned.
@@ -85,9 +101,15 @@ class Snapshots:
         if len(self._users) != self._ratings.counts().users:
             self._users = IdIndex(pd.Index(np.array(self._ratings.user_ids(), dtype=object)))
         movies = self._catalogue()
-        times = loaded.rated_at if (loaded.rated_at != UNKNOWN_TIME).any() else None
-        columns = loaded.users, loaded.movies, loaded.ratings, times
+        now = self._clock()
+        times, self._comes_true = known_times(loaded.rated_at, now), next_time(loaded.rated_at, now)
+        known = times if (times != UNKNOWN_TIME).any() else None
+        columns = loaded.users, loaded.movies, loaded.ratings, known
         return DataSnapshot(Interactions(*columns, self._users, movies.ids, movies.table, self._scale), loaded.revision)
+
+    def _times_came_true(self) -> bool:
+        """Whether the clock was behind when the ratings were read: some of their times were after tomorrow then."""
+        return self._comes_true is not None and self._comes_true <= latest(self._clock())
 
     def _catalogue(self) -> _Catalogue:
         changes = self._ratings.catalogue()

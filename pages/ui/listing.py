@@ -10,7 +10,7 @@ import streamlit as st
 from engine.types import RatingReceipt, Recommendations
 from pages.ui import keys
 from pages.ui.failures import shown
-from pages.ui.moments import day
+from pages.ui.moments import rated_on
 from pages.ui.page import tell_next
 from pages.ui.plain import text
 
@@ -168,7 +168,7 @@ def history(services: Services, user_id: str, count: int) -> None:
                 "Rating": one.rating,
                 "Year": one.movie.year,
                 "Genres": ", ".join(one.movie.genres),
-                "Rated": day(one.rated_at),
+                "Rated": rated_on(one.rated_at),
             }
             for one in rated
         ],

@@ -26,6 +26,18 @@ def day(seconds: float | None) -> str:
     return when(seconds)[:10]
 
 
+def rated_on(seconds: float | None) -> str:
+    """The day of a rating."""
+    return "Time unknown" if seconds is None else day(seconds)
+
+
+def rated_between(first: float | None, last: float | None) -> str:
+    """From when to when ratings were given, as a sentence."""
+    if first is None or last is None:
+        return "Time unknown: none of them says when it was given."
+    return f"Given between {day(first)} and {day(last)}."
+
+
 def duration(seconds: float | None) -> str:
     """A length of time such as ``0.4 s``, ``12 s``, ``3 min 5 s`` or ``2 h 10 min``; a dash where it is unknown."""
     if seconds is None:

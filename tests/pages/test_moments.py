@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from pages.ui.moments import day, duration, roughly, took, when
+from pages.ui.moments import day, duration, rated_between, rated_on, roughly, took, when
 
 
 @pytest.mark.parametrize(
@@ -45,3 +45,10 @@ def test_moments() -> None:
     assert when(None) == "–"
     assert took(10.0, 12.5) == "2.5 s"
     assert took(10.0, None) == "–"
+
+
+def test_a_rating_whose_time_is_unknown_says_so() -> None:
+    assert rated_on(None) == "Time unknown"
+    assert rated_on(1_476_640_644) == "2016-10-16"
+    assert rated_between(None, None) == "Time unknown: none of them says when it was given."
+    assert rated_between(0, 1_476_640_644) == "Given between 1970-01-01 and 2016-10-16."

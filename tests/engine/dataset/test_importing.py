@@ -12,7 +12,7 @@ import pytest
 
 from engine.dataset.demo import load_demo
 from engine.dataset.files import SourceFile, encoding_of, layout_of, unpack
-from engine.dataset.importing import make_movie, read_movies, read_ratings
+from engine.dataset.importing import LATEST_TIME, make_movie, read_movies, read_ratings
 from engine.dataset.tables import Rejections
 from engine.errors import Cancelled, InvalidInput
 from engine.types import Movie
@@ -27,11 +27,11 @@ def source(folder: Path, name: str, content: str | bytes) -> SourceFile:
     return SourceFile(name, path)
 
 
-def ratings_of(file: SourceFile) -> tuple[Ratings, Rejections]:
+def ratings_of(file: SourceFile, latest: int = LATEST_TIME) -> tuple[Ratings, Rejections]:
     layout, rejections, found = layout_of(file), Rejections(), {}
     assert layout is not None
     assert layout.holds == "ratings"
-    for block in read_ratings(file, layout, SCALE, rejections):
+    for block in read_ratings(file, layout, SCALE, rejections, latest):
         for user, movie, rating, time in zip(block.users, block.movies, block.ratings, block.times, strict=True):
             found[block.user_ids[user], block.movie_ids[movie]] = (float(rating), int(time))
     return found, rejections
@@ -101,6 +101,24 @@ def test_ids_hold_no_control_characters(tmp_path: Path) -> None:
     found, rejections = ratings_of(source(tmp_path, "mine.csv", "user,movie,rating\na\x00b,1,3\na\x85b,1,3\nab,1,3\n"))
     assert list(found) == [("ab", "1")]
     assert {row.reason for row in rejections.rows} == {"The user id contains a control character."}
+
+
+@pytest.mark.parametrize("time", ["1000001", "1970-01-12T13:46:41Z", "1048576000000", "1e18", "9999-12-31"])
+def test_a_time_after_tomorrow_is_no_time(tmp_path: Path, time: str) -> None:
+    """Of the same movie, so that a row that is set aside takes no part in what is the newest."""
+    text = f"user,movie,rating,time\nann,heat,4,1000000\nann,heat,2,{time}\n"
+    found, rejections = ratings_of(source(tmp_path, "mine.csv", text), 1_000_000)
+    assert found == {("ann", "heat"): (4.0, 1_000_000)}
+    assert [(row.line, row.reason) for row in rejections.rows] == [
+        (3, "The time is after tomorrow, by this computer's clock.")
+    ]
+
+
+def test_a_time_that_no_clock_shows_is_refused_without_a_clock(tmp_path: Path) -> None:
+    text = f"user,movie,rating,time\nann,heat,4,{LATEST_TIME}\nann,alien,2,{LATEST_TIME + 1}\n"
+    found, rejections = ratings_of(source(tmp_path, "mine.csv", text))
+    assert found == {("ann", "heat"): (4.0, LATEST_TIME)}
+    assert [row.line for row in rejections.rows] == [3]
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,38 @@
+"""Times of ratings: which can be true, and which one a rating by hand gets."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from store.records import UNKNOWN_TIME
+
+DAY = 86_400
+LATEST = 2**32 - 1
+"""Seconds: the year 2106. No rating and no clock is later, so a stored time beyond it is some other number."""
+
+
+def latest(now: float) -> int:
+    """The last second that a rating may have been given in: tomorrow, as local times may be ahead of this clock."""
+    return min(int(now) + DAY, LATEST)
+
+
+def known_times(rated_at: NDArray[np.int64], now: float) -> NDArray[np.int64]:
+    """int64[n]: these Unix seconds, ``UNKNOWN_TIME`` where they can't be true: before 1970 or after tomorrow."""
+    wrong = (rated_at < UNKNOWN_TIME) | (rated_at > latest(now))
+    return np.where(wrong, UNKNOWN_TIME, rated_at) if wrong.any() else rated_at
+
+
+def next_time(rated_at: NDArray[np.int64], now: float) -> int | None:
+    """The first of the times after tomorrow; None where only a wrong number is later."""
+    late = rated_at[(rated_at > latest(now)) & (rated_at <= LATEST)]
+    return int(late.min()) if len(late) else None
+
+
+def time_by_hand(now: float, stored: int | None) -> int:
+    """The time of a rating that is given now, by hand, in place of one stored with a time.
+
+    It is later than the stored time whatever the clock says, so that to import the same file again doesn't undo it.
+    """
+    after = stored + 1 if stored is not None and stored <= LATEST else 0
+    return min(max(int(now), after, 0), LATEST)
