@@ -20,6 +20,8 @@ The tree (a page shows ``str(error)``; ``sidecar.problems`` maps each class to o
     ├── InvalidSettings         what Marquee starts with can't be used; the message says what to mend
     ├── NotReady                no ratings or no trained version yet
     ├── DiskFull                the write was refused for lack of space
+    ├── StoreLocked             another program has the store locked
+    ├── StoreNotWritable        the store has become read-only
     ├── TrainingDiverged        the loss became infinite or not a number
     └── Cancelled               somebody asked a run to stop
 """
@@ -133,6 +135,14 @@ class NotReady(MarqueeError):
 
 class DiskFull(MarqueeError):
     """The store could not write for lack of space; nothing of the write was kept."""
+
+
+class StoreLocked(MarqueeError):
+    """Another program has had the store locked for too long; nothing of the write was kept, and nothing is lost."""
+
+
+class StoreNotWritable(MarqueeError):
+    """The store's file or folder can't be written to any more; nothing of the write was kept."""
 
 
 class TrainingDiverged(MarqueeError):

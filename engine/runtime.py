@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]  # it carries no types
 
-from engine.errors import InvalidSettings, MarqueeError
+from engine.errors import InvalidSettings, MarqueeError, StoreLocked
 from engine.models.search import check_settings
 from engine.services import Services, use
 from engine.services.automation import AutomationService
@@ -29,6 +29,7 @@ from store.errors import StoreError
 from store.jobs import JobStore
 from store.models import MLModelManager
 from store.notices import NoticeStore
+from store.patience import outlast
 from store.ratings import RatingStore
 from store.runs import RunStore
 from store.tunings import TuningStore
@@ -45,6 +46,17 @@ class Runtime:
     database: Database
     services: Services
     notifying: NotifyingService
+    notices: NoticeStore
+
+    def watch(self) -> None:
+        """Let every worker that dies be a notice: written by the store's own thread, for whose sake nobody waits."""
+        for worker in self.services.workers:
+            worker.tell = self._tell_of_death
+
+    def _tell_of_death(self, name: str, reason: str) -> None:
+        told = f"The worker {name} stopped unexpectedly ({reason}) and begins again by itself. The log says more."
+        about = {"worker": name}
+        self.database.write_later(lambda connection: self.notices.add_in(connection, "error", "workers", told, about))
 
     def start(self) -> None:
         """Serve the active version and begin background work; on an empty store, import the demo if it is wanted."""
@@ -90,7 +102,7 @@ class Runtime:
         if self.services.serving.active_version() is not None or self.services.training.current() is not None:
             return
         try:
-            self.services.training.train_model(actor="marquee")
+            outlast(lambda: self.services.training.train_model(actor="marquee"), StoreLocked)
         except MarqueeError as error:
             log.warning("the first training did not start: %s", error)
 
@@ -147,6 +159,8 @@ def build(settings: Settings, clock: Callable[[], float] = time.time) -> Runtime
     automation = AutomationService(ValueStore(database, "automation"), training, models, ratings, notices, clock)
     notifying = NotifyingService(notices, ValueStore(database, "webhook"), settings.webhook_url, clock=clock)
     inbox = InboxService(notices, notifying.channel)
-    services = Services(settings, library, training, serving, versions, tuning, automation, inbox)
-    runtime = Runtime(settings, database, services, notifying)
+    workers = (database.writer, library.worker, training.worker, tuning.worker, automation.worker, notifying.worker)
+    services = Services(settings, library, training, serving, versions, tuning, automation, inbox, workers)
+    runtime = Runtime(settings, database, services, notifying, notices)
+    runtime.watch()
     return runtime

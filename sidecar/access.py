@@ -11,10 +11,12 @@ from urllib.parse import quote
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import ClientDisconnect
+from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from engine.services.storing import in_words
 from sidecar.exposition import observe
-from sidecar.problems import INTERNAL_ERROR, RETRY_AFTER_SECONDS, STOPPING, problem
+from sidecar.problems import INTERNAL_ERROR, RETRY_AFTER_SECONDS, STOPPING, marquee_problem, problem
 
 log = logging.getLogger("marquee.access")
 HEADER = "X-Request-ID"
@@ -48,6 +50,15 @@ def log_request(scope: Scope, identity: str, status: int, started: float) -> Non
     log.info(" ".join(f"{name}={value}" for name, value in fields.items()), extra={"fields": fields})
 
 
+def _answer(error: Exception, identity: str) -> Response:
+    """What the caller is told: where the store is to blame, what is the matter with it; otherwise where to look."""
+    told = in_words(error)
+    if told is not None:
+        return marquee_problem(told)
+    detail = f"The request failed. The log says why, under the request id {identity}."
+    return problem(INTERNAL_ERROR, detail, request_id=identity)
+
+
 class AccessMiddleware:
     """Names, times and logs requests; turns what nobody caught into a problem that shows no internals."""
 
@@ -78,11 +89,12 @@ class AccessMiddleware:
             if not status:
                 await problem(STOPPING, CUT_SHORT, headers=LATER)(scope, receive, send_named)
             raise
-        except Exception:  # the outermost layer: whatever it is, it is logged here and the caller gets an answer
+        except (
+            Exception
+        ) as error:  # the outermost layer: whatever it is, it is logged here and the caller gets an answer
             log.exception("%s failed unexpectedly", identity)
             if status:
                 raise
-            detail = f"The request failed. The log says why, under the request id {identity}."
-            await problem(INTERNAL_ERROR, detail, request_id=identity)(scope, receive, send_named)
+            await _answer(error, identity)(scope, receive, send_named)
         finally:
             log_request(scope, identity, status or CLIENT_CLOSED_REQUEST, started)

@@ -42,9 +42,13 @@ async def live() -> Live:
 def ready() -> Ready:
     """Whether recommendations can be served.
 
-    503 until a model version serves. Needs no key.
+    503 until a model version serves, and while one of the threads that work in the background has died and not begun
+    again yet; the detail names it. Needs no key.
     """
-    version = current().serving.active_version()
+    services = current()
+    if dead := services.dead_workers():
+        raise NotReady(f"A background worker has died and begins again in a moment: {', '.join(dead)}. See the log.")
+    version = services.serving.active_version()
     if version is None:
         raise NotReady("No model version serves yet. Import ratings and train a model; the console shows how it goes.")
     return Ready(status="ready", model_version=version)

@@ -78,6 +78,8 @@ OF_ERROR: Mapping[type[errors.MarqueeError], Kind] = {
     errors.VersionUnavailable: Kind("version_unavailable", 409, "The model version is not available for this"),
     errors.InvalidSettings: Kind("invalid_settings", 500, "A file of settings can't be used"),
     errors.NotReady: Kind("not_ready", 503, "Marquee is not ready for this yet"),
+    errors.StoreLocked: Kind("store_locked", 503, "Another program has the store locked"),
+    errors.StoreNotWritable: Kind("store_not_writable", 503, "The store can't be written to"),
     errors.DiskFull: Kind("disk_full", 507, "There is no space left to write"),
     errors.TrainingDiverged: Kind("training_diverged", 500, "The training diverged"),
     errors.Cancelled: Kind("cancelled", 409, "The work was cancelled"),
@@ -143,6 +145,11 @@ def answer_marquee_error(_request: Request, error: Exception) -> Response:
     """An error that Marquee raised on purpose: its sentence is meant for the caller."""
     if not isinstance(error, errors.MarqueeError) or kind_of(error) is INTERNAL_ERROR:
         raise error
+    return marquee_problem(error)
+
+
+def marquee_problem(error: errors.MarqueeError) -> Response:
+    """The answer for an error of the engine."""
     kind = kind_of(error)
     headers = {"Retry-After": RETRY_AFTER_SECONDS} if kind.status == HTTPStatus.SERVICE_UNAVAILABLE else None
     return problem(kind, str(error), headers=headers, **_members(error))

@@ -14,7 +14,8 @@ from sqlalchemy.dialects.sqlite import insert
 
 from store import revisions
 from store.database import Database
-from store.errors import StoreFull
+from store.errors import StoreBusy, StoreFull, StoreReadOnly
+from store.patience import patient
 from store.records import RatingArrays
 from store.schema import meta, users
 
@@ -107,9 +108,12 @@ class RatingCache:
                 file.write(_checksum(*columns))
                 for column in columns:
                     file.write(column.data)
-            self._database.execute(row.on_conflict_do_update(["name"], set_={"value": row.excluded.value}), urgent=True)
+            with patient(None):  # others may wait for what was read
+                self._database.execute(
+                    row.on_conflict_do_update(["name"], set_={"value": row.excluded.value}), urgent=True
+                )
             self._remove(but=path)
-        except (OSError, StoreFull) as error:
+        except (OSError, StoreBusy, StoreFull, StoreReadOnly) as error:
             log.warning("the cache of ratings could not be written: %s", error)
             if path.exists():
                 path.unlink()

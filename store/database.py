@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
 import logging
-import queue
 import time
 import uuid
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager
-from itertools import count
 from pathlib import Path
-from threading import Lock, Thread, current_thread
+from threading import Lock
 from typing import IO, Any, TypeVar
 
 import pysqlite3.dbapi2 as sqlite
@@ -24,8 +21,12 @@ from sqlalchemy import URL, Connection, Engine, Executable, Table, create_engine
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import ConnectionPoolEntry
 
-from store.errors import StoreClosed, StoreError, StoreFull, UnsafeSQLite
+from store import opening
+from store.errors import StoreBusy, StoreClosed, StoreError, UnsafeSQLite
+from store.patience import outlast
 from store.schema import meta
+from store.sqlite_errors import translated as _translate
+from store.worker import BULK, URGENT, Worker
 
 log = logging.getLogger(__name__)
 
@@ -36,7 +37,8 @@ PRAGMAS = {"journal_mode": "wal", "synchronous": 2, "foreign_keys": 1, "busy_tim
 """What every connection is set to, as SQLite reads it back (2 is FULL)."""
 
 WRITER = {"writes": True}
-URGENT, BULK, LAST = 0, 1, 2
+LOCKED_MS = 100
+"""How long a write waits for a lock that has already outlasted another write; the timeout of the settings otherwise."""
 
 
 def check_version(found: tuple[int, ...]) -> None:
@@ -63,11 +65,12 @@ class Database:
         self.path = path
         self.clock = clock
         self._lock = lock
-        self._queue: queue.PriorityQueue[tuple[int, int, _Write | None]] = queue.PriorityQueue()
-        self._order = count()
+        self.writer: Worker[_Write] = Worker("store-writer", self._perform, died=self._drop)
+        self._queue = self.writer.queue
+        self._connection: Connection | None = None
+        self._locked = False
         self._closing = Lock()
         self._closed = False
-        self._writer = Thread(target=self._work, name="store-writer", daemon=True)
 
     @classmethod
     def open(cls, url: str, *, clock: Callable[[], float] = time.time) -> Database:
@@ -75,7 +78,10 @@ class Database:
 
         Raises:
             UnsafeSQLite: this SQLite can lose data.
-            StoreError: the URL names no file, the file can't be opened, or another process has it open.
+            ForeignStore: the file is something else than a store, or damaged; it is left as it was.
+            StoreReadOnly: the file or its folder can't be written to.
+            StoreBusy: another program has it locked.
+            StoreError: the URL names no file, the file can't be opened, or another Marquee has it open.
         """
         check_version(sqlite.sqlite_version_info)
         if not url.startswith("sqlite:///") or url.endswith((":memory:", "sqlite:///")):
@@ -83,16 +89,16 @@ class Database:
                 f"MARQUEE_DATABASE_URL is {url!r}, but must name a file, such as sqlite:///var/marquee.db."
             )
         path = Path(url.removeprefix("sqlite:///")).resolve()  # one lock, whatever links lead to the file
-        lock = _only_one(path)
-        database = cls(_engine(path), path, clock, lock)
-        try:
-            database._migrate()
-        except BaseException:
-            database._engine.dispose()
-            lock.close()
-            raise
-        database._writer.start()
-        database.identity = database.write(_identity)
+        with opening.only_one(path) as lock:
+            database = cls(_engine(path), path, clock, lock)
+            try:
+                database._migrate()
+                database.writer.start()
+                database.identity = database.write(_identity)
+            except BaseException:
+                database.writer.stop()
+                database._engine.dispose()
+                raise
         return database
 
     identity: str
@@ -108,18 +114,20 @@ class Database:
         except CommandError as error:
             raise StoreError(f"{self.path} was written by a newer Marquee, which this one can't read.") from error
         except DBAPIError as error:
-            told = _translate(error)
-            if told is not error:
-                raise told from error
-            raise StoreError(f"{self.path} is not a store of Marquee, or it is damaged: {error.orig}") from error
+            raise opening.told(self.path, error) from error
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
         """A connection that sees one state of the store. Keep it short: a reader left open makes the log grow."""
         if self._closed:
             raise StoreClosed("The store is closed.")
-        with self._engine.connect() as connection:
-            yield connection
+        try:
+            with self._engine.connect() as connection:
+                yield connection
+        except DBAPIError as error:
+            if (told := _translate(error)) is error:
+                raise
+            raise told from error
 
     def write(self, work: Callable[[Connection], T], *, urgent: bool = False) -> T:
         """Run work in the writer's thread, in one transaction, and give back what it gives.
@@ -131,15 +139,24 @@ class Database:
         Raises:
             StoreClosed: the store is closing.
             StoreFull: there was no space; nothing of the write was kept.
+            StoreBusy: another program has had the store locked for five seconds; nothing of the write was kept. A
+                thread that is ``patient`` waits instead.
         """
-        if current_thread() is self._writer:
+        if self.writer.is_current():
             raise RuntimeError("A write may not start another write: pass the connection on instead.")
+        return outlast(lambda: self._hand_over(work, URGENT if urgent else BULK).result())
+
+    def write_later(self, work: Callable[[Connection], object]) -> None:
+        """Run work in the writer's thread without waiting for it; where it fails, the log says so."""
+        self._hand_over(work, URGENT).add_done_callback(_log_failure)
+
+    def _hand_over(self, work: Callable[[Connection], T], priority: int) -> Future[T]:
         pending = _Write(work)
         with self._closing:
             if self._closed:
                 raise StoreClosed("The store is closed.")
-            self._queue.put((URGENT if urgent else BULK, next(self._order), pending))
-        return pending.future.result()  # type: ignore[no-any-return]
+            self.writer.put(pending, priority)
+        return pending.future
 
     def insert(self, table: Table, row: dict[str, Any], *, urgent: bool = False) -> int:
         """Write one row; returns its integer primary key."""
@@ -177,28 +194,74 @@ class Database:
             if self._closed:
                 return
             self._closed = True
-            self._queue.put((LAST, next(self._order), None))
-        self._writer.join()
+        self.writer.stop()
+        self._disconnect()
+        while not self._queue.empty():  # the writer died on its way to the end
+            left = self._queue.get()[2]
+            if isinstance(left, _Write):
+                left.future.set_exception(StoreClosed("The store is closed."))
+        self.fold_log()
         self._engine.dispose()
         self._lock.close()
 
     # -- the writer's thread -----------------------------------------------------------------------------------------
 
-    def _work(self) -> None:
-        with self._engine.connect().execution_options(**WRITER) as connection:
-            while (pending := self._queue.get()[2]) is not None:
-                self._run(connection, pending)
-        self.fold_log()
-
-    def _run(self, connection: Connection, pending: _Write) -> None:
+    def _perform(self, pending: _Write) -> None:
         try:
+            connection = self._connect()
             with connection.begin():
                 result = pending.work(connection)
         except BaseException as error:  # noqa: BLE001  # handed to whoever waits for the write
-            _undo(connection)
-            pending.future.set_exception(_translate(error))
+            told = _translate(error)
+            try:
+                self._undo()
+                self._wait_for_locks(isinstance(told, StoreBusy))
+            finally:
+                pending.future.set_exception(told)
         else:
+            self._wait_for_locks(locked=False)
             pending.future.set_result(result)
+
+    def _connect(self) -> Connection:
+        if self._connection is None:
+            self._connection = self._engine.connect().execution_options(**WRITER)
+        return self._connection
+
+    def _undo(self) -> None:
+        """Leave no transaction open after an error, or the next one could not begin.
+
+        SQLAlchemy does not roll back where the commit itself fails; where the disk is full, SQLite may have done so.
+        """
+        if self._connection is None:
+            return
+        driver: Any = self._connection.connection.driver_connection
+        try:
+            if driver.in_transaction:
+                driver.rollback()
+        except sqlite.Error:
+            log.exception("the writer's connection is broken and is made anew")
+            self._disconnect()
+
+    def _wait_for_locks(self, locked: bool) -> None:
+        """After a lock that outlasted one write let no other wait as long, until it is gone: they wait in line."""
+        if locked == self._locked or self._connection is None:
+            return
+        driver: Any = self._connection.connection.driver_connection
+        driver.execute(f"PRAGMA busy_timeout = {LOCKED_MS if locked else PRAGMAS['busy_timeout']}")
+        self._locked = locked
+
+    def _disconnect(self) -> None:
+        """Let go of the writer's connection, and of a transaction that it may be in."""
+        connection, self._connection, self._locked = self._connection, None, False
+        if connection is not None:
+            connection.invalidate()
+            connection.close()
+
+    def _drop(self, pending: _Write | None, reason: str) -> None:
+        """After the writer has died: whoever waits for the write must not wait for good."""
+        if pending is not None and not pending.future.done():
+            pending.future.set_exception(StoreError(f"The store could not write. {reason}"))
+        self._disconnect()
 
 
 class _Write:
@@ -207,21 +270,6 @@ class _Write:
     def __init__(self, work: Callable[[Connection], Any]) -> None:
         self.work = work
         self.future: Future[Any] = Future()
-
-
-def _only_one(path: Path) -> IO[bytes]:
-    """Keep a second process out: it would not know what this one holds in memory. The lock ends with the process."""
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        lock = path.with_name(path.name + ".lock").open("wb")
-    except OSError as error:
-        raise StoreError(f"{path} can't be opened: {error.strerror}. Set MARQUEE_DATABASE_URL.") from error
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError as error:
-        lock.close()
-        raise StoreError(f"Another Marquee has {path} open. Stop it first, or set MARQUEE_DATABASE_URL.") from error
-    return lock
 
 
 def _engine(path: Path) -> Engine:
@@ -237,27 +285,10 @@ def _engine(path: Path) -> Engine:
     return engine
 
 
-def _undo(connection: Connection) -> None:
-    """Leave no transaction open after an error, or the next one could not begin.
-
-    SQLAlchemy does not roll back where the commit itself fails; where the disk is full, SQLite may have done so.
-    """
-    driver: Any = connection.connection.driver_connection
-    try:
-        if driver.in_transaction:
-            driver.rollback()
-    except sqlite.Error:
-        log.exception("the writer's connection is broken and is made anew")
-        connection.invalidate()
-
-
-def _translate(error: BaseException) -> BaseException:
-    cause = getattr(error, "orig", error)
-    if isinstance(cause, sqlite.OperationalError) and "disk is full" in str(cause):
-        full = StoreFull("There is no space left on the disk, so nothing was saved. Free some space and try again.")
-        full.__cause__ = error
-        return full
-    return error
+def _log_failure(done: Future[Any]) -> None:
+    error = done.exception()
+    if error is not None:
+        log.error("something could not be stored: %s", error)
 
 
 def _prepare(connection: Any, _: ConnectionPoolEntry) -> None:

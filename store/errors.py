@@ -27,5 +27,17 @@ class StoreFull(StoreError):
     """There was no space to write; nothing of the write was kept."""
 
 
+class StoreBusy(StoreError):
+    """Another program has the store locked; nothing of the write was kept."""
+
+
+class StoreReadOnly(StoreError):
+    """The file, or the folder it lies in, can't be written to."""
+
+
+class ForeignStore(StoreError):
+    """The file is something else than a store of Marquee, or can't be read as one; nothing in it was changed."""
+
+
 class UnreadableExport(StoreError):
     """A file is no exported version, or not as it was written."""

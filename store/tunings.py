@@ -13,11 +13,13 @@ from sqlalchemy.pool import NullPool
 
 from store.database import PRAGMAS, Database
 from store.errors import NotStored
+from store.patience import is_patient
 from store.records import TuningRecord
 from store.schema import tuning_errors, tunings
 
 GOING = ("queued", "running")
-PATIENCE_S = 60  # how long a write of Optuna's waits for ours; nobody waits for it
+PATIENCE_S, WORKERS_PATIENCE_S = 10, 24 * 3600
+"""How long a write of Optuna's waits for ours, or for another program's: where somebody waits, and in a study."""
 
 optuna.logging.disable_default_handler()
 optuna.logging.set_verbosity(optuna.logging.WARNING)
@@ -47,7 +49,8 @@ class TuningStore:
 
     def _connect(self) -> Any:
         """A connection as the others are, to the path itself: in a URL ? and % mean something."""
-        connection = sqlite.connect(str(self._database.path), timeout=PATIENCE_S, check_same_thread=False)
+        timeout = WORKERS_PATIENCE_S if is_patient() else PATIENCE_S
+        connection = sqlite.connect(str(self._database.path), timeout=timeout, check_same_thread=False)
         connection.execute(f"PRAGMA synchronous = {PRAGMAS['synchronous']}")
         return connection
 

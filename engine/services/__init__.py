@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from engine.errors import NotReady
 
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from engine.services.tuning import TuningService
     from engine.services.versions import VersionService
     from engine.settings import Settings
+    from store.worker import Worker
 
 
 @dataclass(frozen=True)
@@ -30,6 +31,11 @@ class Services:
     tuning: TuningService
     automation: AutomationService
     inbox: InboxService
+    workers: tuple[Worker[Any], ...] = ()
+
+    def dead_workers(self) -> list[str]:
+        """The names of the workers that have died and not begun again yet."""
+        return [worker.name for worker in self.workers if not worker.is_alive()]
 
 
 _current: Services | None = None

@@ -6,7 +6,7 @@ import logging
 from collections.abc import Callable, Collection
 from datetime import UTC, datetime, time
 from functools import cache
-from threading import Event, Lock, Thread
+from threading import Lock
 from typing import Any
 from zoneinfo import ZoneInfo, available_timezones
 
@@ -23,6 +23,7 @@ from store.models import MLModelManager
 from store.notices import NoticeStore
 from store.ratings import RatingStore
 from store.values import ValueStore
+from store.worker import Worker
 
 log = logging.getLogger(__name__)
 
@@ -67,8 +68,11 @@ class AutomationService:
         self._notices = notices
         self._clock = clock
         self._looking = Lock()
-        self._closing = Event()
-        self._thread = Thread(target=self._work, name="automation", daemon=True)
+        self._scheduler = schedule.Scheduler()
+        self._scheduler.every(LOOK_S).seconds.do(self._look_safely)
+        self._thread: Worker[None] = Worker(
+            "automation", begin=self._scheduler.run_all, idle=self._scheduler.run_pending, every=STEP_S
+        )
 
     def open(self) -> None:
         """Begin to look at the clock."""
@@ -82,16 +86,12 @@ class AutomationService:
 
     def close(self) -> None:
         """Look no more."""
-        self._closing.set()
-        if self._thread.is_alive():
-            self._thread.join()
+        self._thread.stop()
 
-    def _work(self) -> None:
-        scheduler = schedule.Scheduler()
-        scheduler.every(LOOK_S).seconds.do(self._look_safely)
-        self._look_safely()
-        while not self._closing.wait(STEP_S):
-            scheduler.run_pending()
+    @property
+    def worker(self) -> Worker[None]:
+        """Looks at the clock."""
+        return self._thread
 
     def _look_safely(self) -> None:
         try:

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import errno
 import logging
-import queue
 import shutil
 import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from threading import Event, Thread
+from threading import Event
 from typing import Any, BinaryIO, Literal
 
 import numpy as np
@@ -35,6 +34,7 @@ from store.errors import NotStored, StoreError
 from store.jobs import JobStore
 from store.ratings import RatingStore
 from store.records import UNKNOWN_TIME, Counts, JobRecord
+from store.worker import Worker
 
 log = logging.getLogger(__name__)
 
@@ -84,27 +84,26 @@ class LibraryService:
         self._clock = clock
         self._folder = folder
         self._on_change = on_change
-        self._orders: queue.Queue[ImportOrder | None] = queue.Queue()
+        self.worker: Worker[ImportOrder] = Worker(
+            "import", self._import, begin=step_back, died=self._give_up, waits=True
+        )
+        self._task: Import | None = None
         self._waiting: dict[int, ImportOrder] = {}
         self._unmarked: dict[int, str] = {}
-        self._closing = Event()
         self._lookup: Lookup | None = None
-        self._worker = Thread(target=self._work, name="import", daemon=True)
 
     def start(self) -> None:
         """Mark and clear away what a stopped process left behind, and begin to take orders."""
         self._jobs.recover("Marquee was stopped during this import. Import again: nothing is added twice.")
         shutil.rmtree(self._folder, ignore_errors=True)
-        self._worker.start()
+        self.worker.start()
 
     def close(self) -> None:
         """Cancel what runs or waits, and wait for the worker to end."""
-        self._closing.set()
+        self.worker.stopping.set()
         for order in list(self._waiting.values()):
             order.cancelled.set()
-        self._orders.put(None)
-        if self._worker.is_alive():
-            self._worker.join()
+        self.worker.stop()
 
     # -- imports -----------------------------------------------------------------------------------------------------
 
@@ -158,7 +157,7 @@ class LibraryService:
         job_id = self._jobs.create(kind, "Waiting")
         order = ImportOrder(job_id, folder, uploads, Event())
         self._waiting[job_id] = order
-        self._orders.put(order)
+        self.worker.put(order)
         return job_id
 
     def cancel_job(self, job_id: int) -> None:
@@ -191,20 +190,27 @@ class LibraryService:
         error = self._unmarked.get(record.job_id)
         return _job(record) if error is None else replace(_job(record), state="failed", error=error)
 
-    def _work(self) -> None:
-        step_back()
-        while (order := self._orders.get()) is not None:
-            task = Import(self._ratings, self._jobs, self._scale, order, self._clock)
+    def _import(self, order: ImportOrder) -> None:
+        self._task = task = Import(self._ratings, self._jobs, self._scale, order, self._clock)
+        try:
+            state, error = self._outcome(order, task)
+            self._serve(task)
+            self._end(order, task, state, error)
+        except Exception:  # part of the thread's outermost loop: the next order must find it alive
+            log.exception("import %d could not be ended", order.job_id)
+
+    def _give_up(self, order: ImportOrder | None, reason: str) -> None:
+        """The worker died over an import; what it has written stays, and is served."""
+        if order is not None and self._task is not None:
+            told = f"The import ended unexpectedly: {reason}. What had been imported stays; import again for the rest."
             try:
-                state, error = self._outcome(order, task)
-                self._serve(task)
-                self._end(order, task, state, error)
-            except Exception:  # the thread's outermost loop: the next order must find it alive
-                log.exception("import %d could not be ended", order.job_id)
+                self._serve(self._task)
+            finally:
+                self._end(order, self._task, "failed", told)
 
     def _serve(self, task: Import) -> None:
         """Let what was imported be served, also where the rest failed or was cancelled: the job's end promises it."""
-        if not task.changed or self._closing.is_set():
+        if not task.changed or self.worker.stopping.is_set():
             return
         try:
             self._on_change()

@@ -7,7 +7,6 @@ import logging
 import time
 from collections.abc import Callable
 from dataclasses import asdict
-from threading import Event, Thread
 from urllib.error import HTTPError, URLError
 from urllib.request import Request, urlopen
 
@@ -15,6 +14,7 @@ from engine.types import WebhookState
 from store.notices import NoticeStore
 from store.records import NoticeRecord
 from store.values import ValueStore
+from store.worker import Worker
 
 log = logging.getLogger(__name__)
 
@@ -68,17 +68,16 @@ class NotifyingService:
         self._url = url
         self._send = send
         self._clock = clock
-        self._closing = Event()
+        self.worker: Worker[None] = Worker("notices", idle=self._look_safely, every=LOOK_S)
         self._logged = 0
         self._failures = 0
         self._fault: tuple[float, str] | None = None
         self._next_try = 0.0
-        self._thread = Thread(target=self._work, name="notices", daemon=True)
 
     def open(self) -> None:
         """Begin to send; what happened before the first start with a receiver is not sent."""
         self.prepare()
-        self._thread.start()
+        self.worker.start()
 
     def prepare(self) -> None:
         """Begin with the next notice."""
@@ -88,9 +87,7 @@ class NotifyingService:
 
     def close(self) -> None:
         """Send no more; what was not sent is at the next start."""
-        self._closing.set()
-        if self._thread.is_alive():
-            self._thread.join()
+        self.worker.stop()
 
     def channel(self) -> WebhookState | None:
         """How the webhook does; None where there is none."""
@@ -110,12 +107,11 @@ class NotifyingService:
         """Seconds between two tries: longer each time the receiver fails, up to five minutes."""
         return float(min(LOOK_S * 2**self._failures, LONGEST_PAUSE_S))
 
-    def _work(self) -> None:
-        while not self._closing.wait(LOOK_S):
-            try:
-                self.look()
-            except Exception:  # the thread's outermost loop: the next look must find it alive
-                log.exception("notices could not be sent")
+    def _look_safely(self) -> None:
+        try:
+            self.look()
+        except Exception:  # part of the thread's outermost loop: the next look must find it alive
+            log.exception("notices could not be sent")
 
     def look(self) -> None:
         """Write what is new to the log, and post it where it is time to."""
@@ -127,7 +123,7 @@ class NotifyingService:
 
     def _post_new(self, url: str) -> None:
         for one in self._notices.after(int(self._values.read()["sent"])):
-            if self._closing.is_set():
+            if self.worker.stopping.is_set():
                 return
             try:
                 self._send(url, describe(one))

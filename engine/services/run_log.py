@@ -15,6 +15,8 @@ from engine.types import Judgement
 from store.records import RunRecord
 
 PACKAGES = ("numpy", "scipy", "numba", "scikit-learn", "scikit-surprise")
+VERSIONS = {"python": platform.python_version()} | {name: importlib.metadata.version(name) for name in PACKAGES}
+"""Looked up once: a look-up while Streamlit changes ``sys.path`` finds nothing now and then."""
 
 
 @dataclass(frozen=True)
@@ -73,4 +75,4 @@ def _comparable(record: RunRecord, details: dict[str, Any]) -> dict[str, float]:
 
 def package_versions() -> dict[str, str]:
     """What the numbers of a run depend on."""
-    return {"python": platform.python_version()} | {name: importlib.metadata.version(name) for name in PACKAGES}
+    return dict(VERSIONS)

@@ -6,23 +6,42 @@ from collections.abc import Callable
 from functools import wraps
 from typing import ParamSpec, TypeVar
 
-from engine.errors import DiskFull, NotReady
-from store.errors import StoreClosed, StoreFull
+from engine.errors import DiskFull, MarqueeError, NotReady, StoreLocked, StoreNotWritable
+from store.errors import StoreBusy, StoreClosed, StoreFull, StoreReadOnly
+from store.sqlite_errors import translated
 
 P = ParamSpec("P")
 T = TypeVar("T")
 
 
 def stores(use_case: Callable[P, T]) -> Callable[P, T]:
-    """Marks a use case that writes: a full disk becomes ``DiskFull``, a store that closes ``NotReady``."""
+    """Marks a use case that writes: what keeps the store from it is raised as the engine's error."""
 
     @wraps(use_case)
-    def translated(*args: P.args, **kwargs: P.kwargs) -> T:
+    def told(*args: P.args, **kwargs: P.kwargs) -> T:
         try:
             return use_case(*args, **kwargs)
-        except StoreFull as error:
-            raise DiskFull(str(error)) from error
-        except StoreClosed as error:
-            raise NotReady("Marquee is stopping. Try again when it has started.") from error
+        except Exception as error:
+            found = in_words(error)
+            if found is None:
+                raise
+            raise found from error
 
-    return translated
+    return told
+
+
+def in_words(error: BaseException) -> MarqueeError | None:
+    """The engine's error for one that the store's state is to blame for; None for any other."""
+    if isinstance(error, MarqueeError):
+        return None
+    found = translated(error)
+    match found:
+        case StoreFull():
+            return DiskFull(str(found))
+        case StoreBusy():
+            return StoreLocked(str(found))
+        case StoreReadOnly():
+            return StoreNotWritable(str(found))
+        case StoreClosed():
+            return NotReady("Marquee is stopping. Try again when it has started.")
+    return None

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import logging
-import queue
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, replace
-from threading import Event, Lock, Thread
+from threading import Event, Lock
 from typing import Any, get_args
 
 from engine.errors import (
@@ -47,9 +46,11 @@ from engine.verdict import GOALS
 from store.errors import NotStored, StoreError
 from store.models import MLModelManager
 from store.notices import NoticeStore
+from store.patience import outlast, patient
 from store.ratings import RatingStore
 from store.records import Activation, EpochRecord, RunRecord, VersionRecord
 from store.runs import RunStore
+from store.worker import Worker
 
 log = logging.getLogger(__name__)
 
@@ -88,13 +89,13 @@ class TrainingService:
         self._serving = serving
         self._settings = settings
         self._clock = clock
-        self._closing = Event()
-        self._orders: queue.Queue[bool] = queue.Queue()  # True: look at the store's queue; False: end
+        self.worker: Worker[bool] = Worker(  # an order only says to look at the store's queue
+            "training", self._work, begin=step_back, died=self._give_up, waits=True
+        )
         self._starting = Lock()
         self._cancelled: dict[int, Event] = {}
         self._forecasts: dict[int, Forecast] = {}
         self._unstored: dict[int, RunEnd] = {}
-        self._worker = Thread(target=self._work, name="training", daemon=True)
 
     def start(self) -> None:
         """Mark what a stopped process left behind, and go on with the runs that were waiting."""
@@ -102,20 +103,18 @@ class TrainingService:
             text = f"Marquee was stopped during training run {run_id}. The active version still serves; train again."
             self._notices.add("warning", "training", text, {"run_id": run_id})
         self._models.recover()
-        self._worker.start()
-        self._orders.put(True)
+        self.worker.start()
+        self.worker.put(True)
 
     def close(self) -> None:
         """Cancel what runs, and wait for the worker to end, but not for a long step of it; what waits goes on later.
 
         A run that is left in such a step is marked as failed at the next start.
         """
-        self._closing.set()
+        self.worker.stopping.set()
         for event in list(self._cancelled.values()):
             event.set()
-        self._orders.put(False)
-        if self._worker.is_alive():
-            self._worker.join(LONGEST_STOP_S)
+        self.worker.stop(LONGEST_STOP_S)
 
     # -- asked by pages and routes -----------------------------------------------------------------------------------
 
@@ -237,7 +236,7 @@ class TrainingService:
         repeats: int | None = None,
         also: Also | None = None,
     ) -> int:
-        with self._starting:
+        with self._starting, patient(None):
             self._store_ends()
             going = self._runs.current()
             if going is not None and (not queue or len(self._runs.queued()) >= LONGEST_QUEUE):
@@ -248,7 +247,7 @@ class TrainingService:
             run_id = self._runs.create(
                 kind, config.model_dump(mode="json"), activate, seed, actor, note=note, repeats=repeats, also=also
             )
-        self._orders.put(True)
+        self.worker.put(True)
         return run_id
 
     @stores
@@ -362,26 +361,33 @@ class TrainingService:
 
     # -- the worker --------------------------------------------------------------------------------------------------
 
-    def _work(self) -> None:
-        step_back()
-        while self._orders.get():
-            while not self._closing.is_set() and (run := self._next()) is not None:
-                self._go(run)
+    def _work(self, _: bool) -> None:
+        while not self.worker.stopping.is_set() and (run := self._next()) is not None:
+            self._go(run)
 
     def _next(self) -> RunRecord | None:
         """Begin with the first run of the queue; None where nothing waits."""
         try:
-            with self._starting:  # so that no run is cancelled between being found and being begun
-                self._store_ends()
-                waiting = self._runs.queued()
-                if not waiting:
-                    return None
-                self._runs.start(waiting[0].run_id)
-                self._cancelled[waiting[0].run_id] = Event()
-                return waiting[0]
+            return outlast(self._begin)
         except Exception:  # part of the thread's outermost loop
             log.exception("the queue of trainings can't be read or written; the next order looks at it again")
             return None
+
+    def _begin(self) -> RunRecord | None:
+        with self._starting, patient(None):  # so that no run is cancelled between being found and being begun
+            self._store_ends()
+            waiting = self._runs.queued()
+            if not waiting:
+                return None
+            self._runs.start(waiting[0].run_id)
+            self._cancelled[waiting[0].run_id] = Event()
+            return waiting[0]
+
+    def _give_up(self, _: bool | None, reason: str) -> None:
+        """The worker died, perhaps over a run. The runs that wait go on when it begins again."""
+        self.worker.put(True)
+        for run_id in self._runs.recover(f"The training ended unexpectedly: {reason}. Train again."):
+            log.error("training run %d was given up", run_id)
 
     def _go(self, run: RunRecord) -> None:
         entry = RunLog(self._clock())
@@ -404,7 +410,10 @@ class TrainingService:
         self._end(run, RunEnd("failed", "Failed", reason), entry)
 
     def _end(self, run: RunRecord, end: RunEnd, entry: RunLog) -> None:
-        end = replace(end, details=entry.details(self._clock()))
+        try:
+            end = replace(end, details=entry.details(self._clock()))
+        except Exception:  # whatever it is, the run has to end
+            log.exception("what training run %d noted of itself can't be told", run.run_id)
         try:
             if end.state == "failed":
                 saved = self._runs.get(run.run_id).version

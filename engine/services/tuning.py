@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import logging
-import queue
 import time
 from collections.abc import Mapping, Sequence
-from threading import Lock, Thread
+from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -35,6 +34,7 @@ from store.notices import NoticeStore
 from store.ratings import RatingStore
 from store.records import TuningRecord
 from store.tunings import TuningStore
+from store.worker import Worker
 
 log = logging.getLogger(__name__)
 
@@ -66,27 +66,24 @@ class TuningService:
         self._tunings = tunings
         self._notices = notices
         self._training = training
-        self._orders: queue.Queue[Going | None] = queue.Queue()
+        self.worker: Worker[Going] = Worker("tuning", self._work, begin=step_back, died=self._give_up, waits=True)
         self._starting = Lock()
         self._going: Going | None = None
         self._known: dict[tuple[int, int], tuple[dict[str, float], TuningEvidence | None]] = {}
         self._ended: dict[int, tuple[TuningRecord, Study]] = {}
-        self._worker = Thread(target=self._work, name="tuning", daemon=True)
 
     def open(self) -> None:
         """Mark what a stopped process left behind, and begin to take orders."""
         for study_id in self._tunings.recover():
             text = f"Marquee was stopped during study {study_id}. Its trials are kept; resume it on the Tuning page."
             self._notices.add("warning", "tuning", text, {"study_id": study_id})
-        self._worker.start()
+        self.worker.start()
 
     def close(self) -> None:
         """Stop what runs, and wait for the worker to end, but not for a long step of it."""
         if self._going is not None:
             self._going.stop.set()
-        self._orders.put(None)
-        if self._worker.is_alive():
-            self._worker.join(LONGEST_STOP_S)
+        self.worker.stop(LONGEST_STOP_S)
         self._tunings.close()
 
     # -- asked by pages and routes -----------------------------------------------------------------------------------
@@ -247,7 +244,7 @@ class TuningService:
 
     def _order(self, study_id: int) -> None:
         self._going = Going(study_id)
-        self._orders.put(self._going)
+        self.worker.put(self._going)
 
     def _record(self, study_id: int) -> TuningRecord:
         try:
@@ -352,23 +349,26 @@ class TuningService:
 
     # -- the worker --------------------------------------------------------------------------------------------------
 
-    def _work(self) -> None:
-        step_back()
-        while (going := self._orders.get()) is not None:
-            try:
-                self._search(self._tunings.get(going.study_id), going)
-            except Cancelled:
-                self._end(going, "stopped", "Stopped; resume it to go on")
-            except (MarqueeError, StoreError) as error:
-                self._end(going, "failed", "Failed", str(error))
-            except Exception as error:  # the thread's outermost loop: the next order must find it alive
-                log.exception("study %d failed", going.study_id)
-                told = f"An unexpected error ended the study: {type(error).__name__}: {error}"
-                self._end(going, "failed", "Failed", told)
-            finally:
-                with self._starting:
-                    if self._going is going:  # the next study may have been ordered since this one's end was stored
-                        self._going = None
+    def _work(self, going: Going) -> None:
+        try:
+            self._search(self._tunings.get(going.study_id), going)
+        except Cancelled:
+            self._end(going, "stopped", "Stopped; resume it to go on")
+        except (MarqueeError, StoreError) as error:
+            self._end(going, "failed", "Failed", str(error))
+        except Exception as error:  # part of the thread's outermost loop: the next order must find it alive
+            log.exception("study %d failed", going.study_id)
+            told = f"An unexpected error ended the study: {type(error).__name__}: {error}"
+            self._end(going, "failed", "Failed", told)
+        finally:
+            with self._starting:
+                if self._going is going:  # the next study may have been ordered since this one's end was stored
+                    self._going = None
+
+    def _give_up(self, going: Going | None, reason: str) -> None:
+        """The worker died over a study; its trials are kept."""
+        if going is not None:
+            self._end(going, "failed", "Failed", f"The study ended unexpectedly: {reason}. Resume it to go on.")
 
     def _end(self, going: Going, state: str, stage: str, error: str | None = None) -> None:
         try:

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 import streamlit as st
 
 from engine.errors import MarqueeError, NotReady
+from engine.services.storing import in_words
 from pages.ui.plain import text
 
 
@@ -22,9 +23,13 @@ def shown() -> Iterator[None]:
         st.error(text(error), icon=":material/error:")
 
 
-def unexpected(_: Exception) -> bool:
+def unexpected(error: Exception) -> bool:
     """Instead of Streamlit's box: what a person can do about a fault of ours. The details are in the log already."""
+    told = in_words(error)
     st.error(
-        "Something went wrong on this page. Reload it; if it happens again, the log says why.", icon=":material/error:"
+        "Something went wrong on this page. Reload it; if it happens again, the log says why."
+        if told is None
+        else text(told),
+        icon=":material/error:",
     )
     return True

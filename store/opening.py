@@ -1,0 +1,148 @@
+"""What is looked at before a store is opened: its place, who else has it, and whether it is one. It changes nothing."""
+
+from __future__ import annotations
+
+import fcntl
+import getpass
+import os
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import IO
+from urllib.parse import quote
+
+import pysqlite3.dbapi2 as sqlite
+
+from store.errors import ForeignStore, StoreBusy, StoreError, StoreReadOnly
+from store.sqlite_errors import translated
+
+MAGIC = b"SQLite format 3\x00"
+LOCK_S = 5.0
+LEFT = "It was left as it is."
+
+
+@contextmanager
+def only_one(path: Path) -> Iterator[IO[bytes]]:
+    """The lock that keeps a second process out, which would not know what this one holds in memory.
+
+    It ends with the process, and where what is done inside fails.
+
+    Raises:
+        ForeignStore: there is something else at this path.
+        StoreReadOnly: the file or its folder can't be written to.
+        StoreBusy: another program has the file locked.
+        StoreError: the file can't be opened, or another Marquee has it open.
+    """
+    beside = path.with_name(path.name + ".lock")
+    _check_place(path, beside)
+    fresh = not beside.exists()
+    try:
+        lock = beside.open("ab")
+    except OSError as error:
+        raise _refused(path, error) from error
+    try:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise StoreError(f"Another Marquee has {path} open. Stop it first, or set MARQUEE_DATABASE_URL.") from error
+        try:
+            _check_content(path)
+        except StoreError:
+            if fresh:
+                beside.unlink()
+            raise
+        yield lock
+    except BaseException:
+        lock.close()
+        raise
+
+
+def _check_place(path: Path, beside: Path) -> None:
+    """Whether a store can be there, and can be written to: its folder, and whatever of it is there already."""
+    try:
+        if path.is_dir():
+            raise ForeignStore(
+                f"{path} is a folder, but MARQUEE_DATABASE_URL must name a file, such as sqlite:///{path}/marquee.db."
+            )
+        path.parent.mkdir(parents=True, exist_ok=True)
+        for place in (path.parent, path, beside, *(path.with_name(path.name + end) for end in ("-wal", "-shm"))):
+            if place.exists() and not os.access(place, os.R_OK | os.W_OK):
+                raise StoreReadOnly(_read_only(path, place))
+    except OSError as error:
+        raise _refused(path, error) from error
+
+
+def _refused(path: Path, error: OSError) -> StoreError:
+    """The error for a place where the system lets nothing be opened."""
+    if isinstance(error, PermissionError) or error.errno == 30:  # EROFS has no class of its own
+        return StoreReadOnly(_read_only(path, Path(str(error.filename or path))))
+    return StoreError(f"{path} can't be opened: {error.strerror}. Set MARQUEE_DATABASE_URL.")
+
+
+def _read_only(path: Path, place: Path) -> str:
+    try:
+        mounted = bool(os.statvfs(place).f_flag & os.ST_RDONLY)
+    except OSError:
+        mounted = False
+    why = "is on a file system that is mounted read-only" if mounted else f"can't be written to by {_user()}"
+    what = "" if place == path else f"The store {path} can't be opened: "
+    return (
+        f"{what}{place} {why}. Nothing was changed, and nothing is lost. Let Marquee write to the file and to its "
+        "folder, or set MARQUEE_DATABASE_URL to a place where it may."
+    )
+
+
+def _user() -> str:
+    try:
+        return f"the user {getpass.getuser()}"
+    except (KeyError, OSError):  # a container may run as a number without a name
+        return f"the user {os.getuid()}"
+
+
+def _check_content(path: Path) -> None:
+    """Whether the file is a store, or nothing yet: missing, empty, or without a table."""
+    if not path.exists() or not path.stat().st_size:
+        return
+    with path.open("rb") as file:
+        if file.read(len(MAGIC)) != MAGIC:
+            raise ForeignStore(f"{path} is not a store of Marquee, or it is damaged: it is no SQLite database. {LEFT}")
+    try:
+        tables, ours = _look(path)
+    except sqlite.Error as error:
+        raise told(path, error) from error
+    if tables and not ours:
+        some = ", ".join(tables[:3]) + (", ..." if len(tables) > 3 else "")
+        raise ForeignStore(
+            f"{path} is not a store of Marquee but a database of another program; it holds {some}. {LEFT} "
+            "Set MARQUEE_DATABASE_URL to another file."
+        )
+
+
+def _look(path: Path) -> tuple[list[str], bool]:
+    """The tables of a database, and whether they are Marquee's; nothing is written, not even beside the file.
+
+    Without a log of what was written last, which would have to be read as well, it takes no lock either.
+    """
+    log = path.with_name(path.name + "-wal")
+    how = "mode=ro" if log.exists() and log.stat().st_size else "immutable=1"
+    with closing(sqlite.connect(f"file:{quote(str(path))}?{how}", uri=True, timeout=LOCK_S)) as connection:
+        found = connection.execute("SELECT name FROM sqlite_master WHERE name NOT LIKE 'sqlite_%' ORDER BY rowid")
+        tables = [row[0] for row in found]
+        ours = {"alembic_version", "meta", "ratings", "model_versions"} <= set(tables)
+        return tables, ours and bool(connection.execute("SELECT 1 FROM meta WHERE name = 'revision'").fetchone())
+
+
+def told(path: Path, error: Exception) -> StoreError:
+    """Why SQLite can't open a store, for an error of its own or of SQLAlchemy's."""
+    found = translated(error)
+    if isinstance(found, StoreBusy):
+        return StoreBusy(
+            f"Another program has {path} locked. Nothing is lost: let that program finish, or close it, and start "
+            "Marquee again."
+        )
+    if isinstance(found, StoreReadOnly):
+        return StoreReadOnly(_read_only(path, path))
+    if isinstance(found, StoreError):
+        return found
+    why = getattr(error, "orig", error)
+    return ForeignStore(f"{path} is not a store of Marquee, or it is damaged: {why}. {LEFT} Put a backup in its place.")

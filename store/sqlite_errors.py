@@ -1,0 +1,38 @@
+"""SQLite's errors in the store's words, where a person can do something about them."""
+
+from __future__ import annotations
+
+import pysqlite3.dbapi2 as sqlite
+
+from store.errors import StoreBusy, StoreError, StoreFull, StoreReadOnly
+
+
+def translated(error: BaseException) -> BaseException:
+    """The store's own error for one of SQLite's, also where other errors were raised from it; any other as it is."""
+    cause: BaseException | None = error
+    while cause is not None:
+        told = _told(getattr(cause, "orig", cause))
+        if told is not None:
+            told.__cause__ = error
+            return told
+        cause = cause.__cause__
+    return error
+
+
+def _told(error: BaseException | None) -> StoreError | None:
+    if not isinstance(error, sqlite.Error):
+        return None
+    code = getattr(error, "sqlite_errorcode", 0) & 0xFF  # the higher bits only go into detail
+    if code == sqlite.SQLITE_FULL or "disk is full" in str(error):
+        return StoreFull("There is no space left on the disk, so nothing was saved. Free some space and try again.")
+    if code == sqlite.SQLITE_BUSY:
+        return StoreBusy(
+            "Another program has the store locked, so nothing was saved. Nothing is lost: what was saved before is "
+            "there. Let that program finish, or close it, and try again."
+        )
+    if code == sqlite.SQLITE_READONLY:
+        return StoreReadOnly(
+            "The store can't be written to, so nothing was saved. Nothing is lost: what was saved before is there. "
+            "Let Marquee write to the file and to its folder, then start it again."
+        )
+    return None
