@@ -20,9 +20,11 @@ import uvicorn
 from pydantic import ValidationError
 from starlette.middleware import Middleware
 from starlette.routing import Mount
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from engine.errors import InvalidSettings
+from engine.errors import InvalidSettings, MarqueeError
 from engine.runtime import build, check_start
+from engine.services.storing import in_words
 from engine.settings import Settings
 from pages.ui.failures import unexpected
 from sidecar.app import create_api
@@ -66,12 +68,40 @@ async def lifespan(_: Any) -> AsyncIterator[None]:
         await anyio.to_thread.run_sync(runtime.stop)
 
 
+class StartMiddleware:
+    """Where Marquee can't start for a reason that it knows, the server logs a sentence instead of a traceback."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass everything on; the news that the start has failed waits until it is known why."""
+        if scope["type"] != "lifespan":
+            await self.app(scope, receive, send)
+            return
+        failed: list[Message] = []
+
+        async def keep(message: Message) -> None:
+            if message["type"] == "lifespan.startup.failed":
+                failed.append(message)
+            else:
+                await send(message)
+
+        try:
+            await self.app(scope, receive, keep)
+        except Exception as error:
+            told = error if isinstance(error, MarqueeError) else in_words(error)
+            for message in failed:
+                await send(message if told is None else dict(message, message=f"Marquee can't start. {told}"))
+            raise
+
+
 app = st.App(
     SHELL,
     lifespan=lifespan,
     routes=[Mount("/api", create_api(settings)), *create_sign_in(settings)],
     on_script_error=unexpected,
-    middleware=[Middleware(SecurityMiddleware, settings=settings)],
+    middleware=[Middleware(StartMiddleware), Middleware(SecurityMiddleware, settings=settings)],
 )
 
 

@@ -116,30 +116,31 @@ def check_start(settings: Settings) -> None:
         InvalidSettings: they can't; the message says why and what to do.
     """
     check_settings()
+    _open(settings, time.time)[0].close()
+
+
+def _open(settings: Settings, clock: Callable[[], float]) -> tuple[Database, Settings]:
+    """The store, and the settings with the scale of its ratings."""
     try:
-        database = Database.open(settings.database_url)
-        try:
-            agree(settings, database)
-        finally:
-            database.close()
+        database = Database.open(settings.database_url, clock=clock)
     except StoreError as error:
         raise InvalidSettings(str(error)) from error
+    try:
+        return database, agree(settings, database)
+    except BaseException:
+        database.close()
+        raise
 
 
 def build(settings: Settings, clock: Callable[[], float] = time.time) -> Runtime:
     """Open the store and make the services; nothing runs before ``start``.
 
     Raises:
-        InvalidSettings: ``hyperparameters.toml`` holds what no model allows, or the store has another scale.
-        store.errors.UnsafeSQLite: the SQLite found here can lose data; the message says what to install.
+        InvalidSettings: ``hyperparameters.toml`` holds what no model allows, the store has another scale, or it can't be
+            opened; the message says why and what to do.
     """
     check_settings()
-    database = Database.open(settings.database_url, clock=clock)
-    try:
-        settings = agree(settings, database)
-    except BaseException:
-        database.close()
-        raise
+    database, settings = _open(settings, clock)
     ratings, models = RatingStore(database), MLModelManager(database)
     runs, notices, jobs = RunStore(database), NoticeStore(database), JobStore(database)
     snapshots = Snapshots(ratings, settings.scale, clock)

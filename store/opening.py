@@ -35,7 +35,8 @@ def only_one(path: Path) -> Iterator[IO[bytes]]:
     """
     beside = path.with_name(path.name + ".lock")
     _check_place(path, beside)
-    fresh = not beside.exists()
+    if not beside.exists():  # no Marquee has ever had it open, so that nothing is left beside what is not ours
+        _check_content(path)
     try:
         lock = beside.open("ab")
     except OSError as error:
@@ -45,12 +46,7 @@ def only_one(path: Path) -> Iterator[IO[bytes]]:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
             raise StoreError(f"Another Marquee has {path} open. Stop it first, or set MARQUEE_DATABASE_URL.") from error
-        try:
-            _check_content(path)
-        except StoreError:
-            if fresh:
-                beside.unlink()
-            raise
+        _check_content(path)
         yield lock
     except BaseException:
         lock.close()
@@ -111,7 +107,7 @@ def _check_content(path: Path) -> None:
     except sqlite.Error as error:
         raise told(path, error) from error
     if tables and not ours:
-        some = ", ".join(tables[:3]) + (", ..." if len(tables) > 3 else "")
+        some = ", ".join(tables[:3]) + (f" and {len(tables) - 3} more tables" if len(tables) > 3 else "")
         raise ForeignStore(
             f"{path} is not a store of Marquee but a database of another program; it holds {some}. {LEFT} "
             "Set MARQUEE_DATABASE_URL to another file."
