@@ -136,7 +136,7 @@ def build(settings: Settings, clock: Callable[[], float] = time.time) -> Runtime
     """Open the store and make the services; nothing runs before ``start``.
 
     Raises:
-        InvalidSettings: ``hyperparameters.toml`` holds what no model allows, the store has another scale, or it can't be
+        InvalidSettings: ``hyperparameters.toml`` holds what no model allows, or the store has another scale or can't be
             opened; the message says why and what to do.
     """
     check_settings()

@@ -11,13 +11,16 @@ import time
 from pathlib import Path
 
 import httpx
+import pysqlite3.dbapi2 as sqlite
 import pytest
 
 from engine.runtime import build
 from engine.settings import Settings
+from store.database import Database
 from store.ratings import RatingStore
 from store.records import MovieRow
 from tests.conftest import ALONE
+from tests.store.locker import locked
 
 pytestmark = pytest.mark.xdist_group(ALONE)
 
@@ -35,10 +38,8 @@ def environment(folder: Path, port: int) -> dict[str, str]:
     return os.environ | own | {"MARQUEE_HOST": "127.0.0.1"}
 
 
-@pytest.mark.parametrize("way", ["python", "uvicorn", "streamlit"])
-def test_each_way_of_starting(tmp_path: Path, way: str) -> None:
-    port = free_port()
-    command = {
+def command(way: str, port: int) -> list[str]:
+    return {
         "python": [sys.executable, "app.py"],
         "uvicorn": [sys.executable, "-m", "uvicorn", "app:app", "--port", str(port)],
         "streamlit": [
@@ -51,8 +52,18 @@ def test_each_way_of_starting(tmp_path: Path, way: str) -> None:
             "--server.headless=true",
         ],
     }[way]
+
+
+@pytest.mark.parametrize("way", ["python", "uvicorn", "streamlit"])
+def test_each_way_of_starting(tmp_path: Path, way: str) -> None:
+    port = free_port()
     process = subprocess.Popen(
-        command, cwd=ROOT, env=environment(tmp_path, port), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        command(way, port),
+        cwd=ROOT,
+        env=environment(tmp_path, port),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
     )
     try:
         with httpx.Client(base_url=f"http://127.0.0.1:{port}") as client:
@@ -129,5 +140,39 @@ def test_a_port_that_is_taken_is_named_and_the_store_left_alone(tmp_path: Path) 
 
 def test_a_store_that_can_not_be_opened_says_why(tmp_path: Path) -> None:
     (tmp_path / "m.db").write_bytes(b"this is no database, but long enough to look like one" * 100)
-    assert "is not a store of Marquee, or it is damaged" in refused(tmp_path)
+    assert "is not a store of Marquee, or it is damaged: it is no SQLite database" in refused(tmp_path)
     assert "must name a file" in refused(tmp_path, MARQUEE_DATABASE_URL="postgres://elsewhere")
+
+
+@pytest.mark.parametrize("way", ["python", "uvicorn", "streamlit"])
+def test_no_way_of_starting_changes_what_is_not_ours(tmp_path: Path, way: str) -> None:
+    """It says what the file is, in a sentence, and ends."""
+    connection = sqlite.connect(str(tmp_path / "m.db"))
+    connection.execute("CREATE TABLE songs (title TEXT)")
+    connection.close()
+    before = (tmp_path / "m.db").read_bytes(), (tmp_path / "m.db").stat().st_mtime_ns
+    port = free_port()
+    done = subprocess.run(
+        command(way, port), cwd=ROOT, env=environment(tmp_path, port), capture_output=True, text=True, check=False
+    )
+    told = done.stdout + done.stderr
+    assert done.returncode not in (0, None)
+    assert "Marquee can't start." in told
+    assert "m.db is not a store of Marquee but a database of another program; it holds songs." in told
+    assert "Traceback" not in told
+    assert ((tmp_path / "m.db").read_bytes(), (tmp_path / "m.db").stat().st_mtime_ns) == before
+    assert [path.name for path in tmp_path.iterdir()] == ["m.db"]
+
+
+@pytest.mark.parametrize("way", ["python", "uvicorn"])
+def test_a_locked_store_is_told_at_the_start(tmp_path: Path, way: str) -> None:
+    Database.open(f"sqlite:///{tmp_path}/m.db").close()
+    port = free_port()
+    with locked(tmp_path / "m.db"):
+        done = subprocess.run(
+            command(way, port), cwd=ROOT, env=environment(tmp_path, port), capture_output=True, text=True, check=False
+        )
+    told = done.stdout + done.stderr
+    assert done.returncode not in (0, None)
+    assert f"Marquee can't start. Another program has {tmp_path}/m.db locked. Nothing is lost" in told
+    assert "Traceback" not in told

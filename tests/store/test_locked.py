@@ -181,7 +181,7 @@ def test_a_write_in_the_hands_of_a_writer_that_dies_is_answered(
 
     with monkeypatch.context() as patch:
         patch.setattr(database.writer, "_work", lambda pending: gone())
-        with pytest.raises(StoreError, match="could not write. SystemExit: gone"):
+        with pytest.raises(StoreError, match=r"could not write\. SystemExit: gone"):
             database.write(lambda connection: None)
     assert database.write(lambda connection: 5) == 5
 

@@ -72,7 +72,9 @@ NOT_OURS = {
     "with a log": sqlite_file(SONGS, mode="wal"),
     "killed": killed(SONGS),
     "migrated by Alembic": sqlite_file(*ALEMBIC, SONGS),
-    "of movies": sqlite_file(*ALEMBIC, *(f"CREATE TABLE {name} (id INTEGER)" for name in ("users", "movies", "ratings"))),
+    "of movies": sqlite_file(
+        *ALEMBIC, *(f"CREATE TABLE {name} (id INTEGER)" for name in ("users", "movies", "ratings"))
+    ),
     "nearly ours": sqlite_file(
         *ALEMBIC,
         "CREATE TABLE meta (name TEXT, value TEXT)",
@@ -153,7 +155,7 @@ def test_a_damaged_store_says_so(url: str) -> None:
     with database.path.open("r+b") as file:
         file.seek(100)
         file.write(b"\xff" * 4000)
-    with pytest.raises(ForeignStore, match="or it is damaged: .*malformed"):
+    with pytest.raises(ForeignStore, match=r"or it is damaged: .*malformed"):
         Database.open(url)
 
 
@@ -167,9 +169,9 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_store_that_another_program_has_locked_says_so(url: str, impatient: None, before: str) -> None:
     database = Database.open(url)
     database.close()
-    with locked(database.path, before):
-        with pytest.raises(StoreBusy, match=r"Another program has .*test\.db locked. Nothing is lost"):
-            Database.open(url)
+    told = r"Another program has .*test\.db locked. Nothing is lost"
+    with locked(database.path, before), pytest.raises(StoreBusy, match=told):
+        Database.open(url)
     Database.open(url).close()  # nothing of the first attempt is in the way
 
 
@@ -206,7 +208,11 @@ else:
 def open_as_nobody(path: Path) -> str:
     """What a process says that may do no more than the permissions of the files let everybody do."""
     done = subprocess.run(
-        [sys.executable, "-c", OPEN_AS_NOBODY, f"sqlite:///{path}"], cwd=ROOT, capture_output=True, text=True, check=True
+        [sys.executable, "-c", OPEN_AS_NOBODY, f"sqlite:///{path}"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
     )
     return done.stdout
 
