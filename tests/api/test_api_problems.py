@@ -37,6 +37,8 @@ STATUS = {
     "VersionUnavailable": 409,
     "Cancelled": 409,
     "NotReady": 503,
+    "StoreLocked": 503,
+    "StoreNotWritable": 503,
     "DiskFull": 507,
     "TrainingDiverged": 500,
     "InvalidSettings": 500,
@@ -73,7 +75,7 @@ def test_errors_of_the_engine(client: Client, services: Services, cls: type[erro
     assert body.get("run_id") == (7 if cls is errors.TrainingBusy else None)
     assert body.get("study_id") == (7 if cls is errors.TuningBusy else None)
     assert ("errors" in body) is (cls is errors.InvalidHyperparameter)
-    assert answer.headers.get("retry-after") == ("5" if cls is errors.NotReady else None)
+    assert answer.headers.get("retry-after") == ("5" if STATUS[cls.__name__] == 503 else None)
 
 
 def test_every_hyperparameter_at_fault_is_named(client: Client, services: Services) -> None:
