@@ -15,7 +15,7 @@ from engine.estimates import FEWEST_USERS, around
 from engine.evaluation import EvaluationReport, UserErrors
 from engine.metrics import Floats
 from engine.rounding import settle, significant
-from engine.segments import USER_SEGMENTS
+from engine.segments import NEWCOMERS, USER_SEGMENTS
 from engine.types import MetricDifference, Verdict
 
 BETTER = {
@@ -124,6 +124,38 @@ def compare_segments(
         if name in USER_SEGMENTS:
             users = np.intersect1d(same, paired.users[chosen])
             found[name] |= _compare_lists(report, baseline, users, seed, ("ndcg_at_k",))
+    return found
+
+
+def compare_newcomers(
+    report: EvaluationReport, baseline: EvaluationReport, seed: int = 0
+) -> dict[str, dict[str, MetricDifference]]:
+    """RMSE and NDCG of the people whom neither version had seen, by the number of their first ratings.
+
+    Args:
+        report: of the version in question.
+        baseline: of the version to compare it with.
+        seed: start of the bootstrap's random numbers.
+
+    Returns:
+        By ``newcomers:3`` and metric; nothing where hardly any of them, with the same ratings, are in both reports.
+    """
+    ours, theirs = report.newcomers, baseline.newcomers
+    if ours is None or theirs is None:
+        return {}
+    _, left, right = np.intersect1d(ours.users, theirs.users, assume_unique=True, return_indices=True)
+    same = ours.marks[left] == theirs.marks[right]
+    left, right = left[same], right[same]
+    if len(left) < FEWEST_USERS:
+        return {}
+    counts, listed = ours.ratings[left].astype(np.float64), ours.relevant[left] > 0
+    found: dict[str, dict[str, MetricDifference]] = {}
+    for step in ours.squared:
+        errors = ours.squared[step][left], theirs.squared[step][right]
+        found[f"{NEWCOMERS}:{step}"] = parts = {"rmse": _compare("rmse", *errors, counts, seed, np.sqrt)}
+        if listed.any():
+            lists = ours.ndcg[step][left][listed], theirs.ndcg[step][right][listed]
+            parts["ndcg_at_k"] = _compare("ndcg_at_k", *lists, np.ones(int(listed.sum())), seed, np.positive)
     return found
 
 

@@ -58,6 +58,12 @@ def estimate_lists(per_user: Columns, seed: int) -> dict[str, MetricValue]:
     return _with_intervals(means, table, np.ones_like(table), seed, samples=1000)
 
 
+def estimate_ratio(name: str, sums: Floats, counts: Floats, seed: int) -> MetricValue:
+    """The sum of one column over that of another, of ``rmse`` its root; float64[n_users], of one user at least."""
+    ratio = float(sums.sum() / counts.sum())
+    return _with_intervals({name: ratio}, sums[:, None], counts[:, None], seed, samples=1000)[name]
+
+
 def _with_intervals(
     values: dict[str, float], sums: Floats, counts: Floats, seed: int, samples: int
 ) -> dict[str, MetricValue]:

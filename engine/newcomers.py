@@ -13,9 +13,11 @@ from numpy.typing import NDArray
 from engine import metrics
 from engine.dataset.interactions import Float32, Int32, Interactions
 from engine.dataset.splitting import place_in_history
+from engine.estimates import estimate_lists, estimate_ratio
 from engine.metrics import Floats
 from engine.models.base import Arrays, RatingModel
 from engine.ranking import top
+from engine.rounding import significant
 from engine.types import ChartRow
 
 STEPS = (0, 1, 3, 5, 10, 20)
@@ -72,35 +74,26 @@ class Newcomers:
         return cls(**columns)
 
     def chart(self, seed: int) -> list[ChartRow]:
-        """A row for each number of first ratings: RMSE and NDCG, each with its 95% interval, beside what knows nobody.
+        """A row for each number of first ratings: RMSE and NDCG with 95% intervals, beside what knows nobody.
 
         Args:
             seed: start of the bootstrap's random numbers.
         """
-        listed = self.relevant > 0
-        rows: list[ChartRow] = []
-        for step in STEPS:
-            low, high = metrics.bootstrap(
-                self.squared[step][:, None], self.ratings[:, None].astype(np.float64), seed=seed
-            )
-            row: ChartRow = {
-                "known": step,
-                "people": len(self.users),
-                "rmse": self._rmse(self.squared[step]),
-                "low": float(np.sqrt(low[0])),
-                "high": float(np.sqrt(high[0])),
-                "movie_mean": self._rmse(self.by_mean),
-            }
-            if listed.any():
-                found = self.ndcg[step][listed, None]
-                low, high = metrics.bootstrap(found, np.ones_like(found), seed=seed)
-                row |= {"ndcg": float(found.mean()), "ndcg_low": float(low[0]), "ndcg_high": float(high[0])}
-                row |= {"popularity": float(self.by_popularity[listed].mean())}
-            rows.append(row)
-        return rows
+        mean = np.sqrt(self.by_mean.sum() / self.ratings.sum())
+        common: ChartRow = {"people": len(self.users), "movie_mean": significant(float(mean))}
+        return [{"known": step, **common} | self._errors(step, seed) | self._lists(step, seed) for step in STEPS]
 
-    def _rmse(self, squared: Floats) -> float:
-        return float(np.sqrt(squared.sum() / self.ratings.sum()))
+    def _errors(self, step: int, seed: int) -> ChartRow:
+        found = estimate_ratio("rmse", self.squared[step], self.ratings.astype(np.float64), seed)
+        return {"rmse": found.value, "low": found.low, "high": found.high}
+
+    def _lists(self, step: int, seed: int) -> ChartRow:
+        listed = self.relevant > 0
+        if not listed.any():
+            return dict.fromkeys(("ndcg", "ndcg_low", "ndcg_high", "popularity"))
+        found = estimate_lists({"ndcg": self.ndcg[step][listed]}, seed)["ndcg"]
+        popularity = significant(float(self.by_popularity[listed].mean()))
+        return {"ndcg": found.value, "ndcg_low": found.low, "ndcg_high": found.high, "popularity": popularity}
 
 
 def choose_newcomers(data: Interactions) -> NDArray[np.int64]:

@@ -10,7 +10,10 @@ from engine.calibration import USER_EDGES
 from engine.dataset.interactions import Interactions
 from engine.metrics import Bools
 
-USER_SEGMENTS = ("new_users", "light_users", "heavy_users")
+NEWCOMERS = "newcomers"
+"""People kept out of training; ``newcomers:3`` are they after three ratings."""
+NEW_USERS = "new_users"
+USER_SEGMENTS = (NEW_USERS, "light_users", "heavy_users")
 MOVIES = {"head_movies": "popular movies", "tail_movies": "rare movies"}
 HEAD = 0.2  # the most rated fifth of the movies
 FEWEST_OF_GENRE = 50
@@ -46,13 +49,17 @@ def find_segments(train: Interactions, test: Interactions) -> dict[str, Segment]
 def in_words(segment: str) -> str:
     """``new_users`` as ``new users``, ``tail_movies`` as ``rare movies``, ``genre:Drama`` as ``the genre Drama``."""
     start, _, genre = segment.partition(":")
+    if start == NEWCOMERS:
+        return f"newcomers after {genre} rating{'s' * (genre != '1')}"
     return f"the genre {genre}" if genre else MOVIES.get(start, start.replace("_", " "))
 
 
 def kind_of(segment: str) -> str:
-    """What a segment is a part of: ``users``, ``movies`` or ``genres``."""
+    """What a segment is a part of: ``users``, ``movies``, ``genres`` or ``newcomers``."""
     if segment in USER_SEGMENTS:
         return "users"
+    if segment.startswith(f"{NEWCOMERS}:"):
+        return NEWCOMERS
     return "genres" if segment.startswith("genre:") else "movies"
 
 

@@ -434,6 +434,27 @@ class MetricValue:
 
 
 @dataclass(frozen=True, slots=True)
+class NewcomerPoint:
+    """How well people are served whom the version had never seen, once so many of their ratings are known.
+
+    Attributes:
+        known: how many ratings of each are known.
+        people: how many people were kept out of training for this.
+        rmse: on each one's ratings after the twentieth.
+        movie_mean: the RMSE of predicting each movie's mean there.
+        ndcg: NDCG@10 of their lists; None where nobody liked any of those movies.
+        popularity: the NDCG@10 of a list of the most popular movies; None likewise.
+    """
+
+    known: int
+    people: int
+    rmse: MetricValue
+    movie_mean: float
+    ndcg: MetricValue | None
+    popularity: float | None
+
+
+@dataclass(frozen=True, slots=True)
 class MetricDifference:
     """One metric of two versions on the same test part.
 
@@ -614,6 +635,8 @@ class VersionSummary:
     ``segments`` holds metrics of a part of the users (new, light, heavy) or of the movies (head, tail) by its name.
     ``digest`` is SHA-256 over the hashes of all arrays: equal for versions that are equal bit for bit.
     ``verdict`` is that of its training, on whether it should take the place of the version that served then.
+    ``newcomers`` is how well it serves people it had never seen, by how many of their ratings are known; empty where
+    too few have rated enough.
     """
 
     version: int
@@ -637,6 +660,7 @@ class VersionSummary:
     tags: tuple[str, ...] = ()
     digest: str | None = None
     verdict: PromotionVerdict | None = None
+    newcomers: tuple[NewcomerPoint, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,10 +6,10 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 
 from engine.calibration import LEVEL as PROMISED
-from engine.comparison import LEVEL, WORDS, compare, compare_segments
+from engine.comparison import LEVEL, WORDS, compare, compare_newcomers, compare_segments
 from engine.evaluation import EvaluationReport
 from engine.rounding import settle
-from engine.segments import USER_SEGMENTS, in_words, kind_of
+from engine.segments import NEW_USERS, USER_SEGMENTS, in_words, kind_of
 from engine.types import CoverageGuard, Evidence, Judgement, MetricDifference, PromotionVerdict, Verdict
 
 GOALS = ("ndcg_at_k", "rmse")
@@ -32,8 +32,11 @@ def judge(report: EvaluationReport, baseline: EvaluationReport, version: int, se
 
     Better and worse are what ``engine.comparison`` calls so, with three conditions more. *Better* in one of two goals
     would come twice as often by chance, so its p-value is doubled (Bonferroni). A guard is a segment that must not get
-    worse; of many one would often seem to by chance, so the p-values of each kind (parts of the users, of the movies,
-    genres) are multiplied by how many of it are tested. And differences below ``SMALLEST`` are not called.
+    worse; of many one would often seem to by chance, so the p-values of each kind (newcomers, parts of the users, of
+    the movies, genres) are multiplied by how many of it are tested. And differences below ``SMALLEST`` are not called.
+
+    Newcomers are people whom neither version had seen, after each number of their first ratings. Where too few were
+    kept out, known users with few ratings stand in for them.
 
     Intervals hold where their coverage is not below the promise by more than two points beyond its own 95% interval,
     among all users and in each part of them, or is at least that of the version that serves. Of fewer than ten users
@@ -50,10 +53,18 @@ def judge(report: EvaluationReport, baseline: EvaluationReport, version: int, se
     """
     found = compare(report, baseline, seed)
     goals = [Evidence("goal", "all", name, found[name], _goal(name, found[name])) for name in GOALS if name in found]
-    guards = list(_guards(compare_segments(report, baseline, seed)))
+    guards = list(_guards(_parts(report, baseline, seed)))
     coverage = list(_coverage(report, baseline))
     verdict, text = _weigh(version, goals, guards, coverage)
     return Judgement(verdict, version, text, (*goals, *guards), tuple(coverage))
+
+
+def _parts(report: EvaluationReport, baseline: EvaluationReport, seed: int) -> dict[str, dict[str, MetricDifference]]:
+    """What the guards compare."""
+    newcomers, segments = compare_newcomers(report, baseline, seed), compare_segments(report, baseline, seed)
+    if newcomers:
+        segments.pop(NEW_USERS, None)
+    return newcomers | segments
 
 
 def _goal(name: str, found: MetricDifference) -> Verdict:

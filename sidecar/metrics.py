@@ -10,7 +10,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 
 from engine.errors import Conflict, InvalidInput, NotReady, UnknownVersion
 from engine.services import current
-from engine.types import Comparison, MetricValue, VersionSummary
+from engine.types import Comparison, MetricValue, NewcomerPoint, VersionSummary
 from sidecar.answers import PARAMETERS, answers
 from sidecar.identifiers import Number, plain_text
 from sidecar.models import PROTOCOL
@@ -21,6 +21,14 @@ from sidecar.training import METRICS
 router = APIRouter(prefix="/ml", tags=["metrics"], route_class=StrictRoute)
 
 MOST_COMPARED = 20
+NEWCOMERS = {
+    "known": 3,
+    "people": 40,
+    "rmse": {"value": 0.9723, "low": 0.8595, "high": 1.0664},
+    "movie_mean": 0.986,
+    "ndcg": {"value": 0.3359, "low": 0.2406, "high": 0.4208},
+    "popularity": 0.3315,
+}
 
 
 class MetricsRequest(BaseModel):
@@ -42,27 +50,40 @@ class VersionMetrics(BaseModel):
     segments: dict[str, dict[str, MetricValue]] = Field(
         description="The same metrics for parts of the data, such as new users; empty where none were measured."
     )
+    newcomers: list[NewcomerPoint] = Field(
+        description="How well people are served whom the version had never seen, after none to twenty of their "
+        "ratings; empty where fewer than 160 people have more than twenty."
+    )
 
 
 # These read the store, so they run in the thread pool and not on the event loop.
 @router.get(
     "/metrics",
     responses=answers(
-        {"version": 3, "protocol": PROTOCOL, "metrics": METRICS, "segments": {}}, PARAMETERS, UnknownVersion, NotReady
+        {"version": 3, "protocol": PROTOCOL, "metrics": METRICS, "segments": {}, "newcomers": [NEWCOMERS]},
+        PARAMETERS,
+        UnknownVersion,
+        NotReady,
     ),
 )
 def version_metrics(asked: Annotated[MetricsRequest, Query()]) -> VersionMetrics:
     """How good a version is.
 
     The active one, or the one that `version` names. Measured on ratings it had not seen, before it learned them too.
-    `protocol` says how. Where fewer than ten users were judged there is no interval: `low` and `high` are null.
+    `protocol` says how. `newcomers` holds what was measured on people kept out of training altogether, beside the error
+    of each movie's mean and the lists of popular movies. Where fewer than ten users were judged there is no interval:
+    `low` and `high` are null.
     """
     versions = current().versions
     found = versions.active() if asked.version is None else versions.get(asked.version)
     if found is None:
         raise NotReady("No version serves yet, so there is nothing to measure. Import ratings and train a model.")
     return VersionMetrics(
-        version=found.version, protocol=found.protocol, metrics=found.metrics, segments=found.segments
+        version=found.version,
+        protocol=found.protocol,
+        metrics=found.metrics,
+        segments=found.segments,
+        newcomers=list(found.newcomers),
     )
 
 

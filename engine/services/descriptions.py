@@ -20,7 +20,7 @@ from engine.models.base import Arrays, join_arrays, part_of
 from engine.models.bundle import VersionBundle
 from engine.models.catalog import configure
 from engine.services.snapshot import DataSnapshot
-from engine.types import CoverageGuard, Evidence, Judgement, MetricDifference, MetricValue
+from engine.types import CoverageGuard, Evidence, Judgement, MetricDifference, MetricValue, NewcomerPoint
 from store.records import VersionRecord
 
 COMMON = (
@@ -43,6 +43,7 @@ WHOLE = frozenset(
 )
 """Columns of whole numbers."""
 MOST_ARRAYS = 200
+NEWCOMER_NUMBERS = dict.fromkeys(("known", "people", "rmse", "movie_mean"), False)
 LARGEST = 1e300
 """A stored number beyond it is none that a page can draw."""
 
@@ -219,6 +220,33 @@ def stored_report(record: VersionRecord, arrays: Mapping[str, NDArray[Any]]) -> 
 def metric_values(stored: Mapping[str, Any] | None) -> dict[str, MetricValue] | None:
     """Metrics from the store's JSON, as far as they can be read."""
     return None if stored is None else {name: MetricValue(**value) for name, value in _metrics(stored).items()}
+
+
+def newcomer_points(charts: Mapping[str, Any]) -> tuple[NewcomerPoint, ...]:
+    """The curve of newcomers from the store's JSON; empty where there is none, or none that can be read."""
+    found = charts.get("newcomers", ())
+    if not isinstance(found, list) or not all(_is_point(row) for row in found):
+        return ()
+    return tuple(
+        NewcomerPoint(
+            row["known"],
+            row["people"],
+            MetricValue(row["rmse"], row["low"], row["high"]),
+            row["movie_mean"],
+            None if row["ndcg"] is None else MetricValue(row["ndcg"], row["ndcg_low"], row["ndcg_high"]),
+            row["popularity"],
+        )
+        for row in found
+    )
+
+
+def _is_point(row: Any) -> bool:
+    wanted = NEWCOMER_NUMBERS | dict.fromkeys(("low", "high", "ndcg", "ndcg_low", "ndcg_high", "popularity"), True)
+    return (
+        isinstance(row, dict)
+        and row.keys() == wanted.keys()
+        and all(_is_number(row[name]) or (optional and row[name] is None) for name, optional in wanted.items())
+    )
 
 
 def stored_judgement(stored: Mapping[str, Any] | None) -> Judgement | None:

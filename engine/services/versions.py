@@ -20,6 +20,7 @@ from engine.services.descriptions import (
     check_report,
     describe_ids,
     metric_values,
+    newcomer_points,
     readable,
     stored_judgement,
     stored_report,
@@ -450,6 +451,7 @@ def _summary(
         tags=tuple(record.tags),
         digest=record.digest,
         verdict=verdict,
+        newcomers=newcomer_points(record.charts),
     )
 
 

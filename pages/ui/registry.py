@@ -12,6 +12,7 @@ from engine.types import VersionSummary
 from pages.ui import keys, measures, names, tables, verdicts
 from pages.ui.failures import shown
 from pages.ui.moments import when
+from pages.ui.newcomers import newcomers
 from pages.ui.page import tell_next
 from pages.ui.picking import pick
 from pages.ui.plain import text
@@ -119,6 +120,7 @@ def details(versions: VersionService, version: VersionSummary) -> None:
     with metrics:
         if version.metrics:
             tables.table(measures.rows(version.metrics), f"Metrics of version {version.version}")
+            newcomers(version.newcomers, key=f"version {version.version} newcomers")
         else:
             st.caption("There were too few ratings to hold any out, so it was not measured.")
     with settings:

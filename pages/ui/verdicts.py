@@ -8,7 +8,8 @@ from typing import Any
 import altair as alt
 import streamlit as st
 
-from engine.segments import MOVIES, USER_SEGMENTS, in_words
+from engine.newcomers import STEPS
+from engine.segments import MOVIES, NEWCOMERS, USER_SEGMENTS, in_words
 from engine.types import Evidence, Judgement, PromotionVerdict
 from pages.ui import charts, measures
 from pages.ui.plain import text
@@ -17,7 +18,7 @@ SHOWN = {"PROMOTE": st.success, "HOLD": st.warning, "REJECT": st.error}
 ICONS = {"PROMOTE": ":material/verified:", "HOLD": ":material/pan_tool:", "REJECT": ":material/block:"}
 COLORS = {"PROMOTE": "green", "HOLD": "orange", "REJECT": "red"}
 EVERYBODY = "Everybody"
-ORDER = ("all", *USER_SEGMENTS, *MOVIES)  # then the genres
+ORDER = ("all", *(f"{NEWCOMERS}:{step}" for step in STEPS), *USER_SEGMENTS, *MOVIES)  # then the genres
 ROW_PX, PANEL_WIDTH = 22, 340
 HOW = (
     "Each row is the difference to version {}, in percent of its value, with the 95% interval over users. A row is"

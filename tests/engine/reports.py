@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from engine.evaluation import EvaluationReport, JudgedRows, UserErrors
+from engine.newcomers import STEPS, Newcomers
 from engine.types import MetricValue
 
 EACH = 10
@@ -53,3 +54,13 @@ def judged(
 def covered(value: float, spread: float = 0.01) -> dict[str, MetricValue]:
     """The coverage of intervals with its own interval."""
     return {"interval_coverage": MetricValue(value, value - spread, value + spread)}
+
+
+def newcomers(worse: Mapping[int, float] | None = None, people: int = 40, first: int = 0, seed: int = 0) -> Newcomers:
+    """People with about the same errors and lists at each step; ``worse``: by step, the factor of both."""
+    rng, factor = np.random.default_rng(seed), worse or {}
+    users, once = np.arange(first, first + people), np.ones(people, np.int64)
+    squared = {step: 10 * factor.get(step, 1) * rng.normal(1, 0.1, people) for step in STEPS}
+    ndcg = {step: 0.3 / factor.get(step, 1) * rng.normal(1, 0.1, people) for step in STEPS}
+    marks = users.astype(np.uint64)
+    return Newcomers(users, marks, 10 * once, once, squared, ndcg, 11.0 * once, 0.2 * np.ones(people))

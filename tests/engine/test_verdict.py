@@ -10,9 +10,10 @@ import pytest
 
 from engine.calibration import LEVEL
 from engine.evaluation import EvaluationReport
+from engine.newcomers import STEPS
 from engine.types import Judgement, MetricDifference, MetricValue
 from engine.verdict import SMALLEST, _call, judge
-from tests.engine.reports import covered, judged
+from tests.engine.reports import covered, judged, newcomers
 
 OLD = judged(0.81, 0.30)
 NEWCOMERS = {"new_users": (slice(0, 20), 1.0), "heavy_users": (slice(20, 60), 1.0), "genre:War": (slice(0, 60), 1.0)}
@@ -149,3 +150,45 @@ def test_without_ratings_one_by_one_guards_are_said_to_be_unchecked() -> None:
     found = judge(judged(0.75, 0.33), replace(OLD, rows=None), 3)
     assert found.verdict == "PROMOTE"
     assert "Guards by segment could not be checked." in found.text
+
+
+def test_newcomers_are_a_guard_after_each_number_of_their_ratings() -> None:
+    """Better for everybody known, and worse for people nobody knew, once three of their ratings are known."""
+    serving = judged(0.81, 0.30, newcomers=newcomers())
+    better = judged(0.75, 0.33, newcomers=newcomers({3: 1.3}))
+    found = judge(better, serving, 3)
+    assert found.verdict == "HOLD"
+    assert broken(found) == {"newcomers:3"}
+    assert "newcomers after 3 ratings (RMSE" in found.text
+    assert {one.part for one in found.evidence if one.part.startswith("newcomers")} == {
+        f"newcomers:{step}" for step in STEPS
+    }
+    assert judge(judged(0.75, 0.33, newcomers=newcomers(seed=1)), serving, 3).verdict == "PROMOTE"
+
+
+def test_the_curve_of_newcomers_takes_the_place_of_known_users_with_few_ratings() -> None:
+    worse = {**NEWCOMERS, "new_users": (slice(0, 20), 1.3)}
+    serving = judged(0.81, 0.30, parts=NEWCOMERS, newcomers=newcomers())
+    assert judge(judged(0.79, 0.33, parts=worse, newcomers=newcomers()), serving, 3).verdict == "PROMOTE"
+    assert broken(judge(judged(0.79, 0.33, parts=worse), serving, 3)) == {"new_users"}
+
+
+def test_newcomers_who_rated_since_are_no_evidence() -> None:
+    """Only those who are in both, with the same ratings, are compared; below ten nothing is said."""
+    serving = judged(0.81, 0.30, newcomers=newcomers())
+    others = judged(0.79, 0.33, newcomers=newcomers({3: 2.0}, first=31))
+    assert not [one for one in judge(others, serving, 3).evidence if one.part.startswith("newcomers")]
+    shared = judge(judged(0.79, 0.33, newcomers=newcomers(first=25)), serving, 3)
+    assert {one.difference.users for one in shared.evidence if one.part.startswith("newcomers")} == {15}
+    people = newcomers({3: 2.0})
+    changed = judged(0.79, 0.33, newcomers=replace(people, marks=people.marks + np.uint64(1)))
+    assert not [one for one in judge(changed, serving, 3).evidence if one.part.startswith("newcomers")]
+
+
+def test_equal_versions_break_the_guard_of_newcomers_rarely() -> None:
+    """Twelve comparisons count as one: each alone would be called in one of twenty cases."""
+    serving = judged(0.81, 0.30, newcomers=newcomers(seed=1000))
+    called = sum(
+        bool(broken(judge(judged(0.81, 0.30, newcomers=newcomers(seed=seed)), serving, 3))) for seed in range(40)
+    )
+    assert called <= 4
