@@ -23,6 +23,7 @@ from engine.learning import TEST_PART, VALIDATION_PART
 from engine.models.base import ModelConfig
 from engine.models.catalog import MODELS, configure, entry
 from engine.models.search import SearchRange
+from engine.newcomers import part_newcomers
 from engine.rounding import settle, significant
 from engine.training import best_epoch, run_epochs
 from engine.types import EpochReport, FoldResult, MetricDifference, TuningEvidence
@@ -52,12 +53,12 @@ class Material:
 
     @classmethod
     def part(cls, data: Interactions, folds: int, seed: int) -> Material:
-        """Keep each user's last ratings away, and part the others into folds.
+        """Keep newcomers and each user's last ratings away, as a training does, and part the others into folds.
 
         Raises:
             InvalidInput: the ratings are too few.
         """
-        parts = hold_out(data, TEST_PART, VALIDATION_PART)
+        parts = hold_out(part_newcomers(data)[0], TEST_PART, VALIDATION_PART)
         if parts.test is None or parts.validation is None or len(data) < FEWEST_RATINGS:
             raise InvalidInput(
                 f"{len(data):,} ratings are too few to search for hyperparameters: some have to be held out.",

@@ -17,7 +17,9 @@ from engine.errors import Cancelled, InvalidInput
 from engine.evaluation import UserErrors
 from engine.models.catalog import configure
 from engine.models.search import SearchRange, search_space
+from engine.newcomers import choose_newcomers
 from engine.types import FoldResult, MetricDifference
+from tests.conftest import planted
 
 QUICK = {"epochs": 10, "factors": 6, "learning_rate": 0.02}
 
@@ -46,6 +48,15 @@ def test_no_fold_holds_a_rating_that_judges_at_the_end(small: Interactions) -> N
     pairs = set(zip(held_out.users.tolist(), held_out.items.tolist(), strict=True))
     assert not pairs & set(zip(material.data.users.tolist(), material.data.items.tolist(), strict=True))
     assert len(material.data) + len(held_out) == len(small)
+
+
+def test_no_trial_sees_the_people_on_whom_versions_are_judged() -> None:
+    data = Interactions.from_frame(*planted(n_users=200), scale=(0.5, 5.0))
+    newcomers, material = choose_newcomers(data), tuning.Material.part(data, 2, seed=0)
+    assert len(newcomers)
+    for part in (material.data, material.parts.test, material.parts.validation):
+        assert part is not None
+        assert not np.isin(newcomers, part.users).any()
 
 
 @pytest.mark.parametrize("kind", ["svd", "ncf"])
