@@ -197,7 +197,7 @@ def test_nothing_large_is_kept_and_nothing_changes(small: Interactions) -> None:
         ([("a", "x", 3.0)], (0.5, 5.0)),
         ([("a", "x", 3.0), ("b", "x", 3.0)], (0.5, 5.0)),
         ([("a", "x", 1.0), ("a", "y", 1.0), ("b", "x", 1.0), ("b", "y", 1.0)], (1.0, 1.0)),
-        ([(f"u{user}", f"m{movie}", 4.9) for user in range(1003) for movie in range(60)], (0.5, 5.0)),
+        ([(f"u{user}", f"m{movie}", 4.9) for user in range(1003) for movie in range(300)], (0.5, 5.0)),
     ],
     ids=["one rating", "one movie", "all alike", "many alike"],
 )
