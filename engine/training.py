@@ -95,19 +95,17 @@ def _epochs(
 def _worst_loss(data: Interactions) -> float:
     """The loss above which a model knows less than nothing: ten times that of the plain mean.
 
-    Where all ratings are nearly alike the mean is right, so a tenth of the scale is the least it counts for.
+    Where ratings are nearly alike that is next to nothing, so predictions have to miss by more than the whole scale.
     """
     low, high = data.scale
-    return DIVERGED * max(float(np.var(data.ratings, dtype=np.float64)), (0.1 * (high - low)) ** 2, RESOLUTION)
+    return max(DIVERGED * float(np.var(data.ratings, dtype=np.float64)), (high - low) ** 2, RESOLUTION)
 
 
 def _check_loss(loss: float, worst: float, epoch: int) -> None:
     if np.isfinite(loss) and loss <= worst:
         return
     found = (
-        f"became {loss}"
-        if not np.isfinite(loss)
-        else f"is {loss:.3g}, {loss / worst * DIVERGED:.3g} times what the plain mean leaves,"
+        f"is {loss:.3g}, where at most {worst:.3g} can pass for learning," if np.isfinite(loss) else f"became {loss}"
     )
     raise TrainingDiverged(
         f"The loss {found} in epoch {epoch}: the model diverged. A lower learning rate or more regularization helps."
