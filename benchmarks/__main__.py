@@ -16,6 +16,7 @@ from benchmarks import (
     interview,
     live,
     load,
+    newcomers,
     promotion,
     ranking_quality,
     store_arrays,
@@ -43,6 +44,7 @@ BENCHMARKS = {
     "interview": interview.main,
     "live": live.main,
     "load": load.main,
+    "newcomers": newcomers.main,
     "promotion": promotion.main,
     "peers": peers.main,
 }

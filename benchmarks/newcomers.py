@@ -1,0 +1,90 @@
+"""What people get whom a model has never seen: RMSE after none to twenty of their ratings, beside the movies' means.
+
+``python -m benchmarks newcomers``; the exit code is 1 where a goal is missed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Iterable
+
+import numpy as np
+
+from benchmarks import markdown
+from benchmarks.data import demo_interactions
+from engine.dataset.interactions import Float32, Interactions
+from engine.metrics import Floats
+from engine.models.catalog import MODELS, entry
+from engine.newcomers import STEPS, judge_newcomers
+from engine.training import run_epochs
+
+PEOPLE, DRAWS = 80, 3
+NONE, TWENTY, RISE = 1.01, 0.97, 0.003
+"""Goals: the error with no rating and with twenty as a part of that of the movies' means, and by how much one step may
+raise it."""
+
+
+def draw(data: Interactions, seed: int, people: int = PEOPLE) -> tuple[Interactions, Interactions]:
+    """The ratings to learn from, and those of the people left out, each of whom has more than twenty."""
+    able = np.flatnonzero(data.user_counts > STEPS[-1])
+    theirs = np.isin(data.users, np.random.default_rng(seed).choice(able, people, replace=False))
+    return data.subset(~theirs), data.subset(theirs)
+
+
+def measure(kind: str, train: Interactions, theirs: Interactions) -> Floats:
+    """float64[1 + steps]: RMSE of the movies' means, then of the model with its defaults after each step."""
+    model = entry(kind).build(entry(kind).config())
+    run_epochs(model, train)
+    nothing: Float32 = np.zeros(train.n_movies, np.float32)
+    found = judge_newcomers(model, lambda *_: nothing, nothing, train, theirs)
+    if found is None:
+        raise ValueError("nobody was left out")
+    squared = [found.by_mean, *found.squared.values()]
+    return np.sqrt([one.sum() / found.ratings.sum() for one in squared])
+
+
+def judge(kind: str, mean: Floats) -> tuple[list[str], bool]:
+    """Each goal in a sentence, and whether all are met; ``mean``: what ``measure`` gives, over the draws."""
+    movies, curve = mean[0], mean[1:]
+    goals = [
+        ("no rating, over the movies' means", curve[0] / movies, NONE),
+        ("from one rating on, over the movies' means", curve[1:].max() / movies, 1.0),
+        ("largest step up", np.diff(curve).max(), RISE),
+        ("twenty ratings, over the movies' means", curve[-1] / movies, TWENTY),
+    ]
+    lines = [
+        f"{kind}, {what}: {value:.4f}, goal at most {most:g}, {'met' if value <= most else 'MISSED'}"
+        for what, value, most in goals
+    ]
+    return lines, all(value <= most for _, value, most in goals)
+
+
+def render(found: dict[str, list[Floats]]) -> str:
+    """A Markdown table, a line for each model and draw, and one for the mean of the draws."""
+    headings = ["model", "draw", "movies' means", *(f"{step} known" for step in STEPS)]
+    rows = []
+    for kind, draws in found.items():
+        for name, values in [*enumerate(draws), ("mean", np.mean(draws, axis=0))]:
+            rows.append([kind, str(name), *(f"{value:.4f}" for value in values)])
+    return markdown.table(headings, rows)
+
+
+def measure_all(data: Interactions, kinds: Iterable[str], draws: int, people: int = PEOPLE) -> dict[str, list[Floats]]:
+    """Every model on each draw."""
+    found: dict[str, list[Floats]] = {}
+    for kind in kinds:
+        for seed in range(draws):
+            found.setdefault(kind, []).append(measure(kind, *draw(data, seed, people)))
+            print(f"  {kind}, draw {seed}: {np.round(found[kind][-1], 4).tolist()}", file=sys.stderr)
+    return found
+
+
+def main(arguments: list[str]) -> int:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks newcomers", description=__doc__)
+    parser.add_argument("--draws", type=int, default=DRAWS, help="how many times others are left out")
+    found = measure_all(demo_interactions(), MODELS, parser.parse_args(arguments).draws)
+    told = [judge(kind, np.mean(draws, axis=0)) for kind, draws in found.items()]
+    lines = "\n".join(line for lines, _ in told for line in lines)
+    print(f"demo, {PEOPLE} people left out, RMSE of their ratings after the twentieth\n\n{render(found)}\n\n{lines}")
+    return 0 if all(met for _, met in told) else 1
