@@ -155,10 +155,11 @@ class MatrixFactorizationModel(RatingModel, SVD):  # type: ignore[misc]  # Surpr
             random_state=self.config.seed,
         )
 
-    def epochs(self, data: Interactions) -> Generator[float, None, None]:
+    def epochs(self, data: Interactions) -> Generator[float | str, None, None]:
         """Learn from ratings in the order Surprise does: user by user, each user's ratings in their own order."""
         self.begin(data)
         self.penalties_ = self._learn_penalties(data)
+        yield "Learning factors"  # so that the first epoch takes no longer than the others
         yield from self._learn(data)
 
     def _learn(self, data: Interactions) -> Generator[float, None, None]:

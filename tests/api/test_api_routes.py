@@ -16,7 +16,7 @@ from starlette.requests import ClientDisconnect
 from engine.errors import InvalidInput, MarqueeError, UnknownMovie, UnknownUser, VersionUnavailable
 from engine.services import Services
 from engine.services.versions import ExportedVersion
-from engine.types import ListOptions
+from engine.types import ListOptions, MetricValue, NewcomerPoint
 from sidecar.exchange import PIECE, VersionFile
 from sidecar.limits import JSON_LIMIT
 from tests.api.client import Client
@@ -504,7 +504,11 @@ def test_the_ledger_answers_for_any_moment(client: Client, services: Services) -
 
 def test_metrics_of_the_active_version(client: Client, services: Services) -> None:
     metrics = {"rmse": {"value": 0.87, "low": 0.86, "high": 0.88}}
-    assert client.get("/ml/metrics").json() == {"version": 3, "protocol": {"k": 10}, "metrics": metrics, "segments": {}}
+    found = {"version": 3, "protocol": {"k": 10}, "metrics": metrics, "segments": {}}
+    assert client.get("/ml/metrics").json() == found | {"newcomers": []}
+    curve = NewcomerPoint(3, 40, MetricValue(0.97, 0.9, 1.04), 0.99, None, None)
+    services.versions.held = [replace(VERSION, newcomers=(curve,))]
+    assert client.get("/ml/metrics").json() == found | {"newcomers": [as_json(curve)]}
     services.versions.held = [OLDER]
     assert client.get("/ml/metrics").status_code == 503
 

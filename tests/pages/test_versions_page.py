@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 import streamlit as st
 
 from engine.errors import VersionUnavailable
+from engine.types import MetricValue, NewcomerPoint
 from pages.ui import keys
 from pages.ui.plain import text
 from tests.pages import fakes
@@ -28,6 +30,24 @@ def test_versions_are_listed_with_the_one_that_serves(visit: Open) -> None:
     assert at.subheader[1].value == "Version 2"
     assert "0.8655 to 0.8809" in words(at)
     assert "Chosen by hand." in words(at)
+
+
+def test_newcomers_are_a_chart_beside_what_knows_nobody(visit: Open) -> None:
+    held = fakes.loaded()
+    at = visit("versions.py", held)
+    assert "Not measured: it takes 160 people" in words(at)
+    points = tuple(
+        NewcomerPoint(known, 40, MetricValue(1 - known / 100, 0.7, 1.1), 0.99, MetricValue(0.3, 0.2, 0.4), 0.25)
+        for known in (0, 3, 20)
+    )
+    held.versions.held = [replace(one, newcomers=points) for one in held.versions.held]
+    at = visit("versions.py", held)
+    assert "40 people were kept out of training" in words(at)
+    assert "Dashed: each movie's mean, 0.9900." in words(at)
+    assert "Dashed: the most popular movies, 0.2500." in words(at)
+    alone = tuple(replace(one, ndcg=None, popularity=None) for one in points)
+    held.versions.held = [replace(one, newcomers=alone) for one in held.versions.held]
+    assert "popular movies" not in words(visit("versions.py", held))
 
 
 def test_only_an_intact_version_that_does_not_serve_can_be_activated(visit: Open) -> None:
