@@ -114,17 +114,14 @@ class KeptOut:
 
     @classmethod
     def draw(cls, data: Interactions, seed: int) -> Self:
-        """Keep a third of the users and a third of the movies out; who is out on both sides is nobody's."""
+        """Keep a third of the users and a third of the movies out; ratings of both are left unused."""
         rng = np.random.default_rng(seed)
         users = rng.permutation(np.flatnonzero(data.user_counts))
         out, rest = users[: len(users) // KEPT_OUT], users[len(users) // KEPT_OUT :]
         rest = rest[np.cumsum(data.user_counts[rest]) <= MOST_RATINGS]
         movies = rng.permutation(np.flatnonzero(data.movie_counts))
-        new_user, new_movie = (
-            np.isin(data.users, out[:MOST_KEPT_OUT]),
-            np.isin(data.items, movies[: len(movies) // KEPT_OUT]),
-        )
-        old_user = np.isin(data.users, rest)
+        new_user, old_user = np.isin(data.users, out[:MOST_KEPT_OUT]), np.isin(data.users, rest)
+        new_movie = np.isin(data.items, movies[: len(movies) // KEPT_OUT])
         return cls(
             data.subset(old_user & ~new_movie), data.subset(new_user & ~new_movie), data.subset(old_user & new_movie)
         )
