@@ -15,7 +15,7 @@ run: $(VENV)/.run
 setup: $(VENV)/.run
 
 test: $(VENV)/.dev check
-	$(BIN)/python -m pytest -n $(TEST_WORKERS) --dist loadgroup
+	$(BIN)/python -m pytest -n $(TEST_WORKERS)
 
 test-long: $(VENV)/.dev
 	$(BIN)/python -m pytest -m long

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -10,13 +11,11 @@ import pytest
 from hypothesis import settings
 
 from engine.dataset.interactions import Interactions
+from tests.scheduling import Scheduling
 
 # No example has a time to keep: how long one takes says more of the machine than of the code.
 settings.register_profile("marquee", deadline=None)
 settings.load_profile("marquee")
-
-ALONE = "alone"
-"""The group of tests that start servers, browsers or many threads, which are not to slow each other down."""
 
 GENRES = ("Drama", "Comedy", "War", "Sci-Fi")
 
@@ -31,21 +30,9 @@ def pytest_configure(config: pytest.Config) -> None:
         os.environ["NUMBA_CACHE_DIR"] = str(cache.mkdir(f"numba-{worker}"))
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep tests on one worker where they use the same browser, or fixtures made once for a module."""
-    for item in items:
-        if item.get_closest_marker("xdist_group") is None:
-            if item.get_closest_marker("browser"):
-                item.add_marker(pytest.mark.xdist_group(ALONE))
-            elif {"module", "class"} & scopes_of(item):
-                item.add_marker(pytest.mark.xdist_group(item.path.stem))
-
-
-def scopes_of(item: pytest.Item) -> set[str]:
-    """The scopes of the fixtures that a test uses."""
-    found = item._fixtureinfo.name2fixturedefs.values()  # type: ignore[attr-defined]  # pytest has no public way
-    return {fixture.scope for fixtures in found for fixture in fixtures}
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Scheduling:
+    return Scheduling(config, log)
 
 
 def planted(

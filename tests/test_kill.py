@@ -15,12 +15,9 @@ import pytest
 
 from engine.runtime import build
 from engine.settings import Settings
-from tests.conftest import ALONE
 from tests.engine.services.conftest import QUICK, fill, finished, opened, wait_for
 from tests.shared_folder import shared_folder
 from tests.test_starting import ROOT, environment, free_port, wait_until_live
-
-pytestmark = pytest.mark.xdist_group(ALONE)
 
 LONG = {"epochs": 1000, "factors": 1000, "patience": 0}
 N_USERS, RATINGS_EACH = 400, 25

@@ -16,10 +16,7 @@ from engine.runtime import Runtime, build
 from engine.settings import Settings
 from store.models import MLModelManager
 from store.records import ActivationRecord
-from tests.conftest import ALONE
 from tests.engine.services.conftest import QUICK, fill, finished, wait_for
-
-pytestmark = pytest.mark.xdist_group(ALONE)
 
 ROOT = Path(__file__).parents[1]
 LONGEST_S = {

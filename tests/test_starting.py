@@ -19,10 +19,7 @@ from engine.settings import Settings
 from store.database import Database
 from store.ratings import RatingStore
 from store.records import MovieRow
-from tests.conftest import ALONE
 from tests.store.locker import locked
-
-pytestmark = pytest.mark.xdist_group(ALONE)
 
 ROOT = Path(__file__).parents[1]
 

@@ -14,12 +14,9 @@ import pytest
 
 from engine.runtime import build
 from engine.settings import Settings
-from tests.conftest import ALONE
 from tests.engine.services.conftest import wait_for
 from tests.test_kill import LONG, prepare
 from tests.test_starting import ROOT, environment, free_port, wait_until_live
-
-pytestmark = pytest.mark.xdist_group(ALONE)
 
 BODY = json.dumps({"user_id": "late", "movie_id": "m1", "rating": 4.5}).encode()
 

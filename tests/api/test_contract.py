@@ -17,7 +17,7 @@ from tests.api.test_api_description import NAMES
 from tests.browser.console import server
 from tests.engine.services.conftest import QUICK, finished, opened, store_in, trained_store
 
-pytestmark = [pytest.mark.long, pytest.mark.xdist_group("test_contract")]
+pytestmark = pytest.mark.long
 
 EXAMPLES = 25
 """Cases of each operation, good and bad ones each; there are fewer where few differ."""

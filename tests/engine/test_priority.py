@@ -12,9 +12,7 @@ import pytest
 
 from engine import priority
 from engine.priority import LONGEST_WAIT_S, NICENESS, NICEST, give_way, step_back, urgent
-from tests.conftest import ALONE
 
-pytestmark = pytest.mark.xdist_group(ALONE)
 ROOT = Path(__file__).parents[2]
 REPORT = """
 import os, threading
