@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from engine.types import Contribution, Explanation
+from engine.types import Contribution, Explanation, RatingExplanation
 from engine.words import listed
 
 MOST_NAMED = 3
@@ -14,6 +14,8 @@ SCATTERED = 0.25
 """Of a score, below which the largest shares together decide nothing."""
 NOTABLE = 0.1
 """Rating units from which a difference is worth a word."""
+CUT = 1e-3
+"""Rating units from which a prediction counts as cut off by an end of the scale."""
 HINGE = 0.05
 """Rating units from which a prediction hangs on one rating."""
 FEWEST_OF_GENRE = 3
@@ -100,16 +102,20 @@ def _rating(explanation: Explanation) -> list[str]:
         side = "above" if apart > 0 else "below"
         told += f", {abs(apart):.1f} {side} what anybody would be told of it"
     level = f"This user rates {abs(rating.level):.1f} {_direction(rating.level)} in general."
-    return [f"{told}.", level if abs(rating.level) >= NOTABLE else "", *_hinge(rating.contributions)]
+    return [f"{told}.", level if abs(rating.level) >= NOTABLE else "", *_hinge(rating)]
 
 
 def _direction(change: float) -> str:
     return "higher" if change > 0 else "lower"
 
 
-def _hinge(contributions: Sequence[Contribution]) -> list[str]:
-    """The one rating without which another would be predicted, or that there is none."""
-    if not contributions:
+def _hinge(rating: RatingExplanation) -> list[str]:
+    """The one rating without which another would be predicted, or that there is none.
+
+    Nothing where an end of the scale cuts the prediction off: it would stay there, or move by less than the share.
+    """
+    contributions = rating.contributions
+    if not contributions or abs(rating.clipped) >= CUT:
         return []
     first = contributions[0]
     if abs(first.share) >= HINGE:

@@ -111,9 +111,10 @@ class ListScorer:
     def prior(self, genres: Collection[str]) -> Float32:
         """float32[n_movies]: popularity, raised for movies of these genres (as ``genres`` gives them).
 
-        ``popularity * (1 + cosine) + lift * cosine``, the cosine being that of a movie's genres and the stated ones.
-        The lift is the smallest that brings six movies of these genres (or all, where there are fewer) among the first
-        ten of a newcomer: rare genres would never get there by a product with popularity.
+        ``popularity * (1 + cosine)``, the cosine being that of a movie's genres and the stated ones, and a lift for
+        every movie that has one of them: the smallest that brings six of them (or all, where there are fewer) among the
+        first ten of a newcomer. Rare genres would never get there by a product with popularity. As the lift is the same
+        for all, the better known of them come first.
         """
         if not genres:
             return self.popularity
@@ -121,7 +122,8 @@ class ListScorer:
         sizes = np.maximum(self._table.genres.sum(axis=1), 1) * stated.sum()
         cosine = self._table.genres[:, stated].sum(axis=1) / np.sqrt(sizes)
         raised = self.popularity * (1 + cosine)
-        return np.asarray(raised + _lift(raised, cosine) * cosine, np.float32)
+        liked = cosine > 0
+        return np.asarray(raised + _lift(raised, liked) * liked, np.float32)
 
     def score(self, how: Blend, prior: Float32, items: Int32, ratings: Float32) -> Float32:
         """float32[n_movies]: what orders the list of somebody with this history."""
@@ -152,14 +154,14 @@ class ListScorer:
         return Shares(score, baseline, shares, score - baseline - float(shares.sum(dtype=np.float64)))
 
 
-def _lift(raised: NDArray[np.float64], cosine: NDArray[np.float64]) -> float:
-    """What of a cosine's worth brings ``LIKED`` movies that have one above all but four of the others."""
-    liked, left = cosine > 0, FIRST - LIKED
+def _lift(raised: NDArray[np.float64], liked: NDArray[np.bool_]) -> float:
+    """What brings ``LIKED`` movies of those that are liked above all but four of the others."""
+    left = FIRST - LIKED
     wanted, others = min(LIKED, int(liked.sum())), raised[~liked]
     if not wanted or len(others) <= left:
         return 0.0
     best = np.float32(-np.partition(-others, left)[left])
     above = float(best) * (1 + ABOVE) + ABOVE * max(float(raised.max()), ABOVE)
     missing = np.where(raised[liked].astype(np.float32) > best, 0.0, above - raised[liked])
-    needed = np.maximum(missing, 0) / cosine[liked]
+    needed = np.maximum(missing, 0)
     return float(np.partition(needed, wanted - 1)[wanted - 1])

@@ -24,7 +24,8 @@ PAIRS_AT_ONCE = 1 << 11  # predictions computed together: their layers fit into 
 RATINGS_AT_ONCE = 1 << 18  # folded in together: what is computed of each takes memory
 FEWEST_PER_PART = 2  # ratings of a part below which the embeddings are learned of all ratings
 FIRST = (0, 1, 2, 3, 5, 8, 12, 20)  # numbers of first ratings that the networks are taught newcomers by
-NEWCOMERS = 0.1  # so many of the ratings are taught a second time, as if their user had just come
+NEWCOMERS = 0.1  # this part of the ratings is taught a second time, as if their user had just come
+ENOUGH_NEWCOMERS = 2000  # of few ratings a larger part, up to a quarter, so that there are as many of these
 
 Size = Annotated[int, Field(ge=1, le=512)]
 
@@ -201,7 +202,8 @@ class NeuralCF(RatingModel):
             yield f"Learning embeddings {parts + 1} of {parts + 1}"
         self.embeddings_ = self._embed(data, reference)
         self.embeddings_.remember_raters()
-        later = np.flatnonzero((place >= firsts[part, data.users]) & (rng.random(len(data)) < NEWCOMERS))
+        again = max(NEWCOMERS, min(ENOUGH_NEWCOMERS / len(data), 0.25))
+        later = np.flatnonzero((place >= firsts[part, data.users]) & (rng.random(len(data)) < again))
         ratings = np.concatenate([np.arange(len(data)), later])
         table = np.concatenate([part, parts + part[later]])
         return _Taught(data, ratings, table, known + new, self.embeddings_.pairs_)

@@ -582,7 +582,7 @@ def _fallback(user: UserState, movie: Int32) -> str | None:
     new_user = not len(user.items)
     new_movie = not user.movies.counts_of(movie)[0]
     if new_user and new_movie:
-        return "Neither the user nor the movie has ratings: the mean of all ratings."
+        return "Neither the user nor the movie has ratings: a typical rating."
     if new_user:
         return "The user has no ratings: what people give the movie."
     return "The movie has no ratings: what the user gives." if new_movie else None

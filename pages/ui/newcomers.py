@@ -23,8 +23,9 @@ def newcomers(points: Sequence[NewcomerPoint], *, key: str) -> None:
         st.caption("Not measured: it takes 160 people with more than 20 ratings each to keep some out of training.")
         return
     st.caption(
-        f"{points[0].people} people were kept out of training. The version was then given some of their first ratings,"
-        " and judged on those after the twentieth. The dashed line knows nobody; bands are 95% intervals."
+        f"{points[0].people} people were kept out of training. The version was then given some of their first ratings"
+        " and judged on all that came after the twentieth: more than in the table above, so compare the values with the"
+        " dashed lines only, which take no knowledge of anybody. Bands are 95% intervals."
     )
     panels = {"rmse": [(one.known, one.rmse, one.movie_mean) for one in points]}
     lists = [(one.known, one.ndcg, one.popularity) for one in points if one.ndcg and one.popularity is not None]

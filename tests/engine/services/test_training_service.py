@@ -62,9 +62,9 @@ def test_the_served_version_has_learned_every_rating(trained: Runtime) -> None:
     assert (learned != 0).all()
 
 
-def test_equal_data_seed_and_settings_give_equal_hashes(trained: Runtime) -> None:
-    training, models = trained.services.training, MLModelManager(trained.database)
-    again = finished(trained, training.train_model("svd", QUICK, "never"))
+def test_equal_data_seed_and_settings_give_equal_hashes(just_trained: Runtime) -> None:
+    training, models = just_trained.services.training, MLModelManager(just_trained.database)
+    again = finished(just_trained, training.train_model("svd", QUICK, "never"))
     first, second = models.load_model(1), models.load_model(again.version)
     assert first.arrays.keys() == second.arrays.keys() >= {"rating/user_bias", "ranker/weights"}
     for name, array in first.arrays.items():
@@ -259,28 +259,28 @@ def test_training_again_exactly_gives_every_array_bit_for_bit(
     assert versions.get(number).digest != versions.list()[0].digest
 
 
-def test_training_again_finds_what_differs(trained: Runtime) -> None:
+def test_training_again_finds_what_differs(just_trained: Runtime) -> None:
     """The stored hash of one array is that of another."""
-    trained.database.write(
+    just_trained.database.write(
         lambda connection: connection.exec_driver_sql(
             "UPDATE model_arrays SET sha256 = '00' WHERE version = 1 AND name = 'rating/user_bias'"
         )
     )
-    proof = finished(trained, trained.services.training.train_again(1))
+    proof = finished(just_trained, just_trained.services.training.train_again(1))
     assert (proof.state, proof.repeated) == ("succeeded", False)
     assert "arrays differ: rating/user_bias" in str(proof.verdict)
-    assert trained.services.inbox.notices()[0].level == "warning"
+    assert just_trained.services.inbox.notices()[0].level == "warning"
 
 
-def test_what_can_not_be_trained_again_says_why(trained: Runtime, settings: Settings) -> None:
-    training, serving = trained.services.training, trained.services.serving
+def test_what_can_not_be_trained_again_says_why(just_trained: Runtime, settings: Settings) -> None:
+    training, serving = just_trained.services.training, just_trained.services.serving
     with pytest.raises(UnknownVersion):
         training.train_again(9)
-    with trained.services.versions.export(1).stream as stream:
-        imported = trained.services.versions.import_file(stream)
-    proof = finished(trained, training.train_again(imported))  # a file says what was asked for
+    with just_trained.services.versions.export(1).stream as stream:
+        imported = just_trained.services.versions.import_file(stream)
+    proof = finished(just_trained, training.train_again(imported))  # a file says what was asked for
     assert proof.repeated
-    trained.services.versions.delete(imported)
+    just_trained.services.versions.delete(imported)
     with pytest.raises(VersionUnavailable, match="it is deleted"):
         training.train_again(imported)
     serving.rate("u1", serving.recommend("u1", 1).items[0].movie_id, 3.0)
