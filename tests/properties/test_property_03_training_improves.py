@@ -55,7 +55,8 @@ def test_planted_tastes_are_found(kind: str, seed: int) -> None:
     split = plant(seed)
     model = quick_model(kind).fit(split.train)
     mean = float(np.sqrt(np.mean((split.train.mean - split.test.ratings) ** 2)))
-    assert validation_rmse(model, split.test) < min(bias_rmse(split), mean)
+    # Both models leave at most 0.45 of it over 22 seeds, and biases that are learned along with tastes at least 0.96.
+    assert validation_rmse(model, split.test) < 0.7 * min(bias_rmse(split), mean)
 
 
 def plant_what_bends(seed: int) -> Split:
