@@ -9,7 +9,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.dataset.interactions import Float32
+from engine.dataset.interactions import Float32, check_lengths
 from engine.models.base import Arrays
 
 USER_EDGES = (20, 100)
@@ -63,7 +63,11 @@ class Calibration:
             movie_counts: int[n], and of its movie.
             scale: the lowest and highest rating.
             level: the part of new ratings to cover.
+
+        Raises:
+            ValueError: the columns are not of one length.
         """
+        check_lengths(predicted=predicted, actual=actual, user_counts=user_counts, movie_counts=movie_counts)
         errors = np.abs(actual.astype(np.float64) - predicted)
         if len(errors) < FEWEST:
             return None
@@ -73,7 +77,12 @@ class Calibration:
     def interval(
         self, predicted: Float32, user_counts: NDArray[Any], movie_counts: NDArray[Any]
     ) -> tuple[Float32, Float32]:
-        """float32[n] twice: the lower and the upper end, inside the scale."""
+        """float32[n] twice: the lower and the upper end, inside the scale.
+
+        Raises:
+            ValueError: there are not as many counts as predictions.
+        """
+        check_lengths(predicted=predicted, user_counts=user_counts, movie_counts=movie_counts)
         width = self.widths[np.digitize(user_counts, USER_EDGES), np.digitize(movie_counts, MOVIE_EDGES)]
         low, high = self.scale
         lower = np.clip(predicted - width, low, high).astype(np.float32)

@@ -12,6 +12,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.dataset.interactions import check_lengths
+
 Bools = NDArray[np.bool_]
 Ints = NDArray[Any]
 Floats = NDArray[np.float64]
@@ -28,12 +30,22 @@ def relevant_from(scale: tuple[float, float]) -> float:
 
 
 def squared_errors(predicted: NDArray[Any], actual: NDArray[Any]) -> Floats:
-    """float64[n]: of each rating, in squared rating units."""
+    """float64[n]: of each rating, in squared rating units.
+
+    Raises:
+        ValueError: there are not as many predictions as ratings.
+    """
+    check_lengths(predicted=predicted, actual=actual)
     return np.asarray((predicted.astype(np.float64) - actual) ** 2, np.float64)
 
 
 def absolute_errors(predicted: NDArray[Any], actual: NDArray[Any]) -> Floats:
-    """float64[n]: of each rating, in rating units."""
+    """float64[n]: of each rating, in rating units.
+
+    Raises:
+        ValueError: there are not as many predictions as ratings.
+    """
+    check_lengths(predicted=predicted, actual=actual)
     return np.asarray(np.abs(predicted.astype(np.float64) - actual), np.float64)
 
 

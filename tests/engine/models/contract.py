@@ -79,6 +79,24 @@ class RatingModelContract:
             assert predicted.shape == (3,)
             assert ((predicted >= 0.5) & (predicted <= 5)).all()
 
+    def test_columns_of_unequal_lengths_are_refused(self, fitted: RatingModel) -> None:
+        """Compiled loops would read past the end of the shorter one, and answer numbers."""
+        three, one = np.array([1, 2, 3], np.int32), np.array([5], np.int32)
+        ratings = np.array([4], np.float32)
+        for ask in (
+            lambda: fitted.predict(["u1", "u2", "u3"], ["m5"]),
+            lambda: fitted.predict_indices(three, one),
+            lambda: fitted.predict_indices(one, three),
+            lambda: fitted.fold_in_user(three, ratings),
+            lambda: fitted.fold_in_without_each(three, ratings),
+            lambda: fitted.fold_in_movie(three, ratings),
+        ):
+            with pytest.raises(ValueError, match=r"Each row takes one of each, but there are [13] \w+, [13] \w+\."):
+                ask()
+        vectors = np.array([fitted.user_vector(0)] * 2), np.array([fitted.movie_vector(0)] * 3)
+        with pytest.raises(ValueError, match="broadcast"):
+            fitted.unclipped(*vectors)
+
     def test_no_pairs_give_no_predictions(self, fitted: RatingModel) -> None:
         assert fitted.predict([], []).shape == (0,)
 

@@ -8,6 +8,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from engine import metrics
+from engine.calibration import Calibration
 from engine.dataset.interactions import Interactions
 from engine.errors import TrainingDiverged
 from engine.models.base import RatingModel
@@ -159,3 +161,20 @@ def test_a_loss_far_above_that_of_the_mean_is_no_learning(small: Interactions) -
 
 def test_the_zoo_has_genres() -> None:
     assert ZOO["full grid"]().movies.genre_names == tuple(sorted(GENRES))
+
+
+def test_other_methods_that_take_columns_refuse_unequal_lengths(small: Interactions) -> None:
+    ranker, three, rating = ItemSimilarityRanker().fit(small), np.arange(3, dtype=np.int32), np.ones(1, np.float32)
+    predicted = np.full(60, 3, np.float32)
+    calibration = Calibration.fit(predicted, predicted, predicted, predicted, small.scale)
+    assert calibration is not None
+    for ask in (
+        lambda: ranker.score_history(three, rating),
+        lambda: ranker.shares(three, rating, 0),
+        lambda: metrics.squared_errors(predicted, rating),
+        lambda: metrics.absolute_errors(predicted, rating),
+        lambda: Calibration.fit(predicted, rating, predicted, predicted, small.scale),
+        lambda: calibration.interval(predicted, rating, predicted),
+    ):
+        with pytest.raises(ValueError, match="Each row takes one of each"):
+            ask()
