@@ -77,19 +77,20 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def change(owner: type, name: str, wrong: Callable[..., Any]) -> None:
-    """Let a method be ``wrong(right, self, *args)``, in a class and in those that inherit from it."""
+    """Let a method be ``wrong(right, self, *args)``, in a class, which may inherit it, and where others override it."""
     for one in (owner, *owner.__subclasses__()):
-        if name in vars(one):
-            setattr(one, name, _instead(vars(one)[name], wrong))
+        if one is owner or name in vars(one):
+            setattr(one, name, _instead(getattr(one, name), wrong))
 
 
 def change_function(right: Callable[..., Any], wrong: Callable[..., Any]) -> None:
     """Let a function be ``wrong(right, *args)``, wherever it has been imported."""
     instead = _instead(right, wrong)
-    for module in [one for name, one in sys.modules.items() if name.startswith(("engine.", "store."))]:
-        for name, found in vars(module).items():
-            if found is right:
-                setattr(module, name, instead)
+    modules = [one for name, one in sys.modules.items() if name.startswith(("engine.", "store."))]
+    places = [(one, name) for one in modules for name, found in vars(one).items() if found is right]
+    assert places, f"{right} is nowhere, so nothing would be changed"
+    for one, name in places:
+        setattr(one, name, instead)
 
 
 def _instead(right: Callable[..., Any], wrong: Callable[..., Any]) -> Callable[..., Any]:
