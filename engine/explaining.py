@@ -17,6 +17,7 @@ from engine.scoring import Shares
 from engine.types import Basis, Contribution, GenreMatch, RatingExplanation, SimilarMovie, SimilarUser
 
 MOST_SIMILAR = 5
+ALIKE = 1e-6  # a cosine below it is rounding
 CONTENT_WEIGHTS = 0.7, 0.3
 """Of genres and year in how alike two movies are that nobody has rated."""
 
@@ -84,7 +85,7 @@ class ExplainerService:
             return ()
         dots = self._by_movie[:, inside].T @ self._by_movie[:, [movie]].toarray().ravel()
         cosine = _divide(dots, self._movie_norms[inside] * self._movie_norms[movie])
-        best = [k for k in np.argsort(-cosine, kind="stable") if cosine[k] > 0 and inside[k] != movie][:n]
+        best = [k for k in np.argsort(-cosine, kind="stable") if cosine[k] > ALIKE and inside[k] != movie][:n]
         return tuple(
             SimilarMovie(self._movie_id(m), self._title(m), state.rating_of(m) or 0.0, float(cosine[k]))
             for k, m in ((k, int(inside[k])) for k in best)
@@ -103,7 +104,7 @@ class ExplainerService:
         else:
             everything = np.arange(self._data.n_movies)
             basis, alike = "content", likeness(self._data.movies, np.array([movie]), everything, *CONTENT_WEIGHTS)[0]
-        best = top(np.where(alike > 0, alike, -np.inf).astype(np.float32), n, drop=np.array([movie], np.int32))
+        best = top(np.where(alike > ALIKE, alike, -np.inf).astype(np.float32), n, drop=np.array([movie], np.int32))
         return basis, [(int(other), min(float(alike[other]), 1.0)) for other in best]
 
     def get_genre_match_score(self, state: UserState, movie: int) -> GenreMatch:
@@ -129,7 +130,7 @@ class ExplainerService:
         raters, given = self._data.users[rows], self._data.ratings[rows]
         taste = self._taste(state)
         cosine = _divide(self._by_user[raters] @ taste, self._user_norms[raters] * np.sqrt(float(taste @ taste)))
-        best = [k for k in np.argsort(-cosine, kind="stable") if cosine[k] > 0 and raters[k] != user][:n]
+        best = [k for k in np.argsort(-cosine, kind="stable") if cosine[k] > ALIKE and raters[k] != user][:n]
         return tuple(
             SimilarUser(str(self._data.user_ids.raw(int(raters[k]))), float(given[k]), float(cosine[k])) for k in best
         )

@@ -11,11 +11,13 @@ import numpy as np
 from engine.dataset.interactions import Interactions
 from engine.errors import Cancelled, TrainingDiverged
 from engine.models.base import Arrays, OnEpoch, RatingModel
+from engine.rounding import significant
 from engine.types import EpochReport
 
 DIVERGED = 10.0
 """So many times the loss of the plain mean is no learning any more."""
 RESOLUTION = 1e-12
+DIGITS = 6
 
 
 def run_epochs(
@@ -61,8 +63,8 @@ def run_epochs(
             on_epoch(report)
         _check(cancelled, f"Cancelled after epoch {number} of {model.total_epochs}.")
         if patience and rmse is not None:
-            if rmse < best:
-                best = rmse
+            if _deciding(rmse) < best:
+                best = _deciding(rmse)
                 kept.keep(model, number)
             elif number - kept.epoch >= patience:
                 break
@@ -122,7 +124,12 @@ def best_epoch(history: list[EpochReport]) -> int:
     measured = [report for report in history if report.validation_rmse is not None]
     if not measured:
         return max(len(history), 1)
-    return min(measured, key=lambda report: report.validation_rmse or 0.0).epoch
+    return min(measured, key=lambda report: _deciding(report.validation_rmse or 0.0)).epoch
+
+
+def _deciding(rmse: float) -> float:
+    """An RMSE as epochs are compared by it: on a plateau the last digits are noise, and the earliest epoch is best."""
+    return significant(rmse, DIGITS)
 
 
 def validation_rmse(model: RatingModel, part: Interactions) -> float:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from typing import Any
+from collections.abc import AsyncIterator, Coroutine
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, TypeVar
 
 import httpx
 from starlette.types import ASGIApp
 
 HOST = "127.0.0.1:8501"
+
+T = TypeVar("T")
 
 
 class Client:
@@ -25,7 +28,7 @@ class Client:
             async with httpx.AsyncClient(transport=transport, base_url=f"http://{HOST}{self.prefix}") as client:
                 return await client.request(method, path, **options)
 
-        return asyncio.run(send())
+        return run(send())
 
     def get(self, path: str, **options: Any) -> httpx.Response:
         return self.request("GET", path, **options)
@@ -37,6 +40,16 @@ class Client:
         """Send a body to a route such as ``POST /rate``."""
         method, path = route.split(" ", 1)
         return self.request(method, path, content=body, headers={"Content-Type": content_type})
+
+
+def run(work: Coroutine[Any, Any, T]) -> T:
+    """Run a coroutine in an event loop of its own; in another thread where a browser's loop runs in this one."""
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return asyncio.run(work)
+    with ThreadPoolExecutor(1) as thread:
+        return thread.submit(asyncio.run, work).result()
 
 
 async def chunks(total: int, size: int = 65536) -> AsyncIterator[bytes]:
@@ -58,5 +71,5 @@ def speak(app: ASGIApp, scope: dict[str, Any], *received: dict[str, Any]) -> lis
     async def call() -> None:
         await app(scope, receive, send)
 
-    asyncio.run(call())
+    run(call())
     return sent

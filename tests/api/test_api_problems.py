@@ -16,7 +16,7 @@ from engine.models.catalog import configure
 from engine.services import Services, use
 from sidecar.access import AccessMiddleware
 from sidecar.problems import ALL, OF_ERROR
-from tests.api.client import Client
+from tests.api.client import Client, run
 
 CLASSES = [cls for _, cls in inspect.getmembers(errors, inspect.isclass) if issubclass(cls, errors.MarqueeError)]
 
@@ -168,7 +168,7 @@ def test_a_request_that_a_stop_cuts_short(caplog: pytest.LogCaptureFixture, begu
             await asked
 
     waits = asyncio.Event()
-    asyncio.run(cut_short())
+    run(cut_short())
     assert [message.get("status") for message in sent] == ([200] if begun else [503, None])
     if not begun:
         assert json.loads(sent[1]["body"])["code"] == "stopping"

@@ -19,7 +19,7 @@ from engine.services.versions import ExportedVersion
 from engine.types import ListOptions, MetricValue, NewcomerPoint
 from sidecar.exchange import PIECE, VersionFile
 from sidecar.limits import JSON_LIMIT
-from tests.api.client import Client
+from tests.api.client import Client, run
 from tests.api.fakes import DIFFERENCE, JOB, NOTICES, OLDER, PLAN, RUN, SCRIPT, STATISTICS, STUDY, VERSION, calls_of
 from tests.api.test_api_malformed import GOOD, ROUTES
 
@@ -472,7 +472,7 @@ def test_an_export_is_read_in_pieces_and_closed_when_the_client_goes_away(spec_v
         except ClientDisconnect:
             assert spec_version == "2.4"
 
-    asyncio.run(ask())
+    run(ask())
     assert stream.closed
     assert stream.most == PIECE
     assert stream.reads < 20
