@@ -86,7 +86,7 @@ def other_halves(ratings: Ratings, seed: int) -> Pair:
 
 
 def worse_for_newcomers(ratings: Ratings, seed: int) -> Pair:
-    """Twice the ratings, but whoever is folded in is believed at once: there is no prior."""
+    """Twice the ratings, but newcomers are folded in without a prior, so one rating counts in full."""
     with patch.object(MatrixFactorizationModel, "_learn_penalties", lambda *_: (UNSHRUNK, UNSHRUNK)):
         candidate = ratings.learn(ratings.train, seed)
     return candidate, ratings.learn(ratings.train.subset(ratings.halve(seed)), seed)

@@ -202,7 +202,7 @@ def _numbers(column: pa.ChunkedArray) -> NDArray[np.float64]:
 def _times(column: pa.ChunkedArray) -> NDArray[np.float64]:
     """float64[n]: whole seconds, -1 where the text is empty, NaN where it is no time. A date without a zone is UTC.
 
-    Whether a time is too late to be true is for whoever knows what time it is now.
+    Whether a time lies in the future is for the caller to check, who knows the time.
     """
     empty = pc.equal(pc.utf8_trim_whitespace(column), "").to_numpy()
     values = _numbers(column)

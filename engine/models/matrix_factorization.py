@@ -169,13 +169,10 @@ class MatrixFactorizationModel(RatingModel, SVD):  # type: ignore[misc]  # Surpr
 
     def _learn_penalties(self, data: Interactions) -> tuple[Penalty, Penalty]:
         """How strongly users, and movies, that are folded in are pulled towards what is known without their ratings."""
-        config, width = self.config, 1 / self._stretch()
-        each = config.regularization
-        start = Penalty(BIAS, FACTORS * width, each, each * width if config.precision == "float32" else each)
-        kept_out = KeptOut.draw(data, config.seed)
+        start, kept_out = self._first_penalty(), KeptOut.draw(data, self.config.seed)
         if not len(kept_out.learned):
             return start, start
-        model = type(self)(config)
+        model = type(self)(self.config)
         model.begin(data)
         for _ in model._learn(kept_out.learned):
             pass
@@ -185,10 +182,16 @@ class MatrixFactorizationModel(RatingModel, SVD):  # type: ignore[misc]  # Surpr
             learn_prior(kept_out.of_movies, users, model.mean_, start, movies=True),
         )
 
+    def _first_penalty(self) -> Penalty:
+        """Where the search for priors begins, in the units of the scale."""
+        width, each = 1 / self._stretch(), self.config.regularization  # 1 with float64, which is not stretched
+        return Penalty(BIAS, FACTORS * width, each, each * width)
+
     def sgd(self, trainset: Any) -> None:
         """Surprise's hook: learn from one of its training sets; its own ``estimate`` then works."""
         users, movies, ratings = (np.array(column) for column in zip(*trainset.all_ratings(), strict=True))
-        self.scale_ = trainset.rating_scale
+        self.scale_ = self.given_ = trainset.rating_scale
+        self.penalties_ = self._first_penalty(), self._first_penalty()
         known = np.ones(trainset.n_users, bool), np.ones(trainset.n_items, bool)
         rows = users.astype(np.int32), movies.astype(np.int32), ratings
         for _ in self._descend(*rows, trainset.global_mean, known):
@@ -344,9 +347,8 @@ class MatrixFactorizationModel(RatingModel, SVD):  # type: ignore[misc]  # Surpr
             return np.zeros(1 + self.config.factors, self.user_factors_.dtype)
         design = _design(factors)
         diagonal = penalty.diagonal(design.shape[1], len(target))
-        if (
-            len(target) < design.shape[1]
-        ):  # the same by the smaller system, with P the penalty: P^-1 D' (D P^-1 D' + I)^-1 y
+        if len(target) < design.shape[1]:
+            # The same by the smaller system, with P the penalty: P^-1 D' (D P^-1 D' + I)^-1 y.
             weighted = design / diagonal
             solved = weighted.T @ np.linalg.solve(weighted @ design.T + np.eye(len(target)), target)
         else:

@@ -16,7 +16,7 @@ from engine.metrics import Floats
 STEPS = (1, 3, 5, 10, 20)
 """Numbers of first ratings after which the rest is predicted."""
 KEPT_OUT = 3
-"""One in so many users, and movies, is kept out."""
+"""One in three users, and one in three movies, is kept out."""
 MOST_KEPT_OUT = 200
 """Users, or movies, that judge at most."""
 MOST_RATINGS = 50_000
@@ -48,7 +48,7 @@ class Penalty:
     factors_each: float
 
     def diagonal(self, size: int, ratings: int) -> Floats:
-        """float64[size]: of the bias, then of each factor, for so many ratings."""
+        """float64[size]: of the bias, then of each factor, for this many ratings."""
         # The smallest penalty keeps the equations solvable where there is no regularization.
         out = np.full(size, max(self.factors + self.factors_each * ratings, 1e-6))
         out[0] = max(self.bias + self.bias_each * ratings, 1e-6)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 import pytest
 from pydantic import ValidationError
 from surprise import SVD, Dataset, Reader
@@ -130,3 +131,14 @@ def test_patience_goes_back_to_the_best_epoch(small: Interactions) -> None:
 def test_hyperparameters_outside_their_range_are_refused(name: str, value: object) -> None:
     with pytest.raises(ValidationError):
         MatrixFactorizationConfig.model_validate({name: value})
+
+
+def test_what_surprise_has_fitted_predicts_strangers_and_folds_in(small: Interactions) -> None:
+    frame = pd.DataFrame({"user_id": small.users, "movie_id": small.items, "rating": small.ratings})
+    trainset = Dataset.load_from_df(frame, Reader(rating_scale=small.scale)).build_full_trainset()
+    model = MatrixFactorizationModel(MatrixFactorizationConfig(factors=4, epochs=3))
+    SVD.fit(model, trainset)
+    stranger = model.predict_indices(np.array([-1], np.int32), np.array([0], np.int32))
+    assert small.scale[0] <= stranger[0] <= small.scale[1]
+    vector = model.fold_in_user(np.zeros(1, np.int32), np.array([5], np.float32))
+    assert vector[0] > 0
