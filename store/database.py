@@ -6,9 +6,9 @@ import json
 import logging
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from threading import Lock
 from typing import IO, Any, TypeVar
@@ -16,25 +16,37 @@ from typing import IO, Any, TypeVar
 import pysqlite3.dbapi2 as sqlite
 from alembic import command
 from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from alembic.util.exc import CommandError
 from sqlalchemy import URL, Connection, Engine, Executable, Table, create_engine, event, select
 from sqlalchemy.exc import DBAPIError
-from sqlalchemy.pool import ConnectionPoolEntry
 
-from store import opening
-from store.errors import StoreBusy, StoreClosed, StoreError, UnsafeSQLite
+from store import backups, opening
+from store.backups import Manifest, Report
+from store.errors import StoreBusy, StoreClosed, StoreDamaged, StoreError, StoreReplaced, UnsafeSQLite
+from store.generation import PAGES, Guard
 from store.patience import outlast
 from store.schema import meta
 from store.sqlite_errors import translated as _translate
-from store.worker import BULK, URGENT, Worker
+from store.worker import BULK, LAST, URGENT, Worker
 
 log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
 MIGRATIONS = Path(__file__).parent / "migrations"
-PRAGMAS = {"journal_mode": "wal", "synchronous": 2, "foreign_keys": 1, "busy_timeout": 5000}
-"""What every connection is set to, as SQLite reads it back (2 is FULL)."""
+BUSY_TIMEOUT_S = 5.0
+PRAGMAS = {
+    "journal_mode": "wal",
+    "synchronous": 2,
+    "foreign_keys": 1,
+    "busy_timeout": round(BUSY_TIMEOUT_S * 1000),
+    "wal_autocheckpoint": 0,
+}
+"""What every connection is set to, as SQLite reads it back (2 is FULL; checkpoints are those of ``Guard``)."""
+LOOK_S = 0.5
+"""How often it is looked whether the file is still there, where nothing is written."""
 
 WRITER = {"writes": True}
 LOCKED_MS = 100
@@ -60,21 +72,37 @@ def check_version(found: tuple[int, ...]) -> None:
 class Database:
     """An open store. ``open`` makes one; ``close`` ends it."""
 
-    def __init__(self, engine: Engine, path: Path, clock: Callable[[], float], lock: IO[bytes]) -> None:
-        self._engine = engine
+    identity: str
+    """A UUID made with the store, so that caches beside it can tell it from another."""
+
+    def __init__(self, path: Path, clock: Callable[[], float], lock: IO[bytes]) -> None:
         self.path = path
         self.clock = clock
+        self.tell: Callable[[StoreError], None] = _nothing
+        """Called, in whichever thread finds it out, when the file is found damaged, replaced or gone."""
+        self.found: list[str] = []
+        """Sentences on what was found when it was opened, for whoever keeps notices."""
+        self.had_log = False
+        """Whether the last Marquee did not come to fold its log into the file, as after a kill."""
         self._lock = lock
-        self.writer: Worker[_Write] = Worker("store-writer", self._perform, died=self._drop)
+        self._guard = Guard(path)
+        self._engine = self._make_engine()
+        self.writer: Worker[_Write] = Worker(
+            "store-writer", self._perform, idle=self._look, every=LOOK_S, died=self._drop
+        )
         self._queue = self.writer.queue
         self._connection: Connection | None = None
+        self._anchor: Connection | None = None
         self._locked = False
         self._closing = Lock()
         self._closed = False
+        self._lost: StoreReplaced | None = None
 
     @classmethod
     def open(cls, url: str, *, clock: Callable[[], float] = time.time) -> Database:
         """Open the file of a URL such as ``sqlite:///var/marquee.db``, made and migrated where needed.
+
+        A log that lies beside the file but belongs to another is set aside before. Before a migration a copy is made.
 
         Raises:
             UnsafeSQLite: this SQLite can lose data.
@@ -84,49 +112,83 @@ class Database:
             StoreError: the URL names no file, the file can't be opened, or another Marquee has it open.
         """
         check_version(sqlite.sqlite_version_info)
-        if not url.startswith("sqlite:///") or url.endswith((":memory:", "sqlite:///")):
-            raise StoreError(
-                f"MARQUEE_DATABASE_URL is {url!r}, but must name a file, such as sqlite:///var/marquee.db."
-            )
-        path = Path(url.removeprefix("sqlite:///")).resolve()  # one lock, whatever links lead to the file
-        with opening.only_one(path) as lock:
-            database = cls(_engine(path), path, clock, lock)
+        path = path_of(url)
+        with opening.only_one(path) as found:
             try:
-                database._migrate()
-                database.writer.start()
-                database.identity = database.write(_identity)
+                database = cls(path, clock, found.lock)
+            except OSError as error:
+                raise opening.refused(path, error) from error
+            database.had_log = found.had_log
+            if found.aside is not None:
+                database.found.append(_set_aside(path, found.aside))
+            try:
+                database._open()
             except BaseException:
-                database.writer.stop()
-                database._engine.dispose()
+                database._let_go()
                 raise
         return database
 
-    identity: str
-    """A UUID made with the store, so that caches beside it can tell it from another."""
+    def _open(self) -> None:
+        try:
+            self._migrate()
+            # SQLite folds the log in and removes it with the last connection, so one stays that has seen it.
+            self._anchor = self._engine.connect()
+            with self._anchor.begin():
+                self._anchor.exec_driver_sql("SELECT count(*) FROM meta").scalar()
+            self._guard.know()
+        except DBAPIError as error:
+            raise opening.told(self.path, error) from error
+        self.writer.start()
+        self.identity = self.write(_identity)
+        self.fold_log()
 
     def _migrate(self) -> None:
         config = Config()
         config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
+        scripts = ScriptDirectory.from_config(config)
         try:
+            with self._engine.connect() as connection:
+                now = MigrationContext.configure(connection).get_current_revision()
+            if now is not None and scripts.get_revision(now).revision != scripts.get_current_head():
+                self._copy_before_migration(now)
             with self._engine.connect().execution_options(**WRITER) as connection, connection.begin():
                 config.attributes["connection"] = connection
                 command.upgrade(config, "head")
         except CommandError as error:
-            raise StoreError(f"{self.path} was written by a newer Marquee, which this one can't read.") from error
-        except DBAPIError as error:
-            raise opening.told(self.path, error) from error
+            raise StoreError(
+                f"{self.path} was written by a newer Marquee, which this one can't read. Start the newer one, or "
+                f"restore the copy from before the upgrade; it lies in {backups.folder_of(self.path)}."
+            ) from error
+
+    def _copy_before_migration(self, schema: str) -> None:
+        """Keep the file as it is for the older Marquee, should somebody want to go back."""
+        made = self.back_up(reason="migration")
+        self.found.append(
+            f"The store was brought up to date for this release. A copy from before, of schema {schema}, is kept as "
+            f"{backups.folder_of(self.path).name}/{made.name}: to go back, start the older Marquee with that copy."
+        )
+
+    def back_up(self, folder: Path | None = None, *, reason: str, report: Report = backups.quiet) -> Manifest:
+        """Copy the store as it is now, while it is in use; arguments and errors are those of ``backups.back_up``."""
+        target = folder or backups.folder_of(self.path)
+        with closing(self.connect()) as source:
+            return backups.back_up(source, target, reason=reason, now=self.clock(), report=report)
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
         """A connection that sees one state of the store. Keep it short: a reader left open makes the log grow."""
         if self._closed:
             raise StoreClosed("The store is closed.")
+        if self._lost is not None:
+            raise self._lost
         try:
             with self._engine.connect() as connection:
                 yield connection
         except DBAPIError as error:
             if (told := _translate(error)) is error:
                 raise
+            if isinstance(told, StoreDamaged):
+                self.tell(told)
             raise told from error
 
     def write(self, work: Callable[[Connection], T], *, urgent: bool = False) -> T:
@@ -176,17 +238,24 @@ class Database:
         try:
             with self.read() as connection:
                 found = [row[0] for row in connection.exec_driver_sql("PRAGMA integrity_check")]
-        except DBAPIError as error:  # so damaged that the check itself gives up
-            found = [str(error.orig)]
+        except StoreDamaged as error:  # so damaged that the check itself gives up
+            found = [str(error.__cause__)]
         return [] if found == ["ok"] else found
+
+    def ping(self) -> None:
+        """Whether the store answers, is where it was, and can be read.
+
+        Raises:
+            StoreError: it does not; the message says why.
+        """
+        with self.read() as connection:
+            connection.exec_driver_sql("SELECT count(*) FROM meta").scalar()
+        if not self.writer.is_alive():
+            raise StoreError("The thread that writes to the store has died and begins again in a moment. See the log.")
 
     def fold_log(self) -> None:
         """Fold the write-ahead log into the file and empty it, as far as nobody reads or writes just now."""
-        try:
-            with self._engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-                connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
-        except DBAPIError as error:
-            log.warning("the log stays beside the store and is folded into it at the next start: %s", error.orig)
+        self._hand_over(_fold, BULK).result()
 
     def close(self) -> None:
         """Finish the writes that wait, fold the log into the file, and close. Closing twice is the same as once."""
@@ -194,23 +263,67 @@ class Database:
             if self._closed:
                 return
             self._closed = True
+        if self._lost is None and self.writer.is_alive():
+            self.writer.put(_Write(_fold), LAST)
         self.writer.stop()
-        self._disconnect()
         while not self._queue.empty():  # the writer died on its way to the end
             left = self._queue.get()[2]
             if isinstance(left, _Write):
                 left.future.set_exception(StoreClosed("The store is closed."))
-        self.fold_log()
+        self._let_go()
+
+    def _let_go(self) -> None:
+        """Close every connection, then the file, and then the lock that keeps others out."""
+        self.writer.stop()
+        self._disconnect()
+        if self._anchor is not None:
+            self._anchor.close()
         self._engine.dispose()
+        self._guard.close()
         self._lock.close()
+
+    def connect(self, timeout: float = BUSY_TIMEOUT_S) -> Any:
+        """A connection of the driver's, set up as all are; ``timeout`` is how long it waits for a lock, in seconds.
+
+        Raises:
+            StoreReplaced: something else lies at the path by now.
+        """
+        if not self._guard.is_in_place():
+            raise StoreReplaced(f"The store {self.path} was replaced or deleted while Marquee had it open.")
+        connection = sqlite.connect(str(self.path), timeout=timeout, isolation_level=None, check_same_thread=False)
+        try:
+            _prepare(connection, PRAGMAS | {"busy_timeout": round(timeout * 1000)})
+        except BaseException:
+            connection.close()
+            raise
+        return connection
+
+    def _make_engine(self) -> Engine:
+        engine = create_engine(
+            URL.create("sqlite", database=str(self.path)),
+            module=sqlite,
+            creator=self.connect,
+            pool_size=20,
+            max_overflow=40,
+            json_serializer=lambda value: json.dumps(value, allow_nan=False),
+        )
+        event.listen(engine, "begin", _begin)
+        return engine
 
     # -- the writer's thread -----------------------------------------------------------------------------------------
 
     def _perform(self, pending: _Write) -> None:
         try:
+            if self._lost is not None:
+                raise self._lost
             connection = self._connect()
-            with connection.begin():
-                result = pending.work(connection)
+            result: Any = None
+            if pending.work is _fold:
+                self._guard.checkpoint(_driver(connection), "TRUNCATE")
+            else:
+                with connection.begin():
+                    result = pending.work(connection)
+            self._guard.check()  # before it is acknowledged
         except BaseException as error:  # noqa: BLE001  # handed to whoever waits for the write
             told = _translate(error)
             try:
@@ -218,9 +331,48 @@ class Database:
                 self._wait_for_locks(isinstance(told, StoreBusy))
             finally:
                 pending.future.set_exception(told)
+            self._note_fault(told)
         else:
             self._wait_for_locks(locked=False)
             pending.future.set_result(result)
+            self._tend_log()
+
+    def _look(self) -> None:
+        """Nothing is being written: see whether the file is still there, and to a log that others have filled."""
+        if self._lost is not None or self._connection is None:
+            return
+        try:
+            self._guard.check()
+            self._tend_log()
+        except (StoreError, sqlite.Error, OSError) as error:
+            self._note_fault(_translate(error))
+
+    def _tend_log(self) -> None:
+        """Fold the log into the file before it becomes long."""
+        driver = _driver(self._connect())
+        if self._guard.pages(driver) >= PAGES:
+            self._guard.checkpoint(driver)
+
+    def _note_fault(self, error: BaseException) -> None:
+        if isinstance(error, StoreReplaced) and self._lost is None:
+            self._lost = error
+            log.critical("%s", error)
+            self._rescue()
+            self.tell(error)
+        elif isinstance(error, StoreDamaged):
+            self.tell(error)
+
+    def _rescue(self) -> None:
+        """What was acknowledged is still in the file that was moved away or deleted, for as long as it is open."""
+        if self._connection is None or self._guard.is_in_place():  # overwritten: there is nothing left that is whole
+            return
+        try:
+            source, name = _driver(self._connection), f"{self.path.name}.rescued"
+            made = backups.back_up(source, self.path.parent, reason="rescue", now=self.clock(), name=name)
+        except (StoreError, sqlite.Error, OSError) as error:
+            log.critical("what was saved before could not be copied: %s", error)
+        else:
+            log.critical("everything saved before is in %s, which can be restored", self.path.with_name(made.name))
 
     def _connect(self) -> Connection:
         if self._connection is None:
@@ -272,17 +424,36 @@ class _Write:
         self.future: Future[Any] = Future()
 
 
-def _engine(path: Path) -> Engine:
-    engine = create_engine(
-        URL.create("sqlite", database=str(path)),  # not as text, where ? and % mean something
-        module=sqlite,
-        pool_size=20,
-        max_overflow=40,
-        json_serializer=lambda value: json.dumps(value, allow_nan=False),
+def path_of(url: str) -> Path:
+    """The file of a URL such as ``sqlite:///var/marquee.db``, whatever links lead to it: there is one lock for it.
+
+    Raises:
+        StoreError: it names none.
+    """
+    if not url.startswith("sqlite:///") or url.endswith((":memory:", "sqlite:///")):
+        raise StoreError(f"MARQUEE_DATABASE_URL is {url!r}, but must name a file, such as sqlite:///var/marquee.db.")
+    return Path(url.removeprefix("sqlite:///")).resolve()
+
+
+def _fold(_: Connection) -> None:
+    """The order to fold the log in, which takes no transaction."""
+
+
+def _nothing(_: StoreError) -> None:
+    """Where nobody wants to be told."""
+
+
+def _driver(connection: Connection) -> Any:
+    return connection.connection.driver_connection
+
+
+def _set_aside(path: Path, aside: Path) -> str:
+    return (
+        f"Beside {path.name} lay a write-ahead log that does not belong to it, as after a backup was put in its place. "
+        f"It was not applied but set aside as {aside.name}. If the two do belong together, since both were copied from "
+        f"another place after a crash: stop Marquee, rename the log to {path.name}-wal, run 'python -m store check "
+        "--accept-log', and start Marquee again."
     )
-    event.listen(engine, "connect", _prepare)
-    event.listen(engine, "begin", _begin)
-    return engine
 
 
 def _log_failure(done: Future[Any]) -> None:
@@ -291,11 +462,10 @@ def _log_failure(done: Future[Any]) -> None:
         log.error("something could not be stored: %s", error)
 
 
-def _prepare(connection: Any, _: ConnectionPoolEntry) -> None:
+def _prepare(connection: Any, settings: Mapping[str, Any]) -> None:
     """Set a new connection up, and read every setting back: SQLite ignores what it does not know."""
-    connection.isolation_level = None  # transactions begin and end where we say
     cursor = connection.cursor()
-    for name, value in PRAGMAS.items():
+    for name, value in settings.items():
         cursor.execute(f"PRAGMA {name} = {value}")
         (found,) = cursor.execute(f"PRAGMA {name}").fetchone() or (None,)
         if found != value:

@@ -41,3 +41,19 @@ class ForeignStore(StoreError):
 
 class UnreadableExport(StoreError):
     """A file is no exported version, or not as it was written."""
+
+
+class StoreInUse(StoreError):
+    """Another Marquee has the store open."""
+
+
+class StoreReplaced(StoreError):
+    """The file was moved, deleted or written over while it was open; what is written would be lost."""
+
+
+class StoreDamaged(StoreError):
+    """Pages of the file are not what was written."""
+
+
+class UnusableBackup(StoreError):
+    """A backup is damaged, or no backup of a store."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pysqlite3.dbapi2 as sqlite
@@ -13,9 +13,11 @@ from numpy.typing import NDArray
 from sqlalchemy import Connection, Row, select
 from sqlalchemy.exc import DBAPIError
 
-from store.database import Database
 from store.errors import DamagedVersion, StoreError
 from store.schema import model_arrays, model_chunks, model_versions
+
+if TYPE_CHECKING:  # the store itself checks arrays when it makes a copy of its file
+    from store.database import Database
 
 CHUNK_BYTES = 4 * 2**20  # a longer row would hold the write lock for too long
 

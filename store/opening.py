@@ -1,4 +1,4 @@
-"""What is looked at before a store is opened: its place, who else has it, and whether it is one. It changes nothing."""
+"""What is looked at before a store is opened: its place, who else has it, whether it is one, and whose log is there."""
 
 from __future__ import annotations
 
@@ -7,13 +7,15 @@ import getpass
 import os
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 from urllib.parse import quote
 
 import pysqlite3.dbapi2 as sqlite
 
-from store.errors import ForeignStore, StoreBusy, StoreError, StoreReadOnly
+from store.errors import ForeignStore, StoreBusy, StoreDamaged, StoreError, StoreInUse, StoreReadOnly
+from store.generation import has_log, owns_its_log, set_log_aside
 from store.sqlite_errors import translated
 
 MAGIC = b"SQLite format 3\x00"
@@ -21,36 +23,73 @@ LOCK_S = 5.0
 LEFT = "It was left as it is."
 
 
+@dataclass(frozen=True)
+class Found:
+    """What is known of a place before SQLite opens it.
+
+    Attributes:
+        lock: keeps a second process out; whoever opens the store closes it.
+        had_log: whether a log that belongs to the file lies beside it.
+        aside: where a log went that belongs to another file.
+    """
+
+    lock: IO[bytes]
+    had_log: bool
+    aside: Path | None
+
+
 @contextmanager
-def only_one(path: Path) -> Iterator[IO[bytes]]:
+def only_one(path: Path) -> Iterator[Found]:
     """The lock that keeps a second process out, which would not know what this one holds in memory.
 
-    It ends with the process, and where what is done inside fails.
+    It ends with the process, and where what is done inside fails. A log beside the file that is not its own is set
+    aside.
 
     Raises:
         ForeignStore: there is something else at this path.
         StoreReadOnly: the file or its folder can't be written to.
         StoreBusy: another program has the file locked.
-        StoreError: the file can't be opened, or another Marquee has it open.
+        StoreInUse: another Marquee has it open.
+        StoreError: the file can't be opened.
     """
     beside = path.with_name(path.name + ".lock")
     _check_place(path, beside)
     if not beside.exists():  # no Marquee has ever had it open, so that nothing is left beside what is not ours
         _check_content(path)
+    lock = _lock(path)
     try:
-        lock = beside.open("ab")
-    except OSError as error:
-        raise _refused(path, error) from error
-    try:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise StoreError(f"Another Marquee has {path} open. Stop it first, or set MARQUEE_DATABASE_URL.") from error
+        aside = set_log_aside(path) if has_log(path) and _is_store(path) and not owns_its_log(path) else None
         _check_content(path)
-        yield lock
+        yield Found(lock, has_log(path), aside)
     except BaseException:
         lock.close()
         raise
+
+
+@contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """Inside, no Marquee has the store at this path open.
+
+    Raises:
+        StoreReadOnly: the folder can't be written to.
+        StoreInUse: a Marquee has it open.
+    """
+    _check_place(path, path.with_name(path.name + ".lock"))
+    with _lock(path):
+        yield
+
+
+def _lock(path: Path) -> IO[bytes]:
+    try:
+        lock = path.with_name(path.name + ".lock").open("ab")
+    except OSError as error:
+        raise refused(path, error) from error
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        lock.close()
+        raise StoreInUse(f"Another Marquee has {path} open. Stop it first, or set MARQUEE_DATABASE_URL.") from error
+    return lock
 
 
 def _check_place(path: Path, beside: Path) -> None:
@@ -65,10 +104,10 @@ def _check_place(path: Path, beside: Path) -> None:
             if place.exists() and not os.access(place, os.R_OK | os.W_OK):
                 raise StoreReadOnly(_read_only(path, place))
     except OSError as error:
-        raise _refused(path, error) from error
+        raise refused(path, error) from error
 
 
-def _refused(path: Path, error: OSError) -> StoreError:
+def refused(path: Path, error: OSError) -> StoreError:
     """The error for a place where the system lets nothing be opened."""
     if isinstance(error, PermissionError) or error.errno == 30:  # EROFS has no class of its own
         return StoreReadOnly(_read_only(path, Path(str(error.filename or path))))
@@ -103,7 +142,7 @@ def _check_content(path: Path) -> None:
         if file.read(len(MAGIC)) != MAGIC:
             raise ForeignStore(f"{path} is not a store of Marquee, or it is damaged: it is no SQLite database. {LEFT}")
     try:
-        tables, ours = _look(path)
+        tables, ours = _look(path, "mode=ro" if has_log(path) else "immutable=1")
     except sqlite.Error as error:
         raise told(path, error) from error
     if tables and not ours:
@@ -114,13 +153,21 @@ def _check_content(path: Path) -> None:
         )
 
 
-def _look(path: Path) -> tuple[list[str], bool]:
+def _is_store(path: Path) -> bool:
+    """Whether the file is one of Marquee's even without its log."""
+    try:
+        return path.exists() and _look(path, "immutable=1")[1]
+    except sqlite.Error:  # told where it is opened
+        return False
+
+
+def _look(path: Path, how: str) -> tuple[list[str], bool]:
     """The tables of a database, and whether they are Marquee's; nothing is written, not even beside the file.
 
-    Without a log of what was written last, which would have to be read as well, it takes no lock either.
+    Args:
+        path: the file.
+        how: ``mode=ro`` reads its log as well; ``immutable=1`` does not, and takes no lock either.
     """
-    log = path.with_name(path.name + "-wal")
-    how = "mode=ro" if log.exists() and log.stat().st_size else "immutable=1"
     with closing(sqlite.connect(f"file:{quote(str(path))}?{how}", uri=True, timeout=LOCK_S)) as connection:
         found = connection.execute("SELECT name FROM sqlite_master WHERE name NOT LIKE 'sqlite_%' ORDER BY rowid")
         tables = [row[0] for row in found]
@@ -138,7 +185,7 @@ def told(path: Path, error: Exception) -> StoreError:
         )
     if isinstance(found, StoreReadOnly):
         return StoreReadOnly(_read_only(path, path))
-    if isinstance(found, StoreError):
+    if isinstance(found, StoreError) and not isinstance(found, StoreDamaged):
         return found
     why = getattr(error, "orig", error)
-    return ForeignStore(f"{path} is not a store of Marquee, or it is damaged: {why}. {LEFT} Put a backup in its place.")
+    return ForeignStore(f"{path} is not a store of Marquee, or it is damaged: {why}. {LEFT} Restore a backup.")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pysqlite3.dbapi2 as sqlite
 
-from store.errors import StoreBusy, StoreError, StoreFull, StoreReadOnly
+from store.errors import StoreBusy, StoreDamaged, StoreError, StoreFull, StoreReadOnly
 
 
 def translated(error: BaseException) -> BaseException:
@@ -34,5 +34,10 @@ def _told(error: BaseException | None) -> StoreError | None:
         return StoreReadOnly(
             "The store can't be written to, so nothing was saved. Nothing is lost: what was saved before is there. "
             "Let Marquee write to the file and to its folder, then start it again."
+        )
+    if code in (sqlite.SQLITE_CORRUPT, sqlite.SQLITE_NOTADB):
+        return StoreDamaged(
+            "A part of the store that is needed for this is damaged; what can be read goes on. Stop Marquee, see what "
+            "is wrong with 'python -m store check', and restore a backup with 'python -m store restore'."
         )
     return None

@@ -11,7 +11,7 @@ from sqlalchemy import Select, select, update
 from sqlalchemy.dialects.sqlite import insert
 from sqlalchemy.pool import NullPool
 
-from store.database import PRAGMAS, Database
+from store.database import Database
 from store.errors import NotStored
 from store.patience import is_patient
 from store.records import TuningRecord
@@ -49,9 +49,8 @@ class TuningStore:
 
     def _connect(self) -> Any:
         """A connection as the others are, to the path itself: in a URL ? and % mean something."""
-        timeout = WORKERS_PATIENCE_S if is_patient() else PATIENCE_S
-        connection = sqlite.connect(str(self._database.path), timeout=timeout, check_same_thread=False)
-        connection.execute(f"PRAGMA synchronous = {PRAGMAS['synchronous']}")
+        connection = self._database.connect(WORKERS_PATIENCE_S if is_patient() else PATIENCE_S)
+        connection.isolation_level = ""  # Optuna leaves it to the driver where transactions begin
         return connection
 
     def close(self) -> None:

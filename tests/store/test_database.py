@@ -103,7 +103,7 @@ def test_a_link_leads_to_the_same_store(url: str, database: Database) -> None:
 @pytest.mark.parametrize("name", ["what?.db", "100%20.db", "a#b.db", "two words.db", "café.db"])
 def test_the_file_has_the_name_that_was_asked_for(tmp_path: Path, name: str) -> None:
     Database.open(f"sqlite:///{tmp_path}/{name}").close()
-    assert sorted(path.name for path in tmp_path.iterdir()) == [name, f"{name}.lock"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == [name, f"{name}.lock", f"{name}.mark"]
 
 
 def test_a_folder_that_cannot_be_made_is_told(tmp_path: Path) -> None:

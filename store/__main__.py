@@ -1,0 +1,174 @@
+"""Commands on a store: ``python -m store backup|restore|check|info``. They need no running Marquee and mind one."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+import time
+from collections.abc import Callable
+from contextlib import closing
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import pysqlite3.dbapi2 as sqlite
+
+from store import backups, inspection, opening
+from store.database import check_version, path_of
+from store.errors import StoreError, StoreInUse
+from store.generation import beside, generation_of, has_log, note, owns_its_log
+
+DEFAULT_URL = "sqlite:///var/marquee.db"
+Answer = tuple[dict[str, Any], str, int]
+"""As JSON, as text, and the exit code."""
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run a command; returns 0 where all is well, 1 where the store is not sound, 2 where it could not be done."""
+    asked = _parser().parse_args(arguments)
+    try:
+        check_version(sqlite.sqlite_version_info)
+        run: Callable[[Path, argparse.Namespace], Answer] = asked.run
+        values, text, code = run(path_of(asked.database), asked)
+    except StoreError as error:
+        sys.stderr.write(f"{error}\n")
+        return 2
+    sys.stdout.write(f"{json.dumps(values, indent=2) if asked.json else text}\n")
+    return code
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser("python -m store", description="Back up, restore and check Marquee's store.")
+    parser.add_argument(
+        "--database",
+        default=os.environ.get("MARQUEE_DATABASE_URL") or DEFAULT_URL,
+        help="the store's URL; MARQUEE_DATABASE_URL if left out (%(default)s)",
+    )
+    parser.add_argument("--json", action="store_true", help="print JSON instead of text")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    backup = commands.add_parser("backup", help="copy the store, also while Marquee runs; the copy is checked")
+    backup.add_argument("folder", nargs="?", type=Path, help="where to; a folder beside the store if left out")
+    backup.add_argument("--list", action="store_true", help="only list the backups there are")
+    backup.add_argument("--keep-days", type=_days, metavar="DAYS", help="then delete backups older than this")
+    backup.set_defaults(run=_backup)
+    restore = commands.add_parser("restore", help="put a backup in the place of the store; Marquee must be stopped")
+    restore.add_argument("backup", type=Path, help="the file, or the name of one beside the store")
+    restore.set_defaults(run=_restore)
+    check = commands.add_parser("check", help="look for damage in the store, or in a backup")
+    check.add_argument("file", nargs="?", type=Path, help="a backup; the store if left out")
+    check.add_argument("--light", action="store_true", help="only pages and counts")
+    check.add_argument(
+        "--accept-log", action="store_true", help="take the log beside the store for its own from now on"
+    )
+    check.set_defaults(run=_check)
+    info = commands.add_parser("info", help="what is in the store")
+    info.add_argument("file", nargs="?", type=Path, help="a backup; the store if left out")
+    info.set_defaults(run=_info)
+    return parser
+
+
+def _days(text: str) -> int:
+    days = int(text)
+    if days < 1:
+        raise argparse.ArgumentTypeError("it must be at least 1")
+    return days
+
+
+def _backup(path: Path, asked: argparse.Namespace) -> Answer:
+    folder = asked.folder or backups.folder_of(path)
+    if asked.list:
+        found = backups.list_backups(folder)
+        lines = [f"{one.name}  {_moment(one.made_at)}  {one.size:,} bytes  {one.ratings:,} ratings" for one in found]
+        return {"backups": [asdict(one) for one in found]}, "\n".join(lines) or f"There are no backups in {folder}.", 0
+    _refuse_foreign_log(path)
+    if not path.is_file():
+        raise StoreError(f"There is no store {path}.")
+    with closing(sqlite.connect(f"file:{quote(str(path))}?mode=ro", uri=True, isolation_level=None)) as source:
+        made = backups.back_up(source, folder, reason="asked", now=time.time())
+    pruned = backups.prune(folder, asked.keep_days, time.time()) if asked.keep_days else []
+    text = f"{folder / made.name}: {made.ratings:,} ratings, {made.versions} versions, {made.size:,} bytes, checked."
+    if pruned:
+        text += f"\nDeleted: {', '.join(pruned)}."
+    return asdict(made) | {"path": str(folder / made.name), "pruned": pruned}, text, 0
+
+
+def _restore(path: Path, asked: argparse.Namespace) -> Answer:
+    backup = asked.backup if asked.backup.exists() else backups.folder_of(path) / asked.backup.name
+    kept = backups.restore(backup, path, now=time.time())
+    text = f"{path} is now what {backup.name} holds."
+    if kept is not None:
+        text += f" What lay there before is {kept.name}."
+    return {"path": str(path), "restored": str(backup), "replaced": None if kept is None else str(kept)}, text, 0
+
+
+def _check(path: Path, asked: argparse.Namespace) -> Answer:
+    if asked.file is not None:
+        path = asked.file
+    elif asked.accept_log:
+        with opening.locked(path):
+            note(path)
+    else:
+        _refuse_foreign_log(path)
+    with backups.reading(path) as connection:
+        found = [f"{path} is no store of Marquee."]
+        if inspection.is_store(connection):
+            found = inspection.faults(connection, thorough=not asked.light)
+    return (
+        {"path": str(path), "sound": not found, "faults": found},
+        "\n".join(found) or f"{path} is sound.",
+        bool(found),
+    )
+
+
+def _info(path: Path, asked: argparse.Namespace) -> Answer:
+    path = asked.file or path
+    if asked.file is None:
+        _refuse_foreign_log(path)
+    with backups.reading(path) as connection:
+        if not inspection.is_store(connection):
+            raise StoreError(f"{path} is no store of Marquee.")
+        facts = inspection.facts(connection)
+    log = beside(path, "-wal")
+    newest = backups.list_backups(backups.folder_of(path))[:1]
+    values = {
+        "path": str(path),
+        "size": path.stat().st_size,
+        "log_size": log.stat().st_size if log.exists() else 0,
+        **facts,
+        "generation": generation_of(path),
+        "newest_backup": asdict(newest[0]) if newest else None,
+    }
+    lines = [f"{name.replace('_', ' '):15} {_told(name, value)}" for name, value in values.items()]
+    return values, "\n".join(lines), 0
+
+
+def _told(name: str, value: Any) -> str:
+    if name == "newest_backup":
+        return f"{value['name']}, {_moment(value['made_at'])}" if value else "none"
+    return "none" if value is None else f"{value:,}" if isinstance(value, int) and name != "generation" else str(value)
+
+
+def _moment(unix: float) -> str:
+    return time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(unix))
+
+
+def _refuse_foreign_log(path: Path) -> None:
+    """A store that nobody has open is read with the log beside it, so the log must be its own."""
+    try:
+        with opening.locked(path):
+            if not path.is_file() or not has_log(path) or owns_its_log(path):
+                return
+    except StoreInUse:  # whoever has it open has seen to it
+        return
+    raise StoreError(
+        f"Beside {path} lies a write-ahead log that does not belong to it, as after a backup was put in its place. "
+        "Start Marquee once, which sets it aside. If file and log were copied together from another place, run "
+        "'python -m store check --accept-log' first."
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,341 @@
+"""Backups: consistent copies of a store that is in use, each with a manifest, and the way back from one."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import os
+import shutil
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import pysqlite3.dbapi2 as sqlite
+from sqlalchemy import Connection, create_engine
+from sqlalchemy.pool import NullPool
+
+from store import inspection, opening
+from store.errors import StoreError, StoreFull, UnusableBackup
+from store.generation import beside, generation_of, has_log, new, note, owns_its_log, set_log_aside, sync_folder
+from store.sqlite_errors import translated
+
+log = logging.getLogger(__name__)
+
+FORMAT = 1
+STEP_PAGES = 2000
+"""Pages copied between two looks at whether to go on; about 8 MB."""
+READ_BYTES = 2**20
+KEPT = 3
+"""So many of the newest backups are never pruned, however old they are."""
+DAY_S = 86_400
+Report = Callable[[float], None]
+"""Told how far a copy is, from 0 to 1; raises to end it."""
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """What is known of a backup; lies beside it as JSON.
+
+    Attributes:
+        name: of the file.
+        made_at: Unix seconds.
+        reason: why it was made: ``asked``, ``schedule``, ``migration`` or ``rescue``.
+        size: bytes.
+        sha256: of the whole file.
+        generation: that of its header, which no other file has.
+        identity: of the store it was made from.
+        schema: the migration that the store was at.
+        revision: of its ratings.
+        users, movies, ratings, versions: how many there are.
+        active_version: the version that served, None where none did.
+    """
+
+    name: str
+    made_at: float
+    reason: str
+    size: int
+    sha256: str
+    generation: int
+    identity: str
+    schema: str
+    revision: int
+    users: int
+    movies: int
+    ratings: int
+    versions: int
+    active_version: int | None
+    format: int = FORMAT
+
+
+def quiet(_: float) -> None:
+    """Where nobody is told how far a copy is."""
+
+
+def folder_of(path: Path) -> Path:
+    """Where the backups of a store lie."""
+    return beside(path, ".backups")
+
+
+@contextmanager
+def reading(path: Path) -> Iterator[Connection]:
+    """A connection to a file that changes nothing, not even when it is the last to be closed.
+
+    Raises:
+        StoreError: it can't be opened or read.
+    """
+    if not path.is_file():
+        raise StoreError(f"There is no file {path}.")
+
+    def connect() -> Any:
+        return sqlite.connect(f"file:{quote(str(path))}?mode=ro", uri=True, timeout=opening.LOCK_S)
+
+    engine = create_engine("sqlite://", module=sqlite, creator=connect, poolclass=NullPool)
+    try:
+        with engine.connect() as connection:
+            yield connection
+    except Exception as error:
+        found = translated(error)
+        if isinstance(found, StoreError) or not isinstance(error, sqlite.Error):
+            raise found from error
+        raise
+    finally:
+        engine.dispose()
+
+
+def back_up(
+    source: Any, folder: Path, *, reason: str, now: float, report: Report = quiet, name: str | None = None
+) -> Manifest:
+    """Copy a store as it is at this moment, with everything acknowledged before, while it is written to.
+
+    The copy is checked before it gets its name, so that what lies in the folder under a name is whole.
+
+    Args:
+        source: a connection of the driver's, without a transaction, for this alone.
+        folder: where to; made if it is missing.
+        reason: for the manifest.
+        now: Unix seconds.
+        report: told how far it is.
+        name: of the file; from the time if left out.
+
+    Raises:
+        StoreFull: there is no space for it.
+        UnusableBackup: the copy is damaged, as the store is.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    target = _free_name(folder, name or f"marquee-{time.strftime('%Y%m%d-%H%M%S', time.gmtime(now))}.db")
+    part = target.with_name(target.name + ".part")
+    try:
+        _copy(source, part, report)
+        return _finish(part, target, reason, now)
+    except (sqlite.Error, OSError) as error:
+        found = translated(error)
+        if isinstance(found, StoreError):
+            raise found from error
+        raise _refused(folder, error) from error
+    finally:
+        for left in (part, beside(part, "-journal")):
+            left.unlink(missing_ok=True)
+
+
+def _free_name(folder: Path, name: str) -> Path:
+    target, n = folder / name, 1
+    while target.exists():
+        n += 1
+        target = folder / f"{Path(name).stem}-{n}{Path(name).suffix}"
+    return target
+
+
+def _copy(source: Any, part: Path, report: Report) -> None:
+    source.execute("BEGIN")  # one state of the store, however much is written meanwhile
+    try:
+        source.execute("SELECT count(*) FROM meta").fetchone()
+        pages, size = (source.execute(f"PRAGMA {what}").fetchone()[0] for what in ("page_count", "page_size"))
+        _check_space(part.parent, pages * size)
+        with closing(sqlite.connect(str(part), isolation_level=None)) as target:
+            source.backup(
+                target, pages=STEP_PAGES, progress=lambda _, left, total: report(1 - left / max(total, 1)), sleep=0
+            )
+            target.execute("PRAGMA journal_mode = delete")  # one file, which can be read where nothing can be written
+            target.execute(f"PRAGMA user_version = {new()}")
+    finally:
+        source.rollback()
+
+
+def _check_space(folder: Path, size: int) -> None:
+    free = shutil.disk_usage(folder).free
+    if free < size:
+        raise StoreFull(
+            f"This takes {size / 2**20:,.0f} MiB, and {folder} has {free / 2**20:,.0f} MiB left. "
+            "Free some space and try again."
+        )
+
+
+def _finish(part: Path, target: Path, reason: str, now: float) -> Manifest:
+    """Check the copy, give it its name, and write its manifest."""
+    with reading(part) as connection:
+        if found := inspection.damage(connection, thorough=False):
+            raise UnusableBackup(f"The copy is damaged, as the store is, and was not kept: {found[0]}")
+        facts = inspection.facts(connection)
+    manifest = Manifest(
+        name=target.name,
+        made_at=now,
+        reason=reason,
+        size=part.stat().st_size,
+        sha256=_sha256(part),
+        generation=generation_of(part),
+        **facts,
+    )
+    with part.open("rb") as file:
+        os.fsync(file.fileno())
+    part.rename(target)
+    text = json.dumps(asdict(manifest), indent=2)
+    place = _manifest_of(target)
+    fresh = place.with_name(place.name + ".part")
+    with fresh.open("w", encoding="utf-8") as file:
+        file.write(text + "\n")
+        file.flush()
+        os.fsync(file.fileno())
+    fresh.rename(place)
+    sync_folder(target.parent)
+    return manifest
+
+
+def _manifest_of(backup: Path) -> Path:
+    return backup.with_name(backup.name + ".json")
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _refused(folder: Path, error: BaseException) -> StoreError:
+    return StoreError(f"The backup could not be written to {folder}: {getattr(error, 'strerror', None) or error}.")
+
+
+def read_manifest(backup: Path) -> Manifest | None:
+    """The manifest of a backup; None where it has none that can be read."""
+    try:
+        values = json.loads(_manifest_of(backup).read_text(encoding="utf-8"))
+        return Manifest(**values)
+    except (OSError, ValueError, TypeError):
+        return None
+
+
+def list_backups(folder: Path) -> list[Manifest]:
+    """The backups in a folder, newest first."""
+    found = [read_manifest(path) for path in sorted(folder.glob("*.db"))] if folder.is_dir() else []
+    return sorted((one for one in found if one is not None), key=lambda one: (one.made_at, one.name), reverse=True)
+
+
+def remove(folder: Path, name: str) -> None:
+    """Delete a backup and its manifest."""
+    for place in (_manifest_of(folder / name), folder / name):
+        place.unlink(missing_ok=True)
+
+
+def prune(folder: Path, keep_days: int, now: float) -> list[str]:
+    """Delete what is older than so many days, but never one of the newest three; returns the names."""
+    old = [one.name for one in list_backups(folder)[KEPT:] if one.made_at < now - keep_days * DAY_S]
+    for name in old:
+        remove(folder, name)
+    return old
+
+
+def verify(backup: Path) -> dict[str, Any]:
+    """What a backup holds, once it is sure that it is whole: by its manifest, where it has one, and page by page.
+
+    Raises:
+        UnusableBackup: it is damaged, or no store.
+    """
+    if not backup.is_file():
+        raise UnusableBackup(f"There is no backup {backup}.")
+    manifest = read_manifest(backup)
+    if manifest is not None and (backup.stat().st_size, _sha256(backup)) != (manifest.size, manifest.sha256):
+        raise UnusableBackup(f"{backup.name} is damaged: it is not what its manifest says. Choose another backup.")
+    try:
+        with reading(backup) as connection:
+            if not inspection.is_store(connection):
+                raise UnusableBackup(f"{backup.name} is no backup of a store of Marquee.")
+            if found := inspection.damage(connection, thorough=True):
+                raise UnusableBackup(f"{backup.name} is damaged: {found[0]} Choose another backup.")
+            return inspection.facts(connection)
+    except (sqlite.Error, StoreError) as error:
+        if isinstance(error, UnusableBackup):
+            raise
+        raise UnusableBackup(f"{backup.name} is damaged or no backup of a store of Marquee: {error}") from error
+
+
+def restore(backup: Path, path: Path, *, now: float) -> Path | None:
+    """Put a backup in the place of a store that nobody has open; returns where what lay there is now.
+
+    The backup is checked first. A crash at any moment leaves the old store or the new one at the path.
+
+    Args:
+        backup: stays as it is.
+        path: of the store; it may be missing or damaged.
+        now: Unix seconds, for the name of what is replaced.
+
+    Raises:
+        UnusableBackup: the backup is damaged, or no store.
+        StoreFull: there is no space for it.
+        StoreError: a Marquee has the store open, or its folder can't be written to.
+    """
+    verify(backup)
+    with opening.locked(path):
+        fresh = beside(path, ".restoring")
+        try:
+            _bring(backup, fresh)
+            replaced = _keep(path, now) if path.exists() else None
+            if has_log(path):  # of a file that is gone
+                set_log_aside(path)
+            for ending in (".mark", "-wal", "-shm"):  # the log is empty, or was set aside
+                beside(path, ending).unlink(missing_ok=True)
+            fresh.replace(path)
+            sync_folder(path.parent)
+            note(path)
+        except OSError as error:
+            raise _refused(path.parent, error) from error
+        finally:
+            fresh.unlink(missing_ok=True)
+    return replaced
+
+
+def _bring(backup: Path, fresh: Path) -> None:
+    """Copy the backup beside the store, under a generation of its own."""
+    _check_space(fresh.parent, backup.stat().st_size)
+    shutil.copyfile(backup, fresh)
+    with closing(sqlite.connect(str(fresh), isolation_level=None)) as connection:
+        connection.execute("PRAGMA journal_mode = delete")
+        connection.execute(f"PRAGMA user_version = {new()}")
+    with fresh.open("rb") as file:
+        os.fsync(file.fileno())
+
+
+def _keep(path: Path, now: float) -> Path:
+    """Give the store that is there a second name, its log folded in as far as that can be done."""
+    kept = _free_name(path.parent, f"{path.name}.replaced-{time.strftime('%Y%m%d-%H%M%S', time.gmtime(now))}")
+    if has_log(path) and owns_its_log(path) and not _folded(path):
+        shutil.copyfile(beside(path, "-wal"), beside(kept, "-wal"))
+    try:
+        os.link(path, kept)
+    except OSError:  # not on every file system
+        shutil.copyfile(path, kept)
+    sync_folder(path.parent)
+    return kept
+
+
+def _folded(path: Path) -> bool:
+    """Fold the log into the file; whether all of it is in it."""
+    try:
+        with closing(sqlite.connect(str(path), isolation_level=None)) as connection:
+            busy, logged, folded = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+            return not busy and logged == folded
+    except sqlite.Error as error:
+        log.warning("the log could not be folded into %s, and is kept beside it: %s", path.name, error)
+        return False

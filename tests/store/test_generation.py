@@ -1,0 +1,351 @@
+"""A log that does not belong to the file is never applied, and a file that is taken away under Marquee stops it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pysqlite3.dbapi2 as sqlite
+import pytest
+
+from store import generation
+from store.backups import back_up, restore
+from store.database import Database
+from store.errors import StoreError, StoreReplaced
+from store.ratings import RatingStore
+from store.records import MovieRow
+from tests.store.conftest import wait_until
+
+ROOT = Path(__file__).parents[2]
+RATE = """
+import os, sys
+from store.database import Database
+from store.ratings import RatingStore
+from store.records import MovieRow
+database = Database.open(sys.argv[1])
+store = RatingStore(database)
+store.add_movies([MovieRow("m", "A", None, ())])
+for n in range(int(sys.argv[2]), int(sys.argv[3])):
+    store.put_rating(f"u{n}", "m", 4.0, n)
+print("rated", flush=True)
+sys.stdin.read(1)
+os._exit(0)
+"""
+
+
+class Rating:
+    """Another process that has the store open and has rated; it dies as by SIGKILL when it is told to."""
+
+    def __init__(self, path: Path, first: int, last: int) -> None:
+        self._process = subprocess.Popen(
+            [sys.executable, "-c", RATE, f"sqlite:///{path}", str(first), str(last)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            cwd=ROOT,
+        )
+        assert self._process.stdout is not None
+        assert self._process.stdout.readline() == "rated\n"
+
+    def kill(self) -> None:
+        self._process.kill()
+        self._process.communicate()
+
+
+def rate_and_kill(path: Path, first: int, last: int) -> None:
+    Rating(path, first, last).kill()
+    assert generation.has_log(path)
+
+
+def held(path: Path) -> tuple[int, list[str], list[str]]:
+    """How many ratings there are after a start, what is wrong with the file, and what the start has found."""
+    database = Database.open(f"sqlite:///{path}")
+    try:
+        return RatingStore(database).counts().ratings, database.check(), database.found
+    finally:
+        database.close()
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "m.db"
+
+
+def backup_of(path: Path, to: Path) -> Path:
+    """A backup made by Marquee."""
+    database = Database.open(f"sqlite:///{path}")
+    try:
+        made = database.back_up(to, reason="asked")
+    finally:
+        database.close()
+    return to / made.name
+
+
+def copied(path: Path, to: Path) -> Path:
+    to.mkdir()
+    return Path(shutil.copy(path, to / "copy.db"))
+
+
+def by_another_sqlite(path: Path, to: Path) -> Path:
+    """A backup made by another program, which keeps every number in the header."""
+    to.mkdir()
+    source, target = sqlite.connect(str(path)), sqlite.connect(str(to / "copy.db"))
+    source.backup(target)
+    source.close()
+    target.close()
+    return to / "copy.db"
+
+
+@pytest.mark.parametrize("make", [backup_of, copied, by_another_sqlite])
+@pytest.mark.parametrize("put", [shutil.copyfile, os.replace], ids=["written over", "moved over"])
+def test_the_log_of_a_killed_process_is_not_applied_to_a_backup(
+    path: Path, make: Callable[[Path, Path], Path], put: Callable[[Path, Path], object]
+) -> None:
+    rate_and_kill(path, 0, 50)
+    assert held(path) == (50, [], [])
+    backup = make(path, path.parent / "backups")
+    rate_and_kill(path, 50, 300)
+    put(backup, path)
+    ratings, faults, found = held(path)
+    assert (ratings, faults) == (50, [])
+    assert len(found) == 1
+    assert "does not belong" in found[0]
+    assert len(list(path.parent.glob("m.db-wal.aside-*"))) == 1
+    assert held(path) == (50, [], [])
+
+
+@pytest.mark.parametrize("make", [copied, by_another_sqlite])
+def test_a_copy_made_while_marquee_ran_is_no_less_foreign(path: Path, make: Callable[[Path, Path], Path]) -> None:
+    """Made by other means in the very run that is killed, so that the generation may be the same."""
+    rate_and_kill(path, 0, 50)
+    rating = Rating(path, 50, 60)
+    backup = make(path, path.parent / "backups")
+    rating.kill()
+    before = held_in(backup)
+    shutil.copyfile(backup, path)
+    ratings, faults, found = held(path)
+    assert faults == []
+    assert ratings == before
+    assert len(found) == 1
+
+
+def held_in(path: Path) -> int:
+    connection = sqlite.connect(f"file:{path}?mode=ro&immutable=1", uri=True)
+    (ratings,) = connection.execute("SELECT count(*) FROM ratings").fetchone()
+    connection.close()
+    return int(ratings)
+
+
+def test_its_own_log_is_applied_however_often_a_process_is_killed(path: Path) -> None:
+    for n in range(4):
+        rate_and_kill(path, 40 * n, 40 * (n + 1))
+    assert held(path) == (160, [], [])
+
+
+def test_its_own_log_is_applied_after_a_kill_in_a_checkpoint(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The process ends after each of the steps that a checkpoint takes."""
+    script = RATE.replace(
+        'print("rated", flush=True)\nsys.stdin.read(1)\nos._exit(0)',
+        """
+from store import generation
+steps = 0
+def last(real):
+    def step(*args, **kwargs):
+        global steps
+        if steps == int(sys.argv[4]):
+            os._exit(7)
+        steps += 1
+        return real(*args, **kwargs)
+    return step
+generation.write_mark = last(generation.write_mark)
+generation.new = last(generation.new)
+generation.os.fsync = last(os.fsync)
+database.fold_log()
+""",
+    )
+    ended = []
+    for n in range(14):
+        ran = subprocess.run(
+            [sys.executable, "-c", script, f"sqlite:///{path}", str(10 * n), str(10 * (n + 1)), str(n)],
+            cwd=ROOT,
+            check=False,
+        )
+        ended.append(ran.returncode)
+        assert held(path) == (10 * (n + 1), [], [])
+    assert ended[0] == 7
+    assert ended[-1] == 0, "every step was reached"
+
+
+def test_a_store_of_a_release_without_generations_keeps_its_log(path: Path) -> None:
+    rate_and_kill(path, 0, 50)
+    generation.beside(path, ".mark").unlink()
+    connection = sqlite.connect(str(path), isolation_level=None)
+    connection.execute("PRAGMA user_version = 0")
+    connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    connection.close()
+    script = (
+        "import os, sys, pysqlite3.dbapi2 as sqlite\n"
+        "connection = sqlite.connect(sys.argv[1], isolation_level=None)\n"
+        'connection.execute("UPDATE ratings SET rating = 1.0 WHERE user_id = 7")\n'
+        "os._exit(0)"
+    )
+    subprocess.run([sys.executable, "-c", script, str(path)], check=True)
+    assert generation.has_log(path)
+    database = Database.open(f"sqlite:///{path}")
+    assert database.found == []
+    assert 1.0 in RatingStore(database).load().ratings
+    database.close()
+
+
+def test_file_and_log_that_were_copied_together_are_joined_when_somebody_says_so(path: Path, tmp_path: Path) -> None:
+    rate_and_kill(path, 0, 50)
+    other = tmp_path / "elsewhere"
+    other.mkdir()
+    for name in ("m.db", "m.db-wal"):
+        shutil.copyfile(path.with_name(name), other / name)
+    ratings, faults, found = held(other / "m.db")
+    assert faults == []
+    assert len(found) == 1
+    (aside,) = other.glob("m.db-wal.aside-*")
+    shutil.copyfile(path, other / "m.db")
+    aside.rename(other / "m.db-wal")
+    generation.note(other / "m.db")
+    assert held(other / "m.db") == (50, [], [])
+    assert ratings <= 50
+
+
+# -- while it is open ------------------------------------------------------------------------------------------------
+
+
+def away(path: Path) -> None:
+    path.rename(path.with_name("elsewhere.db"))
+
+
+def all_deleted(path: Path) -> None:
+    for one in path.parent.glob("m.db*"):
+        if one.is_file():
+            one.unlink()
+
+
+def log_deleted(path: Path) -> None:
+    generation.beside(path, "-wal").unlink()
+
+
+def moved_over(path: Path) -> None:
+    shutil.copyfile(path, path.with_name("other.db"))
+    path.with_name("other.db").replace(path)
+
+
+def written_over(path: Path) -> None:
+    other = path.with_name("other.db")
+    Database.open(f"sqlite:///{other}").close()
+    shutil.copyfile(other, path)
+
+
+def cut(path: Path) -> None:
+    os.truncate(path, 0)
+
+
+@pytest.mark.parametrize("do", [away, all_deleted, log_deleted, moved_over, written_over, cut])
+def test_nothing_is_acknowledged_once_the_file_is_not_the_one_that_was_opened(
+    path: Path, do: Callable[[Path], None]
+) -> None:
+    database = Database.open(f"sqlite:///{path}")
+    told: list[StoreError] = []
+    database.tell = told.append
+    try:
+        store = RatingStore(database)
+        store.add_movies([MovieRow("m", "A", None, ())])
+        store.put_rating("before", "m", 4.0, 1)
+        do(path)
+        with pytest.raises(StoreReplaced):
+            store.put_rating("after", "m", 4.0, 2)
+        with pytest.raises(StoreReplaced):
+            store.counts()
+        wait_until(lambda: bool(told))
+        assert [type(one) for one in told] == [StoreReplaced]
+    finally:
+        database.close()
+
+
+def test_it_is_noticed_where_nothing_is_written(path: Path) -> None:
+    database = Database.open(f"sqlite:///{path}")
+    told: list[StoreError] = []
+    database.tell = told.append
+    try:
+        away(path)
+        wait_until(lambda: bool(told))
+    finally:
+        database.close()
+
+
+@pytest.mark.parametrize("do", [away, all_deleted, moved_over])
+def test_what_was_acknowledged_is_rescued_from_a_file_that_was_taken_away(
+    path: Path, do: Callable[[Path], None]
+) -> None:
+    database = Database.open(f"sqlite:///{path}")
+    told: list[StoreError] = []
+    database.tell = told.append
+    store = RatingStore(database)
+    store.add_movies([MovieRow("m", "A", None, ())])
+    for n in range(30):
+        store.put_rating(f"u{n}", "m", 4.0, n)
+    do(path)
+    wait_until(lambda: bool(told))
+    database.close()
+    restore(path.with_name("m.db.rescued"), path, now=0)
+    assert held(path) == (30, [], [])
+
+
+def test_another_program_may_fold_the_log_in(path: Path) -> None:
+    database = Database.open(f"sqlite:///{path}")
+    try:
+        store = RatingStore(database)
+        store.add_movies([MovieRow("m", "A", None, ())])
+        script = (
+            "import sys, pysqlite3.dbapi2 as sqlite\n"
+            "connection = sqlite.connect(sys.argv[1], isolation_level=None)\n"
+            "connection.execute(\"INSERT INTO genres (name) VALUES ('Noir')\")\n"
+            "connection.execute('PRAGMA wal_checkpoint(TRUNCATE)')\n"
+        )
+        for n in range(3):
+            subprocess.run([sys.executable, "-c", script.replace("Noir", f"Noir {n}"), str(path)], check=True)
+            store.put_rating(f"u{n}", "m", 4.0, n)
+    finally:
+        database.close()
+    assert held(path) == (3, [], [])
+
+
+def test_the_log_stays_short_while_ratings_come(path: Path) -> None:
+    database = Database.open(f"sqlite:///{path}")
+    try:
+        store = RatingStore(database)
+        store.add_movies([MovieRow("m", "A", None, ())])
+        for n in range(700):
+            store.put_rating(f"u{n}", "m", 4.0, n)
+        assert generation.beside(path, "-wal").stat().st_size < 2 * generation.PAGES * 4200
+        assert path.stat().st_size > 20 * 4096, "most of it is in the file"
+    finally:
+        database.close()
+
+
+def test_every_start_and_every_backup_has_a_generation_of_its_own(path: Path, tmp_path: Path) -> None:
+    seen = []
+    for n in range(3):
+        seen.append(generation.generation_of(backup_of(path, tmp_path / f"backups {n}")))
+        seen.append(generation.generation_of(path))
+    assert len(set(seen)) == 6
+    assert 0 not in seen
+
+
+def test_a_backup_needs_no_second_sqlite(path: Path, tmp_path: Path) -> None:
+    database = Database.open(f"sqlite:///{path}")
+    source = database.connect()
+    made = back_up(source, tmp_path / "backups", reason="asked", now=0)
+    source.close()
+    database.close()
+    assert made.ratings == 0
