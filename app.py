@@ -7,11 +7,14 @@ from __future__ import annotations
 
 import gc
 import logging
+import os
+import signal
 import socket
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 import anyio
@@ -23,7 +26,7 @@ from starlette.routing import Mount
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from engine.errors import InvalidSettings, MarqueeError
-from engine.runtime import build, check_start
+from engine.runtime import Host, check_start
 from engine.services.storing import in_words
 from engine.settings import Settings
 from pages.ui.failures import unexpected
@@ -53,19 +56,36 @@ settings = read_settings()
 write_logs(settings.log_format)
 
 
+lost = Event()
+
+
+def end() -> None:
+    """Stop, as nothing can be saved any more."""
+    lost.set()
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
+def leave(number: int, _: Any) -> None:
+    """After the stop: tell whatever keeps Marquee going that this one was no wish of anybody's."""
+    if lost.is_set():
+        sys.exit("Marquee has stopped, since its store was replaced. The log says more.")
+    signal.signal(number, signal.SIG_DFL)
+    signal.raise_signal(number)
+
+
 @asynccontextmanager
 async def lifespan(_: Any) -> AsyncIterator[None]:
     """Open the store and start background work before the first request; end both after the last."""
     take_over(settings.log_format)
-    runtime = await anyio.to_thread.run_sync(build, settings)
+    host = Host(settings, lost=end)
     try:
-        await anyio.to_thread.run_sync(runtime.start)
+        await anyio.to_thread.run_sync(host.start)
         # What is there now stays. A full collection that walks through all of it stops every thread for 0.15 s.
         gc.collect()
         gc.freeze()
         yield
     finally:
-        await anyio.to_thread.run_sync(runtime.stop)
+        await anyio.to_thread.run_sync(host.stop)
 
 
 class StartMiddleware:
@@ -133,6 +153,7 @@ def serve() -> None:
         check_start(settings)
     except InvalidSettings as error:
         sys.exit(f"Marquee can't start. {error}")
+    signal.signal(signal.SIGTERM, leave)  # uvicorn ends by the signal itself once it has stopped
     log.info("Marquee is at http://%s:%d (API under /api/docs)", settings.host, settings.port)
     uvicorn.run(
         app,

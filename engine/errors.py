@@ -12,16 +12,21 @@ The tree (a page shows ``str(error)``; ``sidecar.problems`` maps each class to o
     │   ├── UnknownVersion
     │   ├── UnknownRun
     │   ├── UnknownStudy
-    │   └── UnknownJob
+    │   ├── UnknownJob
+    │   └── UnknownBackup
     ├── Conflict                right in itself, not now
     │   ├── TrainingBusy
     │   ├── TuningBusy
+    │   ├── BackupBusy
+    │   ├── UnusableBackup      damaged, or nothing that Marquee can start with
     │   └── VersionUnavailable  damaged, deleted or still being saved
     ├── InvalidSettings         what Marquee starts with can't be used; the message says what to mend
     ├── NotReady                no ratings or no trained version yet
     ├── DiskFull                the write was refused for lack of space
     ├── StoreLocked             another program has the store locked
     ├── StoreNotWritable        the store has become read-only
+    ├── StoreReplaced           the store was moved, deleted or written over
+    ├── StoreDamaged            pages of the store are damaged
     ├── TrainingDiverged        the loss became infinite or not a number
     └── Cancelled               somebody asked a run to stop
 """
@@ -93,6 +98,10 @@ class UnknownJob(NotFound):
     """No job of this number was ever started."""
 
 
+class UnknownBackup(NotFound):
+    """There is no backup of this name."""
+
+
 class Conflict(MarqueeError):
     """Right in itself, but not in the state Marquee is in."""
 
@@ -121,6 +130,14 @@ class TuningBusy(Conflict):
         self.study_id = study_id
 
 
+class BackupBusy(Conflict):
+    """A backup is being made already."""
+
+
+class UnusableBackup(Conflict):
+    """A backup is damaged, or Marquee can't start with it; the store is as it was."""
+
+
 class VersionUnavailable(Conflict):
     """The version exists but can't serve: damaged, deleted or still being saved."""
 
@@ -143,6 +160,14 @@ class StoreLocked(MarqueeError):
 
 class StoreNotWritable(MarqueeError):
     """The store's file or folder can't be written to any more; nothing of the write was kept."""
+
+
+class StoreReplaced(MarqueeError):
+    """The store was moved, deleted or written over while it was open; nothing is saved any more, and Marquee stops."""
+
+
+class StoreDamaged(MarqueeError):
+    """Pages of the store that are needed for this are damaged."""
 
 
 class TrainingDiverged(MarqueeError):

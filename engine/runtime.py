@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
+from threading import Lock
+from time import monotonic
 
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]  # it carries no types
 
@@ -20,12 +23,14 @@ from engine.services.rehearsal import rehearse
 from engine.services.scale import agree
 from engine.services.serving import ServingService
 from engine.services.snapshot import Snapshots
+from engine.services.storage import Restore, StorageService
 from engine.services.training import TrainingService
 from engine.services.tuning import TuningService
 from engine.services.versions import VersionService
 from engine.settings import Settings
+from store import backups, inspection
 from store.database import Database
-from store.errors import StoreError
+from store.errors import StoreError, StoreReplaced, UnusableBackup
 from store.jobs import JobStore
 from store.models import MLModelManager
 from store.notices import NoticeStore
@@ -37,6 +42,13 @@ from store.values import ValueStore
 
 log = logging.getLogger(__name__)
 
+DAMAGE_TOLD_S = 3600.0
+"""How long damage that was told of is not told of again."""
+
+
+def _nothing() -> None:
+    """Where nobody has to be told."""
+
 
 @dataclass
 class Runtime:
@@ -47,11 +59,29 @@ class Runtime:
     services: Services
     notifying: NotifyingService
     notices: NoticeStore
+    lost: Callable[[], None] = _nothing
+    """Called once nothing can be saved any more, since the store was replaced; whoever runs Marquee ends it then."""
 
     def watch(self) -> None:
-        """Let every worker that dies be a notice: written by the store's own thread, for whose sake nobody waits."""
+        """Let every worker that dies be a notice: written by the store's own thread, for whose sake nobody waits.
+
+        So is a store that is found damaged; one that was replaced ends Marquee.
+        """
+        self.database.tell = self._tell_of_store
         for worker in self.services.workers:
             worker.tell = self._tell_of_death
+
+    _told_until: float = 0.0
+
+    def _tell_of_store(self, error: StoreError) -> None:
+        if isinstance(error, StoreReplaced):
+            self.lost()
+        elif monotonic() >= self._told_until:
+            self._told_until = monotonic() + DAMAGE_TOLD_S
+            log.error("the store is damaged: %s", error.__cause__)
+            self.database.write_later(
+                lambda connection: self.notices.add_in(connection, "error", "store", str(error), {})
+            )
 
     def _tell_of_death(self, name: str, reason: str) -> None:
         told = f"The worker {name} stopped unexpectedly ({reason}) and begins again by itself. The log says more."
@@ -69,6 +99,7 @@ class Runtime:
         self.services.training.start()
         self.services.tuning.open()
         self.services.automation.open()
+        self.services.storage.open()
         if self.settings.demo and self._demo_is_missing():
             self.services.library.import_demo()
         elif self.services.library.counts().ratings:
@@ -86,6 +117,7 @@ class Runtime:
     def stop(self) -> None:
         """End background work, then close the store; every acknowledged write is already on disk."""
         use(None)
+        self.services.storage.close()
         self.services.automation.close()
         self.services.library.close()
         self.services.tuning.close()
@@ -132,8 +164,13 @@ def _open(settings: Settings, clock: Callable[[], float]) -> tuple[Database, Set
         raise
 
 
-def build(settings: Settings, clock: Callable[[], float] = time.time) -> Runtime:
+def build(settings: Settings, clock: Callable[[], float] = time.time, *, restore: Restore | None = None) -> Runtime:
     """Open the store and make the services; nothing runs before ``start``.
+
+    Args:
+        settings: as they were read.
+        clock: Unix seconds.
+        restore: how a backup takes the place of the store while all of this runs; None where it can't.
 
     Raises:
         InvalidSettings: ``hyperparameters.toml`` holds what no model allows, or the store has another scale or can't be
@@ -160,8 +197,101 @@ def build(settings: Settings, clock: Callable[[], float] = time.time) -> Runtime
     automation = AutomationService(ValueStore(database, "automation"), training, models, ratings, notices, clock)
     notifying = NotifyingService(notices, ValueStore(database, "webhook"), settings.webhook_url, clock=clock)
     inbox = InboxService(notices, notifying.channel)
-    workers = (database.writer, library.worker, training.worker, tuning.worker, automation.worker, notifying.worker)
-    services = Services(settings, library, training, serving, versions, tuning, automation, inbox, workers)
+    storage = StorageService(database, ValueStore(database, "storage"), notices, clock, restore)
+    writing, working = (database.writer,), (library, training, tuning, automation, notifying, storage)
+    workers = (*writing, *(service.worker for service in working))
+    services = Services(settings, library, training, serving, versions, tuning, automation, inbox, storage, workers)
     runtime = Runtime(settings, database, services, notifying, notices)
     runtime.watch()
     return runtime
+
+
+class Host:
+    """Keeps one Marquee going, and puts another in its place where a backup is restored.
+
+    Args:
+        settings: as they were read.
+        lost: called once nothing can be saved any more, since the store was replaced.
+    """
+
+    def __init__(self, settings: Settings, lost: Callable[[], None] = _nothing) -> None:
+        self._settings = settings
+        self._lost = lost
+        self._changing = Lock()
+        self.runtime: Runtime | None = None
+
+    def start(self) -> None:
+        """Open the store and start all there is.
+
+        Raises:
+            InvalidSettings: it can't be started; the message says why and what to do.
+        """
+        with self._changing:
+            self._begin()
+
+    def stop(self) -> None:
+        """End all of it."""
+        with self._changing:
+            self._end()
+
+    def restore(self, backup: Path) -> Path | None:
+        """Put a backup in the place of the store, and start again with it.
+
+        Returns:
+            Where what was there before is.
+
+        Raises:
+            UnusableBackup: it is damaged, or nothing can be started with it; the store is as it was.
+        """
+        backups.verify(backup)
+        with self._changing:
+            if self.runtime is None:
+                raise UnusableBackup("Marquee is stopping.")
+            path = self.runtime.database.path
+            self._end()
+            try:
+                kept = backups.restore(backup, path, now=time.time())
+            except BaseException:
+                self._begin()
+                raise
+            try:
+                self._begin()
+            except Exception as error:
+                log.exception("Marquee could not start with the backup %s", backup.name)
+                if kept is not None:
+                    backups.restore(kept, path, now=time.time())
+                self._begin()
+                raise UnusableBackup(
+                    f"Marquee can't start with {backup.name}, so the store is as it was: {error}"
+                ) from error
+        return kept
+
+    def _begin(self) -> None:
+        self.runtime = build(self._settings, restore=self.restore)
+        self.runtime.lost = self._lost
+        try:
+            self.runtime.start()
+        except BaseException as error:
+            faults = self._faults(error)
+            self._end()
+            if not faults:
+                raise
+            raise InvalidSettings(
+                f"The store {self._settings.database_path} is damaged: {faults[0]} See all that is wrong with "
+                "'python -m store check', and restore a backup with 'python -m store restore'."
+            ) from error
+
+    def _faults(self, error: BaseException) -> Sequence[str]:
+        """What is wrong with the store, where a start failed for no reason that is known."""
+        if self.runtime is None or not isinstance(error, Exception) or isinstance(error, MarqueeError):
+            return []
+        try:
+            with self.runtime.database.read() as connection:
+                return inspection.faults(connection, thorough=True)
+        except StoreError as unreadable:
+            return [str(unreadable)]
+
+    def _end(self) -> None:
+        runtime, self.runtime = self.runtime, None
+        if runtime is not None:
+            runtime.stop()

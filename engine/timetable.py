@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, time, timedelta
-from zoneinfo import ZoneInfo
+from functools import cache
+from zoneinfo import ZoneInfo, available_timezones
 
 WEEK = 7
 
@@ -42,3 +43,9 @@ class Timetable:
             day = today + timedelta(days=step * n)
             if day.weekday() in self.days:
                 yield datetime.combine(day, self.at, self.zone).timestamp()
+
+
+@cache
+def zones() -> set[str]:
+    """The zones there are. To try a name instead would read whatever it leads to, such as a folder for ``Europe``."""
+    return available_timezones()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from engine.services import current
-from pages.ui import planning, progress, runs
+from pages.ui import backups, planning, progress, runs
 from pages.ui.failures import shown
 from pages.ui.page import opening
 
@@ -13,7 +13,7 @@ services = current()
 opening(
     "Automation",
     "Retrain at a time of your choice, or after so many new ratings, with the hyperparameters of the version that "
-    "serves. Each run is judged before it may serve.",
+    "serves. Each run is judged before it may serve. Backups can be made by themselves too.",
 )
 plan = services.automation.plan()
 busy, empty = services.training.current() is not None, not services.library.counts().ratings
@@ -35,3 +35,6 @@ chosen = runs.table(runs.ended(services.training), empty="None yet. The next run
 if chosen is not None:
     with shown():
         runs.details(services.training.status(chosen))
+st.subheader("Backups", anchor=False)
+with st.container(border=True):
+    backups.panel(services.storage, plan.zone)

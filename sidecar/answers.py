@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from http import HTTPStatus
 from typing import Any
 
-from engine.errors import MarqueeError, StoreLocked, StoreNotWritable
+from engine.errors import MarqueeError, StoreDamaged, StoreLocked, StoreNotWritable, StoreReplaced
 from sidecar.problems import (
     BAD_PATH,
     BODY_TOO_LARGE,
@@ -27,8 +27,8 @@ from sidecar.problems import (
 Responses = dict[int | str, dict[str, Any]]
 Problems = Kind | type[MarqueeError] | tuple[Kind, ...]
 
-LOCKED = (OF_ERROR[StoreLocked], OF_ERROR[StoreNotWritable])
-EVERYWHERE = (BAD_PATH, WRONG_HOST, BODY_TOO_LARGE, INVALID_INPUT, INTERNAL_ERROR, STOPPING, *LOCKED)
+STORE = tuple(OF_ERROR[kind] for kind in (StoreLocked, StoreNotWritable, StoreReplaced, StoreDamaged))
+EVERYWHERE = (BAD_PATH, WRONG_HOST, BODY_TOO_LARGE, INVALID_INPUT, INTERNAL_ERROR, STOPPING, *STORE)
 KEYED = (KEY_REQUIRED, KEY_WRONG)
 CHANGING = (FOREIGN_ORIGIN,)
 JSON_BODY = (INVALID_INPUT, INVALID_JSON, UNSUPPORTED_MEDIA_TYPE)

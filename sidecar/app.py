@@ -25,6 +25,7 @@ from sidecar import (
     problems,
     ratings,
     recommendations,
+    storage,
     training,
     tuning,
     users,
@@ -44,6 +45,7 @@ TAGS = [
     {"name": "automation", "description": "When Marquee retrains by itself."},
     {"name": "notices", "description": "What happened that somebody may want to know."},
     {"name": "data", "description": "Imports, the jobs that do them, and what is stored."},
+    {"name": "store", "description": "Backups of the store, the way back to one, and whether the store is sound."},
     {"name": "health", "description": "For probes, which need no key, and for Prometheus."},
 ]
 # Those of metrics come before those of models: /ml/models/compare is no version.
@@ -61,6 +63,7 @@ ROUTERS = (
     notices.router,
     data.router,
     users.router,
+    storage.router,
     health.router,
     exposition.router,
 )

@@ -42,10 +42,11 @@ async def live() -> Live:
 def ready() -> Ready:
     """Whether recommendations can be served.
 
-    503 until a model version serves, and while one of the threads that work in the background has died and not begun
-    again yet; the detail names it. Needs no key.
+    503 until a model version serves, while the store does not answer, and while one of the threads that work in the
+    background has died and not begun again yet; the detail says which. Needs no key.
     """
     services = current()
+    services.storage.ping()
     if dead := services.dead_workers():
         raise NotReady(f"A background worker has died and begins again in a moment: {', '.join(dead)}. See the log.")
     version = services.serving.active_version()

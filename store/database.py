@@ -20,6 +20,7 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from alembic.util.exc import CommandError
 from sqlalchemy import URL, Connection, Engine, Executable, Table, create_engine, event, select
+from sqlalchemy.dialects.sqlite import insert
 from sqlalchemy.exc import DBAPIError
 
 from store import backups, opening
@@ -27,7 +28,8 @@ from store.backups import Manifest, Report
 from store.errors import StoreBusy, StoreClosed, StoreDamaged, StoreError, StoreReplaced, UnsafeSQLite
 from store.generation import PAGES, Guard
 from store.patience import outlast
-from store.schema import meta
+from store.schema import meta, notices
+from store.sqlite_errors import damaged
 from store.sqlite_errors import translated as _translate
 from store.worker import BULK, LAST, URGENT, Worker
 
@@ -48,6 +50,8 @@ PRAGMAS = {
 LOOK_S = 0.5
 """How often it is looked whether the file is still there, where nothing is written."""
 
+UNCHECKED = "unchecked"
+"""The name in ``meta`` that says so."""
 WRITER = {"writes": True}
 LOCKED_MS = 100
 """How long a write waits for a lock that has already outlasted another write; the timeout of the settings otherwise."""
@@ -81,9 +85,8 @@ class Database:
         self.tell: Callable[[StoreError], None] = _nothing
         """Called, in whichever thread finds it out, when the file is found damaged, replaced or gone."""
         self.found: list[str] = []
-        """Sentences on what was found when it was opened, for whoever keeps notices."""
-        self.had_log = False
-        """Whether the last Marquee did not come to fold its log into the file, as after a kill."""
+        """Sentences on what was found when it was opened; they are notices as well."""
+        self._had_log = False
         self._lock = lock
         self._guard = Guard(path)
         self._engine = self._make_engine()
@@ -118,7 +121,7 @@ class Database:
                 database = cls(path, clock, found.lock)
             except OSError as error:
                 raise opening.refused(path, error) from error
-            database.had_log = found.had_log
+            database._had_log = found.had_log
             if found.aside is not None:
                 database.found.append(_set_aside(path, found.aside))
             try:
@@ -140,7 +143,26 @@ class Database:
             raise opening.told(self.path, error) from error
         self.writer.start()
         self.identity = self.write(_identity)
+        self.write(self._note_findings)
         self.fold_log()
+
+    def _note_findings(self, connection: Connection) -> None:
+        """Keep what was found in the store itself: whoever opens it first may close it again at once."""
+        if self._had_log:
+            connection.execute(insert(meta).values(name=UNCHECKED, value="1").on_conflict_do_nothing())
+        now = self.clock()
+        for text in self.found:
+            row = {"level": "warning", "topic": "store", "text": text, "details": {}, "created_at": now}
+            connection.execute(notices.insert().values(row))
+
+    def needs_check(self) -> bool:
+        """Whether a Marquee was killed, or its computer lost power, since the store was last checked."""
+        with self.read() as connection:
+            return connection.execute(select(meta.c.value).where(meta.c.name == UNCHECKED)).scalar() is not None
+
+    def note_check(self) -> None:
+        """The store was checked."""
+        self.execute(meta.delete().where(meta.c.name == UNCHECKED))
 
     def _migrate(self) -> None:
         config = Config()
@@ -189,6 +211,10 @@ class Database:
                 raise
             if isinstance(told, StoreDamaged):
                 self.tell(told)
+            raise told from error
+        except (json.JSONDecodeError, UnicodeDecodeError) as error:  # of a column
+            told = damaged()
+            self.tell(told)
             raise told from error
 
     def write(self, work: Callable[[Connection], T], *, urgent: bool = False) -> T:

@@ -6,16 +6,24 @@ from collections.abc import Callable
 from typing import Any
 
 import pysqlite3.dbapi2 as sqlite
-from sqlalchemy import Connection, select
+from sqlalchemy import JSON, Connection, Float, Integer, LargeBinary, Text, select
 from sqlalchemy.exc import DBAPIError
 
 from store import revisions
 from store.errors import DamagedVersion
 from store.model_arrays import read_arrays
-from store.schema import activations, meta, model_versions
+from store.schema import activations, meta, metadata, model_versions
 
 MAX_FAULTS = 20
 OURS = {"alembic_version", "meta", "ratings", "model_versions"}
+TYPES: dict[type[Any], tuple[str, ...]] = {
+    Integer: ("integer",),
+    Float: ("real", "integer"),
+    Text: ("text",),
+    JSON: ("text",),
+    LargeBinary: ("blob",),
+}
+"""As what SQLite stores the columns' types."""
 COUNTS = ("users", "movies", "ratings")
 ORPHANS = {
     "ratings of users who are not there": "SELECT count(*) FROM ratings WHERE user_id NOT IN (SELECT id FROM users)",
@@ -42,7 +50,7 @@ def faults(connection: Connection, *, thorough: bool) -> list[str]:
         thorough: also compare every index with its table, every reference, and the SHA-256 of every array of every
             version; otherwise the pages, the ledger and the counts.
     """
-    checks = (_pages, _counts, _references, _versions) if thorough else (_pages, _counts)
+    checks = (_pages, _counts, _values, _references, _versions) if thorough else (_pages, _counts)
     return [fault for check in checks for fault in _read(check, connection, thorough)][:MAX_FAULTS]
 
 
@@ -79,6 +87,24 @@ def _counts(connection: Connection, _: bool) -> list[str]:
     newest = connection.exec_driver_sql("SELECT coalesce(max(revision), 0) FROM users").scalar_one()
     if newest > revisions.current(connection):
         found.append("Ratings of a user are newer than the newest revision.")
+    return found
+
+
+def _values(connection: Connection, _: bool) -> list[str]:
+    """Columns in which a value is of another type than all that was ever written there."""
+    found = []
+    for table in metadata.sorted_tables:
+        there = connection.exec_driver_sql(f"SELECT name FROM pragma_table_info('{table.name}')").scalars().all()
+        for column in table.columns:
+            if column.name not in there:  # a store of an earlier schema
+                continue
+            name = column.name
+            sound = f"typeof({name}) IN ({', '.join(map(repr, TYPES[type(column.type)]))})"
+            if isinstance(column.type, JSON):
+                sound += f" AND json_valid({name})"
+            wrong = f"SELECT count(*) FROM {table.name} WHERE {name} IS NOT NULL AND NOT ({sound})"
+            if n := connection.exec_driver_sql(wrong).scalar_one():
+                found.append(f"There are {n:,} values of the wrong kind in {table.name}.{name}.")
     return found
 
 

@@ -143,7 +143,7 @@ def _check_content(path: Path) -> None:
             raise ForeignStore(f"{path} is not a store of Marquee, or it is damaged: it is no SQLite database. {LEFT}")
     try:
         tables, ours = _look(path, "mode=ro" if has_log(path) else "immutable=1")
-    except sqlite.Error as error:
+    except (sqlite.Error, UnicodeDecodeError) as error:
         raise told(path, error) from error
     if tables and not ours:
         some = ", ".join(tables[:3]) + (f" and {len(tables) - 3} more tables" if len(tables) > 3 else "")
@@ -157,7 +157,7 @@ def _is_store(path: Path) -> bool:
     """Whether the file is one of Marquee's even without its log."""
     try:
         return path.exists() and _look(path, "immutable=1")[1]
-    except sqlite.Error:  # told where it is opened
+    except (sqlite.Error, UnicodeDecodeError):  # told where it is opened
         return False
 
 

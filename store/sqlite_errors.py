@@ -6,6 +6,9 @@ import pysqlite3.dbapi2 as sqlite
 
 from store.errors import StoreBusy, StoreDamaged, StoreError, StoreFull, StoreReadOnly
 
+NO_VALUE = "malformed JSON", "Could not decode to UTF-8"
+"""How SQLite and its driver begin to say that a value is none that Marquee has written."""
+
 
 def translated(error: BaseException) -> BaseException:
     """The store's own error for one of SQLite's, also where other errors were raised from it; any other as it is."""
@@ -35,9 +38,14 @@ def _told(error: BaseException | None) -> StoreError | None:
             "The store can't be written to, so nothing was saved. Nothing is lost: what was saved before is there. "
             "Let Marquee write to the file and to its folder, then start it again."
         )
-    if code in (sqlite.SQLITE_CORRUPT, sqlite.SQLITE_NOTADB):
-        return StoreDamaged(
-            "A part of the store that is needed for this is damaged; what can be read goes on. Stop Marquee, see what "
-            "is wrong with 'python -m store check', and restore a backup with 'python -m store restore'."
-        )
+    if code in (sqlite.SQLITE_CORRUPT, sqlite.SQLITE_NOTADB) or str(error).startswith(NO_VALUE):
+        return damaged()
     return None
+
+
+def damaged() -> StoreDamaged:
+    """The error for a store of which a part can't be read."""
+    return StoreDamaged(
+        "A part of the store that is needed for this is damaged; what can be read goes on. Stop Marquee, see what is "
+        "wrong with 'python -m store check', and restore a backup with 'python -m store restore'."
+    )

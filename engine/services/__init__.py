@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from engine.services.inbox import InboxService
     from engine.services.library import LibraryService
     from engine.services.serving import ServingService
+    from engine.services.storage import StorageService
     from engine.services.training import TrainingService
     from engine.services.tuning import TuningService
     from engine.services.versions import VersionService
@@ -31,6 +32,7 @@ class Services:
     tuning: TuningService
     automation: AutomationService
     inbox: InboxService
+    storage: StorageService
     workers: tuple[Worker[Any], ...] = ()
 
     def dead_workers(self) -> list[str]:

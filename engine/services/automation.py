@@ -5,10 +5,9 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Collection
 from datetime import UTC, datetime, time
-from functools import cache
 from threading import Lock
 from typing import Any
-from zoneinfo import ZoneInfo, available_timezones
+from zoneinfo import ZoneInfo
 
 import schedule
 
@@ -16,7 +15,7 @@ from engine.errors import InvalidInput, MarqueeError, NotReady
 from engine.services.backlog import Backlog
 from engine.services.storing import stores
 from engine.services.training import POLICIES, TrainingService
-from engine.timetable import WEEK, Timetable
+from engine.timetable import WEEK, Timetable, zones
 from engine.types import ActivationPolicy, Automation
 from store.errors import StoreError
 from store.models import MLModelManager
@@ -156,7 +155,7 @@ class AutomationService:
                 raise InvalidInput(f"{name} is {value}, but must be from 0 to {most:,}.", field=name)
         if activate not in POLICIES:
             raise InvalidInput(f"activate is {activate!r}, but must be one of {', '.join(POLICIES)}.", field="activate")
-        if zone not in _zones():
+        if zone not in zones():
             raise InvalidInput(f"There is no time zone {zone!r}.", field="zone")
         values = {"days": sorted(set(days)), "hour": hour, "minute": minute, "zone": zone}
         values |= {"after_ratings": after_ratings, "activate": activate, "handled": self._clock()}
@@ -240,12 +239,6 @@ class AutomationService:
 
     def _values(self) -> dict[str, Any]:
         return DEFAULTS | self._automation.read()
-
-
-@cache
-def _zones() -> set[str]:
-    """The zones there are. To try a name instead would read whatever it leads to, such as a folder for ``Europe``."""
-    return available_timezones()
 
 
 def _timetable(values: dict[str, Any]) -> Timetable:

@@ -6,8 +6,9 @@ from collections.abc import Callable
 from functools import wraps
 from typing import ParamSpec, TypeVar
 
+from engine import errors
 from engine.errors import DiskFull, MarqueeError, NotReady, StoreLocked, StoreNotWritable
-from store.errors import StoreBusy, StoreClosed, StoreFull, StoreReadOnly
+from store.errors import StoreBusy, StoreClosed, StoreDamaged, StoreFull, StoreReadOnly, StoreReplaced
 from store.sqlite_errors import translated
 
 P = ParamSpec("P")
@@ -42,6 +43,10 @@ def in_words(error: BaseException) -> MarqueeError | None:
             return StoreLocked(str(found))
         case StoreReadOnly():
             return StoreNotWritable(str(found))
+        case StoreReplaced():
+            return errors.StoreReplaced(str(found))
+        case StoreDamaged():
+            return errors.StoreDamaged(str(found))
         case StoreClosed():
             return NotReady("Marquee is stopping. Try again when it has started.")
     return None

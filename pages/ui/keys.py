@@ -48,6 +48,11 @@ STUDY_SEED = "tuning.seed"
 HEALTH = "automation.health"  # what was measured last
 PLAN_FAULT = "automation.fault"  # what a field was refused for, by its name
 
+BACKUP = "automation.backup"  # what is picked in the table of backups
+BACKUP_FAULT = "automation.backup_fault"
+BACKUP_TIME = "automation.backup_time"
+BACKING_UP = "automation.backing_up"  # whether the last draw saw a backup being made
+
 NOTICES = "notices.filter"
 NOTICES_SHOWN = "notices.shown"  # how many of them
 

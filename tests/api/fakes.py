@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from tempfile import TemporaryFile
 from typing import Any
 
 from engine.errors import InvalidInput, UnknownVersion
 from engine.services import Services
+from engine.services.storage import Backup
 from engine.services.versions import ExportedVersion
 from engine.settings import Settings
 from engine.types import (
     Automation,
+    BackupPlan,
     Comparison,
     Contribution,
     DataStatistics,
@@ -41,6 +44,7 @@ from engine.types import (
     SimilarMovie,
     SimilarMovies,
     SimilarUser,
+    StoreFacts,
     Study,
     TrainingStatus,
     TrialReport,
@@ -405,9 +409,55 @@ class FakeInbox(Recorder):
         self.note("mark_read", notice_ids)
 
 
+BACKUP = Backup("marquee-20261122-020000.db", 100.0, "asked", 1000, "ab" * 32, 7, "id", "0004", 3, 2, 4, 5, 1, 1)
+FACTS = StoreFacts("id", "0004", 3, 2, 4, 5, 1, 1, 1000, 90.0, ("A fault.",), 100.0)
+BACKUP_PLAN = BackupPlan("daily", 2, 0, "UTC", 30, 200.0)
+
+
+class FakeStorage(Recorder):
+    """Its one backup is this very file."""
+
+    def ping(self) -> None:
+        self.note("ping")
+
+    def facts(self) -> StoreFacts:
+        self.note("facts")
+        return FACTS
+
+    def check(self, *, thorough: bool) -> list[str]:
+        self.note("check", thorough)
+        return ["A fault."] if thorough else []
+
+    def backups(self) -> list[Backup]:
+        self.note("backups")
+        return [BACKUP]
+
+    def back_up(self) -> Backup:
+        self.note("back_up")
+        return BACKUP
+
+    def plan(self) -> BackupPlan:
+        self.note("plan")
+        return BACKUP_PLAN
+
+    def change_plan(self, **values: Any) -> None:
+        self.note("change_plan", values)
+
+    def path_of(self, name: str) -> Path:
+        self.note("path_of", name)
+        return Path(__file__)
+
+    def delete(self, name: str) -> None:
+        self.note("delete", name)
+
+    def restore(self, name: str) -> str | None:
+        self.note("restore", name)
+        return "m.db.replaced-1"
+
+
 def fake_services(settings: Settings) -> Services:
-    fakes = (FakeLibrary(), FakeTraining(), FakeServing(), FakeVersions(), FakeTuning(), FakeAutomation(), FakeInbox())
-    return Services(settings, *fakes)  # type: ignore[arg-type]
+    kinds = FakeLibrary, FakeTraining, FakeServing, FakeVersions, FakeTuning, FakeAutomation, FakeInbox, FakeStorage
+    return Services(settings, *(kind() for kind in kinds))  # type: ignore[arg-type]
 
 
 def calls_of(services: Services) -> list[tuple[Any, ...]]:
@@ -420,5 +470,6 @@ def calls_of(services: Services) -> list[tuple[Any, ...]]:
         services.tuning,
         services.automation,
         services.inbox,
+        services.storage,
     )
     return [call for fake in fakes for call in fake.calls]

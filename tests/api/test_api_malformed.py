@@ -51,6 +51,8 @@ GOOD: dict[str, dict[str, Any]] = {
         "activate": "never",
     },
     "POST /automation/pause": {"paused": True},
+    "POST /store/check": {"thorough": False},
+    "POST /store/backup-plan": {"every": "daily", "hour": 2, "minute": 0, "zone": "Europe/Berlin", "keep_days": 30},
     "POST /notices/read": {"notice_ids": [1, 2]},
     "POST /data/imports": {"source": "demo"},
 }
@@ -404,7 +406,7 @@ def test_characters_that_are_utf8_pass(server: Client, services: Services) -> No
 
 
 EVERY_ROUTE = sorted(
-    (method, route.path_format.format(user_id=1, movie_id=2, run_id=7, version=3, job_id=4, study_id=2))
+    (method, route.path_format.format(user_id=1, movie_id=2, run_id=7, version=3, job_id=4, study_id=2, name="b.db"))
     for route in API_ROUTES
     for method in route.methods
 )

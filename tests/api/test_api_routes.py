@@ -13,14 +13,29 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 from starlette.requests import ClientDisconnect
 
-from engine.errors import InvalidInput, MarqueeError, UnknownMovie, UnknownUser, VersionUnavailable
+from engine.errors import InvalidInput, MarqueeError, StoreReplaced, UnknownMovie, UnknownUser, VersionUnavailable
 from engine.services import Services
 from engine.services.versions import ExportedVersion
 from engine.types import ListOptions, MetricValue, NewcomerPoint
 from sidecar.exchange import PIECE, VersionFile
 from sidecar.limits import JSON_LIMIT
 from tests.api.client import Client, run
-from tests.api.fakes import DIFFERENCE, JOB, NOTICES, OLDER, PLAN, RUN, SCRIPT, STATISTICS, STUDY, VERSION, calls_of
+from tests.api.fakes import (
+    BACKUP,
+    BACKUP_PLAN,
+    DIFFERENCE,
+    FACTS,
+    JOB,
+    NOTICES,
+    OLDER,
+    PLAN,
+    RUN,
+    SCRIPT,
+    STATISTICS,
+    STUDY,
+    VERSION,
+    calls_of,
+)
 from tests.api.test_api_malformed import GOOD, ROUTES
 
 URI = "https://boxd.it/2a"
@@ -198,6 +213,7 @@ def test_what_reads_or_writes_the_store_runs_in_the_thread_pool(client: Client, 
         services.automation,
         services.inbox,
         services.library,
+        services.storage,
     ):
         service.note = lambda *_call: threads.append(threading.current_thread())  # type: ignore[union-attr]
     for route in ROUTES:
@@ -762,6 +778,46 @@ def test_the_plan_of_retrainings(client: Client, services: Services) -> None:
     assert client.post("/automation/pause", json={"paused": True}).json() == as_json(PLAN)
     wanted = body | {"minute": 0, "after_ratings": 0, "activate": "if_better"}
     assert services.automation.calls == [("plan",), ("change", wanted), ("plan",), ("pause", True), ("plan",)]
+
+
+def test_backups(client: Client, services: Services) -> None:
+    name = BACKUP.name
+    assert client.get("/store").json() == as_json(FACTS)
+    assert client.get("/store/backups").json() == {"backups": [as_json(BACKUP)]}
+    made = client.post("/store/backups")
+    assert (made.status_code, made.json()) == (201, as_json(BACKUP))
+    file = client.get(f"/store/backups/{name}")
+    assert file.status_code == 200
+    assert "attachment" in file.headers["content-disposition"]
+    assert client.request("DELETE", f"/store/backups/{name}").json() == {"name": name}
+    restored = client.post(f"/store/backups/{name}/restore")
+    assert restored.json() == {"name": name, "replaced": "m.db.replaced-1"}
+    wanted = {"every": "daily", "hour": 2, "minute": 0, "zone": "UTC", "keep_days": 30}
+    assert client.get("/store/backup-plan").json() == as_json(BACKUP_PLAN)
+    assert client.post("/store/backup-plan", json={"every": "daily"}).json() == as_json(BACKUP_PLAN)
+    assert services.storage.calls == [
+        ("facts",),
+        ("backups",),
+        ("back_up",),
+        ("path_of", name),
+        ("delete", name),
+        ("restore", name),
+        ("plan",),
+        ("change_plan", wanted),
+        ("plan",),
+    ]
+
+
+def test_the_store_is_checked_when_asked(client: Client, services: Services) -> None:
+    assert client.post("/store/check", json={}).json() == {"sound": False, "faults": ["A fault."]}
+    assert client.post("/store/check", json={"thorough": False}).json() == {"sound": True, "faults": []}
+
+
+def test_readiness_asks_the_store(client: Client, services: Services) -> None:
+    assert client.get("/health/ready").status_code == 200
+    services.storage.fails = StoreReplaced("The store is gone.")
+    answer = client.get("/health/ready")
+    assert (answer.status_code, answer.json()["code"]) == (503, "store_replaced")
 
 
 @pytest.mark.parametrize("body", [{"days": [], "hour": 3}, {"days": [7], "hour": 3}, {"days": [1], "hour": 24}])

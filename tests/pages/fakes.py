@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from io import BytesIO
+from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 
 from engine.errors import (
@@ -21,9 +22,11 @@ from engine.errors import (
 )
 from engine.models.catalog import configure
 from engine.services import Services
+from engine.services.storage import Backup
 from engine.settings import Settings
 from engine.types import (
     Automation,
+    BackupPlan,
     Comparison,
     Contribution,
     CoverageGuard,
@@ -53,6 +56,7 @@ from engine.types import (
     RejectedRow,
     SimilarMovie,
     SimilarUser,
+    StoreFacts,
     TrainingStatus,
     UpdateHealth,
     UserSummary,
@@ -764,6 +768,73 @@ class FakeAutomation:
         return 4
 
 
+BACKUPS = [
+    Backup(
+        f"marquee-2026110{n}-020000.db",
+        NOW - n * 86_400,
+        "schedule",
+        9_830_400,
+        "ab" * 32,
+        n,
+        "id",
+        "0004",
+        3,
+        671,
+        9125,
+        100_316,
+        3,
+        3,
+    )
+    for n in (1, 2, 3)
+]
+NO_BACKUPS = BackupPlan("never", 2, 0, "UTC", 30, None)
+
+
+@dataclass
+class FakeStorage:
+    held: list[Backup] = field(default_factory=list)
+    planned: BackupPlan = NO_BACKUPS
+    going: float | None = None
+    faults: list[str] = field(default_factory=list)
+    asked: list[tuple[Any, ...]] = field(default_factory=list)
+
+    def backups(self) -> Sequence[Backup]:
+        return self.held
+
+    def plan(self) -> BackupPlan:
+        return self.planned
+
+    def progress(self) -> float | None:
+        return self.going
+
+    def facts(self) -> StoreFacts:
+        return StoreFacts("id", "0004", 3, 671, 9125, 100_316, 3, 3, 9_830_400, NOW, tuple(self.faults), None)
+
+    def start_backup(self) -> None:
+        self.asked.append(("start_backup",))
+
+    def cancel(self) -> None:
+        self.asked.append(("cancel",))
+
+    def path_of(self, name: str) -> Path:
+        return Path(__file__)
+
+    def delete(self, name: str) -> None:
+        self.asked.append(("delete", name))
+        self.held = [one for one in self.held if one.name != name]
+
+    def restore(self, name: str) -> str | None:
+        self.asked.append(("restore", name))
+        return "marquee.db.replaced-20261101-020000"
+
+    def check(self, *, thorough: bool = True) -> list[str]:
+        self.asked.append(("check", thorough))
+        return self.faults
+
+    def change_plan(self, **values: Any) -> None:
+        self.asked.append(("change_plan", values))
+
+
 @dataclass
 class Fakes:
     """The fake services, each open to a test, and the ``Services`` that holds them."""
@@ -775,6 +846,7 @@ class Fakes:
     tuning: FakeTuning = field(default_factory=FakeTuning)
     automation: FakeAutomation = field(init=False)
     inbox: FakeInbox = field(default_factory=FakeInbox)
+    storage: FakeStorage = field(default_factory=FakeStorage)
 
     def __post_init__(self) -> None:
         self.serving = FakeServing(self.library)
@@ -782,7 +854,8 @@ class Fakes:
         self.automation = FakeAutomation(self.training)
 
     def services(self) -> Services:
-        held: Any = (self.library, self.training, self.serving, self.versions, self.tuning, self.automation, self.inbox)
+        names = "library training serving versions tuning automation inbox storage"
+        held: Any = (getattr(self, name) for name in names.split())
         return Services(Settings(demo=False), *held)
 
 

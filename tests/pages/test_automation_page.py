@@ -13,7 +13,7 @@ def test_the_plan_is_shown(visit: Open) -> None:
     tiles = {metric.label: metric.value for metric in at.metric}
     assert tiles["New ratings"] == "1,204"
     assert tiles["Next run"].startswith("2026-")
-    assert at.subheader[-1].value == "What came of each run"
+    assert [one.value for one in at.subheader][-2:] == ["What came of each run", "Backups"]
 
 
 def test_with_nothing_trained_it_opens(visit: Open) -> None:
@@ -104,3 +104,47 @@ def test_the_drift_is_measured_when_asked_for(visit: Open) -> None:
     assert (tiles["RMSE behind"], tiles["Same top ten"], tiles["Ratings since"]) == ("+0.0123", "81%", "1,204")
     held.serving.version = 1
     assert not intact(at.run()).warning  # it was of another version
+
+
+# -- backups ---------------------------------------------------------------------------------------------------------
+
+
+def test_without_backups_the_page_says_so_and_makes_one(visit: Open) -> None:
+    held = fakes.loaded()
+    at = visit("automation.py", held)
+    assert any("no backups yet" in one.value for one in at.info)
+    intact(press(at, "Back up now"))
+    assert held.storage.asked == [("start_backup",)]
+
+
+def test_backups_are_listed(visit: Open) -> None:
+    held = fakes.loaded()
+    held.storage.held = list(fakes.BACKUPS)
+    table = visit("automation.py", held).dataframe[-1].value
+    assert list(table["Ratings"]) == [100_316] * 3
+    assert list(table["Why"]) == ["timetable"] * 3
+
+
+def test_a_backup_that_is_being_made_can_be_called_off(visit: Open) -> None:
+    held = fakes.loaded()
+    held.storage.going = 0.4
+    at = visit("automation.py", held)
+    assert button(at, "Back up now").disabled
+    intact(press(at, "Cancel the backup"))
+    assert held.storage.asked == [("cancel",)]
+
+
+def test_the_store_is_checked_from_the_page_and_faults_are_shown(visit: Open) -> None:
+    held = fakes.loaded()
+    at = intact(press(visit("automation.py", held), "Check the store"))
+    assert any("sound" in one.value for one in at.success)
+    held.storage.faults = ["There are 5 ratings, but 3 were counted."]
+    at = intact(press(visit("automation.py", held), "Check the store"))
+    assert any("3 were counted" in one.value for one in at.error)
+
+
+def test_the_plan_of_backups_is_saved(visit: Open) -> None:
+    held = fakes.loaded()
+    intact(press(visit("automation.py", held), "Save"))
+    wanted = {"every": "never", "hour": 2, "minute": 0, "zone": "Europe/Berlin", "keep_days": 30}
+    assert held.storage.asked == [("change_plan", wanted)]
