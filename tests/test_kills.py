@@ -14,8 +14,11 @@ import pytest
 
 from engine.runtime import Runtime, build
 from engine.settings import Settings
+from store import backups
+from store.database import Database
 from store.models import MLModelManager
-from store.records import ActivationRecord
+from store.ratings import RatingStore
+from store.records import ActivationRecord, MovieRow
 from tests.engine.services.conftest import QUICK, fill, finished, wait_for
 
 ROOT = Path(__file__).parents[1]
@@ -26,18 +29,27 @@ LONGEST_S = {
     "rollback": 0.003,
     "delete_version": 0.02,
     "retain": 0.02,
+    "import": 0.3,
+    "add_ratings": 0.02,
+    "back_up": 0.05,
+    "checkpoint": 0.01,
 }
 """How long after the beginning of each kind of work the kill comes at most: about as long as the work takes."""
 
 DONE = "done: "
 
 CHILD = """
-import os, random, sys
-from engine.errors import VersionUnavailable
+import io, os, random, sys
+from engine.errors import Conflict, VersionUnavailable
 from engine.runtime import build
 from engine.services import training as training_module
+from engine.services.imports import Import
+from engine.services.library import UploadedFile
 from engine.settings import Settings
+from store import backups
+from store.generation import Guard
 from store.models import MLModelManager
+from store.ratings import RatingStore
 
 def tell(*words):
     os.write(1, (" ".join(map(str, words)) + "\\n").encode())  # a whole line, whichever thread it comes from
@@ -55,6 +67,10 @@ def telling(owner, name, phase):
 telling(training_module, "learn", "training")
 for name in ("save_model", "activate", "rollback", "delete_version", "retain"):
     telling(MLModelManager, name, name)
+telling(Import, "run", "import")
+telling(RatingStore, "add_ratings", "add_ratings")
+telling(backups, "back_up", "back_up")
+telling(Guard, "checkpoint", "checkpoint")
 url, name = sys.argv[1:]
 draw = random.Random(name)
 runtime = build(Settings(database_url=url, demo=False, keep_versions=2))
@@ -62,8 +78,19 @@ runtime.start()
 training, versions, serving = runtime.services.training, runtime.services.versions, runtime.services.serving
 svd = {"epochs": 12, "factors": 8, "learning_rate": 0.02}
 ncf = {"epochs": 2, "factors": 4, "iterations": 2, "parts": 2, "networks": 1}
-n = 0
+library, storage = runtime.services.library, runtime.services.storage
+n, imported = 0, 0
 while True:
+    lines = ["user_id,movie_id,rating"]
+    for row in range(1200):  # the same people every time, so that the store does not grow
+        lines.append(f"import {row // 30},m{row % 30},{1 + (row + imported) % 4}")
+    imported += 1
+    upload = UploadedFile("ratings.csv", io.BytesIO("\\n".join(lines).encode()))
+    try:
+        library.import_files([upload])
+        storage.start_backup()
+    except Conflict as error:  # the last one still goes on
+        tell(error)
     kind, quick = draw.choice((("svd", svd), ("svd", svd), ("ncf", ncf)))
     training.train_model(kind, quick, draw.choice(("always", "never")))
     while training.current() is not None:
@@ -117,7 +144,11 @@ def check(runtime: Runtime, name: str, rated: int) -> None:
     """The store is sound, one version is active and serves, nothing is half saved, acknowledged ratings are there."""
     services = runtime.services
     wait_for(lambda: services.training.current() is None)  # a run that was ordered but not begun goes on
-    assert runtime.database.check() == []
+    wait_for(lambda: all(job.state not in ("queued", "running") for job in services.library.jobs(5)))
+    assert list(services.storage.check()) == []
+    for made in services.storage.backups():
+        backups.verify(services.storage.path_of(made.name))
+        services.storage.delete(made.name)
     assert MLModelManager(runtime.database).recover() == 0
     active = [version.version for version in services.versions.list() if version.active]
     assert active == [MLModelManager(runtime.database).active_version()] == [services.serving.active_version()]
@@ -140,7 +171,7 @@ def kill_often(folder: Path, kills: int, seed: int) -> None:
     assert finished(runtime, runtime.services.training.train_model("svd", QUICK)).state == "succeeded"
     runtime.stop()
     draw = random.Random(seed)
-    phases = list(LONGEST_S)
+    phases = draw.sample(list(LONGEST_S), len(LONGEST_S))
     interrupted: Counter[str] = Counter()
     ledger: list[ActivationRecord] = []
     for number in range(kills):
@@ -163,9 +194,63 @@ def kill_often(folder: Path, kills: int, seed: int) -> None:
 
 
 def test_a_few_kills(tmp_path: Path) -> None:
-    kill_often(tmp_path, 4, seed=1)
+    kill_often(tmp_path, 5, seed=1)
+
+
+RESTORE = """
+import sys
+from pathlib import Path
+from store import backups
+print("begun", flush=True)
+backups.restore(Path(sys.argv[1]), Path(sys.argv[2]), now=0)
+"""
+
+
+def kill_restores(folder: Path, kills: int, seed: int) -> None:
+    """A store of 40 ratings, 30 of which are in the backup, is killed on its way back to that."""
+    path, draw = folder / "m.db", random.Random(seed)
+    database = Database.open(f"sqlite:///{path}")
+    store = RatingStore(database)
+    store.add_movies([MovieRow("m", "A", None, ())])
+    for n in range(30):
+        store.put_rating(f"u{n}", "m", 4.0, n)
+    backup = folder / "backups" / database.back_up(folder / "backups", reason="asked").name
+    database.close()
+    outcomes: Counter[int] = Counter()
+    for _ in range(kills):
+        database = Database.open(f"sqlite:///{path}")
+        store = RatingStore(database)
+        for n in range(40):
+            store.put_rating(f"u{n}", "m", 4.0, n)
+        database.close()
+        command = [sys.executable, "-c", RESTORE, str(backup), str(path)]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=ROOT) as process:
+            assert process.stdout is not None
+            assert process.stdout.readline() == "begun\n"
+            time.sleep(0.04 * draw.random())
+            process.kill()
+        database = Database.open(f"sqlite:///{path}")
+        assert database.check() == []
+        ratings = RatingStore(database).counts().ratings
+        database.close()
+        outcomes[ratings] += 1
+        kept = sorted(folder.glob("m.db.replaced-*[0-9]"))
+        if ratings == 30:
+            assert backups.verify(kept[-1])["ratings"] == 40
+        for one in kept:
+            one.unlink()
+    assert set(outcomes) <= {30, 40}, outcomes
+
+
+def test_a_few_kills_while_restoring(tmp_path: Path) -> None:
+    kill_restores(tmp_path, 6, seed=1)
 
 
 @pytest.mark.long
-def test_fifty_kills(tmp_path: Path) -> None:
-    kill_often(tmp_path, 50, seed=2)
+def test_forty_kills_while_restoring(tmp_path: Path) -> None:
+    kill_restores(tmp_path, 40, seed=2)
+
+
+@pytest.mark.long
+def test_a_hundred_and_sixty_kills(tmp_path: Path) -> None:
+    kill_often(tmp_path, 160, seed=2)

@@ -6,9 +6,12 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
+from threading import Event, Thread
 
 import httpx
+import pysqlite3.dbapi2 as sqlite
 import pytest
 
 from tests.engine.services.conftest import trained_store, wait_for
@@ -116,19 +119,41 @@ def test_a_backup_in_the_place_of_a_killed_servers_store_is_served(
         server.end()
 
 
-def test_a_backup_is_restored_through_the_api(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
+def test_a_backup_of_a_busy_server_holds_every_acknowledged_rating_and_is_restored_through_the_api(
+    tmp_path: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
     prepare(tmp_path, tmp_path_factory)
     server = Server(tmp_path)
+    stop, acknowledged = Event(), []
+
+    def rate() -> None:
+        while not stop.wait(0.02):
+            assert server.rate(f"busy {len(acknowledged)}").status_code == 200
+            acknowledged.append(f"busy {len(acknowledged)}")
+
     try:
-        made = server.client.post("/api/store/backups").json()
         lists = server.client.get("/api/ml/recommendations/u1").json()["items"]
-        assert server.rate("later").status_code == 200
+        thread = Thread(target=rate)
+        thread.start()
+        try:
+            for _ in range(3):
+                more = len(acknowledged) + 5
+                wait_for(lambda more=more: len(acknowledged) > more)  # type: ignore[misc]
+                before = len(acknowledged)
+                made = server.client.post("/api/store/backups").json()
+                with closing(sqlite.connect(str(tmp_path / "m.db.backups" / made["name"]))) as backup:
+                    held = {row[0] for row in backup.execute("SELECT external_id FROM users")}
+                assert held >= set(acknowledged[:before])
+        finally:
+            stop.set()
+            thread.join()
+        now = facts_of_server(server)
         restored = server.client.post(f"/api/store/backups/{made['name']}/restore")
         assert restored.status_code == 200, restored.text
         assert facts_of_server(server) == made["ratings"]
         assert server.client.get("/api/ml/recommendations/u1").json()["items"] == lists
         assert server.client.get("/api/health/ready").status_code == 200
-        assert facts_of(tmp_path / restored.json()["replaced"])["ratings"] == made["ratings"] + 1
+        assert facts_of(tmp_path / restored.json()["replaced"])["ratings"] == now
     finally:
         server.end()
     assert "Traceback" not in server.log.read_text()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 import subprocess
@@ -331,6 +332,28 @@ def test_the_log_stays_short_while_ratings_come(path: Path) -> None:
         assert path.stat().st_size > 20 * 4096, "most of it is in the file"
     finally:
         database.close()
+
+
+@pytest.mark.parametrize("lasting", [False, True])
+def test_a_disk_too_full_for_a_checkpoint_costs_no_rating(
+    path: Path, monkeypatch: pytest.MonkeyPatch, lasting: bool
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    database = Database.open(f"sqlite:///{path}")
+    store = RatingStore(database)
+    store.add_movies([MovieRow("m", "A", None, ())])
+    monkeypatch.setattr(generation, "write_mark", full)
+    for n in range(400):
+        store.put_rating(f"u{n}", "m", 4.0, n)
+    if not lasting:
+        monkeypatch.undo()
+        for n in range(400, 500):
+            store.put_rating(f"u{n}", "m", 4.0, n)
+    database.close()
+    monkeypatch.undo()
+    assert held(path) == (400 if lasting else 500, [], [])
 
 
 def test_every_start_and_every_backup_has_a_generation_of_its_own(path: Path, tmp_path: Path) -> None:
