@@ -27,6 +27,7 @@ The tree (a page shows ``str(error)``; ``sidecar.problems`` maps each class to o
     ├── StoreNotWritable        the store has become read-only
     ├── StoreReplaced           the store was moved, deleted or written over
     ├── StoreDamaged            pages of the store are damaged
+    ├── StoreFailing            the disk, or the system, fails to read or write
     ├── TrainingDiverged        the loss became infinite or not a number
     └── Cancelled               somebody asked a run to stop
 """
@@ -168,6 +169,10 @@ class StoreReplaced(MarqueeError):
 
 class StoreDamaged(MarqueeError):
     """Pages of the store that are needed for this are damaged."""
+
+
+class StoreFailing(MarqueeError):
+    """The system fails to read or write a file: a failing disk, a lost mount, too many open files."""
 
 
 class TrainingDiverged(MarqueeError):

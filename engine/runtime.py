@@ -193,7 +193,7 @@ def build(settings: Settings, clock: Callable[[], float] = time.time, *, restore
         folder=database.path.with_name(f"{database.path.name}.imports"),
         on_change=lambda: runtime.data_changed(),
     )
-    tuning = TuningService(ratings, snapshots, TuningStore(database), notices, training)
+    tuning = TuningService(ratings, snapshots, TuningStore(database), notices, training, clock)
     automation = AutomationService(ValueStore(database, "automation"), training, models, ratings, notices, clock)
     notifying = NotifyingService(notices, ValueStore(database, "webhook"), settings.webhook_url, clock=clock)
     inbox = InboxService(notices, notifying.channel)

@@ -857,6 +857,11 @@ class ImportResult:
     rows_rejected: int = 0
     rejected: tuple[RejectedRow, ...] = field(default_factory=tuple)
 
+    @property
+    def rows_accepted(self) -> int:
+        """Rows of ratings that went in, or were there already."""
+        return self.ratings_added + self.ratings_updated + self.ratings_unchanged
+
 
 @dataclass(frozen=True, slots=True)
 class Job:

@@ -6,7 +6,14 @@ from collections.abc import Iterable
 from http import HTTPStatus
 from typing import Any
 
-from engine.errors import MarqueeError, StoreDamaged, StoreLocked, StoreNotWritable, StoreReplaced
+from engine.errors import (
+    MarqueeError,
+    StoreDamaged,
+    StoreFailing,
+    StoreLocked,
+    StoreNotWritable,
+    StoreReplaced,
+)
 from sidecar.problems import (
     BAD_PATH,
     BODY_TOO_LARGE,
@@ -27,7 +34,8 @@ from sidecar.problems import (
 Responses = dict[int | str, dict[str, Any]]
 Problems = Kind | type[MarqueeError] | tuple[Kind, ...]
 
-STORE = tuple(OF_ERROR[kind] for kind in (StoreLocked, StoreNotWritable, StoreReplaced, StoreDamaged))
+OF_STORE = (StoreLocked, StoreNotWritable, StoreFailing, StoreReplaced, StoreDamaged)
+STORE = tuple(OF_ERROR[error] for error in OF_STORE)
 EVERYWHERE = (BAD_PATH, WRONG_HOST, BODY_TOO_LARGE, INVALID_INPUT, INTERNAL_ERROR, STOPPING, *STORE)
 KEYED = (KEY_REQUIRED, KEY_WRONG)
 CHANGING = (FOREIGN_ORIGIN,)

@@ -67,7 +67,7 @@ JOB: dict[str, Any] = {
     "kind": "import",
     "state": "succeeded",
     "progress": 1.0,
-    "message": "100,004 ratings added.",
+    "message": "100,004 of 100,005 rows of ratings went in; 1 was set aside.",
     "result": {
         "ratings_added": 100004,
         "ratings_updated": 0,

@@ -85,6 +85,7 @@ OF_ERROR: Mapping[type[errors.MarqueeError], Kind] = {
     errors.StoreNotWritable: Kind("store_not_writable", 503, "The store can't be written to"),
     errors.StoreReplaced: Kind("store_replaced", 503, "The store was replaced while Marquee had it open"),
     errors.StoreDamaged: Kind("store_damaged", 503, "The store is damaged"),
+    errors.StoreFailing: Kind("store_failing", 503, "The disk fails to read or write"),
     errors.DiskFull: Kind("disk_full", 507, "There is no space left to write"),
     errors.TrainingDiverged: Kind("training_diverged", 500, "The training diverged"),
     errors.Cancelled: Kind("cancelled", 409, "The work was cancelled"),

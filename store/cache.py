@@ -14,7 +14,7 @@ from sqlalchemy.dialects.sqlite import insert
 
 from store import revisions
 from store.database import Database
-from store.errors import StoreBusy, StoreFull, StoreReadOnly
+from store.errors import NotWritten
 from store.patience import patient
 from store.records import RatingArrays
 from store.schema import meta, users
@@ -113,7 +113,7 @@ class RatingCache:
                     row.on_conflict_do_update(["name"], set_={"value": row.excluded.value}), urgent=True
                 )
             self._remove(but=path)
-        except (OSError, StoreBusy, StoreFull, StoreReadOnly) as error:
+        except (OSError, NotWritten) as error:
             log.warning("the cache of ratings could not be written: %s", error)
             if path.exists():
                 path.unlink()

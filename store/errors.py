@@ -23,16 +23,34 @@ class StoreClosed(StoreError):
     """The store is closed, or closing."""
 
 
-class StoreFull(StoreError):
-    """There was no space to write; nothing of the write was kept."""
+class NotWritten(StoreError):
+    """The root of what keeps the store from a read or write; nothing of a write was kept.
+
+    Attributes:
+        reason: why, as the beginning of a sentence.
+        advice: what to do about it, as sentences.
+    """
+
+    def __init__(self, reason: str, advice: str = "") -> None:
+        super().__init__(f"{reason}, so nothing was saved. {advice}" if advice else reason)
+        self.reason = reason.rstrip(".")
+        self.advice = advice
 
 
-class StoreBusy(StoreError):
-    """Another program has the store locked; nothing of the write was kept."""
+class StoreFull(NotWritten):
+    """There was no space to write."""
 
 
-class StoreReadOnly(StoreError):
+class StoreBusy(NotWritten):
+    """Another program has the store locked."""
+
+
+class StoreReadOnly(NotWritten):
     """The file, or the folder it lies in, can't be written to."""
+
+
+class StoreFailing(NotWritten):
+    """The operating system fails to read or write the file: a failing disk, a lost mount, too many open files."""
 
 
 class ForeignStore(StoreError):

@@ -21,6 +21,11 @@ from store.times import LATEST, time_by_hand
 
 T = TypeVar("T")
 
+Note = Callable[[Connection, int], None]
+"""Writes of somebody else in the transaction that adds so many rows; they are kept exactly where those are."""
+NoteRatings = Callable[[Connection, Added], None]
+"""The same for ratings: what the transaction does to them."""
+
 GONE = "\x1fforgotten {}"
 """In place of the id of a user who was forgotten; no id that comes in holds a control character."""
 GONE_KEYS = "SELECT id FROM users WHERE external_id >= '\x1fforgotten ' AND external_id < '\x1fforgotten!'"
@@ -151,21 +156,30 @@ class RatingStore:
 
     # -- in bulk -----------------------------------------------------------------------------------------------------
 
-    def add_users(self, external_ids: Sequence[str]) -> Keys:
-        """The keys of these users; those never seen before get one."""
-        return self._add_ids(users, external_ids, lambda _: {})[0]
+    def add_users(self, external_ids: Sequence[str], note: Note | None = None) -> Keys:
+        """The keys of these users; those never seen before get one.
 
-    def add_movies(self, rows: Sequence[MovieRow]) -> Keys:
+        Args:
+            external_ids: of the users.
+            note: called in each transaction with how many users it adds.
+        """
+        return self._add_ids(users, external_ids, lambda _: {}, note)[0]
+
+    def add_movies(self, rows: Sequence[MovieRow], note: Note | None = None) -> Keys:
         """The keys of these movies; new ones are added, known ones take title, year and genres from here.
 
         A year of None and no genres say nothing: a file without these columns leaves them as they are known.
+
+        Args:
+            rows: the movies.
+            note: called in each transaction that adds movies, with how many.
         """
         by_id = {row.external_id: row for row in rows}
 
         def columns(external_id: str) -> dict[str, Any]:
             return {"title": by_id[external_id].title, "year": by_id[external_id].year}
 
-        keys, fresh = self._add_ids(movies, list(by_id), columns)
+        keys, fresh = self._add_ids(movies, list(by_id), columns, note)
         pairs = list(zip(keys.keys.tolist(), by_id.values(), strict=True))
         for chunk in _batches(pairs):
             self._database.write(partial(_describe, rows=chunk, fresh=fresh))
@@ -173,7 +187,11 @@ class RatingStore:
         return Keys(np.array([places[row.external_id] for row in rows], np.int32), keys.added)
 
     def _add_ids(
-        self, table: Table, external_ids: Sequence[str], columns: Callable[[str], dict[str, Any]]
+        self,
+        table: Table,
+        external_ids: Sequence[str],
+        columns: Callable[[str], dict[str, Any]],
+        note: Note | None,
     ) -> tuple[Keys, frozenset[str]]:
         """The keys of these ids, and which of the ids are new."""
         with self._database.read() as connection:
@@ -181,7 +199,7 @@ class RatingStore:
         fresh: set[str] = set()
         for chunk in _batches([one for one in dict.fromkeys(external_ids) if one not in known]):
             known, made = self._database.write(
-                partial(_add_missing, table=table, chunk=chunk, known=known, columns=columns)
+                partial(_add_missing, table=table, chunk=chunk, known=known, columns=columns, note=note)
             )
             fresh |= made
         return Keys(np.array([known[one] for one in external_ids], np.int32), len(fresh)), frozenset(fresh)
@@ -192,11 +210,19 @@ class RatingStore:
         movie_keys: NDArray[np.int32],
         values: NDArray[np.float32],
         rated_at: NDArray[np.int64],
+        note: NoteRatings | None = None,
     ) -> Added:
         """Write many ratings, 5,000 a transaction, between which single ratings go first; a known pair is replaced.
 
         Where a pair occurs twice its last row counts; the others are among the unchanged, as are the rows of a user who
         was forgotten since the keys were asked for.
+
+        Args:
+            user_keys: int32[n].
+            movie_keys: int32[n].
+            values: float32[n], the ratings.
+            rated_at: int64[n], Unix seconds.
+            note: called in each transaction with what it does. Where a later one fails, those before it are kept.
 
         Raises:
             ValueError: a rating is not a finite number; nothing was written.
@@ -205,14 +231,19 @@ class RatingStore:
         order = np.lexsort((movie_keys, user_keys))
         pairs = np.stack([user_keys[order], movie_keys[order]])
         order = order[np.append((pairs[:, 1:] != pairs[:, :-1]).any(0), True)[: len(order)]]
-        added = updated = 0
-        revision = self.revision()
+        total = Added(0, 0, 0, self.revision())
         for start in range(0, len(order), CHUNK):
             rows = order[start : start + CHUNK]
             columns = [column[rows] for column in (user_keys, movie_keys, decimals, rated_at)]
-            new, changed, revision = self._database.write(partial(_put_many, columns=columns))
-            added, updated = added + new, updated + changed
-        return Added(added, updated, len(values) - added - updated, revision)
+            doubled = len(values) - len(order) if start + CHUNK >= len(order) else 0
+            done = self._database.write(partial(_put_many, columns=columns, doubled=doubled, note=note))
+            total = Added(
+                total.added + done.added,
+                total.updated + done.updated,
+                total.unchanged + done.unchanged,
+                done.revision,
+            )
+        return total
 
     # -- reading -----------------------------------------------------------------------------------------------------
 
@@ -328,6 +359,7 @@ def _add_missing(
     chunk: Sequence[str],
     known: dict[str, int],
     columns: Callable[[str], dict[str, Any]],
+    note: Note | None,
 ) -> tuple[dict[str, int], set[str]]:
     """Give keys to ids that have none; returns the keys of all ids, and which ids are new."""
     first, revision = _next_key(connection, table), revisions.current(connection)
@@ -339,6 +371,8 @@ def _add_missing(
     ]
     if rows:
         connection.execute(table.insert(), rows)
+        if note is not None:
+            note(connection, len(rows))
     return known | {row["external_id"]: row["id"] for row in rows}, set(new)
 
 
@@ -362,8 +396,18 @@ def _decimals(values: NDArray[np.float32]) -> NDArray[np.float64]:
     return np.array([float(str(value)) for value in distinct], np.float64)[places]
 
 
-def _put_many(connection: Connection, columns: list[NDArray[Any]]) -> tuple[int, int, int]:
-    """One transaction of ratings: how many were new, how many changed, and the revision after it."""
+def _put_many(connection: Connection, columns: list[NDArray[Any]], doubled: int, note: NoteRatings | None) -> Added:
+    """One transaction of ratings; ``doubled``: further rows that are replaced within the same call."""
+    rows = len(columns[0]) + doubled
+    added, changed, revision = _put(connection, columns)
+    done = Added(added, changed, rows - added - changed, revision)
+    if note is not None:
+        note(connection, done)
+    return done
+
+
+def _put(connection: Connection, columns: list[NDArray[Any]]) -> tuple[int, int, int]:
+    """How many ratings were new, how many changed, and the revision after it."""
     gone = list(connection.exec_driver_sql(GONE_KEYS).scalars())
     if gone:  # an import that has their keys already must not bring their ratings back
         kept = ~np.isin(columns[0], gone)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
 from sqlalchemy import Connection, Row, Select, func, select, update
@@ -90,9 +90,24 @@ class RunStore:
         }
         self._database.insert(training_epochs, row, urgent=True)
 
-    def finish(self, run_id: int, state: State, **outcome: Any) -> None:
-        """The run has ended; ``outcome`` as in ``finish_in``."""
-        self._database.write(lambda connection: self.finish_in(connection, run_id, state, **outcome), urgent=True)
+    def finish(
+        self, run_id: int, state: State, *, also: Callable[[Connection], None] | None = None, **outcome: Any
+    ) -> None:
+        """The run has ended; ``outcome`` as in ``finish_in``.
+
+        Args:
+            run_id: its number.
+            state: how it ended.
+            also: further writes of the same transaction.
+            outcome: what came of it.
+        """
+
+        def work(connection: Connection) -> None:
+            self.finish_in(connection, run_id, state, **outcome)
+            if also is not None:
+                also(connection)
+
+        self._database.write(work, urgent=True)
 
     def finish_in(
         self,
@@ -151,9 +166,14 @@ class RunStore:
             wanted = wanted.where(training_runs.c.actor.in_(actors))
         return self._read(wanted)
 
-    def current(self) -> RunRecord | None:
-        """The run that is going, or else the first of the queue; None where there is none."""
+    def current(self, besides: Collection[int] = ()) -> RunRecord | None:
+        """The run that is going, or else the first of the queue; None where there is none.
+
+        Args:
+            besides: runs that have ended though their rows do not say so yet.
+        """
         going = select(training_runs).where(training_runs.c.state.in_(GOING)).order_by(training_runs.c.run_id)
+        going = going.where(training_runs.c.run_id.not_in(besides))
         return next(iter(self._read(going.limit(1))), None)
 
     def queued(self) -> list[RunRecord]:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import pysqlite3.dbapi2 as sqlite
 
-from store.errors import StoreBusy, StoreDamaged, StoreError, StoreFull, StoreReadOnly
+from store.errors import StoreBusy, StoreDamaged, StoreError, StoreFailing, StoreFull, StoreReadOnly
 
 NO_VALUE = "malformed JSON", "Could not decode to UTF-8"
 """How SQLite and its driver begin to say that a value is none that Marquee has written."""
+FAILING = frozenset({sqlite.SQLITE_IOERR, sqlite.SQLITE_CANTOPEN, sqlite.SQLITE_PROTOCOL, sqlite.SQLITE_NOLFS})
+"""What the operating system is to blame for, rather than the file's content."""
 
 
 def translated(error: BaseException) -> BaseException:
@@ -27,16 +29,22 @@ def _told(error: BaseException | None) -> StoreError | None:
         return None
     code = getattr(error, "sqlite_errorcode", 0) & 0xFF  # the higher bits only go into detail
     if code == sqlite.SQLITE_FULL or "disk is full" in str(error):
-        return StoreFull("There is no space left on the disk, so nothing was saved. Free some space and try again.")
+        return StoreFull("There is no space left on the disk", "Free some space and try again.")
     if code == sqlite.SQLITE_BUSY:
         return StoreBusy(
-            "Another program has the store locked, so nothing was saved. Nothing is lost: what was saved before is "
-            "there. Let that program finish, or close it, and try again."
+            "Another program has the store locked",
+            "Nothing is lost: what was saved before is there. Let that program finish, or close it, and try again.",
         )
     if code == sqlite.SQLITE_READONLY:
         return StoreReadOnly(
-            "The store can't be written to, so nothing was saved. Nothing is lost: what was saved before is there. "
-            "Let Marquee write to the file and to its folder, then start it again."
+            "The store can't be written to",
+            "Nothing is lost: what was saved before is there. Let Marquee write to the file and to its folder, then "
+            "start it again.",
+        )
+    if code in FAILING:
+        return StoreFailing(
+            "The disk that holds the store fails to read or write",
+            "Check the disk and its mount, and that not too many files are open; then try again.",
         )
     if code in (sqlite.SQLITE_CORRUPT, sqlite.SQLITE_NOTADB) or str(error).startswith(NO_VALUE):
         return damaged()

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Collection
 from threading import Lock
 from typing import Any
 
 import optuna
 import pysqlite3.dbapi2 as sqlite
-from sqlalchemy import Select, select, update
+from sqlalchemy import Connection, Select, select, update
 from sqlalchemy.dialects.sqlite import insert
 from sqlalchemy.pool import NullPool
 
@@ -80,9 +81,34 @@ class TuningStore:
         """Write some columns of a study."""
         self._database.execute(update(tunings).where(tunings.c.tuning_id == tuning_id).values(values), urgent=True)
 
-    def finish(self, tuning_id: int, state: str, stage: str, error: str | None = None) -> None:
-        """The study has ended, for now."""
-        self.change(tuning_id, state=state, stage=stage, error=error, ended_at=self._database.clock())
+    def finish(
+        self,
+        tuning_id: int,
+        state: str,
+        stage: str,
+        error: str | None = None,
+        *,
+        also: Callable[[Connection], None] | None = None,
+        **values: Any,
+    ) -> None:
+        """The study has ended, for now.
+
+        Args:
+            tuning_id: its number.
+            state: how it ended.
+            stage: the same in words.
+            error: why it failed.
+            also: further writes of the same transaction.
+            values: further columns.
+        """
+        values |= {"state": state, "stage": stage, "error": error, "ended_at": self._database.clock()}
+
+        def work(connection: Connection) -> None:
+            connection.execute(update(tunings).where(tunings.c.tuning_id == tuning_id).values(values))
+            if also is not None:
+                also(connection)
+
+        self._database.write(work, urgent=True)
 
     def keep_errors(self, tuning_id: int, trial: int, errors: bytes) -> None:
         """The errors of each user in a trial."""
@@ -112,9 +138,14 @@ class TuningStore:
         wanted = select(tunings).order_by(tunings.c.tuning_id.desc()).limit(limit)
         return self._read(wanted if before is None else wanted.where(tunings.c.tuning_id < before))
 
-    def current(self) -> TuningRecord | None:
-        """The study that is queued or going, None where there is none."""
-        going = select(tunings).where(tunings.c.state.in_(GOING)).order_by(tunings.c.tuning_id).limit(1)
+    def current(self, besides: Collection[int] = ()) -> TuningRecord | None:
+        """The study that is queued or going, None where there is none.
+
+        Args:
+            besides: studies that have ended though their rows do not say so yet.
+        """
+        going = select(tunings).where(tunings.c.state.in_(GOING), tunings.c.tuning_id.not_in(besides))
+        going = going.order_by(tunings.c.tuning_id).limit(1)
         return next(iter(self._read(going)), None)
 
     def recover(self) -> list[int]:

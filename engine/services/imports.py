@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, replace
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from threading import Event
 from typing import Any
@@ -17,11 +18,13 @@ from engine.dataset.importing import RatingBlock, read_movies, read_ratings
 from engine.dataset.tables import Rejections
 from engine.errors import Cancelled, InvalidInput
 from engine.types import ImportResult, Movie
+from engine.words import counted
 from store.jobs import JobStore
 from store.ratings import RatingStore
 from store.records import Added, MovieRow
 from store.times import known_times, latest
 
+MOST_REASONS = 3
 EXPECTED = (
     "Bring a file of ratings: a MovieLens folder (ratings.csv, u.data or ratings.dat, with its file of movies), a zip "
     "of one, or a CSV whose first line names columns for user, movie and rating."
@@ -39,7 +42,11 @@ class ImportOrder:
 
 
 class Import:
-    """One import in a worker's hands: ``run`` it, then ask for the ``summary``, however it ended."""
+    """One import in a worker's hands.
+
+    What it stores is counted in its job, in the transactions that store it, so that the job tells what is stored
+    wherever the import is cut short.
+    """
 
     def __init__(
         self,
@@ -54,28 +61,33 @@ class Import:
         self._scale = scale
         self._order = order
         self._clock = clock
-        self._counts = ImportResult()
-        self._described = False
+        self.changed = False
+        """Whether anything was written that is to be served."""
+        self._rows_read = 0
+        self._described = 0
+        self._movie_rows_rejected = 0
         self._rejections = Rejections()
         self._movies: dict[str, int] = {}
 
-    @property
-    def changed(self) -> bool:
-        """Whether anything was written."""
-        counts = self._counts
-        return bool(counts.ratings_added or counts.ratings_updated or self._described)
+    def rejections(self) -> dict[str, Any]:
+        """The rows that were set aside so far, as the job keeps them."""
+        return {"rows_rejected": self._rejections.count, "rejected": [asdict(row) for row in self._rejections.rows]}
 
-    def summary(self) -> dict[str, Any]:
-        """The result as the job keeps it."""
-        rejected = tuple(self._rejections.rows)
-        return asdict(replace(self._counts, rows_rejected=self._rejections.count, rejected=rejected))
+    def told(self) -> str:
+        """What an import that came to its end did."""
+        if not self._rows_read:
+            return f"{counted(self._described, 'movie')} read, and no file of ratings."
+        aside = self._rejections.count - self._movie_rows_rejected
+        whole = counted(self._rows_read + aside, "row of ratings", "rows of ratings")
+        told = f"{self._rows_read:,} of {whole} went in"
+        return f"{told}; {aside:,} {'was' if aside == 1 else 'were'} set aside." if aside else f"{told}."
 
     def run(self) -> None:
         """Do it.
 
         Raises:
             Cancelled: somebody asked it to stop; what was written stays.
-            InvalidInput: no file holds ratings or movies.
+            InvalidInput: no file holds ratings or movies, or none of the rows is sound.
         """
         self._step(0.0, "Reading")
         self._movies = {movie.external_id: key for key, movie in enumerate(self._ratings.movies())}
@@ -105,23 +117,38 @@ class Import:
         for source, layout in layouts:
             if layout.holds == "movies":
                 self._step(0.0, f"Reading {source.name}")
-                self._add_movies(read_movies(source, layout, self._rejections))
+                movies = read_movies(source, layout, self._rejections)
+                self._add_movies(movies)
+                self._described += len(movies)
+        self._movie_rows_rejected = self._rejections.count
         ratings = [(source, layout) for source, layout in layouts if layout.holds == "ratings"]
         for place, (source, layout) in enumerate(ratings):
             blocks = read_ratings(source, layout, self._scale, self._rejections, latest(self._clock()))
             for block in blocks:
                 self._add_ratings(block)
                 self._step((place + block.done) / len(ratings), f"Importing {source.name}")
+        self._check_anything(ratings)
+
+    def _check_anything(self, ratings: Sequence[tuple[SourceFile, Layout]]) -> None:
+        """Whether the files held what their columns promise: an import that brings nothing at all has failed."""
+        if self._rows_read or (self._described and not ratings):
+            return
+        if not self._rejections.count:
+            raise InvalidInput("The files hold columns for ratings or movies, but no rows.", field="files")
+        often = Counter(row.reason for row in self._rejections.rows).most_common(MOST_REASONS)
+        reasons = " ".join(reason for reason, _ in often)
+        count = self._rejections.count
+        raise InvalidInput(f"None of {counted(count, 'row')} went in. {reasons}", field="files")
 
     def _add_movies(self, movies: Sequence[Movie]) -> None:
         if not movies:
             return
+        self.changed = True
         found = self._ratings.add_movies(
-            [MovieRow(movie.movie_id, movie.title, movie.year, movie.genres) for movie in movies]
+            [MovieRow(movie.movie_id, movie.title, movie.year, movie.genres) for movie in movies],
+            lambda connection, added: self._count_in(connection, {"movies_added": added}),
         )
-        self._described = True
         self._movies.update(zip((movie.movie_id for movie in movies), found.keys.tolist(), strict=True))
-        self._counts = replace(self._counts, movies_added=self._counts.movies_added + found.added)
 
     def _add_ratings(self, block: RatingBlock) -> None:
         """Write a block; a movie that no file describes is called by its id."""
@@ -130,28 +157,50 @@ class Import:
         unknown = sorted(movie for movie in rated if movie not in self._movies)
         self._add_movies([Movie(movie, f"Movie {movie}", None, ()) for movie in unknown])
         movies = _keys(block.movies, block.movie_ids, [self._movies[movie] for movie in rated])
-        found = self._ratings.add_users([block.user_ids[place] for place in np.unique(block.users)])
+        found = self._ratings.add_users(
+            [block.user_ids[place] for place in np.unique(block.users)],
+            lambda connection, added: self._count_in(connection, {"users_added": added}),
+        )
         users = _keys(block.users, block.user_ids, found.keys)
         times = known_times(block.times, self._clock())
-        self._count(self._ratings.add_ratings(users, movies, block.ratings, times), found.added)
+        self._ratings.add_ratings(users, movies, block.ratings, times, self._count_ratings_in)
+        self._rows_read += len(block.ratings)
 
-    def _count(self, done: Added, users_added: int) -> None:
-        counts = self._counts
-        self._counts = replace(
-            counts,
-            ratings_added=counts.ratings_added + done.added,
-            ratings_updated=counts.ratings_updated + done.updated,
-            ratings_unchanged=counts.ratings_unchanged + done.unchanged,
-            users_added=counts.users_added + users_added,
-        )
+    def _count_ratings_in(self, connection: Any, done: Added) -> None:
+        self.changed = self.changed or bool(done.added or done.updated)
+        numbers = {"added": done.added, "updated": done.updated, "unchanged": done.unchanged}
+        self._count_in(connection, {f"ratings_{name}": number for name, number in numbers.items()})
+
+    def _count_in(self, connection: Any, counts: Mapping[str, int]) -> None:
+        self._jobs.count_in(connection, self._order.job_id, counts)
 
     def _step(self, progress: float, message: str) -> None:
         self._check()
-        self._jobs.update(self._order.job_id, progress, message, result=self.summary())
+        self._jobs.update(self._order.job_id, progress, message, result=self.rejections())
 
     def _check(self) -> None:
         if self._order.cancelled.is_set():
-            raise Cancelled("Cancelled. What had been imported stays; importing again adds nothing twice.")
+            raise Cancelled("The import was cancelled.")
+
+
+def tell_cut_short(result: Mapping[str, Any], reason: str = "", *, served: bool = True) -> str:
+    """What an import that was cut short has stored, and what to do about the rest.
+
+    Args:
+        result: of its job.
+        reason: why it was cut short, as a sentence; nothing where somebody cancelled it.
+        served: whether what it stored is served by now.
+    """
+    counts = ImportResult(**{name: number for name, number in result.items() if name != "rejected"})
+    ratings = counts.ratings_added + counts.ratings_updated
+    stored = (ratings, "rating"), (counts.movies_added, "movie"), (counts.users_added, "user")
+    found = next(((number, noun) for number, noun in stored if number), None)
+    if found is None:
+        return f"{reason} Nothing was saved." if reason else "Stopped before anything was saved."
+    were, they, them = ("was", "it is", "it") if found[0] == 1 else ("were", "they are", "them")
+    now = f"{they} served" if served else f"the next start serves {them}"
+    told = f"Stopped after {counted(*found)} {were} saved; {now}."
+    return f"{reason} {told} Import the file again to add the rest; nothing is added twice.".strip()
 
 
 def _keys(places: NDArray[np.int32], ids: list[str], used: Sequence[int] | NDArray[np.int32]) -> NDArray[np.int32]:

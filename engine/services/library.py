@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import logging
 import shutil
 import uuid
@@ -17,7 +16,6 @@ import numpy as np
 from engine.errors import (
     Cancelled,
     Conflict,
-    DiskFull,
     InvalidInput,
     MarqueeError,
     UnknownJob,
@@ -25,12 +23,13 @@ from engine.errors import (
     UnknownUser,
 )
 from engine.priority import step_back
-from engine.services.imports import EXPECTED, Import, ImportOrder
+from engine.services.ends import AGAIN_S, Ends
+from engine.services.imports import EXPECTED, Import, ImportOrder, tell_cut_short
 from engine.services.lookup import Lookup
 from engine.services.snapshot import Snapshots
-from engine.services.storing import stores
+from engine.services.storing import file_error, stores
 from engine.types import DataStatistics, ImportResult, Job, Movie, RatedMovie, RejectedRow, UserSummary
-from store.errors import NotStored, StoreError
+from store.errors import NotStored, NotWritten, StoreError
 from store.jobs import JobStore
 from store.ratings import RatingStore
 from store.records import UNKNOWN_TIME, Counts, JobRecord
@@ -51,6 +50,29 @@ class UploadedFile:
 
     name: str
     stream: BinaryIO
+
+
+@dataclass(frozen=True)
+class JobEnd:
+    """How an import ended.
+
+    Attributes:
+        state: of the job.
+        reason: why it was cut short, as a sentence; empty where it was not, or somebody cancelled it.
+        message: what an import that was not cut short did.
+        rejections: the rows that were set aside.
+        served: whether what it stored is served.
+    """
+
+    state: Literal["succeeded", "failed", "cancelled"]
+    reason: str
+    message: str
+    rejections: dict[str, Any]
+    served: bool
+
+    def error(self, result: dict[str, Any] | None) -> str | None:
+        """The error of the job, out of its result."""
+        return None if self.state == "succeeded" else tell_cut_short(result or {}, self.reason, served=self.served)
 
 
 class LibraryService:
@@ -85,16 +107,22 @@ class LibraryService:
         self._folder = folder
         self._on_change = on_change
         self.worker: Worker[ImportOrder] = Worker(
-            "import", self._import, begin=step_back, died=self._give_up, waits=True
+            "import",
+            self._import,
+            begin=step_back,
+            idle=lambda: self._ends.settle(),
+            every=AGAIN_S,
+            died=self._give_up,
+            waits=True,
         )
+        self._ends = Ends(self._store_end, "import")
         self._task: Import | None = None
         self._waiting: dict[int, ImportOrder] = {}
-        self._unmarked: dict[int, str] = {}
         self._lookup: Lookup | None = None
 
     def start(self) -> None:
         """Mark and clear away what a stopped process left behind, and begin to take orders."""
-        self._jobs.recover("Marquee was stopped during this import. Import again: nothing is added twice.")
+        self._jobs.recover(lambda result: tell_cut_short(result, "Marquee was stopped during this import."))
         shutil.rmtree(self._folder, ignore_errors=True)
         self.worker.start()
 
@@ -129,7 +157,7 @@ class LibraryService:
         Raises:
             InvalidInput: there is no file, or the format is unknown.
             Conflict: too many imports wait already.
-            DiskFull: there is no space for the copies.
+            DiskFull, StoreFailing: the copies can't be written.
         """
         if format not in FORMATS:
             raise InvalidInput(f"format is {format!r}, but must be one of {', '.join(FORMATS)}.", field="format")
@@ -187,68 +215,68 @@ class LibraryService:
         return [self._told(record) for record in self._jobs.newest(limit)]
 
     def _told(self, record: JobRecord) -> Job:
-        error = self._unmarked.get(record.job_id)
-        return _job(record) if error is None else replace(_job(record), state="failed", error=error)
+        end, job = self._ends.of(record.job_id), _job(record)
+        if end is None or record.ended_at is not None:
+            return job
+        progress = 1.0 if end.state == "succeeded" else job.progress
+        error = end.error(record.result)
+        return replace(job, state=end.state, error=error, message=end.message, progress=progress)
 
     def _import(self, order: ImportOrder) -> None:
+        self._ends.settle()
         self._task = task = Import(self._ratings, self._jobs, self._scale, order, self._clock)
-        try:
-            state, error = self._outcome(order, task)
-            self._serve(task)
-            self._end(order, task, state, error)
-        except Exception:  # part of the thread's outermost loop: the next order must find it alive
-            log.exception("import %d could not be ended", order.job_id)
+        state, reason = self._outcome(order, task)
+        self._end(order, task, state, reason)
 
     def _give_up(self, order: ImportOrder | None, reason: str) -> None:
         """The worker died over an import; what it has written stays, and is served."""
         if order is not None and self._task is not None:
-            told = f"The import ended unexpectedly: {reason}. What had been imported stays; import again for the rest."
-            try:
-                self._serve(self._task)
-            finally:
-                self._end(order, self._task, "failed", told)
+            self._end(order, self._task, "failed", f"The import ended unexpectedly: {reason}.")
 
-    def _serve(self, task: Import) -> None:
-        """Let what was imported be served, also where the rest failed or was cancelled: the job's end promises it."""
-        if not task.changed or self.worker.stopping.is_set():
-            return
-        try:
-            self._on_change()
-        except Exception:  # whatever it is, the job has to end
-            log.exception("what was imported could not be served; it is stored, and the next start serves it")
-
-    def _outcome(
-        self, order: ImportOrder, task: Import
-    ) -> tuple[Literal["succeeded", "failed", "cancelled"], str | None]:
-        """Run an import; how it ended, and the reason where it did not succeed."""
+    def _outcome(self, order: ImportOrder, task: Import) -> tuple[Literal["succeeded", "failed", "cancelled"], str]:
+        """Run an import; how it ended, and the reason where it was cut short."""
         try:
             task.run()
-        except Cancelled as error:
-            return "cancelled", str(error)
+        except Cancelled:
+            return "cancelled", ""
+        except NotWritten as error:
+            return "failed", f"{error.reason}. {error.advice}".strip()
         except (MarqueeError, StoreError) as error:
             return "failed", str(error)
         except Exception as error:  # whatever it is, the job has to say so
             log.exception("import %d failed", order.job_id)
-            return "failed", str(
-                _full(error) or f"An unexpected error ended the import: {type(error).__name__}: {error}"
-            )
+            told = file_error(error) if isinstance(error, OSError) else None
+            return "failed", str(told or f"An unexpected error ended the import: {type(error).__name__}: {error}.")
         finally:
             if order.folder is not None:
                 shutil.rmtree(order.folder, ignore_errors=True)
-        return "succeeded", None
+        return "succeeded", ""
 
     def _end(
-        self, order: ImportOrder, task: Import, state: Literal["succeeded", "failed", "cancelled"], error: str | None
+        self, order: ImportOrder, task: Import, state: Literal["succeeded", "failed", "cancelled"], reason: str
     ) -> None:
-        message = "Done" if state == "succeeded" else ""
+        """Serve what was imported, also where the rest was cut short, then end the job, which promises it."""
+        served = self._serve(task)
+        message = task.told() if state == "succeeded" else ""
+        self._ends.put(order.job_id, JobEnd(state, reason, message, task.rejections(), served))
+        self._waiting.pop(order.job_id, None)
+
+    def _serve(self, task: Import) -> bool:
+        """Let what was imported be served; whether it is. After a stop the next start does so."""
+        if not task.changed:
+            return True
+        if self.worker.stopping.is_set():
+            return False
         try:
-            self._jobs.finish(order.job_id, state, result=task.summary(), error=error, message=message)
-        except StoreError:
-            # The disk may be full. Until the next start marks the job, its end is known here alone.
-            log.exception("the end of import %d could not be stored", order.job_id)
-            self._unmarked[order.job_id] = error or "The import ended, but there was no space to say so."
-        finally:
-            self._waiting.pop(order.job_id, None)
+            self._on_change()
+        except Exception:  # whatever it is, the job has to end
+            log.exception("what was imported could not be served; it is stored, and the next start serves it")
+            return False
+        return True
+
+    def _store_end(self, job_id: int, end: JobEnd) -> None:
+        error = end.error(self._jobs.get(job_id).result)
+        self._jobs.finish(job_id, end.state, result=end.rejections, error=error, message=end.message)
 
     # -- what is stored ----------------------------------------------------------------------------------------------
 
@@ -320,17 +348,7 @@ def _spool(files: Sequence[UploadedFile], folder: Path) -> None:
             with (folder / f"{place}.spool").open("wb") as copy:
                 shutil.copyfileobj(upload.stream, copy)
     except OSError as error:
-        full = _full(error)
-        if full is None:
-            raise
-        raise full from error
-
-
-def _full(error: BaseException) -> DiskFull | None:
-    """The error in words where it says that the disk is full."""
-    if not isinstance(error, OSError) or error.errno not in (errno.ENOSPC, errno.EDQUOT):
-        return None
-    return DiskFull("There is no space left for the files. Free some space and import again.")
+        raise file_error(error) from error
 
 
 def _job(record: JobRecord) -> Job:
@@ -348,5 +366,5 @@ def _job(record: JobRecord) -> Job:
 
 
 def _result(stored: dict[str, Any]) -> ImportResult:
-    rejected = tuple(RejectedRow(**row) for row in stored["rejected"])
+    rejected = tuple(RejectedRow(**row) for row in stored.get("rejected", ()))
     return ImportResult(**{**stored, "rejected": rejected})

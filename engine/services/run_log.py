@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib.metadata
 import platform
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
 from engine.forecast import Forecast, PastRun, Work
@@ -21,12 +21,19 @@ VERSIONS = {"python": platform.python_version()} | {name: importlib.metadata.ver
 
 @dataclass(frozen=True)
 class RunEnd:
-    """How a run ended without a version."""
+    """How a run ended without a version; ``ended_at`` in Unix seconds."""
 
     state: Literal["cancelled", "failed"]
     stage: str
     reason: str
+    ended_at: float
     details: dict[str, Any] | None = None
+
+    def applied_to(self, record: RunRecord) -> RunRecord:
+        """The record as it will be once the end is stored."""
+        return replace(
+            record, state=self.state, stage=self.stage, error=self.reason, ended_at=self.ended_at, details=self.details
+        )
 
 
 @dataclass

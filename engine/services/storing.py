@@ -2,17 +2,30 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Callable
 from functools import wraps
 from typing import ParamSpec, TypeVar
 
-from engine import errors
-from engine.errors import DiskFull, MarqueeError, NotReady, StoreLocked, StoreNotWritable
-from store.errors import StoreBusy, StoreClosed, StoreDamaged, StoreFull, StoreReadOnly, StoreReplaced
+from engine.errors import (
+    DiskFull,
+    MarqueeError,
+    NotReady,
+    StoreDamaged,
+    StoreFailing,
+    StoreLocked,
+    StoreNotWritable,
+    StoreReplaced,
+)
+from store import errors
+from store.errors import StoreBusy, StoreClosed, StoreFull, StoreReadOnly
 from store.sqlite_errors import translated
 
 P = ParamSpec("P")
 T = TypeVar("T")
+
+FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+"""A disk, a quota or a limit on files that is used up."""
 
 
 def stores(use_case: Callable[P, T]) -> Callable[P, T]:
@@ -43,10 +56,22 @@ def in_words(error: BaseException) -> MarqueeError | None:
             return StoreLocked(str(found))
         case StoreReadOnly():
             return StoreNotWritable(str(found))
-        case StoreReplaced():
-            return errors.StoreReplaced(str(found))
-        case StoreDamaged():
-            return errors.StoreDamaged(str(found))
+        case errors.StoreReplaced():
+            return StoreReplaced(str(found))
+        case errors.StoreDamaged():
+            return StoreDamaged(str(found))
+        case errors.StoreFailing():
+            return StoreFailing(str(found))
         case StoreClosed():
             return NotReady("Marquee is stopping. Try again when it has started.")
+        case OSError() if found.errno is not None and not isinstance(found, ConnectionError | TimeoutError):
+            return file_error(found)
     return None
+
+
+def file_error(error: OSError) -> MarqueeError:
+    """The engine's error where the system lets a file not be read or written."""
+    if error.errno in FULL:
+        return DiskFull("There is no space left for the files. Free some space and try again.")
+    why = error.strerror or str(error)
+    return StoreFailing(f"A file can't be read or written: {why}. Mend what keeps Marquee from it, then try again.")

@@ -34,11 +34,12 @@ from engine.services.descriptions import (
     stored_judgement,
     stored_report,
 )
+from engine.services.ends import AGAIN_S, Ends
 from engine.services.promotion import Candidate, Rival, decide
 from engine.services.run_log import RunEnd, RunLog, past_runs
 from engine.services.serving import ServingService
 from engine.services.snapshot import DataSnapshot, Outdated, Snapshots
-from engine.services.storing import stores
+from engine.services.storing import in_words, stores
 from engine.settings import Settings
 from engine.steps import Step
 from engine.types import ActivationPolicy, EpochReport, TrainingStatus
@@ -90,12 +91,19 @@ class TrainingService:
         self._settings = settings
         self._clock = clock
         self.worker: Worker[bool] = Worker(  # an order only says to look at the store's queue
-            "training", self._work, begin=step_back, died=self._give_up, waits=True
+            "training",
+            self._work,
+            begin=step_back,
+            idle=self._look_again,
+            every=AGAIN_S,
+            died=self._give_up,
+            waits=True,
         )
         self._starting = Lock()
         self._cancelled: dict[int, Event] = {}
         self._forecasts: dict[int, Forecast] = {}
-        self._unstored: dict[int, RunEnd] = {}
+        self._ends = Ends(self._store_end, "training run")
+        self._overlooked = False
 
     def start(self) -> None:
         """Mark what a stopped process left behind, and go on with the runs that were waiting."""
@@ -237,8 +245,8 @@ class TrainingService:
         also: Also | None = None,
     ) -> int:
         with self._starting, patient(None):
-            self._store_ends()
-            going = self._runs.current()
+            self._ends.settle()
+            going = self._runs.current(self._ends.numbers())
             if going is not None and (not queue or len(self._runs.queued()) >= LONGEST_QUEUE):
                 raise TrainingBusy(going.run_id)
             if self._ratings.counts().ratings == 0:
@@ -259,7 +267,8 @@ class TrainingService:
         Raises:
             UnknownRun: no run has this number.
         """
-        self.status(run_id)
+        if self.status(run_id).ended_at is not None or self._ends.of(run_id) is not None:
+            return
         with self._starting:
             event = self._cancelled.get(run_id)
             if event is not None:
@@ -279,7 +288,7 @@ class TrainingService:
             UnknownRun: no run has this number, or none was ever started.
         """
         if run_id is None:
-            newest = self._runs.current() or next(iter(self._runs.newest(1)), None)
+            newest = self._runs.current(self._ends.numbers()) or next(iter(self._runs.newest(1)), None)
             if newest is None:
                 raise UnknownRun("Nothing was trained yet. Start a training first.")
             return self._status(self._runs.get(newest.run_id))
@@ -297,7 +306,7 @@ class TrainingService:
         going = next((run for run in worked_on if run.state == "running"), None)
         if going is not None:
             return going
-        record = self._runs.current()
+        record = self._runs.current(self._ends.numbers())
         return None if record is None else self._status(record)
 
     def counts(self) -> dict[str, int]:
@@ -316,7 +325,9 @@ class TrainingService:
         """
         return [self._status(record) for record in self._runs.newest(limit, before=before, actors=actors)]
 
-    def _status(self, record: RunRecord) -> TrainingStatus:
+    def _status(self, stored: RunRecord) -> TrainingStatus:
+        end = self._ends.of(stored.run_id)
+        record = stored if end is None or stored.ended_at is not None else end.applied_to(stored)
         history = tuple(
             EpochReport(e.epoch, e.epochs, e.train_loss, e.validation_rmse, e.seconds) for e in record.epochs
         )
@@ -362,20 +373,29 @@ class TrainingService:
     # -- the worker --------------------------------------------------------------------------------------------------
 
     def _work(self, _: bool) -> None:
+        self._ends.settle()
         while not self.worker.stopping.is_set() and (run := self._next()) is not None:
             self._go(run)
+
+    def _look_again(self) -> None:
+        """Once the store can be written to again, store the ends of runs and go on with the queue."""
+        self._ends.settle()
+        if self._overlooked:
+            self._work(True)
 
     def _next(self) -> RunRecord | None:
         """Begin with the first run of the queue; None where nothing waits."""
         try:
-            return outlast(self._begin)
+            run = outlast(self._begin)
         except Exception:  # part of the thread's outermost loop
-            log.exception("the queue of trainings can't be read or written; the next order looks at it again")
+            log.exception("the queue of trainings can't be read or written; it is looked at again")
+            self._overlooked = True
             return None
+        self._overlooked = False
+        return run
 
     def _begin(self) -> RunRecord | None:
         with self._starting, patient(None):  # so that no run is cancelled between being found and being begun
-            self._store_ends()
             waiting = self._runs.queued()
             if not waiting:
                 return None
@@ -386,8 +406,11 @@ class TrainingService:
     def _give_up(self, _: bool | None, reason: str) -> None:
         """The worker died, perhaps over a run. The runs that wait go on when it begins again."""
         self.worker.put(True)
-        for run_id in self._runs.recover(f"The training ended unexpectedly: {reason}. Train again."):
-            log.error("training run %d was given up", run_id)
+        going = self._runs.current(self._ends.numbers())
+        if going is not None and going.state == "running":
+            log.error("training run %d was given up", going.run_id)
+            end = RunEnd("failed", "Failed", f"The training ended unexpectedly: {reason}. Train again.", self._clock())
+            self._ends.put(going.run_id, end)
 
     def _go(self, run: RunRecord) -> None:
         entry = RunLog(self._clock())
@@ -395,45 +418,38 @@ class TrainingService:
         try:
             self._train(run, entry)
         except Cancelled as error:
-            self._end(run, RunEnd("cancelled", "Cancelled", str(error)), entry)
+            self._end(run, RunEnd("cancelled", "Cancelled", str(error), self._clock()), entry)
         except (MarqueeError, StoreError) as error:
             self._fail(run, str(error), entry)
         except Exception as error:  # the thread's outermost loop: the next order must find it alive
             log.exception("training run %d failed", run.run_id)
-            self._fail(run, f"An unexpected error ended the run: {type(error).__name__}: {error}", entry)
+            told = in_words(error) or f"An unexpected error ended the run: {type(error).__name__}: {error}"
+            self._fail(run, str(told), entry)
         finally:
             self._cancelled.pop(run.run_id, None)
             self._forecasts.pop(run.run_id, None)
 
     def _fail(self, run: RunRecord, reason: str, entry: RunLog) -> None:
         log.error("training run %d failed: %s", run.run_id, reason)
-        self._end(run, RunEnd("failed", "Failed", reason), entry)
+        self._end(run, RunEnd("failed", "Failed", reason, self._clock()), entry)
 
     def _end(self, run: RunRecord, end: RunEnd, entry: RunLog) -> None:
         try:
             end = replace(end, details=entry.details(self._clock()))
         except Exception:  # whatever it is, the run has to end
             log.exception("what training run %d noted of itself can't be told", run.run_id)
-        try:
-            if end.state == "failed":
-                saved = self._runs.get(run.run_id).version
-                what = "failed" if saved is None else f"gave version {saved}, but what followed failed"
-                told = f"Training run {run.run_id} {what}. {end.reason}"
-                self._notices.add("error", "training", told, {"run_id": run.run_id})
-            self._store_end(run.run_id, end)
-        except Exception:
-            # The disk may be full. The worker goes on, and stores it before the next run.
-            log.exception("the end of training run %d could not be stored yet", run.run_id)
-            self._unstored[run.run_id] = end
-
-    def _store_ends(self) -> None:
-        """Store the ends of runs that a full disk kept from being stored, so that they block no other."""
-        for run_id, end in list(self._unstored.items()):
-            self._store_end(run_id, end)
-            del self._unstored[run_id]
+        self._ends.put(run.run_id, end)
 
     def _store_end(self, run_id: int, end: RunEnd) -> None:
-        self._runs.finish(run_id, end.state, stage=end.stage, error=end.reason, details=end.details)
+        saved = self._runs.get(run_id).version
+
+        def tell(connection: Any) -> None:
+            if end.state == "failed":
+                what = "failed" if saved is None else f"gave version {saved}, but what followed failed"
+                told = f"Training run {run_id} {what}. {end.reason}"
+                self._notices.add_in(connection, "error", "training", told, {"run_id": run_id})
+
+        self._runs.finish(run_id, end.state, stage=end.stage, error=end.reason, details=end.details, also=tell)
 
     def _train(self, run: RunRecord, entry: RunLog) -> None:
         """Train, anew where somebody is forgotten meanwhile: a version that is saved after that must not know them."""

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from threading import Lock
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import optuna
@@ -24,13 +25,14 @@ from engine.errors import (
 )
 from engine.models.search import SearchRange, search_space
 from engine.priority import step_back
+from engine.services.ends import AGAIN_S, Ends
 from engine.services.searching import DEFAULTS, FOLDS, REASON, Going, OutOfTime, Search, counts, seconds_of, unpack
 from engine.services.snapshot import Outdated, Snapshots
-from engine.services.storing import stores
+from engine.services.storing import in_words, stores
 from engine.services.training import TrainingService
 from engine.types import ActivationPolicy, FoldResult, MetricDifference, Study, TrialReport, TrialState, TuningEvidence
 from store.errors import NotStored, StoreError
-from store.notices import NoticeStore
+from store.notices import Level, NoticeStore
 from store.ratings import RatingStore
 from store.records import TuningRecord
 from store.tunings import TuningStore
@@ -50,6 +52,21 @@ STATES: Mapping[Ended, TrialState] = {
 }
 
 
+@dataclass(frozen=True)
+class StudyEnd:
+    """How a stretch of a study ended; ``ended_at`` in Unix seconds, ``used_s`` the seconds used so far."""
+
+    state: Literal["succeeded", "stopped", "failed"]
+    stage: str
+    error: str | None
+    used_s: float
+    ended_at: float
+
+    def applied_to(self, record: TuningRecord) -> TuningRecord:
+        """The record as it will be once the end is stored."""
+        return replace(record, **asdict(self))
+
+
 class TuningService:
     """Starts, follows, stops and resumes studies. ``open`` and ``close`` frame the worker thread."""
 
@@ -60,13 +77,24 @@ class TuningService:
         tunings: TuningStore,
         notices: NoticeStore,
         training: TrainingService,
+        clock: Callable[[], float] = time.time,
     ) -> None:
         self._ratings = ratings
         self._snapshots = snapshots
         self._tunings = tunings
         self._notices = notices
         self._training = training
-        self.worker: Worker[Going] = Worker("tuning", self._work, begin=step_back, died=self._give_up, waits=True)
+        self._clock = clock
+        self._ends = Ends(self._store_end, "study")
+        self.worker: Worker[Going] = Worker(
+            "tuning",
+            self._work,
+            begin=step_back,
+            idle=self._ends.settle,
+            every=AGAIN_S,
+            died=self._give_up,
+            waits=True,
+        )
         self._starting = Lock()
         self._going: Going | None = None
         self._known: dict[tuple[int, int], tuple[dict[str, float], TuningEvidence | None]] = {}
@@ -164,6 +192,7 @@ class TuningService:
         _check("minutes", budget_s / 60, record.used_s / 60 + 0.1, MOST_MINUTES, used)
         with self._starting:
             self._check_free()
+            self._ends.drop(study_id)
             self._tunings.change(
                 study_id, trials=trials, budget_s=budget_s, state="queued", stage="Waiting", held_out=None, error=None
             )
@@ -177,14 +206,14 @@ class TuningService:
         """
         if study_id is not None:
             return self._study(self._record(study_id))
-        newest = self._tunings.current() or next(iter(self._tunings.newest(1)), None)
+        newest = self._tunings.current(self._ends.numbers()) or next(iter(self._tunings.newest(1)), None)
         if newest is None:
             raise UnknownStudy("No study was started yet. Start one on the Tuning page.")
         return self._study(newest)
 
     def current(self) -> Study | None:
         """The study that is queued or going, None where there is none."""
-        record = self._tunings.current()
+        record = self._tunings.current(self._ends.numbers())
         return None if record is None else self._study(record)
 
     def studies(self, limit: int = 20, *, before: int | None = None) -> list[Study]:
@@ -236,7 +265,8 @@ class TuningService:
     # -- what is known of a study ------------------------------------------------------------------------------------
 
     def _check_free(self) -> None:
-        going = self._tunings.current()
+        self._ends.settle()
+        going = self._tunings.current(self._ends.numbers())
         if going is not None:
             raise TuningBusy(going.tuning_id)
         if self._ratings.counts().ratings == 0:
@@ -270,7 +300,9 @@ class TuningService:
                 return trial.hyperparameters
         raise InvalidInput(f"Study {study.study_id} has no trial {number}.", field="trial")
 
-    def _study(self, record: TuningRecord) -> Study:
+    def _study(self, stored: TuningRecord) -> Study:
+        end = self._ends.of(stored.tuning_id)
+        record = stored if end is None else end.applied_to(stored)
         kept = self._ended.get(record.tuning_id)
         if kept is None or kept[0] != record:
             kept = record, self._read(record)
@@ -358,8 +390,8 @@ class TuningService:
             self._end(going, "failed", "Failed", str(error))
         except Exception as error:  # part of the thread's outermost loop: the next order must find it alive
             log.exception("study %d failed", going.study_id)
-            told = f"An unexpected error ended the study: {type(error).__name__}: {error}"
-            self._end(going, "failed", "Failed", told)
+            told = in_words(error) or f"An unexpected error ended the study: {type(error).__name__}: {error}"
+            self._end(going, "failed", "Failed", str(told))
         finally:
             with self._starting:
                 if self._going is going:  # the next study may have been ordered since this one's end was stored
@@ -370,17 +402,23 @@ class TuningService:
         if going is not None:
             self._end(going, "failed", "Failed", f"The study ended unexpectedly: {reason}. Resume it to go on.")
 
-    def _end(self, going: Going, state: str, stage: str, error: str | None = None) -> None:
-        try:
-            self._tunings.change(going.study_id, used_s=going.used())
-            self._tunings.finish(going.study_id, state, stage, error)
-            if state != "stopped":
-                level, told = ("error", f"failed. {error}") if error else ("info", f"has ended. {stage}.")
-                details = {"study_id": going.study_id}
-                self._notices.add(level, "tuning", f"Study {going.study_id} {told}", details)  # type: ignore[arg-type]
-        except Exception:
-            # The disk may be full. The worker goes on; the study is marked at the next start.
-            log.exception("the end of study %d could not be stored", going.study_id)
+    def _end(
+        self,
+        going: Going,
+        state: Literal["succeeded", "stopped", "failed"],
+        stage: str,
+        error: str | None = None,
+    ) -> None:
+        self._ends.put(going.study_id, StudyEnd(state, stage, error, going.used(), self._clock()))
+
+    def _store_end(self, study_id: int, end: StudyEnd) -> None:
+        def tell(connection: Any) -> None:
+            if end.state != "stopped":
+                level: Level = "error" if end.error else "info"
+                told = f"failed. {end.error}" if end.error else f"has ended. {end.stage}."
+                self._notices.add_in(connection, level, "tuning", f"Study {study_id} {told}", {"study_id": study_id})
+
+        self._tunings.finish(study_id, end.state, end.stage, end.error, used_s=end.used_s, also=tell)
 
     def _search(self, record: TuningRecord, going: Going) -> None:
         """Try until the trials or the time are used up, then judge the best on ratings that no trial saw."""

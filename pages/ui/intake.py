@@ -51,9 +51,14 @@ def import_result(job: Job) -> None:
     if job.state == "failed":
         st.error(f"{name} failed. {text(job.error or '')}", icon=":material/error:")
     elif job.state == "cancelled":
-        st.warning(f"{name} was cancelled. What it had taken in until then stays.", icon=":material/cancel:")
+        st.warning(f"{name} was cancelled. {text(job.error or '')}", icon=":material/cancel:")
     elif job.result is not None:
-        st.success(f"{name} is done: {_told(job.result)}", icon=":material/check_circle:")
+        told = f"{name} is done. {text(job.message)} {_told(job.result)}"
+        if job.result.rows_rejected > job.result.rows_accepted:
+            st.warning(told, icon=":material/rule:")
+        else:
+            st.success(told, icon=":material/check_circle:")
+    if job.result is not None:
         _rejected(job.result)
 
 

@@ -39,6 +39,7 @@ STATUS = {
     "NotReady": 503,
     "StoreLocked": 503,
     "StoreNotWritable": 503,
+    "StoreFailing": 503,
     "DiskFull": 507,
     "TrainingDiverged": 500,
     "InvalidSettings": 500,

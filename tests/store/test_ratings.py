@@ -264,12 +264,12 @@ def test_a_single_rating_goes_right_after_the_chunk_that_is_being_written(
     put_many, chunks, singles = ratings_module._put_many, [], []
     thread = Thread(target=lambda: singles.append(ratings.put_rating("urgent", "m0", 1, 1).revision))
 
-    def put_many_slowly(connection, columns):
+    def put_many_slowly(connection, **options):
         if not chunks:
             thread.start()
             wait_until(lambda: database._queue.qsize() > 0)
-        done = put_many(connection, columns=columns)
-        chunks.append(done[2])
+        done = put_many(connection, **options)
+        chunks.append(done.revision)
         return done
 
     monkeypatch.setattr(ratings_module, "_put_many", put_many_slowly)

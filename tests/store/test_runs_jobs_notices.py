@@ -87,9 +87,12 @@ def test_a_job_from_order_to_end(database: Database, clock: Clock) -> None:
         clock.now,
     )
     other = jobs.create("import", "Waiting")
-    assert jobs.recover("Stopped.") == 1
+    database.write(lambda connection: jobs.count_in(connection, other, {"users_added": 2}))
+    database.write(lambda connection: jobs.count_in(connection, other, {"users_added": 3, "movies_added": 1}))
+    jobs.update(other, 0.5, "Reading", {"rows_rejected": 4})
+    assert jobs.recover(lambda result: f"Stopped after {sorted(result.items())}.") == 1
     assert [record.job_id for record in jobs.newest()] == [other, job_id]
-    assert jobs.get(other).error == "Stopped."
+    assert jobs.get(other).error == "Stopped after [('movies_added', 1), ('rows_rejected', 4), ('users_added', 5)]."
 
 
 def test_a_late_word_of_a_job_does_not_bring_it_back(database: Database) -> None:

@@ -302,7 +302,9 @@ def test_an_end_that_could_not_be_stored_blocks_no_later_run(trained: Runtime, m
 
     monkeypatch.setattr(RunStore, "finish", full)
     run_id = training.train_model("svd", WILD)
-    wait_for(lambda: training._unstored != {})
+    wait_for(lambda: training._ends.numbers() == {run_id})
+    assert "lower learning rate" in str(training.status(run_id).error)
+    assert training.status(run_id).state == "failed"
     monkeypatch.undo()
     after = finished(trained, training.train_model("svd", QUICK, "never"))
     assert after.state == "succeeded"

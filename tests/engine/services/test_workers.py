@@ -139,7 +139,7 @@ def test_what_a_worker_had_in_hand_ends_with_a_reason(
     with monkeypatch.context() as patch:
         job_id = kill(runtime, "import", patch)
         wait_for(lambda: services.library.job(job_id).state == "failed")
-        assert "SystemExit: gone. What had been imported stays" in str(services.library.job(job_id).error)
+        assert "SystemExit: gone. Nothing was saved." in str(services.library.job(job_id).error)
 
 
 def test_runs_that_wait_behind_one_over_which_the_worker_dies_go_on(

@@ -1,0 +1,202 @@
+"""An import that is cut short says what it has stored, and that is served, however it ends."""
+
+from __future__ import annotations
+
+import io
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from engine.dataset import tables
+from engine.runtime import Runtime
+from engine.services import imports as module
+from engine.services.library import UploadedFile
+from engine.settings import Settings
+from engine.types import Job
+from store import ratings as ratings_module
+from tests.engine.services.conftest import opened, store_in, wait_for
+from tests.store.faults import disk_of
+
+ROWS, CHUNK = 3000, 100
+
+
+def rows(n: int = ROWS) -> str:
+    return "user,movie,rating\n" + "".join(f"u{row},m{row % 7},{1 + row % 4}\n" for row in range(n))
+
+
+@pytest.fixture(autouse=True)
+def _small_steps(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ratings_module, "CHUNK", CHUNK)
+    monkeypatch.setattr(tables, "PART_BYTES", 4096)
+
+
+def order(runtime: Runtime, **files: str) -> int:
+    uploads = [UploadedFile(name.replace("_", "."), io.BytesIO(text.encode())) for name, text in files.items()]
+    return runtime.services.library.import_files(uploads)
+
+
+def ended(runtime: Runtime, job_id: int) -> Job:
+    library = runtime.services.library
+    wait_for(lambda: library.job(job_id).state not in ("queued", "running"))
+    return library.job(job_id)
+
+
+def check_truth(runtime: Runtime, job: Job) -> int:
+    """What the job counts is what is stored, and it says so; returns how many ratings that is."""
+    counts = runtime.services.library.counts()
+    assert job.result is not None
+    assert job.result.ratings_added == counts.ratings
+    assert job.result.users_added == counts.users
+    assert job.result.movies_added == counts.movies
+    assert f"Stopped after {counts.ratings:,} ratings were saved; they are served. " in str(job.error)
+    assert str(job.error).endswith("Import the file again to add the rest; nothing is added twice.")
+    return counts.ratings
+
+
+@pytest.mark.parametrize(("kind", "reason"), [("full", "There is no space left"), ("broken", "fails to read or write")])
+@pytest.mark.parametrize("spared", [6, 7, 8, 9, 13, 30])
+def test_a_disk_that_fails_in_the_middle(runtime: Runtime, kind: str, reason: str, spared: int) -> None:
+    served: list[int] = []
+    runtime.services.library._on_change = lambda: served.append(runtime.services.library.counts().ratings)
+    with disk_of(runtime.database) as disk:
+        disk.kind, disk.spared = kind, spared
+        job = ended(runtime, order(runtime, ratings_csv=rows()))
+        assert job.state == "failed"
+        assert disk.failed
+        assert str(job.error).startswith(reason if kind == "full" else "The disk that holds the store")
+        if runtime.services.library.counts().ratings:
+            assert served == [check_truth(runtime, job)]
+        disk.kind = None
+        wait_for(lambda: runtime.services.library._jobs.get(job.job_id).state == "failed")
+    again = ended(runtime, order(runtime, ratings_csv=rows()))
+    assert again.state == "succeeded"
+    assert again.message == f"{ROWS:,} of {ROWS:,} rows of ratings went in."
+    assert runtime.services.library.counts().ratings == ROWS
+
+
+def test_a_cancelled_import(runtime: Runtime, monkeypatch: pytest.MonkeyPatch) -> None:
+    read, library = module.read_ratings, runtime.services.library
+
+    def cut(*args: Any) -> Any:
+        for place, block in enumerate(read(*args)):
+            if place == 3:
+                library.cancel_job(library.jobs(1)[0].job_id)
+            yield block
+
+    monkeypatch.setattr(module, "read_ratings", cut)
+    job = ended(runtime, order(runtime, ratings_csv=rows()))
+    assert job.state == "cancelled"
+    assert 0 < check_truth(runtime, job) < ROWS
+    assert str(job.error).startswith("Stopped after")
+
+
+def test_a_file_that_can_no_longer_be_read(runtime: Runtime, monkeypatch: pytest.MonkeyPatch) -> None:
+    read = module.read_ratings
+
+    def broken(*args: Any) -> Any:
+        for place, block in enumerate(read(*args)):
+            if place == 3:
+                raise OSError(5, "Input/output error")
+            yield block
+
+    monkeypatch.setattr(module, "read_ratings", broken)
+    job = ended(runtime, order(runtime, ratings_csv=rows()))
+    assert job.state == "failed"
+    assert 0 < check_truth(runtime, job) < ROWS
+    assert str(job.error).startswith("A file can't be read or written: Input/output error.")
+
+
+def test_a_stop(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    read = module.read_ratings
+    with opened(settings) as runtime:
+
+        def stopped(*args: Any) -> Any:
+            for place, block in enumerate(read(*args)):
+                if place == 3:
+                    runtime.services.library.worker.stopping.set()
+                    for waiting in runtime.services.library._waiting.values():
+                        waiting.cancelled.set()
+                yield block
+
+        monkeypatch.setattr(module, "read_ratings", stopped)
+        job_id = order(runtime, ratings_csv=rows())
+        job = ended(runtime, job_id)
+        assert "the next start serves them" in str(job.error)
+    monkeypatch.undo()
+    with opened(settings) as again:
+        found = again.services.library.job(job_id)
+        assert found.result is not None
+        assert found.result.ratings_added == again.services.library.counts().ratings > 0
+
+
+KILLED = """
+import io, os, signal, sys
+from engine.dataset import tables
+from engine.runtime import build
+from engine.services.library import UploadedFile
+from store import ratings
+from tests.engine.services.conftest import store_in
+from tests.engine.services.test_cut_short import rows
+from pathlib import Path
+
+ratings.CHUNK, tables.PART_BYTES = 100, 4096
+put, calls = ratings._put_many, []
+
+def killed(*args, **options):
+    calls.append(1)
+    if len(calls) > int(sys.argv[2]):
+        os.kill(os.getpid(), signal.SIGKILL)
+    return put(*args, **options)
+
+ratings._put_many = killed
+runtime = build(store_in(Path(sys.argv[1])))
+runtime.services.library.start()
+runtime.services.library.import_files([UploadedFile("ratings.csv", io.BytesIO(rows().encode()))])
+runtime.services.library.worker._thread.join()
+"""
+
+
+@pytest.mark.parametrize("transactions", [1, 7])
+def test_a_kill(tmp_path: Path, transactions: int) -> None:
+    command = [sys.executable, "-c", KILLED, str(tmp_path), str(transactions)]
+    done = subprocess.run(command, env=os.environ | {"PYTHONPATH": "."}, capture_output=True, timeout=120)
+    assert done.returncode == -signal.SIGKILL, done.stderr
+    with opened(store_in(tmp_path)) as runtime:
+        job = runtime.services.library.jobs(1)[0]
+        assert job.state == "failed"
+        assert str(job.error).startswith("Marquee was stopped during this import. Stopped after")
+        assert job.result is not None
+        assert job.result.ratings_added == runtime.services.library.counts().ratings > 0
+        assert job.result.users_added >= job.result.ratings_added
+
+
+BAD = "user,movie,rating\n" + "".join(f"u{row},m1,nine\n" for row in range(40))
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        (BAD, "None of 40 rows went in. The rating is not a number."),
+        ("user,movie,rating\n", "no rows"),
+        ("movie,title\n\x01,Heat\n", "None of 1 row went in. The movie id contains a control character."),
+    ],
+)
+def test_an_import_that_brings_nothing_has_failed(runtime: Runtime, text: str, told: str) -> None:
+    job = ended(runtime, order(runtime, some_csv=text))
+    assert job.state == "failed"
+    assert told in str(job.error)
+    assert job.result is not None
+    assert len(job.result.rejected) == job.result.rows_rejected
+    assert runtime.services.library.counts().ratings == 0
+
+
+def test_an_import_says_how_many_of_its_rows_went_in(runtime: Runtime) -> None:
+    job = ended(runtime, order(runtime, some_csv=f"{BAD}u1,m1,4\n"))
+    assert (job.state, job.message) == ("succeeded", "1 of 41 rows of ratings went in; 40 were set aside.")
+    movies = ended(runtime, order(runtime, some_csv="movie,title\n1,Heat\n"))
+    assert (movies.state, movies.message) == ("succeeded", "1 movie read, and no file of ratings.")
