@@ -147,7 +147,7 @@ class MLModelManager:
         wanted = self.active_version()
         if wanted is None:
             raise NotStored("No version was activated yet.")
-        for candidate in self._by_merit(first=wanted):
+        for candidate in self.by_merit(wanted):
             try:
                 found = self._load(candidate)
             except DamagedVersion as error:
@@ -166,11 +166,30 @@ class MLModelManager:
         ours = {name: hash_array(np.asarray(array)) for name, array in arrays.items()}
         return sorted(name for name in stored.keys() | ours.keys() if stored.get(name) != ours.get(name))
 
-    def _by_merit(self, first: int) -> list[int]:
-        """The given version, then the others that can serve: those that served last before those that never did."""
+    def by_merit(self, first: int, best_by: Sequence[str] = ()) -> list[int]:
+        """The given version, then the others that are intact: those that served last before those that never did.
+
+        Args:
+            first: a version.
+            best_by: metrics; the best by each of them come first among those that never served, then the newest.
+        """
         served = [record.version for record in self.ledger(10_000)]
-        ready = [record.version for record in self.list_versions() if record.state == "ready"]
-        return [first, *(one for one in dict.fromkeys(served + ready) if one in ready and one != first)]
+        versions = self.list_versions()
+        best = [found.version for metric in best_by if (found := _best(versions, metric)) is not None]
+        ready = [record.version for record in versions if record.state == "ready"]
+        return [first, *(one for one in dict.fromkeys(served + best + ready) if one in ready and one != first)]
+
+    def verify(self, version: int) -> None:
+        """Read every array of a version and hold it to its hash, one after the other.
+
+        Raises:
+            NotStored: there is no such version, or its arrays were deleted.
+            DamagedVersion: one of them is damaged; the version is marked so.
+        """
+        with self._database.read() as connection:
+            names = sorted(array_hashes(connection, version))
+        for name in names or ["no array"]:
+            self._load(version, name)
 
     def load_part(self, version: int, start: str) -> Mapping[str, NDArray[Any]]:
         """Only those arrays of a version whose names begin so, checked; none where there are none.

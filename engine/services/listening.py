@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import numpy as np
@@ -16,8 +16,9 @@ from engine.interview import Interview
 from engine.models.bundle import VersionBundle
 from engine.ranking import candidates, diversify, price_variety, top
 from engine.realtime import RealtimeLearner, UserState
+from engine.reasons import tell
 from engine.scoring import ListScorer
-from engine.types import ListOptions, Movie, RecommendedItem, VarietyPrice
+from engine.types import Explanation, ListOptions, Movie, RecommendedItem, VarietyPrice
 from store.records import RatingChange
 
 CANDIDATES = 5
@@ -192,6 +193,43 @@ class ServingState:
                 )
             )
         return tuple(items)
+
+    def explain(self, user_id: str, user: Listener, movie: int, liked: Sequence[str] = ()) -> Explanation:
+        """Why a movie stands where it does in a user's list.
+
+        Args:
+            user_id: what the answer calls the user.
+            user: whose list.
+            movie: the movie's key.
+            liked: genres that the list was asked for with, as the catalogue spells them.
+        """
+        parts = self.scorer.take_apart(
+            user.blend, user.prior, user.state.items, user.state.ratings, movie, float(user.scores[movie])
+        )
+        rating = self.explainer.explain_rating(user.state, movie)
+        predicted, column = np.array([rating.predicted_rating], np.float32), np.array([movie], np.int32)
+        named = self.movie(movie)
+        explanation = Explanation(
+            user_id,
+            named.movie_id,
+            named.title,
+            user.blend.status,
+            parts.score,
+            parts.baseline,
+            self.explainer.explain_recommendation(user.state, parts),
+            parts.residual,
+            by_neighbours=self.scorer.by_neighbours(movie),
+            predicted_rating=rating.predicted_rating,
+            interval=self.intervals(predicted, user.state, column)[0],
+            rating=rating,
+            similar_rated_movies=self.explainer.find_similar_rated_movies(user.state, movie),
+            genre_match=self.explainer.get_genre_match_score(user.state, movie),
+            similar_users=self.explainer.get_similar_users_influence(user.key, user.state, movie),
+            text="",
+            model_version=self.version,
+            genres_liked=tuple(genre for genre in liked if genre in named.genres),
+        )
+        return replace(explanation, text=tell(explanation))
 
     def intervals(self, predicted: Float32, user: UserState, movies: Int32) -> list[tuple[float, float] | None]:
         """The 90% interval of each predicted rating; None without a calibration."""

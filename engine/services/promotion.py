@@ -40,7 +40,10 @@ class Decision:
     judgement: Judgement
 
 
-def decide(policy: ActivationPolicy, new: Candidate, rival: Rival | None) -> Decision:
+FIRST = "It is the first version."
+
+
+def decide(policy: ActivationPolicy, new: Candidate, rival: Rival | None, alone: str = FIRST) -> Decision:
     """Whether the new version is to serve.
 
     Args:
@@ -48,9 +51,10 @@ def decide(policy: ActivationPolicy, new: Candidate, rival: Rival | None) -> Dec
             ``if_no_worse`` lets what is held serve as well, where it does no harm: it has learned the newest ratings.
             ``always`` and ``never`` do not look at the verdict.
         new: the new version.
-        rival: None where none serves yet.
+        rival: None where none serves, or what serves is damaged.
+        alone: why there is no rival.
     """
-    judgement = _judge(new, rival)
+    judgement = Judgement("PROMOTE", None, alone) if rival is None else _judge(new, rival)
     serves = {
         "if_better": judgement.verdict == "PROMOTE",
         "if_no_worse": judgement.verdict == "PROMOTE" or _does_no_harm(judgement),
@@ -74,10 +78,8 @@ def _tell(policy: ActivationPolicy, judgement: Judgement, serves: bool) -> str:
     return f"Version {judgement.baseline} goes on serving."
 
 
-def _judge(new: Candidate, rival: Rival | None) -> Judgement:
+def _judge(new: Candidate, rival: Rival) -> Judgement:
     """The verdict; where no test is possible, what has learned other ratings than the version that serves is newer."""
-    if rival is None:
-        return Judgement("PROMOTE", None, "It is the first version.")
     if new.report is None or rival.report is None:
         return _judge_unmeasured(new, rival)
     try:

@@ -8,10 +8,15 @@ of the first training otherwise.
 from __future__ import annotations
 
 import logging
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, is_dataclass
 from functools import cache
+from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from engine.dataset.interactions import Interactions
 from engine.learning import Listener, learn
@@ -27,6 +32,8 @@ SMALL = {"epochs": 2, "factors": 2, "networks": 1, "parts": 2, "iterations": 2}
 """Hyperparameters that make a training short, as far as a model has them."""
 PEOPLE, MOVIES = 30, 20
 PERSONAL_FROM = 5
+USERS_TRIED, MOVIES_TRIED, AT_ONCE = 3, 5, 50_000
+"""How many users and movies a version from a file is tried with, and how many predictions are made in one step."""
 
 
 @cache
@@ -44,6 +51,82 @@ def rehearse() -> None:
             for user in (state.listen("p0"), state.listen("nobody")):
                 for wanted in (whole, ListOptions(n=3, rank_by="rating")):
                     state.annotate(user, state.make_list(user, wanted, user.state.items))
+
+
+def try_out(state: ServingState) -> None:
+    """Ask a version for all that requests ask for: by a few users, a stranger among them, of several movies.
+
+    Raises:
+        Exception: whatever an answer fails with; ValueError where it holds what is no number.
+    """
+    data, movies = state.data, _some(np.arange(state.data.n_movies), MOVIES_TRIED)
+    with np.errstate(all="ignore"):  # what is no number is found in the answers
+        _try_predictions(state, movies)
+        rated = np.flatnonzero(data.user_counts)
+        few_first = rated[np.argsort(data.user_counts[rated], kind="stable")]
+        known = _some(few_first[: len(few_first) // 2 + 1], USERS_TRIED)  # whoever rated most takes long to explain
+        for user_id in ["", *(str(data.user_ids.raw(user)) for user in known.tolist())]:
+            _try_answers(state, user_id, movies.tolist())
+        for movie in movies.tolist():
+            for change in (
+                RatingChange(data.n_users, movie, data.scale[1], None, state.revision + 1, new_user=True),
+                RatingChange(data.n_users, movie, None, data.scale[1], state.revision + 1, new_user=False),
+            ):
+                _check_finite(state.learn("", change))
+                _try_answers(state, "", [movie])
+        _check_finite(state.interview.questions(*_nothing_said(), 2))
+
+
+def _try_predictions(state: ServingState, movies: NDArray[np.int64]) -> None:
+    """Some movies for every user, and every movie for some users."""
+    model, data = state.bundle.rating, state.data
+    users = np.arange(-1, data.n_users, dtype=np.int32)
+    for movie in [-1, *movies.tolist()]:
+        for start in range(0, len(users), AT_ONCE):
+            part = users[start : start + AT_ONCE]
+            _check_finite(model.predict_indices(part, np.full(len(part), movie, np.int32)))
+    every = np.arange(data.n_movies, dtype=np.int32)
+    for user in [-1, *_some(np.arange(data.n_users), USERS_TRIED).tolist()]:
+        vector = model.user_vector(user)
+        for start in range(0, len(every), AT_ONCE):
+            _check_finite(model.predict_vector(vector, every[start : start + AT_ONCE]))
+
+
+def _try_answers(state: ServingState, user_id: str, movies: list[int]) -> None:
+    user, nothing = state.listen(user_id), np.empty(0, np.int32)
+    for options in (ListOptions(10), ListOptions(10, rank_by="rating"), ListOptions(10, diversity=0.5)):
+        for drop in (nothing, user.state.items):
+            _check_finite([asdict(one) for one in state.annotate(user, state.make_list(user, options, drop))])
+    for movie in movies:
+        _check_finite(asdict(state.explain(user_id, user, movie)))
+
+
+def _nothing_said() -> tuple[NDArray[np.int32], NDArray[np.float32], NDArray[np.int32]]:
+    return np.empty(0, np.int32), np.empty(0, np.float32), np.empty(0, np.int32)
+
+
+def _some(values: NDArray[Any], n: int) -> NDArray[Any]:
+    """At most n of them, from the first to the last at equal distances."""
+    places = np.linspace(0, max(len(values) - 1, 0), min(n, len(values)))
+    chosen: NDArray[Any] = values[np.unique(places.astype(int))]
+    return chosen
+
+
+def _check_finite(answer: Any) -> None:
+    """Whether every number in an answer is one, so that it can be sent as JSON."""
+    if isinstance(answer, np.ndarray):
+        if not np.isfinite(answer).all():
+            raise ValueError("an answer holds what is no number")
+    elif isinstance(answer, float):
+        if not math.isfinite(answer):
+            raise ValueError("an answer holds what is no number")
+    elif isinstance(answer, Mapping):
+        _check_finite(list(answer.values()))
+    elif isinstance(answer, list | tuple):
+        for one in answer:
+            _check_finite(one)
+    elif is_dataclass(answer) and not isinstance(answer, type):
+        _check_finite(asdict(answer))
 
 
 def made_up_ratings() -> Interactions:

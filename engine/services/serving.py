@@ -7,7 +7,7 @@ import logging
 import math
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import replace
+from functools import partial
 from threading import Lock, RLock
 from typing import TypeVar
 
@@ -20,8 +20,8 @@ from engine.models.bundle import LearnedCounts, VersionBundle
 from engine.priority import give_way, urgent
 from engine.ranking import NOTHING
 from engine.realtime import UserState
-from engine.reasons import tell
 from engine.services.listening import Listener, ServingState
+from engine.services.rehearsal import try_out
 from engine.services.snapshot import Snapshots
 from engine.services.storing import stores
 from engine.settings import Settings
@@ -44,10 +44,12 @@ from engine.types import (
     UpdateHealth,
     WhatIf,
 )
-from store.errors import DamagedVersion, NotStored
+from engine.verdict import GOALS
+from store.errors import DamagedVersion, NotStored, StoreError
 from store.models import MLModelManager
+from store.notices import NoticeStore
 from store.ratings import RatingStore
-from store.records import RatingChange
+from store.records import RatingChange, VersionRecord
 
 log = logging.getLogger(__name__)
 
@@ -71,10 +73,12 @@ class ServingService:
         ratings: RatingStore,
         snapshots: Snapshots,
         models: MLModelManager,
+        notices: NoticeStore,
         settings: Settings,
         clock: Callable[[], float],
     ) -> None:
         self._ratings = ratings
+        self._notices = notices
         self._snapshots = snapshots
         self._models = models
         self._settings = settings
@@ -94,18 +98,57 @@ class ServingService:
         return self._state.version if self._state else None
 
     def load_active(self) -> None:
-        """Serve the store's active version; where it is damaged, the store falls back to an intact one.
+        """Serve the store's active version; where it is damaged or can't be built, the best one that can serve.
 
-        Without any version nothing serves, which is no error: the first training changes it.
+        That is the one that served last of the others, or else the best of those that never did; the ledger and a
+        notice say so. Without any nothing serves, which is no error: the next training changes it.
         """
         with self._building:
-            try:
-                stored = self._models.load_model()
-            except NotStored:
+            wanted = self._models.active_version()
+            if wanted is None:
                 self._state = None
                 return
-            bundle = VersionBundle.from_arrays(stored.record.kind, stored.record.config, stored.arrays)
-            self.serve(stored.record.version, bundle, stored.record.data["revision"])
+            faults: list[str] = []
+            for version in self._models.by_merit(wanted, GOALS):
+                try:
+                    record, bundle = self._load(version)
+                    enter = None if version == wanted else partial(self._take_place, version, wanted, faults[0])
+                    self.serve(version, bundle, record.data["revision"], enter)
+                except (DamagedVersion, NotStored) as error:
+                    log.error("version %d can't serve: %s", version, error)
+                    faults.append(str(error))
+                except Exception as error:  # whatever is wrong with one version, another may serve
+                    log.exception("version %d can't serve", version)
+                    faults.append(tell_fault(version, error))
+                else:
+                    return
+            self._state = None
+            self._notices.add("error", "versions", f"{faults[0]} No stored version can serve. Train again.")
+
+    def _load(self, version: int) -> tuple[VersionRecord, VersionBundle]:
+        stored = self._models.load_model(version)
+        record = stored.record
+        return record, VersionBundle.from_arrays(record.kind, record.config, stored.arrays)
+
+    def _take_place(self, version: int, wanted: int, fault: str) -> None:
+        """Enter a version in the ledger in the place of one that can't serve."""
+        told = f"{fault} Version {version} serves in its place."
+        try:
+            self._models.activate(version, actor="marquee", reason=fault)
+            self._notices.add("error", "versions", told, {"version": version, "instead_of": wanted})
+        except StoreError as error:  # lists go on all the same; the next start comes to the same
+            log.error("%s The ledger could not be told: %s", told, error)
+
+    def try_out(self, bundle: VersionBundle) -> None:
+        """Answer with a version as requests would ask it to, before it is stored; nothing is kept.
+
+        Raises:
+            Exception: whatever its answers fail with; ValueError where they hold what is no number.
+        """
+        snapshot = self._snapshots.load()
+        for model in (bundle.rating, bundle.ranker):
+            model.bind(snapshot.data)
+        try_out(ServingState.build(0, bundle, snapshot.data, snapshot.revision, self._settings.personal_from))
 
     def refresh(self) -> None:
         """Take in what an import changed, with the version that serves already."""
@@ -114,16 +157,20 @@ class ServingService:
             if state is not None:
                 self.serve(state.version, state.bundle, self._models.get_version(state.version).data["revision"])
 
-    def serve(self, version: int, bundle: VersionBundle, learned: int) -> None:
+    def serve(
+        self, version: int, bundle: VersionBundle, learned: int, enter: Callable[[], object] | None = None
+    ) -> None:
         """Build the next state beside the current one, then swap; the ledger has the last word on who serves.
 
         Args:
-            version: what is to serve; nothing happens where another one was activated meanwhile.
+            version: what is to serve.
             bundle: the version's models.
             learned: the revision of the store that the version has learned.
+            enter: enters the version in the ledger, once its state is built and before it serves. None where that is
+                done already: nothing happens then if another one was activated meanwhile.
         """
         with self._building:
-            if self._models.active_version() != version:
+            if enter is None and self._models.active_version() != version:
                 return
             with self._lock:
                 self._meanwhile = []
@@ -135,6 +182,8 @@ class ServingService:
                 state = ServingState.build(version, bundle, data, snapshot.revision, personal_from)
                 self._fold_from_snapshot(state, learned)
                 self._warm(state)
+                if enter is not None:
+                    enter()
                 self._catch_up(state)
                 with self._lock:
                     for change in self._meanwhile:  # few by now, and nobody can rate during them
@@ -503,33 +552,7 @@ class ServingService:
         """
         state = self._ready()
         movie, liked = _key(state, movie_id), state.scorer.genres(genres_liked)
-        user = state.listen(user_id, liked)
-        parts = state.scorer.take_apart(
-            user.blend, user.prior, user.state.items, user.state.ratings, movie, float(user.scores[movie])
-        )
-        rating = state.explainer.explain_rating(user.state, movie)
-        predicted, column = np.array([rating.predicted_rating], np.float32), np.array([movie], np.int32)
-        explanation = Explanation(
-            user_id,
-            movie_id,
-            str(state.data.movies.titles[movie]),
-            user.blend.status,
-            parts.score,
-            parts.baseline,
-            state.explainer.explain_recommendation(user.state, parts),
-            parts.residual,
-            by_neighbours=state.scorer.by_neighbours(movie),
-            predicted_rating=rating.predicted_rating,
-            interval=state.intervals(predicted, user.state, column)[0],
-            rating=rating,
-            similar_rated_movies=state.explainer.find_similar_rated_movies(user.state, movie),
-            genre_match=state.explainer.get_genre_match_score(user.state, movie),
-            similar_users=state.explainer.get_similar_users_influence(user.key, user.state, movie),
-            text="",
-            model_version=state.version,
-            genres_liked=tuple(genre for genre in liked if genre in state.movie(movie).genres),
-        )
-        return replace(explanation, text=tell(explanation))
+        return state.explain(user_id, state.listen(user_id, liked), movie, liked)
 
     def similar(self, movie_id: str, n: int = 10) -> SimilarMovies:
         """The movies most like one of the catalogue.
@@ -556,6 +579,12 @@ def _key(state: ServingState, movie_id: str) -> int:
     if movie_id not in state.movies:
         raise UnknownMovie(f"The catalogue has no movie {movie_id!r}.")
     return state.movies[movie_id]
+
+
+def tell_fault(version: int, error: Exception) -> str:
+    """Why a version can't serve, as a sentence."""
+    why = f"{type(error).__name__}: {error}".rstrip(".: ")
+    return f"Version {version} can't serve: {why}."
 
 
 def _checked(wanted: ListOptions) -> ListOptions:

@@ -35,7 +35,7 @@ from engine.services.descriptions import (
     stored_report,
 )
 from engine.services.ends import AGAIN_S, Ends
-from engine.services.promotion import Candidate, Rival, decide
+from engine.services.promotion import FIRST, Candidate, Rival, decide
 from engine.services.run_log import RunEnd, RunLog, past_runs
 from engine.services.serving import ServingService
 from engine.services.snapshot import DataSnapshot, Outdated, Snapshots
@@ -44,7 +44,7 @@ from engine.settings import Settings
 from engine.steps import Step
 from engine.types import ActivationPolicy, EpochReport, TrainingStatus
 from engine.verdict import GOALS
-from store.errors import NotStored, StoreError
+from store.errors import DamagedVersion, NotStored, StoreError
 from store.models import MLModelManager
 from store.notices import NoticeStore
 from store.patience import outlast, patient
@@ -554,14 +554,24 @@ class TrainingService:
             )
             self._notices.add("info", "versions", f"{told} MARQUEE_KEEP_VERSIONS says how many are kept.")
 
-    def _rival(self, serving: VersionRecord) -> Rival:
-        """The version that serves, to be judged against."""
-        report = None
+    def _incumbent(self) -> tuple[Rival | None, VersionRecord | None, str]:
+        """The version that serves, to be judged against, and its record; or why there is none.
+
+        One that is damaged, or that can't serve though the ledger names it, is no rival: nobody gains from keeping it.
+        """
+        active = self._models.active_version()
+        if active is None:
+            return None, None, FIRST
         try:
-            report = stored_report(serving, self._models.load_part(serving.version, "report/"))
-        except StoreError as error:
-            log.error("the version that serves can't be compared with: %s", error)
-        return Rival(report, serving.data["fingerprint"], serving.version)
+            self._models.verify(active)
+            serving = readable(self._models.get_version(active))
+            report = stored_report(serving, self._models.load_part(active, "report/"))
+        except (DamagedVersion, NotStored) as error:
+            log.error("a new version is compared with none: %s", error)
+            return None, None, f"{error} So nothing stands against the new one."
+        if self._serving.active_version() != active:
+            return None, None, f"Version {active} can't serve, so nothing stands against the new one."
+        return Rival(report, serving.data["fingerprint"], active), serving, ""
 
     def _save(self, run: RunRecord, snapshot: DataSnapshot, learned: Learned, entry: RunLog) -> None:
         """Save the version, end the run and, where it is to serve, activate it: all in one transaction.
@@ -570,12 +580,10 @@ class TrainingService:
             Outdated: somebody in the snapshot was forgotten since; nothing was saved.
         """
         bundle, report = learned.bundle, learned.report
-        active = self._models.active_version()
-        serving = None if active is None else readable(self._models.get_version(active))
+        rival, serving, alone = self._incumbent()
         before = None if serving is None else serving.metrics
         metrics = plain_metrics(report.metrics) if report else {}
-        new, rival = Candidate(report, snapshot.data.fingerprint), None if serving is None else self._rival(serving)
-        decision = decide(run.activate, new, rival)
+        decision = decide(run.activate, Candidate(report, snapshot.data.fingerprint), rival, alone)
         entry.judgement = decision.judgement
 
         def end_run(connection: Any, version: int) -> None:
@@ -611,4 +619,8 @@ class TrainingService:
             on_commit=end_run,
         )
         if decision.activate:
-            self._serving.serve(version, bundle, snapshot.revision)
+            try:
+                self._serving.serve(version, bundle, snapshot.revision)
+            except Exception:
+                self._serving.load_active()  # the ledger names it already: it, or the best one that can, is to serve
+                raise

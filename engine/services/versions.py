@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from tempfile import TemporaryFile
 from typing import Any, BinaryIO
 
-import numpy as np
-
 from engine.comparison import WORDS, compare
-from engine.errors import DiskFull, InvalidHyperparameter, InvalidInput, UnknownVersion, VersionUnavailable
+from engine.errors import InvalidHyperparameter, InvalidInput, MarqueeError, UnknownVersion, VersionUnavailable
 from engine.evaluation import EvaluationReport
+from engine.models.base import part_of
 from engine.models.bundle import VersionBundle
+from engine.models.catalog import configure
+from engine.services import soundness
 from engine.services.descriptions import (
     check_config,
     check_data,
@@ -25,9 +28,9 @@ from engine.services.descriptions import (
     stored_judgement,
     stored_report,
 )
-from engine.services.serving import ServingService
+from engine.services.serving import ServingService, tell_fault
 from engine.services.snapshot import DataSnapshot, Outdated, Snapshots
-from engine.services.storing import stores
+from engine.services.storing import file_error, stores
 from engine.types import (
     Comparison,
     Judgement,
@@ -39,12 +42,14 @@ from engine.types import (
     VersionSummary,
 )
 from engine.verdict import GOALS
-from store.errors import DamagedVersion, NotStored, StoreError, StoreFull, UnreadableExport
+from store.errors import DamagedVersion, NotStored, NotWritten, StoreClosed, StoreError, StoreFull, UnreadableExport
 from store.exchange import ReadVersion, read_export, write_export
 from store.models import MLModelManager
 from store.notices import NoticeStore
 from store.records import ActivationRecord, RunRecord, StoredModel, VersionRecord
 from store.runs import RunStore
+
+log = logging.getLogger(__name__)
 
 MOST_TAGS, LONGEST_TAG, LONGEST_NOTE = 20, 50, 2000
 
@@ -156,31 +161,41 @@ class VersionService:
                 "Give a reason to let it serve nevertheless; the ledger keeps it.",
                 field="reason",
             )
-        record, bundle = self._record(version), self._bundle(version)  # what is damaged is found before it serves
-        try:
-            self._models.activate(version, actor=actor, reason=reason or "Chosen by hand.")
-        except StoreFull:
-            raise
-        except StoreError as error:
-            raise VersionUnavailable(str(error)) from error
-        self._serving.serve(version, bundle, record.data["revision"])
+        self._enter(version, actor, reason or "Chosen by hand.")
         if against is not None:
             told = f"Version {version} was let serve by {actor} against its verdict: {reason}"
             self._notices.add("warning", "versions", told, {"version": version})
+
+    def _enter(self, version: int, actor: str, reason: str) -> None:
+        """Let a version serve; the ledger is written once its state is built, and not at all where that fails.
+
+        Raises:
+            VersionUnavailable: it is damaged or deleted, or can't be built.
+        """
+        record = self._record(version)
+        try:
+            bundle = self._bundle(version)
+            enter = partial(self._models.activate, version, actor=actor, reason=reason)
+            self._serving.serve(version, bundle, record.data["revision"], enter)
+        except (MarqueeError, NotWritten, StoreClosed):
+            raise
+        except StoreError as error:
+            raise VersionUnavailable(str(error)) from error
+        except Exception as error:
+            log.exception("version %d can't be activated", version)
+            raise VersionUnavailable(tell_fault(version, error)) from error
 
     @stores
     def rollback(self, *, actor: str = "you", reason: str = "") -> int:
         """Let the version serve again that served before; returns its number.
 
         Raises:
-            VersionUnavailable: no other intact version has served.
+            VersionUnavailable: no other intact version has served, or it can't be built.
         """
-        left = self._models.active_version()
-        try:
-            version = self._models.rollback(actor=actor, reason=reason or "Rolled back.")
-        except NotStored as error:
-            raise VersionUnavailable(str(error)) from error
-        self._serving.load_active()
+        left, version = self._models.active_version(), self._models.served_before()
+        if version is None:
+            raise VersionUnavailable("No other intact version has served before, so there is nothing to go back to.")
+        self._enter(version, actor, reason or "Rolled back.")
         why = f": {reason}" if reason else "."
         told = f"Version {version} serves again: {actor} rolled back from version {left}{why}"
         self._notices.add("info", "versions", told, {"version": version})
@@ -330,16 +345,19 @@ class VersionService:
         Raises:
             UnknownVersion: there is no such version.
             VersionUnavailable: its arrays are deleted or damaged.
-            DiskFull: there is no space for a temporary copy.
+            DiskFull, StoreFailing: there is no space for a temporary copy, or it can't be written.
         """
         model = self._load(version)
-        stream = TemporaryFile()  # noqa: SIM115  # whoever reads it closes it
         try:
-            write_export(model, stream)
+            stream = TemporaryFile()  # noqa: SIM115  # whoever reads it closes it
+            try:
+                write_export(model, stream)
+                stream.seek(0)
+            except BaseException:
+                stream.close()
+                raise
         except OSError as error:
-            stream.close()
-            raise DiskFull(f"The file could not be written: {error.strerror}.") from error
-        stream.seek(0)
+            raise file_error(error) from error
         return ExportedVersion(f"marquee-version-{version}.zip", stream)
 
     @stores
@@ -355,7 +373,14 @@ class VersionService:
             values = self._values(read, snapshot)
         except UnreadableExport as error:
             raise InvalidInput(str(error), field="file") from error
-        except (KeyError, TypeError, ValueError, IndexError, InvalidHyperparameter) as error:
+        except (NotWritten, StoreClosed):
+            raise
+        except InvalidHyperparameter as error:
+            raise InvalidInput("The file holds no version that this Marquee can serve.", field="file") from error
+        except InvalidInput:
+            raise
+        except Exception as error:  # whatever a version fails with when it is tried, it is not taken in
+            log.info("a version from a file is refused", exc_info=error)
             raise InvalidInput("The file holds no version that this Marquee can serve.", field="file") from error
         note = f"Imported by {actor}; it was version {read.version} where it came from. {read.values['note']}"
         try:
@@ -370,20 +395,24 @@ class VersionService:
         return version
 
     def _values(self, read: ReadVersion, snapshot: DataSnapshot) -> dict[str, Any]:
-        """What is stored of a version from a file: only what is known, and only where a list comes out of it."""
+        """What is stored of a version from a file: only what is known, and only of one that answers as it should."""
         kind, config = read.values["kind"], read.values["config"]
-        bundle = VersionBundle.from_arrays(kind, config, read.arrays)
-        nobody = np.array([-1], np.int32)
-        bundle.rating.predict_indices(nobody, nobody)
         data = check_data(read.values["data"])
         _check_ids(data["ids"], snapshot)
+        users, movies = data["ids"]["users"], data["ids"]["movies"]
         check_report(read.arrays)
+        soundness.check_report(users, movies, read.arrays)
+        soundness.check_arrays(configure(kind, config["model"]), users, movies, snapshot.data.scale, read.arrays)
+        bundle = VersionBundle.from_arrays(kind, config, read.arrays)
         tags = [tag.strip() for tag in read.values["tags"]]
         try:
             _check_remarks(read.values["note"], tags)
         except InvalidInput as error:
             raise InvalidInput(str(error), field="file") from error
-        self._serving.list_with(bundle, "", 1)
+        self._serving.try_out(bundle)
+        if report := part_of(read.arrays, "report"):
+            judged = EvaluationReport.restore({}, {}, read.values["protocol"], {}, report)
+            compare(judged, judged)
         # Its revision counts another store's changes. From 0 on, everything rated here is taken in again.
         same = data["fingerprint"] == snapshot.data.fingerprint
         known = {"config": check_config(kind, bundle, config), "tags": list(dict.fromkeys(tags))}
