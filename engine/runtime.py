@@ -27,6 +27,7 @@ from engine.services.storage import Restore, StorageService
 from engine.services.training import TrainingService
 from engine.services.tuning import TuningService
 from engine.services.versions import VersionService
+from engine.services.webhook import Webhook
 from engine.settings import Settings
 from store import backups, inspection
 from store.database import Database
@@ -195,7 +196,8 @@ def build(settings: Settings, clock: Callable[[], float] = time.time, *, restore
     )
     tuning = TuningService(ratings, snapshots, TuningStore(database), notices, training, clock)
     automation = AutomationService(ValueStore(database, "automation"), training, models, ratings, notices, clock)
-    notifying = NotifyingService(notices, ValueStore(database, "webhook"), settings.webhook_url, clock=clock)
+    post = Webhook(settings.secret, private=settings.webhook_private, clock=clock)
+    notifying = NotifyingService(notices, ValueStore(database, "webhook"), settings.webhook_url, post, clock)
     inbox = InboxService(notices, notifying.channel)
     storage = StorageService(database, ValueStore(database, "storage"), notices, clock, restore)
     writing, working = (database.writer,), (library, training, tuning, automation, notifying, storage)

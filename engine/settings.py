@@ -49,6 +49,17 @@ class Settings(BaseSettings):
         description="Every notice is posted there as JSON; a failing receiver is tried again and fails nothing else.",
     )
 
+    webhook_secret: SecretStr | None = Field(
+        None,
+        min_length=16,
+        description="Signs the posts to the webhook (HMAC with SHA-256), so that they can be trusted.",
+    )
+    webhook_private: bool = Field(
+        False,
+        description="Whether the name in MARQUEE_WEBHOOK_URL may lead to an address that is not public; one that is "
+        "written as an address, such as http://127.0.0.1:9000/hook, may in any case.",
+    )
+
     log_format: LogFormat = Field("text", description="Lines of the log: text, or json, one object a line.")
 
     @model_validator(mode="after")
@@ -65,6 +76,11 @@ class Settings(BaseSettings):
         """The API key; None where none is set (an empty variable sets none)."""
         key = self.api_key.get_secret_value().strip() if self.api_key else ""
         return key or None
+
+    @property
+    def secret(self) -> str | None:
+        """What posts to the webhook are signed with; None signs none."""
+        return self.webhook_secret.get_secret_value() if self.webhook_secret else None
 
     @property
     def scale(self) -> tuple[float, float]:

@@ -28,8 +28,10 @@ log = logging.getLogger(__name__)
 
 SCHEDULE, RULE = "schedule", "rule"  # who asked for a run, in the log and the ledger
 LOOK_S = 20  # how often it is looked whether a run is due
-STEP_S = 1.0
 LATE_S = 600  # from how late on a run is told to have been missed
+AHEAD_S = 3600
+"""How far ahead of the clock the moment that was served last may lie: where a clock is set back a little, no run comes
+twice. Beyond that the clock was wrong then, and the moment is taken as now."""
 MOST_RATINGS = 100_000_000
 DEFAULTS: dict[str, Any] = {
     "paused": False,
@@ -69,8 +71,10 @@ class AutomationService:
         self._looking = Lock()
         self._scheduler = schedule.Scheduler()
         self._scheduler.every(LOOK_S).seconds.do(self._look_safely)
+        # It is the worker that waits, on a monotonic clock: schedule's own jobs wait for a time of day, which a clock
+        # that is set moves away by as much.
         self._thread: Worker[None] = Worker(
-            "automation", begin=self._scheduler.run_all, idle=self._scheduler.run_pending, every=STEP_S
+            "automation", begin=self._scheduler.run_all, idle=self._scheduler.run_all, every=LOOK_S
         )
 
     def open(self) -> None:
@@ -186,6 +190,10 @@ class AutomationService:
             values, now = self._values(), self._clock()
             if values["paused"]:
                 return
+            if values["handled"] > now + AHEAD_S:
+                log.warning("the clock was ahead when a run was ordered last; the timetable counts from now on")
+                values["handled"] = now
+                self._automation.write({"handled": now})
             due = _timetable(values).last_due(now)
             if due > values["handled"]:
                 self._serve(values, due, now)

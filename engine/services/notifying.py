@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import logging
+import math
 import time
 from collections.abc import Callable
 from dataclasses import asdict
-from urllib.error import HTTPError, URLError
-from urllib.request import Request, urlopen
+from threading import Event
 
+from engine.services.webhook import Refused, Webhook
 from engine.types import WebhookState
 from store.notices import NoticeStore
 from store.records import NoticeRecord
@@ -20,24 +21,13 @@ log = logging.getLogger(__name__)
 
 LEVELS = {"info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
 LOOK_S, LONGEST_PAUSE_S = 1.0, 300.0
-TIMEOUT_S = 5.0
 TRY_AGAIN = frozenset({408, 425, 429})
 """Refusals that say nothing against the notice."""
 REFUSALS = 5
 """So often a notice is offered to a receiver that refuses it."""
 
-Post = Callable[[str, bytes], None]
-
-
-def post(url: str, body: bytes) -> None:
-    """Post JSON.
-
-    Raises:
-        OSError: nobody answers in time, or with another status than 2xx.
-    """
-    request = Request(url, body, {"Content-Type": "application/json", "User-Agent": "Marquee"})  # noqa: S310  # the owner's own address
-    with urlopen(request, timeout=TIMEOUT_S):  # noqa: S310
-        pass
+Post = Callable[[str, bytes, Event], None]
+"""Posts JSON to a URL, and gives up once the event is set; raises OSError where it is not taken."""
 
 
 class NotifyingService:
@@ -53,6 +43,7 @@ class NotifyingService:
         url: the receiver; None only writes the log.
         send: how a notice is posted.
         clock: Unix seconds.
+        tick: seconds, monotonic: pauses do not depend on a clock that is set.
     """
 
     def __init__(
@@ -60,19 +51,21 @@ class NotifyingService:
         notices: NoticeStore,
         values: ValueStore,
         url: str | None,
-        send: Post = post,
+        send: Post | None = None,
         clock: Callable[[], float] = time.time,
+        tick: Callable[[], float] = time.monotonic,
     ) -> None:
         self._notices = notices
         self._values = values
         self._url = url
-        self._send = send
+        self._send = send or Webhook(clock=clock)
         self._clock = clock
+        self._tick = tick
         self.worker: Worker[None] = Worker("notices", idle=self._look_safely, every=LOOK_S)
         self._logged = 0
         self._failures = 0
         self._fault: tuple[float, str] | None = None
-        self._next_try = 0.0
+        self._next_try = -math.inf
 
     def open(self) -> None:
         """Begin to send; what happened before the first start with a receiver is not sent."""
@@ -93,13 +86,14 @@ class NotifyingService:
         """How the webhook does; None where there is none."""
         if self._url is None:
             return None
-        values, fault = self._values.read(), self._fault
+        values, fault, now = self._values.read(), self._fault, self._clock()
+        taken_at, left = values.get("taken_at"), max(self._next_try - self._tick(), 0.0)
         return WebhookState(
             waiting=self._notices.count_after(int(values.get("sent", self._logged))),
-            taken_at=values.get("taken_at"),
-            failing_since=None if fault is None else fault[0],
+            taken_at=None if taken_at is None else min(taken_at, now),  # the clock may have been ahead then
+            failing_since=None if fault is None else min(fault[0], now),
             error=None if fault is None else fault[1],
-            next_try=None if fault is None else self._next_try,
+            next_try=None if fault is None else now + left,
         )
 
     @property
@@ -118,7 +112,7 @@ class NotifyingService:
         for one in self._notices.after(self._logged):
             log.log(LEVELS[one.level], "notice %d, %s: %s", one.notice_id, one.topic, one.text)
             self._logged = one.notice_id
-        if self._url is not None and self._clock() >= self._next_try:
+        if self._url is not None and self._tick() >= self._next_try:
             self._post_new(self._url)
 
     def _post_new(self, url: str) -> None:
@@ -126,22 +120,22 @@ class NotifyingService:
             if self.worker.stopping.is_set():
                 return
             try:
-                self._send(url, describe(one))
+                self._send(url, describe(one), self.worker.stopping)
             except (OSError, ValueError) as error:
-                if not self._passes_over(one, error):
+                if self.worker.stopping.is_set() or not self._passes_over(one, error):
                     return
                 self._values.write({"sent": one.notice_id})
             else:
                 self._values.write({"sent": one.notice_id, "taken_at": self._clock()})
-            self._failures, self._fault, self._next_try = 0, None, 0.0
+            self._failures, self._fault, self._next_try = 0, None, -math.inf
 
     def _passes_over(self, notice: NoticeRecord, error: OSError | ValueError) -> bool:
         """Whether a notice that was not taken is given up; else it is tried again after a pause."""
-        now = self._clock()
+        now = self._tick()
         self._failures = min(self._failures + 1, 20)
-        self._fault = (now if self._fault is None else self._fault[0], tell(error))
+        self._fault = (self._clock() if self._fault is None else self._fault[0], tell(error))
         self._next_try = now + self.pause
-        refused = isinstance(error, HTTPError) and 400 <= error.code < 500 and error.code not in TRY_AGAIN
+        refused = isinstance(error, Refused) and 300 <= error.status < 500 and error.status not in TRY_AGAIN
         if refused and self._failures >= REFUSALS:
             log.warning(
                 "notice %d was refused %d times (%s); it is passed over", notice.notice_id, REFUSALS, tell(error)
@@ -153,10 +147,7 @@ class NotifyingService:
 
 def tell(error: OSError | ValueError) -> str:
     """Why a post failed, in words: ``Connection refused``, ``410 Gone``."""
-    if isinstance(error, HTTPError):
-        return f"{error.code} {error.reason}"
-    cause = error.reason if isinstance(error, URLError) else error
-    return (cause.strerror if isinstance(cause, OSError) else None) or str(cause)
+    return (error.strerror if isinstance(error, OSError) else None) or str(error)
 
 
 def describe(notice: NoticeRecord) -> bytes:

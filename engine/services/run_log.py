@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import importlib.metadata
 import platform
+import time
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal
 
 from engine.forecast import Forecast, PastRun, Work
@@ -38,19 +39,19 @@ class RunEnd:
 
 @dataclass
 class RunLog:
-    """What a run notes of itself, as far as it has come; ``began`` in Unix seconds."""
+    """What a run notes of itself, as far as it has come; ``began`` on a monotonic clock."""
 
-    began: float
+    began: float = field(default_factory=time.monotonic)
     fingerprint: str | None = None
     epochs: int | None = None
     repeated: bool | None = None
     judgement: Judgement | None = None
     forecast: Forecast | None = None
 
-    def details(self, now: float) -> dict[str, Any]:
+    def details(self) -> dict[str, Any]:
         """All of it, as JSON values."""
         return {
-            "seconds": now - self.began,
+            "seconds": time.monotonic() - self.began,
             "refit_epochs": self.epochs,
             "packages": package_versions(),
             "fingerprint": self.fingerprint,

@@ -406,8 +406,9 @@ class ServingService:
 
     def _age(self, state: ServingState) -> float | None:
         """Seconds since the newest rating; None where no time is known."""
-        newest = max(state.newest, self._last_rated)
-        return max(self._clock() - newest, 0.0) if newest > 0 else None
+        now = self._clock()
+        newest = min(max(state.newest, self._last_rated), now)  # the clock may have been ahead
+        return now - newest if newest > 0 else None
 
     def _answer(
         self, state: ServingState, user_id: str, user: Listener, wanted: ListOptions, started: float

@@ -413,7 +413,7 @@ class TrainingService:
             self._ends.put(going.run_id, end)
 
     def _go(self, run: RunRecord) -> None:
-        entry = RunLog(self._clock())
+        entry = RunLog()
         start_peak()
         try:
             self._train(run, entry)
@@ -435,7 +435,7 @@ class TrainingService:
 
     def _end(self, run: RunRecord, end: RunEnd, entry: RunLog) -> None:
         try:
-            end = replace(end, details=entry.details(self._clock()))
+            end = replace(end, details=entry.details())
         except Exception:  # whatever it is, the run has to end
             log.exception("what training run %d noted of itself can't be told", run.run_id)
         self._ends.put(run.run_id, end)
@@ -478,7 +478,7 @@ class TrainingService:
     def _note(self, run: RunRecord, entry: RunLog) -> None:
         """Keep what the steps took, the last of which lasts until the version serves."""
         try:
-            self._runs.detail(run.run_id, entry.details(self._clock()))
+            self._runs.detail(run.run_id, entry.details())
         except StoreError:
             log.exception("what the steps of training run %d took could not be stored", run.run_id)
 
@@ -538,7 +538,7 @@ class TrainingService:
             verdict = f"Version {version} was trained again, and {len(unequal)} of {count} arrays differ: {few}."
         else:
             verdict = f"Version {version} was trained again: all {count} arrays are equal, bit for bit."
-        details = entry.details(self._clock())
+        details = entry.details()
         self._runs.finish(run.run_id, "succeeded", verdict=verdict, stage="Done", details=details)
         about = {"run_id": run.run_id, "version": version}
         self._notices.add("warning" if unequal else "info", "training", verdict, about)
@@ -597,7 +597,7 @@ class TrainingService:
                 before=before,
                 verdict=decision.verdict,
                 stage="Done",
-                details=entry.details(self._clock()),
+                details=entry.details(),
             )
             told = f"Version {version} is trained. {decision.verdict}"
             about: dict[str, Any] = {"run_id": run.run_id, "version": version, "verdict": decision.judgement.verdict}

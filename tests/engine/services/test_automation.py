@@ -276,3 +276,66 @@ def test_the_real_thread_orders_a_real_run(runtime: Runtime) -> None:
     wait_for(lambda: automation._thread.is_alive())
     automation.pause(paused=True)
     assert automation.plan().next_run is None
+
+
+def test_a_clock_that_was_400_days_ahead_once_silences_nothing(world: World) -> None:
+    service = world.service()
+    service.change(days=[6], hour=3, minute=0, zone="UTC")
+    right = world.clock.now
+    world.clock.now += 400 * DAY
+    service.look()
+    assert len(world.training.orders) == 1  # by that clock it was due
+    world.clock.now = right
+    planned = service.plan().next_run
+    assert planned == datetime(2026, 1, 11, 3, tzinfo=UTC).timestamp()
+    for made in (service, world.service()):
+        made.look()
+    assert len(world.training.orders) == 1
+    world.clock.now = planned + 60
+    service.look()
+    assert [moment for _, moment in world.training.orders][1:] == [planned + 60]
+
+
+def test_a_moment_that_lies_ahead_is_taken_as_now(world: World) -> None:
+    """Also where it was a change of the plan, or a pause, while the clock was ahead."""
+    world.clock.now += 400 * DAY
+    world.service().change(days=[6], hour=3, minute=0, zone="UTC")
+    world.clock.now -= 400 * DAY
+    service = world.service()
+    service.look()
+    world.clock.now = (service.plan().next_run or 0) + 60
+    service.look()
+    assert len(world.training.orders) == 1
+
+
+def test_a_clock_that_is_set_back_a_little_brings_no_run_twice(world: World) -> None:
+    service = world.service()
+    world.clock.now = (service.plan().next_run or 0) + 60
+    service.look()
+    for _ in range(10):
+        world.clock.now -= 300
+        service.look()
+    for _ in range(10):
+        world.clock.now += 300
+        service.look()
+    assert len(world.training.orders) == 1
+
+
+def test_the_worker_looks_on_whatever_the_clock_says(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By ``schedule`` itself the next look would be 400 days later."""
+    ahead, looks = datetime.now() + timedelta(days=400), []
+
+    class Jumping(datetime):
+        @classmethod
+        def now(cls, tz: Any = None) -> datetime:
+            return ahead if len(looks) < 2 else ahead - timedelta(days=400)
+
+    monkeypatch.setattr("schedule.datetime.datetime", Jumping)
+    monkeypatch.setattr("engine.services.automation.LOOK_S", 1)
+    monkeypatch.setattr(AutomationService, "look", lambda _: looks.append(1))
+    service = world.service()
+    service.open()
+    try:
+        wait_for(lambda: len(looks) >= 4, 20)
+    finally:
+        service.close()

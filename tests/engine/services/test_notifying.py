@@ -6,17 +6,16 @@ import json
 import logging
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from email.message import Message
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
-from threading import Thread
+from threading import Event, Thread
 from typing import Any
-from urllib.error import HTTPError, URLError
 
 import pytest
 
 from engine.runtime import Runtime, build
 from engine.services.notifying import LONGEST_PAUSE_S, REFUSALS, NotifyingService, tell
+from engine.services.webhook import Refused, Undelivered
 from engine.settings import Settings
 from engine.types import WebhookState
 from store.database import Database
@@ -50,7 +49,7 @@ class Receiver:
         self.failures = 0
         self.error: Exception = OSError("connection refused")
 
-    def __call__(self, url: str, body: bytes) -> None:
+    def __call__(self, url: str, body: bytes, stop: Event) -> None:
         assert url == URL
         if self.failures:
             self.failures -= 1
@@ -66,8 +65,8 @@ def service(
     database: Database, receiver: Receiver, url: str | None = URL, clock: Callable[[], float] | None = None
 ) -> NotifyingService:
     """As after a start."""
-    values = ValueStore(database, "webhook")
-    made = NotifyingService(NoticeStore(database), values, url, receiver, clock or Clock())
+    values, ticks = ValueStore(database, "webhook"), clock or Clock()
+    made = NotifyingService(NoticeStore(database), values, url, receiver, ticks, ticks)
     made.prepare()
     return made
 
@@ -142,13 +141,13 @@ def test_how_the_webhook_does_is_told(database: Database) -> None:
     assert service(database, receiver, clock=clock).channel() == WebhookState(0, clock.now, None, None, None)
 
 
-@pytest.mark.parametrize(("code", "passed_over"), [(400, True), (410, True), (429, False), (500, False)])
+@pytest.mark.parametrize(("code", "passed_over"), [(302, True), (400, True), (410, True), (429, False), (500, False)])
 def test_what_is_refused_for_good_holds_up_no_other(database: Database, code: int, passed_over: bool) -> None:
     notices, receiver, clock = NoticeStore(database), Receiver(), Clock()
     sender = service(database, receiver, clock=clock)
     notices.add("info", "training", "one")
     notices.add("info", "training", "two")
-    receiver.failures, receiver.error = REFUSALS, HTTPError(URL, code, "no", Message(), None)
+    receiver.failures, receiver.error = REFUSALS, Refused(code, "no")
     for _ in range(REFUSALS + 1):
         sender.look()
         clock.now += sender.pause
@@ -227,11 +226,10 @@ def test_a_webhook_that_answers_with_errors_fails_no_run(settings: Settings, hoo
 @pytest.mark.parametrize(
     ("error", "told"),
     [
-        (URLError(ConnectionRefusedError(111, "Connection refused")), "Connection refused"),
-        (HTTPError(URL, 410, "Gone", Message(), None), "410 Gone"),
-        (TimeoutError("timed out"), "timed out"),
-        (URLError("no host given"), "no host given"),
-        (ValueError("unknown url type"), "unknown url type"),
+        (ConnectionRefusedError(111, "Connection refused"), "Connection refused"),
+        (Refused(410, "Gone"), "410 Gone"),
+        (Refused(302, "Found"), "302 Found, and redirects are not followed"),
+        (Undelivered("No answer within 5 s"), "No answer within 5 s"),
     ],
 )
 def test_why_a_post_failed_is_told_in_words(error: OSError | ValueError, told: str) -> None:
@@ -242,3 +240,23 @@ def test_an_address_that_is_none_is_refused() -> None:
     for wrong in ("receiver", "file:///etc/passwd", "http://"):
         with pytest.raises(ValueError, match="webhook_url"):
             Settings(webhook_url=wrong)
+
+
+def test_a_clock_that_is_set_moves_no_try(database: Database) -> None:
+    notices, receiver, clock, ticks = NoticeStore(database), Receiver(), Clock(), Clock()
+    values = ValueStore(database, "webhook")
+    sender = NotifyingService(notices, values, URL, receiver, clock, ticks)
+    sender.prepare()
+    notices.add("info", "training", "one")
+    receiver.failures = 1
+    clock.now += 400 * 86_400
+    sender.look()
+    clock.now -= 400 * 86_400
+    state = sender.channel()
+    assert state is not None
+    assert (state.failing_since, state.next_try) == (clock.now, clock.now + sender.pause)
+    sender.look()
+    assert receiver.texts == []
+    ticks.now += sender.pause
+    sender.look()
+    assert receiver.texts == ["one"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from itertools import count
 from threading import Event, current_thread
 from typing import Any
@@ -12,7 +13,7 @@ import pytest
 from engine import tuning
 from engine.errors import InvalidInput, NotReady, TrainingDiverged, TuningBusy, UnknownStudy
 from engine.runtime import Runtime, build
-from engine.services.searching import Going, unpack
+from engine.services.searching import SECONDS, Going, seconds_of, unpack
 from engine.services.training import TrainingService
 from engine.settings import Settings
 from engine.types import Study
@@ -317,3 +318,11 @@ def test_closing_stops_the_study(settings: Settings, monkeypatch: pytest.MonkeyP
         assert again.services.tuning.status(study_id).state == "stopped"
     finally:
         again.stop()
+
+
+def test_how_long_a_trial_took_does_not_follow_the_clock() -> None:
+    """Optuna notes times of the clock; a jump of it in a trial would have used a study's time up for good."""
+    times = {"datetime_start": datetime(2026, 1, 1), "datetime_complete": datetime(2027, 2, 5)}
+    trial = optuna.trial.create_trial(value=1.0, user_attrs={SECONDS: 12.5})
+    trial.datetime_start, trial.datetime_complete = times.values()
+    assert seconds_of(trial) == 12.5
