@@ -9,12 +9,13 @@ from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
+from starlette.responses import StreamingResponse
 
 from engine.errors import Conflict, DiskFull, NotReady, UnknownJob
 from engine.services import current
 from engine.services.library import UploadedFile
 from engine.types import DataStatistics, Job
-from sidecar.answers import CHANGING, JSON_BODY, PARAMETERS, answers
+from sidecar.answers import CHANGING, JSON_BODY, PARAMETERS, answers, file_answers
 from sidecar.identifiers import Identifier, Number
 from sidecar.problems import BAD_REQUEST
 from sidecar.requests import StrictRequest, StrictRoute, media_type, not_json
@@ -166,6 +167,34 @@ def statistics() -> DataStatistics:
     Users, movies and ratings, how the ratings are spread over the scale, and the movies of each genre.
     """
     return current().library.statistics()
+
+
+class TableFile(StreamingResponse):
+    """Sends a table as CSV."""
+
+    media_type = "text/csv"
+
+
+TableName = Annotated[
+    Literal["ratings", "movies"], Path(description="The table: `ratings` or `movies`.", examples=["ratings"])
+]
+
+
+@router.get(
+    "/data/{table}/export",
+    status_code=200,
+    response_class=TableFile,
+    responses=file_answers("text/csv", 'attachment; filename="marquee-ratings.csv"', PARAMETERS, NotReady),
+)
+def export_table(table: TableName) -> TableFile:
+    """All ratings, or all movies, as a CSV file.
+
+    UTF-8, with a line of names. A text that a spreadsheet would take for a formula, since it begins with `=`, `+`, `-`,
+    `@`, a tab or a line end and is no number, gets an apostrophe in front, and so does one that begins with apostrophes
+    before these. `POST /data/imports` takes both files, and takes these apostrophes away again.
+    """
+    headers = {"Content-Disposition": f'attachment; filename="marquee-{table}.csv"'}
+    return TableFile(current().library.export(table), headers=headers)
 
 
 JobNumber = Annotated[Number, Path(description="The job's number.", examples=[4])]

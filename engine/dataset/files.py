@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import codecs
 import lzma
+import shutil
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator, Sequence
@@ -12,7 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Literal
 
-from engine.errors import InvalidInput
+from engine.dataset.zips import TooManyEntries, check_entries
+from engine.errors import DiskFull, InvalidInput
 
 MOST_UNPACKED = 4 * 2**30
 """Bytes that the members of a zip may come to: several times MovieLens 25M."""
@@ -20,6 +22,8 @@ STEP = 2**20
 LONGEST_LINE = 2**16
 LONGEST_NAME = 100
 MOST_MEMBERS = 10_000
+KEPT_FREE = 64 * 2**20
+"""Bytes of the disk that no import fills."""
 DAMAGE = (
     zipfile.BadZipFile,
     zlib.error,
@@ -30,6 +34,10 @@ DAMAGE = (
     NotImplementedError,
     RuntimeError,
 )
+
+RATINGS_EXPORT = ("user_id", "movie_id", "rating", "rated_at", "movie_title")
+MOVIES_EXPORT = ("movie_id", "title", "year", "genres", "ratings_count")
+"""The first lines of Marquee's own tables, by which an import knows that their cells are guarded."""
 
 USER = ("userid", "user")
 MOVIE = ("movieid", "itemid", "movie", "item")
@@ -54,7 +62,8 @@ class SourceFile:
 class Layout:
     """How to read a file: which column is what (by position), and how columns are told apart.
 
-    ``double_colon`` stands for the ``::`` of MovieLens 1M; ``genre_flags`` is where u.item's flags begin.
+    ``exported`` is a table that Marquee has written itself, ``double_colon`` stands for the ``::`` of MovieLens 1M, and
+    ``genre_flags`` is where u.item's flags begin.
     """
 
     holds: Literal["ratings", "movies"]
@@ -64,6 +73,7 @@ class Layout:
     header: bool = True
     encoding: str = "utf-8"
     double_colon: bool = False
+    exported: bool = False
     genre_flags: int | None = None
 
 
@@ -82,6 +92,7 @@ def unpack(
 
     Raises:
         InvalidInput: a zip is damaged, holds too many files, or all members come to more than ``limit`` bytes.
+        DiskFull: the disk has no room for the members of a zip.
         OSError: the members can't be written.
     """
     found: list[SourceFile] = []
@@ -90,7 +101,7 @@ def unpack(
         if not zipfile.is_zipfile(file.path):
             found.append(SourceFile(_label(file.name), file.path))
             continue
-        for label, pieces in _members(file):
+        for label, pieces in _members(file, left_on(folder)):
             target = folder / f"{place}-{len(found)}.member"
             with target.open("wb") as copy:
                 for piece in pieces:
@@ -104,12 +115,35 @@ def unpack(
     return found
 
 
-def _members(file: SourceFile) -> Iterator[tuple[str, Iterator[bytes]]]:
-    """Each member's label and content, which has to be read before the next one is asked for."""
+def left_on(folder: Path) -> int:
+    """Bytes that may be written to a folder's disk, so that the store beside it still has room."""
+    return shutil.disk_usage(folder).free - KEPT_FREE
+
+
+def _members(file: SourceFile, room: int) -> Iterator[tuple[str, Iterator[bytes]]]:
+    """Each member's label and content, which has to be read before the next one is asked for.
+
+    Args:
+        file: a zip.
+        room: bytes that its members may take together.
+    """
+    with file.path.open("rb") as stream:
+        try:
+            check_entries(stream, MOST_MEMBERS)
+        except TooManyEntries as error:
+            raise InvalidInput(f"{file.name} can't be imported: {error}.", field="files") from error
     with _readable(file.name), zipfile.ZipFile(file.path) as archive:
         members = archive.infolist()
         if len(members) > MOST_MEMBERS:
-            raise InvalidInput(f"{file.name} holds more than {MOST_MEMBERS:,} files.", field="files")
+            raise InvalidInput(
+                f"{file.name} can't be imported: it holds more than {MOST_MEMBERS:,} files.", field="files"
+            )
+        unpacked = sum(member.file_size for member in members)
+        if unpacked <= MOST_UNPACKED and unpacked > room:
+            raise DiskFull(
+                f"{file.name} unpacks to {unpacked / 2**20:,.0f} MiB, for which the disk has no room. Free some space "
+                "and import again."
+            )
         for member in members:
             path = PurePosixPath(member.filename)
             if not member.is_dir() and "__MACOSX" not in path.parts and not path.name.startswith("."):
@@ -169,10 +203,11 @@ def _csv_layout(file: SourceFile) -> Layout | None:
         for alias in reversed(aliases)
         if alias in names
     }
+    exported = tuple(text.split(",")) in (RATINGS_EXPORT, MOVIES_EXPORT)
     if {"user", "movie", "rating"} <= found.keys():
-        return Layout("ratings", found, len(names), delimiter, encoding=encoding_of(file.path))
+        return Layout("ratings", found, len(names), delimiter, encoding=encoding_of(file.path), exported=exported)
     if {"movie", "title"} <= found.keys():
-        return Layout("movies", found, len(names), delimiter, encoding=encoding_of(file.path))
+        return Layout("movies", found, len(names), delimiter, encoding=encoding_of(file.path), exported=exported)
     return None
 
 

@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from engine.dataset.cells import unguarded
 from engine.dataset.files import U_ITEM_GENRES, Layout, SourceFile
 from engine.dataset.interactions import split_genres
 from engine.dataset.tables import Part, Rejections, read_parts
@@ -79,13 +80,22 @@ def read_movies(file: SourceFile, layout: Layout, rejections: Rejections) -> lis
         years = columns.get("year") or [""] * len(part.lines)
         rows = zip(part.lines, columns["movie"], columns["title"], genres, years, strict=True)
         for line, raw, title, genre, year in rows:
-            movie_id = raw.strip()
+            movie_id = _text(raw, layout).strip()
             problem = id_problem(movie_id, "movie id")
             if problem is not None:
                 rejections.add(file.name, int(line), problem)
                 continue
-            movies[movie_id] = make_movie(movie_id, title, year, genre)
+            if layout.exported:  # a year that the title ends with belongs to it
+                name, genre = _text(title, layout), _text(genre, layout)
+                movies[movie_id] = Movie(movie_id, name, _year(year), split_genres(genre))
+            else:
+                movies[movie_id] = make_movie(movie_id, title, year, genre)
     return list(movies.values())
+
+
+def _text(cell: str, layout: Layout) -> str:
+    """What a cell says: without what an export put in front of it."""
+    return unguarded(cell) if layout.exported else cell
 
 
 def make_movie(movie_id: str, title: str | None, year: Any, genres: Any) -> Movie:
@@ -134,6 +144,7 @@ def _rating_block(
     low, high = scale
     users, user_ids = _encode(part.column(layout.columns["user"]))
     movies, movie_ids = _encode(part.column(layout.columns["movie"]))
+    user_ids, movie_ids = ([_text(one, layout) for one in ids] for ids in (user_ids, movie_ids))
     ratings = _numbers(part.column(layout.columns["rating"]))
     times = np.full(len(part.lines), float(UNKNOWN_TIME))
     if "time" in layout.columns:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import shutil
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from threading import Event
@@ -13,6 +13,8 @@ from typing import Any, BinaryIO, Literal
 
 import numpy as np
 
+from engine.dataset.cells import csv_pieces
+from engine.dataset.files import MOVIES_EXPORT, RATINGS_EXPORT
 from engine.errors import (
     Cancelled,
     Conflict,
@@ -320,6 +322,29 @@ class LibraryService:
             raise UnknownMovie(f"The catalogue has no movie {movie_id!r}.")
         return data.movies.movie(key, movie_id)
 
+    def export(self, table: Literal["ratings", "movies"]) -> Iterator[bytes]:
+        """All ratings, or the catalogue, as a CSV file in pieces, as they are now; an import reads it back exactly."""
+        data = self._snapshots.load().data
+        ids, titles = [str(one) for one in data.movie_ids.ids], data.movies.titles
+        if table == "movies":
+            movies = (data.movies.movie(key, one) for key, one in enumerate(ids))
+            rows = zip(movies, data.movie_counts.tolist(), strict=True)
+            return csv_pieces(MOVIES_EXPORT, ((*_described(movie), count) for movie, count in rows))
+        users, times = [str(one) for one in data.user_ids.ids], data.timestamps
+        return csv_pieces(
+            RATINGS_EXPORT,
+            (
+                (
+                    users[data.users[row]],
+                    ids[data.items[row]],
+                    float(str(data.ratings[row])),
+                    None if times is None or times[row] == UNKNOWN_TIME else int(times[row]),
+                    str(titles[data.items[row]]),
+                )
+                for row in range(len(data))
+            ),
+        )
+
     def user_ratings(self, user_id: str) -> list[RatedMovie]:
         """What a user has rated, newest first.
 
@@ -339,6 +364,10 @@ class LibraryService:
             for place in np.argsort(-rated.rated_at, kind="stable")
             if (movie := int(rated.movies[place])) < data.n_movies
         ]
+
+
+def _described(movie: Movie) -> tuple[str, str, int | None, str]:
+    return movie.movie_id, movie.title, movie.year, "|".join(movie.genres)
 
 
 def _spool(files: Sequence[UploadedFile], folder: Path) -> None:

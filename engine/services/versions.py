@@ -10,6 +10,7 @@ from tempfile import TemporaryFile
 from typing import Any, BinaryIO
 
 from engine.comparison import WORDS, compare
+from engine.dataset.zips import TooManyEntries, check_entries
 from engine.errors import InvalidHyperparameter, InvalidInput, MarqueeError, UnknownVersion, VersionUnavailable
 from engine.evaluation import EvaluationReport
 from engine.models.base import part_of
@@ -17,6 +18,7 @@ from engine.models.bundle import VersionBundle
 from engine.models.catalog import configure
 from engine.services import soundness
 from engine.services.descriptions import (
+    MOST_ARRAYS,
     check_config,
     check_data,
     check_names,
@@ -52,6 +54,8 @@ from store.runs import RunStore
 log = logging.getLogger(__name__)
 
 MOST_TAGS, LONGEST_TAG, LONGEST_NOTE = 20, 50, 2000
+LARGEST_DIRECTORY = 2**16
+"""Bytes that the directory of an exported version may take; one entry takes 66."""
 
 
 @dataclass(frozen=True)
@@ -369,8 +373,11 @@ class VersionService:
         """
         snapshot = self._snapshots.load()
         try:
+            check_entries(stream, MOST_ARRAYS + 1, LARGEST_DIRECTORY)
             read = read_export(stream, check_names)
             values = self._values(read, snapshot)
+        except TooManyEntries as error:
+            raise InvalidInput(f"The file is not an exported version: {error}.", field="file") from error
         except UnreadableExport as error:
             raise InvalidInput(str(error), field="file") from error
         except (NotWritten, StoreClosed):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryFile
@@ -317,6 +318,10 @@ class FakeLibrary(Recorder):
     def statistics(self) -> DataStatistics:
         self.note("statistics")
         return STATISTICS
+
+    def export(self, table: str) -> Iterator[bytes]:
+        self.note("export", table)
+        return iter((b"user_id,movie_id,rating,rated_at,movie_title\n", b"1,2,3.5,,'=Heat\n"))
 
     def job(self, job_id: int) -> Job:
         self.note("job", job_id)

@@ -65,6 +65,7 @@ ISSUED = {
     "get /ml/metrics/history",
     "post /data/imports",
     "get /data/statistics",
+    "get /data/{table}/export",
     "get /jobs/{job_id}",
     "post /jobs/{job_id}/cancel",
     "delete /users/{user_id}",
@@ -90,6 +91,7 @@ ISSUED = {
 
 FILES = {
     "/ml/models/{version}/export": "application/zip",
+    "/data/{table}/export": "text/csv",
     "/store/backups/{name}": "application/vnd.sqlite3",
 }
 """What is answered with a file."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import errno
 import io
 import sys
@@ -25,7 +26,8 @@ from store.database import Database
 from store.errors import StoreFull
 from store.jobs import JobStore
 from store.ratings import RatingStore
-from tests.engine.services.conftest import fill, wait_for
+from tests.engine.dataset.test_zips import many
+from tests.engine.services.conftest import fill, opened, store_in, wait_for
 
 
 def ended(library: LibraryService, job_id: int) -> Job:
@@ -450,3 +452,43 @@ def test_statistics_that_need_not_be_fresh_read_nothing(runtime: Runtime) -> Non
     RatingStore(runtime.database).put_rating("somebody new", "m1", 3.0, 2_000_000)
     assert library.statistics(fresh=False).users == 60
     assert (library.counts().users, library.statistics().users) == (61, 61)
+
+
+ODD = "user,movie,rating,time\n=1,+m,4,100\n'=1,-5,3.5,\n@u,'@m,5,300\nplain,'-m,0.5,0\n"
+ODD_TITLES = (
+    "movie,title,year,genres\n+m,=HYPERLINK(1),1990,Drama\n-5,'=Really so,,=Odd\n'@m,-1,,\n'-m,1984 (1956),1984,War\n"
+)
+
+
+def test_what_is_exported_is_imported_exactly(runtime: Runtime, tmp_path: Path) -> None:
+    library = runtime.services.library
+    assert bring(library, ratings_csv=ODD, movies_csv=ODD_TITLES).state == "succeeded"
+    runtime.services.serving.rate("by hand", "-5", 2.5)
+    ratings, movies = (b"".join(library.export(table)).decode() for table in ("ratings", "movies"))
+    cells = {cell for text in (ratings, movies) for row in csv.reader(io.StringIO(text)) for cell in row}
+    assert {"'=1", "''=1", "'@u", "'+m", "-5", "''@m", "''-m", "'=HYPERLINK(1)", "''=Really so", "'=Odd"} <= cells
+    assert not [cell for cell in cells if cell[:1] in ("=", "+", "-", "@") and cell not in ("-5", "-1")]
+    with opened(store_in(tmp_path / "other")) as other:
+        job = bring(other.services.library, ratings_csv=ratings, movies_csv=movies)
+        assert (job.state, job.result.rows_rejected) == ("succeeded", 0)  # type: ignore[union-attr]
+        for user in ("=1", "'=1", "@u", "plain", "by hand"):
+            assert other.services.library.user_ratings(user) == library.user_ratings(user)
+        assert sorted(b"".join(other.services.library.export("movies")).splitlines()) == sorted(
+            movies.encode().splitlines()
+        )
+
+
+def test_a_table_of_somebody_else_keeps_its_apostrophes(runtime: Runtime) -> None:
+    bring(runtime.services.library, ratings_csv="user,movie,rating\n'=1,m,4\n")
+    assert runtime.services.library.user_ratings("'=1")
+
+
+def test_a_million_entries_in_a_zip_fail_the_import(runtime: Runtime) -> None:
+    library = runtime.services.library
+    packed = io.BytesIO(many(1_000_000))
+    job = ended(library, library.import_files([UploadedFile("mine.zip", packed)]))
+    assert job.state == "failed"
+    assert "holds more than 10,000 files" in str(job.error)
+    packed.seek(0)
+    with pytest.raises(InvalidInput, match="more than 201 files"):
+        runtime.services.versions.import_file(packed)
