@@ -8,6 +8,7 @@ from __future__ import annotations
 import gc
 import logging
 import os
+import resource
 import signal
 import socket
 import sys
@@ -30,11 +31,13 @@ from engine.runtime import Host, check_start
 from engine.services.storing import in_words
 from engine.settings import Settings
 from pages.ui.failures import unexpected
+from pages.ui.sessions import close_forgotten_sessions
 from sidecar.app import create_api
 from sidecar.logs import take_over, write_logs
 from sidecar.security import SecurityMiddleware, is_loopback
 from sidecar.signing_in import create_sign_in
 
+MOST_DESCRIPTORS = 65_536
 SHELL = Path(__file__).parent / "pages" / "shell.py"
 GRACE_S = 5  # how long a stop waits for requests that are under way
 MOST_CONNECTIONS = 1000
@@ -73,10 +76,23 @@ def leave(number: int, _: Any) -> None:
     signal.raise_signal(number)
 
 
+def raise_limit() -> None:
+    """Let the process open as many files and connections as the system lets it: the usual soft limit is 1,024."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = MOST_DESCRIPTORS if hard == resource.RLIM_INFINITY else min(hard, MOST_DESCRIPTORS)
+    if soft == resource.RLIM_INFINITY or soft >= wanted:
+        return
+    try:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+    except (OSError, ValueError) as error:
+        log.warning("the limit on open files stays at %d: %s", soft, error)
+
+
 @asynccontextmanager
 async def lifespan(_: Any) -> AsyncIterator[None]:
     """Open the store and start background work before the first request; end both after the last."""
     take_over(settings.log_format)
+    raise_limit()
     host = Host(settings, lost=end)
     try:
         await anyio.to_thread.run_sync(host.start)
@@ -116,6 +132,7 @@ class StartMiddleware:
             raise
 
 
+close_forgotten_sessions()
 app = st.App(
     SHELL,
     lifespan=lifespan,

@@ -406,7 +406,12 @@ def test_characters_that_are_utf8_pass(server: Client, services: Services) -> No
 
 
 EVERY_ROUTE = sorted(
-    (method, route.path_format.format(user_id=1, movie_id=2, run_id=7, version=3, job_id=4, study_id=2, name="b.db"))
+    (
+        method,
+        route.path_format.format(
+            user_id=1, movie_id=2, run_id=7, version=3, job_id=4, study_id=2, name="b.db", table="ratings"
+        ),
+    )
     for route in API_ROUTES
     for method in route.methods
 )

@@ -26,7 +26,10 @@ def routes() -> list[tuple[str, str]]:
 
 
 ROUTES = [
-    (method, f"/api{path.format(user_id='1', movie_id='2', run_id=7, version=3, job_id=4, study_id=2, name='b.db')}")
+    (
+        method,
+        f"/api{path.format(user_id='1', movie_id='2', run_id=7, version=3, job_id=4, study_id=2, name='b.db', table='ratings')}",
+    )
     for method, path in routes()
 ]
 
