@@ -12,6 +12,19 @@ from starlette.types import ASGIApp
 
 HOST = "127.0.0.1:8501"
 
+IDS: dict[str, object] = {
+    "user_id": 1,
+    "movie_id": 2,
+    "run_id": 7,
+    "version": 3,
+    "job_id": 4,
+    "study_id": 2,
+    "key_id": 2,
+    "name": "b.db",
+    "table": "ratings",
+}
+"""A value for every parameter that paths have."""
+
 T = TypeVar("T")
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from engine.services import Services
 from sidecar.app import ROUTES as API_ROUTES
-from tests.api.client import Client
+from tests.api.client import IDS, Client
 from tests.api.fakes import calls_of
 
 GOOD: dict[str, dict[str, Any]] = {
@@ -405,16 +405,7 @@ def test_characters_that_are_utf8_pass(server: Client, services: Services) -> No
     assert services.serving.calls[0][3]["genre"] == "\u00e9"
 
 
-EVERY_ROUTE = sorted(
-    (
-        method,
-        route.path_format.format(
-            user_id=1, movie_id=2, run_id=7, version=3, job_id=4, study_id=2, name="b.db", table="ratings"
-        ),
-    )
-    for route in API_ROUTES
-    for method in route.methods
-)
+EVERY_ROUTE = sorted((method, route.path_format.format(**IDS)) for route in API_ROUTES for method in route.methods)
 
 
 @pytest.mark.parametrize(("method", "path"), EVERY_ROUTE)

@@ -11,7 +11,7 @@ from engine.services import Services
 from engine.settings import Settings
 from sidecar.app import create_api
 from sidecar.security import OPEN_PATHS, is_loopback, same_origin
-from tests.api.client import HOST, Client, speak
+from tests.api.client import HOST, IDS, Client, speak
 from tests.api.conftest import whole_server
 from tests.api.fakes import calls_of
 
@@ -25,13 +25,7 @@ def routes() -> list[tuple[str, str]]:
     return [*listed, ("GET", "/docs"), ("GET", "/openapi.json")]
 
 
-ROUTES = [
-    (
-        method,
-        f"/api{path.format(user_id='1', movie_id='2', run_id=7, version=3, job_id=4, study_id=2, name='b.db', table='ratings')}",
-    )
-    for method, path in routes()
-]
+ROUTES = [(method, f"/api{path.format(**IDS)}") for method, path in routes()]
 
 
 @pytest.mark.parametrize(
