@@ -102,10 +102,16 @@ class Runtime:
         self.services.automation.open()
         self.services.storage.open()
         if self.settings.demo and self._demo_is_missing():
-            self.services.library.import_demo()
+            self._import_demo()
         elif self.services.library.counts().ratings:
             self._train_first()
         use(self.services)
+
+    def _import_demo(self) -> None:
+        if self.services.library.has_demo():
+            self.services.library.import_demo()
+        else:
+            log.info("Marquee is empty, and the demo ratings are not installed. Import ratings on the Overview page.")
 
     def _demo_is_missing(self) -> bool:
         """Nothing is stored, or the demo's import was cut short before anything could be trained on it."""

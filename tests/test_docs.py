@@ -9,6 +9,7 @@ import pytest
 
 from engine.models.catalog import MODELS
 from engine.settings import Settings
+from tools.pins import asked_for
 
 ROOT = Path(__file__).parents[1]
 README, DEPLOYMENT, MODELS_PAGE, GUIDE = (
@@ -48,14 +49,15 @@ def test_what_the_readme_links_to_is_there() -> None:
 
 def test_every_folder_of_the_map_is_there() -> None:
     names = re.findall(r"^(\w+)/ ", README, flags=re.MULTILINE)
-    assert len(names) == 7
+    assert len(names) == 8
     for name in names:
         assert (ROOT / name).is_dir(), name
 
 
 def test_direct_dependencies_have_a_reason() -> None:
-    direct = (ROOT / "requirements.txt").read_text().split("\n\n")[0]
-    reasons = (ROOT / "docs" / "decisions.md").read_text(encoding="utf-8").lower()
+    sets = ("requirements", "requirements-build", "requirements-demo", "requirements-tools")
+    names = {name for each in sets for name in asked_for(ROOT / f"{each}.in")}
+    reasons = (ROOT / "docs" / "decisions.md").read_text(encoding="utf-8").lower().replace("_", "-")
     given = {
         "altair",
         "numpy",
@@ -64,7 +66,6 @@ def test_direct_dependencies_have_a_reason() -> None:
         "streamlit",
         "starlette",
     }  # named by the owner, or part of one
-    names = {line.split("==")[0].lower() for line in direct.splitlines() if "==" in line}
     assert names > given
     for name in names - given:
         assert name in reasons, name

