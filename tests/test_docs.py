@@ -12,17 +12,27 @@ from engine.settings import Settings
 from tools.pins import asked_for
 
 ROOT = Path(__file__).parents[1]
-README, DEPLOYMENT, MODELS_PAGE, GUIDE = (
+README, DEPLOYMENT, MODELS_PAGE, GUIDE, SECURITY = (
     (ROOT / name).read_text(encoding="utf-8")
-    for name in ("README.md", "docs/deployment.md", "docs/models.md", "docs/guide.md")
+    for name in ("README.md", "docs/deployment.md", "docs/models.md", "docs/guide.md", "docs/security.md")
 )
+TEST = r"`(tests/[\w/]+\.py)::(test_\w+)`"
+
+
+def settings_in(page: str) -> dict[str, str]:
+    """The settings in the table of a page, with the default that it gives for each."""
+    found: dict[str, str] = {}
+    for names, defaults in re.findall(r"^\| (`MARQUEE_[^|]*) \| ([^|]+) \|", page, flags=re.MULTILINE):
+        found |= dict(zip(names.replace("`", "").split(", "), defaults.replace("`", "").split(", "), strict=True))
+    return found
 
 
 @pytest.mark.parametrize("name", Settings.model_fields)
-def test_every_setting_is_documented(name: str) -> None:
-    variable = f"MARQUEE_{name.upper()}"
-    assert f"`{variable}`" in README
-    assert f"`{variable}`" in DEPLOYMENT
+def test_every_setting_is_documented_with_its_default(name: str) -> None:
+    default = Settings.model_fields[name].default
+    told = "none" if default in (None, "") else str(default).lower() if isinstance(default, bool) else str(default)
+    for page in (README, DEPLOYMENT):
+        assert settings_in(page)[f"MARQUEE_{name.upper()}"] == told
 
 
 @pytest.mark.parametrize("name", sorted({name for entry in MODELS.values() for name in entry.config.model_fields}))
@@ -47,9 +57,37 @@ def test_what_the_readme_links_to_is_there() -> None:
         assert (ROOT / target).exists(), target
 
 
+def test_what_the_pages_on_running_it_link_to_is_there() -> None:
+    for page in (ROOT / "docs" / "deployment.md", ROOT / "docs" / "security.md", ROOT / "SECURITY.md"):
+        text = page.read_text(encoding="utf-8")
+        headings = {
+            re.sub(r"[^a-z -]", "", each.lower()).replace(" ", "-") for each in re.findall(r"^#+ (.+)", text, re.M)
+        }
+        for target, part in re.findall(r"\]\(([^)#:]*)#?([^)]*)\)", text):
+            assert not target or (page.parent / target).exists(), f"{page.name}: {target}"
+            assert target or part in headings, f"{page.name}: #{part}"
+
+
+@pytest.mark.parametrize("risk", range(1, 11))
+def test_each_risk_of_the_list_names_tests_that_there_are(risk: int) -> None:
+    (row,) = re.findall(rf"^\| \*\*API{risk}\*\*.*$", SECURITY, flags=re.MULTILINE)
+    assert len(re.findall(TEST, row)) > 1
+
+
+def test_every_test_that_the_page_on_security_names_is_there() -> None:
+    named = re.findall(TEST, SECURITY)
+    assert SECURITY.count("::") == len(named)
+    for file, name in named:
+        assert (ROOT / file).exists(), file
+        found = re.findall(
+            r"^ *(?:async )?def (test_\w+)", (ROOT / file).read_text(encoding="utf-8"), flags=re.MULTILINE
+        )
+        assert name in found, f"{file} has no {name}"
+
+
 def test_every_folder_of_the_map_is_there() -> None:
     names = re.findall(r"^(\w+)/ ", README, flags=re.MULTILINE)
-    assert len(names) == 8
+    assert len(names) == 9
     for name in names:
         assert (ROOT / name).is_dir(), name
 
