@@ -94,13 +94,18 @@ def _path_id(name: str, raw: str) -> str:
         raise RequestValidationError([fault]) from error
 
 
-class ExplainRequest(BaseModel):
-    """Which recommendation to explain; each field is a query parameter."""
+class PairRequest(BaseModel):
+    """A user and a movie; each field is a query parameter."""
 
     model_config = ConfigDict(extra="forbid")
 
     user_id: PathIdentifier = Field(description="The user.", examples=["42"])
     movie_id: PathIdentifier = Field(description="The movie.", examples=["318"])
+
+
+class ExplainRequest(PairRequest):
+    """Which recommendation to explain; each field is a query parameter."""
+
     genres_liked: Genres = []
 
 
@@ -133,7 +138,8 @@ def explain(
 def explain_by_query(asked: Annotated[ExplainRequest, Query()]) -> Explanation:
     """Explain a recommendation, with the ids as query parameters.
 
-    The same answer, for ids with slashes behind a proxy that rewrites %2F in paths.
+    The same answer, for ids that a path can't hold: those with a part `..`, or with slashes behind a proxy that
+    rewrites %2F.
     """
     return current().serving.explain(asked.user_id, asked.movie_id, asked.genres_liked)
 
@@ -144,6 +150,12 @@ class SimilarRequest(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     n: int = Field(10, ge=1, le=1000, description="The most movies to list.", examples=[10])
+
+
+class SimilarByQuery(SimilarRequest):
+    """The same with the movie."""
+
+    movie_id: PathIdentifier = Field(description="The movie.", examples=["318"])
 
 
 ALIKE = {
@@ -160,7 +172,10 @@ ALIKE = {
 MovieId = Annotated[PathIdentifier, Path(description="The movie; a slash in an id is written %2F.", examples=["318"])]
 
 
-@router.get("/similar/{movie_id:path}", responses=answers(ALIKE, PARAMETERS, UnknownMovie, NotReady))
+_ALIKE_ANSWERS = answers(ALIKE, PARAMETERS, UnknownMovie, NotReady)
+
+
+@router.get("/similar/{movie_id:path}", responses=_ALIKE_ANSWERS)
 def similar(movie_id: MovieId, asked: Annotated[SimilarRequest, Query()]) -> SimilarMovies:
     """Find similar movies.
 
@@ -168,6 +183,16 @@ def similar(movie_id: MovieId, asked: Annotated[SimilarRequest, Query()]) -> Sim
     genres and year, for a movie that nobody has rated.
     """
     return current().serving.similar(movie_id, asked.n)
+
+
+@router.get("/similar", responses=_ALIKE_ANSWERS)
+def similar_by_query(asked: Annotated[SimilarByQuery, Query()]) -> SimilarMovies:
+    """Find similar movies, with the id as a query parameter.
+
+    The same answer, for ids that a path can't hold: those with a part `..`, or with slashes behind a proxy that
+    rewrites %2F.
+    """
+    return current().serving.similar(asked.movie_id, asked.n)
 
 
 class ChangedRating(BaseModel):

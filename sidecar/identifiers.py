@@ -7,12 +7,14 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
 
+from engine.identifiers import composed
+
 MAX_LENGTH = 200
 INT64_MAX = 2**63 - 1
 
 
 def id_text(value: Any) -> str:
-    """An id as text: trimmed, 1 to 200 characters, no control characters; a whole number is written out.
+    """An id as text in NFC: trimmed, 1 to 200 characters, no control characters; a whole number is written out.
 
     Raises:
         ValueError: saying what an id may be.
@@ -21,7 +23,7 @@ def id_text(value: Any) -> str:
         value = str(value)
     if not isinstance(value, str):
         raise ValueError("An id is text or a whole number.")
-    text = value.strip()
+    text = composed(value.strip())
     if not 1 <= len(text) <= MAX_LENGTH:
         raise ValueError(f"An id has 1 to {MAX_LENGTH} characters.")
     # Cc: control characters, NUL among them. Cs: lone surrogates, which no file or database can hold.

@@ -38,6 +38,12 @@ class InterviewRequest(BaseModel):
     )
 
 
+class InterviewByQuery(InterviewRequest):
+    """The same with the user."""
+
+    user_id: PathIdentifier = Field(description="The user.", examples=["42"])
+
+
 ASKED = {
     "user_id": "new",
     "status": "blended",
@@ -60,8 +66,11 @@ ASKED = {
 }
 
 
-# Not async: the first question after a training or an import takes up to a second.
-@router.get("/interview/{user_id:path}", responses=answers(ASKED, PARAMETERS, NotReady))
+_ASKED_ANSWERS = answers(ASKED, PARAMETERS, NotReady)
+
+
+# Not async, neither of them: the first question after a training or an import takes up to a second.
+@router.get("/interview/{user_id:path}", responses=_ASKED_ANSWERS)
 def interview(user_id: UserId, asked: Annotated[InterviewRequest, Query()]) -> InterviewState:
     """Ask a newcomer.
 
@@ -70,3 +79,13 @@ def interview(user_id: UserId, asked: Annotated[InterviewRequest, Query()]) -> I
     how much of the taste is known, and `finished` why no question is left that is worth asking.
     """
     return current().serving.interview(user_id, asked.n, asked.skipped)
+
+
+@router.get("/interview", responses=_ASKED_ANSWERS)
+def interview_by_query(asked: Annotated[InterviewByQuery, Query()]) -> InterviewState:
+    """Ask a newcomer, with the id as a query parameter.
+
+    The same answer, for ids that a path can't hold: those with a part `..`, or with slashes behind a proxy that
+    rewrites %2F.
+    """
+    return current().serving.interview(asked.user_id, asked.n, asked.skipped)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Depends
+from fastapi import APIRouter, Depends, Query
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.requests import Request
 
@@ -12,7 +12,7 @@ from engine.errors import DiskFull, InvalidRating, NotReady, UnknownMovie, Unkno
 from engine.services import current
 from engine.types import RatingReceipt, RatingRemoval, UpdateHealth
 from sidecar.answers import CHANGING, JSON_BODY, PARAMETERS, answers
-from sidecar.explanations import PathMovie, PathUser, ids_in_path
+from sidecar.explanations import PairRequest, PathMovie, PathUser, ids_in_path
 from sidecar.identifiers import Identifier
 from sidecar.requests import StrictRoute
 
@@ -58,7 +58,7 @@ def rate(body: RatingRequest) -> RatingReceipt:
 
 def rated_pair(request: Request, user_id: PathUser, movie_id: PathMovie) -> tuple[str, str]:  # noqa: ARG001
     """The two ids of a path below ``/rate``; the parameters are there for the API's description."""
-    return ids_in_path(request, ("rate",))
+    return ids_in_path(request, ("rate",), ", or ask /rate?user_id=...&movie_id=...")
 
 
 REMOVED = {
@@ -71,10 +71,10 @@ REMOVED = {
 }
 
 
-@router.delete(
-    "/rate/{user_id:path}/{movie_id:path}",
-    responses=answers(REMOVED, CHANGING, PARAMETERS, UnknownUser, UnknownMovie, NotReady, DiskFull),
-)
+_REMOVED_ANSWERS = answers(REMOVED, CHANGING, PARAMETERS, UnknownUser, UnknownMovie, NotReady, DiskFull)
+
+
+@router.delete("/rate/{user_id:path}/{movie_id:path}", responses=_REMOVED_ANSWERS)
 def unrate(pair: Annotated[tuple[str, str], Depends(rated_pair)]) -> RatingRemoval:
     """Take a rating away.
 
@@ -82,6 +82,16 @@ def unrate(pair: Annotated[tuple[str, str], Depends(rated_pair)]) -> RatingRemov
     nothing: `previous_rating` is null where there was none.
     """
     return current().serving.unrate(*pair)
+
+
+@router.delete("/rate", responses=_REMOVED_ANSWERS)
+def unrate_by_query(asked: Annotated[PairRequest, Query()]) -> RatingRemoval:
+    """Take a rating away, with the ids as query parameters.
+
+    The same answer, for ids that a path can't hold: those with a part `..`, or with slashes behind a proxy that
+    rewrites %2F.
+    """
+    return current().serving.unrate(asked.user_id, asked.movie_id)
 
 
 HEALTH = {

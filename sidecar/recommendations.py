@@ -63,6 +63,12 @@ class ListRequest(BaseModel):
         return ListOptions(**wanted)
 
 
+class ListByQuery(ListRequest):
+    """The same with the user."""
+
+    user_id: PathIdentifier = Field(description="The user.", examples=["42"])
+
+
 class ListBody(ListRequest):
     """The same in a JSON body."""
 
@@ -120,7 +126,10 @@ LISTED = {
 }
 
 
-@router.get("/recommendations/{user_id:path}", responses=answers(LISTED, PARAMETERS, NotReady))
+_LIST_ANSWERS = answers(LISTED, PARAMETERS, NotReady)
+
+
+@router.get("/recommendations/{user_id:path}", responses=_LIST_ANSWERS)
 async def recommend(user_id: UserId, asked: Annotated[ListRequest, Query()]) -> Recommendations:
     """Recommend movies to a user.
 
@@ -128,7 +137,21 @@ async def recommend(user_id: UserId, asked: Annotated[ListRequest, Query()]) -> 
     gets a blended list, anyone else what is popular, each with its `reason`. With `diversity` above 0, `price` says
     what it costs against the list of the best scores. `data_age_s` is null where no time of a rating is known.
     """
-    wanted = asked.model_dump()
+    return await _recommend(user_id, asked)
+
+
+@router.get("/recommendations", responses=_LIST_ANSWERS)
+async def recommend_by_query(asked: Annotated[ListByQuery, Query()]) -> Recommendations:
+    """Recommend movies to a user, with the id as a query parameter.
+
+    The same answer, for ids that a path can't hold: those with a part `..`, or with slashes behind a proxy that
+    rewrites %2F.
+    """
+    return await _recommend(asked.user_id, asked)
+
+
+async def _recommend(user_id: str, asked: ListRequest) -> Recommendations:
+    wanted = {name: getattr(asked, name) for name in ListRequest.model_fields}
     make = partial(current().serving.recommend, user_id, wanted.pop("n"), **wanted)
     # A usual list is 1 to 3 ms of work in memory that waits for nothing. Made on the event loop it needs no change of
     # threads, each of which waits for the interpreter while a model trains: at 100 requests a second beside a training

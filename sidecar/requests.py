@@ -49,14 +49,21 @@ def parse_json(body: bytes) -> Any:
     """The value of a JSON body.
 
     Python's parser also takes NaN, numbers that overflow to infinity, integers of any length and halves of surrogate
-    pairs; each would fail later, in the store or in an answer.
+    pairs; each would fail later, in the store or in an answer. Of a name that is given twice it keeps the last value,
+    where another program may read the first.
 
     Raises:
         json.JSONDecodeError: not JSON, or one of these; ``msg`` says which.
     """
     try:
         text = body.decode("utf-8-sig")
-        value = json.loads(text, parse_constant=_refuse_constant, parse_float=_finite, parse_int=_int64)
+        value = json.loads(
+            text,
+            parse_constant=_refuse_constant,
+            parse_float=_finite,
+            parse_int=_int64,
+            object_pairs_hook=_object,
+        )
         if _SURROGATE.search(text):
             json.dumps(value, ensure_ascii=False).encode("utf-8")
     except json.JSONDecodeError:
@@ -72,6 +79,13 @@ def parse_json(body: bytes) -> Any:
 
 def _refuse_constant(name: str) -> NoReturn:
     raise json.JSONDecodeError(f"{name} is not a JSON number", "", 0)
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    value = dict(pairs)
+    if len(value) != len(pairs):
+        raise json.JSONDecodeError("a name is given twice in one object", "", 0)
+    return value
 
 
 def _finite(digits: str) -> float:

@@ -206,7 +206,7 @@ def _unsafe_path(scope: Scope) -> Response | None:
         return problem(NO_SUCH_ROUTE, f"There is nothing at this address. {API}/docs describes the API.")
     if "\0" in path or "\n" in path or ".." in path.replace("\\", "/").split("/"):
         detail = "The path holds a NUL character, a line break or the part '..'."
-        return problem(BAD_PATH, f"{detail} Ids with these can be sent in a body or a query.")
+        return problem(BAD_PATH, f"{detail} Leave the id out of the path and send it in the query, as ?user_id=...")
     if not is_utf8(scope.get("raw_path") or b""):  # decoding has made all such bytes the same character
         return problem(BAD_PATH, "The path holds bytes that are not percent-encoded UTF-8.")
     return None

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from fastapi import APIRouter
+from typing import Annotated
+
+from fastapi import APIRouter, Query
+from pydantic import BaseModel, ConfigDict, Field
 
 from engine.errors import DiskFull, NotReady, UnknownUser
 from engine.services import current
 from engine.types import ForgettingReceipt
 from sidecar.answers import CHANGING, PARAMETERS, answers
+from sidecar.identifiers import PathIdentifier
 from sidecar.recommendations import UserId
 from sidecar.requests import StrictRoute
 
@@ -23,8 +27,19 @@ FORGOTTEN = {
 }
 
 
-# Not async: what serves is built anew without the user.
-@router.delete("/{user_id:path}", responses=answers(FORGOTTEN, CHANGING, PARAMETERS, UnknownUser, NotReady, DiskFull))
+class UserRequest(BaseModel):
+    """Whom to forget; a query parameter."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    user_id: PathIdentifier = Field(description="The user.", examples=["42"])
+
+
+_FORGOTTEN_ANSWERS = answers(FORGOTTEN, CHANGING, PARAMETERS, UnknownUser, NotReady, DiskFull)
+
+
+# Not async, neither of them: what serves is built anew without the user.
+@router.delete("/{user_id:path}", responses=_FORGOTTEN_ANSWERS)
 def forget(user_id: UserId) -> ForgettingReceipt:
     """Forget a user.
 
@@ -36,3 +51,13 @@ def forget(user_id: UserId) -> ForgettingReceipt:
     look after. Whoever comes under the same id later is somebody new.
     """
     return current().serving.forget(user_id)
+
+
+@router.delete("", responses=_FORGOTTEN_ANSWERS)
+def forget_by_query(asked: Annotated[UserRequest, Query()]) -> ForgettingReceipt:
+    """Forget a user, with the id as a query parameter.
+
+    The same answer, for ids that a path can't hold: those with a part `..`, or with slashes behind a proxy that
+    rewrites %2F.
+    """
+    return current().serving.forget(asked.user_id)

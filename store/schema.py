@@ -219,3 +219,39 @@ notices = Table(
 )
 
 Index("notices_unread", notices.c.read_at)
+
+api_keys = Table(
+    "api_keys",
+    metadata,
+    Column("key_id", Integer, primary_key=True),
+    Column("name", Text, nullable=False),
+    Column("scopes", JSON, nullable=False),
+    Column("sha256", Text, nullable=False, unique=True),
+    Column("created_at", Float, nullable=False),
+    Column("created_by", Text, nullable=False),
+    Column("last_used_at", Float),
+    Column("revoked_at", Float),
+    sqlite_autoincrement=True,
+)
+
+ended_sessions = Table(
+    "ended_sessions",
+    metadata,
+    Column("session_id", Text, primary_key=True),
+    Column("until", Float, nullable=False),
+)
+
+audit_log = Table(
+    "audit_log",
+    metadata,
+    Column("audit_id", Integer, primary_key=True),
+    Column("at", Float, nullable=False),
+    Column("actor", Text, nullable=False),
+    Column("address", Text),
+    Column("action", Text, nullable=False),
+    Column("subject", Text, nullable=False),
+    Column("result", Text, nullable=False),
+    sqlite_autoincrement=True,
+)
+
+Index("audit_log_at", audit_log.c.at)

@@ -17,6 +17,7 @@ from engine.dataset.cells import unguarded
 from engine.dataset.files import U_ITEM_GENRES, Layout, SourceFile
 from engine.dataset.interactions import split_genres
 from engine.dataset.tables import Part, Rejections, read_parts
+from engine.identifiers import composed
 from engine.types import Movie
 
 LONGEST_ID = 200
@@ -80,7 +81,7 @@ def read_movies(file: SourceFile, layout: Layout, rejections: Rejections) -> lis
         years = columns.get("year") or [""] * len(part.lines)
         rows = zip(part.lines, columns["movie"], columns["title"], genres, years, strict=True)
         for line, raw, title, genre, year in rows:
-            movie_id = _text(raw, layout).strip()
+            movie_id = composed(_text(raw, layout).strip())
             problem = id_problem(movie_id, "movie id")
             if problem is not None:
                 rejections.add(file.name, int(line), problem)
@@ -196,8 +197,9 @@ def _replaced(
 
 
 def _encode(column: pa.ChunkedArray) -> tuple[NDArray[np.int32], list[str]]:
-    """Each row's position in the distinct trimmed texts, and these."""
-    encoded = pc.utf8_trim_whitespace(column).combine_chunks().dictionary_encode()
+    """Each row's position in the distinct ids, trimmed and in NFC as ``engine.identifiers`` has them, and these."""
+    trimmed = pc.utf8_normalize(pc.utf8_trim_whitespace(column), form="NFC")
+    encoded = trimmed.combine_chunks().dictionary_encode()
     return encoded.indices.to_numpy().astype(np.int32), encoded.dictionary.to_pylist()
 
 

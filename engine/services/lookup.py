@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.dataset.interactions import MovieTable
+from engine.identifiers import composed
 from engine.services.snapshot import DataSnapshot
 from engine.types import DataStatistics, Movie, UserSummary
 from store.records import UNKNOWN_TIME
@@ -64,7 +65,7 @@ class Lookup:
 
     def users(self, text: str, limit: int) -> list[UserSummary]:
         """Users whose id contains a text, the exact id first, then those with the most ratings."""
-        wanted, names = text.strip().casefold(), self._user_names
+        wanted, names = composed(text.strip()).casefold(), self._user_names
         exact = [key for key, name in enumerate(names) if name == wanted]
         others = (key for key in self._active if wanted in names[key] and names[key] != wanted)
         counts, sums = self._data.user_counts, self._sums
@@ -76,7 +77,7 @@ class Lookup:
     def movies(self, text: str, limit: int) -> list[Movie]:
         """Movies whose title contains a text, that id first, then the most rated."""
         wanted, titles = _folded(text.strip()), self.titles.folded
-        exact = [key] if (key := self._data.movie_ids.index(text.strip())) >= 0 else []
+        exact = [key] if (key := self._data.movie_ids.index(composed(text.strip()))) >= 0 else []
         others = (key for key in self._popular if wanted in titles[key] and key not in exact)
         found = _first(limit, exact, others)
         return [self._data.movies.movie(key, str(self._data.movie_ids.raw(key))) for key in found]

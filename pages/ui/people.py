@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
+from engine.identifiers import composed
 from engine.types import Recommendations, Status
 from pages.ui import keys
 from pages.ui.plain import text
@@ -35,7 +36,7 @@ def pick_user(library: LibraryService) -> str | None:
         accept_new_options=True,
         help=f"The list holds the {MOST_LISTED} users with the most ratings. Any other id can be typed.",
     )
-    return chosen.strip() or None if chosen else None
+    return composed(chosen.strip()) or None if chosen else None
 
 
 def badge(status: Status) -> None:

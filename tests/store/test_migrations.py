@@ -138,3 +138,26 @@ def test_a_store_of_a_newer_marquee_is_refused_and_left_alone(url: str, database
     for _ in range(2):  # the second time shows that the first let go of the file
         with pytest.raises(StoreError, match="newer Marquee"):
             Database.open(url)
+
+
+def test_ids_are_brought_into_one_form(url: str) -> None:
+    """Where two rows were the same id in both forms, neither is lost and both can be asked for."""
+    path = Path(url.removeprefix("sqlite:///"))
+    migrate(path, "0004")
+    connection = sqlite.connect(path)
+    connection.executescript(
+        """
+        INSERT INTO users VALUES (0, 'ann', 1), (1, 'e\u0301va', 1), (2, '\u00e9va', 1), (3, 'o\u0308', 1);
+        INSERT INTO movies VALUES (0, 'm', 'A movie', 1999, 1), (1, 'a\u0301', 'Another', 1999, 1);
+        """
+    )
+    before = connection.execute("SELECT value FROM meta WHERE name = 'catalogue'").fetchone()
+    connection.close()
+    database = Database.open(url)
+    try:
+        ratings = RatingStore(database)
+        assert ratings.user_ids() == ["ann", "\u00e9va (2)", "\u00e9va", "\u00f6"]
+        assert ratings.movie_key("\u00e1") == 1
+        assert ratings.catalogue() == int(before[0]) + 1
+    finally:
+        database.close()

@@ -325,3 +325,12 @@ def test_the_demo_is_what_it_says() -> None:
     assert len(nameless) == 5
     assert all(movie.year is None for movie in nameless)
     assert np.isfinite(demo.ratings).all()
+
+
+def test_an_id_is_the_same_in_either_form(tmp_path: Path) -> None:
+    """Written as one character or as a letter and an accent."""
+    rows = "e\u0301va,a\u0301,3,1\n\u00e9va,\u00e1,4,2\n"
+    found, _ = ratings_of(source(tmp_path, "mine.csv", f"user,movie,rating,time\n{rows}"))
+    assert found == {("\u00e9va", "\u00e1"): (4.0, 2)}
+    movies, _ = movies_of(source(tmp_path, "movies.csv", "movieId,title,genres\ne\u0301,Heat,Drama\n"))
+    assert [movie.movie_id for movie in movies] == ["\u00e9"]
