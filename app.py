@@ -25,23 +25,25 @@ from pydantic import ValidationError
 from starlette.middleware import Middleware
 from starlette.routing import Mount
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 from engine.errors import InvalidSettings, MarqueeError
 from engine.runtime import Host, check_start
+from engine.services.acting import NO_KEY, Actor, ask
 from engine.services.storing import in_words
-from engine.settings import Settings
+from engine.settings import SHORT_KEY, Settings
 from pages.ui.failures import unexpected
 from pages.ui.sessions import close_forgotten_sessions
 from sidecar.app import create_api
 from sidecar.logs import take_over, write_logs
 from sidecar.security import SecurityMiddleware, is_loopback
+from sidecar.sessions import COOKIE, Sessions
 from sidecar.signing_in import create_sign_in
 
 MOST_DESCRIPTORS = 65_536
 SHELL = Path(__file__).parent / "pages" / "shell.py"
-GRACE_S = 5  # how long a stop waits for requests that are under way
 MOST_CONNECTIONS = 1000
-SHORT_KEY = 16  # letters
+GRACE_S = 5  # how long a stop waits for requests that are under way
 
 log = logging.getLogger(__name__)
 
@@ -88,11 +90,29 @@ def raise_limit() -> None:
         log.warning("the limit on open files stays at %d: %s", soft, error)
 
 
+sessions = None if settings.key is None else Sessions(settings.key)
+
+
+def person() -> Actor | None:
+    """Who uses the console, where this is the thread of one of its pages."""
+    if get_script_run_ctx(suppress_warning=True) is None:
+        return None
+    session = None if sessions is None else sessions.read(st.context.cookies.get(COOKIE, ""))
+    name = NO_KEY if session is None else session.holder.name
+    return Actor(f"console, {name}", st.context.ip_address)
+
+
 @asynccontextmanager
 async def lifespan(_: Any) -> AsyncIterator[None]:
     """Open the store and start background work before the first request; end both after the last."""
     take_over(settings.log_format)
     raise_limit()
+    ask(person)
+    if os.environ.get("FORWARDED_ALLOW_IPS"):
+        raise InvalidSettings(
+            "FORWARDED_ALLOW_IPS is set, and lets uvicorn believe addresses that anybody can write. "
+            "Remove it, and name your proxies in MARQUEE_TRUSTED_PROXIES."
+        )
     host = Host(settings, lost=end)
     try:
         await anyio.to_thread.run_sync(host.start)
@@ -136,7 +156,7 @@ close_forgotten_sessions()
 app = st.App(
     SHELL,
     lifespan=lifespan,
-    routes=[Mount("/api", create_api(settings)), *create_sign_in(settings)],
+    routes=[Mount("/api", create_api(settings)), *create_sign_in()],
     on_script_error=unexpected,
     middleware=[Middleware(StartMiddleware), Middleware(SecurityMiddleware, settings=settings)],
 )
@@ -164,6 +184,11 @@ def serve() -> None:
             "Set a key, or listen on 127.0.0.1."
         )
     if settings.key is not None and len(settings.key) < SHORT_KEY:
+        if not is_loopback(settings.host):
+            sys.exit(
+                f"MARQUEE_HOST is {settings.host}, which other machines can reach, but MARQUEE_API_KEY has fewer than "
+                f"{SHORT_KEY} letters and can be guessed. Make a longer one: openssl rand -hex 32"
+            )
         log.warning("MARQUEE_API_KEY is so short that it can be guessed. Make a longer one: openssl rand -hex 32")
     check_port(settings.host, settings.port)
     try:
@@ -171,12 +196,15 @@ def serve() -> None:
     except InvalidSettings as error:
         sys.exit(f"Marquee can't start. {error}")
     signal.signal(signal.SIGTERM, leave)  # uvicorn ends by the signal itself once it has stopped
+    if settings.key is None:
+        log.info("no key is set, so only this computer is answered; behind any proxy, set MARQUEE_API_KEY")
     log.info("Marquee is at http://%s:%d (API under /api/docs)", settings.host, settings.port)
     uvicorn.run(
         app,
         host=settings.host,
         port=settings.port,
         access_log=False,
+        proxy_headers=False,  # MARQUEE_TRUSTED_PROXIES says which of them count
         log_config=None,  # its lines go the way of all others
         server_header=False,
         timeout_graceful_shutdown=GRACE_S,

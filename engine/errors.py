@@ -13,7 +13,8 @@ The tree (a page shows ``str(error)``; ``sidecar.problems`` maps each class to o
     │   ├── UnknownRun
     │   ├── UnknownStudy
     │   ├── UnknownJob
-    │   └── UnknownBackup
+    │   ├── UnknownBackup
+    │   └── UnknownKey
     ├── Conflict                right in itself, not now
     │   ├── TrainingBusy
     │   ├── TuningBusy
@@ -93,6 +94,10 @@ class UnknownRun(NotFound):
 
 class UnknownStudy(NotFound):
     """No tuning study of this number was ever started."""
+
+
+class UnknownKey(NotFound):
+    """No API key of this number was ever created."""
 
 
 class UnknownJob(NotFound):

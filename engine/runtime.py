@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import secrets
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -15,6 +16,8 @@ from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]  # i
 from engine.errors import InvalidSettings, MarqueeError, StoreLocked
 from engine.models.search import check_settings
 from engine.services import Services, use
+from engine.services.access import AccessService
+from engine.services.audit import AuditService
 from engine.services.automation import AutomationService
 from engine.services.inbox import InboxService
 from engine.services.library import LibraryService
@@ -30,9 +33,11 @@ from engine.services.versions import VersionService
 from engine.services.webhook import Webhook
 from engine.settings import Settings
 from store import backups, inspection
+from store.audit import AuditStore
 from store.database import Database
 from store.errors import StoreError, StoreReplaced, UnusableBackup
 from store.jobs import JobStore
+from store.keys import KeyStore
 from store.models import MLModelManager
 from store.notices import NoticeStore
 from store.patience import outlast
@@ -130,6 +135,7 @@ class Runtime:
         self.services.tuning.close()
         self.services.training.close()
         self.notifying.close()
+        self.services.audit.close()
         self.database.close()
 
     def data_changed(self) -> None:
@@ -171,6 +177,15 @@ def _open(settings: Settings, clock: Callable[[], float]) -> tuple[Database, Set
         raise
 
 
+def secret_of(values: ValueStore) -> bytes:
+    """The store's secret, made with its first start; it signs cookies, and keys the hashes of ids in logs."""
+    found = values.read()
+    if "access" not in found:
+        found = {"access": secrets.token_hex(32)}
+        values.write(found)
+    return bytes.fromhex(found["access"])
+
+
 def build(settings: Settings, clock: Callable[[], float] = time.time, *, restore: Restore | None = None) -> Runtime:
     """Open the store and make the services; nothing runs before ``start``.
 
@@ -206,9 +221,14 @@ def build(settings: Settings, clock: Callable[[], float] = time.time, *, restore
     notifying = NotifyingService(notices, ValueStore(database, "webhook"), settings.webhook_url, post, clock)
     inbox = InboxService(notices, notifying.channel)
     storage = StorageService(database, ValueStore(database, "storage"), notices, clock, restore)
-    writing, working = (database.writer,), (library, training, tuning, automation, notifying, storage)
-    workers = (*writing, *(service.worker for service in working))
-    services = Services(settings, library, training, serving, versions, tuning, automation, inbox, storage, workers)
+    secret = secret_of(ValueStore(database, "secrets"))
+    audit = AuditService(AuditStore(database), secret, settings.audit_days, clock)
+    access = AccessService(KeyStore(database), audit, secret, needed=settings.key is not None, clock=clock)
+    working = (library, training, tuning, automation, notifying, storage)
+    workers = (database.writer, *(service.worker for service in working))
+    services = Services(
+        settings, library, training, serving, versions, tuning, automation, inbox, storage, access, audit, workers
+    )
     runtime = Runtime(settings, database, services, notifying, notices)
     runtime.watch()
     return runtime

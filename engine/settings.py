@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field, SecretStr, model_validator
+from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 LogFormat = Literal["text", "json"]
+SHORT_KEY = 16
+"""A key of fewer letters can be guessed, and lets only this computer in."""
 
 
 class Settings(BaseSettings):
@@ -24,6 +27,25 @@ class Settings(BaseSettings):
     api_key: SecretStr | None = Field(
         None, description="When set, API and console need it: the header X-API-Key, or the sign-in page."
     )
+    trusted_proxies: str = Field(
+        "",
+        description="Addresses and networks of proxies, separated by commas, whose X-Forwarded-For and "
+        "X-Forwarded-Proto count.",
+    )
+    connections_per_address: int = Field(
+        100, ge=8, le=100_000, description="The most connections that one address may have open; proxies are excepted."
+    )
+    ratings_per_second: int = Field(
+        100, ge=0, le=1_000_000, description="Ratings that one key may give in a second; 0 sets no limit."
+    )
+    jobs_per_hour: int = Field(
+        60,
+        ge=0,
+        le=1_000_000,
+        description="Trainings, studies, imports, exports and backups that one key may order in an hour; 0 sets no "
+        "limit.",
+    )
+    audit_days: int = Field(365, ge=1, le=36_500, description="How many days the audit log is kept.")
     demo: bool = Field(True, description="Import the demo ratings and train on them when the store is empty.")
     rating_min: float = Field(
         0.5, allow_inf_nan=False, description="The lowest rating of the scale; a store with ratings keeps its own."
@@ -70,6 +92,18 @@ class Settings(BaseSettings):
                 f"MARQUEE_RATING_MIN ({self.rating_min}) must be below MARQUEE_RATING_MAX ({self.rating_max})."
             )
         return self
+
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _are_networks(cls, value: str) -> str:
+        for one in filter(None, map(str.strip, value.split(","))):
+            ip_network(one)  # its ValueError says what is wrong
+        return value
+
+    @property
+    def proxies(self) -> tuple[IPv4Network | IPv6Network, ...]:
+        """The networks of the trusted proxies."""
+        return tuple(ip_network(one) for one in filter(None, map(str.strip, self.trusted_proxies.split(","))))
 
     @property
     def key(self) -> str | None:

@@ -49,6 +49,7 @@ page = st.navigation(
         st.Page("versions.py", title="Versions", icon=":material/inventory_2:"),
         st.Page("automation.py", title="Automation", icon=":material/event_repeat:"),
         st.Page("notices.py", title="Notices", icon=":material/notifications:"),
+        st.Page("keys.py", title="Keys", icon=":material/key:"),
     ]
 )
 services = services_or_none()

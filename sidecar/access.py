@@ -7,13 +7,14 @@ import logging
 import re
 import time
 import uuid
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from engine.services import running
 from engine.services.storing import in_words
 from sidecar.exposition import observe
 from sidecar.problems import INTERNAL_ERROR, RETRY_AFTER_SECONDS, STOPPING, marquee_problem, problem
@@ -23,6 +24,11 @@ HEADER = "X-Request-ID"
 _WELL_FORMED = re.compile(r"[A-Za-z0-9._-]{1,64}")
 CLIENT_CLOSED_REQUEST = 499
 CUT_SHORT = "Marquee was stopped before the request was answered. Ask again when it is back."
+API = "/api"
+OF_TWO = ("/ml/explain/", "/rate/")
+"""What comes before two ids, of a user and of a movie."""
+PERSONAL = (*OF_TWO, "/ml/recommendations/", "/ml/interview/", "/users/")
+"""What comes before the id of a user."""
 LATER = {"Retry-After": RETRY_AFTER_SECONDS, "Connection": "close"}
 
 
@@ -30,6 +36,25 @@ def request_id(scope: Scope) -> str:
     """The id the caller sent, if it is short and plain (it goes into the log), or a new one."""
     sent = Headers(scope=scope).get(HEADER, "")
     return sent if _WELL_FORMED.fullmatch(sent) else uuid.uuid4().hex
+
+
+def logged_path(scope: Scope) -> str:
+    """The path without ids of users, for which hashes stand: who is erased does not stay in the log.
+
+    It is quoted, so that no path can begin a line or a field of its own.
+    """
+    path: str = scope["path"]
+    mount = API if path.startswith(f"{API}/") else ""
+    for prefix in PERSONAL:
+        if path.startswith(mount + prefix):
+            sent = scope.get("raw_path") or quote(path, errors="replace").encode()
+            user, slash, movie = sent.decode("latin-1")[len(mount + prefix) :].partition("/")
+            if slash and prefix not in OF_TWO:
+                user, slash, movie = f"{user}/{movie}", "", ""
+            services = running()
+            hashed = "~" if services is None else services.audit.hashed(unquote(user, errors="replace"))
+            return f"{mount}{prefix}{hashed}{slash}{quote(unquote(movie, errors='replace'), errors='replace')}"
+    return quote(path, errors="replace")
 
 
 def log_request(scope: Scope, identity: str, status: int, started: float) -> None:
@@ -42,8 +67,7 @@ def log_request(scope: Scope, identity: str, status: int, started: float) -> Non
     fields = {
         "request_id": identity,
         "method": scope.get("method", "WEBSOCKET"),
-        # Quoted, so that no path can begin a line or a field of its own in the log.
-        "path": quote(scope["path"], errors="replace"),
+        "path": logged_path(scope),
         "status": status,
         "ms": round(elapsed * 1000, 1),
     }

@@ -8,9 +8,11 @@ from fastapi import FastAPI
 from fastapi.routing import APIRoute
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
+from starlette.routing import Route
 
 from engine.settings import Settings
 from sidecar import (
+    audit,
     automation,
     data,
     docs_page,
@@ -19,6 +21,7 @@ from sidecar import (
     exposition,
     health,
     interview,
+    keys,
     metrics,
     models,
     notices,
@@ -32,7 +35,7 @@ from sidecar import (
 )
 from sidecar.access import AccessMiddleware
 from sidecar.limits import BodyLimitMiddleware
-from sidecar.security import PROBES
+from sidecar.scopes import ADMINS, RULES, ScopeMiddleware
 
 VERSION = "0.1.0"
 TAGS = [
@@ -46,6 +49,7 @@ TAGS = [
     {"name": "notices", "description": "What happened that somebody may want to know."},
     {"name": "data", "description": "Imports, the jobs that do them, and what is stored."},
     {"name": "store", "description": "Backups of the store, the way back to one, and whether the store is sound."},
+    {"name": "access", "description": "API keys and the audit log."},
     {"name": "health", "description": "For probes, which need no key, and for Prometheus."},
 ]
 # Those of metrics come before those of models: /ml/models/compare is no version.
@@ -64,6 +68,8 @@ ROUTERS = (
     data.router,
     users.router,
     storage.router,
+    keys.router,
+    audit.router,
     health.router,
     exposition.router,
 )
@@ -79,7 +85,8 @@ WITHOUT_KEY = """
 No API key is set, so only programs on this computer are answered, under the names localhost, 127.0.0.1 and [::1].
 """
 WITH_KEY = """
-An API key is needed: send it in the header `X-API-Key`, or as `Authorization: Bearer` followed by the key.
+An API key is needed: send it in the header `X-API-Key`, or as `Authorization: Bearer` followed by the key. Keys have
+the scopes *read*, *rate* and *admin*; *admin* includes the others.
 """
 
 
@@ -119,8 +126,6 @@ def create_api(settings: Settings) -> FastAPI:
         api.include_router(router)
     api.state.routes = ROUTES
     problems.install(api)
-    api.add_middleware(BodyLimitMiddleware)
-    api.add_middleware(AccessMiddleware)  # added last, so it is the outermost
 
     @api.api_route("/docs", methods=["GET", "HEAD"], include_in_schema=False)
     def docs(request: Request) -> Response:
@@ -128,6 +133,10 @@ def create_api(settings: Settings) -> FastAPI:
         page = docs_page.render(api.openapi(), request.scope.get("root_path", ""))
         return HTMLResponse(page, headers={"Content-Security-Policy": docs_page.security_policy()})
 
+    routes = [*ROUTES, *(route for route in api.routes if isinstance(route, Route))]
+    api.add_middleware(BodyLimitMiddleware)
+    api.add_middleware(ScopeMiddleware, routes=routes, settings=settings)
+    api.add_middleware(AccessMiddleware)  # added last, so it is the outermost
     return api
 
 
@@ -153,5 +162,9 @@ def _describe_keys(schema: dict[str, Any], *, needed: bool) -> None:
         "Bearer": {"type": "http", "scheme": "bearer"},
     }
     schema["security"] = [{"Key": []}, {"Bearer": []}] if needed else []
-    for path in PROBES:
-        schema["paths"][path.removeprefix("/api")]["get"]["security"] = []
+    for path, methods in schema["paths"].items():
+        for method, operation in methods.items():
+            rule = RULES.get(f"{method.upper()} {path}", ADMINS)
+            operation["x-scope"] = rule.scope
+            if rule.scope == "none":
+                operation["security"] = []

@@ -110,6 +110,7 @@ def _operation(schema: dict[str, Any], each: Operation, base: str) -> Markup:
         tag("h3", tag("b", method.upper(), class_=method), tag("code", f"{base}{path}")),
         tag("p", inline(lead), class_="lead"),
         *prose(rest),
+        None if operation["x-scope"] == "none" else tag("p", "Scope: ", tag("code", operation["x-scope"])),
         _parameters(schema, operation),
         _body(schema, operation),
         tag("div", _request(schema, each, base), _success(operation), class_="examples"),

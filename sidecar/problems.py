@@ -46,6 +46,13 @@ NO_SUCH_ROUTE = Kind("no_such_route", 404, "There is nothing at this address")
 METHOD_NOT_ALLOWED = Kind("method_not_allowed", 405, "This address does not take this method")
 BODY_TOO_LARGE = Kind("body_too_large", 413, "The body is too large")
 UNSUPPORTED_MEDIA_TYPE = Kind("unsupported_media_type", 415, "The body has a type that is not read here")
+SCOPE_TOO_SMALL = Kind("scope_too_small", 403, "The key may not do this")
+REQUEST_TIMEOUT = Kind("request_timeout", 408, "The request took too long to arrive")
+PROXY_WITHOUT_KEY = Kind("proxy_without_key", 421, "Behind a proxy a key is needed")
+TOO_MANY_REQUESTS = Kind("too_many_requests", 429, "The key has been used too often")
+TOO_MANY_WRONG_KEYS = Kind("too_many_wrong_keys", 429, "Too many wrong keys came from this address")
+HEAD_TOO_LARGE = Kind("head_too_large", 431, "The head of the request is too large")
+TOO_MANY_CONNECTIONS = Kind("too_many_connections", 503, "Too many connections are open")
 WRONG_HOST = Kind("wrong_host", 421, "The host name is not one of this server")
 INVALID_INPUT = Kind("invalid_input", 422, "A value is not acceptable")
 INVALID_JSON = Kind("invalid_json", 422, "The body is not valid JSON")
@@ -71,6 +78,7 @@ OF_ERROR: Mapping[type[errors.MarqueeError], Kind] = {
     errors.UnknownVersion: Kind("unknown_version", 404, "There is no such model version"),
     errors.UnknownRun: Kind("unknown_run", 404, "There is no such training run"),
     errors.UnknownStudy: Kind("unknown_study", 404, "There is no such tuning study"),
+    errors.UnknownKey: Kind("unknown_key", 404, "There is no such API key"),
     errors.UnknownJob: Kind("unknown_job", 404, "There is no such job"),
     errors.UnknownBackup: Kind("unknown_backup", 404, "There is no such backup"),
     errors.Conflict: Kind("conflict", 409, "This cannot be done now"),
@@ -94,6 +102,8 @@ OF_ERROR: Mapping[type[errors.MarqueeError], Kind] = {
 ALL: tuple[Kind, ...] = tuple(
     sorted(
         {BAD_PATH, KEY_REQUIRED, KEY_WRONG, FOREIGN_ORIGIN, WRONG_HOST, INVALID_JSON, STOPPING}
+        | {SCOPE_TOO_SMALL, PROXY_WITHOUT_KEY, TOO_MANY_REQUESTS, TOO_MANY_WRONG_KEYS}
+        | {REQUEST_TIMEOUT, HEAD_TOO_LARGE, TOO_MANY_CONNECTIONS}
         | set(OF_HTTP.values())
         | set(OF_ERROR.values()),
         key=lambda kind: (kind.status, kind.code),

@@ -4,8 +4,9 @@ Without a key Marquee trusts whoever sits at this computer, and answers nobody e
 to listen on. A web page open in that person's browser is somebody else too, so two checks keep it out: the ``Host``
 header must name this computer (a page whose own name was made to resolve to 127.0.0.1, DNS rebinding, still sends its
 own name), and a request that changes something, or opens a WebSocket, must not come from another site's page
-(``Origin``). With a key, everything but ``OPEN_PATHS`` asks for it: programs send it with each request, and a browser
-is led to the sign-in page.
+(``Origin``). Nothing that passed through a proxy is answered: whoever the proxy lets in would look like this computer.
+With a key, everything but ``OPEN_PATHS`` asks for one: programs send it with each request, and a browser is led to the
+sign-in page. The console needs a key with the scope *admin*; ``sidecar.scopes`` says what each route of the API needs.
 """
 
 from __future__ import annotations
@@ -19,12 +20,27 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from engine.settings import Settings
+from engine.services.access import ADMIN
+from engine.services.acting import NO_KEY, Actor, act_as
+from engine.settings import SHORT_KEY, Settings
 from sidecar import access
-from sidecar.problems import BAD_PATH, FOREIGN_ORIGIN, KEY_REQUIRED, KEY_WRONG, NO_SUCH_ROUTE, WRONG_HOST, problem
+from sidecar.door import DOOR, Door, Visitor
+from sidecar.forwarded import is_forwarded, resolve
+from sidecar.problems import (
+    BAD_PATH,
+    FOREIGN_ORIGIN,
+    KEY_REQUIRED,
+    KEY_WRONG,
+    NO_SUCH_ROUTE,
+    PROXY_WITHOUT_KEY,
+    SCOPE_TOO_SMALL,
+    TOO_MANY_WRONG_KEYS,
+    WRONG_HOST,
+    problem,
+)
 from sidecar.requests import is_utf8, route_path
-from sidecar.sessions import Sessions
-from sidecar.signing_in import SIGN_IN, address_of_sign_in
+from sidecar.scopes import HOLDER, too_small
+from sidecar.signing_in import SIGN_IN, address_of_sign_in, too_many
 
 API = "/api"
 PROBES = frozenset({f"{API}/health/live", f"{API}/health/ready"})
@@ -96,7 +112,9 @@ class SecurityMiddleware:
 
     def __init__(self, app: ASGIApp, settings: Settings) -> None:
         self.app = app
-        self.sessions = None if settings.key is None else Sessions(settings.key)
+        self.door = None if settings.key is None else Door(settings.key)
+        self._proxies = settings.proxies
+        self._is_local = settings.key is None or len(settings.key) < SHORT_KEY
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request or refuse it."""
@@ -106,9 +124,14 @@ class SecurityMiddleware:
         path = route_path(scope)
         in_api = path == API or path.startswith(f"{API}/")
         started = time.perf_counter()
-        refusal = self._refusal(scope, in_api)
+        refusal, visitor = self._received(scope, in_api)
         send = _with_headers(send, in_api)
         if refusal is None:
+            client = scope.get("client")
+            name = NO_KEY if visitor is None else visitor.holder.name
+            act_as(Actor(name, client[0] if client else None))
+            if visitor is not None and scope["type"] == "websocket":
+                receive = _while_welcome(visitor, receive, send)
             await self.app(scope, receive, send)
             return
         identity = access.request_id(scope)
@@ -120,26 +143,55 @@ class SecurityMiddleware:
             return
         await refusal(scope, receive, send)
 
-    def _refusal(self, scope: Scope, in_api: bool) -> Response | None:
+    def _received(self, scope: Scope, in_api: bool) -> tuple[Response | None, Visitor | None]:
+        """The refusal of a request, None where it is let in; and who sent it, where a key was needed and shown."""
         headers = Headers(scope=scope)
-        return (
+        if self._proxies:
+            resolve(scope, headers, self._proxies)
+        refusal = (
             self._stranger(scope)
+            or self._behind_proxy(headers)
             or self._wrong_host(_values(headers, "host"))
             or _foreign_origin(scope, headers)
-            or self._missing_key(scope, headers)
-            or (_unsafe_path(scope) if in_api else None)
         )
+        if refusal is not None or self.door is None:
+            return refusal or (_unsafe_path(scope) if in_api else None), None
+        scope[DOOR] = self.door
+        path = route_path(scope)
+        given = _keys_given(headers)
+        visitor = None if path in OPEN_PATHS else self.door.visitor(given, headers)
+        if visitor is None:
+            refusal = None if path in OPEN_PATHS else self._without_key(self.door, scope, headers, given=bool(given))
+        else:
+            scope[HOLDER] = visitor.holder
+            if not in_api and not visitor.holder.may(ADMIN):
+                refusal = problem(SCOPE_TOO_SMALL, too_small(visitor.holder, ADMIN))
+        return refusal or (_unsafe_path(scope) if in_api else None), visitor
 
     def _stranger(self, scope: Scope) -> Response | None:
         client = scope.get("client")
-        if self.sessions is not None or client is None or is_loopback(client[0]):
+        if not self._is_local or client is None or is_loopback(client[0]):
             return None  # without an address it came by a socket of this computer
+        if self.door is None:
+            why = "Without an API key Marquee answers only this computer. Set MARQUEE_API_KEY to let others in."
+        else:
+            why = (
+                f"Marquee answers only this computer while MARQUEE_API_KEY has fewer than {SHORT_KEY} letters. "
+                "Make a longer one: openssl rand -hex 32"
+            )
+        return problem(WRONG_HOST, why)
+
+    def _behind_proxy(self, headers: Headers) -> Response | None:
+        if self.door is not None or not is_forwarded(headers):
+            return None
         return problem(
-            WRONG_HOST, "Without an API key Marquee answers only this computer. Set MARQUEE_API_KEY to let others in."
+            PROXY_WITHOUT_KEY,
+            "The request came through a proxy, and without an API key nobody behind a proxy is answered. "
+            "Set MARQUEE_API_KEY.",
         )
 
     def _wrong_host(self, hosts: list[str]) -> Response | None:
-        if self.sessions is not None:
+        if self.door is not None:
             return None  # reached over a network, under names that only the owner knows; the key protects everything
         named = host_and_port(hosts[0], 80) if len(hosts) == 1 else None
         if named is not None and is_loopback(named[0]):
@@ -150,20 +202,29 @@ class SecurityMiddleware:
             "Set MARQUEE_API_KEY to use it under another name.",
         )
 
-    def _missing_key(self, scope: Scope, headers: Headers) -> Response | None:
-        path = route_path(scope)
-        if self.sessions is None or path in OPEN_PATHS:
-            return None
-        given = _keys_given(headers)
-        matches = [self.sessions.is_key(key.encode("latin-1")) for key in given]
-        if any(matches) or self.sessions.hold(headers):
-            return None
+    def _without_key(self, door: Door, scope: Scope, headers: Headers, *, given: bool) -> Response:
+        """The refusal of a request that has no key, or where one was ``given`` a wrong one."""
         if not given and _is_navigation(scope, headers):
             query = scope["query_string"].decode("latin-1")
-            return RedirectResponse(address_of_sign_in(quote(path) + (f"?{query}" if query else "")), 303)
+            return RedirectResponse(address_of_sign_in(quote(route_path(scope)) + (f"?{query}" if query else "")), 303)
+        if given and (wait_s := door.turn_away(scope, "key shown")):
+            return problem(TOO_MANY_WRONG_KEYS, too_many(wait_s), headers={"Retry-After": str(wait_s)})
         kind = KEY_WRONG if given else KEY_REQUIRED
         detail = "Send the API key in the header X-API-Key, or as Authorization: Bearer followed by the key."
         return problem(kind, detail, headers={"WWW-Authenticate": 'Bearer realm="Marquee"'})
+
+
+def _while_welcome(visitor: Visitor, receive: Receive, send: Send) -> Receive:
+    """Receive from a WebSocket until its session has ended, or its key was revoked; then it is closed."""
+
+    async def receive_checked() -> Message:
+        message = await receive()
+        if message["type"] == "websocket.receive" and not visitor.is_welcome():
+            await send({"type": "websocket.close", "code": 1008})
+            return {"type": "websocket.disconnect", "code": 1008}
+        return message
+
+    return receive_checked
 
 
 def _is_navigation(scope: Scope, headers: Headers) -> bool:

@@ -9,14 +9,20 @@ from functools import cache
 from pathlib import Path
 from urllib.parse import parse_qs, urlencode
 
+from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.routing import Route
 
-from engine.settings import Settings
+from engine.errors import MarqueeError
+from engine.services import running
+from engine.services.access import ADMIN
+from engine.services.acting import Actor
 from sidecar.docs_page import policy_with
+from sidecar.door import DOOR, Door
 from sidecar.markup import Content, Markup, tag
-from sidecar.sessions import Sessions, end
+from sidecar.problems import kind_of
+from sidecar.sessions import end
 
 log = logging.getLogger(__name__)
 
@@ -27,13 +33,17 @@ LONGEST_ADDRESS = 1000
 WORDMARK = Path(__file__).parents[1] / "pages" / "ui" / "assets" / "wordmark.svg"  # the console's, drawn in the page
 
 
-def create_sign_in(settings: Settings) -> list[Route]:
-    """The routes of signing in and out; without a key both lead to the console."""
-    pages = _Pages(None if settings.key is None else Sessions(settings.key))
+def create_sign_in() -> list[Route]:
+    """The routes of signing in and out; where no key is set both lead to the console."""
     return [
-        Route(SIGN_IN, pages.sign_in, methods=["GET", "POST"]),
-        Route(SIGN_OUT, pages.sign_out, methods=["GET", "POST"]),
+        Route(SIGN_IN, _sign_in, methods=["GET", "POST"]),
+        Route(SIGN_OUT, _sign_out, methods=["GET", "POST"]),
     ]
+
+
+def too_many(wait_s: int) -> str:
+    """The sentence that refuses an address from which too many wrong keys came."""
+    return f"Too many wrong keys came from this address. Try again in {wait_s:,} seconds."
 
 
 def address_of_sign_in(wanted: str) -> str:
@@ -56,37 +66,57 @@ def _where(request: Request) -> str:
         return "an unknown address"
 
 
-class _Pages:
-    def __init__(self, sessions: Sessions | None) -> None:
-        self._sessions = sessions
+async def _sign_in(request: Request) -> Response:
+    door: Door | None = request.scope.get(DOOR)
+    if door is None:
+        return RedirectResponse("/", 303)
+    if request.method != "POST":
+        return _form(local(request.query_params.get("next", "/")))
+    form = await _read(request)
+    wanted = local(form.get("next", "/"))
+    holder = door.holder(form.get("key", "").strip().encode())
+    if holder is None:
+        log.warning("somebody at %s tried to sign in with a wrong key", _where(request))
+        if wait_s := door.turn_away(request.scope, "sign-in"):
+            answer: Response = _form(wanted, too_many(wait_s), status=429)
+            answer.headers["Retry-After"] = str(wait_s)
+            return answer
+        return _form(wanted, "This is not the key. It is what MARQUEE_API_KEY was set to, or one with the scope admin.")
+    services = running()
+    if services is None:
+        return _form(wanted, "Marquee is still starting. Try again in a moment.", status=503)
+    by = Actor(holder.name, _where(request))
+    if not holder.may(ADMIN):
+        services.audit.record("sign-in", "", "scope too small", by=by)
+        return _form(wanted, "This key does not open the console: it needs the scope admin.", status=403)
+    services.audit.record("sign-in", by=by)
+    answer = RedirectResponse(wanted, 303)
+    door.sessions.begin(answer, holder, secret=services.access.secret, secure=request.url.scheme == "https")
+    return answer
 
-    async def sign_in(self, request: Request) -> Response:
-        if self._sessions is None:
-            return RedirectResponse("/", 303)
-        if request.method != "POST":
-            return _form(local(request.query_params.get("next", "/")))
-        form = await _read(request)
-        wanted = local(form.get("next", "/"))
-        if not self._sessions.is_key(form.get("key", "").strip().encode()):
-            log.warning("somebody at %s tried to sign in with a wrong key", _where(request))
-            return _form(wanted, "This is not the key. It is what MARQUEE_API_KEY was set to when Marquee was started.")
-        answer = RedirectResponse(wanted, 303)
-        self._sessions.begin(answer, secure=request.url.scheme == "https")
-        return answer
 
-    async def sign_out(self, request: Request) -> Response:
-        if self._sessions is None:
-            return RedirectResponse("/", 303)
-        if request.method != "POST":
-            return _page(
-                "Sign out of Marquee?",
-                tag("p", "This browser will need the key again. Others stay signed in."),
-                tag("form", tag("button", "Sign out", type="submit"), method="post", action=SIGN_OUT),
-                tag("p", tag("a", "Back to Marquee", href="/")),
-            )
-        answer = RedirectResponse(SIGN_IN, 303)
-        end(answer)
-        return answer
+async def _sign_out(request: Request) -> Response:
+    door: Door | None = request.scope.get(DOOR)
+    if door is None:
+        return RedirectResponse("/", 303)
+    if request.method != "POST":
+        return _page(
+            "Sign out of Marquee?",
+            tag("p", "This browser will need a key again. Others stay signed in."),
+            tag("form", tag("button", "Sign out", type="submit"), method="post", action=SIGN_OUT),
+            tag("p", tag("a", "Back to Marquee", href="/")),
+        )
+    session, services = door.sessions.find(request.headers), running()
+    if session is not None and services is not None:
+        try:
+            await run_in_threadpool(services.access.end_session, session.session_id, session.until)
+        except MarqueeError as error:
+            told = tag("p", f"{error} A copy of this browser's cookie would open Marquee again after its next start.")
+            return _page("You are not quite signed out", told, status=kind_of(error).status)
+        services.audit.record("sign-out")
+    answer = RedirectResponse(SIGN_IN, 303)
+    end(answer)
+    return answer
 
 
 async def _read(request: Request) -> Mapping[str, str]:
@@ -100,7 +130,7 @@ async def _read(request: Request) -> Mapping[str, str]:
     return {name: values[-1] for name, values in fields.items()}
 
 
-def _form(wanted: str, problem: str | None = None) -> HTMLResponse:
+def _form(wanted: str, problem: str | None = None, *, status: int = 401) -> HTMLResponse:
     return _page(
         "Sign in to Marquee",
         tag("p", problem, role="alert", id="problem") if problem else None,
@@ -124,8 +154,14 @@ def _form(wanted: str, problem: str | None = None) -> HTMLResponse:
         ),
         None
         if problem
-        else tag("p", "The key is what ", tag("code", "MARQUEE_API_KEY"), " is set to on the server.", id="help"),
-        status=401 if problem else 200,
+        else tag(
+            "p",
+            "The key is what ",
+            tag("code", "MARQUEE_API_KEY"),
+            " is set to on the server, or one with the scope admin.",
+            id="help",
+        ),
+        status=status if problem else 200,
     )
 
 

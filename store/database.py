@@ -234,9 +234,11 @@ class Database:
             raise RuntimeError("A write may not start another write: pass the connection on instead.")
         return outlast(lambda: self._hand_over(work, URGENT if urgent else BULK).result())
 
-    def write_later(self, work: Callable[[Connection], object]) -> None:
+    def write_later(self, work: Callable[[Connection], T]) -> Future[T]:
         """Run work in the writer's thread without waiting for it; where it fails, the log says so."""
-        self._hand_over(work, URGENT).add_done_callback(_log_failure)
+        future = self._hand_over(work, URGENT)
+        future.add_done_callback(_log_failure)
+        return future
 
     def _hand_over(self, work: Callable[[Connection], T], priority: int) -> Future[T]:
         pending = _Write(work)

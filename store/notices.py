@@ -24,6 +24,10 @@ class NoticeStore:
         """Tell something."""
         self._database.write(lambda connection: self.add_in(connection, level, topic, text, details), urgent=True)
 
+    def add_later(self, level: Level, topic: str, text: str, details: dict[str, Any] | None = None) -> None:
+        """Tell something without waiting until it is stored."""
+        self._database.write_later(lambda connection: self.add_in(connection, level, topic, text, details))
+
     def add_in(
         self, connection: Connection, level: Level, topic: str, text: str, details: dict[str, Any] | None = None
     ) -> None:

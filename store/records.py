@@ -219,3 +219,30 @@ class NoticeRecord:
     details: dict[str, Any]
     created_at: float
     read_at: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class KeyRecord:
+    """An API key without the key; ``last_used_at`` may be a minute old, and is None before the first use."""
+
+    key_id: int
+    name: str
+    scopes: tuple[str, ...]
+    sha256: str
+    created_at: float
+    created_by: str
+    last_used_at: float | None
+    revoked_at: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class AuditRecord:
+    """Who did what, and with what result; ``address`` is None where it is not known."""
+
+    audit_id: int
+    at: float
+    actor: str
+    address: str | None
+    action: str
+    subject: str
+    result: str

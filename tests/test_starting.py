@@ -173,3 +173,22 @@ def test_a_locked_store_is_told_at_the_start(tmp_path: Path, way: str) -> None:
     assert done.returncode not in (0, None)
     assert f"Marquee can't start. Another program has {tmp_path}/m.db locked. Nothing is lost" in told
     assert "Traceback" not in told
+
+
+def test_a_short_key_is_refused_beyond_this_computer(tmp_path: Path) -> None:
+    told = refused(tmp_path, MARQUEE_HOST="0.0.0.0", MARQUEE_API_KEY="fifteen letters")
+    assert "fewer than 16 letters" in told
+    assert "openssl rand -hex 32" in told
+    assert not (tmp_path / "m.db").exists()
+
+
+@pytest.mark.parametrize("way", ["python", "uvicorn"])
+def test_uvicorn_is_not_to_believe_forwarded_addresses(tmp_path: Path, way: str) -> None:
+    port = free_port()
+    own = environment(tmp_path, port) | {"FORWARDED_ALLOW_IPS": "*"}
+    done = subprocess.run(command(way, port), cwd=ROOT, env=own, capture_output=True, text=True, check=False)
+    told = done.stdout + done.stderr
+    assert done.returncode not in (0, None)
+    assert "Marquee can't start. FORWARDED_ALLOW_IPS is set" in told
+    assert "MARQUEE_TRUSTED_PROXIES" in told
+    assert "Traceback" not in told

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 from engine.errors import NotReady
 
 if TYPE_CHECKING:
+    from engine.services.access import AccessService
+    from engine.services.audit import AuditService
     from engine.services.automation import AutomationService
     from engine.services.inbox import InboxService
     from engine.services.library import LibraryService
@@ -33,6 +35,8 @@ class Services:
     automation: AutomationService
     inbox: InboxService
     storage: StorageService
+    access: AccessService
+    audit: AuditService
     workers: tuple[Worker[Any], ...] = ()
 
     def dead_workers(self) -> list[str]:
@@ -47,6 +51,11 @@ def use(services: Services | None) -> None:
     """Make these the services of the process (None when it stops)."""
     global _current
     _current = services
+
+
+def running() -> Services | None:
+    """The services of this process, None while it starts or stops."""
+    return _current
 
 
 def current() -> Services:

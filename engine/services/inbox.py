@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 from engine.services.storing import stores
 from engine.types import WebhookState
@@ -34,6 +35,10 @@ class InboxService:
             unread_only: only those that nobody has read.
         """
         return self._notices.newest(limit, before=before, levels=levels, unread_only=unread_only)
+
+    def tell(self, level: Level, topic: str, text: str, details: dict[str, Any] | None = None) -> None:
+        """Add a notice; nobody waits until it is stored."""
+        self._notices.add_later(level, topic, text, details)
 
     def webhook(self) -> WebhookState | None:
         """How the webhook does; None where none is set."""

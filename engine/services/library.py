@@ -26,6 +26,7 @@ from engine.errors import (
     UnknownUser,
 )
 from engine.priority import step_back
+from engine.services.audit import audited, of_job
 from engine.services.ends import AGAIN_S, Ends
 from engine.services.imports import EXPECTED, Import, ImportOrder, tell_cut_short
 from engine.services.lookup import Lookup
@@ -142,6 +143,7 @@ class LibraryService:
         """Whether the demo ratings are installed."""
         return demo_is_installed()
 
+    @audited("import", of_job)
     @stores
     def import_demo(self) -> int:
         """Import the demo ratings in the background; returns the number of the job.
@@ -155,6 +157,7 @@ class LibraryService:
         self._check_queue()
         return self._order("demo", None, ())
 
+    @audited("import", of_job)
     @stores
     def import_files(self, files: Sequence[UploadedFile], format: str = "auto", user_id: str | None = None) -> int:  # noqa: A002  # the API's word
         """Import files in the background; returns the number of the job. They are copied before this returns.

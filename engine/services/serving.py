@@ -20,6 +20,7 @@ from engine.models.bundle import LearnedCounts, VersionBundle
 from engine.priority import give_way, urgent
 from engine.ranking import NOTHING
 from engine.realtime import UserState
+from engine.services.audit import audited, of_user
 from engine.services.listening import Listener, ServingState
 from engine.services.rehearsal import try_out
 from engine.services.snapshot import Snapshots
@@ -282,6 +283,7 @@ class ServingService:
         elapsed = (time.perf_counter() - started) * 1000
         return RatingRemoval(user_id, movie_id, previous, after, after is not None, elapsed)
 
+    @audited("user erased", of_user)
     @stores
     def forget(self, user_id: str) -> ForgettingReceipt:
         """Erase a user's ratings and id from the store and from memory; what versions have learned is named.

@@ -24,6 +24,7 @@ from engine.memory import start_peak
 from engine.models.base import ModelConfig
 from engine.models.catalog import configure
 from engine.priority import step_back
+from engine.services.audit import log_action
 from engine.services.descriptions import (
     all_arrays,
     asked,
@@ -619,6 +620,7 @@ class TrainingService:
             on_commit=end_run,
         )
         if decision.activate:
+            log_action("version activated", f"version {version}, trained by run {run.run_id} for {run.actor}")
             try:
                 self._serving.serve(version, bundle, snapshot.revision)
             except Exception:

@@ -17,6 +17,7 @@ from engine.models.base import part_of
 from engine.models.bundle import VersionBundle
 from engine.models.catalog import configure
 from engine.services import soundness
+from engine.services.audit import audited, of_version
 from engine.services.descriptions import (
     MOST_ARRAYS,
     check_config,
@@ -149,6 +150,7 @@ class VersionService:
         served = any(line.version == version for line in self._models.ledger(10_000))
         return None if served else judgement
 
+    @audited("version activated", of_version)
     @stores
     def activate(self, version: int, *, actor: str = "you", reason: str = "") -> None:
         """Let a version serve from the next request on.
@@ -189,6 +191,7 @@ class VersionService:
             log.exception("version %d can't be activated", version)
             raise VersionUnavailable(tell_fault(version, error)) from error
 
+    @audited("rolled back", of_version)
     @stores
     def rollback(self, *, actor: str = "you", reason: str = "") -> int:
         """Let the version serve again that served before; returns its number.
@@ -209,6 +212,7 @@ class VersionService:
         """The version that a roll back goes to; None where no other intact version has served."""
         return self._models.served_before()
 
+    @audited("version deleted", of_version)
     @stores
     def delete(self, version: int, *, actor: str = "you", reason: str = "") -> VersionSummary:
         """Give up a version's arrays; its metrics and its lines in the ledger stay.
@@ -343,6 +347,7 @@ class VersionService:
 
     # -- as files ----------------------------------------------------------------------------------------------------
 
+    @audited("version exported", of_version)
     def export(self, version: int) -> ExportedVersion:
         """A version as one file: a zip of JSON and raw arrays, each with its hash.
 
@@ -364,6 +369,7 @@ class VersionService:
             raise file_error(error) from error
         return ExportedVersion(f"marquee-version-{version}.zip", stream)
 
+    @audited("version imported", of_version)
     @stores
     def import_file(self, stream: BinaryIO, *, actor: str = "you") -> int:
         """Take in a version that was exported from a store with the same users and movies; it does not serve yet.

@@ -56,6 +56,11 @@ BACKING_UP = "automation.backing_up"  # whether the last draw saw a backup being
 NOTICES = "notices.filter"
 NOTICES_SHOWN = "notices.shown"  # how many of them
 
+KEY_NAME = "keys.name"
+KEY_SCOPES = "keys.scopes"
+KEY_TO_REVOKE = "keys.revoke"
+AUDIT_SHOWN = "keys.audit_shown"  # how many entries
+
 TOLD = "told"  # what the next run shows as a toast
 
 

@@ -53,7 +53,7 @@ def whole_server(settings: Settings) -> ASGIApp:
 
     routes = [
         Mount("/api", api_for(settings.key)),
-        *create_sign_in(settings),
+        *create_sign_in(),
         Route("/", page, methods=["GET", "POST"]),
     ]
     return Starlette(routes=routes, middleware=[Middleware(SecurityMiddleware, settings=settings)])

@@ -8,8 +8,9 @@ from pathlib import Path
 from tempfile import TemporaryFile
 from typing import Any
 
-from engine.errors import InvalidInput, UnknownVersion
+from engine.errors import InvalidInput, UnknownKey, UnknownVersion
 from engine.services import Services
+from engine.services.access import FIRST, Holder
 from engine.services.storage import Backup
 from engine.services.versions import ExportedVersion
 from engine.settings import Settings
@@ -55,7 +56,7 @@ from engine.types import (
     WebhookState,
     WhatIf,
 )
-from store.records import ActivationRecord, Counts, NoticeRecord
+from store.records import ActivationRecord, AuditRecord, Counts, KeyRecord, NoticeRecord
 
 METRICS = {"rmse": MetricValue(0.87, 0.86, 0.88)}
 SCRIPT = "<script>alert('title')</script>"
@@ -400,12 +401,19 @@ NOTICES = [
 
 
 class FakeInbox(Recorder):
+    def __init__(self) -> None:
+        super().__init__()
+        self.told: list[tuple[Any, ...]] = []
+
     def notices(self, limit: int, *, before: int | None, unread_only: bool) -> list[NoticeRecord]:
         self.note("notices", limit, before, unread_only)
         return [one for one in NOTICES if before is None or one.notice_id < before][:limit]
 
     def unread(self) -> int:
         return 3
+
+    def tell(self, level: str, topic: str, text: str, details: Any = None) -> None:
+        self.told.append((level, topic, text, details))
 
     def webhook(self) -> WebhookState | None:
         return WebhookState(2, None, 90.0, "connection refused", 120.0)
@@ -460,9 +468,72 @@ class FakeStorage(Recorder):
         return "m.db.replaced-1"
 
 
+KEYS = [
+    KeyRecord(2, "shop", ("read", "rate"), "0" * 64, 100.0, "first key", None, None),
+    KeyRecord(1, "old", ("admin",), "1" * 64, 90.0, "first key", 95.0, 99.0),
+]
+ENTRIES = [AuditRecord(number, 100.0 + number, "=shop", "203.0.113.7", "sign-in", "", "done") for number in (9, 6, 5)]
+
+
+class FakeAccess(Recorder):
+    secret = b"0" * 32
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.holders: dict[bytes, Holder] = {}
+        self.ended: set[str] = set()
+
+    def list_keys(self) -> list[KeyRecord]:
+        return KEYS
+
+    def create(self, name: str, scopes: list[str]) -> tuple[KeyRecord, str]:
+        self.note("create", name, scopes)
+        return replace(KEYS[0], name=name, scopes=tuple(scopes)), "mq_secret"
+
+    def revoke(self, key_id: int) -> KeyRecord:
+        self.note("revoke", key_id)
+        if key_id > 2:
+            raise UnknownKey(f"There is no key {key_id}.")
+        return replace(KEYS[0], revoked_at=200.0)
+
+    def holder(self, key: bytes) -> Holder | None:
+        return self.holders.get(key)
+
+    def holder_of(self, key_id: int) -> Holder | None:
+        return next((one for one in (FIRST, *self.holders.values()) if one.key_id == key_id), None)
+
+    def is_ended(self, session_id: str) -> bool:
+        return session_id in self.ended
+
+    def end_session(self, session_id: str, until: float) -> None:
+        if self.fails is not None:
+            raise self.fails
+        self.ended.add(session_id)
+
+
+class FakeAudit(Recorder):
+    def record(self, action: str, subject: str = "", result: str = "done", *, by: Any = None) -> None:
+        self.entries_made.append((action, subject, result, by))
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.entries_made: list[tuple[Any, ...]] = []
+
+    def hashed(self, user_id: str) -> str:
+        return f"~{len(user_id)}"
+
+    def entries(self, limit: int, *, before: int | None) -> list[AuditRecord]:
+        self.note("entries", limit, before)
+        return [one for one in ENTRIES if before is None or one.audit_id < before][:limit]
+
+    def all(self) -> Iterator[AuditRecord]:
+        self.note("all")
+        return iter(ENTRIES)
+
+
 def fake_services(settings: Settings) -> Services:
     kinds = FakeLibrary, FakeTraining, FakeServing, FakeVersions, FakeTuning, FakeAutomation, FakeInbox, FakeStorage
-    return Services(settings, *(kind() for kind in kinds))  # type: ignore[arg-type]
+    return Services(settings, *(kind() for kind in (*kinds, FakeAccess, FakeAudit)))  # type: ignore[arg-type]
 
 
 def calls_of(services: Services) -> list[tuple[Any, ...]]:
@@ -476,5 +547,7 @@ def calls_of(services: Services) -> list[tuple[Any, ...]]:
         services.automation,
         services.inbox,
         services.storage,
+        services.access,
+        services.audit,
     )
     return [call for fake in fakes for call in fake.calls]

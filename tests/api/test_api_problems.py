@@ -30,6 +30,7 @@ STATUS = {
     "UnknownVersion": 404,
     "UnknownRun": 404,
     "UnknownStudy": 404,
+    "UnknownKey": 404,
     "UnknownJob": 404,
     "UnknownBackup": 404,
     "Conflict": 409,
@@ -203,7 +204,7 @@ def test_no_such_route(client: Client, path: str) -> None:
 @pytest.mark.parametrize(
     ("method", "path", "allow"),
     [
-        ("DELETE", "/rate", "POST"),
+        ("PUT", "/rate", "DELETE, POST"),
         ("POST", "/ml/models/3", "DELETE, GET, HEAD, PATCH"),
         ("PUT", "/ml/tuning", "GET, HEAD, POST"),
         ("POST", "/ml/metrics", "GET, HEAD"),
@@ -263,11 +264,11 @@ def test_of_many_faults_the_first_are_listed(client: Client) -> None:
 
 def test_one_line_is_logged_per_request(client: Client, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO, "marquee.access")
-    client.get("/ml/recommendations/a%0Ab?n=5", headers={"X-Request-ID": "mine-1"})
+    client.get("/nothing/a%0Ab?n=5", headers={"X-Request-ID": "mine-1"})
     client.get("/nothing")
     first, second = [record.getMessage() for record in caplog.records if record.name == "marquee.access"]
     # A line feed in a path fits no route; in the log it must not begin a line.
-    assert re.fullmatch(r"request_id=mine-1 method=GET path=/ml/recommendations/a%0Ab status=404 ms=\d+\.\d", first)
+    assert re.fullmatch(r"request_id=mine-1 method=GET path=/nothing/a%0Ab status=404 ms=\d+\.\d", first)
     assert re.fullmatch(r"request_id=[0-9a-f]{32} method=GET path=/nothing status=404 ms=\d+\.\d", second)
 
 

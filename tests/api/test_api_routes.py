@@ -704,7 +704,7 @@ def test_head_is_answered_like_get(server: Client, path: str) -> None:
     asked, told = (server.request(method, f"/api{path}") for method in ("GET", "HEAD"))
     assert (told.status_code, told.headers["content-type"]) == (200, asked.headers["content-type"])
     assert told.headers["content-length"] == str(len(asked.content))
-    assert server.request("HEAD", "/api/rate").headers["allow"] == "POST"
+    assert server.request("HEAD", "/api/rate").headers["allow"] == "DELETE, POST"
     assert server.request("HEAD", "/api/nothing").status_code == 404
 
 

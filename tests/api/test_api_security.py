@@ -68,7 +68,8 @@ def test_hosts_that_are_answered(server: Client, host: str) -> None:
         (None, None, 200),
         ("192.168.0.2", None, 421),
         ("2001:db8::1", None, 421),
-        ("192.168.0.2", "open sesame", 200),
+        ("192.168.0.2", "open sesame, please", 200),
+        ("192.168.0.2", "open sesame", 421),  # so short that it can be guessed
     ],
 )
 @pytest.mark.parametrize("path", ["/api/health/live", "/api/ml/models", "/"])

@@ -148,7 +148,7 @@ def test_a_wrong_key_is_a_line_of_the_log_whatever_a_proxy_passes_on(
     form = {"type": "http.request", "body": b"key=wrong", "more_body": False}
     scope = {"type": "http", "method": "POST", "path": "/sign-in", "root_path": "", "query_string": b""}
     scope |= {"scheme": "http", "http_version": "1.1", "headers": [(b"host", HOST.encode())]}
-    app = whole_server(Settings(api_key=SecretStr("open sesame")))
+    app = whole_server(Settings(api_key=SecretStr("open sesame, please")))
     for client in ("203.0.113.7", 'forged "x"', "a b"):
         speak(app, scope | {"client": (client, 1)}, form)
     told = [one.getMessage() for one in caplog.records if one.name == "sidecar.signing_in"]

@@ -26,6 +26,7 @@ PAGES = {
     "versions": "versions",
     "automation": "automation",
     "notices": "notices",
+    "keys": "keys",
 }
 THEMES = ("light", "dark")
 WIDTHS = (1280, 390)

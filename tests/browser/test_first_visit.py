@@ -22,6 +22,7 @@ PAGES = {
     "versions": "Versions",
     "automation": "Automation",
     "notices": "Notices",
+    "keys": "Keys",
 }
 TITLES = ".mq-tile h3"
 

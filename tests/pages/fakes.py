@@ -66,7 +66,7 @@ from engine.types import (
     WebhookState,
     WhatIf,
 )
-from store.records import ActivationRecord, Counts, NoticeRecord
+from store.records import ActivationRecord, AuditRecord, Counts, KeyRecord, NoticeRecord
 from tests.pages.fake_tuning import GOING, NEURAL, FakeTuning
 
 NOW = 1_795_000_000.0
@@ -840,6 +840,43 @@ class FakeStorage:
 
 
 @dataclass
+class FakeAccess:
+    needed: bool = True
+    held: list[KeyRecord] = field(
+        default_factory=lambda: [
+            KeyRecord(2, TRICKY, ("read", "rate"), "0" * 64, NOW - 9000, "first key", NOW - 60, None),
+            KeyRecord(1, "old", ("admin",), "1" * 64, NOW - 99_000, "first key", None, NOW - 500),
+        ]
+    )
+
+    def list_keys(self) -> list[KeyRecord]:
+        return self.held
+
+    def create(self, name: str, scopes: Sequence[str]) -> tuple[KeyRecord, str]:
+        if not name.strip():
+            raise InvalidInput("A key's name has 1 to 100 characters that can be printed.", field="name")
+        made = KeyRecord(3, name, tuple(scopes), "2" * 64, NOW, "console", None, None)
+        self.held = [made, *self.held]
+        return made, "mq_shown_once"
+
+    def revoke(self, key_id: int) -> KeyRecord:
+        self.held = [replace(one, revoked_at=NOW) if one.key_id == key_id else one for one in self.held]
+        return next(one for one in self.held if one.key_id == key_id)
+
+
+@dataclass
+class FakeAudit:
+    held: list[AuditRecord] = field(
+        default_factory=lambda: [
+            AuditRecord(n, NOW - 100 * n, TRICKY, None, "sign-in", "", "done") for n in range(60, 0, -1)
+        ]
+    )
+
+    def entries(self, limit: int, *, before: int | None = None) -> list[AuditRecord]:
+        return self.held[:limit]
+
+
+@dataclass
 class Fakes:
     """The fake services, each open to a test, and the ``Services`` that holds them."""
 
@@ -851,6 +888,8 @@ class Fakes:
     automation: FakeAutomation = field(init=False)
     inbox: FakeInbox = field(default_factory=FakeInbox)
     storage: FakeStorage = field(default_factory=FakeStorage)
+    access: FakeAccess = field(default_factory=FakeAccess)
+    audit: FakeAudit = field(default_factory=FakeAudit)
 
     def __post_init__(self) -> None:
         self.serving = FakeServing(self.library)
@@ -858,7 +897,7 @@ class Fakes:
         self.automation = FakeAutomation(self.training)
 
     def services(self) -> Services:
-        names = "library training serving versions tuning automation inbox storage"
+        names = "library training serving versions tuning automation inbox storage access audit"
         held: Any = (getattr(self, name) for name in names.split())
         return Services(Settings(demo=False), *held)
 
@@ -907,6 +946,7 @@ def empty() -> Fakes:
     fakes = Fakes(FakeLibrary(movies=(), ratings=0, rated={}), FakeTraining(history=[]))
     fakes.serving.version, fakes.versions.held, fakes.inbox.held = None, [], []
     fakes.tuning.history = []
+    fakes.access.held, fakes.audit.held = [], []
     return fakes
 
 

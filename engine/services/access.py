@@ -1,0 +1,169 @@
+"""API keys: made, revoked and recognised. What a key opens is decided where requests arrive."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from hmac import compare_digest
+from threading import Lock
+
+from sqlalchemy import Connection
+
+from engine.errors import Conflict, InvalidInput, UnknownKey
+from engine.services.acting import actor
+from engine.services.audit import AuditService
+from engine.services.storing import stores
+from store.errors import NotStored, StoreClosed
+from store.keys import SCOPES, KeyStore, digest
+from store.records import KeyRecord
+
+USED_EVERY_S = 60.0
+"""How old the time of a key's last use may be."""
+ADMIN = "admin"
+
+
+@dataclass(frozen=True, slots=True)
+class Holder:
+    """Whoever has shown a key; ``key_id`` is 0 for the first key, which is a setting."""
+
+    key_id: int
+    name: str
+    scopes: frozenset[str]
+
+    def may(self, scope: str) -> bool:
+        """Whether the key opens what asks for a scope; ``admin`` includes all."""
+        return scope in self.scopes or ADMIN in self.scopes
+
+
+FIRST = Holder(0, "first key", frozenset({ADMIN}))
+"""The holder of ``MARQUEE_API_KEY``."""
+
+
+class AccessService:
+    """Keys, kept in memory as hashes, so that no request asks the store.
+
+    Args:
+        keys: where they are stored.
+        audit: is told of each change, in the same transaction.
+        secret: of the store; cookies are signed with it.
+        needed: whether requests need a key, which ``MARQUEE_API_KEY`` decides.
+        clock: Unix seconds.
+    """
+
+    def __init__(
+        self, keys: KeyStore, audit: AuditService, secret: bytes, *, needed: bool, clock: Callable[[], float]
+    ) -> None:
+        self._keys = keys
+        self._audit = audit
+        self.secret = secret
+        self.needed = needed
+        self._clock = clock
+        self._lock = Lock()
+        self._holders: dict[str, Holder] = {}
+        self._used: dict[int, float] = {}
+        self._read()
+        self._ended = set(keys.ended_sessions())
+
+    def _read(self) -> None:
+        with self._lock:
+            self._holders = {one.sha256: _holder(one) for one in self._keys.all() if one.revoked_at is None}
+
+    def list_keys(self) -> Sequence[KeyRecord]:
+        """Every key ever made, newest first."""
+        return self._keys.all()
+
+    @stores
+    def create(self, name: str, scopes: Iterable[str]) -> tuple[KeyRecord, str]:
+        """Make a key; returns it, and the key itself, which can't be shown again.
+
+        Raises:
+            Conflict: no first key is set, so that keys are not asked for.
+            InvalidInput: the name is empty, too long or in use, or a scope is unknown.
+        """
+        if not self.needed:
+            raise Conflict(
+                "Marquee asks for no keys, since MARQUEE_API_KEY is not set: it answers this computer only. "
+                "Set MARQUEE_API_KEY and start again, then create keys."
+            )
+        wanted = tuple(scopes)
+        if not wanted or not set(wanted) <= set(SCOPES):
+            raise InvalidInput(f"A key has at least one of the scopes {', '.join(SCOPES)}.", field="scopes")
+        try:
+            made = self._keys.add(name, wanted, created_by=actor().name, also=self._telling("key created"))
+        except ValueError as error:
+            raise InvalidInput(str(error), field="name") from error
+        self._read()
+        return made
+
+    @stores
+    def revoke(self, key_id: int) -> KeyRecord:
+        """Let a key open nothing from now on, and end the sessions that began with it.
+
+        Raises:
+            UnknownKey: there is no such key.
+        """
+        try:
+            gone = self._keys.revoke(key_id, also=self._telling("key revoked"))
+        except NotStored as error:
+            raise UnknownKey(f"There is no key {key_id}.") from error
+        self._read()
+        return gone
+
+    def _telling(self, action: str) -> Callable[[Connection, KeyRecord], None]:
+        by = actor()
+
+        def tell(connection: Connection, key: KeyRecord) -> None:
+            self._audit.record_in(connection, action, f"key {key.key_id}: {key.name} ({', '.join(key.scopes)})", by=by)
+
+        return tell
+
+    # -- on the path of each request: no SQL -------------------------------------------------------------------------
+
+    def holder(self, key: bytes) -> Holder | None:
+        """Whose key it is; None for one that is unknown or revoked."""
+        shown = digest(key)
+        # A hash tells nothing of how much of the key was right, so neither does the time that looking it up takes.
+        found = self._holders.get(shown)
+        return self._seen(found)
+
+    def holder_of(self, key_id: int) -> Holder | None:
+        """Whose session it is, by the number of the key that began it; None where the key was revoked."""
+        if key_id == FIRST.key_id:
+            return FIRST
+        return self._seen(next((one for one in self._holders.values() if one.key_id == key_id), None))
+
+    def _seen(self, holder: Holder | None) -> Holder | None:
+        """Note that a key is in use, at most once a minute."""
+        if holder is not None:
+            now = self._clock()
+            if abs(now - self._used.get(holder.key_id, float("-inf"))) >= USED_EVERY_S:
+                self._used[holder.key_id] = now
+                try:
+                    self._keys.note_use(holder.key_id, now)
+                except StoreClosed:  # Marquee is stopping, and the request that came last gets its answer all the same
+                    return holder
+        return holder
+
+    def is_ended(self, session_id: str) -> bool:
+        """Whether somebody has signed out of a session."""
+        return session_id in self._ended
+
+    @stores
+    def end_session(self, session_id: str, until: float) -> None:
+        """End a session, so that a copy of its cookie opens nothing.
+
+        Args:
+            session_id: which.
+            until: when its cookie is void by itself, in Unix seconds.
+        """
+        self._ended.add(session_id)
+        self._keys.end_session(session_id, until)
+
+
+def _holder(key: KeyRecord) -> Holder:
+    return Holder(key.key_id, key.name, frozenset(key.scopes))
+
+
+def first_holder(key: bytes, first: str) -> Holder | None:
+    """The holder of the first key, where this is it; compared in constant time."""
+    return FIRST if compare_digest(digest(key), digest(first.encode())) else None

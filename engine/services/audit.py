@@ -1,0 +1,188 @@
+"""The audit log: who signed in, changed keys, imported, exported, erased and activated, and with what result."""
+
+from __future__ import annotations
+
+import hmac
+import logging
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future
+from functools import wraps
+from inspect import signature
+from threading import Condition
+from typing import Any, ParamSpec, TypeVar
+
+from sqlalchemy import Connection
+
+from engine import services
+from engine.identifiers import composed
+from engine.services.acting import Actor, actor
+from store.audit import AuditStore
+from store.errors import StoreClosed
+from store.records import AuditRecord
+
+log = logging.getLogger(__name__)
+
+DONE = "done"
+DAY_S = 86_400.0
+MOST_WAITING = 10_000
+"""Entries that wait to be stored; so many come together only while the store can't be written to."""
+WAIT_S = 5.0
+LONGEST = 300
+
+P = ParamSpec("P")
+T = TypeVar("T")
+Subject = Callable[[Mapping[str, Any], Any], str]
+"""What was acted on, from the arguments of a use case by their names, and its result: None where it failed."""
+
+
+class AuditService:
+    """Writes the log beside requests and reads it.
+
+    Args:
+        store: where entries are kept.
+        secret: keys the hashes that stand for ids of users.
+        days: how long entries are kept.
+        clock: Unix seconds.
+    """
+
+    def __init__(self, store: AuditStore, secret: bytes, days: int, clock: Callable[[], float]) -> None:
+        self._store = store
+        self._secret = secret
+        self._days = days
+        self._clock = clock
+        self._waiting: deque[dict[str, Any]] = deque(maxlen=MOST_WAITING)
+        self._under_way: Future[None] | None = None
+        self._changed = Condition()
+        self._pruned_at = float("-inf")
+
+    def hashed(self, user_id: str) -> str:
+        """What stands for a user's id in logs: the same for the same id, and without the store's secret nobody's."""
+        digest = hmac.new(self._secret, composed(user_id.strip()).encode("utf-8", "surrogatepass"), "sha256")
+        return f"~{digest.hexdigest()[:16]}"
+
+    def record(self, action: str, subject: str = "", result: str = DONE, *, by: Actor | None = None) -> None:
+        """Add an entry; it is stored in a moment, with whatever else waits, and nobody waits for it.
+
+        Args:
+            action: a few words, such as ``version activated``.
+            subject: what was acted on; a user only as ``hashed``.
+            result: ``done``, or the kind of failure.
+            by: who did it, if not whoever acts now.
+        """
+        with self._changed:
+            self._waiting.append(self._entry(action, subject, result, by or actor()))
+            self._hand_over()
+
+    def record_in(self, connection: Connection, action: str, subject: str, *, by: Actor) -> None:
+        """Add an entry within the transaction of what it tells; the writer's thread does not know who acts."""
+        self._store.add_in(connection, [self._entry(action, subject, DONE, by)])
+
+    def _entry(self, action: str, subject: str, result: str, by: Actor) -> dict[str, Any]:
+        return {
+            "at": self._clock(),
+            "actor": by.name,
+            "address": by.address,
+            "action": action,
+            "subject": subject[:LONGEST],
+            "result": result,
+        }
+
+    def _hand_over(self) -> None:
+        """Hand over what waits, unless that is under way; its end hands over what has come meanwhile."""
+        if self._under_way is not None or not self._waiting:
+            return
+        batch = tuple(self._waiting)
+        self._waiting.clear()
+        now = self._clock()
+        due = now - self._pruned_at >= DAY_S
+        oldest = now - self._days * DAY_S if due else None
+        try:
+            self._under_way = self._store.add_later(batch, oldest=oldest)
+        except StoreClosed:
+            log.warning("%d entries of the audit log came too late to be stored", len(batch))
+            return
+        self._under_way.add_done_callback(lambda done: self._stored(done, batch, now if due else None))
+
+    def _stored(self, done: Future[None], batch: Sequence[dict[str, Any]], pruned_at: float | None) -> None:
+        with self._changed:
+            self._under_way = None
+            if done.exception() is not None:  # the store has logged it; the next entry tries again
+                room = MOST_WAITING - len(self._waiting)
+                self._waiting.extendleft(reversed(batch[max(len(batch) - room, 0) :]))
+            else:
+                self._pruned_at = self._pruned_at if pruned_at is None else pruned_at
+                self._hand_over()
+            self._changed.notify_all()
+
+    def entries(self, limit: int = 50, *, before: int | None = None) -> Sequence[AuditRecord]:
+        """Entries, newest first; ``before``: only those older than the one of this number."""
+        self._wait()
+        return self._store.newest(limit, before=before)
+
+    def all(self) -> Iterator[AuditRecord]:
+        """Every entry, newest first."""
+        self._wait()
+        return self._store.all()
+
+    def close(self) -> None:
+        """Wait until what was recorded is stored, a few seconds at most."""
+        self._wait()
+
+    def _wait(self) -> None:
+        """Let what was recorded before be read."""
+        with self._changed:
+            self._hand_over()
+            self._changed.wait_for(lambda: self._under_way is None, WAIT_S)
+
+
+def log_action(action: str, subject: str, result: str = DONE) -> None:
+    """Add an entry to the log of the Marquee that runs; none is kept before it has started."""
+    running = services.running()
+    if running is not None:
+        running.audit.record(action, subject, result)
+
+
+def audited(action: str, subject: Subject) -> Callable[[Callable[P, T]], Callable[P, T]]:
+    """Marks a use case of which the audit log tells, whether it succeeds or fails.
+
+    Args:
+        action: what it is called there.
+        subject: names what was acted on.
+    """
+
+    def marked(use_case: Callable[P, T]) -> Callable[P, T]:
+        shape = signature(use_case)
+
+        @wraps(use_case)
+        def told(*args: P.args, **kwargs: P.kwargs) -> T:
+            given = shape.bind(*args, **kwargs)
+            given.apply_defaults()
+            try:
+                result = use_case(*args, **kwargs)
+            except Exception as error:
+                log_action(action, subject(given.arguments, None), type(error).__name__)
+                raise
+            log_action(action, subject(given.arguments, result))
+            return result
+
+        return told
+
+    return marked
+
+
+def of_version(given: Mapping[str, Any], result: Any) -> str:
+    """The version that was named, or that came out."""
+    version = given.get("version", result)
+    return "version" if version is None else f"version {version}"
+
+
+def of_job(_: Mapping[str, Any], result: Any) -> str:
+    """The job that was begun."""
+    return "ratings" if result is None else f"ratings, job {result}"
+
+
+def of_user(given: Mapping[str, Any], _: Any) -> str:
+    """The user that was named, as a hash."""
+    running = services.running()
+    return "user" if running is None else f"user {running.audit.hashed(given['user_id'])}"

@@ -1,0 +1,21 @@
+"""Keys: who may use Marquee for what, and the audit log of what they did."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from engine.services import current
+from pages.ui import access
+from pages.ui.failures import shown
+from pages.ui.page import opening
+
+services = current()
+opening("Keys", "Who may use Marquee, and for what. Each key can be revoked by itself.")
+with shown():
+    access.creation(services.access)
+    access.listing(services.access)
+st.subheader("Audit log", anchor=False)
+days = services.settings.audit_days
+st.caption(f"Sign-ins, key changes, imports, exports, erasures and activations of the last {days} days.")
+with shown():
+    access.log(services.audit)

@@ -1,0 +1,78 @@
+"""Keys: made and shown once, revoked, and the audit log below."""
+
+from __future__ import annotations
+
+from pages.ui import keys
+from pages.ui.plain import markup, text
+from tests.pages import fakes
+from tests.pages.conftest import Open, button, intact, press, words
+
+REVOCATION = """
+from engine.services import current
+from pages.ui import access
+keys = current().access
+access.confirm_revocation(keys, keys.list_keys()[0])
+"""
+
+
+def test_without_any_the_page_says_what_the_first_is(visit: Open) -> None:
+    told = words(visit("keys.py", fakes.empty()))
+    assert "The first key is what `MARQUEE_API_KEY` is set to." in told
+    assert "Nothing has been recorded yet." in told
+
+
+def test_where_no_key_is_set_none_can_be_made(visit: Open) -> None:
+    held = fakes.empty()
+    held.access.needed = False
+    at = visit("keys.py", held)
+    assert "answers this computer only" in at.info[0].value
+    assert not at.text_input
+
+
+def test_a_key_is_shown_once(visit: Open) -> None:
+    held = fakes.loaded()
+    at = visit("keys.py", held)
+    at.text_input(key=keys.KEY_NAME).input("shop")
+    press(at, "Create key")
+    assert [one.value for one in at.code] == ["mq_shown_once"]
+    assert held.access.held[0].scopes == ("read",)
+    at.run()
+    assert not at.code
+    intact(at)
+
+
+def test_a_key_without_a_name_is_refused_and_the_page_stays(visit: Open) -> None:
+    at = press(visit("keys.py", fakes.loaded()), "Create key")
+    assert text("A key's name") in at.error[0].value
+    assert "Audit log" in words(at)
+
+
+def test_each_key_tells_its_scopes_and_state_and_nothing_is_markup(visit: Open) -> None:
+    told = words(visit("keys.py", fakes.loaded()))
+    assert "read, rate" in told.lower()
+    assert "Revoked" in told
+    assert markup(fakes.TRICKY) in told
+    assert fakes.TRICKY not in told
+
+
+def test_revoking_asks_first(visit: Open) -> None:
+    held = fakes.loaded()
+    at = visit("keys.py", held)
+    assert button(at, "Revoke").disabled
+    at.selectbox(key=keys.KEY_TO_REVOKE).select_index(0).run()
+    press(at, "Revoke")
+    assert button(intact(at), "Revoke it")
+    assert held.access.held[0].revoked_at is None
+
+
+def test_then_it_is_revoked(dialog: Open) -> None:
+    held = fakes.loaded()
+    intact(press(dialog(REVOCATION, held), "Revoke it"))
+    assert held.access.held[0].revoked_at is not None
+
+
+def test_older_entries_come_on_demand(visit: Open) -> None:
+    at = visit("keys.py", fakes.loaded())
+    assert words(at).count("sign-in") == 50
+    press(at, "Show older entries")
+    assert words(at).count("sign-in") == 60
