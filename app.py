@@ -35,6 +35,7 @@ from engine.settings import SHORT_KEY, Settings
 from pages.ui.failures import unexpected
 from pages.ui.sessions import close_forgotten_sessions
 from sidecar.app import create_api
+from sidecar.connections import GuardedWebSocket, guarded
 from sidecar.logs import take_over, write_logs
 from sidecar.security import SecurityMiddleware, is_loopback
 from sidecar.sessions import COOKIE, Sessions
@@ -42,7 +43,6 @@ from sidecar.signing_in import create_sign_in
 
 MOST_DESCRIPTORS = 65_536
 SHELL = Path(__file__).parent / "pages" / "shell.py"
-MOST_CONNECTIONS = 1000
 GRACE_S = 5  # how long a stop waits for requests that are under way
 
 log = logging.getLogger(__name__)
@@ -208,7 +208,8 @@ def serve() -> None:
         log_config=None,  # its lines go the way of all others
         server_header=False,
         timeout_graceful_shutdown=GRACE_S,
-        limit_concurrency=MOST_CONNECTIONS,
+        http=guarded(settings),
+        ws=GuardedWebSocket,
     )
 
 

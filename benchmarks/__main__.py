@@ -19,6 +19,7 @@ from benchmarks import (
     newcomers,
     promotion,
     ranking_quality,
+    siege,
     store_arrays,
 )
 from benchmarks.peers import command as peers
@@ -47,6 +48,7 @@ BENCHMARKS = {
     "newcomers": newcomers.main,
     "promotion": promotion.main,
     "peers": peers.main,
+    "siege": siege.main,
 }
 
 

@@ -31,10 +31,11 @@ Planned = tuple[str, str, float]
 
 
 class Server:
-    """``python app.py`` on a free port, its store in a folder."""
+    """``python app.py`` on a free port, its store in a folder; ``settings`` are environment variables."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, **settings: str) -> None:
         self.folder = folder
+        self.settings = settings
         with socket.socket() as listening:
             listening.bind(("127.0.0.1", 0))
             self.port = int(listening.getsockname()[1])
@@ -47,12 +48,15 @@ class Server:
             "MARQUEE_PORT": str(self.port),
             "MARQUEE_DEMO": "1",
             "MARQUEE_API_KEY": "",
+            **self.settings,
         }
         with (self.folder / "log").open("ab") as log:
             self.process = subprocess.Popen([sys.executable, "app.py"], cwd=ROOT, env=env, stdout=log, stderr=log)
         until(self._ready, "a version that serves")
 
     def _ready(self) -> bool:
+        if self.process.poll() is not None:
+            raise RuntimeError(f"the server did not start: {(self.folder / 'log').read_text('utf-8')}")
         try:
             return self.client().ask("GET", "/health/ready", failing=True)[0] == 200
         except OSError:
