@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import argparse
 import multiprocessing
+import os
 import socket
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from http.client import HTTPConnection
 from pathlib import Path
 
@@ -37,10 +38,8 @@ def _connect(port: int) -> socket.socket:
 def _again(attack: Callable[[int], None]) -> Callable[[int], None]:
     def run(port: int) -> None:
         while True:
-            try:
+            with suppress(OSError):  # the server closes the connection, which is what it is to do
                 attack(port)
-            except OSError:  # the server has closed the connection, which is what it is to do
-                time.sleep(0.001)
 
     return run
 
@@ -106,13 +105,19 @@ ATTACKS: dict[str, Callable[[int], None] | None] = {
 }
 
 
+def _from_afar(attack: Callable[[int], None], port: int) -> None:
+    """Attack, and step back for the processor: an attacker has one of their own."""
+    os.nice(19)
+    attack(port)
+
+
 @contextmanager
 def besieged(attack: Callable[[int], None] | None, port: int) -> Iterator[None]:
     """Attack from a process of its own."""
     if attack is None:
         yield
         return
-    process = multiprocessing.get_context("fork").Process(target=attack, args=(port,), daemon=True)
+    process = multiprocessing.get_context("fork").Process(target=_from_afar, args=(attack, port), daemon=True)
     process.start()
     try:
         time.sleep(2.0)

@@ -11,7 +11,7 @@ import asyncio
 import logging
 import resource
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache, lru_cache
 from ipaddress import IPv4Network, IPv6Network
 from typing import Any, ClassVar, Protocol
 from weakref import WeakKeyDictionary
@@ -136,11 +136,12 @@ class Gate:
 
     def _make_room(self, among: dict[Connection, Any]) -> bool:
         """Close the one of them that has been idle longest; whether there was one."""
-        idle = [(one.idle_since, place) for place, one in enumerate(among) if one.idle_since is not None]
-        if not idle:
+        longest, since = None, float("inf")
+        for one in among:
+            if one.idle_since is not None and one.idle_since < since:
+                longest, since = one, one.idle_since
+        if longest is None:
             return False
-        place = min(idle)[1]
-        longest = next(one for at, one in enumerate(among) if at == place)
         self._closed += 1
         self.leave(longest)
         longest.drop()
@@ -292,9 +293,16 @@ class GuardedProtocol(HttpToolsProtocol):
         if self._head_began is None:
             self._head_began = self.loop.time()
 
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Another header; those after a body count with those before."""
+        if len(self.headers) >= MAX_HEADERS:
+            self._refuse(HEAD_TOO_LARGE, _too_large())
+            raise _Refused
+        super().on_header(name, value)
+
     def on_headers_complete(self) -> None:
         """A head is complete: refuse it, or begin to answer."""
-        if len(self.headers) > MAX_HEADERS or (self._unread > MAX_HEAD and self._head_bytes() > MAX_HEAD):
+        if self._unread > MAX_HEAD and self._head_bytes() > MAX_HEAD:
             self._refuse(HEAD_TOO_LARGE, _too_large())
             raise _Refused
         if len(self.pipeline) >= MAX_PIPELINED:
@@ -389,6 +397,7 @@ def _too_large() -> str:
     return f"The head of a request has at most {MAX_HEAD // 1024} KiB and {MAX_HEADERS} headers."
 
 
+@cache
 def _wire(kind: Kind, detail: str) -> bytes:
     """A problem as it goes over the wire where no request was passed on."""
     headers = {"Connection": "close", "X-Content-Type-Options": "nosniff", "Cache-Control": "no-store"}
