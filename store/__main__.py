@@ -1,4 +1,4 @@
-"""Commands on a store: ``python -m store backup|restore|check|info``. They need no running Marquee and mind one."""
+"""Commands on a store: ``python -m store backup|restore|check|info|keys``. They mind a Marquee that has it open."""
 
 from __future__ import annotations
 
@@ -16,14 +16,13 @@ from urllib.parse import quote
 
 import pysqlite3.dbapi2 as sqlite
 
-from store import backups, inspection, opening
+from store import backups, inspection, keys_command, opening
 from store.database import check_version, path_of
 from store.errors import StoreError, StoreInUse
 from store.generation import beside, generation_of, has_log, note, owns_its_log
+from store.keys_command import Answer
 
 DEFAULT_URL = "sqlite:///var/marquee.db"
-Answer = tuple[dict[str, Any], str, int]
-"""As JSON, as text, and the exit code."""
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -67,6 +66,7 @@ def _parser() -> argparse.ArgumentParser:
     info = commands.add_parser("info", help="what is in the store")
     info.add_argument("file", nargs="?", type=Path, help="a backup; the store if left out")
     info.set_defaults(run=_info)
+    keys_command.add_to(commands)
     return parser
 
 

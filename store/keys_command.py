@@ -3,24 +3,27 @@
 from __future__ import annotations
 
 import argparse
-import os
+from collections.abc import Callable
+from dataclasses import asdict
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 from store.audit import AuditStore
 from store.database import Database
-from store.errors import StoreError
+from store.errors import StoreError, StoreInUse
 from store.keys import SCOPES, KeyStore
 from store.records import KeyRecord
 
 ACTOR = "command line"
-DEFAULT_URL = "sqlite:///var/marquee.db"
+
+Answer = tuple[dict[str, Any], str, int]
+"""As JSON, as text, and the exit code."""
 
 
 def add_to(subparsers: Any) -> None:
-    """Register ``keys`` with the subparsers of a command; what is parsed has ``run``, which returns the exit code."""
+    """Register ``keys`` with the subparsers of a command; what is parsed has ``run``."""
     keys = subparsers.add_parser("keys", help="list, create and revoke API keys while Marquee is stopped")
-    keys.add_argument("--url", default=os.environ.get("MARQUEE_DATABASE_URL", DEFAULT_URL), help="the store's file")
     actions = keys.add_subparsers(required=True, metavar="list|create|revoke")
     actions.add_parser("list", help="list every key").set_defaults(run=_with_store(_list))
     create = actions.add_parser("create", help="create a key and print it, once")
@@ -32,57 +35,57 @@ def add_to(subparsers: Any) -> None:
     revoke.set_defaults(run=_with_store(_revoke))
 
 
-def _with_store(action: Any) -> Any:
-    def run(arguments: argparse.Namespace) -> int:
+def _with_store(
+    action: Callable[[Database, argparse.Namespace], Answer],
+) -> Callable[[Path, argparse.Namespace], Answer]:
+    def run(_: Path, asked: argparse.Namespace) -> Answer:
         try:
-            database = Database.open(arguments.url)
-            try:
-                action(database, arguments)
-            finally:
-                database.close()
-        except (StoreError, ValueError) as error:
-            print(_in_words(error))  # noqa: T201  # the command's answer
-            return 1
-        return 0
+            database = Database.open(asked.database)
+        except StoreInUse as error:
+            raise StoreInUse(f"{error} While Marquee runs, use the Keys page or the API instead.") from error
+        try:
+            return action(database, asked)
+        except ValueError as error:
+            raise StoreError(str(error)) from error
+        finally:
+            database.close()
 
     return run
 
 
-def _in_words(error: Exception) -> str:
-    told = str(error)
-    if told.startswith("Another Marquee has"):
-        return f"{told} While Marquee runs, use the Keys page or the API instead."
-    return told
-
-
-def _list(database: Database, _: argparse.Namespace) -> None:
+def _list(database: Database, _: argparse.Namespace) -> Answer:
     found = KeyStore(database).all()
-    if not found:
-        print("No keys have been created.")  # noqa: T201
+    lines = []
     for one in found:
         state = f"revoked {_day(one.revoked_at)}" if one.revoked_at else f"last used {_day(one.last_used_at)}"
-        scopes = ", ".join(one.scopes)
-        print(f"{one.key_id}\t{one.name}\t{scopes}\tcreated {_day(one.created_at)}\t{state}")  # noqa: T201
+        lines.append(f"{one.key_id}\t{one.name}\t{', '.join(one.scopes)}\tcreated {_day(one.created_at)}\t{state}")
+    return {"keys": [_plain(one) for one in found]}, "\n".join(lines) or "No keys have been created.", 0
 
 
-def _create(database: Database, arguments: argparse.Namespace) -> None:
+def _create(database: Database, asked: argparse.Namespace) -> Answer:
     audit = AuditStore(database)
 
     def also(connection: Any, made: KeyRecord) -> None:
         audit.add_in(connection, [_entry(database, "key created", made)])
 
-    made, key = KeyStore(database).add(arguments.name, arguments.scopes, created_by=ACTOR, also=also)
-    print(f"Key {made.key_id}, {made.name}, with {', '.join(made.scopes)}. It is shown this once:\n{key}")  # noqa: T201
+    made, key = KeyStore(database).add(asked.name, asked.scopes, created_by=ACTOR, also=also)
+    text = f"Key {made.key_id}, {made.name}, with {', '.join(made.scopes)}. It is shown this once:\n{key}"
+    return _plain(made) | {"key": key}, text, 0
 
 
-def _revoke(database: Database, arguments: argparse.Namespace) -> None:
+def _revoke(database: Database, asked: argparse.Namespace) -> Answer:
     audit = AuditStore(database)
 
     def also(connection: Any, gone: KeyRecord) -> None:
         audit.add_in(connection, [_entry(database, "key revoked", gone)])
 
-    gone = KeyStore(database).revoke(arguments.key_id, also=also)
-    print(f"Key {gone.key_id}, {gone.name}, is revoked.")  # noqa: T201
+    gone = KeyStore(database).revoke(asked.key_id, also=also)
+    return _plain(gone), f"Key {gone.key_id}, {gone.name}, is revoked.", 0
+
+
+def _plain(key: KeyRecord) -> dict[str, Any]:
+    """What may be told of a key."""
+    return {name: value for name, value in asdict(key).items() if name != "sha256"}
 
 
 def _entry(database: Database, action: str, key: KeyRecord) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from datetime import time as time_of_day
@@ -16,6 +16,7 @@ from zoneinfo import ZoneInfo
 
 from engine.errors import BackupBusy, Cancelled, InvalidInput, NotReady, UnknownBackup, UnusableBackup
 from engine.priority import step_back
+from engine.services.audit import audited
 from engine.services.storing import in_words, stores
 from engine.timetable import WEEK, Timetable, zones
 from engine.types import BackupPlan, StoreFacts
@@ -54,6 +55,16 @@ class _Order:
     done: Future[Backup] = field(default_factory=Future)
     cancelled: Event = field(default_factory=Event)
     progress: float = 0.0
+
+
+def of_backup(given: Mapping[str, Any], _: Any) -> str:
+    """The backup that was named."""
+    return f"backup {given['name']}"
+
+
+def of_store(_: Mapping[str, Any], __: Any) -> str:
+    """All of it."""
+    return "store"
 
 
 class StorageService:
@@ -153,6 +164,7 @@ class StorageService:
         """
         return self.start_backup(actor).result()
 
+    @audited("backup ordered", of_store)
     def start_backup(self, actor: str = "you") -> Future[Backup]:
         """Make a backup in the background.
 
@@ -189,6 +201,7 @@ class StorageService:
             raise UnknownBackup(f"There is no backup {name}.")
         return path
 
+    @audited("backup deleted", of_backup)
     @stores
     def delete(self, name: str) -> None:
         """Delete a backup.
@@ -199,6 +212,7 @@ class StorageService:
         self.path_of(name)
         backups.remove(self._folder, name)
 
+    @audited("backup restored", of_backup)
     def restore(self, name: str, actor: str = "you") -> str | None:
         """Go back to a backup: Marquee checks it, stops all that goes on, and starts again with it.
 
@@ -257,6 +271,7 @@ class StorageService:
             next_backup=None if timetable is None else timetable.next_due(now),
         )
 
+    @audited("backup plan changed", of_store)
     @stores
     def change_plan(
         self, *, every: str, hour: int = 2, minute: int = 0, zone: str = "UTC", keep_days: int = 30

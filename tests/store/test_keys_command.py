@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-import argparse
 import re
 
 import pytest
 
+from store.__main__ import main
 from store.audit import AuditStore
 from store.database import Database
 from store.keys import KeyStore, digest
-from store.keys_command import add_to
 
 
 def run(url: str, *arguments: str) -> int:
-    parser = argparse.ArgumentParser()
-    add_to(parser.add_subparsers(required=True))
-    parsed = parser.parse_args(["keys", "--url", url, *arguments])
-    return int(parsed.run(parsed))
+    return main(["--database", url, "keys", *arguments])
 
 
 def test_a_key_is_made_listed_and_revoked(url: str, capsys: pytest.CaptureFixture[str]) -> None:
@@ -45,10 +41,10 @@ def test_a_key_is_made_listed_and_revoked(url: str, capsys: pytest.CaptureFixtur
 
 def test_what_can_t_be_done_is_a_sentence(url: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(url, "create", "shop", "read") == 0
-    assert run(url, "create", "shop", "read") == 1
-    assert "in use" in capsys.readouterr().out
-    assert run(url, "revoke", "7") == 1
-    assert "There is no key 7." in capsys.readouterr().out
+    assert run(url, "create", "shop", "read") == 2
+    assert "in use" in capsys.readouterr().err
+    assert run(url, "revoke", "7") == 2
+    assert "There is no key 7." in capsys.readouterr().err
     with pytest.raises(SystemExit):
         run(url, "create", "other", "write")
 
@@ -56,7 +52,7 @@ def test_what_can_t_be_done_is_a_sentence(url: str, capsys: pytest.CaptureFixtur
 def test_while_marquee_runs_it_leads_to_the_page(url: str, capsys: pytest.CaptureFixture[str]) -> None:
     running = Database.open(url)
     try:
-        assert run(url, "create", "shop", "read") == 1
+        assert run(url, "create", "shop", "read") == 2
     finally:
         running.close()
-    assert "use the Keys page or the API instead" in capsys.readouterr().out
+    assert "use the Keys page or the API instead" in capsys.readouterr().err
