@@ -121,10 +121,11 @@ _FILE_BODY: dict[str, Any] = {
 async def import_model(request: Request) -> Imported:
     """Take in a version from a file.
 
-    Send it as `multipart/form-data` under the name `file`. Every array is checked against its hash, and the description
-    field by field; a file that was compressed or changed since its export is refused. It gets a number of its own and
-    does not serve until it is activated. A version that learned other users or movies than those stored here is
-    refused.
+    Send it as `multipart/form-data` under the name `file`. Every array is checked against its hash and against what
+    its model needs, and the description field by field; then the version is tried: lists, predictions, intervals,
+    explanations. A file that was compressed or changed since its export, or whose version can't answer, is refused. It
+    gets a number of its own and does not serve until it is activated. A version that learned other users or movies than
+    those stored here is refused.
     """
     if media_type(request) != "multipart/form-data":
         raise HTTPException(415, "Send the file as multipart/form-data, under the name file.")

@@ -199,7 +199,7 @@ def tell_cut_short(result: Mapping[str, Any], reason: str = "", *, served: bool 
         return f"{reason} Nothing was saved." if reason else "Stopped before anything was saved."
     were, they, them = ("was", "it is", "it") if found[0] == 1 else ("were", "they are", "them")
     now = f"{they} served" if served else f"the next start serves {them}"
-    told = f"Stopped after {counted(*found)} {were} saved; {now}."
+    told = f"Stopped after {counted(*found)} {were} saved" + (f"; {now}." if ratings else ", and no rating yet.")
     return f"{reason} {told} Import the file again to add the rest; nothing is added twice.".strip()
 
 

@@ -824,3 +824,17 @@ def test_readiness_asks_the_store(client: Client, services: Services) -> None:
 def test_plans_that_make_no_sense_are_refused(client: Client, services: Services, body: dict[str, Any]) -> None:
     assert client.post("/automation", json=body).status_code == 422
     assert services.automation.calls == []
+
+
+@pytest.mark.parametrize("table", ["ratings", "movies"])
+def test_a_table_as_a_file(client: Client, services: Services, table: str) -> None:
+    answer = client.get(f"/data/{table}/export")
+    assert (answer.status_code, answer.headers["content-type"]) == (200, "text/csv; charset=utf-8")
+    assert answer.headers["content-disposition"] == f'attachment; filename="marquee-{table}.csv"'
+    assert answer.text.splitlines()[1] == "1,2,3.5,,'=Heat"
+    assert services.library.calls[-1] == ("export", table)  # type: ignore[attr-defined]
+
+
+def test_a_table_that_there_is_not(client: Client) -> None:
+    answer = client.get("/data/users/export")
+    assert (answer.status_code, answer.json()["field"]) == (422, "table")
