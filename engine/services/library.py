@@ -136,6 +136,7 @@ class LibraryService:
         for order in list(self._waiting.values()):
             order.cancelled.set()
         self.worker.stop()
+        self._ends.settle()
 
     # -- imports -----------------------------------------------------------------------------------------------------
 

@@ -46,7 +46,7 @@ from engine.types import (
     WhatIf,
 )
 from engine.verdict import GOALS
-from store.errors import DamagedVersion, NotStored, StoreError
+from store.errors import DamagedVersion, NotStored, NotWritten, StoreClosed, StoreError
 from store.models import MLModelManager
 from store.notices import NoticeStore
 from store.ratings import RatingStore
@@ -115,6 +115,8 @@ class ServingService:
                     record, bundle = self._load(version)
                     enter = None if version == wanted else partial(self._take_place, version, wanted, faults[0])
                     self.serve(version, bundle, record.data["revision"], enter)
+                except (NotWritten, StoreClosed):  # it is the store that fails, so no other version can be read either
+                    raise
                 except (DamagedVersion, NotStored) as error:
                     log.error("version %d can't serve: %s", version, error)
                     faults.append(str(error))

@@ -124,6 +124,7 @@ class TrainingService:
         for event in list(self._cancelled.values()):
             event.set()
         self.worker.stop(LONGEST_STOP_S)
+        self._ends.settle()
 
     # -- asked by pages and routes -----------------------------------------------------------------------------------
 

@@ -112,6 +112,7 @@ class TuningService:
         if self._going is not None:
             self._going.stop.set()
         self.worker.stop(LONGEST_STOP_S)
+        self._ends.settle()
         self._tunings.close()
 
     # -- asked by pages and routes -----------------------------------------------------------------------------------

@@ -45,7 +45,7 @@ from engine.types import (
     VersionSummary,
 )
 from engine.verdict import GOALS
-from store.errors import DamagedVersion, NotStored, NotWritten, StoreClosed, StoreError, StoreFull, UnreadableExport
+from store.errors import DamagedVersion, NotStored, NotWritten, StoreClosed, StoreError, UnreadableExport
 from store.exchange import ReadVersion, read_export, write_export
 from store.models import MLModelManager
 from store.notices import NoticeStore
@@ -224,7 +224,7 @@ class VersionService:
         held = self.get(version)
         try:
             self._models.delete_version(version)
-        except StoreFull:
+        except (NotWritten, StoreClosed):
             raise
         except StoreError as error:
             raise VersionUnavailable(str(error)) from error

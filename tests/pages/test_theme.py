@@ -60,3 +60,7 @@ def test_nothing_is_sent_or_loaded_from_outside() -> None:
     assert CONFIG["theme"]["font"] == "sans-serif"
     assert CONFIG["theme"]["headingFont"] == "serif"
     assert "http" not in str(CONFIG)
+
+
+def test_tables_have_no_download_whose_cells_may_be_formulas() -> None:
+    assert CONFIG["client"]["disableDataExport"] is True

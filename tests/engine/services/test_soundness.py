@@ -18,12 +18,15 @@ from engine.errors import InvalidInput, VersionUnavailable
 from engine.runtime import Runtime
 from engine.services.listening import ServingState
 from sidecar.app import create_api
+from store.errors import NotWritten
 from store.exchange import write_export
 from store.models import MLModelManager
 from store.records import StoredModel
+from store.sqlite_errors import translated
 from tests.api.client import Client
 from tests.engine.services.conftest import QUICK, finished, opened, store_in, train_first
 from tests.shared_folder import shared_folder
+from tests.store.faults import sqlite_error
 from tests.store.test_models import flip_a_byte
 
 NCF = {"epochs": 2, "factors": 5, "networks": 2, "parts": 2, "iterations": 2, "hidden": [6, 4]}
@@ -304,3 +307,19 @@ def test_the_only_version_damaged_holds_no_other_back(trained: Runtime) -> None:
     trained.stop()
     with opened(trained.settings) as again:
         assert again.services.serving.active_version() == 2
+
+
+@pytest.mark.parametrize("kind", ["full", "broken"])
+def test_a_store_that_can_not_be_read_is_no_fault_of_a_version(
+    kinds: Runtime, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    """What serves from memory goes on serving."""
+
+    def fails(*_: Any) -> None:
+        raise translated(sqlite_error(kind))
+
+    monkeypatch.setattr(MLModelManager, "load_model", fails)
+    with pytest.raises(NotWritten):
+        kinds.services.serving.load_active()
+    assert kinds.services.serving.recommend("u1").model_version == 1
+    assert [line.version for line in kinds.services.versions.ledger()] == [1]
