@@ -7,6 +7,8 @@ import logging
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
+from dataclasses import fields
+from datetime import UTC, datetime
 from functools import wraps
 from inspect import signature
 from threading import Condition
@@ -15,6 +17,7 @@ from typing import Any, ParamSpec, TypeVar
 from sqlalchemy import Connection
 
 from engine import services
+from engine.dataset.cells import csv_pieces
 from engine.identifiers import composed
 from engine.services.acting import Actor, actor
 from store.audit import AuditStore
@@ -24,6 +27,7 @@ from store.records import AuditRecord
 log = logging.getLogger(__name__)
 
 DONE = "done"
+FIELDS = tuple(field.name for field in fields(AuditRecord))
 DAY_S = 86_400.0
 MOST_WAITING = 10_000
 """Entries that wait to be stored; so many come together only while the store can't be written to."""
@@ -125,6 +129,11 @@ class AuditService:
         self._wait()
         return self._store.all()
 
+    def table(self) -> Iterator[bytes]:
+        """Every entry, newest first, as a CSV file with times in UTC, a bounded part at a time."""
+        rows = ([_shown(getattr(entry, name)) for name in FIELDS] for entry in self.all())
+        return csv_pieces(FIELDS, rows)
+
     def close(self) -> None:
         """Wait until what was recorded is stored, a few seconds at most."""
         self._wait()
@@ -134,6 +143,11 @@ class AuditService:
         with self._changed:
             self._hand_over()
             self._changed.wait_for(lambda: self._under_way is None, WAIT_S)
+
+
+def _shown(value: Any) -> Any:
+    """A value as a person reads it: numbers with a point are moments."""
+    return datetime.fromtimestamp(value, UTC).isoformat(timespec="milliseconds") if isinstance(value, float) else value
 
 
 def log_action(action: str, subject: str, result: str = DONE) -> None:
