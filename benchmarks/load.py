@@ -24,7 +24,7 @@ import numpy as np
 
 from benchmarks import simulated
 from benchmarks.data import demo_interactions
-from benchmarks.server import Planned, Server, flush_again_and_again, lost, plan, until
+from benchmarks.server import KEYED, Planned, Server, flush_again_and_again, lost, plan, until
 from benchmarks.traffic import Answer, Request, at_rate, send
 from engine.dataset.interactions import Interactions
 
@@ -270,7 +270,7 @@ def upload(port: int, file: Path) -> int:
                 yield part
         yield tail
 
-    headers = {"Content-Type": f"multipart/form-data; boundary={boundary}", "Content-Length": str(length)}
+    headers = KEYED | {"Content-Type": f"multipart/form-data; boundary={boundary}", "Content-Length": str(length)}
     connection.request("POST", "/api/data/imports", parts(), headers)
     answer = connection.getresponse()
     found = json.loads(answer.read())

@@ -23,6 +23,8 @@ from pysqlite3 import dbapi2 as sqlite
 from engine.dataset.interactions import Interactions
 
 ROOT = Path(__file__).parents[1]
+KEY = "the key of the benchmarks"
+KEYED = {"X-API-Key": KEY}
 DEADLINE_S = 300
 FLUSH_PAUSE_S = 0.05
 FLUSHED = bytes(16_384)
@@ -47,7 +49,7 @@ class Server:
             "MARQUEE_HOST": "127.0.0.1",
             "MARQUEE_PORT": str(self.port),
             "MARQUEE_DEMO": "1",
-            "MARQUEE_API_KEY": "",
+            "MARQUEE_API_KEY": KEY,  # so that keys are checked and uses counted, as they are for others
             **self.settings,
         }
         with (self.folder / "log").open("ab") as log:
@@ -90,7 +92,9 @@ class Client:
             RuntimeError: it was a problem, and ``failing`` is not set.
         """
         sent = None if body is None else json.dumps(body)
-        self.connection.request(method, f"/api{path}", sent, {"Content-Type": "application/json"} if sent else {})
+        self.connection.request(
+            method, f"/api{path}", sent, KEYED | ({"Content-Type": "application/json"} if sent else {})
+        )
         answer = self.connection.getresponse()
         found = json.loads(answer.read())
         if answer.status >= 400 and not failing:

@@ -17,6 +17,8 @@ from typing import Any
 
 import uvloop
 
+from benchmarks.server import KEY
+
 CONNECTIONS = 16
 TIMEOUT_S = 60.0
 
@@ -34,7 +36,8 @@ class Request:
     def wire(self) -> bytes:
         """HTTP/1.1, to be followed by others on the same connection."""
         body = b"" if self.body is None else json.dumps(self.body).encode()
-        lines = [f"{self.method} /api{self.path} HTTP/1.1", "Host: localhost", f"Content-Length: {len(body)}"]
+        length = f"Content-Length: {len(body)}"
+        lines = [f"{self.method} /api{self.path} HTTP/1.1", "Host: localhost", f"X-API-Key: {KEY}", length]
         if body:
             lines.append("Content-Type: application/json")
         return "\r\n".join([*lines, "", ""]).encode() + body
