@@ -113,6 +113,8 @@ async def lifespan(_: Any) -> AsyncIterator[None]:
             "FORWARDED_ALLOW_IPS is set, and lets uvicorn believe addresses that anybody can write. "
             "Remove it, and name your proxies in MARQUEE_TRUSTED_PROXIES."
         )
+    if settings.key is None:
+        log.info("no key is set, so only this computer is answered; behind any proxy, set MARQUEE_API_KEY")
     host = Host(settings, lost=end)
     try:
         await anyio.to_thread.run_sync(host.start)
@@ -196,8 +198,6 @@ def serve() -> None:
     except InvalidSettings as error:
         sys.exit(f"Marquee can't start. {error}")
     signal.signal(signal.SIGTERM, leave)  # uvicorn ends by the signal itself once it has stopped
-    if settings.key is None:
-        log.info("no key is set, so only this computer is answered; behind any proxy, set MARQUEE_API_KEY")
     log.info("Marquee is at http://%s:%d (API under /api/docs)", settings.host, settings.port)
     uvicorn.run(
         app,

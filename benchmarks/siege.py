@@ -13,7 +13,7 @@ import socket
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from http.client import HTTPConnection
 from pathlib import Path
 
@@ -134,18 +134,17 @@ def others(port: int, path: str, seconds: float) -> list[float]:
         RuntimeError: one of them failed.
     """
     took = []
-    connection = HTTPConnection(SERVER, port, timeout=30, source_address=(OTHERS, 0))
     begun = time.perf_counter()
-    for place in range(int(seconds * PER_SECOND)):
-        due = begun + place / PER_SECOND
-        time.sleep(max(due - time.perf_counter(), 0.0))
-        connection.request("GET", path, headers={"Host": "localhost"} | KEYED)
-        answer = connection.getresponse()
-        answer.read()
-        took.append((time.perf_counter() - due) * 1e3)
-        if answer.status != 200:
-            raise RuntimeError(f"{path}: {answer.status}")
-    connection.close()
+    with closing(HTTPConnection(SERVER, port, timeout=30, source_address=(OTHERS, 0))) as connection:
+        for place in range(int(seconds * PER_SECOND)):
+            due = begun + place / PER_SECOND
+            time.sleep(max(due - time.perf_counter(), 0.0))
+            connection.request("GET", path, headers={"Host": "localhost"} | KEYED)
+            answer = connection.getresponse()
+            answer.read()
+            took.append((time.perf_counter() - due) * 1e3)
+            if answer.status != 200:
+                raise RuntimeError(f"{path}: {answer.status}")
     return took
 
 

@@ -68,6 +68,8 @@ def test_each_way_of_starting(tmp_path: Path, way: str) -> None:
             assert client.get("/api/health/ready").status_code == 503
             page = client.get("/")
             assert page.status_code == 200
+            # As from a proxy on this computer: uvicorn believes it and would take the client for this computer.
+            assert client.get("/", headers={"X-Forwarded-For": "127.0.0.1"}).status_code == 421
             assert "text/html" in page.headers["content-type"]
             assert page.headers["x-content-type-options"] == "nosniff"
             assert client.get("/recommend").status_code == 200  # a deep link
@@ -75,6 +77,7 @@ def test_each_way_of_starting(tmp_path: Path, way: str) -> None:
         process.send_signal(signal.SIGTERM)
         output, _ = process.communicate(timeout=30)
     assert "Traceback" not in output, output
+    assert "behind any proxy, set MARQUEE_API_KEY" in output
     assert not (tmp_path / "m.db-wal").exists() or not (tmp_path / "m.db-wal").stat().st_size, (
         "the store was not closed"
     )
@@ -192,3 +195,22 @@ def test_uvicorn_is_not_to_believe_forwarded_addresses(tmp_path: Path, way: str)
     assert "Marquee can't start. FORWARDED_ALLOW_IPS is set" in told
     assert "MARQUEE_TRUSTED_PROXIES" in told
     assert "Traceback" not in told
+
+
+def test_uvicorn_can_be_told_to_guard_connections(tmp_path: Path) -> None:
+    port = free_port()
+    process = subprocess.Popen(
+        [*command("uvicorn", port), "--http", "sidecar.connections:GuardedProtocol"],
+        cwd=ROOT,
+        env=environment(tmp_path, port),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    try:
+        with httpx.Client(base_url=f"http://127.0.0.1:{port}") as client:
+            wait_until_live(client, process)
+            assert client.get("/api/health/live", headers={"X-Large": "a" * 40_000}).status_code == 431
+    finally:
+        process.send_signal(signal.SIGTERM)
+        process.communicate(timeout=30)
