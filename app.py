@@ -193,6 +193,7 @@ def serve() -> None:
             )
         log.warning("MARQUEE_API_KEY is so short that it can be guessed. Make a longer one: openssl rand -hex 32")
     check_port(settings.host, settings.port)
+    raise_limit()  # before it is known how many connections there may be
     try:
         check_start(settings)
     except InvalidSettings as error:
