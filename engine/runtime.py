@@ -171,14 +171,16 @@ def _open(settings: Settings, clock: Callable[[], float]) -> tuple[Database, Set
     except StoreError as error:
         raise InvalidSettings(str(error)) from error
     try:
+        secret_of(database)  # written now, if ever, so that a store that can't be written to is closed again
         return database, agree(settings, database)
     except BaseException:
         database.close()
         raise
 
 
-def secret_of(values: ValueStore) -> bytes:
+def secret_of(database: Database) -> bytes:
     """The store's secret, made with its first start; it signs cookies, and keys the hashes of ids in logs."""
+    values = ValueStore(database, "secrets")
     found = values.read()
     if "access" not in found:
         found = {"access": secrets.token_hex(32)}
@@ -221,7 +223,7 @@ def build(settings: Settings, clock: Callable[[], float] = time.time, *, restore
     notifying = NotifyingService(notices, ValueStore(database, "webhook"), settings.webhook_url, post, clock)
     inbox = InboxService(notices, notifying.channel)
     storage = StorageService(database, ValueStore(database, "storage"), notices, clock, restore)
-    secret = secret_of(ValueStore(database, "secrets"))
+    secret = secret_of(database)
     audit = AuditService(AuditStore(database), secret, settings.audit_days, clock)
     access = AccessService(KeyStore(database), audit, secret, needed=settings.key is not None, clock=clock)
     working = (library, training, tuning, automation, notifying, storage)
