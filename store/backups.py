@@ -126,7 +126,11 @@ def back_up(
         StoreFull: there is no space for it.
         UnusableBackup: the copy is damaged, as the store is.
     """
-    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        _clear_away(folder)
+    except OSError as error:
+        raise _refused(folder, error) from error
     target = _free_name(folder, name or f"marquee-{time.strftime('%Y%m%d-%H%M%S', time.gmtime(now))}.db")
     part = target.with_name(target.name + ".part")
     try:
@@ -140,6 +144,13 @@ def back_up(
     finally:
         for left in (part, beside(part, "-journal")):
             left.unlink(missing_ok=True)
+
+
+def _clear_away(folder: Path) -> None:
+    """Remove what backups that were cut short left behind; none takes a day."""
+    for part in folder.glob("*.part*"):
+        if part.stat().st_mtime < time.time() - DAY_S:
+            part.unlink()
 
 
 def _free_name(folder: Path, name: str) -> Path:

@@ -376,10 +376,14 @@ class Database:
             self._note_fault(_translate(error))
 
     def _tend_log(self) -> None:
-        """Fold the log into the file before it becomes long."""
-        driver = _driver(self._connect())
-        if self._guard.pages(driver) >= PAGES:
-            self._guard.checkpoint(driver)
+        """Fold the log into the file before it becomes long; where that fails, the next write tries again."""
+        try:
+            driver = _driver(self._connect())
+            if self._guard.pages(driver) >= PAGES:
+                self._guard.checkpoint(driver)
+        except (DBAPIError, sqlite.Error) as error:
+            log.warning("the log could not be folded into the store: %s", error)
+            self._undo()
 
     def _note_fault(self, error: BaseException) -> None:
         if isinstance(error, StoreReplaced) and self._lost is None:

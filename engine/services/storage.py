@@ -35,6 +35,7 @@ LOOK_S = 20.0
 AGAIN_S = 600.0
 """How long a backup that is due waits after one that failed."""
 CHECK_EVERY_S = 7 * 86_400
+LONGEST_STOP_S = 5.0
 MAX_KEEP_DAYS = 3650
 PLANS = {"never": frozenset[int](), "daily": frozenset(range(WEEK)), "weekly": frozenset({6})}
 DEFAULTS: dict[str, Any] = {"every": "never", "hour": 2, "minute": 0, "zone": "UTC", "keep_days": 30}
@@ -122,7 +123,7 @@ class StorageService:
         going = self._going
         if going is not None:
             going.cancelled.set()
-        self.worker.stop()
+        self.worker.stop(LONGEST_STOP_S)  # a check of a large store takes minutes, and changes nothing
 
     # -- asked by pages and routes -----------------------------------------------------------------------------------
 

@@ -16,7 +16,7 @@ import pytest
 from store import backups, generation
 from store.__main__ import main
 from store.database import Database
-from store.errors import StoreInUse, UnusableBackup
+from store.errors import StoreError, StoreInUse, UnusableBackup
 from store.ratings import RatingStore
 from store.records import MovieRow
 from tests.store.conftest import fill
@@ -106,6 +106,25 @@ def test_a_backup_that_is_called_off_leaves_nothing(database: Database, ratings:
         database.back_up(tmp_path / "backups", reason="asked", report=report)
     assert list((tmp_path / "backups").iterdir()) == []
     assert ratings.put_rating("u0", "m0", 1.0, 1).rating == 1.0
+
+
+def test_what_a_backup_that_was_killed_left_behind_is_removed_by_a_later_one(
+    database: Database, ratings: RatingStore, tmp_path: Path
+) -> None:
+    folder = tmp_path / "backups"
+    folder.mkdir()
+    old, going = folder / "a.db.part", folder / "b.db.part"
+    for part in (old, going):
+        part.write_bytes(b"x")
+    os.utime(old, (1, 1))
+    made = database.back_up(folder, reason="asked")
+    assert sorted(one.name for one in folder.iterdir()) == ["b.db.part", made.name, f"{made.name}.json"]
+
+
+def test_a_folder_that_can_not_be_written_to_is_named(database: Database, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("not a folder")
+    with pytest.raises(StoreError, match="could not be written to"):
+        database.back_up(tmp_path / "file" / "backups", reason="asked")
 
 
 def test_restoring_leads_back_and_keeps_what_was_replaced(

@@ -356,6 +356,22 @@ def test_a_disk_too_full_for_a_checkpoint_costs_no_rating(
     assert held(path) == (400 if lasting else 500, [], [])
 
 
+def test_a_log_that_can_not_be_looked_at_stops_no_writing(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fails(*_: object) -> int:
+        raise sqlite.OperationalError("disk I/O error")
+
+    database = Database.open(f"sqlite:///{path}")
+    try:
+        store = RatingStore(database)
+        store.add_movies([MovieRow("m", "A", None, ())])
+        monkeypatch.setattr(generation.Guard, "pages", fails)
+        for n in range(3):
+            store.put_rating(f"u{n}", "m", 4.0, n)
+            assert database.writer.is_alive()
+    finally:
+        database.close()
+
+
 def test_every_start_and_every_backup_has_a_generation_of_its_own(path: Path, tmp_path: Path) -> None:
     seen = []
     for n in range(3):
