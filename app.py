@@ -8,7 +8,6 @@ from __future__ import annotations
 import gc
 import logging
 import os
-import resource
 import signal
 import socket
 import sys
@@ -35,13 +34,12 @@ from engine.settings import SHORT_KEY, Settings
 from pages.ui.failures import unexpected
 from pages.ui.sessions import close_forgotten_sessions
 from sidecar.app import create_api
-from sidecar.connections import GuardedWebSocket, guarded
+from sidecar.connections import GuardedWebSocket, guarded, raise_limit
 from sidecar.logs import take_over, write_logs
 from sidecar.security import SecurityMiddleware, is_loopback
 from sidecar.sessions import COOKIE, Sessions
 from sidecar.signing_in import create_sign_in
 
-MOST_DESCRIPTORS = 65_536
 SHELL = Path(__file__).parent / "pages" / "shell.py"
 GRACE_S = 5  # how long a stop waits for requests that are under way
 
@@ -76,18 +74,6 @@ def leave(number: int, _: Any) -> None:
         sys.exit("Marquee has stopped, since its store was replaced. The log says more.")
     signal.signal(number, signal.SIG_DFL)
     signal.raise_signal(number)
-
-
-def raise_limit() -> None:
-    """Let the process open as many files and connections as the system lets it: the usual soft limit is 1,024."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = MOST_DESCRIPTORS if hard == resource.RLIM_INFINITY else min(hard, MOST_DESCRIPTORS)
-    if soft == resource.RLIM_INFINITY or soft >= wanted:
-        return
-    try:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
-    except (OSError, ValueError) as error:
-        log.warning("the limit on open files stays at %d: %s", soft, error)
 
 
 sessions = None if settings.key is None else Sessions(settings.key)

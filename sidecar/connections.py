@@ -48,8 +48,21 @@ LINGER_S, LINGER_BYTES = 1.0, 2**18
 """So long what is still being sent is taken after a refusal: to close at once would reset the connection unread."""
 SWEEP_S = 1.0
 MOST_CONNECTIONS, SPARE_FILES = 1000, 200
+MOST_DESCRIPTORS = 65_536
 TELL_EVERY_S = 60.0
 PROBES = frozenset({b"/api/health/live", b"/api/health/ready"})
+
+
+def raise_limit() -> None:
+    """Let the process open as many files and connections as the system lets it: the usual soft limit is 1,024."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = MOST_DESCRIPTORS if hard == resource.RLIM_INFINITY else min(hard, MOST_DESCRIPTORS)
+    if soft == resource.RLIM_INFINITY or soft >= wanted:
+        return
+    try:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+    except (OSError, ValueError) as error:
+        log.warning("the limit on open files stays at %d: %s", soft, error)
 
 
 class Connection(Protocol):

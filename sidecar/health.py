@@ -46,9 +46,9 @@ def ready() -> Ready:
     background has died and not begun again yet; the detail says which. Needs no key.
     """
     services = current()
-    services.storage.ping()
     if dead := services.dead_workers():
         raise NotReady(f"A background worker has died and begins again in a moment: {', '.join(dead)}. See the log.")
+    services.storage.ping()
     version = services.serving.active_version()
     if version is None:
         raise NotReady("No model version serves yet. Import ratings and train a model; the console shows how it goes.")

@@ -103,6 +103,9 @@ def _check_place(path: Path, beside: Path) -> None:
         for place in (path.parent, path, beside, *(path.with_name(path.name + end) for end in ("-wal", "-shm"))):
             if place.exists() and not os.access(place, os.R_OK | os.W_OK):
                 raise StoreReadOnly(_read_only(path, place))
+        mark = path.with_name(path.name + ".mark")  # never written to, but replaced
+        if mark.exists() and not os.access(mark, os.R_OK):
+            raise StoreReadOnly(_read_only(path, mark))
     except OSError as error:
         raise refused(path, error) from error
 

@@ -18,8 +18,9 @@ from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 from streamlit.runtime.session_manager import SessionInfo
 from websockets.asyncio.client import connect
 
-from app import MOST_DESCRIPTORS, raise_limit
 from pages.ui.sessions import MOST_KEPT, ClosingSessionStorage
+from sidecar.connections import MOST_DESCRIPTORS, raise_limit
+from tests.api.client import run
 from tests.test_starting import ROOT, environment, free_port, wait_until_live
 
 OF_A_SESSION = 3
@@ -80,7 +81,7 @@ def test_500_sessions_leave_a_bounded_number_of_descriptors(server: tuple[int, i
             await asyncio.gather(*(visit(port) for _ in range(5)))
             most = max(most, descriptors(pid))
 
-    asyncio.run(visit_all())
+    run(visit_all())
     assert most - before <= OF_A_SESSION * MOST_KEPT + OTHERS
     limits = Path(f"/proc/{pid}/limits").read_text().splitlines()
     (found,) = [line.split() for line in limits if line.startswith("Max open files")]

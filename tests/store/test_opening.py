@@ -191,9 +191,11 @@ def open_to_all() -> Iterator[Path]:
 
 
 OPEN_AS_NOBODY = """
-import os, sys
+import os, sys, tempfile
 from store.database import Database
 from store.errors import StoreError
+with tempfile.TemporaryDirectory() as folder:  # loads whatever is needed; the user may not read where Python lies
+    Database.open(f"sqlite:///{folder}/m.db").close()
 if os.getuid() == 0:
     os.setuid(65534)
 try:

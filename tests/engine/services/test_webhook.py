@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from ipaddress import ip_address
 from pathlib import Path
@@ -94,7 +95,10 @@ SLOW: dict[str, Behave] = {
 
 
 def post(port: int, hook: Webhook | None = None, stop: Event | None = None, host: str = "127.0.0.1") -> None:
-    (hook or Webhook(timeout_s=0.6))(f"http://{host}:{port}/hook", b'{"a": 1}', stop or Event())
+    """In a thread of its own, as a worker does, since a browser's loop may be running in this one."""
+    address = f"http://{host}:{port}/hook"
+    with ThreadPoolExecutor(1) as pool:
+        pool.submit(hook or Webhook(timeout_s=0.6), address, b'{"a": 1}', stop or Event()).result()
 
 
 @pytest.mark.parametrize("name", SLOW)
