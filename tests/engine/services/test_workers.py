@@ -18,7 +18,7 @@ from tests.api.client import Client
 from tests.engine.services.conftest import QUICK, fill, finished, wait_for
 
 Start = Callable[[], Runtime]
-NAMES = ("training", "tuning", "import", "automation", "notices", "store-writer")
+NAMES = ("training", "tuning", "import", "automation", "notices", "storage", "store-writer")
 
 
 def gone(*_: Any, **__: Any) -> Any:
@@ -37,7 +37,9 @@ def pause(monkeypatch: pytest.MonkeyPatch) -> Callable[[float], None]:
 
 
 @pytest.fixture
-def start(settings: Settings) -> Iterator[Start]:
+def start(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Iterator[Start]:
+    for service in ("automation", "storage"):  # which look at the clock every 20 seconds
+        monkeypatch.setattr(f"engine.services.{service}.LOOK_S", 0.2)
     made: list[Runtime] = []
 
     def begin() -> Runtime:
@@ -63,8 +65,8 @@ def kill(runtime: Runtime, name: str, patch: pytest.MonkeyPatch) -> Any:
     if name == "import":
         patch.setattr("engine.services.imports.read_ratings", gone)
         return bring(runtime)
-    if name == "automation":
-        patch.setattr(services.automation.worker, "_idle", gone)
+    if name in ("automation", "storage"):
+        patch.setattr(getattr(services, name).worker, "_idle", gone)
     if name == "notices":
         patch.setattr(NotifyingService, "look", gone)
     if name == "store-writer":
