@@ -173,8 +173,10 @@ def _open(settings: Settings, clock: Callable[[], float]) -> tuple[Database, Set
     try:
         secret_of(database)  # written now, if ever, so that a store that can't be written to is closed again
         return database, agree(settings, database)
-    except BaseException:
+    except BaseException as error:
         database.close()
+        if isinstance(error, StoreError):
+            raise InvalidSettings(str(error)) from error
         raise
 
 

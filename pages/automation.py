@@ -13,7 +13,7 @@ services = current()
 opening(
     "Automation",
     "Retrain at a time of your choice, or after so many new ratings, with the hyperparameters of the version that "
-    "serves. Each run is judged before it may serve. Backups can be made by themselves too.",
+    "serves. Each run is judged before it may serve. Backups can run on a schedule too.",
 )
 plan = services.automation.plan()
 busy, empty = services.training.current() is not None, not services.library.counts().ratings
@@ -37,4 +37,4 @@ if chosen is not None:
         runs.details(services.training.status(chosen))
 st.subheader("Backups", anchor=False)
 with st.container(border=True):
-    backups.panel(services.storage, plan.zone)
+    backups.panel(services.storage)

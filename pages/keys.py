@@ -10,7 +10,7 @@ from pages.ui.failures import shown
 from pages.ui.page import opening
 
 services = current()
-opening("Keys", "Who may use Marquee, and for what. Each key can be revoked by itself.")
+opening("Keys", "Who may use Marquee, and for what. Each key can be revoked without touching the others.")
 with shown():
     access.creation(services.access)
     access.listing(services.access)

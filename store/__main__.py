@@ -8,18 +8,16 @@ import os
 import sys
 import time
 from collections.abc import Callable
-from contextlib import closing
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
 
 import pysqlite3.dbapi2 as sqlite
 
 from store import backups, inspection, keys_command, opening
 from store.database import check_version, path_of
-from store.errors import StoreError, StoreInUse
-from store.generation import beside, generation_of, has_log, note, owns_its_log
+from store.errors import StoreDamaged, StoreError, StoreInUse
+from store.generation import beside, generation_of, has_log, owns_its_log
 from store.keys_command import Answer
 
 DEFAULT_URL = "sqlite:///var/marquee.db"
@@ -59,9 +57,6 @@ def _parser() -> argparse.ArgumentParser:
     check = commands.add_parser("check", help="look for damage in the store, or in a backup")
     check.add_argument("file", nargs="?", type=Path, help="a backup; the store if left out")
     check.add_argument("--light", action="store_true", help="only pages and counts")
-    check.add_argument(
-        "--accept-log", action="store_true", help="take the log beside the store for its own from now on"
-    )
     check.set_defaults(run=_check)
     info = commands.add_parser("info", help="what is in the store")
     info.add_argument("file", nargs="?", type=Path, help="a backup; the store if left out")
@@ -84,12 +79,17 @@ def _backup(path: Path, asked: argparse.Namespace) -> Answer:
         lines = [f"{one.name}  {_moment(one.made_at)}  {one.size:,} bytes  {one.ratings:,} ratings" for one in found]
         return {"backups": [asdict(one) for one in found]}, "\n".join(lines) or f"There are no backups in {folder}.", 0
     _refuse_foreign_log(path)
-    if not path.is_file():
-        raise StoreError(f"There is no store {path}.")
-    with closing(sqlite.connect(f"file:{quote(str(path))}?mode=ro", uri=True, isolation_level=None)) as source:
+    with backups.reading(path) as connection:
+        if not inspection.is_store(connection):
+            raise StoreError(f"{path} is no store of Marquee.")
+        connection.rollback()
+        source: Any = connection.connection.driver_connection
+        source.isolation_level = None
         made = backups.back_up(source, folder, reason="asked", now=time.time())
     pruned = backups.prune(folder, asked.keep_days, time.time()) if asked.keep_days else []
-    text = f"{folder / made.name}: {made.ratings:,} ratings, {made.versions} versions, {made.size:,} bytes, checked."
+    text = (
+        f"{folder / made.name}: {made.ratings:,} ratings, {versions_of(made.versions)}, {made.size:,} bytes, checked."
+    )
     if pruned:
         text += f"\nDeleted: {', '.join(pruned)}."
     return asdict(made) | {"path": str(folder / made.name), "pruned": pruned}, text, 0
@@ -105,17 +105,16 @@ def _restore(path: Path, asked: argparse.Namespace) -> Answer:
 
 
 def _check(path: Path, asked: argparse.Namespace) -> Answer:
-    if asked.file is not None:
-        path = asked.file
-    elif asked.accept_log:
-        with opening.locked(path):
-            note(path)
-    else:
+    if asked.file is None:
         _refuse_foreign_log(path)
-    with backups.reading(path) as connection:
-        found = [f"{path} is no store of Marquee."]
-        if inspection.is_store(connection):
-            found = inspection.faults(connection, thorough=not asked.light)
+    path = asked.file or path
+    try:
+        with backups.reading(path) as connection:
+            found = [f"{path} is no store of Marquee."]
+            if inspection.is_store(connection):
+                found = inspection.faults(connection, thorough=not asked.light)
+    except StoreDamaged as error:
+        found = [str(error)]
     return (
         {"path": str(path), "sound": not found, "faults": found},
         "\n".join(found) or f"{path} is sound.",
@@ -151,23 +150,30 @@ def _told(name: str, value: Any) -> str:
     return "none" if value is None else f"{value:,}" if isinstance(value, int) and name != "generation" else str(value)
 
 
+def versions_of(count: int) -> str:
+    """``1 version`` or ``3 versions``."""
+    return "1 version" if count == 1 else f"{count:,} versions"
+
+
 def _moment(unix: float) -> str:
     return time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(unix))
 
 
 def _refuse_foreign_log(path: Path) -> None:
     """A store that nobody has open is read with the log beside it, so the log must be its own."""
+    if not path.is_file():
+        raise StoreError(f"There is no store {path}.")
+    if not has_log(path) or owns_its_log(path):
+        return
     try:
         with opening.locked(path):
-            if not path.is_file() or not has_log(path) or owns_its_log(path):
-                return
+            raise StoreError(
+                f"Beside {path} lies a write-ahead log that does not belong to it, as after a backup was put in its "
+                "place. Start Marquee once: it keeps both, does not apply the log, and says what to do if the two "
+                "belong together."
+            )
     except StoreInUse:  # whoever has it open has seen to it
         return
-    raise StoreError(
-        f"Beside {path} lies a write-ahead log that does not belong to it, as after a backup was put in its place. "
-        "Start Marquee once, which sets it aside. If file and log were copied together from another place, run "
-        "'python -m store check --accept-log' first."
-    )
 
 
 if __name__ == "__main__":

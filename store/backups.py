@@ -10,17 +10,19 @@ import shutil
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
 import pysqlite3.dbapi2 as sqlite
+from pydantic import TypeAdapter, ValidationError
 from sqlalchemy import Connection, create_engine
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import NullPool
 
 from store import inspection, opening
-from store.errors import StoreError, StoreFull, UnusableBackup
+from store.errors import StoreDamaged, StoreError, StoreFull, UnusableBackup
 from store.generation import beside, generation_of, has_log, new, note, owns_its_log, set_log_aside, sync_folder
 from store.sqlite_errors import translated
 
@@ -76,6 +78,9 @@ def quiet(_: float) -> None:
     """Where nobody is told how far a copy is."""
 
 
+MANIFEST = TypeAdapter(Manifest)
+
+
 def folder_of(path: Path) -> Path:
     """Where the backups of a store lie."""
     return beside(path, ".backups")
@@ -91,20 +96,27 @@ def reading(path: Path) -> Iterator[Connection]:
     if not path.is_file():
         raise StoreError(f"There is no file {path}.")
 
+    beside_before = [beside(path, ending).exists() for ending in ("-wal", "-shm")]
+    readonly = not os.access(path.parent, os.W_OK) and not has_log(path)
+
     def connect() -> Any:
-        return sqlite.connect(f"file:{quote(str(path))}?mode=ro", uri=True, timeout=opening.LOCK_S)
+        how = "immutable=1" if readonly else "mode=ro"
+        return sqlite.connect(f"file:{quote(str(path))}?{how}", uri=True, timeout=opening.LOCK_S)
 
     engine = create_engine("sqlite://", module=sqlite, creator=connect, poolclass=NullPool)
     try:
         with engine.connect() as connection:
             yield connection
-    except Exception as error:
+    except DBAPIError as error:
         found = translated(error)
-        if isinstance(found, StoreError) or not isinstance(error, sqlite.Error):
+        if isinstance(found, StoreError) and not isinstance(found, StoreDamaged):
             raise found from error
-        raise
+        raise StoreDamaged(f"{path} can't be read as a store of Marquee: {error.orig}.") from error
     finally:
         engine.dispose()
+        if not any(beside_before) and not has_log(path):  # SQLite leaves them behind where it may not write
+            for ending in ("-wal", "-shm"):
+                beside(path, ending).unlink(missing_ok=True)
 
 
 def back_up(
@@ -232,10 +244,10 @@ def _refused(folder: Path, error: BaseException) -> StoreError:
 def read_manifest(backup: Path) -> Manifest | None:
     """The manifest of a backup; None where it has none that can be read."""
     try:
-        values = json.loads(_manifest_of(backup).read_text(encoding="utf-8"))
-        return Manifest(**values)
-    except (OSError, ValueError, TypeError):
+        found = MANIFEST.validate_json(_manifest_of(backup).read_bytes(), strict=True)
+    except (OSError, ValidationError):
         return None
+    return replace(found, name=backup.name)  # whatever it was called when it was made
 
 
 def list_backups(folder: Path) -> list[Manifest]:
@@ -303,7 +315,7 @@ def restore(backup: Path, path: Path, *, now: float) -> Path | None:
         try:
             _bring(backup, fresh)
             replaced = _keep(path, now) if path.exists() else None
-            if has_log(path):  # of a file that is gone
+            if has_log(path):  # of a file that is gone, or can't be folded in
                 set_log_aside(path)
             for ending in (".mark", "-wal", "-shm"):  # the log is empty, or was set aside
                 beside(path, ending).unlink(missing_ok=True)
@@ -320,10 +332,13 @@ def restore(backup: Path, path: Path, *, now: float) -> Path | None:
 def _bring(backup: Path, fresh: Path) -> None:
     """Copy the backup beside the store, under a generation of its own."""
     _check_space(fresh.parent, backup.stat().st_size)
-    shutil.copyfile(backup, fresh)
-    with closing(sqlite.connect(str(fresh), isolation_level=None)) as connection:
-        connection.execute("PRAGMA journal_mode = delete")
-        connection.execute(f"PRAGMA user_version = {new()}")
+    with (
+        reading(backup) as source,
+        closing(sqlite.connect(str(fresh), isolation_level=None)) as target,
+    ):
+        source.connection.driver_connection.backup(target)  # type: ignore[union-attr]  # with its log, where it has one
+        target.execute("PRAGMA journal_mode = delete")
+        target.execute(f"PRAGMA user_version = {new()}")
     with fresh.open("rb") as file:
         os.fsync(file.fileno())
 

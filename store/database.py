@@ -8,7 +8,7 @@ import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, nullcontext
 from pathlib import Path
 from threading import Lock
 from typing import IO, Any, TypeVar
@@ -124,6 +124,7 @@ class Database:
             database._had_log = found.had_log
             if found.aside is not None:
                 database.found.append(_set_aside(path, found.aside))
+                log.warning("%s", database.found[-1])
             try:
                 database._open()
             except BaseException:
@@ -303,10 +304,11 @@ class Database:
     def _let_go(self) -> None:
         """Close every connection, then the file, and then the lock that keeps others out."""
         self.writer.stop()
-        self._disconnect()
-        if self._anchor is not None:
-            self._anchor.close()
-        self._engine.dispose()
+        with self._guard.hidden() if self._lost is not None else nullcontext():
+            self._disconnect()
+            if self._anchor is not None:
+                self._anchor.close()
+            self._engine.dispose()
         self._guard.close()
         self._lock.close()
 
@@ -344,6 +346,7 @@ class Database:
         try:
             if self._lost is not None:
                 raise self._lost
+            self._guard.check()  # a log that was cut can't be told from a whole one once more is written to it
             connection = self._connect()
             result: Any = None
             if pending.work is _fold:
@@ -482,9 +485,9 @@ def _driver(connection: Connection) -> Any:
 def _set_aside(path: Path, aside: Path) -> str:
     return (
         f"Beside {path.name} lay a write-ahead log that does not belong to it, as after a backup was put in its place. "
-        f"It was not applied but set aside as {aside.name}. If the two do belong together, since both were copied from "
-        f"another place after a crash: stop Marquee, rename the log to {path.name}-wal, run 'python -m store check "
-        "--accept-log', and start Marquee again."
+        f"It was not applied: {aside.name} is the file as it was, and {aside.name}-wal the log. Delete both once "
+        "nobody misses anything. If the two do belong together, since both were copied from another place after a "
+        f"crash, stop Marquee and run 'python -m store restore {aside}', which checks them first."
     )
 
 

@@ -122,6 +122,7 @@ def read_export(source: IO[bytes], check: Check | None = None) -> ReadVersion:
         with zipfile.ZipFile(source) as archive:
             described = _described(archive)
             lines = described["arrays"]
+            _check_members(archive, len(lines))
             _check_sizes(archive, lines, source)
             if check is not None:
                 check(described["kind"], [line["name"] for line in lines])
@@ -167,6 +168,14 @@ def _described(archive: zipfile.ZipFile) -> dict[str, Any]:
 
 def _refuse(name: str) -> NoReturn:
     raise ValueError(f"{name} is no number")
+
+
+def _check_members(archive: zipfile.ZipFile, arrays: int) -> None:
+    """Whether the file holds what an export writes, each once, and nothing else."""
+    if sorted(archive.namelist()) != sorted([DESCRIPTION, *map(_member, range(arrays))]):
+        raise UnreadableExport(
+            "The file was changed since it was exported: it holds more or less than its description says."
+        )
 
 
 def _check_sizes(archive: zipfile.ZipFile, lines: Sequence[Mapping[str, Any]], source: IO[bytes]) -> None:

@@ -15,7 +15,10 @@ import json
 import logging
 import os
 import secrets
+import shutil
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -29,6 +32,7 @@ log = logging.getLogger(__name__)
 HEADER = slice(60, 64)
 """Where in a file SQLite keeps ``user_version``, big-endian (https://www.sqlite.org/fileformat.html, section 1.3)."""
 WAL_HEADER_BYTES = 32
+HIDDEN = ".closing"
 PAGES = 1000
 """So many pages in the log are folded into the file; SQLite's own default."""
 AUTOCHECKPOINT_OFF = "PRAGMA wal_autocheckpoint = 0"
@@ -131,10 +135,22 @@ def owns_its_log(path: Path) -> bool:
 
 
 def set_log_aside(path: Path) -> Path:
-    """Rename the log beside a file, so that it is never applied; returns its new name."""
-    left = beside(path, "-wal")
-    aside = beside(path, f"-wal.aside-{time.strftime('%Y%m%d-%H%M%S')}-{secrets.token_hex(2)}")
-    left.rename(aside)
+    """Rename the log beside a file, so that it is never applied, and keep the file as it is now beside it.
+
+    Returns:
+        The copy of the file; the log is its log by name, should the two belong together after all.
+
+    Raises:
+        OSError: there is no space for the copy.
+    """
+    aside = beside(path, f".aside-{time.strftime('%Y%m%d-%H%M%S')}-{secrets.token_hex(2)}")
+    if path.exists():
+        try:
+            shutil.copyfile(path, aside)
+        except OSError:
+            aside.unlink(missing_ok=True)
+            raise
+    beside(path, "-wal").rename(beside(aside, "-wal"))
     beside(path, "-shm").unlink(missing_ok=True)
     sync_folder(path.parent)
     return aside
@@ -154,7 +170,8 @@ class Guard:
         self.path = path
         self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
         self._file = os.fstat(self._descriptor)
-        self._log: int | None = None
+        self._log = -1
+        self._log_size = 0
         self._generations: tuple[int, ...] = (self._in_header(),)
         self._pending = False
 
@@ -162,10 +179,24 @@ class Guard:
         """Let go of the file."""
         os.close(self._descriptor)
 
+    @contextmanager
+    def hidden(self) -> Iterator[None]:
+        """Inside, SQLite finds the file moved, and so folds no log into it when the last connection is closed."""
+        away = beside(self.path, HIDDEN)
+        there = self.is_in_place()
+        if there:
+            self.path.rename(away)
+        try:
+            yield
+        finally:
+            if there:
+                away.rename(self.path)
+
     def know(self) -> None:
         """Remember file and log as SQLite has opened them; it keeps the log for as long as a connection is open."""
         self._file = os.fstat(self._descriptor)
-        self._log = beside(self.path, "-wal").stat().st_ino
+        found = beside(self.path, "-wal").stat()
+        self._log, self._log_size = found.st_ino, found.st_size
 
     # -- the same file -----------------------------------------------------------------------------------------------
 
@@ -177,8 +208,8 @@ class Guard:
         """
         if (why := self._loss()) is not None:
             raise StoreReplaced(
-                f"The store {self.path} {why} while Marquee had it open. What is saved now would be lost, so nothing "
-                "is, and Marquee stops. Start it again to go on with what lies there."
+                f"The store {self.path} {why} while Marquee had it open. What is saved now could be lost, so nothing "
+                "is acknowledged any more, and Marquee stops. See what lies there before you start it again."
             )
 
     def is_in_place(self) -> bool:
@@ -200,15 +231,20 @@ class Guard:
         if (found.st_size, found.st_mtime_ns) != (self._file.st_size, self._file.st_mtime_ns):
             if self._in_header() not in self._generations:
                 return "was overwritten"
-            self._file = found  # another program has folded the log in
+            self._file, self._log_size = found, 0  # another program has folded the log in, and may have emptied it
             self._note(self._generations, settled=not self._pending)
-        if self._log is None:
+        if self._log < 0:
             return None
         try:
-            same = beside(self.path, "-wal").stat().st_ino == self._log
+            log_now = beside(self.path, "-wal").stat()
         except OSError:
             return "lost its write-ahead log, which was deleted or moved away,"
-        return None if same else "got another write-ahead log"
+        if log_now.st_ino != self._log:
+            return "got another write-ahead log"
+        if log_now.st_size < self._log_size:
+            return "lost a part of its write-ahead log, which was cut,"
+        self._log_size = log_now.st_size
+        return None
 
     # -- checkpoints -------------------------------------------------------------------------------------------------
 
@@ -227,6 +263,7 @@ class Guard:
         try:
             if not self._pending:
                 self._begin(connection)
+            self._log_size = 0 if mode == "TRUNCATE" else self._log_size
             _, logged, folded = connection.execute(f"PRAGMA wal_checkpoint({mode})").fetchone()
             os.fsync(self._descriptor)  # SQLite's own flush may leave the time of change out
             self._file = os.fstat(self._descriptor)

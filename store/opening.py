@@ -15,7 +15,7 @@ from urllib.parse import quote
 import pysqlite3.dbapi2 as sqlite
 
 from store.errors import ForeignStore, StoreBusy, StoreDamaged, StoreError, StoreInUse, StoreReadOnly
-from store.generation import has_log, owns_its_log, set_log_aside
+from store.generation import HIDDEN, has_log, owns_its_log, set_log_aside
 from store.sqlite_errors import translated
 
 MAGIC = b"SQLite format 3\x00"
@@ -58,12 +58,53 @@ def only_one(path: Path) -> Iterator[Found]:
         _check_content(path)
     lock = _lock(path)
     try:
-        aside = set_log_aside(path) if has_log(path) and _is_store(path) and not owns_its_log(path) else None
+        _bring_back(path)
+        _check_presence(path)
+        aside = _set_foreign_log_aside(path)
         _check_content(path)
         yield Found(lock, has_log(path), aside)
     except BaseException:
         lock.close()
         raise
+
+
+def _bring_back(path: Path) -> None:
+    """A process that was killed while it closed a store that had been written over left it under another name."""
+    hidden = path.with_name(path.name + HIDDEN)
+    if hidden.exists() and not path.exists():
+        hidden.rename(path)
+
+
+def _check_presence(path: Path) -> None:
+    """Whether a store is there, if one was before: a new one in its place would hide that it is gone."""
+    if path.exists() and path.stat().st_size:
+        return
+    mark, rescued = (path.with_name(path.name + ending) for ending in (".mark", ".rescued"))
+    if not mark.exists() and not rescued.exists():
+        return
+    way = f"run 'python -m store restore {rescued}'" if rescued.exists() else "restore a backup"
+    what = " and ".join(one.name for one in (mark, rescued) if one.exists())
+    raise StoreError(
+        f"The store {path} is {'empty' if path.exists() else 'gone'}, but there was one. Put it back where it was, or "
+        f"{way}. To begin with a new store, move away {what}."
+    )
+
+
+def _set_foreign_log_aside(path: Path) -> Path | None:
+    """Where a log that is not the file's own went."""
+    if not has_log(path):
+        return None
+    empty = not path.exists() or not path.stat().st_size  # SQLite would delete the log
+    if not empty and (not _is_store(path) or owns_its_log(path)):
+        return None
+    try:
+        return set_log_aside(path)
+    except OSError as error:
+        raise StoreError(
+            f"Beside {path} lies a write-ahead log that does not belong to it. To keep both as they are takes "
+            f"{path.stat().st_size / 2**20:,.0f} MiB, and that can't be written: {error.strerror}. Free some space, or "
+            "move the log away."
+        ) from error
 
 
 @contextmanager

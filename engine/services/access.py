@@ -10,7 +10,7 @@ from threading import Lock
 from sqlalchemy import Connection
 
 from engine.errors import Conflict, InvalidInput, UnknownKey
-from engine.services.acting import actor
+from engine.services.acting import MARQUEE, NO_KEY, actor
 from engine.services.audit import AuditService
 from engine.services.storing import stores
 from store.errors import NotStored, StoreClosed
@@ -36,6 +36,8 @@ class Holder:
 
 
 FIRST = Holder(0, "first key", frozenset({ADMIN}))
+RESERVED = frozenset({FIRST.name, NO_KEY, MARQUEE.name, "schedule", "rule", "command line"})
+"""What the audit log calls whoever acts without a key of this name."""
 """The holder of ``MARQUEE_API_KEY``."""
 
 
@@ -84,6 +86,10 @@ class AccessService:
             raise Conflict(
                 "Marquee asks for no keys, since MARQUEE_API_KEY is not set: it answers this computer only. "
                 "Set MARQUEE_API_KEY and start again, then create keys."
+            )
+        if name.strip().casefold() in RESERVED or name.strip().casefold().startswith("console"):
+            raise InvalidInput(
+                f"{name!r} stands for somebody else in the audit log. Choose another name.", field="name"
             )
         wanted = tuple(scopes)
         if not wanted or not set(wanted) <= set(SCOPES):

@@ -10,6 +10,7 @@ import streamlit as st
 
 from engine.errors import InvalidInput
 from engine.services.storage import PLANS
+from engine.timetable import zones
 from engine.types import BackupPlan
 from pages.ui import keys, progress
 from pages.ui.failures import shown
@@ -26,10 +27,10 @@ EVERY = {"never": "Never", "daily": "Every day", "weekly": "Every Sunday"}
 MIB = 2**20
 
 
-def panel(storage: StorageService, zone: str) -> None:
-    """All of it; ``zone`` is that of the plan of retrainings."""
+def panel(storage: StorageService) -> None:
+    """All of it."""
     plan = storage.plan()
-    next_one = "" if plan.next_backup is None else f" The next is made {when(plan.next_backup)}."
+    next_one = "" if plan.next_backup is None else f" The next is made {when(plan.next_backup)}, in your time zone."
     st.caption(
         "A backup is a checked copy of everything: ratings, versions, settings. It is made while Marquee runs."
         f"{next_one} Keep copies on another disk as well."
@@ -39,8 +40,8 @@ def panel(storage: StorageService, zone: str) -> None:
         progress.live(lambda: _going(storage), every_s=progress.EVERY_S if making else None)
         _actions(storage, making=making)
         _table(storage)
-    with st.expander("Back up by itself", icon=":material/event_repeat:"):
-        _form(storage, plan, zone)
+    with st.expander("Automatic backups", icon=":material/event_repeat:"):
+        _form(storage, plan)
 
 
 def _going(storage: StorageService) -> None:
@@ -115,12 +116,14 @@ def _table(storage: StorageService) -> None:
 
 @st.dialog("Restore a backup")
 def _restore(storage: StorageService, chosen: Backup) -> None:
+    versions = "1 version" if chosen.versions == 1 else f"{chosen.versions} versions"
     st.markdown(
-        f"Marquee goes back to **{when(chosen.made_at)}**: {chosen.ratings:,} ratings and {chosen.versions} versions. "
-        "Trainings and imports that go on are stopped. Whoever was forgotten since is in it again."
+        f"Marquee goes back to **{when(chosen.made_at)}**: {chosen.ratings:,} ratings and {versions}. Ratings given "
+        "since are no longer served, whoever was forgotten since is in it again, and keys that were revoked since work "
+        "again. Trainings and imports that go on are stopped."
     )
     st.caption("The backup is checked first, and what is there now is kept in a file beside the store.")
-    if st.button("Restore", type="primary", icon=":material/history:"):
+    if st.button("Restore this backup", type="primary", icon=":material/history:"):
         with shown(), st.spinner("Checking the backup and starting with it"):
             kept = storage.restore(chosen.name)
             told = "" if kept is None else f" What was there before is in {text(kept)}."
@@ -128,17 +131,20 @@ def _restore(storage: StorageService, chosen: Backup) -> None:
             st.rerun()
 
 
-def _form(storage: StorageService, plan: BackupPlan, zone: str) -> None:
+def _form(storage: StorageService, plan: BackupPlan) -> None:
     faults: dict[str, str] = st.session_state.get(keys.BACKUP_FAULT, {})
     with st.form("backups", border=False):
-        grid = st.grid(3, min_column_width=160)
+        grid = st.grid(4, min_column_width=160)
         with grid.cell():
             every = st.selectbox("How often", list(PLANS), list(PLANS).index(plan.every), format_func=EVERY.__getitem__)
         with grid.cell():
-            at = st.time_input(f"At, in {zone}", f"{plan.hour:02d}:{plan.minute:02d}", step=900, key=keys.BACKUP_TIME)
+            at = st.time_input("Time", f"{plan.hour:02d}:{plan.minute:02d}", step=900, key=keys.BACKUP_TIME)
+        with grid.cell():
+            known = sorted(zones() | {plan.zone})
+            zone = st.selectbox("Time zone", known, index=known.index(plan.zone), key=keys.BACKUP_ZONE)
         with grid.cell():
             keep = st.number_input(
-                "Keep for days",
+                "Days to keep",
                 value=plan.keep_days,
                 step=1,
                 help="Older ones are deleted, but never the newest three.",

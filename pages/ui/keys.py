@@ -50,6 +50,7 @@ PLAN_FAULT = "automation.fault"  # what a field was refused for, by its name
 
 BACKUP = "automation.backup"  # what is picked in the table of backups
 BACKUP_FAULT = "automation.backup_fault"
+BACKUP_ZONE = "automation.backup_zone"
 BACKUP_TIME = "automation.backup_time"
 BACKING_UP = "automation.backing_up"  # whether the last draw saw a backup being made
 

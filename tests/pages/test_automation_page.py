@@ -146,5 +146,5 @@ def test_the_store_is_checked_from_the_page_and_faults_are_shown(visit: Open) ->
 def test_the_plan_of_backups_is_saved(visit: Open) -> None:
     held = fakes.loaded()
     intact(press(visit("automation.py", held), "Save"))
-    wanted = {"every": "never", "hour": 2, "minute": 0, "zone": "Europe/Berlin", "keep_days": 30}
+    wanted = {"every": "never", "hour": 2, "minute": 0, "zone": "UTC", "keep_days": 30}
     assert held.storage.asked == [("change_plan", wanted)]

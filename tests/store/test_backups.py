@@ -318,5 +318,71 @@ def test_a_log_that_is_not_the_files_own_is_read_by_no_command(
         code, _, err = run(other, *arguments, capsys=capsys)
         assert code == 2
         assert "does not belong" in err
-    assert run(other, "check", "--accept-log", capsys=capsys)[0] == 0
-    assert run(other, "info", capsys=capsys)[0] == 0
+    Database.open(f"sqlite:///{other}").close()
+    assert run(other, "check", capsys=capsys)[0] == 0
+
+
+@pytest.mark.parametrize("content", [b"", b"no database", b"SQLite format 3\x00" + bytes(4000)])
+def test_what_is_no_store_is_said_to_be_none(path: Path, content: bytes, capsys: pytest.CaptureFixture[str]) -> None:
+    path.write_bytes(content)
+    code, out, err = run(path, "check", capsys=capsys)
+    assert code == 1, err
+    assert "store of Marquee" in out
+    for arguments in (["info"], ["backup"], ["restore", str(path)]):
+        code, out, err = run(path, *arguments, capsys=capsys)
+        assert (code, out) == (2, "")
+        assert str(path.name) in err
+    assert path.read_bytes() == content
+
+
+def test_a_database_with_tables_of_our_names_is_refused_in_words(
+    path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    connection = sqlite.connect(str(path))
+    for table in ("alembic_version", "meta", "ratings", "model_versions"):
+        connection.execute(f"CREATE TABLE {table} (x)")
+    connection.close()
+    for arguments in (["info"], ["check"], ["backup"], ["restore", str(path)]):
+        code, out, err = run(path, *arguments, capsys=capsys)
+        assert code in (1, 2)
+        assert "can't be read as a store" in out + err
+
+
+def test_reading_leaves_nothing_beside_a_file(
+    database: Database, ratings: RatingStore, path: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    database.close()
+    copy = tmp_path / "copy" / "other.db"
+    copy.parent.mkdir()
+    copy.write_bytes(path.read_bytes())
+    assert run(path, "restore", str(copy), capsys=capsys)[0] == 0
+    assert run(path, "info", str(copy), capsys=capsys)[0] == 0
+    assert [one.name for one in copy.parent.iterdir()] == ["other.db"]
+    run(tmp_path / "typo" / "m.db", "info", capsys=capsys)
+    assert not (tmp_path / "typo").exists()
+
+
+@pytest.mark.parametrize(
+    "odd",
+    ['{"made_at": null}', '{"made_at": "yesterday"}', '{"name": 5}', '{"users": "many"}', "[" * 100_000, "[]", ""],
+)
+def test_a_manifest_that_makes_no_sense_is_passed_over(
+    database: Database, ratings: RatingStore, tmp_path: Path, odd: str
+) -> None:
+    folder = tmp_path / "backups"
+    made = database.back_up(folder, reason="asked")
+    text = odd
+    if odd.startswith("{"):
+        text = json.dumps(json.loads((folder / f"{made.name}.json").read_text()) | json.loads(odd))
+    (folder / "bad.db").write_bytes(b"x")
+    (folder / "bad.db.json").write_text(text)
+    assert backups.list_backups(folder) == [made]
+    assert backups.prune(folder, 1, NOW + 100 * DAY_S) == []
+
+
+def test_a_backup_is_called_what_its_file_is_called(database: Database, ratings: RatingStore, tmp_path: Path) -> None:
+    folder = tmp_path / "backups"
+    made = database.back_up(folder, reason="asked")
+    (folder / made.name).rename(folder / "before the move.db")
+    (folder / f"{made.name}.json").rename(folder / "before the move.db.json")
+    assert [one.name for one in backups.list_backups(folder)] == ["before the move.db"]

@@ -115,7 +115,7 @@ def test_the_log_of_a_killed_process_is_not_applied_to_a_backup(
     assert (ratings, faults) == (50, [])
     assert len(found) == 1
     assert "does not belong" in found[0]
-    assert len(list(path.parent.glob("m.db-wal.aside-*"))) == 1
+    assert len(list(path.parent.glob("m.db.aside-*-wal"))) == 1
     assert held(path) == (50, [], [])
 
 
@@ -204,19 +204,49 @@ def test_a_store_of_a_release_without_generations_keeps_its_log(path: Path) -> N
 
 def test_file_and_log_that_were_copied_together_are_joined_when_somebody_says_so(path: Path, tmp_path: Path) -> None:
     rate_and_kill(path, 0, 50)
-    other = tmp_path / "elsewhere"
-    other.mkdir()
-    for name in ("m.db", "m.db-wal"):
-        shutil.copyfile(path.with_name(name), other / name)
-    ratings, faults, found = held(other / "m.db")
+    other = tmp_path / "elsewhere" / "m.db"
+    other.parent.mkdir()
+    for ending in ("", "-wal", ".mark"):
+        shutil.copyfile(generation.beside(path, ending), generation.beside(other, ending))
+    _, faults, found = held(other)
     assert faults == []
     assert len(found) == 1
-    (aside,) = other.glob("m.db-wal.aside-*")
-    shutil.copyfile(path, other / "m.db")
-    aside.rename(other / "m.db-wal")
-    generation.note(other / "m.db")
-    assert held(other / "m.db") == (50, [], [])
-    assert ratings <= 50
+    database = Database.open(f"sqlite:///{other}")  # however much is written meanwhile
+    store = RatingStore(database)
+    store.add_movies([MovieRow("m", "A", None, ())])
+    for n in range(40):
+        store.put_rating(f"x{n}", "m", 4.0, n)
+    database.close()
+    (aside,) = other.parent.glob("m.db.aside-*[0-9a-f]")
+    assert str(aside) in found[0]
+    restore(aside, other, now=0)
+    assert held(other) == (50, [], [])
+
+
+def test_a_log_beside_no_file_is_kept(path: Path) -> None:
+    rate_and_kill(path, 0, 20)
+    generation.beside(path, ".mark").unlink()
+    path.rename(path.with_name("moved.db"))
+    log = generation.beside(path, "-wal").read_bytes()
+    assert held(path)[0] == 0
+    assert [one.read_bytes() for one in path.parent.glob("m.db.aside-*-wal")] == [log]
+
+
+@pytest.mark.parametrize("how", ["moved away", "emptied"])
+def test_a_store_that_is_gone_is_not_replaced_by_a_new_one(path: Path, how: str) -> None:
+    rate_and_kill(path, 0, 20)
+    away = path.with_name("moved.db")
+    if how == "emptied":
+        shutil.copyfile(path, away)
+        os.truncate(path, 0)
+    else:
+        path.rename(away)
+    for _ in range(2):
+        with pytest.raises(StoreError, match=r"but there was one\. Put it back"):
+            Database.open(f"sqlite:///{path}")
+    if how == "moved away":
+        away.rename(path)
+        assert held(path) == (20, [], []), "with its log"
 
 
 # -- while it is open ------------------------------------------------------------------------------------------------
@@ -251,7 +281,16 @@ def cut(path: Path) -> None:
     os.truncate(path, 0)
 
 
-@pytest.mark.parametrize("do", [away, all_deleted, log_deleted, moved_over, written_over, cut])
+def log_cut(path: Path) -> None:
+    os.truncate(generation.beside(path, "-wal"), 0)
+
+
+def log_shortened(path: Path) -> None:
+    log = generation.beside(path, "-wal")
+    os.truncate(log, log.stat().st_size - 100)
+
+
+@pytest.mark.parametrize("do", [away, all_deleted, log_deleted, log_cut, log_shortened, moved_over, written_over, cut])
 def test_nothing_is_acknowledged_once_the_file_is_not_the_one_that_was_opened(
     path: Path, do: Callable[[Path], None]
 ) -> None:
@@ -271,6 +310,31 @@ def test_nothing_is_acknowledged_once_the_file_is_not_the_one_that_was_opened(
         assert [type(one) for one in told] == [StoreReplaced]
     finally:
         database.close()
+
+
+def test_a_backup_copied_over_an_open_store_is_as_it_was_copied(path: Path, tmp_path: Path) -> None:
+    """What the log holds of the old file is folded into nothing, not even when the last connection is closed."""
+    database = Database.open(f"sqlite:///{path}")
+    store = RatingStore(database)
+    store.add_movies([MovieRow("m", "A", None, ())])
+    for n in range(100):
+        store.put_rating(f"u{n}", "m", 4.0, n)
+    backup = tmp_path / "backups" / database.back_up(tmp_path / "backups", reason="asked").name
+    for n in range(100, 300):
+        store.put_rating(f"u{n}", "m", 4.0, n)
+    shutil.copyfile(backup, path)
+    with pytest.raises(StoreReplaced):
+        store.put_rating("late", "m", 4.0, 1)
+    database.close()
+    assert path.read_bytes() == backup.read_bytes()
+    ratings, faults, found = held(path)
+    assert (ratings, faults, len(found)) == (100, [], 1)
+
+
+def test_a_process_killed_while_it_closes_such_a_store_leaves_it_to_the_next(path: Path) -> None:
+    rate_and_kill(path, 0, 20)
+    path.rename(generation.beside(path, generation.HIDDEN))
+    assert held(path) == (20, [], [])
 
 
 def test_it_is_noticed_where_nothing_is_written(path: Path) -> None:

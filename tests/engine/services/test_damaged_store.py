@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from engine.errors import MarqueeError
-from engine.runtime import Host
+from engine.errors import InvalidSettings, MarqueeError
+from engine.runtime import Host, check_start
 from engine.services import current
 from engine.services.storing import in_words
 from engine.settings import Settings
@@ -36,7 +36,12 @@ def damage(path: Path, page: int, how: str, random_: random.Random) -> None:
 def start_with(path: Path, page: int, how: str, random_: random.Random) -> str:
     """What comes of a start on a damaged copy; any other error than one with a sentence goes on."""
     damage(path, page, how, random_)
-    host = Host(Settings(database_url=f"sqlite:///{path}", demo=False))
+    settings = Settings(database_url=f"sqlite:///{path}", demo=False)
+    host = Host(settings)
+    try:
+        check_start(settings)
+    except InvalidSettings as error:
+        return str(error)
     try:
         host.start()
     except MarqueeError as error:
