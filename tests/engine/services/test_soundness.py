@@ -95,7 +95,7 @@ MUTATIONS: dict[str, Callable[[Any], Any]] = {
     "negative": lambda array: -array if array.dtype.kind == "f" else spoilt(array, 0),
     "all -1e9": lambda array: spoilt(array, -1e9 if array.dtype.kind == "f" else 0, whole=True),
 }
-SHORT = ("1 x 1", "permuted", "all huge", "negative")
+SHORT = ("1 x 1", "negative")
 
 
 def ask_everything(runtime: Runtime, version: int) -> None:
@@ -157,7 +157,7 @@ def test_a_changed_array_is_refused_or_serves(kinds: Runtime, mutation: str) -> 
     check_mutations(kinds, 1, [mutation])
 
 
-@pytest.mark.parametrize("mutation", ["1 x 1", "negative"])
+@pytest.mark.parametrize("mutation", ["1 x 1"])
 def test_a_changed_array_of_a_neural_filter_is_refused_or_serves(kinds: Runtime, mutation: str) -> None:
     check_mutations(kinds, 2, [mutation])
 
@@ -179,7 +179,7 @@ def changed_numbers(config: Any) -> Iterator[Any]:
                 yield changed
 
 
-@pytest.mark.parametrize("kind", [1, 2])
+@pytest.mark.parametrize("kind", [1, pytest.param(2, marks=pytest.mark.long)])
 def test_a_changed_number_of_its_description_is_refused_or_serves(kinds: Runtime, kind: int) -> None:
     model = model_of(kinds, kind)
     configs = list(changed_numbers(model.record.config))
