@@ -173,10 +173,11 @@ def _open(settings: Settings, clock: Callable[[], float]) -> tuple[Database, Set
     try:
         secret_of(database)  # written now, if ever, so that a store that can't be written to is closed again
         return database, agree(settings, database)
-    except BaseException as error:
+    except StoreError as error:
         database.close()
-        if isinstance(error, StoreError):
-            raise InvalidSettings(str(error)) from error
+        raise InvalidSettings(str(error)) from error
+    except BaseException:
+        database.close()
         raise
 
 

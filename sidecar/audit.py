@@ -49,7 +49,7 @@ class Entry(BaseModel):
     )
     address: str | None = Field(description="From where; null where it is not known.")
     action: str
-    subject: str = Field(description="What was acted on. Users are told by a hash that only this store can make.")
+    subject: str = Field(description="What was acted on. Users appear as hashes that only this store can compute.")
     result: str = Field(description="`done`, or the kind of failure.")
 
 

@@ -225,7 +225,7 @@ def restore_backup(name: Name) -> Restored:
 
     It is checked first. Then trainings, studies and imports are stopped, the backup takes the place of the store, and
     Marquee starts again with it; requests in between are answered with 503. What was there before is kept in a file
-    beside the store. Ratings, versions, notices, keys and settings are those of the backup: whoever was forgotten
-    since is in it again, and a key that was revoked since opens doors again.
+    beside the store. Ratings, versions, notices, keys and settings are those of the backup: users forgotten
+    since are in it again, and keys revoked since work again.
     """
     return Restored(name=name, replaced=current().storage.restore(name))

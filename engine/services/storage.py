@@ -52,7 +52,6 @@ class _Order:
     """A backup that somebody or the timetable wants."""
 
     reason: str
-    actor: str
     done: Future[Backup] = field(default_factory=Future)
     cancelled: Event = field(default_factory=Event)
     progress: float = 0.0
@@ -155,7 +154,7 @@ class StorageService:
         """The backups beside the store, newest first."""
         return backups.list_backups(self._folder)
 
-    def back_up(self, actor: str = "you") -> Backup:
+    def back_up(self) -> Backup:
         """Make a backup now, and wait for it; every rating acknowledged before is in it.
 
         Raises:
@@ -163,16 +162,16 @@ class StorageService:
             DiskFull: there is no space for it.
             Cancelled: somebody called it off.
         """
-        return self.start_backup(actor).result()
+        return self.start_backup().result()
 
     @audited("backup ordered", of_store)
-    def start_backup(self, actor: str = "you") -> Future[Backup]:
+    def start_backup(self) -> Future[Backup]:
         """Make a backup in the background.
 
         Raises:
             BackupBusy: one is being made.
         """
-        order = _Order("asked", actor)
+        order = _Order("asked")
         with self._ordering:
             if self._going is not None:
                 raise BackupBusy("A backup is being made. Wait for it to end, or cancel it, then start another.")
@@ -332,7 +331,7 @@ class StorageService:
         with self._ordering:
             if self._going is not None or monotonic() < self._not_before:
                 return
-            self._going = order = _Order("schedule", "schedule")
+            self._going = order = _Order("schedule")
         self._work(order)
         if order.done.exception() is None:
             self._values.write({"handled": due, "failure": None})
