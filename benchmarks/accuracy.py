@@ -21,7 +21,7 @@ from surprise.model_selection import KFold
 from benchmarks import markdown
 from benchmarks.data import demo_interactions, interactions, simulate
 from benchmarks.peers.models import MarqueeRater, Rater, SurpriseRater
-from engine.dataset.interactions import Interactions
+from engine.data.ratings import Interactions
 from engine.metrics import squared_errors
 from engine.models.catalog import MODELS
 

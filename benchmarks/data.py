@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 from surprise import Dataset, Reader, Trainset
 
-from engine.dataset.demo import load_demo
-from engine.dataset.interactions import Interactions
+from engine.data.demo import load_demo
+from engine.data.ratings import Interactions
 
 SCALE = (0.5, 5.0)
 TASTES = 8

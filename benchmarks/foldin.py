@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 
 from benchmarks import markdown
 from benchmarks.data import demo_interactions
-from engine.dataset.interactions import Float32, Interactions
-from engine.dataset.splitting import hold_out
+from engine.data.ratings import Float32, Interactions
+from engine.data.splits import hold_out
 from engine.learning import TEST_PART, VALIDATION_PART
 from engine.models.base import ModelConfig, RatingModel
 from engine.models.catalog import MODELS, entry

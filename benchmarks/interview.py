@@ -16,7 +16,7 @@ from benchmarks import markdown
 from benchmarks.data import demo_interactions
 from engine import metrics
 from engine.cold_start import blend, popularity
-from engine.dataset.interactions import Float32, Int32, Interactions
+from engine.data.ratings import Float32, Int32, Interactions
 from engine.interview import Interview
 from engine.metrics import Floats
 from engine.models.item_similarity import ItemSimilarityConfig, ItemSimilarityRanker

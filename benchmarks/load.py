@@ -26,7 +26,7 @@ from benchmarks import simulated
 from benchmarks.data import demo_interactions
 from benchmarks.server import KEYED, Planned, Server, flush_again_and_again, lost, plan, until
 from benchmarks.traffic import Answer, Request, at_rate, send
-from engine.dataset.interactions import Interactions
+from engine.data.ratings import Interactions
 
 SECONDS = 60.0
 LISTS_PER_SECOND, RATINGS_PER_SECOND = 100.0, 20.0

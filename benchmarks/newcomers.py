@@ -13,7 +13,7 @@ import numpy as np
 
 from benchmarks import markdown
 from benchmarks.data import demo_interactions
-from engine.dataset.interactions import Float32, Interactions
+from engine.data.ratings import Float32, Interactions
 from engine.metrics import Floats
 from engine.models.catalog import MODELS, entry
 from engine.newcomers import STEPS, judge_newcomers

@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.data import demo_interactions
-from engine.dataset.interactions import Interactions
-from engine.dataset.splitting import HeldOut, hold_out, split_by_user_time
+from engine.data.ratings import Interactions
+from engine.data.splits import HeldOut, hold_out, split_by_user_time
 from engine.evaluation import EvaluationReport
 from engine.learning import VALIDATION_PART, Listener, assess
 from engine.models.catalog import configure

@@ -9,8 +9,8 @@ import numpy as np
 
 from benchmarks.data import demo_interactions
 from benchmarks.peers.models import ENTRIES, OUR_LISTS, Model
-from engine.dataset.interactions import Interactions
-from engine.dataset.splitting import split_random
+from engine.data.ratings import Interactions
+from engine.data.splits import split_random
 from engine.evaluation import EvaluationService
 from engine.models.matrix_factorization import MatrixFactorizationConfig, MatrixFactorizationModel
 

@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 from pysqlite3 import dbapi2 as sqlite
 
-from engine.dataset.interactions import Interactions
+from engine.data.ratings import Interactions
 
 ROOT = Path(__file__).parents[1]
 KEY = "the key of the benchmarks"

@@ -9,7 +9,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.dataset.interactions import Float32, check_lengths
+from engine.data.ratings import Float32, check_lengths
 from engine.models.base import Arrays
 
 USER_EDGES = (20, 100)

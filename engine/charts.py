@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from engine import metrics
 from engine.calibration import MOVIE_EDGES, USER_EDGES
-from engine.dataset.interactions import Float32, Interactions
+from engine.data.ratings import Float32, Interactions
 from engine.estimates import Columns, estimate_ratings
 from engine.metrics import Bools, Floats, Ints
 from engine.segments import Segment

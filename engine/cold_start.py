@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from engine.dataset.interactions import Float32, Interactions
+from engine.data.ratings import Float32, Interactions
 from engine.types import Status
 from engine.words import listed
 

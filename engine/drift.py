@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.dataset.interactions import Int32, Int64, Interactions
+from engine.data.ratings import Int32, Int64, Interactions
 from engine.models.bundle import LearnedCounts
 from engine.models.matrix_factorization import MatrixFactorizationConfig, MatrixFactorizationModel
 from engine.ranking import top

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine import metrics
-from engine.dataset.interactions import Interactions
+from engine.data.ratings import Interactions
 from engine.metrics import Bools, Floats
 from engine.rounding import significant
 from engine.types import MetricValue

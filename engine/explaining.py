@@ -7,7 +7,7 @@ from collections.abc import Iterable
 import numpy as np
 import scipy.sparse as sp
 
-from engine.dataset.interactions import Float32, Interactions
+from engine.data.ratings import Float32, Interactions
 from engine.models.base import Vector
 from engine.models.item_similarity import ItemSimilarityRanker
 from engine.models.likeness import likeness

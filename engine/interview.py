@@ -10,7 +10,7 @@ import numpy as np
 import scipy.linalg
 from numpy.typing import NDArray
 
-from engine.dataset.interactions import Float32, Int32, Interactions
+from engine.data.ratings import Float32, Int32, Interactions
 from engine.metrics import Bools, Floats
 from engine.models.item_similarity import ItemSimilarityRanker
 from engine.rounding import settle

@@ -9,8 +9,8 @@ from typing import Self
 
 from engine.calibration import Calibration
 from engine.cold_start import blend, popularity
-from engine.dataset.interactions import Float32, Int32, Interactions
-from engine.dataset.splitting import HeldOut, hold_out
+from engine.data.ratings import Float32, Int32, Interactions
+from engine.data.splits import HeldOut, hold_out
 from engine.errors import Cancelled
 from engine.evaluation import EvaluationReport, EvaluationService, ScoreUser
 from engine.forecast import Forecast

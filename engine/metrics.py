@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.dataset.interactions import check_lengths
+from engine.data.ratings import check_lengths
 
 Bools = NDArray[np.bool_]
 Ints = NDArray[Any]

@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine import metrics
-from engine.dataset.interactions import Float32, Int32, Interactions
-from engine.dataset.splitting import place_in_history
+from engine.data.ratings import Float32, Int32, Interactions
+from engine.data.splits import place_in_history
 from engine.estimates import estimate_lists, estimate_ratio
 from engine.metrics import Floats
 from engine.models.base import Arrays, RatingModel

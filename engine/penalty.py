@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine import metrics
-from engine.dataset.interactions import Interactions
+from engine.data.ratings import Interactions
 from engine.evaluation import draw_lists
 from engine.models.item_similarity import ItemSimilarityConfig, ItemSimilarityRanker
 from engine.rounding import settle

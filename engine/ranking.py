@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine import metrics
-from engine.dataset.interactions import Float32, Int32, MovieTable
+from engine.data.ratings import Float32, Int32, MovieTable
 from engine.errors import InvalidInput
 from engine.types import VarietyPrice
 

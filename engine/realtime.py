@@ -16,7 +16,7 @@ from typing import Any, Generic, Self, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.dataset.interactions import Float32, Int32, Interactions
+from engine.data.ratings import Float32, Int32, Interactions
 from engine.models.base import RatingModel, Vector
 from engine.models.bundle import LearnedOffsets, VersionBundle
 

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.cold_start import Blend
-from engine.dataset.interactions import Float32, Int32, MovieTable
+from engine.data.ratings import Float32, Int32, MovieTable
 from engine.models.item_similarity import ItemSimilarityRanker
 from engine.models.likeness import likeness
 from engine.ranking import genre_column

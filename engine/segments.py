@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from engine.calibration import USER_EDGES
-from engine.dataset.interactions import Interactions
+from engine.data.ratings import Interactions
 from engine.metrics import Bools
 
 NEWCOMERS = "newcomers"

@@ -8,7 +8,7 @@ from threading import Event
 
 import numpy as np
 
-from engine.dataset.interactions import Interactions
+from engine.data.ratings import Interactions
 from engine.errors import Cancelled, TrainingDiverged
 from engine.models.base import Arrays, OnEpoch, RatingModel
 from engine.rounding import significant

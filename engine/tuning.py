@@ -15,8 +15,8 @@ from optuna.distributions import BaseDistribution, CategoricalDistribution, Floa
 
 from engine import metrics
 from engine.comparison import LEVEL, compare_errors, find_shared
-from engine.dataset.interactions import Float32, Interactions
-from engine.dataset.splitting import HeldOut, assign_folds, hold_out
+from engine.data.ratings import Float32, Interactions
+from engine.data.splits import HeldOut, assign_folds, hold_out
 from engine.errors import InvalidInput
 from engine.evaluation import UserErrors, sum_errors
 from engine.learning import TEST_PART, VALIDATION_PART

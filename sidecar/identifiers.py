@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
 
-from engine.identifiers import composed
+from engine.data.identifiers import composed
 
 MAX_LENGTH = 200
 INT64_MAX = 2**63 - 1

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 from hypothesis import settings
 
-from engine.dataset.interactions import Interactions
+from engine.data.ratings import Interactions
 from tests.scheduling import Scheduling
 
 # No example has a time to keep: how long one takes says more of the machine than of the code.

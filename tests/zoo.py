@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 import pandas as pd
 
-from engine.dataset.interactions import Interactions
+from engine.data.ratings import Interactions
 
 STARS = (0.5, 5.0)
 GENRES = ("Drama", "Comedy", "War")

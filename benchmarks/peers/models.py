@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from benchmarks.data import trainset
-from engine.dataset.interactions import Float32, Int32, Interactions
+from engine.data.ratings import Float32, Int32, Interactions
 from engine.models.base import RatingModel
 from engine.models.catalog import MODELS, configure, entry
 from engine.models.item_similarity import ItemSimilarityConfig, ItemSimilarityRanker

@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 
 from benchmarks.data import demo_interactions, interactions
 from benchmarks.simulated import simulate
-from engine.dataset.interactions import Interactions
-from engine.dataset.splitting import split_random
+from engine.data.ratings import Interactions
+from engine.data.splits import split_random
 
 TEST_PART = 0.2
 RELEVANT_FROM = 4.0

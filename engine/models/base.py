@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
-from engine.dataset.interactions import Float32, IdIndex, Int32, Interactions, Rows, check_lengths
+from engine.data.ratings import Float32, IdIndex, Int32, Interactions, Rows, check_lengths
 from engine.types import EpochReport, Method
 
 Vector = NDArray[Any]

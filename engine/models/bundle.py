@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.calibration import Calibration
-from engine.dataset.interactions import Float32, Int32, Interactions
+from engine.data.ratings import Float32, Int32, Interactions
 from engine.models.base import Arrays, RatingModel, join_arrays, part_of
 from engine.models.catalog import MODELS, configure
 from engine.models.item_similarity import ItemSimilarityConfig, ItemSimilarityRanker

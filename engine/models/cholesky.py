@@ -9,7 +9,7 @@ import numpy as np
 from numba.extending import get_cython_function_address
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]  # it carries no types
 
-from engine.dataset.interactions import Float32
+from engine.data.ratings import Float32
 
 LAPACK = "scipy.linalg.cython_lapack"
 Pointer = ctypes.c_void_p

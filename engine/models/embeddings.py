@@ -9,8 +9,8 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.dataset.features import RESOLUTION, SHRINK, FeatureEngineer
-from engine.dataset.interactions import Float32, Int32, Interactions
+from engine.data.features import RESOLUTION, SHRINK, FeatureEngineer
+from engine.data.ratings import Float32, Int32, Interactions
 from engine.models.base import join_arrays, part_of
 from engine.models.variational_factorization import VariationalFactorization
 

@@ -10,7 +10,7 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 from pydantic import Field
 
-from engine.dataset.interactions import Float32, Int32, Interactions, check_lengths
+from engine.data.ratings import Float32, Int32, Interactions, check_lengths
 from engine.models.base import Arrays, ModelConfig, Ranker, expect
 from engine.models.cholesky import invert
 from engine.models.likeness import add_likeness

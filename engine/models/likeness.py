@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.dataset.interactions import Float32, Int32, MovieTable
+from engine.data.ratings import Float32, Int32, MovieTable
 
 YEARS_APART = 10.0  # at so many years two movies are alike to 1/e
 ROWS_AT_ONCE = 1024  # bounds the memory beside the matrix

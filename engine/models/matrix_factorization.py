@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from surprise import SVD
 
-from engine.dataset.interactions import Float32, Int32, Interactions, check_lengths
+from engine.data.ratings import Float32, Int32, Interactions, check_lengths
 from engine.models.base import Arrays, ModelConfig, Patience, RatingModel, Seed, Vector, expect
 from engine.models.defaults import default
 from engine.models.prefetch import prefetch

@@ -13,8 +13,8 @@ from pydantic import BeforeValidator, Field
 from sklearn.neural_network import MLPRegressor
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]  # it carries no types
 
-from engine.dataset.interactions import Float32, Int32, Interactions, check_lengths
-from engine.dataset.splitting import place_in_history
+from engine.data.ratings import Float32, Int32, Interactions, check_lengths
+from engine.data.splits import place_in_history
 from engine.models.base import Arrays, ModelConfig, Patience, RatingModel, Seed, Vector
 from engine.models.defaults import default
 from engine.models.embeddings import Embeddings, Knowledge, PairInputs

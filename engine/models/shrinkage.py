@@ -9,8 +9,8 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.dataset.interactions import Interactions
-from engine.dataset.splitting import place_in_history
+from engine.data.ratings import Interactions
+from engine.data.splits import place_in_history
 from engine.metrics import Floats
 
 STEPS = (1, 3, 5, 10, 20)

@@ -11,7 +11,7 @@ import numpy as np
 import scipy.linalg
 from numpy.typing import NDArray
 
-from engine.dataset.interactions import Float32, Int32, Interactions, Rows, group
+from engine.data.ratings import Float32, Int32, Interactions, Rows, group
 
 Float64 = NDArray[np.float64]
 

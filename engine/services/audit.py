@@ -17,8 +17,8 @@ from typing import Any, ParamSpec, TypeVar
 from sqlalchemy import Connection
 
 from engine import services
-from engine.dataset.cells import csv_pieces
-from engine.identifiers import composed
+from engine.data.cells import csv_pieces
+from engine.data.identifiers import composed
 from engine.services.acting import Actor, actor
 from store.audit import AuditStore
 from store.errors import StoreClosed

@@ -7,7 +7,7 @@ from threading import Lock
 
 import numpy as np
 
-from engine.dataset.interactions import Int64
+from engine.data.ratings import Int64
 from engine.drift import unlearned
 from store.errors import DamagedVersion, NotStored
 from store.models import MLModelManager

@@ -12,7 +12,7 @@ from typing import Annotated, Any
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
-from engine.dataset.interactions import Interactions
+from engine.data.ratings import Interactions
 from engine.errors import InvalidInput
 from engine.evaluation import EvaluationReport
 from engine.learning import Learned

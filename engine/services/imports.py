@@ -12,10 +12,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.dataset.demo import load_demo
-from engine.dataset.files import Layout, SourceFile, layout_of, unpack
-from engine.dataset.importing import RatingBlock, read_movies, read_ratings
-from engine.dataset.tables import Rejections
+from engine.data.demo import load_demo
+from engine.data.formats import Layout, SourceFile, layout_of, unpack
+from engine.data.reading import RatingBlock, read_movies, read_ratings
+from engine.data.rows import Rejections
 from engine.errors import Cancelled, InvalidInput
 from engine.types import ImportResult, Movie
 from engine.words import counted

@@ -13,9 +13,9 @@ from typing import Any, BinaryIO, Literal
 
 import numpy as np
 
-from engine.dataset.cells import csv_pieces
-from engine.dataset.demo import MISSING, demo_is_installed
-from engine.dataset.files import MOVIES_EXPORT, RATINGS_EXPORT
+from engine.data.cells import csv_pieces
+from engine.data.demo import MISSING, demo_is_installed
+from engine.data.formats import MOVIES_EXPORT, RATINGS_EXPORT
 from engine.errors import (
     Cancelled,
     Conflict,

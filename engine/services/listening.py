@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.cold_start import Blend, blend
-from engine.dataset.interactions import Float32, Int32, Interactions
+from engine.data.ratings import Float32, Int32, Interactions
 from engine.explaining import ExplainerService
 from engine.interview import Interview
 from engine.models.bundle import VersionBundle

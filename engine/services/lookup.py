@@ -10,8 +10,8 @@ from itertools import chain, islice
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.dataset.interactions import MovieTable
-from engine.identifiers import composed
+from engine.data.identifiers import composed
+from engine.data.ratings import MovieTable
 from engine.services.snapshot import DataSnapshot
 from engine.types import DataStatistics, Movie, UserSummary
 from store.records import UNKNOWN_TIME

@@ -18,7 +18,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from engine.dataset.interactions import Interactions
+from engine.data.ratings import Interactions
 from engine.learning import Listener, learn
 from engine.models.bundle import VersionBundle
 from engine.models.catalog import MODELS, configure

@@ -13,7 +13,7 @@ from typing import TypeVar
 
 import numpy as np
 
-from engine.dataset.interactions import Int32
+from engine.data.ratings import Int32
 from engine.drift import Drift, measure_drift
 from engine.errors import InvalidInput, InvalidRating, NotReady, UnknownMovie, UnknownUser
 from engine.models.bundle import LearnedCounts, VersionBundle

@@ -10,7 +10,7 @@ from tempfile import TemporaryFile
 from typing import Any, BinaryIO
 
 from engine.comparison import WORDS, compare
-from engine.dataset.zips import TooManyEntries, check_entries
+from engine.data.zips import TooManyEntries, check_entries
 from engine.errors import InvalidHyperparameter, InvalidInput, MarqueeError, UnknownVersion, VersionUnavailable
 from engine.evaluation import EvaluationReport
 from engine.models.base import part_of

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from engine.identifiers import composed
+from engine.data.identifiers import composed
 from engine.types import Recommendations, Status
 from pages.ui import keys
 from pages.ui.plain import text

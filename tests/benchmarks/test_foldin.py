@@ -9,7 +9,7 @@ from benchmarks import foldin
 from benchmarks.__main__ import BENCHMARKS
 from benchmarks.data import interactions, simulate
 from benchmarks.foldin import GOAL, Measured, Side, fold, measure_all, part, render
-from engine.dataset.interactions import Interactions
+from engine.data.ratings import Interactions
 from engine.models.matrix_factorization import MatrixFactorizationConfig, MatrixFactorizationModel
 
 

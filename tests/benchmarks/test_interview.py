@@ -29,7 +29,7 @@ from benchmarks.interview import (
     render,
     strategies,
 )
-from engine.dataset.interactions import Interactions
+from engine.data.ratings import Interactions
 
 PEOPLE, KEPT_OUT = np.arange(0, 12), np.arange(12, 20)
 

@@ -9,7 +9,7 @@ from benchmarks import newcomers
 from benchmarks.__main__ import BENCHMARKS
 from benchmarks.data import interactions, simulate
 from benchmarks.newcomers import draw, judge, measure, render
-from engine.dataset.interactions import Interactions
+from engine.data.ratings import Interactions
 from engine.newcomers import STEPS
 
 

@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 
 from benchmarks import simulated
 from benchmarks.simulated import simulate
-from engine.dataset.files import SourceFile, layout_of
-from engine.dataset.importing import read_ratings
-from engine.dataset.tables import Rejections
+from engine.data.formats import SourceFile, layout_of
+from engine.data.reading import read_ratings
+from engine.data.rows import Rejections
 
 
 def gini(counts: np.ndarray) -> float:

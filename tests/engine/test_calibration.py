@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from engine.calibration import Calibration
-from engine.dataset.interactions import Interactions
-from engine.dataset.splitting import HeldOut, split_random
+from engine.data.ratings import Interactions
+from engine.data.splits import HeldOut, split_random
 from engine.learning import calibrate
 from engine.models.matrix_factorization import MatrixFactorizationConfig, MatrixFactorizationModel
 from tests.conftest import planted

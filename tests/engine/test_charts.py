@@ -11,8 +11,8 @@ import pytest
 
 from engine.calibration import Calibration
 from engine.charts import JudgedRatings, chart_lists, chart_ratings
-from engine.dataset.interactions import Interactions
-from engine.dataset.splitting import Split, split_random
+from engine.data.ratings import Interactions
+from engine.data.splits import Split, split_random
 from engine.evaluation import EvaluationReport, EvaluationService
 from engine.models.matrix_factorization import MatrixFactorizationConfig, MatrixFactorizationModel
 from engine.segments import FEWEST_OF_GENRE

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from engine.cold_start import blend, popularity
-from engine.dataset.interactions import Interactions
+from engine.data.ratings import Interactions
 
 
 @pytest.mark.parametrize(

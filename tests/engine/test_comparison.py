@@ -14,8 +14,8 @@ from scipy.stats import rankdata, wilcoxon
 
 from engine import metrics
 from engine.comparison import BETTER, compare, compare_segments, signed_rank
-from engine.dataset.interactions import Interactions
-from engine.dataset.splitting import Split, split_by_user_time
+from engine.data.ratings import Interactions
+from engine.data.splits import Split, split_by_user_time
 from engine.errors import InvalidInput
 from engine.evaluation import EvaluationReport, EvaluationService, UserErrors
 from engine.models.matrix_factorization import MatrixFactorizationConfig, MatrixFactorizationModel

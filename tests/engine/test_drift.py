@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from engine import drift
-from engine.dataset.interactions import Interactions
+from engine.data.ratings import Interactions
 from engine.drift import Drift, measure_drift
 from engine.models.bundle import LearnedCounts
 from engine.models.matrix_factorization import MatrixFactorizationConfig, MatrixFactorizationModel

@@ -10,8 +10,8 @@ import pytest
 from sklearn.metrics import mean_absolute_error, root_mean_squared_error
 
 from benchmarks.data import demo_frame, interactions
-from engine.dataset.interactions import Interactions
-from engine.dataset.splitting import Split, split_by_user_time
+from engine.data.ratings import Interactions
+from engine.data.splits import Split, split_by_user_time
 from engine.errors import InvalidInput
 from engine.estimates import estimate, estimate_lists
 from engine.evaluation import EvaluationReport, EvaluationService

@@ -10,7 +10,7 @@ import pytest
 from numpy.typing import ArrayLike
 
 from engine import interview as module
-from engine.dataset.interactions import Float32, Int32, Interactions
+from engine.data.ratings import Float32, Int32, Interactions
 from engine.interview import Interview
 from engine.models.item_similarity import ItemSimilarityConfig, ItemSimilarityRanker
 

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from engine.calibration import Calibration
-from engine.dataset.interactions import Float32, Interactions
-from engine.dataset.splitting import hold_out
+from engine.data.ratings import Float32, Interactions
+from engine.data.splits import hold_out
 from engine.evaluation import EvaluationReport, EvaluationService
 from engine.learning import Listener, learn
 from engine.models.base import Arrays, RatingModel

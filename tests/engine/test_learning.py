@@ -7,7 +7,7 @@ from threading import Event
 
 import pytest
 
-from engine.dataset.interactions import Interactions
+from engine.data.ratings import Interactions
 from engine.forecast import Forecast, Outlook, Work
 from engine.learning import Listener, learn
 from engine.models.catalog import MODELS

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from engine import metrics
-from engine.dataset.interactions import Float32, Int32, Interactions
+from engine.data.ratings import Float32, Int32, Interactions
 from engine.evaluation import EvaluationReport
 from engine.learning import Learned, Listener, learn
 from engine.models.matrix_factorization import MatrixFactorizationModel

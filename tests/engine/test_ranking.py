@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from engine.dataset.interactions import Interactions, MovieTable
+from engine.data.ratings import Interactions, MovieTable
 from engine.errors import InvalidInput
 from engine.ranking import candidates, diversify, price_variety, top
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from engine.cold_start import popularity
-from engine.dataset.interactions import Interactions
+from engine.data.ratings import Interactions
 from engine.explaining import ExplainerService
 from engine.models.bundle import VersionBundle
 from engine.models.item_similarity import ItemSimilarityRanker

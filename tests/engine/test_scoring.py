@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from benchmarks.data import demo_interactions
 from engine.cold_start import blend, popularity
-from engine.dataset.interactions import Interactions, MovieTable
+from engine.data.ratings import Interactions, MovieTable
 from engine.errors import InvalidInput
 from engine.models.item_similarity import ItemSimilarityConfig, ItemSimilarityRanker
 from engine.ranking import top

@@ -11,8 +11,8 @@ import optuna
 import pytest
 
 from engine import tuning
-from engine.dataset.interactions import Interactions
-from engine.dataset.splitting import assign_folds, hold_out
+from engine.data.ratings import Interactions
+from engine.data.splits import assign_folds, hold_out
 from engine.errors import Cancelled, InvalidInput
 from engine.evaluation import UserErrors
 from engine.models.catalog import configure

@@ -7,7 +7,7 @@ from collections.abc import Hashable
 import pandas as pd
 from hypothesis import strategies as st
 
-from engine.dataset.interactions import Interactions
+from engine.data.ratings import Interactions
 
 SCALES = st.sampled_from([(0.5, 5.0), (1.0, 5.0), (0.0, 1.0), (-10.0, 10.0), (1.0, 100.0)])
 ANY_ID: st.SearchStrategy[Hashable] = st.one_of(

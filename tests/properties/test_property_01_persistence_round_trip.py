@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
 
-from engine.dataset.interactions import Interactions
+from engine.data.ratings import Interactions
 from engine.models.bundle import VersionBundle
 from engine.models.catalog import MODELS
 from engine.models.item_similarity import ItemSimilarityConfig, ItemSimilarityRanker

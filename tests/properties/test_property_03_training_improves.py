@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from engine.dataset.interactions import Interactions
-from engine.dataset.splitting import Split, split_random
+from engine.data.ratings import Interactions
+from engine.data.splits import Split, split_random
 from engine.models.catalog import MODELS
 from engine.training import run_epochs, validation_rmse
 from tests.conftest import planted

@@ -14,7 +14,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from engine.cold_start import popularity
-from engine.dataset.interactions import Interactions
+from engine.data.ratings import Interactions
 from engine.models.bundle import LearnedCounts, VersionBundle
 from engine.models.catalog import MODELS
 from engine.models.item_similarity import ItemSimilarityConfig, ItemSimilarityRanker

@@ -21,7 +21,7 @@ from sklearn.metrics import (
 )
 
 from engine import metrics
-from engine.dataset.interactions import Interactions
+from engine.data.ratings import Interactions
 from engine.errors import InvalidInput
 from engine.evaluation import EvaluationService
 from engine.models.base import RatingModel

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from engine.dataset.interactions import Interactions
+from engine.data.ratings import Interactions
 from engine.models.catalog import MODELS
 from engine.models.matrix_factorization import MatrixFactorizationConfig, MatrixFactorizationModel
 from tests.engine.models.quick import quick_config, quick_model

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from engine.dataset.interactions import Interactions
+from engine.data.ratings import Interactions
 from engine.models.base import Ranker, RatingModel
 from engine.models.catalog import MODELS
 from engine.models.item_similarity import ItemSimilarityRanker

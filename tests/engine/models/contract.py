@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from engine.dataset.interactions import Interactions
-from engine.dataset.splitting import split_by_user_time
+from engine.data.ratings import Interactions
+from engine.data.splits import split_by_user_time
 from engine.errors import Cancelled
 from engine.models.base import ModelConfig, RatingModel
 from engine.training import run_epochs, validation_rmse

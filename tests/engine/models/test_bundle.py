@@ -10,7 +10,7 @@ import pytest
 
 from engine.calibration import Calibration
 from engine.cold_start import popularity
-from engine.dataset.interactions import Interactions
+from engine.data.ratings import Interactions
 from engine.models.bundle import LearnedCounts, VersionBundle
 from engine.models.catalog import MODELS
 from engine.models.item_similarity import ItemSimilarityRanker

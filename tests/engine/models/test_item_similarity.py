@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from engine.dataset.interactions import Interactions
+from engine.data.ratings import Interactions
 from engine.models.item_similarity import ItemSimilarityConfig, ItemSimilarityRanker
 
 

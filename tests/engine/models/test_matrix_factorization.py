@@ -8,7 +8,7 @@ import pytest
 from pydantic import ValidationError
 from surprise import SVD, Dataset, Reader
 
-from engine.dataset.interactions import Interactions
+from engine.data.ratings import Interactions
 from engine.errors import TrainingDiverged
 from engine.models.matrix_factorization import MatrixFactorizationConfig, MatrixFactorizationModel
 from engine.training import best_epoch, run_epochs

@@ -6,8 +6,8 @@ from threading import Event
 import numpy as np
 import pytest
 
-from engine.dataset.interactions import Interactions
-from engine.dataset.splitting import split_random
+from engine.data.ratings import Interactions
+from engine.data.splits import split_random
 from engine.errors import Cancelled
 from engine.models import neural_cf
 from engine.models.neural_cf import NeuralCF, NeuralCFConfig

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from engine.dataset.interactions import Interactions
+from engine.data.ratings import Interactions
 from engine.models.matrix_factorization import MatrixFactorizationConfig, MatrixFactorizationModel
 from engine.models.shrinkage import BIAS, FACTORS, FEWEST, KeptOut, Penalty, Side, learn_prior
 from tests.zoo import ZOO

@@ -3,8 +3,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from engine.dataset.interactions import Float32, Interactions
-from engine.dataset.splitting import split_random
+from engine.data.ratings import Float32, Interactions
+from engine.data.splits import split_random
 from engine.models.variational_factorization import VariationalFactorization, _invert, _moments, _posteriors
 
 

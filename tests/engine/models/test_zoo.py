@@ -10,7 +10,7 @@ import pytest
 
 from engine import metrics
 from engine.calibration import Calibration
-from engine.dataset.interactions import Interactions
+from engine.data.ratings import Interactions
 from engine.errors import TrainingDiverged
 from engine.models.base import RatingModel
 from engine.models.catalog import MODELS, configure, entry

@@ -13,7 +13,6 @@ from typing import Any
 
 import pytest
 
-from engine.dataset import tables
 from engine.runtime import Runtime
 from engine.services import imports as module
 from engine.services.library import UploadedFile
@@ -33,7 +32,7 @@ def rows(n: int = ROWS) -> str:
 @pytest.fixture(autouse=True)
 def _small_steps(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ratings_module, "CHUNK", CHUNK)
-    monkeypatch.setattr(tables, "PART_BYTES", 4096)
+    monkeypatch.setattr("engine.data.rows.PART_BYTES", 4096)
 
 
 def order(runtime: Runtime, **files: str) -> int:
@@ -139,7 +138,7 @@ def test_a_stop(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
 
 KILLED = """
 import io, os, signal, sys
-from engine.dataset import tables
+from engine.data import rows as row_reader
 from engine.runtime import build
 from engine.services.library import UploadedFile
 from store import ratings
@@ -147,7 +146,7 @@ from tests.engine.services.conftest import store_in
 from tests.engine.services.test_cut_short import rows
 from pathlib import Path
 
-ratings.CHUNK, tables.PART_BYTES = 100, 4096
+ratings.CHUNK, row_reader.PART_BYTES = 100, 4096
 put, calls = ratings._put_many, []
 
 def killed(*args, **options):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from engine.dataset.interactions import Interactions
+from engine.data.ratings import Interactions
 from engine.errors import InvalidInput
 from engine.learning import Learned
 from engine.models.catalog import MODELS

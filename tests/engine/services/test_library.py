@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from engine.dataset import tables
+from engine.data import rows
 from engine.errors import Conflict, DiskFull, InvalidInput, UnknownJob, UnknownMovie, UnknownUser
 from engine.runtime import Runtime, build
 from engine.services import imports as module
@@ -26,7 +26,7 @@ from store.database import Database
 from store.errors import StoreFull
 from store.jobs import JobStore
 from store.ratings import RatingStore
-from tests.engine.dataset.test_zips import many
+from tests.engine.data.test_zips import many
 from tests.engine.services.conftest import fill, opened, store_in, wait_for
 
 
@@ -413,11 +413,11 @@ def test_an_import_does_not_undo_a_newer_rating(trained: Runtime) -> None:
         assert library.user_ratings("u1")[0] == newest
 
 
-@pytest.mark.parametrize("size", [40, tables.PART_BYTES], ids=["many parts", "one part"])
+@pytest.mark.parametrize("size", [40, rows.PART_BYTES], ids=["many parts", "one part"])
 def test_what_is_stored_of_a_repeated_pair_does_not_depend_on_where_a_part_ends(
     runtime: Runtime, monkeypatch: pytest.MonkeyPatch, size: int
 ) -> None:
-    monkeypatch.setattr(tables, "PART_BYTES", size)
+    monkeypatch.setattr(rows, "PART_BYTES", size)
     between = "".join(f"u{n},10,3,1\n" for n in range(10))
     first, last = "ann,10,5,900\nann,20,2,7\nann,30,1,\n", "ann,10,1,100\nann,20,4,7\nann,30,3,\n"
     bring(runtime.services.library, mine_csv="user,movie,rating,timestamp\n" + first + between + last)

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from engine.dataset.interactions import Interactions
+from engine.data.ratings import Interactions
 from engine.models.catalog import MODELS
 from engine.runtime import Runtime, build
 from engine.settings import Settings

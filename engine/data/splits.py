@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.dataset.interactions import Int32, Interactions, mix
+from engine.data.ratings import Int32, Interactions, mix
 from engine.errors import InvalidInput
 
 

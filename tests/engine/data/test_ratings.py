@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.dataset.interactions import IdIndex, Interactions, split_genres
+from engine.data.ratings import IdIndex, Interactions, split_genres
 from engine.errors import InvalidInput
 from tests.conftest import planted
 

@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from engine.dataset.features import FeatureEngineer
-from engine.dataset.interactions import Float32, Interactions
+from engine.data.features import FeatureEngineer
+from engine.data.ratings import Float32, Interactions
 from engine.errors import InvalidInput
 
 DAY = 86_400

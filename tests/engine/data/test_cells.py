@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.dataset.cells import BEGINS, NUMBER, csv_pieces, guarded, unguarded
+from engine.data.cells import BEGINS, NUMBER, csv_pieces, guarded, unguarded
 
 
 @pytest.mark.parametrize(

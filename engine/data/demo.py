@@ -8,7 +8,7 @@ from importlib.util import find_spec
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.dataset.importing import make_movie
+from engine.data.reading import make_movie
 from engine.errors import InvalidInput
 from engine.types import Movie
 

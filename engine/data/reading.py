@@ -13,11 +13,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from engine.dataset.cells import unguarded
-from engine.dataset.files import U_ITEM_GENRES, Layout, SourceFile
-from engine.dataset.interactions import split_genres
-from engine.dataset.tables import Part, Rejections, read_parts
-from engine.identifiers import composed
+from engine.data.cells import unguarded
+from engine.data.formats import U_ITEM_GENRES, Layout, SourceFile
+from engine.data.identifiers import composed
+from engine.data.ratings import split_genres
+from engine.data.rows import Part, Rejections, read_parts
 from engine.types import Movie
 
 LONGEST_ID = 200
@@ -197,7 +197,7 @@ def _replaced(
 
 
 def _encode(column: pa.ChunkedArray) -> tuple[NDArray[np.int32], list[str]]:
-    """Each row's position in the distinct ids, trimmed and in NFC as ``engine.identifiers`` has them, and these."""
+    """Each row's position in the distinct ids, trimmed and composed (NFC), and these."""
     trimmed = pc.utf8_normalize(pc.utf8_trim_whitespace(column), form="NFC")
     encoded = trimmed.combine_chunks().dictionary_encode()
     return encoded.indices.to_numpy().astype(np.int32), encoded.dictionary.to_pylist()

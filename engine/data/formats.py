@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Literal
 
-from engine.dataset.zips import TooManyEntries, check_entries
+from engine.data.zips import TooManyEntries, check_entries
 from engine.errors import DiskFull, InvalidInput
 
 MOST_UNPACKED = 4 * 2**30

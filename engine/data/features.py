@@ -11,7 +11,7 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
-from engine.dataset.interactions import Float32, Int32, Int64, Interactions
+from engine.data.ratings import Float32, Int32, Int64, Interactions
 from engine.errors import InvalidInput
 
 Strategy = Literal["median", "mean", "zero"]

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from engine.dataset import files
-from engine.dataset.files import SourceFile, unpack
-from engine.dataset.zips import TooManyEntries, check_entries
+from engine.data import formats
+from engine.data.formats import SourceFile, unpack
+from engine.data.zips import TooManyEntries, check_entries
 from engine.errors import DiskFull, InvalidInput
 
 ENTRY = struct.pack("<4s4B4HL2L5H2L", b"PK\x01\x02", 20, 3, 20, 0, 0, 0, 0, 33, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0) + b"a"
@@ -68,7 +68,7 @@ def test_a_zip_that_the_disk_has_no_room_for_is_refused(tmp_path: Path, monkeypa
     stream = io.BytesIO()
     with zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("ratings.csv", "0" * 3 * 2**20)
-    monkeypatch.setattr(files, "left_on", lambda _: 2**20)
+    monkeypatch.setattr(formats, "left_on", lambda _: 2**20)
     with pytest.raises(DiskFull, match="unpacks to 3 MiB, for which the disk has no room"):
         unpack([source(tmp_path, stream.getvalue())], tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["0.spool"]

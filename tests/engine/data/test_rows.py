@@ -10,9 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.dataset import tables
-from engine.dataset.files import LONGEST_LINE, SourceFile, layout_of
-from engine.dataset.tables import Rejections, read_parts
+from engine.data.formats import LONGEST_LINE, SourceFile, layout_of
+from engine.data.rows import PART_BYTES, Rejections, read_parts
 
 HEADER = "user,movie,rating,comment\n"
 
@@ -33,9 +32,9 @@ def written(folder: Path, text: str | bytes, name: str = "mine.csv") -> SourceFi
     return SourceFile(name, path)
 
 
-@pytest.fixture(params=[tables.PART_BYTES, 90], ids=["one part", "many parts"])
+@pytest.fixture(params=[PART_BYTES, 90], ids=["one part", "many parts"])
 def parts(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tables, "PART_BYTES", request.param)
+    monkeypatch.setattr("engine.data.rows.PART_BYTES", request.param)
 
 
 @pytest.mark.usefixtures("parts")
@@ -67,7 +66,7 @@ def test_a_comment_may_run_over_lines_at_every_place_where_a_part_ends(
     file = written(tmp_path, HEADER + "".join(f'u{n},heat,4,"one\ntwo\nthree"\n' for n in range(8)))
     expected = {2 + 3 * n: (f"u{n}", "heat", "4") for n in range(8)}
     for size in range(1, 200):
-        monkeypatch.setattr(tables, "PART_BYTES", size)
+        monkeypatch.setattr("engine.data.rows.PART_BYTES", size)
         assert rows_of(file) == (expected, {}), size
 
 
@@ -79,7 +78,7 @@ def test_blank_lines_are_nothing_to_set_aside(tmp_path: Path) -> None:
 
 
 def test_a_line_without_end_is_skipped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tables, "PART_BYTES", 100)
+    monkeypatch.setattr("engine.data.rows.PART_BYTES", 100)
     endless = "x" * (2 * LONGEST_LINE + 200)
     rows, reasons = rows_of(written(tmp_path, HEADER + f"a,heat,4,\n{endless},heat,4,\nb,heat,4,\n{endless}"))
     assert list(rows) == [2, 4]
@@ -110,7 +109,7 @@ def test_what_a_csv_writer_writes_is_read_back(
     writer.writerow(["user", "movie", "rating", "comment"])
     writer.writerows([f"u{n}", f"m{number}", number, comment] for n, (number, comment) in enumerate(cells))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(tables, "PART_BYTES", size)
+        patch.setattr("engine.data.rows.PART_BYTES", size)
         rows, reasons = rows_of(written(tmp_path_factory.mktemp("csv"), text.getvalue()))
     assert reasons == {}
     assert list(rows.values()) == [(f"u{n}", f"m{number}", str(number)) for n, (number, _) in enumerate(cells)]
@@ -122,6 +121,6 @@ def test_no_content_breaks_the_reader(
 ) -> None:
     start = HEADER.encode() if name == "mine.csv" else b""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(tables, "PART_BYTES", size)
+        patch.setattr("engine.data.rows.PART_BYTES", size)
         rows, _ = rows_of(written(tmp_path_factory.mktemp("any"), start + content, name))
     assert len(rows) <= content.count(b"\n") + 1

@@ -10,10 +10,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from engine.dataset.demo import load_demo
-from engine.dataset.files import SourceFile, encoding_of, layout_of, unpack
-from engine.dataset.importing import LATEST_TIME, make_movie, read_movies, read_ratings
-from engine.dataset.tables import Rejections
+from engine.data.demo import load_demo
+from engine.data.formats import SourceFile, encoding_of, layout_of, unpack
+from engine.data.reading import LATEST_TIME, make_movie, read_movies, read_ratings
+from engine.data.rows import Rejections
 from engine.errors import Cancelled, InvalidInput
 from engine.types import Movie
 
@@ -201,7 +201,7 @@ def test_only_the_first_100_rejected_rows_are_kept_but_all_are_counted(tmp_path:
 
 
 def test_several_blocks_keep_their_lines(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("engine.dataset.tables.PART_BYTES", 200)
+    monkeypatch.setattr("engine.data.rows.PART_BYTES", 200)
     rows = [f"u{n},m{n % 7},{'bad' if n % 50 == 49 else 3}" + (",extra" if n % 40 == 39 else "") for n in range(400)]
     found, rejections = ratings_of(source(tmp_path, "mine.csv", "user,movie,rating\n" + "\n".join(rows) + "\n"))
     wrong = sorted({n + 2 for n in range(400) if n % 50 == 49 or n % 40 == 39})
@@ -272,7 +272,7 @@ def test_zips_share_one_limit(tmp_path: Path) -> None:
 
 
 def test_a_zip_of_too_many_files_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("engine.dataset.files.MOST_MEMBERS", 2)
+    monkeypatch.setattr("engine.data.formats.MOST_MEMBERS", 2)
     with pytest.raises(InvalidInput, match="more than 2 files"):
         unpack([source(tmp_path, "many.zip", packed(a="", b="", c="").getvalue())], tmp_path)
 

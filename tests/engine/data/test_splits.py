@@ -10,8 +10,8 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from engine.dataset.interactions import Interactions
-from engine.dataset.splitting import (
+from engine.data.ratings import Interactions
+from engine.data.splits import (
     hold_out,
     leave_last_out,
     split_by_time,

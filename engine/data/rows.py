@@ -18,7 +18,7 @@ import pyarrow.compute as pc
 import pyarrow.csv as arrow
 from numpy.typing import NDArray
 
-from engine.dataset.files import LONGEST_LINE, Layout, SourceFile
+from engine.data.formats import LONGEST_LINE, Layout, SourceFile
 from engine.types import RejectedRow
 
 PART_BYTES = 8 * 2**20  # about 300,000 ratings
