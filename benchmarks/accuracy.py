@@ -23,7 +23,7 @@ from benchmarks.data import demo_interactions, interactions, simulate
 from benchmarks.peers.models import MarqueeRater, Rater, SurpriseRater
 from engine.data.ratings import Interactions
 from engine.metrics import squared_errors
-from engine.models.catalog import MODELS
+from engine.models.registry import MODELS
 
 FOLDS = 5
 Rows = NDArray[np.int64]

@@ -11,7 +11,7 @@ import pandas as pd
 from surprise import SVD
 
 from benchmarks.data import demo_frame, interactions, simulate, trainset
-from engine.models.matrix_factorization import MatrixFactorizationConfig, MatrixFactorizationModel
+from engine.models.svd import MatrixFactorizationConfig, MatrixFactorizationModel
 
 SETTINGS = {"factors": 100, "epochs": 20, "learning_rate": 0.005, "regularization": 0.02}
 PEER = "surprise.SVD"

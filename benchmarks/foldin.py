@@ -20,8 +20,8 @@ from engine.data.ratings import Float32, Interactions
 from engine.data.splits import hold_out
 from engine.learning import TEST_PART, VALIDATION_PART
 from engine.models.base import ModelConfig, RatingModel
-from engine.models.catalog import MODELS, entry
-from engine.training import best_epoch, run_epochs
+from engine.models.epochs import best_epoch, run_epochs
+from engine.models.registry import MODELS, entry
 
 Side = Literal["users", "movies"]
 GOAL = 1.03

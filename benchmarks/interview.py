@@ -19,7 +19,7 @@ from engine.cold_start import blend, popularity
 from engine.data.ratings import Float32, Int32, Interactions
 from engine.interview import Interview
 from engine.metrics import Floats
-from engine.models.item_similarity import ItemSimilarityConfig, ItemSimilarityRanker
+from engine.models.ease import ItemSimilarityConfig, ItemSimilarityRanker
 from engine.penalty import choose_penalty
 from engine.ranking import top
 from engine.scoring import ListScorer

@@ -16,9 +16,9 @@ from engine.data.ratings import Interactions
 from engine.data.splits import HeldOut, hold_out, split_by_user_time
 from engine.evaluation import EvaluationReport
 from engine.learning import VALIDATION_PART, Listener, assess
-from engine.models.catalog import configure
-from engine.models.matrix_factorization import MatrixFactorizationModel
+from engine.models.registry import configure
 from engine.models.shrinkage import Penalty
+from engine.models.svd import MatrixFactorizationModel
 from engine.newcomers import part_newcomers
 from engine.settings import Settings
 from engine.types import Judgement

@@ -12,7 +12,7 @@ from benchmarks.peers.models import ENTRIES, OUR_LISTS, Model
 from engine.data.ratings import Interactions
 from engine.data.splits import split_random
 from engine.evaluation import EvaluationService
-from engine.models.matrix_factorization import MatrixFactorizationConfig, MatrixFactorizationModel
+from engine.models.svd import MatrixFactorizationConfig, MatrixFactorizationModel
 
 SEEDS = (0, 1, 2)
 PEER = "implicit ALS"

@@ -9,10 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine import metrics
-from engine.calibration import MOVIE_EDGES, USER_EDGES
 from engine.data.ratings import Float32, Interactions
 from engine.estimates import Columns, estimate_ratings
 from engine.metrics import Bools, Floats, Ints
+from engine.models.intervals import MOVIE_EDGES, USER_EDGES
 from engine.segments import Segment
 from engine.types import ChartRow, Charts, MetricValue
 

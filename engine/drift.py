@@ -8,12 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.data.ratings import Int32, Int64, Interactions
-from engine.models.bundle import LearnedCounts
-from engine.models.matrix_factorization import MatrixFactorizationConfig, MatrixFactorizationModel
+from engine.models.epochs import run_epochs
+from engine.models.svd import MatrixFactorizationConfig, MatrixFactorizationModel
+from engine.models.version import LearnedCounts
 from engine.ranking import top
 from engine.realtime import MOST_LEARNED, FoldedMovies, offset_of_movie, offset_of_user
 from engine.rounding import settle
-from engine.training import run_epochs
 from engine.types import UpdateAdvice
 
 SAMPLED_USERS = 200

@@ -10,12 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine import metrics
-from engine.calibration import Calibration
 from engine.charts import JudgedRatings, chart_lists, chart_ratings, chart_segments
 from engine.data.ratings import Float32, Interactions
 from engine.errors import InvalidInput
 from engine.estimates import Columns, estimate_catalogue, estimate_lists, estimate_ratings
 from engine.models.base import Arrays, RatingModel
+from engine.models.intervals import Calibration
 from engine.newcomers import Newcomers
 from engine.ranking import top
 from engine.segments import Segment, find_segments

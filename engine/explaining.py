@@ -9,7 +9,7 @@ import scipy.sparse as sp
 
 from engine.data.ratings import Float32, Interactions
 from engine.models.base import Vector
-from engine.models.item_similarity import ItemSimilarityRanker
+from engine.models.ease import ItemSimilarityRanker
 from engine.models.likeness import likeness
 from engine.ranking import top
 from engine.realtime import UserState

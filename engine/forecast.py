@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from threading import Lock
 from typing import Any, Self
 
-from engine.models.catalog import configure
+from engine.models.registry import configure
 from engine.steps import BY_EPOCHS, FOLLOWS, GROWS_WITH, IN_PIECES, TURNS, TYPICAL_RATINGS, Step, steps_of
 
 RECENT = 5  # earlier runs whose median counts

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from engine.data.ratings import Float32, Int32, Interactions
 from engine.metrics import Bools, Floats
-from engine.models.item_similarity import ItemSimilarityRanker
+from engine.models.ease import ItemSimilarityRanker
 from engine.rounding import settle
 
 Rows = NDArray[np.int64]

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from threading import Event
 from typing import Self
 
-from engine.calibration import Calibration
 from engine.cold_start import blend, popularity
 from engine.data.ratings import Float32, Int32, Interactions
 from engine.data.splits import HeldOut, hold_out
@@ -15,16 +14,17 @@ from engine.errors import Cancelled
 from engine.evaluation import EvaluationReport, EvaluationService, ScoreUser
 from engine.forecast import Forecast
 from engine.models.base import ModelConfig, OnEpoch, RatingModel
-from engine.models.bundle import LearnedCounts, VersionBundle
-from engine.models.catalog import entry
-from engine.models.item_similarity import ItemSimilarityConfig, ItemSimilarityRanker
+from engine.models.ease import ItemSimilarityConfig, ItemSimilarityRanker
+from engine.models.epochs import best_epoch, run_epochs
+from engine.models.intervals import Calibration
+from engine.models.registry import entry
+from engine.models.version import LearnedCounts, VersionBundle
 from engine.newcomers import judge_newcomers, part_newcomers
 from engine.penalty import choose_penalty
 from engine.priority import give_way
 from engine.realtime import measure_offsets
 from engine.scoring import ListScorer
 from engine.steps import Step
-from engine.training import best_epoch, run_epochs
 from engine.types import EpochReport
 
 LIST_LENGTH = 10
@@ -106,7 +106,7 @@ def learn(kind: str, config: ModelConfig, data: Interactions, personal_from: int
     """Train a version.
 
     Args:
-        kind: a name of ``engine.models.catalog.MODELS``.
+        kind: a name of ``engine.models.registry.MODELS``.
         config: the rating model's hyperparameters.
         data: every rating there is.
         personal_from: from how many ratings on a list is purely personal.
@@ -163,7 +163,7 @@ def assess(
     """Learn from all but the test part, and judge on that.
 
     Args:
-        kind: a name of ``engine.models.catalog.MODELS``.
+        kind: a name of ``engine.models.registry.MODELS``.
         config: the rating model's hyperparameters.
         parts: what is learned from, what chooses, what judges.
         split: how the test part was chosen, in words.

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from engine import metrics
 from engine.data.ratings import Interactions
 from engine.evaluation import draw_lists
-from engine.models.item_similarity import ItemSimilarityConfig, ItemSimilarityRanker
+from engine.models.ease import ItemSimilarityConfig, ItemSimilarityRanker
 from engine.rounding import settle
 
 LIST_LENGTH = 10

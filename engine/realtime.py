@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from engine.data.ratings import Float32, Int32, Interactions
 from engine.models.base import RatingModel, Vector
-from engine.models.bundle import LearnedOffsets, VersionBundle
+from engine.models.version import LearnedOffsets, VersionBundle
 
 MOST_LEARNED = 1000
 """Ratings beyond which a movie keeps the vector it has learned: one more changes next to nothing, and costs time."""

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from engine.cold_start import Blend
 from engine.data.ratings import Float32, Int32, MovieTable
-from engine.models.item_similarity import ItemSimilarityRanker
+from engine.models.ease import ItemSimilarityRanker
 from engine.models.likeness import likeness
 from engine.ranking import genre_column
 

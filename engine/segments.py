@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from engine.calibration import USER_EDGES
 from engine.data.ratings import Interactions
 from engine.metrics import Bools
+from engine.models.intervals import USER_EDGES
 
 NEWCOMERS = "newcomers"
 """People kept out of training; ``newcomers:3`` are they after three ratings."""

@@ -21,11 +21,11 @@ from engine.errors import InvalidInput
 from engine.evaluation import UserErrors, sum_errors
 from engine.learning import TEST_PART, VALIDATION_PART
 from engine.models.base import ModelConfig
-from engine.models.catalog import MODELS, configure, entry
+from engine.models.epochs import best_epoch, run_epochs
+from engine.models.registry import MODELS, configure, entry
 from engine.models.search import SearchRange
 from engine.newcomers import part_newcomers
 from engine.rounding import settle, significant
-from engine.training import best_epoch, run_epochs
 from engine.types import EpochReport, FoldResult, MetricDifference, TuningEvidence
 
 FEWEST_RATINGS = 50

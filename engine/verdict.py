@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 
-from engine.calibration import LEVEL as PROMISED
 from engine.comparison import LEVEL, WORDS, compare, compare_newcomers, compare_segments
 from engine.evaluation import EvaluationReport
+from engine.models.intervals import LEVEL as PROMISED
 from engine.rounding import settle
 from engine.segments import NEW_USERS, USER_SEGMENTS, in_words, kind_of
 from engine.types import CoverageGuard, Evidence, Judgement, MetricDifference, PromotionVerdict, Verdict

@@ -17,7 +17,7 @@ from engine.errors import (
     UnknownVersion,
     VersionUnavailable,
 )
-from engine.models.catalog import MODELS
+from engine.models.registry import MODELS
 from engine.services import current
 from engine.types import ActivationPolicy, ModelKind, TrainingStatus
 from sidecar.answers import CHANGING, JSON_BODY, PARAMETERS, answers

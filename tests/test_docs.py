@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from engine.models.catalog import MODELS
+from engine.models.registry import MODELS
 from engine.settings import Settings
 from tools.pins import asked_for
 

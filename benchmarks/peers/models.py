@@ -22,9 +22,9 @@ from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 from benchmarks.data import trainset
 from engine.data.ratings import Float32, Int32, Interactions
 from engine.models.base import RatingModel
-from engine.models.catalog import MODELS, configure, entry
-from engine.models.item_similarity import ItemSimilarityConfig, ItemSimilarityRanker
-from engine.models.matrix_factorization import MatrixFactorizationConfig
+from engine.models.ease import ItemSimilarityConfig, ItemSimilarityRanker
+from engine.models.registry import MODELS, configure, entry
+from engine.models.svd import MatrixFactorizationConfig
 from engine.penalty import choose_penalty
 
 

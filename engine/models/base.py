@@ -168,7 +168,7 @@ class RatingModel(ABC):
         Raises:
             TrainingDiverged: the loss became infinite or not a number.
         """
-        from engine.training import run_epochs  # the one loop; it imports this contract
+        from engine.models.epochs import run_epochs  # the one loop; it imports this contract
 
         run_epochs(self, data, on_epoch=on_epoch)
         self.bind(data)

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from engine.data.features import RESOLUTION, SHRINK, FeatureEngineer
 from engine.data.ratings import Float32, Int32, Interactions
 from engine.models.base import join_arrays, part_of
-from engine.models.variational_factorization import VariationalFactorization
+from engine.models.variational import VariationalFactorization
 
 CONTENT = frozenset({"genre", "year", "year_squared", "popularity", "popularity_squared"})
 """Families of the movie features that ``FeatureEngineer.movie_content`` has."""

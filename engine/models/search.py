@@ -9,8 +9,8 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
 from engine.errors import InvalidHyperparameter, InvalidSettings
-from engine.models.catalog import MODELS, configure, entry
 from engine.models.defaults import FILE, read
+from engine.models.registry import MODELS, configure, entry
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +58,7 @@ def search_space(kind: str, tables: Mapping[str, Any] | None = None) -> list[Sea
     """What a study of this model tries.
 
     Args:
-        kind: a name of ``engine.models.catalog.MODELS``.
+        kind: a name of ``engine.models.registry.MODELS``.
         tables: those of the file by model; by default they are read from it.
 
     Raises:

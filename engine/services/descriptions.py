@@ -17,8 +17,8 @@ from engine.errors import InvalidInput
 from engine.evaluation import EvaluationReport
 from engine.learning import Learned
 from engine.models.base import Arrays, join_arrays, part_of
-from engine.models.bundle import VersionBundle
-from engine.models.catalog import configure
+from engine.models.registry import configure
+from engine.models.version import VersionBundle
 from engine.services.snapshot import DataSnapshot
 from engine.types import CoverageGuard, Evidence, Judgement, MetricDifference, MetricValue, NewcomerPoint
 from store.records import VersionRecord

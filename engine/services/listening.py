@@ -13,7 +13,7 @@ from engine.cold_start import Blend, blend
 from engine.data.ratings import Float32, Int32, Interactions
 from engine.explaining import ExplainerService
 from engine.interview import Interview
-from engine.models.bundle import VersionBundle
+from engine.models.version import VersionBundle
 from engine.ranking import candidates, diversify, price_variety, top
 from engine.realtime import RealtimeLearner, UserState
 from engine.reasons import tell

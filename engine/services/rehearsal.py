@@ -20,8 +20,8 @@ from numpy.typing import NDArray
 
 from engine.data.ratings import Interactions
 from engine.learning import Listener, learn
-from engine.models.bundle import VersionBundle
-from engine.models.catalog import MODELS, configure
+from engine.models.registry import MODELS, configure
+from engine.models.version import VersionBundle
 from engine.services.listening import ServingState
 from engine.types import ListOptions
 from store.records import RatingChange

@@ -16,7 +16,7 @@ import numpy as np
 from engine.data.ratings import Int32
 from engine.drift import Drift, measure_drift
 from engine.errors import InvalidInput, InvalidRating, NotReady, UnknownMovie, UnknownUser
-from engine.models.bundle import LearnedCounts, VersionBundle
+from engine.models.version import LearnedCounts, VersionBundle
 from engine.priority import give_way, urgent
 from engine.ranking import NOTHING
 from engine.realtime import UserState

@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
 from engine.models.base import ModelConfig
-from engine.models.matrix_factorization import MatrixFactorizationConfig
-from engine.models.neural_cf import NeuralCFConfig
+from engine.models.ncf import NeuralCFConfig
+from engine.models.svd import MatrixFactorizationConfig
 
 LARGEST = 1e9
 """The largest number that anything learned may hold; what is learned stays far below."""

@@ -22,7 +22,7 @@ from engine.forecast import Forecast, Work
 from engine.learning import Learned, Listener, learn
 from engine.memory import start_peak
 from engine.models.base import ModelConfig
-from engine.models.catalog import configure
+from engine.models.registry import configure
 from engine.priority import step_back
 from engine.services.audit import log_action
 from engine.services.descriptions import (
@@ -143,7 +143,7 @@ class TrainingService:
         """Start a training run in the background.
 
         Args:
-            kind: a name of ``engine.models.catalog.MODELS``.
+            kind: a name of ``engine.models.registry.MODELS``.
             hyperparameters: those that differ from the defaults.
             activate: whether the new version is to serve: ``if_better``, ``if_no_worse``, ``always`` or ``never``;
                 ``engine.services.promotion.decide`` says what each means.

@@ -130,7 +130,7 @@ class TuningService:
         """Start a study in the background.
 
         Args:
-            kind: a name of ``engine.models.catalog.MODELS``.
+            kind: a name of ``engine.models.registry.MODELS``.
             trials: how many sets of hyperparameters are tried, the defaults first.
             folds: parts of the ratings; each trial learns as many times.
             minutes: the time for all of it, stops left out.

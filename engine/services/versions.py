@@ -14,8 +14,8 @@ from engine.data.zips import TooManyEntries, check_entries
 from engine.errors import InvalidHyperparameter, InvalidInput, MarqueeError, UnknownVersion, VersionUnavailable
 from engine.evaluation import EvaluationReport
 from engine.models.base import part_of
-from engine.models.bundle import VersionBundle
-from engine.models.catalog import configure
+from engine.models.registry import configure
+from engine.models.version import VersionBundle
 from engine.services import soundness
 from engine.services.audit import audited, of_version
 from engine.services.descriptions import (

@@ -10,7 +10,7 @@ import streamlit as st
 from pydantic.fields import FieldInfo
 
 from engine.models.base import ModelConfig
-from engine.models.catalog import MODELS, ModelEntry
+from engine.models.registry import MODELS, ModelEntry
 from pages.ui import keys
 from pages.ui.plain import markup, text
 

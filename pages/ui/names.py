@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from engine.models.catalog import MODELS
+from engine.models.registry import MODELS
 
 
 def model(kind: str) -> str:

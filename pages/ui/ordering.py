@@ -7,7 +7,7 @@ from typing import Any
 import streamlit as st
 
 from engine.errors import InvalidHyperparameter
-from engine.models.catalog import MODELS, ModelEntry
+from engine.models.registry import MODELS, ModelEntry
 from engine.services import Services
 from engine.services.versions import LONGEST_NOTE
 from engine.types import TrainingStatus

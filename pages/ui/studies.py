@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import streamlit as st
 
 from engine.errors import InvalidInput
-from engine.models.catalog import MODELS
+from engine.models.registry import MODELS
 from engine.services import Services
 from engine.types import Study, TrialReport
 from pages.ui import keys, names, study_charts, tables

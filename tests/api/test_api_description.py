@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from jsonschema import Draft202012Validator
 
-from engine.models.catalog import MODELS, ModelEntry
+from engine.models.registry import MODELS, ModelEntry
 from engine.settings import Settings
 from sidecar import docs_page
 from sidecar.app import create_api

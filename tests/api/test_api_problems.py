@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from engine import errors
-from engine.models.catalog import configure
+from engine.models.registry import configure
 from engine.services import Services, use
 from sidecar.access import AccessMiddleware
 from sidecar.problems import ALL, OF_ERROR

@@ -10,7 +10,7 @@ from benchmarks.__main__ import BENCHMARKS
 from benchmarks.data import interactions, simulate
 from benchmarks.foldin import GOAL, Measured, Side, fold, measure_all, part, render
 from engine.data.ratings import Interactions
-from engine.models.matrix_factorization import MatrixFactorizationConfig, MatrixFactorizationModel
+from engine.models.svd import MatrixFactorizationConfig, MatrixFactorizationModel
 
 
 @pytest.fixture(scope="module")

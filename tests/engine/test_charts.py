@@ -9,12 +9,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from engine.calibration import Calibration
 from engine.charts import JudgedRatings, chart_lists, chart_ratings
 from engine.data.ratings import Interactions
 from engine.data.splits import Split, split_random
 from engine.evaluation import EvaluationReport, EvaluationService
-from engine.models.matrix_factorization import MatrixFactorizationConfig, MatrixFactorizationModel
+from engine.models.intervals import Calibration
+from engine.models.svd import MatrixFactorizationConfig, MatrixFactorizationModel
 from engine.segments import FEWEST_OF_GENRE
 from engine.types import ChartRow
 

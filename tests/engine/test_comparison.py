@@ -18,7 +18,7 @@ from engine.data.ratings import Interactions
 from engine.data.splits import Split, split_by_user_time
 from engine.errors import InvalidInput
 from engine.evaluation import EvaluationReport, EvaluationService, UserErrors
-from engine.models.matrix_factorization import MatrixFactorizationConfig, MatrixFactorizationModel
+from engine.models.svd import MatrixFactorizationConfig, MatrixFactorizationModel
 
 RESAMPLINGS = 200
 Pair = tuple[np.ndarray, np.ndarray, np.ndarray]  # of both models, per user: the values, and how much each user weighs

@@ -11,8 +11,8 @@ import pytest
 from engine import drift
 from engine.data.ratings import Interactions
 from engine.drift import Drift, measure_drift
-from engine.models.bundle import LearnedCounts
-from engine.models.matrix_factorization import MatrixFactorizationConfig, MatrixFactorizationModel
+from engine.models.svd import MatrixFactorizationConfig, MatrixFactorizationModel
+from engine.models.version import LearnedCounts
 
 CONFIG = MatrixFactorizationConfig(factors=8, epochs=30, learning_rate=0.02, regularization=0.05)
 

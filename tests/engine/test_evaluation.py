@@ -15,8 +15,8 @@ from engine.data.splits import Split, split_by_user_time
 from engine.errors import InvalidInput
 from engine.estimates import estimate, estimate_lists
 from engine.evaluation import EvaluationReport, EvaluationService
-from engine.models.item_similarity import ItemSimilarityRanker
-from engine.models.matrix_factorization import MatrixFactorizationConfig, MatrixFactorizationModel
+from engine.models.ease import ItemSimilarityRanker
+from engine.models.svd import MatrixFactorizationConfig, MatrixFactorizationModel
 from engine.types import MetricValue
 
 

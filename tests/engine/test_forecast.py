@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from engine.forecast import Forecast, Outlook, PastRun, Work
-from engine.models.catalog import MODELS, configure
+from engine.models.registry import MODELS, configure
 from engine.steps import BY_EPOCHS, IN_PIECES, TYPICAL_RATINGS, Step, steps_of
 
 PIECES, EVERY_S = 9, 0.5

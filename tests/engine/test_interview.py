@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike
 from engine import interview as module
 from engine.data.ratings import Float32, Int32, Interactions
 from engine.interview import Interview
-from engine.models.item_similarity import ItemSimilarityConfig, ItemSimilarityRanker
+from engine.models.ease import ItemSimilarityConfig, ItemSimilarityRanker
 
 NONE = np.empty(0, np.int32)
 UNRATED = np.empty(0, np.float32)

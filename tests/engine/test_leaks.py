@@ -9,13 +9,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from engine.calibration import Calibration
 from engine.data.ratings import Float32, Interactions
 from engine.data.splits import hold_out
 from engine.evaluation import EvaluationReport, EvaluationService
 from engine.learning import Listener, learn
 from engine.models.base import Arrays, RatingModel
-from engine.models.catalog import MODELS
+from engine.models.intervals import Calibration
+from engine.models.registry import MODELS
 from tests.conftest import planted
 from tests.engine.models.quick import quick_config
 

@@ -10,7 +10,7 @@ import pytest
 from engine.data.ratings import Interactions
 from engine.forecast import Forecast, Outlook, Work
 from engine.learning import Listener, learn
-from engine.models.catalog import MODELS
+from engine.models.registry import MODELS
 from engine.steps import Step, steps_of
 from tests.conftest import planted
 from tests.engine.models.quick import quick_config

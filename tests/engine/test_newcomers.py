@@ -12,7 +12,7 @@ from engine import metrics
 from engine.data.ratings import Float32, Int32, Interactions
 from engine.evaluation import EvaluationReport
 from engine.learning import Learned, Listener, learn
-from engine.models.matrix_factorization import MatrixFactorizationModel
+from engine.models.svd import MatrixFactorizationModel
 from engine.newcomers import (
     FEWEST,
     STEPS,

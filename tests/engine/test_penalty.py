@@ -10,7 +10,7 @@ import pytest
 
 from engine.data.ratings import Interactions
 from engine.errors import Cancelled
-from engine.models.item_similarity import ItemSimilarityConfig
+from engine.models.ease import ItemSimilarityConfig
 from engine.penalty import _climb, choose_penalty
 
 START = ItemSimilarityConfig(l2=16, min_ratings=1)
@@ -52,8 +52,8 @@ def test_too_few_users_to_judge_by_leave_it_alone() -> None:
 
 def test_only_the_most_rated_movies_take_part(monkeypatch: pytest.MonkeyPatch) -> None:
     sizes = []
-    solve = "engine.models.item_similarity._solve"
-    original = __import__("engine.models.item_similarity", fromlist=["_solve"])._solve
+    solve = "engine.models.ease._solve"
+    original = __import__("engine.models.ease", fromlist=["_solve"])._solve
     monkeypatch.setattr(solve, lambda gram, l2: sizes.append(len(gram)) or original(gram, l2))
     monkeypatch.setattr("engine.penalty.MOST_MOVIES", 30)
     chosen = choose_penalty(clubs(150), START, nothing)

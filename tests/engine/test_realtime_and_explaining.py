@@ -8,9 +8,9 @@ import pytest
 from engine.cold_start import popularity
 from engine.data.ratings import Interactions
 from engine.explaining import ExplainerService
-from engine.models.bundle import VersionBundle
-from engine.models.item_similarity import ItemSimilarityRanker
-from engine.models.matrix_factorization import MatrixFactorizationConfig, MatrixFactorizationModel
+from engine.models.ease import ItemSimilarityRanker
+from engine.models.svd import MatrixFactorizationConfig, MatrixFactorizationModel
+from engine.models.version import VersionBundle
 from engine.realtime import RealtimeLearner
 
 

@@ -14,7 +14,7 @@ from benchmarks.data import demo_interactions
 from engine.cold_start import blend, popularity
 from engine.data.ratings import Interactions, MovieTable
 from engine.errors import InvalidInput
-from engine.models.item_similarity import ItemSimilarityConfig, ItemSimilarityRanker
+from engine.models.ease import ItemSimilarityConfig, ItemSimilarityRanker
 from engine.ranking import top
 from engine.scoring import NEIGHBOURS, NEW_PART, ListScorer
 from tests.conftest import planted

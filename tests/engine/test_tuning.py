@@ -15,7 +15,7 @@ from engine.data.ratings import Interactions
 from engine.data.splits import assign_folds, hold_out
 from engine.errors import Cancelled, InvalidInput
 from engine.evaluation import UserErrors
-from engine.models.catalog import configure
+from engine.models.registry import configure
 from engine.models.search import SearchRange, search_space
 from engine.newcomers import choose_newcomers
 from engine.types import FoldResult, MetricDifference

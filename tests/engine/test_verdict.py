@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from engine.calibration import LEVEL
 from engine.evaluation import EvaluationReport
+from engine.models.intervals import LEVEL
 from engine.newcomers import STEPS
 from engine.types import Judgement, MetricDifference, MetricValue
 from engine.verdict import SMALLEST, _call, judge

@@ -20,7 +20,7 @@ from engine.errors import (
     UnknownUser,
     VersionUnavailable,
 )
-from engine.models.catalog import configure
+from engine.models.registry import configure
 from engine.services import Services
 from engine.services.storage import Backup
 from engine.settings import Settings

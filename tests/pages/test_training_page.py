@@ -10,7 +10,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from engine.errors import InvalidHyperparameter, NotReady
-from engine.models.catalog import MODELS, configure
+from engine.models.registry import MODELS, configure
 from pages.ui import forms, keys
 from pages.ui.plain import markup, text
 from pages.ui.progress import NO_BREAK

@@ -7,7 +7,7 @@ import math
 import pytest
 
 from engine.errors import InvalidInput, TrainingBusy
-from engine.models.catalog import MODELS
+from engine.models.registry import MODELS
 from engine.models.search import search_space
 from pages.ui import keys, studies, study_charts
 from tests.pages import fake_tuning, fakes

@@ -20,10 +20,10 @@ from engine import cold_start, metrics, ranking, reasons
 from engine.evaluation import EvaluationService
 from engine.explaining import ExplainerService
 from engine.models.base import RatingModel
-from engine.models.bundle import LearnedOffsets, VersionBundle
-from engine.models.catalog import MODELS
-from engine.models.matrix_factorization import MatrixFactorizationModel
-from engine.models.neural_cf import NeuralCF
+from engine.models.ncf import NeuralCF
+from engine.models.registry import MODELS
+from engine.models.svd import MatrixFactorizationModel
+from engine.models.version import LearnedOffsets, VersionBundle
 from engine.realtime import FoldedMovies, RealtimeLearner
 from engine.scoring import ListScorer, Shares
 from engine.services.listening import ServingState

@@ -14,14 +14,14 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
 
 from engine.data.ratings import Interactions
-from engine.models.bundle import VersionBundle
-from engine.models.catalog import MODELS
-from engine.models.item_similarity import ItemSimilarityConfig, ItemSimilarityRanker
+from engine.models.ease import ItemSimilarityConfig, ItemSimilarityRanker
+from engine.models.registry import MODELS
+from engine.models.version import VersionBundle
 from engine.realtime import RealtimeLearner
 from store import model_arrays
 from store.database import Database
 from store.models import MLModelManager
-from tests.engine.models.test_bundle import bundle
+from tests.engine.models.test_version import bundle
 
 N_USERS, N_MOVIES = 60, 80
 FAR = st.sampled_from([-(2**31), -1, 2**31 - 1])

@@ -10,9 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from engine.data.ratings import Interactions
-from engine.models.bundle import VersionBundle
-from engine.models.catalog import MODELS
-from engine.models.item_similarity import ItemSimilarityRanker
+from engine.models.ease import ItemSimilarityRanker
+from engine.models.registry import MODELS
+from engine.models.version import VersionBundle
 from engine.realtime import RealtimeLearner, measure_offsets
 from tests.engine.models.quick import quick_model
 from tests.properties.ratings import ANY_ID, MOVIES, USERS, interactions

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from engine.data.ratings import Interactions
 from engine.data.splits import Split, split_random
-from engine.models.catalog import MODELS
-from engine.training import run_epochs, validation_rmse
+from engine.models.epochs import run_epochs, validation_rmse
+from engine.models.registry import MODELS
 from tests.conftest import planted
 from tests.engine.models.quick import quick_model
 

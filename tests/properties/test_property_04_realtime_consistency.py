@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 
 from engine.cold_start import popularity
 from engine.data.ratings import Interactions
-from engine.models.bundle import LearnedCounts, VersionBundle
-from engine.models.catalog import MODELS
-from engine.models.item_similarity import ItemSimilarityRanker
+from engine.models.ease import ItemSimilarityRanker
+from engine.models.registry import MODELS
+from engine.models.version import LearnedCounts, VersionBundle
 from engine.realtime import RealtimeLearner, measure_offsets
 from tests.conftest import planted
 from tests.engine.models.quick import quick_model

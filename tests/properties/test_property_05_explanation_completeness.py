@@ -15,9 +15,9 @@ from hypothesis import strategies as st
 
 from engine.cold_start import popularity
 from engine.data.ratings import Interactions
-from engine.models.bundle import LearnedCounts, VersionBundle
-from engine.models.catalog import MODELS
-from engine.models.item_similarity import ItemSimilarityConfig, ItemSimilarityRanker
+from engine.models.ease import ItemSimilarityConfig, ItemSimilarityRanker
+from engine.models.registry import MODELS
+from engine.models.version import LearnedCounts, VersionBundle
 from engine.realtime import UserState, measure_offsets
 from engine.services.listening import Listener, ServingState
 from engine.services.serving import ServingService

@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from engine.data.ratings import Interactions
-from engine.models.catalog import MODELS
-from engine.models.matrix_factorization import MatrixFactorizationConfig, MatrixFactorizationModel
+from engine.models.registry import MODELS
+from engine.models.svd import MatrixFactorizationConfig, MatrixFactorizationModel
 from tests.engine.models.quick import quick_config, quick_model
 from tests.properties.ratings import ANY_ID, MOVIES, USERS, interactions
 

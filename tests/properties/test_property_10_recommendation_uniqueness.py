@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from engine.data.ratings import Interactions
 from engine.models.base import Ranker, RatingModel
-from engine.models.catalog import MODELS
-from engine.models.item_similarity import ItemSimilarityRanker
+from engine.models.ease import ItemSimilarityRanker
+from engine.models.registry import MODELS
 from engine.runtime import Runtime
 from tests.conftest import planted
 from tests.engine.models.quick import quick_model

@@ -12,7 +12,7 @@ from engine.data.ratings import Interactions
 from engine.data.splits import split_by_user_time
 from engine.errors import Cancelled
 from engine.models.base import ModelConfig, RatingModel
-from engine.training import run_epochs, validation_rmse
+from engine.models.epochs import run_epochs, validation_rmse
 
 
 class RatingModelContract:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from engine.models.base import ModelConfig, RatingModel
-from engine.models.catalog import configure, entry
+from engine.models.registry import configure, entry
 
 QUICK: dict[str, dict[str, Any]] = {
     "svd": {"factors": 8, "epochs": 30, "learning_rate": 0.02, "regularization": 0.05},

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from engine.errors import InvalidInput, InvalidSettings
-from engine.models.catalog import MODELS
 from engine.models.defaults import default, read
+from engine.models.registry import MODELS
 from engine.models.search import check_settings, search_space
 
 

@@ -9,8 +9,8 @@ import pandas as pd
 import pytest
 
 from engine.data.ratings import Interactions
-from engine.models.matrix_factorization import MatrixFactorizationConfig, MatrixFactorizationModel
 from engine.models.shrinkage import BIAS, FACTORS, FEWEST, KeptOut, Penalty, Side, learn_prior
+from engine.models.svd import MatrixFactorizationConfig, MatrixFactorizationModel
 from tests.zoo import ZOO
 
 START = Penalty(BIAS, FACTORS, 0.0, 0.0)

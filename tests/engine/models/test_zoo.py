@@ -9,13 +9,13 @@ import numpy as np
 import pytest
 
 from engine import metrics
-from engine.calibration import Calibration
 from engine.data.ratings import Interactions
 from engine.errors import TrainingDiverged
 from engine.models.base import RatingModel
-from engine.models.catalog import MODELS, configure, entry
-from engine.models.item_similarity import ItemSimilarityRanker
-from engine.models.matrix_factorization import MatrixFactorizationConfig, MatrixFactorizationModel
+from engine.models.ease import ItemSimilarityRanker
+from engine.models.intervals import Calibration
+from engine.models.registry import MODELS, configure, entry
+from engine.models.svd import MatrixFactorizationConfig, MatrixFactorizationModel
 from engine.newcomers import movie_means
 from tests.zoo import GENRES, ZOO, grid, interactions
 

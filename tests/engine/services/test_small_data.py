@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from engine.data.ratings import Interactions
-from engine.models.catalog import MODELS
+from engine.models.registry import MODELS
 from engine.runtime import Runtime, build
 from engine.settings import Settings
 from store.ratings import RatingStore

@@ -20,7 +20,7 @@ from engine.errors import (
     UnknownVersion,
     VersionUnavailable,
 )
-from engine.models.matrix_factorization import MatrixFactorizationModel
+from engine.models.svd import MatrixFactorizationModel
 from engine.runtime import Runtime, build
 from engine.services.run_log import past_runs
 from engine.services.training import LOADING

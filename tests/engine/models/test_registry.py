@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from engine.errors import InvalidHyperparameter
-from engine.models.catalog import MODELS, allowed, configure
-from engine.models.item_similarity import ItemSimilarityConfig
+from engine.models.ease import ItemSimilarityConfig
+from engine.models.registry import MODELS, allowed, configure
 
 SIZES = "must be 1 to 3 numbers, each a whole number from 1 to 512"
 

@@ -7,11 +7,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from engine.calibration import Calibration
 from engine.data.ratings import Interactions
 from engine.data.splits import HeldOut, split_random
 from engine.learning import calibrate
-from engine.models.matrix_factorization import MatrixFactorizationConfig, MatrixFactorizationModel
+from engine.models.intervals import Calibration
+from engine.models.svd import MatrixFactorizationConfig, MatrixFactorizationModel
 from tests.conftest import planted
 
 

@@ -9,11 +9,11 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.calibration import Calibration
 from engine.data.ratings import Float32, Int32, Interactions
 from engine.models.base import Arrays, RatingModel, join_arrays, part_of
-from engine.models.catalog import MODELS, configure
-from engine.models.item_similarity import ItemSimilarityConfig, ItemSimilarityRanker
+from engine.models.ease import ItemSimilarityConfig, ItemSimilarityRanker
+from engine.models.intervals import Calibration
+from engine.models.registry import MODELS, configure
 
 
 @dataclass(frozen=True)

@@ -9,9 +9,9 @@ import pytest
 from engine.data.ratings import Interactions
 from engine.data.splits import split_random
 from engine.errors import Cancelled
-from engine.models import neural_cf
-from engine.models.neural_cf import NeuralCF, NeuralCFConfig
-from engine.training import run_epochs, validation_rmse
+from engine.models import ncf
+from engine.models.epochs import run_epochs, validation_rmse
+from engine.models.ncf import NeuralCF, NeuralCFConfig
 from tests.engine.models.contract import RatingModelContract
 
 
@@ -63,13 +63,13 @@ def test_predictions_are_those_of_scikit_learn(small: Interactions, monkeypatch:
     build = NeuralCF._network
     monkeypatch.setattr(NeuralCF, "_network", lambda self, *args: networks.append(build(self, *args)) or networks[-1])
     seen: dict[str, np.ndarray] = {}
-    moments = neural_cf._Taught.moments
+    moments = ncf._Taught.moments
 
-    def remember(self: neural_cf._Taught) -> tuple[np.ndarray, np.ndarray]:
+    def remember(self: ncf._Taught) -> tuple[np.ndarray, np.ndarray]:
         seen["mean"], seen["spread"] = moments(self)
         return seen["mean"], seen["spread"]
 
-    monkeypatch.setattr(neural_cf._Taught, "moments", remember)
+    monkeypatch.setattr(ncf._Taught, "moments", remember)
     model = NeuralCF(SHORT).fit(small)
     users, movies = model.embeddings_.users_, model.embeddings_.movies()
     inputs, base = model.embeddings_.pairs_.of(users, movies, small.users, small.items)
@@ -107,7 +107,7 @@ def test_networks_correct_the_factorisation(small: Interactions) -> None:
 
 
 def test_large_data_are_taught_piece_by_piece(small: Interactions, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(neural_cf, "ROWS_AT_ONCE", 300)
+    monkeypatch.setattr(ncf, "ROWS_AT_ONCE", 300)
     steps: list[str] = []
     run_epochs(NeuralCF(SHORT), small, on_step=steps.append)
     assert any(step.startswith("Teaching the networks, piece 2") for step in steps)
@@ -144,13 +144,13 @@ def test_embeddings_by_raw_id(fitted: NeuralCF) -> None:
     assert np.isfinite(fitted.get_movie_embedding("nothing")).all()
 
 
-def _taught(data: Interactions) -> neural_cf._Taught:
+def _taught(data: Interactions) -> ncf._Taught:
     steps: Iterator[str] = NeuralCF(SHORT)._teach(data)
     while True:
         try:
             next(steps)
         except StopIteration as end:
-            taught: neural_cf._Taught = end.value
+            taught: ncf._Taught = end.value
             return taught
 
 

@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from engine.calibration import Calibration
 from engine.cold_start import popularity
 from engine.data.ratings import Interactions
-from engine.models.bundle import LearnedCounts, VersionBundle
-from engine.models.catalog import MODELS
-from engine.models.item_similarity import ItemSimilarityRanker
+from engine.models.ease import ItemSimilarityRanker
+from engine.models.intervals import Calibration
+from engine.models.registry import MODELS
+from engine.models.version import LearnedCounts, VersionBundle
 from engine.realtime import measure_offsets
 from tests.engine.models.quick import quick_model
 

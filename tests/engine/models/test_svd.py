@@ -10,8 +10,8 @@ from surprise import SVD, Dataset, Reader
 
 from engine.data.ratings import Interactions
 from engine.errors import TrainingDiverged
-from engine.models.matrix_factorization import MatrixFactorizationConfig, MatrixFactorizationModel
-from engine.training import best_epoch, run_epochs
+from engine.models.epochs import best_epoch, run_epochs
+from engine.models.svd import MatrixFactorizationConfig, MatrixFactorizationModel
 from tests.conftest import planted
 from tests.engine.models.contract import RatingModelContract
 

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from engine.data.ratings import Interactions
-from engine.models.item_similarity import ItemSimilarityConfig, ItemSimilarityRanker
+from engine.models.ease import ItemSimilarityConfig, ItemSimilarityRanker
 
 
 def by_genre(data: Interactions) -> np.ndarray:

@@ -5,7 +5,7 @@ import pytest
 
 from engine.data.ratings import Float32, Interactions
 from engine.data.splits import split_random
-from engine.models.variational_factorization import VariationalFactorization, _invert, _moments, _posteriors
+from engine.models.variational import VariationalFactorization, _invert, _moments, _posteriors
 
 
 def no_features(n: int) -> Float32:

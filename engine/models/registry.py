@@ -10,8 +10,8 @@ from pydantic import ValidationError
 
 from engine.errors import InvalidHyperparameter, InvalidInput
 from engine.models.base import ModelConfig, RatingModel
-from engine.models.matrix_factorization import MatrixFactorizationConfig, MatrixFactorizationModel
-from engine.models.neural_cf import NeuralCF, NeuralCFConfig
+from engine.models.ncf import NeuralCF, NeuralCFConfig
+from engine.models.svd import MatrixFactorizationConfig, MatrixFactorizationModel
 
 
 @dataclass(frozen=True)
