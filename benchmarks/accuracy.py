@@ -22,7 +22,7 @@ from benchmarks import markdown
 from benchmarks.data import demo_interactions, interactions, simulate
 from benchmarks.peers.models import MarqueeRater, Rater, SurpriseRater
 from engine.data.ratings import Interactions
-from engine.metrics import squared_errors
+from engine.evaluation.metrics import squared_errors
 from engine.models.registry import MODELS
 
 FOLDS = 5

@@ -14,11 +14,11 @@ from numpy.typing import NDArray
 
 from benchmarks import markdown
 from benchmarks.data import demo_interactions
-from engine import metrics
 from engine.cold_start import blend, popularity
 from engine.data.ratings import Float32, Int32, Interactions
+from engine.evaluation import metrics
+from engine.evaluation.metrics import Floats
 from engine.interview import Interview
-from engine.metrics import Floats
 from engine.models.ease import ItemSimilarityConfig, ItemSimilarityRanker
 from engine.penalty import choose_penalty
 from engine.ranking import top

@@ -14,10 +14,10 @@ import numpy as np
 from benchmarks import markdown
 from benchmarks.data import demo_interactions
 from engine.data.ratings import Float32, Interactions
-from engine.metrics import Floats
+from engine.evaluation.metrics import Floats
+from engine.evaluation.newcomers import STEPS, judge_newcomers
 from engine.models.epochs import run_epochs
 from engine.models.registry import MODELS, entry
-from engine.newcomers import STEPS, judge_newcomers
 
 PEOPLE, DRAWS = 80, 3
 NONE, TWENTY, RISE = 1.01, 0.97, 0.003

@@ -14,15 +14,15 @@ from numpy.typing import NDArray
 from benchmarks.data import demo_interactions
 from engine.data.ratings import Interactions
 from engine.data.splits import HeldOut, hold_out, split_by_user_time
-from engine.evaluation import EvaluationReport
+from engine.evaluation.newcomers import part_newcomers
+from engine.evaluation.report import EvaluationReport
+from engine.evaluation.verdict import judge
 from engine.learning import VALIDATION_PART, Listener, assess
 from engine.models.registry import configure
 from engine.models.shrinkage import Penalty
 from engine.models.svd import MatrixFactorizationModel
-from engine.newcomers import part_newcomers
 from engine.settings import Settings
 from engine.types import Judgement
-from engine.verdict import judge
 
 SEEDS = 20
 UNSHRUNK = Penalty(0, 0, 0.1, 0.1)

@@ -11,7 +11,7 @@ from benchmarks.data import demo_interactions
 from benchmarks.peers.models import ENTRIES, OUR_LISTS, Model
 from engine.data.ratings import Interactions
 from engine.data.splits import split_random
-from engine.evaluation import EvaluationService
+from engine.evaluation.report import EvaluationService
 from engine.models.svd import MatrixFactorizationConfig, MatrixFactorizationModel
 
 SEEDS = (0, 1, 2)

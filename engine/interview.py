@@ -11,7 +11,7 @@ import scipy.linalg
 from numpy.typing import NDArray
 
 from engine.data.ratings import Float32, Int32, Interactions
-from engine.metrics import Bools, Floats
+from engine.evaluation.metrics import Bools, Floats
 from engine.models.ease import ItemSimilarityRanker
 from engine.rounding import settle
 

@@ -11,7 +11,8 @@ from engine.cold_start import blend, popularity
 from engine.data.ratings import Float32, Int32, Interactions
 from engine.data.splits import HeldOut, hold_out
 from engine.errors import Cancelled
-from engine.evaluation import EvaluationReport, EvaluationService, ScoreUser
+from engine.evaluation.newcomers import judge_newcomers, part_newcomers
+from engine.evaluation.report import EvaluationReport, EvaluationService, ScoreUser
 from engine.forecast import Forecast
 from engine.models.base import ModelConfig, OnEpoch, RatingModel
 from engine.models.ease import ItemSimilarityConfig, ItemSimilarityRanker
@@ -19,7 +20,6 @@ from engine.models.epochs import best_epoch, run_epochs
 from engine.models.intervals import Calibration
 from engine.models.registry import entry
 from engine.models.version import LearnedCounts, VersionBundle
-from engine.newcomers import judge_newcomers, part_newcomers
 from engine.penalty import choose_penalty
 from engine.priority import give_way
 from engine.realtime import measure_offsets

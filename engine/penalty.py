@@ -7,9 +7,9 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from engine import metrics
 from engine.data.ratings import Interactions
-from engine.evaluation import draw_lists
+from engine.evaluation import metrics
+from engine.evaluation.report import draw_lists
 from engine.models.ease import ItemSimilarityConfig, ItemSimilarityRanker
 from engine.rounding import settle
 

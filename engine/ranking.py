@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from engine import metrics
 from engine.data.ratings import Float32, Int32, MovieTable
 from engine.errors import InvalidInput
+from engine.evaluation import metrics
 from engine.types import VarietyPrice
 
 NOTHING = np.empty(0, np.int32)

@@ -7,7 +7,7 @@ from typing import Any, overload
 
 import numpy as np
 
-from engine.metrics import Floats
+from engine.evaluation.metrics import Floats
 
 DIGITS = 9
 """Sums of a million float64 values keep ten digits at least, in whatever order they are added."""

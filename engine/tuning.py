@@ -13,18 +13,18 @@ import optuna
 from numpy.typing import NDArray
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
 
-from engine import metrics
-from engine.comparison import LEVEL, compare_errors, find_shared
 from engine.data.ratings import Float32, Interactions
 from engine.data.splits import HeldOut, assign_folds, hold_out
 from engine.errors import InvalidInput
-from engine.evaluation import UserErrors, sum_errors
+from engine.evaluation import metrics
+from engine.evaluation.comparison import LEVEL, compare_errors, find_shared
+from engine.evaluation.newcomers import part_newcomers
+from engine.evaluation.report import UserErrors, sum_errors
 from engine.learning import TEST_PART, VALIDATION_PART
 from engine.models.base import ModelConfig
 from engine.models.epochs import best_epoch, run_epochs
 from engine.models.registry import MODELS, configure, entry
 from engine.models.search import SearchRange
-from engine.newcomers import part_newcomers
 from engine.rounding import settle, significant
 from engine.types import EpochReport, FoldResult, MetricDifference, TuningEvidence
 

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from benchmarks.peers.models import ENTRIES, Model, Rater
 from benchmarks.peers.problems import LIST_LENGTH, RELEVANT_FROM, Problem, tiny
-from engine import metrics
+from engine.evaluation import metrics
 from engine.ranking import top
 
 PROBLEM = "problem.pickle"

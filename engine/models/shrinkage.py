@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from engine.data.ratings import Interactions
 from engine.data.splits import place_in_history
-from engine.metrics import Floats
+from engine.evaluation.metrics import Floats
 
 STEPS = (1, 3, 5, 10, 20)
 """Numbers of first ratings after which the rest is predicted."""

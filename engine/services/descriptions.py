@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from engine.data.ratings import Interactions
 from engine.errors import InvalidInput
-from engine.evaluation import EvaluationReport
+from engine.evaluation.report import EvaluationReport
 from engine.learning import Learned
 from engine.models.base import Arrays, join_arrays, part_of
 from engine.models.registry import configure

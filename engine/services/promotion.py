@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from engine.errors import InvalidInput
-from engine.estimates import FEWEST_USERS
-from engine.evaluation import EvaluationReport
+from engine.evaluation.intervals import FEWEST_USERS
+from engine.evaluation.report import EvaluationReport
+from engine.evaluation.verdict import judge
 from engine.types import ActivationPolicy, Judgement
-from engine.verdict import judge
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from optuna.trial import TrialState as Ended
 
 from engine import tuning
 from engine.errors import Cancelled, MarqueeError, TrainingDiverged
-from engine.evaluation import UserErrors
+from engine.evaluation.report import UserErrors
 from engine.models.registry import configure
 from engine.models.search import search_space
 from engine.types import FoldResult

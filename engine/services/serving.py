@@ -16,6 +16,7 @@ import numpy as np
 from engine.data.ratings import Int32
 from engine.drift import Drift, measure_drift
 from engine.errors import InvalidInput, InvalidRating, NotReady, UnknownMovie, UnknownUser
+from engine.evaluation.verdict import GOALS
 from engine.models.version import LearnedCounts, VersionBundle
 from engine.priority import give_way, urgent
 from engine.ranking import NOTHING
@@ -45,7 +46,6 @@ from engine.types import (
     UpdateHealth,
     WhatIf,
 )
-from engine.verdict import GOALS
 from store.errors import DamagedVersion, NotStored, NotWritten, StoreClosed, StoreError
 from store.models import MLModelManager
 from store.notices import NoticeStore

@@ -18,6 +18,7 @@ from engine.errors import (
     UnknownVersion,
     VersionUnavailable,
 )
+from engine.evaluation.verdict import GOALS
 from engine.forecast import Forecast, Work
 from engine.learning import Learned, Listener, learn
 from engine.memory import start_peak
@@ -44,7 +45,6 @@ from engine.services.storing import in_words, stores
 from engine.settings import Settings
 from engine.steps import Step
 from engine.types import ActivationPolicy, EpochReport, TrainingStatus
-from engine.verdict import GOALS
 from store.errors import DamagedVersion, NotStored, StoreError
 from store.models import MLModelManager
 from store.notices import NoticeStore

@@ -9,10 +9,11 @@ from functools import partial
 from tempfile import TemporaryFile
 from typing import Any, BinaryIO
 
-from engine.comparison import WORDS, compare
 from engine.data.zips import TooManyEntries, check_entries
 from engine.errors import InvalidHyperparameter, InvalidInput, MarqueeError, UnknownVersion, VersionUnavailable
-from engine.evaluation import EvaluationReport
+from engine.evaluation.comparison import WORDS, compare
+from engine.evaluation.report import EvaluationReport
+from engine.evaluation.verdict import GOALS
 from engine.models.base import part_of
 from engine.models.registry import configure
 from engine.models.version import VersionBundle
@@ -44,7 +45,6 @@ from engine.types import (
     VersionList,
     VersionSummary,
 )
-from engine.verdict import GOALS
 from store.errors import DamagedVersion, NotStored, NotWritten, StoreClosed, StoreError, UnreadableExport
 from store.exchange import ReadVersion, read_export, write_export
 from store.models import MLModelManager

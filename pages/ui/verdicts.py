@@ -8,8 +8,8 @@ from typing import Any
 import altair as alt
 import streamlit as st
 
-from engine.newcomers import STEPS
-from engine.segments import MOVIES, NEWCOMERS, USER_SEGMENTS, in_words
+from engine.evaluation.newcomers import STEPS
+from engine.evaluation.segments import MOVIES, NEWCOMERS, USER_SEGMENTS, in_words
 from engine.types import Evidence, Judgement, PromotionVerdict
 from pages.ui import charts, measures
 from pages.ui.plain import text

@@ -10,7 +10,7 @@ from benchmarks.__main__ import BENCHMARKS
 from benchmarks.data import interactions, simulate
 from benchmarks.newcomers import draw, judge, measure, render
 from engine.data.ratings import Interactions
-from engine.newcomers import STEPS
+from engine.evaluation.newcomers import STEPS
 
 
 @pytest.fixture(scope="module")

@@ -11,7 +11,7 @@ import pytest
 
 from engine.data.ratings import Float32, Interactions
 from engine.data.splits import hold_out
-from engine.evaluation import EvaluationReport, EvaluationService
+from engine.evaluation.report import EvaluationReport, EvaluationService
 from engine.learning import Listener, learn
 from engine.models.base import Arrays, RatingModel
 from engine.models.intervals import Calibration

@@ -14,10 +14,10 @@ from engine import tuning
 from engine.data.ratings import Interactions
 from engine.data.splits import assign_folds, hold_out
 from engine.errors import Cancelled, InvalidInput
-from engine.evaluation import UserErrors
+from engine.evaluation.newcomers import choose_newcomers
+from engine.evaluation.report import UserErrors
 from engine.models.registry import configure
 from engine.models.search import SearchRange, search_space
-from engine.newcomers import choose_newcomers
 from engine.types import FoldResult, MetricDifference
 from tests.conftest import planted
 

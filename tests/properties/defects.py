@@ -16,8 +16,9 @@ import pytest
 from hypothesis import Phase
 from hypothesis import settings as hypothesis_settings
 
-from engine import cold_start, metrics, ranking, reasons
-from engine.evaluation import EvaluationService
+from engine import cold_start, ranking, reasons
+from engine.evaluation import metrics
+from engine.evaluation.report import EvaluationService
 from engine.explaining import ExplainerService
 from engine.models.base import RatingModel
 from engine.models.ncf import NeuralCF

@@ -20,10 +20,10 @@ from sklearn.metrics import (
     root_mean_squared_error,
 )
 
-from engine import metrics
 from engine.data.ratings import Interactions
 from engine.errors import InvalidInput
-from engine.evaluation import EvaluationService
+from engine.evaluation import metrics
+from engine.evaluation.report import EvaluationService
 from engine.models.base import RatingModel
 from engine.ranking import top
 from tests.properties.ratings import interactions

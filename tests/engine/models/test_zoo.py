@@ -8,15 +8,15 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from engine import metrics
 from engine.data.ratings import Interactions
 from engine.errors import TrainingDiverged
+from engine.evaluation import metrics
+from engine.evaluation.newcomers import movie_means
 from engine.models.base import RatingModel
 from engine.models.ease import ItemSimilarityRanker
 from engine.models.intervals import Calibration
 from engine.models.registry import MODELS, configure, entry
 from engine.models.svd import MatrixFactorizationConfig, MatrixFactorizationModel
-from engine.newcomers import movie_means
 from tests.zoo import GENRES, ZOO, grid, interactions
 
 SIDE = pytest.mark.parametrize("name", list(ZOO))

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from engine.evaluation import EvaluationReport
+from engine.evaluation.report import EvaluationReport
 from engine.services.promotion import Candidate, Decision, Rival, decide
-from tests.engine.reports import judged
+from tests.engine.evaluation.reports import judged
 
 OLD = judged(0.81, 0.30)
 NEWCOMERS = {"new_users": (slice(0, 20), 1.0), "heavy_users": (slice(20, 60), 1.0)}

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from engine.data.ratings import Interactions
-from engine.metrics import Bools
+from engine.evaluation.metrics import Bools
 from engine.models.intervals import USER_EDGES
 
 NEWCOMERS = "newcomers"

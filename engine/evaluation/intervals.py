@@ -7,9 +7,9 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from engine import metrics
 from engine.data.ratings import Interactions
-from engine.metrics import Bools, Floats
+from engine.evaluation import metrics
+from engine.evaluation.metrics import Bools, Floats
 from engine.rounding import significant
 from engine.types import MetricValue
 

@@ -9,16 +9,16 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from engine import metrics
-from engine.charts import JudgedRatings, chart_lists, chart_ratings, chart_segments
 from engine.data.ratings import Float32, Interactions
 from engine.errors import InvalidInput
-from engine.estimates import Columns, estimate_catalogue, estimate_lists, estimate_ratings
+from engine.evaluation import metrics
+from engine.evaluation.charts import JudgedRatings, chart_lists, chart_ratings, chart_segments
+from engine.evaluation.intervals import Columns, estimate_catalogue, estimate_lists, estimate_ratings
+from engine.evaluation.newcomers import Newcomers
+from engine.evaluation.segments import Segment, find_segments
 from engine.models.base import Arrays, RatingModel
 from engine.models.intervals import Calibration
-from engine.newcomers import Newcomers
 from engine.ranking import top
-from engine.segments import Segment, find_segments
 from engine.types import Charts, MetricValue
 
 ScoreUser = Callable[[int], Float32]
@@ -87,7 +87,7 @@ class EvaluationReport:
         users: int64[n], the users whose lists were judged.
         per_user: float64[n] by name of a list metric, in the order of ``users``, for paired comparisons.
         errors: the same for the errors of ratings.
-        charts: tables for charts, as JSON values; ``engine.charts`` says what each shows.
+        charts: tables for charts, as JSON values; ``engine.evaluation.charts`` says what each shows.
         rows: the test ratings one by one; None in reports of earlier code.
         newcomers: people kept out of training; None where they would be too few, and in reports of earlier code.
     """

@@ -10,11 +10,11 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from engine import metrics
 from engine.data.ratings import Float32, Int32, Interactions
 from engine.data.splits import place_in_history
-from engine.estimates import estimate_lists, estimate_ratio
-from engine.metrics import Floats
+from engine.evaluation import metrics
+from engine.evaluation.intervals import estimate_lists, estimate_ratio
+from engine.evaluation.metrics import Floats
 from engine.models.base import Arrays, RatingModel
 from engine.ranking import top
 from engine.rounding import significant

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from engine import metrics
+from engine.evaluation import metrics
 
 
 def test_bootstrap_intervals_hold_the_mean_as_often_as_they_say() -> None:

@@ -8,12 +8,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from engine import metrics
 from engine.data.ratings import Float32, Int32, Interactions
-from engine.evaluation import EvaluationReport
-from engine.learning import Learned, Listener, learn
-from engine.models.svd import MatrixFactorizationModel
-from engine.newcomers import (
+from engine.evaluation import metrics
+from engine.evaluation.newcomers import (
     FEWEST,
     STEPS,
     Newcomers,
@@ -21,6 +18,9 @@ from engine.newcomers import (
     judge_newcomers,
     part_newcomers,
 )
+from engine.evaluation.report import EvaluationReport
+from engine.learning import Learned, Listener, learn
+from engine.models.svd import MatrixFactorizationModel
 from tests.conftest import planted
 from tests.engine.models.quick import quick_config, quick_model
 

@@ -9,13 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import rankdata, wilcoxon
 
-from engine import metrics
 from engine.errors import InvalidInput
-from engine.estimates import FEWEST_USERS, around
-from engine.evaluation import EvaluationReport, UserErrors
-from engine.metrics import Floats
+from engine.evaluation import metrics
+from engine.evaluation.intervals import FEWEST_USERS, around
+from engine.evaluation.metrics import Floats
+from engine.evaluation.report import EvaluationReport, UserErrors
+from engine.evaluation.segments import NEWCOMERS, USER_SEGMENTS
 from engine.rounding import settle, significant
-from engine.segments import NEWCOMERS, USER_SEGMENTS
 from engine.types import MetricDifference, Verdict
 
 BETTER = {

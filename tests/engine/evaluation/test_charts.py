@@ -9,13 +9,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from engine.charts import JudgedRatings, chart_lists, chart_ratings
 from engine.data.ratings import Interactions
 from engine.data.splits import Split, split_random
-from engine.evaluation import EvaluationReport, EvaluationService
+from engine.evaluation.charts import JudgedRatings, chart_lists, chart_ratings
+from engine.evaluation.report import EvaluationReport, EvaluationService
+from engine.evaluation.segments import FEWEST_OF_GENRE
 from engine.models.intervals import Calibration
 from engine.models.svd import MatrixFactorizationConfig, MatrixFactorizationModel
-from engine.segments import FEWEST_OF_GENRE
 from engine.types import ChartRow
 
 WIDTHS = np.linspace(0.2, 1.8, 9).reshape(3, 3)

@@ -12,12 +12,12 @@ import pandas as pd
 import pytest
 from scipy.stats import rankdata, wilcoxon
 
-from engine import metrics
-from engine.comparison import BETTER, compare, compare_segments, signed_rank
 from engine.data.ratings import Interactions
 from engine.data.splits import Split, split_by_user_time
 from engine.errors import InvalidInput
-from engine.evaluation import EvaluationReport, EvaluationService, UserErrors
+from engine.evaluation import metrics
+from engine.evaluation.comparison import BETTER, compare, compare_segments, signed_rank
+from engine.evaluation.report import EvaluationReport, EvaluationService, UserErrors
 from engine.models.svd import MatrixFactorizationConfig, MatrixFactorizationModel
 
 RESAMPLINGS = 200

@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from engine import metrics
 from engine.data.ratings import Float32, Interactions
-from engine.estimates import Columns, estimate_ratings
-from engine.metrics import Bools, Floats, Ints
+from engine.evaluation import metrics
+from engine.evaluation.intervals import Columns, estimate_ratings
+from engine.evaluation.metrics import Bools, Floats, Ints
+from engine.evaluation.segments import Segment
 from engine.models.intervals import MOVIE_EDGES, USER_EDGES
-from engine.segments import Segment
 from engine.types import ChartRow, Charts, MetricValue
 
 COUNT_EDGES = (1, 5, 10, 20, 50, 100, 200, 500, 1000)
@@ -83,7 +83,7 @@ def chart_lists(hits: Bools, relevant: Ints, shown: Floats) -> Charts:
     """What is told of lists: ``precision_and_recall`` by length of the list, and ``exposure``, the Lorenz curve.
 
     Args:
-        hits: bool[n_users, k], as in ``engine.metrics``.
+        hits: bool[n_users, k], as in ``engine.evaluation.metrics``.
         relevant: int[n_users], at least 1.
         shown: float64[n_movies], in how many lists each movie stands.
     """

@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from engine.evaluation import EvaluationReport
+from engine.evaluation.newcomers import STEPS
+from engine.evaluation.report import EvaluationReport
+from engine.evaluation.verdict import SMALLEST, _call, judge
 from engine.models.intervals import LEVEL
-from engine.newcomers import STEPS
 from engine.types import Judgement, MetricDifference, MetricValue
-from engine.verdict import SMALLEST, _call, judge
-from tests.engine.reports import covered, judged, newcomers
+from tests.engine.evaluation.reports import covered, judged, newcomers
 
 OLD = judged(0.81, 0.30)
 NEWCOMERS = {"new_users": (slice(0, 20), 1.0), "heavy_users": (slice(20, 60), 1.0), "genre:War": (slice(0, 60), 1.0)}

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from engine.evaluation import EvaluationReport, JudgedRows, UserErrors
-from engine.newcomers import STEPS, Newcomers
+from engine.evaluation.newcomers import STEPS, Newcomers
+from engine.evaluation.report import EvaluationReport, JudgedRows, UserErrors
 from engine.types import MetricValue
 
 EACH = 10
