@@ -14,15 +14,15 @@ from numpy.typing import NDArray
 
 from benchmarks import markdown
 from benchmarks.data import demo_interactions
-from engine.cold_start import blend, popularity
 from engine.data.ratings import Float32, Int32, Interactions
 from engine.evaluation import metrics
 from engine.evaluation.metrics import Floats
-from engine.interview import Interview
 from engine.models.ease import ItemSimilarityConfig, ItemSimilarityRanker
 from engine.penalty import choose_penalty
-from engine.ranking import top
-from engine.scoring import ListScorer
+from engine.recommending.cold_start import blend, popularity
+from engine.recommending.interview import Interview
+from engine.recommending.ranking import top
+from engine.recommending.scoring import ListScorer
 from engine.settings import Settings
 
 FEWEST = 40

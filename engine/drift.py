@@ -11,8 +11,8 @@ from engine.data.ratings import Int32, Int64, Interactions
 from engine.models.epochs import run_epochs
 from engine.models.svd import MatrixFactorizationConfig, MatrixFactorizationModel
 from engine.models.version import LearnedCounts
-from engine.ranking import top
-from engine.realtime import MOST_LEARNED, FoldedMovies, offset_of_movie, offset_of_user
+from engine.recommending.fold_in import MOST_LEARNED, FoldedMovies, offset_of_movie, offset_of_user
+from engine.recommending.ranking import top
 from engine.rounding import settle
 from engine.types import UpdateAdvice
 

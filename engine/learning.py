@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from threading import Event
 from typing import Self
 
-from engine.cold_start import blend, popularity
 from engine.data.ratings import Float32, Int32, Interactions
 from engine.data.splits import HeldOut, hold_out
 from engine.errors import Cancelled
@@ -22,8 +21,9 @@ from engine.models.registry import entry
 from engine.models.version import LearnedCounts, VersionBundle
 from engine.penalty import choose_penalty
 from engine.priority import give_way
-from engine.realtime import measure_offsets
-from engine.scoring import ListScorer
+from engine.recommending.cold_start import blend, popularity
+from engine.recommending.fold_in import measure_offsets
+from engine.recommending.scoring import ListScorer
 from engine.steps import Step
 from engine.types import EpochReport
 

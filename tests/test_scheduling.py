@@ -33,7 +33,7 @@ def test_what_runs_alone_is_there() -> None:
 
 
 def test_a_group_is_run_by_one_worker(tmp_path: Path) -> None:
-    files = "tests/engine/test_scoring.py", "tests/engine/evaluation/test_metrics.py"
+    files = "tests/engine/recommending/test_scoring.py", "tests/engine/evaluation/test_metrics.py"
     command = [sys.executable, "-m", "pytest", "-n", "2", "-v", f"--basetemp={tmp_path / 'base'}", *files]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr

@@ -16,7 +16,7 @@ from engine.evaluation import metrics
 from engine.evaluation.intervals import estimate_lists, estimate_ratio
 from engine.evaluation.metrics import Floats
 from engine.models.base import Arrays, RatingModel
-from engine.ranking import top
+from engine.recommending.ranking import top
 from engine.rounding import significant
 from engine.types import ChartRow
 

@@ -18,7 +18,7 @@ from engine.evaluation.newcomers import Newcomers
 from engine.evaluation.segments import Segment, find_segments
 from engine.models.base import Arrays, RatingModel
 from engine.models.intervals import Calibration
-from engine.ranking import top
+from engine.recommending.ranking import top
 from engine.types import Charts, MetricValue
 
 ScoreUser = Callable[[int], Float32]

@@ -30,7 +30,7 @@ def judge(report: EvaluationReport, baseline: EvaluationReport, version: int, se
     ``PROMOTE``: better in a goal (NDCG or RMSE), worse in none, and no guard is broken. ``REJECT``: worse in a goal
     and better in none. ``HOLD``: everything else.
 
-    Better and worse are what ``engine.evaluation.comparison`` calls so, with three conditions more. *Better* in one of two goals
+    Better and worse are what ``comparison`` calls so, with three conditions more. *Better* in one of two goals
     would come twice as often by chance, so its p-value is doubled (Bonferroni). A guard is a segment that must not get
     worse; of many one would often seem to by chance, so the p-values of each kind (newcomers, parts of the users, of
     the movies, genres) are multiplied by how many of it are tested. And differences below ``SMALLEST`` are not called.

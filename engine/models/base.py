@@ -264,7 +264,7 @@ def part_of(arrays: Mapping[str, NDArray[Any]], part: str) -> Arrays:
 
 def recommend(model: RatingModel | Ranker, user_id: Hashable, n: int) -> list[Any]:
     """Score the whole catalogue for one user, drop what the user rated, and keep the n best."""
-    from engine.ranking import top
+    from engine.recommending.ranking import top
 
     user = model.user_ids_.index(user_id)
     by_user, items = model.seen_

@@ -22,7 +22,7 @@ from engine.data.ratings import Interactions
 from engine.learning import Listener, learn
 from engine.models.registry import MODELS, configure
 from engine.models.version import VersionBundle
-from engine.services.listening import ServingState
+from engine.recommending.state import ServingState
 from engine.types import ListOptions
 from store.records import RatingChange
 

@@ -19,10 +19,10 @@ from engine.errors import InvalidInput, InvalidRating, NotReady, UnknownMovie, U
 from engine.evaluation.verdict import GOALS
 from engine.models.version import LearnedCounts, VersionBundle
 from engine.priority import give_way, urgent
-from engine.ranking import NOTHING
-from engine.realtime import UserState
+from engine.recommending.fold_in import UserState
+from engine.recommending.ranking import NOTHING
+from engine.recommending.state import Listener, ServingState
 from engine.services.audit import audited, of_user
-from engine.services.listening import Listener, ServingState
 from engine.services.rehearsal import try_out
 from engine.services.snapshot import Snapshots
 from engine.services.storing import stores

@@ -16,18 +16,18 @@ import pytest
 from hypothesis import Phase
 from hypothesis import settings as hypothesis_settings
 
-from engine import cold_start, ranking, reasons
 from engine.evaluation import metrics
 from engine.evaluation.report import EvaluationService
-from engine.explaining import ExplainerService
 from engine.models.base import RatingModel
 from engine.models.ncf import NeuralCF
 from engine.models.registry import MODELS
 from engine.models.svd import MatrixFactorizationModel
 from engine.models.version import LearnedOffsets, VersionBundle
-from engine.realtime import FoldedMovies, RealtimeLearner
-from engine.scoring import ListScorer, Shares
-from engine.services.listening import ServingState
+from engine.recommending import cold_start, ranking, reasons
+from engine.recommending.explanations import ExplainerService
+from engine.recommending.fold_in import FoldedMovies, RealtimeLearner
+from engine.recommending.scoring import ListScorer, Shares
+from engine.recommending.state import ServingState
 from engine.types import GenreMatch
 from store.models import MLModelManager
 

@@ -17,7 +17,7 @@ from engine.data.ratings import Interactions
 from engine.models.ease import ItemSimilarityConfig, ItemSimilarityRanker
 from engine.models.registry import MODELS
 from engine.models.version import VersionBundle
-from engine.realtime import RealtimeLearner
+from engine.recommending.fold_in import RealtimeLearner
 from store import model_arrays
 from store.database import Database
 from store.models import MLModelManager

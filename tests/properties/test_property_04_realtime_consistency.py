@@ -11,12 +11,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from engine.cold_start import popularity
 from engine.data.ratings import Interactions
 from engine.models.ease import ItemSimilarityRanker
 from engine.models.registry import MODELS
 from engine.models.version import LearnedCounts, VersionBundle
-from engine.realtime import RealtimeLearner, measure_offsets
+from engine.recommending.cold_start import popularity
+from engine.recommending.fold_in import RealtimeLearner, measure_offsets
 from tests.conftest import planted
 from tests.engine.models.quick import quick_model
 

@@ -13,13 +13,13 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from engine.cold_start import popularity
 from engine.data.ratings import Interactions
 from engine.models.ease import ItemSimilarityConfig, ItemSimilarityRanker
 from engine.models.registry import MODELS
 from engine.models.version import LearnedCounts, VersionBundle
-from engine.realtime import UserState, measure_offsets
-from engine.services.listening import Listener, ServingState
+from engine.recommending.cold_start import popularity
+from engine.recommending.fold_in import UserState, measure_offsets
+from engine.recommending.state import Listener, ServingState
 from engine.services.serving import ServingService
 from engine.types import RatingExplanation, SimilarMovie
 from tests.conftest import planted

@@ -8,13 +8,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from engine.cold_start import popularity
 from engine.data.ratings import Interactions
 from engine.models.ease import ItemSimilarityRanker
 from engine.models.intervals import Calibration
 from engine.models.registry import MODELS
 from engine.models.version import LearnedCounts, VersionBundle
-from engine.realtime import measure_offsets
+from engine.recommending.cold_start import popularity
+from engine.recommending.fold_in import measure_offsets
 from tests.engine.models.quick import quick_model
 
 

@@ -15,8 +15,8 @@ import numpy as np
 import pytest
 
 from engine.errors import InvalidInput, VersionUnavailable
+from engine.recommending.state import ServingState
 from engine.runtime import Runtime
-from engine.services.listening import ServingState
 from sidecar.app import create_api
 from store.errors import NotWritten
 from store.exchange import write_export

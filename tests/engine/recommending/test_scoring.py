@@ -11,12 +11,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from benchmarks.data import demo_interactions
-from engine.cold_start import blend, popularity
 from engine.data.ratings import Interactions, MovieTable
 from engine.errors import InvalidInput
 from engine.models.ease import ItemSimilarityConfig, ItemSimilarityRanker
-from engine.ranking import top
-from engine.scoring import NEIGHBOURS, NEW_PART, ListScorer
+from engine.recommending.cold_start import blend, popularity
+from engine.recommending.ranking import top
+from engine.recommending.scoring import NEIGHBOURS, NEW_PART, ListScorer
 from tests.conftest import planted
 
 NONE = np.empty(0, np.int32), np.empty(0, np.float32)

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.cold_start import Blend
 from engine.data.ratings import Float32, Int32, MovieTable
 from engine.models.ease import ItemSimilarityRanker
 from engine.models.likeness import likeness
-from engine.ranking import genre_column
+from engine.recommending.cold_start import Blend
+from engine.recommending.ranking import genre_column
 
 NEIGHBOURS = 20
 NEW_PART = np.float32(0.2)

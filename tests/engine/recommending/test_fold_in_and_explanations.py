@@ -5,13 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from engine.cold_start import popularity
 from engine.data.ratings import Interactions
-from engine.explaining import ExplainerService
 from engine.models.ease import ItemSimilarityRanker
 from engine.models.svd import MatrixFactorizationConfig, MatrixFactorizationModel
 from engine.models.version import VersionBundle
-from engine.realtime import RealtimeLearner
+from engine.recommending.cold_start import popularity
+from engine.recommending.explanations import ExplainerService
+from engine.recommending.fold_in import RealtimeLearner
 
 
 @pytest.fixture(scope="module")

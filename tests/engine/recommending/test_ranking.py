@@ -10,7 +10,7 @@ from hypothesis.extra import numpy as hnp
 
 from engine.data.ratings import Interactions, MovieTable
 from engine.errors import InvalidInput
-from engine.ranking import candidates, diversify, price_variety, top
+from engine.recommending.ranking import candidates, diversify, price_variety, top
 
 
 @given(

@@ -9,15 +9,15 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.cold_start import Blend, blend
 from engine.data.ratings import Float32, Int32, Interactions
-from engine.explaining import ExplainerService
-from engine.interview import Interview
 from engine.models.version import VersionBundle
-from engine.ranking import candidates, diversify, price_variety, top
-from engine.realtime import RealtimeLearner, UserState
-from engine.reasons import tell
-from engine.scoring import ListScorer
+from engine.recommending.cold_start import Blend, blend
+from engine.recommending.explanations import ExplainerService
+from engine.recommending.fold_in import RealtimeLearner, UserState
+from engine.recommending.interview import Interview
+from engine.recommending.ranking import candidates, diversify, price_variety, top
+from engine.recommending.reasons import tell
+from engine.recommending.scoring import ListScorer
 from engine.types import Explanation, ListOptions, Movie, RecommendedItem, VarietyPrice
 from store.records import RatingChange
 

@@ -11,9 +11,9 @@ from engine.data.ratings import Float32, Interactions
 from engine.models.base import Vector
 from engine.models.ease import ItemSimilarityRanker
 from engine.models.likeness import likeness
-from engine.ranking import top
-from engine.realtime import UserState
-from engine.scoring import Shares
+from engine.recommending.fold_in import UserState
+from engine.recommending.ranking import top
+from engine.recommending.scoring import Shares
 from engine.types import Basis, Contribution, GenreMatch, RatingExplanation, SimilarMovie, SimilarUser
 
 MOST_SIMILAR = 5

@@ -9,10 +9,10 @@ import pandas as pd
 import pytest
 from numpy.typing import ArrayLike
 
-from engine import interview as module
 from engine.data.ratings import Float32, Int32, Interactions
-from engine.interview import Interview
 from engine.models.ease import ItemSimilarityConfig, ItemSimilarityRanker
+from engine.recommending import interview as module
+from engine.recommending.interview import Interview
 
 NONE = np.empty(0, np.int32)
 UNRATED = np.empty(0, np.float32)

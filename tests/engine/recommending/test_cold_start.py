@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from engine.cold_start import blend, popularity
 from engine.data.ratings import Interactions
+from engine.recommending.cold_start import blend, popularity
 
 
 @pytest.mark.parametrize(
