@@ -18,10 +18,10 @@ from benchmarks import markdown
 from benchmarks.data import demo_interactions
 from engine.data.ratings import Float32, Interactions
 from engine.data.splits import hold_out
-from engine.learning import TEST_PART, VALIDATION_PART
 from engine.models.base import ModelConfig, RatingModel
 from engine.models.epochs import best_epoch, run_epochs
 from engine.models.registry import MODELS, entry
+from engine.training.pipeline import TEST_PART, VALIDATION_PART
 
 Side = Literal["users", "movies"]
 GOAL = 1.03

@@ -18,12 +18,12 @@ from engine.data.ratings import Float32, Int32, Interactions
 from engine.evaluation import metrics
 from engine.evaluation.metrics import Floats
 from engine.models.ease import ItemSimilarityConfig, ItemSimilarityRanker
-from engine.penalty import choose_penalty
 from engine.recommending.cold_start import blend, popularity
 from engine.recommending.interview import Interview
 from engine.recommending.ranking import top
 from engine.recommending.scoring import ListScorer
 from engine.settings import Settings
+from engine.training.penalty import choose_penalty
 
 FEWEST = 40
 """Ratings of whoever is interviewed, at least: half of them to answer with, half to judge by."""

@@ -17,11 +17,11 @@ from engine.data.splits import HeldOut, hold_out, split_by_user_time
 from engine.evaluation.newcomers import part_newcomers
 from engine.evaluation.report import EvaluationReport
 from engine.evaluation.verdict import judge
-from engine.learning import VALIDATION_PART, Listener, assess
 from engine.models.registry import configure
 from engine.models.shrinkage import Penalty
 from engine.models.svd import MatrixFactorizationModel
 from engine.settings import Settings
+from engine.training.pipeline import VALIDATION_PART, Listener, assess
 from engine.types import Judgement
 
 SEEDS = 20

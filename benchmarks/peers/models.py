@@ -25,7 +25,7 @@ from engine.models.base import RatingModel
 from engine.models.ease import ItemSimilarityConfig, ItemSimilarityRanker
 from engine.models.registry import MODELS, configure, entry
 from engine.models.svd import MatrixFactorizationConfig
-from engine.penalty import choose_penalty
+from engine.training.penalty import choose_penalty
 
 
 class Model(ABC):

@@ -8,7 +8,7 @@ from threading import Lock
 import numpy as np
 
 from engine.data.ratings import Int64
-from engine.drift import unlearned
+from engine.training.drift import unlearned
 from store.errors import DamagedVersion, NotStored
 from store.models import MLModelManager
 from store.ratings import RatingStore
@@ -29,7 +29,7 @@ class _Counted:
 
 
 class Backlog:
-    """Counts what the newest intact version has not learned, by the rule of ``engine.drift.unlearned``.
+    """Counts what the newest intact version has not learned, by the rule of ``engine.training.drift.unlearned``.
 
     Of users without a change since the version learned it has learned everything, so only the others are counted, and
     again only those with a change since the last time.

@@ -19,10 +19,10 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from engine.data.ratings import Interactions
-from engine.learning import Listener, learn
 from engine.models.registry import MODELS, configure
 from engine.models.version import VersionBundle
 from engine.recommending.state import ServingState
+from engine.training.pipeline import Listener, learn
 from engine.types import ListOptions
 from store.records import RatingChange
 

@@ -9,9 +9,9 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal
 
-from engine.forecast import Forecast, PastRun, Work
 from engine.memory import peak_memory
-from engine.steps import Step
+from engine.training.forecast import Forecast, PastRun, Work
+from engine.training.steps import Step
 from engine.types import Judgement
 from store.records import RunRecord
 

@@ -13,11 +13,11 @@ import optuna
 from optuna.trial import FrozenTrial
 from optuna.trial import TrialState as Ended
 
-from engine import tuning
 from engine.errors import Cancelled, MarqueeError, TrainingDiverged
 from engine.evaluation.report import UserErrors
 from engine.models.registry import configure
 from engine.models.search import search_space
+from engine.training import tuning
 from engine.types import FoldResult
 from store.records import TuningRecord
 from store.tunings import TuningStore

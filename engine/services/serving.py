@@ -14,7 +14,6 @@ from typing import TypeVar
 import numpy as np
 
 from engine.data.ratings import Int32
-from engine.drift import Drift, measure_drift
 from engine.errors import InvalidInput, InvalidRating, NotReady, UnknownMovie, UnknownUser
 from engine.evaluation.verdict import GOALS
 from engine.models.version import LearnedCounts, VersionBundle
@@ -27,6 +26,7 @@ from engine.services.rehearsal import try_out
 from engine.services.snapshot import Snapshots
 from engine.services.storing import stores
 from engine.settings import Settings
+from engine.training.drift import Drift, measure_drift
 from engine.types import (
     Explanation,
     ForgettingReceipt,
@@ -318,7 +318,7 @@ class ServingService:
         return counts is None or (user < len(counts) and bool(counts[user]))
 
     def health(self) -> UpdateHealth:
-        """How far what is folded in has drifted from a version trained anew; ``engine.drift`` says how it is measured.
+        """How far what is folded in has drifted from a version trained anew (see ``engine.training.drift``).
 
         Takes a second or two after a change of the ratings, and nothing after that.
 

@@ -19,8 +19,6 @@ from engine.errors import (
     VersionUnavailable,
 )
 from engine.evaluation.verdict import GOALS
-from engine.forecast import Forecast, Work
-from engine.learning import Learned, Listener, learn
 from engine.memory import start_peak
 from engine.models.base import ModelConfig
 from engine.models.registry import configure
@@ -37,13 +35,15 @@ from engine.services.descriptions import (
     stored_report,
 )
 from engine.services.ends import AGAIN_S, Ends
-from engine.services.promotion import FIRST, Candidate, Rival, decide
 from engine.services.run_log import RunEnd, RunLog, past_runs
 from engine.services.serving import ServingService
 from engine.services.snapshot import DataSnapshot, Outdated, Snapshots
 from engine.services.storing import in_words, stores
 from engine.settings import Settings
-from engine.steps import Step
+from engine.training.forecast import Forecast, Work
+from engine.training.pipeline import Learned, Listener, learn
+from engine.training.promotion import FIRST, Candidate, Rival, decide
+from engine.training.steps import Step
 from engine.types import ActivationPolicy, EpochReport, TrainingStatus
 from store.errors import DamagedVersion, NotStored, StoreError
 from store.models import MLModelManager
@@ -146,7 +146,7 @@ class TrainingService:
             kind: a name of ``engine.models.registry.MODELS``.
             hyperparameters: those that differ from the defaults.
             activate: whether the new version is to serve: ``if_better``, ``if_no_worse``, ``always`` or ``never``;
-                ``engine.services.promotion.decide`` says what each means.
+                ``engine.training.promotion.decide`` says what each means.
             actor: who asks, for the ledger.
             queue: where a run is going already, wait for its end instead of being refused; a restart keeps the queue.
             note: for the new version.

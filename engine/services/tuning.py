@@ -14,7 +14,6 @@ import optuna
 from optuna.trial import FrozenTrial
 from optuna.trial import TrialState as Ended
 
-from engine import tuning
 from engine.errors import (
     Cancelled,
     InvalidInput,
@@ -30,6 +29,7 @@ from engine.services.searching import DEFAULTS, FOLDS, REASON, Going, OutOfTime,
 from engine.services.snapshot import Outdated, Snapshots
 from engine.services.storing import in_words, stores
 from engine.services.training import TrainingService
+from engine.training import tuning
 from engine.types import ActivationPolicy, FoldResult, MetricDifference, Study, TrialReport, TrialState, TuningEvidence
 from store.errors import NotStored, StoreError
 from store.notices import Level, NoticeStore

@@ -19,8 +19,8 @@ from engine.evaluation.newcomers import (
     part_newcomers,
 )
 from engine.evaluation.report import EvaluationReport
-from engine.learning import Learned, Listener, learn
 from engine.models.svd import MatrixFactorizationModel
+from engine.training.pipeline import Learned, Listener, learn
 from tests.conftest import planted
 from tests.engine.models.quick import quick_config, quick_model
 

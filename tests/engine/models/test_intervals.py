@@ -9,9 +9,9 @@ import pytest
 
 from engine.data.ratings import Interactions
 from engine.data.splits import HeldOut, split_random
-from engine.learning import calibrate
 from engine.models.intervals import Calibration
 from engine.models.svd import MatrixFactorizationConfig, MatrixFactorizationModel
+from engine.training.pipeline import calibrate
 from tests.conftest import planted
 
 

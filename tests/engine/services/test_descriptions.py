@@ -6,10 +6,10 @@ import pytest
 
 from engine.data.ratings import Interactions
 from engine.errors import InvalidInput
-from engine.learning import Learned
 from engine.models.registry import MODELS
 from engine.runtime import Runtime
 from engine.services.descriptions import all_arrays, check_names, check_report, metric_values
+from engine.training.pipeline import Learned
 from engine.types import MetricValue
 from store.models import MLModelManager
 from tests.engine.models.test_version import bundle

@@ -25,7 +25,7 @@ from engine.runtime import Runtime, build
 from engine.services.run_log import past_runs
 from engine.services.training import LOADING
 from engine.settings import Settings
-from engine.steps import steps_of
+from engine.training.steps import steps_of
 from store.errors import StoreFull
 from store.models import MLModelManager
 from store.ratings import RatingStore

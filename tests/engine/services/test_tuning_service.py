@@ -10,12 +10,12 @@ from typing import Any
 import optuna
 import pytest
 
-from engine import tuning
 from engine.errors import InvalidInput, NotReady, TrainingDiverged, TuningBusy, UnknownStudy
 from engine.runtime import Runtime, build
 from engine.services.searching import SECONDS, Going, seconds_of, unpack
 from engine.services.training import TrainingService
 from engine.settings import Settings
+from engine.training import tuning
 from engine.types import Study
 from store.notices import NoticeStore
 from store.tunings import TuningStore

@@ -20,12 +20,12 @@ from engine.evaluation import metrics
 from engine.evaluation.comparison import LEVEL, compare_errors, find_shared
 from engine.evaluation.newcomers import part_newcomers
 from engine.evaluation.report import UserErrors, sum_errors
-from engine.learning import TEST_PART, VALIDATION_PART
 from engine.models.base import ModelConfig
 from engine.models.epochs import best_epoch, run_epochs
 from engine.models.registry import MODELS, configure, entry
 from engine.models.search import SearchRange
 from engine.rounding import settle, significant
+from engine.training.pipeline import TEST_PART, VALIDATION_PART
 from engine.types import EpochReport, FoldResult, MetricDifference, TuningEvidence
 
 FEWEST_RATINGS = 50

@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from engine import drift
 from engine.data.ratings import Interactions
-from engine.drift import Drift, measure_drift
 from engine.models.svd import MatrixFactorizationConfig, MatrixFactorizationModel
 from engine.models.version import LearnedCounts
+from engine.training import drift
+from engine.training.drift import Drift, measure_drift
 
 CONFIG = MatrixFactorizationConfig(factors=8, epochs=30, learning_rate=0.02, regularization=0.05)
 

@@ -8,10 +8,10 @@ from threading import Event
 import pytest
 
 from engine.data.ratings import Interactions
-from engine.forecast import Forecast, Outlook, Work
-from engine.learning import Listener, learn
 from engine.models.registry import MODELS
-from engine.steps import Step, steps_of
+from engine.training.forecast import Forecast, Outlook, Work
+from engine.training.pipeline import Listener, learn
+from engine.training.steps import Step, steps_of
 from tests.conftest import planted
 from tests.engine.models.quick import quick_config
 

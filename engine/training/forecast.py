@@ -12,7 +12,7 @@ from threading import Lock
 from typing import Any, Self
 
 from engine.models.registry import configure
-from engine.steps import BY_EPOCHS, FOLLOWS, GROWS_WITH, IN_PIECES, TURNS, TYPICAL_RATINGS, Step, steps_of
+from engine.training.steps import BY_EPOCHS, FOLLOWS, GROWS_WITH, IN_PIECES, TURNS, TYPICAL_RATINGS, Step, steps_of
 
 RECENT = 5  # earlier runs whose median counts
 SLOWER = 0.7  # the power of the ratings with which steps grow that do not pass over all of them again and again

@@ -7,9 +7,9 @@ from collections.abc import Iterator, Mapping, Sequence
 import numpy as np
 import pytest
 
-from engine.forecast import Forecast, Outlook, PastRun, Work
 from engine.models.registry import MODELS, configure
-from engine.steps import BY_EPOCHS, IN_PIECES, TYPICAL_RATINGS, Step, steps_of
+from engine.training.forecast import Forecast, Outlook, PastRun, Work
+from engine.training.steps import BY_EPOCHS, IN_PIECES, TYPICAL_RATINGS, Step, steps_of
 
 PIECES, EVERY_S = 9, 0.5
 KINDS = list(MODELS)

@@ -11,7 +11,7 @@ import pytest
 from engine.data.ratings import Interactions
 from engine.errors import Cancelled
 from engine.models.ease import ItemSimilarityConfig
-from engine.penalty import _climb, choose_penalty
+from engine.training.penalty import _climb, choose_penalty
 
 START = ItemSimilarityConfig(l2=16, min_ratings=1)
 
@@ -55,7 +55,7 @@ def test_only_the_most_rated_movies_take_part(monkeypatch: pytest.MonkeyPatch) -
     solve = "engine.models.ease._solve"
     original = __import__("engine.models.ease", fromlist=["_solve"])._solve
     monkeypatch.setattr(solve, lambda gram, l2: sizes.append(len(gram)) or original(gram, l2))
-    monkeypatch.setattr("engine.penalty.MOST_MOVIES", 30)
+    monkeypatch.setattr("engine.training.penalty.MOST_MOVIES", 30)
     chosen = choose_penalty(clubs(150), START, nothing)
     assert set(sizes) == {30}
     assert chosen.max_movies == START.max_movies
@@ -84,5 +84,7 @@ def test_the_way_leads_to_the_peak(peak: float) -> None:
 def test_a_gain_that_is_noise_moves_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     """Lists of equal quality, whose means differ in the last digits."""
     noise = iter(np.linspace(0, 1e-12, 50))
-    monkeypatch.setattr("engine.penalty.metrics.ndcg", lambda hits, relevant: np.full(len(hits), 0.25 + next(noise)))
+    monkeypatch.setattr(
+        "engine.training.penalty.metrics.ndcg", lambda hits, relevant: np.full(len(hits), 0.25 + next(noise))
+    )
     assert choose_penalty(clubs(150), START, nothing) == START

@@ -12,10 +12,10 @@ import pytest
 from engine.data.ratings import Float32, Interactions
 from engine.data.splits import hold_out
 from engine.evaluation.report import EvaluationReport, EvaluationService
-from engine.learning import Listener, learn
 from engine.models.base import Arrays, RatingModel
 from engine.models.intervals import Calibration
 from engine.models.registry import MODELS
+from engine.training.pipeline import Listener, learn
 from tests.conftest import planted
 from tests.engine.models.quick import quick_config
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from engine.evaluation.report import EvaluationReport
-from engine.services.promotion import Candidate, Decision, Rival, decide
+from engine.training.promotion import Candidate, Decision, Rival, decide
 from tests.engine.evaluation.reports import judged
 
 OLD = judged(0.81, 0.30)

@@ -10,7 +10,6 @@ import numpy as np
 import optuna
 import pytest
 
-from engine import tuning
 from engine.data.ratings import Interactions
 from engine.data.splits import assign_folds, hold_out
 from engine.errors import Cancelled, InvalidInput
@@ -18,6 +17,7 @@ from engine.evaluation.newcomers import choose_newcomers
 from engine.evaluation.report import UserErrors
 from engine.models.registry import configure
 from engine.models.search import SearchRange, search_space
+from engine.training import tuning
 from engine.types import FoldResult, MetricDifference
 from tests.conftest import planted
 
