@@ -22,14 +22,14 @@ from engine.services.automation import AutomationService
 from engine.services.inbox import InboxService
 from engine.services.library import LibraryService
 from engine.services.notifying import NotifyingService
-from engine.services.rehearsal import rehearse
 from engine.services.scale import agree
 from engine.services.serving import ServingService
-from engine.services.snapshot import Snapshots
+from engine.services.snapshots import Snapshots
 from engine.services.storage import Restore, StorageService
 from engine.services.training import TrainingService
 from engine.services.tuning import TuningService
 from engine.services.versions import VersionService
+from engine.services.warmup import rehearse
 from engine.services.webhook import Webhook
 from engine.settings import Settings
 from store import backups, inspection
@@ -38,13 +38,13 @@ from store.database import Database
 from store.errors import StoreError, StoreReplaced, UnusableBackup
 from store.jobs import JobStore
 from store.keys import KeyStore
-from store.models import MLModelManager
 from store.notices import NoticeStore
 from store.patience import outlast
 from store.ratings import RatingStore
 from store.runs import RunStore
-from store.tunings import TuningStore
+from store.studies import TuningStore
 from store.values import ValueStore
+from store.versions import MLModelManager
 
 log = logging.getLogger(__name__)
 

@@ -17,9 +17,9 @@ from engine.runtime import Runtime, build
 from engine.settings import Settings
 from store import backups
 from store.database import Database
-from store.models import MLModelManager
 from store.ratings import RatingStore
 from store.records import ActivationRecord, MovieRow
+from store.versions import MLModelManager
 from tests.engine.services.conftest import QUICK, fill, finished, wait_for
 
 ROOT = Path(__file__).parents[1]

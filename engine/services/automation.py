@@ -14,14 +14,14 @@ import schedule
 from engine.errors import InvalidInput, MarqueeError, NotReady
 from engine.services.backlog import Backlog
 from engine.services.storing import stores
+from engine.services.timetable import WEEK, Timetable, zones
 from engine.services.training import POLICIES, TrainingService
-from engine.timetable import WEEK, Timetable, zones
 from engine.types import ActivationPolicy, Automation
 from store.errors import StoreError
-from store.models import MLModelManager
 from store.notices import NoticeStore
 from store.ratings import RatingStore
 from store.values import ValueStore
+from store.versions import MLModelManager
 from store.worker import Worker
 
 log = logging.getLogger(__name__)

@@ -10,9 +10,9 @@ import numpy as np
 from engine.data.ratings import Int64
 from engine.training.drift import unlearned
 from store.errors import DamagedVersion, NotStored
-from store.models import MLModelManager
 from store.ratings import RatingStore
 from store.records import VersionRecord
+from store.versions import MLModelManager
 
 
 @dataclass(frozen=True)

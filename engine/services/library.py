@@ -30,7 +30,7 @@ from engine.services.audit import audited, of_job
 from engine.services.ends import AGAIN_S, Ends
 from engine.services.imports import EXPECTED, Import, ImportOrder, tell_cut_short
 from engine.services.lookup import Lookup
-from engine.services.snapshot import Snapshots
+from engine.services.snapshots import Snapshots
 from engine.services.storing import file_error, stores
 from engine.types import DataStatistics, ImportResult, Job, Movie, RatedMovie, RejectedRow, UserSummary
 from store.errors import NotStored, NotWritten, StoreError

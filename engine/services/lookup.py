@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from engine.data.identifiers import composed
 from engine.data.ratings import MovieTable
-from engine.services.snapshot import DataSnapshot
+from engine.services.snapshots import DataSnapshot
 from engine.types import DataStatistics, Movie, UserSummary
 from store.records import UNKNOWN_TIME
 

@@ -22,9 +22,9 @@ from engine.recommending.fold_in import UserState
 from engine.recommending.ranking import NOTHING
 from engine.recommending.state import Listener, ServingState
 from engine.services.audit import audited, of_user
-from engine.services.rehearsal import try_out
-from engine.services.snapshot import Snapshots
+from engine.services.snapshots import Snapshots
 from engine.services.storing import stores
+from engine.services.warmup import try_out
 from engine.settings import Settings
 from engine.training.drift import Drift, measure_drift
 from engine.types import (
@@ -47,10 +47,10 @@ from engine.types import (
     WhatIf,
 )
 from store.errors import DamagedVersion, NotStored, NotWritten, StoreClosed, StoreError
-from store.models import MLModelManager
 from store.notices import NoticeStore
 from store.ratings import RatingStore
 from store.records import RatingChange, VersionRecord
+from store.versions import MLModelManager
 
 log = logging.getLogger(__name__)
 

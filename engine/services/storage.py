@@ -18,7 +18,7 @@ from engine.errors import BackupBusy, Cancelled, InvalidInput, NotReady, Unknown
 from engine.priority import step_back
 from engine.services.audit import audited
 from engine.services.storing import in_words, stores
-from engine.timetable import WEEK, Timetable, zones
+from engine.services.timetable import WEEK, Timetable, zones
 from engine.types import BackupPlan, StoreFacts
 from store import backups, inspection
 from store import errors as store_errors

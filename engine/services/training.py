@@ -24,7 +24,12 @@ from engine.models.base import ModelConfig
 from engine.models.registry import configure
 from engine.priority import step_back
 from engine.services.audit import log_action
-from engine.services.descriptions import (
+from engine.services.ends import AGAIN_S, Ends
+from engine.services.run_log import RunEnd, RunLog, past_runs
+from engine.services.serving import ServingService
+from engine.services.snapshots import DataSnapshot, Outdated, Snapshots
+from engine.services.storing import in_words, stores
+from engine.services.version_records import (
     all_arrays,
     asked,
     describe_data,
@@ -34,11 +39,6 @@ from engine.services.descriptions import (
     stored_judgement,
     stored_report,
 )
-from engine.services.ends import AGAIN_S, Ends
-from engine.services.run_log import RunEnd, RunLog, past_runs
-from engine.services.serving import ServingService
-from engine.services.snapshot import DataSnapshot, Outdated, Snapshots
-from engine.services.storing import in_words, stores
 from engine.settings import Settings
 from engine.training.forecast import Forecast, Work
 from engine.training.pipeline import Learned, Listener, learn
@@ -46,12 +46,12 @@ from engine.training.promotion import FIRST, Candidate, Rival, decide
 from engine.training.steps import Step
 from engine.types import ActivationPolicy, EpochReport, TrainingStatus
 from store.errors import DamagedVersion, NotStored, StoreError
-from store.models import MLModelManager
 from store.notices import NoticeStore
 from store.patience import outlast, patient
 from store.ratings import RatingStore
 from store.records import Activation, EpochRecord, RunRecord, VersionRecord
 from store.runs import RunStore
+from store.versions import MLModelManager
 from store.worker import Worker
 
 log = logging.getLogger(__name__)

@@ -25,17 +25,17 @@ from engine.errors import (
 from engine.models.search import SearchRange, search_space
 from engine.priority import step_back
 from engine.services.ends import AGAIN_S, Ends
-from engine.services.searching import DEFAULTS, FOLDS, REASON, Going, OutOfTime, Search, counts, seconds_of, unpack
-from engine.services.snapshot import Outdated, Snapshots
+from engine.services.snapshots import Outdated, Snapshots
 from engine.services.storing import in_words, stores
 from engine.services.training import TrainingService
+from engine.services.trials import DEFAULTS, FOLDS, REASON, Going, OutOfTime, Search, counts, seconds_of, unpack
 from engine.training import tuning
 from engine.types import ActivationPolicy, FoldResult, MetricDifference, Study, TrialReport, TrialState, TuningEvidence
 from store.errors import NotStored, StoreError
 from store.notices import Level, NoticeStore
 from store.ratings import RatingStore
 from store.records import TuningRecord
-from store.tunings import TuningStore
+from store.studies import TuningStore
 from store.worker import Worker
 
 log = logging.getLogger(__name__)

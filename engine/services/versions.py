@@ -19,7 +19,10 @@ from engine.models.registry import configure
 from engine.models.version import VersionBundle
 from engine.services import soundness
 from engine.services.audit import audited, of_version
-from engine.services.descriptions import (
+from engine.services.serving import ServingService, tell_fault
+from engine.services.snapshots import DataSnapshot, Outdated, Snapshots
+from engine.services.storing import file_error, stores
+from engine.services.version_records import (
     MOST_ARRAYS,
     check_config,
     check_data,
@@ -32,9 +35,6 @@ from engine.services.descriptions import (
     stored_judgement,
     stored_report,
 )
-from engine.services.serving import ServingService, tell_fault
-from engine.services.snapshot import DataSnapshot, Outdated, Snapshots
-from engine.services.storing import file_error, stores
 from engine.types import (
     Comparison,
     Judgement,
@@ -47,10 +47,10 @@ from engine.types import (
 )
 from store.errors import DamagedVersion, NotStored, NotWritten, StoreClosed, StoreError, UnreadableExport
 from store.exchange import ReadVersion, read_export, write_export
-from store.models import MLModelManager
 from store.notices import NoticeStore
 from store.records import ActivationRecord, RunRecord, StoredModel, VersionRecord
 from store.runs import RunStore
+from store.versions import MLModelManager
 
 log = logging.getLogger(__name__)
 

@@ -10,7 +10,7 @@ import streamlit as st
 
 from engine.errors import InvalidInput
 from engine.services.storage import PLANS
-from engine.timetable import zones
+from engine.services.timetable import zones
 from engine.types import BackupPlan
 from pages.ui import keys, progress
 from pages.ui.failures import shown

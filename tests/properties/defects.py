@@ -29,7 +29,7 @@ from engine.recommending.fold_in import FoldedMovies, RealtimeLearner
 from engine.recommending.scoring import ListScorer, Shares
 from engine.recommending.state import ServingState
 from engine.types import GenreMatch
-from store.models import MLModelManager
+from store.versions import MLModelManager
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,7 @@ from engine.models.version import VersionBundle
 from engine.recommending.fold_in import RealtimeLearner
 from store import model_arrays
 from store.database import Database
-from store.models import MLModelManager
+from store.versions import MLModelManager
 from tests.engine.models.test_version import bundle
 
 N_USERS, N_MOVIES = 60, 80

@@ -15,8 +15,8 @@ from sqlalchemy import Connection
 
 from store.database import Database
 from store.errors import DamagedVersion, NotStored, StoreError
-from store.models import MLModelManager
 from store.records import Activation
+from store.versions import MLModelManager
 
 LOWER = ("rmse", "mae")
 METRICS = (*LOWER, "ndcg_at_k")

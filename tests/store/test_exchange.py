@@ -16,8 +16,8 @@ from store.database import Database
 from store.errors import UnreadableExport
 from store.exchange import read_export, write_export
 from store.model_arrays import digest
-from store.models import MLModelManager
-from tests.store.test_models import ARRAYS, save
+from store.versions import MLModelManager
+from tests.store.test_versions import ARRAYS, save
 
 
 @pytest.fixture

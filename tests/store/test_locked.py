@@ -14,7 +14,7 @@ from store.errors import StoreBusy, StoreError
 from store.patience import outlast, patient
 from store.ratings import RatingStore
 from store.schema import movies
-from store.tunings import PATIENCE_S, WORKERS_PATIENCE_S, TuningStore
+from store.studies import PATIENCE_S, WORKERS_PATIENCE_S, TuningStore
 from tests.store.conftest import Clock, fill, wait_until
 from tests.store.locker import locked
 

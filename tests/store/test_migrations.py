@@ -16,10 +16,10 @@ from sqlalchemy import create_engine
 
 from store.database import MIGRATIONS, Database
 from store.errors import StoreError
-from store.models import MLModelManager
 from store.ratings import RatingStore
 from store.records import Counts
 from store.schema import metadata
+from store.versions import MLModelManager
 
 
 def config() -> Config:

@@ -16,10 +16,10 @@ from engine.errors import InvalidInput, NotReady, TrainingBusy
 from engine.runtime import Runtime
 from engine.services.automation import RULE, SCHEDULE, AutomationService
 from store.database import Database
-from store.models import MLModelManager
 from store.notices import NoticeStore
 from store.ratings import RatingStore
 from store.values import ValueStore
+from store.versions import MLModelManager
 from tests.engine.services.conftest import QUICK, fill, finished, wait_for
 
 HOUR, DAY = 3600.0, 86_400.0

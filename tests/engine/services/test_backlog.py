@@ -11,9 +11,9 @@ import pytest
 from engine.runtime import Runtime
 from engine.services.backlog import Backlog
 from store.database import Database
-from store.models import MLModelManager
 from store.ratings import RatingStore
 from store.records import MovieRow
+from store.versions import MLModelManager
 
 MANY = 2_391
 

@@ -19,7 +19,7 @@ from engine.errors import Conflict, DiskFull, InvalidInput, UnknownJob, UnknownM
 from engine.runtime import Runtime, build
 from engine.services import imports as module
 from engine.services.library import LONGEST_QUEUE, LibraryService, UploadedFile
-from engine.services.snapshot import Snapshots
+from engine.services.snapshots import Snapshots
 from engine.settings import Settings
 from engine.types import Job
 from store.database import Database

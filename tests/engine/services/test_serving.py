@@ -14,7 +14,7 @@ import pytest
 from engine.errors import InvalidInput, InvalidRating, NotReady, UnknownMovie, UnknownUser
 from engine.runtime import Runtime, build
 from engine.services.serving import ServingService
-from engine.services.snapshot import Snapshots
+from engine.services.snapshots import Snapshots
 from engine.settings import Settings
 from engine.types import ListOptions
 from store.ratings import RatingStore

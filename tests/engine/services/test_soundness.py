@@ -20,14 +20,14 @@ from engine.runtime import Runtime
 from sidecar.app import create_api
 from store.errors import NotWritten
 from store.exchange import write_export
-from store.models import MLModelManager
 from store.records import StoredModel
 from store.sqlite_errors import translated
+from store.versions import MLModelManager
 from tests.api.client import Client
 from tests.engine.services.conftest import QUICK, finished, opened, store_in, train_first
 from tests.shared_folder import shared_folder
 from tests.store.faults import sqlite_error
-from tests.store.test_models import flip_a_byte
+from tests.store.test_versions import flip_a_byte
 
 NCF = {"epochs": 2, "factors": 5, "networks": 2, "parts": 2, "iterations": 2, "hidden": [6, 4]}
 

@@ -27,10 +27,10 @@ from engine.services.training import LOADING
 from engine.settings import Settings
 from engine.training.steps import steps_of
 from store.errors import StoreFull
-from store.models import MLModelManager
 from store.ratings import RatingStore
 from store.records import MovieRow
 from store.runs import RunStore
+from store.versions import MLModelManager
 from tests.engine.services.conftest import QUICK, fill, finished, wait_for
 
 WILD = {"factors": 200, "learning_rate": 1, "regularization": 0, "epochs": 100}

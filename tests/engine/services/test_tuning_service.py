@@ -12,13 +12,13 @@ import pytest
 
 from engine.errors import InvalidInput, NotReady, TrainingDiverged, TuningBusy, UnknownStudy
 from engine.runtime import Runtime, build
-from engine.services.searching import SECONDS, Going, seconds_of, unpack
 from engine.services.training import TrainingService
+from engine.services.trials import SECONDS, Going, seconds_of, unpack
 from engine.settings import Settings
 from engine.training import tuning
 from engine.types import Study
 from store.notices import NoticeStore
-from store.tunings import TuningStore
+from store.studies import TuningStore
 from tests.engine.services.conftest import QUICK, fill, finished, wait_for
 
 

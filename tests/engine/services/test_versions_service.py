@@ -16,18 +16,18 @@ from sqlalchemy import Connection
 
 from engine.errors import InvalidInput, UnknownVersion, VersionUnavailable
 from engine.runtime import Runtime, build
-from engine.services.descriptions import describe_ids
-from engine.services.snapshot import Snapshots
+from engine.services.snapshots import Snapshots
+from engine.services.version_records import describe_ids
 from engine.services.versions import tell_differences
 from engine.settings import Settings
 from engine.types import MetricDifference
 from store.database import Database
 from store.exchange import read_export, write_export
-from store.models import MLModelManager
 from store.ratings import RatingStore
+from store.versions import MLModelManager
 from tests.engine.services.conftest import QUICK, fill, finished, opened, store_in, trained_store
 from tests.shared_folder import shared_folder
-from tests.store.test_models import flip_a_byte
+from tests.store.test_versions import flip_a_byte
 
 LONGER = {"epochs": 60, "factors": 60, "learning_rate": 0.1, "regularization": 0, "patience": 0}
 """The planted ratings have little noise, so learning them by heart does better than a few epochs."""

@@ -13,7 +13,7 @@ from engine.services.library import LibraryService, UploadedFile
 from engine.settings import Settings
 from engine.types import Job
 from store import revisions
-from store.models import MLModelManager
+from store.versions import MLModelManager
 from tests.engine.services.conftest import QUICK, fill, finished, wait_for
 from tests.store.conftest import Clock
 

@@ -20,7 +20,7 @@ from engine.models.search import search_space
 from engine.training import tuning
 from engine.types import FoldResult
 from store.records import TuningRecord
-from store.tunings import TuningStore
+from store.studies import TuningStore
 
 DEFAULTS, FOLDS, REASON, SECONDS = "defaults", "folds", "reason", "seconds"  # what is noted with a trial
 KEPT = (Ended.COMPLETE, Ended.WAITING)

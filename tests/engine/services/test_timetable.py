@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.timetable import Timetable
+from engine.services.timetable import Timetable
 
 DAYS = st.frozensets(st.integers(0, 6), min_size=1)
 TIMES = st.times().map(lambda at: at.replace(second=0, microsecond=0))

@@ -18,7 +18,7 @@ from engine.evaluation.report import EvaluationReport
 from engine.models.base import Arrays, join_arrays, part_of
 from engine.models.registry import configure
 from engine.models.version import VersionBundle
-from engine.services.snapshot import DataSnapshot
+from engine.services.snapshots import DataSnapshot
 from engine.training.pipeline import Learned
 from engine.types import CoverageGuard, Evidence, Judgement, MetricDifference, MetricValue, NewcomerPoint
 from store.records import VersionRecord

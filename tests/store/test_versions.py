@@ -9,13 +9,13 @@ import pytest
 from sqlalchemy import Connection
 from sqlalchemy.exc import IntegrityError
 
-from store import models as models_module
+from store import versions as models_module
 from store.database import Database
 from store.errors import DamagedVersion, NotStored, StoreError, StoreFull
 from store.model_arrays import CHUNK_BYTES
-from store.models import MLModelManager
 from store.notices import NoticeStore
 from store.records import Activation
+from store.versions import MLModelManager
 from tests.store.conftest import Clock
 
 ARRAYS = {

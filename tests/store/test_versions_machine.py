@@ -18,10 +18,10 @@ from sqlalchemy import Connection
 from store import model_arrays
 from store.database import Database
 from store.errors import DamagedVersion, NotStored, StoreError
-from store.models import MLModelManager
 from store.notices import NoticeStore
 from store.records import Activation, ActivationRecord
-from tests.store.test_models import rows_of
+from store.versions import MLModelManager
+from tests.store.test_versions import rows_of
 
 SMALL_ROWS = 16  # bytes in a row of an array, so that small arrays have several
 ARRAYS = st.dictionaries(
