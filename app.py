@@ -34,11 +34,11 @@ from engine.settings import SHORT_KEY, Settings
 from pages.ui.failures import unexpected
 from pages.ui.sessions import close_forgotten_sessions
 from sidecar.app import create_api
-from sidecar.connections import GuardedWebSocket, guarded, raise_limit
+from sidecar.http.connections import GuardedWebSocket, guarded, raise_limit
 from sidecar.logs import take_over, write_logs
-from sidecar.security import SecurityMiddleware, is_loopback
-from sidecar.sessions import COOKIE, Sessions
-from sidecar.signing_in import create_sign_in
+from sidecar.security.middleware import SecurityMiddleware, is_loopback
+from sidecar.security.sessions import COOKIE, Sessions
+from sidecar.security.sign_in import create_sign_in
 
 SHELL = Path(__file__).parent / "pages" / "shell.py"
 GRACE_S = 5  # how long a stop waits for requests that are under way

@@ -1,6 +1,6 @@
 """Every error Marquee raises on purpose, so that pages and routes can say what to do next.
 
-The tree (a page shows ``str(error)``; ``sidecar.problems`` maps each class to one HTTP status)::
+The tree (a page shows ``str(error)``; ``sidecar.http.problems`` maps each class to one HTTP status)::
 
     MarqueeError
     ├── InvalidInput            something the caller sent; names the field

@@ -11,31 +11,31 @@ from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route
 
 from engine.settings import Settings
-from sidecar import (
+from sidecar.docs.page import render, security_policy
+from sidecar.http import problems
+from sidecar.http.access_log import AccessMiddleware
+from sidecar.http.limits import BodyLimitMiddleware
+from sidecar.routes import (
     audit,
     automation,
     data,
-    docs_page,
-    exchange,
     explanations,
-    exposition,
     health,
     interview,
     keys,
     metrics,
-    models,
     notices,
-    problems,
+    prometheus,
     ratings,
     recommendations,
     storage,
     training,
     tuning,
     users,
+    version_files,
+    versions,
 )
-from sidecar.access import AccessMiddleware
-from sidecar.limits import BodyLimitMiddleware
-from sidecar.scopes import ADMINS, RULES, ScopeMiddleware
+from sidecar.security.scopes import ADMINS, RULES, ScopeMiddleware
 
 VERSION = "0.1.0"
 TAGS = [
@@ -61,8 +61,8 @@ ROUTERS = (
     training.router,
     tuning.router,
     metrics.router,
-    models.router,
-    exchange.router,
+    versions.router,
+    version_files.router,
     automation.router,
     notices.router,
     data.router,
@@ -71,7 +71,7 @@ ROUTERS = (
     keys.router,
     audit.router,
     health.router,
-    exposition.router,
+    prometheus.router,
 )
 ROUTES = [route for router in ROUTERS for route in router.routes if isinstance(route, APIRoute)]
 DESCRIPTION = """
@@ -108,7 +108,7 @@ class MarqueeAPI(FastAPI):
 def create_api(settings: Settings) -> FastAPI:
     """The API, to be mounted at ``/api``; it reaches the services through ``engine.services.current()``.
 
-    ``sidecar.security.SecurityMiddleware`` belongs around the whole server and is not part of it.
+    ``sidecar.security.middleware.SecurityMiddleware`` belongs around the whole server and is not part of it.
     """
     api = MarqueeAPI(
         title="Marquee",
@@ -130,8 +130,8 @@ def create_api(settings: Settings) -> FastAPI:
     @api.api_route("/docs", methods=["GET", "HEAD"], include_in_schema=False)
     def docs(request: Request) -> Response:
         """The description as a page."""
-        page = docs_page.render(api.openapi(), request.scope.get("root_path", ""))
-        return HTMLResponse(page, headers={"Content-Security-Policy": docs_page.security_policy()})
+        page = render(api.openapi(), request.scope.get("root_path", ""))
+        return HTMLResponse(page, headers={"Content-Security-Policy": security_policy()})
 
     routes = [*ROUTES, *(route for route in api.routes if isinstance(route, Route))]
     api.add_middleware(BodyLimitMiddleware)

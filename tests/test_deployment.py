@@ -17,9 +17,9 @@ import yaml
 from engine.services import use
 from engine.settings import Settings
 from engine.types import RunState
-from tests.api.client import Client
-from tests.api.conftest import api_for
-from tests.api.fakes import fake_services
+from tests.sidecar.client import Client
+from tests.sidecar.conftest import api_for
+from tests.sidecar.fakes import fake_services
 from tools.pins import ROOT
 
 DEPLOY = ROOT / "deploy"

@@ -18,8 +18,8 @@ from tests.shared_folder import shared_folder
     [
         ("tests/browser/test_tuning.py::test_a_study", "alone"),
         ("tests/test_kill.py::test_a_kill", "alone"),
-        ("tests/api/test_end_to_end.py::test_versions", "tests/api/test_end_to_end.py"),
-        ("tests/api/test_end_to_end.py::test_recommendations[u0]", "tests/api/test_end_to_end.py"),
+        ("tests/sidecar/test_end_to_end.py::test_versions", "tests/sidecar/test_end_to_end.py"),
+        ("tests/sidecar/test_end_to_end.py::test_recommendations[u0]", "tests/sidecar/test_end_to_end.py"),
         ("tests/test_docs.py::test_every_page[a::b]", "tests/test_docs.py::test_every_page[a::b]"),
     ],
 )

@@ -19,8 +19,8 @@ from streamlit.runtime.session_manager import SessionInfo
 from websockets.asyncio.client import connect
 
 from pages.ui.sessions import MOST_KEPT, ClosingSessionStorage
-from sidecar.connections import MOST_DESCRIPTORS, raise_limit
-from tests.api.client import run
+from sidecar.http.connections import MOST_DESCRIPTORS, raise_limit
+from tests.sidecar.client import run
 from tests.test_starting import ROOT, environment, free_port, wait_until_live
 
 OF_A_SESSION = 3

@@ -200,7 +200,7 @@ def test_uvicorn_is_not_to_believe_forwarded_addresses(tmp_path: Path, way: str)
 def test_uvicorn_can_be_told_to_guard_connections(tmp_path: Path) -> None:
     port = free_port()
     process = subprocess.Popen(
-        [*command("uvicorn", port), "--http", "sidecar.connections:GuardedProtocol"],
+        [*command("uvicorn", port), "--http", "sidecar.http.connections:GuardedProtocol"],
         cwd=ROOT,
         env=environment(tmp_path, port),
         stdout=subprocess.PIPE,

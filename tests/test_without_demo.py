@@ -11,8 +11,8 @@ import pytest
 
 from engine.runtime import Runtime, build
 from engine.settings import Settings
-from tests.api.client import Client
-from tests.api.conftest import api_for
+from tests.sidecar.client import Client
+from tests.sidecar.conftest import api_for
 
 
 @pytest.fixture

@@ -17,8 +17,8 @@ from pages.ui.failures import unexpected
 from sidecar.app import create_api
 from store.database import PRAGMAS
 from store.errors import StoreReadOnly
-from tests.api.client import Client
 from tests.engine.services.conftest import QUICK, fill, finished, wait_for
+from tests.sidecar.client import Client
 from tests.store.locker import Locker, locked
 
 TRIES = 4

@@ -23,9 +23,9 @@ from store.exchange import write_export
 from store.records import StoredModel
 from store.sqlite_errors import translated
 from store.versions import MLModelManager
-from tests.api.client import Client
 from tests.engine.services.conftest import QUICK, finished, opened, store_in, train_first
 from tests.shared_folder import shared_folder
+from tests.sidecar.client import Client
 from tests.store.faults import sqlite_error
 from tests.store.test_versions import flip_a_byte
 

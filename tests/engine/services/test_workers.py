@@ -14,8 +14,8 @@ from engine.services.notifying import NotifyingService
 from engine.settings import Settings
 from sidecar.app import create_api
 from store.notices import NoticeStore
-from tests.api.client import Client
 from tests.engine.services.conftest import QUICK, fill, finished, wait_for
+from tests.sidecar.client import Client
 
 Start = Callable[[], Runtime]
 NAMES = ("training", "tuning", "import", "automation", "notices", "storage", "store-writer")

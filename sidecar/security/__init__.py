@@ -1,0 +1,1 @@
+"""Who may ask: keys, sessions, scopes, rates, and the sign-in page."""

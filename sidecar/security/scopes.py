@@ -1,0 +1,179 @@
+"""What a key may do: the scope that each route asks for, and how often some of them may be asked."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from starlette.routing import Route
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from engine.services.access import ADMIN, Holder
+from engine.settings import Settings
+from sidecar.http.problems import SCOPE_TOO_SMALL, TOO_MANY_REQUESTS, problem
+from sidecar.http.requests import route_path
+from sidecar.security.rates import Rates
+
+Name = Literal["read", "rate", "admin", "none"]
+Counted = Literal["ratings", "jobs"]
+HOLDER = "marquee.holder"
+"""Where in an ASGI scope the holder of the key is, once it is known."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """What a route asks of a key.
+
+    Attributes:
+        scope: ``none`` is answered without a key.
+        counted: the rate limit that a request counts for.
+    """
+
+    scope: Name
+    counted: Counted | None = None
+
+
+NOBODY, READ, ADMINS = Rule("none"), Rule("read"), Rule("admin")
+RATE = Rule("rate", "ratings")
+JOB = Rule("admin", "jobs")
+
+RULES: Mapping[str, Rule] = {
+    "GET /health/live": NOBODY,
+    "GET /health/ready": NOBODY,
+    "GET /metrics": READ,
+    "GET /docs": READ,
+    "GET /openapi.json": READ,
+    "GET /ml/recommendations/{user_id}": READ,
+    "GET /ml/recommendations": READ,
+    "POST /ml/recommendations": READ,
+    "POST /ml/predict": READ,
+    "POST /ml/what-if": READ,
+    "GET /ml/explain/{user_id}/{movie_id}": READ,
+    "GET /ml/explain": READ,
+    "GET /ml/similar/{movie_id}": READ,
+    "GET /ml/similar": READ,
+    "GET /ml/interview/{user_id}": READ,
+    "GET /ml/interview": READ,
+    "POST /rate": RATE,
+    "DELETE /rate/{user_id}/{movie_id}": RATE,
+    "DELETE /rate": RATE,
+    "GET /ml/health-of-updates": READ,
+    "GET /ml/metrics": READ,
+    "GET /ml/metrics/history": READ,
+    "GET /ml/models": READ,
+    "GET /ml/models/{version}": READ,
+    "GET /ml/models/compare": READ,
+    "GET /ml/activations": READ,
+    "GET /ml/training-status": READ,
+    "GET /ml/training-runs": READ,
+    "GET /ml/tuning": READ,
+    "GET /ml/tuning/{study_id}": READ,
+    "GET /data/statistics": READ,
+    "GET /jobs/{job_id}": READ,
+    "GET /automation": READ,
+    "POST /ml/train": JOB,
+    "POST /ml/retrain": JOB,
+    "POST /ml/training-runs/{run_id}/cancel": ADMINS,
+    "POST /ml/tuning": JOB,
+    "POST /ml/tuning/{study_id}/stop": ADMINS,
+    "POST /ml/tuning/{study_id}/resume": JOB,
+    "POST /ml/tuning/{study_id}/train": JOB,
+    "PATCH /ml/models/{version}": ADMINS,
+    "DELETE /ml/models/{version}": ADMINS,
+    "POST /ml/models/activate/{version}": ADMINS,
+    "POST /ml/models/rollback": ADMINS,
+    "GET /ml/models/{version}/export": JOB,
+    "POST /ml/models/import": JOB,
+    "POST /data/imports": JOB,
+    "POST /jobs/{job_id}/cancel": ADMINS,
+    "DELETE /users/{user_id}": ADMINS,
+    "DELETE /users": ADMINS,
+    "POST /automation": ADMINS,
+    "POST /automation/pause": ADMINS,
+    "GET /notices": ADMINS,
+    "POST /notices/read": ADMINS,
+    "GET /keys": ADMINS,
+    "POST /keys": ADMINS,
+    "DELETE /keys/{key_id}": ADMINS,
+    "GET /data/{table}/export": JOB,
+    "GET /store": ADMINS,
+    "POST /store/check": JOB,
+    "GET /store/backups": ADMINS,
+    "POST /store/backups": JOB,
+    "GET /store/backups/{name}": JOB,
+    "DELETE /store/backups/{name}": ADMINS,
+    "POST /store/backups/{name}/restore": JOB,
+    "GET /store/backup-plan": ADMINS,
+    "POST /store/backup-plan": ADMINS,
+    "GET /audit": ADMINS,
+    "GET /audit/export": JOB,
+}
+"""Every route. One that were missing here would be for ``admin`` alone."""
+
+
+class Table:
+    """Finds the rule of a request as routing will find its route: by the first that fits."""
+
+    def __init__(self, routes: Sequence[Route]) -> None:
+        patterns: dict[str, list[str]] = {}
+        self._rules: dict[str, list[Rule]] = {}
+        for route in routes:
+            for method in route.methods or ():
+                name = f"{method} {route.path_format}"
+                # Groups without names, since the same name may be in many routes.
+                inner = re.sub(r"\(\?P<\w+>", "(?:", route.path_regex.pattern).strip("^$")
+                patterns.setdefault(method, []).append(f"({inner})")
+                self._rules.setdefault(method, []).append(RULES.get(name, ADMINS))
+        self._patterns = {method: re.compile("|".join(found)) for method, found in patterns.items()}
+
+    def find(self, method: str, path: str) -> Rule | None:
+        """The rule of the route that answers; None where no route does, so that there is nothing to protect."""
+        method = "GET" if method == "HEAD" else method
+        pattern = self._patterns.get(method)
+        found = None if pattern is None else pattern.fullmatch(path)
+        return None if found is None or found.lastindex is None else self._rules[method][found.lastindex - 1]
+
+
+class ScopeMiddleware:
+    """Refuses what the scopes of a key do not include, and what comes more often than its limits allow.
+
+    Where no key was asked for there is nothing to check.
+
+    Args:
+        app: the API.
+        routes: of the API, in the order in which they are tried.
+        settings: set the limits.
+    """
+
+    def __init__(self, app: ASGIApp, routes: Sequence[Route], settings: Settings) -> None:
+        self.app = app
+        self._routes = routes
+        self._table: Table | None = None
+        self._rates = Rates(ratings=settings.ratings_per_second, jobs=settings.jobs_per_hour)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request or refuse it."""
+        holder: Holder | None = scope.get(HOLDER)
+        if holder is not None and scope["type"] == "http":
+            if self._table is None:
+                self._table = Table(self._routes)
+            rule = self._table.find(scope["method"], route_path(scope))
+            if rule is not None:
+                if rule.scope != "none" and not holder.may(rule.scope):
+                    await problem(SCOPE_TOO_SMALL, too_small(holder, rule.scope))(scope, receive, send)
+                    return
+                if rule.counted is not None and (wait_s := self._rates.wait_s(rule.counted, holder.key_id)):
+                    detail = f"This key has been used too often. Ask again in {wait_s:,} seconds."
+                    headers = {"Retry-After": str(wait_s)}
+                    await problem(TOO_MANY_REQUESTS, detail, headers=headers)(scope, receive, send)
+                    return
+        await self.app(scope, receive, send)
+
+
+def too_small(holder: Holder, scope: str) -> str:
+    """The sentence that refuses a key."""
+    has = " and ".join(sorted(holder.scopes))
+    needs = scope if scope == ADMIN else f"{scope} or {ADMIN}"
+    return f"The key has the scope {has}, and this needs {needs}."
