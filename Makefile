@@ -54,7 +54,7 @@ $(VENV)/bin/python:
 $(VENV)/.run: requirements.txt requirements-build.txt requirements-demo.txt | $(VENV)/bin/python
 	$(BIN)/python $(PIP_INSTALL) -r requirements-build.txt
 	$(BIN)/python $(PIP_INSTALL) -r requirements.txt -r requirements-demo.txt
-	$(BIN)/python -c 'from engine.services.rehearsal import rehearse; rehearse()'
+	$(BIN)/python -c 'from engine.services.warmup import warm_up; warm_up()'
 	touch $@
 
 $(VENV)/.dev: requirements-dev.txt $(VENV)/.run

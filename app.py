@@ -31,8 +31,8 @@ from engine.runtime import Host, check_start
 from engine.services.acting import NO_KEY, Actor, ask
 from engine.services.storing import in_words
 from engine.settings import SHORT_KEY, Settings
+from pages.ui.browser_sessions import close_forgotten_sessions
 from pages.ui.failures import unexpected
-from pages.ui.sessions import close_forgotten_sessions
 from sidecar.app import create_api
 from sidecar.http.connections import GuardedWebSocket, guarded, raise_limit
 from sidecar.logs import take_over, write_logs

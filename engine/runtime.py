@@ -29,7 +29,7 @@ from engine.services.storage import Restore, StorageService
 from engine.services.training import TrainingService
 from engine.services.tuning import TuningService
 from engine.services.versions import VersionService
-from engine.services.warmup import rehearse
+from engine.services.warmup import warm_up
 from engine.services.webhook import Webhook
 from engine.settings import Settings
 from store import backups, inspection
@@ -98,7 +98,7 @@ class Runtime:
         """Serve the active version and begin background work; on an empty store, import the demo if it is wanted."""
         # Requests solve small systems, for which more threads of linear algebra only wait for each other.
         threadpool_limits(1, user_api="blas")
-        rehearse()
+        warm_up()
         self.notifying.open()
         self.services.library.start()
         self.services.serving.load_active()

@@ -5,7 +5,8 @@ from __future__ import annotations
 import streamlit as st
 
 from engine.services import current
-from pages.ui import backups, planning, progress, runs
+from pages.panels import automation_backups, automation_plan
+from pages.ui import progress, runs
 from pages.ui.failures import shown
 from pages.ui.page import opening
 
@@ -18,18 +19,18 @@ opening(
 plan = services.automation.plan()
 busy, empty = services.training.current() is not None, not services.library.counts().ratings
 with shown():
-    progress.live(lambda: planning.tiles(services.automation.plan()), every_s=progress.every(services))
-    planning.actions(services, plan, busy=busy, empty=empty)
-progress.live(lambda: planning.going(services), every_s=progress.EVERY_S if busy else None)
+    progress.live(lambda: automation_plan.tiles(services.automation.plan()), every_s=progress.every(services))
+    automation_plan.actions(services, plan, busy=busy, empty=empty)
+progress.live(lambda: automation_plan.going(services), every_s=progress.EVERY_S if busy else None)
 if empty:
     st.info("There is nothing to train on yet.", icon=":material/hourglass_empty:")
     st.page_link("overview.py", label="Import ratings", icon=":material/upload_file:")
 with st.container(border=True):
     st.subheader("Plan", anchor=False)
-    planning.form(services.automation, plan)
+    automation_plan.form(services.automation, plan)
 st.subheader("Is a training due?", anchor=False)
 with shown():
-    planning.health(services)
+    automation_plan.health(services)
 st.subheader("What came of each run", anchor=False)
 chosen = runs.table(runs.ended(services.training), empty="None yet. The next run is above.")
 if chosen is not None:
@@ -37,4 +38,4 @@ if chosen is not None:
         runs.details(services.training.status(chosen))
 st.subheader("Backups", anchor=False)
 with st.container(border=True):
-    backups.panel(services.storage)
+    automation_backups.panel(services.storage)

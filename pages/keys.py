@@ -5,17 +5,17 @@ from __future__ import annotations
 import streamlit as st
 
 from engine.services import current
-from pages.ui import access
+from pages.panels import keys_access
 from pages.ui.failures import shown
 from pages.ui.page import opening
 
 services = current()
 opening("Keys", "Who may use Marquee, and for what. Each key can be revoked without touching the others.")
 with shown():
-    access.creation(services.access)
-    access.listing(services.access)
+    keys_access.creation(services.access)
+    keys_access.listing(services.access)
 st.subheader("Audit log", anchor=False)
 days = services.settings.audit_days
 st.caption(f"Sign-ins, key changes, imports, exports, erasures and activations of the last {days} days.")
 with shown():
-    access.log(services.audit)
+    keys_access.log(services.audit)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import streamlit as st
 
 from engine.services import current
-from pages.ui import interviewing, keys, listing, next_steps, people
+from pages.panels import newcomer_interview, recommend_list
+from pages.ui import next_steps, session, user_picker
 from pages.ui.failures import shown
 from pages.ui.page import opening
 
@@ -15,9 +16,9 @@ next_steps.require_version(services)
 with st.container(border=True):
     row = st.grid(2, min_column_width=260)
     with row.cell():
-        user_id = people.pick_user(services.library)
+        user_id = user_picker.pick_user(services.library)
     with row.cell():
-        liked = listing.like(services.library)
+        liked = recommend_list.like(services.library)
 if user_id is None:
     st.info(
         "Type a name or an id that nobody has yet to begin, or choose somebody whose taste is to be known better.",
@@ -26,9 +27,9 @@ if user_id is None:
     st.stop()
 asked, formed = st.columns([5, 4], gap="large")
 with asked, shown():
-    interviewing.interview(services, user_id)
+    newcomer_interview.interview(services, user_id)
 with formed, shown():
-    interviewing.forming(services.serving.recommend(user_id, interviewing.LISTED, genres_liked=liked))
+    newcomer_interview.forming(services.serving.recommend(user_id, newcomer_interview.LISTED, genres_liked=liked))
     st.page_link(
-        "recommend.py", label="Open the whole list", icon=":material/movie:", query_params={keys.USER: user_id}
+        "recommend.py", label="Open the whole list", icon=":material/movie:", query_params={session.USER: user_id}
     )

@@ -6,12 +6,12 @@ import streamlit as st
 
 from engine.services import Services, current
 from engine.types import DataStatistics
-from pages.ui import charts, keys, measures, next_steps, notices, progress
+from pages.panels.overview_import import import_panel, import_result
+from pages.ui import charts, metrics, next_steps, notices, progress, session
+from pages.ui.escape import text
 from pages.ui.failures import shown
-from pages.ui.intake import import_panel, import_result
-from pages.ui.moments import rated_between, when
+from pages.ui.format import rated_between, when
 from pages.ui.page import opening
-from pages.ui.plain import text
 
 
 def counts(services: Services, held: DataStatistics, *, importing: bool) -> None:
@@ -52,7 +52,7 @@ opening("Overview", "What Marquee holds, which version serves, and what to do ne
 importing, busy = progress.running_job(services) is not None, progress.expecting(services)
 held = services.library.statistics(fresh=not importing)
 progress.live(lambda: follow(services, held, importing=importing), every_s=progress.EVERY_S if busy else None)
-if (job_id := st.session_state.get(keys.IMPORT_JOB)) is not None:
+if (job_id := st.session_state.get(session.IMPORT_JOB)) is not None:
     with shown():
         import_result(services.library.job(job_id))
 next_steps.next_steps(services, busy=busy)
@@ -66,7 +66,7 @@ if active is not None:
     st.caption(
         f"Trained {text(when(active.created_at))} on {active.ratings:,} ratings; measured on ratings held out from it."
     )
-    measures.tiles(active.metrics)
+    metrics.tiles(active.metrics)
 
 st.subheader("Ratings", anchor=False)
 if held.ratings:

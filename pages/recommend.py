@@ -6,9 +6,10 @@ import streamlit as st
 
 from engine.services import Services, current
 from engine.types import Recommendations
-from pages.ui import imagining, listing, next_steps, people
-from pages.ui.card import card
+from pages.panels import recommend_list, recommend_what_if
+from pages.ui import next_steps, user_picker
 from pages.ui.failures import shown
+from pages.ui.movie_card import card
 from pages.ui.page import opening
 
 CARD_WIDTH = 250
@@ -28,8 +29,8 @@ services = current()
 opening("Recommend", "A list for one person, with the reason for each movie. A rating changes it at once.")
 next_steps.require_version(services)
 with st.container(border=True):
-    user_id = people.pick_user(services.library)
-    wanted = listing.filters(services.library)
+    user_id = user_picker.pick_user(services.library)
+    wanted = recommend_list.filters(services.library)
 if user_id is None:
     st.info(
         "Choose a user to see a list. An id that nobody has yet gets what most people like.",
@@ -38,15 +39,15 @@ if user_id is None:
     st.stop()
 
 answer = services.serving.recommend(user_id, **wanted)
-people.header(answer)
-listing.price(answer)
-listing.tell_change(answer)
+user_picker.header(answer)
+recommend_list.price(answer)
+recommend_list.tell_change(answer)
 list_tab, history_tab, imagined_tab = st.tabs(
     [":material/movie: The list", ":material/history: Ratings so far", ":material/experiment: What if"]
 )
 with list_tab:
     cards(services, answer)
 with history_tab, shown():
-    listing.history(services, user_id, answer.ratings_count)
+    recommend_list.history(services, user_id, answer.ratings_count)
 with imagined_tab, shown():
-    st.fragment(imagining.what_if)(services, answer, wanted)
+    st.fragment(recommend_what_if.what_if)(services, answer, wanted)

@@ -8,9 +8,9 @@ import streamlit as st
 
 from engine.errors import NotReady
 from engine.services import Services, current
+from pages.panels.shell_sidebar import sidebar
+from pages.ui.escape import text
 from pages.ui.failures import shown
-from pages.ui.plain import text
-from pages.ui.sidebar import sidebar
 
 ASSETS = Path(__file__).parent / "ui" / "assets"
 ICON = str(ASSETS / "icon.svg")

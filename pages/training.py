@@ -5,7 +5,8 @@ from __future__ import annotations
 import streamlit as st
 
 from engine.services import Services, current
-from pages.ui import ordering, progress, runs
+from pages.panels import training_form
+from pages.ui import progress, runs
 from pages.ui.failures import shown
 from pages.ui.page import opening
 
@@ -24,7 +25,7 @@ def going(services: Services) -> None:
         if st.button("Cancel this run", icon=":material/stop_circle:"):
             services.training.cancel(run.run_id)
             st.toast(f"Run {run.run_id} ends after the step it is in.", icon=":material/stop_circle:")
-    ordering.waiting(services, [one for one in services.training.queue() if one.run_id != run.run_id])
+    training_form.waiting(services, [one for one in services.training.queue() if one.run_id != run.run_id])
 
 
 services = current()
@@ -34,7 +35,7 @@ opening(
 busy = services.training.current() is not None
 progress.live(lambda: going(services), every_s=progress.EVERY_S if busy else None)
 if services.library.counts().ratings:
-    ordering.order(services, busy=busy)
+    training_form.order(services, busy=busy)
 else:
     st.info("There are no ratings to learn from yet.", icon=":material/hourglass_empty:")
     st.page_link("overview.py", label="Import ratings", icon=":material/upload_file:")

@@ -5,7 +5,8 @@ from __future__ import annotations
 import streamlit as st
 
 from engine.services import Services, current
-from pages.ui import progress, studies
+from pages.panels import tuning_studies
+from pages.ui import progress
 from pages.ui.failures import shown
 from pages.ui.page import opening
 
@@ -16,8 +17,8 @@ def going(services: Services) -> None:
     if study is None:
         return
     with shown():
-        studies.bar(services, study)
-        studies.charts_of(study, key="going")
+        tuning_studies.bar(services, study)
+        tuning_studies.charts_of(study, key="going")
 
 
 services = current()
@@ -33,9 +34,9 @@ if not services.library.counts().ratings:
     st.info("There are no ratings to learn from yet.", icon=":material/hourglass_empty:")
     st.page_link("overview.py", label="Import ratings", icon=":material/upload_file:")
 elif study is None:
-    studies.order(services, unfolded=not history)
+    tuning_studies.order(services, unfolded=not history)
 st.subheader("Studies", anchor=False)
-chosen = studies.table([one for one in history if one.state not in progress.GOING])
+chosen = tuning_studies.table([one for one in history if one.state not in progress.GOING])
 if chosen is not None and (study is None or chosen != study.study_id):
     with shown():
-        studies.details(services, services.tuning.status(chosen), busy=study is not None)
+        tuning_studies.details(services, services.tuning.status(chosen), busy=study is not None)

@@ -6,7 +6,8 @@ import streamlit as st
 
 from engine.services import Services, current
 from engine.types import VersionSummary
-from pages.ui import actions, comparing, keys, registry, trends
+from pages.panels import versions_actions, versions_compare, versions_registry, versions_trend
+from pages.ui import session
 from pages.ui.failures import shown
 from pages.ui.page import opening
 from pages.ui.picking import number_asked
@@ -14,11 +15,11 @@ from pages.ui.picking import number_asked
 
 def one(services: Services, version: VersionSummary) -> None:
     """A version by itself: what can be done with it, and all that is known of it."""
-    registry.heading(version)
-    actions.actions(services, version)
+    versions_registry.heading(version)
+    versions_actions.actions(services, version)
     with shown():
-        actions.repetition(services.training, version)
-    registry.details(services.versions, version)
+        versions_actions.repetition(services.training, version)
+    versions_registry.details(services.versions, version)
 
 
 services = current()
@@ -30,18 +31,18 @@ versions = services.versions.list()
 if not versions:
     st.info("There is no version yet. The first training makes one.", icon=":material/inventory_2:")
     st.page_link("training.py", label="Open Training", icon=":material/model_training:")
-    registry.import_panel(services.versions)
+    versions_registry.import_panel(services.versions)
     st.stop()
 
 if (asked := number_asked("version")) is not None:  # a link from elsewhere
-    st.session_state[keys.VERSION] = [asked]
+    st.session_state[session.VERSION] = [asked]
     st.query_params.pop("version", None)
-chosen = registry.table(versions)
+chosen = versions_registry.table(versions)
 if len(chosen) > 1:
-    comparing.comparison(services, chosen)
+    versions_compare.comparison(services, chosen)
 else:
     one(services, chosen[0])
-trends.trend(services.versions.history())
+versions_trend.trend(services.versions.history())
 st.subheader("Who changed what serves", anchor=False)
-registry.ledger(services.versions.ledger(100))
-registry.import_panel(services.versions)
+versions_registry.ledger(services.versions.ledger(100))
+versions_registry.import_panel(services.versions)

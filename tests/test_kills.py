@@ -49,7 +49,7 @@ from engine.services.library import UploadedFile
 from engine.settings import Settings
 from store import backups
 from store.generation import Guard
-from store.models import MLModelManager
+from store.versions import MLModelManager
 from store.ratings import RatingStore
 
 def tell(*words):

@@ -2,7 +2,7 @@
 
 Compiled loops read past the end of an array without a word, and a number that sizes an array takes memory before
 anything can be refused. So each array is held to its line of a table first; what a table can't say, such as whether a
-system can be solved, shows when the version is tried (``ServingService.rehearse``).
+system can be solved, shows when the version is tried (``warmup.try_out``).
 """
 
 from __future__ import annotations

@@ -37,7 +37,7 @@ USERS_TRIED, MOVIES_TRIED, AT_ONCE = 3, 5, 50_000
 
 
 @cache
-def rehearse() -> None:
+def warm_up() -> None:
     """Once in a process; takes 0.7 s, and on a machine where nothing is compiled yet ten times as long."""
     log.info("preparing; the first start on a machine takes some seconds longer")
     data, whole = made_up_ratings(), ListOptions(n=3)

@@ -9,7 +9,7 @@ import altair as alt
 import streamlit as st
 
 from engine.types import Contribution, EpochReport, Explanation, MetricDifference, RatingExplanation
-from pages.ui.measures import NO_INTERVAL
+from pages.ui.metrics import NO_INTERVAL
 
 MOST_SHARES = 8
 BAR_PX, AXIS_PX, LABEL_PX, FRAME_PX = 34, 56, 230, 76

@@ -9,7 +9,7 @@ import streamlit as st
 
 from engine.errors import MarqueeError, NotReady
 from engine.services.storing import in_words
-from pages.ui.plain import text
+from pages.ui.escape import text
 
 
 @contextmanager

@@ -11,8 +11,8 @@ from pydantic.fields import FieldInfo
 
 from engine.models.base import ModelConfig
 from engine.models.registry import MODELS, ModelEntry
-from pages.ui import keys
-from pages.ui.plain import markup, text
+from pages.ui import session
+from pages.ui.escape import markup, text
 
 
 def choose_model(key: str) -> ModelEntry:
@@ -41,7 +41,7 @@ def hyperparameters(kind: str, config: type[ModelConfig], faults: Mapping[str, s
     values = {}
     for name, schema in properties.items():
         with grid.cell():
-            values[name] = _input(keys.hyperparameter(kind, name), name, schema, config.model_fields[name])
+            values[name] = _input(session.hyperparameter(kind, name), name, schema, config.model_fields[name])
             if name in faults:
                 fault(faults[name])
     for name in faults.keys() - properties.keys():

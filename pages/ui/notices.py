@@ -8,9 +8,9 @@ from typing import Any
 import streamlit as st
 
 from engine.services import Services
-from pages.ui import keys, measures, verdicts
-from pages.ui.moments import when
-from pages.ui.plain import markup, text
+from pages.ui import metrics, session, verdict
+from pages.ui.escape import markup, text
+from pages.ui.format import when
 
 SHOWN, PAGE = 5, 25
 LEVELS = {"info": "Info", "warning": "Warning", "error": "Error"}
@@ -65,19 +65,19 @@ def inbox(services: Services) -> None:
             default=EVERYTHING,
             required=True,
             format_func=lambda name: f"{name} ({unread:,})" if name == UNREAD else name,
-            key=keys.NOTICES,
+            key=session.NOTICES,
         )
         if st.button("Mark all as read", icon=":material/mark_email_read:", disabled=not unread):
             services.inbox.mark_read()
             st.rerun()
-    most = st.session_state.get(keys.NOTICES_SHOWN, PAGE)
+    most = st.session_state.get(session.NOTICES_SHOWN, PAGE)
     found = services.inbox.notices(most + 1, **FILTERS[chosen])
     if not found:
         st.info(NOTHING[chosen], icon=":material/inbox:")
     for one in found[:most]:
         _notice(services, one)
     if len(found) > most and st.button("Show older ones", icon=":material/expand_more:"):
-        st.session_state[keys.NOTICES_SHOWN] = most + PAGE
+        st.session_state[session.NOTICES_SHOWN] = most + PAGE
         st.rerun()
 
 
@@ -86,10 +86,8 @@ def _notice(services: Services, one: Any) -> None:
     with st.container(border=True, gap="xsmall"):
         with st.container(horizontal=True, vertical_alignment="center", gap="small"):
             new = " :green-badge[New]" if one.read_at is None else ""
-            verdict = one.details.get("verdict")
-            what = (
-                verdicts.badge(verdict) if verdict in verdicts.ICONS else f":{color}-badge[{icon} {LEVELS[one.level]}]"
-            )
+            judged = one.details.get("verdict")
+            what = verdict.badge(judged) if judged in verdict.ICONS else f":{color}-badge[{icon} {LEVELS[one.level]}]"
             st.markdown(f"{what}{new} {text(one.topic.capitalize())}", width="stretch")
             st.caption(when(one.created_at), width="content")
         st.markdown(text(one.text))
@@ -107,12 +105,12 @@ def changes(details: Mapping[str, Any]) -> str:
     before, after = details.get("before") or {}, details.get("metrics") or {}
     pairs = {name: (before[name]["value"], after[name]["value"]) for name in before if name in after}
     pairs |= details.get("compared") or {}
-    names: Sequence[str] = [name for name in measures.KEY_MEASURES if name in pairs]
+    names: Sequence[str] = [name for name in metrics.KEY_MEASURES if name in pairs]
     return ", ".join(_change(name, *map(float, pairs[name])) for name in names)
 
 
 def _change(name: str, old: float, new: float) -> str:
-    how = measures.measure(name)
+    how = metrics.measure(name)
     return f"{how.label} {how.show(old)} to {how.show(new)}"
 
 
@@ -133,7 +131,7 @@ def _links(services: Services, one: Any) -> None:
             number = str(one.details[detail])
             st.page_link(page, label=label.format(number), icon=icon, query_params={name: number}, width="content")
         if one.read_at is None and st.button(
-            "Mark as read", key=keys.read(one.notice_id), type="tertiary", icon=":material/done:"
+            "Mark as read", key=session.read(one.notice_id), type="tertiary", icon=":material/done:"
         ):
             services.inbox.mark_read([one.notice_id])
             st.rerun()

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import streamlit as st
 
-from pages.ui import keys
-from pages.ui.plain import markup
+from pages.ui import session
+from pages.ui.escape import markup
 
 STYLE = Path(__file__).parent / "assets" / "style.css"
 
@@ -17,10 +17,10 @@ def opening(title: str, lead: str) -> None:
     st.html(STYLE)
     st.title(title, anchor=False)
     st.html(f'<p class="mq-lead">{markup(lead)}</p>')
-    for told in st.session_state.pop(keys.TOLD, ()):
+    for told in st.session_state.pop(session.TOLD, ()):
         st.toast(told, icon=":material/check_circle:", duration="long")
 
 
 def tell_next(message: str) -> None:
     """Show ``message`` (Markdown, data in it escaped) as a toast in the run that follows."""
-    st.session_state[keys.TOLD] = (*st.session_state.get(keys.TOLD, ()), message)
+    st.session_state[session.TOLD] = (*st.session_state.get(session.TOLD, ()), message)

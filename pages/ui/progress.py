@@ -8,9 +8,9 @@ import streamlit as st
 
 from engine.services import Services, current
 from engine.types import Job, TrainingStatus
+from pages.ui.escape import text
 from pages.ui.failures import shown
-from pages.ui.moments import roughly
-from pages.ui.plain import text
+from pages.ui.format import roughly
 
 EVERY_S, IDLE_S = 1.0, 5.0
 """How often a part is drawn again while something goes on, and while nothing does."""

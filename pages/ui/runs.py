@@ -9,10 +9,10 @@ import streamlit as st
 
 from engine.services.automation import RULE, SCHEDULE
 from engine.types import TrainingStatus
-from pages.ui import charts, keys, measures, names, tables, verdicts
-from pages.ui.moments import took, when
+from pages.ui import charts, metrics, names, session, tables, verdict
+from pages.ui.escape import text
+from pages.ui.format import took, when
 from pages.ui.picking import pick_one
-from pages.ui.plain import text
 from pages.ui.progress import GOING
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ def table(history: Sequence[TrainingStatus], empty: str = "Nothing was trained y
     metric = number(format="%.4f", width=90)
     picked = pick_one(
         {run.run_id: _row(run) for run in history},
-        key=keys.RUN,
+        key=session.RUN,
         name=ASKED,
         columns={
             "Run": number(width=48),
@@ -131,7 +131,7 @@ def outcome(run: TrainingStatus) -> None:
         kind = st.error if run.state == "failed" else st.warning
         kind(text(run.error), icon=":material/error:")
     if run.verdict and run.judgement is not None:
-        verdicts.tell(run.judgement, run.verdict)
+        verdict.tell(run.judgement, run.verdict)
     elif run.verdict and run.repeats is None:
         st.info(text(run.verdict), icon=":material/gavel:")
     elif run.verdict:
@@ -145,10 +145,10 @@ def details(run: TrainingStatus) -> None:
     outcome(run)
     if run.judgement is not None and run.judgement.evidence:
         with st.expander("What the verdict rests on", icon=":material/balance:"):
-            verdicts.evidence(run.judgement, key=f"run {run.run_id}")
+            verdict.evidence(run.judgement, key=f"run {run.run_id}")
     curve(run, key=str(run.run_id))
     if run.metrics:
-        tables.table(measures.rows(run.metrics, run.before), f"Metrics of run {run.run_id}")
+        tables.table(metrics.rows(run.metrics, run.before), f"Metrics of run {run.run_id}")
         if run.before and run.judgement and run.judgement.evidence:
             st.caption(
                 "Each version as measured on the ratings held out from it at its time. The verdict compares both on "

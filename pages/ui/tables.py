@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import streamlit as st
 
-from pages.ui.plain import markup
+from pages.ui.escape import markup
 
 
 def table(rows: Sequence[Mapping[str, object]], caption: str, *, grid: bool = False) -> None:

@@ -7,7 +7,7 @@ import re
 import pytest
 from playwright.sync_api import Page, expect
 
-from pages.ui.plain import JOINER
+from pages.ui.escape import JOINER
 from tests.browser.console import broken, get, settled
 from tests.pages.fakes import TRICKY
 

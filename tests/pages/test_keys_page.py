@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from pages.ui import keys
-from pages.ui.plain import markup, text
+from pages.ui import session
+from pages.ui.escape import markup, text
 from tests.pages import fakes
 from tests.pages.conftest import Open, button, intact, press, words
 
 REVOCATION = """
 from engine.services import current
-from pages.ui import access
+from pages.panels import keys_access
 keys = current().access
-access.confirm_revocation(keys, keys.list_keys()[0])
+keys_access.confirm_revocation(keys, keys.list_keys()[0])
 """
 
 
@@ -32,7 +32,7 @@ def test_where_no_key_is_set_none_can_be_made(visit: Open) -> None:
 def test_a_key_is_shown_once(visit: Open) -> None:
     held = fakes.loaded()
     at = visit("keys.py", held)
-    at.text_input(key=keys.KEY_NAME).input("shop")
+    at.text_input(key=session.KEY_NAME).input("shop")
     press(at, "Create key")
     assert [one.value for one in at.code] == ["mq_shown_once"]
     assert held.access.held[0].scopes == ("read",)
@@ -59,7 +59,7 @@ def test_revoking_asks_first(visit: Open) -> None:
     held = fakes.loaded()
     at = visit("keys.py", held)
     assert button(at, "Revoke").disabled
-    at.selectbox(key=keys.KEY_TO_REVOKE).select_index(0).run()
+    at.selectbox(key=session.KEY_TO_REVOKE).select_index(0).run()
     press(at, "Revoke")
     assert button(intact(at), "Revoke it")
     assert held.access.held[0].revoked_at is None

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from pages.ui import keys
+from pages.ui import session
 from tests.pages import fakes
 from tests.pages.conftest import Open, button, click_star, intact, links, press, words
 
 
 def question(movie_id: str) -> str:
-    return keys.question("guest", movie_id)
+    return session.question("guest", movie_id)
 
 
 def met() -> fakes.Fakes:
@@ -72,14 +72,14 @@ def test_it_ends_by_itself_and_says_why(visit: Open) -> None:
 
 def test_what_is_passed_over_is_of_one_user(visit: Open) -> None:
     at = intact(press(visit("newcomer.py", met(), user="guest"), "I don't know it"))
-    at = intact(at.selectbox(key=keys.USER).set_value("another").run())
-    assert [one.key for one in at.get("bidi_component")] == [keys.question("another", "1")]
+    at = intact(at.selectbox(key=session.USER).set_value("another").run())
+    assert [one.key for one in at.get("bidi_component")] == [session.question("another", "1")]
     assert "Question 1" in words(at)
 
 
 def test_stated_genres_lead_the_list_that_forms(visit: Open) -> None:
     at = visit("newcomer.py", met(), user="guest")
-    intact(at.multiselect(key=keys.LIKES).set_value(["Western"]).run())
+    intact(at.multiselect(key=session.LIKES).set_value(["Western"]).run())
     assert "1. Once Upon a Time in the West" in words(at)
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 from engine.types import WebhookState
-from pages.ui import keys, notices
-from pages.ui.plain import text
+from pages.ui import notices, session
+from pages.ui.escape import text
 from tests.pages import fakes
 from tests.pages.conftest import Open, button, intact, press, words
 
@@ -55,7 +55,7 @@ def test_how_the_webhook_does_is_told_above_the_inbox(visit: Open) -> None:
 def test_one_or_all_are_marked_as_read(visit: Open) -> None:
     held = fakes.loaded()
     at = visit("notices.py", held)
-    at = intact(at.button(key=keys.read(2)).click().run())
+    at = intact(at.button(key=session.read(2)).click().run())
     assert [one.notice_id for one in held.inbox.held if one.read_at is None] == [3]
     assert at.sidebar.button[0].label == "1 unread notice"
     intact(press(at, "Mark all as read"))
@@ -69,12 +69,12 @@ def test_the_inbox_shows_what_is_asked_for(visit: Open) -> None:
         (notices.UNREAD, "Version 2 is trained", "script"),
         (notices.TROUBLE, "script", "Version 2 is trained"),
     ):
-        at.segmented_control(key=keys.NOTICES).set_value(chosen)
+        at.segmented_control(key=session.NOTICES).set_value(chosen)
         told = words(intact(at.run()))
         assert there in told
         assert gone not in told
     held.inbox.mark_read()
-    at.segmented_control(key=keys.NOTICES).set_value(notices.UNREAD)
+    at.segmented_control(key=session.NOTICES).set_value(notices.UNREAD)
     assert "You have read everything." in intact(at.run()).info[0].value
 
 

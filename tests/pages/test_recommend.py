@@ -8,10 +8,10 @@ from dataclasses import replace
 import pytest
 
 from engine.errors import DiskFull, InvalidRating, NotReady
-from pages.ui import keys
+from pages.panels.recommend_list import TITLE, changed, ranks_without, shortened
+from pages.panels.recommend_what_if import IMAGINED
+from pages.ui import session
 from pages.ui.charts import rating_rows, share_rows
-from pages.ui.imagining import IMAGINED
-from pages.ui.listing import TITLE, changed, ranks_without, shortened
 from pages.ui.stars import accepted
 from tests.pages import fakes
 from tests.pages.conftest import Open, edit, intact, links, press, rate, select, unfold, words
@@ -25,7 +25,7 @@ def test_before_a_version_serves_the_page_says_what_comes_first(visit: Open) -> 
 def test_without_a_user_it_asks_for_one(visit: Open) -> None:
     at = visit("recommend.py", fakes.loaded())
     assert "Choose a user" in at.info[0].value
-    assert at.selectbox(key=keys.USER).options == ["42", "7", "a_b*"]
+    assert at.selectbox(key=session.USER).options == ["42", "7", "a_b*"]
 
 
 def test_a_link_opens_the_list_of_its_user(visit: Open) -> None:
@@ -47,7 +47,7 @@ def test_an_unknown_id_gets_a_list_and_is_told_so(visit: Open) -> None:
 
 def test_choosing_another_user_changes_the_list(visit: Open) -> None:
     at = visit("recommend.py", fakes.loaded(), user="42")
-    intact(at.selectbox(key=keys.USER).set_value("7").run())
+    intact(at.selectbox(key=session.USER).set_value("7").run())
     assert at.subheader[0].value == "User 7"
 
 
@@ -101,7 +101,7 @@ def test_forgetting_asks_first(visit: Open) -> None:
 
 FORGETTING = """
 from engine.services import current
-from pages.ui.listing import confirm_forgetting
+from pages.panels.recommend_list import confirm_forgetting
 confirm_forgetting(current(), "42", 4)
 """
 
@@ -115,13 +115,13 @@ def test_a_user_is_forgotten_after_the_question(dialog: Open) -> None:
     held.serving.fails = None
     at = intact(press(at, "Forget for good"))
     assert "42" not in held.library.rated
-    assert "4 ratings and the id were erased" in at.session_state[keys.TOLD][0]
+    assert "4 ratings and the id were erased" in at.session_state[session.TOLD][0]
 
 
 def test_variety_shows_its_price(visit: Open) -> None:
     at = visit("recommend.py", fakes.loaded(), user="42")
     assert "Its price" not in words(at)
-    at = intact(at.slider(key=keys.VARIETY).set_value(40).run())
+    at = intact(at.slider(key=session.VARIETY).set_value(40).run())
     assert "genres differ by 71% instead of 55%; 3 movies gave way" in words(at)
     assert "8% of the list's score" in words(at)
     assert "4.11 instead of 4.19" in words(at)
@@ -131,7 +131,7 @@ def test_why_is_worked_out_only_for_an_open_card(visit: Open) -> None:
     held = fakes.loaded()
     at = visit("recommend.py", held, user="42")
     assert held.serving.explained == []
-    intact(unfold(at, keys.card("why", "1")))
+    intact(unfold(at, session.card("why", "1")))
     assert held.serving.explained == ["1"]
     assert "weigh most" in words(at)
     assert "Rated movies most like it" in words(at)
@@ -170,7 +170,7 @@ def test_ratings_are_imagined_otherwise_and_nothing_is_kept(visit: Open) -> None
     tables = [list(table.value) for table in at.dataframe]
     assert ["Movie", "Rating", "Year", "Genres", "Rated"] in tables
     before = list(held.library.rated["42"])
-    at = intact(edit(at, keys.imagined("42", 4), {0: {IMAGINED: 1.0}, 2: {IMAGINED: None}}))
+    at = intact(edit(at, session.imagined("42", 4), {0: {IMAGINED: 1.0}, 2: {IMAGINED: None}}))
     first, _, third, _ = (one.movie.movie_id for one in before)
     assert held.serving.imagined == [{first: 1.0, third: None}]
     assert held.library.rated["42"] == before
@@ -178,7 +178,7 @@ def test_ratings_are_imagined_otherwise_and_nothing_is_kept(visit: Open) -> None
     assert "▼ 1" in words(at)
     assert "4.1" in words(at)
     assert "Would leave: " in words(at)
-    at = intact(edit(at, keys.imagined("42", 4), {0: {IMAGINED: 7}}))
+    at = intact(edit(at, session.imagined("42", 4), {0: {IMAGINED: 7}}))
     assert at.error[0].value == r"A rating lies between 0\.5 and 5\."
     nobody = visit("recommend.py", fakes.loaded(), user="nobody")
     assert "nothing to imagine otherwise" in words(nobody)
@@ -188,12 +188,12 @@ def test_stated_genres_and_rated_movies_reach_the_service(visit: Open) -> None:
     held = fakes.loaded()
     held.library.rated["new"] = []
     at = visit("recommend.py", held, user="new")
-    intact(at.multiselect(key=keys.LIKES).set_value(["Western"]).run())
-    assert at.get("bidi_component")[0].key == keys.card("rate", "7")
+    intact(at.multiselect(key=session.LIKES).set_value(["Western"]).run())
+    assert at.get("bidi_component")[0].key == session.card("rate", "7")
     at = visit("recommend.py", fakes.loaded(), user="7")
-    assert keys.card("rate", "2") not in [one.key for one in at.get("bidi_component")]
-    intact(at.selectbox(key=keys.SEEN).set_value(True).run())
-    star = next(one for one in at.get("bidi_component") if one.key == keys.card("rate", "2"))
+    assert session.card("rate", "2") not in [one.key for one in at.get("bidi_component")]
+    intact(at.selectbox(key=session.SEEN).set_value(True).run())
+    star = next(one for one in at.get("bidi_component") if one.key == session.card("rate", "2"))
     assert json.loads(star.proto.json)["value"] == 4.5
 
 
@@ -204,18 +204,18 @@ def test_the_way_to_better_recommendations_keeps_the_user(visit: Open) -> None:
 
 def test_filters_reach_the_service(visit: Open) -> None:
     at = visit("recommend.py", fakes.loaded(), user="42")
-    at.selectbox(key=keys.GENRE).set_value("War")
-    at.number_input(key=keys.YEAR_FROM).set_value(1980)
+    at.selectbox(key=session.GENRE).set_value("War")
+    at.number_input(key=session.YEAR_FROM).set_value(1980)
     intact(at.run())
     assert [one.key for one in at.get("bidi_component")] == ["recommend.rate.15"]
-    intact(at.number_input(key=keys.YEAR_FROM).set_value(2050).run())
+    intact(at.number_input(key=session.YEAR_FROM).set_value(2050).run())
     assert "No movie is left" in at.info[0].value
 
 
 def test_the_order_can_be_the_predicted_rating(visit: Open) -> None:
     at = visit("recommend.py", fakes.loaded(), user="42")
     first = at.get("bidi_component")[0].key
-    intact(at.selectbox(key=keys.RANK_BY).set_value("rating").run())
+    intact(at.selectbox(key=session.RANK_BY).set_value("rating").run())
     assert at.get("bidi_component")[0].key != first
 
 
@@ -240,7 +240,7 @@ def test_places_before_a_rating_are_counted_without_the_rated_movie() -> None:
 
 def test_stars_are_told_their_scale_and_label(visit: Open) -> None:
     at = visit("recommend.py", fakes.loaded(), user="42")
-    star = next(one for one in at.get("bidi_component") if one.key == keys.card("rate", "1"))
+    star = next(one for one in at.get("bidi_component") if one.key == session.card("rate", "1"))
     data = json.loads(star.proto.json)
     assert data["label"] == "Rate Toy Story"
     assert (data["low"], data["high"], data["stars"], data["unit"]) == (0.5, 5.0, 5, 1.0)

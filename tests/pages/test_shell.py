@@ -10,8 +10,8 @@ from streamlit.testing.v1 import AppTest
 from engine.errors import TrainingDiverged
 from engine.services import Services, use
 from engine.settings import Settings
+from pages.panels.shell_sidebar import SIGN_OUT
 from pages.ui.progress import NO_BREAK
-from pages.ui.sidebar import SIGN_OUT
 from tests.pages import fakes
 from tests.pages.conftest import SHELL, Open, intact, words
 

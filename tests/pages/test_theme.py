@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from pages.ui.study_charts import PALE
+from pages.panels.tuning_charts import PALE
 
 CONFIG: dict[str, Any] = tomllib.loads((Path(__file__).parents[2] / ".streamlit" / "config.toml").read_text("utf-8"))
 TEXT, GRAPHIC = 4.5, 3.0  # WCAG 2.2 AA: contrast of text, and of what a chart is read by

@@ -11,8 +11,8 @@ from streamlit.testing.v1 import AppTest
 
 from engine.errors import InvalidHyperparameter, NotReady
 from engine.models.registry import MODELS, configure
-from pages.ui import forms, keys
-from pages.ui.plain import markup, text
+from pages.ui import forms, session
+from pages.ui.escape import markup, text
 from pages.ui.progress import NO_BREAK
 from tests.pages import fakes
 from tests.pages.conftest import Open, button, intact, press, select, words
@@ -28,11 +28,11 @@ def test_without_ratings_it_asks_for_them(visit: Open) -> None:
 @pytest.mark.parametrize("kind", MODELS)
 def test_the_form_has_every_hyperparameter_with_its_default(visit: Open, kind: str) -> None:
     at = visit("training.py", fakes.loaded())
-    at.segmented_control(key=keys.MODEL).set_value(kind)
+    at.segmented_control(key=session.MODEL).set_value(kind)
     at = intact(at.run())
     inputs = {one.key: one for one in (*at.number_input, *at.selectbox, *at.text_input)}
     for name, field in MODELS[kind].config.model_fields.items():
-        shown = inputs[keys.hyperparameter(kind, name)]
+        shown = inputs[session.hyperparameter(kind, name)]
         assert shown.label == field.title
         assert shown.value == (field.default if not isinstance(field.default, tuple) else "64, 32")
         assert shown.help
@@ -41,8 +41,8 @@ def test_the_form_has_every_hyperparameter_with_its_default(visit: Open, kind: s
 def test_start_sends_the_form(visit: Open) -> None:
     held = fakes.loaded()
     at = visit("training.py", held)
-    at.number_input(key=keys.hyperparameter("svd", "factors")).set_value(20)
-    at.selectbox(key=keys.ACTIVATION).set_value("never")
+    at.number_input(key=session.hyperparameter("svd", "factors")).set_value(20)
+    at.selectbox(key=session.ACTIVATION).set_value("never")
     intact(press(at, "Start training"))
     kind, values, policy = held.training.asked[0]
     assert (kind, values["factors"], values["epochs"], policy) == ("svd", 20, 50, "never")
@@ -53,9 +53,9 @@ def test_start_sends_the_form(visit: Open) -> None:
 def test_a_list_is_written_with_commas(visit: Open) -> None:
     held = fakes.loaded()
     at = visit("training.py", held)
-    at.segmented_control(key=keys.MODEL).set_value("ncf")
+    at.segmented_control(key=session.MODEL).set_value("ncf")
     at = intact(at.run())
-    at.text_input(key=keys.hyperparameter("ncf", "hidden")).set_value("32,16")
+    at.text_input(key=session.hyperparameter("ncf", "hidden")).set_value("32,16")
     intact(press(at, "Start training"))
     assert configure("ncf", held.training.asked[0][1]).model_dump()["hidden"] == (32, 16)
 
@@ -72,16 +72,16 @@ def test_every_refused_field_says_why_under_it_and_keeps_what_was_typed(visit: O
     at = visit("training.py", held)
     typed = {"factors": 0, "learning_rate": 7.5}
     for name, value in typed.items():
-        at.number_input(key=keys.hyperparameter("svd", name)).set_value(value)
+        at.number_input(key=session.hyperparameter("svd", name)).set_value(value)
     at = intact(press(at, "Start training"))
     with pytest.raises(InvalidHyperparameter) as refused:
         configure("svd", typed)
     assert refused.value.faults.keys() == typed.keys()
     for name, told in refused.value.faults.items():
-        cell = cell_of(at, keys.hyperparameter("svd", name))
+        cell = cell_of(at, session.hyperparameter("svd", name))
         assert [markup(told) in one.proto.body for one in cell.get("html")] == [True]
-    assert not cell_of(at, keys.hyperparameter("svd", "epochs")).get("html")
-    assert {name: at.number_input(key=keys.hyperparameter("svd", name)).value for name in typed} == typed
+    assert not cell_of(at, session.hyperparameter("svd", "epochs")).get("html")
+    assert {name: at.number_input(key=session.hyperparameter("svd", name)).value for name in typed} == typed
     assert held.training.asked == []
 
 
@@ -99,26 +99,26 @@ def cell_of(at: AppTest, key: str) -> Any:
 def test_a_mended_form_starts_and_forgets_what_was_wrong(visit: Open) -> None:
     held = fakes.loaded()
     at = visit("training.py", held)
-    at.number_input(key=keys.hyperparameter("svd", "factors")).set_value(0)
+    at.number_input(key=session.hyperparameter("svd", "factors")).set_value(0)
     press(at, "Start training")
-    at.number_input(key=keys.hyperparameter("svd", "factors")).set_value(30)
+    at.number_input(key=session.hyperparameter("svd", "factors")).set_value(30)
     at = intact(press(at, "Start training"))
     assert held.training.asked[0][1]["factors"] == 30
-    assert not cell_of(at, keys.hyperparameter("svd", "factors")).get("html")
+    assert not cell_of(at, session.hyperparameter("svd", "factors")).get("html")
 
 
 def test_a_fault_of_one_model_is_not_shown_with_another(visit: Open) -> None:
     at = visit("training.py", fakes.loaded())
-    at.number_input(key=keys.hyperparameter("svd", "factors")).set_value(0)
+    at.number_input(key=session.hyperparameter("svd", "factors")).set_value(0)
     press(at, "Start training")
-    at.segmented_control(key=keys.MODEL).set_value("ncf")
+    at.segmented_control(key=session.MODEL).set_value("ncf")
     assert not any("alert" in one.proto.body for one in intact(at.run()).html)
 
 
 def test_a_note_goes_to_the_new_version(visit: Open) -> None:
     held = fakes.loaded()
     at = visit("training.py", held)
-    at.text_input(key=keys.NOTE).set_value("With *new* ratings")
+    at.text_input(key=session.NOTE).set_value("With *new* ratings")
     intact(press(at, "Start training"))
     assert held.training.noted == ["With *new* ratings"]
 
@@ -127,7 +127,7 @@ def test_a_second_run_waits_and_can_leave_the_queue(visit: Open) -> None:
     held = fakes.loaded()
     press(visit("training.py", held), "Start training")
     at = visit("training.py", held)
-    at.number_input(key=keys.hyperparameter("svd", "factors")).set_value(7)
+    at.number_input(key=session.hyperparameter("svd", "factors")).set_value(7)
     at = intact(press(at, "Add to the queue"))
     assert at.toast[0].value == "Training run 5 waits for its turn."
     assert [one.hyperparameters["factors"] for one in held.training.line] == [7]
@@ -230,10 +230,10 @@ def test_a_step_suits_its_value(default: float, expected: float) -> None:
 def test_what_was_filled_in_is_kept_while_a_run_goes_on(visit: Open) -> None:
     held = fakes.loaded()
     at = visit("training.py", held)
-    at.number_input(key=keys.hyperparameter("svd", "factors")).set_value(20)
-    at.selectbox(key=keys.ACTIVATION).set_value("always")
+    at.number_input(key=session.hyperparameter("svd", "factors")).set_value(20)
+    at.selectbox(key=session.ACTIVATION).set_value("always")
     press(at, "Start training")
     press(at, "Cancel this run")
     intact(at.run())
-    assert at.number_input(key=keys.hyperparameter("svd", "factors")).value == 20
-    assert at.selectbox(key=keys.ACTIVATION).value == "always"
+    assert at.number_input(key=session.hyperparameter("svd", "factors")).value == 20
+    assert at.selectbox(key=session.ACTIVATION).value == "always"

@@ -9,7 +9,8 @@ import pytest
 from engine.errors import InvalidInput, TrainingBusy
 from engine.models.registry import MODELS
 from engine.models.search import search_space
-from pages.ui import keys, studies, study_charts
+from pages.panels import tuning_charts, tuning_studies
+from pages.ui import session
 from tests.pages import fake_tuning, fakes
 from tests.pages.conftest import Open, intact, press, select, words
 
@@ -33,7 +34,7 @@ def test_a_first_study_is_offered_with_what_is_searched(visit: Open) -> None:
     assert "Resume" not in labels(at)
     for one in search_space("svd"):
         assert one.title in words(at)
-    at.segmented_control(key=keys.STUDY_MODEL).set_value("ncf")
+    at.segmented_control(key=session.STUDY_MODEL).set_value("ncf")
     assert "Hidden layers" in words(intact(at.run()))
 
 
@@ -41,10 +42,10 @@ def test_a_first_study_is_offered_with_what_is_searched(visit: Open) -> None:
 def test_starting_sends_the_form(visit: Open, kind: str) -> None:
     held = fakes.loaded()
     at = visit("tuning.py", held)
-    at.segmented_control(key=keys.STUDY_MODEL).set_value(kind)
+    at.segmented_control(key=session.STUDY_MODEL).set_value(kind)
     at = intact(at.run())
-    at.number_input(key=keys.TRIALS).set_value(12)
-    at.number_input(key=keys.MINUTES).set_value(2.5)
+    at.number_input(key=session.TRIALS).set_value(12)
+    at.number_input(key=session.MINUTES).set_value(2.5)
     at = intact(press(at, "Start the study"))
     assert held.tuning.asked == [("start", kind, 12, 3, 2.5, 0)]
     assert at.toast[0].value == "Study 5 has started."
@@ -54,13 +55,13 @@ def test_starting_sends_the_form(visit: Open, kind: str) -> None:
 def test_a_refused_value_is_told_under_its_field_and_kept(visit: Open) -> None:
     held = fakes.loaded()
     at = visit("tuning.py", held)
-    at.number_input(key=keys.TRIALS).set_value(1)
+    at.number_input(key=session.TRIALS).set_value(1)
     at = intact(press(at, "Start the study"))
     fault = next(one for one in at.html if 'class="mq-fault"' in one.value)
     assert "trials is 1, but must be from 2 to 1000." in fault.value
-    assert at.number_input(key=keys.TRIALS).value == 1
+    assert at.number_input(key=session.TRIALS).value == 1
     assert held.tuning.asked == []
-    at.number_input(key=keys.TRIALS).set_value(10)
+    at.number_input(key=session.TRIALS).set_value(10)
     at = intact(press(at, "Start the study"))
     assert not [one for one in at.html if 'class="mq-fault"' in one.value]
 
@@ -95,8 +96,8 @@ def test_a_stopped_study_is_resumed(visit: Open) -> None:
 def test_a_study_goes_on_with_other_limits(visit: Open) -> None:
     held = fakes.loaded()
     at = visit("tuning.py", held)
-    at.number_input(key=keys.more("trials", 4)).set_value(40)
-    at.number_input(key=keys.more("minutes", 4)).set_value(90.0)
+    at.number_input(key=session.more("trials", 4)).set_value(40)
+    at.number_input(key=session.more("minutes", 4)).set_value(90.0)
     intact(press(at, "Go on"))
     assert held.tuning.asked == [("resume", 4, 40, 90.0)]
 
@@ -104,7 +105,7 @@ def test_a_study_goes_on_with_other_limits(visit: Open) -> None:
 def test_limits_that_make_no_sense_are_refused_with_the_reason(visit: Open) -> None:
     held = fakes.loaded()
     at = visit("tuning.py", held)
-    at.number_input(key=keys.more("trials", 4)).set_value(3)
+    at.number_input(key=session.more("trials", 4)).set_value(3)
     at = intact(press(at, "Go on"))
     assert "It has had 7 of 7 trials" in at.error[0].value.replace("\\", "")
     assert held.tuning.asked == []
@@ -151,7 +152,7 @@ def test_trials_are_listed_with_folds_and_why_they_failed(visit: Open) -> None:
     at = visit("tuning.py", fakes.loaded())
     table = at.dataframe[1].value
     assert table["State"].tolist()[:5] == ["Finished (defaults)", "Finished", "Finished", "Failed", "Given up"]
-    assert table["State"].tolist()[6] == studies.CUT_SHORT
+    assert table["State"].tolist()[6] == tuning_studies.CUT_SHORT
     assert table["Reason"].tolist()[3] == fake_tuning.HOSTILE
     assert table["Fold 2"].tolist()[0] == pytest.approx(0.8962)
 
@@ -184,18 +185,18 @@ def test_the_defaults_are_not_offered_to_be_trained(visit: Open) -> None:
 
 
 def test_the_axis_of_trials_has_room_for_those_to_come() -> None:
-    assert [study_charts._most(one) for one in (*fake_tuning.HISTORY[:2], fake_tuning.GOING)] == [8, 8, 20]
+    assert [tuning_charts._most(one) for one in (*fake_tuning.HISTORY[:2], fake_tuning.GOING)] == [8, 8, 20]
 
 
 def test_rows_of_the_trial_chart_hold_the_best_so_far() -> None:
-    rows = study_charts.trial_rows(fake_tuning.TRIALS)
+    rows = tuning_charts.trial_rows(fake_tuning.TRIALS)
     assert [row["trial"] for row in rows] == [0, 1, 2, 5, 7]
     assert [row["best"] for row in rows] == [0.8962, 0.8962, 0.8955, 0.8931, 0.8931]
     assert [row["kind"] for row in rows] == ["The defaults", *["A trial"] * 4]
 
 
 def test_parallel_lines_cross_every_axis_between_its_ends() -> None:
-    lines, ends = study_charts.parallel_rows(fake_tuning.TRIALS)
+    lines, ends = tuning_charts.parallel_rows(fake_tuning.TRIALS)
     axes = ["Factors", "Learning rate", "Regularization", "RMSE"]
     assert list(dict.fromkeys(row["axis"] for row in lines)) == axes
     assert len(lines) == 5 * len(axes) + 3  # what was given up has no RMSE
@@ -211,18 +212,18 @@ def test_parallel_lines_cross_every_axis_between_its_ends() -> None:
 
 
 def test_lists_have_an_axis_of_choices_and_long_numbers_are_short(visit: Open) -> None:
-    lines, ends = study_charts.parallel_rows(fake_tuning.NEURAL_TRIALS)
+    lines, ends = tuning_charts.parallel_rows(fake_tuning.NEURAL_TRIALS)
     assert [end["told"] for end in ends if end["axis"] == "Hidden"] == ["128-64", "32", "64-32"]
-    assert {row["kind"] for row in lines} == set(study_charts.KINDS)
+    assert {row["kind"] for row in lines} == set(tuning_charts.KINDS)
     assert max(len(end["told"]) for end in ends) <= 8
     assert "13 h 43 min of 24 h" in words(visit("tuning.py", fakes.storied()))
 
 
 def test_axes_are_drawn_by_factors_evenly_or_by_choice() -> None:
-    assert study_charts.places([1, 10, 100])[0] == pytest.approx([0, 0.5, 1])
-    assert study_charts.places([1.0, 2.0, 3.0])[0] == pytest.approx([0, 0.5, 1])
-    assert study_charts.places([0.0, 50.0, 100.0])[0] == pytest.approx([0, 0.5, 1])
-    placed, labels = study_charts.places([(64, 32), (32,), (64, 32)])
+    assert tuning_charts.places([1, 10, 100])[0] == pytest.approx([0, 0.5, 1])
+    assert tuning_charts.places([1.0, 2.0, 3.0])[0] == pytest.approx([0, 0.5, 1])
+    assert tuning_charts.places([0.0, 50.0, 100.0])[0] == pytest.approx([0, 0.5, 1])
+    placed, labels = tuning_charts.places([(64, 32), (32,), (64, 32)])
     assert placed == [1.0, 0.0, 1.0]
     assert labels == [(0.0, "32"), (1.0, "64-32")]
-    assert not any(math.isnan(place) for place in study_charts.places([5, 5])[0])
+    assert not any(math.isnan(place) for place in tuning_charts.places([5, 5])[0])

@@ -10,8 +10,8 @@ import streamlit as st
 
 from engine.errors import VersionUnavailable
 from engine.types import MetricValue, NewcomerPoint
-from pages.ui import keys
-from pages.ui.plain import text
+from pages.ui import session
+from pages.ui.escape import text
 from tests.pages import fakes
 from tests.pages.conftest import Open, button, intact, press, select, words
 
@@ -112,8 +112,8 @@ def test_hostile_and_long_words_are_shown_as_they_are(visit: Open) -> None:
 def test_note_and_tags_are_edited(visit: Open) -> None:
     held = fakes.loaded()
     at = visit("versions.py", held)
-    at.text_area(key=keys.described("note", 2)).set_value("Before the *festival*")
-    at.multiselect(key=keys.described("tags", 2)).set_value(["keep"])
+    at.text_area(key=session.described("note", 2)).set_value("Before the *festival*")
+    at.multiselect(key=session.described("tags", 2)).set_value(["keep"])
     at = intact(press(at, "Save"))
     assert (held.versions.get(2).note, held.versions.get(2).tags) == ("Before the *festival*", ("keep",))
     assert at.toast[0].value == "Note and tags of version 2 are saved."
@@ -178,30 +178,31 @@ def test_what_is_no_version_is_refused(visit: Open) -> None:
 
 ACTIVATION = """
 from engine.services import current
-from pages.ui import actions, keys
+from pages.panels import versions_actions
+from pages.ui import session
 versions = current().versions
-actions.confirm_activation(versions, versions.get(1))
+versions_actions.confirm_activation(versions, versions.get(1))
 """
 DELETION = """
 from engine.services import current
-from pages.ui import actions
+from pages.panels import versions_actions
 versions = current().versions
-actions.confirm_deletion(versions, versions.get(1))
+versions_actions.confirm_deletion(versions, versions.get(1))
 """
 ROLLBACK = """
 from engine.services import current
-from pages.ui import actions
-actions.confirm_rollback(current().versions, 1)
+from pages.panels import versions_actions
+versions_actions.confirm_rollback(current().versions, 1)
 """
 
 
 def test_activation_asks_for_the_reason_and_then_serves(dialog: Open) -> None:
     held = fakes.loaded()
     at = dialog(ACTIVATION, held)
-    at.text_input(key=keys.REASON).set_value("Better *lists*")
+    at.text_input(key=session.REASON).set_value("Better *lists*")
     intact(press(at, "Let version 1 serve now"))
     assert held.versions.changes == [(1, "Better *lists*")]
-    assert at.session_state[keys.TOLD] == ("Version 1 serves now.",)
+    assert at.session_state[session.TOLD] == ("Version 1 serves now.",)
 
 
 def test_against_its_verdict_a_version_serves_only_with_a_reason(dialog: Open) -> None:
@@ -212,7 +213,7 @@ def test_against_its_verdict_a_version_serves_only_with_a_reason(dialog: Open) -
     at = intact(press(at, "Let version 1 serve now"))
     assert "Write down why first" in at.error[-1].value
     assert held.versions.changes == []
-    at.text_input(key=keys.REASON).set_value("For a trial")
+    at.text_input(key=session.REASON).set_value("For a trial")
     intact(press(at, "Let version 1 serve now"))
     assert held.versions.changes == [(1, "For a trial")]
 
@@ -232,17 +233,17 @@ def test_roll_back(dialog: Open) -> None:
     held = fakes.loaded()
     at = intact(press(dialog(ROLLBACK, held), "Roll back to version 1 now"))
     assert held.versions.changes == [(1, "")]
-    assert at.session_state[keys.TOLD] == ("Version 1 serves again.",)
+    assert at.session_state[session.TOLD] == ("Version 1 serves again.",)
 
 
 def test_a_version_is_deleted_with_a_reason(dialog: Open) -> None:
     held = fakes.loaded()
     at = dialog(DELETION, held)
     assert "never serve or be compared again" in words(at)
-    at.text_input(key=keys.REASON).set_value("Too large")
+    at.text_input(key=session.REASON).set_value("Too large")
     intact(press(at, "Delete version 1 for good"))
     assert held.versions.deleted == [(1, "Too large")]
-    assert at.session_state[keys.TOLD] == ("Version 1 is deleted.",)
+    assert at.session_state[session.TOLD] == ("Version 1 is deleted.",)
 
 
 def test_a_refused_deletion_says_why(dialog: Open) -> None:

@@ -12,7 +12,7 @@ EVERYTHING = """
 import gc, sys
 from numba.core.registry import CPUDispatcher
 from engine.runtime import build
-from engine.services.rehearsal import rehearse
+from engine.services.warmup import warm_up
 from engine.settings import Settings
 from engine.types import ListOptions
 from tests.engine.services.conftest import fill, finished
@@ -39,7 +39,7 @@ def use(services):
     serving.similar("m1")
     serving.interview("u1")
 
-rehearse()
+warm_up()
 before = compiled()
 url = sys.argv[1]
 runtime = build(Settings(database_url=url, demo=False))

@@ -6,11 +6,11 @@ from dataclasses import replace
 
 import pytest
 
-from pages.ui import charts, measures, verdicts
-from pages.ui.plain import text
+from pages.ui import charts, metrics, verdict
+from pages.ui.escape import text
 from tests.pages import fakes
 from tests.pages.conftest import Open, intact, words
-from tests.pages.test_comparing import charts as drawings
+from tests.pages.panels.test_versions_compare import charts as drawings
 
 
 def test_the_verdict_is_told_and_drawn_with_what_it_rests_on(visit: Open) -> None:
@@ -26,13 +26,13 @@ def test_the_verdict_is_told_and_drawn_with_what_it_rests_on(visit: Open) -> Non
 
 
 def test_the_rows_of_a_verdict_are_turned_so_that_more_is_better() -> None:
-    rmse, ndcg, guard = (verdicts._row(one) for one in fakes.JUDGEMENT.evidence)
+    rmse, ndcg, guard = (verdict._row(one) for one in fakes.JUDGEMENT.evidence)
     assert rmse["difference"] == pytest.approx(100 * 0.0083 / 0.8814)
     assert (rmse["low"], rmse["high"]) == pytest.approx((100 * 0.0041 / 0.8814, 100 * 0.0125 / 0.8814))
     assert ndcg["difference"] == pytest.approx(100 * 0.0073 / 0.2981)
     assert guard["low"] < guard["difference"] < 0 < guard["high"]
     assert [row["part"] for row in (rmse, guard)] == ["Everybody", "Film-Noir"]
-    assert [verdicts.part(name) for name in ("new_users", "head_movies", "tail_movies")] == [
+    assert [verdict.part(name) for name in ("new_users", "head_movies", "tail_movies")] == [
         "New users",
         "Popular movies",
         "Rare movies",
@@ -42,13 +42,13 @@ def test_the_rows_of_a_verdict_are_turned_so_that_more_is_better() -> None:
 def test_a_row_without_an_interval_is_drawn_as_a_point_and_says_so(visit: Open) -> None:
     goal, *others = fakes.JUDGEMENT.evidence
     few = replace(goal, difference=replace(goal.difference, low=None, high=None, users=6))
-    row = verdicts._row(few)
+    row = verdict._row(few)
     assert row["low"] == row["difference"] == row["high"] == pytest.approx(100 * 0.0083 / 0.8814)
     held = fakes.loaded()
     held.versions.judgements[2] = replace(fakes.JUDGEMENT, evidence=(few, *others))
     panels = [one for told, one in drawings(intact(visit("versions.py", held))).items() if told.startswith("How much")]
     drawn = {row["part"]: row["interval"] for row in panels[0]["layer"][1]["data"]["values"]}
-    assert drawn == {"Everybody": measures.NO_INTERVAL, "Film-Noir": drawn["Film-Noir"]}
+    assert drawn == {"Everybody": metrics.NO_INTERVAL, "Film-Noir": drawn["Film-Noir"]}
     assert " to " in drawn["Film-Noir"]
 
 
@@ -65,7 +65,7 @@ def test_the_rows_of_a_verdict_are_everybody_users_movies_and_genres() -> None:
     ]
     goal = fakes.JUDGEMENT.evidence[0]
     rows = [replace(goal, part=name) for name in sorted(wanted)]
-    assert [one.part for one in sorted(rows, key=verdicts._place)] == wanted
+    assert [one.part for one in sorted(rows, key=verdict._place)] == wanted
 
 
 def test_a_metric_that_is_the_same_for_everybody_has_no_panel(visit: Open) -> None:

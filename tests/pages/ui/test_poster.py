@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pages.ui.card import predicted, tile
+from pages.ui.movie_card import predicted, tile
 from pages.ui.poster import GENRES, address, drawing
 from tests.pages.fakes import TRICKY, FakeLibrary, FakeServing
 

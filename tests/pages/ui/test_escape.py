@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pages.ui.plain import JOINER, PUNCTUATION, markup, text
+from pages.ui.escape import JOINER, PUNCTUATION, markup, text
 
 ESCAPED = {
     "<script>alert(1)</script>": r"\<script\>alert\(1\)\<\/script\>",

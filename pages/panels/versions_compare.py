@@ -10,9 +10,10 @@ import streamlit as st
 from engine.services import Services
 from engine.types import Comparison, ImaginedItem, ListedMovie, Movie, VersionList, VersionSummary
 from engine.words import listed
-from pages.ui import keys, measures, people, tables, trends
+from pages.panels import versions_trend
+from pages.ui import metrics, session, tables, user_picker
+from pages.ui.escape import markup, text
 from pages.ui.failures import shown
-from pages.ui.plain import markup, text
 
 MEASURED, LISTS = "What was measured", "Lists of one user"
 LISTED = 10
@@ -34,7 +35,7 @@ def comparison(services: Services, versions: Sequence[VersionSummary]) -> None:
     numbers = [version.version for version in versions]
     st.subheader(f"Versions {listed(numbers)}", anchor=False)
     baseline = _baseline(versions)
-    measured, lists = st.tabs([MEASURED, LISTS], key=keys.COMPARED, on_change="rerun")
+    measured, lists = st.tabs([MEASURED, LISTS], key=session.COMPARED, on_change="rerun")
     if measured.open:
         with measured, shown():
             _compared(services.versions.compare(numbers, baseline))
@@ -53,7 +54,7 @@ def _baseline(versions: Sequence[VersionSummary]) -> int:
         numbers,
         index=numbers.index((serving or [min(numbers)])[0]),
         format_func=lambda number: f"Version {number}{' (serves)' if number in serving else ''}",
-        key=keys.baseline(numbers),
+        key=session.baseline(numbers),
         width=240,
     )
     return int(chosen)
@@ -69,7 +70,7 @@ def _compared(found: Sequence[Comparison]) -> None:
     differ = [name for name in names if any(not equal(one, name) for one in found)]
     if differ:
         st.markdown("**Differences with their 95% intervals**")
-        trends.differences(found, differ)
+        versions_trend.differences(found, differ)
     for one in found:
         rows = [_row(name, one) for name in differ if name in one.differences]
         if rows:
@@ -78,7 +79,7 @@ def _compared(found: Sequence[Comparison]) -> None:
                 rows, f"{_pair(one)}: difference of each metric with its interval, p-value and verdict", grid=True
             )
     if differ != names:
-        same = ", ".join(measures.measure(name).label for name in names if name not in differ)
+        same = ", ".join(metrics.measure(name).label for name in names if name not in differ)
         st.caption(f"The same for every user: {text(same)}.")
     st.caption(WHEN_CALLED)
 
@@ -90,16 +91,16 @@ def _pair(one: Comparison) -> str:
 def equal(one: Comparison, name: str) -> bool:
     """Whether no user's value differs, or the metric is not compared at all."""
     found = one.differences.get(name)
-    return found is None or measures.same(found)
+    return found is None or metrics.same(found)
 
 
 def in_order(names: Set[str]) -> list[str]:
     """Names of metrics in the order of ``measures``, those it does not know last."""
-    return [name for name in measures.MEASURES if name in names] + sorted(names - measures.MEASURES.keys())
+    return [name for name in metrics.MEASURES if name in names] + sorted(names - metrics.MEASURES.keys())
 
 
 def _row(name: str, one: Comparison) -> dict[str, Any]:
-    how, found = measures.measure(name), one.differences[name]
+    how, found = metrics.measure(name), one.differences[name]
     return {
         "Metric": how.label,
         "Verdict": SIGNS[found.verdict],
@@ -124,9 +125,9 @@ def _metrics(versions: Sequence[VersionSummary], baseline: int) -> None:
         st.caption("None of them was measured.")
         return
     rows = [
-        {"Metric": measures.measure(name).label}
+        {"Metric": metrics.measure(name).label}
         | {f"Version {version.version}": _measured(name, version) for version in ordered}
-        | {"": measures.measure(name).direction}
+        | {"": metrics.measure(name).direction}
         for name in names
     ]
     tables.table(rows, "Metrics of each version with their 95% intervals", grid=True)
@@ -134,7 +135,7 @@ def _metrics(versions: Sequence[VersionSummary], baseline: int) -> None:
 
 
 def _measured(name: str, version: VersionSummary) -> str:
-    how, found = measures.measure(name), version.metrics.get(name)
+    how, found = metrics.measure(name), version.metrics.get(name)
     return "–" if found is None else f"{how.show(found.value)} ({how.between(found)})"
 
 
@@ -150,7 +151,7 @@ def _lists(services: Services, versions: Sequence[VersionSummary], baseline: int
         st.info("Tick two versions that can serve to see their lists.", icon=":material/playlist_remove:")
         return
     with shown():
-        user_id = people.pick_user(services.library)
+        user_id = user_picker.pick_user(services.library)
         if user_id is None:
             st.info("Choose a user to see their lists side by side.", icon=":material/person_search:")
             return

@@ -6,9 +6,9 @@ import streamlit as st
 
 from engine.services.library import LibraryService, UploadedFile
 from engine.types import ImportResult, Job
-from pages.ui import keys
+from pages.ui import session
+from pages.ui.escape import text
 from pages.ui.failures import shown
-from pages.ui.plain import text
 from pages.ui.progress import job_name
 
 FORMATS = {
@@ -31,23 +31,23 @@ def import_panel(library: LibraryService, *, busy: bool) -> None:
                 icon=":material/info:",
             )
         elif st.button("Import the demo ratings", icon=":material/download:", disabled=busy):
-            st.session_state[keys.IMPORT_JOB] = library.import_demo()
+            st.session_state[session.IMPORT_JOB] = library.import_demo()
             st.rerun()
     with own, shown(), st.form("import", border=False):
         uploads = st.file_uploader(
             "Ratings, and movies where you have them",
             type=TYPES,
             accept_multiple_files=True,
-            key=keys.IMPORT_FILES,
+            key=session.IMPORT_FILES,
             help="The files of a MovieLens data set, its zip, or any CSV with user, movie and rating columns.",
         )
-        kind = st.selectbox("Format", list(FORMATS), format_func=FORMATS.__getitem__, key=keys.IMPORT_FORMAT)
+        kind = st.selectbox("Format", list(FORMATS), format_func=FORMATS.__getitem__, key=session.IMPORT_FORMAT)
         if st.form_submit_button("Import the files", icon=":material/upload:", disabled=busy):
             if not uploads:
                 st.warning("Choose at least one file first.", icon=":material/info:")
             else:
                 files = [UploadedFile(upload.name, upload) for upload in uploads]
-                st.session_state[keys.IMPORT_JOB] = library.import_files(files, kind)
+                st.session_state[session.IMPORT_JOB] = library.import_files(files, kind)
                 st.rerun()
 
 

@@ -12,12 +12,12 @@ from engine.errors import InvalidInput
 from engine.services.storage import PLANS
 from engine.services.timetable import zones
 from engine.types import BackupPlan
-from pages.ui import keys, progress
+from pages.ui import progress, session
+from pages.ui.escape import text
 from pages.ui.failures import shown
+from pages.ui.format import when
 from pages.ui.forms import fault
-from pages.ui.moments import when
 from pages.ui.page import tell_next
-from pages.ui.plain import text
 
 if TYPE_CHECKING:
     from engine.services.storage import Backup, StorageService
@@ -47,10 +47,10 @@ def panel(storage: StorageService) -> None:
 def _going(storage: StorageService) -> None:
     part = storage.progress()
     if part is None:
-        if st.session_state.pop(keys.BACKING_UP, False):
+        if st.session_state.pop(session.BACKING_UP, False):
             st.rerun()
         return
-    st.session_state[keys.BACKING_UP] = True
+    st.session_state[session.BACKING_UP] = True
     st.progress(part, "Copying and checking the store")
     if st.button("Cancel the backup", icon=":material/close:"):
         storage.cancel()
@@ -93,7 +93,7 @@ def _table(storage: StorageService) -> None:
         hide_index=True,
         on_select="rerun",
         selection_mode="single-row",
-        key=keys.BACKUP,
+        key=session.BACKUP,
         column_config={
             "Ratings": st.column_config.NumberColumn(format="localized"),
             "Size": st.column_config.NumberColumn(format="%.1f MiB"),
@@ -132,16 +132,16 @@ def _restore(storage: StorageService, chosen: Backup) -> None:
 
 
 def _form(storage: StorageService, plan: BackupPlan) -> None:
-    faults: dict[str, str] = st.session_state.get(keys.BACKUP_FAULT, {})
+    faults: dict[str, str] = st.session_state.get(session.BACKUP_FAULT, {})
     with st.form("backups", border=False):
         grid = st.grid(4, min_column_width=160)
         with grid.cell():
             every = st.selectbox("How often", list(PLANS), list(PLANS).index(plan.every), format_func=EVERY.__getitem__)
         with grid.cell():
-            at = st.time_input("Time", f"{plan.hour:02d}:{plan.minute:02d}", step=900, key=keys.BACKUP_TIME)
+            at = st.time_input("Time", f"{plan.hour:02d}:{plan.minute:02d}", step=900, key=session.BACKUP_TIME)
         with grid.cell():
             known = sorted(zones() | {plan.zone})
-            zone = st.selectbox("Time zone", known, index=known.index(plan.zone), key=keys.BACKUP_ZONE)
+            zone = st.selectbox("Time zone", known, index=known.index(plan.zone), key=session.BACKUP_ZONE)
         with grid.cell():
             keep = st.number_input(
                 "Days to keep",
@@ -157,11 +157,11 @@ def _form(storage: StorageService, plan: BackupPlan) -> None:
 
 def _save(storage: StorageService, **values: Any) -> None:
     """Save the plan, or keep what was wrong; either way the page is drawn again."""
-    st.session_state.pop(keys.BACKUP_FAULT, None)
+    st.session_state.pop(session.BACKUP_FAULT, None)
     try:
         storage.change_plan(**values)
     except InvalidInput as error:
-        st.session_state[keys.BACKUP_FAULT] = {error.field: str(error)}
+        st.session_state[session.BACKUP_FAULT] = {error.field: str(error)}
     else:
         tell_next("The plan of backups is saved.")
     st.rerun()

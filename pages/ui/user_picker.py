@@ -8,8 +8,8 @@ import streamlit as st
 
 from engine.data.identifiers import composed
 from engine.types import Recommendations, Status
-from pages.ui import keys
-from pages.ui.plain import text
+from pages.ui import session
+from pages.ui.escape import text
 
 if TYPE_CHECKING:
     from engine.services.library import LibraryService
@@ -30,7 +30,7 @@ def pick_user(library: LibraryService) -> str | None:
         "User",
         listed,
         index=None,
-        key=keys.USER,
+        key=session.USER,
         bind="query-params",
         placeholder="Choose a user, or type an id",
         accept_new_options=True,
@@ -58,5 +58,5 @@ def header(answer: Recommendations) -> None:
             "newcomer.py",
             label="Improve these recommendations",
             icon=":material/person_add:",
-            query_params={keys.USER: answer.user_id},
+            query_params={session.USER: answer.user_id},
         )

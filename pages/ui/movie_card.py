@@ -8,9 +8,9 @@ import streamlit as st
 
 from engine.services import Services
 from engine.types import Explanation, RecommendedItem
-from pages.ui import charts, keys
+from pages.ui import charts, session
+from pages.ui.escape import markup, text
 from pages.ui.failures import shown
-from pages.ui.plain import markup, text
 from pages.ui.poster import address
 from pages.ui.stars import stars
 
@@ -48,15 +48,15 @@ def card(services: Services, user_id: str, item: RecommendedItem, liked: Collect
     scale = services.settings.scale
     st.html(tile(item.title, item.movie_id, item.year, item.genres, _rank(item)) + predicted(item, scale))
     with shown():
-        rating = stars(f"Rate {item.title}", scale, key=keys.card("rate", item.movie_id), value=item.rated)
+        rating = stars(f"Rate {item.title}", scale, key=session.card("rate", item.movie_id), value=item.rated)
         if rating is not None:
-            st.session_state[keys.RECEIPT] = services.serving.rate(user_id, item.movie_id, rating)
+            st.session_state[session.RECEIPT] = services.serving.rate(user_id, item.movie_id, rating)
             st.rerun()
     why = st.expander(
         "Why recommended",
         icon=":material/help:",
         type="compact",
-        key=keys.card("why", item.movie_id),
+        key=session.card("why", item.movie_id),
         on_change="rerun",
     )
     if why.open:
@@ -66,7 +66,7 @@ def card(services: Services, user_id: str, item: RecommendedItem, liked: Collect
 
 def _rank(item: RecommendedItem) -> str:
     """The place in the list and, after a rating, where it was before."""
-    before: dict[str, int] | None = st.session_state.get(keys.RANKS)
+    before: dict[str, int] | None = st.session_state.get(session.RANKS)
     if before is None or before.get(item.movie_id) == item.rank:
         return str(item.rank)
     return f"{item.rank} · was {before[item.movie_id]}" if item.movie_id in before else f"{item.rank} · new"
@@ -76,7 +76,7 @@ def _why(explanation: Explanation) -> None:
     st.markdown(text(explanation.text))
     shares, rating, movies, genres, people = st.tabs(["Place", "Rating", "Movies", "Genres", "People"])
     with shares:
-        charts.shares(explanation, key=keys.card("shares", explanation.movie_id))
+        charts.shares(explanation, key=session.card("shares", explanation.movie_id))
     with rating:
         _rating(explanation)
     similar = [
@@ -97,7 +97,7 @@ def _rating(explanation: Explanation) -> None:
     rating = explanation.rating
     st.caption(f"Anybody would be told {rating.baseline:.2f}, this user {rating.predicted_rating:.2f}.")
     if rating.contributions:
-        charts.rating_shares(rating, key=keys.card("rating", explanation.movie_id))
+        charts.rating_shares(rating, key=session.card("rating", explanation.movie_id))
         how = "by a formula" if rating.method == "exact" else "by leaving out one after the other"
         st.caption(f"A bar is what the prediction would lose without that one rating, worked out {how}.")
 

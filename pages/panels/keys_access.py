@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
-from pages.ui import keys
-from pages.ui.moments import when
+from pages.ui import session
+from pages.ui.escape import text
+from pages.ui.format import when
 from pages.ui.page import tell_next
-from pages.ui.plain import text
 from pages.ui.tables import table
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ def creation(access: AccessService) -> None:
         return
     with st.form("key", border=True):
         st.subheader("New key", anchor=False)
-        name = st.text_input("Name", max_chars=100, placeholder="What the key is for", key=keys.KEY_NAME)
+        name = st.text_input("Name", max_chars=100, placeholder="What the key is for", key=session.KEY_NAME)
         scopes = st.pills(
             "Scopes",
             list(SCOPES),
@@ -43,7 +43,7 @@ def creation(access: AccessService) -> None:
             default=["read"],
             format_func=SCOPES.__getitem__,
             help=HELP,
-            key=keys.KEY_SCOPES,
+            key=session.KEY_SCOPES,
         )
         asked = st.form_submit_button("Create key", icon=":material/add:")
     if asked:
@@ -69,7 +69,7 @@ def listing(access: AccessService) -> None:
             index=None,
             format_func=lambda number: f"{number}: {in_use[number].name}",
             placeholder="Choose a key",
-            key=keys.KEY_TO_REVOKE,
+            key=session.KEY_TO_REVOKE,
         )
         asked = st.button("Revoke", icon=":material/key_off:", disabled=chosen is None)
         if asked and chosen is not None:
@@ -102,7 +102,7 @@ def confirm_revocation(access: AccessService, key: Any) -> None:
 
 def log(audit: AuditService) -> None:
     """The newest entries, and all of them as a file."""
-    most = st.session_state.get(keys.AUDIT_SHOWN, PAGE)
+    most = st.session_state.get(session.AUDIT_SHOWN, PAGE)
     found = audit.entries(most + 1)
     if not found:
         st.caption("Nothing has been recorded yet.")
@@ -121,7 +121,7 @@ def log(audit: AuditService) -> None:
     table(rows, "Audit log")
     with st.container(horizontal=True):
         if len(found) > most and st.button("Show older entries", icon=":material/expand_more:"):
-            st.session_state[keys.AUDIT_SHOWN] = most + PAGE
+            st.session_state[session.AUDIT_SHOWN] = most + PAGE
             st.rerun()
         for kind, label in (("csv", "Download as CSV"), ("jsonl", "Download as JSON lines")):
             st.link_button(label, f"/api/audit/export?format={kind}", icon=":material/download:", type="tertiary")

@@ -10,12 +10,12 @@ import streamlit as st
 from engine.errors import InvalidInput
 from engine.services import Services
 from engine.types import Automation, UpdateHealth
-from pages.ui import keys, progress, runs
+from pages.panels.training_form import POLICIES
+from pages.ui import progress, runs, session
+from pages.ui.escape import text
+from pages.ui.format import when
 from pages.ui.forms import fault
-from pages.ui.moments import when
-from pages.ui.ordering import POLICIES
 from pages.ui.page import tell_next
-from pages.ui.plain import text
 
 if TYPE_CHECKING:
     from engine.services.automation import AutomationService
@@ -99,8 +99,8 @@ def health(services: Services) -> None:
     why = "No version serves yet." if nothing else None
     if st.button("Measure the drift", icon=":material/straighten:", disabled=nothing, help=why):
         with st.spinner("Learning the ratings anew to compare"):
-            st.session_state[keys.HEALTH] = services.serving.health()
-    found: UpdateHealth | None = st.session_state.get(keys.HEALTH)
+            st.session_state[session.HEALTH] = services.serving.health()
+    found: UpdateHealth | None = st.session_state.get(session.HEALTH)
     if found is None or found.model_version != services.serving.active_version():
         return
     kind, told = ADVICE[found.advice]
@@ -122,7 +122,7 @@ def health(services: Services) -> None:
 
 def form(automation: AutomationService, plan: Automation) -> None:
     """Days, time, zone, the rule, and whether a new version serves."""
-    faults: dict[str, str] = st.session_state.get(keys.PLAN_FAULT, {})
+    faults: dict[str, str] = st.session_state.get(session.PLAN_FAULT, {})
     with st.form("plan", border=False):
         days = st.pills(
             "Days", range(len(DAYS)), selection_mode="multi", default=list(plan.days), format_func=DAYS.__getitem__
@@ -160,11 +160,11 @@ def _told(faults: dict[str, str], name: str) -> None:
 
 def _save(automation: AutomationService, **values: Any) -> None:
     """Save the plan, or keep what was wrong; either way the page is drawn again."""
-    st.session_state.pop(keys.PLAN_FAULT, None)
+    st.session_state.pop(session.PLAN_FAULT, None)
     try:
         automation.change(**values)
     except InvalidInput as error:
-        st.session_state[keys.PLAN_FAULT] = {error.field: str(error)}
+        st.session_state[session.PLAN_FAULT] = {error.field: str(error)}
     else:
         tell_next("The plan is saved. It counts from now on.")
     st.rerun()

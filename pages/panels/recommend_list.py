@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 import streamlit as st
 
 from engine.types import RatingReceipt, Recommendations
-from pages.ui import keys
+from pages.ui import session
+from pages.ui.escape import text
 from pages.ui.failures import shown
-from pages.ui.moments import rated_on
+from pages.ui.format import rated_on
 from pages.ui.page import tell_next
-from pages.ui.plain import text
 
 if TYPE_CHECKING:
     from engine.services import Services
@@ -35,27 +35,27 @@ def filters(library: LibraryService) -> dict[str, Any]:
             "Order",
             list(RANKINGS),
             format_func=RANKINGS.__getitem__,
-            key=keys.RANK_BY,
+            key=session.RANK_BY,
             persist_state="session",
             help="The best for this user is what the person is likely to want, not what they would rate highest.",
         )
     with grid.cell():
         genres = sorted(library.statistics().genres)
         wanted = st.selectbox(
-            "Genre", genres, index=None, placeholder="Any genre", key=keys.GENRE, persist_state="session"
+            "Genre", genres, index=None, placeholder="Any genre", key=session.GENRE, persist_state="session"
         )
     with grid.cell():
         since = st.number_input(
-            "From year", EARLIEST, LATEST, value=None, placeholder="Any", key=keys.YEAR_FROM, persist_state="session"
+            "From year", EARLIEST, LATEST, value=None, placeholder="Any", key=session.YEAR_FROM, persist_state="session"
         )
     with grid.cell():
-        n = st.selectbox("Movies", COUNTS, key=keys.COUNT, persist_state="session")
+        n = st.selectbox("Movies", COUNTS, key=session.COUNT, persist_state="session")
     row = st.grid(3, min_column_width=200)
     with row.cell():
         liked = like(library)
     with row.cell():
         rated = st.selectbox(
-            "Rated movies", list(SEEN), format_func=SEEN.__getitem__, key=keys.SEEN, persist_state="session"
+            "Rated movies", list(SEEN), format_func=SEEN.__getitem__, key=session.SEEN, persist_state="session"
         )
     with row.cell():
         variety = _variety()
@@ -75,7 +75,7 @@ def like(library: LibraryService) -> list[str]:
     return st.multiselect(
         "Likes",
         sorted(library.statistics().genres),
-        key=keys.LIKES,
+        key=session.LIKES,
         persist_state="session",
         placeholder="Genres that they like",
         help="Genres that the person says they like. They lead the list of a newcomer, and give way with each rating.",
@@ -89,7 +89,7 @@ def _variety() -> float:
         100,
         step=5,
         format="%d%%",
-        key=keys.VARIETY,
+        key=session.VARIETY,
         persist_state="session",
         help="At 0 the list has the best scores. Further right, genres repeat less from place to place.",
     )
@@ -114,11 +114,11 @@ def tell_change(answer: Recommendations) -> None:
 
     The movie that was rated leaves the list, so the places before are counted without it.
     """
-    last: Recommendations | None = st.session_state.get(keys.LAST_LIST)
-    receipt: RatingReceipt | None = st.session_state.pop(keys.RECEIPT, None)
-    st.session_state[keys.LAST_LIST] = answer
+    last: Recommendations | None = st.session_state.get(session.LAST_LIST)
+    receipt: RatingReceipt | None = st.session_state.pop(session.RECEIPT, None)
+    st.session_state[session.LAST_LIST] = answer
     if receipt is None:
-        st.session_state[keys.RANKS] = None
+        st.session_state[session.RANKS] = None
         return
     rated = [item for item in last.items if item.movie_id == receipt.movie_id] if last else []
     told = f"Rated {text(shortened(rated[0].title if rated else receipt.movie_id))} {receipt.rating:g}."
@@ -126,7 +126,7 @@ def tell_change(answer: Recommendations) -> None:
         told += f" Predicted {receipt.predicted_before:.2f} before, {receipt.predicted_after:.2f} now."
     if last is not None and last.user_id == answer.user_id:
         before = ranks_without(last, receipt.movie_id)
-        st.session_state[keys.RANKS] = before
+        st.session_state[session.RANKS] = before
         told += " " + changed(before, answer)
     st.toast(told, icon=":material/star:", duration="long")
 
@@ -176,7 +176,7 @@ def history(services: Services, user_id: str, count: int) -> None:
         height="auto",
         on_select="rerun",
         selection_mode="multi-row",
-        key=keys.rated(user_id, count),
+        key=session.rated(user_id, count),
         column_config={
             "Movie": st.column_config.TextColumn(width=MOVIE_PX),
             "Rating": st.column_config.NumberColumn(format="%.1f", width="small"),

@@ -9,11 +9,11 @@ import streamlit as st
 
 from engine.services import Services
 from engine.types import ListOptions, RatedMovie, Recommendations, WhatIf
-from pages.ui import keys, tables
-from pages.ui.comparing import changes, moved, titled
+from pages.panels.recommend_list import MOVIE_PX
+from pages.panels.versions_compare import changes, moved, titled
+from pages.ui import session, tables
+from pages.ui.escape import text
 from pages.ui.failures import shown
-from pages.ui.listing import MOVIE_PX
-from pages.ui.plain import text
 
 IMAGINED = "What if"
 
@@ -41,7 +41,7 @@ def _table(answer: Recommendations, rated: Sequence[RatedMovie]) -> Any:
         hide_index=True,
         height=320,
         disabled=["Movie", "Rating"],
-        key=keys.imagined(answer.user_id, answer.ratings_count),
+        key=session.imagined(answer.user_id, answer.ratings_count),
         column_config={
             "Movie": st.column_config.TextColumn(width=MOVIE_PX),
             "Rating": number(format="%.1f", width="small"),

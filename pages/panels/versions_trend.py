@@ -9,8 +9,8 @@ import altair as alt
 import streamlit as st
 
 from engine.types import Comparison, MetricValue, VersionSummary
-from pages.ui import charts, keys, measures, names
-from pages.ui.registry import state
+from pages.panels.versions_registry import state
+from pages.ui import charts, metrics, names, session
 
 # Places among the theme's six colours; the legend shows only what there is.
 STATES = ("Ready", "Serves", "2", "3", "Damaged", "Deleted")
@@ -23,26 +23,26 @@ TOLD = 4  # versions that the words for who can't see the chart name
 def trend(history: Sequence[VersionSummary]) -> None:
     """A chosen metric with its interval over all versions. ``history``: oldest first."""
     st.subheader("From version to version", anchor=False)
-    measured = [name for name in measures.MEASURES if sum(name in version.metrics for version in history) >= FEWEST]
+    measured = [name for name in metrics.MEASURES if sum(name in version.metrics for version in history) >= FEWEST]
     if not measured:
         st.caption("The chart begins with the second version that was measured.")
         return
     chosen = st.selectbox(
         "Metric",
         measured,
-        format_func=lambda name: measures.measure(name).label,
-        key=keys.TREND,
+        format_func=lambda name: metrics.measure(name).label,
+        key=session.TREND,
         persist_state="session",
         width=240,
     )
     name = chosen or measured[0]
-    how = measures.measure(name)
+    how = metrics.measure(name)
     st.caption(f"{how.meaning} {how.direction} Bars are 95% intervals, each on the ratings held out from that version.")
     _line([version for version in history if name in version.metrics], name)
 
 
 def _line(history: Sequence[VersionSummary], name: str) -> None:
-    how = measures.measure(name)
+    how = metrics.measure(name)
     rows: list[dict[str, Any]] = [
         {
             "version": version.version,
@@ -97,13 +97,13 @@ def differences(found: Sequence[Comparison], shown: Sequence[str]) -> None:
     grid = st.grid(min_column_width=PANEL_WIDTH, border=True)
     for name in shown:
         with grid.cell():
-            how = measures.measure(name)
+            how = metrics.measure(name)
             st.markdown(f"**{how.label}**" + (f" · {how.better} is better" if how.better else ""))
             _panel([one for one in found if name in one.differences], name)
 
 
 def _panel(found: Sequence[Comparison], name: str) -> None:
-    how, size = measures.measure(name), 100 if measures.measure(name).percent else 1
+    how, size = metrics.measure(name), 100 if metrics.measure(name).percent else 1
     rows: list[dict[str, Any]] = [
         {
             "version": f"Version {one.version}",

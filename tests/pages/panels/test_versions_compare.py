@@ -12,8 +12,9 @@ from streamlit.testing.v1 import AppTest
 
 from engine.errors import InvalidInput
 from engine.types import ListedMovie, MetricDifference, Movie, VersionList
-from pages.ui import comparing, keys, measures
-from pages.ui.plain import markup, text
+from pages.panels import versions_compare
+from pages.ui import metrics, session
+from pages.ui.escape import markup, text
 from tests.pages import fakes
 from tests.pages.conftest import Open, intact, select, words
 
@@ -52,8 +53,8 @@ def test_two_versions_are_compared_with_the_one_that_serves(visit: Open) -> None
 def test_the_baseline_can_be_chosen(visit: Open) -> None:
     held = fakes.storied()
     at = intact(select(visit("versions.py", held), 0, 1, 2, 3))
-    assert at.selectbox(key=keys.baseline([8, 7, 6])).value == 8
-    at.selectbox(key=keys.baseline([8, 7, 6])).set_value(7)
+    assert at.selectbox(key=session.baseline([8, 7, 6])).value == 8
+    at.selectbox(key=session.baseline([8, 7, 6])).set_value(7)
     at = intact(at.run())
     assert held.versions.compared[-1] == ([8, 7, 6], 7)
     assert [one.value.split(".**")[0] for one in at.info[:2]] == [
@@ -92,11 +93,11 @@ def test_of_too_few_users_no_interval_is_told(visit: Open) -> None:
     assert "<td>-0.0083 (too few users for an interval)</td>" in told
     panel = charts(at)["Differences of RMSE. Version 1: -0.0083, better."]
     (rmse,) = panel["layer"][1]["data"]["values"]
-    assert (rmse["low"], rmse["high"], rmse["interval"]) == (-0.0083, -0.0083, measures.NO_INTERVAL)
+    assert (rmse["low"], rmse["high"], rmse["interval"]) == (-0.0083, -0.0083, metrics.NO_INTERVAL)
     trend = next(spec for name, spec in charts(at).items() if name.startswith("Chart of RMSE by version"))
-    assert [row["interval"] for row in trend["rows"]] == [measures.NO_INTERVAL] * len(trend["rows"]) != []
+    assert [row["interval"] for row in trend["rows"]] == [metrics.NO_INTERVAL] * len(trend["rows"]) != []
     tiles = {tile.label: tile.delta for tile in intact(visit("overview.py", held)).metric}
-    assert tiles["RMSE"] == measures.NO_INTERVAL
+    assert tiles["RMSE"] == metrics.NO_INTERVAL
 
 
 def test_a_version_that_was_not_measured_is_told_of_without_charts(visit: Open) -> None:
@@ -123,14 +124,14 @@ def test_a_refused_comparison_says_why_and_leaves_the_lists(visit: Open) -> None
     held.versions.fails = InvalidInput("Choose two versions at least.", field="versions")
     at = intact(select(visit("versions.py", held), 0, 0, 1))
     assert "Choose two versions" in at.error[0].value
-    at.session_state[keys.COMPARED] = comparing.LISTS
-    assert intact(at.run()).selectbox(key=keys.USER)
+    at.session_state[session.COMPARED] = versions_compare.LISTS
+    assert intact(at.run()).selectbox(key=session.USER)
 
 
 def lists_of(at: AppTest, *rows: int) -> AppTest:
     """The tab of lists for these rows of the registry."""
     at = select(at, 0, *rows)
-    at.session_state[keys.COMPARED] = comparing.LISTS
+    at.session_state[session.COMPARED] = versions_compare.LISTS
     return intact(at.run())
 
 
@@ -165,31 +166,34 @@ def test_versions_without_arrays_have_no_list(visit: Open) -> None:
 
 def test_an_unchanged_list_is_called_the_same() -> None:
     film = fakes.MOVIES[0]
-    assert comparing.told(VersionList(3, (ListedMovie(1, film, 0),), ()), 2) == "Version 3: the same list"
-    assert comparing.told(VersionList(3, (ListedMovie(1, film, None),), ()), 2) == "Version 3: 1 came, 0 left, 0 moved"
+    assert versions_compare.told(VersionList(3, (ListedMovie(1, film, 0),), ()), 2) == "Version 3: the same list"
+    assert (
+        versions_compare.told(VersionList(3, (ListedMovie(1, film, None),), ()), 2)
+        == "Version 3: 1 came, 0 left, 0 moved"
+    )
 
 
 @pytest.mark.parametrize(("change", "told"), [(None, "new"), (3, "▲ 3"), (-2, "▼ 2"), (0, "=")])
 def test_a_move_in_a_sign(change: int | None, told: str) -> None:
-    assert comparing.moved(change) == told
+    assert versions_compare.moved(change) == told
 
 
 @pytest.mark.parametrize(("p_value", "told"), [(0.0, "below 0.001"), (0.00099, "below 0.001"), (0.0412, "0.041")])
 def test_a_p_value_has_as_many_digits_as_count(p_value: float, told: str) -> None:
-    assert comparing.chance(p_value) == told
+    assert versions_compare.chance(p_value) == told
 
 
 def test_a_title_has_its_year_where_it_is_known() -> None:
-    assert comparing.titled(Movie("1", "Ran", 1985, ())) == "Ran (1985)"
-    assert comparing.titled(Movie("1", "Ran", None, ())) == "Ran"
+    assert versions_compare.titled(Movie("1", "Ran", 1985, ())) == "Ran (1985)"
+    assert versions_compare.titled(Movie("1", "Ran", None, ())) == "Ran"
 
 
 def test_metrics_keep_their_order_and_unknown_ones_come_last() -> None:
-    assert comparing.in_order({"zeal", "ndcg_at_k", "rmse", "awe"}) == ["rmse", "ndcg_at_k", "awe", "zeal"]
+    assert versions_compare.in_order({"zeal", "ndcg_at_k", "rmse", "awe"}) == ["rmse", "ndcg_at_k", "awe", "zeal"]
 
 
 def test_a_change_shows_its_sign_and_no_negative_nothing() -> None:
-    rmse, hits = measures.measure("rmse"), measures.measure("hit_rate_at_k")
+    rmse, hits = metrics.measure("rmse"), metrics.measure("hit_rate_at_k")
     assert rmse.change(-0.0000001) == "+0.0000"
     assert rmse.change(-0.01, 0.02) == "-0.0100 to +0.0200"
     assert hits.change(-0.00001) == "+0.0 points"

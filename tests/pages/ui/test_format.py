@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from pages.ui.moments import day, duration, rated_between, rated_on, roughly, took, when
+from pages.ui.format import day, duration, rated_between, rated_on, roughly, took, when
 
 
 @pytest.mark.parametrize(

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from pages.ui import keys
+from pages.ui import session
 from tests.pages import fakes
 from tests.pages.conftest import Open, intact, words
-from tests.pages.test_comparing import charts
+from tests.pages.panels.test_versions_compare import charts
 
 
 def test_every_measured_version_is_drawn_with_its_interval_and_state(visit: Open) -> None:
@@ -33,7 +33,7 @@ def test_labels_stand_at_their_lines(visit: Open) -> None:
 
 def test_another_metric_can_be_chosen(visit: Open) -> None:
     at = visit("versions.py", fakes.loaded())
-    at.selectbox(key=keys.TREND).set_value("ndcg_at_k")
+    at.selectbox(key=session.TREND).set_value("ndcg_at_k")
     (told,) = charts(intact(at.run()))
     assert told.startswith("Chart of NDCG@10 by version. The last: version 1 (ready) 0.2981")
 

@@ -8,9 +8,9 @@ import streamlit as st
 
 from engine.services import Services
 from engine.types import InterviewQuestion, InterviewState, Recommendations
-from pages.ui import keys, people, tables
-from pages.ui.card import tile
-from pages.ui.plain import text
+from pages.ui import session, tables, user_picker
+from pages.ui.escape import text
+from pages.ui.movie_card import tile
 from pages.ui.stars import stars
 
 LISTED = 8
@@ -19,7 +19,7 @@ KNOWN_BY = 10
 
 def interview(services: Services, user_id: str) -> None:
     """The question now, or that there is none; answers are kept at once."""
-    skipped = _by_user(keys.SKIPPED, user_id)
+    skipped = _by_user(session.SKIPPED, user_id)
     now = services.serving.interview(user_id, 1, skipped)
     st.progress(now.confidence, text=told(now))
     if now.questions:
@@ -38,18 +38,18 @@ def _ask(services: Services, now: InterviewState, question: InterviewQuestion) -
             f"a rating would add {question.teaches:.1%} to what is known."
         )
         label = f"Rate {movie.title}"
-        rating = stars(label, services.settings.scale, key=keys.question(now.user_id, movie.movie_id))
+        rating = stars(label, services.settings.scale, key=session.question(now.user_id, movie.movie_id))
         if rating is not None:
             services.serving.rate(now.user_id, movie.movie_id, rating)
-            _by_user(keys.ANSWERED, now.user_id).append(movie.movie_id)
+            _by_user(session.ANSWERED, now.user_id).append(movie.movie_id)
             st.rerun()
         if st.button("I don't know it", icon=":material/skip_next:", width="stretch"):
-            _by_user(keys.SKIPPED, now.user_id).append(movie.movie_id)
+            _by_user(session.SKIPPED, now.user_id).append(movie.movie_id)
             st.rerun()
 
 
 def _take_back(services: Services, user_id: str, skipped: list[str]) -> None:
-    answered = _by_user(keys.ANSWERED, user_id)
+    answered = _by_user(session.ANSWERED, user_id)
     with st.container(horizontal=True):
         if answered and st.button("Take the last rating back", icon=":material/undo:", type="tertiary"):
             services.serving.unrate(user_id, answered.pop())
@@ -70,16 +70,16 @@ def forming(answer: Recommendations) -> None:
     """The list so far, and how it was made."""
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         st.markdown("**The list so far**")
-        people.badge(answer.status)
+        user_picker.badge(answer.status)
     st.caption(text(answer.reason))
-    before = st.session_state.get(keys.FORMED, (None, ()))
+    before = st.session_state.get(session.FORMED, (None, ()))
     fresh = _new(answer, before[1]) if before[0] == answer.user_id else frozenset()
     rows = [
         (f"{item.rank}. {item.title}", "new" if item.movie_id in fresh else "", f"{item.predicted_rating:.1f}")
         for item in answer.items
     ]
     tables.facts(("Movie", "", "Predicted"), rows)
-    st.session_state[keys.FORMED] = answer.user_id, tuple(item.movie_id for item in answer.items)
+    st.session_state[session.FORMED] = answer.user_id, tuple(item.movie_id for item in answer.items)
 
 
 def _new(answer: Recommendations, before: Sequence[str]) -> frozenset[str]:
@@ -87,7 +87,7 @@ def _new(answer: Recommendations, before: Sequence[str]) -> frozenset[str]:
 
 
 def _asked(user_id: str) -> int:
-    return len(_by_user(keys.SKIPPED, user_id)) + len(_by_user(keys.ANSWERED, user_id))
+    return len(_by_user(session.SKIPPED, user_id)) + len(_by_user(session.ANSWERED, user_id))
 
 
 def _by_user(key: str, user_id: str) -> list[str]:

@@ -9,7 +9,7 @@ import altair as alt
 import streamlit as st
 
 from engine.types import MetricValue, NewcomerPoint
-from pages.ui import charts, measures
+from pages.ui import charts, metrics
 
 PANEL_WIDTH, HEIGHT = 280, 220
 NOBODY = {"rmse": "Each movie's mean", "ndcg_at_k": "The most popular movies"}
@@ -37,7 +37,7 @@ def newcomers(points: Sequence[NewcomerPoint], *, key: str) -> None:
 
 
 def _panel(name: str, found: Sequence[tuple[int, MetricValue, float]], *, key: str) -> None:
-    how = measures.measure(name)
+    how = metrics.measure(name)
     rows: list[dict[str, Any]] = [
         {
             "known": str(known),

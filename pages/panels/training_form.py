@@ -11,11 +11,11 @@ from engine.models.registry import MODELS, ModelEntry
 from engine.services import Services
 from engine.services.versions import LONGEST_NOTE
 from engine.types import TrainingStatus
-from pages.ui import forms, keys
+from pages.ui import forms, session
+from pages.ui.escape import text
 from pages.ui.failures import shown
-from pages.ui.moments import when
+from pages.ui.format import when
 from pages.ui.page import tell_next
-from pages.ui.plain import text
 
 POLICIES = {
     "if_better": "If it is shown to be better, and worse for nobody",
@@ -29,7 +29,7 @@ def order(services: Services, *, busy: bool) -> None:
     """The form that starts a run; while one goes on, it adds to the queue."""
     if busy:
         st.subheader("The next run", anchor=False)
-    entry = forms.choose_model(keys.MODEL)
+    entry = forms.choose_model(session.MODEL)
     st.caption(text(entry.summary))
     with st.form("training", border=False), shown():
         with st.expander("Hyperparameters", expanded=True, icon=":material/tune:"):
@@ -38,19 +38,19 @@ def order(services: Services, *, busy: bool) -> None:
             "Let it serve",
             list(POLICIES),
             format_func=POLICIES.__getitem__,
-            key=keys.ACTIVATION,
+            key=session.ACTIVATION,
             persist_state="session",
         )
-        note = st.text_input("Note", key=keys.NOTE, max_chars=LONGEST_NOTE, placeholder="Is kept with the new version")
+        note = st.text_input("Note", key=session.NOTE, max_chars=LONGEST_NOTE, placeholder="Kept with the new version")
         label, icon = (
             ("Add to the queue", ":material/playlist_add:") if busy else ("Start training", ":material/play_arrow:")
         )
-        if st.form_submit_button(label, key=keys.START, type="primary", icon=icon):
+        if st.form_submit_button(label, key=session.START, type="primary", icon=icon):
             _start(services, entry, values, policy, note, busy=busy)
 
 
 def _faults() -> dict[str, dict[str, str]]:
-    return st.session_state.setdefault(keys.FAULTS, {})  # type: ignore[no-any-return]  # nothing else is kept there
+    return st.session_state.setdefault(session.FAULTS, {})  # type: ignore[no-any-return]  # nothing else is kept there
 
 
 def _start(
@@ -75,7 +75,7 @@ def waiting(services: Services, queued: list[TrainingStatus]) -> None:
         with shown(), st.container(border=True, horizontal=True, vertical_alignment="center"):
             st.markdown(f"{place}. {_told(run)}", width="stretch")
             if st.button(
-                "Cancel", key=keys.leave(run.run_id), icon=":material/close:", help="Take it out of the queue"
+                "Cancel", key=session.leave(run.run_id), icon=":material/close:", help="Take it out of the queue"
             ):
                 services.training.cancel(run.run_id)
                 st.rerun()

@@ -11,13 +11,14 @@ from engine.errors import InvalidInput
 from engine.models.registry import MODELS
 from engine.services import Services
 from engine.types import Study, TrialReport
-from pages.ui import keys, names, study_charts, tables
+from pages.panels import tuning_charts
+from pages.ui import names, session, tables
+from pages.ui.escape import text
 from pages.ui.failures import shown
+from pages.ui.format import duration, when
 from pages.ui.forms import choose_model, fault
-from pages.ui.moments import duration, when
 from pages.ui.page import tell_next
 from pages.ui.picking import pick_one
-from pages.ui.plain import text
 
 if TYPE_CHECKING:
     from engine.models.search import SearchRange
@@ -39,13 +40,13 @@ ASKED = "study"  # in the address: the study that is picked
 def order(services: Services, *, unfolded: bool) -> None:
     """The form that starts a study."""
     with st.expander("Start a study", expanded=unfolded, icon=":material/search_insights:"):
-        kind = choose_model(keys.STUDY_MODEL).kind
+        kind = choose_model(session.STUDY_MODEL).kind
         st.caption(
             "Every trial learns once for each fold. The first trial has the defaults; the ones after it are chosen by "
             "what earlier ones have shown, and given up early where they fall behind."
         )
         with st.form("study", border=False):
-            values = _fields(st.session_state.get(keys.STUDY_FAULT, {}))
+            values = _fields(st.session_state.get(session.STUDY_FAULT, {}))
             if st.form_submit_button("Start the study", type="primary", icon=":material/play_arrow:"):
                 _start(services, kind, values)
         st.markdown("**What is searched**")
@@ -56,10 +57,16 @@ def _fields(faults: dict[str, str]) -> dict[str, Any]:
     grid = st.grid(4, min_column_width=150)
     values: dict[str, Any] = {}
     inputs: tuple[tuple[str, str, float, str, str], ...] = (
-        ("trials", "Trials", TRIALS, keys.TRIALS, "How many sets of hyperparameters are tried, the defaults first."),
-        ("folds", "Folds", FOLDS, keys.FOLDS, "Parts of the ratings; each is predicted by what learned the others."),
-        ("minutes", "Minutes", MINUTES, keys.MINUTES, "The time for all of it. What a training waits for is left out."),
-        ("seed", "Seed", SEED, keys.STUDY_SEED, "Equal seeds try the same."),
+        ("trials", "Trials", TRIALS, session.TRIALS, "How many sets of hyperparameters are tried, the defaults first."),
+        ("folds", "Folds", FOLDS, session.FOLDS, "Parts of the ratings; each is predicted by what learned the others."),
+        (
+            "minutes",
+            "Minutes",
+            MINUTES,
+            session.MINUTES,
+            "The time for all trials; waiting for a training is left out.",
+        ),
+        ("seed", "Seed", SEED, session.STUDY_SEED, "Equal seeds try the same."),
     )
     for name, label, default, key, about in inputs:
         with grid.cell():
@@ -77,11 +84,11 @@ def _fields(faults: dict[str, str]) -> dict[str, Any]:
 
 def _start(services: Services, kind: str, values: dict[str, Any]) -> None:
     """Start the study, or keep what was wrong; either way the page is drawn again."""
-    st.session_state.pop(keys.STUDY_FAULT, None)
+    st.session_state.pop(session.STUDY_FAULT, None)
     try:
         study_id = services.tuning.start(kind, **values)
     except InvalidInput as error:
-        st.session_state[keys.STUDY_FAULT] = {error.field: str(error)}
+        st.session_state[session.STUDY_FAULT] = {error.field: str(error)}
     else:
         tell_next(f"Study {study_id} has started.")
     st.rerun()
@@ -92,7 +99,7 @@ def searched(space: Sequence[SearchRange]) -> None:
     rows = [
         {
             "Hyperparameter": one.title,
-            "Tried": ", ".join(study_charts.show(choice) for choice in one.choices)
+            "Tried": ", ".join(tuning_charts.show(choice) for choice in one.choices)
             if one.choices
             else f"{one.low:g} to {one.high:g}",
             "Drawn": "one of these" if one.choices else "evenly on a log scale" if one.log else "evenly",
@@ -130,7 +137,7 @@ def table(history: Sequence[Study]) -> int | None:
     number = st.column_config.NumberColumn
     picked = pick_one(
         {study.study_id: _row(study) for study in history},
-        key=keys.STUDY,
+        key=session.STUDY,
         name=ASKED,
         columns={"Study": number(width=60), "Best RMSE": number(format="%.4f"), "Defaults": number(format="%.4f")},
         alt="Studies, newest first",
@@ -210,16 +217,16 @@ def _limits(services: Services, study: Study) -> None:
     """How many trials and minutes a study is to have in all."""
     more = TRIALS if study.trials_done >= study.trials else 0
     trials = st.number_input(
-        "Trials in all", value=study.trials + more, step=1, key=keys.more("trials", study.study_id)
+        "Trials in all", value=study.trials + more, step=1, key=session.more("trials", study.study_id)
     )
     minutes = st.number_input(
         "Minutes in all",
         value=study.budget_s / 60 * (2 if study.used_s > study.budget_s / 2 else 1),
         step=1.0,
         format="%g",
-        key=keys.more("minutes", study.study_id),
+        key=session.more("minutes", study.study_id),
     )
-    if st.button("Go on", type="primary", icon=":material/resume:", key=keys.more("go", study.study_id)):
+    if st.button("Go on", type="primary", icon=":material/resume:", key=session.more("go", study.study_id)):
         with shown():
             _resume(services, study, trials, minutes)
 
@@ -236,13 +243,13 @@ def charts_of(study: Study, *, key: str) -> None:
     if not finished:
         st.caption("The charts begin with the first finished trial.")
         return
-    study_charts.by_trial(study, key=f"study.trials.{key}")
+    tuning_charts.by_trial(study, key=f"study.trials.{key}")
     if len(finished) > 1:
         st.markdown("**Hyperparameters and what came of them**")
-        study_charts.parallel(study, key=f"study.parallel.{key}")
+        tuning_charts.parallel(study, key=f"study.parallel.{key}")
     if study.importance:
         st.markdown("**What the RMSE depends on**")
-        study_charts.importance(study, key=f"study.importance.{key}")
+        tuning_charts.importance(study, key=f"study.importance.{key}")
 
 
 def trials(study: Study) -> None:
@@ -273,6 +280,6 @@ def _trial(trial: TrialReport, folds: range) -> dict[str, object]:
     }
     row |= {_fold(fold): by_fold.get(fold) for fold in folds}
     values = {
-        name.replace("_", " ").capitalize(): study_charts.show(one) for name, one in trial.hyperparameters.items()
+        name.replace("_", " ").capitalize(): tuning_charts.show(one) for name, one in trial.hyperparameters.items()
     }
     return row | {"Took": duration(trial.seconds)} | values | {"Reason": trial.reason}

@@ -8,7 +8,7 @@ import streamlit as st
 
 from engine.services import Services
 from engine.types import TrainingStatus, VersionSummary
-from pages.ui import keys, progress, runs, verdicts
+from pages.ui import progress, runs, session, verdict
 from pages.ui.failures import shown
 from pages.ui.page import tell_next
 
@@ -111,7 +111,7 @@ def confirm_activation(versions: VersionService, version: VersionSummary) -> Non
     with shown():
         against = versions.overruled(version.version)
         if against is not None:
-            verdicts.tell(against, f"This goes against its verdict, {against.verdict}: {against.text}")
+            verdict.tell(against, f"This goes against its verdict, {against.verdict}: {against.text}")
         reason = _reason(label="Why (needed)" if against else "Why")
         asked = st.button(f"Let version {version.version} serve now", type="primary")
         if asked and against is not None and not reason.strip():
@@ -152,4 +152,4 @@ def confirm_deletion(versions: VersionService, version: VersionSummary) -> None:
 
 
 def _reason(where: str = "Goes into the ledger", label: str = "Why") -> str:
-    return st.text_input(label, key=keys.REASON, max_chars=MOST_REASON, placeholder=where)
+    return st.text_input(label, key=session.REASON, max_chars=MOST_REASON, placeholder=where)

@@ -6,7 +6,8 @@ from math import isnan
 
 import pytest
 
-from pages.ui import names, registry
+from pages.panels import versions_registry
+from pages.ui import names
 from tests.pages import fakes
 from tests.pages.conftest import Open
 
@@ -26,7 +27,9 @@ def test_a_model_that_is_not_known_keeps_its_name() -> None:
 
 
 def test_the_protocol_is_told_in_plain_words() -> None:
-    told = registry.protocol({"k": 10, "test_ratings": 19753, "seed": 12345, "relevant_from": 3.875, "of later": True})
+    told = versions_registry.protocol(
+        {"k": 10, "test_ratings": 19753, "seed": 12345, "relevant_from": 3.875, "of later": True}
+    )
     assert told == {
         "movies in each measured list": "10",
         "ratings held out": "19,753",

@@ -9,13 +9,13 @@ import streamlit as st
 
 from engine.services.versions import LONGEST_NOTE, VersionService
 from engine.types import VersionSummary
-from pages.ui import keys, measures, names, tables, verdicts
+from pages.panels.versions_newcomers import newcomers
+from pages.ui import metrics, names, session, tables, verdict
+from pages.ui.escape import text
 from pages.ui.failures import shown
-from pages.ui.moments import when
-from pages.ui.newcomers import newcomers
+from pages.ui.format import when
 from pages.ui.page import tell_next
 from pages.ui.picking import pick
-from pages.ui.plain import text
 
 STATES = {"ready": "Ready", "damaged": "Damaged", "deleted": "Deleted"}
 COLORS = {"Serves": "green", "Ready": "blue", "Damaged": "red", "Deleted": "gray"}
@@ -54,7 +54,7 @@ def table(versions: Sequence[VersionSummary]) -> list[VersionSummary]:
             rows = {number: {key: row[key] for key in row if key != name} for number, row in rows.items()}
     picked = pick(
         rows,
-        key=keys.VERSION,
+        key=session.VERSION,
         mode="multi-row",
         columns=_columns(),
         alt="Model versions, newest first",
@@ -71,8 +71,8 @@ def _row(version: VersionSummary) -> dict[str, object]:
         "State": f"● {told}" if version.active else told,
         "Verdict": version.verdict or "",
     }
-    for name in measures.KEY_MEASURES:
-        how, found = measures.measure(name), version.metrics.get(name)
+    for name in metrics.KEY_MEASURES:
+        how, found = metrics.measure(name), version.metrics.get(name)
         row[how.label] = None if found is None else found.value * (100 if how.percent else 1)
     words = {"Model": names.model(version.kind), "Note": version.note, "Trained": when(version.created_at)}
     return row | words | {"Tags": ", ".join(version.tags), "Ratings": version.ratings, "MB": version.size_bytes / 1e6}
@@ -83,7 +83,7 @@ def _columns() -> dict[str, Any]:
     number = st.column_config.NumberColumn
     measured = {
         how.label: number(format="%.1f%%" if how.percent else "%.4f", help=f"{how.meaning} {how.direction}")
-        for how in map(measures.measure, measures.KEY_MEASURES)
+        for how in map(metrics.measure, metrics.KEY_MEASURES)
     }
     sizes = {"Version": number(width=65), "Ratings": number(format="localized"), "MB": number(format="%.1f")}
     words = {name: st.column_config.TextColumn(width=NOTE_PX) for name in ("Note", "Tags")}
@@ -96,7 +96,7 @@ def heading(version: VersionSummary) -> None:
         st.subheader(f"Version {version.version}", anchor=False, width="content")
         told = state(version)
         badges = [f":{COLORS.get(told, 'gray')}-badge[{text(told)}]"]
-        badges += [verdicts.badge(version.verdict)] if version.verdict else []
+        badges += [verdict.badge(version.verdict)] if version.verdict else []
         badges += [f":gray-badge[:material/sell: {text(tag)}]" for tag in version.tags]
         st.markdown(" ".join(badges), width="content")
     since = f" It serves since {when(version.activated_at)}." if version.active and version.activated_at else ""
@@ -112,14 +112,14 @@ def heading(version: VersionSummary) -> None:
 
 def details(versions: VersionService, version: VersionSummary) -> None:
     """Metrics with intervals, verdict, hyperparameters, data and protocol of one version; its note and tags to edit."""
-    metrics, verdict, settings, origin, words = st.tabs(
+    measured, judged, settings, origin, words = st.tabs(
         ["Metrics", "Verdict", "Hyperparameters", "Data and protocol", "Note and tags"]
     )
-    with verdict, shown():
+    with judged, shown():
         _judged(versions, version)
-    with metrics:
+    with measured:
         if version.metrics:
-            tables.table(measures.rows(version.metrics), f"Metrics of version {version.version}")
+            tables.table(metrics.rows(version.metrics), f"Metrics of version {version.version}")
             newcomers(version.newcomers, key=f"version {version.version} newcomers")
         else:
             st.caption("There were too few ratings to hold any out, so it was not measured.")
@@ -136,8 +136,8 @@ def _judged(versions: VersionService, version: VersionSummary) -> None:
     if found is None:
         st.caption("It was not judged against another version: it came from a file, or from an earlier Marquee.")
         return
-    verdicts.tell(found, f"{found.verdict}: {found.text}")
-    verdicts.evidence(found, key=f"version {version.version}")
+    verdict.tell(found, f"{found.verdict}: {found.text}")
+    verdict.evidence(found, key=f"version {version.version}")
 
 
 def _origin(version: VersionSummary) -> None:
@@ -171,7 +171,7 @@ def _describe(versions: VersionService, version: VersionSummary) -> None:
             "Note",
             version.note,
             max_chars=LONGEST_NOTE,
-            key=keys.described("note", version.version),
+            key=session.described("note", version.version),
             placeholder="What is special about it",
         )
         tags = st.multiselect(
@@ -179,7 +179,7 @@ def _describe(versions: VersionService, version: VersionSummary) -> None:
             known,
             list(version.tags),
             accept_new_options=True,
-            key=keys.described("tags", version.version),
+            key=session.described("tags", version.version),
             placeholder="Choose tags, or type a new one",
             help="A version with tags is kept: making room for newer versions never removes it.",
         )
@@ -211,7 +211,7 @@ def import_panel(versions: VersionService) -> None:
         upload = st.file_uploader(
             "A file that Export made",
             type=EXPORTS,
-            key=keys.IMPORT_VERSION,
+            key=session.IMPORT_VERSION,
             help="Every array is checked against its hash. The version has to know the same users and movies.",
         )
         if st.form_submit_button("Import the version", icon=":material/upload:"):
@@ -219,6 +219,6 @@ def import_panel(versions: VersionService) -> None:
                 st.warning("Choose a file first.", icon=":material/info:")
             else:
                 number = versions.import_file(upload, actor="you")
-                st.session_state[keys.VERSION] = [number]
+                st.session_state[session.VERSION] = [number]
                 tell_next(f"Version {number} is imported. It does not serve until you say so.")
                 st.rerun()

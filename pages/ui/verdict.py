@@ -11,8 +11,8 @@ import streamlit as st
 from engine.evaluation.newcomers import STEPS
 from engine.evaluation.segments import MOVIES, NEWCOMERS, USER_SEGMENTS, in_words
 from engine.types import Evidence, Judgement, PromotionVerdict
-from pages.ui import charts, measures
-from pages.ui.plain import text
+from pages.ui import charts, metrics
+from pages.ui.escape import text
 
 SHOWN = {"PROMOTE": st.success, "HOLD": st.warning, "REJECT": st.error}
 ICONS = {"PROMOTE": ":material/verified:", "HOLD": ":material/pan_tool:", "REJECT": ":material/block:"}
@@ -42,7 +42,7 @@ def evidence(found: Judgement, *, key: str) -> None:
     if not found.evidence:
         return
     panels = {name: [one for one in found.evidence if one.metric == name] for name in ("rmse", "ndcg_at_k")}
-    differ = [name for name, rows in panels.items() if not all(measures.same(one.difference) for one in rows)]
+    differ = [name for name, rows in panels.items() if not all(metrics.same(one.difference) for one in rows)]
     if differ:
         st.markdown(charts.LEGEND)
         grid = st.grid(len(differ), min_column_width=PANEL_WIDTH, border=True)
@@ -51,7 +51,7 @@ def evidence(found: Judgement, *, key: str) -> None:
                 _panel(sorted(panels[name], key=_place), key=key)
         st.caption(HOW.format(found.baseline))
     for name in (name for name, rows in panels.items() if rows and name not in differ):
-        st.caption(f"{measures.measure(name).label}: the same for every user.")
+        st.caption(f"{metrics.measure(name).label}: the same for every user.")
     if found.coverage:
         told = ", ".join(
             f"{part(one.part).lower()} {one.value.value:.1%}{'' if one.holds else ' (too few)'}"
@@ -75,7 +75,7 @@ def _place(one: Evidence) -> tuple[int, str]:
 
 
 def _panel(found: Sequence[Evidence], *, key: str) -> None:
-    how, rows = measures.measure(found[0].metric), [_row(one) for one in found]
+    how, rows = metrics.measure(found[0].metric), [_row(one) for one in found]
     st.markdown(f"**{how.label}**")
     y = alt.Y("part:N", title=None, sort=None, axis=alt.Axis(labelLimit=150))
     more = [alt.Tooltip("part:N", title="Of"), alt.Tooltip("users:Q", title="Users", format=",d")]
@@ -86,7 +86,7 @@ def _panel(found: Sequence[Evidence], *, key: str) -> None:
 
 def _row(one: Evidence) -> dict[str, Any]:
     """The difference in percent of the baseline, turned so that more is better."""
-    found, lower = one.difference, measures.measure(one.metric).better == "lower"
+    found, lower = one.difference, metrics.measure(one.metric).better == "lower"
     size = (-100 if lower else 100) / (found.baseline or 1.0)
     return {
         "part": part(one.part),
