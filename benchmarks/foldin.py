@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 
 from benchmarks import markdown
 from benchmarks.data import demo_interactions
-from engine.data.ratings import Float32, Interactions
+from engine.data.arrays import Float32
+from engine.data.ratings import Interactions
 from engine.data.splits import hold_out
 from engine.models.base import ModelConfig, RatingModel
 from engine.models.epochs import best_epoch, run_epochs

@@ -14,13 +14,13 @@ from numpy.typing import NDArray
 
 from benchmarks import markdown
 from benchmarks.data import demo_interactions
-from engine.data.ratings import Float32, Int32, Interactions
+from engine.data.arrays import Float32, Floats, Int32
+from engine.data.ratings import Interactions
 from engine.evaluation import metrics
-from engine.evaluation.metrics import Floats
+from engine.models.base import top
 from engine.models.ease import ItemSimilarityConfig, ItemSimilarityRanker
 from engine.recommending.cold_start import blend, popularity
 from engine.recommending.interview import Interview
-from engine.recommending.ranking import top
 from engine.recommending.scoring import ListScorer
 from engine.settings import Settings
 from engine.training.penalty import choose_penalty

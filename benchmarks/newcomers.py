@@ -13,8 +13,8 @@ import numpy as np
 
 from benchmarks import markdown
 from benchmarks.data import demo_interactions
-from engine.data.ratings import Float32, Interactions
-from engine.evaluation.metrics import Floats
+from engine.data.arrays import Float32, Floats
+from engine.data.ratings import Interactions
 from engine.evaluation.newcomers import STEPS, judge_newcomers
 from engine.models.epochs import run_epochs
 from engine.models.registry import MODELS, entry

@@ -16,13 +16,12 @@ from engine.data.ratings import Interactions
 from engine.data.splits import HeldOut, hold_out, split_by_user_time
 from engine.evaluation.newcomers import part_newcomers
 from engine.evaluation.report import EvaluationReport
-from engine.evaluation.verdict import judge
+from engine.evaluation.verdict import Judgement, judge
 from engine.models.registry import configure
 from engine.models.shrinkage import Penalty
 from engine.models.svd import MatrixFactorizationModel
 from engine.settings import Settings
 from engine.training.pipeline import VALIDATION_PART, Listener, assess
-from engine.types import Judgement
 
 SEEDS = 20
 UNSHRUNK = Penalty(0, 0, 0.1, 0.1)

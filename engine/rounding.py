@@ -6,8 +6,9 @@ import math
 from typing import Any, overload
 
 import numpy as np
+from numpy.typing import NDArray
 
-from engine.evaluation.metrics import Floats
+Floats = NDArray[np.float64]
 
 DIGITS = 9
 """Sums of a million float64 values keep ten digits at least, in whatever order they are added."""

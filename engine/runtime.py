@@ -14,7 +14,7 @@ from time import monotonic
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]  # it carries no types
 
 from engine.errors import InvalidSettings, MarqueeError, StoreLocked
-from engine.models.search import check_settings
+from engine.models.registry import check_settings
 from engine.services import Services, use
 from engine.services.access import AccessService
 from engine.services.audit import AuditService

@@ -5,7 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from engine.services import Services, current
-from engine.types import DataStatistics
+from engine.services.lookup import DataStatistics
 from pages.panels.overview_import import import_panel, import_result
 from pages.ui import charts, metrics, next_steps, notices, progress, session
 from pages.ui.escape import text

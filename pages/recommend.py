@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import streamlit as st
 
+from engine.recommending.lists import Recommendations
 from engine.services import Services, current
-from engine.types import Recommendations
 from pages.panels import recommend_list, recommend_what_if
 from pages.ui import next_steps, user_picker
 from pages.ui.failures import shown

@@ -5,7 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from engine.services import Services, current
-from engine.types import VersionSummary
+from engine.services.versions import VersionSummary
 from pages.panels import versions_actions, versions_compare, versions_registry, versions_trend
 from pages.ui import session
 from pages.ui.failures import shown

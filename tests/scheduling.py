@@ -14,7 +14,7 @@ ALONE = (
     "tests/test_kills.py",
     "tests/test_starting.py",
     "tests/test_stopping.py",
-    "tests/engine/test_priority.py",
+    "tests/engine/test_background.py",
 )
 """Where servers, browsers or many threads are started, which are not to slow each other down."""
 

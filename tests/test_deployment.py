@@ -15,8 +15,8 @@ import pytest
 import yaml
 
 from engine.services import use
+from engine.services.training import RunState
 from engine.settings import Settings
-from engine.types import RunState
 from tests.sidecar.client import Client
 from tests.sidecar.conftest import api_for
 from tests.sidecar.fakes import fake_services

@@ -20,7 +20,8 @@ from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from benchmarks.data import trainset
-from engine.data.ratings import Float32, Int32, Interactions
+from engine.data.arrays import Float32, Int32
+from engine.data.ratings import Interactions
 from engine.models.base import RatingModel
 from engine.models.ease import ItemSimilarityConfig, ItemSimilarityRanker
 from engine.models.registry import MODELS, configure, entry

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from benchmarks.peers.models import ENTRIES, Model, Rater
 from benchmarks.peers.problems import LIST_LENGTH, RELEVANT_FROM, Problem, tiny
 from engine.evaluation import metrics
-from engine.recommending.ranking import top
+from engine.models.base import top
 
 PROBLEM = "problem.pickle"
 STATUS = Path("/proc/self/status")

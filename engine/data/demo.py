@@ -8,9 +8,9 @@ from importlib.util import find_spec
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.data.catalogue import Movie
 from engine.data.reading import make_movie
 from engine.errors import InvalidInput
-from engine.types import Movie
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,8 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
-from engine.data.ratings import Float32, Int32, Int64, Interactions
+from engine.data.arrays import Float32, Int32, Int64
+from engine.data.ratings import Interactions
 from engine.errors import InvalidInput
 
 Strategy = Literal["median", "mean", "zero"]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Hashable, Iterable, Sequence, Sized
+from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -12,14 +12,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from engine.data.arrays import Float32, Int32, Int64, mix
+from engine.data.catalogue import MovieTable
 from engine.errors import InvalidInput
-from engine.types import Movie
-
-Int32 = NDArray[np.int32]
-Int64 = NDArray[np.int64]
-Float32 = NDArray[np.float32]
-
-NO_GENRES = "(no genres listed)"
 
 
 class IdIndex:
@@ -62,75 +57,6 @@ class IdIndex:
     @cached_property
     def _raw(self) -> list[Any]:
         return self.ids.tolist()  # an element of a pandas index takes a hundred times as long
-
-
-@dataclass(frozen=True)
-class MovieTable:
-    """Titles, years and genres by movie index.
-
-    Attributes:
-        titles: object[n], the raw id as text where no title is known.
-        years: float32[n], NaN where unknown.
-        genres: bool[n, g], whether a movie has a genre.
-        genre_names: the g names, sorted.
-    """
-
-    titles: NDArray[np.object_]
-    years: Float32
-    genres: NDArray[np.bool_]
-    genre_names: tuple[str, ...]
-
-    @classmethod
-    def build(cls, titles: Sequence[Any], years: Sequence[Any], genres: Sequence[Any]) -> MovieTable:
-        """From three columns of equal length; a missing part is None or NaN, genres are text such as ``Drama|War``."""
-        sets = [split_genres(value) for value in genres]
-        names = tuple(sorted({name for names in sets for name in names}))
-        column = {name: position for position, name in enumerate(names)}
-        table = np.zeros((len(sets), len(names)), dtype=bool)
-        for row, present in enumerate(sets):
-            table[row, [column[name] for name in present]] = True
-        year = pd.to_numeric(pd.Series(list(years), dtype=object), errors="coerce").to_numpy(np.float32)
-        return cls(np.asarray(titles, dtype=object), year, table, names)
-
-    @cached_property
-    def fingerprint(self) -> str:
-        """SHA-256 over years and genres, which models learn from; titles are left out."""
-        digest = hashlib.sha256("|".join(self.genre_names).encode())
-        for column in (self.years, self.genres):
-            digest.update(np.ascontiguousarray(column).data)
-        return digest.hexdigest()
-
-    def movie(self, index: int, movie_id: str) -> Movie:
-        """One row as a value."""
-        year = self.years[index]
-        genres = tuple(self.genre_names[g] for g in np.flatnonzero(self.genres[index]))
-        return Movie(movie_id, str(self.titles[index]), None if np.isnan(year) else int(year), genres)
-
-
-def split_genres(value: Any) -> tuple[str, ...]:
-    """``Drama|War`` to its parts; nothing, NaN and MovieLens's no-genres mark give none."""
-    if not isinstance(value, str):
-        return ()
-    return tuple(dict.fromkeys(part for part in (p.strip() for p in value.split("|")) if part and part != NO_GENRES))
-
-
-def mix(bits: NDArray[np.uint64]) -> NDArray[np.uint64]:
-    """Numbers that look random, each from its own bits alone: SplitMix64 (Steele, Lea and Flood 2014)."""
-    bits = bits + np.uint64(0x9E3779B97F4A7C15)
-    for shift, factor in ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB)):
-        bits = (bits ^ bits >> np.uint64(shift)) * np.uint64(factor)
-    return np.asarray(bits ^ bits >> np.uint64(31))
-
-
-def check_lengths(**columns: Sized) -> None:
-    """Refuse columns of unequal lengths: compiled loops read past the end of the shorter one.
-
-    Raises:
-        ValueError: they are; the message names them.
-    """
-    if len({len(column) for column in columns.values()}) > 1:
-        lengths = ", ".join(f"{len(column)} {name}" for name, column in columns.items())
-        raise ValueError(f"Each row takes one of each, but there are {lengths}.")
 
 
 @dataclass(frozen=True)

@@ -13,12 +13,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from engine.data.catalogue import Movie, split_genres
 from engine.data.cells import unguarded
 from engine.data.formats import U_ITEM_GENRES, Layout, SourceFile
 from engine.data.identifiers import composed
-from engine.data.ratings import split_genres
 from engine.data.rows import Part, Rejections, read_parts
-from engine.types import Movie
 
 LONGEST_ID = 200
 UNKNOWN_TIME = -1

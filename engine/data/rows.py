@@ -19,11 +19,19 @@ import pyarrow.csv as arrow
 from numpy.typing import NDArray
 
 from engine.data.formats import LONGEST_LINE, Layout, SourceFile
-from engine.types import RejectedRow
 
 PART_BYTES = 8 * 2**20  # about 300,000 ratings
 MOST_JOINED = 20  # lines that a text in quotation marks may run over
 KEPT_REJECTIONS = 100
+
+
+@dataclass(frozen=True, slots=True)
+class RejectedRow:
+    """A row that an import set aside: the file's name, the line's number in it (from 1), and why."""
+
+    file: str
+    line: int
+    reason: str
 
 
 @dataclass

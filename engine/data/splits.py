@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.data.ratings import Int32, Interactions, mix
+from engine.data.arrays import Int32, mix
+from engine.data.ratings import Interactions
 from engine.errors import InvalidInput
 
 

@@ -8,13 +8,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.data.ratings import Float32, Interactions
+from engine.data.arrays import Bools, Float32, Floats, Ints
+from engine.data.ratings import Interactions
 from engine.evaluation import metrics
-from engine.evaluation.intervals import Columns, estimate_ratings
-from engine.evaluation.metrics import Bools, Floats, Ints
+from engine.evaluation.intervals import Columns, MetricValue, estimate_ratings
 from engine.evaluation.segments import Segment
 from engine.models.intervals import MOVIE_EDGES, USER_EDGES
-from engine.types import ChartRow, Charts, MetricValue
+
+ChartRow = dict[str, float | int | str | None]
+Charts = dict[str, list[ChartRow]]
+"""Tables by the chart's name; the rows of one table have the same keys."""
 
 COUNT_EDGES = (1, 5, 10, 20, 50, 100, 200, 500, 1000)
 """Numbers of ratings at which the next bar begins."""

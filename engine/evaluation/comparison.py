@@ -4,19 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import rankdata, wilcoxon
 
+from engine.data.arrays import Floats
 from engine.errors import InvalidInput
 from engine.evaluation import metrics
 from engine.evaluation.intervals import FEWEST_USERS, around
-from engine.evaluation.metrics import Floats
 from engine.evaluation.report import EvaluationReport, UserErrors
 from engine.evaluation.segments import NEWCOMERS, USER_SEGMENTS
 from engine.rounding import settle, significant
-from engine.types import MetricDifference, Verdict
+
+Verdict = Literal["better", "worse", "no difference shown"]
 
 BETTER = {
     "rmse": -1,
@@ -54,6 +56,30 @@ LEAST_SHARED = 0.1
 """The part of each report's ratings, or users, that has to be judged in both alike, or nothing is said."""
 
 Finish = Callable[[Floats], Floats]
+
+
+@dataclass(frozen=True, slots=True)
+class MetricDifference:
+    """One metric of two versions on the same test part.
+
+    Attributes:
+        value: of the version in question.
+        baseline: of the one it is compared with.
+        difference: ``value - baseline``, in the metric's units.
+        low, high: the difference's 95% bootstrap interval over users; None where they are fewer than ten.
+        p_value: of Wilcoxon's signed-rank test of the users' differences, two-sided.
+        users: how many users it rests on.
+        verdict: of the version in question; which direction is better depends on the metric.
+    """
+
+    value: float
+    baseline: float
+    difference: float
+    low: float | None
+    high: float | None
+    p_value: float
+    users: int
+    verdict: Verdict
 
 
 def compare(report: EvaluationReport, baseline: EvaluationReport, seed: int = 0) -> dict[str, MetricDifference]:

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.data.arrays import Bools, Floats
 from engine.data.ratings import Interactions
 from engine.evaluation import metrics
-from engine.evaluation.metrics import Bools, Floats
 from engine.rounding import significant
-from engine.types import MetricValue
 
 CATALOGUE_DRAWS = 200  # each costs a pass over all lists
 KEPT = 12
@@ -26,6 +26,15 @@ in 49% with two; of one user all draws are alike, and it would claim to be certa
 """
 
 Columns = dict[str, Floats]
+
+
+@dataclass(frozen=True, slots=True)
+class MetricValue:
+    """A metric with its 95% bootstrap interval over users; without ends where fewer than ten users were judged."""
+
+    value: float
+    low: float | None
+    high: float | None
 
 
 def estimate_ratings(

@@ -12,11 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.data.ratings import check_lengths
-
-Bools = NDArray[np.bool_]
-Ints = NDArray[Any]
-Floats = NDArray[np.float64]
+from engine.data.arrays import Bools, Floats, Ints, check_lengths
 
 RELEVANT_FROM = 0.75
 DRAWN_AT_ONCE = 1 << 20  # users that a bootstrap draws in one step, which bounds its memory

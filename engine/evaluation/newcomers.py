@@ -10,15 +10,14 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.data.ratings import Float32, Int32, Interactions
+from engine.data.arrays import Arrays, Float32, Floats, Int32
+from engine.data.ratings import Interactions
 from engine.data.splits import place_in_history
 from engine.evaluation import metrics
-from engine.evaluation.intervals import estimate_lists, estimate_ratio
-from engine.evaluation.metrics import Floats
-from engine.models.base import Arrays, RatingModel
-from engine.recommending.ranking import top
+from engine.evaluation.charts import ChartRow
+from engine.evaluation.intervals import MetricValue, estimate_lists, estimate_ratio
+from engine.models.base import RatingModel, top
 from engine.rounding import significant
-from engine.types import ChartRow
 
 STEPS = (0, 1, 3, 5, 10, 20)
 """Numbers of first ratings after which somebody is judged."""
@@ -29,6 +28,27 @@ LARGEST_PART = 0.25
 
 ScoreHistory = Callable[[Int32, Float32], Float32]
 """float32[n_movies]: what orders the list of somebody with these ratings (movies in order of key)."""
+
+
+@dataclass(frozen=True, slots=True)
+class NewcomerPoint:
+    """How well people are served whom the version had never seen, once so many of their ratings are known.
+
+    Attributes:
+        known: how many ratings of each are known.
+        people: how many people were kept out of training for this.
+        rmse: on each one's ratings after the twentieth.
+        movie_mean: the RMSE of predicting each movie's mean there.
+        ndcg: NDCG@10 of their lists; None where nobody liked any of those movies.
+        popularity: the NDCG@10 of a list of the most popular movies; None likewise.
+    """
+
+    known: int
+    people: int
+    rmse: MetricValue
+    movie_mean: float
+    ndcg: MetricValue | None
+    popularity: float | None
 
 
 @dataclass(frozen=True)

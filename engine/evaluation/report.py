@@ -9,17 +9,16 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.data.ratings import Float32, Interactions
+from engine.data.arrays import Arrays, Float32, Floats
+from engine.data.ratings import Interactions
 from engine.errors import InvalidInput
 from engine.evaluation import metrics
-from engine.evaluation.charts import JudgedRatings, chart_lists, chart_ratings, chart_segments
-from engine.evaluation.intervals import Columns, estimate_catalogue, estimate_lists, estimate_ratings
+from engine.evaluation.charts import Charts, JudgedRatings, chart_lists, chart_ratings, chart_segments
+from engine.evaluation.intervals import Columns, MetricValue, estimate_catalogue, estimate_lists, estimate_ratings
 from engine.evaluation.newcomers import Newcomers
 from engine.evaluation.segments import Segment, find_segments
-from engine.models.base import Arrays, RatingModel
+from engine.models.base import RatingModel, top
 from engine.models.intervals import Calibration
-from engine.recommending.ranking import top
-from engine.types import Charts, MetricValue
 
 ScoreUser = Callable[[int], Float32]
 
@@ -333,7 +332,7 @@ def sum_errors(test: Interactions, columns: Columns) -> UserErrors:
     return UserErrors(users, test.user_counts[users], test.user_marks[users], sums)
 
 
-def list_rows(test: Interactions, squared: metrics.Floats, segments: Mapping[str, Segment]) -> JudgedRows:
+def list_rows(test: Interactions, squared: Floats, segments: Mapping[str, Segment]) -> JudgedRows:
     """``squared``: float64[len(test)], the squared error of each test rating."""
     bits = np.zeros(len(test), np.uint64)
     for place, name in enumerate(sorted(segments)):

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from engine.data.arrays import Bools
 from engine.data.ratings import Interactions
-from engine.evaluation.metrics import Bools
 from engine.models.intervals import USER_EDGES
 
 NEWCOMERS = "newcomers"

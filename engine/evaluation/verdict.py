@@ -4,13 +4,25 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Literal
 
-from engine.evaluation.comparison import LEVEL, WORDS, compare, compare_newcomers, compare_segments
+from engine.evaluation.comparison import (
+    LEVEL,
+    WORDS,
+    MetricDifference,
+    Verdict,
+    compare,
+    compare_newcomers,
+    compare_segments,
+)
+from engine.evaluation.intervals import MetricValue
 from engine.evaluation.report import EvaluationReport
 from engine.evaluation.segments import NEW_USERS, USER_SEGMENTS, in_words, kind_of
 from engine.models.intervals import LEVEL as PROMISED
 from engine.rounding import settle
-from engine.types import CoverageGuard, Evidence, Judgement, MetricDifference, PromotionVerdict, Verdict
+
+PromotionVerdict = Literal["PROMOTE", "HOLD", "REJECT"]
 
 GOALS = ("ndcg_at_k", "rmse")
 """What a version has to be better in: the order of lists, and predicted ratings."""
@@ -22,6 +34,65 @@ where there are enough of them; the order of lists comes from a ranker without a
 """
 SHORT = 0.02
 """How far intervals may hold less than they promise."""
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """One comparison that a judgement rests on.
+
+    Attributes:
+        role: a ``goal`` is what a version has to be better in, a ``guard`` what must not get worse.
+        part: ``all``, or the name of a segment.
+        metric: its name.
+        difference: against the version that served; its own ``verdict`` is that of the plain test.
+        finding: what it counts as, of as many comparisons as there are, small differences left aside.
+    """
+
+    role: Literal["goal", "guard"]
+    part: str
+    metric: str
+    difference: MetricDifference
+    finding: Verdict
+
+
+@dataclass(frozen=True, slots=True)
+class CoverageGuard:
+    """The part of ratings inside their intervals, of all users (``all``) or a segment; ``before``: it was."""
+
+    part: str
+    value: MetricValue
+    before: float | None
+    holds: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """Whether a version should take the place of the one that served when it was trained.
+
+    Attributes:
+        verdict: ``HOLD`` where it is neither shown to be better without harm nor shown to be worse.
+        baseline: the version that served; None where none did.
+        text: why, in words.
+        evidence: the goals, then the guards; empty where nothing could be compared.
+        coverage: of its intervals.
+    """
+
+    verdict: PromotionVerdict
+    baseline: int | None
+    text: str
+    evidence: tuple[Evidence, ...] = ()
+    coverage: tuple[CoverageGuard, ...] = ()
+
+    @property
+    def harmless(self) -> bool:
+        """Whether it is worse in no goal and breaks no guard."""
+        return all(one.finding != "worse" for one in self.evidence) and all(one.holds for one in self.coverage)
+
+    @property
+    def compared(self) -> dict[str, tuple[float, float]]:
+        """By goal, the values of the version that served and of the new one, on the same held-out ratings."""
+        goals = [one for one in self.evidence if one.role == "goal"]
+        return {one.metric: (one.difference.baseline, one.difference.value) for one in goals}
 
 
 def judge(report: EvaluationReport, baseline: EvaluationReport, version: int, seed: int = 0) -> Judgement:

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import tomllib
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Generator, Hashable, Iterable, Mapping
-from typing import Annotated, Any, ClassVar, Self
+from collections.abc import Generator, Hashable, Iterable, Mapping
+from functools import cache
+from pathlib import Path
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
-from engine.data.ratings import Float32, IdIndex, Int32, Interactions, Rows, check_lengths
-from engine.types import EpochReport, Method
+from engine.data.arrays import Arrays, Float32, Int32, check_lengths
+from engine.data.ratings import IdIndex, Interactions, Rows
+from engine.errors import InvalidSettings
+from engine.models.epochs import OnEpoch, run_epochs
+
+Method = Literal["exact", "measured"]
 
 Vector = NDArray[Any]
-Arrays = dict[str, NDArray[Any]]
-OnEpoch = Callable[[EpochReport], None]
 
 Patience = Annotated[
     int,
@@ -30,6 +35,38 @@ Seed = Annotated[
     int,
     Field(ge=0, le=2**32 - 1, title="Seed", description="Start of the random numbers; equal seeds give equal models."),
 ]
+
+
+NOTHING = np.empty(0, np.int32)
+
+
+FILE = Path(__file__).parents[2] / "hyperparameters.toml"
+
+
+@cache
+def read(path: Path = FILE) -> dict[str, Any]:
+    """The file's tables by model.
+
+    Raises:
+        InvalidSettings: it can't be read, or is not TOML.
+    """
+    try:
+        return tomllib.loads(path.read_text("utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise InvalidSettings(f"{path.name} can't be read: {error}. Mend it, or take it from the release.") from error
+
+
+def default(kind: str, name: str, **about: Any) -> Any:
+    """A field of a config whose default is that of the file; ``about`` as for ``pydantic.Field``.
+
+    Raises:
+        InvalidSettings: the file gives none.
+    """
+    try:
+        value = read()[kind]["defaults"][name]
+    except KeyError as error:
+        raise InvalidSettings(f"{FILE.name} gives no default: add {name} under [{kind}.defaults].") from error
+    return Field(tuple(value) if isinstance(value, list) else value, **about)
 
 
 class ModelConfig(BaseModel):
@@ -147,6 +184,11 @@ class RatingModel(ABC):
     def from_arrays(cls, config: ModelConfig, arrays: Arrays) -> Self:
         """The model that ``arrays()`` was taken from; it knows indices but not raw ids."""
 
+    def restore(self, arrays: Arrays) -> None:
+        """Become what ``arrays()`` gave at an earlier epoch; raw ids stay."""
+        earlier = type(self).from_arrays(self.config, arrays)
+        self.__dict__.update({name: value for name, value in vars(earlier).items() if name.endswith("_")})
+
     @property
     def folds_movies(self) -> bool:
         """Whether movies can be folded in: models stored by an earlier release may lack what that needs."""
@@ -168,8 +210,6 @@ class RatingModel(ABC):
         Raises:
             TrainingDiverged: the loss became infinite or not a number.
         """
-        from engine.models.epochs import run_epochs  # the one loop; it imports this contract
-
         run_epochs(self, data, on_epoch=on_epoch)
         self.bind(data)
         return self
@@ -242,6 +282,26 @@ class Ranker(ABC):
         return recommend(self, user_id, n)
 
 
+def top(scores: Float32, n: int, *, drop: Int32 = NOTHING) -> NDArray[np.int64]:
+    """int64[<= n]: the indices of the n highest scores, best first; of equal scores the lower index comes first.
+
+    Args:
+        scores: float32[m]; those that are -inf or not a number never enter.
+        n: how many at most; below 1 there are none.
+        drop: indices that never enter; those outside 0..m-1 are ignored.
+    """
+    left = np.isfinite(scores) | (scores == np.inf)
+    left[drop[(drop >= 0) & (drop < len(scores))]] = False
+    indices = np.flatnonzero(left)
+    values = scores[indices]
+    if 0 < n < len(values):
+        threshold = np.partition(values, len(values) - n)[len(values) - n]
+        enough = values >= threshold
+        indices, values = indices[enough], values[enough]
+    # The sort is stable, and the indices rise: ties keep the lower index first.
+    return indices[np.argsort(-values, kind="stable")[: max(n, 0)]]
+
+
 def join_arrays(parts: Mapping[str, Mapping[str, NDArray[Any]]]) -> Arrays:
     """The arrays of all parts, each under the name of its part, such as ``rating/user_bias``."""
     return {f"{part}/{name}": array for part, arrays in parts.items() for name, array in arrays.items()}
@@ -264,8 +324,6 @@ def part_of(arrays: Mapping[str, NDArray[Any]], part: str) -> Arrays:
 
 def recommend(model: RatingModel | Ranker, user_id: Hashable, n: int) -> list[Any]:
     """Score the whole catalogue for one user, drop what the user rated, and keep the n best."""
-    from engine.recommending.ranking import top
-
     user = model.user_ids_.index(user_id)
     by_user, items = model.seen_
     seen = items[by_user.of(user)] if user >= 0 else np.empty(0, np.int32)

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import ctypes
+import os
 from typing import Any, Self
 
 import numba as nb
 import numpy as np
 import scipy.sparse as sp
+from numba.extending import get_cython_function_address
 from numpy.typing import NDArray
 from pydantic import Field
+from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]  # it carries no types
 
-from engine.data.ratings import Float32, Int32, Interactions, check_lengths
-from engine.models.base import Arrays, ModelConfig, Ranker, expect
-from engine.models.cholesky import invert
-from engine.models.likeness import add_likeness
+from engine.data.arrays import Arrays, Float32, Int32, check_lengths
+from engine.data.catalogue import MovieTable
+from engine.data.ratings import Interactions
+from engine.models.base import ModelConfig, Ranker, expect
 
 HIGH = 0.75  # a rating so far up the scale in use counts 1
 RARE = 0.005  # ends of the scale that a smaller part of the ratings reaches are not in use
@@ -233,3 +237,81 @@ def _weights_from_upper(upper: Float32) -> Float32:
 
 
 _weights = nb.njit(nogil=True, cache=True)(_weights_from_upper)
+
+
+YEARS_APART = 10.0  # at so many years two movies are alike to 1/e
+ROWS_AT_ONCE = 1024  # bounds the memory beside the matrix
+
+
+def likeness(table: MovieTable, some: NDArray[Any], others: NDArray[Any], genre: float, year: float) -> Float32:
+    """float32[m, n]: ``genre * cosine of the genres + year * exp(-(years apart / 10) ** 2)``.
+
+    A movie without genres or year is like no other in that part.
+
+    Args:
+        table: of the whole catalogue.
+        some: int[m], indices of movies.
+        others: int[n], indices of movies.
+        genre: weight of the genres.
+        year: weight of the years.
+    """
+    found = np.zeros((len(some), len(others)), np.float32)
+    if genre:
+        found += np.float32(genre) * (_unit_genres(table, some) @ _unit_genres(table, others).T)
+    if year:
+        mine, theirs = (table.years[movies].astype(np.float32) / np.float32(YEARS_APART) for movies in (some, others))
+        alike = np.exp(-((mine[:, None] - theirs) ** 2))
+        found += np.float32(year) * np.nan_to_num(alike, copy=False)  # NaN where a year is unknown
+    return found
+
+
+def add_likeness(gram: Float32, table: MovieTable, movies: Int32, genre: float, year: float) -> None:
+    """Add the likeness of each two of these movies to float32[m, m], in place.
+
+    Both of its parts are positive semi-definite, so the matrix stays invertible.
+    """
+    if not genre and not year:
+        return
+    for start in range(0, len(movies), ROWS_AT_ONCE):
+        rows = slice(start, start + ROWS_AT_ONCE)
+        gram[rows] += likeness(table, movies[rows], movies, genre, year)
+
+
+def _unit_genres(table: MovieTable, movies: NDArray[Any]) -> Float32:
+    genres: Float32 = table.genres[movies].astype(np.float32)
+    genres /= np.maximum(np.sqrt(genres.sum(1, keepdims=True)), 1)
+    return genres
+
+
+LAPACK = "scipy.linalg.cython_lapack"
+Pointer = ctypes.c_void_p
+# SciPy's own wrappers of LAPACK keep the interpreter to themselves for as long as they work, seconds here, in which no
+# request is answered. A foreign function of ctypes lets go of it.
+_signature = ctypes.CFUNCTYPE(None, Pointer, Pointer, Pointer, Pointer, Pointer)
+_factorise = _signature(get_cython_function_address(LAPACK, "spotrf"))
+_invert_factor = _signature(get_cython_function_address(LAPACK, "spotri"))
+
+
+def invert(matrix: Float32) -> None:
+    """Put the upper triangle of the inverse into that of a positive definite matrix, in place; the rest is left over.
+
+    By Cholesky factorisation (LAPACK's ``spotrf`` and ``spotri``), in n^3 multiplications.
+
+    Args:
+        matrix: float32[n, n], C-contiguous and symmetric.
+
+    Raises:
+        numpy.linalg.LinAlgError: it is not positive definite.
+        ValueError: it is of another kind.
+    """
+    if matrix.dtype != np.float32 or not matrix.flags.c_contiguous or matrix.shape[0] != matrix.shape[1]:
+        raise ValueError("a square, C-contiguous matrix of float32 is expected")
+    count, info = ctypes.c_int(len(matrix)), ctypes.c_int(0)
+    # The transpose of a symmetric matrix is itself, so LAPACK's lower triangle, by columns, is our upper one, by rows.
+    lower, size, told = ctypes.byref(ctypes.c_char(b"L")), ctypes.byref(count), ctypes.byref(info)
+    with threadpool_limits(os.cpu_count(), user_api="blas"):  # a server has one thread otherwise
+        for step in (_factorise, _invert_factor):
+            if info.value == 0:
+                step(lower, size, matrix.ctypes.data, size, told)
+    if info.value != 0:
+        raise np.linalg.LinAlgError(f"The matrix is not positive definite (LAPACK info {info.value}).")

@@ -9,8 +9,9 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.data.arrays import Float32, Int32
 from engine.data.features import RESOLUTION, SHRINK, FeatureEngineer
-from engine.data.ratings import Float32, Int32, Interactions
+from engine.data.ratings import Interactions
 from engine.models.base import join_arrays, part_of
 from engine.models.variational import VariationalFactorization
 

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Generator
+from dataclasses import dataclass
 from threading import Event
+from typing import Protocol
 
 import numpy as np
 
+from engine.data.arrays import Arrays, Float32, Int32
 from engine.data.ratings import Interactions
 from engine.errors import Cancelled, TrainingDiverged
-from engine.models.base import Arrays, OnEpoch, RatingModel
 from engine.rounding import significant
-from engine.types import EpochReport
 
 DIVERGED = 10.0
 """So many times the loss of the plain mean is no learning any more."""
@@ -20,8 +21,42 @@ RESOLUTION = 1e-12
 DIGITS = 6
 
 
+@dataclass(frozen=True, slots=True)
+class EpochReport:
+    """One epoch of a training: mean squared error in training, RMSE on the validation part (None without one)."""
+
+    epoch: int
+    epochs: int
+    train_loss: float
+    validation_rmse: float | None
+    seconds: float
+
+
+OnEpoch = Callable[[EpochReport], None]
+
+
+class Trainable(Protocol):
+    """What the loop asks of a model: epochs, predictions after each, and arrays to go back to."""
+
+    @property
+    def total_epochs(self) -> int:
+        """How many epochs there are at most."""
+
+    def epochs(self, data: Interactions) -> Generator[float | str, None, None]:
+        """Learn from the start: yields the loss after each epoch, and texts that name a long step."""
+
+    def predict_indices(self, users: Int32, movies: Int32) -> Float32:
+        """float32[n]: the rating of each pair of indices."""
+
+    def arrays(self) -> Arrays:
+        """What was learned, by name."""
+
+    def restore(self, arrays: Arrays) -> None:
+        """Go back to arrays taken earlier."""
+
+
 def run_epochs(
-    model: RatingModel,
+    model: Trainable,
     data: Interactions,
     *,
     validation: Interactions | None = None,
@@ -73,7 +108,7 @@ def run_epochs(
 
 
 def _epochs(
-    model: RatingModel,
+    model: Trainable,
     data: Interactions,
     on_step: Callable[[str], None] | None,
     cancelled: Event | None,
@@ -132,7 +167,7 @@ def _deciding(rmse: float) -> float:
     return significant(rmse, DIGITS)
 
 
-def validation_rmse(model: RatingModel, part: Interactions) -> float:
+def validation_rmse(model: Trainable, part: Interactions) -> float:
     """Root mean squared error of a model on ratings it has not seen, in rating units."""
     error = model.predict_indices(part.users, part.items) - part.ratings
     return float(np.sqrt(np.mean(error.astype(np.float64) ** 2)))
@@ -145,11 +180,10 @@ class _Kept:
         self.epoch = 0
         self._arrays: Arrays = {}
 
-    def keep(self, model: RatingModel, epoch: int) -> None:
+    def keep(self, model: Trainable, epoch: int) -> None:
         self.epoch = epoch
         self._arrays = {name: array.copy() for name, array in model.arrays().items()}
 
-    def restore(self, model: RatingModel) -> None:
+    def restore(self, model: Trainable) -> None:
         if self._arrays:
-            best = type(model).from_arrays(model.config, self._arrays)
-            model.__dict__.update({name: value for name, value in vars(best).items() if name.endswith("_")})
+            model.restore(self._arrays)

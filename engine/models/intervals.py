@@ -9,8 +9,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.data.ratings import Float32, check_lengths
-from engine.models.base import Arrays
+from engine.data.arrays import Arrays, Float32, check_lengths
 
 USER_EDGES = (20, 100)
 """Ratings of a user that part new, light and heavy users."""

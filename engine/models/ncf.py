@@ -13,10 +13,10 @@ from pydantic import BeforeValidator, Field
 from sklearn.neural_network import MLPRegressor
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]  # it carries no types
 
-from engine.data.ratings import Float32, Int32, Interactions, check_lengths
+from engine.data.arrays import Arrays, Float32, Int32, check_lengths
+from engine.data.ratings import Interactions
 from engine.data.splits import place_in_history
-from engine.models.base import Arrays, ModelConfig, Patience, RatingModel, Seed, Vector
-from engine.models.defaults import default
+from engine.models.base import ModelConfig, Patience, RatingModel, Seed, Vector, default
 from engine.models.embeddings import Embeddings, Knowledge, PairInputs
 
 ROWS_AT_ONCE = 1 << 18  # ratings whose inputs are in memory together

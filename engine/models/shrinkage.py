@@ -9,9 +9,9 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.data.arrays import Floats
 from engine.data.ratings import Interactions
 from engine.data.splits import place_in_history
-from engine.evaluation.metrics import Floats
 
 STEPS = (1, 3, 5, 10, 20)
 """Numbers of first ratings after which the rest is predicted."""

@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 from surprise import SVD
 
-from engine.data.ratings import Float32, Int32, Interactions, check_lengths
-from engine.models.base import Arrays, ModelConfig, Patience, RatingModel, Seed, Vector, expect
-from engine.models.defaults import default
+from engine.data.arrays import Arrays, Float32, Int32, check_lengths
+from engine.data.ratings import Interactions
+from engine.models.base import ModelConfig, Patience, RatingModel, Seed, Vector, default, expect
 from engine.models.prefetch import prefetch
 from engine.models.shrinkage import BIAS, FACTORS, KeptOut, Penalty, Side, learn_prior
 

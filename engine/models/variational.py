@@ -11,7 +11,8 @@ import numpy as np
 import scipy.linalg
 from numpy.typing import NDArray
 
-from engine.data.ratings import Float32, Int32, Interactions, Rows, group
+from engine.data.arrays import Float32, Int32
+from engine.data.ratings import Interactions, Rows, group
 
 Float64 = NDArray[np.float64]
 

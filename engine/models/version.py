@@ -9,8 +9,9 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.data.ratings import Float32, Int32, Interactions
-from engine.models.base import Arrays, RatingModel, join_arrays, part_of
+from engine.data.arrays import Arrays, Float32, Int32
+from engine.data.ratings import Interactions
+from engine.models.base import RatingModel, join_arrays, part_of
 from engine.models.ease import ItemSimilarityConfig, ItemSimilarityRanker
 from engine.models.intervals import Calibration
 from engine.models.registry import MODELS, configure

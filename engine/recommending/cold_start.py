@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 
-from engine.data.ratings import Float32, Interactions
-from engine.types import Status
+from engine.data.arrays import Float32
+from engine.data.ratings import Interactions
 from engine.words import listed
+
+Status = Literal["personal", "blended", "cold_start", "unknown_user"]
 
 LEAST_POPULARITY = 0.001  # keeps an order among movies that the ranker scores alike
 

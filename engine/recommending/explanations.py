@@ -3,23 +3,148 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 import scipy.sparse as sp
 
-from engine.data.ratings import Float32, Interactions
-from engine.models.base import Vector
-from engine.models.ease import ItemSimilarityRanker
-from engine.models.likeness import likeness
+from engine.data.arrays import Float32
+from engine.data.catalogue import Movie
+from engine.data.ratings import Interactions
+from engine.models.base import Method, Vector, top
+from engine.models.ease import ItemSimilarityRanker, likeness
+from engine.recommending.cold_start import Status
 from engine.recommending.fold_in import UserState
-from engine.recommending.ranking import top
 from engine.recommending.scoring import Shares
-from engine.types import Basis, Contribution, GenreMatch, RatingExplanation, SimilarMovie, SimilarUser
+
+Basis = Literal["ratings", "content"]
 
 MOST_SIMILAR = 5
 ALIKE = 1e-6  # a cosine below it is rounding
 CONTENT_WEIGHTS = 0.7, 0.3
 """Of genres and year in how alike two movies are that nobody has rated."""
+
+
+@dataclass(frozen=True, slots=True)
+class Contribution:
+    """The exact share of one past rating in a score."""
+
+    movie_id: str
+    title: str
+    rating: float
+    share: float
+
+
+@dataclass(frozen=True, slots=True)
+class SimilarMovie:
+    """A movie the user rated that resembles the recommended one; ``similarity`` is a cosine in [-1, 1]."""
+
+    movie_id: str
+    title: str
+    rating: float
+    similarity: float
+
+
+@dataclass(frozen=True, slots=True)
+class LikeMovie:
+    """A movie that resembles another; ``similarity`` in 0..1."""
+
+    movie: Movie
+    similarity: float
+
+
+@dataclass(frozen=True, slots=True)
+class SimilarMovies:
+    """The movies most like one, the most alike first.
+
+    ``basis`` says by what: ``ratings``, the cosine of who rated both and how highly, or ``content``, genres and year,
+    where nobody has rated the movie.
+    """
+
+    movie: Movie
+    basis: Basis
+    items: tuple[LikeMovie, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class GenreMatch:
+    """How the user rates the movie's genres, in rating units.
+
+    Each genre comes with the mean of the user's ratings in it less the user's mean, and how many ratings that is.
+    """
+
+    score: float
+    genres: tuple[tuple[str, float, int], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class SimilarUser:
+    """A user with a similar taste who rated the movie; ``similarity`` is a cosine in [-1, 1]."""
+
+    user_id: str
+    rating: float
+    similarity: float
+
+
+@dataclass(frozen=True, slots=True)
+class RatingExplanation:
+    """Why a predicted rating is what it is: ``baseline + sum(share) + residual == predicted_rating``.
+
+    A share is by how much the prediction would be lower without that one rating. Ratings that say the same stand in for
+    each other, and each of them is compared with the others, so what many say together is in no share.
+
+    Attributes:
+        baseline: what somebody without ratings would be predicted.
+        contributions: of every past rating, the largest share first.
+        residual: ``level + together + learned + clipped``.
+        level: how far above others the user rates in general: the mean of what is predicted for the movies that the
+            user has rated, less the mean of what anybody would be predicted for them.
+        together: what else the ratings say together, beyond what each says alone.
+        learned: what the training learned of the user beyond what follows from the ratings by closed form; no rating
+            changes it.
+        clipped: what the ends of the scale cut off the prediction and the baseline.
+        method: ``exact`` where the shares follow from a formula, ``measured`` where each rating was left out in turn.
+    """
+
+    predicted_rating: float
+    baseline: float
+    contributions: tuple[Contribution, ...]
+    residual: float
+    level: float
+    together: float
+    learned: float
+    clipped: float
+    method: Method
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """Why a movie stands where it does: ``baseline + sum(share) + residual == score``.
+
+    ``rating`` explains the predicted rating likewise. ``by_neighbours``: too few people rated the movie to compare it,
+    so its score comes from movies of near genres and years. ``genres_liked``: those of its
+    genres that the user says they like, which raise its baseline.
+    """
+
+    user_id: str
+    movie_id: str
+    title: str
+    status: Status
+    score: float
+    baseline: float
+    contributions: tuple[Contribution, ...]
+    residual: float
+    by_neighbours: bool
+    predicted_rating: float
+    interval: tuple[float, float] | None
+    rating: RatingExplanation
+    similar_rated_movies: tuple[SimilarMovie, ...]
+    genre_match: GenreMatch
+    similar_users: tuple[SimilarUser, ...]
+    text: str
+    model_version: int
+    genres_liked: tuple[str, ...] = ()
 
 
 class ExplainerService:

@@ -16,7 +16,8 @@ from typing import Any, Generic, Self, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.data.ratings import Float32, Int32, Interactions
+from engine.data.arrays import Float32, Int32
+from engine.data.ratings import Interactions
 from engine.models.base import RatingModel, Vector
 from engine.models.version import LearnedOffsets, VersionBundle
 

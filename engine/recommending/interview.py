@@ -10,9 +10,11 @@ import numpy as np
 import scipy.linalg
 from numpy.typing import NDArray
 
-from engine.data.ratings import Float32, Int32, Interactions
-from engine.evaluation.metrics import Bools, Floats
+from engine.data.arrays import Bools, Float32, Floats, Int32
+from engine.data.catalogue import Movie
+from engine.data.ratings import Interactions
 from engine.models.ease import ItemSimilarityRanker
+from engine.recommending.cold_start import Status
 from engine.rounding import settle
 
 Rows = NDArray[np.int64]
@@ -27,6 +29,39 @@ MOST_USERS = 10_000  # of whose ratings the model is made
 LEAST_CHANCE = 0.1  # no answers make a movie less likely to be known than this part of the chance for anybody
 LEAST_WORTH = 1 / 40
 """What a question has to teach on average to be asked, as a part of what the first one teaches."""
+
+
+@dataclass(frozen=True, slots=True)
+class InterviewQuestion:
+    """A movie to ask about.
+
+    Attributes:
+        chance: how likely the person knows it, 0 to 1.
+        teaches: what a rating of it would add to the confidence just now, 0 to 1.
+    """
+
+    movie: Movie
+    chance: float
+    teaches: float
+
+
+@dataclass(frozen=True, slots=True)
+class InterviewState:
+    """Where an interview stands.
+
+    Attributes:
+        questions: the next ones, the best first; none once it has ended.
+        confidence: how much of what there is to learn of the taste is known, 0 to 1.
+        finished: why it has ended, None while it goes on.
+    """
+
+    user_id: str
+    status: Status
+    model_version: int
+    ratings_count: int
+    confidence: float
+    questions: tuple[InterviewQuestion, ...]
+    finished: str | None
 
 
 @dataclass(frozen=True, slots=True)

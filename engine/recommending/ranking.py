@@ -2,35 +2,34 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.data.ratings import Float32, Int32, MovieTable
+from engine.data.arrays import Float32
+from engine.data.catalogue import MovieTable
 from engine.errors import InvalidInput
 from engine.evaluation import metrics
-from engine.types import VarietyPrice
-
-NOTHING = np.empty(0, np.int32)
 
 
-def top(scores: Float32, n: int, *, drop: Int32 = NOTHING) -> NDArray[np.int64]:
-    """int64[<= n]: the indices of the n highest scores, best first; of equal scores the lower index comes first.
+@dataclass(frozen=True, slots=True)
+class VarietyPrice:
+    """What a varied list costs, against the list of the best scores for the same request.
 
-    Args:
-        scores: float32[m]; those that are -inf or not a number never enter.
-        n: how many at most; below 1 there are none.
-        drop: indices that never enter; those outside 0..m-1 are ignored.
+    Attributes:
+        replaced: how many of the plain list's movies gave way.
+        score_kept: the sum of its scores over that of the plain list.
+        predicted_rating, predicted_before: the mean predicted rating of both.
+        variety, variety_before: mean unlikeness of genres of a list's pairs, 0 to 1, of both.
     """
-    left = np.isfinite(scores) | (scores == np.inf)
-    left[drop[(drop >= 0) & (drop < len(scores))]] = False
-    indices = np.flatnonzero(left)
-    values = scores[indices]
-    if 0 < n < len(values):
-        threshold = np.partition(values, len(values) - n)[len(values) - n]
-        enough = values >= threshold
-        indices, values = indices[enough], values[enough]
-    # The sort is stable, and the indices rise: ties keep the lower index first.
-    return indices[np.argsort(-values, kind="stable")[: max(n, 0)]]
+
+    replaced: int
+    score_kept: float
+    predicted_rating: float
+    predicted_before: float
+    variety: float
+    variety_before: float
 
 
 def genre_column(movies: MovieTable, genre: str, field: str = "genre") -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from engine.types import Contribution, Explanation, RatingExplanation
+from engine.recommending.explanations import Contribution, Explanation, RatingExplanation
 from engine.words import listed
 
 MOST_NAMED = 3

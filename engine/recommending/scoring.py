@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.data.ratings import Float32, Int32, MovieTable
-from engine.models.ease import ItemSimilarityRanker
-from engine.models.likeness import likeness
+from engine.data.arrays import Float32, Int32
+from engine.data.catalogue import MovieTable
+from engine.models.ease import ItemSimilarityRanker, likeness
 from engine.recommending.cold_start import Blend
 from engine.recommending.ranking import genre_column
 

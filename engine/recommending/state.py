@@ -5,24 +5,51 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.data.ratings import Float32, Int32, Interactions
+from engine.data.arrays import Float32, Int32
+from engine.data.catalogue import Movie
+from engine.data.ratings import Interactions
+from engine.models.base import top
 from engine.models.version import VersionBundle
 from engine.recommending.cold_start import Blend, blend
-from engine.recommending.explanations import ExplainerService
+from engine.recommending.explanations import ExplainerService, Explanation
 from engine.recommending.fold_in import RealtimeLearner, UserState
 from engine.recommending.interview import Interview
-from engine.recommending.ranking import candidates, diversify, price_variety, top
+from engine.recommending.lists import ListOptions, RecommendedItem
+from engine.recommending.ranking import VarietyPrice, candidates, diversify, price_variety
 from engine.recommending.reasons import tell
 from engine.recommending.scoring import ListScorer
-from engine.types import Explanation, ListOptions, Movie, RecommendedItem, VarietyPrice
-from store.records import RatingChange
 
 CANDIDATES = 5
 """A varied list is chosen from so many times its length."""
+
+
+class RatingChange(Protocol):
+    """One rating before and after, as the store records it; ``rating`` is None when it was removed."""
+
+    @property
+    def user_key(self) -> int:
+        """The user's index."""
+
+    @property
+    def movie_key(self) -> int:
+        """The movie's index."""
+
+    @property
+    def rating(self) -> float | None:
+        """The new rating."""
+
+    @property
+    def previous(self) -> float | None:
+        """The rating before; None where there was none."""
+
+    @property
+    def revision(self) -> int:
+        """The revision of the ratings that has it."""
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Collection
+from dataclasses import dataclass
 from datetime import UTC, datetime, time
 from threading import Lock
 from typing import Any
@@ -15,8 +16,8 @@ from engine.errors import InvalidInput, MarqueeError, NotReady
 from engine.services.backlog import Backlog
 from engine.services.storing import stores
 from engine.services.timetable import WEEK, Timetable, zones
-from engine.services.training import POLICIES, TrainingService
-from engine.types import ActivationPolicy, Automation
+from engine.services.training import POLICIES, TrainingService, TrainingStatus
+from engine.training.promotion import ActivationPolicy
 from store.errors import StoreError
 from store.notices import NoticeStore
 from store.ratings import RatingStore
@@ -44,6 +45,32 @@ DEFAULTS: dict[str, Any] = {
     "counted": 0,
     "counted_for": 0,
 }
+
+
+@dataclass(frozen=True, slots=True)
+class Automation:
+    """When Marquee retrains by itself.
+
+    Attributes:
+        days: of the week, 0 is Monday.
+        hour, minute, zone: the time of day on these days, and the IANA time zone it is meant in.
+        after_ratings: retrain after so many new ratings as well; 0 does not.
+        activate: whether a new version is to serve.
+        next_run: the next due moment in Unix seconds, None while paused.
+        last_run: the newest run that was ordered so.
+        ratings_since: ratings that the newest version has not learned.
+    """
+
+    paused: bool
+    days: tuple[int, ...]
+    hour: int
+    minute: int
+    zone: str
+    after_ratings: int
+    activate: ActivationPolicy
+    next_run: float | None
+    last_run: TrainingStatus | None
+    ratings_since: int
 
 
 class AutomationService:

@@ -7,7 +7,7 @@ from threading import Lock
 
 import numpy as np
 
-from engine.data.ratings import Int64
+from engine.data.arrays import Int64
 from engine.training.drift import unlearned
 from store.errors import DamagedVersion, NotStored
 from store.ratings import RatingStore

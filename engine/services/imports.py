@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from threading import Event
 from typing import Any
@@ -12,12 +12,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.data.catalogue import Movie
 from engine.data.demo import load_demo
 from engine.data.formats import Layout, SourceFile, layout_of, unpack
 from engine.data.reading import RatingBlock, read_movies, read_ratings
-from engine.data.rows import Rejections
+from engine.data.rows import RejectedRow, Rejections
 from engine.errors import Cancelled, InvalidInput
-from engine.types import ImportResult, Movie
 from engine.words import counted
 from store.jobs import JobStore
 from store.ratings import RatingStore
@@ -29,6 +29,24 @@ EXPECTED = (
     "Bring a file of ratings: a MovieLens folder (ratings.csv, u.data or ratings.dat, with its file of movies), a zip "
     "of one, or a CSV whose first line names columns for user, movie and rating."
 )
+
+
+@dataclass(frozen=True, slots=True)
+class ImportResult:
+    """What an import did; ``rejected`` holds the first 100 of ``rows_rejected`` rows."""
+
+    ratings_added: int = 0
+    ratings_updated: int = 0
+    ratings_unchanged: int = 0
+    movies_added: int = 0
+    users_added: int = 0
+    rows_rejected: int = 0
+    rejected: tuple[RejectedRow, ...] = field(default_factory=tuple)
+
+    @property
+    def rows_accepted(self) -> int:
+        """Rows of ratings that went in, or were there already."""
+        return self.ratings_added + self.ratings_updated + self.ratings_unchanged
 
 
 @dataclass(frozen=True)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from engine.services.notifying import WebhookState
 from engine.services.storing import stores
-from engine.types import WebhookState
 from store.notices import Level, NoticeStore
 from store.records import NoticeRecord
 

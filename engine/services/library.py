@@ -13,9 +13,12 @@ from typing import Any, BinaryIO, Literal
 
 import numpy as np
 
+from engine.background import step_back
+from engine.data.catalogue import Movie
 from engine.data.cells import csv_pieces
 from engine.data.demo import MISSING, demo_is_installed
 from engine.data.formats import MOVIES_EXPORT, RATINGS_EXPORT
+from engine.data.rows import RejectedRow
 from engine.errors import (
     Cancelled,
     Conflict,
@@ -25,19 +28,19 @@ from engine.errors import (
     UnknownMovie,
     UnknownUser,
 )
-from engine.priority import step_back
 from engine.services.audit import audited, of_job
 from engine.services.ends import AGAIN_S, Ends
-from engine.services.imports import EXPECTED, Import, ImportOrder, tell_cut_short
-from engine.services.lookup import Lookup
+from engine.services.imports import EXPECTED, Import, ImportOrder, ImportResult, tell_cut_short
+from engine.services.lookup import DataStatistics, Lookup, RatedMovie, UserSummary
 from engine.services.snapshots import Snapshots
 from engine.services.storing import file_error, stores
-from engine.types import DataStatistics, ImportResult, Job, Movie, RatedMovie, RejectedRow, UserSummary
 from store.errors import NotStored, NotWritten, StoreError
 from store.jobs import JobStore
 from store.ratings import RatingStore
 from store.records import UNKNOWN_TIME, Counts, JobRecord
 from store.worker import Worker
+
+JobState = Literal["queued", "running", "succeeded", "failed", "cancelled"]
 
 log = logging.getLogger(__name__)
 
@@ -46,6 +49,21 @@ LONGEST_QUEUE = 10
 """So many imports are under way or wait; each may hold 2 GiB of files."""
 
 NOTHING_KNOWN = DataStatistics(0, 0, 0, 0.0, None, None, None, {}, {})
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A piece of background work; ``progress`` in 0..1, ``message`` says what is being done now."""
+
+    job_id: int
+    kind: str
+    state: JobState
+    progress: float
+    message: str
+    result: ImportResult | None
+    error: str | None
+    created_at: float
+    ended_at: float | None
 
 
 @dataclass(frozen=True)

@@ -4,17 +4,50 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from functools import cached_property
 from itertools import chain, islice
 
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.data.catalogue import Movie, MovieTable
 from engine.data.identifiers import composed
-from engine.data.ratings import MovieTable
 from engine.services.snapshots import DataSnapshot
-from engine.types import DataStatistics, Movie, UserSummary
 from store.records import UNKNOWN_TIME
+
+
+@dataclass(frozen=True, slots=True)
+class UserSummary:
+    """A user as found by search."""
+
+    user_id: str
+    ratings_count: int
+    mean_rating: float
+
+
+@dataclass(frozen=True, slots=True)
+class RatedMovie:
+    """A past rating of one user; ``rated_at`` in Unix seconds, None where unknown."""
+
+    movie: Movie
+    rating: float
+    rated_at: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class DataStatistics:
+    """Counts of what the store holds; ``genres`` maps a genre to its number of movies."""
+
+    users: int
+    movies: int
+    ratings: int
+    density: float
+    mean_rating: float | None
+    first_rated_at: int | None
+    last_rated_at: int | None
+    rating_counts: dict[float, int]
+    genres: dict[str, int]
 
 
 class Titles:

@@ -7,11 +7,10 @@ import logging
 import math
 import time
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from threading import Event
 
 from engine.services.webhook import Refused, Webhook
-from engine.types import WebhookState
 from store.notices import NoticeStore
 from store.records import NoticeRecord
 from store.values import ValueStore
@@ -28,6 +27,25 @@ REFUSALS = 5
 
 Post = Callable[[str, bytes, Event], None]
 """Posts JSON to a URL, and gives up once the event is set; raises OSError where it is not taken."""
+
+
+@dataclass(frozen=True, slots=True)
+class WebhookState:
+    """How posting notices to the webhook does; times are Unix seconds.
+
+    Attributes:
+        waiting: how many notices were not taken yet.
+        taken_at: when the last one was; None before the first.
+        failing_since: since when none was taken though some were offered; None where all is well.
+        error: why not.
+        next_try: when it is tried again.
+    """
+
+    waiting: int
+    taken_at: float | None
+    failing_since: float | None
+    error: str | None
+    next_try: float | None
 
 
 class NotifyingService:

@@ -9,10 +9,10 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal
 
-from engine.memory import peak_memory
+from engine.background import peak_memory
+from engine.evaluation.verdict import Judgement
 from engine.training.forecast import Forecast, PastRun, Work
 from engine.training.steps import Step
-from engine.types import Judgement
 from store.records import RunRecord
 
 PACKAGES = ("numpy", "scipy", "numba", "scikit-learn", "scikit-surprise")

@@ -13,39 +13,33 @@ from typing import TypeVar
 
 import numpy as np
 
-from engine.data.ratings import Int32
+from engine.background import give_way, urgent
+from engine.data.arrays import Int32
+from engine.data.catalogue import Movie
 from engine.errors import InvalidInput, InvalidRating, NotReady, UnknownMovie, UnknownUser
 from engine.evaluation.verdict import GOALS
+from engine.models.base import NOTHING
 from engine.models.version import LearnedCounts, VersionBundle
-from engine.priority import give_way, urgent
+from engine.recommending.explanations import Explanation, LikeMovie, SimilarMovies
 from engine.recommending.fold_in import UserState
-from engine.recommending.ranking import NOTHING
+from engine.recommending.interview import InterviewQuestion, InterviewState
+from engine.recommending.lists import (
+    ImaginedItem,
+    ListOptions,
+    Prediction,
+    Predictions,
+    RankBy,
+    Recommendations,
+    WhatIf,
+)
 from engine.recommending.state import Listener, ServingState
 from engine.services.audit import audited, of_user
+from engine.services.ratings import ForgettingReceipt, RatingReceipt, RatingRemoval
 from engine.services.snapshots import Snapshots
 from engine.services.storing import stores
 from engine.services.warmup import try_out
 from engine.settings import Settings
-from engine.training.drift import Drift, measure_drift
-from engine.types import (
-    Explanation,
-    ForgettingReceipt,
-    ImaginedItem,
-    InterviewQuestion,
-    InterviewState,
-    LikeMovie,
-    ListOptions,
-    Movie,
-    Prediction,
-    Predictions,
-    RankBy,
-    RatingReceipt,
-    RatingRemoval,
-    Recommendations,
-    SimilarMovies,
-    UpdateHealth,
-    WhatIf,
-)
+from engine.training.drift import Drift, UpdateHealth, measure_drift
 from store.errors import DamagedVersion, NotStored, NotWritten, StoreClosed, StoreError
 from store.notices import NoticeStore
 from store.ratings import RatingStore

@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from engine.data.ratings import IdIndex, Interactions, MovieTable
+from engine.data.catalogue import MovieTable
+from engine.data.ratings import IdIndex, Interactions
 from engine.errors import Cancelled
 from store.ratings import RatingStore
 from store.records import UNKNOWN_TIME, RatingArrays

@@ -14,12 +14,11 @@ from time import monotonic
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from engine.background import step_back
 from engine.errors import BackupBusy, Cancelled, InvalidInput, NotReady, UnknownBackup, UnusableBackup
-from engine.priority import step_back
 from engine.services.audit import audited
 from engine.services.storing import in_words, stores
 from engine.services.timetable import WEEK, Timetable, zones
-from engine.types import BackupPlan, StoreFacts
 from store import backups, inspection
 from store import errors as store_errors
 from store.backups import Manifest
@@ -45,6 +44,55 @@ Backup = Manifest
 """A backup as its manifest describes it."""
 Restore = Callable[[Path], Path | None]
 """Stops everything, puts a backup in the place of the store, and starts again; returns where the old one is."""
+
+
+@dataclass(frozen=True, slots=True)
+class BackupPlan:
+    """When backups are made by themselves.
+
+    Attributes:
+        every: never, daily or weekly (on Sundays).
+        hour, minute, zone: the time of day, and the IANA time zone it is meant in.
+        keep_days: older backups are deleted after each one, but never the newest three.
+        next_backup: the next due moment in Unix seconds, None where none is planned.
+    """
+
+    every: str
+    hour: int
+    minute: int
+    zone: str
+    keep_days: int
+    next_backup: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class StoreFacts:
+    """What the store holds.
+
+    Attributes:
+        identity: a UUID made with the store; its backups keep it.
+        schema: the migration that it is at.
+        revision: rises with every change of ratings.
+        users, movies, ratings, versions: how many there are.
+        active_version: the version that serves, None where none does.
+        size: of the file, in bytes.
+        checked_at: when it was last looked through for damage, in Unix seconds; None where it never was.
+        faults: what was found then.
+        newest_backup_at: when the newest backup was made, in Unix seconds; None where there is none.
+    """
+
+    identity: str
+    schema: str
+    revision: int
+    users: int
+    movies: int
+    ratings: int
+    versions: int
+    active_version: int | None
+    size: int
+    checked_at: float | None
+    faults: tuple[str, ...]
+    newest_backup_at: float | None
 
 
 @dataclass

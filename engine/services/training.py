@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, field, replace
 from threading import Event, Lock
-from typing import Any, get_args
+from typing import Any, Literal, get_args
 
+from engine.background import start_peak, step_back
 from engine.errors import (
     Cancelled,
     InvalidInput,
@@ -18,11 +19,11 @@ from engine.errors import (
     UnknownVersion,
     VersionUnavailable,
 )
-from engine.evaluation.verdict import GOALS
-from engine.memory import start_peak
+from engine.evaluation.intervals import MetricValue
+from engine.evaluation.verdict import GOALS, Judgement
 from engine.models.base import ModelConfig
+from engine.models.epochs import EpochReport
 from engine.models.registry import configure
-from engine.priority import step_back
 from engine.services.audit import log_action
 from engine.services.ends import AGAIN_S, Ends
 from engine.services.run_log import RunEnd, RunLog, past_runs
@@ -42,9 +43,8 @@ from engine.services.version_records import (
 from engine.settings import Settings
 from engine.training.forecast import Forecast, Work
 from engine.training.pipeline import Learned, Listener, learn
-from engine.training.promotion import FIRST, Candidate, Rival, decide
+from engine.training.promotion import FIRST, ActivationPolicy, Candidate, Rival, decide
 from engine.training.steps import Step
-from engine.types import ActivationPolicy, EpochReport, TrainingStatus
 from store.errors import DamagedVersion, NotStored, StoreError
 from store.notices import NoticeStore
 from store.patience import outlast, patient
@@ -53,6 +53,8 @@ from store.records import Activation, EpochRecord, RunRecord, VersionRecord
 from store.runs import RunStore
 from store.versions import MLModelManager
 from store.worker import Worker
+
+RunState = Literal["queued", "running", "succeeded", "failed", "cancelled"]
 
 log = logging.getLogger(__name__)
 
@@ -67,6 +69,52 @@ ANEW = "Begun anew, as a user was forgotten. "
 
 Also = Callable[[Any], None]
 """Writes of somebody else in the same transaction; takes the store's connection."""
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingStatus:
+    """A run as ``GET /ml/training-status`` and the Training page show it.
+
+    ``stage`` says in words what is being done now; ``metrics`` and ``before`` map a metric's name to its value and
+    interval (of this run's version, and of the version that was active before it, on its own held-out part).
+    ``seed``, ``data_fingerprint``, ``packages`` and the hyperparameters are what the numbers depend on.
+    ``peak_memory_bytes`` is the most that the whole process held while it ran; None before it has ended.
+    ``repeats`` is the version that the run trains again to prove it; ``repeated`` says whether every array came out
+    equal, bit for bit. ``verdict`` says in words what was decided and why, ``judgement`` what it rests on.
+    ``progress`` is how far the whole run is, from 0 to 1, and never goes back; ``eta_s`` is about how long the whole
+    run takes yet, by earlier runs and by what it has done so far, where that is known. It is in ``step`` of ``steps``,
+    and an epoch is a part of a step. All of these are None once it has ended.
+    """
+
+    run_id: int
+    state: RunState
+    model: str
+    stage: str
+    epoch: int
+    epochs: int
+    eta_s: float | None
+    history: tuple[EpochReport, ...]
+    hyperparameters: dict[str, Any]
+    activate: ActivationPolicy
+    version: int | None
+    metrics: dict[str, MetricValue] | None
+    before: dict[str, MetricValue] | None
+    verdict: str | None
+    error: str | None
+    created_at: float
+    started_at: float | None
+    ended_at: float | None
+    actor: str = ""
+    seed: int = 0
+    data_fingerprint: str | None = None
+    peak_memory_bytes: int | None = None
+    packages: dict[str, str] = field(default_factory=dict)
+    repeats: int | None = None
+    repeated: bool | None = None
+    judgement: Judgement | None = None
+    progress: float | None = None
+    step: int | None = None
+    steps: int | None = None
 
 
 class TrainingService:

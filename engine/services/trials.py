@@ -15,10 +15,9 @@ from optuna.trial import TrialState as Ended
 
 from engine.errors import Cancelled, MarqueeError, TrainingDiverged
 from engine.evaluation.report import UserErrors
-from engine.models.registry import configure
-from engine.models.search import search_space
+from engine.models.registry import configure, search_space
 from engine.training import tuning
-from engine.types import FoldResult
+from engine.training.tuning import FoldResult
 from store.records import TuningRecord
 from store.studies import TuningStore
 

@@ -14,6 +14,7 @@ import optuna
 from optuna.trial import FrozenTrial
 from optuna.trial import TrialState as Ended
 
+from engine.background import step_back
 from engine.errors import (
     Cancelled,
     InvalidInput,
@@ -22,21 +23,25 @@ from engine.errors import (
     TuningBusy,
     UnknownStudy,
 )
-from engine.models.search import SearchRange, search_space
-from engine.priority import step_back
+from engine.evaluation.comparison import MetricDifference
+from engine.models.registry import SearchRange, search_space
 from engine.services.ends import AGAIN_S, Ends
 from engine.services.snapshots import Outdated, Snapshots
 from engine.services.storing import in_words, stores
 from engine.services.training import TrainingService
 from engine.services.trials import DEFAULTS, FOLDS, REASON, Going, OutOfTime, Search, counts, seconds_of, unpack
 from engine.training import tuning
-from engine.types import ActivationPolicy, FoldResult, MetricDifference, Study, TrialReport, TrialState, TuningEvidence
+from engine.training.promotion import ActivationPolicy
+from engine.training.tuning import FoldResult, TuningEvidence
 from store.errors import NotStored, StoreError
 from store.notices import Level, NoticeStore
 from store.ratings import RatingStore
 from store.records import TuningRecord
 from store.studies import TuningStore
 from store.worker import Worker
+
+StudyState = Literal["queued", "running", "stopped", "succeeded", "failed"]
+TrialState = Literal["running", "complete", "pruned", "failed"]
 
 log = logging.getLogger(__name__)
 
@@ -50,6 +55,52 @@ STATES: Mapping[Ended, TrialState] = {
     Ended.RUNNING: "running",
     Ended.WAITING: "running",
 }
+
+
+@dataclass(frozen=True, slots=True)
+class TrialReport:
+    """One set of hyperparameters that was tried; ``rmse`` is the mean over its folds, None until all are done.
+
+    ``defaults`` marks the trial of the defaults; ``reason`` says why a failed one has failed (None: it was cut short by
+    a stop and is tried again).
+    """
+
+    number: int
+    state: TrialState
+    hyperparameters: dict[str, Any]
+    rmse: float | None
+    folds: tuple[FoldResult, ...]
+    seconds: float
+    defaults: bool = False
+    reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Study:
+    """A search for hyperparameters. Times in seconds; ``eta_s`` is None while it does not run.
+
+    ``importance`` maps a hyperparameter to its part of what the trials' RMSE depends on (sums to 1; empty below four
+    finished trials). ``trials_done`` counts those that were finished or pruned, of ``trials``.
+    """
+
+    study_id: int
+    state: StudyState
+    model: str
+    stage: str
+    trials: int
+    trials_done: int
+    folds: int
+    seed: int
+    budget_s: float
+    used_s: float
+    eta_s: float | None
+    history: tuple[TrialReport, ...]
+    best: TrialReport | None
+    importance: dict[str, float]
+    evidence: TuningEvidence | None
+    error: str | None
+    created_at: float
+    ended_at: float | None
 
 
 @dataclass(frozen=True)

@@ -12,15 +12,19 @@ from typing import Annotated, Any
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
+from engine.data.arrays import Arrays
 from engine.data.ratings import Interactions
 from engine.errors import InvalidInput
+from engine.evaluation.comparison import MetricDifference
+from engine.evaluation.intervals import MetricValue
+from engine.evaluation.newcomers import NewcomerPoint
 from engine.evaluation.report import EvaluationReport
-from engine.models.base import Arrays, join_arrays, part_of
+from engine.evaluation.verdict import CoverageGuard, Evidence, Judgement
+from engine.models.base import join_arrays, part_of
 from engine.models.registry import configure
 from engine.models.version import VersionBundle
 from engine.services.snapshots import DataSnapshot
 from engine.training.pipeline import Learned
-from engine.types import CoverageGuard, Evidence, Judgement, MetricDifference, MetricValue, NewcomerPoint
 from store.records import VersionRecord
 
 COMMON = (

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from tempfile import TemporaryFile
 from typing import Any, BinaryIO
 
+from engine.data.catalogue import Movie
 from engine.data.zips import TooManyEntries, check_entries
 from engine.errors import InvalidHyperparameter, InvalidInput, MarqueeError, UnknownVersion, VersionUnavailable
-from engine.evaluation.comparison import WORDS, compare
+from engine.evaluation.comparison import WORDS, MetricDifference, compare
+from engine.evaluation.intervals import MetricValue
+from engine.evaluation.newcomers import NewcomerPoint
 from engine.evaluation.report import EvaluationReport
-from engine.evaluation.verdict import GOALS
+from engine.evaluation.verdict import GOALS, Judgement, PromotionVerdict
 from engine.models.base import part_of
 from engine.models.registry import configure
 from engine.models.version import VersionBundle
@@ -35,16 +38,6 @@ from engine.services.version_records import (
     stored_judgement,
     stored_report,
 )
-from engine.types import (
-    Comparison,
-    Judgement,
-    ListedMovie,
-    MetricDifference,
-    Movie,
-    PromotionVerdict,
-    VersionList,
-    VersionSummary,
-)
 from store.errors import DamagedVersion, NotStored, NotWritten, StoreClosed, StoreError, UnreadableExport
 from store.exchange import ReadVersion, read_export, write_export
 from store.notices import NoticeStore
@@ -57,6 +50,72 @@ log = logging.getLogger(__name__)
 MOST_TAGS, LONGEST_TAG, LONGEST_NOTE = 20, 50, 2000
 LARGEST_DIRECTORY = 2**16
 """Bytes that the directory of an exported version may take; one entry takes 66."""
+
+
+@dataclass(frozen=True, slots=True)
+class VersionSummary:
+    """A model version as the registry shows it. ``state``: ready, damaged or deleted; times in Unix seconds.
+
+    ``segments`` holds metrics of a part of the users (new, light, heavy) or of the movies (head, tail) by its name.
+    ``digest`` is SHA-256 over the hashes of all arrays: equal for versions that are equal bit for bit.
+    ``verdict`` is that of its training, on whether it should take the place of the version that served then.
+    ``newcomers`` is how well it serves people it had never seen, by how many of their ratings are known; empty where
+    too few have rated enough.
+    """
+
+    version: int
+    kind: str
+    state: str
+    active: bool
+    created_at: float
+    run_id: int | None
+    hyperparameters: dict[str, Any]
+    metrics: dict[str, MetricValue]
+    protocol: dict[str, Any]
+    ratings: int
+    users: int
+    movies: int
+    data_fingerprint: str
+    size_bytes: int
+    activated_at: float | None
+    activated_by: str | None
+    note: str
+    segments: dict[str, dict[str, MetricValue]] = field(default_factory=dict)
+    tags: tuple[str, ...] = ()
+    digest: str | None = None
+    verdict: PromotionVerdict | None = None
+    newcomers: tuple[NewcomerPoint, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """One version against a baseline, on the held-out ratings that are the same in both.
+
+    ``differences`` is empty where the two can't be compared; ``text`` then says why, and otherwise what was found.
+    """
+
+    version: int
+    baseline: int
+    differences: dict[str, MetricDifference]
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class ListedMovie:
+    """One place of a list. ``change``: places it rose (+) or fell (-) against the baseline's list; None: it is new."""
+
+    rank: int
+    movie: Movie
+    change: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class VersionList:
+    """What one version lists for a user, and which movies of the baseline's list it left out."""
+
+    version: int
+    items: tuple[ListedMovie, ...]
+    left: tuple[Movie, ...]
 
 
 @dataclass(frozen=True)

@@ -21,9 +21,9 @@ from numpy.typing import NDArray
 from engine.data.ratings import Interactions
 from engine.models.registry import MODELS, configure
 from engine.models.version import VersionBundle
+from engine.recommending.lists import ListOptions
 from engine.recommending.state import ServingState
 from engine.training.pipeline import Listener, learn
-from engine.types import ListOptions
 from store.records import RatingChange
 
 log = logging.getLogger(__name__)

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.data.ratings import Int32, Int64, Interactions
+from engine.data.arrays import Int32, Int64
+from engine.data.ratings import Interactions
+from engine.models.base import top
 from engine.models.epochs import run_epochs
 from engine.models.svd import MatrixFactorizationConfig, MatrixFactorizationModel
 from engine.models.version import LearnedCounts
 from engine.recommending.fold_in import MOST_LEARNED, FoldedMovies, offset_of_movie, offset_of_user
-from engine.recommending.ranking import top
 from engine.rounding import settle
-from engine.types import UpdateAdvice
+
+UpdateAdvice = Literal["fine", "retrain soon", "retrain"]
 
 SAMPLED_USERS = 200
 MOST_RATINGS = 300_000
@@ -26,6 +29,36 @@ SOON, NOW = 0.01, 0.03
 """Gaps, as a part of the refit's RMSE, from which on a retrain is advised."""
 MANY = 0.2
 """Newer ratings, as a part of the learned ones, from which on a retrain is advised whatever the gap."""
+
+
+@dataclass(frozen=True, slots=True)
+class UpdateHealth:
+    """How far the version that serves, with what was folded in since, has drifted from one trained anew.
+
+    Attributes:
+        model_version: the version that serves.
+        folded_users: users with a rating changed since the version learned.
+        folded_movies: movies that have another vector than the version learned.
+        ratings_since: ratings that the version has not learned; None for a version of an earlier release, which does
+            not say how many it has.
+        rmse_gap: by how many stars of RMSE folding in is worse than learning again, on newer ratings that neither
+            knew; below 0 it is better. Measured on a factorisation that stands in for the version. None where there
+            are no newer ratings.
+        top10_overlap: the mean part of a user's ten best predicted movies that are the same; None likewise.
+        sampled_users: how many users the two rest on.
+        held_out_ratings: how many ratings the gap rests on; below 100 it does not enter the advice.
+        advice: what follows.
+    """
+
+    model_version: int
+    folded_users: int
+    folded_movies: int
+    ratings_since: int | None
+    rmse_gap: float | None
+    top10_overlap: float | None
+    sampled_users: int
+    held_out_ratings: int
+    advice: UpdateAdvice
 
 
 @dataclass(frozen=True)

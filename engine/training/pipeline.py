@@ -7,25 +7,25 @@ from dataclasses import dataclass
 from threading import Event
 from typing import Self
 
-from engine.data.ratings import Float32, Int32, Interactions
+from engine.background import give_way
+from engine.data.arrays import Float32, Int32
+from engine.data.ratings import Interactions
 from engine.data.splits import HeldOut, hold_out
 from engine.errors import Cancelled
 from engine.evaluation.newcomers import judge_newcomers, part_newcomers
 from engine.evaluation.report import EvaluationReport, EvaluationService, ScoreUser
-from engine.models.base import ModelConfig, OnEpoch, RatingModel
+from engine.models.base import ModelConfig, RatingModel
 from engine.models.ease import ItemSimilarityConfig, ItemSimilarityRanker
-from engine.models.epochs import best_epoch, run_epochs
+from engine.models.epochs import EpochReport, OnEpoch, best_epoch, run_epochs
 from engine.models.intervals import Calibration
 from engine.models.registry import entry
 from engine.models.version import LearnedCounts, VersionBundle
-from engine.priority import give_way
 from engine.recommending.cold_start import blend, popularity
 from engine.recommending.fold_in import measure_offsets
 from engine.recommending.scoring import ListScorer
 from engine.training.forecast import Forecast
 from engine.training.penalty import choose_penalty
 from engine.training.steps import Step
-from engine.types import EpochReport
 
 LIST_LENGTH = 10
 TEST_PART, VALIDATION_PART = 0.2, 0.1

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 from engine.errors import InvalidInput
 from engine.evaluation.intervals import FEWEST_USERS
 from engine.evaluation.report import EvaluationReport
-from engine.evaluation.verdict import judge
-from engine.types import ActivationPolicy, Judgement
+from engine.evaluation.verdict import Judgement, judge
+
+ActivationPolicy = Literal["if_better", "if_no_worse", "always", "never"]
 
 
 @dataclass(frozen=True)

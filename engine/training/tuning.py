@@ -13,20 +13,19 @@ import optuna
 from numpy.typing import NDArray
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
 
-from engine.data.ratings import Float32, Interactions
+from engine.data.arrays import Float32
+from engine.data.ratings import Interactions
 from engine.data.splits import HeldOut, assign_folds, hold_out
 from engine.errors import InvalidInput
 from engine.evaluation import metrics
-from engine.evaluation.comparison import LEVEL, compare_errors, find_shared
+from engine.evaluation.comparison import LEVEL, MetricDifference, compare_errors, find_shared
 from engine.evaluation.newcomers import part_newcomers
 from engine.evaluation.report import UserErrors, sum_errors
 from engine.models.base import ModelConfig
-from engine.models.epochs import best_epoch, run_epochs
-from engine.models.registry import MODELS, configure, entry
-from engine.models.search import SearchRange
+from engine.models.epochs import EpochReport, best_epoch, run_epochs
+from engine.models.registry import MODELS, SearchRange, configure, entry
 from engine.rounding import settle, significant
 from engine.training.pipeline import TEST_PART, VALIDATION_PART
-from engine.types import EpochReport, FoldResult, MetricDifference, TuningEvidence
 
 FEWEST_RATINGS = 50
 WARM_UP = 0.5  # the part of a fold's epochs before a trial may be given up: low learning rates begin slowly
@@ -35,6 +34,38 @@ STARTUP = 6  # trials drawn evenly before the estimator learns from them
 FOLD_STEPS = 10_000  # more than the epochs of any fold: the step of a trial at which its next fold begins
 
 OnLook = Callable[[int, float], None]
+
+
+@dataclass(frozen=True, slots=True)
+class FoldResult:
+    """One fold of a trial: RMSE on the fold's ratings, and the epochs after which the validation part was best."""
+
+    fold: int
+    rmse: float
+    epochs: int
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class TuningEvidence:
+    """Whether the best trial is really better than the defaults, paired over folds and users.
+
+    Attributes:
+        best: the number of the best trial; trial 0 has the defaults.
+        difference: RMSE of the best trial and of the defaults over all folds, user by user.
+        folds_won: in how many folds the best trial was better.
+        held_out: the same for ratings that no fold held, None until the study has ended.
+        better: whether the folds and, with them, the ratings that no fold held show the difference; neither alone
+            is enough. Only then the best trial is advised.
+        text: all that in words.
+    """
+
+    best: int
+    difference: MetricDifference
+    folds_won: int
+    held_out: MetricDifference | None
+    better: bool
+    text: str
 
 
 @dataclass(frozen=True)

@@ -9,9 +9,8 @@ import pandas as pd
 import streamlit as st
 
 from engine.errors import InvalidInput
-from engine.services.storage import PLANS
+from engine.services.storage import PLANS, BackupPlan
 from engine.services.timetable import zones
-from engine.types import BackupPlan
 from pages.ui import progress, session
 from pages.ui.escape import text
 from pages.ui.failures import shown

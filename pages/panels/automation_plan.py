@@ -9,7 +9,8 @@ import streamlit as st
 
 from engine.errors import InvalidInput
 from engine.services import Services
-from engine.types import Automation, UpdateHealth
+from engine.services.automation import Automation
+from engine.training.drift import UpdateHealth
 from pages.panels.training_form import POLICIES
 from pages.ui import progress, runs, session
 from pages.ui.escape import text

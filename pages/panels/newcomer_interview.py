@@ -6,8 +6,9 @@ from collections.abc import Sequence
 
 import streamlit as st
 
+from engine.recommending.interview import InterviewQuestion, InterviewState
+from engine.recommending.lists import Recommendations
 from engine.services import Services
-from engine.types import InterviewQuestion, InterviewState, Recommendations
 from pages.ui import session, tables, user_picker
 from pages.ui.escape import text
 from pages.ui.movie_card import tile

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import streamlit as st
 
-from engine.services.library import LibraryService, UploadedFile
-from engine.types import ImportResult, Job
+from engine.services.imports import ImportResult
+from engine.services.library import Job, LibraryService, UploadedFile
 from pages.ui import session
 from pages.ui.escape import text
 from pages.ui.failures import shown

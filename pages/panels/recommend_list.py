@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
-from engine.types import RatingReceipt, Recommendations
+from engine.recommending.lists import Recommendations
+from engine.services.ratings import RatingReceipt
 from pages.ui import session
 from pages.ui.escape import text
 from pages.ui.failures import shown

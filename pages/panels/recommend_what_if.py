@@ -7,8 +7,9 @@ from typing import Any
 
 import streamlit as st
 
+from engine.recommending.lists import ListOptions, Recommendations, WhatIf
 from engine.services import Services
-from engine.types import ListOptions, RatedMovie, Recommendations, WhatIf
+from engine.services.lookup import RatedMovie
 from pages.panels.recommend_list import MOVIE_PX
 from pages.panels.versions_compare import changes, moved, titled
 from pages.ui import session, tables

@@ -9,8 +9,8 @@ import streamlit as st
 from engine.errors import InvalidHyperparameter
 from engine.models.registry import MODELS, ModelEntry
 from engine.services import Services
+from engine.services.training import TrainingStatus
 from engine.services.versions import LONGEST_NOTE
-from engine.types import TrainingStatus
 from pages.ui import forms, session
 from pages.ui.escape import text
 from pages.ui.failures import shown

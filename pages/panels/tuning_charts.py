@@ -8,7 +8,7 @@ from typing import Any
 
 import altair as alt
 
-from engine.types import Study, TrialReport
+from engine.services.tuning import Study, TrialReport
 from pages.ui import charts
 
 KINDS = ("A trial", "The defaults", "Given up")

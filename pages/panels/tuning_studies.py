@@ -10,7 +10,7 @@ import streamlit as st
 from engine.errors import InvalidInput
 from engine.models.registry import MODELS
 from engine.services import Services
-from engine.types import Study, TrialReport
+from engine.services.tuning import Study, TrialReport
 from pages.panels import tuning_charts
 from pages.ui import names, session, tables
 from pages.ui.escape import text
@@ -21,7 +21,7 @@ from pages.ui.page import tell_next
 from pages.ui.picking import pick_one
 
 if TYPE_CHECKING:
-    from engine.models.search import SearchRange
+    from engine.models.registry import SearchRange
 
 STATES = {
     "queued": "Waiting",

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from engine.services import Services
-from engine.types import TrainingStatus, VersionSummary
+from engine.services.training import TrainingStatus
+from engine.services.versions import VersionSummary
 from pages.ui import progress, runs, session, verdict
 from pages.ui.failures import shown
 from pages.ui.page import tell_next

@@ -7,8 +7,10 @@ from typing import Any
 
 import streamlit as st
 
+from engine.data.catalogue import Movie
+from engine.recommending.lists import ImaginedItem
 from engine.services import Services
-from engine.types import Comparison, ImaginedItem, ListedMovie, Movie, VersionList, VersionSummary
+from engine.services.versions import Comparison, ListedMovie, VersionList, VersionSummary
 from engine.words import listed
 from pages.panels import versions_trend
 from pages.ui import metrics, session, tables, user_picker

@@ -8,7 +8,8 @@ from typing import Any
 import altair as alt
 import streamlit as st
 
-from engine.types import MetricValue, NewcomerPoint
+from engine.evaluation.intervals import MetricValue
+from engine.evaluation.newcomers import NewcomerPoint
 from pages.ui import charts, metrics
 
 PANEL_WIDTH, HEIGHT = 280, 220

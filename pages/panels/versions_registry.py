@@ -7,8 +7,7 @@ from typing import Any
 
 import streamlit as st
 
-from engine.services.versions import LONGEST_NOTE, VersionService
-from engine.types import VersionSummary
+from engine.services.versions import LONGEST_NOTE, VersionService, VersionSummary
 from pages.panels.versions_newcomers import newcomers
 from pages.ui import metrics, names, session, tables, verdict
 from pages.ui.escape import text

@@ -8,7 +8,8 @@ from typing import Any
 import altair as alt
 import streamlit as st
 
-from engine.types import Comparison, MetricValue, VersionSummary
+from engine.evaluation.intervals import MetricValue
+from engine.services.versions import Comparison, VersionSummary
 from pages.panels.versions_registry import state
 from pages.ui import charts, metrics, names, session
 

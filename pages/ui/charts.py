@@ -8,7 +8,9 @@ from typing import Any
 import altair as alt
 import streamlit as st
 
-from engine.types import Contribution, EpochReport, Explanation, MetricDifference, RatingExplanation
+from engine.evaluation.comparison import MetricDifference
+from engine.models.epochs import EpochReport
+from engine.recommending.explanations import Contribution, Explanation, RatingExplanation
 from pages.ui.metrics import NO_INTERVAL
 
 MOST_SHARES = 8

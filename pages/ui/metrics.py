@@ -8,7 +8,8 @@ from typing import Any
 
 import streamlit as st
 
-from engine.types import MetricDifference, MetricValue
+from engine.evaluation.comparison import MetricDifference
+from engine.evaluation.intervals import MetricValue
 
 NO_INTERVAL = "too few users for an interval"
 

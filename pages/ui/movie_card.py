@@ -6,8 +6,9 @@ from collections.abc import Collection
 
 import streamlit as st
 
+from engine.recommending.explanations import Explanation
+from engine.recommending.lists import RecommendedItem
 from engine.services import Services
-from engine.types import Explanation, RecommendedItem
 from pages.ui import charts, session
 from pages.ui.escape import markup, text
 from pages.ui.failures import shown

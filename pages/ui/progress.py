@@ -7,7 +7,8 @@ from collections.abc import Callable
 import streamlit as st
 
 from engine.services import Services, current
-from engine.types import Job, TrainingStatus
+from engine.services.library import Job
+from engine.services.training import TrainingStatus
 from pages.ui.escape import text
 from pages.ui.failures import shown
 from pages.ui.format import roughly

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from engine.services.automation import RULE, SCHEDULE
-from engine.types import TrainingStatus
+from engine.services.training import TrainingStatus
 from pages.ui import charts, metrics, names, session, tables, verdict
 from pages.ui.escape import text
 from pages.ui.format import took, when

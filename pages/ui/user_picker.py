@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from engine.data.identifiers import composed
-from engine.types import Recommendations, Status
+from engine.recommending.cold_start import Status
+from engine.recommending.lists import Recommendations
 from pages.ui import session
 from pages.ui.escape import text
 

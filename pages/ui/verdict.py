@@ -10,7 +10,7 @@ import streamlit as st
 
 from engine.evaluation.newcomers import STEPS
 from engine.evaluation.segments import MOVIES, NEWCOMERS, USER_SEGMENTS, in_words
-from engine.types import Evidence, Judgement, PromotionVerdict
+from engine.evaluation.verdict import Evidence, Judgement, PromotionVerdict
 from pages.ui import charts, metrics
 from pages.ui.escape import text
 

@@ -17,7 +17,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from engine.services import running
 from engine.services.storing import in_words
 from sidecar.http.problems import INTERNAL_ERROR, RETRY_AFTER_SECONDS, STOPPING, marquee_problem, problem
-from sidecar.routes.prometheus import observe
+from sidecar.http.measurements import observe
 
 log = logging.getLogger("marquee.access")
 HEADER = "X-Request-ID"

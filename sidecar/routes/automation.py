@@ -9,8 +9,8 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from engine.errors import DiskFull, NotReady
 from engine.services import current
-from engine.services.automation import MOST_RATINGS
-from engine.types import ActivationPolicy, Automation
+from engine.services.automation import MOST_RATINGS, Automation
+from engine.training.promotion import ActivationPolicy
 from sidecar.http.identifiers import plain_text
 from sidecar.http.requests import StrictRoute
 from sidecar.http.responses import CHANGING, JSON_BODY, answers

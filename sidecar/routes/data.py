@@ -13,8 +13,8 @@ from starlette.responses import StreamingResponse
 
 from engine.errors import Conflict, DiskFull, NotReady, UnknownJob
 from engine.services import current
-from engine.services.library import UploadedFile
-from engine.types import DataStatistics, Job
+from engine.services.library import Job, UploadedFile
+from engine.services.lookup import DataStatistics
 from sidecar.http.identifiers import Identifier, Number
 from sidecar.http.problems import BAD_REQUEST
 from sidecar.http.requests import StrictRequest, StrictRoute, media_type, not_json

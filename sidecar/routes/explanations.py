@@ -11,8 +11,9 @@ from pydantic import BaseModel, ConfigDict, Field
 from starlette.requests import Request
 
 from engine.errors import InvalidRating, NotReady, UnknownMovie
+from engine.recommending.explanations import Explanation, SimilarMovies
+from engine.recommending.lists import WhatIf
 from engine.services import current
-from engine.types import Explanation, SimilarMovies, WhatIf
 from sidecar.http.identifiers import Identifier, PathIdentifier, id_text
 from sidecar.http.requests import StrictRoute
 from sidecar.http.responses import CHANGING, JSON_BODY, PARAMETERS, answers

@@ -8,8 +8,8 @@ from fastapi import APIRouter, Query
 from pydantic import BaseModel, ConfigDict, Field
 
 from engine.errors import NotReady
+from engine.recommending.interview import InterviewState
 from engine.services import current
-from engine.types import InterviewState
 from sidecar.http.identifiers import PathIdentifier
 from sidecar.http.requests import StrictRoute
 from sidecar.http.responses import PARAMETERS, answers

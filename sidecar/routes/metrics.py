@@ -9,8 +9,10 @@ from fastapi import APIRouter, Query
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
 from engine.errors import Conflict, InvalidInput, NotReady, UnknownVersion
+from engine.evaluation.intervals import MetricValue
+from engine.evaluation.newcomers import NewcomerPoint
 from engine.services import current
-from engine.types import Comparison, MetricValue, NewcomerPoint, VersionSummary
+from engine.services.versions import Comparison, VersionSummary
 from sidecar.http.identifiers import Number, plain_text
 from sidecar.http.paging import Next, PageRequest, cut
 from sidecar.http.requests import StrictRoute

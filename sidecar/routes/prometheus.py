@@ -1,4 +1,4 @@
-"""Measurements for Prometheus: every request by its route, and the state of Marquee at the moment of asking."""
+"""Measurements for Prometheus: the times of requests, and the state of Marquee at the moment of asking."""
 
 from __future__ import annotations
 
@@ -15,35 +15,17 @@ from starlette.responses import Response
 
 from engine.errors import NotReady
 from engine.services import current
-from engine.types import RunState
+from engine.services.training import RunState
+from sidecar.http.measurements import REGISTRY
 from sidecar.http.requests import StrictRoute
 from sidecar.http.responses import text_answers
 
 router = APIRouter(tags=["health"], route_class=StrictRoute)
 
-REGISTRY = CollectorRegistry()
-REQUESTS = Histogram(
-    "marquee_http_request_duration_seconds",
-    "Seconds from a request of the API to its answer.",
-    ["method", "route", "status"],
-    buckets=(0.002, 0.004, 0.008, 0.015, 0.03, 0.06, 0.125, 0.25, 0.5, 1, 2, 4, 8),
-    registry=REGISTRY,
-)
-NO_ROUTE = "none"
-"""The route of what was refused before routing or met none: paths are the callers' own and would grow without bound."""
-METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 EXAMPLE = """# HELP marquee_ratings Ratings that are stored.
 # TYPE marquee_ratings gauge
 marquee_ratings 100004.0
 """
-
-
-def observe(scope: Any, status: int, seconds: float) -> None:
-    """Count one request."""
-    method = scope.get("method", "WEBSOCKET")
-    route = scope.get("route")  # where nothing met it, the mount of the whole API
-    name = route.path_format if isinstance(route, APIRoute) else NO_ROUTE
-    REQUESTS.labels(method if method in METHODS else "other", name, str(status)).observe(seconds)
 
 
 class State(Collector):

@@ -10,7 +10,8 @@ from starlette.requests import Request
 
 from engine.errors import DiskFull, InvalidRating, NotReady, UnknownMovie, UnknownUser
 from engine.services import current
-from engine.types import RatingReceipt, RatingRemoval, UpdateHealth
+from engine.services.ratings import RatingReceipt, RatingRemoval
+from engine.training.drift import UpdateHealth
 from sidecar.http.identifiers import Identifier
 from sidecar.http.requests import StrictRoute
 from sidecar.http.responses import CHANGING, JSON_BODY, PARAMETERS, answers

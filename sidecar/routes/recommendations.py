@@ -10,8 +10,8 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from starlette.concurrency import run_in_threadpool
 
 from engine.errors import InvalidRating, NotReady, UnknownMovie
+from engine.recommending.lists import ListOptions, Predictions, RankBy, Recommendations
 from engine.services import current
-from engine.types import ListOptions, Predictions, RankBy, Recommendations
 from sidecar.http.identifiers import Identifier, PathIdentifier, plain_text
 from sidecar.http.requests import StrictRoute
 from sidecar.http.responses import CHANGING, JSON_BODY, PARAMETERS, answers

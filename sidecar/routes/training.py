@@ -17,9 +17,10 @@ from engine.errors import (
     UnknownVersion,
     VersionUnavailable,
 )
-from engine.models.registry import MODELS
+from engine.models.registry import MODELS, ModelKind
 from engine.services import current
-from engine.types import ActivationPolicy, ModelKind, TrainingStatus
+from engine.services.training import TrainingStatus
+from engine.training.promotion import ActivationPolicy
 from sidecar.http.identifiers import Number, Remark, plain_text
 from sidecar.http.paging import Next, PageRequest, cut
 from sidecar.http.requests import StrictRoute

@@ -8,9 +8,10 @@ from fastapi import APIRouter, Path, Query
 from pydantic import BaseModel, ConfigDict, Field
 
 from engine.errors import DiskFull, InvalidHyperparameter, NotReady, TrainingBusy, TuningBusy, UnknownStudy
+from engine.models.registry import ModelKind
 from engine.services import current
-from engine.services.tuning import FEWEST_FOLDS, MOST_FOLDS, MOST_MINUTES, MOST_TRIALS
-from engine.types import ActivationPolicy, ModelKind, Study
+from engine.services.tuning import FEWEST_FOLDS, MOST_FOLDS, MOST_MINUTES, MOST_TRIALS, Study
+from engine.training.promotion import ActivationPolicy
 from sidecar.http.identifiers import INT64_MAX, Number
 from sidecar.http.paging import Next, PageRequest, cut
 from sidecar.http.requests import StrictRoute

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from engine.errors import DiskFull, NotReady, UnknownUser
 from engine.services import current
-from engine.types import ForgettingReceipt
+from engine.services.ratings import ForgettingReceipt
 from sidecar.http.identifiers import PathIdentifier
 from sidecar.http.requests import StrictRoute
 from sidecar.http.responses import CHANGING, PARAMETERS, answers

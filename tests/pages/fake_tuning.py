@@ -7,8 +7,10 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from engine.errors import InvalidInput, MarqueeError, TuningBusy, UnknownStudy
-from engine.models.search import SearchRange, search_space
-from engine.types import FoldResult, MetricDifference, Study, TrialReport, TrialState, TuningEvidence
+from engine.evaluation.comparison import MetricDifference
+from engine.models.registry import SearchRange, search_space
+from engine.services.tuning import Study, TrialReport, TrialState
+from engine.training.tuning import FoldResult, TuningEvidence
 
 NOW = 1_795_443_840.0
 HOSTILE = "The loss became <script>alert('x')</script> **infinite** at epoch 3."

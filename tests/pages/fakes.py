@@ -9,6 +9,8 @@ from io import BytesIO
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 
+from engine.data.catalogue import Movie
+from engine.data.rows import RejectedRow
 from engine.errors import (
     InvalidInput,
     InvalidRating,
@@ -20,52 +22,34 @@ from engine.errors import (
     UnknownUser,
     VersionUnavailable,
 )
+from engine.evaluation.comparison import MetricDifference
+from engine.evaluation.intervals import MetricValue
+from engine.evaluation.verdict import CoverageGuard, Evidence, Judgement
+from engine.models.epochs import EpochReport
 from engine.models.registry import configure
-from engine.services import Services
-from engine.services.storage import Backup
-from engine.settings import Settings
-from engine.types import (
-    Automation,
-    BackupPlan,
-    Comparison,
+from engine.recommending.explanations import (
     Contribution,
-    CoverageGuard,
-    DataStatistics,
-    EpochReport,
-    Evidence,
     Explanation,
-    ForgettingReceipt,
     GenreMatch,
-    ImaginedItem,
-    ImportResult,
-    InterviewQuestion,
-    InterviewState,
-    Job,
-    Judgement,
-    ListedMovie,
-    ListOptions,
-    MetricDifference,
-    MetricValue,
-    Movie,
-    RatedMovie,
     RatingExplanation,
-    RatingReceipt,
-    RatingRemoval,
-    Recommendations,
-    RecommendedItem,
-    RejectedRow,
     SimilarMovie,
     SimilarUser,
-    StoreFacts,
-    TrainingStatus,
-    UpdateHealth,
-    UserSummary,
-    VarietyPrice,
-    VersionList,
-    VersionSummary,
-    WebhookState,
-    WhatIf,
 )
+from engine.recommending.interview import InterviewQuestion, InterviewState
+from engine.recommending.lists import ImaginedItem, ListOptions, Recommendations, RecommendedItem, WhatIf
+from engine.recommending.ranking import VarietyPrice
+from engine.services import Services
+from engine.services.automation import Automation
+from engine.services.imports import ImportResult
+from engine.services.library import Job
+from engine.services.lookup import DataStatistics, RatedMovie, UserSummary
+from engine.services.notifying import WebhookState
+from engine.services.ratings import ForgettingReceipt, RatingReceipt, RatingRemoval
+from engine.services.storage import Backup, BackupPlan, StoreFacts
+from engine.services.training import TrainingStatus
+from engine.services.versions import Comparison, ListedMovie, VersionList, VersionSummary
+from engine.settings import Settings
+from engine.training.drift import UpdateHealth
 from store.records import ActivationRecord, AuditRecord, Counts, KeyRecord, NoticeRecord
 from tests.pages.fake_tuning import GOING, NEURAL, FakeTuning
 

@@ -7,8 +7,7 @@ import math
 import pytest
 
 from engine.errors import InvalidInput, TrainingBusy
-from engine.models.registry import MODELS
-from engine.models.search import search_space
+from engine.models.registry import MODELS, search_space
 from pages.panels import tuning_charts, tuning_studies
 from pages.ui import session
 from tests.pages import fake_tuning, fakes

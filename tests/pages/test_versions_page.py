@@ -9,7 +9,8 @@ import pytest
 import streamlit as st
 
 from engine.errors import VersionUnavailable
-from engine.types import MetricValue, NewcomerPoint
+from engine.evaluation.intervals import MetricValue
+from engine.evaluation.newcomers import NewcomerPoint
 from pages.ui import session
 from pages.ui.escape import text
 from tests.pages import fakes

@@ -24,11 +24,10 @@ from engine.models.registry import MODELS
 from engine.models.svd import MatrixFactorizationModel
 from engine.models.version import LearnedOffsets, VersionBundle
 from engine.recommending import cold_start, ranking, reasons
-from engine.recommending.explanations import ExplainerService
+from engine.recommending.explanations import ExplainerService, GenreMatch
 from engine.recommending.fold_in import FoldedMovies, RealtimeLearner
 from engine.recommending.scoring import ListScorer, Shares
 from engine.recommending.state import ServingState
-from engine.types import GenreMatch
 from store.versions import MLModelManager
 
 

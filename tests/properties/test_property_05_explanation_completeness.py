@@ -18,10 +18,10 @@ from engine.models.ease import ItemSimilarityConfig, ItemSimilarityRanker
 from engine.models.registry import MODELS
 from engine.models.version import LearnedCounts, VersionBundle
 from engine.recommending.cold_start import popularity
+from engine.recommending.explanations import RatingExplanation, SimilarMovie
 from engine.recommending.fold_in import UserState, measure_offsets
 from engine.recommending.state import Listener, ServingState
 from engine.services.serving import ServingService
-from engine.types import RatingExplanation, SimilarMovie
 from tests.conftest import planted
 from tests.engine.models.quick import quick_model
 from tests.engine.services.conftest import opened, store_in, trained_store

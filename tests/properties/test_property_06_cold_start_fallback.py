@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import spearmanr
 
+from engine.recommending.lists import ListOptions, Recommendations
 from engine.runtime import Runtime
-from engine.types import ListOptions, Recommendations
 from tests.conftest import planted
 from tests.engine.services.conftest import opened, store_in, trained_store
 

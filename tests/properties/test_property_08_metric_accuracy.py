@@ -24,8 +24,7 @@ from engine.data.ratings import Interactions
 from engine.errors import InvalidInput
 from engine.evaluation import metrics
 from engine.evaluation.report import EvaluationService
-from engine.models.base import RatingModel
-from engine.recommending.ranking import top
+from engine.models.base import RatingModel, top
 from tests.properties.ratings import interactions
 
 STARS = st.integers(1, 10).map(lambda half: half / 2)

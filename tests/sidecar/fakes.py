@@ -8,54 +8,47 @@ from pathlib import Path
 from tempfile import TemporaryFile
 from typing import Any
 
+from engine.data.catalogue import Movie
+from engine.data.rows import RejectedRow
 from engine.errors import InvalidInput, UnknownKey, UnknownVersion
-from engine.services import Services
-from engine.services.access import FIRST, Holder
-from engine.services.storage import Backup
-from engine.services.versions import ExportedVersion
-from engine.settings import Settings
-from engine.types import (
-    Automation,
-    BackupPlan,
-    Comparison,
+from engine.evaluation.comparison import MetricDifference
+from engine.evaluation.intervals import MetricValue
+from engine.models.epochs import EpochReport
+from engine.recommending.explanations import (
     Contribution,
-    DataStatistics,
-    EpochReport,
     Explanation,
-    FoldResult,
-    ForgettingReceipt,
     GenreMatch,
-    ImaginedItem,
-    ImportResult,
-    InterviewQuestion,
-    InterviewState,
-    Job,
     LikeMovie,
-    ListOptions,
-    MetricDifference,
-    MetricValue,
-    Movie,
-    Prediction,
-    Predictions,
     RatingExplanation,
-    RatingReceipt,
-    RatingRemoval,
-    Recommendations,
-    RecommendedItem,
-    RejectedRow,
     SimilarMovie,
     SimilarMovies,
     SimilarUser,
-    StoreFacts,
-    Study,
-    TrainingStatus,
-    TrialReport,
-    TuningEvidence,
-    UpdateHealth,
-    VersionSummary,
-    WebhookState,
+)
+from engine.recommending.interview import InterviewQuestion, InterviewState
+from engine.recommending.lists import (
+    ImaginedItem,
+    ListOptions,
+    Prediction,
+    Predictions,
+    Recommendations,
+    RecommendedItem,
     WhatIf,
 )
+from engine.services import Services
+from engine.services.access import FIRST, Holder
+from engine.services.automation import Automation
+from engine.services.imports import ImportResult
+from engine.services.library import Job
+from engine.services.lookup import DataStatistics
+from engine.services.notifying import WebhookState
+from engine.services.ratings import ForgettingReceipt, RatingReceipt, RatingRemoval
+from engine.services.storage import Backup, BackupPlan, StoreFacts
+from engine.services.training import TrainingStatus
+from engine.services.tuning import Study, TrialReport
+from engine.services.versions import Comparison, ExportedVersion, VersionSummary
+from engine.settings import Settings
+from engine.training.drift import UpdateHealth
+from engine.training.tuning import FoldResult, TuningEvidence
 from store.records import ActivationRecord, AuditRecord, Counts, KeyRecord, NoticeRecord
 
 METRICS = {"rmse": MetricValue(0.87, 0.86, 0.88)}

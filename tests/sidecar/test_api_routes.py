@@ -14,9 +14,11 @@ from prometheus_client.parser import text_string_to_metric_families
 from starlette.requests import ClientDisconnect
 
 from engine.errors import InvalidInput, MarqueeError, StoreReplaced, UnknownMovie, UnknownUser, VersionUnavailable
+from engine.evaluation.intervals import MetricValue
+from engine.evaluation.newcomers import NewcomerPoint
+from engine.recommending.lists import ListOptions
 from engine.services import Services
 from engine.services.versions import ExportedVersion
-from engine.types import ListOptions, MetricValue, NewcomerPoint
 from sidecar.http.limits import JSON_LIMIT
 from sidecar.routes.version_files import PIECE, VersionFile
 from tests.sidecar.client import Client, run

@@ -8,8 +8,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from engine.data.arrays import Float32
 from engine.data.features import FeatureEngineer
-from engine.data.ratings import Float32, Interactions
+from engine.data.ratings import Interactions
 from engine.errors import InvalidInput
 
 DAY = 86_400

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.data.ratings import IdIndex, Interactions, split_genres
+from engine.data.catalogue import split_genres
+from engine.data.ratings import IdIndex, Interactions
 from engine.errors import InvalidInput
 from tests.conftest import planted
 

@@ -10,12 +10,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from engine.data.catalogue import Movie
 from engine.data.demo import load_demo
 from engine.data.formats import SourceFile, encoding_of, layout_of, unpack
 from engine.data.reading import LATEST_TIME, make_movie, read_movies, read_ratings
 from engine.data.rows import Rejections
 from engine.errors import Cancelled, InvalidInput
-from engine.types import Movie
 
 SCALE = (0.5, 5.0)
 Ratings = dict[tuple[str, str], tuple[float, int]]

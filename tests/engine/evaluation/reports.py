@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
+from engine.evaluation.intervals import MetricValue
 from engine.evaluation.newcomers import STEPS, Newcomers
 from engine.evaluation.report import EvaluationReport, JudgedRows, UserErrors
-from engine.types import MetricValue
 
 EACH = 10
 """Test ratings of each user."""

@@ -11,12 +11,11 @@ import pytest
 
 from engine.data.ratings import Interactions
 from engine.data.splits import Split, split_random
-from engine.evaluation.charts import JudgedRatings, chart_lists, chart_ratings
+from engine.evaluation.charts import ChartRow, JudgedRatings, chart_lists, chart_ratings
 from engine.evaluation.report import EvaluationReport, EvaluationService
 from engine.evaluation.segments import FEWEST_OF_GENRE
 from engine.models.intervals import Calibration
 from engine.models.svd import MatrixFactorizationConfig, MatrixFactorizationModel
-from engine.types import ChartRow
 
 WIDTHS = np.linspace(0.2, 1.8, 9).reshape(3, 3)
 

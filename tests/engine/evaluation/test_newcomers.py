@@ -8,7 +8,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from engine.data.ratings import Float32, Int32, Interactions
+from engine.data.arrays import Float32, Int32
+from engine.data.ratings import Interactions
 from engine.evaluation import metrics
 from engine.evaluation.newcomers import (
     FEWEST,

@@ -13,11 +13,10 @@ from benchmarks.data import demo_frame, interactions
 from engine.data.ratings import Interactions
 from engine.data.splits import Split, split_by_user_time
 from engine.errors import InvalidInput
-from engine.evaluation.intervals import estimate, estimate_lists
+from engine.evaluation.intervals import MetricValue, estimate, estimate_lists
 from engine.evaluation.report import EvaluationReport, EvaluationService
 from engine.models.ease import ItemSimilarityRanker
 from engine.models.svd import MatrixFactorizationConfig, MatrixFactorizationModel
-from engine.types import MetricValue
 
 
 @pytest.fixture(scope="module")

@@ -8,11 +8,12 @@ from typing import Any
 import numpy as np
 import pytest
 
+from engine.evaluation.comparison import MetricDifference
+from engine.evaluation.intervals import MetricValue
 from engine.evaluation.newcomers import STEPS
 from engine.evaluation.report import EvaluationReport
-from engine.evaluation.verdict import SMALLEST, _call, judge
+from engine.evaluation.verdict import SMALLEST, Judgement, _call, judge
 from engine.models.intervals import LEVEL
-from engine.types import Judgement, MetricDifference, MetricValue
 from tests.engine.evaluation.reports import covered, judged, newcomers
 
 OLD = judged(0.81, 0.30)

@@ -8,9 +8,8 @@ from typing import Any
 import pytest
 
 from engine.errors import InvalidInput, InvalidSettings
-from engine.models.defaults import default, read
-from engine.models.registry import MODELS
-from engine.models.search import check_settings, search_space
+from engine.models.base import default, read
+from engine.models.registry import MODELS, check_settings, search_space
 
 
 def test_the_file_gives_every_default_and_nothing_else() -> None:

@@ -3,7 +3,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from engine.data.ratings import Float32, Interactions
+from engine.data.arrays import Float32
+from engine.data.ratings import Interactions
 from engine.data.splits import split_random
 from engine.models.variational import VariationalFactorization, _invert, _moments, _posteriors
 

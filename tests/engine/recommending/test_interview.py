@@ -9,7 +9,8 @@ import pandas as pd
 import pytest
 from numpy.typing import ArrayLike
 
-from engine.data.ratings import Float32, Int32, Interactions
+from engine.data.arrays import Float32, Int32
+from engine.data.ratings import Interactions
 from engine.models.ease import ItemSimilarityConfig, ItemSimilarityRanker
 from engine.recommending import interview as module
 from engine.recommending.interview import Interview

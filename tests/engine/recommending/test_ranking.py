@@ -8,9 +8,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from engine.data.ratings import Interactions, MovieTable
+from engine.data.catalogue import MovieTable
+from engine.data.ratings import Interactions
 from engine.errors import InvalidInput
-from engine.recommending.ranking import candidates, diversify, price_variety, top
+from engine.models.base import top
+from engine.recommending.ranking import candidates, diversify, price_variety
 
 
 @given(

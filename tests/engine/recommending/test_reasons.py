@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
+from engine.recommending.explanations import Contribution, Explanation, GenreMatch, RatingExplanation, SimilarUser
 from engine.recommending.reasons import tell
-from engine.types import Contribution, Explanation, GenreMatch, RatingExplanation, SimilarUser
 
 RATING = RatingExplanation(4.2, 3.8, (), 0.4, 0.0, 0.4, 0.0, 0.0, "exact")
 

@@ -11,11 +11,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from benchmarks.data import demo_interactions
-from engine.data.ratings import Interactions, MovieTable
+from engine.data.catalogue import MovieTable
+from engine.data.ratings import Interactions
 from engine.errors import InvalidInput
+from engine.models.base import top
 from engine.models.ease import ItemSimilarityConfig, ItemSimilarityRanker
 from engine.recommending.cold_start import blend, popularity
-from engine.recommending.ranking import top
 from engine.recommending.scoring import NEIGHBOURS, NEW_PART, ListScorer
 from tests.conftest import planted
 

@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 
 from engine.runtime import Runtime, build
+from engine.services.training import TrainingStatus
 from engine.settings import Settings
-from engine.types import TrainingStatus
 from store.ratings import RatingStore
 from store.records import MovieRow
 from tests.conftest import planted

@@ -15,9 +15,8 @@ import pytest
 
 from engine.runtime import Runtime
 from engine.services import imports as module
-from engine.services.library import UploadedFile
+from engine.services.library import Job, UploadedFile
 from engine.settings import Settings
-from engine.types import Job
 from store import ratings as ratings_module
 from tests.engine.services.conftest import opened, store_in, wait_for
 from tests.store.faults import disk_of

@@ -18,10 +18,9 @@ from engine.data import rows
 from engine.errors import Conflict, DiskFull, InvalidInput, UnknownJob, UnknownMovie, UnknownUser
 from engine.runtime import Runtime, build
 from engine.services import imports as module
-from engine.services.library import LONGEST_QUEUE, LibraryService, UploadedFile
+from engine.services.library import LONGEST_QUEUE, Job, LibraryService, UploadedFile
 from engine.services.snapshots import Snapshots
 from engine.settings import Settings
-from engine.types import Job
 from store.database import Database
 from store.errors import StoreFull
 from store.jobs import JobStore

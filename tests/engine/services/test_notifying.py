@@ -14,10 +14,9 @@ from typing import Any
 import pytest
 
 from engine.runtime import Runtime, build
-from engine.services.notifying import LONGEST_PAUSE_S, REFUSALS, NotifyingService, tell
+from engine.services.notifying import LONGEST_PAUSE_S, REFUSALS, NotifyingService, WebhookState, tell
 from engine.services.webhook import Refused, Undelivered
 from engine.settings import Settings
-from engine.types import WebhookState
 from store.database import Database
 from store.notices import NoticeStore
 from store.values import ValueStore

@@ -12,11 +12,11 @@ import numpy as np
 import pytest
 
 from engine.errors import InvalidInput, InvalidRating, NotReady, UnknownMovie, UnknownUser
+from engine.recommending.lists import ListOptions
 from engine.runtime import Runtime, build
 from engine.services.serving import ServingService
 from engine.services.snapshots import Snapshots
 from engine.settings import Settings
-from engine.types import ListOptions
 from store.ratings import RatingStore
 from store.records import MovieRow
 from tests.engine.services.conftest import QUICK, fill, finished, wait_for

@@ -14,9 +14,9 @@ from engine.errors import InvalidInput, NotReady, TrainingDiverged, TuningBusy, 
 from engine.runtime import Runtime, build
 from engine.services.training import TrainingService
 from engine.services.trials import SECONDS, Going, seconds_of, unpack
+from engine.services.tuning import Study
 from engine.settings import Settings
 from engine.training import tuning
-from engine.types import Study
 from store.notices import NoticeStore
 from store.studies import TuningStore
 from tests.engine.services.conftest import QUICK, fill, finished, wait_for

@@ -15,12 +15,12 @@ import pytest
 from sqlalchemy import Connection
 
 from engine.errors import InvalidInput, UnknownVersion, VersionUnavailable
+from engine.evaluation.comparison import MetricDifference
 from engine.runtime import Runtime, build
 from engine.services.snapshots import Snapshots
 from engine.services.version_records import describe_ids
 from engine.services.versions import tell_differences
 from engine.settings import Settings
-from engine.types import MetricDifference
 from store.database import Database
 from store.exchange import read_export, write_export
 from store.ratings import RatingStore

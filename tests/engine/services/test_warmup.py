@@ -14,7 +14,7 @@ from numba.core.registry import CPUDispatcher
 from engine.runtime import build
 from engine.services.warmup import warm_up
 from engine.settings import Settings
-from engine.types import ListOptions
+from engine.recommending.lists import ListOptions
 from tests.engine.services.conftest import fill, finished
 from tests.engine.models.quick import QUICK
 

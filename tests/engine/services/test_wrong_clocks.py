@@ -9,9 +9,8 @@ import pytest
 from sqlalchemy import Connection
 
 from engine.runtime import Runtime, build
-from engine.services.library import LibraryService, UploadedFile
+from engine.services.library import Job, LibraryService, UploadedFile
 from engine.settings import Settings
-from engine.types import Job
 from store import revisions
 from store.versions import MLModelManager
 from tests.engine.services.conftest import QUICK, fill, finished, wait_for

@@ -9,10 +9,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from engine.data.ratings import Float32, Interactions
+from engine.data.arrays import Arrays, Float32
+from engine.data.ratings import Interactions
 from engine.data.splits import hold_out
 from engine.evaluation.report import EvaluationReport, EvaluationService
-from engine.models.base import Arrays, RatingModel
+from engine.models.base import RatingModel
 from engine.models.intervals import Calibration
 from engine.models.registry import MODELS
 from engine.training.pipeline import Listener, learn

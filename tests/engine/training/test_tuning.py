@@ -13,12 +13,12 @@ import pytest
 from engine.data.ratings import Interactions
 from engine.data.splits import assign_folds, hold_out
 from engine.errors import Cancelled, InvalidInput
+from engine.evaluation.comparison import MetricDifference
 from engine.evaluation.newcomers import choose_newcomers
 from engine.evaluation.report import UserErrors
-from engine.models.registry import configure
-from engine.models.search import SearchRange, search_space
+from engine.models.registry import SearchRange, configure, search_space
 from engine.training import tuning
-from engine.types import FoldResult, MetricDifference
+from engine.training.tuning import FoldResult
 from tests.conftest import planted
 
 QUICK = {"epochs": 10, "factors": 6, "learning_rate": 0.02}

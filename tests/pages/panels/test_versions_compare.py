@@ -10,8 +10,10 @@ import pyarrow
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from engine.data.catalogue import Movie
 from engine.errors import InvalidInput
-from engine.types import ListedMovie, MetricDifference, Movie, VersionList
+from engine.evaluation.comparison import MetricDifference
+from engine.services.versions import ListedMovie, VersionList
 from pages.panels import versions_compare
 from pages.ui import metrics, session
 from pages.ui.escape import markup, text

@@ -10,13 +10,13 @@ from threading import Event, Thread, get_native_id
 
 import pytest
 
-from engine import priority
-from engine.priority import LONGEST_WAIT_S, NICENESS, NICEST, give_way, step_back, urgent
+from engine import background
+from engine.background import LONGEST_WAIT_S, NICENESS, NICEST, give_way, step_back, urgent
 
 ROOT = Path(__file__).parents[2]
 REPORT = """
 import os, threading
-from engine.priority import step_back
+from engine.background import step_back
 
 def work():
     step_back()
@@ -70,7 +70,7 @@ def test_a_system_that_forbids_it_is_no_error(
 
     monkeypatch.setattr(sys, "platform", "linux")
     monkeypatch.setattr(os, "setpriority", refused)
-    with caplog.at_level("INFO", logger=priority.__name__):
+    with caplog.at_level("INFO", logger=background.__name__):
         step_back()
     assert "Permission denied" in caplog.text
 
@@ -93,7 +93,7 @@ def stands_still(while_under_way: Event) -> bool:
 
 
 def test_background_work_stands_still_while_urgent_work_is_under_way(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(priority, "LONGEST_WAIT_S", 60.0)
+    monkeypatch.setattr(background, "LONGEST_WAIT_S", 60.0)
     ended, begun = Event(), Event()
 
     def work() -> None:
@@ -110,13 +110,13 @@ def test_background_work_stands_still_while_urgent_work_is_under_way(monkeypatch
 
 
 def test_background_work_goes_on_after_a_moment_however_much_there_is(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(priority, "LONGEST_WAIT_S", 0.001)
+    monkeypatch.setattr(background, "LONGEST_WAIT_S", 0.001)
     with urgent():
         give_way()
 
 
 def test_urgent_work_that_fails_keeps_nobody_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(priority, "LONGEST_WAIT_S", 60.0)
+    monkeypatch.setattr(background, "LONGEST_WAIT_S", 60.0)
     with pytest.raises(ValueError, match="wrong"), urgent():
         raise ValueError("wrong")
     going_on = Thread(target=give_way, daemon=True)
