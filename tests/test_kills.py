@@ -9,6 +9,7 @@ import time
 from collections import Counter
 from collections.abc import Collection
 from pathlib import Path
+from threading import Timer
 from typing import IO
 
 import pytest
@@ -27,7 +28,6 @@ LONGEST_S = {
     "training": 0.3,
     "save_model": 0.15,
     "activate": 0.003,
-    "rollback": 0.003,
     "delete_version": 0.02,
     "retain": 0.02,
     "import": 0.3,
@@ -38,6 +38,8 @@ LONGEST_S = {
 """How long after the beginning of each kind of work the kill comes at most: about as long as the work takes."""
 
 DONE = "done: "
+MAX_WAIT_S = 180.0
+"""For the work to begin in the child; it takes seconds."""
 
 CHILD = """
 import io, os, random, sys
@@ -66,7 +68,7 @@ def telling(owner, name, phase):
     setattr(owner, name, told)
 
 telling(training_module, "learn", "training")
-for name in ("save_model", "activate", "rollback", "delete_version", "retain"):
+for name in ("save_model", "activate", "delete_version", "retain"):
     telling(MLModelManager, name, name)
 telling(Import, "run", "import")
 telling(RatingStore, "add_ratings", "add_ratings")
@@ -122,12 +124,15 @@ def kill_at(url: str, name: str, phase: str, after: int, delay: float) -> tuple[
     lines: list[str] = []
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=ROOT) as process:
         assert process.stdout is not None
+        deadline = Timer(MAX_WAIT_S, process.kill)
+        deadline.start()
         for line in process.stdout:
             lines.append(line.strip())
             if lines.count(phase) > after:
                 break
         else:
-            pytest.fail(f"the child ended by itself after {lines[-3:]}")
+            pytest.fail(f"{phase} did not begin in {MAX_WAIT_S:g} s, or the child ended by itself, after {lines[-3:]}")
+        deadline.cancel()
         time.sleep(delay)
         process.kill()
         lines += rest_of(process.stdout)

@@ -16,8 +16,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from engine.services import running
 from engine.services.storing import in_words
-from sidecar.http.problems import INTERNAL_ERROR, RETRY_AFTER_SECONDS, STOPPING, marquee_problem, problem
 from sidecar.http.measurements import observe
+from sidecar.http.problems import INTERNAL_ERROR, RETRY_AFTER_SECONDS, STOPPING, marquee_problem, problem
 
 log = logging.getLogger("marquee.access")
 HEADER = "X-Request-ID"
