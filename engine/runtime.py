@@ -22,6 +22,8 @@ from engine.services.automation import AutomationService
 from engine.services.inbox import InboxService
 from engine.services.library import LibraryService
 from engine.services.notifying import NotifyingService
+from engine.services.ratings import RatingService
+from engine.services.recommendations import RecommendationService
 from engine.services.scale import agree
 from engine.services.serving import ServingService
 from engine.services.snapshots import Snapshots
@@ -210,7 +212,8 @@ def build(settings: Settings, clock: Callable[[], float] = time.time, *, restore
     snapshots = Snapshots(ratings, settings.scale, clock)
     serving = ServingService(ratings, snapshots, models, notices, settings, clock)
     training = TrainingService(ratings, snapshots, models, runs, notices, serving, settings, clock)
-    versions = VersionService(models, runs, notices, serving, snapshots)
+    recommendations = RecommendationService(serving, snapshots, settings, clock)
+    versions = VersionService(models, runs, notices, serving, recommendations, snapshots)
     library = LibraryService(
         ratings,
         snapshots,
@@ -232,7 +235,20 @@ def build(settings: Settings, clock: Callable[[], float] = time.time, *, restore
     working = (library, training, tuning, automation, notifying, storage)
     workers = (database.writer, *(service.worker for service in working))
     services = Services(
-        settings, library, training, serving, versions, tuning, automation, inbox, storage, access, audit, workers
+        settings=settings,
+        library=library,
+        training=training,
+        serving=serving,
+        ratings=RatingService(ratings, snapshots, models, serving, settings.scale, clock),
+        recommendations=recommendations,
+        versions=versions,
+        tuning=tuning,
+        automation=automation,
+        inbox=inbox,
+        storage=storage,
+        access=access,
+        audit=audit,
+        workers=workers,
     )
     runtime = Runtime(settings, database, services, notifying, notices)
     runtime.watch()

@@ -29,7 +29,9 @@ asked, formed = st.columns([5, 4], gap="large")
 with asked, shown():
     newcomer_interview.interview(services, user_id)
 with formed, shown():
-    newcomer_interview.forming(services.serving.recommend(user_id, newcomer_interview.LISTED, genres_liked=liked))
+    newcomer_interview.forming(
+        services.recommendations.recommend(user_id, newcomer_interview.LISTED, genres_liked=liked)
+    )
     st.page_link(
         "recommend.py", label="Open the whole list", icon=":material/movie:", query_params={session.USER: user_id}
     )

@@ -38,7 +38,7 @@ if user_id is None:
     )
     st.stop()
 
-answer = services.serving.recommend(user_id, **wanted)
+answer = services.recommendations.recommend(user_id, **wanted)
 user_picker.header(answer)
 recommend_list.price(answer)
 recommend_list.tell_change(answer)

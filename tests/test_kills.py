@@ -78,7 +78,8 @@ url, name = sys.argv[1:]
 draw = random.Random(name)
 runtime = build(Settings(database_url=url, demo=False, keep_versions=2))
 runtime.start()
-training, versions, serving = runtime.services.training, runtime.services.versions, runtime.services.serving
+services = runtime.services
+training, versions = services.training, services.versions
 svd = {"epochs": 12, "factors": 8, "learning_rate": 0.02}
 ncf = {"epochs": 2, "factors": 4, "iterations": 2, "parts": 2, "networks": 1}
 library, storage = runtime.services.library, runtime.services.storage
@@ -98,7 +99,7 @@ while True:
     training.train_model(kind, quick, draw.choice(("always", "never")))
     while training.current() is not None:
         if n < 1600:
-            serving.rate(f"{name} {n % 20}", f"m{n // 20}", 1 + n % 4)
+            services.ratings.rate(f"{name} {n % 20}", f"m{n // 20}", 1 + n % 4)
             tell("rated", n)
             n += 1
     for work in range(3):
@@ -159,7 +160,7 @@ def check(runtime: Runtime, name: str, rated: int) -> None:
     active = [version.version for version in services.versions.list() if version.active]
     assert active == [MLModelManager(runtime.database).active_version()] == [services.serving.active_version()]
     for user in ("u1", "u30"):
-        listed = services.serving.recommend(user)
+        listed = services.recommendations.recommend(user)
         assert (listed.model_version, len(listed.items)) == (active[0], 10)
     stored = {
         (user, found.movie.movie_id): found.rating

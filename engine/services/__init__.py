@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from engine.services.automation import AutomationService
     from engine.services.inbox import InboxService
     from engine.services.library import LibraryService
+    from engine.services.ratings import RatingService
+    from engine.services.recommendations import RecommendationService
     from engine.services.serving import ServingService
     from engine.services.storage import StorageService
     from engine.services.training import TrainingService
@@ -30,6 +32,8 @@ class Services:
     library: LibraryService
     training: TrainingService
     serving: ServingService
+    ratings: RatingService
+    recommendations: RecommendationService
     versions: VersionService
     tuning: TuningService
     automation: AutomationService

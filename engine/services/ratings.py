@@ -1,8 +1,22 @@
-"""Rating a movie, removing a rating, forgetting a user."""
+"""Rating a movie, removing a rating, forgetting a user: stored first, then folded into what serves."""
 
 from __future__ import annotations
 
+import contextlib
+import math
+import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+
+from engine.background import urgent
+from engine.errors import InvalidRating, UnknownMovie, UnknownUser
+from engine.services.audit import audited, of_user
+from engine.services.serving import ServingService
+from engine.services.snapshots import Snapshots
+from engine.services.storing import stores
+from store.errors import DamagedVersion, NotStored
+from store.ratings import RatingStore
+from store.versions import MLModelManager
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,3 +61,124 @@ class ForgettingReceipt:
     forgotten_at: float
     versions: tuple[int, ...]
     text: str
+
+
+class RatingService:
+    """Changes ratings while holding ``ServingService.writing``, so that none falls between two states."""
+
+    def __init__(
+        self,
+        ratings: RatingStore,
+        snapshots: Snapshots,
+        models: MLModelManager,
+        serving: ServingService,
+        scale: tuple[float, float],
+        clock: Callable[[], float],
+    ) -> None:
+        self._ratings = ratings
+        self._snapshots = snapshots
+        self._models = models
+        self._serving = serving
+        self._scale = scale
+        self._clock = clock
+
+    @stores
+    def rate(self, user_id: str, movie_id: str, rating: float) -> RatingReceipt:
+        """Store a rating durably and let the user's next list know it; rating again replaces.
+
+        Raises:
+            InvalidRating: not a number inside the scale.
+            UnknownMovie: the catalogue has no such movie.
+        """
+        check_rating(rating, self._scale)
+        started = time.perf_counter()
+        self._know(movie_id)
+        with urgent(), self._serving.writing:
+            try:
+                change = self._ratings.put_rating(user_id, movie_id, rating, int(self._clock()))
+            except NotStored as error:
+                raise UnknownMovie(f"The catalogue has no movie {movie_id!r}.") from error
+            before, after = self._serving.learn(user_id, change)
+        elapsed = (time.perf_counter() - started) * 1000
+        kept = rating if change.rating is None else change.rating
+        return RatingReceipt(user_id, movie_id, kept, change.previous, before, after, after is not None, elapsed)
+
+    @stores
+    def unrate(self, user_id: str, movie_id: str) -> RatingRemoval:
+        """Take a rating away durably and let the user's next list know it; without a rating nothing happens.
+
+        Raises:
+            UnknownUser: Marquee has never met the user.
+            UnknownMovie: the catalogue has no such movie.
+        """
+        started = time.perf_counter()
+        if self._ratings.user_key(user_id) is None:
+            raise UnknownUser(f"There are no ratings of the user {user_id!r}.")
+        if self._ratings.movie_key(movie_id) is None:
+            raise UnknownMovie(f"The catalogue has no movie {movie_id!r}.")
+        self._know(movie_id)
+        previous = after = None
+        with urgent(), self._serving.writing, contextlib.suppress(NotStored):  # there was nothing to remove
+            change = self._ratings.delete_rating(user_id, movie_id)
+            previous = change.previous
+            _, after = self._serving.learn(user_id, change)
+        elapsed = (time.perf_counter() - started) * 1000
+        return RatingRemoval(user_id, movie_id, previous, after, after is not None, elapsed)
+
+    @audited("user erased", of_user)
+    @stores
+    def forget(self, user_id: str) -> ForgettingReceipt:
+        """Erase a user's ratings and id from the store and from memory; what versions have learned is named.
+
+        Everything that serves is built anew without the user, so it takes as long as after an import.
+
+        Raises:
+            UnknownUser: Marquee has never met the user.
+        """
+        with self._serving.writing:
+            try:
+                gone = self._ratings.forget_user(user_id)
+            except NotStored as error:
+                raise UnknownUser(f"There is no user {user_id!r}.") from error
+            self._serving.change(lambda state: state.users.pop(user_id, None))
+        self._snapshots.forget()
+        self._serving.refresh()
+        learned = tuple(version for version in self._stored() if self._has_learned(version, gone.user_key))
+        return ForgettingReceipt(user_id, gone.ratings, self._clock(), learned, _told(gone.ratings, learned))
+
+    def _stored(self) -> list[int]:
+        return [one.version for one in self._models.list_versions() if one.state == "ready"]
+
+    def _has_learned(self, version: int, user: int) -> bool:
+        """Whether a version has learned from a user's ratings; of one that says nothing of users it is taken so."""
+        try:
+            counts = self._models.load_part(version, "counts/").get("counts/users")
+        except (DamagedVersion, NotStored):  # it gives up its arrays just now, or they can't be read
+            return False
+        return counts is None or (user < len(counts) and bool(counts[user]))
+
+    def _know(self, movie_id: str) -> None:
+        """Take in a movie that an import still going has just brought."""
+        if self._serving.lacks(movie_id) and self._ratings.movie_key(movie_id) is not None:
+            self._serving.refresh()
+
+
+def check_rating(rating: float, scale: tuple[float, float]) -> None:
+    """Accept a finite number inside the scale.
+
+    Raises:
+        InvalidRating: it is not.
+    """
+    low, high = scale
+    if not (math.isfinite(rating) and low <= rating <= high):
+        raise InvalidRating(f"A rating lies between {low:g} and {high:g}; {rating!r} does not.")
+
+
+def _told(ratings: int, versions: Sequence[int]) -> str:
+    """What was erased, and what is left to do."""
+    erased = f"{'1 rating' if ratings == 1 else f'{ratings:,} ratings'} and the id were erased."
+    if not versions:
+        return f"{erased} No stored version has learned from them."
+    named = "Version" if len(versions) == 1 else "Versions"
+    which = ", ".join(map(str, versions))
+    return f"{erased} {named} {which} learned from them before: train again, then delete what is named here."

@@ -22,6 +22,7 @@ from engine.models.registry import configure
 from engine.models.version import VersionBundle
 from engine.services import soundness
 from engine.services.audit import audited, of_version
+from engine.services.recommendations import RecommendationService
 from engine.services.serving import ServingService, tell_fault
 from engine.services.snapshots import DataSnapshot, Outdated, Snapshots
 from engine.services.storing import file_error, stores
@@ -135,12 +136,14 @@ class VersionService:
         runs: RunStore,
         notices: NoticeStore,
         serving: ServingService,
+        recommendations: RecommendationService,
         snapshots: Snapshots,
     ) -> None:
         self._models = models
         self._runs = runs
         self._notices = notices
         self._serving = serving
+        self._recommendations = recommendations
         self._snapshots = snapshots
 
     def list(self, limit: int | None = None, *, before: int | None = None) -> list[VersionSummary]:
@@ -368,7 +371,7 @@ class VersionService:
         found: list[VersionList] = []
         baseline: dict[str, tuple[int, Movie]] = {}
         for version in dict.fromkeys(versions):
-            movies = self._serving.list_with(self._bundle(version), user_id, n)
+            movies = self._recommendations.list_with(self._bundle(version), user_id, n)
             ranks = {movie.movie_id: rank for rank, movie in enumerate(movies, start=1)}
             if not found:
                 baseline = {movie.movie_id: (ranks[movie.movie_id], movie) for movie in movies}

@@ -21,7 +21,7 @@ KNOWN_BY = 10
 def interview(services: Services, user_id: str) -> None:
     """The question now, or that there is none; answers are kept at once."""
     skipped = _by_user(session.SKIPPED, user_id)
-    now = services.serving.interview(user_id, 1, skipped)
+    now = services.recommendations.interview(user_id, 1, skipped)
     st.progress(now.confidence, text=told(now))
     if now.questions:
         _ask(services, now, now.questions[0])
@@ -41,7 +41,7 @@ def _ask(services: Services, now: InterviewState, question: InterviewQuestion) -
         label = f"Rate {movie.title}"
         rating = stars(label, services.settings.scale, key=session.question(now.user_id, movie.movie_id))
         if rating is not None:
-            services.serving.rate(now.user_id, movie.movie_id, rating)
+            services.ratings.rate(now.user_id, movie.movie_id, rating)
             _by_user(session.ANSWERED, now.user_id).append(movie.movie_id)
             st.rerun()
         if st.button("I don't know it", icon=":material/skip_next:", width="stretch"):
@@ -53,7 +53,7 @@ def _take_back(services: Services, user_id: str, skipped: list[str]) -> None:
     answered = _by_user(session.ANSWERED, user_id)
     with st.container(horizontal=True):
         if answered and st.button("Take the last rating back", icon=":material/undo:", type="tertiary"):
-            services.serving.unrate(user_id, answered.pop())
+            services.ratings.unrate(user_id, answered.pop())
             st.rerun()
         label = "Ask again about 1 movie passed over" if len(skipped) == 1 else f"Ask again about {len(skipped)} movies"
         if skipped and st.button(label, icon=":material/replay:", type="tertiary"):

@@ -29,7 +29,7 @@ MOVIE_PX = 190  # leaves room on a phone for the columns beside it
 
 
 def filters(library: LibraryService) -> dict[str, Any]:
-    """How many movies, in which order, of which genre and age: the options of ``ServingService.recommend``."""
+    """How many movies, in which order, of which genre and age: the options of ``RecommendationService.recommend``."""
     grid = st.grid(4, min_column_width=130)
     with grid.cell():
         rank_by = st.selectbox(
@@ -197,7 +197,7 @@ def history(services: Services, user_id: str, count: int) -> None:
     label = "Take this rating away" if len(chosen) == 1 else f"Take these {len(chosen)} ratings away"
     if st.button(label, icon=":material/delete:"):
         for one in chosen:
-            services.serving.unrate(user_id, one.movie.movie_id)
+            services.ratings.unrate(user_id, one.movie.movie_id)
         tell_next(f"Taken away: {', '.join(text(shortened(one.movie.title)) for one in chosen[:MOST_TOLD])}.")
         st.rerun()
 
@@ -210,6 +210,6 @@ def confirm_forgetting(services: Services, user_id: str, count: int) -> None:
     with shown():
         if st.button("Forget for good", type="primary"):
             with st.spinner("Forgetting, and building the lists anew without them"):
-                receipt = services.serving.forget(user_id)
+                receipt = services.ratings.forget(user_id)
             tell_next(text(receipt.text))
             st.rerun()

@@ -30,7 +30,7 @@ def what_if(services: Services, answer: Recommendations, wanted: Mapping[str, An
     if not imagined:
         return
     with shown():
-        told = services.serving.what_if(answer.user_id, imagined, ListOptions(**wanted))
+        told = services.recommendations.what_if(answer.user_id, imagined, ListOptions(**wanted))
         st.markdown(f"**{summary(told)}** {text(told.reason)}")
         _list(told)
 

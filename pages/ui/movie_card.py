@@ -51,7 +51,7 @@ def card(services: Services, user_id: str, item: RecommendedItem, liked: Collect
     with shown():
         rating = stars(f"Rate {item.title}", scale, key=session.card("rate", item.movie_id), value=item.rated)
         if rating is not None:
-            st.session_state[session.RECEIPT] = services.serving.rate(user_id, item.movie_id, rating)
+            st.session_state[session.RECEIPT] = services.ratings.rate(user_id, item.movie_id, rating)
             st.rerun()
     why = st.expander(
         "Why recommended",
@@ -62,7 +62,7 @@ def card(services: Services, user_id: str, item: RecommendedItem, liked: Collect
     )
     if why.open:
         with why, shown():
-            _why(services.serving.explain(user_id, item.movie_id, liked))
+            _why(services.recommendations.explain(user_id, item.movie_id, liked))
 
 
 def _rank(item: RecommendedItem) -> str:

@@ -132,7 +132,7 @@ def explain(
     the ratings say `together` beyond what each says alone, what training had `learned` of the user otherwise, and what
     the ends of the scale `clipped`.
     """
-    return current().serving.explain(*pair, genres_liked)
+    return current().recommendations.explain(*pair, genres_liked)
 
 
 @router.get("/explain", responses=_EXPLAIN_ANSWERS)
@@ -142,7 +142,7 @@ def explain_by_query(asked: Annotated[ExplainRequest, Query()]) -> Explanation:
     The same answer, for ids that a path can't hold: those with a part `..`, or with slashes behind a proxy that
     rewrites %2F.
     """
-    return current().serving.explain(asked.user_id, asked.movie_id, asked.genres_liked)
+    return current().recommendations.explain(asked.user_id, asked.movie_id, asked.genres_liked)
 
 
 class SimilarRequest(BaseModel):
@@ -183,7 +183,7 @@ def similar(movie_id: MovieId, asked: Annotated[SimilarRequest, Query()]) -> Sim
     The most alike first. `basis` says by what: `ratings`, the cosine of who rated both, and how highly, or `content`,
     genres and year, for a movie that nobody has rated.
     """
-    return current().serving.similar(movie_id, asked.n)
+    return current().recommendations.similar(movie_id, asked.n)
 
 
 @router.get("/similar", responses=_ALIKE_ANSWERS)
@@ -193,7 +193,7 @@ def similar_by_query(asked: Annotated[SimilarByQuery, Query()]) -> SimilarMovies
     The same answer, for ids that a path can't hold: those with a part `..`, or with slashes behind a proxy that
     rewrites %2F.
     """
-    return current().serving.similar(asked.movie_id, asked.n)
+    return current().recommendations.similar(asked.movie_id, asked.n)
 
 
 class ChangedRating(BaseModel):
@@ -259,4 +259,4 @@ def what_if(body: WhatIfRequest) -> WhatIf:
     are the movies that leave it. What the user has really rated stays out of both lists.
     """
     changes = {one.movie_id: one.rating for one in body.changes}
-    return current().serving.what_if(body.user_id, changes, body.options())
+    return current().recommendations.what_if(body.user_id, changes, body.options())

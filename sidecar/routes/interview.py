@@ -78,7 +78,7 @@ def interview(user_id: UserId, asked: Annotated[InterviewRequest, Query()]) -> I
     answer is a rating (`POST /rate`); what the user does not know is named in `skipped` from then on. `confidence` says
     how much of the taste is known, and `finished` why no question is left that is worth asking.
     """
-    return current().serving.interview(user_id, asked.n, asked.skipped)
+    return current().recommendations.interview(user_id, asked.n, asked.skipped)
 
 
 @router.get("/interview", responses=_ASKED_ANSWERS)
@@ -88,4 +88,4 @@ def interview_by_query(asked: Annotated[InterviewByQuery, Query()]) -> Interview
     The same answer, for ids that a path can't hold: those with a part `..`, or with slashes behind a proxy that
     rewrites %2F.
     """
-    return current().serving.interview(asked.user_id, asked.n, asked.skipped)
+    return current().recommendations.interview(asked.user_id, asked.n, asked.skipped)

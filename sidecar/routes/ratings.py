@@ -54,7 +54,7 @@ def rate(body: RatingRequest) -> RatingReceipt:
     The rating is on disk when the answer arrives, and the user's next list knows it: no training is needed. Rating the
     same movie again replaces the rating.
     """
-    return current().serving.rate(body.user_id, body.movie_id, body.rating)
+    return current().ratings.rate(body.user_id, body.movie_id, body.rating)
 
 
 def rated_pair(request: Request, user_id: PathUser, movie_id: PathMovie) -> tuple[str, str]:  # noqa: ARG001
@@ -82,7 +82,7 @@ def unrate(pair: Annotated[tuple[str, str], Depends(rated_pair)]) -> RatingRemov
     It is gone from disk when the answer arrives, and the user's next list is made without it. Asking again changes
     nothing: `previous_rating` is null where there was none.
     """
-    return current().serving.unrate(*pair)
+    return current().ratings.unrate(*pair)
 
 
 @router.delete("/rate", responses=_REMOVED_ANSWERS)
@@ -92,7 +92,7 @@ def unrate_by_query(asked: Annotated[PairRequest, Query()]) -> RatingRemoval:
     The same answer, for ids that a path can't hold: those with a part `..`, or with slashes behind a proxy that
     rewrites %2F.
     """
-    return current().serving.unrate(asked.user_id, asked.movie_id)
+    return current().ratings.unrate(asked.user_id, asked.movie_id)
 
 
 HEALTH = {

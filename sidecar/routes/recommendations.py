@@ -152,7 +152,7 @@ async def recommend_by_query(asked: Annotated[ListByQuery, Query()]) -> Recommen
 
 async def _recommend(user_id: str, asked: ListRequest) -> Recommendations:
     wanted = {name: getattr(asked, name) for name in ListRequest.model_fields}
-    make = partial(current().serving.recommend, user_id, wanted.pop("n"), **wanted)
+    make = partial(current().recommendations.recommend, user_id, wanted.pop("n"), **wanted)
     # A usual list is 1 to 3 ms of work in memory that waits for nothing. Made on the event loop it needs no change of
     # threads, each of which waits for the interpreter while a model trains: at 100 requests a second beside a training
     # network p99 was 6 ms here and 8 to 29 ms by the thread pool. Long lists and varied ones may take longer than the
@@ -173,7 +173,7 @@ def recommend_to_anybody(body: AnonymousRequest) -> Recommendations:
     A list out of the ratings in the body, as a user with these ratings would get it. Nothing is kept; `user_id` is
     empty.
     """
-    return current().serving.recommend_to({one.movie_id: one.rating for one in body.ratings}, body.options())
+    return current().recommendations.recommend_to({one.movie_id: one.rating for one in body.ratings}, body.options())
 
 
 class Pair(BaseModel):
@@ -222,4 +222,4 @@ def predict(body: PredictRequest) -> Predictions:
     One predicted rating per pair, in the order asked for, inside the rating scale. An unknown user or movie does not
     fail: `fallback` says what was unknown.
     """
-    return current().serving.predict([(pair.user_id, pair.movie_id) for pair in body.pairs])
+    return current().recommendations.predict([(pair.user_id, pair.movie_id) for pair in body.pairs])

@@ -50,7 +50,7 @@ def forget(user_id: UserId) -> ForgettingReceipt:
     trial predicted, a fingerprint of them, and how far off it was. Files that were exported, and backups, are yours to
     look after. Whoever comes under the same id later is somebody new.
     """
-    return current().serving.forget(user_id)
+    return current().ratings.forget(user_id)
 
 
 @router.delete("", responses=_FORGOTTEN_ANSWERS)
@@ -60,4 +60,4 @@ def forget_by_query(asked: Annotated[UserRequest, Query()]) -> ForgettingReceipt
     The same answer, for ids that a path can't hold: those with a part `..`, or with slashes behind a proxy that
     rewrites %2F.
     """
-    return current().serving.forget(asked.user_id)
+    return current().ratings.forget(asked.user_id)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from io import BytesIO
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
@@ -404,15 +404,22 @@ class FakeTraining:
 
 @dataclass
 class FakeServing:
-    library: FakeLibrary
     version: int | None = 2
-    calibrated: bool = True
     fails: MarqueeError | None = None
-    explained: list[str] = field(default_factory=list)
-    imagined: list[dict[str, float | None]] = field(default_factory=list)
 
     def active_version(self) -> int | None:
         return self.version
+
+    def health(self) -> UpdateHealth:
+        if self.fails:
+            raise self.fails
+        return UpdateHealth(self.version or 0, 12, 3, 1204, 0.0123, 0.81, 200, 941, "retrain soon")
+
+
+@dataclass
+class FakeRatings:
+    library: FakeLibrary
+    fails: MarqueeError | None = None
 
     def rate(self, user_id: str, movie_id: str, rating: float) -> RatingReceipt:
         if self.fails:
@@ -429,15 +436,19 @@ class FakeServing:
         gone = len(self.library.rated.pop(user_id))
         return ForgettingReceipt(user_id, gone, NOW, (2,), f"{gone} ratings and the id were erased. Train again.")
 
-    def health(self) -> UpdateHealth:
-        if self.fails:
-            raise self.fails
-        return UpdateHealth(self.version or 0, 12, 3, 1204, 0.0123, 0.81, 200, 941, "retrain soon")
-
     def unrate(self, user_id: str, movie_id: str) -> RatingRemoval:
         kept = [one for one in self.library.rated[user_id] if one.movie.movie_id != movie_id]
         self.library.rated[user_id] = kept
         return RatingRemoval(user_id, movie_id, 4.0, 3.6, True, 1.2)
+
+
+@dataclass
+class FakeRecommendations:
+    library: FakeLibrary
+    serving: FakeServing = field(default_factory=FakeServing)
+    calibrated: bool = True
+    explained: list[str] = field(default_factory=list)
+    imagined: list[dict[str, float | None]] = field(default_factory=list)
 
     def recommend(
         self,
@@ -452,7 +463,7 @@ class FakeServing:
         genres_liked: Collection[str] = (),
         include_rated: bool = False,
     ) -> Recommendations:
-        if self.version is None:
+        if self.serving.version is None:
             raise NotReady("No model is trained yet. Start a training; the first one takes about a minute.")
         rated = self.library.rated.get(user_id, [])
         seen = {one.movie.movie_id: one.rating for one in rated}
@@ -469,7 +480,7 @@ class FakeServing:
             for rank, movie in enumerate(left[:n], start=1)
         )
         price = VarietyPrice(3, 0.92, 4.11, 4.19, 0.71, 0.55) if diversity else None
-        return Recommendations(user_id, status, reason, self.version, 3600.0, 2.3, len(rated), items, price)  # type: ignore[arg-type]
+        return Recommendations(user_id, status, reason, self.serving.version, 3600.0, 2.3, len(rated), items, price)  # type: ignore[arg-type]
 
     def _status(self, user_id: str, count: int) -> tuple[str, str]:
         if not self.library.rated.get(user_id):
@@ -549,7 +560,7 @@ class FakeServing:
             genre_match=GenreMatch(0.4, tuple((genre, 0.4, 12) for genre in movie.genres)),
             similar_users=(SimilarUser("7", 4.5, 0.31), SimilarUser("a_b*", 5.0, 0.22)),
             text=f"The ratings of {rated[0].title} (5) and {rated[1].title} (4.5) weigh most. Expected rating: 4.4.",
-            model_version=self.version or 0,
+            model_version=self.serving.version or 0,
         )
 
 
@@ -866,7 +877,9 @@ class Fakes:
 
     library: FakeLibrary = field(default_factory=FakeLibrary)
     training: FakeTraining = field(default_factory=FakeTraining)
-    serving: FakeServing = field(init=False)
+    serving: FakeServing = field(default_factory=FakeServing)
+    ratings: FakeRatings = field(init=False)
+    recommendations: FakeRecommendations = field(init=False)
     versions: FakeVersions = field(init=False)
     tuning: FakeTuning = field(default_factory=FakeTuning)
     automation: FakeAutomation = field(init=False)
@@ -876,14 +889,14 @@ class Fakes:
     audit: FakeAudit = field(default_factory=FakeAudit)
 
     def __post_init__(self) -> None:
-        self.serving = FakeServing(self.library)
+        self.ratings = FakeRatings(self.library)
+        self.recommendations = FakeRecommendations(self.library, self.serving)
         self.versions = FakeVersions(self.serving)
         self.automation = FakeAutomation(self.training)
 
     def services(self) -> Services:
-        names = "library training serving versions tuning automation inbox storage access audit"
-        held: Any = (getattr(self, name) for name in names.split())
-        return Services(Settings(demo=False), *held)
+        held: dict[str, Any] = {one.name: getattr(self, one.name) for one in fields(self)}
+        return Services(Settings(demo=False), **held)
 
 
 def searching() -> Fakes:

@@ -74,7 +74,7 @@ def test_what_is_no_rating_is_not_taken(visit: Open, sent: object) -> None:
 
 def test_a_refused_rating_says_why_and_the_list_stays(visit: Open) -> None:
     held = fakes.loaded()
-    held.serving.fails = InvalidRating("A rating lies between 0.5 and 5.")
+    held.ratings.fails = InvalidRating("A rating lies between 0.5 and 5.")
     at = intact(rate(visit("recommend.py", held, user="42"), "1", 4.5))
     assert "A rating lies between" in at.error[0].value
     assert len(at.get("bidi_component")) == 12
@@ -109,10 +109,10 @@ confirm_forgetting(current(), "42", 4)
 def test_a_user_is_forgotten_after_the_question(dialog: Open) -> None:
     held = fakes.loaded()
     at = dialog(FORGETTING, held)
-    held.serving.fails = DiskFull("The disk is full.")
+    held.ratings.fails = DiskFull("The disk is full.")
     at = intact(press(at, "Forget for good"))
     assert "disk is full" in at.error[0].value
-    held.serving.fails = None
+    held.ratings.fails = None
     at = intact(press(at, "Forget for good"))
     assert "42" not in held.library.rated
     assert "4 ratings and the id were erased" in at.session_state[session.TOLD][0]
@@ -130,9 +130,9 @@ def test_variety_shows_its_price(visit: Open) -> None:
 def test_why_is_worked_out_only_for_an_open_card(visit: Open) -> None:
     held = fakes.loaded()
     at = visit("recommend.py", held, user="42")
-    assert held.serving.explained == []
+    assert held.recommendations.explained == []
     intact(unfold(at, session.card("why", "1")))
-    assert held.serving.explained == ["1"]
+    assert held.recommendations.explained == ["1"]
     assert "weigh most" in words(at)
     assert "Rated movies most like it" in words(at)
     assert len(at.get("vega_lite_chart")) == 2
@@ -140,16 +140,16 @@ def test_why_is_worked_out_only_for_an_open_card(visit: Open) -> None:
 
 
 def test_the_bars_of_an_explanation_sum_to_its_score() -> None:
-    explanation = fakes.FakeServing(fakes.FakeLibrary()).explain("42", "1")
+    explanation = fakes.FakeRecommendations(fakes.FakeLibrary()).explain("42", "1")
     rows = share_rows(explanation)
     assert len(rows) == 10
     assert sum(share for _, share, _ in rows) == pytest.approx(explanation.score, abs=1e-9)
-    few = share_rows(fakes.FakeServing(fakes.FakeLibrary(movies=fakes.MOVIES[:4])).explain("42", "1"))
+    few = share_rows(fakes.FakeRecommendations(fakes.FakeLibrary(movies=fakes.MOVIES[:4])).explain("42", "1"))
     assert sum(share for _, share, _ in few) == pytest.approx(0.01 + 0.21 + 0.105 + 0.07 + 2e-7, abs=1e-9)
 
 
 def test_the_bar_of_popularity_says_where_liked_genres_are_in_it() -> None:
-    explanation = fakes.FakeServing(fakes.FakeLibrary()).explain("42", "1")
+    explanation = fakes.FakeRecommendations(fakes.FakeLibrary()).explain("42", "1")
     assert share_rows(explanation)[-1][0] == "How many people rated it highly"
     liked = replace(explanation, genres_liked=("War",))
     assert share_rows(liked)[-1][0] == "How many people rated it highly and liked genres"
@@ -157,7 +157,7 @@ def test_the_bar_of_popularity_says_where_liked_genres_are_in_it() -> None:
 
 def test_the_bars_of_a_rating_sum_to_what_sets_it_apart() -> None:
     for films in (fakes.MOVIES, fakes.MOVIES[:4]):
-        rating = fakes.FakeServing(fakes.FakeLibrary(movies=films)).explain("42", "1").rating
+        rating = fakes.FakeRecommendations(fakes.FakeLibrary(movies=films)).explain("42", "1").rating
         rows = rating_rows(rating)
         assert sum(share for _, share, _ in rows) == pytest.approx(rating.predicted_rating - rating.baseline, abs=1e-3)
         assert "Cut off at the end of the scale" not in [label for label, _, _ in rows]  # nothing was
@@ -166,13 +166,13 @@ def test_the_bars_of_a_rating_sum_to_what_sets_it_apart() -> None:
 def test_ratings_are_imagined_otherwise_and_nothing_is_kept(visit: Open) -> None:
     held = fakes.loaded()
     at = visit("recommend.py", held, user="42")
-    assert held.serving.imagined == []
+    assert held.recommendations.imagined == []
     tables = [list(table.value) for table in at.dataframe]
     assert ["Movie", "Rating", "Year", "Genres", "Rated"] in tables
     before = list(held.library.rated["42"])
     at = intact(edit(at, session.imagined("42", 4), {0: {IMAGINED: 1.0}, 2: {IMAGINED: None}}))
     first, _, third, _ = (one.movie.movie_id for one in before)
-    assert held.serving.imagined == [{first: 1.0, third: None}]
+    assert held.recommendations.imagined == [{first: 1.0, third: None}]
     assert held.library.rated["42"] == before
     assert "3 would come, 1 would leave, 5 would move." in words(at)
     assert "▼ 1" in words(at)
@@ -220,21 +220,21 @@ def test_the_order_can_be_the_predicted_rating(visit: Open) -> None:
 
 
 def test_a_service_that_is_not_ready_says_so(visit: Open) -> None:
-    class Unready(fakes.FakeServing):
+    class Unready(fakes.FakeRecommendations):
         def recommend(self, *_: object, **__: object) -> None:  # type: ignore[override]
             raise NotReady("No model is trained yet.")
 
     held = fakes.loaded()
-    held.serving = Unready(held.library)
+    held.recommendations = Unready(held.library)
     assert "No model is trained yet" in visit("recommend.py", held, user="42").info[0].value
 
 
 def test_places_before_a_rating_are_counted_without_the_rated_movie() -> None:
-    serving = fakes.FakeServing(fakes.FakeLibrary())
-    before = serving.recommend("nobody", 5)
+    recommendations = fakes.FakeRecommendations(fakes.FakeLibrary())
+    before = recommendations.recommend("nobody", 5)
     ranks = ranks_without(before, before.items[1].movie_id)
     assert list(ranks.values()) == [1, 2, 3, 4]
-    assert changed(ranks, serving.recommend("nobody", 1)) == "The order of the list stays."
+    assert changed(ranks, recommendations.recommend("nobody", 1)) == "The order of the list stays."
     assert changed({}, before) == "5 movies are new in the list, 0 moved."
 
 

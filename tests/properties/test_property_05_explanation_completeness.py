@@ -21,7 +21,7 @@ from engine.recommending.cold_start import popularity
 from engine.recommending.explanations import RatingExplanation, SimilarMovie
 from engine.recommending.fold_in import UserState, measure_offsets
 from engine.recommending.state import Listener, ServingState
-from engine.services.serving import ServingService
+from engine.services import Services
 from tests.conftest import planted
 from tests.engine.models.quick import quick_model
 from tests.engine.services.conftest import opened, store_in, trained_store
@@ -182,18 +182,18 @@ def test_a_prediction_falls_by_a_share_when_its_rating_goes(
 
 
 @pytest.fixture(scope="module")
-def serving(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServingService]:
+def services(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Services]:
     """Of a whole Marquee, which somebody has joined since its version learned; examples only read."""
     with opened(store_in(tmp_path_factory.mktemp("explained")), trained_store(tmp_path_factory)) as runtime:
         for movie, rating in LATE.items():
-            runtime.services.serving.rate("late", movie, rating)
-        yield runtime.services.serving
+            runtime.services.ratings.rate("late", movie, rating)
+        yield runtime.services
 
 
 @pytest.fixture(scope="module")
-def club(serving: ServingService) -> Club:
+def club(services: Services) -> Club:
     frame, movies = planted()
-    weigh = serving._ready().bundle.ranker.weigh
+    weigh = services.serving.ready().bundle.ranker.weigh
     weights = np.zeros((60, 80))
     weights[frame.user_id.str[1:].astype(int), frame.movie_id.str[1:].astype(int)] = weigh(frame.rating.to_numpy())
     ratings = {user: dict(zip(own.movie_id, own.rating, strict=True)) for user, own in frame.groupby("user_id")}
@@ -203,9 +203,9 @@ def club(serving: ServingService) -> Club:
 
 @settings(max_examples=150)
 @given(user=st.one_of(st.integers(0, 59).map(lambda n: f"u{n}"), st.sampled_from(["late", "nobody"])), movie=MOVIES)
-def test_every_part_is_there_as_it_is_served(serving: ServingService, club: Club, user: str, movie: int) -> None:
+def test_every_part_is_there_as_it_is_served(services: Services, club: Club, user: str, movie: int) -> None:
     """Each by a definition of its own: every rating counts, and so do all genres and whoever is most alike."""
-    why, rated = serving.explain(user, f"m{movie}"), club.ratings.get(user, {})
+    why, rated = services.recommendations.explain(user, f"m{movie}"), club.ratings.get(user, {})
     for told in (why.contributions, why.rating.contributions):
         assert sorted((one.movie_id, one.rating) for one in told) == sorted(rated.items())
         assert [abs(one.share) for one in told] == sorted((abs(one.share) for one in told), reverse=True)

@@ -50,7 +50,7 @@ def assert_full(answer: Recommendations, n: int, rated: int) -> None:
 def test_every_count_of_ratings_gets_a_list(runtime: Runtime, seed: int, count: int, n: int, liked: set[str]) -> None:
     rng = random.Random(seed)
     ratings = {movie: rng.randint(1, 10) / 2 for movie in rng.sample(MOVIES, count)}
-    answer = runtime.services.serving.recommend_to(ratings, ListOptions(n, genres_liked=liked))
+    answer = runtime.services.recommendations.recommend_to(ratings, ListOptions(n, genres_liked=liked))
     assert_full(answer, n, count)
     assert not {item.movie_id for item in answer.items} & set(ratings)
     if count < PERSONAL_FROM:
@@ -62,7 +62,7 @@ def test_every_count_of_ratings_gets_a_list(runtime: Runtime, seed: int, count: 
 def test_every_id_gets_a_list(runtime: Runtime, user: str, n: int, liked: set[str]) -> None:
     frame, _ = planted()
     rated = int((frame.user_id == user).sum())
-    answer = runtime.services.serving.recommend(user, n, genres_liked=liked)
+    answer = runtime.services.recommendations.recommend(user, n, genres_liked=liked)
     assert len(answer.items) == min(n, len(MOVIES) - rated)
     assert answer.status == ("personal" if rated else "unknown_user")
     assert answer.reason
@@ -70,12 +70,14 @@ def test_every_id_gets_a_list(runtime: Runtime, user: str, n: int, liked: set[st
 
 def test_a_newcomer_is_met_at_every_step(runtime: Runtime) -> None:
     """From nobody to a personal list by real ratings, each of which is in the next list's making."""
-    serving = runtime.services.serving
-    assert serving.recommend("newcomer", 5).status == "unknown_user"
+    services = runtime.services
+    assert services.recommendations.recommend("newcomer", 5).status == "unknown_user"
     statuses = []
     for count in range(1, len(MOVIES) + 1):
-        serving.rate("newcomer", serving.recommend("newcomer", 1).items[0].movie_id, 1 + count % 5)
-        answer = serving.recommend("newcomer", 5)
+        services.ratings.rate(
+            "newcomer", services.recommendations.recommend("newcomer", 1).items[0].movie_id, 1 + count % 5
+        )
+        answer = services.recommendations.recommend("newcomer", 5)
         statuses.append(answer.status)
         if count < len(MOVIES):
             assert_full(answer, 5, count)
@@ -92,10 +94,10 @@ def test_a_rating_more_moves_the_list_by_a_step_and_not_by_a_jump(runtime: Runti
     """The part that comes from the ratings grows by the same amount each time."""
     rng = random.Random(seed)
     movies = rng.sample(MOVIES, count + 1)
-    state = runtime.services.serving._ready()
+    state = runtime.services.serving.ready()
     parts = []
     for n in (count, count + 1):
-        imagined = runtime.services.serving._imagine(state, {}, dict.fromkeys(movies[:n], 4.0))
+        imagined = runtime.services.recommendations._imagine(state, {}, dict.fromkeys(movies[:n], 4.0))
         parts.append(state.listen_to(imagined).blend.personal)
     assert parts[1] - parts[0] == pytest.approx(1 / PERSONAL_FROM)
 
@@ -103,7 +105,7 @@ def test_a_rating_more_moves_the_list_by_a_step_and_not_by_a_jump(runtime: Runti
 @pytest.fixture(scope="module")
 def popular(runtime: Runtime) -> dict[str, float]:
     """What a stranger's list scores each movie."""
-    listed = runtime.services.serving.recommend("a stranger", len(MOVIES))
+    listed = runtime.services.recommendations.recommend("a stranger", len(MOVIES))
     assert len(listed.items) == len(MOVIES)
     return {item.movie_id: item.score for item in listed.items}
 
@@ -125,8 +127,8 @@ def test_a_newcomers_score_is_taste_and_popularity(
     """A tenth of it comes from taste with one rating, and nine tenths with nine; the rest is popularity."""
     rng = random.Random(seed)
     ratings = {movie: rng.randint(1, 10) / 2 for movie in rng.sample(MOVIES, count)}
-    answer = runtime.services.serving.recommend_to(ratings, ListOptions(len(MOVIES)))
-    ranker = runtime.services.serving._ready().bundle.ranker
+    answer = runtime.services.recommendations.recommend_to(ratings, ListOptions(len(MOVIES)))
+    ranker = runtime.services.serving.ready().bundle.ranker
     rated = sorted((int(movie[1:]), rating) for movie, rating in ratings.items())
     taste = ranker.score_history(*(np.array(column) for column in zip(*rated, strict=True)))
     assert len(answer.items) == len(MOVIES) - count
@@ -141,7 +143,7 @@ def test_liked_genres_come_first(runtime: Runtime, popular: dict[str, float], ge
     """Each movie that has the genre gains on those that do not, and keeps its place among its like."""
 
     def places(*liked: str) -> list[str]:
-        listed = runtime.services.serving.recommend("a stranger", len(MOVIES), genres_liked=liked)
+        listed = runtime.services.recommendations.recommend("a stranger", len(MOVIES), genres_liked=liked)
         assert len(listed.items) == len(MOVIES)
         having.update(item.movie_id for item in listed.items if genre in item.genres)
         return [item.movie_id for item in listed.items]

@@ -89,7 +89,7 @@ def test_served_lists(
     exclude: list[str],
     rank_by: str,
 ) -> None:
-    answer = runtime.services.serving.recommend(
+    answer = runtime.services.recommendations.recommend(
         user, n, genre=genre, year_from=year_from, exclude=exclude, rank_by=rank_by
     )
     movies = [item.movie_id for item in answer.items]
@@ -110,6 +110,6 @@ def test_served_lists(
 def test_served_lists_made_more_various_stay_distinct_and_unseen(
     runtime: Runtime, rated: dict[str, set[str]], user: str, n: int, diversity: float
 ) -> None:
-    movies = [item.movie_id for item in runtime.services.serving.recommend(user, n, diversity=diversity).items]
+    movies = [item.movie_id for item in runtime.services.recommendations.recommend(user, n, diversity=diversity).items]
     assert len(set(movies)) == len(movies) == min(n, 80 - 25)
     assert not set(movies) & rated[user]

@@ -80,6 +80,12 @@ class FakeServing(Recorder):
         self.note("active_version")
         return self.version
 
+    def health(self) -> UpdateHealth:
+        self.note("health")
+        return UpdateHealth(3, 120, 340, 1000, 0.001, 0.83, 100, 500, "fine")
+
+
+class FakeRatings(Recorder):
     def rate(self, user_id: str, movie_id: str, rating: float) -> RatingReceipt:
         self.note("rate", user_id, movie_id, rating)
         return RatingReceipt(user_id, movie_id, rating, None, 3.5, 4.0, True, 1.5)
@@ -92,10 +98,8 @@ class FakeServing(Recorder):
         self.note("forget", user_id)
         return ForgettingReceipt(user_id, 57, 100.0, (2, 3), "57 ratings and the id were erased.")
 
-    def health(self) -> UpdateHealth:
-        self.note("health")
-        return UpdateHealth(3, 120, 340, 1000, 0.001, 0.83, 100, 500, "fine")
 
+class FakeRecommendations(Recorder):
     def recommend(self, user_id: str, n: int = 10, **options: Any) -> Recommendations:
         self.note("recommend", user_id, n, options)
         item = RecommendedItem(1, "https://boxd.it/2a", SCRIPT, None, ("Drama",), 0.9, 4.4, (3.4, 5.0), 0.6)
@@ -529,8 +533,21 @@ class FakeAudit(Recorder):
 
 
 def fake_services(settings: Settings) -> Services:
-    kinds = FakeLibrary, FakeTraining, FakeServing, FakeVersions, FakeTuning, FakeAutomation, FakeInbox, FakeStorage
-    return Services(settings, *(kind() for kind in (*kinds, FakeAccess, FakeAudit)))  # type: ignore[arg-type]
+    fakes: dict[str, Any] = {
+        "library": FakeLibrary(),
+        "training": FakeTraining(),
+        "serving": FakeServing(),
+        "ratings": FakeRatings(),
+        "recommendations": FakeRecommendations(),
+        "versions": FakeVersions(),
+        "tuning": FakeTuning(),
+        "automation": FakeAutomation(),
+        "inbox": FakeInbox(),
+        "storage": FakeStorage(),
+        "access": FakeAccess(),
+        "audit": FakeAudit(),
+    }
+    return Services(settings, **fakes)
 
 
 def calls_of(services: Services) -> list[tuple[Any, ...]]:
@@ -539,6 +556,8 @@ def calls_of(services: Services) -> list[tuple[Any, ...]]:
         services.library,
         services.training,
         services.serving,
+        services.ratings,
+        services.recommendations,
         services.versions,
         services.tuning,
         services.automation,

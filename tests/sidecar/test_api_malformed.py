@@ -161,7 +161,7 @@ def test_long_ids_that_fit(client: Client, services: Services) -> None:
     assert (
         client.post("/rate", json={"user_id": " " + "é" * 200, "movie_id": 2**63 - 1, "rating": 1}).status_code == 200
     )
-    assert services.serving.calls == [("rate", "é" * 200, str(2**63 - 1), 1.0)]
+    assert services.ratings.calls == [("rate", "é" * 200, str(2**63 - 1), 1.0)]
 
 
 @pytest.mark.parametrize("rating", ["null", "true", '"4"', "[4]", "{}"])
@@ -371,14 +371,14 @@ def test_parameters(client: Client, services: Services, path: str) -> None:
 def test_parameters_of_a_list(client: Client, services: Services, query: str) -> None:
     answer = client.get(f"/ml/recommendations/1?{query}")
     assert (answer.status_code, answer.json()["code"]) == (422, "invalid_input"), answer.text
-    assert services.serving.calls == []
+    assert services.recommendations.calls == []
 
 
 @pytest.mark.parametrize("user_id", ["", "%20", "a%00b", "a%07b", "x" * 201])
 def test_odd_ids_in_paths(client: Client, services: Services, user_id: str) -> None:
     answer = client.get(f"/ml/recommendations/{user_id}")
     assert (answer.status_code, answer.json()["field"]) == (422, "user_id")
-    assert services.serving.calls == []
+    assert services.recommendations.calls == []
 
 
 @pytest.mark.parametrize(
@@ -402,7 +402,7 @@ def test_bytes_in_a_query_that_are_not_utf8(client: Client, services: Services, 
 def test_characters_that_are_utf8_pass(server: Client, services: Services) -> None:
     answer = server.get("/api/ml/recommendations/%EF%BF%BD%F0%9F%98%80?genre=%C3%A9")
     assert answer.json()["user_id"] == "\ufffd\U0001f600"
-    assert services.serving.calls[0][3]["genre"] == "\u00e9"
+    assert services.recommendations.calls[0][3]["genre"] == "\u00e9"
 
 
 EVERY_ROUTE = sorted((method, route.path_format.format(**IDS)) for route in API_ROUTES for method in route.methods)
@@ -440,7 +440,7 @@ def test_a_parameter_is_given_once_and_by_its_name(client: Client, services: Ser
 @pytest.mark.parametrize("query", ["", "user_id=1", "user_id=1&movie_id=", "user_id=1&movie_id=2&n=1"])
 def test_explain_by_query_needs_both_ids(client: Client, services: Services, query: str) -> None:
     assert client.get(f"/ml/explain?{query}").status_code == 422
-    assert services.serving.calls == []
+    assert services.recommendations.calls == []
 
 
 FORMS = {

@@ -134,7 +134,7 @@ def test_unexpected_errors_are_logged_and_not_shown(
     error: Exception,
     mounted: bool,
 ) -> None:
-    services.serving.fails = error
+    services.recommendations.fails = error
     answer = server.get("/api/ml/explain/1/2") if mounted else client.get("/ml/explain/1/2")
     assert (answer.status_code, answer.json()["code"]) == (500, "internal_error")
     assert "secret" not in answer.text

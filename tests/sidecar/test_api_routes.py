@@ -51,7 +51,7 @@ def as_json(value: Any) -> Any:
 def test_rate(client: Client, services: Services) -> None:
     answer = client.post("/rate", json={"user_id": 42, "movie_id": " 318 ", "rating": 4})
     assert answer.status_code == 200
-    assert services.serving.calls == [("rate", "42", "318", 4.0)]
+    assert services.ratings.calls == [("rate", "42", "318", 4.0)]
     assert answer.json() == {
         "user_id": "42",
         "movie_id": "318",
@@ -67,13 +67,13 @@ def test_rate(client: Client, services: Services) -> None:
 @pytest.mark.parametrize("sent", [3.14159265358979, 4.5, 0.1 + 0.2])
 def test_a_rating_is_judged_as_sent(client: Client, services: Services, sent: float) -> None:
     assert client.post("/rate", json={"user_id": 42, "movie_id": 318, "rating": sent}).status_code == 200
-    assert services.serving.calls == [("rate", "42", "318", sent)]
+    assert services.ratings.calls == [("rate", "42", "318", sent)]
 
 
 def test_unrate(client: Client, services: Services) -> None:
     answer = client.request("DELETE", "/rate/https:%2F%2Fboxd.it%2F2/318")
     assert answer.status_code == 200, answer.text
-    assert services.serving.calls == [("unrate", "https://boxd.it/2", "318")]
+    assert services.ratings.calls == [("unrate", "https://boxd.it/2", "318")]
     assert answer.json() == {
         "user_id": "https://boxd.it/2",
         "movie_id": "318",
@@ -88,7 +88,7 @@ def test_unrate(client: Client, services: Services) -> None:
 def test_unrate_needs_two_ids(client: Client, services: Services, path: str) -> None:
     answer = client.request("DELETE", path)
     assert (answer.status_code, answer.json()["code"]) == (422, "invalid_input")
-    assert services.serving.calls == []
+    assert services.ratings.calls == []
 
 
 @pytest.mark.parametrize(
@@ -98,7 +98,7 @@ def test_unrate_needs_two_ids(client: Client, services: Services, path: str) -> 
 def test_unrate_of_what_is_unknown(
     client: Client, services: Services, error: MarqueeError, status: int, code: str
 ) -> None:
-    services.serving.fails = error
+    services.ratings.fails = error
     answer = client.request("DELETE", "/rate/1/2")
     assert (answer.status_code, answer.json()["code"]) == (status, code)
 
@@ -233,7 +233,7 @@ def test_only_quick_lists_are_made_on_the_event_loop(
     client: Client, services: Services, query: str, on_the_loop: bool
 ) -> None:
     threads: list[threading.Thread] = []
-    services.serving.note = lambda *_call: threads.append(threading.current_thread())
+    services.recommendations.note = lambda *_call: threads.append(threading.current_thread())
     assert client.get(f"/ml/recommendations/1?{query}").status_code == 200
     assert (threads[0] is threading.main_thread()) is on_the_loop
 
@@ -245,7 +245,7 @@ def test_recommendations_with_every_parameter(client: Client, services: Services
     assert answer.status_code == 200
     options = {"genre": "Drama", "year_from": 1990, "exclude": ["1", "x/y"], "diversity": 0.5, "rank_by": "rating"}
     more = {"genres_liked": ["War", "Drama"], "include_rated": True}
-    assert services.serving.calls == [("recommend", "42", 5, options | more)]
+    assert services.recommendations.calls == [("recommend", "42", 5, options | more)]
     assert answer.json()["items"][0] == {
         "rank": 1,
         "movie_id": URI,
@@ -275,7 +275,7 @@ def test_a_list_for_somebody_who_is_not_stored(client: Client, services: Service
     assert answer.status_code == 200, answer.text
     assert (answer.json()["user_id"], answer.json()["ratings_count"]) == ("", 1)
     wanted = ListOptions(5, exclude=["8"], genres_liked=["War"])
-    assert services.serving.calls[0] == ("recommend_to", {"7": 4.5}, wanted)
+    assert services.recommendations.calls[0] == ("recommend_to", {"7": 4.5}, wanted)
 
 
 def test_what_if(client: Client, services: Services) -> None:
@@ -283,7 +283,7 @@ def test_what_if(client: Client, services: Services) -> None:
     answer = client.post("/ml/what-if", json={"user_id": 42, "changes": changes, "n": 5, "diversity": 0.2})
     assert answer.status_code == 200, answer.text
     wanted = ListOptions(5, exclude=[], genres_liked=[], diversity=0.2)
-    assert services.serving.calls == [("what_if", "42", {"7": None, URI: 4.5}, wanted)]
+    assert services.recommendations.calls == [("what_if", "42", {"7": None, URI: 4.5}, wanted)]
     item = answer.json()["items"][0]
     assert (item["movie"]["title"], item["change"], item["predicted_before"]) == (SCRIPT, None, 4.4)
     too_many = [{"movie_id": str(n)} for n in range(1001)]
@@ -293,22 +293,22 @@ def test_what_if(client: Client, services: Services) -> None:
 
 def test_forgetting_a_user(client: Client, services: Services) -> None:
     answer = client.request("DELETE", f"/users/{ENCODED}")
-    assert services.serving.calls == [("forget", URI)]
+    assert services.ratings.calls == [("forget", URI)]
     assert (answer.json()["user_id"], answer.json()["versions"]) == (URI, [2, 3])
-    services.serving.fails = UnknownUser("There is no user 'nobody'.")
+    services.ratings.fails = UnknownUser("There is no user 'nobody'.")
     answer = client.request("DELETE", "/users/nobody")
     assert (answer.status_code, answer.json()["code"]) == (404, "unknown_user")
 
 
 def test_similar_movies(client: Client, services: Services) -> None:
     answer = client.get(f"/ml/similar/{ENCODED}?n=3")
-    assert services.serving.calls == [("similar", URI, 3)]
+    assert services.recommendations.calls == [("similar", URI, 3)]
     assert (answer.json()["basis"], answer.json()["items"][0]["movie"]["title"]) == ("ratings", SCRIPT)
 
 
 def test_interview(client: Client, services: Services) -> None:
     answer = client.get(f"/ml/interview/{ENCODED}?n=3&skipped=7&skipped=x/y")
-    assert services.serving.calls == [("interview", URI, 3, ["7", "x/y"])]
+    assert services.recommendations.calls == [("interview", URI, 3, ["7", "x/y"])]
     assert (answer.json()["user_id"], answer.json()["questions"][0]["movie"]["title"]) == (URI, SCRIPT)
     assert client.get("/ml/interview/new?n=101").json()["field"] == "n"
 
@@ -316,7 +316,7 @@ def test_interview(client: Client, services: Services) -> None:
 def test_predict(client: Client, services: Services) -> None:
     pairs = [{"user_id": "1", "movie_id": 2}, {"user_id": URI, "movie_id": "3"}]
     answer = client.post("/ml/predict", json={"pairs": pairs})
-    assert services.serving.calls == [("predict", [("1", "2"), (URI, "3")])]
+    assert services.recommendations.calls == [("predict", [("1", "2"), (URI, "3")])]
     assert answer.json() == {
         "model_version": 3,
         "predictions": [
@@ -353,7 +353,7 @@ def test_explain_takes_any_two_ids(
 ) -> None:
     answer = server.get(f"/api/ml/explain{path}") if mounted else client.get(f"/ml/explain{path}")
     assert answer.status_code == 200, answer.text
-    assert services.serving.calls == [("explain", *pair, [])]
+    assert services.recommendations.calls == [("explain", *pair, [])]
     assert (answer.json()["user_id"], answer.json()["movie_id"]) == pair
     assert answer.json()["genre_match"] == {"score": 0.4, "genres": [["Crime", 0.5, 12]]}
 
@@ -363,7 +363,7 @@ def test_explain_takes_the_genres_that_the_list_was_asked_for_with(
     client: Client, services: Services, path: str
 ) -> None:
     assert client.get(f"/ml/explain{path}genres_liked=War&genres_liked=Drama").status_code == 200
-    assert services.serving.calls == [("explain", "42", "318", ["War", "Drama"])]
+    assert services.recommendations.calls == [("explain", "42", "318", ["War", "Drama"])]
 
 
 @pytest.mark.parametrize(
@@ -373,7 +373,7 @@ def test_explain_refuses_what_is_not_two_ids(client: Client, services: Services,
     answer = client.get(f"/ml/explain{path}")
     assert answer.status_code == 422
     assert answer.json()["code"] == "invalid_input"
-    assert services.serving.calls == []
+    assert services.recommendations.calls == []
 
 
 def test_models(client: Client, services: Services) -> None:

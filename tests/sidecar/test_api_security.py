@@ -289,7 +289,7 @@ def test_security_headers(server: Client, path: str) -> None:
 def test_paths_that_streamlit_would_refuse_get_a_problem(server: Client, services: Services, path: str) -> None:
     answer = server.get(path)
     assert (answer.status_code, answer.json()["code"]) == (400, "bad_path")
-    assert services.serving.calls == []
+    assert services.recommendations.calls == []
 
 
 @pytest.mark.parametrize("method", ["GET", "HEAD", "POST"])

@@ -64,10 +64,10 @@ def test_versions_and_imports(trained: Runtime, tmp_path: Path) -> None:
 
 def test_who_is_erased_is_a_hash_in_it(trained: Runtime, settings: Settings) -> None:
     services, name = trained.services, "somebody-whom-nobody-is-to-find"
-    services.serving.rate(name, "m1", 4.0)
-    services.serving.forget(name)
+    services.ratings.rate(name, "m1", 4.0)
+    services.ratings.forget(name)
     with pytest.raises(UnknownUser):
-        services.serving.forget(name)
+        services.ratings.forget(name)
     hashed = services.audit.hashed(name)
     assert told(trained) == [
         ("user erased", f"user {hashed}", "done"),

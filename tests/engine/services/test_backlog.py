@@ -132,14 +132,14 @@ def test_only_users_with_a_changed_rating_are_counted(database: Database) -> Non
 def test_automation_and_health_say_the_same(trained: Runtime) -> None:
     """What is forgotten, rated anew, rated again and taken away, by one rule."""
     services = trained.services
-    services.serving.forget(services.library.search_users()[0].user_id)
+    services.ratings.forget(services.library.search_users()[0].user_id)
     busy, other = (found.user_id for found in services.library.search_users()[:2])
     rated = [one.movie.movie_id for one in services.library.user_ratings(busy)]
-    services.serving.rate(busy, rated[0], 1.0)
-    services.serving.unrate(other, services.library.user_ratings(other)[0].movie.movie_id)
+    services.ratings.rate(busy, rated[0], 1.0)
+    services.ratings.unrate(other, services.library.user_ratings(other)[0].movie.movie_id)
     unseen = [movie.movie_id for movie in services.library.search_movies("", 100) if movie.movie_id not in rated]
     for movie in unseen[:4]:
-        services.serving.rate(busy, movie, 4.0)
-    services.serving.rate("newcomer", unseen[0], 4.0)
+        services.ratings.rate(busy, movie, 4.0)
+    services.ratings.rate("newcomer", unseen[0], 4.0)
     assert services.serving.health().ratings_since == 5
     assert services.automation.plan().ratings_since == 5

@@ -53,8 +53,8 @@ def start_with(path: Path, page: int, how: str, random_: random.Random) -> str:
         return str(told)
     try:
         for use in (
-            lambda: current().serving.recommend("u1"),
-            lambda: current().serving.rate("u1", "m3", 4.0),
+            lambda: current().recommendations.recommend("u1"),
+            lambda: current().ratings.rate("u1", "m3", 4.0),
             lambda: current().library.jobs(5),
             lambda: current().versions.list(),
             lambda: current().storage.check(),

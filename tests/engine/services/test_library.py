@@ -68,14 +68,14 @@ def test_movies_that_no_file_describes_are_called_by_their_id(runtime: Runtime) 
 
 
 def test_the_first_import_is_trained_and_served(runtime: Runtime) -> None:
-    library, training, serving = runtime.services.library, runtime.services.training, runtime.services.serving
+    services, library, training = runtime.services, runtime.services.library, runtime.services.training
     bring(library, ratings_csv=RATINGS, movies_csv=MOVIES)
-    wait_for(lambda: serving.active_version() == 1)
+    wait_for(lambda: services.serving.active_version() == 1)
     wait_for(lambda: training.current() is None)
-    assert {item.movie_id for item in serving.recommend("2").items} == {"20", "30"}
+    assert {item.movie_id for item in services.recommendations.recommend("2").items} == {"20", "30"}
     bring(library, more_csv="user,movie,rating\nnew,40,5\n")
-    wait_for(lambda: serving.recommend("new").ratings_count == 1)
-    assert serving.active_version() == 1
+    wait_for(lambda: services.recommendations.recommend("new").ratings_count == 1)
+    assert services.serving.active_version() == 1
 
 
 @pytest.mark.parametrize(
@@ -402,8 +402,8 @@ def test_a_stop_cancels_what_runs_and_the_next_start_marks_what_was_left(
 
 def test_an_import_does_not_undo_a_newer_rating(trained: Runtime) -> None:
     """Whoever imports an old file again keeps what was rated since, and its time."""
-    library, serving = trained.services.library, trained.services.serving
-    serving.rate("u1", "m1", 5)
+    services, library = trained.services, trained.services.library
+    services.ratings.rate("u1", "m1", 5)
     newest = library.user_ratings("u1")[0]
     for old in ("user,movie,rating,time\nu1,m1,0.5,100\n", "user,movie,rating\nu1,m1,0.5\n"):
         job = bring(library, old_csv=old)
@@ -425,10 +425,10 @@ def test_what_is_stored_of_a_repeated_pair_does_not_depend_on_where_a_part_ends(
 
 
 def test_titles_that_come_alone_reach_the_lists(trained: Runtime) -> None:
-    library, serving = trained.services.library, trained.services.serving
-    first = serving.recommend("u1").items[0]
+    services, library = trained.services, trained.services.library
+    first = services.recommendations.recommend("u1").items[0]
     bring(library, movies_csv=f"movieId,title,genres\n{first.movie_id},Another title (1999),War\n")
-    wait_for(lambda: serving.recommend("u1").items[0].title == "Another title")
+    wait_for(lambda: services.recommendations.recommend("u1").items[0].title == "Another title")
 
 
 def test_a_demo_import_that_was_cut_short_goes_on_at_the_next_start(runtime: Runtime, settings: Settings) -> None:
@@ -464,7 +464,7 @@ ODD_TITLES = (
 def test_what_is_exported_is_imported_exactly(runtime: Runtime, tmp_path: Path) -> None:
     library = runtime.services.library
     assert bring(library, ratings_csv=ODD, movies_csv=ODD_TITLES).state == "succeeded"
-    runtime.services.serving.rate("by hand", "-5", 2.5)
+    runtime.services.ratings.rate("by hand", "-5", 2.5)
     ratings, movies = (b"".join(library.export(table)).decode() for table in ("ratings", "movies"))
     cells = {cell for text in (ratings, movies) for row in csv.reader(io.StringIO(text)) for cell in row}
     assert {"'=1", "''=1", "'@u", "'+m", "-5", "''@m", "''-m", "'=HYPERLINK(1)", "''=Really so", "'=Odd"} <= cells

@@ -72,7 +72,7 @@ REQUESTS: dict[str, Callable[[Client], Any]] = {
 def test_requests_are_told_what_is_the_matter_and_nothing_is_lost(brief: Runtime) -> None:
     fill(brief)
     assert finished(brief, brief.services.training.train_model("svd", QUICK)).state == "succeeded"
-    brief.services.serving.rate("u1", "m1", 3.0)
+    brief.services.ratings.rate("u1", "m1", 3.0)
     client = Client(create_api(brief.settings))
     held = brief.services.library.user_ratings("u1")
     with locked(brief.database.path):

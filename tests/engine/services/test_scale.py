@@ -58,9 +58,9 @@ def test_variables_that_are_not_set_contradict_nothing(hundred: Path) -> None:
         data = runtime.services.serving._snapshots.load().data
         assert data.scale == (1, 100)
         assert runtime.services.library._scale == (1, 100)
-        assert runtime.services.serving.rate("ann", "m0", 90).rating == 90
+        assert runtime.services.ratings.rate("ann", "m0", 90).rating == 90
         with pytest.raises(InvalidRating, match="between 1 and 100"):
-            runtime.services.serving.rate("ann", "m0", 0.5)
+            runtime.services.ratings.rate("ann", "m0", 0.5)
     finally:
         runtime.database.close()
 

@@ -58,7 +58,7 @@ def check_text(text: str, data: Interactions) -> None:
 @pytest.mark.parametrize("kind", list(MODELS))
 def test_the_whole_way(opened: tuple[Runtime, Interactions], kind: str) -> None:
     runtime, data = opened
-    training, serving = runtime.services.training, runtime.services.serving
+    services, training = runtime.services, runtime.services.training
     going = training.current()  # the first training, which a start with ratings orders
     assert going is not None
     finished(runtime, going.run_id)
@@ -68,7 +68,7 @@ def test_the_whole_way(opened: tuple[Runtime, Interactions], kind: str) -> None:
     known, movie = str(data.user_ids.raw(0)), str(data.movie_ids.raw(0))
     unseen = data.n_movies - int(data.user_counts[0])
     for user, left in ((known, unseen), ("stranger", data.n_movies)):
-        listed = serving.recommend(user, 10)
+        listed = services.recommendations.recommend(user, 10)
         assert len({item.movie_id for item in listed.items}) == len(listed.items) == min(10, left)
         for item in listed.items:
             assert low <= item.predicted_rating <= high
@@ -77,16 +77,19 @@ def test_the_whole_way(opened: tuple[Runtime, Interactions], kind: str) -> None:
             assert np.isfinite(item.score)
             if user == "stranger":
                 assert data.ratings.min() <= item.predicted_rating <= data.ratings.max()
-        explained = serving.explain(user, movie)
+        explained = services.recommendations.explain(user, movie)
         check_text(explained.text, data)
         assert low <= explained.predicted_rating <= high
         shares = sum(one.share for one in explained.contributions)
         assert explained.baseline + shares + explained.residual == pytest.approx(explained.score, abs=1e-6)
-        assert serving.predict([(user, movie)]).predictions[0].predicted_rating == explained.predicted_rating
-    asked = serving.interview("stranger", 5)
+        assert (
+            services.recommendations.predict([(user, movie)]).predictions[0].predicted_rating
+            == explained.predicted_rating
+        )
+    asked = services.recommendations.interview("stranger", 5)
     assert asked.questions or asked.finished
     for rating in (low, high):
-        receipt = serving.rate("stranger", movie, rating)
+        receipt = services.ratings.rate("stranger", movie, rating)
         assert receipt.predicted_after is not None
         assert low <= receipt.predicted_after <= high
     for value in status.metrics.values() if status.metrics else ():

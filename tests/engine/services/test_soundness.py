@@ -252,7 +252,7 @@ def test_a_version_that_cannot_be_built_is_not_activated(kinds: Runtime, unbuild
     with pytest.raises(VersionUnavailable, match="Version 2 can't serve: IndexError: index 2 is out of bounds"):
         kinds.services.versions.activate(2)
     assert kinds.services.versions.ledger() == ledger
-    assert kinds.services.serving.recommend("u1").model_version == 1
+    assert kinds.services.recommendations.recommend("u1").model_version == 1
     answer = Client(create_api(kinds.settings)).post("/ml/models/activate/2", json={})
     assert (answer.status_code, answer.json()["code"]) == (409, "version_unavailable")
 
@@ -264,7 +264,7 @@ def test_a_roll_back_to_a_version_that_cannot_be_built_changes_nothing(kinds: Ru
     with pytest.raises(VersionUnavailable, match="Version 1 can't serve"):
         kinds.services.versions.rollback()
     assert kinds.services.versions.ledger() == ledger
-    assert kinds.services.serving.recommend("u1").model_version == 2
+    assert kinds.services.recommendations.recommend("u1").model_version == 2
 
 
 def test_a_start_serves_the_best_version_that_it_can(kinds: Runtime, unbuildable: Any) -> None:
@@ -272,7 +272,7 @@ def test_a_start_serves_the_best_version_that_it_can(kinds: Runtime, unbuildable
     kinds.stop()
     unbuildable({2})
     with opened(kinds.settings) as again:
-        assert again.services.serving.recommend("u1").model_version == 1
+        assert again.services.recommendations.recommend("u1").model_version == 1
         told = again.services.inbox.notices()[0]
         assert told.level == "error"
         assert told.text.startswith("Version 2 can't serve: IndexError: index 2 is out of bounds")
@@ -290,7 +290,7 @@ def test_a_start_without_a_version_that_can_serve_says_so_and_trains_again(kinds
         training = again.services.training
         run = finished(again, training.runs(1)[0].run_id)
         assert (run.state, run.version) == ("succeeded", 3)
-        assert again.services.serving.recommend("u1").model_version == 3
+        assert again.services.recommendations.recommend("u1").model_version == 3
         assert run.judgement is not None
         assert (run.judgement.verdict, run.judgement.baseline) == ("PROMOTE", None)
         assert run.judgement.text == "Version 1 can't serve, so nothing stands against the new one."
@@ -321,5 +321,5 @@ def test_a_store_that_can_not_be_read_is_no_fault_of_a_version(
     monkeypatch.setattr(MLModelManager, "load_model", fails)
     with pytest.raises(NotWritten):
         kinds.services.serving.load_active()
-    assert kinds.services.serving.recommend("u1").model_version == 1
+    assert kinds.services.recommendations.recommend("u1").model_version == 1
     assert [line.version for line in kinds.services.versions.ledger()] == [1]

@@ -238,7 +238,7 @@ def test_pages_found_damaged_while_running_are_told_and_what_they_touch_fails(
                 with pytest.raises(Exception) as raised:  # noqa: PT011
                     library.jobs(5)
                 assert isinstance(in_words(raised.value), StoreDamaged)
-            assert len(runtime.services.serving.recommend("u1").items) == 10
+            assert len(runtime.services.recommendations.recommend("u1").items) == 10
             wait_for(lambda: any(one.topic == "store" for one in runtime.notices.newest(10)))
             assert len([one for one in runtime.notices.newest(10) if one.topic == "store"]) == 1
 
@@ -250,10 +250,10 @@ def test_a_store_that_is_taken_away_ends_marquee(tmp_path: Path, tmp_path_factor
     ended = Event()
     with opened(store_in(tmp_path), trained_store(tmp_path_factory)) as runtime:
         runtime.lost = ended.set
-        assert runtime.services.serving.rate("u1", "m3", 4.0).rating == 4.0
+        assert runtime.services.ratings.rate("u1", "m3", 4.0).rating == 4.0
         runtime.database.path.rename(tmp_path / "elsewhere.db")
         with pytest.raises(StoreReplaced):
-            runtime.services.serving.rate("u1", "m3", 3.0)
+            runtime.services.ratings.rate("u1", "m3", 3.0)
         assert ended.wait(10)
         with pytest.raises(StoreReplaced):
             runtime.services.storage.ping()
@@ -265,18 +265,18 @@ def test_a_backup_is_restored_while_marquee_runs(tmp_path: Path, tmp_path_factor
     host.start()
     try:
         made = current().storage.back_up()
-        before = [item.movie_id for item in current().serving.recommend("u1").items]
+        before = [item.movie_id for item in current().recommendations.recommend("u1").items]
         count = current().library.counts().ratings
         for n in range(12):
-            current().serving.rate("u1", before[0] if n == 0 else f"m{n}", 0.5)
-            current().serving.rate("newcomer", f"m{n}", 0.5)
-        assert [item.movie_id for item in current().serving.recommend("u1").items] != before
+            current().ratings.rate("u1", before[0] if n == 0 else f"m{n}", 0.5)
+            current().ratings.rate("newcomer", f"m{n}", 0.5)
+        assert [item.movie_id for item in current().recommendations.recommend("u1").items] != before
         kept = current().storage.restore(made.name)
         assert kept is not None
         assert (tmp_path / kept).exists()
         assert current().library.counts().ratings == count
-        assert [item.movie_id for item in current().serving.recommend("u1").items] == before
-        assert current().serving.rate("u1", "m1", 4.0).rating == 4.0
+        assert [item.movie_id for item in current().recommendations.recommend("u1").items] == before
+        assert current().ratings.rate("u1", "m1", 4.0).rating == 4.0
         assert current().dead_workers() == []
     finally:
         host.stop()
@@ -298,12 +298,12 @@ def test_a_backup_that_marquee_cant_start_with_leaves_the_store_as_it_was(
         with pytest.raises(UnusableBackup, match="the store is as it was"):
             current().storage.restore(made.name)
         assert current().library.counts().ratings == count
-        assert len(current().serving.recommend("u1").items) == 10
+        assert len(current().recommendations.recommend("u1").items) == 10
         backup = tmp_path / "marquee.db.backups" / made.name
         backup.write_bytes(backup.read_bytes()[:-1])
         with pytest.raises(UnusableBackup, match="damaged"):
             current().storage.restore(made.name)
-        assert len(current().serving.recommend("u1").items) == 10
+        assert len(current().recommendations.recommend("u1").items) == 10
     finally:
         host.stop()
 

@@ -154,7 +154,7 @@ def test_one_person_with_a_handful_of_ratings_gets_a_version(runtime: Runtime) -
     fill(runtime, n_users=1)
     status = finished(runtime, runtime.services.training.train_model("svd", QUICK))
     assert status.state == "succeeded", status.error
-    assert len(runtime.services.serving.recommend("u0").items) == 10
+    assert len(runtime.services.recommendations.recommend("u0").items) == 10
 
 
 def test_runs_wait_for_their_turn_and_go_in_order(trained: Runtime, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -273,7 +273,7 @@ def test_training_again_finds_what_differs(just_trained: Runtime) -> None:
 
 
 def test_what_can_not_be_trained_again_says_why(just_trained: Runtime, settings: Settings) -> None:
-    training, serving = just_trained.services.training, just_trained.services.serving
+    services, training = just_trained.services, just_trained.services.training
     with pytest.raises(UnknownVersion):
         training.train_again(9)
     with just_trained.services.versions.export(1).stream as stream:
@@ -283,7 +283,7 @@ def test_what_can_not_be_trained_again_says_why(just_trained: Runtime, settings:
     just_trained.services.versions.delete(imported)
     with pytest.raises(VersionUnavailable, match="it is deleted"):
         training.train_again(imported)
-    serving.rate("u1", serving.recommend("u1", 1).items[0].movie_id, 3.0)
+    services.ratings.rate("u1", services.recommendations.recommend("u1", 1).items[0].movie_id, 3.0)
     with pytest.raises(VersionUnavailable, match=r"ratings have changed since: it learned 1,500, now there are 1,501"):
         training.train_again(1)
 
@@ -375,9 +375,9 @@ def test_a_run_keeps_what_its_steps_took_and_the_next_is_forecast_by_it(
 
 def test_after_new_ratings_the_verdict_rests_on_what_was_held_out_both_times(trained: Runtime) -> None:
     """The lists of a third of the users are judged by other ratings than before, and left out."""
-    serving = trained.services.serving
+    services = trained.services
     for user in range(20):
-        serving.rate(f"u{user}", serving.recommend(f"u{user}", 1).items[0].movie_id, 4.0)
+        services.ratings.rate(f"u{user}", services.recommendations.recommend(f"u{user}", 1).items[0].movie_id, 4.0)
     judgement = finished(trained, trained.services.training.train_model("svd", QUICK)).judgement
     assert judgement is not None
     users = {one.metric: one.difference.users for one in judgement.evidence if one.role == "goal"}
@@ -412,7 +412,7 @@ def test_who_is_forgotten_during_a_training_is_in_no_version_saved_after_that(
     training, key = trained.services.training, keys(trained)["u1"]
     run_id = training.train_model("svd", QUICK | {"patience": 0}, "always")
     assert going.wait(30)
-    receipt = trained.services.serving.forget("u1")
+    receipt = trained.services.ratings.forget("u1")
     assert receipt.versions == (1,)
     release.set()
     run = finished(trained, run_id)
@@ -452,7 +452,7 @@ def test_who_is_forgotten_while_a_version_is_saved_is_not_in_it(
 
     def late(self: MLModelManager, **values: Any) -> int:
         if left:
-            assert trained.services.serving.forget(left.pop()).versions == (1,)
+            assert trained.services.ratings.forget(left.pop()).versions == (1,)
         return save(self, **values)
 
     monkeypatch.setattr(MLModelManager, "save_model", late)
@@ -473,8 +473,8 @@ def test_who_came_after_a_training_began_is_forgotten_without_another_training(
     stages = told_stages(monkeypatch)
     run_id = trained.services.training.train_model("svd", QUICK)
     assert going.wait(30)
-    trained.services.serving.rate("late", "m0", 5)
-    trained.services.serving.forget("late")
+    trained.services.ratings.rate("late", "m0", 5)
+    trained.services.ratings.forget("late")
     release.set()
     run = finished(trained, run_id)
     assert (run.state, run.version) == ("succeeded", 2)
@@ -487,7 +487,7 @@ def test_a_run_that_begins_anew_can_be_cancelled(trained: Runtime, monkeypatch: 
     training = trained.services.training
     run_id = training.train_model("svd", QUICK)
     assert going.wait(30)
-    trained.services.serving.forget("u1")
+    trained.services.ratings.forget("u1")
     training.cancel(run_id)
     release.set()
     run = finished(trained, run_id)
@@ -502,7 +502,7 @@ def test_training_again_exactly_ends_where_somebody_is_forgotten(
     training = trained.services.training
     run_id = training.train_again(1)
     assert going.wait(30)
-    trained.services.serving.forget("u1")
+    trained.services.ratings.forget("u1")
     release.set()
     run = finished(trained, run_id)
     assert (run.state, run.repeated) == ("failed", None)
@@ -522,12 +522,12 @@ from engine.runtime import build
 from engine.settings import Settings
 runtime = build(Settings(database_url=sys.argv[1], demo=False))
 runtime.start()
-serving, training = runtime.services.serving, runtime.services.training
+services, training = runtime.services, runtime.services.training
 training.train_model("svd", {"epochs": 1000, "patience": 0})
 while training.status().epoch < 3:
     pass
 for n in range(100_000):
-    serving.rate(f"new {n % 50}", f"m{n % 80}", 1 + n % 4)
+    services.ratings.rate(f"new {n % 50}", f"m{n % 80}", 1 + n % 4)
     print(n, flush=True)
 """
 
@@ -563,7 +563,7 @@ def test_a_kill_in_the_middle_of_a_training_loses_nothing(trained: Runtime, sett
             ratings = stored[f"new {n % 50}"]
             movie = RatingStore(again.database).movie_key(f"m{n % 80}")
             assert movie in ratings.movies.tolist(), f"rating {n} was acknowledged and is gone"
-        listed = again.services.serving.recommend("new 1")
+        listed = again.services.recommendations.recommend("new 1")
         assert listed.ratings_count == len(stored["new 1"].movies)
         assert len(listed.items) == 10
     finally:

@@ -126,7 +126,7 @@ def test_a_study_goes_on_without_who_was_forgotten(filled: Runtime, monkeypatch:
     studies, key = filled.services.tuning, 3
     study_id = studies.start("svd", trials=3, folds=2, minutes=5)
     assert there.wait(60)
-    filled.services.serving.forget("u3")
+    filled.services.ratings.forget("u3")
     release.set()
     study = ended(filled, study_id)
     assert (study.state, study.trials_done, study.error) == ("succeeded", 3, None)

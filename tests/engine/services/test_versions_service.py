@@ -61,10 +61,10 @@ def test_the_better_of_two_versions_is_called_so(two: Runtime) -> None:
 
 
 def test_after_new_ratings_lists_are_compared_of_users_without_any(two: Runtime) -> None:
-    serving = two.services.serving
+    services = two.services
     for user in range(10):
-        unseen = serving.recommend(f"u{user}", 1).items[0].movie_id
-        serving.rate(f"u{user}", unseen, 4.0)
+        unseen = services.recommendations.recommend(f"u{user}", 1).items[0].movie_id
+        services.ratings.rate(f"u{user}", unseen, 4.0)
     run = finished(two, two.services.training.train_model("svd", QUICK, "never"))
     (found,) = two.services.versions.compare([1, run.version or 0])
     assert found.differences["ndcg_at_k"].users <= 50 < found.differences["rmse"].users == 60
@@ -128,9 +128,9 @@ def test_a_verdict_names_what_is_better_and_what_is_worse() -> None:
 
 
 def test_lists_side_by_side_say_what_entered_left_and_moved(two: Runtime) -> None:
-    versions, serving = two.services.versions, two.services.serving
+    services, versions = two.services, two.services.versions
     first, same = versions.lists("u1", [1, 2], 5)
-    served = [item.movie_id for item in serving.recommend("u1", 5).items]
+    served = [item.movie_id for item in services.recommendations.recommend("u1", 5).items]
     assert [item.movie.movie_id for item in first.items] == served
     assert len(first.items) == len(same.items) == 5
     assert all(item.change == 0 for item in first.items)
@@ -145,9 +145,9 @@ def test_lists_side_by_side_say_what_entered_left_and_moved(two: Runtime) -> Non
 
 
 def test_a_list_knows_what_was_rated_since(two: Runtime) -> None:
-    versions, serving = two.services.versions, two.services.serving
+    services, versions = two.services, two.services.versions
     first = versions.lists("u1", [2], 5)[0].items[0].movie.movie_id
-    serving.rate("u1", first, 1.0)
+    services.ratings.rate("u1", first, 1.0)
     assert first not in [item.movie.movie_id for item in versions.lists("u1", [2], 50)[0].items]
 
 
@@ -178,7 +178,7 @@ def test_a_flipped_byte_in_any_stored_array_is_found_on_load_and_an_intact_versi
         two.services.serving.load_active()
         assert versions.get(number).state == "damaged", name
         assert two.services.serving.active_version() != number
-        assert len(two.services.serving.recommend("u1").items) == 10
+        assert len(two.services.recommendations.recommend("u1").items) == 10
         assert f"Version {number} is damaged" in " ".join(notice.text for notice in two.services.inbox.notices(5))
 
 
@@ -193,7 +193,7 @@ def test_damage_of_the_serving_version_that_is_found_on_the_way_lets_another_ser
         with pytest.raises(VersionUnavailable, match="damaged"):
             versions.export(1) if ask == "export" else versions.lists("u1", [1])
     assert two.services.serving.active_version() == 2
-    assert two.services.serving.recommend("u1").model_version == 2
+    assert two.services.recommendations.recommend("u1").model_version == 2
 
 
 def test_notes_and_tags(two: Runtime) -> None:
@@ -237,7 +237,7 @@ def test_a_version_goes_to_another_store_with_the_same_ratings_and_serves_alike(
         assert summary.note.startswith("Imported by ann; it was version 1")
         other.services.versions.activate(number)
         for user in ("u1", "u7"):
-            here, there = (one.services.serving.recommend(user).items for one in (other, two))
+            here, there = (one.services.recommendations.recommend(user).items for one in (other, two))
             assert here == there
     finally:
         other.stop()
@@ -381,7 +381,7 @@ def test_who_is_forgotten_during_an_import_is_not_brought_back(
     file, save = exported(trained, {}), MLModelManager.save_model
 
     def late(self: MLModelManager, **values: Any) -> int:
-        trained.services.serving.forget("u1")
+        trained.services.ratings.forget("u1")
         return save(self, **values)
 
     monkeypatch.setattr(MLModelManager, "save_model", late)

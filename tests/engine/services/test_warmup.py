@@ -24,20 +24,19 @@ def compiled():
             if loop.py_func.__module__.startswith("engine.")}
 
 def use(services):
-    serving = services.serving
     for rating in (2.0, 4.5):
-        serving.rate("u1", "m2", rating)
-        serving.rate(f"new {rating}", "m3", rating)
-    serving.unrate("u1", "m2")
+        services.ratings.rate("u1", "m2", rating)
+        services.ratings.rate(f"new {rating}", "m3", rating)
+    services.ratings.unrate("u1", "m2")
     for options in ({}, {"rank_by": "rating"}, {"diversity": 0.5}, {"include_rated": True}):
         for user in ("u1", "new 2.0", "nobody"):
-            serving.recommend(user, 5, **options)
-    serving.predict([("u1", "m2"), ("nobody", "m2"), ("u1", "nothing")])
-    serving.recommend_to({"m1": 4.0}, ListOptions(5))
-    serving.what_if("u1", {"m1": 1.0}, ListOptions(5))
-    serving.explain("u1", "m4")
-    serving.similar("m1")
-    serving.interview("u1")
+            services.recommendations.recommend(user, 5, **options)
+    services.recommendations.predict([("u1", "m2"), ("nobody", "m2"), ("u1", "nothing")])
+    services.recommendations.recommend_to({"m1": 4.0}, ListOptions(5))
+    services.recommendations.what_if("u1", {"m1": 1.0}, ListOptions(5))
+    services.recommendations.explain("u1", "m4")
+    services.recommendations.similar("m1")
+    services.recommendations.interview("u1")
 
 warm_up()
 before = compiled()

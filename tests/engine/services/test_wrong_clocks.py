@@ -65,17 +65,17 @@ def test_a_rating_over_one_ahead_of_the_clock_is_in_memory_and_in_the_file(
 ) -> None:
     put_times(dated, NOW + ahead)
     movie = dated.services.library.user_ratings("u1")[0].movie.movie_id
-    first = dated.services.serving.rate("u1", movie, 1.0)
-    second = dated.services.serving.rate("u1", movie, 5.0)
+    first = dated.services.ratings.rate("u1", movie, 1.0)
+    second = dated.services.ratings.rate("u1", movie, 5.0)
     assert (first.rating, second.previous_rating, second.rating) == (1.0, 1.0, 5.0)
-    expected = dated.services.serving.predict([("u1", movie)]).predictions[0].predicted_rating
+    expected = dated.services.recommendations.predict([("u1", movie)]).predictions[0].predicted_rating
     assert expected == pytest.approx(second.predicted_after, abs=1e-5)
     dated.stop()
     again = build(settings, clock)
     try:
         again.start()
         assert rating_of(again, "u1", movie)[0] == 5.0
-        after = again.services.serving.predict([("u1", movie)]).predictions[0].predicted_rating
+        after = again.services.recommendations.predict([("u1", movie)]).predictions[0].predicted_rating
         assert after == pytest.approx(expected, abs=1e-3)
     finally:
         again.stop()
@@ -86,7 +86,7 @@ def test_an_import_of_local_times_does_not_undo_what_was_rated_since(dated: Runt
     rows = f"user,movie,rating,time\nnew,m1,4.0,{NOW + 2 * HOUR}\n"
     assert bring(dated.services.library, rows).state == "succeeded"
     assert rating_of(dated, "new", "m1") == (4.0, NOW + 2 * HOUR)
-    dated.services.serving.rate("new", "m1", 1.0)
+    dated.services.ratings.rate("new", "m1", 1.0)
     job = bring(dated.services.library, rows)
     assert job.result is not None
     assert (job.result.ratings_updated, job.result.ratings_unchanged) == (0, 1)
@@ -120,7 +120,7 @@ def test_a_store_with_a_time_that_can_not_be_true_shows_it_as_unknown(
         assert (statistics.first_rated_at, statistics.last_rated_at) == (before.first_rated_at, before.last_rated_at)
         rated = again.services.library.user_ratings("u1")
         assert [rating.rated_at is None for rating in rated] == [False] * (count - 1) + [True]  # the last of the list
-        assert again.services.serving.recommend("u1").data_age_s == NOW - before.last_rated_at
+        assert again.services.recommendations.recommend("u1").data_age_s == NOW - before.last_rated_at
         status = finished(again, again.services.training.train_model("svd", QUICK))
         assert (status.state, status.error) == ("succeeded", None)
         again.services.serving.health()
@@ -133,23 +133,23 @@ def test_a_store_whose_times_are_all_wrong_has_none(dated: Runtime) -> None:
     dated.services.serving.refresh()
     statistics = dated.services.library.statistics()
     assert (statistics.first_rated_at, statistics.last_rated_at) == (None, None)
-    assert dated.services.serving.recommend("u1").data_age_s is None
+    assert dated.services.recommendations.recommend("u1").data_age_s is None
     status = finished(dated, dated.services.training.train_model("svd", QUICK))
     assert status.state == "succeeded"
     protocol = MLModelManager(dated.database).get_version(status.version).protocol
     assert "no times being known" in protocol["split"]
-    dated.services.serving.rate("u1", "m1", 4.0)
-    assert dated.services.serving.recommend("u1").data_age_s == 0.0
+    dated.services.ratings.rate("u1", "m1", 4.0)
+    assert dated.services.recommendations.recommend("u1").data_age_s == 0.0
 
 
 def test_a_clock_that_is_years_behind_loses_no_rating_and_no_time(dated: Runtime, clock: Clock) -> None:
     """A computer without a battery starts in 1970, and is told the time a minute later."""
     before = dated.services.library.statistics()
     clock.now = 1000.0
-    dated.services.serving.rate("u1", "m1", 2.0)
-    dated.services.serving.rate("u1", "m1", 3.5)
+    dated.services.ratings.rate("u1", "m1", 2.0)
+    dated.services.ratings.rate("u1", "m1", 3.5)
     assert rating_of(dated, "u1", "m1")[0] == 3.5
-    assert dated.services.serving.recommend("u1").data_age_s == 0.0
+    assert dated.services.recommendations.recommend("u1").data_age_s == 0.0
     clock.now = float(NOW)
     assert rating_of(dated, "u1", "m1")[0] == 3.5
     assert dated.services.library.statistics().last_rated_at == before.last_rated_at

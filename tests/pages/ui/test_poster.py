@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from pages.ui.movie_card import predicted, tile
 from pages.ui.poster import GENRES, address, drawing
-from tests.pages.fakes import TRICKY, FakeLibrary, FakeServing
+from tests.pages.fakes import TRICKY, FakeLibrary, FakeRecommendations
 
 ANY_TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=40)
 
@@ -51,7 +51,7 @@ def test_year_and_genres_are_told_where_known() -> None:
 
 
 def test_the_interval_lies_on_the_scale() -> None:
-    item = FakeServing(FakeLibrary()).recommend("42", 1).items[0]
+    item = FakeRecommendations(FakeLibrary()).recommend("42", 1).items[0]
     shown = predicted(item, (0.5, 5.0))
     assert "<strong>4.6</strong>" in shown
     assert "90% in 3.4 to 5.0" in shown
@@ -59,5 +59,5 @@ def test_the_interval_lies_on_the_scale() -> None:
 
 
 def test_without_calibration_no_interval_is_claimed() -> None:
-    item = FakeServing(FakeLibrary(), calibrated=False).recommend("42", 1).items[0]
+    item = FakeRecommendations(FakeLibrary(), calibrated=False).recommend("42", 1).items[0]
     assert "90%" not in predicted(item, (0.5, 5.0))

@@ -1,0 +1,286 @@
+"""Lists, predictions, explanations and interview questions, answered from memory by the version that serves."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Collection, Mapping, Sequence
+
+import numpy as np
+
+from engine.data.arrays import Int32
+from engine.data.catalogue import Movie
+from engine.errors import InvalidInput, UnknownMovie
+from engine.models.base import NOTHING
+from engine.models.version import VersionBundle
+from engine.recommending.explanations import Explanation, LikeMovie, SimilarMovies
+from engine.recommending.fold_in import UserState
+from engine.recommending.interview import InterviewQuestion, InterviewState
+from engine.recommending.lists import (
+    ImaginedItem,
+    ListOptions,
+    Prediction,
+    Predictions,
+    RankBy,
+    Recommendations,
+    WhatIf,
+)
+from engine.recommending.state import Listener, ServingState
+from engine.services.ratings import check_rating
+from engine.services.serving import ServingService
+from engine.services.snapshots import Snapshots
+from engine.settings import Settings
+
+MAX_ITEMS = 1000
+MAX_QUESTIONS = 100
+
+
+class RecommendationService:
+    """Answers from the current ``ServingState``, which a request takes once; nothing here waits or writes."""
+
+    def __init__(
+        self, serving: ServingService, snapshots: Snapshots, settings: Settings, clock: Callable[[], float]
+    ) -> None:
+        self._serving = serving
+        self._snapshots = snapshots
+        self._settings = settings
+        self._clock = clock
+
+    def recommend(
+        self,
+        user_id: str,
+        n: int = 10,
+        *,
+        genre: str | None = None,
+        year_from: int | None = None,
+        exclude: Collection[str] = (),
+        diversity: float = 0.0,
+        rank_by: RankBy = "ranker",
+        genres_liked: Collection[str] = (),
+        include_rated: bool = False,
+    ) -> Recommendations:
+        """Distinct movies that the user has not rated, best first; anyone gets a list, with a status.
+
+        An unknown id gets what most people like. What a list is to hold is told by the fields of ``ListOptions``.
+
+        Raises:
+            NotReady: nothing is trained yet.
+            InvalidInput: an argument is outside its range.
+        """
+        started = time.perf_counter()
+        wanted = _checked(
+            ListOptions(n, genre, year_from, exclude, diversity, rank_by, genres_liked, include_rated=include_rated)
+        )
+        state = self._serving.ready()
+        user = state.listen(user_id, state.scorer.genres(genres_liked))
+        return self._answer(state, user_id, user, wanted, started)
+
+    def recommend_to(self, ratings: Mapping[str, float], wanted: ListOptions) -> Recommendations:
+        """A list for somebody who is not stored, out of ratings that are not kept; ``user_id`` is empty.
+
+        Args:
+            ratings: by movie id.
+            wanted: what the list is to hold.
+
+        Raises:
+            NotReady: nothing is trained yet.
+            InvalidInput, InvalidRating: an argument is outside its range.
+            UnknownMovie: the catalogue has no such movie.
+        """
+        started = time.perf_counter()
+        _checked(wanted)
+        state = self._serving.ready()
+        imagined = self._imagine(state, {}, ratings)
+        user = state.listen_to(imagined, state.scorer.genres(wanted.genres_liked))
+        return self._answer(state, "", user, wanted, started)
+
+    def _age(self, state: ServingState) -> float | None:
+        """Seconds since the newest rating; None where no time is known."""
+        now = self._clock()
+        newest = min(max(state.newest, self._serving.last_rated), now)  # the clock may have been ahead
+        return now - newest if newest > 0 else None
+
+    def _answer(
+        self, state: ServingState, user_id: str, user: Listener, wanted: ListOptions, started: float
+    ) -> Recommendations:
+        made = state.make_list(user, wanted, NOTHING if wanted.include_rated else user.state.items)
+        items = state.annotate(user, made)
+        left = user.blend.reason if items else "Every movie that fits has been rated already, or none fits the filters."
+        return Recommendations(
+            user_id,
+            user.blend.status,
+            left,
+            state.version,
+            data_age_s=self._age(state),
+            latency_ms=(time.perf_counter() - started) * 1000,
+            ratings_count=len(user.state.items),
+            items=items,
+            price=made.price,
+        )
+
+    def what_if(self, user_id: str, changes: Mapping[str, float | None], wanted: ListOptions) -> WhatIf:
+        """The list that a user would get with other ratings, beside the one they get; nothing is kept.
+
+        Movies that the user has really rated stay out of both, those whose rating is dropped here included.
+
+        Args:
+            user_id: anyone.
+            changes: by movie id: another rating or a new one; None drops it.
+            wanted: what the list is to hold.
+
+        Raises:
+            NotReady: nothing is trained yet.
+            InvalidInput, InvalidRating: an argument is outside its range.
+            UnknownMovie: the catalogue has no such movie.
+        """
+        _checked(wanted)
+        state = self._serving.ready()
+        liked = state.scorer.genres(wanted.genres_liked)
+        user = state.listen(user_id, liked)
+        now = dict(zip(user.state.items.tolist(), user.state.ratings.tolist(), strict=True))
+        other = state.listen_to(
+            self._imagine(state, now, changes, user.key), liked, known=user.key >= 0 or bool(changes)
+        )
+        drop = np.union1d(user.state.items, other.state.items).astype(np.int32)
+        before, after = (state.make_list(one, wanted, drop).movies.tolist() for one in (user, other))
+        columns = np.array(after, np.int32)
+        predicted = zip(user.state.predict(columns).tolist(), other.state.predict(columns).tolist(), strict=True)
+        items = tuple(
+            ImaginedItem(
+                rank + 1,
+                state.movie(movie),
+                before.index(movie) - rank if movie in before else None,
+                predicted_rating=there,
+                predicted_before=here,
+            )
+            for rank, (movie, (here, there)) in enumerate(zip(after, predicted, strict=True))
+        )
+        left = tuple(state.movie(movie) for movie in before if movie not in after)
+        return WhatIf(
+            user_id, other.blend.status, other.blend.reason, state.version, len(other.state.items), items, left
+        )
+
+    def interview(self, user_id: str, n: int = 1, skipped: Collection[str] = ()) -> InterviewState:
+        """What to ask a user, so that few answers tell much; an answer is a rating, given by ``rate``.
+
+        Args:
+            user_id: anyone; an unknown id has answered nothing yet.
+            n: 1 to 100 questions at most, each as if those before it had been answered.
+            skipped: ids of movies that the user does not know.
+
+        Raises:
+            NotReady: nothing is trained yet.
+            InvalidInput: n is outside its range.
+        """
+        if not 1 <= n <= MAX_QUESTIONS:
+            raise InvalidInput(f"n is {n}, but must be from 1 to {MAX_QUESTIONS}.", field="n")
+        state = self._serving.ready()
+        user, known = state.state_of(user_id), user_id in state.users
+        unknown = np.array([state.movies[movie] for movie in skipped if movie in state.movies], np.int32)
+        said = user.items, user.ratings, unknown
+        questions = tuple(
+            InterviewQuestion(state.movie(one.movie), one.chance, one.teaches)
+            for one in state.interview.questions(*said, n)
+        )
+        confidence = state.interview.confidence(user.items)
+        finished = None if questions else state.interview.finished(*said)
+        status = state.blend_of(user, known=known).status
+        return InterviewState(user_id, status, state.version, len(user.items), confidence, questions, finished)
+
+    def _imagine(
+        self, state: ServingState, ratings: dict[int, float], changes: Mapping[str, float | None], user: int = -1
+    ) -> UserState:
+        """A user, or somebody else, with these ratings by movie key, changed by movie id."""
+        changed: dict[int, float | None] = dict(ratings)
+        for movie_id, rating in changes.items():
+            if rating is not None:
+                check_rating(rating, self._settings.scale)
+            changed[_key(state, movie_id)] = rating
+        kept = sorted((movie, rating) for movie, rating in changed.items() if rating is not None)
+        movies, values = ([one[side] for one in kept] for side in (0, 1))
+        return state.learner.imagine(np.array(movies, np.int32), np.array(values, np.float32), user)
+
+    def list_with(self, bundle: VersionBundle, user_id: str, n: int = 10) -> list[Movie]:
+        """The list that another version would make for a user, out of the ratings as they are now.
+
+        Raises:
+            InvalidInput: n is outside its range.
+        """
+        wanted = _checked(ListOptions(n))
+        snapshot = self._snapshots.load()
+        state = ServingState.build(0, bundle, snapshot.data, snapshot.revision, self._settings.personal_from)
+        user = state.listen(user_id)
+        return [state.movie(movie) for movie in state.make_list(user, wanted, user.state.items).movies.tolist()]
+
+    def predict(self, pairs: Sequence[tuple[str, str]]) -> Predictions:
+        """The predicted rating of each (user id, movie id); unknown sides fall back and say so.
+
+        Raises:
+            NotReady: nothing is trained yet.
+        """
+        state = self._serving.ready()
+        out = []
+        for user_id, movie_id in pairs:
+            user, movie = state.state_of(user_id), state.movies.get(movie_id, -1)
+            column = np.array([movie], np.int32)
+            value = user.predict(column)
+            interval = state.intervals(value, user, column)[0]
+            out.append(Prediction(user_id, movie_id, float(value[0]), interval, _fallback(user, column)))
+        return Predictions(state.version, tuple(out))
+
+    def explain(self, user_id: str, movie_id: str, genres_liked: Collection[str] = ()) -> Explanation:
+        """Why a movie stands where it does in the user's list: ``baseline + sum(share) + residual == score``.
+
+        Args:
+            user_id: anyone.
+            movie_id: of the catalogue.
+            genres_liked: what the list was asked for with.
+
+        Raises:
+            NotReady: nothing is trained yet.
+            InvalidInput: no movie has such a genre.
+            UnknownMovie: the catalogue has no such movie.
+        """
+        state = self._serving.ready()
+        movie, liked = _key(state, movie_id), state.scorer.genres(genres_liked)
+        return state.explain(user_id, state.listen(user_id, liked), movie, liked)
+
+    def similar(self, movie_id: str, n: int = 10) -> SimilarMovies:
+        """The movies most like one of the catalogue.
+
+        Raises:
+            NotReady: nothing is trained yet.
+            InvalidInput: n is outside its range.
+            UnknownMovie: the catalogue has no such movie.
+        """
+        _checked(ListOptions(n))
+        state = self._serving.ready()
+        movie = _key(state, movie_id)
+        basis, found = state.explainer.find_similar_movies(movie, n)
+        items = tuple(LikeMovie(state.movie(other), similarity) for other, similarity in found)
+        return SimilarMovies(state.movie(movie), basis, items)
+
+
+def _key(state: ServingState, movie_id: str) -> int:
+    if movie_id not in state.movies:
+        raise UnknownMovie(f"The catalogue has no movie {movie_id!r}.")
+    return state.movies[movie_id]
+
+
+def _checked(wanted: ListOptions) -> ListOptions:
+    """What a list is to hold, where it can."""
+    if not 1 <= wanted.n <= MAX_ITEMS:
+        raise InvalidInput(f"n is {wanted.n}, but must be from 1 to {MAX_ITEMS}.", field="n")
+    if not 0 <= wanted.diversity <= 1:
+        raise InvalidInput(f"diversity is {wanted.diversity}, but must be from 0 to 1.", field="diversity")
+    return wanted
+
+
+def _fallback(user: UserState, movie: Int32) -> str | None:
+    """What the prediction could not know."""
+    new_user = not len(user.items)
+    new_movie = not user.movies.counts_of(movie)[0]
+    if new_user and new_movie:
+        return "Neither the user nor the movie has ratings: a typical rating."
+    if new_user:
+        return "The user has no ratings: what people give the movie."
+    return "The movie has no ratings: what the user gives." if new_movie else None
