@@ -28,6 +28,7 @@ from engine.services.scale import agree
 from engine.services.serving import ServingService
 from engine.services.snapshots import Snapshots
 from engine.services.storage import Restore, StorageService
+from engine.services.trainer import Trainer
 from engine.services.training import TrainingService
 from engine.services.tuning import TuningService
 from engine.services.versions import VersionService
@@ -104,7 +105,7 @@ class Runtime:
         self.notifying.open()
         self.services.library.start()
         self.services.serving.load_active()
-        self.services.training.start()
+        self.services.training.trainer.start()
         self.services.tuning.open()
         self.services.automation.open()
         self.services.storage.open()
@@ -135,7 +136,7 @@ class Runtime:
         self.services.automation.close()
         self.services.library.close()
         self.services.tuning.close()
-        self.services.training.close()
+        self.services.training.trainer.close()
         self.notifying.close()
         self.services.audit.close()
         self.database.close()
@@ -211,7 +212,8 @@ def build(settings: Settings, clock: Callable[[], float] = time.time, *, restore
     runs, notices, jobs = RunStore(database), NoticeStore(database), JobStore(database)
     snapshots = Snapshots(ratings, settings.scale, clock)
     serving = ServingService(ratings, snapshots, models, notices, settings, clock)
-    training = TrainingService(ratings, snapshots, models, runs, notices, serving, settings, clock)
+    trainer = Trainer(ratings, snapshots, models, runs, notices, serving, settings, clock)
+    training = TrainingService(trainer, ratings, models, runs)
     recommendations = RecommendationService(serving, snapshots, settings, clock)
     versions = VersionService(models, runs, notices, serving, recommendations, snapshots)
     library = LibraryService(
@@ -232,7 +234,7 @@ def build(settings: Settings, clock: Callable[[], float] = time.time, *, restore
     secret = secret_of(database)
     audit = AuditService(AuditStore(database), secret, settings.audit_days, clock)
     access = AccessService(KeyStore(database), audit, secret, needed=settings.key is not None, clock=clock)
-    working = (library, training, tuning, automation, notifying, storage)
+    working = (library, trainer, tuning, automation, notifying, storage)
     workers = (database.writer, *(service.worker for service in working))
     services = Services(
         settings=settings,

@@ -91,7 +91,7 @@ def test_a_kill_in_the_middle_of_a_training_loses_no_answered_rating(
     with serving(tmp_path) as (client, _):
         status = client.get(f"/ml/training-status?run_id={run_id}").json()
         assert status["state"] == "failed"
-        assert "stopped while this run was going" in status["error"]
+        assert "stopped during this run" in status["error"]
         for user in ("u1", "u59"):
             listed = client.get(f"/ml/recommendations/{user}").json()
             assert (listed["model_version"], listed["status"], len(listed["items"])) == (1, "personal", 10)

@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from engine.data.arrays import Arrays
 from engine.data.ratings import Interactions
-from engine.errors import InvalidInput
+from engine.errors import InvalidInput, UnknownVersion
 from engine.evaluation.comparison import MetricDifference
 from engine.evaluation.intervals import MetricValue
 from engine.evaluation.newcomers import NewcomerPoint
@@ -25,7 +25,9 @@ from engine.models.registry import configure
 from engine.models.version import VersionBundle
 from engine.services.snapshots import DataSnapshot
 from engine.training.pipeline import Learned
+from store.errors import NotStored
 from store.records import VersionRecord
+from store.versions import MLModelManager
 
 COMMON = (
     r"ranker/(weights|movies|constants)|popularity/scores|calibration/(widths|constants)|(counts|offsets)/(users|movies)"
@@ -104,6 +106,18 @@ def describe_ids(data: Interactions, n_users: int, n_movies: int) -> dict[str, A
     for ids in (data.user_ids.ids[:n_users], data.movie_ids.ids[:n_movies]):
         digest.update(json.dumps([str(one) for one in ids]).encode())
     return {"users": n_users, "movies": n_movies, "sha256": digest.hexdigest()}
+
+
+def find_version(models: MLModelManager, version: int) -> VersionRecord:
+    """A version's record as it is stored.
+
+    Raises:
+        UnknownVersion: there is no such version.
+    """
+    try:
+        return models.get_version(version)
+    except NotStored as error:
+        raise UnknownVersion(str(error)) from error
 
 
 def asked(record: VersionRecord) -> dict[str, Any]:

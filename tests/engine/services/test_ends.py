@@ -94,7 +94,7 @@ def test_a_queue_that_could_not_be_read_is_looked_at_again(trained: Runtime, mon
 
         monkeypatch.setattr(RunStore, "start", fails)
         run_id = training.train_model("svd", QUICK, "never")
-        wait_for(lambda: training._overlooked)
+        wait_for(lambda: training.trainer._overlooked)
         assert training.status(run_id).state == "queued"
         monkeypatch.undo()
         disk.kind = None

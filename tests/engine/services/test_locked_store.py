@@ -93,8 +93,8 @@ def test_requests_are_told_what_is_the_matter_and_nothing_is_lost(brief: Runtime
 def test_a_training_waits(brief: Runtime, monkeypatch: pytest.MonkeyPatch) -> None:
     """In the middle of it, and before its first step."""
     fill(brief)
-    training = brief.services.training
-    for target, name in (("engine.services.training", "learn"), (training, "_begin"), (training, "_save")):
+    training, trainer = brief.services.training, brief.services.training.trainer
+    for target, name in (("engine.services.trainer", "learn"), (trainer, "_begin"), (trainer, "_save")):
         with monkeypatch.context() as patch:
             where = __import__(target, fromlist=[name]) if isinstance(target, str) else target
             tries = lock_before(brief, patch, where, name)
@@ -108,8 +108,8 @@ def test_a_training_that_fails_waits_to_say_so(brief: Runtime, monkeypatch: pyte
         raise LookupError("oops")
 
     fill(brief)
-    monkeypatch.setattr("engine.services.training.learn", broken)
-    lock_before(brief, monkeypatch, brief.services.training, "_fail")
+    monkeypatch.setattr("engine.services.trainer.learn", broken)
+    lock_before(brief, monkeypatch, brief.services.training.trainer, "_fail")
     run = finished(brief, brief.services.training.train_model("svd", QUICK))
     assert (run.state, run.error) == ("failed", "An unexpected error ended the run: LookupError: oops")
 
@@ -145,13 +145,13 @@ def test_marquee_stops_although_a_training_waits(brief: Runtime, monkeypatch: py
     """What waited is marked at the next start."""
     fill(brief)
     reached: list[int] = []
-    step = brief.services.training._listener
+    step = brief.services.training.trainer._listener
 
     def told(*args: Any) -> Any:
         reached.append(1)
         return step(*args)
 
-    monkeypatch.setattr(brief.services.training, "_listener", told)
+    monkeypatch.setattr(brief.services.training.trainer, "_listener", told)
     run_id = brief.services.training.train_model("svd", {**QUICK, "epochs": 100})
     wait_for(lambda: bool(reached))
     with locked(brief.database.path):

@@ -293,7 +293,7 @@ def test_a_start_without_a_version_that_can_serve_says_so_and_trains_again(kinds
         assert again.services.recommendations.recommend("u1").model_version == 3
         assert run.judgement is not None
         assert (run.judgement.verdict, run.judgement.baseline) == ("PROMOTE", None)
-        assert run.judgement.text == "Version 1 can't serve, so nothing stands against the new one."
+        assert run.judgement.text == "Version 1 can't serve, so the new version has nothing to beat."
 
 
 def test_the_only_version_damaged_holds_no_other_back(trained: Runtime) -> None:

@@ -146,7 +146,7 @@ def test_orders_that_make_no_sense_are_refused(trained: Runtime) -> None:
 def test_without_ratings_there_is_nothing_to_train_on(runtime: Runtime) -> None:
     with pytest.raises(NotReady, match="Import"):
         runtime.services.training.train_model()
-    with pytest.raises(UnknownRun, match="Start a training"):
+    with pytest.raises(UnknownRun, match="Start one first"):
         runtime.services.training.status()
 
 
@@ -178,7 +178,7 @@ def test_runs_wait_for_their_turn_and_go_in_order(trained: Runtime, monkeypatch:
 
 
 def test_the_queue_has_an_end(trained: Runtime, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("engine.services.training.LONGEST_QUEUE", 1)
+    monkeypatch.setattr("engine.services.training.MAX_QUEUE", 1)
     going, release = hold_epochs(monkeypatch)
     training = trained.services.training
     training.train_model("svd", QUICK)
@@ -228,7 +228,7 @@ def test_a_retraining_takes_the_hyperparameters_that_were_asked_for(trained: Run
     training = trained.services.training
     status = finished(trained, training.retrain(activate="never"))
     assert status.hyperparameters == training.status(1).hyperparameters
-    assert trained.services.versions.get(status.version or 0).note == "Version 1 trained anew."
+    assert trained.services.versions.get(status.version or 0).note == "Retrained with the settings of version 1."
     with pytest.raises(UnknownVersion):
         training.retrain(9)
 
@@ -302,7 +302,7 @@ def test_an_end_that_could_not_be_stored_blocks_no_later_run(trained: Runtime, m
 
     monkeypatch.setattr(RunStore, "finish", full)
     run_id = training.train_model("svd", WILD)
-    wait_for(lambda: training._ends.numbers() == {run_id})
+    wait_for(lambda: training.trainer.ends.numbers() == {run_id})
     assert "lower learning rate" in str(training.status(run_id).error)
     assert training.status(run_id).state == "failed"
     monkeypatch.undo()
@@ -323,7 +323,7 @@ def test_a_version_that_was_saved_but_can_not_be_served_leaves_its_run_succeeded
     assert (status.state, status.version) == ("succeeded", 2)
     wait_for(lambda: trained.services.inbox.notices()[0].level == "error")
     told = trained.services.inbox.notices()[0].text
-    assert told.startswith("Training run 2 gave version 2, but what followed failed.")
+    assert told.startswith("Training run 2 saved version 2, but could not finish.")
     assert "MemoryError" in told
 
 
@@ -427,8 +427,8 @@ def test_who_is_forgotten_during_a_training_is_in_no_version_saved_after_that(
         assert key not in arrays[name], name
     assert trained.services.serving.active_version() == 2
     assert stages.count("Reading ratings") == 1
-    assert "Begun anew, as a user was forgotten. Reading ratings" in stages
-    assert "Begun anew, as a user was forgotten. Saving" in stages
+    assert "Restarted: a user was deleted. Reading ratings" in stages
+    assert "Restarted: a user was deleted. Saving" in stages
 
 
 def told_stages(monkeypatch: pytest.MonkeyPatch) -> list[str]:
@@ -557,7 +557,7 @@ def test_a_kill_in_the_middle_of_a_training_loses_nothing(trained: Runtime, sett
         assert again.services.serving.active_version() == 1
         status = again.services.training.status()
         assert (status.run_id, status.state) == (2, "failed")
-        assert "stopped while this run was going" in str(status.error)
+        assert "stopped during this run" in str(status.error)
         stored = {user: RatingStore(again.database).user_ratings(key) for user, key in keys(again).items()}
         for n in range(last + 1):
             ratings = stored[f"new {n % 50}"]

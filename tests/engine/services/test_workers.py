@@ -57,7 +57,7 @@ def kill(runtime: Runtime, name: str, patch: pytest.MonkeyPatch) -> Any:
     """Make something in the worker's loop end it, and give it that to do; what it then has in hand."""
     services = runtime.services
     if name == "training":
-        patch.setattr("engine.services.training.learn", gone)
+        patch.setattr("engine.services.trainer.learn", gone)
         return services.training.train_model("svd", QUICK)
     if name == "tuning":
         patch.setattr(services.tuning, "_go_on", gone)
@@ -149,15 +149,15 @@ def test_runs_that_wait_behind_one_over_which_the_worker_dies_go_on(
 ) -> None:
     pause(0.01)
     runtime = start()
-    training, train = runtime.services.training, runtime.services.training._train
+    training, train = runtime.services.training, runtime.services.training.trainer._train
 
     def die_once(*args: Any) -> None:
-        monkeypatch.setattr(training, "_train", train)
+        monkeypatch.setattr(training.trainer, "_train", train)
         second.append(training.train_model("svd", QUICK, queue=True))
         raise SystemExit("gone")
 
     second: list[int] = []
-    monkeypatch.setattr(training, "_train", die_once)
+    monkeypatch.setattr(training.trainer, "_train", die_once)
     first = training.train_model("svd", QUICK)
     assert finished(runtime, first).state == "failed"
     assert finished(runtime, second[0]).state == "succeeded"
@@ -185,5 +185,5 @@ def test_a_run_ends_although_what_it_noted_of_itself_can_not_be_told(
         patch.setattr("engine.services.run_log.package_versions", broken)
         status = finished(runtime, runtime.services.training.train_model("svd", QUICK))
         assert (status.state, status.error) == ("failed", "An unexpected error ended the run: LookupError: oops")
-    assert runtime.services.training.worker.is_alive()
+    assert runtime.services.training.trainer.worker.is_alive()
     assert finished(runtime, runtime.services.training.train_model("svd", QUICK)).state == "succeeded"
