@@ -37,7 +37,7 @@ from sidecar.routes import (
 )
 from sidecar.security.scopes import ADMINS, RULES, ScopeMiddleware
 
-VERSION = "0.1.0"
+VERSION = "0.2.0"
 TAGS = [
     {"name": "recommendations", "description": "Lists, predictions and explanations from the version that serves."},
     {"name": "ratings", "description": "New ratings, known to the next list without a training."},
