@@ -1,4 +1,4 @@
-# Everything runs in .venv, which the targets make when it is missing.
+# Everything runs in .venv, which is created when it is missing.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
@@ -8,11 +8,13 @@ MARQUEE_PORT ?= 8501
 TEST_WORKERS ?= 2
 export MARQUEE_HOST MARQUEE_PORT
 
-# Nothing is installed whose hash is not in the file. scikit-surprise is built with what requirements-build.txt installs.
+# Installs only files whose hash is listed. requirements-build.txt has what scikit-surprise is built with.
 PIP_INSTALL := -m pip install --quiet --disable-pip-version-check --require-hashes --no-build-isolation
+# A broken link is an error. The notice about the successor of MkDocs is not.
+MKDOCS := NO_MKDOCS_2_WARNING=1 PYTHONPATH=. $(BIN)/mkdocs build --strict
 LOCKED := requirements requirements-build requirements-demo requirements-dev requirements-bench requirements-tools
 
-.PHONY: run setup test test-long check audit lock bench clean
+.PHONY: run setup test test-long coverage check docs hooks audit lock bench clean
 
 run: $(VENV)/.run
 	$(BIN)/python app.py
@@ -31,13 +33,22 @@ check: $(VENV)/.dev
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python -m tools.licences
+	$(MKDOCS) --site-dir $(VENV)/site
 
-# Known vulnerabilities of everything that is pinned. --strict: a package that can't be looked up is a failure.
+# The documentation as a site, in site/.
+docs: $(VENV)/.dev
+	$(MKDOCS)
+
+# Runs `make check` before each commit.
+hooks: $(TOOLS)/.ready
+	$(TOOLS)/bin/pre-commit install
+
+# Looks up known vulnerabilities of every pinned package. --strict: a package that can't be looked up is a failure.
 audit: $(TOOLS)/.ready
 	$(TOOLS)/bin/pip-audit --strict --disable-pip --progress-spinner off $(LOCKED:%=-r %.txt) || { \
-	    echo "Audit failed: a pinned package has a known vulnerability (listed above), or the advisory service could not be asked."; exit 1; }
+	    echo "Audit failed: a pinned package has a known vulnerability (see above), or the advisory service could not be reached."; exit 1; }
 
-# Pins and hashes anew from requirements*.in, keeping the versions that still fit.
+# Resolves requirements*.in into requirements*.txt. Versions that still fit are kept.
 lock: $(TOOLS)/.ready
 	for name in $(LOCKED); do \
 	    $(TOOLS)/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
@@ -48,7 +59,7 @@ bench: $(VENV)/.bench
 	$(BIN)/python -m benchmarks
 
 $(VENV)/bin/python:
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Marquee needs Python 3.11 or newer; say which with: make PYTHON=/path/to/python3.11 $(MAKECMDGOALS)"; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Marquee needs Python 3.11 or newer. Choose one with: make PYTHON=/path/to/python3.11 $(MAKECMDGOALS)"; exit 1; }
 	$(PYTHON) -m venv $(VENV)
 
 $(VENV)/.run: requirements.txt requirements-build.txt requirements-demo.txt | $(VENV)/bin/python
@@ -71,4 +82,4 @@ $(TOOLS)/.ready: requirements-tools.txt | $(VENV)/bin/python
 	touch $@
 
 clean:
-	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) site .coverage .pytest_cache .mypy_cache .ruff_cache .hypothesis

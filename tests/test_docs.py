@@ -6,9 +6,11 @@ import re
 from pathlib import Path
 
 import pytest
+import yaml
 
 from engine.models.registry import MODELS
 from engine.settings import Settings
+from sidecar.app import VERSION
 from tools.pins import asked_for
 
 ROOT = Path(__file__).parents[1]
@@ -30,9 +32,9 @@ def settings_in(page: str) -> dict[str, str]:
 @pytest.mark.parametrize("name", Settings.model_fields)
 def test_every_setting_is_documented_with_its_default(name: str) -> None:
     default = Settings.model_fields[name].default
-    told = "none" if default in (None, "") else str(default).lower() if isinstance(default, bool) else str(default)
+    shown = "none" if default in (None, "") else str(default).lower() if isinstance(default, bool) else str(default)
     for page in (README, DEPLOYMENT):
-        assert settings_in(page)[f"MARQUEE_{name.upper()}"] == told
+        assert settings_in(page)[f"MARQUEE_{name.upper()}"] == shown
 
 
 @pytest.mark.parametrize("name", sorted({name for entry in MODELS.values() for name in entry.config.model_fields}))
@@ -50,22 +52,16 @@ def test_every_page_is_in_the_guide(page: str) -> None:
     assert page.capitalize() in GUIDE
 
 
-def test_what_the_readme_links_to_is_there() -> None:
-    targets = re.findall(r"\]\(([^)#:]+)\)", README)
-    assert len(targets) > 5
-    for target in targets:
-        assert (ROOT / target).exists(), target
+def test_the_newest_release_of_the_changelog_is_the_version() -> None:
+    headings = re.findall(r"^## (.+)", (ROOT / "CHANGELOG.md").read_text(encoding="utf-8"), flags=re.MULTILINE)
+    assert headings[0] == "Unreleased"
+    assert re.fullmatch(rf"{re.escape(VERSION)}, 20\d\d-\d\d-\d\d", headings[1])
 
 
-def test_what_the_pages_on_running_it_link_to_is_there() -> None:
-    for page in (ROOT / "docs" / "deployment.md", ROOT / "docs" / "security.md", ROOT / "SECURITY.md"):
-        text = page.read_text(encoding="utf-8")
-        headings = {
-            re.sub(r"[^a-z -]", "", each.lower()).replace(" ", "-") for each in re.findall(r"^#+ (.+)", text, re.M)
-        }
-        for target, part in re.findall(r"\]\(([^)#:]*)#?([^)]*)\)", text):
-            assert not target or (page.parent / target).exists(), f"{page.name}: {target}"
-            assert target or part in headings, f"{page.name}: #{part}"
+def test_commits_are_checked_by_what_make_check_runs() -> None:
+    (repo,) = yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text(encoding="utf-8"))["repos"]
+    assert repo["repo"] == "local"
+    assert [(hook["entry"], hook["language"]) for hook in repo["hooks"]] == [("make check", "system")]
 
 
 @pytest.mark.parametrize("risk", range(1, 11))
