@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from benchmarks import markdown
 from benchmarks.data import demo_interactions
-from engine.data.arrays import Float32, Floats, Int32
+from engine.data.arrays import Float32, Int32
 from engine.data.ratings import Interactions
 from engine.evaluation import metrics
 from engine.models.base import top
@@ -211,7 +211,8 @@ def compare(found: Outcomes, figure: Callable[[Outcome], float], kept: Callable[
     if not pairs:
         return None
     _, user = np.unique([ours.user for ours, _ in pairs], return_inverse=True)
-    sums: Floats = np.bincount(user, weights=[figure(ours) - figure(theirs) for ours, theirs in pairs])
+    differences = np.array([figure(ours) - figure(theirs) for ours, theirs in pairs])
+    sums = np.bincount(user, weights=differences).astype(np.float64)
     counts = np.bincount(user).astype(np.float64)
     low, high = metrics.bootstrap(sums[:, None], counts[:, None], seed=0, samples=5000)
     return Difference(float(sums.sum() / counts.sum()), float(low[0]), float(high[0]), len(counts))

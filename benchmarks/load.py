@@ -199,10 +199,14 @@ class Load:
         with ThreadPoolExecutor(2) as pool:
             if file is not None:
                 pool.submit(upload, self.server.port, file)  # what becomes of it is not asked: it may be cut off
-            killed = pool.submit(lambda: (time.sleep(after_s), self.server.kill()))
+            killed = pool.submit(self._kill, after_s)
             answers = send(self.server.port, self._timetable(after_s + 1), lambda _: killed.done())
             killed.result()
         self.stored += acknowledged(answers)
+
+    def _kill(self, after_s: float) -> None:
+        time.sleep(after_s)
+        self.server.kill()
 
     def _file(self) -> Path:
         """A file of the ratings to be imported."""

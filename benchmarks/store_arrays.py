@@ -31,13 +31,17 @@ PEERS = {
 }
 """What is measured, and what it is compared with."""
 
-Columns = tuple[NDArray[Any], ...]
+Columns = tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.float32], NDArray[np.int64]]
 
 
 def main() -> None:
     frame = simulate(1_000_000, USERS, MOVIES)
-    types = {"user_id": np.int32, "movie_id": np.int32, "rating": np.float32, "timestamp": np.int64}
-    columns = tuple(frame[name].to_numpy(kind) for name, kind in types.items())
+    columns = (
+        frame["user_id"].to_numpy(np.int32),
+        frame["movie_id"].to_numpy(np.int32),
+        frame["rating"].to_numpy(np.float32),
+        frame["timestamp"].to_numpy(np.int64),
+    )
     rounds = []
     for _ in range(REPEATS):  # all in turn, so that a slow moment of the machine meets all of them
         with tempfile.TemporaryDirectory() as folder:

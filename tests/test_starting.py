@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pysqlite3.dbapi2 as sqlite
@@ -83,7 +84,7 @@ def test_each_way_of_starting(tmp_path: Path, way: str) -> None:
     )
 
 
-def wait_until_live(client: httpx.Client, process: subprocess.Popen[str]) -> None:
+def wait_until_live(client: httpx.Client, process: subprocess.Popen[Any]) -> None:
     end = time.monotonic() + 60
     while time.monotonic() < end:
         assert process.poll() is None, process.communicate()[0]

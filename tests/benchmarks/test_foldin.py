@@ -9,6 +9,7 @@ from benchmarks import foldin
 from benchmarks.__main__ import BENCHMARKS
 from benchmarks.data import interactions, simulate
 from benchmarks.foldin import GOAL, Measured, Side, fold, measure_all, part, render
+from engine.data.arrays import Int32
 from engine.data.ratings import Interactions
 from engine.models.svd import MatrixFactorizationConfig, MatrixFactorizationModel
 
@@ -21,7 +22,10 @@ def data() -> Interactions:
 @pytest.mark.parametrize("side", ["users", "movies"])
 def test_parts_hold_what_they_say(data: Interactions, side: Side) -> None:
     parts = part(data, side, seed=3, count=5)
-    keys = {"users": lambda one: one.users, "movies": lambda one: one.items}[side]
+
+    def keys(rows: Interactions) -> Int32:
+        return rows.users if side == "users" else rows.items
+
     assert len(parts.base) + len(parts.first) + len(parts.rest) == len(data)
     assert len(parts.full) == len(parts.base) + len(parts.first)
     assert not np.isin(keys(parts.base), parts.chosen).any()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import pickle
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -115,9 +116,9 @@ def test_a_broken_model_is_told_from_one_over_its_memory(monkeypatch: pytest.Mon
         def fit(self) -> None:
             raise MemoryError
 
-    monkeypatch.setattr(worker.resource, "setrlimit", lambda *_: None)  # it would hold for this process too
+    monkeypatch.setattr("resource.setrlimit", lambda *_: None)  # it would hold for this process too
     monkeypatch.setitem(ENTRIES, "greedy", Entry(Greedy, "", None))
-    (tmp_path / worker.PROBLEM).write_bytes(worker.pickle.dumps(tiny()))
+    (tmp_path / worker.PROBLEM).write_bytes(pickle.dumps(tiny()))
     assert worker.main("greedy", tmp_path, 8) == worker.OUT_OF_MEMORY
 
 

@@ -18,6 +18,7 @@ from hypothesis import settings as hypothesis_settings
 
 from engine.evaluation import metrics
 from engine.evaluation.report import EvaluationService
+from engine.models import base
 from engine.models.base import RatingModel
 from engine.models.ncf import NeuralCF
 from engine.models.registry import MODELS
@@ -477,7 +478,7 @@ def what_is_relevant_must_be_above_the_bound() -> None:
 
 @breaks(8, "single_figures")
 def a_seen_movie_is_listed_and_judged() -> None:
-    change_function(ranking.top, lambda right, scores, n, drop=None: right(scores, n))
+    change_function(base.top, lambda right, scores, n, drop=None: right(scores, n))
 
 
 # -- 9: embeddings ---------------------------------------------------------------------------------------------------
@@ -524,17 +525,17 @@ def embeddings_are_of_double_precision() -> None:
 
 @breaks(10, "lists_of_the_ranker")
 def a_list_holds_what_was_rated() -> None:
-    change_function(ranking.top, lambda right, scores, n, drop=None: right(scores, n))
+    change_function(base.top, lambda right, scores, n, drop=None: right(scores, n))
 
 
 @breaks(10, "lists_of_the_ranker")
 def a_list_is_one_too_long() -> None:
-    change_function(ranking.top, lambda right, scores, n, **named: right(scores, n + 1, **named))
+    change_function(base.top, lambda right, scores, n, **named: right(scores, n + 1, **named))
 
 
 @breaks(10, "lists_of_the_ranker")
 def a_list_is_worst_first() -> None:
-    change_function(ranking.top, lambda right, *args, **named: right(*args, **named)[::-1])
+    change_function(base.top, lambda right, *args, **named: right(*args, **named)[::-1])
 
 
 @breaks(10, "lists_of_the_ranker")
@@ -543,7 +544,7 @@ def a_list_names_a_movie_twice() -> None:
         found = right(*args, **named)
         return np.append(found[:-1], found[:1]) if len(found) > 1 else found
 
-    change_function(ranking.top, twice)
+    change_function(base.top, twice)
 
 
 @breaks(10, "served_lists")

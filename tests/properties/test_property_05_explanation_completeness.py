@@ -196,7 +196,7 @@ def club(services: Services) -> Club:
     weigh = services.serving.ready().bundle.ranker.weigh
     weights = np.zeros((60, 80))
     weights[frame.user_id.str[1:].astype(int), frame.movie_id.str[1:].astype(int)] = weigh(frame.rating.to_numpy())
-    ratings = {user: dict(zip(own.movie_id, own.rating, strict=True)) for user, own in frame.groupby("user_id")}
+    ratings = {str(user): dict(zip(own.movie_id, own.rating, strict=True)) for user, own in frame.groupby("user_id")}
     genres = {movie: set(text.split("|")) for movie, text in zip(movies.movie_id, movies.genres, strict=True)}
     return Club(ratings | {"late": LATE}, genres, weights, lambda rating: float(weigh(np.array([rating]))[0]))
 

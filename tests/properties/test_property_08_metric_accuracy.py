@@ -161,7 +161,8 @@ def test_a_report_equals_scikit_learns_and_brute_force(
     """From ratings and scores to the report: who is judged, what is dropped, what is relevant, and the metrics."""
     train, test, predicted, scores, k = drawn
     order = scores.astype(np.float32)
-    report = EvaluationService().generate_report(Told(predicted), train, test, k, score_user=lambda user: order[user])
+    model = Told(predicted)  # type: ignore[abstract]
+    report = EvaluationService().generate_report(model, train, test, k, score_user=lambda user: order[user])
     actual, of_pairs = test.ratings.astype(float), predicted[test.users, test.items].astype(float)
     assert report.metrics["rmse"].value == pytest.approx(root_mean_squared_error(actual, of_pairs), abs=1e-9)
     assert report.metrics["mae"].value == pytest.approx(mean_absolute_error(actual, of_pairs), abs=1e-9)
@@ -201,7 +202,7 @@ def test_single_figures_equal_scikit_learns(
 ) -> None:
     """Of lists ordered by what is predicted, as whoever asks for one figure gets them."""
     train, test, predicted, _, k = drawn
-    model, service = Told(predicted), EvaluationService()
+    model, service = Told(predicted), EvaluationService()  # type: ignore[abstract]
     of_pairs = predicted[test.users, test.items].astype(float)
     rmse = root_mean_squared_error(test.ratings.astype(float), of_pairs)
     assert service.calculate_rmse(model, test) == pytest.approx(rmse, abs=1e-9)

@@ -13,6 +13,7 @@ from engine.data.ratings import Interactions
 from engine.models.base import Ranker, RatingModel
 from engine.models.ease import ItemSimilarityRanker
 from engine.models.registry import MODELS
+from engine.recommending.lists import RankBy
 from engine.runtime import Runtime
 from tests.conftest import planted
 from tests.engine.models.quick import quick_model
@@ -59,14 +60,15 @@ def runtime(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Runtime]:
 @pytest.fixture(scope="module")
 def rated() -> dict[str, set[str]]:
     frame, _ = planted()
-    return {user: set(movies) for user, movies in frame.groupby("user_id").movie_id}
+    return {str(user): set(movies) for user, movies in frame.groupby("user_id").movie_id}
 
 
 @pytest.fixture(scope="module")
 def catalogue() -> dict[str, tuple[set[str], float]]:
     """Genres and year of each movie; not a number where the year is unknown."""
     _, movies = planted()
-    return {row.movie_id: (set(row.genres.split("|")), row.year) for row in movies.itertuples()}
+    columns = zip(movies.movie_id, movies.genres, movies.year, strict=True)
+    return {movie: (set(genres.split("|")), year) for movie, genres, year in columns}
 
 
 @settings(max_examples=60)
@@ -87,7 +89,7 @@ def test_served_lists(
     genre: str | None,
     year_from: int | None,
     exclude: list[str],
-    rank_by: str,
+    rank_by: RankBy,
 ) -> None:
     answer = runtime.services.recommendations.recommend(
         user, n, genre=genre, year_from=year_from, exclude=exclude, rank_by=rank_by

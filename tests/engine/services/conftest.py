@@ -19,6 +19,7 @@ from store.records import MovieRow
 from tests.conftest import planted
 from tests.shared_folder import shared_folder
 
+MOVIE_COLUMNS = ("movie_id", "title", "year", "genres")
 QUICK = {"epochs": 12, "factors": 8, "learning_rate": 0.02}
 
 
@@ -27,8 +28,8 @@ def fill(runtime: Runtime, n_users: int = 60) -> None:
     frame, movies = planted(n_users=n_users)
     store = RatingStore(runtime.database)
     rows = [
-        MovieRow(row.movie_id, row.title, None if np.isnan(row.year) else int(row.year), tuple(row.genres.split("|")))
-        for row in movies.itertuples()
+        MovieRow(movie, title, None if np.isnan(year) else int(year), tuple(genres.split("|")))
+        for movie, title, year, genres in zip(*(movies[name] for name in MOVIE_COLUMNS), strict=True)
     ]
     movie_keys = dict(zip([row.external_id for row in rows], store.add_movies(rows).keys, strict=True))
     users = store.add_users(frame.user_id.unique().tolist())
