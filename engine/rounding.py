@@ -12,7 +12,7 @@ Floats = NDArray[np.float64]
 
 DIGITS = 9
 """Sums of a million float64 values keep ten digits at least, in whatever order they are added."""
-MOST_PLACES = 200
+MAX_PLACES = 200
 
 
 @overload
@@ -29,7 +29,7 @@ def settle(value: Any, size: float, digits: int = DIGITS) -> Any:
     """
     if not size:
         return value * 0.0 + 0.0
-    rounded = np.round(value, min(digits - math.ceil(math.log10(size)), MOST_PLACES)) + 0.0
+    rounded = np.round(value, min(digits - math.ceil(math.log10(size)), MAX_PLACES)) + 0.0
     return rounded if isinstance(value, np.ndarray) else float(rounded)
 
 

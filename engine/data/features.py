@@ -19,7 +19,7 @@ Strategy = Literal["median", "mean", "zero"]
 Columns = dict[str, NDArray[np.float64]]
 
 SHRINK = 5.0  # ratings at the overall mean that every mean and taste starts from
-MOST_SHRUNK = 1000.0  # ratings that mean choices start from at most
+MAX_PRIOR = 1000.0  # ratings that mean choices start from at most
 RESOLUTION = 1e-4  # spread below this part of the scale, or of the mean, is no spread
 DAY, YEAR = 86_400, 365.2425 * 86_400
 FIRST_YEAR = 1970
@@ -229,7 +229,7 @@ class FeatureEngineer:
         within = np.maximum(squares - of_means, 0) / max(n - users, 1)
         spread = n - (counts.astype(np.float64) ** 2).sum() / n
         between = np.maximum(of_means - n * mean**2 - (users - 1) * within, 0) / max(spread, 1)
-        return np.stack([mean, np.minimum(within / np.maximum(between, 1e-12), MOST_SHRUNK)])
+        return np.stack([mean, np.minimum(within / np.maximum(between, 1e-12), MAX_PRIOR)])
 
     # -- what is learned of a column ---------------------------------------------------------------------------------
 

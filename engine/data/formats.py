@@ -16,13 +16,13 @@ from typing import Literal
 from engine.data.zips import TooManyEntries, check_entries
 from engine.errors import DiskFull, InvalidInput
 
-MOST_UNPACKED = 4 * 2**30
+MAX_UNPACKED = 4 * 2**30
 """Bytes that the members of a zip may come to: several times MovieLens 25M."""
 STEP = 2**20
-LONGEST_LINE = 2**16
-LONGEST_NAME = 100
-MOST_MEMBERS = 10_000
-KEPT_FREE = 64 * 2**20
+MAX_LINE = 2**16
+MAX_LABEL = 100
+MAX_MEMBERS = 10_000
+MIN_FREE = 64 * 2**20
 """Bytes of the disk that no import fills."""
 DAMAGE = (
     zipfile.BadZipFile,
@@ -78,7 +78,7 @@ class Layout:
 
 
 def unpack(
-    files: Sequence[SourceFile], folder: Path, limit: int = MOST_UNPACKED, check: Callable[[], None] = lambda: None
+    files: Sequence[SourceFile], folder: Path, limit: int = MAX_UNPACKED, check: Callable[[], None] = lambda: None
 ) -> list[SourceFile]:
     """Replace every zip by its members, which are written into a folder of ours under numbers.
 
@@ -117,7 +117,7 @@ def unpack(
 
 def left_on(folder: Path) -> int:
     """Bytes that may be written to a folder's disk, so that the store beside it still has room."""
-    return shutil.disk_usage(folder).free - KEPT_FREE
+    return shutil.disk_usage(folder).free - MIN_FREE
 
 
 def _members(file: SourceFile, room: int) -> Iterator[tuple[str, Iterator[bytes]]]:
@@ -129,17 +129,17 @@ def _members(file: SourceFile, room: int) -> Iterator[tuple[str, Iterator[bytes]
     """
     with file.path.open("rb") as stream:
         try:
-            check_entries(stream, MOST_MEMBERS)
+            check_entries(stream, MAX_MEMBERS)
         except TooManyEntries as error:
             raise InvalidInput(f"{file.name} can't be imported: {error}.", field="files") from error
     with _readable(file.name), zipfile.ZipFile(file.path) as archive:
         members = archive.infolist()
-        if len(members) > MOST_MEMBERS:
+        if len(members) > MAX_MEMBERS:
             raise InvalidInput(
-                f"{file.name} can't be imported: it holds more than {MOST_MEMBERS:,} files.", field="files"
+                f"{file.name} can't be imported: it holds more than {MAX_MEMBERS:,} files.", field="files"
             )
         unpacked = sum(member.file_size for member in members)
-        if unpacked <= MOST_UNPACKED and unpacked > room:
+        if unpacked <= MAX_UNPACKED and unpacked > room:
             raise DiskFull(
                 f"{file.name} unpacks to {unpacked / 2**20:,.0f} MiB, for which the disk has no room. Free some space "
                 "and import again."
@@ -167,7 +167,7 @@ def _readable(name: str) -> Iterator[None]:
 
 def _label(name: str) -> str:
     """The last part of a name, whatever kind of path it is, short enough for a message."""
-    return PurePosixPath(name.replace("\\", "/")).name[:LONGEST_NAME]
+    return PurePosixPath(name.replace("\\", "/")).name[:MAX_LABEL]
 
 
 def layout_of(file: SourceFile) -> Layout | None:
@@ -189,7 +189,7 @@ def layout_of(file: SourceFile) -> Layout | None:
 
 def _csv_layout(file: SourceFile) -> Layout | None:
     with file.path.open("rb") as stream:
-        line = stream.readline(LONGEST_LINE)
+        line = stream.readline(MAX_LINE)
     if b"\0" in line or not line.strip() or b"\r" in line.rstrip(b"\r\n"):
         return None
     text = line.decode(errors="replace").lstrip("\ufeff").strip()

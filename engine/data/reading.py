@@ -19,9 +19,9 @@ from engine.data.formats import U_ITEM_GENRES, Layout, SourceFile
 from engine.data.identifiers import composed
 from engine.data.rows import Part, Rejections, read_parts
 
-LONGEST_ID = 200
+MAX_ID_LENGTH = 200
 UNKNOWN_TIME = -1
-LATEST_TIME = 2**32 - 1  # seconds, the year 2106; beyond it a column holds something else, such as milliseconds
+MAX_TIME = 2**32 - 1  # seconds, the year 2106; beyond it a column holds something else, such as milliseconds
 
 CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 YEAR_IN_TITLE = re.compile(r"^(?P<title>.*\S)\s*\((?P<year>\d{4})(?:[-–]\d{0,4})?\)\s*$")
@@ -53,7 +53,7 @@ def read_ratings(
     layout: Layout,
     scale: tuple[float, float],
     rejections: Rejections,
-    latest: int = LATEST_TIME,
+    latest: int = MAX_TIME,
 ) -> Iterator[RatingBlock]:
     """The sound ratings of a file, block by block.
 
@@ -120,8 +120,8 @@ def id_problem(text: str, noun: str) -> str | None:
     """What is wrong with an id, None where nothing is."""
     if not text:
         return f"The {noun} is empty."
-    if len(text) > LONGEST_ID:
-        return f"The {noun} is longer than {LONGEST_ID} characters."
+    if len(text) > MAX_ID_LENGTH:
+        return f"The {noun} is longer than {MAX_ID_LENGTH} characters."
     if CONTROL.search(text):
         return f"The {noun} contains a control character."
     return None

@@ -18,10 +18,10 @@ import pyarrow.compute as pc
 import pyarrow.csv as arrow
 from numpy.typing import NDArray
 
-from engine.data.formats import LONGEST_LINE, Layout, SourceFile
+from engine.data.formats import MAX_LINE, Layout, SourceFile
 
 PART_BYTES = 8 * 2**20  # about 300,000 ratings
-MOST_JOINED = 20  # lines that a text in quotation marks may run over
+MAX_LINES_PER_ROW = 20  # lines that a text in quotation marks may run over
 KEPT_REJECTIONS = 100
 
 
@@ -92,7 +92,7 @@ def read_parts(file: SourceFile, layout: Layout, rejections: Rejections) -> Iter
             line += count - len(parsed.rest)
             rest = "".join(parsed.rest).encode()
             if cut:
-                rejections.add(file.name, line, f"The line is longer than {LONGEST_LINE:,} characters.")
+                rejections.add(file.name, line, f"The line is longer than {MAX_LINE:,} characters.")
                 line += 1
             yield _without_empty_rows(Part(parsed.table, parsed.lines, min(stream.tell() / size, 1.0)))
 
@@ -107,15 +107,15 @@ def _skip_header(stream: BinaryIO, layout: Layout) -> int:
 
 
 def _finish_line(stream: BinaryIO) -> None:
-    while (piece := stream.readline(LONGEST_LINE)) and not piece.endswith(b"\n"):
+    while (piece := stream.readline(MAX_LINE)) and not piece.endswith(b"\n"):
         pass
 
 
 def _whole_lines(stream: BinaryIO) -> Iterator[tuple[bytes, bool]]:
     """Parts that end where a line does, and whether a line too long to read follows (it is skipped)."""
     while part := stream.read(PART_BYTES):
-        tail = b"" if part.endswith(b"\n") else stream.readline(LONGEST_LINE)
-        cut = len(tail) == LONGEST_LINE and not tail.endswith(b"\n")
+        tail = b"" if part.endswith(b"\n") else stream.readline(MAX_LINE)
+        cut = len(tail) == MAX_LINE and not tail.endswith(b"\n")
         part += tail
         if cut:
             part = part[: part.rfind(b"\n") + 1]
@@ -186,7 +186,7 @@ def _line_by_line(part: bytes, first: int, layout: Layout, ends: bool) -> _Parse
     bad: list[tuple[int, str]] = []
     place = 0
     while place < len(texts):
-        if not ends and len(texts) - place < MOST_JOINED and texts[place].count('"') % 2 and layout.header:
+        if not ends and len(texts) - place < MAX_LINES_PER_ROW and texts[place].count('"') % 2 and layout.header:
             break
         row, taken = _row(texts, place, layout)
         if isinstance(row, str):
@@ -220,7 +220,7 @@ def _joined(texts: list[str], place: int, layout: Layout) -> tuple[list[str], in
     """The row that a line makes with those after it; no column that matters may run over a line's end, bar titles."""
     whole = [column for name, column in layout.columns.items() if name != "title"]
     text = texts[place]
-    for end in range(place + 1, min(place + MOST_JOINED, len(texts))):
+    for end in range(place + 1, min(place + MAX_LINES_PER_ROW, len(texts))):
         text += texts[end]
         if text.count('"') % 2:
             continue

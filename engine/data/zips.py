@@ -8,7 +8,7 @@ from typing import IO
 
 END, END64, LOCATOR = b"PK\x05\x06", b"PK\x06\x06", b"PK\x06\x07"
 END_BYTES, END64_BYTES, LOCATOR_BYTES = 22, 56, 20
-LONGEST_COMMENT = 2**16
+MAX_COMMENT = 2**16
 DIRECTORY_BYTES = 2**22
 """The largest directory that is read; that of 10,000 files with names of 300 letters takes 3.5 MB."""
 
@@ -43,7 +43,7 @@ def check_entries(stream: IO[bytes], most: int, largest: int = DIRECTORY_BYTES) 
 def _directory(stream: IO[bytes]) -> tuple[int, int] | None:
     """How many entries the directory has, and how many bytes; None where there is none."""
     size = stream.seek(0, os.SEEK_END)
-    begin = max(size - LONGEST_COMMENT - END_BYTES, 0)
+    begin = max(size - MAX_COMMENT - END_BYTES, 0)
     stream.seek(begin)
     tail = stream.read()
     at = len(tail) - END_BYTES if tail[-END_BYTES:][:4] == END and tail[-2:] == b"\0\0" else tail.rfind(END)

@@ -23,7 +23,7 @@ COUNT_EDGES = (1, 5, 10, 20, 50, 100, 200, 500, 1000)
 """Numbers of ratings at which the next bar begins."""
 ERROR_BINS = 36  # each way; an eighth of a star wide on a scale of 0.5 to 5
 PREDICTION_BINS = 10
-MOST_POINTS = 50  # of a curve
+MAX_POINTS = 50  # of a curve
 DRAWS = 300  # of each bar's interval; a chart needs no third digit
 
 
@@ -150,7 +150,7 @@ def _coverage_by_group(judged: JudgedRatings) -> list[ChartRow]:
 
 def _precision_and_recall(hits: Bools, relevant: Ints) -> list[ChartRow]:
     k = hits.shape[1]
-    lengths = np.unique(np.linspace(1, k, min(k, MOST_POINTS)).round().astype(np.int64)).tolist()
+    lengths = np.unique(np.linspace(1, k, min(k, MAX_POINTS)).round().astype(np.int64)).tolist()
     return [
         {
             "k": length,
@@ -167,7 +167,7 @@ def _lorenz(shown: Floats) -> list[ChartRow]:
     Its points are evenly spaced along both axes: where few movies have all places, the curve is steep at its end.
     """
     places = np.concatenate([[0], np.cumsum(np.sort(shown))]) / max(shown.sum(), 1)
-    part = np.linspace(0, 1, MOST_POINTS // 2)
+    part = np.linspace(0, 1, MAX_POINTS // 2)
     along = np.concatenate([part * len(shown), np.searchsorted(places, part * places[-1])])
     return [
         {"movies": movies / len(shown), "places": float(places[movies])}

@@ -13,7 +13,7 @@ from scipy.stats import rankdata, wilcoxon
 from engine.data.arrays import Floats
 from engine.errors import InvalidInput
 from engine.evaluation import metrics
-from engine.evaluation.intervals import FEWEST_USERS, around
+from engine.evaluation.intervals import MIN_USERS, around
 from engine.evaluation.report import EvaluationReport, UserErrors
 from engine.evaluation.segments import NEWCOMERS, USER_SEGMENTS
 from engine.rounding import settle, significant
@@ -42,7 +42,7 @@ WORDS = {
     "hit_rate_at_k": "hit rate",
 }
 """Their names in a sentence."""
-DRAWS, FEWEST_DRAWS, MOST_DRAWN = 2000, 400, 50_000_000
+DRAWS, MIN_DRAWS, MAX_DRAWN = 2000, 400, 50_000_000
 """Draws of the bootstrap; fewer where there are so many users that they would take long, and differ little."""
 LEVEL = 0.05
 """How often at most a difference is called where there is none."""
@@ -52,7 +52,7 @@ TIED = 12
 """Digits, of the largest error of a user, up to which differences have to agree to tie: tails may be heavy."""
 SAME = ("split", "k", "relevant_from")
 """What two reports have to share in their protocols, where they say it."""
-LEAST_SHARED = 0.1
+MIN_SHARED = 0.1
 """The part of each report's ratings, or users, that has to be judged in both alike, or nothing is said."""
 
 Finish = Callable[[Floats], Floats]
@@ -94,7 +94,7 @@ def compare(report: EvaluationReport, baseline: EvaluationReport, seed: int = 0)
     RMSE sums of squared errors and counts jointly), and Wilcoxon's signed-rank test of the users' differences (Wilcoxon
     1945) has p < 0.05. The first asks for the mean, which is what the metric is, but trusts heavy tails and few users
     too much; the second holds with these, but takes a skewed difference of equal means for a real one. Below
-    ``FEWEST_USERS`` users there is no interval, and nothing is called. Each metric is judged by itself: of twenty
+    ``MIN_USERS`` users there is no interval, and nothing is called. Each metric is judged by itself: of twenty
     metrics without a difference one may still be called. All numbers are rounded well above the noise of floating
     point before they decide, so that every processor comes to the same verdict.
 
@@ -172,7 +172,7 @@ def compare_newcomers(
     _, left, right = np.intersect1d(ours.users, theirs.users, assume_unique=True, return_indices=True)
     same = ours.marks[left] == theirs.marks[right]
     left, right = left[same], right[same]
-    if len(left) < FEWEST_USERS:
+    if len(left) < MIN_USERS:
         return {}
     counts, listed = ours.ratings[left].astype(np.float64), ours.relevant[left] > 0
     found: dict[str, dict[str, MetricDifference]] = {}
@@ -229,7 +229,7 @@ def pair_rows(report: EvaluationReport, baseline: EvaluationReport) -> PairedRow
     same = ours.ratings[left] == theirs.ratings[right]
     left, right = left[same], right[same]
     most = max(len(ours.users), len(theirs.users))
-    if not len(left) or len(left) < LEAST_SHARED * most:
+    if not len(left) or len(left) < MIN_SHARED * most:
         raise InvalidInput(
             f"The two were judged on different test parts: only {len(left):,} of {most:,} ratings were held out from "
             "both.",
@@ -255,7 +255,7 @@ def find_shared(ours: UserErrors, theirs: UserErrors) -> tuple[UserErrors, UserE
     """
     _, left, right = np.intersect1d(ours.users, theirs.users, assume_unique=True, return_indices=True)
     same = ours.marks[left] == theirs.marks[right]
-    if not same.any() or same.sum() < LEAST_SHARED * max(len(ours.users), len(theirs.users)):
+    if not same.any() or same.sum() < MIN_SHARED * max(len(ours.users), len(theirs.users)):
         raise InvalidInput(
             f"The two were judged on different test parts: only {same.sum():,} of "
             f"{max(len(ours.users), len(theirs.users)):,} users have the same held-out ratings in both.",
@@ -306,7 +306,7 @@ def _compare(name: str, ours: Floats, theirs: Floats, counts: Floats, seed: int,
     side, p_value = signed_rank(ours - theirs, max(np.abs(ours).max(), np.abs(theirs).max()))
     low = high = None
     called = False
-    if len(ours) >= FEWEST_USERS:
+    if len(ours) >= MIN_USERS:
         draws = metrics.draw_sums(np.column_stack([ours, theirs, counts]), seed=seed, samples=_samples(len(ours)))
         drawn = settle(finish(draws[:, 0] / draws[:, 2]) - finish(draws[:, 1] / draws[:, 2]), size)
         low, high = around(difference, *np.quantile(drawn, [LEVEL / 2, 1 - LEVEL / 2]).tolist())
@@ -324,7 +324,7 @@ def _compare(name: str, ours: Floats, theirs: Floats, counts: Floats, seed: int,
 
 
 def _samples(users: int) -> int:
-    return int(np.clip(MOST_DRAWN / users, FEWEST_DRAWS, DRAWS))
+    return int(np.clip(MAX_DRAWN / users, MIN_DRAWS, DRAWS))
 
 
 def signed_rank(differences: Floats, size: float = 1.0) -> tuple[int, float]:

@@ -16,7 +16,7 @@ from engine.rounding import significant
 CATALOGUE_DRAWS = 200  # each costs a pass over all lists
 KEPT = 12
 """Digits of a measure: the noise of adding goes, and nobody's definition of a measure is missed."""
-FEWEST_USERS = 10
+MIN_USERS = 10
 """Users below whom there is no interval.
 
 A percentile interval of n users is too narrow by a factor of sqrt((n - 1) / n), and takes quantiles of the normal
@@ -78,7 +78,7 @@ def _with_intervals(
 ) -> dict[str, MetricValue]:
     """``sums`` and ``counts``: float64[n_users, m], a column for each value, which is the ratio of their sums."""
     ends: Floats = np.full((2, len(values)), np.nan)
-    if len(sums) >= FEWEST_USERS:
+    if len(sums) >= MIN_USERS:
         ends = np.stack(metrics.bootstrap(sums, counts, seed=seed, samples=samples))
     return {
         name: estimate(*(math.sqrt(one) if name == "rmse" else one for one in (value, *between)))
@@ -116,7 +116,7 @@ def estimate_catalogue(lists: NDArray[np.int64], train: Interactions, seed: int)
     rng, users = np.random.default_rng(seed), len(lists)
     shown = metrics.exposure(lists, train.n_movies)
     values = {"coverage": metrics.coverage(shown), "gini": metrics.gini(shown)}
-    if users < FEWEST_USERS:
+    if users < MIN_USERS:
         return found | {name: estimate(value, math.nan, math.nan) for name, value in values.items()}
     draws = np.empty((CATALOGUE_DRAWS, 2))
     for draw in draws:  # one at a time: all of them would be as many copies of the lists

@@ -21,10 +21,10 @@ from engine.rounding import significant
 
 STEPS = (0, 1, 3, 5, 10, 20)
 """Numbers of first ratings after which somebody is judged."""
-FEWEST, PART, MOST = 40, 0.05, 500
-"""People kept out: this part of those with more than 20 ratings, but no fewer and no more than so many."""
-LARGEST_PART = 0.25
-"""Where ``FEWEST`` people are more than this part of all, nobody is kept out: too few would be left to learn from."""
+MIN_PEOPLE, SHARE, MAX_PEOPLE = 40, 0.05, 500
+"""People to keep out: this share of those with more than 20 ratings, within these bounds."""
+MAX_SHARE = 0.25
+"""Nobody is kept out where ``MIN_PEOPLE`` would be a larger share: too few would be left to train on."""
 
 ScoreHistory = Callable[[Int32, Float32], Float32]
 """float32[n_movies]: what orders the list of somebody with these ratings (movies in order of key)."""
@@ -123,8 +123,8 @@ def choose_newcomers(data: Interactions) -> NDArray[np.int64]:
     more ratings and users, keeps nearly the same ones out, and two versions can be compared on them.
     """
     eligible = np.flatnonzero(data.user_counts > STEPS[-1])
-    count = int(np.clip(PART * len(eligible), FEWEST, MOST))
-    if count > LARGEST_PART * len(eligible):
+    count = int(np.clip(SHARE * len(eligible), MIN_PEOPLE, MAX_PEOPLE))
+    if count > MAX_SHARE * len(eligible):
         return np.empty(0, np.int64)
     digests = [
         hashlib.blake2b(str(data.user_ids.raw(user)).encode(), digest_size=8).digest() for user in eligible.tolist()

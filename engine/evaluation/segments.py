@@ -16,9 +16,9 @@ NEW_USERS = "new_users"
 USER_SEGMENTS = (NEW_USERS, "light_users", "heavy_users")
 MOVIES = {"head_movies": "popular movies", "tail_movies": "rare movies"}
 HEAD = 0.2  # the most rated fifth of the movies
-FEWEST_OF_GENRE = 50
+MIN_GENRE_RATINGS = 50
 """Test ratings below which nothing is said of a genre."""
-MOST_GENRES = 40
+MAX_GENRES = 40
 """Only so many of the most rated genres: some catalogues call every tag a genre, and a report has to stay small."""
 
 
@@ -78,6 +78,6 @@ def _by_popularity(train: Interactions, test: Interactions) -> dict[str, Segment
 def _by_genre(test: Interactions) -> dict[str, Segment]:
     of_ratings = test.movies.genres[test.items]
     counts = of_ratings.sum(axis=0)
-    most_rated = np.argsort(-counts, kind="stable")[:MOST_GENRES]
-    chosen = np.sort(most_rated[counts[most_rated] >= FEWEST_OF_GENRE]).tolist()
+    most_rated = np.argsort(-counts, kind="stable")[:MAX_GENRES]
+    chosen = np.sort(most_rated[counts[most_rated] >= MIN_GENRE_RATINGS]).tolist()
     return {f"genre:{test.movies.genre_names[genre]}": Segment(of_ratings[:, genre]) for genre in chosen}

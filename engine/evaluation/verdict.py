@@ -26,7 +26,7 @@ PromotionVerdict = Literal["PROMOTE", "HOLD", "REJECT"]
 
 GOALS = ("ndcg_at_k", "rmse")
 """What a version has to be better in: the order of lists, and predicted ratings."""
-SMALLEST = {"ndcg_at_k": 0.01, "rmse": 0.0025}
+MIN_DIFFERENCE = {"ndcg_at_k": 0.01, "rmse": 0.0025}
 """Differences that are called, as a part of the baseline's value.
 
 The same training with another seed moves the RMSE by about 0.2%, which a test over users takes for a real difference
@@ -104,7 +104,7 @@ def judge(report: EvaluationReport, baseline: EvaluationReport, version: int, se
     Better and worse are what ``comparison`` calls so, with three conditions more. *Better* in one of two goals
     would come twice as often by chance, so its p-value is doubled (Bonferroni). A guard is a segment that must not get
     worse; of many one would often seem to by chance, so the p-values of each kind (newcomers, parts of the users, of
-    the movies, genres) are multiplied by how many of it are tested. And differences below ``SMALLEST`` are not called.
+    the movies, genres) are multiplied by how many of it are tested. Differences below ``MIN_DIFFERENCE`` are ignored.
 
     Newcomers are people whom neither version had seen, after each number of their first ratings. Where too few were
     kept out, known users with few ratings stand in for them.
@@ -151,7 +151,7 @@ def _guards(parts: Mapping[str, Mapping[str, MetricDifference]]) -> Iterator[Evi
 
 def _call(name: str, found: MetricDifference, chances: int) -> Verdict:
     """What a difference counts as, where it is one of so many that might have been called by chance."""
-    small = abs(found.difference) < settle(SMALLEST[name] * found.baseline, found.baseline)
+    small = abs(found.difference) < settle(MIN_DIFFERENCE[name] * found.baseline, found.baseline)
     return "no difference shown" if small or settle(found.p_value * chances, 1) >= LEVEL else found.verdict
 
 

@@ -17,9 +17,9 @@ MOVIE_EDGES = (5, 50)
 """Ratings of a movie that part rare, known and popular movies."""
 LEVEL = 0.9
 """The part of new ratings that intervals promise to hold."""
-FEWEST = 50
+MIN_RATINGS = 50
 """Held-out ratings below which no interval is promised."""
-FEWEST_IN_GROUP = 100
+MIN_IN_GROUP = 100
 """Held-out ratings below which a group is calibrated together with others."""
 
 
@@ -68,7 +68,7 @@ class Calibration:
         """
         check_lengths(predicted=predicted, actual=actual, user_counts=user_counts, movie_counts=movie_counts)
         errors = np.abs(actual.astype(np.float64) - predicted)
-        if len(errors) < FEWEST:
+        if len(errors) < MIN_RATINGS:
             return None
         groups = np.digitize(user_counts, USER_EDGES), np.digitize(movie_counts, MOVIE_EDGES)
         return cls(_widths(errors, *groups, level, scale[1] - scale[0]), scale, level)
@@ -110,7 +110,7 @@ def _widths(
     everyone = _quantile(errors, level, widest)
 
     def expected(chosen: NDArray[np.bool_]) -> float:
-        return _quantile(errors[chosen], level, widest) if chosen.sum() >= FEWEST_IN_GROUP else everyone
+        return _quantile(errors[chosen], level, widest) if chosen.sum() >= MIN_IN_GROUP else everyone
 
     of_user = np.array([expected(users == user) for user in range(len(USER_EDGES) + 1)])
     of_movie = np.array([expected(movies == movie) for movie in range(len(MOVIE_EDGES) + 1)])
@@ -118,9 +118,9 @@ def _widths(
     relative = errors / np.maximum(widths[users, movies], 1e-9)
     for user in range(len(of_user)):
         counts = np.bincount(movies[users == user], minlength=len(of_movie))
-        few = counts < FEWEST_IN_GROUP
+        few = counts < MIN_IN_GROUP
         pools = (users == user) & few[movies], users == user, np.ones(len(errors), bool)
-        pool = next((one for one in pools if one.sum() >= FEWEST_IN_GROUP), pools[-1])
+        pool = next((one for one in pools if one.sum() >= MIN_IN_GROUP), pools[-1])
         widths[user, few] = np.maximum(widths[user, few] * _quantile(relative[pool], level, np.inf), of_user[user])
         for movie in np.flatnonzero(~few):
             widths[user, movie] = _quantile(errors[(users == user) & (movies == movie)], level, widest)

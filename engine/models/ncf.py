@@ -22,10 +22,10 @@ from engine.models.embeddings import Embeddings, Knowledge, PairInputs
 ROWS_AT_ONCE = 1 << 18  # ratings whose inputs are in memory together
 PAIRS_AT_ONCE = 1 << 11  # predictions computed together: their layers fit into a processor's cache
 RATINGS_AT_ONCE = 1 << 18  # folded in together: what is computed of each takes memory
-FEWEST_PER_PART = 2  # ratings of a part below which the embeddings are learned of all ratings
+MIN_PER_PART = 2  # ratings of a part below which the embeddings are learned of all ratings
 FIRST = (0, 1, 2, 3, 5, 8, 12, 20)  # numbers of first ratings that the networks are taught newcomers by
 NEWCOMERS = 0.1  # this part of the ratings is taught a second time, as if their user had just come
-ENOUGH_NEWCOMERS = 2000  # of few ratings a larger part, up to a quarter, so that there are as many of these
+MIN_NEWCOMERS = 2000  # of few ratings a larger part, up to a quarter, so that there are as many of these
 
 Size = Annotated[int, Field(ge=1, le=512)]
 
@@ -181,7 +181,7 @@ class NeuralCF(RatingModel):
 
     def _teach(self, data: Interactions) -> Generator[str, None, _Taught]:
         """Learn the embeddings, and for each part of the ratings those of the other parts."""
-        parts = self.config.parts if len(data) >= self.config.parts * FEWEST_PER_PART else 1
+        parts = self.config.parts if len(data) >= self.config.parts * MIN_PER_PART else 1
         rng = np.random.default_rng(self.config.seed)
         part, place = rng.permutation(len(data)) % parts, place_in_history(data)
         reference: Embeddings | None = None
@@ -202,7 +202,7 @@ class NeuralCF(RatingModel):
             yield f"Learning embeddings {parts + 1} of {parts + 1}"
         self.embeddings_ = self._embed(data, reference)
         self.embeddings_.remember_raters()
-        again = max(NEWCOMERS, min(ENOUGH_NEWCOMERS / len(data), 0.25))
+        again = max(NEWCOMERS, min(MIN_NEWCOMERS / len(data), 0.25))
         later = np.flatnonzero((place >= firsts[part, data.users]) & (rng.random(len(data)) < again))
         ratings = np.concatenate([np.arange(len(data)), later])
         table = np.concatenate([part, parts + part[later]])

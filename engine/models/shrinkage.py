@@ -17,17 +17,17 @@ STEPS = (1, 3, 5, 10, 20)
 """Numbers of first ratings after which the rest is predicted."""
 KEPT_OUT = 3
 """One in three users, and one in three movies, is kept out."""
-MOST_KEPT_OUT = 200
+MAX_KEPT_OUT = 200
 """Users, or movies, that judge at most."""
-MOST_RATINGS = 50_000
+MAX_RATINGS = 50_000
 """Ratings that the factorisation learns at most; those of as many users as that allows."""
-MOST_JUDGED = 50
+MAX_JUDGED = 50
 """Ratings of each that are predicted at most."""
-FEWEST = 20
+MIN_KEPT_OUT = 20
 """Users, or movies, below which nothing is learned."""
 BIAS, FACTORS = 8.0, 8.0
 """Constants at which the search begins, and which are used where there is too little to learn from."""
-RATIO, MOST_STEPS = 2.0, 6
+RATIO, MAX_STEPS = 2.0, 6
 DIGITS = 6
 """Errors are rounded to so many digits before they decide, so that every processor decides alike."""
 
@@ -118,9 +118,9 @@ class KeptOut:
         rng = np.random.default_rng(seed)
         users = rng.permutation(np.flatnonzero(data.user_counts))
         out, rest = users[: len(users) // KEPT_OUT], users[len(users) // KEPT_OUT :]
-        rest = rest[np.cumsum(data.user_counts[rest]) <= MOST_RATINGS]
+        rest = rest[np.cumsum(data.user_counts[rest]) <= MAX_RATINGS]
         movies = rng.permutation(np.flatnonzero(data.movie_counts))
-        new_user, old_user = np.isin(data.users, out[:MOST_KEPT_OUT]), np.isin(data.users, rest)
+        new_user, old_user = np.isin(data.users, out[:MAX_KEPT_OUT]), np.isin(data.users, rest)
         new_movie = np.isin(data.items, movies[: len(movies) // KEPT_OUT])
         return cls(
             data.subset(old_user & ~new_movie), data.subset(new_user & ~new_movie), data.subset(old_user & new_movie)
@@ -172,10 +172,10 @@ def _steps(begins: NDArray[np.int64], left: Floats, factors: Floats) -> Iterator
     length = np.diff(np.append(begins, len(left)))
     for count in STEPS:
         chosen = length > count
-        if chosen.sum() < FEWEST:
+        if chosen.sum() < MIN_KEPT_OUT:
             return
         first = begins[chosen][:, None] + np.arange(count)
-        later = begins[chosen][:, None] + count + np.arange(MOST_JUDGED)
+        later = begins[chosen][:, None] + count + np.arange(MAX_JUDGED)
         there = later < (begins + length)[chosen][:, None]
         later = np.where(there, later, 0)
         known = factors[first]
@@ -188,7 +188,7 @@ def _climb(error: Callable[[Penalty], float], start: Penalty, scale: Callable[[P
     """The best penalty on the way up, or else down, in steps of a constant ratio; of equal ones the stronger."""
     best, lowest = start, error(start)
     for ratio in (RATIO, 1 / RATIO):
-        for _ in range(MOST_STEPS):
+        for _ in range(MAX_STEPS):
             there = scale(best, ratio)
             value = error(there)
             if value > lowest or (ratio < 1 and value == lowest):

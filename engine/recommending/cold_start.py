@@ -14,7 +14,7 @@ from engine.words import listed
 
 Status = Literal["personal", "blended", "cold_start", "unknown_user"]
 
-LEAST_POPULARITY = 0.001  # keeps an order among movies that the ranker scores alike
+MIN_POPULARITY = 0.001  # keeps an order among movies that the ranker scores alike
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ def blend(ratings_count: int, informative: int, *, known: bool, personal_from: i
             f"{others}. From {personal_from} ratings on it is all personal."
         )
         return Blend("blended", personal, 1 - personal, text)
-    return Blend("personal", 1.0, LEAST_POPULARITY, f"Ordered by what {_count(ratings_count)} say about this taste.")
+    return Blend("personal", 1.0, MIN_POPULARITY, f"Ordered by what {_count(ratings_count)} say about this taste.")
 
 
 def _count(n: int) -> str:

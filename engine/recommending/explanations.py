@@ -20,7 +20,7 @@ from engine.recommending.scoring import Shares
 
 Basis = Literal["ratings", "content"]
 
-MOST_SIMILAR = 5
+MAX_SIMILAR = 5
 ALIKE = 1e-6  # a cosine below it is rounding
 CONTENT_WEIGHTS = 0.7, 0.3
 """Of genres and year in how alike two movies are that nobody has rated."""
@@ -201,9 +201,7 @@ class ExplainerService:
             Contribution(self._movie_id(movie), self._title(movie), rating, share) for movie, rating, share in largest
         )
 
-    def find_similar_rated_movies(
-        self, state: UserState, movie: int, n: int = MOST_SIMILAR
-    ) -> tuple[SimilarMovie, ...]:
+    def find_similar_rated_movies(self, state: UserState, movie: int, n: int = MAX_SIMILAR) -> tuple[SimilarMovie, ...]:
         """The rated movies most like this one: cosine of who rated both, and how highly; only those above 0."""
         inside = state.items[state.items < self._data.n_movies]
         if not len(inside) or movie >= self._data.n_movies:
@@ -248,7 +246,7 @@ class ExplainerService:
         return GenreMatch(score, tuple(rows))
 
     def get_similar_users_influence(
-        self, user: int, state: UserState, movie: int, n: int = MOST_SIMILAR
+        self, user: int, state: UserState, movie: int, n: int = MAX_SIMILAR
     ) -> tuple[SimilarUser, ...]:
         """The users most like this one who rated the movie: cosine of their weighted ratings; only those above 0."""
         rows = self._data.by_movie.of(movie)

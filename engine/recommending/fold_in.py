@@ -21,7 +21,7 @@ from engine.data.ratings import Interactions
 from engine.models.base import RatingModel, Vector
 from engine.models.version import LearnedOffsets, VersionBundle
 
-MOST_LEARNED = 1000
+MAX_LEARNED = 1000
 """Ratings beyond which a movie keeps the vector it has learned: one more changes next to nothing, and costs time."""
 ALIKE = 1e-3
 """Vectors that differ by less are the same but for rounding."""
@@ -181,7 +181,7 @@ class RealtimeLearner:
     stores them: the serving service holds its lock around the store's write and the update, so that both happen in one
     order.
 
-    Movies that the version learned from more than ``MOST_LEARNED`` ratings keep their vectors, and so do all movies of
+    Movies that the version learned from more than ``MAX_LEARNED`` ratings keep their vectors, and so do all movies of
     a model stored by an earlier release that can't fold movies in.
 
     Args:
@@ -288,7 +288,7 @@ class RealtimeLearner:
     def _folds(self, movie: int) -> bool:
         if not 0 <= movie < len(self._learned):
             raise ValueError(f"there is no movie {movie} among {len(self._learned)}")
-        return self.bundle.rating.folds_movies and bool(self._learned[movie] <= MOST_LEARNED)
+        return self.bundle.rating.folds_movies and bool(self._learned[movie] <= MAX_LEARNED)
 
     def _with_user(self, now: _Moment, user: int, items: Int32, ratings: Float32) -> _Moment:
         vector = self._folded_user(user, items, ratings)
@@ -318,7 +318,7 @@ def measure_offsets(
 ) -> LearnedOffsets:
     """How far what a model learned of each user and movie lies from what folding in the same ratings gives.
 
-    Of movies with more than ``MOST_LEARNED`` ratings, which are never folded in, nothing is kept.
+    Of movies with more than ``MAX_LEARNED`` ratings, which are never folded in, nothing is kept.
 
     Args:
         model: after its last epoch.
@@ -330,7 +330,7 @@ def measure_offsets(
         check()
         users[user] = offset_of_user(model, data, user)
     movies = np.zeros((data.n_movies, len(model.movie_vector(-1))), np.float32)
-    for movie in np.flatnonzero((data.movie_counts > 0) & (data.movie_counts <= MOST_LEARNED)).tolist():
+    for movie in np.flatnonzero((data.movie_counts > 0) & (data.movie_counts <= MAX_LEARNED)).tolist():
         check()
         movies[movie] = offset_of_movie(model, data, movie)
     return LearnedOffsets(users if np.abs(users).max(initial=0) > ALIKE else users[:0], movies)

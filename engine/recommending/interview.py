@@ -25,9 +25,9 @@ MODELLED = 1000  # the most rated movies, whose ratings tell of a taste
 ASKED = 600  # the most rated of these, which are ever asked about
 FACTORS = 16
 NOISE = 0.3  # variance of an answer that says nothing of the taste, in squared weights of ratings
-MOST_USERS = 10_000  # of whose ratings the model is made
-LEAST_CHANCE = 0.1  # no answers make a movie less likely to be known than this part of the chance for anybody
-LEAST_WORTH = 1 / 40
+MAX_USERS = 10_000  # of whose ratings the model is made
+MIN_CHANCE = 0.1  # no answers make a movie less likely to be known than this part of the chance for anybody
+MIN_WORTH = 1 / 40
 """What a question has to teach on average to be asked, as a part of what the first one teaches."""
 
 
@@ -173,7 +173,7 @@ class Interview:
             teaches = self._teach(uncertain)
             values = settle(np.where(left, chance * teaches, 0), self._first_value, TIED)
             best = int(np.argmax(values)) if left.any() else -1
-            if best < 0 or values[best] <= settle(LEAST_WORTH * self._first_value, self._first_value, TIED):
+            if best < 0 or values[best] <= settle(MIN_WORTH * self._first_value, self._first_value, TIED):
                 break
             found.append(Question(int(self.movies[best]), float(chance[best]), float(teaches[best])))
             left[best] = False
@@ -201,7 +201,7 @@ class Interview:
         if not self._left(items, skipped).any():
             return "There is no movie left to ask about."
         if not self.questions(items, ratings, skipped):
-            return f"Another question would teach less than a {1 / LEAST_WORTH:.0f}th of what the first one did."
+            return f"Another question would teach less than a {1 / MIN_WORTH:.0f}th of what the first one did."
         return None
 
     @cached_property
@@ -260,7 +260,7 @@ class Interview:
         rows, weights = np.concatenate([rows, unknown]), np.concatenate([weights, np.zeros(len(unknown))])
         surprise = (weights - self.means[rows]) / self.noise[rows]
         taste = self._uncertain(rows) @ (self.loadings[rows].T @ surprise)
-        chance: Floats = np.clip(self.known + self.chances @ taste, LEAST_CHANCE * self.known, 1)
+        chance: Floats = np.clip(self.known + self.chances @ taste, MIN_CHANCE * self.known, 1)
         return chance
 
 
@@ -277,8 +277,8 @@ def _draw_histories(
 ) -> tuple[Float32, Float32]:
     """float32[users, m] twice: what each movie counts in a history, and 1 where it was rated; one user at least."""
     users = np.flatnonzero(data.user_counts)
-    if len(users) > MOST_USERS:
-        users = np.sort(np.random.default_rng(seed).choice(users, MOST_USERS, replace=False))
+    if len(users) > MAX_USERS:
+        users = np.sort(np.random.default_rng(seed).choice(users, MAX_USERS, replace=False))
     line = np.full(data.n_users, -1, np.int64)
     line[users] = np.arange(len(users))
     drawn = np.flatnonzero((line >= 0)[data.users])

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from engine.recommending.explanations import Contribution, Explanation, RatingExplanation
 from engine.words import listed
 
-MOST_NAMED = 3
+MAX_NAMED = 3
 DECISIVE = 0.5
 """Of a score, from which one rating is what it rests on."""
 SCATTERED = 0.25
@@ -18,7 +18,7 @@ CUT = 1e-3
 """Rating units from which a prediction counts as cut off by an end of the scale."""
 HINGE = 0.05
 """Rating units from which a prediction hangs on one rating."""
-FEWEST_OF_GENRE = 3
+MIN_GENRE_RATINGS = 3
 
 
 def tell(explanation: Explanation) -> str:
@@ -47,7 +47,7 @@ def _popular(explanation: Explanation) -> str:
 
 
 def _by_ratings(explanation: Explanation, speaking: Sequence[Contribution]) -> str:
-    leading, score = speaking[:MOST_NAMED], explanation.score
+    leading, score = speaking[:MAX_NAMED], explanation.score
     parts = [one.share / score if score > 0 else 0.0 for one in leading]
     if explanation.baseline > sum(one.share for one in speaking):
         how = f": {explanation.baseline / score:.0%} of its score" if 0 < explanation.baseline <= score else ""
@@ -55,7 +55,7 @@ def _by_ratings(explanation: Explanation, speaking: Sequence[Contribution]) -> s
         return f"Most of it is {_popular(explanation)}{how}. {added}"
     if DECISIVE <= parts[0] <= 1:
         return f"It rests on the {_ratings(leading[:1])}: {parts[0]:.0%} of its score."
-    if len(speaking) > MOST_NAMED and 0 < sum(parts) < SCATTERED:
+    if len(speaking) > MAX_NAMED and 0 < sum(parts) < SCATTERED:
         return (
             f"{len(speaking)} ratings speak for it and none decides it; the {_ratings(leading[:1])} adds the most, "
             f"{parts[0]:.0%} of its score."
@@ -66,7 +66,7 @@ def _by_ratings(explanation: Explanation, speaking: Sequence[Contribution]) -> s
 
 def _genres(explanation: Explanation) -> str:
     """The genre that the user rates furthest above the own mean, and the one furthest below."""
-    rows = [row for row in explanation.genre_match.genres if row[2] >= FEWEST_OF_GENRE and abs(row[1]) >= NOTABLE]
+    rows = [row for row in explanation.genre_match.genres if row[2] >= MIN_GENRE_RATINGS and abs(row[1]) >= NOTABLE]
     best, worst = (choose(rows, key=lambda row: row[1], default=None) for choose in (max, min))
     above = f"{best[0]} movies get {best[1]:.1f} more than this user's mean" if best and best[1] > 0 else ""
     below = f"{worst[0]} movies {'' if above else 'get '}{-worst[1]:.1f} less" if worst and worst[1] < 0 else ""

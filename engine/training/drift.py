@@ -14,16 +14,16 @@ from engine.models.base import top
 from engine.models.epochs import run_epochs
 from engine.models.svd import MatrixFactorizationConfig, MatrixFactorizationModel
 from engine.models.version import LearnedCounts
-from engine.recommending.fold_in import MOST_LEARNED, FoldedMovies, offset_of_movie, offset_of_user
+from engine.recommending.fold_in import MAX_LEARNED, FoldedMovies, offset_of_movie, offset_of_user
 from engine.rounding import settle
 
 UpdateAdvice = Literal["fine", "retrain soon", "retrain"]
 
 SAMPLED_USERS = 200
-MOST_RATINGS = 300_000
+MAX_RATINGS = 300_000
 """Ratings that the stand-in learns at most."""
 LIST_LENGTH = 10
-FEWEST = 100
+MIN_HELD_OUT = 100
 """Held-out ratings below which a gap is too uncertain to advise anything."""
 SOON, NOW = 0.01, 0.03
 """Gaps, as a part of the refit's RMSE, from which on a retrain is advised."""
@@ -92,7 +92,7 @@ class Drift:
     def advice(self) -> UpdateAdvice:
         """What follows: the gap counts where enough ratings were held out, the number of newer ratings always."""
         relative = 0.0
-        if self.gap is not None and self.refitted and self.held_out >= FEWEST:
+        if self.gap is not None and self.refitted and self.held_out >= MIN_HELD_OUT:
             relative = settle(self.gap / self.refitted, 1)
         if relative >= NOW:
             return "retrain"
@@ -194,10 +194,10 @@ def _place_from_last(data: Interactions) -> Int64:
 
 
 def _affordable(data: Interactions, users: Int32, rng: np.random.Generator) -> NDArray[np.bool_]:
-    """bool[n_users]: the sampled users, and as many others as leave no more than ``MOST_RATINGS``."""
+    """bool[n_users]: the sampled users, and as many others as leave no more than ``MAX_RATINGS``."""
     order = np.concatenate([users, np.setdiff1d(rng.permutation(data.n_users), users, assume_unique=True)])
     kept = np.zeros(data.n_users, bool)
-    kept[order[np.cumsum(data.user_counts[order]) <= MOST_RATINGS]] = True
+    kept[order[np.cumsum(data.user_counts[order]) <= MAX_RATINGS]] = True
     kept[users] = True
     return kept
 
@@ -212,7 +212,7 @@ def _fold_movies(model: MatrixFactorizationModel, parts: _Parts) -> FoldedMovies
     """The movies with newer ratings, by the rules of ``RealtimeLearner``."""
     known, learned = parts.known, parts.old.movie_counts
     folded = FoldedMovies.none(model, learned.astype(np.int32))
-    for movie in np.flatnonzero((known.movie_counts > learned) & (learned <= MOST_LEARNED)).tolist():
+    for movie in np.flatnonzero((known.movie_counts > learned) & (learned <= MAX_LEARNED)).tolist():
         rows = known.by_movie.of(movie)
         vector = model.fold_in_movie(known.users[rows], known.ratings[rows], movie)
         folded = folded.put(movie, vector + offset_of_movie(model, parts.old, movie), len(rows))

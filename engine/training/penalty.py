@@ -14,12 +14,12 @@ from engine.models.ease import ItemSimilarityConfig, ItemSimilarityRanker
 from engine.rounding import settle
 
 LIST_LENGTH = 10
-MOST_USERS = 2000  # whose held-out ratings judge
-MOST_MOVIES = 3000  # that take part: the time of a solution grows with the cube of it
+MAX_USERS = 2000  # whose held-out ratings judge
+MAX_MOVIES = 3000  # that take part: the time of a solution grows with the cube of it
 HELD_OUT = 0.2
 STEP = 2.0
-MOST_STEPS = 6
-FEWEST_LISTS = 20  # below this a difference says nothing
+MAX_STEPS = 6
+MIN_LISTS = 20  # below this a difference says nothing
 
 
 def choose_penalty(
@@ -39,9 +39,9 @@ def choose_penalty(
     held_out = _draw(data, seed)
     train, test = data.subset(~held_out), data.subset(held_out)
     judges = np.unique(test.users[test.ratings >= metrics.relevant_from(data.scale)])
-    if len(judges) < FEWEST_LISTS:
+    if len(judges) < MIN_LISTS:
         return config
-    ranker = ItemSimilarityRanker(config.model_copy(update={"max_movies": min(config.max_movies, MOST_MOVIES)}))
+    ranker = ItemSimilarityRanker(config.model_copy(update={"max_movies": min(config.max_movies, MAX_MOVIES)}))
     gram = ranker.co_occurrence(train)
 
     def quality(l2: float) -> float:
@@ -57,7 +57,7 @@ def choose_penalty(
 def _draw(data: Interactions, seed: int) -> NDArray[np.bool_]:
     """bool[n]: the ratings to hold out."""
     rng = np.random.default_rng(seed)
-    users = rng.permutation(np.flatnonzero(data.user_counts))[:MOST_USERS]
+    users = rng.permutation(np.flatnonzero(data.user_counts))[:MAX_USERS]
     return np.isin(data.users, users) & (rng.random(len(data)) < HELD_OUT)
 
 
@@ -65,7 +65,7 @@ def _climb(quality: Callable[[float], float], start: float) -> float:
     """The best value on the way from ``start`` up, or else down, in steps of a constant ratio."""
     best, highest = start, quality(start)
     for ratio in (STEP, 1 / STEP):
-        for _ in range(MOST_STEPS):
+        for _ in range(MAX_STEPS):
             value = quality(best * ratio)
             if value <= highest:
                 break

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from engine.errors import InvalidInput
-from engine.evaluation.intervals import FEWEST_USERS
+from engine.evaluation.intervals import MIN_USERS
 from engine.evaluation.report import EvaluationReport
 from engine.evaluation.verdict import Judgement, judge
 
@@ -89,7 +89,7 @@ def _judge(new: Candidate, rival: Rival) -> Judgement:
     except InvalidInput as error:
         return Judgement("HOLD", rival.version, f"It can't be compared with version {rival.version}. {error}")
     users = max((one.difference.users for one in judgement.evidence), default=0)
-    if users < FEWEST_USERS and judgement.verdict == "HOLD":
+    if users < MIN_USERS and judgement.verdict == "HOLD":
         return _take_newer(new, rival, f"With so few users ({users}) no test can show a gain.")
     return judgement
 

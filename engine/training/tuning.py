@@ -27,7 +27,7 @@ from engine.models.registry import MODELS, SearchRange, configure, entry
 from engine.rounding import settle, significant
 from engine.training.pipeline import TEST_PART, VALIDATION_PART
 
-FEWEST_RATINGS = 50
+MIN_RATINGS = 50
 WARM_UP = 0.5  # the part of a fold's epochs before a trial may be given up: low learning rates begin slowly
 STARTED = 4  # trials that are always finished
 STARTUP = 6  # trials drawn evenly before the estimator learns from them
@@ -90,7 +90,7 @@ class Material:
             InvalidInput: the ratings are too few.
         """
         parts = hold_out(part_newcomers(data)[0], TEST_PART, VALIDATION_PART)
-        if parts.test is None or parts.validation is None or len(data) < FEWEST_RATINGS:
+        if parts.test is None or parts.validation is None or len(data) < MIN_RATINGS:
             raise InvalidInput(
                 f"{len(data):,} ratings are too few to search for hyperparameters: some have to be held out.",
                 field="ratings",

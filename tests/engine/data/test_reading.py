@@ -13,7 +13,7 @@ import pytest
 from engine.data.catalogue import Movie
 from engine.data.demo import load_demo
 from engine.data.formats import SourceFile, encoding_of, layout_of, unpack
-from engine.data.reading import LATEST_TIME, make_movie, read_movies, read_ratings
+from engine.data.reading import MAX_TIME, make_movie, read_movies, read_ratings
 from engine.data.rows import Rejections
 from engine.errors import Cancelled, InvalidInput
 
@@ -27,7 +27,7 @@ def source(folder: Path, name: str, content: str | bytes) -> SourceFile:
     return SourceFile(name, path)
 
 
-def ratings_of(file: SourceFile, latest: int = LATEST_TIME) -> tuple[Ratings, Rejections]:
+def ratings_of(file: SourceFile, latest: int = MAX_TIME) -> tuple[Ratings, Rejections]:
     layout, rejections, found = layout_of(file), Rejections(), {}
     assert layout is not None
     assert layout.holds == "ratings"
@@ -115,9 +115,9 @@ def test_a_time_after_tomorrow_is_no_time(tmp_path: Path, time: str) -> None:
 
 
 def test_a_time_that_no_clock_shows_is_refused_without_a_clock(tmp_path: Path) -> None:
-    text = f"user,movie,rating,time\nann,heat,4,{LATEST_TIME}\nann,alien,2,{LATEST_TIME + 1}\n"
+    text = f"user,movie,rating,time\nann,heat,4,{MAX_TIME}\nann,alien,2,{MAX_TIME + 1}\n"
     found, rejections = ratings_of(source(tmp_path, "mine.csv", text))
-    assert found == {("ann", "heat"): (4.0, LATEST_TIME)}
+    assert found == {("ann", "heat"): (4.0, MAX_TIME)}
     assert [row.line for row in rejections.rows] == [3]
 
 
@@ -272,7 +272,7 @@ def test_zips_share_one_limit(tmp_path: Path) -> None:
 
 
 def test_a_zip_of_too_many_files_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("engine.data.formats.MOST_MEMBERS", 2)
+    monkeypatch.setattr("engine.data.formats.MAX_MEMBERS", 2)
     with pytest.raises(InvalidInput, match="more than 2 files"):
         unpack([source(tmp_path, "many.zip", packed(a="", b="", c="").getvalue())], tmp_path)
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.data.formats import LONGEST_LINE, SourceFile, layout_of
+from engine.data.formats import MAX_LINE, SourceFile, layout_of
 from engine.data.rows import PART_BYTES, Rejections, read_parts
 
 HEADER = "user,movie,rating,comment\n"
@@ -79,10 +79,10 @@ def test_blank_lines_are_nothing_to_set_aside(tmp_path: Path) -> None:
 
 def test_a_line_without_end_is_skipped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("engine.data.rows.PART_BYTES", 100)
-    endless = "x" * (2 * LONGEST_LINE + 200)
+    endless = "x" * (2 * MAX_LINE + 200)
     rows, reasons = rows_of(written(tmp_path, HEADER + f"a,heat,4,\n{endless},heat,4,\nb,heat,4,\n{endless}"))
     assert list(rows) == [2, 4]
-    assert reasons == dict.fromkeys((3, 5), f"The line is longer than {LONGEST_LINE:,} characters.")
+    assert reasons == dict.fromkeys((3, 5), f"The line is longer than {MAX_LINE:,} characters.")
 
 
 def test_a_lone_carriage_return_costs_its_line_only(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from engine.data.ratings import Interactions
 from engine.data.splits import Split, split_random
 from engine.evaluation.charts import ChartRow, JudgedRatings, chart_lists, chart_ratings
 from engine.evaluation.report import EvaluationReport, EvaluationService
-from engine.evaluation.segments import FEWEST_OF_GENRE
+from engine.evaluation.segments import MIN_GENRE_RATINGS
 from engine.models.intervals import Calibration
 from engine.models.svd import MatrixFactorizationConfig, MatrixFactorizationModel
 
@@ -164,7 +164,7 @@ def test_genres_with_enough_ratings_are_segments(report: EvaluationReport, split
     measured = set()
     for column, genre in enumerate(split.test.movies.genre_names):
         rows = split.test.movies.genres[split.test.items, column]
-        if rows.sum() < FEWEST_OF_GENRE:
+        if rows.sum() < MIN_GENRE_RATINGS:
             continue
         measured.add(f"genre:{genre}")
         assert report.segments[f"genre:{genre}"]["rmse"].value == pytest.approx(np.sqrt(error[rows].mean()))
@@ -173,7 +173,7 @@ def test_genres_with_enough_ratings_are_segments(report: EvaluationReport, split
 
 
 def test_nothing_is_said_of_a_genre_with_few_ratings(model: MatrixFactorizationModel, split: Split) -> None:
-    few = split.test.subset(np.arange(FEWEST_OF_GENRE - 1))
+    few = split.test.subset(np.arange(MIN_GENRE_RATINGS - 1))
     found = EvaluationService().generate_report(model, split.train, few).segments
     assert not [name for name in found if name.startswith("genre:")]
     assert "tail_movies" in found

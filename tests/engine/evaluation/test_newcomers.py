@@ -12,7 +12,7 @@ from engine.data.arrays import Float32, Int32
 from engine.data.ratings import Interactions
 from engine.evaluation import metrics
 from engine.evaluation.newcomers import (
-    FEWEST,
+    MIN_PEOPLE,
     STEPS,
     Newcomers,
     choose_newcomers,
@@ -49,11 +49,11 @@ def learned(data: Interactions) -> Learned:
 def test_the_same_people_are_kept_out_whatever_else_comes(data: Interactions) -> None:
     """More users, other ratings and another order of rows: nearly all of them stay newcomers."""
     kept = ids(data)
-    assert len(kept) == FEWEST
+    assert len(kept) == MIN_PEOPLE
     shuffled = data.subset(np.random.default_rng(0).permutation(len(data)))
     assert ids(shuffled) == kept
     more = ratings(PEOPLE + 20, seed=1)
-    assert len(ids(more) & kept) > 0.75 * FEWEST
+    assert len(ids(more) & kept) > 0.75 * MIN_PEOPLE
 
 
 def test_newcomers_have_ratings_to_be_judged_on(data: Interactions) -> None:
@@ -64,8 +64,8 @@ def test_newcomers_have_ratings_to_be_judged_on(data: Interactions) -> None:
 
 
 def test_of_few_people_nobody_is_kept_out() -> None:
-    assert not len(choose_newcomers(ratings(4 * FEWEST - 1)))
-    assert len(choose_newcomers(ratings(4 * FEWEST))) == FEWEST
+    assert not len(choose_newcomers(ratings(4 * MIN_PEOPLE - 1)))
+    assert len(choose_newcomers(ratings(4 * MIN_PEOPLE))) == MIN_PEOPLE
 
 
 def test_parts_are_disjoint_and_whole(data: Interactions) -> None:
@@ -152,9 +152,9 @@ def test_a_chart_has_a_row_for_each_number_of_ratings(learned: Learned) -> None:
     assert report.newcomers is not None
     rows = report.charts["newcomers"]
     assert [row["known"] for row in rows] == list(STEPS)
-    assert report.protocol["newcomers"] == len(report.newcomers.users) == FEWEST
+    assert report.protocol["newcomers"] == len(report.newcomers.users) == MIN_PEOPLE
     for row in rows:
-        assert row["people"] == FEWEST
+        assert row["people"] == MIN_PEOPLE
         assert row["low"] <= row["rmse"] <= row["high"]
         assert row["ndcg_low"] <= row["ndcg"] <= row["ndcg_high"]
         people = report.newcomers

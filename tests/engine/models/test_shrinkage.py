@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from engine.data.ratings import Interactions
-from engine.models.shrinkage import BIAS, FACTORS, FEWEST, KeptOut, Penalty, Side, learn_prior
+from engine.models.shrinkage import BIAS, FACTORS, MIN_KEPT_OUT, KeptOut, Penalty, Side, learn_prior
 from engine.models.svd import MatrixFactorizationConfig, MatrixFactorizationModel
 from tests.zoo import ZOO
 
@@ -58,7 +58,7 @@ def test_movies_have_a_prior_of_their_own() -> None:
 
 
 def test_of_too_few_nothing_is_learned() -> None:
-    data, movies = ratings(0.02, 1.0, users=FEWEST - 1)
+    data, movies = ratings(0.02, 1.0, users=MIN_KEPT_OUT - 1)
     assert learn_prior(data, movies, MEAN, START, movies=False) == START
     enough, movies = ratings(0.02, 1.0)
     lost = replace(movies, factors=np.full_like(movies.factors, np.nan))  # as when the factorisation diverges

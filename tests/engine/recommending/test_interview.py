@@ -173,7 +173,7 @@ def test_movies_that_the_ranker_does_not_know_are_not_asked_about(small: Interac
 
 
 def test_of_many_users_some_are_drawn(small: Interactions, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "MOST_USERS", 16)
+    monkeypatch.setattr(module, "MAX_USERS", 16)
     ranker = ItemSimilarityRanker().fit(small)
     one, same, other = (Interview.prepare(small, ranker, seed=seed) for seed in (0, 0, 1))
     np.testing.assert_array_equal(one.known * 16, np.round(one.known * 16))

@@ -70,7 +70,7 @@ def test_neither_knows_what_it_is_judged_on(small: Interactions, monkeypatch: py
 
 
 def test_large_data_are_sampled_by_whole_users(small: Interactions, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(drift, "MOST_RATINGS", 500)
+    monkeypatch.setattr(drift, "MAX_RATINGS", 500)
     monkeypatch.setattr(drift, "SAMPLED_USERS", 5)
     found = measure_drift(small, learned_less(small, list(range(30)), 8), CONFIG)
     assert (found.users, found.held_out, found.since) == (5, 20, 240)

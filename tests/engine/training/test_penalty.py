@@ -55,7 +55,7 @@ def test_only_the_most_rated_movies_take_part(monkeypatch: pytest.MonkeyPatch) -
     solve = "engine.models.ease._solve"
     original = __import__("engine.models.ease", fromlist=["_solve"])._solve
     monkeypatch.setattr(solve, lambda gram, l2: sizes.append(len(gram)) or original(gram, l2))
-    monkeypatch.setattr("engine.training.penalty.MOST_MOVIES", 30)
+    monkeypatch.setattr("engine.training.penalty.MAX_MOVIES", 30)
     chosen = choose_penalty(clubs(150), START, nothing)
     assert set(sizes) == {30}
     assert chosen.max_movies == START.max_movies
