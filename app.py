@@ -31,8 +31,8 @@ from engine.runtime import Host, check_start
 from engine.services.acting import NO_KEY, Actor, ask
 from engine.services.storing import in_words
 from engine.settings import SHORT_KEY, Settings
-from pages.ui.browser_sessions import close_forgotten_sessions
-from pages.ui.failures import unexpected
+from pages.server.browser_sessions import close_forgotten_sessions
+from pages.ui.page import show_unexpected
 from sidecar.app import create_api
 from sidecar.http.connections import GuardedWebSocket, guarded, raise_limit
 from sidecar.logs import take_over, write_logs
@@ -145,7 +145,7 @@ app = st.App(
     SHELL,
     lifespan=lifespan,
     routes=[Mount("/api", create_api(settings)), *create_sign_in()],
-    on_script_error=unexpected,
+    on_script_error=show_unexpected,
     middleware=[Middleware(StartMiddleware), Middleware(SecurityMiddleware, settings=settings)],
 )
 

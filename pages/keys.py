@@ -6,16 +6,15 @@ import streamlit as st
 
 from engine.services import current
 from pages.panels import keys_access
-from pages.ui.failures import shown
-from pages.ui.page import opening
+from pages.ui.page import errors_shown, page_header
 
 services = current()
-opening("Keys", "Who may use Marquee, and for what. Each key can be revoked without touching the others.")
-with shown():
+page_header("Keys", "Who may use Marquee, and for what. Each key can be revoked without touching the others.")
+with errors_shown():
     keys_access.creation(services.access)
     keys_access.listing(services.access)
 st.subheader("Audit log", anchor=False)
 days = services.settings.audit_days
 st.caption(f"Sign-ins, key changes, imports, exports, erasures and activations of the last {days} days.")
-with shown():
+with errors_shown():
     keys_access.log(services.audit)

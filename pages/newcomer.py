@@ -7,11 +7,12 @@ import streamlit as st
 from engine.services import current
 from pages.panels import newcomer_interview, recommend_list
 from pages.ui import next_steps, session, user_picker
-from pages.ui.failures import shown
-from pages.ui.page import opening
+from pages.ui.page import errors_shown, page_header
 
 services = current()
-opening("Newcomer", "From nobody to a personal list: a few genres, a few movies that they know, and stop at any time.")
+page_header(
+    "Newcomer", "From nobody to a personal list: a few genres, a few movies that they know, and stop at any time."
+)
 next_steps.require_version(services)
 with st.container(border=True):
     row = st.grid(2, min_column_width=260)
@@ -26,9 +27,9 @@ if user_id is None:
     )
     st.stop()
 asked, formed = st.columns([5, 4], gap="large")
-with asked, shown():
+with asked, errors_shown():
     newcomer_interview.interview(services, user_id)
-with formed, shown():
+with formed, errors_shown():
     newcomer_interview.forming(
         services.recommendations.recommend(user_id, newcomer_interview.LISTED, genres_liked=liked)
     )

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from engine.services import current
 from pages.ui import notices
-from pages.ui.failures import shown
-from pages.ui.page import opening
+from pages.ui.page import errors_shown, page_header
 
 services = current()
-opening("Notices", "Trainings and their verdicts, failures, damage, and what was missed. Newest first.")
-with shown():
+page_header("Notices", "Trainings and their verdicts, failures, damage, and what was missed. Newest first.")
+with errors_shown():
     notices.channel(services)
     notices.inbox(services)

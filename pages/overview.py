@@ -9,9 +9,8 @@ from engine.services.lookup import DataStatistics
 from pages.panels.overview_import import import_panel, import_result
 from pages.ui import charts, metrics, next_steps, notices, progress, session
 from pages.ui.escape import text
-from pages.ui.failures import shown
 from pages.ui.format import rated_between, when
-from pages.ui.page import opening
+from pages.ui.page import errors_shown, page_header
 
 
 def counts(services: Services, held: DataStatistics, *, importing: bool) -> None:
@@ -29,7 +28,7 @@ def counts(services: Services, held: DataStatistics, *, importing: bool) -> None
 def going(services: Services) -> None:
     """The job or training that runs, with a way to stop it."""
     job, run = progress.running_job(services), services.training.current()
-    with shown():
+    with errors_shown():
         if job is not None:
             progress.job_bar(job)
             if st.button("Cancel the import", icon=":material/stop_circle:"):
@@ -48,12 +47,12 @@ def follow(services: Services, held: DataStatistics, *, importing: bool) -> None
 
 
 services = current()
-opening("Overview", "What Marquee holds, which version serves, and what to do next.")
+page_header("Overview", "What Marquee holds, which version serves, and what to do next.")
 importing, busy = progress.running_job(services) is not None, progress.expecting(services)
 held = services.library.statistics(fresh=not importing)
 progress.live(lambda: follow(services, held, importing=importing), every_s=progress.EVERY_S if busy else None)
 if (job_id := st.session_state.get(session.IMPORT_JOB)) is not None:
-    with shown():
+    with errors_shown():
         import_result(services.library.job(job_id))
 next_steps.next_steps(services, busy=busy)
 if not services.library.counts().ratings:

@@ -8,9 +8,8 @@ from engine.recommending.lists import Recommendations
 from engine.services import Services, current
 from pages.panels import recommend_list, recommend_what_if
 from pages.ui import next_steps, user_picker
-from pages.ui.failures import shown
 from pages.ui.movie_card import card
-from pages.ui.page import opening
+from pages.ui.page import errors_shown, page_header
 
 CARD_WIDTH = 250
 
@@ -26,7 +25,7 @@ def cards(services: Services, answer: Recommendations) -> None:
 
 
 services = current()
-opening("Recommend", "A list for one person, with the reason for each movie. A rating changes it at once.")
+page_header("Recommend", "A list for one person, with the reason for each movie. A rating changes it at once.")
 next_steps.require_version(services)
 with st.container(border=True):
     user_id = user_picker.pick_user(services.library)
@@ -47,7 +46,7 @@ list_tab, history_tab, imagined_tab = st.tabs(
 )
 with list_tab:
     cards(services, answer)
-with history_tab, shown():
+with history_tab, errors_shown():
     recommend_list.history(services, user_id, answer.ratings_count)
-with imagined_tab, shown():
+with imagined_tab, errors_shown():
     st.fragment(recommend_what_if.what_if)(services, answer, wanted)

@@ -10,7 +10,7 @@ from engine.errors import NotReady
 from engine.services import Services, current
 from pages.panels.shell_sidebar import sidebar
 from pages.ui.escape import text
-from pages.ui.failures import shown
+from pages.ui.page import errors_shown
 
 ASSETS = Path(__file__).parent / "ui" / "assets"
 ICON = str(ASSETS / "icon.svg")
@@ -57,7 +57,7 @@ if services is None:
     st.title("Marquee is starting", anchor=False)
     starting()
 else:
-    with st.sidebar, shown():
+    with st.sidebar, errors_shown():
         sidebar(services)
-    with shown():
+    with errors_shown():
         page.run()

@@ -7,8 +7,7 @@ import streamlit as st
 from engine.services import Services, current
 from pages.panels import training_form
 from pages.ui import progress, runs
-from pages.ui.failures import shown
-from pages.ui.page import opening
+from pages.ui.page import errors_shown, page_header
 
 
 def going(services: Services) -> None:
@@ -16,7 +15,7 @@ def going(services: Services) -> None:
     run = services.training.current()
     if run is None:
         return
-    with shown(), st.container(border=True):
+    with errors_shown(), st.container(border=True):
         st.subheader(f"Run {run.run_id}", anchor=False)
         if run.repeats is not None:
             st.caption(f"It repeats version {run.repeats}, to prove that it comes out the same.")
@@ -29,7 +28,7 @@ def going(services: Services) -> None:
 
 
 services = current()
-opening(
+page_header(
     "Training", "Learn a new version from all ratings. It is judged on ratings held out from it before it may serve."
 )
 busy = services.training.current() is not None
@@ -43,5 +42,5 @@ st.subheader("Runs", anchor=False)
 ended = runs.ended(services.training)
 chosen = runs.table(ended)
 if chosen is not None or ended:
-    with shown():
+    with errors_shown():
         runs.details(services.training.status(ended[0].run_id if chosen is None else chosen))

@@ -7,8 +7,7 @@ import streamlit as st
 from engine.services import Services, current
 from pages.panels import tuning_studies
 from pages.ui import progress
-from pages.ui.failures import shown
-from pages.ui.page import opening
+from pages.ui.page import errors_shown, page_header
 
 
 def going(services: Services) -> None:
@@ -16,13 +15,13 @@ def going(services: Services) -> None:
     study = services.tuning.current()
     if study is None:
         return
-    with shown():
+    with errors_shown():
         tuning_studies.bar(services, study)
         tuning_studies.charts_of(study, key="going")
 
 
 services = current()
-opening(
+page_header(
     "Tuning",
     "Search for hyperparameters that predict ratings better. Part of the ratings is kept away from the search and "
     "judges what it has found.",
@@ -38,5 +37,5 @@ elif study is None:
 st.subheader("Studies", anchor=False)
 chosen = tuning_studies.table([one for one in history if one.state not in progress.GOING])
 if chosen is not None and (study is None or chosen != study.study_id):
-    with shown():
+    with errors_shown():
         tuning_studies.details(services, services.tuning.status(chosen), busy=study is not None)

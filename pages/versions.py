@@ -8,22 +8,21 @@ from engine.services import Services, current
 from engine.services.versions import VersionSummary
 from pages.panels import versions_actions, versions_compare, versions_registry, versions_trend
 from pages.ui import session
-from pages.ui.failures import shown
-from pages.ui.page import opening
-from pages.ui.picking import number_asked
+from pages.ui.page import errors_shown, page_header
+from pages.ui.tables import query_number
 
 
 def one(services: Services, version: VersionSummary) -> None:
     """A version by itself: what can be done with it, and all that is known of it."""
     versions_registry.heading(version)
     versions_actions.actions(services, version)
-    with shown():
+    with errors_shown():
         versions_actions.repetition(services.training, version)
     versions_registry.details(services.versions, version)
 
 
 services = current()
-opening(
+page_header(
     "Versions",
     "Every trained version with its metrics. Any intact one can serve at once; every change is written down.",
 )
@@ -34,7 +33,7 @@ if not versions:
     versions_registry.import_panel(services.versions)
     st.stop()
 
-if (asked := number_asked("version")) is not None:  # a link from elsewhere
+if (asked := query_number("version")) is not None:  # a link from elsewhere
     st.session_state[session.VERSION] = [asked]
     st.query_params.pop("version", None)
 chosen = versions_registry.table(versions)

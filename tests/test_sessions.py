@@ -18,7 +18,7 @@ from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 from streamlit.runtime.session_manager import SessionInfo
 from websockets.asyncio.client import connect
 
-from pages.ui.browser_sessions import MOST_KEPT, ClosingSessionStorage
+from pages.server.browser_sessions import MOST_KEPT, ClosingSessionStorage
 from sidecar.http.connections import MOST_DESCRIPTORS, raise_limit
 from tests.sidecar.client import run
 from tests.test_starting import ROOT, environment, free_port, wait_until_live

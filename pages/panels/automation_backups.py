@@ -13,10 +13,9 @@ from engine.services.storage import PLANS, BackupPlan
 from engine.services.timetable import zones
 from pages.ui import progress, session
 from pages.ui.escape import text
-from pages.ui.failures import shown
 from pages.ui.format import when
 from pages.ui.forms import fault
-from pages.ui.page import tell_next
+from pages.ui.page import errors_shown, toast_next
 
 if TYPE_CHECKING:
     from engine.services.storage import Backup, StorageService
@@ -34,7 +33,7 @@ def panel(storage: StorageService) -> None:
         "A backup is a checked copy of everything: ratings, versions, settings. It is made while Marquee runs."
         f"{next_one} Keep copies on another disk as well."
     )
-    with shown():
+    with errors_shown():
         making = storage.progress() is not None
         progress.live(lambda: _going(storage), every_s=progress.EVERY_S if making else None)
         _actions(storage, making=making)
@@ -109,7 +108,7 @@ def _table(storage: StorageService) -> None:
             _restore(storage, chosen)
         if st.button("Delete", icon=":material/delete:"):
             storage.delete(chosen.name)
-            tell_next(f"The backup {text(chosen.name)} was deleted.")
+            toast_next(f"The backup {text(chosen.name)} was deleted.")
             st.rerun()
 
 
@@ -123,10 +122,10 @@ def _restore(storage: StorageService, chosen: Backup) -> None:
     )
     st.caption("The backup is checked first, and what is there now is kept in a file beside the store.")
     if st.button("Restore this backup", type="primary", icon=":material/history:"):
-        with shown(), st.spinner("Checking the backup and starting with it"):
+        with errors_shown(), st.spinner("Checking the backup and starting with it"):
             kept = storage.restore(chosen.name)
             told = "" if kept is None else f" What was there before is in {text(kept)}."
-            tell_next(f"Restored.{told}")
+            toast_next(f"Restored.{told}")
             st.rerun()
 
 
@@ -162,5 +161,5 @@ def _save(storage: StorageService, **values: Any) -> None:
     except InvalidInput as error:
         st.session_state[session.BACKUP_FAULT] = {error.field: str(error)}
     else:
-        tell_next("The plan of backups is saved.")
+        toast_next("The plan of backups is saved.")
     st.rerun()

@@ -16,7 +16,7 @@ from pages.ui import progress, runs, session
 from pages.ui.escape import text
 from pages.ui.format import when
 from pages.ui.forms import fault
-from pages.ui.page import tell_next
+from pages.ui.page import toast_next
 
 if TYPE_CHECKING:
     from engine.services.automation import AutomationService
@@ -75,18 +75,18 @@ def actions(services: Services, plan: Automation, *, busy: bool, empty: bool) ->
         if plan.paused:
             if st.button("Resume", type="primary", icon=":material/play_arrow:"):
                 services.automation.pause(paused=False)
-                tell_next("Marquee retrains by itself again. What was due during the pause is not made up.")
+                toast_next("Marquee retrains by itself again. What was due during the pause is not made up.")
                 st.rerun()
         elif st.button("Pause", icon=":material/pause:"):
             services.automation.pause(paused=True)
-            tell_next("Paused. Nothing is retrained until you resume or start a run.")
+            toast_next("Paused. Nothing is retrained until you resume or start a run.")
             st.rerun()
         reason = "A training goes on already." if busy else None
         if empty:
             reason = "There are no ratings to learn from yet."
         if st.button("Retrain now", icon=":material/model_training:", disabled=reason is not None, help=reason):
             run_id = services.automation.run_now()
-            tell_next(f"Training run {run_id} was ordered.")
+            toast_next(f"Training run {run_id} was ordered.")
             st.switch_page("training.py")
 
 
@@ -167,5 +167,5 @@ def _save(automation: AutomationService, **values: Any) -> None:
     except InvalidInput as error:
         st.session_state[session.PLAN_FAULT] = {error.field: str(error)}
     else:
-        tell_next("The plan is saved. It counts from now on.")
+        toast_next("The plan is saved. It counts from now on.")
     st.rerun()

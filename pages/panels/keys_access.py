@@ -9,7 +9,7 @@ import streamlit as st
 from pages.ui import session
 from pages.ui.escape import text
 from pages.ui.format import when
-from pages.ui.page import tell_next
+from pages.ui.page import toast_next
 from pages.ui.tables import table
 
 if TYPE_CHECKING:
@@ -96,7 +96,7 @@ def confirm_revocation(access: AccessService, key: Any) -> None:
     )
     if st.button("Revoke it", type="primary"):
         access.revoke(key.key_id)
-        tell_next(f"Key {key.key_id}, {text(key.name)}, is revoked.")
+        toast_next(f"Key {key.key_id}, {text(key.name)}, is revoked.")
         st.rerun()
 
 

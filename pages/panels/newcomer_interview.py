@@ -79,7 +79,7 @@ def forming(answer: Recommendations) -> None:
         (f"{item.rank}. {item.title}", "new" if item.movie_id in fresh else "", f"{item.predicted_rating:.1f}")
         for item in answer.items
     ]
-    tables.facts(("Movie", "", "Predicted"), rows)
+    tables.facts(rows, headings=("Movie", "", "Predicted"))
     st.session_state[session.FORMED] = answer.user_id, tuple(item.movie_id for item in answer.items)
 
 

@@ -8,7 +8,7 @@ from engine.services.imports import ImportResult
 from engine.services.library import Job, LibraryService, UploadedFile
 from pages.ui import session
 from pages.ui.escape import text
-from pages.ui.failures import shown
+from pages.ui.page import errors_shown
 from pages.ui.progress import job_name
 
 FORMATS = {
@@ -22,7 +22,7 @@ TYPES = ["csv", "zip", "dat", "data", "item", "tsv", "txt", "gz"]
 def import_panel(library: LibraryService, *, busy: bool) -> None:
     """Choose what to import, and start it."""
     demo, own = st.tabs([":material/theaters: Demo ratings", ":material/upload_file: Your own files"])
-    with demo, shown():
+    with demo, errors_shown():
         st.markdown("100,004 real ratings of 9,066 movies by 671 people, from MovieLens.")
         if not library.has_demo():
             st.info(
@@ -33,7 +33,7 @@ def import_panel(library: LibraryService, *, busy: bool) -> None:
         elif st.button("Import the demo ratings", icon=":material/download:", disabled=busy):
             st.session_state[session.IMPORT_JOB] = library.import_demo()
             st.rerun()
-    with own, shown(), st.form("import", border=False):
+    with own, errors_shown(), st.form("import", border=False):
         uploads = st.file_uploader(
             "Ratings, and movies where you have them",
             type=TYPES,

@@ -11,9 +11,8 @@ from engine.recommending.lists import Recommendations
 from engine.services.ratings import RatingReceipt
 from pages.ui import session
 from pages.ui.escape import text
-from pages.ui.failures import shown
 from pages.ui.format import rated_on
-from pages.ui.page import tell_next
+from pages.ui.page import errors_shown, toast_next
 
 if TYPE_CHECKING:
     from engine.services import Services
@@ -198,7 +197,7 @@ def history(services: Services, user_id: str, count: int) -> None:
     if st.button(label, icon=":material/delete:"):
         for one in chosen:
             services.ratings.unrate(user_id, one.movie.movie_id)
-        tell_next(f"Taken away: {', '.join(text(shortened(one.movie.title)) for one in chosen[:MOST_TOLD])}.")
+        toast_next(f"Taken away: {', '.join(text(shortened(one.movie.title)) for one in chosen[:MOST_TOLD])}.")
         st.rerun()
 
 
@@ -207,9 +206,9 @@ def confirm_forgetting(services: Services, user_id: str, count: int) -> None:
     """Say what is lost, then forget."""
     ratings = "The 1 rating" if count == 1 else f"All {count:,} ratings"
     st.markdown(f"{ratings} of **{text(user_id)}** and the id are erased for good, in the file and in memory.")
-    with shown():
+    with errors_shown():
         if st.button("Forget for good", type="primary"):
             with st.spinner("Forgetting, and building the lists anew without them"):
                 receipt = services.ratings.forget(user_id)
-            tell_next(text(receipt.text))
+            toast_next(text(receipt.text))
             st.rerun()

@@ -14,7 +14,7 @@ from pages.panels.recommend_list import MOVIE_PX
 from pages.panels.versions_compare import changes, moved, titled
 from pages.ui import session, tables
 from pages.ui.escape import text
-from pages.ui.failures import shown
+from pages.ui.page import errors_shown
 
 IMAGINED = "What if"
 
@@ -29,7 +29,7 @@ def what_if(services: Services, answer: Recommendations, wanted: Mapping[str, An
     imagined = changes_of(rated, _table(answer, rated))
     if not imagined:
         return
-    with shown():
+    with errors_shown():
         told = services.recommendations.what_if(answer.user_id, imagined, ListOptions(**wanted))
         st.markdown(f"**{summary(told)}** {text(told.reason)}")
         _list(told)
@@ -76,7 +76,7 @@ def _list(told: WhatIf) -> None:
         )
         for item in told.items
     ]
-    tables.facts(("Movie", "Place", "Predicted, as it is → what if"), rows)
+    tables.facts(rows, headings=("Movie", "Place", "Predicted, now → what if"))
     if told.left:
         left = ", ".join(titled(movie) for movie in told.left)
         st.caption(f"Would leave: {text(left)}.")

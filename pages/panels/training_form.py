@@ -13,9 +13,8 @@ from engine.services.training import TrainingStatus
 from engine.services.versions import LONGEST_NOTE
 from pages.ui import forms, session
 from pages.ui.escape import text
-from pages.ui.failures import shown
 from pages.ui.format import when
-from pages.ui.page import tell_next
+from pages.ui.page import errors_shown, toast_next
 
 POLICIES = {
     "if_better": "If it is shown to be better, and worse for nobody",
@@ -31,7 +30,7 @@ def order(services: Services, *, busy: bool) -> None:
         st.subheader("The next run", anchor=False)
     entry = forms.choose_model(session.MODEL)
     st.caption(text(entry.summary))
-    with st.form("training", border=False), shown():
+    with st.form("training", border=False), errors_shown():
         with st.expander("Hyperparameters", expanded=True, icon=":material/tune:"):
             values = forms.hyperparameters(entry.kind, entry.config, _faults().get(entry.kind, {}))
         policy = st.selectbox(
@@ -63,7 +62,7 @@ def _start(
     except InvalidHyperparameter as error:
         _faults()[entry.kind] = error.faults
     else:
-        tell_next(f"Training run {run_id} waits for its turn." if busy else f"Training run {run_id} has started.")
+        toast_next(f"Training run {run_id} waits for its turn." if busy else f"Training run {run_id} has started.")
     st.rerun()
 
 
@@ -72,7 +71,7 @@ def waiting(services: Services, queued: list[TrainingStatus]) -> None:
     if queued:
         st.markdown("**Waiting for their turn**")
     for place, run in enumerate(queued, start=1):
-        with shown(), st.container(border=True, horizontal=True, vertical_alignment="center"):
+        with errors_shown(), st.container(border=True, horizontal=True, vertical_alignment="center"):
             st.markdown(f"{place}. {_told(run)}", width="stretch")
             if st.button(
                 "Cancel", key=session.leave(run.run_id), icon=":material/close:", help="Take it out of the queue"

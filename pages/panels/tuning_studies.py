@@ -12,13 +12,12 @@ from engine.models.registry import MODELS
 from engine.services import Services
 from engine.services.tuning import Study, TrialReport
 from pages.panels import tuning_charts
-from pages.ui import names, session, tables
+from pages.ui import session, tables
 from pages.ui.escape import text
-from pages.ui.failures import shown
-from pages.ui.format import duration, when
+from pages.ui.format import duration, model_name, when
 from pages.ui.forms import choose_model, fault
-from pages.ui.page import tell_next
-from pages.ui.picking import pick_one
+from pages.ui.page import errors_shown, toast_next
+from pages.ui.tables import select_one
 
 if TYPE_CHECKING:
     from engine.models.registry import SearchRange
@@ -90,7 +89,7 @@ def _start(services: Services, kind: str, values: dict[str, Any]) -> None:
     except InvalidInput as error:
         st.session_state[session.STUDY_FAULT] = {error.field: str(error)}
     else:
-        tell_next(f"Study {study_id} has started.")
+        toast_next(f"Study {study_id} has started.")
     st.rerun()
 
 
@@ -135,7 +134,7 @@ def table(history: Sequence[Study]) -> int | None:
         st.caption("No study has ended yet. One of 20 trials takes seconds to minutes, by model and number of ratings.")
         return None
     number = st.column_config.NumberColumn
-    picked = pick_one(
+    picked = select_one(
         {study.study_id: _row(study) for study in history},
         key=session.STUDY,
         name=ASKED,
@@ -155,7 +154,7 @@ def _row(study: Study) -> dict[str, object]:
         "Best RMSE": study.best.rmse if study.best else None,
         "Defaults": defaults,
         "Better": "–" if study.evidence is None else "Yes" if study.evidence.better else "Not shown",
-        "Model": names.model(study.model),
+        "Model": model_name(study.model),
         "Took": duration(study.used_s),
         "Started": when(study.created_at),
     }
@@ -199,7 +198,7 @@ def _actions(services: Services, study: Study, *, busy: bool) -> None:
             help="Starts a training with these hyperparameters; the new version serves if it is shown to be better.",
         ):
             run_id = services.tuning.train_with(study.study_id)
-            tell_next(f"Training run {run_id} has started with the hyperparameters of trial {best.number}.")
+            toast_next(f"Training run {run_id} has started with the hyperparameters of trial {best.number}.")
             st.switch_page("training.py")
         if study.trials_done < study.trials and st.button(
             "Resume",
@@ -227,13 +226,13 @@ def _limits(services: Services, study: Study) -> None:
         key=session.more("minutes", study.study_id),
     )
     if st.button("Go on", type="primary", icon=":material/resume:", key=session.more("go", study.study_id)):
-        with shown():
+        with errors_shown():
             _resume(services, study, trials, minutes)
 
 
 def _resume(services: Services, study: Study, trials: int | None = None, minutes: float | None = None) -> None:
     services.tuning.resume(study.study_id, trials, minutes)
-    tell_next(f"Study {study.study_id} goes on.")
+    toast_next(f"Study {study.study_id} goes on.")
     st.rerun()
 
 

@@ -10,8 +10,7 @@ from engine.services import Services
 from engine.services.training import TrainingStatus
 from engine.services.versions import VersionSummary
 from pages.ui import progress, runs, session, verdict
-from pages.ui.failures import shown
-from pages.ui.page import tell_next
+from pages.ui.page import errors_shown, toast_next
 
 if TYPE_CHECKING:
     from engine.services.training import TrainingService
@@ -24,7 +23,7 @@ LOOKED_THROUGH = 200  # runs among which the last repetition of a version is sea
 def actions(services: Services, version: VersionSummary) -> None:
     """A button for each; those that change what serves, or delete, ask first."""
     number, versions = version.version, services.versions
-    with shown(), st.container(horizontal=True):
+    with errors_shown(), st.container(horizontal=True):
         if st.button(
             f"Let version {number} serve",
             type="primary",
@@ -47,7 +46,7 @@ def actions(services: Services, version: VersionSummary) -> None:
             help="Trains with the same data, seed and hyperparameters, and compares every array. No version is saved.",
         ):
             run_id = services.training.train_again(number, queue=True)
-            tell_next(f"Training run {run_id} repeats version {number}.")
+            toast_next(f"Training run {run_id} repeats version {number}.")
             st.rerun()
         _export(versions, version)
         _delete(versions, version)
@@ -109,7 +108,7 @@ def _repetition(run: TrainingStatus) -> None:
 def confirm_activation(versions: VersionService, version: VersionSummary) -> None:
     """Ask for the reason, then activate."""
     st.markdown(f"Version {version.version} will answer from the next request on. You can roll back at any time.")
-    with shown():
+    with errors_shown():
         against = versions.overruled(version.version)
         if against is not None:
             verdict.tell(against, f"This goes against its verdict, {against.verdict}: {against.text}")
@@ -119,7 +118,7 @@ def confirm_activation(versions: VersionService, version: VersionSummary) -> Non
             st.error("Write down why first. The ledger keeps it.", icon=":material/edit:")
         elif asked:
             versions.activate(version.version, actor="you", reason=reason)
-            tell_next(f"Version {version.version} serves now.")
+            toast_next(f"Version {version.version} serves now.")
             st.rerun()
 
 
@@ -130,10 +129,10 @@ def confirm_rollback(versions: VersionService, target: int) -> None:
         f"Version {target}, which served before, will answer from the next request on. Rolling back again undoes it."
     )
     reason = _reason()
-    with shown():
+    with errors_shown():
         if st.button(f"Roll back to version {target} now", type="primary"):
             version = versions.rollback(actor="you", reason=reason)
-            tell_next(f"Version {version} serves again.")
+            toast_next(f"Version {version} serves again.")
             st.rerun()
 
 
@@ -145,10 +144,10 @@ def confirm_deletion(versions: VersionService, version: VersionSummary) -> None:
         " compared again. Its line, hyperparameters and metrics stay. Export it first if you may want it back."
     )
     reason = _reason("Goes into the notices")
-    with shown():
+    with errors_shown():
         if st.button(f"Delete version {version.version} for good", type="primary"):
             versions.delete(version.version, actor="you", reason=reason)
-            tell_next(f"Version {version.version} is deleted.")
+            toast_next(f"Version {version.version} is deleted.")
             st.rerun()
 
 

@@ -15,7 +15,7 @@ from engine.words import listed
 from pages.panels import versions_trend
 from pages.ui import metrics, session, tables, user_picker
 from pages.ui.escape import markup, text
-from pages.ui.failures import shown
+from pages.ui.page import errors_shown
 
 MEASURED, LISTS = "What was measured", "Lists of one user"
 LISTED = 10
@@ -39,7 +39,7 @@ def comparison(services: Services, versions: Sequence[VersionSummary]) -> None:
     baseline = _baseline(versions)
     measured, lists = st.tabs([MEASURED, LISTS], key=session.COMPARED, on_change="rerun")
     if measured.open:
-        with measured, shown():
+        with measured, errors_shown():
             _compared(services.versions.compare(numbers, baseline))
             st.markdown("**Every metric with its 95% interval**")
             _metrics(versions, baseline)
@@ -152,7 +152,7 @@ def _lists(services: Services, versions: Sequence[VersionSummary], baseline: int
     if len(ready) < 2:
         st.info("Tick two versions that can serve to see their lists.", icon=":material/playlist_remove:")
         return
-    with shown():
+    with errors_shown():
         user_id = user_picker.pick_user(services.library)
         if user_id is None:
             st.info("Choose a user to see their lists side by side.", icon=":material/person_search:")

@@ -9,12 +9,11 @@ import streamlit as st
 
 from engine.services.versions import LONGEST_NOTE, VersionService, VersionSummary
 from pages.panels.versions_newcomers import newcomers
-from pages.ui import metrics, names, session, tables, verdict
+from pages.ui import metrics, session, tables, verdict
 from pages.ui.escape import text
-from pages.ui.failures import shown
-from pages.ui.format import when
-from pages.ui.page import tell_next
-from pages.ui.picking import pick
+from pages.ui.format import model_name, when
+from pages.ui.page import errors_shown, toast_next
+from pages.ui.tables import select
 
 STATES = {"ready": "Ready", "damaged": "Damaged", "deleted": "Deleted"}
 COLORS = {"Serves": "green", "Ready": "blue", "Damaged": "red", "Deleted": "gray"}
@@ -51,7 +50,7 @@ def table(versions: Sequence[VersionSummary]) -> list[VersionSummary]:
     for name in ("Verdict", "Tags", "Note"):  # a column of words is there only where there are words
         if not any(row[name] for row in rows.values()):
             rows = {number: {key: row[key] for key in row if key != name} for number, row in rows.items()}
-    picked = pick(
+    picked = select(
         rows,
         key=session.VERSION,
         mode="multi-row",
@@ -73,7 +72,7 @@ def _row(version: VersionSummary) -> dict[str, object]:
     for name in metrics.KEY_MEASURES:
         how, found = metrics.measure(name), version.metrics.get(name)
         row[how.label] = None if found is None else found.value * (100 if how.percent else 1)
-    words = {"Model": names.model(version.kind), "Note": version.note, "Trained": when(version.created_at)}
+    words = {"Model": model_name(version.kind), "Note": version.note, "Trained": when(version.created_at)}
     return row | words | {"Tags": ", ".join(version.tags), "Ratings": version.ratings, "MB": version.size_bytes / 1e6}
 
 
@@ -114,7 +113,7 @@ def details(versions: VersionService, version: VersionSummary) -> None:
     measured, judged, settings, origin, words = st.tabs(
         ["Metrics", "Verdict", "Hyperparameters", "Data and protocol", "Note and tags"]
     )
-    with judged, shown():
+    with judged, errors_shown():
         _judged(versions, version)
     with measured:
         if version.metrics:
@@ -126,7 +125,7 @@ def details(versions: VersionService, version: VersionSummary) -> None:
         tables.pairs(version.hyperparameters, f"Hyperparameters of version {version.version}")
     with origin:
         _origin(version)
-    with words, shown():
+    with words, errors_shown():
         _describe(versions, version)
 
 
@@ -184,7 +183,7 @@ def _describe(versions: VersionService, version: VersionSummary) -> None:
         )
         if st.form_submit_button("Save", icon=":material/save:"):
             versions.describe(version.version, note=note, tags=tags)
-            tell_next(f"Note and tags of version {version.version} are saved.")
+            toast_next(f"Note and tags of version {version.version} are saved.")
             st.rerun()
 
 
@@ -204,7 +203,7 @@ def import_panel(versions: VersionService) -> None:
     """Take in a version that was exported here or by another Marquee."""
     with (
         st.expander("Import a version", icon=":material/upload_file:"),
-        shown(),
+        errors_shown(),
         st.form("import a version", clear_on_submit=True, border=False),
     ):
         upload = st.file_uploader(
@@ -219,5 +218,5 @@ def import_panel(versions: VersionService) -> None:
             else:
                 number = versions.import_file(upload, actor="you")
                 st.session_state[session.VERSION] = [number]
-                tell_next(f"Version {number} is imported. It does not serve until you say so.")
+                toast_next(f"Version {number} is imported. It does not serve until you say so.")
                 st.rerun()

@@ -11,7 +11,8 @@ import streamlit as st
 from engine.evaluation.intervals import MetricValue
 from engine.services.versions import Comparison, VersionSummary
 from pages.panels.versions_registry import state
-from pages.ui import charts, metrics, names, session
+from pages.ui import charts, metrics, session
+from pages.ui.format import model_name
 
 # Places among the theme's six colours; the legend shows only what there is.
 STATES = ("Ready", "Serves", "2", "3", "Damaged", "Deleted")
@@ -51,7 +52,7 @@ def _line(history: Sequence[VersionSummary], name: str) -> None:
             **_ends(version.metrics[name]),
             "interval": how.between(version.metrics[name]),
             "state": state(version),
-            "model": names.model(version.kind),
+            "model": model_name(version.kind),
         }
         for version in history
     ]

@@ -7,6 +7,8 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import streamlit as st
 
+from engine.models.registry import MODELS
+
 
 def zone() -> tzinfo:
     """The time zone of the browser; universal time where it tells none that we know."""
@@ -66,3 +68,8 @@ def roughly(seconds: float) -> str:
 def took(started_at: float | None, ended_at: float | None) -> str:
     """How long something went on; a dash while it does."""
     return "–" if started_at is None or ended_at is None else duration(ended_at - started_at)
+
+
+def model_name(kind: str) -> str:
+    """Label of a kind of model; an unknown kind is shown as it is."""
+    return MODELS[kind].label if kind in MODELS else kind

@@ -9,9 +9,10 @@ import streamlit as st
 from engine.recommending.explanations import Explanation
 from engine.recommending.lists import RecommendedItem
 from engine.services import Services
-from pages.ui import charts, session
+from engine.words import counted
+from pages.ui import charts, session, tables
 from pages.ui.escape import markup, text
-from pages.ui.failures import shown
+from pages.ui.page import errors_shown
 from pages.ui.poster import address
 from pages.ui.stars import stars
 
@@ -48,7 +49,7 @@ def card(services: Services, user_id: str, item: RecommendedItem, liked: Collect
     """
     scale = services.settings.scale
     st.html(tile(item.title, item.movie_id, item.year, item.genres, _rank(item)) + predicted(item, scale))
-    with shown():
+    with errors_shown():
         rating = stars(f"Rate {item.title}", scale, key=session.card("rate", item.movie_id), value=item.rated)
         if rating is not None:
             st.session_state[session.RECEIPT] = services.ratings.rate(user_id, item.movie_id, rating)
@@ -61,7 +62,7 @@ def card(services: Services, user_id: str, item: RecommendedItem, liked: Collect
         on_change="rerun",
     )
     if why.open:
-        with why, shown():
+        with why, errors_shown():
             _why(services.recommendations.explain(user_id, item.movie_id, liked))
 
 
@@ -81,16 +82,20 @@ def _why(explanation: Explanation) -> None:
     with rating:
         _rating(explanation)
     similar = [
-        (one.title, f"rated {one.rating:g}", f"{one.similarity:.0%} alike") for one in explanation.similar_rated_movies
+        (one.title, f"rated {one.rating:g}", f"{one.similarity:.0%} similar")
+        for one in explanation.similar_rated_movies
     ]
-    lifts = [(name, f"{lift:+z.1f}", _count(n)) for name, lift, n in explanation.genre_match.genres]
+    lifts = [(name, f"{lift:+z.1f}", counted(n, "rating")) for name, lift, n in explanation.genre_match.genres]
     users = [
-        (f"User {one.user_id}", f"rated {one.rating:g}", f"{one.similarity:.0%} alike")
+        (f"User {one.user_id}", f"rated {one.rating:g}", f"{one.similarity:.0%} similar")
         for one in explanation.similar_users
     ]
-    movies.html(_facts("Rated movies most like it", similar, "None of the rated movies is like it."))
-    genres.html(_facts("This user's mean in its genres, against their mean of all", lifts, "Its genres are not known."))
-    people.html(_facts("Who has similar taste and rated it", users, "Nobody with a similar taste rated it."))
+    with movies:
+        _facts("Most similar movies among those rated", similar, "No rated movie is similar.")
+    with genres:
+        _facts("This user's mean in its genres, compared with their overall mean", lifts, "Its genres are unknown.")
+    with people:
+        _facts("Users with similar taste who rated it", users, "Nobody with similar taste has rated it.")
 
 
 def _rating(explanation: Explanation) -> None:
@@ -103,12 +108,8 @@ def _rating(explanation: Explanation) -> None:
         st.caption(f"A bar is what the prediction would lose without that one rating, worked out {how}.")
 
 
-def _facts(caption: str, rows: list[tuple[str, str, str]], empty: str) -> str:
-    if not rows:
-        return f'<p class="mq-facts">{empty}</p>'
-    body = "".join("<tr>" + "".join(f"<td>{markup(cell)}</td>" for cell in row) + "</tr>" for row in rows)
-    return f'<div class="mq-facts"><table><caption>{caption}</caption><tbody>{body}</tbody></table></div>'
-
-
-def _count(n: int) -> str:
-    return "1 rating" if n == 1 else f"{n:,} ratings"
+def _facts(caption: str, rows: list[tuple[str, str, str]], empty: str) -> None:
+    if rows:
+        tables.facts(rows, caption=caption)
+    else:
+        st.caption(empty)

@@ -1,26 +1,52 @@
-"""What every page begins with."""
+"""The frame of a page: heading, toasts that outlive a rerun, and error messages."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import streamlit as st
 
+from engine.errors import MarqueeError, NotReady
+from engine.services.storing import in_words
 from pages.ui import session
-from pages.ui.escape import markup
+from pages.ui.escape import markup, text
 
 STYLE = Path(__file__).parent / "assets" / "style.css"
 
 
-def opening(title: str, lead: str) -> None:
-    """The page's title, a sentence under it, and what the last run wanted to tell."""
+def page_header(title: str, lead: str) -> None:
+    """Show the title, a one-sentence introduction, and any toasts left by the previous run."""
     st.html(STYLE)
     st.title(title, anchor=False)
     st.html(f'<p class="mq-lead">{markup(lead)}</p>')
-    for told in st.session_state.pop(session.TOLD, ()):
-        st.toast(told, icon=":material/check_circle:", duration="long")
+    for message in st.session_state.pop(session.TOASTS, ()):
+        st.toast(message, icon=":material/check_circle:", duration="long")
 
 
-def tell_next(message: str) -> None:
-    """Show ``message`` (Markdown, data in it escaped) as a toast in the run that follows."""
-    st.session_state[session.TOLD] = (*st.session_state.get(session.TOLD, ()), message)
+def toast_next(message: str) -> None:
+    """Show ``message`` (Markdown; escape any data in it) as a toast in the next run."""
+    st.session_state[session.TOASTS] = (*st.session_state.get(session.TOASTS, ()), message)
+
+
+@contextmanager
+def errors_shown() -> Iterator[None]:
+    """Show a service error raised in the block as a message, so the rest of the page still renders.
+
+    Other exceptions are bugs and propagate.
+    """
+    try:
+        yield
+    except NotReady as error:
+        st.info(text(error), icon=":material/hourglass_empty:")
+    except MarqueeError as error:
+        st.error(text(error), icon=":material/error:")
+
+
+def show_unexpected(error: Exception) -> bool:
+    """Replace Streamlit's error box with advice for the reader; the traceback is already in the log."""
+    known = in_words(error)
+    message = "Something went wrong on this page. Reload it; if it happens again, check the log."
+    st.error(text(known) if known else message, icon=":material/error:")
+    return True

@@ -10,8 +10,8 @@ from engine.services import Services, current
 from engine.services.library import Job
 from engine.services.training import TrainingStatus
 from pages.ui.escape import text
-from pages.ui.failures import shown
 from pages.ui.format import roughly
+from pages.ui.page import errors_shown
 
 EVERY_S, IDLE_S = 1.0, 5.0
 """How often a part is drawn again while something goes on, and while nothing does."""
@@ -60,7 +60,7 @@ def live(draw: Callable[[], object], *, every_s: float | None) -> None:
     """Draw a part of a page, and again every few seconds (None: never)."""
 
     def part() -> None:
-        with shown():
+        with errors_shown():
             current()
             draw()
 
@@ -73,7 +73,7 @@ def watch(services: Services, draw: Callable[[], object]) -> None:
 
     def part() -> None:
         outdated = False
-        with shown():
+        with errors_shown():
             current()
             draw()
             outdated = situation(services) != drawn or every(services) != every_s

@@ -9,11 +9,11 @@ import streamlit as st
 
 from engine.services.automation import RULE, SCHEDULE
 from engine.services.training import TrainingStatus
-from pages.ui import charts, metrics, names, session, tables, verdict
+from pages.ui import charts, metrics, session, tables, verdict
 from pages.ui.escape import text
-from pages.ui.format import took, when
-from pages.ui.picking import pick_one
+from pages.ui.format import model_name, took, when
 from pages.ui.progress import GOING
+from pages.ui.tables import select_one
 
 if TYPE_CHECKING:
     from engine.services.training import TrainingService
@@ -54,7 +54,7 @@ def table(history: Sequence[TrainingStatus], empty: str = "Nothing was trained y
         return None
     number = st.column_config.NumberColumn
     metric = number(format="%.4f", width=90)
-    picked = pick_one(
+    picked = select_one(
         {run.run_id: _row(run) for run in history},
         key=session.RUN,
         name=ASKED,
@@ -92,7 +92,7 @@ def _row(run: TrainingStatus) -> dict[str, object]:
         "Took": took(run.started_at, run.ended_at),
         "Started": when(run.started_at),
         "By": actor(run.actor),
-        "Model": names.model(run.model),
+        "Model": model_name(run.model),
         "Outcome": run.error or run.verdict or "–",
     }
 

@@ -62,7 +62,7 @@ KEY_SCOPES = "keys.scopes"
 KEY_TO_REVOKE = "keys.revoke"
 AUDIT_SHOWN = "keys.audit_shown"  # how many entries
 
-TOLD = "told"  # what the next run shows as a toast
+TOASTS = "toasts"  # messages for the next run
 
 
 def card(part: str, movie_id: str) -> str:

@@ -1,18 +1,23 @@
-"""Small tables to read, as HTML: long cells wrap, and assistive technology can read them."""
+"""Tables: small ones to read, as HTML, and sortable ones whose rows can be selected."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Literal
 
 import streamlit as st
 
 from pages.ui.escape import markup
 
+MAX_DIGITS = 15  # of a number in the address; ids in the store have at most 18
+
+Rows = Mapping[int, Mapping[str, object]]
+
 
 def table(rows: Sequence[Mapping[str, object]], caption: str, *, grid: bool = False) -> None:
-    """Rows with the same columns; the caption is for assistive technology. Everything is shown as it is.
+    """Rows with the same columns. ``caption`` is for assistive technology; cells are escaped.
 
-    On a phone the last column goes under the others; a ``grid``, whose columns are compared, scrolls sideways instead.
+    On a phone the last column wraps under the others; a ``grid``, whose columns are compared, scrolls sideways instead.
     """
     kind = "mq-table mq-grid" if grid else "mq-table"
     head = "".join(f'<th scope="col">{markup(name)}</th>' for name in rows[0])
@@ -24,16 +29,68 @@ def table(rows: Sequence[Mapping[str, object]], caption: str, *, grid: bool = Fa
 
 
 def pairs(values: Mapping[str, object], caption: str) -> None:
-    """Names and values."""
+    """Names and values, one pair a row."""
     table([{"Name": name.replace("_", " "), "Value": value} for name, value in values.items()], caption)
 
 
-def facts(headings: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    """A list with facts beside it: in each row the first cell names what the others are of."""
-    first, *others = headings
-    head = f"<th>{markup(first)}</th>" + "".join(f"<td>{markup(name)}</td>" for name in others)
-    body = "".join(
-        f"<tr><th>{markup(name)}</th>" + "".join(f"<td>{markup(cell)}</td>" for cell in cells) + "</tr>"
-        for name, *cells in rows
+def facts(rows: Iterable[Sequence[object]], *, headings: Sequence[str] = (), caption: str = "") -> None:
+    """A compact list: each row's first cell is its heading, the others stand on the right."""
+    head = f"<thead>{_fact(headings)}</thead>" if headings else ""
+    above = f"<caption>{markup(caption)}</caption>" if caption else ""
+    body = "".join(map(_fact, rows))
+    st.html(f'<div class="mq-facts"><table>{above}{head}<tbody>{body}</tbody></table></div>')
+
+
+def _fact(cells: Sequence[object]) -> str:
+    first, *others = map(markup, cells)
+    return f"<tr><th>{first}</th>" + "".join(f"<td>{cell}</td>" for cell in others) + "</tr>"
+
+
+def select(
+    rows: Rows, *, key: str, columns: Mapping[str, Any], alt: str, mode: Literal["single-row", "multi-row"]
+) -> list[int]:
+    """Show ``rows`` by id and return the ids of the selected ones, in order.
+
+    The selection is kept under ``key`` in the session by id, so a new row on top never shifts it; set it there to
+    select rows from code.
+    """
+    ids = list(rows)
+    kept = [place for place, row_id in enumerate(ids) if row_id in st.session_state.get(key, ())]
+    shown = st.dataframe(
+        list(rows.values()),
+        hide_index=True,
+        on_select="rerun",
+        selection_mode=mode,
+        selection_default={"selection": {"rows": kept, "columns": [], "cells": []}},
+        key=f"{key}.{max(ids)}.{len(ids)}",
+        column_config=columns,
+        placeholder="–",
+        alt=alt,
     )
-    st.html(f'<div class="mq-facts"><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>')
+    selected = [ids[place] for place in sorted(shown["selection"]["rows"]) if place < len(ids)]
+    st.session_state[key] = selected
+    return selected
+
+
+def select_one(rows: Rows, *, key: str, name: str, columns: Mapping[str, Any], alt: str) -> int | None:
+    """``select`` for one row, which the address keeps under ``name``: ``?run=3``.
+
+    An id in the address that is not among the rows is returned as it is. None if nothing is selected.
+    """
+    asked = query_number(name)
+    if asked is not None:
+        st.session_state[key] = [asked]
+    selected = select(rows, key=key, columns=columns, alt=alt, mode="single-row")
+    if selected:
+        st.query_params[name] = str(selected[0])
+        return selected[0]
+    if asked is not None and asked not in rows:
+        return asked
+    st.query_params.pop(name, None)
+    return None
+
+
+def query_number(name: str) -> int | None:
+    """Number in the address; None if absent or not a valid id."""
+    value = st.query_params.get(name, "")
+    return int(value) if value.isascii() and value.isdigit() and len(value) <= MAX_DIGITS else None

@@ -16,7 +16,7 @@ import streamlit as st
 import uvicorn
 
 from engine.services import use
-from pages.ui.failures import unexpected
+from pages.ui.page import show_unexpected
 from tests.pages import fakes
 from tests.pages.conftest import SHELL
 
@@ -41,7 +41,7 @@ def console(held: fakes.Fakes) -> st.App:
         finally:
             use(None)
 
-    return st.App(SHELL, lifespan=lifespan, on_script_error=unexpected)
+    return st.App(SHELL, lifespan=lifespan, on_script_error=show_unexpected)
 
 
 def main() -> None:

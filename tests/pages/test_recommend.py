@@ -115,7 +115,7 @@ def test_a_user_is_forgotten_after_the_question(dialog: Open) -> None:
     held.ratings.fails = None
     at = intact(press(at, "Forget for good"))
     assert "42" not in held.library.rated
-    assert "4 ratings and the id were erased" in at.session_state[session.TOLD][0]
+    assert "4 ratings and the id were erased" in at.session_state[session.TOASTS][0]
 
 
 def test_variety_shows_its_price(visit: Open) -> None:
@@ -134,7 +134,7 @@ def test_why_is_worked_out_only_for_an_open_card(visit: Open) -> None:
     intact(unfold(at, session.card("why", "1")))
     assert held.recommendations.explained == ["1"]
     assert "weigh most" in words(at)
-    assert "Rated movies most like it" in words(at)
+    assert "Most similar movies among those rated" in words(at)
     assert len(at.get("vega_lite_chart")) == 2
     assert "Anybody would be told 3.90, this user 4.40." in words(at)
 

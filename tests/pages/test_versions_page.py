@@ -203,7 +203,7 @@ def test_activation_asks_for_the_reason_and_then_serves(dialog: Open) -> None:
     at.text_input(key=session.REASON).set_value("Better *lists*")
     intact(press(at, "Let version 1 serve now"))
     assert held.versions.changes == [(1, "Better *lists*")]
-    assert at.session_state[session.TOLD] == ("Version 1 serves now.",)
+    assert at.session_state[session.TOASTS] == ("Version 1 serves now.",)
 
 
 def test_against_its_verdict_a_version_serves_only_with_a_reason(dialog: Open) -> None:
@@ -234,7 +234,7 @@ def test_roll_back(dialog: Open) -> None:
     held = fakes.loaded()
     at = intact(press(dialog(ROLLBACK, held), "Roll back to version 1 now"))
     assert held.versions.changes == [(1, "")]
-    assert at.session_state[session.TOLD] == ("Version 1 serves again.",)
+    assert at.session_state[session.TOASTS] == ("Version 1 serves again.",)
 
 
 def test_a_version_is_deleted_with_a_reason(dialog: Open) -> None:
@@ -244,7 +244,7 @@ def test_a_version_is_deleted_with_a_reason(dialog: Open) -> None:
     at.text_input(key=session.REASON).set_value("Too large")
     intact(press(at, "Delete version 1 for good"))
     assert held.versions.deleted == [(1, "Too large")]
-    assert at.session_state[session.TOLD] == ("Version 1 is deleted.",)
+    assert at.session_state[session.TOASTS] == ("Version 1 is deleted.",)
 
 
 def test_a_refused_deletion_says_why(dialog: Open) -> None:

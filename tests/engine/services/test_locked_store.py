@@ -13,7 +13,7 @@ from engine.runtime import Runtime, build
 from engine.services.library import UploadedFile
 from engine.services.storing import in_words
 from engine.settings import Settings
-from pages.ui.failures import unexpected
+from pages.ui.page import show_unexpected
 from sidecar.app import create_api
 from store.database import PRAGMAS
 from store.errors import StoreReadOnly
@@ -167,7 +167,7 @@ def test_marquee_stops_although_a_training_waits(brief: Runtime, monkeypatch: py
 def test_whatever_meets_a_lock_tells_it(brief: Runtime, monkeypatch: pytest.MonkeyPatch) -> None:
     """Also where nothing was to be written: no page and no answer calls that an error of Marquee's."""
     errors: list[str] = []
-    monkeypatch.setattr("pages.ui.failures.st.error", lambda text, icon: errors.append(text))
+    monkeypatch.setattr("pages.ui.page.st.error", lambda text, icon: errors.append(text))
     with (
         locked(brief.database.path),
         pytest.raises(Exception, match="locked") as raised,
@@ -175,7 +175,7 @@ def test_whatever_meets_a_lock_tells_it(brief: Runtime, monkeypatch: pytest.Monk
     ):
         connection.exec_driver_sql("DELETE FROM notices")
     assert isinstance(in_words(raised.value), StoreLocked)
-    unexpected(raised.value)
+    show_unexpected(raised.value)
     assert "Another program has the store locked" in errors[0]
     monkeypatch.setattr(brief.services.library, "statistics", lambda: raise_(raised.value))
     answer = Client(create_api(brief.settings)).get("/data/statistics")

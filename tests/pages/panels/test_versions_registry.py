@@ -7,7 +7,7 @@ from math import isnan
 import pytest
 
 from pages.panels import versions_registry
-from pages.ui import names
+from pages.ui.format import model_name
 from tests.pages import fakes
 from tests.pages.conftest import Open
 
@@ -23,7 +23,7 @@ def test_numbers_stay_numbers_so_that_they_sort_by_size(visit: Open) -> None:
 
 
 def test_a_model_that_is_not_known_keeps_its_name() -> None:
-    assert [names.model(kind) for kind in ("ncf", "later")] == ["Neural collaborative filter", "later"]
+    assert [model_name(kind) for kind in ("ncf", "later")] == ["Neural collaborative filter", "later"]
 
 
 def test_the_protocol_is_told_in_plain_words() -> None:

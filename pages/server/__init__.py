@@ -1,0 +1,1 @@
+"""How Streamlit's server runs inside Marquee."""
