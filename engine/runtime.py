@@ -31,6 +31,7 @@ from engine.services.storage import Restore, StorageService
 from engine.services.trainer import Trainer
 from engine.services.training import TrainingService
 from engine.services.tuning import TuningService
+from engine.services.version_files import VersionFileService
 from engine.services.versions import VersionService
 from engine.services.warmup import warm_up
 from engine.services.webhook import Webhook
@@ -215,7 +216,7 @@ def build(settings: Settings, clock: Callable[[], float] = time.time, *, restore
     trainer = Trainer(ratings, snapshots, models, runs, notices, serving, settings, clock)
     training = TrainingService(trainer, ratings, models, runs)
     recommendations = RecommendationService(serving, snapshots, settings, clock)
-    versions = VersionService(models, runs, notices, serving, recommendations, snapshots)
+    versions = VersionService(models, runs, notices, serving, recommendations)
     library = LibraryService(
         ratings,
         snapshots,
@@ -244,6 +245,7 @@ def build(settings: Settings, clock: Callable[[], float] = time.time, *, restore
         ratings=RatingService(ratings, snapshots, models, serving, settings.scale, clock),
         recommendations=recommendations,
         versions=versions,
+        version_files=VersionFileService(versions, models, notices, serving, snapshots),
         tuning=tuning,
         automation=automation,
         inbox=inbox,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from engine.services import Services, current
-from engine.services.versions import VersionSummary
+from engine.services.version_records import VersionSummary
 from pages.panels import versions_actions, versions_compare, versions_registry, versions_trend
 from pages.ui import session
 from pages.ui.page import errors_shown, page_header
@@ -30,7 +30,7 @@ versions = services.versions.list()
 if not versions:
     st.info("There is no version yet. The first training makes one.", icon=":material/inventory_2:")
     st.page_link("training.py", label="Open Training", icon=":material/model_training:")
-    versions_registry.import_panel(services.versions)
+    versions_registry.import_panel(services.version_files)
     st.stop()
 
 if (asked := query_number("version")) is not None:  # a link from elsewhere
@@ -44,4 +44,4 @@ else:
 versions_trend.trend(services.versions.history())
 st.subheader("Who changed what serves", anchor=False)
 versions_registry.ledger(services.versions.ledger(100))
-versions_registry.import_panel(services.versions)
+versions_registry.import_panel(services.version_files)

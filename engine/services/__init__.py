@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from engine.services.storage import StorageService
     from engine.services.training import TrainingService
     from engine.services.tuning import TuningService
+    from engine.services.version_files import VersionFileService
     from engine.services.versions import VersionService
     from engine.settings import Settings
     from store.worker import Worker
@@ -35,6 +36,7 @@ class Services:
     ratings: RatingService
     recommendations: RecommendationService
     versions: VersionService
+    version_files: VersionFileService
     tuning: TuningService
     automation: AutomationService
     inbox: InboxService

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, replace
-from typing import Annotated, Any
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any
 
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field
 
 from engine.data.arrays import Arrays
 from engine.data.ratings import Interactions
@@ -19,28 +17,14 @@ from engine.evaluation.comparison import MetricDifference
 from engine.evaluation.intervals import MetricValue
 from engine.evaluation.newcomers import NewcomerPoint
 from engine.evaluation.report import EvaluationReport
-from engine.evaluation.verdict import CoverageGuard, Evidence, Judgement
+from engine.evaluation.verdict import CoverageGuard, Evidence, Judgement, PromotionVerdict
 from engine.models.base import join_arrays, part_of
-from engine.models.registry import configure
-from engine.models.version import VersionBundle
 from engine.services.snapshots import DataSnapshot
 from engine.training.pipeline import Learned
 from store.errors import NotStored
-from store.records import VersionRecord
+from store.records import ActivationRecord, VersionRecord
 from store.versions import MLModelManager
 
-COMMON = (
-    r"ranker/(weights|movies|constants)|popularity/scores|calibration/(widths|constants)|(counts|offsets)/(users|movies)"
-    r"|report/(users|error_users|error_ratings|error_marks|(list|error)/\w+|row/(users|items|ratings|squared|segments)"
-    r"|newcomer/(users|marks|ratings|relevant|by_mean|by_popularity|(squared|ndcg)_(0|1|3|5|10|20)))"
-)
-RATING = {
-    "svd": r"rating/(constants|penalties|(user|movie)_(bias|factors))",
-    "ncf": r"rating/(scale|taught|(user|movie)_vectors|nobody|(user|pair|movie)_weights|intercept|deep_weights_\d+"
-    r"|features/(metadata|constants|choices|deviations|movies)"
-    r"|factorization/(constants|(user|movie)_(means|covariances|weights|precision)))",
-}
-"""The arrays that a version may have by the kind of its model, as patterns; a test holds them to what is trained."""
 REPORT = {"users": "list", "error_users": "error", "error_ratings": "error", "error_marks": "error"}
 """To which table of a report a column belongs whose name does not begin with it."""
 WHOLE = frozenset(
@@ -48,36 +32,45 @@ WHOLE = frozenset(
     + [f"newcomer/{name}" for name in ("users", "marks", "ratings", "relevant")]
 )
 """Columns of whole numbers."""
-MOST_ARRAYS = 200
 NEWCOMER_NUMBERS = dict.fromkeys(("known", "people", "rmse", "movie_mean"), False)
-LARGEST = 1e300
+MAX_TAGS, MAX_TAG_LENGTH, MAX_NOTE_LENGTH = 20, 50, 2000
+MAX_NUMBER = 1e300
 """A stored number beyond it is none that a page can draw."""
 
-Count = Annotated[int, Field(ge=0, lt=2**63)]
 
+@dataclass(frozen=True, slots=True)
+class VersionSummary:
+    """A model version as the registry shows it. ``state``: ready, damaged or deleted; times in Unix seconds.
 
-class _Ids(BaseModel):
-    """To which users and movies arrays belong."""
+    ``segments`` holds metrics of a part of the users (new, light, heavy) or of the movies (head, tail) by its name.
+    ``digest`` is SHA-256 over the hashes of all arrays: equal for versions that are equal bit for bit.
+    ``verdict`` is that of its training, on whether it should take the place of the version that served then.
+    ``newcomers`` is how well it serves people it had never seen, by how many of their ratings are known; empty where
+    too few have rated enough.
+    """
 
-    model_config = ConfigDict(strict=True)
-
-    users: Count
-    movies: Count
-    sha256: str
-
-
-class _Data(BaseModel):
-    """What ``describe_data`` gives; versions of earlier releases name no catalogue."""
-
-    model_config = ConfigDict(strict=True)
-
-    ratings: Count
-    users: Count
-    movies: Count
-    fingerprint: Annotated[str, Field(max_length=200)]
-    catalogue: Annotated[str, Field(max_length=200)] | None = None
-    revision: Count
-    ids: _Ids
+    version: int
+    kind: str
+    state: str
+    active: bool
+    created_at: float
+    run_id: int | None
+    hyperparameters: dict[str, Any]
+    metrics: dict[str, MetricValue]
+    protocol: dict[str, Any]
+    ratings: int
+    users: int
+    movies: int
+    data_fingerprint: str
+    size_bytes: int
+    activated_at: float | None
+    activated_by: str | None
+    note: str
+    segments: dict[str, dict[str, MetricValue]] = field(default_factory=dict)
+    tags: tuple[str, ...] = ()
+    digest: str | None = None
+    verdict: PromotionVerdict | None = None
+    newcomers: tuple[NewcomerPoint, ...] = ()
 
 
 def all_arrays(learned: Learned) -> Arrays:
@@ -126,42 +119,6 @@ def asked(record: VersionRecord) -> dict[str, Any]:
     return found
 
 
-def check_names(kind: str, names: Sequence[str]) -> None:
-    """Whether a version of this kind may have arrays of these names.
-
-    Raises:
-        InvalidInput: it has none of one of them, or there is no such kind.
-    """
-    told = "The file holds no version that this Marquee can serve:"
-    if kind not in RATING:
-        raise InvalidInput(f"{told} there is no model {kind!r}.", field="file")
-    for name in names:
-        if not re.fullmatch(f"{RATING[kind]}|{COMMON}", name, re.ASCII):
-            raise InvalidInput(f"{told} a version of {kind} has no array {name!r}.", field="file")
-    if len(names) > MOST_ARRAYS:
-        raise InvalidInput(f"{told} it has {len(names):,} arrays.", field="file")
-
-
-def check_data(described: Mapping[str, Any]) -> dict[str, Any]:
-    """What a file says a version has learned from, where it is what ``describe_data`` gives.
-
-    Raises:
-        ValueError: it is not.
-    """
-    return _Data.model_validate(described).model_dump(exclude_none=True)
-
-
-def check_config(kind: str, bundle: VersionBundle, described: Mapping[str, Any]) -> dict[str, Any]:
-    """A version's hyperparameters as its own models say them, and those that it was asked for, if a file names them.
-
-    Raises:
-        InvalidHyperparameter: they are none of this model.
-    """
-    if "asked" not in described:
-        return bundle.config()
-    return bundle.config() | {"asked": configure(kind, described["asked"]).model_dump(mode="json")}
-
-
 def check_report(arrays: Mapping[str, NDArray[Any]]) -> None:
     """Whether the arrays of a report belong together: a row for each user or rating, in columns of the right type.
 
@@ -178,6 +135,18 @@ def check_report(arrays: Mapping[str, NDArray[Any]]) -> None:
             raise ValueError(f"the column {name} is not as long as the others")
         if array.dtype.kind not in ("iu" if name in WHOLE else "iuf"):
             raise TypeError(f"the column {name} is of type {array.dtype}")
+
+
+def check_remarks(note: str, tags: Sequence[str]) -> None:
+    """Accept a note and tags within their limits.
+
+    Raises:
+        InvalidInput: a tag is empty or too long, there are too many, or the note is too long.
+    """
+    if len(tags) > MAX_TAGS or not all(0 < len(tag) <= MAX_TAG_LENGTH for tag in tags):
+        raise InvalidInput(f"A version has at most {MAX_TAGS} tags of 1 to {MAX_TAG_LENGTH} characters.", field="tags")
+    if len(note) > MAX_NOTE_LENGTH:
+        raise InvalidInput(f"The note is longer than {MAX_NOTE_LENGTH:,} characters.", field="note")
 
 
 def readable(record: VersionRecord) -> VersionRecord:
@@ -218,7 +187,7 @@ def _is_metric(value: Any) -> bool:
 
 
 def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and abs(value) < LARGEST
+    return isinstance(value, int | float) and abs(value) < MAX_NUMBER
 
 
 def stored_report(record: VersionRecord, arrays: Mapping[str, NDArray[Any]]) -> EvaluationReport | None:
@@ -285,3 +254,41 @@ def stored_judgement(stored: Mapping[str, Any] | None) -> Judgement | None:
 def plain_metrics(metrics: Mapping[str, MetricValue]) -> dict[str, Any]:
     """Metrics as the store's JSON."""
     return {name: asdict(value) for name, value in metrics.items()}
+
+
+def summarize(
+    stored: VersionRecord, active: int | None, activation: ActivationRecord | None, verdict: PromotionVerdict | None
+) -> VersionSummary:
+    """A version's record as the registry shows it.
+
+    Args:
+        stored: the record.
+        active: the version that serves.
+        activation: its newest line in the ledger.
+        verdict: of the run that trained it.
+    """
+    record = readable(stored)
+    return VersionSummary(
+        version=record.version,
+        kind=record.kind,
+        state=record.state,
+        active=record.version == active,
+        created_at=record.created_at,
+        run_id=record.run_id,
+        hyperparameters=record.config["model"],
+        metrics=metric_values(record.metrics) or {},
+        protocol=record.protocol,
+        ratings=record.data["ratings"],
+        users=record.data["users"],
+        movies=record.data["movies"],
+        data_fingerprint=record.data["fingerprint"],
+        size_bytes=record.size,
+        activated_at=activation.activated_at if activation else None,
+        activated_by=activation.actor if activation else None,
+        note=record.note,
+        segments={name: metric_values(values) or {} for name, values in record.segments.items()},
+        tags=tuple(record.tags),
+        digest=record.digest,
+        verdict=verdict,
+        newcomers=newcomer_points(record.charts),
+    )

@@ -4,88 +4,34 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
-from tempfile import TemporaryFile
-from typing import Any, BinaryIO
 
 from engine.data.catalogue import Movie
-from engine.data.zips import TooManyEntries, check_entries
-from engine.errors import InvalidHyperparameter, InvalidInput, MarqueeError, UnknownVersion, VersionUnavailable
+from engine.errors import InvalidInput, MarqueeError, UnknownVersion, VersionUnavailable
 from engine.evaluation.comparison import WORDS, MetricDifference, compare
-from engine.evaluation.intervals import MetricValue
-from engine.evaluation.newcomers import NewcomerPoint
 from engine.evaluation.report import EvaluationReport
-from engine.evaluation.verdict import GOALS, Judgement, PromotionVerdict
-from engine.models.base import part_of
-from engine.models.registry import configure
+from engine.evaluation.verdict import GOALS, Judgement
 from engine.models.version import VersionBundle
-from engine.services import soundness
 from engine.services.audit import audited, of_version
 from engine.services.recommendations import RecommendationService
 from engine.services.serving import ServingService, tell_fault
-from engine.services.snapshots import DataSnapshot, Outdated, Snapshots
-from engine.services.storing import file_error, stores
+from engine.services.storing import stores
 from engine.services.version_records import (
-    MOST_ARRAYS,
-    check_config,
-    check_data,
-    check_names,
-    check_report,
-    describe_ids,
-    metric_values,
-    newcomer_points,
-    readable,
+    VersionSummary,
+    check_remarks,
+    find_version,
     stored_judgement,
     stored_report,
+    summarize,
 )
-from store.errors import DamagedVersion, NotStored, NotWritten, StoreClosed, StoreError, UnreadableExport
-from store.exchange import ReadVersion, read_export, write_export
+from store.errors import DamagedVersion, NotStored, NotWritten, StoreClosed, StoreError
 from store.notices import NoticeStore
 from store.records import ActivationRecord, RunRecord, StoredModel, VersionRecord
 from store.runs import RunStore
 from store.versions import MLModelManager
 
 log = logging.getLogger(__name__)
-
-MOST_TAGS, LONGEST_TAG, LONGEST_NOTE = 20, 50, 2000
-LARGEST_DIRECTORY = 2**16
-"""Bytes that the directory of an exported version may take; one entry takes 66."""
-
-
-@dataclass(frozen=True, slots=True)
-class VersionSummary:
-    """A model version as the registry shows it. ``state``: ready, damaged or deleted; times in Unix seconds.
-
-    ``segments`` holds metrics of a part of the users (new, light, heavy) or of the movies (head, tail) by its name.
-    ``digest`` is SHA-256 over the hashes of all arrays: equal for versions that are equal bit for bit.
-    ``verdict`` is that of its training, on whether it should take the place of the version that served then.
-    ``newcomers`` is how well it serves people it had never seen, by how many of their ratings are known; empty where
-    too few have rated enough.
-    """
-
-    version: int
-    kind: str
-    state: str
-    active: bool
-    created_at: float
-    run_id: int | None
-    hyperparameters: dict[str, Any]
-    metrics: dict[str, MetricValue]
-    protocol: dict[str, Any]
-    ratings: int
-    users: int
-    movies: int
-    data_fingerprint: str
-    size_bytes: int
-    activated_at: float | None
-    activated_by: str | None
-    note: str
-    segments: dict[str, dict[str, MetricValue]] = field(default_factory=dict)
-    tags: tuple[str, ...] = ()
-    digest: str | None = None
-    verdict: PromotionVerdict | None = None
-    newcomers: tuple[NewcomerPoint, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,14 +65,6 @@ class VersionList:
     left: tuple[Movie, ...]
 
 
-@dataclass(frozen=True)
-class ExportedVersion:
-    """A version as a file; whoever reads the stream closes it."""
-
-    name: str
-    stream: BinaryIO
-
-
 class VersionService:
     """Lists, compares, activates, rolls back, deletes, exports and imports versions; tells the notices."""
 
@@ -137,14 +75,12 @@ class VersionService:
         notices: NoticeStore,
         serving: ServingService,
         recommendations: RecommendationService,
-        snapshots: Snapshots,
     ) -> None:
         self._models = models
         self._runs = runs
         self._notices = notices
         self._serving = serving
         self._recommendations = recommendations
-        self._snapshots = snapshots
 
     def list(self, limit: int | None = None, *, before: int | None = None) -> list[VersionSummary]:
         """Every version, newest first; deleted ones keep their line.
@@ -158,7 +94,7 @@ class VersionService:
         for line in self._models.ledger(10_000):
             since.setdefault(line.version, line)
         return [
-            _summary(record, active, since.get(record.version), verdicts.get(record.run_id))
+            summarize(record, active, since.get(record.version), verdicts.get(record.run_id))
             for record in self._models.list_versions(limit, before=before)
         ]
 
@@ -306,7 +242,7 @@ class VersionService:
         """
         self.get(version)
         cleaned = None if tags is None else [tag.strip() for tag in tags]
-        _check_remarks(note or "", cleaned or [])
+        check_remarks(note or "", cleaned or [])
         self._models.describe(version, note=note, tags=cleaned)
         return self.get(version)
 
@@ -386,15 +322,18 @@ class VersionService:
 
     def _bundle(self, version: int) -> VersionBundle:
         record = self._record(version)
-        return VersionBundle.from_arrays(record.kind, record.config, self._load(version).arrays)
+        return VersionBundle.from_arrays(record.kind, record.config, self.load(version).arrays)
 
     def _record(self, version: int) -> VersionRecord:
-        try:
-            return self._models.get_version(version)
-        except NotStored as error:
-            raise UnknownVersion(str(error)) from error
+        return find_version(self._models, version)
 
-    def _load(self, version: int) -> StoredModel:
+    def load(self, version: int) -> StoredModel:
+        """A version with its arrays, verified.
+
+        Raises:
+            UnknownVersion: there is no such version.
+            VersionUnavailable: its arrays are deleted or damaged.
+        """
         self._record(version)
         try:
             return self._models.load_model(version)
@@ -406,92 +345,6 @@ class VersionService:
         """Where the version that serves turns out to be damaged, let an intact one take its place at once."""
         if isinstance(error, DamagedVersion) and version == self._serving.active_version():
             self._serving.load_active()
-
-    # -- as files ----------------------------------------------------------------------------------------------------
-
-    @audited("version exported", of_version)
-    def export(self, version: int) -> ExportedVersion:
-        """A version as one file: a zip of JSON and raw arrays, each with its hash.
-
-        Raises:
-            UnknownVersion: there is no such version.
-            VersionUnavailable: its arrays are deleted or damaged.
-            DiskFull, StoreFailing: there is no space for a temporary copy, or it can't be written.
-        """
-        model = self._load(version)
-        try:
-            stream = TemporaryFile()  # noqa: SIM115  # whoever reads it closes it
-            try:
-                write_export(model, stream)
-                stream.seek(0)
-            except BaseException:
-                stream.close()
-                raise
-        except OSError as error:
-            raise file_error(error) from error
-        return ExportedVersion(f"marquee-version-{version}.zip", stream)
-
-    @audited("version imported", of_version)
-    @stores
-    def import_file(self, stream: BinaryIO, *, actor: str = "you") -> int:
-        """Take in a version that was exported from a store with the same users and movies; it does not serve yet.
-
-        Raises:
-            InvalidInput: the file is no exported version, is damaged, or belongs to other users and movies.
-        """
-        snapshot = self._snapshots.load()
-        try:
-            check_entries(stream, MOST_ARRAYS + 1, LARGEST_DIRECTORY)
-            read = read_export(stream, check_names)
-            values = self._values(read, snapshot)
-        except TooManyEntries as error:
-            raise InvalidInput(f"The file is not an exported version: {error}.", field="file") from error
-        except UnreadableExport as error:
-            raise InvalidInput(str(error), field="file") from error
-        except (NotWritten, StoreClosed):
-            raise
-        except InvalidHyperparameter as error:
-            raise InvalidInput("The file holds no version that this Marquee can serve.", field="file") from error
-        except InvalidInput:
-            raise
-        except Exception as error:  # whatever a version fails with when it is tried, it is not taken in
-            log.info("a version from a file is refused", exc_info=error)
-            raise InvalidInput("The file holds no version that this Marquee can serve.", field="file") from error
-        note = f"Imported by {actor}; it was version {read.version} where it came from. {read.values['note']}"
-        try:
-            version = self._models.save_model(
-                **values | {"note": note.strip()[:LONGEST_NOTE]},
-                arrays=read.arrays,
-                on_commit=lambda connection, _: self._snapshots.check_in(connection, snapshot),
-            )
-        except Outdated as error:
-            raise InvalidInput("The version has learned somebody who was forgotten just now.", field="file") from error
-        self._notices.add("info", "versions", f"Version {version} was imported by {actor}.", {"version": version})
-        return version
-
-    def _values(self, read: ReadVersion, snapshot: DataSnapshot) -> dict[str, Any]:
-        """What is stored of a version from a file: only what is known, and only of one that answers as it should."""
-        kind, config = read.values["kind"], read.values["config"]
-        data = check_data(read.values["data"])
-        _check_ids(data["ids"], snapshot)
-        users, movies = data["ids"]["users"], data["ids"]["movies"]
-        check_report(read.arrays)
-        soundness.check_report(users, movies, read.arrays)
-        soundness.check_arrays(configure(kind, config["model"]), users, movies, snapshot.data.scale, read.arrays)
-        bundle = VersionBundle.from_arrays(kind, config, read.arrays)
-        tags = [tag.strip() for tag in read.values["tags"]]
-        try:
-            _check_remarks(read.values["note"], tags)
-        except InvalidInput as error:
-            raise InvalidInput(str(error), field="file") from error
-        self._serving.try_out(bundle)
-        if report := part_of(read.arrays, "report"):
-            judged = EvaluationReport.restore({}, {}, read.values["protocol"], {}, report)
-            compare(judged, judged)
-        # Its revision counts another store's changes. From 0 on, everything rated here is taken in again.
-        same = data["fingerprint"] == snapshot.data.fingerprint
-        known = {"config": check_config(kind, bundle, config), "tags": list(dict.fromkeys(tags))}
-        return read.values | known | {"data": data | {"revision": snapshot.revision if same else 0}}
 
     def ledger(
         self, limit: int = 100, at: float | None = None, *, before: int | None = None
@@ -506,57 +359,8 @@ class VersionService:
         return self._models.ledger(limit, at, before)
 
 
-def _check_ids(ids: Mapping[str, Any], snapshot: DataSnapshot) -> None:
-    """The arrays are addressed by key, so the keys have to mean the same users and movies here."""
-    data = snapshot.data
-    fits = ids["users"] <= data.n_users and ids["movies"] <= data.n_movies
-    if not fits or describe_ids(data, ids["users"], ids["movies"]) != ids:
-        raise InvalidInput(
-            "The version has learned other users and movies than those stored here. Import the same ratings first, "
-            "or train a version here.",
-            field="file",
-        )
-
-
-def _check_remarks(note: str, tags: Sequence[str]) -> None:
-    if len(tags) > MOST_TAGS or not all(0 < len(tag) <= LONGEST_TAG for tag in tags):
-        raise InvalidInput(f"A version has at most {MOST_TAGS} tags of 1 to {LONGEST_TAG} characters.", field="tags")
-    if len(note) > LONGEST_NOTE:
-        raise InvalidInput(f"The note is longer than {LONGEST_NOTE:,} characters.", field="note")
-
-
 def _judged(run: RunRecord) -> Judgement | None:
     return stored_judgement((run.details or {}).get("judgement"))
-
-
-def _summary(
-    stored: VersionRecord, active: int | None, activation: ActivationRecord | None, verdict: PromotionVerdict | None
-) -> VersionSummary:
-    record = readable(stored)
-    return VersionSummary(
-        version=record.version,
-        kind=record.kind,
-        state=record.state,
-        active=record.version == active,
-        created_at=record.created_at,
-        run_id=record.run_id,
-        hyperparameters=record.config["model"],
-        metrics=metric_values(record.metrics) or {},
-        protocol=record.protocol,
-        ratings=record.data["ratings"],
-        users=record.data["users"],
-        movies=record.data["movies"],
-        data_fingerprint=record.data["fingerprint"],
-        size_bytes=record.size,
-        activated_at=activation.activated_at if activation else None,
-        activated_by=activation.actor if activation else None,
-        note=record.note,
-        segments={name: metric_values(values) or {} for name, values in record.segments.items()},
-        tags=tuple(record.tags),
-        digest=record.digest,
-        verdict=verdict,
-        newcomers=newcomer_points(record.charts),
-    )
 
 
 def tell_differences(version: int, baseline: int, found: Mapping[str, MetricDifference]) -> str:

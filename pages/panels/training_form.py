@@ -10,7 +10,7 @@ from engine.errors import InvalidHyperparameter
 from engine.models.registry import MODELS, ModelEntry
 from engine.services import Services
 from engine.services.training import TrainingStatus
-from engine.services.versions import LONGEST_NOTE
+from engine.services.version_records import MAX_NOTE_LENGTH
 from pages.ui import forms, session
 from pages.ui.escape import text
 from pages.ui.format import when
@@ -40,7 +40,9 @@ def order(services: Services, *, busy: bool) -> None:
             key=session.ACTIVATION,
             persist_state="session",
         )
-        note = st.text_input("Note", key=session.NOTE, max_chars=LONGEST_NOTE, placeholder="Kept with the new version")
+        note = st.text_input(
+            "Note", key=session.NOTE, max_chars=MAX_NOTE_LENGTH, placeholder="Kept with the new version"
+        )
         label, icon = (
             ("Add to the queue", ":material/playlist_add:") if busy else ("Start training", ":material/play_arrow:")
         )

@@ -8,12 +8,13 @@ import streamlit as st
 
 from engine.services import Services
 from engine.services.training import TrainingStatus
-from engine.services.versions import VersionSummary
+from engine.services.version_records import VersionSummary
 from pages.ui import progress, runs, session, verdict
 from pages.ui.page import errors_shown, toast_next
 
 if TYPE_CHECKING:
     from engine.services.training import TrainingService
+    from engine.services.version_files import VersionFileService
     from engine.services.versions import VersionService
 
 MOST_REASON = 500
@@ -48,16 +49,16 @@ def actions(services: Services, version: VersionSummary) -> None:
             run_id = services.training.train_again(number, queue=True)
             toast_next(f"Training run {run_id} repeats version {number}.")
             st.rerun()
-        _export(versions, version)
+        _export(services.version_files, version)
         _delete(versions, version)
 
 
-def _export(versions: VersionService, version: VersionSummary) -> None:
+def _export(files: VersionFileService, version: VersionSummary) -> None:
     """The file is made when it is asked for: it may have hundreds of megabytes."""
     ready = version.state == "ready"
     st.download_button(
         "Export",
-        lambda: _content(versions, version.version),
+        lambda: _content(files, version.version),
         file_name=f"marquee-version-{version.version}.zip",
         mime="application/zip",
         on_click="ignore",
@@ -67,8 +68,8 @@ def _export(versions: VersionService, version: VersionSummary) -> None:
     )
 
 
-def _content(versions: VersionService, version: int) -> bytes:
-    with versions.export(version).stream as stream:
+def _content(files: VersionFileService, version: int) -> bytes:
+    with files.export(version).stream as stream:
         return stream.read()
 
 

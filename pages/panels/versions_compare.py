@@ -10,7 +10,8 @@ import streamlit as st
 from engine.data.catalogue import Movie
 from engine.recommending.lists import ImaginedItem
 from engine.services import Services
-from engine.services.versions import Comparison, ListedMovie, VersionList, VersionSummary
+from engine.services.version_records import VersionSummary
+from engine.services.versions import Comparison, ListedMovie, VersionList
 from engine.words import listed
 from pages.panels import versions_trend
 from pages.ui import metrics, session, tables, user_picker

@@ -7,7 +7,9 @@ from typing import Any
 
 import streamlit as st
 
-from engine.services.versions import LONGEST_NOTE, VersionService, VersionSummary
+from engine.services.version_files import VersionFileService
+from engine.services.version_records import MAX_NOTE_LENGTH, VersionSummary
+from engine.services.versions import VersionService
 from pages.panels.versions_newcomers import newcomers
 from pages.ui import metrics, session, tables, verdict
 from pages.ui.escape import text
@@ -168,7 +170,7 @@ def _describe(versions: VersionService, version: VersionSummary) -> None:
         note = st.text_area(
             "Note",
             version.note,
-            max_chars=LONGEST_NOTE,
+            max_chars=MAX_NOTE_LENGTH,
             key=session.described("note", version.version),
             placeholder="What is special about it",
         )
@@ -199,7 +201,7 @@ def ledger(records: Sequence[Any]) -> None:
         st.caption("No version has served yet.")
 
 
-def import_panel(versions: VersionService) -> None:
+def import_panel(files: VersionFileService) -> None:
     """Take in a version that was exported here or by another Marquee."""
     with (
         st.expander("Import a version", icon=":material/upload_file:"),
@@ -216,7 +218,7 @@ def import_panel(versions: VersionService) -> None:
             if upload is None:
                 st.warning("Choose a file first.", icon=":material/info:")
             else:
-                number = versions.import_file(upload, actor="you")
+                number = files.import_file(upload, actor="you")
                 st.session_state[session.VERSION] = [number]
                 toast_next(f"Version {number} is imported. It does not serve until you say so.")
                 st.rerun()

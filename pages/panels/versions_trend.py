@@ -9,7 +9,8 @@ import altair as alt
 import streamlit as st
 
 from engine.evaluation.intervals import MetricValue
-from engine.services.versions import Comparison, VersionSummary
+from engine.services.version_records import VersionSummary
+from engine.services.versions import Comparison
 from pages.panels.versions_registry import state
 from pages.ui import charts, metrics, session
 from pages.ui.format import model_name

@@ -12,7 +12,8 @@ from engine.errors import Conflict, InvalidInput, NotReady, UnknownVersion
 from engine.evaluation.intervals import MetricValue
 from engine.evaluation.newcomers import NewcomerPoint
 from engine.services import current
-from engine.services.versions import Comparison, VersionSummary
+from engine.services.version_records import VersionSummary
+from engine.services.versions import Comparison
 from sidecar.http.identifiers import Number, plain_text
 from sidecar.http.paging import Next, PageRequest, cut
 from sidecar.http.requests import StrictRoute

@@ -16,7 +16,7 @@ from starlette.types import Receive, Scope, Send
 
 from engine.errors import DiskFull, NotReady, UnknownVersion, VersionUnavailable
 from engine.services import current
-from engine.services.versions import ExportedVersion
+from engine.services.version_files import ExportedVersion
 from sidecar.http.problems import BAD_REQUEST, INVALID_INPUT, UNSUPPORTED_MEDIA_TYPE
 from sidecar.http.requests import StrictRoute, media_type
 from sidecar.http.responses import CHANGING, PARAMETERS, answers, file_answers
@@ -70,7 +70,7 @@ def export_model(version: VersionNumber) -> VersionFile:
 
     A zip of JSON and raw arrays, each with its SHA-256: no program is in it. `POST /ml/models/import` takes it in.
     """
-    return VersionFile(current().versions.export(version))
+    return VersionFile(current().version_files.export(version))
 
 
 class Imported(BaseModel):
@@ -134,5 +134,5 @@ async def import_model(request: Request) -> Imported:
         for name in form:
             if name != "file":
                 raise fault(name, "extra_forbidden")
-        versions = current().versions
-        return Imported(version=await run_in_threadpool(versions.import_file, upload.file, actor=ACTOR))
+        importing = current().version_files.import_file
+        return Imported(version=await run_in_threadpool(importing, upload.file, actor=ACTOR))

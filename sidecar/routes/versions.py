@@ -10,7 +10,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from engine.errors import DiskFull, NotReady, UnknownVersion, VersionUnavailable
 from engine.services import current
-from engine.services.versions import VersionSummary
+from engine.services.version_records import VersionSummary
 from sidecar.http.identifiers import Number, Remark, plain_text
 from sidecar.http.paging import Next, PageRequest, cut
 from sidecar.http.requests import StrictRoute

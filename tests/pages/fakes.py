@@ -47,7 +47,8 @@ from engine.services.notifying import WebhookState
 from engine.services.ratings import ForgettingReceipt, RatingReceipt, RatingRemoval
 from engine.services.storage import Backup, BackupPlan, StoreFacts
 from engine.services.training import TrainingStatus
-from engine.services.versions import Comparison, ListedMovie, VersionList, VersionSummary
+from engine.services.version_records import VersionSummary
+from engine.services.versions import Comparison, ListedMovie, VersionList
 from engine.settings import Settings
 from engine.training.drift import UpdateHealth
 from store.records import ActivationRecord, AuditRecord, Counts, KeyRecord, NoticeRecord
@@ -896,6 +897,7 @@ class Fakes:
 
     def services(self) -> Services:
         held: dict[str, Any] = {one.name: getattr(self, one.name) for one in fields(self)}
+        held["version_files"] = self.versions
         return Services(Settings(demo=False), **held)
 
 

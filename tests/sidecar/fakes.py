@@ -45,7 +45,9 @@ from engine.services.ratings import ForgettingReceipt, RatingReceipt, RatingRemo
 from engine.services.storage import Backup, BackupPlan, StoreFacts
 from engine.services.training import TrainingStatus
 from engine.services.tuning import Study, TrialReport
-from engine.services.versions import Comparison, ExportedVersion, VersionSummary
+from engine.services.version_files import ExportedVersion
+from engine.services.version_records import VersionSummary
+from engine.services.versions import Comparison
 from engine.settings import Settings
 from engine.training.drift import UpdateHealth
 from engine.training.tuning import FoldResult, TuningEvidence
@@ -533,13 +535,15 @@ class FakeAudit(Recorder):
 
 
 def fake_services(settings: Settings) -> Services:
+    versions = FakeVersions()
     fakes: dict[str, Any] = {
         "library": FakeLibrary(),
         "training": FakeTraining(),
         "serving": FakeServing(),
         "ratings": FakeRatings(),
         "recommendations": FakeRecommendations(),
-        "versions": FakeVersions(),
+        "versions": versions,
+        "version_files": versions,
         "tuning": FakeTuning(),
         "automation": FakeAutomation(),
         "inbox": FakeInbox(),

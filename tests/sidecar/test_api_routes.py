@@ -18,7 +18,7 @@ from engine.evaluation.intervals import MetricValue
 from engine.evaluation.newcomers import NewcomerPoint
 from engine.recommending.lists import ListOptions
 from engine.services import Services
-from engine.services.versions import ExportedVersion
+from engine.services.version_files import ExportedVersion
 from sidecar.http.limits import JSON_LIMIT
 from sidecar.routes.version_files import PIECE, VersionFile
 from tests.sidecar.client import Client, run

@@ -21,6 +21,8 @@ from tests.shared_folder import shared_folder
 
 MOVIE_COLUMNS = ("movie_id", "title", "year", "genres")
 QUICK = {"epochs": 12, "factors": 8, "learning_rate": 0.02}
+LONGER = {"epochs": 60, "factors": 60, "learning_rate": 0.1, "regularization": 0, "patience": 0}
+"""The planted ratings have little noise, so learning them by heart does better than a few epochs."""
 
 
 def fill(runtime: Runtime, n_users: int = 60) -> None:
@@ -115,4 +117,17 @@ def just_trained(runtime: Runtime) -> Runtime:
 def trained(settings: Settings, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Runtime]:
     """The same as after a restart: what was trained once is copied."""
     with opened(settings, trained_store(tmp_path_factory)) as built:
+        yield built
+
+
+@pytest.fixture
+def two(settings: Settings, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Runtime]:
+    """A second version, which is better at ratings and does not serve."""
+
+    def make(folder: Path) -> None:
+        with opened(store_in(folder), trained_store(tmp_path_factory)) as runtime:
+            status = finished(runtime, runtime.services.training.train_model("svd", LONGER, "never"))
+            assert status.version == 2, status.error
+
+    with opened(settings, shared_folder(tmp_path_factory, "two versions", make)) as built:
         yield built

@@ -32,8 +32,8 @@ def test_versions_and_imports(trained: Runtime, tmp_path: Path) -> None:
     services.versions.rollback()
     assert second is not None
     services.versions.activate(second, reason="it is newer")
-    exported = services.versions.export(second)
-    third = services.versions.import_file(exported.stream)
+    exported = services.version_files.export(second)
+    third = services.version_files.import_file(exported.stream)
     exported.stream.close()
     services.versions.delete(third)
     with pytest.raises(UnknownVersion):

@@ -492,4 +492,4 @@ def test_a_million_entries_in_a_zip_fail_the_import(runtime: Runtime) -> None:
     assert "holds more than 10,000 files" in str(job.error)
     packed.seek(0)
     with pytest.raises(InvalidInput, match="more than 201 files"):
-        runtime.services.versions.import_file(packed)
+        runtime.services.version_files.import_file(packed)

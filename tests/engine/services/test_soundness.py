@@ -127,7 +127,7 @@ def ask_everything(runtime: Runtime, version: int) -> None:
 def try_file(runtime: Runtime, file: BytesIO) -> bool:
     """Whether a file is taken in; it serves then."""
     try:
-        version = runtime.services.versions.import_file(file)
+        version = runtime.services.version_files.import_file(file)
     except InvalidInput:
         return False
     ask_everything(runtime, version)

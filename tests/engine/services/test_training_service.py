@@ -276,8 +276,8 @@ def test_what_can_not_be_trained_again_says_why(just_trained: Runtime, settings:
     services, training = just_trained.services, just_trained.services.training
     with pytest.raises(UnknownVersion):
         training.train_again(9)
-    with just_trained.services.versions.export(1).stream as stream:
-        imported = just_trained.services.versions.import_file(stream)
+    with just_trained.services.version_files.export(1).stream as stream:
+        imported = just_trained.services.version_files.import_file(stream)
     proof = finished(just_trained, training.train_again(imported))  # a file says what was asked for
     assert proof.repeated
     just_trained.services.versions.delete(imported)

@@ -9,7 +9,8 @@ from engine.errors import InvalidInput
 from engine.evaluation.intervals import MetricValue
 from engine.models.registry import MODELS
 from engine.runtime import Runtime
-from engine.services.version_records import all_arrays, check_names, check_report, metric_values
+from engine.services.version_files import check_names
+from engine.services.version_records import all_arrays, check_report, metric_values
 from engine.training.pipeline import Learned
 from store.versions import MLModelManager
 from tests.engine.models.test_version import bundle

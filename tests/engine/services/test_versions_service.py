@@ -2,48 +2,22 @@
 
 from __future__ import annotations
 
-import json
-import zipfile
-from collections.abc import Iterator
 from dataclasses import replace
 from io import BytesIO
-from pathlib import Path
-from typing import Any
 
-import numpy as np
 import pytest
 from sqlalchemy import Connection
 
 from engine.errors import InvalidInput, UnknownVersion, VersionUnavailable
 from engine.evaluation.comparison import MetricDifference
 from engine.runtime import Runtime, build
-from engine.services.snapshots import Snapshots
-from engine.services.version_records import describe_ids
 from engine.services.versions import tell_differences
 from engine.settings import Settings
 from store.database import Database
-from store.exchange import read_export, write_export
-from store.ratings import RatingStore
 from store.versions import MLModelManager
-from tests.engine.services.conftest import QUICK, fill, finished, opened, store_in, trained_store
-from tests.shared_folder import shared_folder
+from tests.engine.services.conftest import QUICK, fill, finished
+from tests.engine.services.test_version_files import exported
 from tests.store.test_versions import flip_a_byte
-
-LONGER = {"epochs": 60, "factors": 60, "learning_rate": 0.1, "regularization": 0, "patience": 0}
-"""The planted ratings have little noise, so learning them by heart does better than a few epochs."""
-
-
-@pytest.fixture
-def two(settings: Settings, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Runtime]:
-    """A second version, which is better at ratings and does not serve."""
-
-    def make(folder: Path) -> None:
-        with opened(store_in(folder), trained_store(tmp_path_factory)) as runtime:
-            status = finished(runtime, runtime.services.training.train_model("svd", LONGER, "never"))
-            assert status.version == 2, status.error
-
-    with opened(settings, shared_folder(tmp_path_factory, "two versions", make)) as built:
-        yield built
 
 
 def test_the_better_of_two_versions_is_called_so(two: Runtime) -> None:
@@ -171,7 +145,7 @@ def test_a_flipped_byte_in_any_stored_array_is_found_on_load_and_an_intact_versi
     names = [name for name, array in arrays.items() if array.nbytes >= 6]
     assert {name.split("/")[0] for name in names} >= {"rating", "ranker", "popularity", "calibration", "report"}
     for name in names:
-        number = versions.import_file(BytesIO(whole))
+        number = two.services.version_files.import_file(BytesIO(whole))
         versions.activate(number)
         assert two.services.serving.active_version() == number
         flip_a_byte(two.database, number, name)
@@ -191,7 +165,7 @@ def test_damage_of_the_serving_version_that_is_found_on_the_way_lets_another_ser
         assert "Version 1 is damaged" in found.text
     else:
         with pytest.raises(VersionUnavailable, match="damaged"):
-            versions.export(1) if ask == "export" else versions.lists("u1", [1])
+            two.services.version_files.export(1) if ask == "export" else versions.lists("u1", [1])
     assert two.services.serving.active_version() == 2
     assert two.services.recommendations.recommend("u1").model_version == 2
 
@@ -221,173 +195,6 @@ def test_the_serving_version_is_not_deleted_and_others_say_who_did_it(two: Runti
     assert two.services.inbox.notices()[0].text == "Version 2 was deleted by ann: weak"
     versions.delete(2)
     assert [version.version for version in versions.history()] == [1, 2]
-
-
-def test_a_version_goes_to_another_store_with_the_same_ratings_and_serves_alike(two: Runtime, tmp_path: Path) -> None:
-    with two.services.versions.export(1).stream as stream:
-        content = stream.read()
-    other = build(Settings(database_url=f"sqlite:///{tmp_path}/other.db", demo=False))
-    other.start()
-    try:
-        fill(other)
-        number = other.services.versions.import_file(BytesIO(content), actor="ann")
-        assert other.services.serving.active_version() is None
-        summary = other.services.versions.get(number)
-        assert summary.digest == two.services.versions.get(1).digest
-        assert summary.note.startswith("Imported by ann; it was version 1")
-        other.services.versions.activate(number)
-        for user in ("u1", "u7"):
-            here, there = (one.services.recommendations.recommend(user).items for one in (other, two))
-            assert here == there
-    finally:
-        other.stop()
-
-
-def test_a_version_of_other_users_or_movies_is_refused(two: Runtime, tmp_path: Path) -> None:
-    with two.services.versions.export(1).stream as stream:
-        content = stream.read()
-    other = build(Settings(database_url=f"sqlite:///{tmp_path}/other.db", demo=False))
-    other.start()
-    try:
-        for users in (0, 30):
-            fill(other, users) if users else None
-            with pytest.raises(InvalidInput, match="other users and movies") as refused:
-                other.services.versions.import_file(BytesIO(content))
-            assert refused.value.field == "file"
-        assert other.services.versions.list() == []
-    finally:
-        other.stop()
-
-
-def test_ids_are_told_apart(two: Runtime) -> None:
-    data = Snapshots(RatingStore(two.database), (0.5, 5.0)).load().data
-    whole = describe_ids(data, data.n_users, data.n_movies)
-    assert describe_ids(data, data.n_users, data.n_movies) == whole
-    assert describe_ids(data, data.n_users - 1, data.n_movies)["sha256"] != whole["sha256"]
-
-
-def test_files_that_hold_no_version_are_refused(two: Runtime) -> None:
-    versions = two.services.versions
-    for content in (b"", b"nothing of the kind"):
-        with pytest.raises(InvalidInput, match="not an exported version"):
-            versions.import_file(BytesIO(content))
-    model = MLModelManager(two.database).load_model(1)
-    for record, arrays in (
-        (replace(model.record, kind="oracle"), model.arrays),
-        (replace(model.record, config={}), model.arrays),
-        (replace(model.record, data={}), model.arrays),
-        (replace(model.record, data=model.record.data | {"ids": None}), model.arrays),
-        (model.record, {}),
-        (model.record, dict(model.arrays) | {"ranker/weights": np.zeros((2, 2), np.float32)}),
-    ):
-        file = BytesIO()
-        write_export(replace(model, record=record, arrays=arrays), file)
-        with pytest.raises(InvalidInput, match="no version that this Marquee can serve"):
-            versions.import_file(file)
-    assert len(versions.list()) == 2
-
-
-def exported(runtime: Runtime, description: dict[str, Any], arrays: dict[str, Any] | None = None) -> BytesIO:
-    """Version 1 as a file of an earlier release, which seals the arrays alone, with changes that nobody can tell."""
-    file, out = BytesIO(), BytesIO()
-    model = MLModelManager(runtime.database).load_model(1)
-    write_export(replace(model, arrays=model.arrays | (arrays or {})), file)
-    with zipfile.ZipFile(file) as source, zipfile.ZipFile(out, "w") as target:
-        for name in source.namelist():
-            content = source.read(name)
-            if name == "version.json":
-                content = json.dumps(json.loads(content) | {"seal": None} | description).encode()
-            target.writestr(name, content)
-    return out
-
-
-def data_of(runtime: Runtime) -> dict[str, Any]:
-    return MLModelManager(runtime.database).get_version(1).data
-
-
-@pytest.mark.parametrize(
-    "changes",
-    [
-        {"metrics": {"rmse": "x"}},
-        {"segments": {"new_users": {"rmse": None}}},
-        {"version": -1},
-        {"tags": None},
-        {"tags": ["x" * 1000]},
-        {"tags": [7]},
-        {"tags": [" "]},
-        {"tags": [str(n) for n in range(21)]},
-        {"note": "x" * 2001},
-        {"config": {"model": {"factors": 8}, "ranker": {}, "asked": {"factors": -1}}},
-        {"config": {"model": [], "ranker": {}}},
-        {"config": {"model": {"factors": 8}, "ranker": {"l2": "x"}}},
-    ],
-)
-def test_a_file_that_describes_no_version_is_refused_and_nothing_is_stored(
-    trained: Runtime, changes: dict[str, Any]
-) -> None:
-    versions = trained.services.versions
-    with pytest.raises(InvalidInput) as refused:
-        versions.import_file(exported(trained, changes))
-    assert refused.value.field == "file"
-    assert [version.version for version in versions.list()] == [1]
-    assert versions.import_file(exported(trained, {})) == 2  # as earlier releases wrote it
-
-
-@pytest.mark.parametrize(
-    "changes", [{"users": -1}, {"users": "60"}, {"ratings": 1.5}, {"fingerprint": 1}, {"revision": None}, {"ids": {}}]
-)
-def test_a_file_that_does_not_say_what_was_learned_is_refused(trained: Runtime, changes: dict[str, Any]) -> None:
-    with pytest.raises(InvalidInput, match="no version that this Marquee can serve"):
-        trained.services.versions.import_file(exported(trained, {"data": data_of(trained) | changes}))
-
-
-@pytest.mark.parametrize(
-    "name", ["zz/junk", "rating/junk", "ranker/weights/more", "report/row/junk", "counts/", "x\ny"]
-)
-def test_a_file_with_an_array_that_no_version_has_is_refused(trained: Runtime, name: str) -> None:
-    with pytest.raises(InvalidInput, match="has no array") as refused:
-        trained.services.versions.import_file(exported(trained, {}, {name: np.zeros(3)}))
-    assert refused.value.field == "file"
-
-
-@pytest.mark.parametrize(
-    ("name", "array"),
-    [
-        ("report/users", np.zeros(3, np.int64)),
-        ("report/list/more", np.zeros(3)),
-        ("report/error_marks", np.zeros(60)),
-        ("report/row/ratings", np.array(3.0)),
-    ],
-)
-def test_a_file_with_a_report_that_does_not_fit_together_is_refused(trained: Runtime, name: str, array: Any) -> None:
-    with pytest.raises(InvalidInput, match="no version that this Marquee can serve"):
-        trained.services.versions.import_file(exported(trained, {}, {name: array}))
-
-
-def test_what_is_imported_is_what_was_exported(two: Runtime) -> None:
-    versions, models = two.services.versions, MLModelManager(two.database)
-    versions.describe(1, note="of the club", tags=["club"])
-    with versions.export(1).stream as stream:
-        number = versions.import_file(stream)
-    first, second = models.load_model(1).record, models.load_model(number).record
-    for name in ("kind", "config", "metrics", "segments", "protocol", "data", "tags", "charts", "digest"):
-        assert getattr(first, name) == getattr(second, name), name
-
-
-def test_who_is_forgotten_during_an_import_is_not_brought_back(
-    trained: Runtime, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The file is checked, then a user is forgotten, then the version is saved."""
-    file, save = exported(trained, {}), MLModelManager.save_model
-
-    def late(self: MLModelManager, **values: Any) -> int:
-        trained.services.ratings.forget("u1")
-        return save(self, **values)
-
-    monkeypatch.setattr(MLModelManager, "save_model", late)
-    with pytest.raises(InvalidInput, match="forgotten just now"):
-        trained.services.versions.import_file(file)
-    assert [version.version for version in trained.services.versions.list()] == [1]
 
 
 UNREADABLE = {
@@ -425,19 +232,6 @@ def test_a_stored_description_that_can_not_be_read_hides_no_version(two: Runtime
     run = finished(two, two.services.training.retrain(2, "never"))
     assert (run.state, run.version) == ("succeeded", 3)
     assert versions.delete(2).state == "deleted"
-
-
-def test_what_can_not_be_exported_says_why(two: Runtime) -> None:
-    versions = two.services.versions
-    versions.delete(2)
-    with pytest.raises(VersionUnavailable, match="deleted"):
-        versions.export(2)
-    with pytest.raises(UnknownVersion):
-        versions.export(9)
-    exported = versions.export(1)
-    assert exported.name == "marquee-version-1.zip"
-    with exported.stream as stream:
-        assert read_export(stream).version == 1
 
 
 def test_retention_follows_the_settings(settings: Settings) -> None:
