@@ -84,8 +84,18 @@ def test_every_test_that_the_page_on_security_names_is_there() -> None:
 def test_every_folder_of_the_map_is_there() -> None:
     names = re.findall(r"^(\w+)/ ", README, flags=re.MULTILINE)
     assert len(names) == 9
-    for name in names:
+    chapters = [f"engine/{name}" for name in re.findall(r"^  (\w+)/ ", README, flags=re.MULTILINE)]
+    assert len(chapters) == 6
+    for name in [*names, *chapters]:
         assert (ROOT / name).is_dir(), name
+
+
+@pytest.mark.parametrize("page", ["README.md"])
+def test_every_file_that_a_page_names_is_there(page: str) -> None:
+    names = re.findall(r"`((?:engine|store|sidecar|pages|tests|tools|docs)/[\w/.]+)`", (ROOT / page).read_text("utf-8"))
+    assert len(names) > 9
+    for name in names:
+        assert (ROOT / name).exists(), name
 
 
 def test_direct_dependencies_have_a_reason() -> None:
