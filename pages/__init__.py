@@ -1,1 +1,1 @@
-"""The console: Streamlit pages over ``engine.services``."""
+"""The console: Streamlit pages on top of ``engine.services``."""

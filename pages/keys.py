@@ -1,4 +1,4 @@
-"""Keys: who may use Marquee for what, and the audit log of what they did."""
+"""Keys: API keys and the audit log."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from pages.panels import keys_access
 from pages.ui.page import errors_shown, page_header
 
 services = current()
-page_header("Keys", "Who may use Marquee, and for what. Each key can be revoked without touching the others.")
+page_header("Keys", "API keys, what each may do, and a log of what was done. Revoke one without affecting the others.")
 with errors_shown():
     keys_access.creation(services.access)
     keys_access.listing(services.access)
 st.subheader("Audit log", anchor=False)
 days = services.settings.audit_days
-st.caption(f"Sign-ins, key changes, imports, exports, erasures and activations of the last {days} days.")
+st.caption(f"Sign-ins, keys, imports, exports, backups, deleted users and activations of the last {days} days.")
 with errors_shown():
     keys_access.log(services.audit)

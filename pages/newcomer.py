@@ -1,4 +1,4 @@
-"""Newcomer: from nobody to a personal list in under a minute, by genres they like and a few movies they know."""
+"""Newcomer: a personal list in under a minute, from liked genres and a few ratings."""
 
 from __future__ import annotations
 
@@ -10,29 +10,25 @@ from pages.ui import next_steps, session, user_picker
 from pages.ui.page import errors_shown, page_header
 
 services = current()
-page_header(
-    "Newcomer", "From nobody to a personal list: a few genres, a few movies that they know, and stop at any time."
-)
+page_header("Newcomer", "Rate a few movies to get a personal list. Stop at any time.")
 next_steps.require_version(services)
 with st.container(border=True):
     row = st.grid(2, min_column_width=260)
     with row.cell():
         user_id = user_picker.pick_user(services.library)
     with row.cell():
-        liked = recommend_list.like(services.library)
+        liked = recommend_list.liked_genres(services.library)
 if user_id is None:
     st.info(
-        "Type a name or an id that nobody has yet to begin, or choose somebody whose taste is to be known better.",
+        "Type a new name or id to begin, or choose a user whose taste you want to know better.",
         icon=":material/person_add:",
     )
     st.stop()
-asked, formed = st.columns([5, 4], gap="large")
-with asked, errors_shown():
+questions, preview = st.columns([5, 4], gap="large")
+with questions, errors_shown():
     newcomer_interview.interview(services, user_id)
-with formed, errors_shown():
-    newcomer_interview.forming(
+with preview, errors_shown():
+    newcomer_interview.preview(
         services.recommendations.recommend(user_id, newcomer_interview.LISTED, genres_liked=liked)
     )
-    st.page_link(
-        "recommend.py", label="Open the whole list", icon=":material/movie:", query_params={session.USER: user_id}
-    )
+    st.page_link("recommend.py", label="Open full list", icon=":material/movie:", query_params={session.USER: user_id})

@@ -1,4 +1,4 @@
-"""Notices: what happened that somebody should know of, newest first."""
+"""Notices: what happened, newest first."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pages.ui import notices
 from pages.ui.page import errors_shown, page_header
 
 services = current()
-page_header("Notices", "Trainings and their verdicts, failures, damage, and what was missed. Newest first.")
+page_header("Notices", "Finished trainings, verdicts, failures and missed runs, newest first.")
 with errors_shown():
-    notices.channel(services)
+    notices.webhook(services)
     notices.inbox(services)

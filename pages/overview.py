@@ -1,4 +1,4 @@
-"""Overview: what Marquee holds, what serves, what goes on, and what to do next."""
+"""Overview: the data, the active version, work in progress and the next step."""
 
 from __future__ import annotations
 
@@ -9,48 +9,49 @@ from engine.services.lookup import DataStatistics
 from pages.panels.overview_import import import_panel, import_result
 from pages.ui import charts, metrics, next_steps, notices, progress, session
 from pages.ui.escape import text
-from pages.ui.format import rated_between, when
+from pages.ui.format import rating_period, when
 from pages.ui.page import errors_shown, page_header
 
 
-def counts(services: Services, held: DataStatistics, *, importing: bool) -> None:
-    """How much data there is; while an import writes, nobody waits for users and movies to be counted exactly."""
+def counts(services: Services, statistics: DataStatistics, *, importing: bool) -> None:
+    """Size of the data. During an import the stored counts are shown: exact ones would be slow."""
     stored = services.library.counts()
-    users, movies = (stored.users, stored.movies) if importing else (held.users, held.movies)
-    rated = stored.ratings / max(users * movies, 1)
+    users, movies = (stored.users, stored.movies) if importing else (statistics.users, statistics.movies)
+    density = stored.ratings / max(users * movies, 1)
+    mean = statistics.mean_rating
     grid = st.grid(4, min_column_width=150, border=True)
-    grid.metric("Ratings", f"{stored.ratings:,}", help=f"Part of all user-movie pairs that are rated: {rated:.2%}.")
+    grid.metric("Ratings", f"{stored.ratings:,}", help=f"Users have rated {density:.2%} of all user-movie pairs.")
     grid.metric("Users", f"{users:,}")
     grid.metric("Movies", f"{movies:,}")
-    grid.metric("Mean rating", "–" if held.mean_rating is None else f"{held.mean_rating:.2f}")
+    grid.metric("Mean rating", "–" if mean is None else f"{mean:.2f}")
 
 
-def going(services: Services) -> None:
-    """The job or training that runs, with a way to stop it."""
+def work(services: Services) -> None:
+    """The running import or training, and buttons to cancel it."""
     job, run = progress.running_job(services), services.training.current()
     with errors_shown():
         if job is not None:
             progress.job_bar(job)
-            if st.button("Cancel the import", icon=":material/stop_circle:"):
+            if st.button("Cancel import", key=session.CANCEL_IMPORT, icon=":material/stop_circle:"):
                 services.library.cancel_job(job.job_id)
         if run is not None:
             st.markdown(f"**Training run {run.run_id}**")
             progress.training_bar(run)
-            if st.button("Cancel the training", icon=":material/stop_circle:"):
+            if st.button("Cancel training", key=session.CANCEL_RUN, icon=":material/stop_circle:"):
                 services.training.cancel(run.run_id)
 
 
-def follow(services: Services, held: DataStatistics, *, importing: bool) -> None:
-    """What changes while something goes on."""
-    counts(services, held, importing=importing)
-    going(services)
+def live_part(services: Services, statistics: DataStatistics, *, importing: bool) -> None:
+    """What changes while work is in progress."""
+    counts(services, statistics, importing=importing)
+    work(services)
 
 
 services = current()
-page_header("Overview", "What Marquee holds, which version serves, and what to do next.")
+page_header("Overview", "Your data, the active version and what to do next.")
 importing, busy = progress.running_job(services) is not None, progress.expecting(services)
-held = services.library.statistics(fresh=not importing)
-progress.live(lambda: follow(services, held, importing=importing), every_s=progress.EVERY_S if busy else None)
+statistics = services.library.statistics(fresh=not importing)
+progress.live(lambda: live_part(services, statistics, importing=importing), every_s=progress.EVERY_S if busy else None)
 if (job_id := st.session_state.get(session.IMPORT_JOB)) is not None:
     with errors_shown():
         import_result(services.library.job(job_id))
@@ -61,20 +62,18 @@ if not services.library.counts().ratings:
 
 active = services.versions.active()
 if active is not None:
-    st.subheader(f"Version {active.version} serves", anchor=False)
-    st.caption(
-        f"Trained {text(when(active.created_at))} on {active.ratings:,} ratings; measured on ratings held out from it."
-    )
+    st.subheader(f"Version {active.version} is active", anchor=False)
+    st.caption(f"Trained {text(when(active.created_at))} on {active.ratings:,} ratings. Measured on held-out ratings.")
     metrics.tiles(active.metrics)
 
 st.subheader("Ratings", anchor=False)
-if held.ratings:
-    st.caption(rated_between(held.first_rated_at, held.last_rated_at))
-    charts.rating_distribution(held.rating_counts)
+if statistics.ratings:
+    st.caption(rating_period(statistics.first_rated_at, statistics.last_rated_at))
+    charts.rating_distribution(statistics.rating_counts)
 else:
-    st.caption("The chart is drawn when the import has ended.")
+    st.caption("The chart appears when the import is done.")
 
 st.subheader("Notices", anchor=False)
-notices.notices(services)
-st.subheader("Import more", anchor=False)
+notices.latest(services)
+st.subheader("Import more ratings", anchor=False)
 import_panel(services.library, busy=importing)

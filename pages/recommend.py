@@ -1,4 +1,4 @@
-"""Recommend: one person's list, why each movie is in it, and stars that change it at once."""
+"""Recommend: one person's list, the reasons for each movie, and stars that update it at once."""
 
 from __future__ import annotations
 
@@ -15,38 +15,35 @@ CARD_WIDTH = 250
 
 
 def cards(services: Services, answer: Recommendations) -> None:
-    """The list as a grid that fits the window."""
+    """The list as a responsive grid."""
     if not answer.items:
-        st.info("No movie is left that fits. Widen the filters above.", icon=":material/filter_alt_off:")
+        st.info("No movies match. Try fewer filters.", icon=":material/filter_alt_off:")
     grid = st.grid(min_column_width=CARD_WIDTH)
     for item in answer.items:
-        with grid.cell(), st.container(border=True):  # its own border: an open neighbour does not stretch it
-            st.fragment(card)(services, answer.user_id, item, wanted["genres_liked"])
+        with grid.cell(), st.container(border=True):  # its own border, so that an open neighbour doesn't stretch it
+            st.fragment(card)(services, answer.user_id, item, options["genres_liked"])
 
 
 services = current()
-page_header("Recommend", "A list for one person, with the reason for each movie. A rating changes it at once.")
+page_header("Recommend", "A personal list, with the reasons for each movie. Rate one and the list updates at once.")
 next_steps.require_version(services)
 with st.container(border=True):
     user_id = user_picker.pick_user(services.library)
-    wanted = recommend_list.filters(services.library)
+    options = recommend_list.filters(services.library)
 if user_id is None:
-    st.info(
-        "Choose a user to see a list. An id that nobody has yet gets what most people like.",
-        icon=":material/person_search:",
-    )
+    st.info("Choose a user to see their list. A new id gets popular movies.", icon=":material/person_search:")
     st.stop()
 
-answer = services.recommendations.recommend(user_id, **wanted)
+answer = services.recommendations.recommend(user_id, **options)
 user_picker.header(answer)
-recommend_list.price(answer)
-recommend_list.tell_change(answer)
-list_tab, history_tab, imagined_tab = st.tabs(
-    [":material/movie: The list", ":material/history: Ratings so far", ":material/experiment: What if"]
+recommend_list.variety_cost(answer)
+recommend_list.announce_change(answer)
+list_tab, history_tab, what_if_tab = st.tabs(
+    [":material/movie: List", ":material/history: Ratings", ":material/experiment: What if"]
 )
 with list_tab:
     cards(services, answer)
 with history_tab, errors_shown():
     recommend_list.history(services, user_id, answer.ratings_count)
-with imagined_tab, errors_shown():
-    st.fragment(recommend_what_if.what_if)(services, answer, wanted)
+with what_if_tab, errors_shown():
+    st.fragment(recommend_what_if.what_if)(services, answer, options)

@@ -1,4 +1,4 @@
-"""The frame of the console: navigation, wordmark, and the state of Marquee. ``st.App`` runs this script."""
+"""The frame of the console: navigation, wordmark and sidebar. ``st.App`` runs this script."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ SIDEBAR_PX = 240
 
 
 def services_or_none() -> Services | None:
-    """The services, None while Marquee starts or stops."""
+    """The services; None while Marquee starts or stops."""
     try:
         return current()
     except NotReady:
@@ -27,17 +27,16 @@ def services_or_none() -> Services | None:
 
 @st.fragment(run_every=1.0)
 def starting() -> None:
-    """Wait until the services are there, then draw the page."""
+    """Wait for the services, then draw the page."""
     if services_or_none() is not None:
         st.rerun()
     try:
         current()
     except NotReady as error:
         st.info(text(error), icon=":material/hourglass_empty:")
-    st.progress(0.0, text="Opening the store and loading the version that serves")
+    st.progress(0.0, text="Opening the database and loading the active version")
 
 
-st.set_page_config(page_title="Marquee", page_icon=ICON, layout="wide", initial_sidebar_state=SIDEBAR_PX)
 st.logo(str(ASSETS / "wordmark.svg"), size="large", icon_image=ICON)
 page = st.navigation(
     [
@@ -51,6 +50,9 @@ page = st.navigation(
         st.Page("notices.py", title="Notices", icon=":material/notifications:"),
         st.Page("keys.py", title="Keys", icon=":material/key:"),
     ]
+)
+st.set_page_config(
+    page_title=f"{page.title} · Marquee", page_icon=ICON, layout="wide", initial_sidebar_state=SIDEBAR_PX
 )
 services = services_or_none()
 if services is None:

@@ -1,4 +1,4 @@
-"""Versions: what was trained, how good it is, which one serves, and who decided that."""
+"""Versions: every trained version, its quality, which one is active, and the deployment history."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from pages.ui.page import errors_shown, page_header
 from pages.ui.tables import query_number
 
 
-def one(services: Services, version: VersionSummary) -> None:
-    """A version by itself: what can be done with it, and all that is known of it."""
+def single(services: Services, version: VersionSummary) -> None:
+    """One version: actions and details."""
     versions_registry.heading(version)
     versions_actions.actions(services, version)
     with errors_shown():
@@ -22,26 +22,23 @@ def one(services: Services, version: VersionSummary) -> None:
 
 
 services = current()
-page_header(
-    "Versions",
-    "Every trained version with its metrics. Any intact one can serve at once; every change is written down.",
-)
+page_header("Versions", "Every trained version with its metrics. Compare versions, activate one or roll back.")
 versions = services.versions.list()
 if not versions:
-    st.info("There is no version yet. The first training makes one.", icon=":material/inventory_2:")
+    st.info("No versions yet. Train the first one.", icon=":material/inventory_2:")
     st.page_link("training.py", label="Open Training", icon=":material/model_training:")
     versions_registry.import_panel(services.version_files)
     st.stop()
 
-if (asked := query_number("version")) is not None:  # a link from elsewhere
-    st.session_state[session.VERSION] = [asked]
+if (linked := query_number("version")) is not None:
+    st.session_state[session.VERSION] = [linked]
     st.query_params.pop("version", None)
-chosen = versions_registry.table(versions)
-if len(chosen) > 1:
-    versions_compare.comparison(services, chosen)
+selected = versions_registry.table(versions)
+if len(selected) > 1:
+    versions_compare.comparison(services, selected)
 else:
-    one(services, chosen[0])
+    single(services, selected[0])
 versions_trend.trend(services.versions.history())
-st.subheader("Who changed what serves", anchor=False)
+st.subheader("Deployment history", anchor=False)
 versions_registry.ledger(services.versions.ledger(100))
 versions_registry.import_panel(services.version_files)

@@ -18,7 +18,7 @@ from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 from streamlit.runtime.session_manager import SessionInfo
 from websockets.asyncio.client import connect
 
-from pages.server.browser_sessions import MOST_KEPT, ClosingSessionStorage
+from pages.server.browser_sessions import MAX_KEPT, ClosingSessionStorage
 from sidecar.http.connections import MOST_DESCRIPTORS, raise_limit
 from tests.sidecar.client import run
 from tests.test_starting import ROOT, environment, free_port, wait_until_live
@@ -83,7 +83,7 @@ def test_many_sessions_leave_a_bounded_number_of_descriptors(server: tuple[int, 
             most = max(most, descriptors(pid))
 
     run(visit_all())
-    assert most - before <= OF_A_SESSION * MOST_KEPT + OTHERS
+    assert most - before <= OF_A_SESSION * MAX_KEPT + OTHERS
     limits = Path(f"/proc/{pid}/limits").read_text().splitlines()
     (found,) = [line.split() for line in limits if line.startswith("Max open files")]
     assert int(found[3]) >= min(int(found[4]), MOST_DESCRIPTORS)

@@ -1,1 +1,1 @@
-"""Parts of one page each, named after it."""
+"""Parts of a single page, named after it."""

@@ -1,171 +1,172 @@
-"""The plan of retrainings: when the next is due, the form that changes it, and the runs that it ordered."""
+"""Scheduled retraining: next and last run, the schedule form, and drift."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
-from zoneinfo import available_timezones
 
 import streamlit as st
 
-from engine.errors import InvalidInput
 from engine.services import Services
 from engine.services.automation import Automation
 from engine.training.drift import UpdateHealth
 from pages.panels.training_form import POLICIES
-from pages.ui import progress, runs, session
+from pages.ui import forms, progress, runs, session
 from pages.ui.escape import text
 from pages.ui.format import when
-from pages.ui.forms import fault
 from pages.ui.page import toast_next
 
 if TYPE_CHECKING:
     from engine.services.automation import AutomationService
 
 ADVICE = {
-    "fine": (st.success, "New ratings are taken in well. There is no need to retrain."),
-    "retrain soon": (st.warning, "New ratings begin to outgrow what was learned. Retrain soon."),
-    "retrain": (st.error, "A training would do clearly better. Retrain now."),
+    "fine": (st.success, "Instant updates keep up with the new ratings. No need to retrain."),
+    "retrain soon": (st.warning, "Instant updates are starting to fall behind. Retrain soon."),
+    "retrain": (st.error, "Retraining would clearly improve predictions. Retrain now."),
 }
 PLAIN: dict[str, Any] = {"delta_color": "off", "delta_arrow": "off"}
-TILE_WIDTH = 260  # pixels; a moment fits
+TILE_WIDTH = 260  # pixels; a date and time fit
 DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 
 
 def tiles(plan: Automation) -> None:
-    """The next run, the last one, and how many ratings wait to be learned."""
+    """Next run, last run and new ratings."""
     grid = st.grid(3, min_column_width=TILE_WIDTH, border=True)
     grid.metric(
         "Next run",
         "Paused" if plan.next_run is None else when(plan.next_run),
         None if plan.next_run is None else f"{plan.hour:02d}:{plan.minute:02d} in {plan.zone}",
         **PLAIN,
-        help="In the time zone of your browser. A run that was missed while Marquee was off is made up once.",
+        help="In your browser's time zone. A run missed while Marquee was off is made up once.",
     )
     last = plan.last_run
     grid.metric(
         "Last run",
         "None yet" if last is None else when(last.created_at),
-        None if last is None else runs.in_short(last),
+        None if last is None else runs.summary(last),
         **PLAIN,
-        help="The last that the timetable or new ratings have started.",
+        help="The last run started by the schedule or by new ratings.",
     )
     grid.metric(
         "New ratings",
         f"{plan.ratings_since:,}",
-        f"of {plan.after_ratings:,}, then a run starts" if plan.after_ratings else None,
+        f"Retrains at {plan.after_ratings:,}" if plan.after_ratings else None,
         **PLAIN,
-        help="Ratings that the newest version has not learned.",
+        help="Ratings that the newest version was not trained on.",
     )
 
 
-def going(services: Services) -> None:
-    """The run that goes on, whoever has asked for it."""
+def running(services: Services) -> None:
+    """The current run."""
     run = services.training.current()
     if run is None:
         return
     with st.container(border=True):
-        st.markdown(f"**Run {run.run_id}**, started by {text(runs.actor(run.actor))}")
+        st.markdown(f"**Run {run.run_id}** · started by {text(runs.actor(run.actor))}")
         progress.training_bar(run)
         st.page_link("training.py", label="Open Training", icon=":material/model_training:")
 
 
 def actions(services: Services, plan: Automation, *, busy: bool, empty: bool) -> None:
-    """Pause or resume, and a run at once, unless one goes on or there is nothing to learn from."""
+    """Pause or resume the schedule, and retrain now."""
     with st.container(horizontal=True):
         if plan.paused:
-            if st.button("Resume", type="primary", icon=":material/play_arrow:"):
+            if st.button("Resume", key=session.PAUSE, type="primary", icon=":material/play_arrow:"):
                 services.automation.pause(paused=False)
-                toast_next("Marquee retrains by itself again. What was due during the pause is not made up.")
+                toast_next("Resumed. Runs missed during the pause are skipped.")
                 st.rerun()
-        elif st.button("Pause", icon=":material/pause:"):
+        elif st.button("Pause", key=session.PAUSE, icon=":material/pause:"):
             services.automation.pause(paused=True)
-            toast_next("Paused. Nothing is retrained until you resume or start a run.")
+            toast_next("Paused. Nothing is retrained until you resume.")
             st.rerun()
-        reason = "A training goes on already." if busy else None
-        if empty:
-            reason = "There are no ratings to learn from yet."
-        if st.button("Retrain now", icon=":material/model_training:", disabled=reason is not None, help=reason):
+        reason = "No ratings to train on yet." if empty else "A training is already running." if busy else None
+        if st.button(
+            "Retrain now", key=session.RETRAIN, icon=":material/model_training:", disabled=bool(reason), help=reason
+        ):
             run_id = services.automation.run_now()
-            toast_next(f"Training run {run_id} was ordered.")
+            toast_next(f"Training run {run_id} requested.")
             st.switch_page("training.py")
 
 
-def health(services: Services) -> None:
-    """How far folding new ratings in falls behind learning them; measured when asked for."""
+def drift(services: Services) -> None:
+    """How far instant updates fall behind retraining, measured on request."""
     st.caption(
-        "A new rating counts at once, without a training. How much better a training would do is measured on newer "
-        "ratings, with a factorisation that stands in for the version."
+        "New ratings count at once, without retraining. This measures how much better retraining would predict newer"
+        " ratings, using a matrix factorisation in place of the version."
     )
-    nothing = services.serving.active_version() is None
-    why = "No version serves yet." if nothing else None
-    if st.button("Measure the drift", icon=":material/straighten:", disabled=nothing, help=why):
-        with st.spinner("Learning the ratings anew to compare"):
+    version = services.serving.active_version()
+    if st.button(
+        "Measure drift",
+        key=session.MEASURE_DRIFT,
+        icon=":material/straighten:",
+        disabled=version is None,
+        help="No version is active yet." if version is None else None,
+    ):
+        with st.spinner("Retraining a model to compare with"):
             st.session_state[session.HEALTH] = services.serving.health()
-    found: UpdateHealth | None = st.session_state.get(session.HEALTH)
-    if found is None or found.model_version != services.serving.active_version():
+    health: UpdateHealth | None = st.session_state.get(session.HEALTH)
+    if health is None or health.model_version != version:
         return
-    kind, told = ADVICE[found.advice]
-    kind(told)
+    box, advice = ADVICE[health.advice]
+    box(advice)
     grid = st.grid(4, min_column_width=150, border=True)
-    grid.metric("Users since", f"{found.folded_users:,}", help="Users with a rating changed since the version learned.")
-    grid.metric("Ratings since", "–" if found.ratings_since is None else f"{found.ratings_since:,}")
+    grid.metric("Changed users", f"{health.folded_users:,}", help="Users with a new, changed or removed rating.")
+    grid.metric("New ratings", "–" if health.ratings_since is None else f"{health.ratings_since:,}")
     grid.metric(
-        "RMSE behind",
-        "–" if found.rmse_gap is None else f"{found.rmse_gap:+z.4f}",
-        help=f"In rating units, on {found.held_out_ratings:,} newer ratings that neither knew; below 0 it is ahead.",
+        "RMSE gap",
+        "–" if health.rmse_gap is None else f"{health.rmse_gap:+z.4f}",
+        help=f"In rating units, on {health.held_out_ratings:,} newer ratings that neither has seen. Negative: ahead.",
     )
     grid.metric(
-        "Same top ten",
-        "–" if found.top10_overlap is None else f"{found.top10_overlap:.0%}",
-        help=f"Mean over {found.sampled_users:,} users.",
+        "Shared top 10",
+        "–" if health.top10_overlap is None else f"{health.top10_overlap:.0%}",
+        help=f"Average over {health.sampled_users:,} users.",
     )
 
 
 def form(automation: AutomationService, plan: Automation) -> None:
-    """Days, time, zone, the rule, and whether a new version serves."""
-    faults: dict[str, str] = st.session_state.get(session.PLAN_FAULT, {})
+    """Days, time, time zone, number of new ratings, and whether a new version is activated."""
+    errors: dict[str, str] = st.session_state.get(session.PLAN_ERRORS, {})
     with st.form("plan", border=False):
         days = st.pills(
-            "Days", range(len(DAYS)), selection_mode="multi", default=list(plan.days), format_func=DAYS.__getitem__
+            "Days",
+            range(len(DAYS)),
+            selection_mode="multi",
+            default=list(plan.days),
+            format_func=DAYS.__getitem__,
+            key=session.PLAN_DAYS,
         )
-        _told(faults, "days")
+        forms.field_error(errors, "days")
         grid = st.grid(3, min_column_width=160)
         with grid.cell():
-            at = st.time_input("Time", f"{plan.hour:02d}:{plan.minute:02d}", step=900)
+            at = forms.time_of_day(plan.hour, plan.minute, key=session.PLAN_TIME)
         with grid.cell():
-            zones = sorted(available_timezones() | {plan.zone})
-            zone = st.selectbox("Time zone", zones, index=zones.index(plan.zone))
-            _told(faults, "zone")
+            zone = forms.time_zone(plan.zone, key=session.PLAN_ZONE)
+            forms.field_error(errors, "zone")
         with grid.cell():
             after = st.number_input(
-                "After new ratings",
+                "Or after new ratings",
                 value=plan.after_ratings,
                 step=100,
-                help="Retrain as soon as so many ratings have come that the newest version does not know; 0 does not.",
+                help="Retrain after this many new ratings; 0 turns this off.",
+                key=session.PLAN_RATINGS,
             )
-            _told(faults, "after_ratings")
+            forms.field_error(errors, "after_ratings")
         policies = list(POLICIES)
         activate = st.selectbox(
-            "Let it serve", policies, index=policies.index(plan.activate), format_func=POLICIES.__getitem__
+            "Activate the new version",
+            policies,
+            index=policies.index(plan.activate),
+            format_func=POLICIES.__getitem__,
+            key=session.PLAN_ACTIVATION,
         )
-        if st.form_submit_button("Save the plan", type="primary", icon=":material/event_available:"):
-            _save(
-                automation, days=days, hour=at.hour, minute=at.minute, zone=zone, after_ratings=after, activate=activate
-            )
+        if st.form_submit_button(
+            "Save schedule", key=session.SAVE_PLAN, type="primary", icon=":material/event_available:"
+        ):
+            values: dict[str, Any] = {"days": days, "hour": at.hour, "minute": at.minute, "zone": zone}
+            values |= {"after_ratings": after, "activate": activate}
+            forms.submit(session.PLAN_ERRORS, lambda: _saved(automation, values))
 
 
-def _told(faults: dict[str, str], name: str) -> None:
-    if name in faults:
-        fault(faults[name])
-
-
-def _save(automation: AutomationService, **values: Any) -> None:
-    """Save the plan, or keep what was wrong; either way the page is drawn again."""
-    st.session_state.pop(session.PLAN_FAULT, None)
-    try:
-        automation.change(**values)
-    except InvalidInput as error:
-        st.session_state[session.PLAN_FAULT] = {error.field: str(error)}
-    else:
-        toast_next("The plan is saved. It counts from now on.")
-    st.rerun()
+def _saved(automation: AutomationService, values: dict[str, Any]) -> str:
+    automation.change(**values)
+    return "Schedule saved."

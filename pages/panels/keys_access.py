@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 import streamlit as st
@@ -9,7 +10,7 @@ import streamlit as st
 from pages.ui import session
 from pages.ui.escape import text
 from pages.ui.format import when
-from pages.ui.page import toast_next
+from pages.ui.page import confirmed, toast_next
 from pages.ui.tables import table
 
 if TYPE_CHECKING:
@@ -18,18 +19,16 @@ if TYPE_CHECKING:
 
 PAGE = 50
 SCOPES = {"read": "Read", "rate": "Rate", "admin": "Admin"}
-HELP = (
-    "Read: lists, explanations, metrics and states. Rate: giving and taking away ratings. Admin: everything, and this "
-    "console."
-)
+HELP = "Read: recommendations, explanations, metrics and states. Rate: add and remove ratings. Admin: everything."
+DONE = "done"
 
 
 def creation(access: AccessService) -> None:
-    """The form of a new key, and the key itself, once."""
+    """The form for a new key; the key itself is shown once."""
     if not access.needed:
         st.info(
-            "Marquee asks for no keys, since `MARQUEE_API_KEY` is not set: it answers this computer only. Set it and "
-            "start Marquee again, then create keys here.",
+            "Marquee answers only this computer and needs no keys, because `MARQUEE_API_KEY` is not set. Set it and"
+            " restart Marquee to create keys here.",
             icon=":material/key_off:",
         )
         return
@@ -45,83 +44,91 @@ def creation(access: AccessService) -> None:
             help=HELP,
             key=session.KEY_SCOPES,
         )
-        asked = st.form_submit_button("Create key", icon=":material/add:")
-    if asked:
-        made, key = access.create(name, scopes)
-        st.success(f"Key {made.key_id}, {text(made.name)}, is created. Copy it now: it can't be shown again.")
+        submitted = st.form_submit_button("Create key", key=session.CREATE_KEY, icon=":material/add:")
+    if submitted:
+        created, key = access.create(name, scopes)
+        st.success(f"Key {created.key_id}, {text(created.name)}, created. Copy it now: it won't be shown again.")
         st.code(key, language=None)
 
 
 def listing(access: AccessService) -> None:
-    """Every key, and a way to revoke those in use."""
-    found = access.list_keys()
-    if not found:
-        st.caption("No keys have been created. The first key is what `MARQUEE_API_KEY` is set to.")
+    """All keys, and a way to revoke active ones."""
+    keys = access.list_keys()
+    if not keys:
+        st.caption("No keys yet. The first key is the value of `MARQUEE_API_KEY`.")
         return
-    table([_row(one) for one in found], "API keys")
-    in_use = {one.key_id: one for one in found if one.revoked_at is None}
-    if not in_use:
+    table([_row(key) for key in keys], "API keys")
+    active = {key.key_id: key for key in keys if key.revoked_at is None}
+    if not active:
         return
     with st.container(horizontal=True, vertical_alignment="bottom"):
         chosen = st.selectbox(
             "Key to revoke",
-            list(in_use),
+            list(active),
             index=None,
-            format_func=lambda number: f"{number}: {in_use[number].name}",
+            format_func=lambda number: f"{number}: {active[number].name}",
             placeholder="Choose a key",
             key=session.KEY_TO_REVOKE,
         )
-        asked = st.button("Revoke", icon=":material/key_off:", disabled=chosen is None)
-        if asked and chosen is not None:
-            confirm_revocation(access, in_use[chosen])
+        clicked = st.button("Revoke", key=session.REVOKE, icon=":material/key_off:", disabled=chosen is None)
+        if clicked and chosen is not None:
+            confirm_revocation(access, active[chosen])
 
 
-def _row(one: Any) -> dict[str, object]:
+def _row(key: Any) -> dict[str, object]:
     return {
-        "Key": one.key_id,
-        "Name": one.name,
-        "Scopes": ", ".join(SCOPES[scope] for scope in one.scopes),
-        "Created": f"{when(one.created_at)} by {one.created_by}",
-        "Last used": "Never" if one.last_used_at is None else when(one.last_used_at),
-        "State": "In use" if one.revoked_at is None else f"Revoked {when(one.revoked_at)}",
+        "Key": key.key_id,
+        "Name": key.name,
+        "Scopes": ", ".join(SCOPES[scope] for scope in key.scopes),
+        "Created": f"{when(key.created_at)} by {key.created_by}",
+        "Last used": "Never" if key.last_used_at is None else when(key.last_used_at),
+        "State": "Active" if key.revoked_at is None else f"Revoked {when(key.revoked_at)}",
     }
 
 
-@st.dialog("Revoke a key")
+@st.dialog("Revoke a key?")
 def confirm_revocation(access: AccessService, key: Any) -> None:
-    """Say what stops working, then revoke."""
+    """Explain what stops working, then revoke."""
     st.markdown(
-        f"Programs that use key {key.key_id}, {text(key.name)}, will be refused from the next request on, and browsers "
-        "that signed in with it are signed out. It can't be undone."
+        f"Programs using key {key.key_id}, {text(key.name)}, are refused from their next request on, and"
+        " browsers signed in with it are signed out. This can't be undone."
     )
-    if st.button("Revoke it", type="primary"):
+    if confirmed("Revoke key"):
         access.revoke(key.key_id)
-        toast_next(f"Key {key.key_id}, {text(key.name)}, is revoked.")
+        toast_next(f"Key {key.key_id}, {text(key.name)}, revoked.")
         st.rerun()
 
 
 def log(audit: AuditService) -> None:
-    """The newest entries, and all of them as a file."""
-    most = st.session_state.get(session.AUDIT_SHOWN, PAGE)
-    found = audit.entries(most + 1)
-    if not found:
-        st.caption("Nothing has been recorded yet.")
+    """The newest entries, and downloads of all of them."""
+    limit = st.session_state.get(session.AUDIT_SHOWN, PAGE)
+    entries = audit.entries(limit + 1)
+    if not entries:
+        st.caption("No entries yet.")
         return
     rows = [
         {
-            "When": when(one.at),
-            "Who": one.actor,
-            "From": one.address or "–",
-            "Action": one.action,
-            "Subject": one.subject or "–",
-            "Result": one.result,
+            "When": when(entry.at),
+            "Who": entry.actor,
+            "Address": entry.address or "–",
+            "Action": entry.action.capitalize(),
+            "Subject": entry.subject or "–",
+            "Result": result(entry.result),
         }
-        for one in found[:most]
+        for entry in entries[:limit]
     ]
     table(rows, "Audit log")
     with st.container(horizontal=True):
-        if len(found) > most and st.button("Show older entries", icon=":material/expand_more:"):
-            st.session_state[session.AUDIT_SHOWN] = most + PAGE
+        if len(entries) > limit and st.button(
+            "Show older entries", key=session.OLDER_ENTRIES, icon=":material/expand_more:"
+        ):
+            st.session_state[session.AUDIT_SHOWN] = limit + PAGE
             st.rerun()
-        for kind, label in (("csv", "Download as CSV"), ("jsonl", "Download as JSON lines")):
+        for kind, label in (("csv", "Download CSV"), ("jsonl", "Download JSON Lines")):
             st.link_button(label, f"/api/audit/export?format={kind}", icon=":material/download:", type="tertiary")
+
+
+def result(recorded: str) -> str:
+    """Result of an entry in words; earlier versions recorded the name of an error class: ``UnknownBackup``."""
+    words = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", recorded).lower()
+    return "Done" if words == DONE else f"Failed: {words}"

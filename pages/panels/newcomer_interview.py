@@ -1,97 +1,89 @@
-"""The interview: one movie to rate or to pass over, how much is known by now, and the list that forms beside it."""
+"""The interview: movies to rate or skip, how well the taste is known, and a preview of the list."""
 
 from __future__ import annotations
-
-from collections.abc import Sequence
 
 import streamlit as st
 
 from engine.recommending.interview import InterviewQuestion, InterviewState
 from engine.recommending.lists import Recommendations
 from engine.services import Services
+from engine.words import counted
 from pages.ui import session, tables, user_picker
 from pages.ui.escape import text
 from pages.ui.movie_card import tile
 from pages.ui.stars import stars
 
 LISTED = 8
-KNOWN_BY = 10
+OUT_OF = 10
 
 
 def interview(services: Services, user_id: str) -> None:
-    """The question now, or that there is none; answers are kept at once."""
+    """The current question, or why there are no more; answers are saved at once."""
     skipped = _by_user(session.SKIPPED, user_id)
-    now = services.recommendations.interview(user_id, 1, skipped)
-    st.progress(now.confidence, text=told(now))
-    if now.questions:
-        _ask(services, now, now.questions[0])
+    state = services.recommendations.interview(user_id, 1, skipped)
+    st.progress(state.confidence, text=known(state))
+    if state.questions:
+        _ask(services, state, state.questions[0])
     else:
-        st.success(text(now.finished or ""), icon=":material/check_circle:")
-    _take_back(services, user_id, skipped)
+        st.success(text(state.finished or ""), icon=":material/check_circle:")
+    _undo(services, user_id, skipped)
 
 
-def _ask(services: Services, now: InterviewState, question: InterviewQuestion) -> None:
+def _ask(services: Services, state: InterviewState, question: InterviewQuestion) -> None:
     movie = question.movie
+    number = len(_by_user(session.SKIPPED, state.user_id)) + len(_by_user(session.ANSWERED, state.user_id)) + 1
     with st.container(border=True):
-        st.html(tile(movie.title, movie.movie_id, movie.year, movie.genres, f"Question {_asked(now.user_id) + 1}"))
+        st.html(tile(movie.title, movie.movie_id, movie.year, movie.genres, f"Question {number}"))
         st.caption(
-            f"About {max(round(KNOWN_BY * question.chance), 1)} in {KNOWN_BY} people like this know it; "
-            f"a rating would add {question.teaches:.1%} to what is known."
+            f"About {max(round(OUT_OF * question.chance), 1)} in {OUT_OF} people like this know it. "
+            f"A rating would tell {question.teaches:.1%} more about this taste."
         )
-        label = f"Rate {movie.title}"
-        rating = stars(label, services.settings.scale, key=session.question(now.user_id, movie.movie_id))
+        key = session.question(state.user_id, movie.movie_id)
+        rating = stars(f"Rate {movie.title}", services.settings.scale, key=key)
         if rating is not None:
-            services.ratings.rate(now.user_id, movie.movie_id, rating)
-            _by_user(session.ANSWERED, now.user_id).append(movie.movie_id)
+            services.ratings.rate(state.user_id, movie.movie_id, rating)
+            _by_user(session.ANSWERED, state.user_id).append(movie.movie_id)
             st.rerun()
-        if st.button("I don't know it", icon=":material/skip_next:", width="stretch"):
-            _by_user(session.SKIPPED, now.user_id).append(movie.movie_id)
+        if st.button("I don't know it", key=session.SKIP, icon=":material/skip_next:", width="stretch"):
+            _by_user(session.SKIPPED, state.user_id).append(movie.movie_id)
             st.rerun()
 
 
-def _take_back(services: Services, user_id: str, skipped: list[str]) -> None:
+def _undo(services: Services, user_id: str, skipped: list[str]) -> None:
     answered = _by_user(session.ANSWERED, user_id)
     with st.container(horizontal=True):
-        if answered and st.button("Take the last rating back", icon=":material/undo:", type="tertiary"):
+        if answered and st.button("Undo last rating", key=session.UNDO, icon=":material/undo:", type="tertiary"):
             services.ratings.unrate(user_id, answered.pop())
             st.rerun()
-        label = "Ask again about 1 movie passed over" if len(skipped) == 1 else f"Ask again about {len(skipped)} movies"
-        if skipped and st.button(label, icon=":material/replay:", type="tertiary"):
+        label = f"Ask again about {counted(len(skipped), 'skipped movie')}"
+        if skipped and st.button(label, key=session.ASK_AGAIN, icon=":material/replay:", type="tertiary"):
             skipped.clear()
             st.rerun()
 
 
-def told(now: InterviewState) -> str:
-    """How much is known, and from what."""
-    count = "1 rating" if now.ratings_count == 1 else f"{now.ratings_count:,} ratings"
-    return f"{now.confidence:.0%} of this taste is known, from {count}"
+def known(state: InterviewState) -> str:
+    """How well the taste is known, and from how many ratings."""
+    return f"{state.confidence:.0%} of this taste known, from {counted(state.ratings_count, 'rating')}"
 
 
-def forming(answer: Recommendations) -> None:
-    """The list so far, and how it was made."""
+def preview(answer: Recommendations) -> None:
+    """The list so far, with new movies marked."""
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-        st.markdown("**The list so far**")
+        st.markdown("**List so far**")
         user_picker.badge(answer.status)
     st.caption(text(answer.reason))
-    before = st.session_state.get(session.FORMED, (None, ()))
-    fresh = _new(answer, before[1]) if before[0] == answer.user_id else frozenset()
+    ids = {item.movie_id for item in answer.items}
+    user_id, before = st.session_state.get(session.LISTED, (None, ids))
+    new = ids - set(before) if user_id == answer.user_id else set()
     rows = [
-        (f"{item.rank}. {item.title}", "new" if item.movie_id in fresh else "", f"{item.predicted_rating:.1f}")
+        (f"{item.rank}. {item.title}", "new" if item.movie_id in new else "", f"{item.predicted_rating:.1f}")
         for item in answer.items
     ]
-    tables.facts(rows, headings=("Movie", "", "Predicted"))
-    st.session_state[session.FORMED] = answer.user_id, tuple(item.movie_id for item in answer.items)
-
-
-def _new(answer: Recommendations, before: Sequence[str]) -> frozenset[str]:
-    return frozenset(item.movie_id for item in answer.items) - frozenset(before)
-
-
-def _asked(user_id: str) -> int:
-    return len(_by_user(session.SKIPPED, user_id)) + len(_by_user(session.ANSWERED, user_id))
+    tables.facts(rows, headings=("Movie", "", "Expected"))
+    st.session_state[session.LISTED] = answer.user_id, ids
 
 
 def _by_user(key: str, user_id: str) -> list[str]:
-    """What the session remembers under a key of this user."""
-    held: dict[str, list[str]] = st.session_state.setdefault(key, {})
-    return held.setdefault(user_id, [])
+    """The user's list under a session key."""
+    lists: dict[str, list[str]] = st.session_state.setdefault(key, {})
+    return lists.setdefault(user_id, [])

@@ -1,21 +1,22 @@
-"""Below the navigation: which version serves, what goes on, and what is unread."""
+"""Below the navigation: the active version, work in progress and unread notices."""
 
 from __future__ import annotations
 
 import streamlit as st
 
 from engine.services import Services
-from pages.ui import progress
+from engine.words import counted
+from pages.ui import progress, session
 
 SIGN_OUT = '<a class="mq-out" href="/sign-out" target="_self"><span aria-hidden="true">logout</span>Sign out</a>'
 
 
 def sidebar(services: Services) -> None:
-    """Draw the state of Marquee; it follows what goes on by itself, and keeps the page beside it up to date."""
+    """Show the state of Marquee, refreshed in the background, and redraw the page when it becomes out of date."""
 
     def state() -> None:
         _version(services)
-        _going(services)
+        _work(services)
         _notices(services)
 
     progress.watch(services, state)
@@ -28,10 +29,10 @@ def _version(services: Services) -> None:
     if version is None:
         st.badge("No version yet", icon=":material/hourglass_empty:", color="gray")
     else:
-        st.badge(f"Version {version} serves", icon=":material/check_circle:", color="green")
+        st.badge(f"Version {version} active", icon=":material/check_circle:", color="green")
 
 
-def _going(services: Services) -> None:
+def _work(services: Services) -> None:
     job, run = progress.running_job(services), services.training.current()
     if job is not None:
         progress.job_bar(job)
@@ -41,7 +42,6 @@ def _going(services: Services) -> None:
 
 def _notices(services: Services) -> None:
     unread = services.inbox.unread()
-    if unread:
-        label = "1 unread notice" if unread == 1 else f"{unread} unread notices"
-        if st.button(label, type="tertiary", icon=":material/notifications_unread:"):
-            st.switch_page("notices.py")
+    label = counted(unread, "unread notice")
+    if unread and st.button(label, key=session.UNREAD, type="tertiary", icon=":material/notifications_unread:"):
+        st.switch_page("notices.py")

@@ -1,4 +1,4 @@
-"""Charts of a study: RMSE by trial, what it depends on, and every trial's hyperparameters as a line."""
+"""Charts of a study: RMSE by trial, importance of hyperparameters, and all trials in parallel coordinates."""
 
 from __future__ import annotations
 
@@ -10,29 +10,30 @@ import altair as alt
 
 from engine.services.tuning import Study, TrialReport
 from pages.ui import charts
+from pages.ui.progress import GOING
 
-KINDS = ("A trial", "The defaults", "Given up")
+KINDS = ("Trial", "Defaults", "Stopped early")
 RMSE = "RMSE"
-PALE = 1.25  # the theme's paler colours, too near to the ground, are for errors so far beyond the greatest
-SPREAD = 10.0  # the greatest value is so many times the least: such an axis is drawn by factors
+PALE = 1.25  # extends the colour scale beyond the largest error: the theme's palest colours have too little contrast
+SPREAD = 10.0  # ratio of the largest to the smallest value from which an axis is logarithmic
 BAR_PX, FRAME_PX = 30, 50
-AXIS_PX = 76  # the least room in which the names of two axes can stand side by side
+AXIS_PX = 76  # minimum width for axis names side by side
 
 
 def show(value: Any) -> str:
-    """A hyperparameter's value, short."""
+    """A hyperparameter's value in short."""
     if isinstance(value, (tuple, list)):
         return "-".join(map(str, value))
     return f"{value:.3g}" if isinstance(value, float) else str(value)
 
 
 def title(name: str) -> str:
-    """A hyperparameter's name as people read it."""
+    """A hyperparameter's name as a label."""
     return name.replace("_", " ").capitalize()
 
 
 def by_trial(study: Study, *, key: str) -> None:
-    """RMSE of every finished trial, and the best so far as a line. The defaults stand out."""
+    """RMSE of each finished trial, and a line for the best so far; the defaults stand out."""
     rows = trial_rows(study.history)
     y = alt.Y(
         "rmse:Q",
@@ -43,7 +44,7 @@ def by_trial(study: Study, *, key: str) -> None:
     x = alt.X(
         "trial:Q",
         title="Trial",
-        scale=alt.Scale(domain=[-0.5, _most(study) - 0.5], nice=False),
+        scale=alt.Scale(domain=[-0.5, _axis_length(study) - 0.5], nice=False),
         axis=alt.Axis(format="d", tickMinStep=1, grid=False),
     )
     domain = alt.Scale(domain=list(KINDS[:2]))
@@ -52,7 +53,7 @@ def by_trial(study: Study, *, key: str) -> None:
     tooltip = [
         alt.Tooltip("trial:Q", title="Trial"),
         alt.Tooltip("rmse:Q", title=RMSE, format=".4f"),
-        alt.Tooltip("told:N", title="Hyperparameters"),
+        alt.Tooltip("values:N", title="Hyperparameters"),
     ]
     base = alt.Chart(charts.data(rows), height=260).encode(x=x)
     line = base.mark_line(interpolate="step-after", strokeWidth=1.5, opacity=0.5).encode(
@@ -60,32 +61,32 @@ def by_trial(study: Study, *, key: str) -> None:
     )
     points = base.mark_point(filled=True, size=90, opacity=1).encode(y=y, color=color, shape=shape, tooltip=tooltip)
     best = min(rows, key=lambda row: float(row["rmse"]))
-    told = f"Chart of the RMSE of {len(rows)} finished trials. The best is trial {best['trial']}: {best['rmse']:.4f}."
-    charts.show(alt.layer(line, points), told, key=key)
+    spoken = f"RMSE of {len(rows)} finished trials. The best is trial {best['trial']}: {best['rmse']:.4f}."
+    charts.show(alt.layer(line, points), spoken, key=key)
 
 
-def _most(study: Study) -> int:
-    """Trials that the axis has room for: those there are, and while the study goes on those to come."""
-    there = max(trial.number for trial in study.history) + 1
-    return max(there, study.trials) if study.state in ("queued", "running") else there
+def _axis_length(study: Study) -> int:
+    """Length of the trial axis; a running study leaves room for the trials to come."""
+    tried = max(trial.number for trial in study.history) + 1
+    return max(tried, study.trials) if study.state in GOING else tried
 
 
 def trial_rows(history: Sequence[TrialReport]) -> list[dict[str, Any]]:
-    """A row for each finished trial, with the lowest RMSE up to it."""
+    """A row for each finished trial, with the lowest RMSE so far."""
     rows: list[dict[str, Any]] = []
     best = math.inf
     for trial in history:
         if trial.rmse is None:
             continue
         best = min(best, trial.rmse)
-        told = ", ".join(f"{title(name).lower()} {show(value)}" for name, value in trial.hyperparameters.items())
+        values = ", ".join(f"{title(name).lower()} {show(value)}" for name, value in trial.hyperparameters.items())
         kind = KINDS[1] if trial.defaults else KINDS[0]
-        rows.append({"trial": trial.number, "rmse": trial.rmse, "best": best, "kind": kind, "told": told})
+        rows.append({"trial": trial.number, "rmse": trial.rmse, "best": best, "kind": kind, "values": values})
     return rows
 
 
 def importance(study: Study, *, key: str) -> None:
-    """The part of the trials' RMSE that each hyperparameter explains."""
+    """Share of the differences in RMSE that each hyperparameter explains."""
     rows = [{"name": title(name), "part": part} for name, part in study.importance.items()]
     chart = (
         alt.Chart(charts.data(rows), height=BAR_PX * len(rows) + FRAME_PX)
@@ -93,25 +94,25 @@ def importance(study: Study, *, key: str) -> None:
         .encode(
             x=alt.X(
                 "part:Q",
-                title="Part of the differences between trials",
+                title="Share of the differences between trials",
                 scale=alt.Scale(domain=[0, 1]),
                 axis=alt.Axis(format=".0%", tickCount=5, grid=False),
                 stack=False,
             ),
             y=alt.Y("name:N", title=None, sort=None),
-            tooltip=[alt.Tooltip("name:N", title="Hyperparameter"), alt.Tooltip("part:Q", title="Part", format=".0%")],
+            tooltip=[alt.Tooltip("name:N", title="Hyperparameter"), alt.Tooltip("part:Q", title="Share", format=".0%")],
         )
     )
-    told = ", ".join(f"{row['name']} {row['part']:.0%}" for row in rows)
-    charts.show(chart, f"Bar chart of what the RMSE of trials depends on: {told}.", key=key)
+    spoken = ", ".join(f"{row['name']} {row['part']:.0%}" for row in rows)
+    charts.show(chart, f"Importance for the RMSE: {spoken}.", key=key)
 
 
 def parallel(study: Study, *, key: str) -> None:
-    """Each finished trial as a line across one axis for each hyperparameter and one for RMSE; dotted: given up."""
+    """Each trial as a line across an axis for each hyperparameter and one for RMSE; dotted: stopped early."""
     drawn, ends = parallel_rows(study.history)
     lines = [row for row in drawn if row["kind"] != KINDS[2]]
     order = list(dict.fromkeys(row["axis"] for row in drawn))
-    narrow = f"width < {AXIS_PX * len(order)}"  # asked in the browser, which alone knows the width
+    narrow = f"width < {AXIS_PX * len(order)}"  # evaluated in the browser, which knows the width
     x = alt.X(
         "axis:N",
         sort=order,
@@ -142,7 +143,7 @@ def parallel(study: Study, *, key: str) -> None:
     tooltip = [
         alt.Tooltip("trial:N", title="Trial"),
         alt.Tooltip("axis:N", title="Axis"),
-        alt.Tooltip("told:N", title="Value"),
+        alt.Tooltip("label:N", title="Value"),
         alt.Tooltip("rmse:Q", title=RMSE, format=".4f"),
     ]
     pruned = [row for row in drawn if row["kind"] == KINDS[2]]
@@ -158,16 +159,16 @@ def parallel(study: Study, *, key: str) -> None:
     )
     layers = [*([faint] if pruned else []), finished, *_labels(ends, x, y)]
     best = min(lines, key=lambda row: float(row["rmse"]))
-    told = (
+    spoken = (
         f"Parallel coordinates of {len({row['trial'] for row in lines})} finished trials over {', '.join(order)}. "
-        f"The best is trial {best['trial']}; the dashed line has the defaults."
-        + (f" Dotted lines are the {len({row['trial'] for row in pruned})} that were given up." if pruned else "")
+        f"The best is trial {best['trial']}; the dashed line shows the defaults."
+        + (f" Dotted: {len({row['trial'] for row in pruned})} stopped early." if pruned else "")
     )
-    charts.show(alt.layer(*layers), told, key=key)
+    charts.show(alt.layer(*layers), spoken, key=key)
 
 
 def _labels(ends: list[dict[str, Any]], x: alt.X, y: alt.Y) -> list[alt.Chart]:
-    """Values above and below the ends of the axes, where no line crosses them; those between stand at the side."""
+    """Labels above and below the axes, where no line crosses them, and beside the axes for values in between."""
     above = [end for end in ends if end["place"] == 1]
     below = [end for end in ends if end["place"] == 0]
     beside = [end for end in ends if 0 < end["place"] < 1]
@@ -177,28 +178,28 @@ def _labels(ends: list[dict[str, Any]], x: alt.X, y: alt.Y) -> list[alt.Chart]:
         (beside, {"dx": 7, "dy": -8, "align": "left"}),
     )
     return [
-        alt.Chart(charts.data(rows)).mark_text(fontSize=11, **how).encode(x=x, y=y, text="told:N")
+        alt.Chart(charts.data(rows)).mark_text(fontSize=11, **how).encode(x=x, y=y, text="label:N")
         for rows, how in marks
         if rows
     ]
 
 
 def parallel_rows(history: Sequence[TrialReport]) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-    """A point for each trial on each axis, its place from 0 to 1, and the labels at the axes' ends.
+    """A point for each trial on each axis, placed from 0 to 1, and the labels of the axes.
 
-    Trials that were given up have no RMSE and so no point on its axis; those that failed or still go on are left out.
+    Trials stopped early have no RMSE, so no point on its axis; failed and running ones are left out.
     """
     finished = [trial for trial in history if trial.rmse is not None]
-    told = [*finished, *(trial for trial in history if trial.state == "pruned" and trial.rmse is None)]
+    drawn = [*finished, *(trial for trial in history if trial.state == "pruned" and trial.rmse is None)]
     columns: dict[str, list[Any]] = {
-        title(name): [trial.hyperparameters[name] for trial in told] for name in told[0].hyperparameters
+        title(name): [trial.hyperparameters[name] for trial in drawn] for name in drawn[0].hyperparameters
     }
     columns[RMSE] = [trial.rmse for trial in finished]
     lines: list[dict[str, Any]] = []
     ends: list[dict[str, Any]] = []
     for axis, values in columns.items():
         placed, labels = places(values, "{:.3f}".format if axis == RMSE else show)
-        ends += [{"axis": axis, "place": place, "told": label} for place, label in labels]
+        ends += [{"axis": axis, "place": place, "label": label} for place, label in labels]
         lines += [
             {
                 "trial": trial.number,
@@ -206,23 +207,22 @@ def parallel_rows(history: Sequence[TrialReport]) -> tuple[list[dict[str, Any]],
                 "kind": KINDS[2] if trial.rmse is None else KINDS[1] if trial.defaults else KINDS[0],
                 "axis": axis,
                 "place": place,
-                "told": show(value) if axis != RMSE else f"{value:.4f}",
+                "label": show(value) if axis != RMSE else f"{value:.4f}",
             }
-            for trial, value, place in zip(told, values, placed, strict=False)  # RMSE's axis ends with the finished
+            for trial, value, place in zip(drawn, values, placed, strict=False)  # RMSE has finished trials only
         ]
     return lines, ends
 
 
-def places(values: Sequence[Any], tell: Callable[[Any], str] = show) -> tuple[list[float], list[tuple[float, str]]]:
-    """Where values stand on an axis from 0 to 1, and the labels at its ends, or at every one of few choices."""
+def places(values: Sequence[Any], show: Callable[[Any], str] = show) -> tuple[list[float], list[tuple[float, str]]]:
+    """Positions of values on an axis from 0 to 1, and labels for its ends, or for each choice."""
     if not all(isinstance(value, (int, float)) for value in values):
         choices = sorted({show(value) for value in values})
         at = {choice: n / max(len(choices) - 1, 1) for n, choice in enumerate(choices)}
         return [at[show(value)] for value in values], [(place, choice) for choice, place in at.items()]
     low, high = min(values), max(values)
     if low == high:
-        return [0.5] * len(values), [(0.5, tell(low))]
-    by_factors = low > 0 and high / low >= SPREAD
-    on = math.log if by_factors else float
+        return [0.5] * len(values), [(0.5, show(low))]
+    on = math.log if low > 0 and high / low >= SPREAD else float
     first, last = on(low), on(high)
-    return [(on(value) - first) / (last - first) for value in values], [(0.0, tell(low)), (1.0, tell(high))]
+    return [(on(value) - first) / (last - first) for value in values], [(0.0, show(low)), (1.0, show(high))]

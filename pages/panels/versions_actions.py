@@ -1,4 +1,4 @@
-"""What one can do with a version: let it serve, roll back, train it again, export it, delete it."""
+"""Actions on a version: activate, roll back, train again, export, delete."""
 
 from __future__ import annotations
 
@@ -10,51 +10,54 @@ from engine.services import Services
 from engine.services.training import TrainingStatus
 from engine.services.version_records import VersionSummary
 from pages.ui import progress, runs, session, verdict
-from pages.ui.page import errors_shown, toast_next
+from pages.ui.page import confirmed, errors_shown, toast_next
 
 if TYPE_CHECKING:
     from engine.services.training import TrainingService
     from engine.services.version_files import VersionFileService
     from engine.services.versions import VersionService
 
-MOST_REASON = 500
-LOOKED_THROUGH = 200  # runs among which the last repetition of a version is searched
+MAX_REASON = 500
+SEARCHED_RUNS = 200  # newest runs in which the last repetition of a version is looked for
 
 
 def actions(services: Services, version: VersionSummary) -> None:
-    """A button for each; those that change what serves, or delete, ask first."""
+    """One button each; those that change the active version, or delete, ask first."""
     number, versions = version.version, services.versions
     with errors_shown(), st.container(horizontal=True):
         if st.button(
-            f"Let version {number} serve",
+            f"Activate version {number}",
+            key=session.ACTIVATE,
             type="primary",
             icon=":material/play_circle:",
             disabled=version.active or version.state != "ready",
-            help="It serves already." if version.active else None,
+            help="It is active already." if version.active else None,
         ):
             confirm_activation(versions, version)
         target = versions.served_before()
         if st.button(
             "Roll back" if target is None else f"Roll back to version {target}",
+            key=session.ROLL_BACK,
             icon=":material/undo:",
             disabled=target is None,
-            help="No other intact version has served yet." if target is None else "It served before this one.",
+            help="No other intact version has been active." if target is None else "The previously active version.",
         ):
             confirm_rollback(versions, target or 0)
         if st.button(
-            "Train again exactly",
+            "Reproduce",
+            key=session.TRAIN_AGAIN,
             icon=":material/content_copy:",
-            help="Trains with the same data, seed and hyperparameters, and compares every array. No version is saved.",
+            help="Trains again on the same data, seed and hyperparameters, and compares every array. Saves no version.",
         ):
             run_id = services.training.train_again(number, queue=True)
-            toast_next(f"Training run {run_id} repeats version {number}.")
+            toast_next(f"Training run {run_id} reproduces version {number}.")
             st.rerun()
         _export(services.version_files, version)
         _delete(versions, version)
 
 
 def _export(files: VersionFileService, version: VersionSummary) -> None:
-    """The file is made when it is asked for: it may have hundreds of megabytes."""
+    """The file may have hundreds of megabytes, so it is made on request."""
     ready = version.state == "ready"
     st.download_button(
         "Export",
@@ -74,15 +77,17 @@ def _content(files: VersionFileService, version: int) -> bytes:
 
 
 def _delete(versions: VersionService, version: VersionSummary) -> None:
-    reason = "It serves now. Let another version serve first." if version.active else None
+    reason = "It is active. Activate another version first." if version.active else None
     reason = "It is deleted already." if version.state == "deleted" else reason
-    if st.button("Delete", icon=":material/delete:", disabled=reason is not None, help=reason):
+    if st.button(
+        "Delete", key=session.DELETE_VERSION, icon=":material/delete:", disabled=reason is not None, help=reason
+    ):
         confirm_deletion(versions, version)
 
 
 def repetition(training: TrainingService, version: VersionSummary) -> None:
-    """How the last training of this version again goes, or what it proved."""
-    run = next((run for run in training.runs(limit=LOOKED_THROUGH) if run.repeats == version.version), None)
+    """Progress or result of the last run that reproduces this version."""
+    run = next((run for run in training.runs(limit=SEARCHED_RUNS) if run.repeats == version.version), None)
     if run is None:
         return
     every_s = progress.EVERY_S if run.state in progress.GOING else None
@@ -90,10 +95,10 @@ def repetition(training: TrainingService, version: VersionSummary) -> None:
 
 
 def _repetition(run: TrainingStatus) -> None:
-    going = run.state in progress.GOING
-    with st.container(border=going, gap="xsmall"):
-        if going:
-            st.markdown(f"Training run {run.run_id} repeats this version.")
+    unfinished = run.state in progress.GOING
+    with st.container(border=unfinished, gap="xsmall"):
+        if unfinished:
+            st.markdown("Reproducing this version")
             progress.training_bar(run)
         else:
             runs.outcome(run)
@@ -105,52 +110,50 @@ def _repetition(run: TrainingStatus) -> None:
         )
 
 
-@st.dialog("Let another version serve")
+@st.dialog("Activate a version?")
 def confirm_activation(versions: VersionService, version: VersionSummary) -> None:
-    """Ask for the reason, then activate."""
-    st.markdown(f"Version {version.version} will answer from the next request on. You can roll back at any time.")
+    """Ask for a reason, then activate."""
+    st.markdown(f"Version {version.version} answers from the next request. You can roll back at any time.")
     with errors_shown():
         against = versions.overruled(version.version)
         if against is not None:
-            verdict.tell(against, f"This goes against its verdict, {against.verdict}: {against.text}")
-        reason = _reason(label="Why (needed)" if against else "Why")
-        asked = st.button(f"Let version {version.version} serve now", type="primary")
-        if asked and against is not None and not reason.strip():
-            st.error("Write down why first. The ledger keeps it.", icon=":material/edit:")
-        elif asked:
+            verdict.show(against, f"This goes against its verdict. {against.text}")
+        reason = _reason(label="Reason (required)" if against else "Reason")
+        yes = confirmed(f"Activate version {version.version}")
+        if yes and against is not None and not reason.strip():
+            st.error("Give a reason. It is kept in the deployment history.", icon=":material/edit:")
+        elif yes:
             versions.activate(version.version, actor="you", reason=reason)
-            toast_next(f"Version {version.version} serves now.")
+            toast_next(f"Version {version.version} is active.")
             st.rerun()
 
 
-@st.dialog("Roll back")
+@st.dialog("Roll back?")
 def confirm_rollback(versions: VersionService, target: int) -> None:
-    """Ask for the reason, then let the version before serve again."""
-    st.markdown(
-        f"Version {target}, which served before, will answer from the next request on. Rolling back again undoes it."
-    )
+    """Ask for a reason, then activate the previous version."""
+    st.markdown(f"Version {target} was active before and answers from the next request. Roll back again to undo this.")
     reason = _reason()
     with errors_shown():
-        if st.button(f"Roll back to version {target} now", type="primary"):
+        if confirmed(f"Roll back to version {target}"):
             version = versions.rollback(actor="you", reason=reason)
-            toast_next(f"Version {version} serves again.")
+            toast_next(f"Version {version} is active again.")
             st.rerun()
 
 
-@st.dialog("Delete a version")
+@st.dialog("Delete a version?")
 def confirm_deletion(versions: VersionService, version: VersionSummary) -> None:
-    """Say what is lost, ask for the reason, then delete."""
+    """Explain what is lost, ask for a reason, then delete."""
     st.markdown(
-        f"Version {version.version} gives up its arrays ({version.size_bytes / 1e6:,.1f} MB): it can never serve or be"
-        " compared again. Its line, hyperparameters and metrics stay. Export it first if you may want it back."
+        f"This deletes the arrays of version {version.version} ({version.size_bytes / 1e6:,.1f} MB). It can't be"
+        " activated or compared again; its hyperparameters and metrics stay. Export it first if you may need it."
     )
-    reason = _reason("Goes into the notices")
+    reason = _reason("Shown in the notices")
     with errors_shown():
-        if st.button(f"Delete version {version.version} for good", type="primary"):
+        if confirmed(f"Delete version {version.version}"):
             versions.delete(version.version, actor="you", reason=reason)
-            toast_next(f"Version {version.version} is deleted.")
+            toast_next(f"Version {version.version} deleted.")
             st.rerun()
 
 
-def _reason(where: str = "Goes into the ledger", label: str = "Why") -> str:
-    return st.text_input(label, key=session.REASON, max_chars=MOST_REASON, placeholder=where)
+def _reason(where: str = "Kept in the deployment history", label: str = "Reason") -> str:
+    return st.text_input(label, key=session.REASON, max_chars=MAX_REASON, placeholder=where)

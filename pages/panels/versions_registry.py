@@ -1,4 +1,4 @@
-"""The registry of versions: its table, one version in full, the ledger, and versions that come from a file."""
+"""The registry: table of versions, details of one, deployment history, and import."""
 
 from __future__ import annotations
 
@@ -18,58 +18,58 @@ from pages.ui.page import errors_shown, toast_next
 from pages.ui.tables import select
 
 STATES = {"ready": "Ready", "damaged": "Damaged", "deleted": "Deleted"}
-COLORS = {"Serves": "green", "Ready": "blue", "Damaged": "red", "Deleted": "gray"}
+COLORS = {"Active": "green", "Ready": "blue", "Damaged": "red", "Deleted": "gray"}
 GONE = {
-    "damaged": "Its stored arrays are damaged, so it can't serve. What was measured of it is kept.",
-    "deleted": "Its arrays are deleted, so it can't serve. What was measured of it is kept.",
+    "damaged": "Its arrays are damaged, so it can't be activated. Its metrics are kept.",
+    "deleted": "Its arrays were deleted, so it can't be activated. Its metrics are kept.",
 }
 EXPORTS = ["zip"]
-NOTE_PX = 175  # what a window of 1280 pixels has left beside the metrics
+NOTE_PX = 175  # left beside the metrics in a window of 1280 pixels
 PROTOCOL = {
-    "split": "held out to measure",
-    "k": "movies in each measured list",
-    "relevant_from": "a movie counts as liked from a rating of",
-    "train_ratings": "ratings learned",
-    "test_ratings": "ratings held out",
-    "test_fingerprint": "fingerprint of the ratings held out",
-    "users_with_lists": "users whose lists were measured",
-    "catalogue": "movies that a list can hold",
+    "split": "held-out ratings",
+    "k": "length of measured lists",
+    "relevant_from": "liked from a rating of",
+    "train_ratings": "number of training ratings",
+    "test_ratings": "number of held-out ratings",
+    "test_fingerprint": "fingerprint of the held-out ratings",
+    "users_with_lists": "users with measured lists",
+    "catalogue": "movies that can be listed",
     "interval": "intervals",
     "seed": "seed of the intervals",
-    "personal_from": "ratings from which a list is personal",
+    "personal_from": "ratings needed for a personal list",
 }
 
 
 def state(version: VersionSummary) -> str:
-    """The state in a word."""
-    return "Serves" if version.active else STATES.get(version.state, version.state)
+    """The state in one word."""
+    return "Active" if version.active else STATES.get(version.state, version.state)
 
 
 def table(versions: Sequence[VersionSummary]) -> list[VersionSummary]:
-    """Every version, newest first; returns the picked ones, at first the one that serves."""
+    """All versions, newest first; returns the selected ones, by default the active one."""
     st.subheader("All versions", anchor=False)
     rows = {version.version: _row(version) for version in versions}
-    for name in ("Verdict", "Tags", "Note"):  # a column of words is there only where there are words
+    for name in ("Verdict", "Tags", "Note"):  # empty text columns are left out
         if not any(row[name] for row in rows.values()):
             rows = {number: {key: row[key] for key in row if key != name} for number, row in rows.items()}
-    picked = select(
+    selected = select(
         rows,
         key=session.VERSION,
         mode="multi-row",
         columns=_columns(),
         alt="Model versions, newest first",
     )
-    st.caption("Tick one version to see its details, two or more to compare them. A click on a heading sorts.")
-    serving = next((version for version in versions if version.active), versions[0])
-    return [version for version in versions if version.version in picked] or [serving]
+    st.caption("Select one version for details, two or more to compare them. Click a heading to sort.")
+    active = next((version for version in versions if version.active), versions[0])
+    return [version for version in versions if version.version in selected] or [active]
 
 
 def _row(version: VersionSummary) -> dict[str, object]:
-    told = state(version)
+    status = state(version)
     row: dict[str, object] = {
         "Version": version.version,
-        "State": f"● {told}" if version.active else told,
-        "Verdict": version.verdict or "",
+        "State": f"● {status}" if version.active else status,
+        "Verdict": verdict.label(version.verdict) if version.verdict else "",
     }
     for name in metrics.KEY_MEASURES:
         how, found = metrics.measure(name), version.metrics.get(name)
@@ -79,7 +79,7 @@ def _row(version: VersionSummary) -> dict[str, object]:
 
 
 def _columns() -> dict[str, Any]:
-    """Numbers stay numbers, so that they sort by size."""
+    """Numeric columns stay numeric, so that they sort by value."""
     number = st.column_config.NumberColumn
     measured = {
         how.label: number(format="%.1f%%" if how.percent else "%.4f", help=f"{how.meaning} {how.direction}")
@@ -91,17 +91,17 @@ def _columns() -> dict[str, Any]:
 
 
 def heading(version: VersionSummary) -> None:
-    """Number, state, tags, what it learned from, and its note."""
+    """Number, state, tags, training data and note."""
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         st.subheader(f"Version {version.version}", anchor=False, width="content")
-        told = state(version)
-        badges = [f":{COLORS.get(told, 'gray')}-badge[{text(told)}]"]
+        status = state(version)
+        badges = [f":{COLORS.get(status, 'gray')}-badge[{text(status)}]"]
         badges += [verdict.badge(version.verdict)] if version.verdict else []
         badges += [f":gray-badge[:material/sell: {text(tag)}]" for tag in version.tags]
         st.markdown(" ".join(badges), width="content")
-    since = f" It serves since {when(version.activated_at)}." if version.active and version.activated_at else ""
+    since = f" Active since {when(version.activated_at)}." if version.active and version.activated_at else ""
     st.caption(
-        f"Trained on {version.ratings:,} ratings of {version.movies:,} movies by {version.users:,} users;"
+        f"Trained on {version.ratings:,} ratings of {version.movies:,} movies by {version.users:,} users."
         f" {version.size_bytes / 1e6:,.1f} MB.{since}"
     )
     if version.state in GONE:
@@ -111,18 +111,18 @@ def heading(version: VersionSummary) -> None:
 
 
 def details(versions: VersionService, version: VersionSummary) -> None:
-    """Metrics with intervals, verdict, hyperparameters, data and protocol of one version; its note and tags to edit."""
+    """Tabs with everything about one version."""
     measured, judged, settings, origin, words = st.tabs(
         ["Metrics", "Verdict", "Hyperparameters", "Data and protocol", "Note and tags"]
     )
     with judged, errors_shown():
-        _judged(versions, version)
+        _verdict(versions, version)
     with measured:
         if version.metrics:
             tables.table(metrics.rows(version.metrics), f"Metrics of version {version.version}")
             newcomers(version.newcomers, key=f"version {version.version} newcomers")
         else:
-            st.caption("There were too few ratings to hold any out, so it was not measured.")
+            st.caption("Not measured: there were too few ratings to hold any out.")
     with settings:
         tables.pairs(version.hyperparameters, f"Hyperparameters of version {version.version}")
     with origin:
@@ -131,36 +131,36 @@ def details(versions: VersionService, version: VersionSummary) -> None:
         _describe(versions, version)
 
 
-def _judged(versions: VersionService, version: VersionSummary) -> None:
-    found = versions.judgement(version.version)
-    if found is None:
-        st.caption("It was not judged against another version: it came from a file, or from an earlier Marquee.")
+def _verdict(versions: VersionService, version: VersionSummary) -> None:
+    judgement = versions.judgement(version.version)
+    if judgement is None:
+        st.caption("No verdict: the version was imported, or trained by an earlier Marquee.")
         return
-    verdict.tell(found, f"{found.verdict}: {found.text}")
-    verdict.evidence(found, key=f"version {version.version}")
+    verdict.show(judgement, judgement.text)
+    verdict.evidence(judgement, key=f"version {version.version}")
 
 
 def _origin(version: VersionSummary) -> None:
-    facts: dict[str, object] = {"fingerprint of the ratings": version.data_fingerprint}
+    facts: dict[str, object] = {"data fingerprint": version.data_fingerprint}
     if version.digest:
-        facts["digest of all arrays"] = version.digest
+        facts["array digest"] = version.digest
     tables.pairs(facts | protocol(version.protocol), f"Data and protocol of version {version.version}")
     if version.run_id is None:
-        st.caption("It came from a file, so there is no log of its training here.")
+        st.caption("Imported from a file, so its training run is not here.")
     else:
         st.page_link(
             "training.py",
-            label=f"Log of training run {version.run_id}",
+            label=f"Training run {version.run_id}",
             icon=":material/receipt_long:",
             query_params={"run": str(version.run_id)},
         )
 
 
-def protocol(told: Mapping[str, Any]) -> dict[str, object]:
-    """How a version was measured, in plain words; what has none here keeps its name."""
+def protocol(measured: Mapping[str, Any]) -> dict[str, object]:
+    """How a version was measured; entries unknown here keep their name."""
     return {
         PROTOCOL.get(name, name): f"{value:,}" if type(value) is int and name != "seed" else value
-        for name, value in told.items()
+        for name, value in measured.items()
     }
 
 
@@ -171,54 +171,59 @@ def _describe(versions: VersionService, version: VersionSummary) -> None:
             "Note",
             version.note,
             max_chars=MAX_NOTE_LENGTH,
-            key=session.described("note", version.version),
-            placeholder="What is special about it",
+            key=session.description("note", version.version),
+            placeholder="What is special about this version",
         )
         tags = st.multiselect(
             "Tags",
             known,
             list(version.tags),
             accept_new_options=True,
-            key=session.described("tags", version.version),
-            placeholder="Choose tags, or type a new one",
-            help="A version with tags is kept: making room for newer versions never removes it.",
+            key=session.description("tags", version.version),
+            placeholder="Choose or type tags",
+            help="Versions with tags are never removed to make room for new ones.",
         )
-        if st.form_submit_button("Save", icon=":material/save:"):
+        if st.form_submit_button("Save", key=session.SAVE_DESCRIPTION, icon=":material/save:"):
             versions.describe(version.version, note=note, tags=tags)
-            toast_next(f"Note and tags of version {version.version} are saved.")
+            toast_next(f"Saved note and tags of version {version.version}.")
             st.rerun()
 
 
 def ledger(records: Sequence[Any]) -> None:
-    """Which version served from when, who changed it and why."""
+    """Which version was active from when, who activated it and why."""
     rows = [
-        {"Since": when(one.activated_at), "Version": str(one.version), "By": one.actor, "Why": one.reason}
+        {
+            "Since": when(one.activated_at),
+            "Version": str(one.version),
+            "By": one.actor,
+            "Reason": verdict.plain(one.reason),
+        }
         for one in records
     ]
     if rows:
-        tables.table(rows, "Changes of the version that serves, newest first")
+        tables.table(rows, "Deployment history, newest first")
     else:
-        st.caption("No version has served yet.")
+        st.caption("No version has been active yet.")
 
 
 def import_panel(files: VersionFileService) -> None:
-    """Take in a version that was exported here or by another Marquee."""
+    """Import a version exported here or by another Marquee."""
     with (
         st.expander("Import a version", icon=":material/upload_file:"),
         errors_shown(),
         st.form("import a version", clear_on_submit=True, border=False),
     ):
         upload = st.file_uploader(
-            "A file that Export made",
+            "Exported version",
             type=EXPORTS,
-            key=session.IMPORT_VERSION,
-            help="Every array is checked against its hash. The version has to know the same users and movies.",
+            key=session.VERSION_FILE,
+            help="Every array is checked against its hash. The version must have the same users and movies.",
         )
-        if st.form_submit_button("Import the version", icon=":material/upload:"):
+        if st.form_submit_button("Import", key=session.IMPORT_VERSION, icon=":material/upload:"):
             if upload is None:
-                st.warning("Choose a file first.", icon=":material/info:")
+                st.warning("Choose a file.", icon=":material/info:")
             else:
                 number = files.import_file(upload, actor="you")
                 st.session_state[session.VERSION] = [number]
-                toast_next(f"Version {number} is imported. It does not serve until you say so.")
+                toast_next(f"Version {number} imported. Activate it when you are ready.")
                 st.rerun()

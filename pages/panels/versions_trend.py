@@ -1,4 +1,4 @@
-"""Charts of versions: a metric from the first to the last, and differences to a baseline."""
+"""Charts of versions: a metric over all versions, and differences from a baseline."""
 
 from __future__ import annotations
 
@@ -15,20 +15,22 @@ from pages.panels.versions_registry import state
 from pages.ui import charts, metrics, session
 from pages.ui.format import model_name
 
-# Places among the theme's six colours; the legend shows only what there is.
-STATES = ("Ready", "Serves", "2", "3", "Damaged", "Deleted")
+# Positions among the theme's six colours; the legend shows only those in use.
+STATES = ("Ready", "Active", "2", "3", "Damaged", "Deleted")
 STATE_SHAPES = ("circle", "diamond", "circle", "circle", "cross", "square")
 PANEL_WIDTH, ROW_PX = 250, 28
-FEWEST = 2
-TOLD = 4  # versions that the words for who can't see the chart name
+MIN_VERSIONS = 2
+SPOKEN = 4  # versions named in the text alternative
 
 
 def trend(history: Sequence[VersionSummary]) -> None:
     """A chosen metric with its interval over all versions. ``history``: oldest first."""
-    st.subheader("From version to version", anchor=False)
-    measured = [name for name in metrics.MEASURES if sum(name in version.metrics for version in history) >= FEWEST]
+    st.subheader("Trend", anchor=False)
+    measured = [
+        name for name in metrics.MEASURES if sum(name in version.metrics for version in history) >= MIN_VERSIONS
+    ]
     if not measured:
-        st.caption("The chart begins with the second version that was measured.")
+        st.caption("The chart appears with the second measured version.")
         return
     chosen = st.selectbox(
         "Metric",
@@ -40,7 +42,7 @@ def trend(history: Sequence[VersionSummary]) -> None:
     )
     name = chosen or measured[0]
     how = metrics.measure(name)
-    st.caption(f"{how.meaning} {how.direction} Bars are 95% intervals, each on the ratings held out from that version.")
+    st.caption(f"{how.meaning} {how.direction} Bars are 95% intervals, on each version's own held-out ratings.")
     _line([version for version in history if name in version.metrics], name)
 
 
@@ -61,12 +63,12 @@ def _line(history: Sequence[VersionSummary], name: str) -> None:
     x = alt.X("version:O", title="Version", axis=alt.Axis(labelAngle=0, labelOverlap="greedy", grid=False))
     scale = charts.span([row[end] for row in rows for end in ("low", "high")])
     y = alt.Y("value:Q", title=how.label, scale=scale, axis=alt.Axis(format=form, tickCount=5))
-    there = [told for told in STATES if any(row["state"] == told for row in rows)]
+    used = [name for name in STATES if any(row["state"] == name for row in rows)]
     color = alt.Color(
         "state:N",
         title=None,
         scale=alt.Scale(domain=list(STATES)),
-        legend=alt.Legend(orient="top", columns=3, values=there),
+        legend=alt.Legend(orient="top", columns=3, values=used),
     )
     shape = alt.Shape("state:N", title=None, scale=alt.Scale(domain=list(STATES), range=list(STATE_SHAPES)))
     tooltip = [
@@ -82,20 +84,20 @@ def _line(history: Sequence[VersionSummary], name: str) -> None:
         y=alt.Y("low:Q", title=how.label), y2="high:Q", color=color
     )
     points = base.mark_point(filled=True, size=110, opacity=1).encode(y=y, color=color, shape=shape, tooltip=tooltip)
-    told = ", ".join(
-        f"version {row['version']} ({row['state'].lower()}) {how.show(row['value'])}" for row in rows[-TOLD:]
+    spoken = ", ".join(
+        f"version {row['version']} ({row['state'].lower()}) {how.show(row['value'])}" for row in rows[-SPOKEN:]
     )
-    charts.show(alt.layer(line, bars, points), f"Chart of {how.label} by version. The last: {told}.", key="trend")
+    charts.show(alt.layer(line, bars, points), f"{how.label} by version. Latest: {spoken}.", key="trend")
 
 
 def _ends(found: MetricValue) -> dict[str, float]:
-    """Where the bar of an interval ends; without one, at the point itself."""
+    """Ends of the interval; without one, the value itself."""
     low, high = (found.value if end is None else end for end in (found.low, found.high))
     return {"low": low, "high": high}
 
 
 def differences(found: Sequence[Comparison], shown: Sequence[str]) -> None:
-    """A small panel for each metric: every version's difference to the baseline with its interval, and 0."""
+    """A panel for each metric: every version's difference from the baseline, with its interval."""
     st.markdown(charts.LEGEND)
     grid = st.grid(min_column_width=PANEL_WIDTH, border=True)
     for name in shown:
@@ -110,16 +112,16 @@ def _panel(found: Sequence[Comparison], name: str) -> None:
     rows: list[dict[str, Any]] = [
         {
             "version": f"Version {one.version}",
-            **charts.turned(one.differences[name], size),
+            **charts.scaled(one.differences[name], size),
             "verdict": one.differences[name].verdict,
         }
         for one in found
     ]
     form = "+.1f" if how.percent else "+.4f"
-    title = "Difference in points" if how.percent else "Difference"
+    title = "Difference, points" if how.percent else "Difference"
     y, version = alt.Y("version:N", title=None, sort=None), alt.Tooltip("version:N", title="Version")
     chart = charts.differences(rows, y, title, form, row_px=ROW_PX, more=[version])
-    told = "; ".join(
+    spoken = "; ".join(
         f"{row['version']}: {row['difference']:{form.replace('+', '+z')}}, {row['verdict']}" for row in rows
     )
-    charts.show(chart, f"Differences of {how.label}. {told}.", key=f"difference.{name}")
+    charts.show(chart, f"Differences in {how.label}. {spoken}.", key=f"difference.{name}")

@@ -1,4 +1,4 @@
-"""Sessions of the console after their browser has gone: kept for a while, then closed with all they hold open."""
+"""Keeps console sessions for a while after their browser disconnects, then closes them and what they hold open."""
 
 from __future__ import annotations
 
@@ -11,23 +11,23 @@ from threading import Lock
 from streamlit.runtime import memory_session_storage
 from streamlit.runtime.session_manager import SessionInfo, SessionStorage
 
-MOST_KEPT = 50
-"""Sessions that wait for their browser to come back; each holds an event loop of three file descriptors open."""
+MAX_KEPT = 50
+"""Disconnected sessions that are kept; each holds an event loop of three file descriptors open."""
 
 
 class ClosingSessionStorage(SessionStorage):
-    """In place of Streamlit's, which only forgets sessions: their descriptors stay open until a garbage collection.
+    """Replaces Streamlit's storage, which drops sessions without closing them: descriptors leak until a collection.
 
-    A session that is taken out, as its browser is back, goes on.
+    A session that is deleted here because its browser is back stays open.
 
     Args:
-        maxsize: sessions that are kept; beyond it the one that has waited longest is closed.
-        ttl_seconds: how long a session waits for its browser.
-        clock: seconds, monotonic.
+        maxsize: maximum number of sessions; beyond it the oldest one is closed.
+        ttl_seconds: how long a session is kept.
+        clock: monotonic seconds.
     """
 
     def __init__(
-        self, maxsize: int = MOST_KEPT, ttl_seconds: int = 120, clock: Callable[[], float] = time.monotonic
+        self, maxsize: int = MAX_KEPT, ttl_seconds: int = 120, clock: Callable[[], float] = time.monotonic
     ) -> None:
         self._maxsize = maxsize
         self._ttl = ttl_seconds
@@ -36,27 +36,27 @@ class ClosingSessionStorage(SessionStorage):
         self._kept: OrderedDict[str, tuple[float, SessionInfo]] = OrderedDict()
 
     def get(self, session_id: str) -> SessionInfo | None:
-        """A session that still waits."""
+        """A session that has not expired."""
         with self._lock:
             left, info = self._kept.get(session_id, (0.0, None))
         return info if self._waits(left) else None
 
     def save(self, session_info: SessionInfo) -> None:
-        """Keep a session, and close those that have waited too long or are too many."""
-        gone: list[SessionInfo] = []
+        """Keep a session, and close expired and surplus ones."""
+        expired: list[SessionInfo] = []
         with self._lock:
             self._kept[session_info.session.id] = self._clock(), session_info
             self._kept.move_to_end(session_info.session.id)
             for session_id, (left, info) in list(self._kept.items()):
                 if len(self._kept) <= self._maxsize and self._waits(left):
                     break
-                gone.append(info)
+                expired.append(info)
                 del self._kept[session_id]
-        for info in gone:
+        for info in expired:
             info.session.shutdown()
 
     def delete(self, session_id: str) -> None:
-        """Take a session out.
+        """Remove a session without closing it.
 
         Raises:
             KeyError: it is not kept.
@@ -65,7 +65,7 @@ class ClosingSessionStorage(SessionStorage):
             del self._kept[session_id]
 
     def list(self) -> builtins.list[SessionInfo]:
-        """Every session that still waits."""
+        """Sessions that have not expired."""
         with self._lock:
             return [info for left, info in self._kept.values() if self._waits(left)]
 
@@ -74,5 +74,5 @@ class ClosingSessionStorage(SessionStorage):
 
 
 def close_forgotten_sessions() -> None:
-    """Let Streamlit keep sessions in a storage that closes them; called before its app starts."""
-    memory_session_storage.MemorySessionStorage = ClosingSessionStorage  # type: ignore[misc,assignment]  # there is no setting
+    """Make Streamlit close the sessions that it drops; call it before its app starts."""
+    memory_session_storage.MemorySessionStorage = ClosingSessionStorage  # type: ignore[misc,assignment]  # not configurable

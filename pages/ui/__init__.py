@@ -1,1 +1,1 @@
-"""Parts that pages share: session keys, charts, forms, movie cards, progress."""
+"""Parts shared by pages: session keys, charts, forms, tables, movie cards, progress."""

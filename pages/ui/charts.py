@@ -1,4 +1,4 @@
-"""Charts. Streamlit's Altair theme gives them the colours and fonts of the theme, so none is named here."""
+"""Charts. Colours and fonts come from Streamlit's Altair theme, so none is named here."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from engine.models.epochs import EpochReport
 from engine.recommending.explanations import Contribution, Explanation, RatingExplanation
 from pages.ui.metrics import NO_INTERVAL
 
-MOST_SHARES = 8
+MAX_SHARES = 8
 BAR_PX, AXIS_PX, LABEL_PX, FRAME_PX = 34, 56, 230, 76
-PAST, OTHERS, BESIDES = "A past rating", "All other ratings", "What no rating says by itself"
+PAST, OTHERS, REST = "A rating", "All other ratings", "Not from a single rating"
 TINY = 1e-4
-# Places among the theme's six colours, for what a paired test says.
+# Positions among the theme's six colours, for the outcome of a paired test.
 VERDICTS = ("0", "1", "2", "better", "worse", "no difference shown")
 VERDICT_SHAPES = ("circle", "circle", "circle", "triangle-up", "triangle-down", "circle")
 LEGEND = ":small[:green[▲] better, :red[▼] worse, :gray[●] no difference shown]"  # of differences, in Markdown
@@ -25,23 +25,23 @@ Share = tuple[str, float, str]
 
 
 def data(rows: list[dict[str, Any]]) -> alt.Data:
-    """Rows as a chart takes them, without a table in between."""
+    """Rows as chart data, without a data frame."""
     return alt.Data(values=rows)  # type: ignore[no-untyped-call]  # Altair's generated constructors have no types
 
 
 def span(values: Iterable[float], margin: float = 0.0) -> alt.Scale:
-    """A scale from the least to the greatest value, and this part of it more at either end.
+    """A scale from the smallest to the largest value, widened by ``margin`` (a fraction) at either end.
 
-    Without it, Vega warns of its empty first draw.
+    Without an explicit domain Vega warns about its empty first draw.
     """
-    held = list(values)
-    more = margin * (max(held) - min(held))
-    return alt.Scale(domain=[min(held) - more, max(held) + more], nice=not margin, zero=False)
+    known = list(values)
+    pad = margin * (max(known) - min(known))
+    return alt.Scale(domain=[min(known) - pad, max(known) + pad], nice=not margin, zero=False)
 
 
 def show(chart: alt.Chart | alt.LayerChart | alt.FacetChart, alt_text: str, *, key: str | None = None) -> None:
-    """Draw a chart across its column on a transparent ground, described in words for who can't see it."""
-    # Streamlit's theme would shift the first and last label of an axis off their lines.
+    """Draw a chart on a transparent background, with a text alternative."""
+    # Streamlit's theme would shift the first and last axis labels off their lines.
     plain = chart.configure(background="transparent").configure_view(strokeWidth=0).configure_axisY(labelFlush=False)
     st.altair_chart(plain, alt=alt_text, key=key)
 
@@ -49,15 +49,15 @@ def show(chart: alt.Chart | alt.LayerChart | alt.FacetChart, alt_text: str, *, k
 def differences(
     rows: list[dict[str, Any]], y: alt.Y, title: str, form: str, *, row_px: int, more: Sequence[alt.Tooltip] = ()
 ) -> alt.LayerChart | alt.FacetChart:
-    """A point with its interval for each row, and 0 as a dashed line.
+    """A point with its interval for each row, and a dashed line at 0.
 
     Args:
-        rows: those of ``turned``, ``verdict``, and the field of ``y``.
-        y: where each row stands.
-        title: of a difference.
-        form: of the numbers, in D3's notation.
-        row_px: the height of a row.
-        more: what the tooltip says besides, first of all.
+        rows: the fields of ``scaled``, ``verdict``, and the field of ``y``.
+        y: encoding that places the rows.
+        title: axis title.
+        form: number format (D3).
+        row_px: height of a row.
+        more: further tooltips, shown first.
     """
     scale = span([0.0, *(row[end] for row in rows for end in ("low", "high"))], margin=0.1)
     rows = [row | {"interval": _between(row, form.lstrip("+")) if row["interval"] else NO_INTERVAL} for row in rows]
@@ -79,10 +79,10 @@ def differences(
     return alt.layer(zero, bars, points)
 
 
-def turned(found: MetricDifference, size: float) -> dict[str, Any]:
-    """A difference and the ends of its interval, each multiplied; ``interval``: whether there is one.
+def scaled(found: MetricDifference, size: float) -> dict[str, Any]:
+    """A difference and the ends of its interval, each times ``size``; ``interval``: whether there is one.
 
-    Without an interval its bar ends at the point itself.
+    Without an interval both ends are the difference itself.
     """
     ends = (found.difference if end is None else end for end in (found.low, found.high))
     low, high = sorted(end * size for end in ends)
@@ -94,7 +94,7 @@ def _between(row: Mapping[str, Any], form: str) -> str:
 
 
 def rating_distribution(counts: Mapping[float, int]) -> None:
-    """How many ratings have each value."""
+    """Number of ratings by value."""
     table = data([{"rating": f"{value:g}", "count": counts[value]} for value in sorted(counts)])
     chart = (
         alt.Chart(table, height=240)
@@ -112,13 +112,13 @@ def rating_distribution(counts: Mapping[float, int]) -> None:
         )
     )
     most = max(counts, key=lambda value: counts[value])
-    show(chart, f"Bar chart of how often each rating was given. The most frequent is {most:g}.")
+    show(chart, f"Bar chart of the number of ratings by value. The most common is {most:g}.")
 
 
 def learning_curve(history: Sequence[EpochReport], *, key: str, growing: bool) -> None:
     """Training and validation RMSE by epoch. The training loss is a mean square, so its root is drawn.
 
-    A ``growing`` chart leaves room for the epochs to come.
+    A ``growing`` chart leaves room for the remaining epochs.
     """
     last = history[-1]
     parts = ("Training RMSE", "Validation RMSE")
@@ -138,7 +138,7 @@ def learning_curve(history: Sequence[EpochReport], *, key: str, growing: bool) -
             ),
             y=alt.Y(
                 "rmse:Q",
-                title="RMSE, in rating units",
+                title="RMSE (rating units)",
                 scale=span([row["rmse"] for row in rows]),
                 axis=alt.Axis(tickCount=5),
             ),
@@ -158,31 +158,31 @@ def learning_curve(history: Sequence[EpochReport], *, key: str, growing: bool) -
 
 
 def share_rows(explanation: Explanation) -> list[Share]:
-    """(label, share, kind) of each bar: the largest shares, all others, popularity. They sum to the score."""
-    # What rounding left is far below a pixel; it goes where it keeps the sum.
+    """(label, share, kind) of each bar: the largest shares, the others, popularity. They sum to the score."""
+    # The rounding error is far below a pixel; adding it to a bar keeps the sum exact.
     rows = _largest(explanation.contributions, explanation.residual)
     left = explanation.score - sum(share for _, share, _ in rows)
     if not rows or abs(explanation.baseline) > 1e-9:
         liked = " and liked genres" if explanation.genres_liked else ""
-        rows.append((f"How many people rated it highly{liked}", left, BESIDES))
+        rows.append((f"Popularity{liked}", left, REST))
     return rows
 
 
 def rating_rows(rating: RatingExplanation) -> list[Share]:
-    """The same of the predicted rating; they sum to how far it lies from what anybody would be told."""
-    besides = (
+    """The same for the predicted rating; the bars sum to its difference from the average viewer's."""
+    parts = (
         ("How this user rates in general", rating.level),
-        ("What else they say together", rating.together),
-        ("What training learned otherwise", rating.learned),
-        ("Cut off at the end of the scale", rating.clipped),
+        ("Combined effect of the ratings", rating.together),
+        ("Learned in training", rating.learned),
+        ("Clipped to the scale", rating.clipped),
     )
-    return _largest(rating.contributions, 0.0) + [(label, part, BESIDES) for label, part in besides if abs(part) > TINY]
+    return _largest(rating.contributions, 0.0) + [(label, part, REST) for label, part in parts if abs(part) > TINY]
 
 
 def _largest(contributions: Sequence[Contribution], left: float) -> list[Share]:
-    """The largest shares, and all others with what is left over."""
-    rows = [(f"{one.title} · rated {one.rating:g}", one.share, PAST) for one in contributions[:MOST_SHARES]]
-    rest = contributions[MOST_SHARES:]
+    """The largest shares, and one bar for all others."""
+    rows = [(f"{one.title} · rated {one.rating:g}", one.share, PAST) for one in contributions[:MAX_SHARES]]
+    rest = contributions[MAX_SHARES:]
     others = sum(one.share for one in rest) + left
     if rest:
         rows.append((f"All {len(rest)} other ratings", others, OTHERS))
@@ -193,20 +193,20 @@ def _largest(contributions: Sequence[Contribution], left: float) -> list[Share]:
 
 
 def shares(explanation: Explanation, *, key: str) -> None:
-    """What each past rating adds to the score."""
-    what = f"Bar chart of the shares of the score {explanation.score:.3f}"
+    """Each past rating's share of the score."""
+    what = f"Bar chart of shares of the score {explanation.score:.3f}"
     _bars(share_rows(explanation), "Share of the score", what, key=key)
 
 
 def rating_shares(rating: RatingExplanation, *, key: str) -> None:
-    """What each past rating changes in the predicted rating."""
-    what = f"Bar chart of what the predicted rating {rating.predicted_rating:.2f} would lose without each rating"
-    _bars(rating_rows(rating), "Change of the predicted rating", what, key=key)
+    """Each past rating's effect on the predicted rating."""
+    what = f"Bar chart of each rating's effect on the predicted rating {rating.predicted_rating:.2f}"
+    _bars(rating_rows(rating), "Effect on the predicted rating", what, key=key)
 
 
 def _bars(rows: list[Share], title: str, what: str, *, key: str) -> None:
-    """Bars with their label above, so that long titles have room."""
-    # A number in front keeps equal labels apart and in order; the axis leaves it out.
+    """Bars with their labels above, which leaves room for long titles."""
+    # A number in front keeps equal labels apart and in order; the axis hides it.
     table = [
         {"line": f"{n:02d}{share:+z.3f}  {label}", "label": label, "share": share, "kind": kind}
         for n, (label, share, kind) in enumerate(rows)
@@ -234,9 +234,9 @@ def _bars(rows: list[Share], title: str, what: str, *, key: str) -> None:
                 axis=alt.Axis(tickCount=4, grid=False),
             ),
             y=alt.Y("line:N", sort=None, title=None, axis=above),
-            color=alt.Color("kind:N", scale=alt.Scale(domain=[PAST, OTHERS, BESIDES]), legend=None),
-            tooltip=[alt.Tooltip("label:N", title="From"), alt.Tooltip("share:Q", title="Share", format="+.4f")],
+            color=alt.Color("kind:N", scale=alt.Scale(domain=[PAST, OTHERS, REST]), legend=None),
+            tooltip=[alt.Tooltip("label:N", title="Source"), alt.Tooltip("share:Q", title="Share", format="+.4f")],
         )
     )
-    told = "; ".join(f"{label}: {share:+z.3f}" for label, share, _ in rows)
-    show(chart, f"{what}. {told}.", key=key)
+    spoken = "; ".join(f"{label}: {share:+z.3f}" for label, share, _ in rows)
+    show(chart, f"{what}. {spoken}.", key=key)

@@ -1,4 +1,4 @@
-"""Text that comes from data, made to show letter by letter where Markdown or HTML is expected."""
+"""Escapes data for Markdown and HTML, so that it shows exactly as it is."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from html import escape
 
 # CommonMark lets a backslash precede any ASCII punctuation.
 PUNCTUATION = re.compile(r"([!-/:-@\[-`{-~])")
-# Emoji short codes, arrows and bare addresses are found after Markdown has removed the backslashes. A word joiner,
-# which is not drawn and breaks no line, keeps their parts asunder.
+# Emoji short codes, arrows and bare URLs are detected after Markdown has removed the backslashes. An invisible word
+# joiner between their parts prevents that.
 JOINER = "\N{WORD JOINER}"
 COMPOSED = re.compile(
     r"(?<=:)(?=\S)|(?<=-)(?=[->])|(?<=[<~])(?=[-=])|(?<=[>=!])(?==)|(?<=@)(?=\S)|(?<=www)(?=\.)", re.I
@@ -17,11 +17,11 @@ SPACES = re.compile(r"\s+")
 
 
 def text(value: object) -> str:
-    """``value`` for Markdown (labels, headings, toasts, messages): shows as it is, on one line, and never as markup."""
+    """``value`` on one line of Markdown (labels, headings, toasts, messages), never interpreted."""
     line = COMPOSED.sub(JOINER, SPACES.sub(" ", str(value)).strip())
     return PUNCTUATION.sub(r"\\\1", line)
 
 
 def markup(value: object) -> str:
-    """``value`` for HTML and SVG, in text and in quoted attributes."""
+    """``value`` for HTML and SVG text and quoted attributes."""
     return escape(SPACES.sub(" ", str(value)).strip(), quote=True)

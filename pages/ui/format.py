@@ -1,4 +1,4 @@
-"""Times and durations in words."""
+"""Times, durations and model names as text."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from engine.models.registry import MODELS
 
 
 def zone() -> tzinfo:
-    """The time zone of the browser; universal time where it tells none that we know."""
+    """The browser's time zone; UTC if it sends none that is known here."""
     try:
         return ZoneInfo(st.context.timezone or "UTC")
     except (ZoneInfoNotFoundError, ValueError):
@@ -19,29 +19,29 @@ def zone() -> tzinfo:
 
 
 def when(seconds: float | None) -> str:
-    """A moment (Unix seconds) such as ``2026-11-23 14:05`` where the reader is; a dash where it is unknown."""
+    """A moment (Unix seconds) in the reader's time zone, such as ``2026-11-23 14:05``; a dash if None."""
     return "–" if seconds is None else datetime.fromtimestamp(seconds, zone()).strftime("%Y-%m-%d %H:%M")
 
 
 def day(seconds: float | None) -> str:
-    """The day of a moment (Unix seconds); a dash where it is unknown."""
+    """The day of a moment (Unix seconds); a dash if None."""
     return when(seconds)[:10]
 
 
-def rated_on(seconds: float | None) -> str:
+def rating_date(seconds: float | None) -> str:
     """The day of a rating."""
-    return "Time unknown" if seconds is None else day(seconds)
+    return "Date unknown" if seconds is None else day(seconds)
 
 
-def rated_between(first: float | None, last: float | None) -> str:
-    """From when to when ratings were given, as a sentence."""
+def rating_period(first: float | None, last: float | None) -> str:
+    """The period in which ratings were given, as a sentence."""
     if first is None or last is None:
-        return "Time unknown: none of them says when it was given."
-    return f"Given between {day(first)} and {day(last)}."
+        return "These ratings have no dates."
+    return f"From {day(first)} to {day(last)}."
 
 
 def duration(seconds: float | None) -> str:
-    """A length of time such as ``0.4 s``, ``12 s``, ``3 min 5 s`` or ``2 h 10 min``; a dash where it is unknown."""
+    """A length of time such as ``0.4 s``, ``12 s``, ``3 min 5 s`` or ``2 h 10 min``; a dash if None."""
     if seconds is None:
         return "–"
     if seconds < 9.95:
@@ -54,7 +54,7 @@ def duration(seconds: float | None) -> str:
 
 
 def roughly(seconds: float) -> str:
-    """A forecast such as ``about 40 s`` or ``about 3 min``, no more exact than it is."""
+    """A forecast no more exact than it can be: ``about 40 s``, ``about 3 min``."""
     if seconds < 3:
         return "a few seconds"
     if seconds < 10:
@@ -66,7 +66,7 @@ def roughly(seconds: float) -> str:
 
 
 def took(started_at: float | None, ended_at: float | None) -> str:
-    """How long something went on; a dash while it does."""
+    """How long something took; a dash until it has ended."""
     return "–" if started_at is None or ended_at is None else duration(ended_at - started_at)
 
 

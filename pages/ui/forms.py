@@ -1,22 +1,26 @@
-"""The form of a model's hyperparameters, built from its config, so that a parameter is written once."""
+"""A model's hyperparameter form, built from its config, so that each parameter is written once."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Mapping
+from datetime import time
 from typing import Any
 
 import streamlit as st
 from pydantic.fields import FieldInfo
 
+from engine.errors import InvalidInput
 from engine.models.base import ModelConfig
 from engine.models.registry import MODELS, ModelEntry
+from engine.services.timetable import zones
 from pages.ui import session
 from pages.ui.escape import markup, text
+from pages.ui.page import toast_next
 
 
 def choose_model(key: str) -> ModelEntry:
-    """Which kind of rating model; the choice is kept under ``key``."""
+    """The chosen kind of rating model, kept under ``key``."""
     first = next(iter(MODELS))
     kind = st.segmented_control(
         "Model",
@@ -30,11 +34,11 @@ def choose_model(key: str) -> ModelEntry:
     return MODELS[kind or first]
 
 
-def hyperparameters(kind: str, config: type[ModelConfig], faults: Mapping[str, str]) -> dict[str, Any]:
-    """An input for each field of the config; returns the values by name. To be called inside ``st.form``.
+def hyperparameters(kind: str, config: type[ModelConfig], errors: Mapping[str, str]) -> dict[str, Any]:
+    """An input for each field of the config, inside ``st.form``; returns the values by name.
 
-    An input takes any number, so that nobody's number is changed silently; what the service refuses of a field is in
-    ``faults`` by the field's name and shown right under it.
+    Inputs take any number, so that none is changed silently; the service validates them, and its message for a field,
+    in ``errors`` by name, is shown under it.
     """
     properties = config.model_json_schema()["properties"]
     grid = st.grid(3, min_column_width=200)
@@ -42,21 +46,47 @@ def hyperparameters(kind: str, config: type[ModelConfig], faults: Mapping[str, s
     for name, schema in properties.items():
         with grid.cell():
             values[name] = _input(session.hyperparameter(kind, name), name, schema, config.model_fields[name])
-            if name in faults:
-                fault(faults[name])
-    for name in faults.keys() - properties.keys():
-        fault(faults[name])
+            field_error(errors, name)
+    other_errors(errors, properties)
     return values
 
 
-def fault(message: str) -> None:
-    """What is wrong with the field above."""
-    st.html(f'<p class="mq-fault" role="alert">{markup(message)}</p>')
+def field_error(errors: Mapping[str, str], name: str) -> None:
+    """The message for the field above, if there is one."""
+    if name in errors:
+        st.html(f'<p class="mq-error" role="alert">{markup(errors[name])}</p>')
+
+
+def other_errors(errors: Mapping[str, str], fields: Collection[str]) -> None:
+    """Messages for none of these fields."""
+    for name in errors.keys() - set(fields):
+        field_error(errors, name)
+
+
+def submit(errors: str, save: Callable[[], str]) -> None:
+    """Toast what ``save`` returns, or keep the message of a refused field under the key ``errors``; then rerun."""
+    st.session_state.pop(errors, None)
+    try:
+        toast_next(save())
+    except InvalidInput as error:
+        st.session_state[errors] = {error.field: str(error)}
+    st.rerun()
+
+
+def time_of_day(hour: int, minute: int, *, key: str) -> time:
+    """A time, in steps of a quarter of an hour."""
+    return st.time_input("Time", f"{hour:02d}:{minute:02d}", step=900, key=key)
+
+
+def time_zone(zone: str, *, key: str) -> str:
+    """A time zone; the saved one is offered even if the system no longer knows it."""
+    known = sorted(zones() | {zone})
+    return st.selectbox("Time zone", known, index=known.index(zone), key=key)
 
 
 def _input(key: str, name: str, schema: dict[str, Any], field: FieldInfo) -> Any:
     label, about = text(field.title or name.replace("_", " ").capitalize()), text(field.description or "")
-    kept: dict[str, Any] = {"key": key, "persist_state": "session"}  # other pages are looked at in between
+    kept: dict[str, Any] = {"key": key, "persist_state": "session"}  # survives a visit to another page
     if "enum" in schema:
         options = schema["enum"]
         return st.selectbox(label, options, index=options.index(field.default), help=about, **kept)
@@ -81,11 +111,11 @@ def _range(schema: dict[str, Any]) -> str:
 
 
 def listing(schema: dict[str, Any]) -> str:
-    """What a list takes: ``1 to 3 numbers, parted by commas; each 1 to 512``, for example."""
+    """What a list accepts, such as ``1 to 3 numbers separated by commas, each 1 to 512``."""
     each = _range(schema["items"])
-    return f"{schema['minItems']} to {schema['maxItems']} numbers, parted by commas; each {each}"
+    return f"{schema['minItems']} to {schema['maxItems']} numbers separated by commas, each {each}"
 
 
 def step(default: float) -> float:
-    """How far one press of plus goes: half the default's power of ten, so that 0.01 moves by 0.005 and 0.1 by 0.05."""
+    """Step of the plus button: half the default's power of ten, so 0.01 moves by 0.005 and 0.1 by 0.05."""
     return float(10.0 ** math.floor(math.log10(default)) / 2) if default > 0 else 0.1

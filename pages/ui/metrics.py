@@ -1,4 +1,4 @@
-"""Metrics as people read them: names, what they mean, and how many digits count."""
+"""Metrics as shown: name, meaning, digits and interval."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ NO_INTERVAL = "too few users for an interval"
 
 @dataclass(frozen=True)
 class Measure:
-    """How a metric is shown. ``better``: higher or lower; None where neither is."""
+    """How a metric is shown. ``better``: higher, lower, or None if neither."""
 
     label: str
     meaning: str
@@ -24,11 +24,11 @@ class Measure:
     percent: bool = False
 
     def show(self, value: float) -> str:
-        """The number as text."""
+        """The value as text."""
         return f"{value:.1%}" if self.percent else f"{value:.4f}"
 
     def between(self, found: MetricValue | MetricDifference) -> str:
-        """The interval as text, of a difference with signs; or why there is none."""
+        """The interval as text, with signs for a difference; or why there is none."""
         if found.low is None or found.high is None:
             return NO_INTERVAL
         if isinstance(found, MetricDifference):
@@ -36,13 +36,13 @@ class Measure:
         return f"{self.show(found.low)} to {self.show(found.high)}"
 
     def change(self, *values: float) -> str:
-        """A difference as text with its sign, or the two ends of its interval; that of a percentage in points."""
-        told = " to ".join(f"{100 * value:+z.1f}" if self.percent else f"{value:+z.4f}" for value in values)
-        return f"{told} points" if self.percent else told
+        """A signed difference, or the ends of its interval; in points if the metric is a percentage."""
+        shown = " to ".join(f"{100 * value:+z.1f}" if self.percent else f"{value:+z.4f}" for value in values)
+        return f"{shown} points" if self.percent else shown
 
     @property
     def direction(self) -> str:
-        """Which way is better, as a sentence; empty where neither is."""
+        """Which way is better, as a sentence; empty if neither."""
         return f"{self.better.capitalize()} is better." if self.better else ""
 
 
@@ -73,7 +73,7 @@ KEY_MEASURES = ("rmse", "ndcg_at_k", "hit_rate_at_k", "interval_coverage")
 
 
 def measure(name: str) -> Measure:
-    """How to show a metric; one that this page does not know is shown under its own name."""
+    """How to show a metric; an unknown one keeps its own name."""
     return MEASURES.get(name, Measure(name.replace("_", " "), "", None))
 
 
@@ -88,18 +88,18 @@ def tiles(metrics: Mapping[str, MetricValue]) -> None:
             how.between(value),
             delta_color="off",
             delta_arrow="off",
-            help=f"{how.meaning} The range below is the 95% interval over users; of fewer than ten there is none.",
+            help=f"{how.meaning} Below: the 95% interval over users, if there are at least ten.",
         )
 
 
 def same(found: MetricDifference) -> bool:
-    """Whether no user's value differs."""
+    """Whether the value is identical for every user."""
     return not (found.difference or found.low or found.high) and found.p_value == 1
 
 
 def rows(metrics: Mapping[str, MetricValue], before: Mapping[str, MetricValue] | None = None) -> list[dict[str, Any]]:
-    """A table's rows: metric, value, interval, and the value of the version before where there is one."""
-    out = []
+    """Rows of a table: metric, value, interval, and the previous version's value if given."""
+    table = []
     for name, value in metrics.items():
         how = measure(name)
         row = {
@@ -108,6 +108,6 @@ def rows(metrics: Mapping[str, MetricValue], before: Mapping[str, MetricValue] |
             "95% interval": how.between(value),
         }
         if before is not None:
-            row["Version before"] = how.show(before[name].value) if name in before else "–"
-        out.append(row | {"What it says": f"{how.meaning} {how.direction}".strip()})
-    return out
+            row["Previous version"] = how.show(before[name].value) if name in before else "–"
+        table.append(row | {"Meaning": f"{how.meaning} {how.direction}".strip()})
+    return table

@@ -1,4 +1,4 @@
-"""One recommended movie: its title card, predicted rating, stars to rate with, and why it is there."""
+"""A recommended movie: title card, expected rating, stars, and the reasons."""
 
 from __future__ import annotations
 
@@ -13,39 +13,39 @@ from engine.words import counted
 from pages.ui import charts, session, tables
 from pages.ui.escape import markup, text
 from pages.ui.page import errors_shown
-from pages.ui.poster import address
+from pages.ui.poster import data_url
 from pages.ui.stars import stars
 
 
 def tile(title: str, movie_id: str, year: int | None, genres: tuple[str, ...], rank: str) -> str:
-    """The movie's title card as HTML; everything that comes from data is escaped."""
-    about = " · ".join(([str(year)] if year else []) + [", ".join(genres)] if genres else [str(year)] if year else [])
+    """Title card as HTML, with all data escaped."""
+    about = " · ".join(part for part in (str(year or ""), ", ".join(genres)) if part)
     return (
-        f'<figure class="mq-tile"><img alt="" src="{address(movie_id, genres)}">'
+        f'<figure class="mq-tile"><img alt="" src="{data_url(movie_id, genres)}">'
         f'<figcaption title="{markup(title)}"><span class="mq-rank">{markup(rank)}</span>'
         f"<h3>{markup(title)}</h3><p>{markup(about)}</p></figcaption></figure>"
     )
 
 
 def predicted(item: RecommendedItem, scale: tuple[float, float]) -> str:
-    """Predicted rating, its interval on the scale, and confidence, as HTML of numbers only."""
+    """Expected rating, its interval on the scale, and confidence, as HTML."""
     if item.interval is None or item.confidence is None:
         number = f"<strong>{item.predicted_rating:.1f}</strong>"
-        return f'<div class="mq-predicted">{number}<small>Predicted rating</small></div>'
+        return f'<div class="mq-predicted">{number}<small>Expected rating</small></div>'
     (low, high), (least, most) = item.interval, scale
     left, at, right = (100 * (v - least) / (most - least) for v in (low, item.predicted_rating, high))
     return (
         f'<div class="mq-predicted"><strong>{item.predicted_rating:.1f}</strong>'
         f'<div class="mq-span" aria-hidden="true"><i style="left:{left:.1f}%;width:{right - left:.1f}%"></i>'
         f'<b style="left:{at:.1f}%"></b></div>'
-        f"<small>Predicted; 90% in {low:.1f} to {high:.1f}<br>Confidence {item.confidence:.0%}</small></div>"
+        f"<small>Expected, most likely {low:.1f} to {high:.1f}<br>Confidence {item.confidence:.0%}</small></div>"
     )
 
 
 def card(services: Services, user_id: str, item: RecommendedItem, liked: Collection[str]) -> None:
-    """A movie of a list. Opening "Why recommended" draws this card alone again; rating draws the whole list.
+    """A movie of a list. "Why this movie?" reruns only this card; a rating reruns the whole list.
 
-    ``liked`` are the stated genres that the list was asked for with.
+    ``liked``: the liked genres that the list was made for.
     """
     scale = services.settings.scale
     st.html(tile(item.title, item.movie_id, item.year, item.genres, _rank(item)) + predicted(item, scale))
@@ -55,7 +55,7 @@ def card(services: Services, user_id: str, item: RecommendedItem, liked: Collect
             st.session_state[session.RECEIPT] = services.ratings.rate(user_id, item.movie_id, rating)
             st.rerun()
     why = st.expander(
-        "Why recommended",
+        "Why this movie?",
         icon=":material/help:",
         type="compact",
         key=session.card("why", item.movie_id),
@@ -67,7 +67,7 @@ def card(services: Services, user_id: str, item: RecommendedItem, liked: Collect
 
 
 def _rank(item: RecommendedItem) -> str:
-    """The place in the list and, after a rating, where it was before."""
+    """The rank and, after a rating, the previous one."""
     before: dict[str, int] | None = st.session_state.get(session.RANKS)
     if before is None or before.get(item.movie_id) == item.rank:
         return str(item.rank)
@@ -76,7 +76,7 @@ def _rank(item: RecommendedItem) -> str:
 
 def _why(explanation: Explanation) -> None:
     st.markdown(text(explanation.text))
-    shares, rating, movies, genres, people = st.tabs(["Place", "Rating", "Movies", "Genres", "People"])
+    shares, rating, movies, genres, people = st.tabs(["Rank", "Rating", "Movies", "Genres", "People"])
     with shares:
         charts.shares(explanation, key=session.card("shares", explanation.movie_id))
     with rating:
@@ -99,13 +99,13 @@ def _why(explanation: Explanation) -> None:
 
 
 def _rating(explanation: Explanation) -> None:
-    """The predicted rating, from what anybody would be told to what this user is."""
+    """The expected rating, from the average viewer's to this user's."""
     rating = explanation.rating
-    st.caption(f"Anybody would be told {rating.baseline:.2f}, this user {rating.predicted_rating:.2f}.")
+    st.caption(f"Average viewer {rating.baseline:.2f}, this user {rating.predicted_rating:.2f}.")
     if rating.contributions:
         charts.rating_shares(rating, key=session.card("rating", explanation.movie_id))
-        how = "by a formula" if rating.method == "exact" else "by leaving out one after the other"
-        st.caption(f"A bar is what the prediction would lose without that one rating, worked out {how}.")
+        how = "exactly" if rating.method == "exact" else "by leaving out one rating at a time"
+        st.caption(f"Each bar is how much the prediction would drop without that rating, computed {how}.")
 
 
 def _facts(caption: str, rows: list[tuple[str, str, str]], empty: str) -> None:

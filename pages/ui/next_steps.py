@@ -1,4 +1,4 @@
-"""The one thing that is sensible to do now."""
+"""The next step, and what a page shows before it can work."""
 
 from __future__ import annotations
 
@@ -9,32 +9,33 @@ from pages.ui import progress
 
 
 def next_steps(services: Services, *, busy: bool) -> None:
-    """Say what comes next; say nothing of it while that is going on already."""
+    """Show the next step, or that it is under way."""
     with st.container(border=True):
         if services.library.counts().ratings == 0:
+            sources = "the demo ratings or your own" if services.library.has_demo() else "your rating files"
             _step(
-                "Bring in ratings",
-                "Ratings are being imported. The first version is then trained by itself."
+                "Importing ratings" if busy else "Import ratings",
+                "The first version is trained automatically afterwards."
                 if busy
-                else f"Marquee is empty. Import {_what(services)}; the first version is then trained by itself.",
+                else f"Marquee is empty. Import {sources}; the first version is then trained automatically.",
             )
         elif services.serving.active_version() is None:
             _step(
-                "Train the first version",
-                "The first version is being trained. Lists are there as soon as it serves."
+                "Training the first version" if busy else "Train the first version",
+                "Recommendations appear as soon as it is ready."
                 if busy
-                else "There are ratings but no version yet. Train one; with the demo ratings it takes about a minute.",
+                else "The ratings are in. Train a version to get recommendations; with the demo it takes a minute.",
             )
             st.page_link("training.py", label="Open Training", icon=":material/model_training:")
         else:
             _step(
-                "Ready", "Choose someone, see what Marquee recommends and why, and rate a movie to see the list change."
+                "Ready", "Choose a user to see what Marquee recommends and why. Rate a movie and watch the list change."
             )
             st.page_link("recommend.py", label="Open Recommend", icon=":material/movie:")
 
 
 def require_version(services: Services) -> None:
-    """End the page here, saying what comes first, as long as no version serves."""
+    """Show the next step and end the page if no version is active."""
     if services.serving.active_version() is not None:
         return
     next_steps(services, busy=progress.expecting(services))
@@ -42,10 +43,15 @@ def require_version(services: Services) -> None:
     st.stop()
 
 
-def _what(services: Services) -> str:
-    return "the demo ratings or your own" if services.library.has_demo() else "files of ratings"
+def require_ratings(services: Services) -> bool:
+    """Whether there are ratings to train on; if not, a link to the import is shown."""
+    if services.library.counts().ratings:
+        return True
+    st.info("No ratings to train on yet.", icon=":material/hourglass_empty:")
+    st.page_link("overview.py", label="Import ratings", icon=":material/upload_file:")
+    return False
 
 
-def _step(title: str, what: str) -> None:
+def _step(title: str, text: str) -> None:
     st.markdown(f"**{title}**")
-    st.markdown(what)
+    st.markdown(text)

@@ -30,6 +30,15 @@ def toast_next(message: str) -> None:
     st.session_state[session.TOASTS] = (*st.session_state.get(session.TOASTS, ()), message)
 
 
+def confirmed(label: str) -> bool:
+    """Whether the reader confirms in a dialog; its Cancel button closes it."""
+    with st.container(horizontal=True):
+        yes = st.button(label, key=session.CONFIRM, type="primary")
+        if st.button("Cancel", key=session.CANCEL):
+            st.rerun()
+    return yes
+
+
 @contextmanager
 def errors_shown() -> Iterator[None]:
     """Show a service error raised in the block as a message, so the rest of the page still renders.

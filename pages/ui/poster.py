@@ -1,4 +1,4 @@
-"""A drawn title card for a movie: colour and pattern tell its genre, and the same movie always looks the same."""
+"""Generated title cards: colour and pattern show the genre, and a movie always looks the same."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ Draw = Callable[[Sequence[float]], str]
 
 
 def _circles(u: Sequence[float]) -> str:
-    """Spotlights that cross."""
+    """Crossing spotlights."""
     discs = [(WIDTH * (0.35 + 0.6 * u[k]), HEIGHT * u[k + 1], 40 + 60 * u[k + 2]) for k in (0, 2, 4)]
     return "".join(f'<circle cx="{x:.0f}" cy="{y:.0f}" r="{r:.0f}" opacity=".3"/>' for x, y, r in discs)
 
@@ -28,7 +28,7 @@ def _slashes(u: Sequence[float]) -> str:
 
 
 def _waves(u: Sequence[float]) -> str:
-    """Hills or water, one behind the other."""
+    """Hills or water."""
     out = []
     for k in range(5):
         y, swing, step = 28 + 26 * k, 10 + 16 * u[k], WIDTH / (2 + round(2 * u[k + 1]))
@@ -40,7 +40,7 @@ def _waves(u: Sequence[float]) -> str:
 
 
 def _orbits(u: Sequence[float]) -> str:
-    """Planets on their ways."""
+    """Planets on their orbits."""
     x, y, tilt = WIDTH * (0.6 + 0.25 * u[0]), HEIGHT * (0.3 + 0.3 * u[1]), -30 + 60 * u[2]
     rings = "".join(
         f'<ellipse rx="{34 + 32 * k}" ry="{14 + 15 * k}" opacity="{0.75 - 0.13 * k:.2f}"/>' for k in range(5)
@@ -103,7 +103,7 @@ def _lattice(u: Sequence[float]) -> str:
     return f'<g fill="none" stroke="currentColor" stroke-width="1.6" opacity=".55">{fan}{levels}</g>'
 
 
-# Genre to hue (degrees) and pattern. Genres that often meet have hues that differ.
+# Hue (degrees) and pattern by genre. Genres that often occur together have different hues.
 GENRES: dict[str, tuple[int, Draw]] = {
     "action": (14, _slashes),
     "adventure": (158, _waves),
@@ -129,14 +129,14 @@ OTHER: tuple[int, Draw] = (200, _lattice)
 
 
 def drawing(movie_id: str, genres: Sequence[str]) -> str:
-    """The tile without its title as SVG; the page darkens it where the title stands.
+    """The card as SVG, without its title; the page darkens it behind the title.
 
-    Only numbers go into it, so nothing of the data can break out.
+    It holds numbers only, so no data can break out of the markup.
     """
     u = [byte / 255 for byte in hashlib.blake2b(movie_id.encode("utf-8", "replace"), digest_size=8).digest()]
     (hue, _), (other, _) = looks = _looks(genres)
     second = other if other != hue else hue + 32
-    draw = looks[round(u[6])][1]  # either genre's pattern, so that a row of one genre does not repeat itself
+    draw = looks[round(u[6])][1]  # either genre's pattern, so that cards of one genre vary
     tint = hue + (u[7] - 0.5) * 20
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" preserveAspectRatio="xMidYMid slice">'
@@ -149,11 +149,11 @@ def drawing(movie_id: str, genres: Sequence[str]) -> str:
 
 
 def _looks(genres: Sequence[str]) -> tuple[tuple[int, Draw], tuple[int, Draw]]:
-    """Hue and pattern of the first two genres; the first one twice where there is no second."""
+    """Hue and pattern of the first two genres; the first one twice if there is only one."""
     found = [GENRES.get(genre.lower(), OTHER) for genre in genres[:2]] or [OTHER]
     return found[0], found[-1]
 
 
-def address(movie_id: str, genres: Sequence[str]) -> str:
-    """The drawing as a ``data:`` address for an image."""
+def data_url(movie_id: str, genres: Sequence[str]) -> str:
+    """The drawing as a ``data:`` URL."""
     return "data:image/svg+xml;base64," + base64.b64encode(drawing(movie_id, genres).encode()).decode()

@@ -1,4 +1,4 @@
-"""What goes on in the background: parts of a page that follow it, and when a whole page is out of date."""
+"""Background work: live parts of a page, progress bars, and when a whole page is out of date."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from pages.ui.format import roughly
 from pages.ui.page import errors_shown
 
 EVERY_S, IDLE_S = 1.0, 5.0
-"""How often a part is drawn again while something goes on, and while nothing does."""
+"""Refresh intervals while work is in progress, and while there is none."""
 GOING = ("queued", "running")
 KINDS = {"import": "Import", "demo": "Demo import"}
 LEARNING = "Learning"
@@ -22,12 +22,12 @@ NO_BREAK = "\N{NO-BREAK SPACE}"
 
 
 def running_job(services: Services) -> Job | None:
-    """The newest job that has not ended."""
+    """The newest unfinished job."""
     return next((job for job in services.library.jobs(limit=5) if job.state in GOING), None)
 
 
 def expecting(services: Services) -> bool:
-    """Whether something goes on, or is about to: the first training starts by itself after the first import."""
+    """Whether work is in progress or about to be: the first training starts automatically after the first import."""
     if services.training.current() is not None or running_job(services) is not None:
         return True
     first = services.serving.active_version() is None and not services.training.runs(limit=1)
@@ -35,14 +35,14 @@ def expecting(services: Services) -> bool:
 
 
 def every(services: Services) -> float:
-    """Seconds after which what follows the background is to be drawn again."""
+    """Seconds between refreshes."""
     loading = services.serving.active_version() != services.versions.activated()
-    going = loading or services.tuning.current() is not None or expecting(services)
-    return EVERY_S if going else IDLE_S
+    busy = loading or services.tuning.current() is not None or expecting(services)
+    return EVERY_S if busy else IDLE_S
 
 
 def situation(services: Services) -> tuple[object, ...]:
-    """What background work changes and whole pages depend on. A page that was drawn in another one is out of date."""
+    """Everything that background work changes and pages depend on; a page drawn in another situation is out of date."""
     run, study = services.training.current(), services.tuning.current()
     return (
         services.serving.active_version(),
@@ -57,7 +57,7 @@ def situation(services: Services) -> tuple[object, ...]:
 
 
 def live(draw: Callable[[], object], *, every_s: float | None) -> None:
-    """Draw a part of a page, and again every few seconds (None: never)."""
+    """Draw a part of a page, and redraw it every few seconds (None: never)."""
 
     def part() -> None:
         with errors_shown():
@@ -68,7 +68,7 @@ def live(draw: Callable[[], object], *, every_s: float | None) -> None:
 
 
 def watch(services: Services, draw: Callable[[], object]) -> None:
-    """Draw a part of every page again and again, and the whole page once it is out of date."""
+    """Keep redrawing a part of a page, and rerun the whole page when it is out of date."""
     drawn, every_s = situation(services), every(services)
 
     def part() -> None:
@@ -84,30 +84,30 @@ def watch(services: Services, draw: Callable[[], object]) -> None:
 
 
 def training_bar(run: TrainingStatus) -> None:
-    """How far a run is: its step, its epoch while there are more to come, and the time left where that is known."""
-    told = [text(run.stage) or ("Waiting to start" if run.state == "queued" else "Working")]
+    """Progress of a run: step, epoch and time left, as far as they are known."""
+    parts = [text(run.stage) or ("Waiting to start" if run.state == "queued" else "Working")]
     if run.step is not None:
-        told.insert(0, f"Step {run.step} of {run.steps}")
+        parts.insert(0, f"Step {run.step} of {run.steps}")
     if run.epoch and run.stage.endswith(LEARNING):
-        told.append(f"epoch {run.epoch} of at most {run.epochs}")
+        parts.append(f"epoch {run.epoch} of up to {run.epochs}")
     if run.eta_s is not None:
-        told.append(left(run.eta_s))
-    _bar(run.progress, " · ".join(told))
+        parts.append(time_left(run.eta_s))
+    _bar(run.progress, " · ".join(parts))
 
 
 def short_training_bar(run: TrainingStatus) -> None:
-    """The same in two short lines, so that nothing below moves from step to step."""
+    """The same in two short lines of fixed height."""
     st.caption(f"Training run {run.run_id}" + ("" if run.step is None else f", step {run.step} of {run.steps}"))
-    _bar(run.progress, "Under way" if run.eta_s is None else left(run.eta_s).capitalize())
+    _bar(run.progress, "In progress" if run.eta_s is None else time_left(run.eta_s).capitalize())
 
 
-def left(seconds: float) -> str:
-    """The time left, in one piece where a line breaks."""
+def time_left(seconds: float) -> str:
+    """Time left, kept on one line."""
     return f"{roughly(seconds)} left".replace(" ", NO_BREAK)
 
 
-def _bar(progress: float | None, told: str) -> None:
-    st.progress(min(max(progress or 0.0, 0.0), 1.0), text=told)
+def _bar(progress: float | None, label: str) -> None:
+    st.progress(min(max(progress or 0.0, 0.0), 1.0), text=label)
 
 
 def job_bar(job: Job) -> None:
@@ -116,5 +116,5 @@ def job_bar(job: Job) -> None:
 
 
 def job_name(job: Job) -> str:
-    """What kind of job it is, for people."""
+    """Label of a kind of job."""
     return KINDS.get(job.kind, text(job.kind.replace("_", " ").capitalize()))

@@ -1,10 +1,12 @@
-"""Every key of the session state, so that no two pages can spell one differently."""
+"""Session-state keys, each spelled once."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-USER = "user"  # also its name in the address: /recommend?user=42
+TOASTS = "toasts"  # messages for the next run
+
+USER = "user"  # also a query parameter: /recommend?user=42
 COUNT = "recommend.count"
 RANK_BY = "recommend.rank_by"
 GENRE = "recommend.genre"
@@ -12,104 +14,147 @@ YEAR_FROM = "recommend.year_from"
 VARIETY = "recommend.variety"
 LIKES = "recommend.likes"
 SEEN = "recommend.seen"
-RECEIPT = "recommend.receipt"  # of a rating that the page has yet to tell of
-RANKS = "recommend.ranks"  # where each movie stood before the last rating
+RECEIPT = "recommend.receipt"  # of the latest rating, until its toast is shown
+RANKS = "recommend.ranks"  # rank by movie before the latest rating
 LAST_LIST = "recommend.last_list"
+REMOVE_RATINGS = "recommend.remove"
+DELETE_USER = "recommend.delete_user"
 
-SKIPPED = "newcomer.skipped"  # by user: movies that they do not know
-ANSWERED = "newcomer.answered"  # by user: what they were asked and rated, in order
-FORMED = "newcomer.formed"  # whose list was shown last, and its movies
+SKIPPED = "newcomer.skipped"  # by user: movies they don't know
+ANSWERED = "newcomer.answered"  # by user: movies rated in the interview, in order
+LISTED = "newcomer.listed"  # user and movies of the list shown last
+SKIP = "newcomer.skip"
+UNDO = "newcomer.undo"
+ASK_AGAIN = "newcomer.ask_again"
 
+IMPORT_DEMO = "overview.import_demo"
 IMPORT_FORMAT = "overview.import_format"
 IMPORT_FILES = "overview.import_files"
+IMPORT = "overview.import"
 IMPORT_JOB = "overview.import_job"
+CANCEL_IMPORT = "overview.cancel_import"
 
 MODEL = "training.model"
 ACTIVATION = "training.activation"
-RUN = "training.run"  # what is picked in the table of runs
+RUN = "training.run"  # selected in the table of runs
 NOTE = "training.note"
 START = "training.start"
-FAULTS = "training.faults"  # by model: what its fields were refused for
+ERRORS = "training.errors"  # by model: error of each refused field
+CANCEL_RUN = "training.cancel"
 
-VERSION = "versions.version"  # what is picked in the table of versions
+VERSION = "versions.version"  # selected in the table of versions
 REASON = "versions.reason"
-COMPARED = "versions.compared"  # the open tab of a comparison
+COMPARED = "versions.compared"  # open tab of a comparison
 TREND = "versions.trend"
+VERSION_FILE = "versions.file"
 IMPORT_VERSION = "versions.import"
+ACTIVATE = "versions.activate"
+ROLL_BACK = "versions.roll_back"
+TRAIN_AGAIN = "versions.train_again"
+DELETE_VERSION = "versions.delete"
+SAVE_DESCRIPTION = "versions.save"
 
-STUDY = "tuning.study"  # what is picked in the table of studies
+STUDY = "tuning.study"  # selected in the table of studies
 STUDY_MODEL = "tuning.model"
-STUDY_FAULT = "tuning.fault"  # what a field was refused for, by its name
+STUDY_ERRORS = "tuning.errors"  # by field
 TRIALS = "tuning.trials"
 FOLDS = "tuning.folds"
 MINUTES = "tuning.minutes"
 STUDY_SEED = "tuning.seed"
+START_STUDY = "tuning.start"
+STOP_STUDY = "tuning.stop"
+RESUME_STUDY = "tuning.resume"
+TRAIN_BEST = "tuning.train"
 
-HEALTH = "automation.health"  # what was measured last
-PLAN_FAULT = "automation.fault"  # what a field was refused for, by its name
+HEALTH = "automation.health"  # latest measurement
+MEASURE_DRIFT = "automation.drift"
+PLAN_ERRORS = "automation.errors"  # by field
+PLAN_DAYS = "automation.days"
+PLAN_TIME = "automation.time"
+PLAN_ZONE = "automation.zone"
+PLAN_RATINGS = "automation.after_ratings"
+PLAN_ACTIVATION = "automation.activate"
+SAVE_PLAN = "automation.save"
+PAUSE = "automation.pause"
+RETRAIN = "automation.retrain"
 
-BACKUP = "automation.backup"  # what is picked in the table of backups
-BACKUP_FAULT = "automation.backup_fault"
-BACKUP_ZONE = "automation.backup_zone"
-BACKUP_TIME = "automation.backup_time"
-BACKING_UP = "automation.backing_up"  # whether the last draw saw a backup being made
+BACKUP = "backups.backup"  # selected in the table of backups
+BACKUP_ERRORS = "backups.errors"  # by field
+BACKUP_EVERY = "backups.every"
+BACKUP_ZONE = "backups.zone"
+BACKUP_TIME = "backups.time"
+BACKUP_DAYS = "backups.keep_days"
+BACKING_UP = "backups.running"  # whether the last draw saw a backup running
+BACK_UP = "backups.start"
+CANCEL_BACKUP = "backups.cancel"
+CHECK_STORE = "backups.check"
+SAVE_BACKUPS = "backups.save"
+RESTORE = "backups.restore"
+DELETE_BACKUP = "backups.delete"
 
 NOTICES = "notices.filter"
-NOTICES_SHOWN = "notices.shown"  # how many of them
+NOTICES_SHOWN = "notices.shown"  # how many
+OLDER_NOTICES = "notices.older"
+READ_ALL = "notices.read_all"
+UNREAD = "notices.unread"  # in the sidebar
 
 KEY_NAME = "keys.name"
 KEY_SCOPES = "keys.scopes"
-KEY_TO_REVOKE = "keys.revoke"
-AUDIT_SHOWN = "keys.audit_shown"  # how many entries
+CREATE_KEY = "keys.create"
+KEY_TO_REVOKE = "keys.to_revoke"
+REVOKE = "keys.revoke"
+AUDIT_SHOWN = "keys.audit_shown"  # how many
+OLDER_ENTRIES = "keys.older"
 
-TOASTS = "toasts"  # messages for the next run
+CONFIRM = "dialog.confirm"
+CANCEL = "dialog.cancel"
 
 
 def card(part: str, movie_id: str) -> str:
-    """The key of a widget in one movie's card; a changed user or list never meets another's widget."""
+    """Widget in a movie's card; changing the user or the list never reuses another movie's widget."""
     return f"recommend.{part}.{movie_id}"
 
 
 def baseline(versions: Sequence[int]) -> str:
-    """The key of the choice which of these versions the others are compared with."""
+    """Choice of the version that the others are compared with."""
     return "versions.baseline." + ".".join(map(str, versions))
 
 
-def described(part: str, version: int) -> str:
-    """The key of the field for a version's note or tags."""
+def description(part: str, version: int) -> str:
+    """Note or tags of a version."""
     return f"versions.{part}.{version}"
 
 
-def leave(run_id: int) -> str:
-    """The key of the button that takes a run out of the queue."""
+def leave_queue(run_id: int) -> str:
+    """Button that removes a run from the queue."""
     return f"training.leave.{run_id}"
 
 
 def hyperparameter(kind: str, name: str) -> str:
-    """The key of a field in the form of a model."""
+    """Field in a model's form."""
     return f"training.{kind}.{name}"
 
 
-def more(limit: str, study_id: int) -> str:
-    """The key of a limit with which a study is resumed."""
-    return f"tuning.more.{limit}.{study_id}"
+def new_limit(limit: str, study_id: int) -> str:
+    """New limit for a study that is resumed."""
+    return f"tuning.limit.{limit}.{study_id}"
 
 
-def imagined(user_id: str, count: int) -> str:
-    """The key of the table in which a user's ratings are changed without keeping them."""
-    return f"recommend.imagined.{user_id}.{count}"
+def what_if(user_id: str, count: int) -> str:
+    """Table of ratings to try out."""
+    return f"recommend.what_if.{user_id}.{count}"
 
 
 def question(user_id: str, movie_id: str) -> str:
-    """The key of the stars under a question of the interview."""
+    """Stars under an interview question."""
     return f"newcomer.question.{user_id}.{movie_id}"
 
 
 def rated(user_id: str, count: int) -> str:
-    """The key of the table of a user's ratings; with another number of them nothing is ticked any more."""
+    """Table of a user's ratings; the count clears the selection when a rating is added or removed."""
     return f"recommend.rated.{user_id}.{count}"
 
 
 def read(notice_id: int) -> str:
-    """The key of the button that marks a notice as read."""
+    """Button that marks a notice as read."""
     return f"notices.read.{notice_id}"

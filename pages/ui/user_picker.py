@@ -1,4 +1,4 @@
-"""Choosing a user: a searchable list, any id typed in, or ``?user=`` in the address."""
+"""Choosing a user from a searchable list, by typing an id, or with ``?user=`` in the address."""
 
 from __future__ import annotations
 
@@ -9,33 +9,34 @@ import streamlit as st
 from engine.data.identifiers import composed
 from engine.recommending.cold_start import Status
 from engine.recommending.lists import Recommendations
+from engine.words import counted
 from pages.ui import session
 from pages.ui.escape import text
 
 if TYPE_CHECKING:
     from engine.services.library import LibraryService
 
-MOST_LISTED = 200
+MAX_LISTED = 200
 STATUS = {
     "personal": ("Personal", ":material/person_check:", "green"),
     "blended": ("Blended", ":material/join_inner:", "blue"),
     "cold_start": ("Cold start", ":material/ac_unit:", "orange"),
-    "unknown_user": ("Unknown user", ":material/person_off:", "gray"),
+    "unknown_user": ("New user", ":material/person_off:", "gray"),
 }
 
 
 def pick_user(library: LibraryService) -> str | None:
-    """The chosen user id, kept in the address so that the page can be linked to; None before a choice."""
-    listed = [user.user_id for user in library.search_users("", limit=MOST_LISTED)]
+    """Id of the chosen user, also kept in the address; None before a choice."""
+    listed = [user.user_id for user in library.search_users("", limit=MAX_LISTED)]
     chosen = st.selectbox(
         "User",
         listed,
         index=None,
         key=session.USER,
         bind="query-params",
-        placeholder="Choose a user, or type an id",
+        placeholder="Choose a user or type an id",
         accept_new_options=True,
-        help=f"The list holds the {MOST_LISTED} users with the most ratings. Any other id can be typed.",
+        help=f"Lists the {MAX_LISTED} users with the most ratings. You can type any other id.",
     )
     return composed(chosen.strip()) or None if chosen else None
 
@@ -47,11 +48,11 @@ def badge(status: Status) -> None:
 
 
 def header(answer: Recommendations) -> None:
-    """Who the list is for, how it was made and why."""
+    """The user, and how their list was made."""
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         st.subheader(f"User {text(answer.user_id)}", anchor=False, width="content")
         badge(answer.status)
-        st.caption("1 rating" if answer.ratings_count == 1 else f"{answer.ratings_count:,} ratings", width="content")
+        st.caption(counted(answer.ratings_count, "rating"), width="content")
         st.caption(f"version {answer.model_version} · {answer.latency_ms:.1f} ms", width="content")
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         st.markdown(text(answer.reason), width="content")

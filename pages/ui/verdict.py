@@ -1,7 +1,8 @@
-"""The verdict on a version: in a word, in words, and as a chart of what it rests on."""
+"""The verdict on a version: a badge, a sentence, and charts of the evidence."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -14,53 +15,64 @@ from engine.evaluation.verdict import Evidence, Judgement, PromotionVerdict
 from pages.ui import charts, metrics
 from pages.ui.escape import text
 
-SHOWN = {"PROMOTE": st.success, "HOLD": st.warning, "REJECT": st.error}
+BOXES = {"PROMOTE": st.success, "HOLD": st.warning, "REJECT": st.error}
 ICONS = {"PROMOTE": ":material/verified:", "HOLD": ":material/pan_tool:", "REJECT": ":material/block:"}
 COLORS = {"PROMOTE": "green", "HOLD": "orange", "REJECT": "red"}
-EVERYBODY = "Everybody"
+PREFIX = re.compile(rf"\b({'|'.join(ICONS)}): ")
+EVERYBODY = "All users"
 ORDER = ("all", *(f"{NEWCOMERS}:{step}" for step in STEPS), *USER_SEGMENTS, *MOVIES)  # then the genres
 ROW_PX, PANEL_WIDTH = 22, 340
 HOW = (
-    "Each row is the difference to version {}, in percent of its value, with the 95% interval over users. A row is"
-    " called better or worse only where it stands out beyond chance, all rows of its kind counted. The first row is the"
-    " goal; all others are guards, which must not get worse. Popular movies are the most rated fifth."
+    "Each row is the improvement over version {} in percent, with its 95% interval over users. Rows are marked better"
+    " or worse only beyond chance, corrected for the number of rows. The first row decides; the others are guards that"
+    " must not get worse. Popular movies are the most-rated fifth."
 )
 
 
+def label(verdict: PromotionVerdict) -> str:
+    """The verdict as a word: Promote, Hold or Reject."""
+    return verdict.capitalize()
+
+
+def plain(sentence: str) -> str:
+    """A sentence without the verdict in capitals before it, for places where a badge shows it."""
+    return PREFIX.sub("", sentence)
+
+
 def badge(verdict: PromotionVerdict) -> str:
-    """The verdict as a coloured word, in Markdown."""
-    return f":{COLORS[verdict]}-badge[{ICONS[verdict]} {verdict}]"
+    """The verdict as a coloured badge, in Markdown."""
+    return f":{COLORS[verdict]}-badge[{ICONS[verdict]} {label(verdict)}]"
 
 
-def tell(found: Judgement, outcome: str) -> None:
-    """The verdict in words; ``outcome``: the same with what came of it."""
-    SHOWN[found.verdict](text(outcome), icon=ICONS[found.verdict])
+def show(judgement: Judgement, sentence: str) -> None:
+    """The verdict, and a sentence on its reasons and consequences, in a coloured box."""
+    BOXES[judgement.verdict](f"**{label(judgement.verdict)}.** {text(plain(sentence))}", icon=ICONS[judgement.verdict])
 
 
-def evidence(found: Judgement, *, key: str) -> None:
-    """What the verdict rests on: a panel for each metric, and whether intervals hold."""
-    if not found.evidence:
+def evidence(judgement: Judgement, *, key: str) -> None:
+    """One panel a metric, and how often ratings fell inside their intervals."""
+    if not judgement.evidence:
         return
-    panels = {name: [one for one in found.evidence if one.metric == name] for name in ("rmse", "ndcg_at_k")}
-    differ = [name for name, rows in panels.items() if not all(metrics.same(one.difference) for one in rows)]
+    panels = {name: [row for row in judgement.evidence if row.metric == name] for name in ("rmse", "ndcg_at_k")}
+    differ = [name for name, rows in panels.items() if not all(metrics.same(row.difference) for row in rows)]
     if differ:
         st.markdown(charts.LEGEND)
         grid = st.grid(len(differ), min_column_width=PANEL_WIDTH, border=True)
         for name in differ:
             with grid.cell():
-                _panel(sorted(panels[name], key=_place), key=key)
-        st.caption(HOW.format(found.baseline))
+                _panel(sorted(panels[name], key=_position), key=key)
+        st.caption(HOW.format(judgement.baseline))
     for name in (name for name, rows in panels.items() if rows and name not in differ):
-        st.caption(f"{metrics.measure(name).label}: the same for every user.")
-    if found.coverage:
-        told = ", ".join(
-            f"{part(one.part).lower()} {one.value.value:.1%}{'' if one.holds else ' (too few)'}"
-            for one in found.coverage
+        st.caption(f"{metrics.measure(name).label}: identical for every user.")
+    if judgement.coverage:
+        shares = ", ".join(
+            f"{segment_label(guard.part).lower()} {guard.value.value:.1%}{'' if guard.holds else ' (too few)'}"
+            for guard in judgement.coverage
         )
-        st.caption(text(f"Ratings inside their 90% interval: {told}."))
+        st.caption(text(f"Ratings inside their 90% interval: {shares}."))
 
 
-def part(name: str) -> str:
+def segment_label(name: str) -> str:
     """A segment as a chart's label."""
     if name == "all":
         return EVERYBODY
@@ -69,28 +81,28 @@ def part(name: str) -> str:
     return in_words(name).capitalize()
 
 
-def _place(one: Evidence) -> tuple[int, str]:
-    """Where a row stands: everybody, users, movies, and the genres by name."""
-    return (ORDER.index(one.part), "") if one.part in ORDER else (len(ORDER), one.part)
+def _position(row: Evidence) -> tuple[int, str]:
+    """Order of rows: all users, groups of users, groups of movies, genres by name."""
+    return (ORDER.index(row.part), "") if row.part in ORDER else (len(ORDER), row.part)
 
 
-def _panel(found: Sequence[Evidence], *, key: str) -> None:
-    how, rows = metrics.measure(found[0].metric), [_row(one) for one in found]
+def _panel(evidence: Sequence[Evidence], *, key: str) -> None:
+    how, rows = metrics.measure(evidence[0].metric), [_row(one) for one in evidence]
     st.markdown(f"**{how.label}**")
     y = alt.Y("part:N", title=None, sort=None, axis=alt.Axis(labelLimit=150))
-    more = [alt.Tooltip("part:N", title="Of"), alt.Tooltip("users:Q", title="Users", format=",d")]
-    chart = charts.differences(rows, y, "Better by, in %", "+.2f", row_px=ROW_PX, more=more)
-    told = "; ".join(f"{row['part']}: {row['difference']:+z.1f}%, {row['verdict']}" for row in rows)
-    charts.show(chart, f"How much better in {how.label}. {told}.", key=f"{key}.{how.label}")
+    more = [alt.Tooltip("part:N", title="Segment"), alt.Tooltip("users:Q", title="Users", format=",d")]
+    chart = charts.differences(rows, y, "Improvement, %", "+.2f", row_px=ROW_PX, more=more)
+    spoken = "; ".join(f"{row['part']}: {row['difference']:+z.1f}%, {row['verdict']}" for row in rows)
+    charts.show(chart, f"Improvement in {how.label}. {spoken}.", key=f"{key}.{how.label}")
 
 
-def _row(one: Evidence) -> dict[str, Any]:
-    """The difference in percent of the baseline, turned so that more is better."""
-    found, lower = one.difference, metrics.measure(one.metric).better == "lower"
+def _row(evidence: Evidence) -> dict[str, Any]:
+    """The difference in percent of the baseline, signed so that more is better."""
+    found, lower = evidence.difference, metrics.measure(evidence.metric).better == "lower"
     size = (-100 if lower else 100) / (found.baseline or 1.0)
     return {
-        "part": part(one.part),
-        **charts.turned(found, size),
+        "part": segment_label(evidence.part),
+        **charts.scaled(found, size),
         "users": found.users,
-        "verdict": one.finding,
+        "verdict": evidence.finding,
     }

@@ -66,14 +66,19 @@ def click_star(at: AppTest, key: str, rating: object) -> AppTest:
     return at._run(states)
 
 
-def press(at: AppTest, label: str) -> AppTest:
-    """Click the button with this label."""
-    return button(at, label).click().run()
+def press(at: AppTest, key: str) -> AppTest:
+    """Click the button with this key."""
+    return at.button(key=key).click().run()
 
 
-def button(at: AppTest, label: str) -> Any:
-    """The button with this label."""
-    return next(one for one in at.button if one.label == label)
+def button(at: AppTest, key: str) -> Any:
+    """The button with this key, None if it is not on the page."""
+    return next((one for one in at.button if one.key == key), None)
+
+
+def table(at: AppTest, key: str) -> Any:
+    """The table whose rows can be selected or edited under this key."""
+    return next(one for one in at.dataframe if f"-{key}" in one.proto.id)
 
 
 def words(at: AppTest) -> str:
@@ -104,20 +109,20 @@ def links(at: AppTest) -> dict[str, str]:
     return {one.label: f"{one.page}?{one.query_string}" for one in found}
 
 
-def select(at: AppTest, table: int, *rows: int) -> AppTest:
-    """What the browser sends when somebody selects rows of one of the page's tables."""
+def select(at: AppTest, key: str, *rows: int) -> AppTest:
+    """What the browser sends when rows of the table with this key are selected."""
     states = at._tree.get_widget_states()
     pick = states.widgets.add()
-    pick.id = at.dataframe[table].proto.id
+    pick.id = table(at, key).proto.id
     pick.string_value = json.dumps({"selection": {"rows": rows, "columns": [], "cells": []}})
     return at._run(states)
 
 
 def edit(at: AppTest, key: str, rows: Mapping[int, Mapping[str, Any]]) -> AppTest:
-    """What the browser sends when somebody types into these rows of an editable table."""
+    """What the browser sends when these rows of an editable table are changed."""
     states = at._tree.get_widget_states()
     typed = states.widgets.add()
-    typed.id = next(one.proto.id for one in at.dataframe if key in one.proto.id)
+    typed.id = table(at, key).proto.id
     typed.string_value = json.dumps({"edited_rows": rows, "added_rows": [], "deleted_rows": []})
     return at._run(states)
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from pages.ui import session
 from tests.pages import fakes
-from tests.pages.conftest import Open, button, intact, press, words
+from tests.pages.conftest import Open, button, intact, press, table, words
 
 
 def test_the_plan_is_shown(visit: Open) -> None:
@@ -13,7 +14,7 @@ def test_the_plan_is_shown(visit: Open) -> None:
     tiles = {metric.label: metric.value for metric in at.metric}
     assert tiles["New ratings"] == "1,204"
     assert tiles["Next run"].startswith("2026-")
-    assert [one.value for one in at.subheader][-2:] == ["What came of each run", "Backups"]
+    assert [one.value for one in at.subheader][-2:] == ["Runs", "Backups"]
 
 
 def test_with_nothing_trained_it_opens(visit: Open) -> None:
@@ -28,7 +29,7 @@ def test_each_run_is_listed_with_before_and_after_and_who_asked_for_it(visit: Op
     held.training.history[0] = replace(held.training.history[0], actor="rule", judgement=fakes.JUDGEMENT)
     row = visit("automation.py", held).dataframe[0].value.iloc[0]
     (goal,) = [one for one in fakes.JUDGEMENT.evidence if (one.role, one.metric) == ("goal", "rmse")]
-    assert (row["Run"], row["Verdict"], row["By"]) == (3, fakes.JUDGEMENT.verdict, "new ratings")
+    assert (row["Run"], row["Verdict"], row["By"]) == (3, "Promote", "new ratings")
     assert (row["RMSE before"], row["RMSE"]) == (goal.difference.baseline, goal.difference.value)
 
 
@@ -37,29 +38,29 @@ def test_the_last_run_of_the_plan_is_told_in_short(visit: Open) -> None:
     last = replace(held.training.history[0], actor="schedule", judgement=fakes.REJECTED)
     held.automation.planned = replace(held.automation.planned, last_run=last)
     tiles = {metric.label: metric.delta for metric in visit("automation.py", held).metric}
-    assert tiles["Last run"].startswith("REJECT, RMSE ")
+    assert tiles["Last run"].startswith("Reject, RMSE ")
     assert tiles["Next run"] == "03:00 in Europe/Berlin"
-    assert tiles["New ratings"] == "of 5,000, then a run starts"
+    assert tiles["New ratings"] == "Retrains at 5,000"
 
 
 def test_a_run_that_goes_on_is_shown_and_no_other_is_started(visit: Open) -> None:
     held = fakes.loaded()
     held.training.going = replace(fakes.RUNNING, actor="schedule")
     at = visit("automation.py", held)
-    assert "**Run 4**, started by the timetable" in words(at)
-    assert button(at, "Retrain now").disabled
+    assert "**Run 4** · started by schedule" in words(at)
+    assert button(at, session.RETRAIN).disabled
 
 
 def test_an_empty_store_says_what_comes_first(visit: Open) -> None:
     at = visit("automation.py", fakes.empty())
-    assert "nothing to train on yet" in at.info[0].value
-    assert button(at, "Retrain now").disabled
-    assert button(at, "Measure the drift").disabled
+    assert "No ratings to train on yet" in at.info[0].value
+    assert button(at, session.RETRAIN).disabled
+    assert button(at, session.MEASURE_DRIFT).disabled
 
 
 def test_saving_sends_the_plan(visit: Open) -> None:
     held = fakes.loaded()
-    at = intact(press(visit("automation.py", held), "Save the plan"))
+    at = intact(press(visit("automation.py", held), session.SAVE_PLAN))
     ((_, values),) = held.automation.asked
     assert values == {
         "days": [6],
@@ -69,27 +70,27 @@ def test_saving_sends_the_plan(visit: Open) -> None:
         "after_ratings": 5000,
         "activate": "if_better",
     }
-    assert "counts from now on" in at.toast[0].value
+    assert at.toast[0].value == "Schedule saved."
 
 
 def test_a_refused_plan_says_why_under_its_field(visit: Open) -> None:
     at = visit("automation.py", fakes.loaded())
-    at.number_input[0].set_value(-1)
-    at = intact(press(at, "Save the plan"))
+    at.number_input(key=session.PLAN_RATINGS).set_value(-1)
+    at = intact(press(at, session.SAVE_PLAN))
     assert "after_ratings is -1, but must be from 0 to 100." in words(at)
 
 
 def test_pausing_and_going_on(visit: Open) -> None:
     held = fakes.loaded()
-    at = intact(press(visit("automation.py", held), "Pause"))
+    at = intact(press(visit("automation.py", held), session.PAUSE))
     assert {metric.label: metric.value for metric in at.metric}["Next run"] == "Paused"
-    intact(press(at, "Resume"))
+    intact(press(at, session.PAUSE))
     assert held.automation.asked == [("pause", True), ("pause", False)]
 
 
 def test_a_run_at_once_leads_to_training(visit: Open) -> None:
     held = fakes.loaded()
-    at = intact(press(visit("automation.py", held), "Retrain now"))
+    at = intact(press(visit("automation.py", held), session.RETRAIN))
     assert held.automation.asked == [("run_now",)]
     assert at.title[0].value == "Training"
 
@@ -98,10 +99,10 @@ def test_the_drift_is_measured_when_asked_for(visit: Open) -> None:
     held = fakes.loaded()
     at = visit("automation.py", held)
     assert not at.warning
-    at = intact(press(at, "Measure the drift"))
+    at = intact(press(at, session.MEASURE_DRIFT))
     assert "Retrain soon" in at.warning[0].value
     tiles = {metric.label: metric.value for metric in at.metric}
-    assert (tiles["RMSE behind"], tiles["Same top ten"], tiles["Ratings since"]) == ("+0.0123", "81%", "1,204")
+    assert (tiles["RMSE gap"], tiles["Shared top 10"]) == ("+0.0123", "81%")
     held.serving.version = 1
     assert not intact(at.run()).warning  # it was of another version
 
@@ -112,39 +113,39 @@ def test_the_drift_is_measured_when_asked_for(visit: Open) -> None:
 def test_without_backups_the_page_says_so_and_makes_one(visit: Open) -> None:
     held = fakes.loaded()
     at = visit("automation.py", held)
-    assert any("no backups yet" in one.value for one in at.info)
-    intact(press(at, "Back up now"))
+    assert any("No backups yet" in one.value for one in at.info)
+    intact(press(at, session.BACK_UP))
     assert held.storage.asked == [("start_backup",)]
 
 
 def test_backups_are_listed(visit: Open) -> None:
     held = fakes.loaded()
     held.storage.held = list(fakes.BACKUPS)
-    table = visit("automation.py", held).dataframe[-1].value
-    assert list(table["Ratings"]) == [100_316] * 3
-    assert list(table["Why"]) == ["timetable"] * 3
+    backups = table(visit("automation.py", held), session.BACKUP).value
+    assert list(backups["Ratings"]) == [100_316] * 3
+    assert list(backups["Trigger"]) == ["schedule"] * 3
 
 
 def test_a_backup_that_is_being_made_can_be_called_off(visit: Open) -> None:
     held = fakes.loaded()
     held.storage.going = 0.4
     at = visit("automation.py", held)
-    assert button(at, "Back up now").disabled
-    intact(press(at, "Cancel the backup"))
+    assert button(at, session.BACK_UP).disabled
+    intact(press(at, session.CANCEL_BACKUP))
     assert held.storage.asked == [("cancel",)]
 
 
 def test_the_store_is_checked_from_the_page_and_faults_are_shown(visit: Open) -> None:
     held = fakes.loaded()
-    at = intact(press(visit("automation.py", held), "Check the store"))
-    assert any("sound" in one.value for one in at.success)
+    at = intact(press(visit("automation.py", held), session.CHECK_STORE))
+    assert any("No problems" in one.value for one in at.success)
     held.storage.faults = ["There are 5 ratings, but 3 were counted."]
-    at = intact(press(visit("automation.py", held), "Check the store"))
+    at = intact(press(visit("automation.py", held), session.CHECK_STORE))
     assert any("3 were counted" in one.value for one in at.error)
 
 
 def test_the_plan_of_backups_is_saved(visit: Open) -> None:
     held = fakes.loaded()
-    intact(press(visit("automation.py", held), "Save"))
+    intact(press(visit("automation.py", held), session.SAVE_BACKUPS))
     wanted = {"every": "never", "hour": 2, "minute": 0, "zone": "UTC", "keep_days": 30}
     assert held.storage.asked == [("change_plan", wanted)]

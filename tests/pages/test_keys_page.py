@@ -17,15 +17,15 @@ keys_access.confirm_revocation(keys, keys.list_keys()[0])
 
 def test_without_any_the_page_says_what_the_first_is(visit: Open) -> None:
     told = words(visit("keys.py", fakes.empty()))
-    assert "The first key is what `MARQUEE_API_KEY` is set to." in told
-    assert "Nothing has been recorded yet." in told
+    assert "The first key is the value of `MARQUEE_API_KEY`." in told
+    assert "No entries yet." in told
 
 
 def test_where_no_key_is_set_none_can_be_made(visit: Open) -> None:
     held = fakes.empty()
     held.access.needed = False
     at = visit("keys.py", held)
-    assert "answers this computer only" in at.info[0].value
+    assert "answers only this computer" in at.info[0].value
     assert not at.text_input
 
 
@@ -33,7 +33,7 @@ def test_a_key_is_shown_once(visit: Open) -> None:
     held = fakes.loaded()
     at = visit("keys.py", held)
     at.text_input(key=session.KEY_NAME).input("shop")
-    press(at, "Create key")
+    press(at, session.CREATE_KEY)
     assert [one.value for one in at.code] == ["mq_shown_once"]
     assert held.access.held[0].scopes == ("read",)
     at.run()
@@ -42,7 +42,7 @@ def test_a_key_is_shown_once(visit: Open) -> None:
 
 
 def test_a_key_without_a_name_is_refused_and_the_page_stays(visit: Open) -> None:
-    at = press(visit("keys.py", fakes.loaded()), "Create key")
+    at = press(visit("keys.py", fakes.loaded()), session.CREATE_KEY)
     assert text("A key's name") in at.error[0].value
     assert "Audit log" in words(at)
 
@@ -58,21 +58,21 @@ def test_each_key_tells_its_scopes_and_state_and_nothing_is_markup(visit: Open) 
 def test_revoking_asks_first(visit: Open) -> None:
     held = fakes.loaded()
     at = visit("keys.py", held)
-    assert button(at, "Revoke").disabled
+    assert button(at, session.REVOKE).disabled
     at.selectbox(key=session.KEY_TO_REVOKE).select_index(0).run()
-    press(at, "Revoke")
-    assert button(intact(at), "Revoke it")
+    press(at, session.REVOKE)
+    assert button(intact(at), session.CONFIRM)
     assert held.access.held[0].revoked_at is None
 
 
 def test_then_it_is_revoked(dialog: Open) -> None:
     held = fakes.loaded()
-    intact(press(dialog(REVOCATION, held), "Revoke it"))
+    intact(press(dialog(REVOCATION, held), session.CONFIRM))
     assert held.access.held[0].revoked_at is not None
 
 
 def test_older_entries_come_on_demand(visit: Open) -> None:
     at = visit("keys.py", fakes.loaded())
-    assert words(at).count("sign-in") == 50
-    press(at, "Show older entries")
-    assert words(at).count("sign-in") == 60
+    assert words(at).count("<td>Sign-in</td>") == 50
+    press(at, session.OLDER_ENTRIES)
+    assert words(at).count("<td>Sign-in</td>") == 60

@@ -13,15 +13,15 @@ from tests.pages.conftest import Open, button, intact, press, words
 
 def test_an_empty_inbox_says_what_will_be_there(visit: Open) -> None:
     at = visit("notices.py", fakes.empty())
-    assert "Trainings, verdicts and failures will be here." in at.info[0].value
+    assert "No notices yet." in at.info[0].value
     assert "MARQUEE_WEBHOOK_URL" in words(at)
-    assert button(at, "Mark all as read").disabled
+    assert button(at, session.READ_ALL).disabled
 
 
 def test_each_notice_tells_its_level_its_text_as_it_is_and_before_and_after(visit: Open) -> None:
     told = words(visit("notices.py", fakes.loaded()))
     assert text(fakes.TRICKY) in told
-    assert text("Before and after: RMSE 0.8814 to 0.8731.") in told
+    assert text("RMSE 0.8814 → 0.8731.") in told
     assert told.count("green-badge[New]") == 2
     assert "red-badge[:material/error: Error]" in told
 
@@ -39,17 +39,17 @@ def test_a_verdict_is_its_badge_and_what_it_compared_is_told(visit: Open) -> Non
     compared = {"compared": {"rmse": [0.88, 0.87], "ndcg_at_k": [0.3, 0.31]}}
     held.inbox.held[0] = replace(held.inbox.held[0], details=fakes.ABOUT | compared)
     told = words(visit("notices.py", held))
-    assert "green-badge[:material/verified: PROMOTE]" in told
-    assert text("Before and after: RMSE 0.8800 to 0.8700, NDCG@10 0.3000 to 0.3100.") in told
+    assert "green-badge[:material/verified: Promote]" in told
+    assert text("RMSE 0.8800 → 0.8700, NDCG@10 0.3000 → 0.3100.") in told
 
 
 def test_how_the_webhook_does_is_told_above_the_inbox(visit: Open) -> None:
     held = fakes.loaded()
     held.inbox.hook = WebhookState(0, fakes.NOW, None, None, None)
-    assert "The last one was taken" in words(visit("notices.py", held))
+    assert "Last delivery: " in words(visit("notices.py", held))
     held.inbox.hook = WebhookState(9, None, fakes.NOW, "*refused*", fakes.NOW + 300)
     at = visit("notices.py", held)
-    assert text("(*refused*). 9 notices wait; the next try is at") in at.warning[0].value
+    assert text("(*refused*). 9 notices waiting; next attempt at") in at.warning[0].value
 
 
 def test_one_or_all_are_marked_as_read(visit: Open) -> None:
@@ -58,7 +58,7 @@ def test_one_or_all_are_marked_as_read(visit: Open) -> None:
     at = intact(at.button(key=session.read(2)).click().run())
     assert [one.notice_id for one in held.inbox.held if one.read_at is None] == [3]
     assert at.sidebar.button[0].label == "1 unread notice"
-    intact(press(at, "Mark all as read"))
+    intact(press(at, session.READ_ALL))
     assert held.inbox.unread() == 0
 
 
@@ -75,7 +75,7 @@ def test_the_inbox_shows_what_is_asked_for(visit: Open) -> None:
         assert gone not in told
     held.inbox.mark_read()
     at.segmented_control(key=session.NOTICES).set_value(notices.UNREAD)
-    assert "You have read everything." in intact(at.run()).info[0].value
+    assert "No unread notices." in intact(at.run()).info[0].value
 
 
 def test_a_large_inbox_comes_a_page_at_a_time(visit: Open) -> None:
@@ -84,8 +84,8 @@ def test_a_large_inbox_comes_a_page_at_a_time(visit: Open) -> None:
     at = visit("notices.py", held)
     assert text("No 36.") in words(at)
     assert text("No 35.") not in words(at)
-    at = intact(press(at, "Show older ones"))
+    at = intact(press(at, session.OLDER_NOTICES))
     assert text("No 11.") in words(at)
-    at = intact(press(at, "Show older ones"))
+    at = intact(press(at, session.OLDER_NOTICES))
     assert text("No 1.") in words(at)
-    assert "Show older ones" not in [one.label for one in at.main.button]
+    assert button(at, session.OLDER_NOTICES) is None

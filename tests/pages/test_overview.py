@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import pytest
-
 from engine.errors import InvalidInput
+from pages.ui import session
 from pages.ui.progress import NO_BREAK
 from tests.pages import fakes
-from tests.pages.conftest import Open, intact, press, words
+from tests.pages.conftest import Open, button, intact, press, words
 
 
 def test_an_empty_store_is_asked_for_ratings_first(visit: Open) -> None:
     at = visit("overview.py", fakes.empty())
-    assert "Bring in ratings" in words(at)
+    assert "Import ratings" in words(at)
     assert [metric.value for metric in at.metric] == ["0", "0", "0", "–"]
-    assert "Import the demo ratings" in [button.label for button in at.button]
+    assert button(at, session.IMPORT_DEMO)
     assert not at.get("vega_lite_chart")
 
 
@@ -22,11 +21,11 @@ def test_without_the_demo_package_the_page_asks_for_files(visit: Open) -> None:
     held = fakes.empty()
     held.library.demo = False
     at = visit("overview.py", held)
-    assert "Import files of ratings" in words(at)
-    assert "Import the demo ratings" not in [button.label for button in at.button]
+    assert "Import your rating files" in words(at)
+    assert button(at, session.IMPORT_DEMO) is None
     assert "pip install -r requirements-demo.txt" in at.info[0].value
-    at.file_uploader[0].set_value([("ratings.csv", b"a,b\n", "text/csv")])
-    intact(press(at, "Import the files"))
+    at.file_uploader(key=session.IMPORT_FILES).set_value([("ratings.csv", b"a,b\n", "text/csv")])
+    intact(press(at, session.IMPORT))
     assert held.library.imported == [("ratings.csv", b"a,b\n")]
 
 
@@ -45,7 +44,7 @@ def test_notices_show_as_text_and_can_be_marked_read(visit: Open) -> None:
     at = visit("overview.py", held)
     assert "&lt;script&gt;" in words(at)
     assert "<script" not in words(at)
-    intact(press(at, "Mark all as read"))
+    intact(press(at, session.READ_ALL))
     assert held.inbox.unread() == 0
 
 
@@ -53,14 +52,14 @@ def test_a_training_is_shown_and_can_be_cancelled(visit: Open) -> None:
     held = fakes.training()
     at = visit("overview.py", held)
     assert at.main.get("progress")[0].text.endswith("about 20 s left".replace(" ", NO_BREAK))
-    assert "The first version is being trained" in words(at)
-    intact(press(at, "Cancel the training"))
+    assert "Training the first version" in words(at)
+    intact(press(at, session.CANCEL_RUN))
     assert held.training.cancelled == [4]
 
 
 def test_the_demo_import_is_followed_to_its_result(visit: Open) -> None:
     held = fakes.empty()
-    at = intact(press(visit("overview.py", held), "Import the demo ratings"))
+    at = intact(press(visit("overview.py", held), session.IMPORT_DEMO))
     assert "Demo import · Reading ratings" in at.main.get("progress")[0].text
     held.library.end()
     intact(at.run())
@@ -69,14 +68,14 @@ def test_the_demo_import_is_followed_to_its_result(visit: Open) -> None:
 
 
 def test_an_import_can_be_cancelled(visit: Open) -> None:
-    at = press(visit("overview.py", fakes.empty()), "Import the demo ratings")
-    intact(press(at, "Cancel the import"))
-    assert "was cancelled" in at.warning[0].value
+    at = press(visit("overview.py", fakes.empty()), session.IMPORT_DEMO)
+    intact(press(at, session.CANCEL_IMPORT))
+    assert "cancelled" in at.warning[0].value
 
 
 def test_a_failed_import_says_why(visit: Open) -> None:
     held = fakes.loaded()
-    at = press(visit("overview.py", held), "Import the demo ratings")
+    at = press(visit("overview.py", held), session.IMPORT_DEMO)
     held.library.end("failed", "There is no column *rating*.")
     assert r"There is no column \*rating\*" in intact(at.run()).error[0].value
 
@@ -84,18 +83,19 @@ def test_a_failed_import_says_why(visit: Open) -> None:
 def test_files_reach_the_library_as_they_were_chosen(visit: Open) -> None:
     held = fakes.empty()
     at = visit("overview.py", held)
-    at.file_uploader[0].set_value([("ratings.csv", b"a,b\n", "text/csv"), ("movies.csv", b"c\n", "text/csv")])
-    intact(press(at, "Import the files"))
+    at.file_uploader(key=session.IMPORT_FILES).set_value(
+        [("ratings.csv", b"a,b\n", "text/csv"), ("movies.csv", b"c\n", "text/csv")]
+    )
+    intact(press(at, session.IMPORT))
     assert held.library.imported == [("ratings.csv", b"a,b\n"), ("movies.csv", b"c\n")]
 
 
 def test_importing_no_file_asks_for_one(visit: Open) -> None:
-    at = intact(press(visit("overview.py", fakes.empty()), "Import the files"))
+    at = intact(press(visit("overview.py", fakes.empty()), session.IMPORT))
     assert "Choose at least one file" in at.warning[0].value
 
 
-@pytest.mark.parametrize("label", ["Import the demo ratings"])
-def test_a_refused_import_says_why(visit: Open, label: str) -> None:
+def test_a_refused_import_says_why(visit: Open) -> None:
     held = fakes.empty()
     held.library.fails = InvalidInput("The demo ratings are not installed.", field="source")
-    assert "not installed" in intact(press(visit("overview.py", held), label)).error[0].value
+    assert "not installed" in intact(press(visit("overview.py", held), session.IMPORT_DEMO)).error[0].value

@@ -8,18 +8,18 @@ from dataclasses import replace
 import pytest
 
 from engine.errors import DiskFull, InvalidRating, NotReady
-from pages.panels.recommend_list import TITLE, changed, ranks_without, shortened
-from pages.panels.recommend_what_if import IMAGINED
+from pages.panels.recommend_list import MAX_TITLE, changed, ranks_without, shortened
+from pages.panels.recommend_what_if import WHAT_IF
 from pages.ui import session
 from pages.ui.charts import rating_rows, share_rows
 from pages.ui.stars import accepted
 from tests.pages import fakes
-from tests.pages.conftest import Open, edit, intact, links, press, rate, select, unfold, words
+from tests.pages.conftest import Open, button, edit, intact, links, press, rate, select, unfold, words
 
 
 def test_before_a_version_serves_the_page_says_what_comes_first(visit: Open) -> None:
-    assert "Bring in ratings" in words(visit("recommend.py", fakes.empty()))
-    assert "The first version is being trained" in words(visit("recommend.py", fakes.training(), user="42"))
+    assert "Import ratings" in words(visit("recommend.py", fakes.empty()))
+    assert "Training the first version" in words(visit("recommend.py", fakes.training(), user="42"))
 
 
 def test_without_a_user_it_asks_for_one(visit: Open) -> None:
@@ -40,8 +40,8 @@ def test_a_link_opens_the_list_of_its_user(visit: Open) -> None:
 def test_an_unknown_id_gets_a_list_and_is_told_so(visit: Open) -> None:
     at = visit("recommend.py", fakes.loaded(), user="<b>new*one</b>")
     assert at.subheader[0].value == r"User \<b\>new\*one\<\/b\>"
-    assert "Unknown user" in words(at)
-    assert "has rated nothing yet" in words(at)
+    assert "New user" in words(at)
+    assert "No ratings yet" in words(at)
     assert "<script" not in words(at)
 
 
@@ -58,8 +58,8 @@ def test_a_rating_is_stored_changes_the_list_and_is_told(visit: Open) -> None:
     intact(rate(at, "4", 4.5))
     assert held.library.rated["7"][0].rating == 4.5
     told = at.toast[0].value
-    assert "Rated Blade Runner 4.5. Predicted 3.87 before, 4.12 now." in told
-    assert "new in the list" in told
+    assert "Rated Blade Runner 4.5. Expected rating: 3.87 before, 4.12 now." in told
+    assert "in the list" in told
     after = [one.key for one in at.get("bidi_component")]
     assert "recommend.rate.4" in before
     assert "recommend.rate.4" not in after
@@ -83,26 +83,26 @@ def test_a_refused_rating_says_why_and_the_list_stays(visit: Open) -> None:
 def test_ratings_are_taken_away_from_the_history(visit: Open) -> None:
     held = fakes.loaded()
     at = visit("recommend.py", held, user="42")
-    assert "Tick ratings to take them away" in words(at)
+    assert "Select ratings to remove them." in words(at)
     titles = at.dataframe[0].value["Movie"].tolist()
-    at = intact(press(intact(select(at, 0, 0, 2)), "Take these 2 ratings away"))
+    at = intact(press(intact(select(at, session.rated("42", 4), 0, 2)), session.REMOVE_RATINGS))
     assert [one.movie.title for one in held.library.rated["42"]] == [titles[1], titles[3]]
     assert at.dataframe[0].value["Movie"].tolist() == [titles[1], titles[3]]
-    assert at.toast[0].value.startswith("Taken away: ")
-    assert "Take these" not in " ".join(button.label for button in at.button)
+    assert at.toast[0].value.startswith("Removed ")
+    assert button(at, session.REMOVE_RATINGS) is None
 
 
 def test_forgetting_asks_first(visit: Open) -> None:
     held = fakes.loaded()
-    at = intact(press(visit("recommend.py", held, user="42"), "Forget this user"))
-    assert "All 4 ratings of **42** and the id are erased for good" in words(at)
+    at = intact(press(visit("recommend.py", held, user="42"), session.DELETE_USER))
+    assert "permanently erases 4 ratings and the id of **42**" in words(at)
     assert "42" in held.library.rated
 
 
 FORGETTING = """
 from engine.services import current
-from pages.panels.recommend_list import confirm_forgetting
-confirm_forgetting(current(), "42", 4)
+from pages.panels.recommend_list import confirm_deletion
+confirm_deletion(current(), "42", 4)
 """
 
 
@@ -110,19 +110,19 @@ def test_a_user_is_forgotten_after_the_question(dialog: Open) -> None:
     held = fakes.loaded()
     at = dialog(FORGETTING, held)
     held.ratings.fails = DiskFull("The disk is full.")
-    at = intact(press(at, "Forget for good"))
+    at = intact(press(at, session.CONFIRM))
     assert "disk is full" in at.error[0].value
     held.ratings.fails = None
-    at = intact(press(at, "Forget for good"))
+    at = intact(press(at, session.CONFIRM))
     assert "42" not in held.library.rated
     assert "4 ratings and the id were erased" in at.session_state[session.TOASTS][0]
 
 
 def test_variety_shows_its_price(visit: Open) -> None:
     at = visit("recommend.py", fakes.loaded(), user="42")
-    assert "Its price" not in words(at)
+    assert "Variety: " not in words(at)
     at = intact(at.slider(key=session.VARIETY).set_value(40).run())
-    assert "genres differ by 71% instead of 55%; 3 movies gave way" in words(at)
+    assert "Variety: 3 movies replaced; genres differ by 71% instead of 55%." in words(at)
     assert "8% of the list's score" in words(at)
     assert "4.11 instead of 4.19" in words(at)
 
@@ -136,7 +136,7 @@ def test_why_is_worked_out_only_for_an_open_card(visit: Open) -> None:
     assert "weigh most" in words(at)
     assert "Most similar movies among those rated" in words(at)
     assert len(at.get("vega_lite_chart")) == 2
-    assert "Anybody would be told 3.90, this user 4.40." in words(at)
+    assert "Average viewer 3.90, this user 4.40." in words(at)
 
 
 def test_the_bars_of_an_explanation_sum_to_its_score() -> None:
@@ -150,9 +150,9 @@ def test_the_bars_of_an_explanation_sum_to_its_score() -> None:
 
 def test_the_bar_of_popularity_says_where_liked_genres_are_in_it() -> None:
     explanation = fakes.FakeRecommendations(fakes.FakeLibrary()).explain("42", "1")
-    assert share_rows(explanation)[-1][0] == "How many people rated it highly"
+    assert share_rows(explanation)[-1][0] == "Popularity"
     liked = replace(explanation, genres_liked=("War",))
-    assert share_rows(liked)[-1][0] == "How many people rated it highly and liked genres"
+    assert share_rows(liked)[-1][0] == "Popularity and liked genres"
 
 
 def test_the_bars_of_a_rating_sum_to_what_sets_it_apart() -> None:
@@ -160,7 +160,7 @@ def test_the_bars_of_a_rating_sum_to_what_sets_it_apart() -> None:
         rating = fakes.FakeRecommendations(fakes.FakeLibrary(movies=films)).explain("42", "1").rating
         rows = rating_rows(rating)
         assert sum(share for _, share, _ in rows) == pytest.approx(rating.predicted_rating - rating.baseline, abs=1e-3)
-        assert "Cut off at the end of the scale" not in [label for label, _, _ in rows]  # nothing was
+        assert "Clipped to the scale" not in [label for label, _, _ in rows]  # nothing was
 
 
 def test_ratings_are_imagined_otherwise_and_nothing_is_kept(visit: Open) -> None:
@@ -170,18 +170,18 @@ def test_ratings_are_imagined_otherwise_and_nothing_is_kept(visit: Open) -> None
     tables = [list(table.value) for table in at.dataframe]
     assert ["Movie", "Rating", "Year", "Genres", "Rated"] in tables
     before = list(held.library.rated["42"])
-    at = intact(edit(at, session.imagined("42", 4), {0: {IMAGINED: 1.0}, 2: {IMAGINED: None}}))
+    at = intact(edit(at, session.what_if("42", 4), {0: {WHAT_IF: 1.0}, 2: {WHAT_IF: None}}))
     first, _, third, _ = (one.movie.movie_id for one in before)
     assert held.recommendations.imagined == [{first: 1.0, third: None}]
     assert held.library.rated["42"] == before
-    assert "3 would come, 1 would leave, 5 would move." in words(at)
+    assert "3 new, 1 dropped, 5 moved." in words(at)
     assert "▼ 1" in words(at)
     assert "4.1" in words(at)
-    assert "Would leave: " in words(at)
-    at = intact(edit(at, session.imagined("42", 4), {0: {IMAGINED: 7}}))
+    assert "Dropped: " in words(at)
+    at = intact(edit(at, session.what_if("42", 4), {0: {WHAT_IF: 7}}))
     assert at.error[0].value == r"A rating lies between 0\.5 and 5\."
     nobody = visit("recommend.py", fakes.loaded(), user="nobody")
-    assert "nothing to imagine otherwise" in words(nobody)
+    assert "No ratings to change yet." in words(nobody)
 
 
 def test_stated_genres_and_rated_movies_reach_the_service(visit: Open) -> None:
@@ -209,7 +209,7 @@ def test_filters_reach_the_service(visit: Open) -> None:
     intact(at.run())
     assert [one.key for one in at.get("bidi_component")] == ["recommend.rate.15"]
     intact(at.number_input(key=session.YEAR_FROM).set_value(2050).run())
-    assert "No movie is left" in at.info[0].value
+    assert "No movies match" in at.info[0].value
 
 
 def test_the_order_can_be_the_predicted_rating(visit: Open) -> None:
@@ -234,8 +234,8 @@ def test_places_before_a_rating_are_counted_without_the_rated_movie() -> None:
     before = recommendations.recommend("nobody", 5)
     ranks = ranks_without(before, before.items[1].movie_id)
     assert list(ranks.values()) == [1, 2, 3, 4]
-    assert changed(ranks, recommendations.recommend("nobody", 1)) == "The order of the list stays."
-    assert changed({}, before) == "5 movies are new in the list, 0 moved."
+    assert changed(ranks, recommendations.recommend("nobody", 1)) == "The list stays the same."
+    assert changed({}, before) == "5 new movies in the list, 0 moved."
 
 
 def test_stars_are_told_their_scale_and_label(visit: Open) -> None:
@@ -247,6 +247,6 @@ def test_stars_are_told_their_scale_and_label(visit: Open) -> None:
 
 
 def test_a_long_title_leaves_the_toast_room() -> None:
-    assert len(shortened(fakes.LONG)) == TITLE
+    assert len(shortened(fakes.LONG)) == MAX_TITLE
     assert shortened(fakes.LONG).endswith("…")
     assert shortened("Heat") == "Heat"

@@ -25,7 +25,7 @@ def test_while_marquee_starts_the_page_says_so(visit: Open) -> None:
 
 def test_the_sidebar_tells_version_and_unread_notices(visit: Open) -> None:
     at = visit("training.py", fakes.loaded())
-    assert "Version 2 serves" in at.sidebar.markdown[0].value
+    assert "Version 2 active" in at.sidebar.markdown[0].value
     assert at.sidebar.button[0].label == "2 unread notices"
     assert intact(at.sidebar.button[0].click().run()).title[0].value == "Notices"
 

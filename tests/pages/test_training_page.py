@@ -20,9 +20,9 @@ from tests.pages.conftest import Open, button, intact, press, select, words
 
 def test_without_ratings_it_asks_for_them(visit: Open) -> None:
     at = visit("training.py", fakes.empty())
-    assert "no ratings to learn from" in at.info[0].value
+    assert "No ratings to train on" in at.info[0].value
     assert not at.button
-    assert "Nothing was trained yet" in words(at)
+    assert "No runs yet" in words(at)
 
 
 @pytest.mark.parametrize("kind", MODELS)
@@ -43,10 +43,10 @@ def test_start_sends_the_form(visit: Open) -> None:
     at = visit("training.py", held)
     at.number_input(key=session.hyperparameter("svd", "factors")).set_value(20)
     at.selectbox(key=session.ACTIVATION).set_value("never")
-    intact(press(at, "Start training"))
+    intact(press(at, session.START))
     kind, values, policy = held.training.asked[0]
     assert (kind, values["factors"], values["epochs"], policy) == ("svd", 20, 50, "never")
-    assert at.toast[0].value == "Training run 4 has started."
+    assert at.toast[0].value == "Training run 4 started."
     assert at.subheader[0].value == "Run 4"
 
 
@@ -56,14 +56,14 @@ def test_a_list_is_written_with_commas(visit: Open) -> None:
     at.segmented_control(key=session.MODEL).set_value("ncf")
     at = intact(at.run())
     at.text_input(key=session.hyperparameter("ncf", "hidden")).set_value("32,16")
-    intact(press(at, "Start training"))
+    intact(press(at, session.START))
     assert configure("ncf", held.training.asked[0][1]).model_dump()["hidden"] == (32, 16)
 
 
 def test_a_refused_start_says_why(visit: Open) -> None:
     held = fakes.loaded()
     held.training.fails = NotReady("There are no ratings to learn from.")
-    at = intact(press(visit("training.py", held), "Start training"))
+    at = intact(press(visit("training.py", held), session.START))
     assert "no ratings to learn from" in at.info[0].value
 
 
@@ -73,7 +73,7 @@ def test_every_refused_field_says_why_under_it_and_keeps_what_was_typed(visit: O
     typed = {"factors": 0, "learning_rate": 7.5}
     for name, value in typed.items():
         at.number_input(key=session.hyperparameter("svd", name)).set_value(value)
-    at = intact(press(at, "Start training"))
+    at = intact(press(at, session.START))
     with pytest.raises(InvalidHyperparameter) as refused:
         configure("svd", typed)
     assert refused.value.faults.keys() == typed.keys()
@@ -100,9 +100,9 @@ def test_a_mended_form_starts_and_forgets_what_was_wrong(visit: Open) -> None:
     held = fakes.loaded()
     at = visit("training.py", held)
     at.number_input(key=session.hyperparameter("svd", "factors")).set_value(0)
-    press(at, "Start training")
+    press(at, session.START)
     at.number_input(key=session.hyperparameter("svd", "factors")).set_value(30)
-    at = intact(press(at, "Start training"))
+    at = intact(press(at, session.START))
     assert held.training.asked[0][1]["factors"] == 30
     assert not cell_of(at, session.hyperparameter("svd", "factors")).get("html")
 
@@ -110,7 +110,7 @@ def test_a_mended_form_starts_and_forgets_what_was_wrong(visit: Open) -> None:
 def test_a_fault_of_one_model_is_not_shown_with_another(visit: Open) -> None:
     at = visit("training.py", fakes.loaded())
     at.number_input(key=session.hyperparameter("svd", "factors")).set_value(0)
-    press(at, "Start training")
+    press(at, session.START)
     at.segmented_control(key=session.MODEL).set_value("ncf")
     assert not any("alert" in one.proto.body for one in intact(at.run()).html)
 
@@ -119,20 +119,20 @@ def test_a_note_goes_to_the_new_version(visit: Open) -> None:
     held = fakes.loaded()
     at = visit("training.py", held)
     at.text_input(key=session.NOTE).set_value("With *new* ratings")
-    intact(press(at, "Start training"))
+    intact(press(at, session.START))
     assert held.training.noted == ["With *new* ratings"]
 
 
 def test_a_second_run_waits_and_can_leave_the_queue(visit: Open) -> None:
     held = fakes.loaded()
-    press(visit("training.py", held), "Start training")
+    press(visit("training.py", held), session.START)
     at = visit("training.py", held)
     at.number_input(key=session.hyperparameter("svd", "factors")).set_value(7)
-    at = intact(press(at, "Add to the queue"))
-    assert at.toast[0].value == "Training run 5 waits for its turn."
+    at = intact(press(at, session.START))
+    assert at.toast[0].value == "Training run 5 queued."
     assert [one.hyperparameters["factors"] for one in held.training.line] == [7]
-    assert "**Run 5** · Matrix factorisation · waits since" in words(at)
-    at = intact(press(at, "Cancel"))
+    assert "**Run 5** · Matrix factorisation · queued " in words(at)
+    at = intact(press(at, session.leave_queue(5)))
     assert held.training.cancelled == [5]
     assert "Run 5" not in words(at)
     assert held.training.going is not None
@@ -140,7 +140,7 @@ def test_a_second_run_waits_and_can_leave_the_queue(visit: Open) -> None:
 
 def test_who_waits_is_told_in_order(visit: Open) -> None:
     at = visit("training.py", fakes.retraining())
-    told = [one.value for one in at.markdown if "waits since" in one.value]
+    told = [one.value for one in at.markdown if "· queued " in one.value]
     assert [one.split(" · ")[:2] for one in told] == [
         ["1. **Run 5**", "Neural collaborative filter"],
         ["2. **Run 6**", "repeats version 2"],
@@ -152,14 +152,14 @@ def test_a_training_is_followed_and_can_be_cancelled(visit: Open) -> None:
     held = fakes.training()
     at = visit("training.py", held)
     told = at.main.get("progress")[0].text.replace(NO_BREAK, " ")
-    assert told == "Step 2 of 8 · Learning · epoch 17 of at most 50 · about 20 s left"
+    assert told == "Step 2 of 8 · Learning · epoch 17 of up to 50 · about 20 s left"
     held.training.going = replace(fakes.RUNNING, stage="Saving", progress=0.98, eta_s=0.2, step=8)
     bar = intact(at.run()).main.get("progress")[0]
     assert (bar.text.replace(NO_BREAK, " "), bar.value) == ("Step 8 of 8 · Saving · a few seconds left", 98)
     assert len(at.get("vega_lite_chart")) == 1
-    assert button(at, "Add to the queue")
-    at = intact(press(at, "Cancel this run").run())
-    assert button(at, "Start training")
+    assert button(at, session.START)
+    at = intact(press(at, session.CANCEL_RUN).run())
+    assert button(at, session.START)
     assert held.training.cancelled == [4]
     assert at.dataframe[0].value["State"].tolist() == ["Cancelled"]
 
@@ -172,16 +172,16 @@ def test_runs_are_listed_and_one_can_be_looked_at(visit: Open) -> None:
     assert table["RMSE"].tolist() == [0.8731, pytest.approx(nan, nan_ok=True), 0.8814]
     assert table["Took"].tolist()[0] == "36 s"
     assert at.subheader[-1].value == "Run 3"  # the newest, before one is picked
-    intact(select(at, 0, 1))
+    intact(select(at, session.RUN, 1))
     assert at.subheader[-1].value == "Run 2"
-    intact(select(at, 0, 0))
+    intact(select(at, session.RUN, 0))
     assert len(at.get("vega_lite_chart")) == 3  # by epoch, and RMSE and NDCG of the verdict
-    assert "Version before" in words(at)
+    assert "Previous version" in words(at)
     assert "It serves now" in at.success[0].value
 
 
 def test_a_run_tells_what_its_numbers_depend_on(visit: Open) -> None:
-    told = words(intact(select(visit("training.py", fakes.loaded()), 0, 0)))
+    told = words(intact(select(visit("training.py", fakes.loaded()), session.RUN, 0)))
     for name, value in {
         "started by": "you",
         "took": "36 s",
@@ -197,7 +197,7 @@ def test_the_address_asks_for_a_run_and_keeps_it(visit: Open) -> None:
     at = visit("training.py", fakes.loaded(), run="1")
     assert at.subheader[-1].value == "Run 1"
     assert "first version" in at.info[0].value
-    at = intact(select(at, 0, 1))
+    at = intact(select(at, session.RUN, 1))
     assert at.subheader[-1].value == "Run 2"
     assert at.query_params["run"] == "2"
 
@@ -212,13 +212,13 @@ def test_an_address_with_no_such_run_does_no_harm(visit: Open, asked: str) -> No
 def test_a_repetition_tells_what_it_proved(visit: Open, equal: bool) -> None:
     held = fakes.loaded()
     held.training.history.insert(0, fakes.repeated(4, 1, equal=equal))
-    at = intact(select(visit("training.py", held), 0, 0))
+    at = intact(select(visit("training.py", held), session.RUN, 0))
     assert [text(fakes.EQUAL.format(1))] * equal == [one.value for one in at.success]
     assert [text(fakes.UNEQUAL.format(1))] * (not equal) == [one.value for one in at.error]
 
 
 def test_a_failed_run_says_why(visit: Open) -> None:
-    at = intact(select(visit("training.py", fakes.loaded()), 0, 1))
+    at = intact(select(visit("training.py", fakes.loaded()), session.RUN, 1))
     assert "learning rate below 1" in at.error[0].value
 
 
@@ -232,8 +232,8 @@ def test_what_was_filled_in_is_kept_while_a_run_goes_on(visit: Open) -> None:
     at = visit("training.py", held)
     at.number_input(key=session.hyperparameter("svd", "factors")).set_value(20)
     at.selectbox(key=session.ACTIVATION).set_value("always")
-    press(at, "Start training")
-    press(at, "Cancel this run")
+    press(at, session.START)
+    press(at, session.CANCEL_RUN)
     intact(at.run())
     assert at.number_input(key=session.hyperparameter("svd", "factors")).value == 20
     assert at.selectbox(key=session.ACTIVATION).value == "always"

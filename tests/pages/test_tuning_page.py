@@ -11,26 +11,22 @@ from engine.models.registry import MODELS, search_space
 from pages.panels import tuning_charts, tuning_studies
 from pages.ui import session
 from tests.pages import fake_tuning, fakes
-from tests.pages.conftest import Open, intact, press, select, words
-
-
-def labels(at: object) -> list[str]:
-    return [button.label for button in at.button]  # type: ignore[attr-defined]
+from tests.pages.conftest import Open, button, intact, press, select, words
 
 
 def test_without_ratings_it_asks_for_them(visit: Open) -> None:
     at = visit("tuning.py", fakes.empty())
-    assert "no ratings to learn from" in at.info[0].value
+    assert "No ratings to train on" in at.info[0].value
     assert not at.button
-    assert "No study has ended yet" in words(at)
+    assert "No studies yet" in words(at)
 
 
 def test_a_first_study_is_offered_with_what_is_searched(visit: Open) -> None:
     held = fakes.loaded()
     held.tuning.history = []
     at = visit("tuning.py", held)
-    assert "Start the study" in labels(at)
-    assert "Resume" not in labels(at)
+    assert button(at, session.START_STUDY)
+    assert button(at, session.RESUME_STUDY) is None
     for one in search_space("svd"):
         assert one.title in words(at)
     at.segmented_control(key=session.STUDY_MODEL).set_value("ncf")
@@ -45,30 +41,30 @@ def test_starting_sends_the_form(visit: Open, kind: str) -> None:
     at = intact(at.run())
     at.number_input(key=session.TRIALS).set_value(12)
     at.number_input(key=session.MINUTES).set_value(2.5)
-    at = intact(press(at, "Start the study"))
+    at = intact(press(at, session.START_STUDY))
     assert held.tuning.asked == [("start", kind, 12, 3, 2.5, 0)]
-    assert at.toast[0].value == "Study 5 has started."
-    assert "Start the study" not in labels(at)
+    assert at.toast[0].value == "Study 5 started."
+    assert button(at, session.START_STUDY) is None
 
 
 def test_a_refused_value_is_told_under_its_field_and_kept(visit: Open) -> None:
     held = fakes.loaded()
     at = visit("tuning.py", held)
     at.number_input(key=session.TRIALS).set_value(1)
-    at = intact(press(at, "Start the study"))
-    fault = next(one for one in at.html if 'class="mq-fault"' in one.value)
+    at = intact(press(at, session.START_STUDY))
+    fault = next(one for one in at.html if 'class="mq-error"' in one.value)
     assert "trials is 1, but must be from 2 to 1000." in fault.value
     assert at.number_input(key=session.TRIALS).value == 1
     assert held.tuning.asked == []
     at.number_input(key=session.TRIALS).set_value(10)
-    at = intact(press(at, "Start the study"))
-    assert not [one for one in at.html if 'class="mq-fault"' in one.value]
+    at = intact(press(at, session.START_STUDY))
+    assert not [one for one in at.html if 'class="mq-error"' in one.value]
 
 
 def test_a_fault_of_no_field_is_told_as_well(visit: Open) -> None:
     held = fakes.loaded()
     held.tuning.fails = InvalidInput("40 ratings are too few.", field="ratings")
-    at = intact(press(visit("tuning.py", held), "Start the study"))
+    at = intact(press(visit("tuning.py", held), session.START_STUDY))
     assert "40 ratings are too few." in words(at)
 
 
@@ -79,46 +75,45 @@ def test_a_study_that_goes_on_shows_how_far_and_can_be_stopped(visit: Open) -> N
     assert "6 of 20 trials done" in told
     assert "42 s left" in told
     assert "Best so far: trial 5, RMSE 0.8931." in words(at)
-    assert "Start the study" not in labels(at)
-    at = intact(press(at, "Stop this study"))
+    assert button(at, session.START_STUDY) is None
+    at = intact(press(at, session.STOP_STUDY))
     assert held.tuning.asked == [("stop", 5)]
 
 
 def test_a_stopped_study_is_resumed(visit: Open) -> None:
     held = fakes.loaded()
-    at = intact(press(visit("tuning.py", held), "Resume"))
+    at = intact(press(visit("tuning.py", held), session.RESUME_STUDY))
     assert held.tuning.asked == [("resume", 4, None, None)]
-    assert at.toast[0].value == "Study 4 goes on."
+    assert at.toast[0].value == "Study 4 resumed."
     assert "Study 4" in at.subheader[0].value
 
 
 def test_a_study_goes_on_with_other_limits(visit: Open) -> None:
     held = fakes.loaded()
     at = visit("tuning.py", held)
-    at.number_input(key=session.more("trials", 4)).set_value(40)
-    at.number_input(key=session.more("minutes", 4)).set_value(90.0)
-    intact(press(at, "Go on"))
+    at.number_input(key=session.new_limit("trials", 4)).set_value(40)
+    at.number_input(key=session.new_limit("minutes", 4)).set_value(90.0)
+    intact(press(at, session.new_limit("continue", 4)))
     assert held.tuning.asked == [("resume", 4, 40, 90.0)]
 
 
 def test_limits_that_make_no_sense_are_refused_with_the_reason(visit: Open) -> None:
     held = fakes.loaded()
     at = visit("tuning.py", held)
-    at.number_input(key=session.more("trials", 4)).set_value(3)
-    at = intact(press(at, "Go on"))
+    at.number_input(key=session.new_limit("trials", 4)).set_value(3)
+    at = intact(press(at, session.new_limit("continue", 4)))
     assert "It has had 7 of 7 trials" in at.error[0].value.replace("\\", "")
     assert held.tuning.asked == []
 
 
 def test_nothing_is_resumed_while_another_study_goes_on(visit: Open) -> None:
     at = visit("tuning.py", fakes.searching())
-    (resume,) = [button for button in at.button if button.label == "Resume"]
-    assert resume.disabled
+    assert button(at, session.RESUME_STUDY).disabled
 
 
 def test_the_best_trial_is_trained_with_one_click(visit: Open) -> None:
     held = fakes.loaded()
-    at = intact(press(visit("tuning.py", held), "Train with trial 5"))
+    at = intact(press(visit("tuning.py", held), session.TRAIN_BEST))
     assert held.tuning.asked == [("train", 4)]
     assert at.title[0].value == "Training"
     assert "trial 5" in at.toast[0].value
@@ -127,31 +122,31 @@ def test_the_best_trial_is_trained_with_one_click(visit: Open) -> None:
 def test_a_training_that_is_refused_says_why(visit: Open) -> None:
     held = fakes.loaded()
     held.tuning.fails = TrainingBusy(9)
-    at = intact(press(visit("tuning.py", held), "Train with trial 5"))
+    at = intact(press(visit("tuning.py", held), session.TRAIN_BEST))
     assert "Training run 9 is still going" in at.error[0].value
 
 
 def test_evidence_is_told_as_it_is(visit: Open) -> None:
     at = visit("tuning.py", fakes.loaded())
     assert "May be chance" in at.info[0].value  # of the newest, which stopped
-    at = intact(select(at, 0, 1))
+    at = intact(select(at, session.STUDY, 1))
     assert "It is better" in at.success[0].value
-    at = intact(select(at, 0, 3))
-    assert "No trial was better than the defaults" in at.info[0].value
+    at = intact(select(at, session.STUDY, 3))
+    assert "No trial beat the defaults" in at.info[0].value
 
 
 def test_a_failed_study_says_why_letter_by_letter(visit: Open) -> None:
-    at = intact(select(visit("tuning.py", fakes.loaded()), 0, 2))
+    at = intact(select(visit("tuning.py", fakes.loaded()), session.STUDY, 2))
     assert at.error[0].value.replace("\\", "") == fake_tuning.HISTORY[2].error
     assert "\\<script\\>" in at.error[0].value
-    assert "The charts begin with the first finished trial." in words(at)
+    assert "The charts appear with the first finished trial." in words(at)
 
 
 def test_trials_are_listed_with_folds_and_why_they_failed(visit: Open) -> None:
     at = visit("tuning.py", fakes.loaded())
     table = at.dataframe[1].value
-    assert table["State"].tolist()[:5] == ["Finished (defaults)", "Finished", "Finished", "Failed", "Given up"]
-    assert table["State"].tolist()[6] == tuning_studies.CUT_SHORT
+    assert table["State"].tolist()[:5] == ["Finished (defaults)", "Finished", "Finished", "Failed", "Stopped early"]
+    assert table["State"].tolist()[6] == tuning_studies.INTERRUPTED
     assert table["Reason"].tolist()[3] == fake_tuning.HOSTILE
     assert table["Fold 2"].tolist()[0] == pytest.approx(0.8962)
 
@@ -160,7 +155,7 @@ def test_the_address_asks_for_a_study_and_keeps_it(visit: Open) -> None:
     at = visit("tuning.py", fakes.loaded(), study="3")
     assert "Study 3" in at.subheader[-1].value
     assert "It is better" in at.success[0].value
-    at = intact(select(at, 0, 3))
+    at = intact(select(at, session.STUDY, 3))
     assert "Study 1" in at.subheader[-1].value
     assert at.query_params["study"] == "1"
 
@@ -174,24 +169,24 @@ def test_an_address_with_no_such_study_does_no_harm(visit: Open, asked: str) -> 
 def test_an_address_of_the_study_that_goes_on_shows_it_once(visit: Open) -> None:
     at = visit("tuning.py", fakes.searching(), study="5")
     assert [one.value for one in at.subheader if "Study 5" in one.value] == ["Study 5 · Matrix factorisation"]
-    assert not [label for label in labels(at) if label.startswith("Train with")]
+    assert button(at, session.TRAIN_BEST) is None
 
 
 def test_the_defaults_are_not_offered_to_be_trained(visit: Open) -> None:
     at = visit("tuning.py", fakes.loaded(), study="1")
-    assert "No trial was better than the defaults" in at.info[0].value
-    assert not [label for label in labels(at) if label.startswith("Train with")]
+    assert "No trial beat the defaults" in at.info[0].value
+    assert button(at, session.TRAIN_BEST) is None
 
 
 def test_the_axis_of_trials_has_room_for_those_to_come() -> None:
-    assert [tuning_charts._most(one) for one in (*fake_tuning.HISTORY[:2], fake_tuning.GOING)] == [8, 8, 20]
+    assert [tuning_charts._axis_length(one) for one in (*fake_tuning.HISTORY[:2], fake_tuning.GOING)] == [8, 8, 20]
 
 
 def test_rows_of_the_trial_chart_hold_the_best_so_far() -> None:
     rows = tuning_charts.trial_rows(fake_tuning.TRIALS)
     assert [row["trial"] for row in rows] == [0, 1, 2, 5, 7]
     assert [row["best"] for row in rows] == [0.8962, 0.8962, 0.8955, 0.8931, 0.8931]
-    assert [row["kind"] for row in rows] == ["The defaults", *["A trial"] * 4]
+    assert [row["kind"] for row in rows] == ["Defaults", *["Trial"] * 4]
 
 
 def test_parallel_lines_cross_every_axis_between_its_ends() -> None:
@@ -199,22 +194,22 @@ def test_parallel_lines_cross_every_axis_between_its_ends() -> None:
     axes = ["Factors", "Learning rate", "Regularization", "RMSE"]
     assert list(dict.fromkeys(row["axis"] for row in lines)) == axes
     assert len(lines) == 5 * len(axes) + 3  # what was given up has no RMSE
-    given_up = [row for row in lines if row["kind"] == "Given up"]
+    given_up = [row for row in lines if row["kind"] == "Stopped early"]
     assert [(row["trial"], row["axis"]) for row in given_up] == [(4, axis) for axis in axes[:3]]
     best = {row["axis"]: row for row in lines if row["trial"] == 5}
     assert best["RMSE"]["place"] == 0
-    assert best["RMSE"]["told"] == "0.8931"
+    assert best["RMSE"]["label"] == "0.8931"
     assert all(0 <= row["place"] <= 1 for row in lines)
     by_axis = {axis: [end for end in ends if end["axis"] == axis] for axis in axes}
-    assert [end["told"] for end in by_axis["RMSE"]] == ["0.893", "0.901"]
-    assert [(end["place"], end["told"]) for end in by_axis["Regularization"]] == [(0.5, "0.1")]
+    assert [end["label"] for end in by_axis["RMSE"]] == ["0.893", "0.901"]
+    assert [(end["place"], end["label"]) for end in by_axis["Regularization"]] == [(0.5, "0.1")]
 
 
 def test_lists_have_an_axis_of_choices_and_long_numbers_are_short(visit: Open) -> None:
     lines, ends = tuning_charts.parallel_rows(fake_tuning.NEURAL_TRIALS)
-    assert [end["told"] for end in ends if end["axis"] == "Hidden"] == ["128-64", "32", "64-32"]
+    assert [end["label"] for end in ends if end["axis"] == "Hidden"] == ["128-64", "32", "64-32"]
     assert {row["kind"] for row in lines} == set(tuning_charts.KINDS)
-    assert max(len(end["told"]) for end in ends) <= 8
+    assert max(len(end["label"]) for end in ends) <= 8
     assert "13 h 43 min of 24 h" in words(visit("tuning.py", fakes.storied()))
 
 

@@ -19,7 +19,7 @@ from tests.pages.conftest import Open, button, intact, press, select, words
 
 def test_without_versions_it_points_to_training(visit: Open) -> None:
     at = visit("versions.py", fakes.empty())
-    assert "There is no version yet" in at.info[0].value
+    assert "No versions yet" in at.info[0].value
     assert at.main.get("page_link")[0].label == "Open Training"
 
 
@@ -27,7 +27,7 @@ def test_versions_are_listed_with_the_one_that_serves(visit: Open) -> None:
     at = visit("versions.py", fakes.loaded())
     table = at.dataframe[0].value
     assert table["Version"].tolist() == [2, 1, 3]
-    assert table["State"].tolist() == ["● Serves", "Ready", "Damaged"]
+    assert table["State"].tolist() == ["● Active", "Ready", "Damaged"]
     assert at.subheader[1].value == "Version 2"
     assert "0.8655 to 0.8809" in words(at)
     assert "Chosen by hand." in words(at)
@@ -36,14 +36,14 @@ def test_versions_are_listed_with_the_one_that_serves(visit: Open) -> None:
 def test_newcomers_are_a_chart_beside_what_knows_nobody(visit: Open) -> None:
     held = fakes.loaded()
     at = visit("versions.py", held)
-    assert "Not measured: it takes 160 people" in words(at)
+    assert "Not measured: this needs 160 users" in words(at)
     points = tuple(
         NewcomerPoint(known, 40, MetricValue(1 - known / 100, 0.7, 1.1), 0.99, MetricValue(0.3, 0.2, 0.4), 0.25)
         for known in (0, 3, 20)
     )
     held.versions.held = [replace(one, newcomers=points) for one in held.versions.held]
     at = visit("versions.py", held)
-    assert "40 people were kept out of training" in words(at)
+    assert "40 users were kept out of training" in words(at)
     assert "Dashed: each movie's mean, 0.9900." in words(at)
     assert "Dashed: the most popular movies, 0.2500." in words(at)
     alone = tuple(replace(one, ndcg=None, popularity=None) for one in points)
@@ -53,29 +53,29 @@ def test_newcomers_are_a_chart_beside_what_knows_nobody(visit: Open) -> None:
 
 def test_only_an_intact_version_that_does_not_serve_can_be_activated(visit: Open) -> None:
     at = visit("versions.py", fakes.loaded())
-    assert button(at, "Let version 2 serve").disabled
-    assert button(select(at, 0, 2), "Let version 3 serve").disabled
-    assert not button(select(at, 0, 1), "Let version 1 serve").disabled
+    assert button(at, session.ACTIVATE).disabled
+    assert button(select(at, session.VERSION, 2), session.ACTIVATE).disabled
+    assert not button(select(at, session.VERSION, 1), session.ACTIVATE).disabled
 
 
 def test_the_one_that_serves_and_the_one_that_is_deleted_cannot_be_deleted(visit: Open) -> None:
     at = visit("versions.py", fakes.storied())
-    assert button(at, "Delete").disabled
-    assert "serves now" in button(at, "Delete").help
-    gone = intact(select(at, 0, 8))
-    assert button(gone, "Delete").disabled
-    assert "deleted already" in button(gone, "Delete").help
-    assert "arrays are deleted" in gone.warning[0].value
+    assert button(at, session.DELETE_VERSION).disabled
+    assert "It is active" in button(at, session.DELETE_VERSION).help
+    gone = intact(select(at, session.VERSION, 8))
+    assert button(gone, session.DELETE_VERSION).disabled
+    assert "deleted already" in button(gone, session.DELETE_VERSION).help
+    assert "arrays were deleted" in gone.warning[0].value
     assert gone.get("download_button")[0].disabled
-    assert not button(intact(select(at, 0, 0)), "Delete").disabled
+    assert not button(intact(select(at, session.VERSION, 0)), session.DELETE_VERSION).disabled
 
 
 def test_the_buttons_open_a_dialog_first(visit: Open) -> None:
     held = fakes.loaded()
-    at = select(visit("versions.py", held), 0, 1)
-    assert button(intact(press(at, "Let version 1 serve")), "Let version 1 serve now")
-    assert button(intact(press(at, "Roll back to version 1")), "Roll back to version 1 now")
-    assert button(intact(press(at, "Delete")), "Delete version 1 for good")
+    at = select(visit("versions.py", held), session.VERSION, 1)
+    assert button(intact(press(at, session.ACTIVATE)), session.CONFIRM)
+    assert button(intact(press(at, session.ROLL_BACK)), session.CONFIRM)
+    assert button(intact(press(at, session.DELETE_VERSION)), session.CONFIRM)
     assert held.versions.changes == []
     assert held.versions.deleted == []
 
@@ -84,19 +84,19 @@ def test_a_link_leads_to_a_version(visit: Open) -> None:
     at = visit("versions.py", fakes.loaded(), version="1")
     assert at.subheader[1].value == "Version 1"
     assert "version" not in at.query_params
-    intact(select(at, 0, 0))
+    intact(select(at, session.VERSION, 0))
     assert at.subheader[1].value != "Version 1"
 
 
 def test_what_never_served_another_can_not_be_gone_back_to(visit: Open) -> None:
     held = fakes.loaded()
     held.versions.held = [held.versions.held[0]]
-    assert button(visit("versions.py", held), "Roll back").disabled
+    assert button(visit("versions.py", held), session.ROLL_BACK).disabled
 
 
 def test_a_choice_stays_with_its_version_when_one_comes_on_top(visit: Open) -> None:
     held = fakes.loaded()
-    at = intact(select(visit("versions.py", held), 0, 1))
+    at = intact(select(visit("versions.py", held), session.VERSION, 1))
     assert at.subheader[1].value == "Version 1"
     held.versions.held.insert(0, fakes.version(4))
     assert intact(at.run()).subheader[1].value == "Version 1"
@@ -113,11 +113,11 @@ def test_hostile_and_long_words_are_shown_as_they_are(visit: Open) -> None:
 def test_note_and_tags_are_edited(visit: Open) -> None:
     held = fakes.loaded()
     at = visit("versions.py", held)
-    at.text_area(key=session.described("note", 2)).set_value("Before the *festival*")
-    at.multiselect(key=session.described("tags", 2)).set_value(["keep"])
-    at = intact(press(at, "Save"))
+    at.text_area(key=session.description("note", 2)).set_value("Before the *festival*")
+    at.multiselect(key=session.description("tags", 2)).set_value(["keep"])
+    at = intact(press(at, session.SAVE_DESCRIPTION))
     assert (held.versions.get(2).note, held.versions.get(2).tags) == ("Before the *festival*", ("keep",))
-    assert at.toast[0].value == "Note and tags of version 2 are saved."
+    assert at.toast[0].value == "Saved note and tags of version 2."
     assert at.dataframe[0].value["Tags"].tolist() == ["keep", "", ""]
 
 
@@ -125,17 +125,17 @@ def test_the_log_of_its_run_is_linked(visit: Open) -> None:
     held = fakes.loaded()
     at = visit("versions.py", held)
     links = [link.proto for link in at.main.get("page_link")]
-    assert [(link.label, link.query_string) for link in links] == [("Log of training run 2", "run=2")]
+    assert [(link.label, link.query_string) for link in links] == [("Training run 2", "run=2")]
     held.versions.held[0] = fakes.version(2, active=True, run_id=None)
-    assert "came from a file" in words(intact(at.run()))
+    assert "Imported from a file" in words(intact(at.run()))
 
 
 def test_training_again_is_asked_for_and_its_outcome_told(visit: Open) -> None:
     held = fakes.loaded()
-    at = intact(press(visit("versions.py", held), "Train again exactly"))
+    at = intact(press(visit("versions.py", held), session.TRAIN_AGAIN))
     assert held.training.going is not None
     assert held.training.going.repeats == 2
-    assert "Training run 4 repeats this version" in words(at)
+    assert "Reproducing this version" in words(at)
     held.training.going, held.training.history = None, [fakes.repeated(4, 2), *held.training.history]
     assert "bit for bit" in intact(at.run()).success[0].value
     held.training.history[0] = fakes.repeated(4, 2, equal=False)
@@ -145,7 +145,7 @@ def test_training_again_is_asked_for_and_its_outcome_told(visit: Open) -> None:
 def test_why_it_cannot_be_trained_again_is_said(visit: Open) -> None:
     held = fakes.loaded()
     held.training.fails = VersionUnavailable("The ratings have changed since version 2 was trained.")
-    at = intact(press(visit("versions.py", held), "Train again exactly"))
+    at = intact(press(visit("versions.py", held), session.TRAIN_AGAIN))
     assert "ratings have changed since" in at.error[0].value
 
 
@@ -163,18 +163,18 @@ def test_an_export_is_made_when_it_is_asked_for(visit: Open, monkeypatch: pytest
 def test_a_version_is_imported_and_then_picked(visit: Open) -> None:
     held = fakes.loaded()
     at = visit("versions.py", held)
-    at.file_uploader[0].set_value(("version.zip", b"arrays", "application/zip"))
-    at = intact(press(at, "Import the version"))
+    at.file_uploader(key=session.VERSION_FILE).set_value(("version.zip", b"arrays", "application/zip"))
+    at = intact(press(at, session.IMPORT_VERSION))
     assert held.versions.imported == [b"arrays"]
-    assert at.toast[0].value == "Version 4 is imported. It does not serve until you say so."
+    assert at.toast[0].value == "Version 4 imported. Activate it when you are ready."
     assert at.subheader[1].value == "Version 4"
 
 
 def test_what_is_no_version_is_refused(visit: Open) -> None:
     at = visit("versions.py", fakes.loaded())
-    assert "Choose a file first" in intact(press(at, "Import the version")).warning[0].value
-    at.file_uploader[0].set_value(("version.zip", b"a virus", "application/zip"))
-    assert "not an exported version" in intact(press(at, "Import the version")).error[0].value
+    assert "Choose a file" in intact(press(at, session.IMPORT_VERSION)).warning[0].value
+    at.file_uploader(key=session.VERSION_FILE).set_value(("version.zip", b"a virus", "application/zip"))
+    assert "not an exported version" in intact(press(at, session.IMPORT_VERSION)).error[0].value
 
 
 ACTIVATION = """
@@ -201,9 +201,9 @@ def test_activation_asks_for_the_reason_and_then_serves(dialog: Open) -> None:
     held = fakes.loaded()
     at = dialog(ACTIVATION, held)
     at.text_input(key=session.REASON).set_value("Better *lists*")
-    intact(press(at, "Let version 1 serve now"))
+    intact(press(at, session.CONFIRM))
     assert held.versions.changes == [(1, "Better *lists*")]
-    assert at.session_state[session.TOASTS] == ("Version 1 serves now.",)
+    assert at.session_state[session.TOASTS] == ("Version 1 is active.",)
 
 
 def test_against_its_verdict_a_version_serves_only_with_a_reason(dialog: Open) -> None:
@@ -211,44 +211,44 @@ def test_against_its_verdict_a_version_serves_only_with_a_reason(dialog: Open) -
     held.versions.judgements[1] = fakes.REJECTED
     at = dialog(ACTIVATION, held)
     assert text(fakes.REJECTED.text) in at.error[0].value
-    at = intact(press(at, "Let version 1 serve now"))
-    assert "Write down why first" in at.error[-1].value
+    at = intact(press(at, session.CONFIRM))
+    assert "Give a reason" in at.error[-1].value
     assert held.versions.changes == []
     at.text_input(key=session.REASON).set_value("For a trial")
-    intact(press(at, "Let version 1 serve now"))
+    intact(press(at, session.CONFIRM))
     assert held.versions.changes == [(1, "For a trial")]
 
 
 def test_a_version_without_a_verdict_says_why(visit: Open) -> None:
-    assert "It was not judged against another version" in words(visit("versions.py", fakes.loaded()))
+    assert "No verdict: the version was imported" in words(visit("versions.py", fakes.loaded()))
 
 
 def test_a_refused_activation_says_why(dialog: Open) -> None:
     held = fakes.loaded()
     held.versions.fails = VersionUnavailable("Version 1 is damaged.")
-    at = intact(press(dialog(ACTIVATION, held), "Let version 1 serve now"))
+    at = intact(press(dialog(ACTIVATION, held), session.CONFIRM))
     assert r"Version 1 is damaged" in at.error[0].value
 
 
 def test_roll_back(dialog: Open) -> None:
     held = fakes.loaded()
-    at = intact(press(dialog(ROLLBACK, held), "Roll back to version 1 now"))
+    at = intact(press(dialog(ROLLBACK, held), session.CONFIRM))
     assert held.versions.changes == [(1, "")]
-    assert at.session_state[session.TOASTS] == ("Version 1 serves again.",)
+    assert at.session_state[session.TOASTS] == ("Version 1 is active again.",)
 
 
 def test_a_version_is_deleted_with_a_reason(dialog: Open) -> None:
     held = fakes.loaded()
     at = dialog(DELETION, held)
-    assert "never serve or be compared again" in words(at)
+    assert "can't be activated or compared again" in words(at)
     at.text_input(key=session.REASON).set_value("Too large")
-    intact(press(at, "Delete version 1 for good"))
+    intact(press(at, session.CONFIRM))
     assert held.versions.deleted == [(1, "Too large")]
-    assert at.session_state[session.TOASTS] == ("Version 1 is deleted.",)
+    assert at.session_state[session.TOASTS] == ("Version 1 deleted.",)
 
 
 def test_a_refused_deletion_says_why(dialog: Open) -> None:
     held = fakes.loaded()
     held.versions.fails = VersionUnavailable("Version 1 serves now.")
-    at = intact(press(dialog(DELETION, held), "Delete version 1 for good"))
+    at = intact(press(dialog(DELETION, held), session.CONFIRM))
     assert "Version 1 serves now" in at.error[0].value

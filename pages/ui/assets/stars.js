@@ -1,4 +1,4 @@
-// Half-star input: one click or tap rates; arrow keys move, Enter rates. It is a slider to assistive technology.
+// Half-star input: click or tap to rate, or use the arrow keys and Enter. Assistive technology sees a slider.
 const SHAPE = "M12 1.9l3.1 6.3 6.95 1-5.03 4.9 1.19 6.92L12 17.75l-6.21 3.27 1.19-6.92L1.95 9.2l6.95-1z";
 
 function draw(root, stars) {
@@ -23,31 +23,32 @@ function draw(root, stars) {
 export default function (component) {
   const { data, parentElement, setTriggerValue } = component;
   const slider = parentElement.querySelector(".stars");
-  const told = parentElement.querySelector(".told");
-  const unit = data.unit; // what one whole star is worth
+  const output = parentElement.querySelector(".value");
+  const { origin, unit } = data; // value at the left edge, and of one star
   const step = unit / 2;
+  const middle = origin + (data.stars * unit) / 2;
   if (slider.childElementCount !== data.stars) draw(slider, data.stars);
 
   let shown = data.value;
-  const show = (value, words) => {
+  const show = (value, text) => {
     shown = value;
     [...slider.children].forEach((star, n) => {
-      const filled = value === null ? 0 : Math.min(Math.max(value / unit - n, 0), 1);
+      const filled = value === null ? 0 : Math.min(Math.max((value - origin) / unit - n, 0), 1);
       star.lastElementChild.style.clipPath = `inset(0 ${100 - 100 * filled}% 0 0)`;
     });
     const number = value === null ? null : String(value);
-    told.textContent = words ?? number ?? data.invitation;
+    output.textContent = text ?? number ?? data.invitation;
     slider.setAttribute("aria-valuenow", value === null ? data.low : value);
     slider.setAttribute("aria-valuetext", number === null ? "not rated" : `${number} of ${data.high}`);
   };
-  const clamp = (value) => Math.min(Math.max(Math.round(value / step) * step, data.low), data.high);
+  const clamp = (value) => Math.min(Math.max(origin + Math.round((value - origin) / step) * step, data.low), data.high);
   const under = (event) => {
     const box = slider.getBoundingClientRect();
-    const share = (event.clientX - box.left) / box.width;
-    return clamp(Math.ceil(share * data.stars * 2) * step);
+    const halves = ((event.clientX - box.left) / box.width) * data.stars * 2;
+    return clamp(origin + (halves < 0.5 ? 0 : Math.ceil(halves)) * step); // the very left is the lowest rating
   };
   const rate = (value) => {
-    show(value, `${value}, saving`);
+    show(value, `Saving ${value}…`);
     setTriggerValue("rated", value);
   };
 
@@ -60,7 +61,7 @@ export default function (component) {
   slider.onclick = (event) => rate(under(event));
   slider.onkeydown = (event) => {
     const moves = { ArrowRight: step, ArrowUp: step, ArrowLeft: -step, ArrowDown: -step };
-    if (event.key in moves) show(clamp((shown ?? data.middle) + (shown === null ? 0 : moves[event.key])));
+    if (event.key in moves) show(clamp((shown ?? middle) + (shown === null ? 0 : moves[event.key])));
     else if (event.key === "Home") show(data.low);
     else if (event.key === "End") show(data.high);
     else if ((event.key === "Enter" || event.key === " ") && shown !== null) rate(shown);

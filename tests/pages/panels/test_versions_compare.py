@@ -41,44 +41,44 @@ def cells(*values: str) -> str:
 
 def test_two_versions_are_compared_with_the_one_that_serves(visit: Open) -> None:
     held = fakes.loaded()
-    at = intact(select(visit("versions.py", held), 0, 0, 1))
+    at = intact(select(visit("versions.py", held), session.VERSION, 0, 1))
     assert at.subheader[1].value == "Versions 2 and 1"
     assert held.versions.compared == [([2, 1], 2)]
-    assert at.info[0].value.startswith("**Version 1 beside version 2.** RMSE is better by")
+    assert at.info[0].value.startswith("**Version 1 vs. version 2.** RMSE is better by")
     assert at.info[0].value.endswith(text(fakes.TRICKY))
     said = words(at)
-    assert cells("RMSE", "▲ better", "-0.0083 (-0.0125 to -0.0041)", "below 0.001", "0.8731", "0.8814", "671") in said
+    assert cells("RMSE", "▲ better", "-0.0083 (-0.0125 to -0.0041)", "&lt; 0.001", "0.8731", "0.8814", "671") in said
     assert cells("Recall@10", "▼ worse", "-1.1 points (-2.0 to -0.2 points)", "0.004", "23.9%", "25.0%", "640") in said
     assert "<td>NDCG@10</td><td>0.3054 (0.2903 to 0.3209)</td><td>0.2981 (0.2835 to 0.3130)</td>" in said
 
 
 def test_the_baseline_can_be_chosen(visit: Open) -> None:
     held = fakes.storied()
-    at = intact(select(visit("versions.py", held), 0, 1, 2, 3))
+    at = intact(select(visit("versions.py", held), session.VERSION, 1, 2, 3))
     assert at.selectbox(key=session.baseline([8, 7, 6])).value == 8
     at.selectbox(key=session.baseline([8, 7, 6])).set_value(7)
     at = intact(at.run())
     assert held.versions.compared[-1] == ([8, 7, 6], 7)
-    assert [one.value.split(".**")[0] for one in at.info[:2]] == [
-        "**Version 8 beside version 7",
-        "**Version 6 beside version 7",
+    assert [one.value.split(".** ")[0] for one in at.info[:2]] == [
+        "**Version 8 vs. version 7",
+        "**Version 6 vs. version 7",
     ]
 
 
 def test_without_the_one_that_serves_the_oldest_is_the_baseline(visit: Open) -> None:
     held = fakes.storied()
-    intact(select(visit("versions.py", held), 0, 2, 3))
+    intact(select(visit("versions.py", held), session.VERSION, 2, 3))
     assert held.versions.compared == [([7, 6], 6)]
 
 
 def test_each_difference_has_a_panel_with_its_interval_and_verdict(visit: Open) -> None:
-    at = intact(select(visit("versions.py", fakes.loaded()), 0, 0, 1))
-    panels = {told: spec for told, spec in charts(at).items() if told.startswith("Differences of")}
+    at = intact(select(visit("versions.py", fakes.loaded()), session.VERSION, 0, 1))
+    panels = {told: spec for told, spec in charts(at).items() if told.startswith("Differences in")}
     assert len(panels) == len(fakes.DIFFERENCES)
-    rmse = panels["Differences of RMSE. Version 1: -0.0083, better."]
+    rmse = panels["Differences in RMSE. Version 1: -0.0083, better."]
     drawn = {"version": "Version 1", "difference": -0.0083, "low": -0.0125, "high": -0.0041, "verdict": "better"}
     assert rmse["layer"][1]["data"]["values"] == [drawn | {"interval": "-0.0125 to -0.0041"}]
-    assert "Differences of Recall@10. Version 1: -1.1, worse." in panels
+    assert "Differences in Recall@10. Version 1: -1.1, worse." in panels
 
 
 def test_of_too_few_users_no_interval_is_told(visit: Open) -> None:
@@ -89,14 +89,14 @@ def test_of_too_few_users_no_interval_is_told(visit: Open) -> None:
     held.versions.differences = {
         name: replace(one, low=None, high=None, users=6) for name, one in fakes.DIFFERENCES.items()
     }
-    at = intact(select(visit("versions.py", held), 0, 0, 1))
+    at = intact(select(visit("versions.py", held), session.VERSION, 0, 1))
     told = words(at)
     assert "0.8731 (too few users for an interval)" in told
     assert "<td>-0.0083 (too few users for an interval)</td>" in told
-    panel = charts(at)["Differences of RMSE. Version 1: -0.0083, better."]
+    panel = charts(at)["Differences in RMSE. Version 1: -0.0083, better."]
     (rmse,) = panel["layer"][1]["data"]["values"]
     assert (rmse["low"], rmse["high"], rmse["interval"]) == (-0.0083, -0.0083, metrics.NO_INTERVAL)
-    trend = next(spec for name, spec in charts(at).items() if name.startswith("Chart of RMSE by version"))
+    trend = next(spec for name, spec in charts(at).items() if name.startswith("RMSE by version"))
     assert [row["interval"] for row in trend["rows"]] == [metrics.NO_INTERVAL] * len(trend["rows"]) != []
     tiles = {tile.label: tile.delta for tile in intact(visit("overview.py", held)).metric}
     assert tiles["RMSE"] == metrics.NO_INTERVAL
@@ -104,7 +104,7 @@ def test_of_too_few_users_no_interval_is_told(visit: Open) -> None:
 
 def test_a_version_that_was_not_measured_is_told_of_without_charts(visit: Open) -> None:
     held = fakes.loaded()
-    at = intact(select(visit("versions.py", held), 0, 0, 2))
+    at = intact(select(visit("versions.py", held), session.VERSION, 0, 2))
     assert text("Version 3 was not measured, so it can't be compared.") in at.info[0].value
     assert not [told for told in charts(at) if told.startswith("Differences")]
     assert "<td>RMSE</td><td>0.8731 (0.8655 to 0.8809)</td><td>–</td>" in words(at)
@@ -114,8 +114,8 @@ def test_metrics_that_differ_for_nobody_are_named_and_not_drawn(visit: Open) -> 
     held = fakes.loaded()
     nothing = MetricDifference(0.3, 0.3, 0.0, 0.0, 0.0, 1.0, 640, "no difference shown")
     held.versions.differences = fakes.DIFFERENCES | {"ndcg_at_k": nothing, "mrr": nothing}
-    at = intact(select(visit("versions.py", held), 0, 0, 1))
-    assert f"The same for every user: {text('NDCG@10, MRR')}." in words(at)
+    at = intact(select(visit("versions.py", held), session.VERSION, 0, 1))
+    assert f"Identical for every user: {text('NDCG@10, MRR')}." in words(at)
     assert not [told for told in charts(at) if "NDCG@10" in told or "MRR" in told]
     held.versions.differences = {"mrr": nothing}
     assert not [told for told in charts(intact(at.run())) if told.startswith("Differences")]
@@ -124,7 +124,7 @@ def test_metrics_that_differ_for_nobody_are_named_and_not_drawn(visit: Open) -> 
 def test_a_refused_comparison_says_why_and_leaves_the_lists(visit: Open) -> None:
     held = fakes.loaded()
     held.versions.fails = InvalidInput("Choose two versions at least.", field="versions")
-    at = intact(select(visit("versions.py", held), 0, 0, 1))
+    at = intact(select(visit("versions.py", held), session.VERSION, 0, 1))
     assert "Choose two versions" in at.error[0].value
     at.session_state[session.COMPARED] = versions_compare.LISTS
     assert intact(at.run()).selectbox(key=session.USER)
@@ -132,7 +132,7 @@ def test_a_refused_comparison_says_why_and_leaves_the_lists(visit: Open) -> None
 
 def lists_of(at: AppTest, *rows: int) -> AppTest:
     """The tab of lists for these rows of the registry."""
-    at = select(at, 0, *rows)
+    at = select(at, session.VERSION, *rows)
     at.session_state[session.COMPARED] = versions_compare.LISTS
     return intact(at.run())
 
@@ -143,9 +143,9 @@ def test_the_lists_of_a_user_stand_side_by_side(visit: Open) -> None:
     assert held.versions.compared == [([2, 1], 2)]  # once, for the other tab, before this one was opened
     lists = [one.proto.body for one in at.html if '<div class="mq-facts' in one.proto.body]
     assert [one.split("</caption>")[0].split("<caption>")[1] for one in lists] == [
-        "Version 2: the others are compared with it",
-        "Version 1: 1 came, 1 left, 8 moved",
-        "Left",
+        "Version 2: baseline",
+        "Version 1: 1 new, 1 dropped, 8 moved",
+        "Dropped",
     ]
     assert "<tr><th>1. Toy Story (1995)</th><td></td></tr>" in lists[0]
     assert f"<tr><th>1. {markup(fakes.LONG)} (1964)</th><td>▲ 2</td></tr>" in lists[1]
@@ -162,27 +162,27 @@ def test_before_a_user_is_chosen_it_asks_for_one(visit: Open) -> None:
 
 def test_versions_without_arrays_have_no_list(visit: Open) -> None:
     at = lists_of(visit("versions.py", fakes.storied(), user="42"), 1, 7, 8)
-    assert "Left out, since their arrays are gone: 2 and 1." in words(at)
-    assert "Tick two versions that can serve" in at.info[-1].value
+    assert "Not shown, because their arrays are gone: 2 and 1." in words(at)
+    assert "Select two intact versions" in at.info[-1].value
 
 
 def test_an_unchanged_list_is_called_the_same() -> None:
     film = fakes.MOVIES[0]
-    assert versions_compare.told(VersionList(3, (ListedMovie(1, film, 0),), ()), 2) == "Version 3: the same list"
+    assert versions_compare.summary(VersionList(3, (ListedMovie(1, film, 0),), ()), 2) == "Version 3: the same list"
     assert (
-        versions_compare.told(VersionList(3, (ListedMovie(1, film, None),), ()), 2)
-        == "Version 3: 1 came, 0 left, 0 moved"
+        versions_compare.summary(VersionList(3, (ListedMovie(1, film, None),), ()), 2)
+        == "Version 3: 1 new, 0 dropped, 0 moved"
     )
 
 
 @pytest.mark.parametrize(("change", "told"), [(None, "new"), (3, "▲ 3"), (-2, "▼ 2"), (0, "=")])
 def test_a_move_in_a_sign(change: int | None, told: str) -> None:
-    assert versions_compare.moved(change) == told
+    assert versions_compare.movement(change) == told
 
 
-@pytest.mark.parametrize(("p_value", "told"), [(0.0, "below 0.001"), (0.00099, "below 0.001"), (0.0412, "0.041")])
+@pytest.mark.parametrize(("p_value", "told"), [(0.0, "< 0.001"), (0.00099, "< 0.001"), (0.0412, "0.041")])
 def test_a_p_value_has_as_many_digits_as_count(p_value: float, told: str) -> None:
-    assert versions_compare.chance(p_value) == told
+    assert versions_compare.p_value(p_value) == told
 
 
 def test_a_title_has_its_year_where_it_is_known() -> None:

@@ -31,9 +31,9 @@ def test_the_protocol_is_told_in_plain_words() -> None:
         {"k": 10, "test_ratings": 19753, "seed": 12345, "relevant_from": 3.875, "of later": True}
     )
     assert told == {
-        "movies in each measured list": "10",
-        "ratings held out": "19,753",
+        "length of measured lists": "10",
+        "number of held-out ratings": "19,753",
         "seed of the intervals": 12345,
-        "a movie counts as liked from a rating of": 3.875,
+        "liked from a rating of": 3.875,
         "of later": True,
     }

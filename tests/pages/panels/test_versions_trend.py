@@ -13,17 +13,17 @@ def test_every_measured_version_is_drawn_with_its_interval_and_state(visit: Open
     (told,) = found
     rows = found[told]["rows"]
     assert [row["version"] for row in rows] == [1, 2, 3, 4, 5, 6, 7, 8, 9]
-    assert [row["state"] for row in rows] == ["Deleted"] * 4 + ["Ready"] * 3 + ["Serves", "Damaged"]
+    assert [row["state"] for row in rows] == ["Deleted"] * 4 + ["Ready"] * 3 + ["Active", "Damaged"]
     first = fakes.drifted(1)["rmse"]
     assert (rows[0]["low"], rows[0]["value"], rows[0]["high"]) == (first.low, first.value, first.high)
-    assert told.startswith("Chart of RMSE by version.")
-    assert "version 8 (serves) 0.8411, version 9 (damaged) 0.8371." in told
+    assert told.startswith("RMSE by version.")
+    assert "version 8 (active) 0.8411, version 9 (damaged) 0.8371." in told
 
 
 def test_the_legend_names_only_the_states_there_are(visit: Open) -> None:
     (spec,) = charts(visit("versions.py", fakes.loaded())).values()
     legends = [layer["encoding"]["color"].get("legend") for layer in spec["layer"] if "color" in layer["encoding"]]
-    assert [legend["values"] for legend in legends] == [["Ready", "Serves"]] * 2
+    assert [legend["values"] for legend in legends] == [["Ready", "Active"]] * 2
 
 
 def test_labels_stand_at_their_lines(visit: Open) -> None:
@@ -35,7 +35,7 @@ def test_another_metric_can_be_chosen(visit: Open) -> None:
     at = visit("versions.py", fakes.loaded())
     at.selectbox(key=session.TREND).set_value("ndcg_at_k")
     (told,) = charts(intact(at.run()))
-    assert told.startswith("Chart of NDCG@10 by version. The last: version 1 (ready) 0.2981")
+    assert told.startswith("NDCG@10 by version. Latest: version 1 (ready) 0.2981")
 
 
 def test_with_one_measured_version_it_waits_for_the_second(visit: Open) -> None:
@@ -43,4 +43,4 @@ def test_with_one_measured_version_it_waits_for_the_second(visit: Open) -> None:
     held.versions.held = held.versions.held[:1]
     at = visit("versions.py", held)
     assert not charts(at)
-    assert "begins with the second version" in words(at)
+    assert "appears with the second measured version" in words(at)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from pages.ui.format import day, duration, rated_between, rated_on, roughly, took, when
+from pages.ui.format import day, duration, rating_date, rating_period, roughly, took, when
 
 
 @pytest.mark.parametrize(
@@ -48,7 +48,7 @@ def test_moments() -> None:
 
 
 def test_a_rating_whose_time_is_unknown_says_so() -> None:
-    assert rated_on(None) == "Time unknown"
-    assert rated_on(1_476_640_644) == "2016-10-16"
-    assert rated_between(None, None) == "Time unknown: none of them says when it was given."
-    assert rated_between(0, 1_476_640_644) == "Given between 1970-01-01 and 2016-10-16."
+    assert rating_date(None) == "Date unknown"
+    assert rating_date(1_476_640_644) == "2016-10-16"
+    assert rating_period(None, None) == "These ratings have no dates."
+    assert rating_period(0, 1_476_640_644) == "From 1970-01-01 to 2016-10-16."

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pages.ui.movie_card import predicted, tile
-from pages.ui.poster import GENRES, address, drawing
+from pages.ui.poster import GENRES, data_url, drawing
 from tests.pages.fakes import TRICKY, FakeLibrary, FakeRecommendations
 
 ANY_TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=40)
@@ -31,7 +31,7 @@ def test_the_same_movie_always_looks_the_same_and_two_differ() -> None:
 
 @given(ANY_TEXT, st.lists(ANY_TEXT, max_size=3))
 def test_no_text_of_the_data_gets_into_the_drawing(movie_id: str, genres: list[str]) -> None:
-    encoded = address(movie_id, genres).removeprefix("data:image/svg+xml;base64,")
+    encoded = data_url(movie_id, genres).removeprefix("data:image/svg+xml;base64,")
     ElementTree.fromstring(base64.b64decode(encoded))
 
 
@@ -54,10 +54,10 @@ def test_the_interval_lies_on_the_scale() -> None:
     item = FakeRecommendations(FakeLibrary()).recommend("42", 1).items[0]
     shown = predicted(item, (0.5, 5.0))
     assert "<strong>4.6</strong>" in shown
-    assert "90% in 3.4 to 5.0" in shown
+    assert "most likely 3.4 to 5.0" in shown
     assert "Confidence 64%" in shown
 
 
 def test_without_calibration_no_interval_is_claimed() -> None:
     item = FakeRecommendations(FakeLibrary(), calibrated=False).recommend("42", 1).items[0]
-    assert "90%" not in predicted(item, (0.5, 5.0))
+    assert "likely" not in predicted(item, (0.5, 5.0))

@@ -20,9 +20,9 @@ def test_the_verdict_is_told_and_drawn_with_what_it_rests_on(visit: Open) -> Non
     assert any(text(fakes.JUDGEMENT.text) in one.value for one in at.success)
     told = words(at)
     assert charts.LEGEND in told
-    assert "Each row is the difference to version 1" in told
-    assert "guards, which must not get worse" in told
-    assert text("Ratings inside their 90% interval: everybody 89.5%.") in told
+    assert "Each row is the improvement over version 1" in told
+    assert "guards that must not get worse" in told
+    assert text("Ratings inside their 90% interval: all users 89.5%.") in told
 
 
 def test_the_rows_of_a_verdict_are_turned_so_that_more_is_better() -> None:
@@ -31,8 +31,8 @@ def test_the_rows_of_a_verdict_are_turned_so_that_more_is_better() -> None:
     assert (rmse["low"], rmse["high"]) == pytest.approx((100 * 0.0041 / 0.8814, 100 * 0.0125 / 0.8814))
     assert ndcg["difference"] == pytest.approx(100 * 0.0073 / 0.2981)
     assert guard["low"] < guard["difference"] < 0 < guard["high"]
-    assert [row["part"] for row in (rmse, guard)] == ["Everybody", "Film-Noir"]
-    assert [verdict.part(name) for name in ("new_users", "head_movies", "tail_movies")] == [
+    assert [row["part"] for row in (rmse, guard)] == [verdict.EVERYBODY, "Film-Noir"]
+    assert [verdict.segment_label(name) for name in ("new_users", "head_movies", "tail_movies")] == [
         "New users",
         "Popular movies",
         "Rare movies",
@@ -46,9 +46,11 @@ def test_a_row_without_an_interval_is_drawn_as_a_point_and_says_so(visit: Open) 
     assert row["low"] == row["difference"] == row["high"] == pytest.approx(100 * 0.0083 / 0.8814)
     held = fakes.loaded()
     held.versions.judgements[2] = replace(fakes.JUDGEMENT, evidence=(few, *others))
-    panels = [one for told, one in drawings(intact(visit("versions.py", held))).items() if told.startswith("How much")]
+    panels = [
+        one for told, one in drawings(intact(visit("versions.py", held))).items() if told.startswith("Improvement")
+    ]
     drawn = {row["part"]: row["interval"] for row in panels[0]["layer"][1]["data"]["values"]}
-    assert drawn == {"Everybody": metrics.NO_INTERVAL, "Film-Noir": drawn["Film-Noir"]}
+    assert drawn == {verdict.EVERYBODY: metrics.NO_INTERVAL, "Film-Noir": drawn["Film-Noir"]}
     assert " to " in drawn["Film-Noir"]
 
 
@@ -65,7 +67,7 @@ def test_the_rows_of_a_verdict_are_everybody_users_movies_and_genres() -> None:
     ]
     goal = fakes.JUDGEMENT.evidence[0]
     rows = [replace(goal, part=name) for name in sorted(wanted)]
-    assert [one.part for one in sorted(rows, key=verdict._place)] == wanted
+    assert [one.part for one in sorted(rows, key=verdict._position)] == wanted
 
 
 def test_a_metric_that_is_the_same_for_everybody_has_no_panel(visit: Open) -> None:
@@ -74,5 +76,5 @@ def test_a_metric_that_is_the_same_for_everybody_has_no_panel(visit: Open) -> No
     held = fakes.loaded()
     held.versions.judgements[2] = replace(fakes.JUDGEMENT, evidence=(rmse, same, guard))
     told = words(visit("versions.py", held))
-    assert "NDCG@10: the same for every user." in told
-    assert "RMSE: the same" not in told
+    assert "NDCG@10: identical for every user." in told
+    assert "RMSE: identical" not in told
