@@ -19,6 +19,7 @@ from engine.services import Services, use
 from engine.services.access import AccessService
 from engine.services.audit import AuditService
 from engine.services.automation import AutomationService
+from engine.services.imports import ImportService
 from engine.services.inbox import InboxService
 from engine.services.library import LibraryService
 from engine.services.notifying import NotifyingService
@@ -104,7 +105,7 @@ class Runtime:
         threadpool_limits(1, user_api="blas")
         warm_up()
         self.notifying.open()
-        self.services.library.start()
+        self.services.imports.start()
         self.services.serving.load_active()
         self.services.training.trainer.start()
         self.services.tuning.open()
@@ -117,17 +118,16 @@ class Runtime:
         use(self.services)
 
     def _import_demo(self) -> None:
-        if self.services.library.has_demo():
-            self.services.library.import_demo()
+        if self.services.imports.has_demo():
+            self.services.imports.import_demo()
         else:
             log.info("Marquee is empty, and the demo ratings are not installed. Import ratings on the Overview page.")
 
     def _demo_is_missing(self) -> bool:
         """Nothing is stored, or the demo's import was cut short before anything could be trained on it."""
-        library = self.services.library
-        if not library.counts().ratings:
+        if not self.services.library.counts().ratings:
             return True
-        cut_short = any(job.kind == "demo" and job.state == "failed" for job in library.jobs(1))
+        cut_short = any(job.kind == "demo" and job.state == "failed" for job in self.services.imports.jobs(1))
         return cut_short and self.services.serving.active_version() is None
 
     def stop(self) -> None:
@@ -135,7 +135,7 @@ class Runtime:
         use(None)
         self.services.storage.close()
         self.services.automation.close()
-        self.services.library.close()
+        self.services.imports.close()
         self.services.tuning.close()
         self.services.training.trainer.close()
         self.notifying.close()
@@ -217,9 +217,8 @@ def build(settings: Settings, clock: Callable[[], float] = time.time, *, restore
     training = TrainingService(trainer, ratings, models, runs)
     recommendations = RecommendationService(serving, snapshots, settings, clock)
     versions = VersionService(models, runs, notices, serving, recommendations)
-    library = LibraryService(
+    imports = ImportService(
         ratings,
-        snapshots,
         jobs,
         scale=settings.scale,
         clock=clock,
@@ -235,11 +234,12 @@ def build(settings: Settings, clock: Callable[[], float] = time.time, *, restore
     secret = secret_of(database)
     audit = AuditService(AuditStore(database), secret, settings.audit_days, clock)
     access = AccessService(KeyStore(database), audit, secret, needed=settings.key is not None, clock=clock)
-    working = (library, trainer, tuning, automation, notifying, storage)
+    working = (imports, trainer, tuning, automation, notifying, storage)
     workers = (database.writer, *(service.worker for service in working))
     services = Services(
         settings=settings,
-        library=library,
+        library=LibraryService(ratings, snapshots),
+        imports=imports,
         training=training,
         serving=serving,
         ratings=RatingService(ratings, snapshots, models, serving, settings.scale, clock),

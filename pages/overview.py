@@ -5,7 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from engine.services import Services, current
-from engine.services.lookup import DataStatistics
+from engine.services.library import DataStatistics
 from pages.panels.overview_import import import_panel, import_result
 from pages.ui import charts, metrics, next_steps, notices, progress, session
 from pages.ui.escape import text
@@ -33,7 +33,7 @@ def work(services: Services) -> None:
         if job is not None:
             progress.job_bar(job)
             if st.button("Cancel import", key=session.CANCEL_IMPORT, icon=":material/stop_circle:"):
-                services.library.cancel_job(job.job_id)
+                services.imports.cancel_job(job.job_id)
         if run is not None:
             st.markdown(f"**Training run {run.run_id}**")
             progress.training_bar(run)
@@ -54,10 +54,10 @@ statistics = services.library.statistics(fresh=not importing)
 progress.live(lambda: live_part(services, statistics, importing=importing), every_s=progress.EVERY_S if busy else None)
 if (job_id := st.session_state.get(session.IMPORT_JOB)) is not None:
     with errors_shown():
-        import_result(services.library.job(job_id))
+        import_result(services.imports.job(job_id))
 next_steps.next_steps(services, busy=busy)
 if not services.library.counts().ratings:
-    import_panel(services.library, busy=importing)
+    import_panel(services.imports, busy=importing)
     st.stop()
 
 active = services.versions.active()
@@ -76,4 +76,4 @@ else:
 st.subheader("Notices", anchor=False)
 notices.latest(services)
 st.subheader("Import more ratings", anchor=False)
-import_panel(services.library, busy=importing)
+import_panel(services.imports, busy=importing)

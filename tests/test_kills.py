@@ -46,8 +46,8 @@ import io, os, random, sys
 from engine.errors import Conflict, VersionUnavailable
 from engine.runtime import build
 from engine.services import training as training_module
-from engine.services.imports import Import
-from engine.services.library import UploadedFile
+from engine.services.import_task import Import
+from engine.services.import_task import UploadedFile
 from engine.settings import Settings
 from store import backups
 from store.generation import Guard
@@ -82,7 +82,7 @@ services = runtime.services
 training, versions = services.training, services.versions
 svd = {"epochs": 12, "factors": 8, "learning_rate": 0.02}
 ncf = {"epochs": 2, "factors": 4, "iterations": 2, "parts": 2, "networks": 1}
-library, storage = runtime.services.library, runtime.services.storage
+imports, storage = runtime.services.imports, runtime.services.storage
 n, imported = 0, 0
 while True:
     lines = ["user_id,movie_id,rating"]
@@ -91,7 +91,7 @@ while True:
     imported += 1
     upload = UploadedFile("ratings.csv", io.BytesIO("\\n".join(lines).encode()))
     try:
-        library.import_files([upload])
+        imports.import_files([upload])
         storage.start_backup()
     except Conflict as error:  # the last one still goes on
         tell(error)
@@ -151,7 +151,7 @@ def check(runtime: Runtime, name: str, rated: int) -> None:
     """The store is sound, one version is active and serves, nothing is half saved, acknowledged ratings are there."""
     services = runtime.services
     wait_for(lambda: services.training.current() is None)  # a run that was ordered but not begun goes on
-    wait_for(lambda: all(job.state not in ("queued", "running") for job in services.library.jobs(5)))
+    wait_for(lambda: all(job.state not in ("queued", "running") for job in services.imports.jobs(5)))
     assert list(services.storage.check()) == []
     for made in services.storage.backups():
         backups.verify(services.storage.path_of(made.name))

@@ -27,7 +27,7 @@ def started(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogC
 
 
 def test_it_starts_and_says_so_in_the_log(started: Runtime, caplog: pytest.LogCaptureFixture) -> None:
-    assert started.services.library.jobs() == []
+    assert started.services.imports.jobs() == []
     assert "the demo ratings are not installed" in " ".join(
         caplog.messages + [r.getMessage() for r in caplog.get_records("setup")]
     )
@@ -47,7 +47,7 @@ def test_own_ratings_can_be_imported(started: Runtime) -> None:
     client = Client(api_for(None))
     sent = client.post("/data/imports", files=[("files", ("ratings.csv", b"userId,movieId,rating\n1,2,3.5\n"))])
     assert sent.status_code == 202
-    jobs = started.services.library
+    jobs = started.services.imports
     while jobs.job(sent.json()["job_id"]).ended_at is None:
         jobs.worker.stopping.wait(0.02)
     assert jobs.job(sent.json()["job_id"]).state == "succeeded"

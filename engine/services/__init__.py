@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from engine.services.access import AccessService
     from engine.services.audit import AuditService
     from engine.services.automation import AutomationService
+    from engine.services.imports import ImportService
     from engine.services.inbox import InboxService
     from engine.services.library import LibraryService
     from engine.services.ratings import RatingService
@@ -31,6 +32,7 @@ class Services:
 
     settings: Settings
     library: LibraryService
+    imports: ImportService
     training: TrainingService
     serving: ServingService
     ratings: RatingService

@@ -1,233 +1,311 @@
-"""One import at work: reads files block by block, writes them, and counts what it did."""
+"""Imports in the background: ordered, queued, followed and cancelled; one is written at a time."""
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+import logging
+import shutil
+import uuid
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from threading import Event
-from typing import Any
+from typing import Any, BinaryIO, Literal
 
-import numpy as np
-from numpy.typing import NDArray
-
-from engine.data.catalogue import Movie
-from engine.data.demo import load_demo
-from engine.data.formats import Layout, SourceFile, layout_of, unpack
-from engine.data.reading import RatingBlock, read_movies, read_ratings
-from engine.data.rows import RejectedRow, Rejections
-from engine.errors import Cancelled, InvalidInput
-from engine.words import counted
+from engine.background import step_back
+from engine.data.demo import MISSING, demo_is_installed
+from engine.data.rows import RejectedRow
+from engine.errors import Cancelled, Conflict, InvalidInput, MarqueeError, UnknownJob
+from engine.services.audit import audited, of_job
+from engine.services.ends import AGAIN_S, Ends
+from engine.services.import_task import EXPECTED, Import, ImportOrder, ImportResult, tell_cut_short
+from engine.services.storing import file_error, stores
+from store.errors import NotStored, NotWritten, StoreError
 from store.jobs import JobStore
 from store.ratings import RatingStore
-from store.records import Added, MovieRow
-from store.times import known_times, latest
+from store.records import JobRecord
+from store.worker import Worker
 
-MOST_REASONS = 3
-EXPECTED = (
-    "Bring a file of ratings: a MovieLens folder (ratings.csv, u.data or ratings.dat, with its file of movies), a zip "
-    "of one, or a CSV whose first line names columns for user, movie and rating."
-)
+JobState = Literal["queued", "running", "succeeded", "failed", "cancelled"]
+
+log = logging.getLogger(__name__)
+
+FORMATS = ("auto", "movielens", "csv")
+MAX_QUEUE = 10
+"""Imports in progress or waiting; each may hold 2 GiB of files."""
 
 
 @dataclass(frozen=True, slots=True)
-class ImportResult:
-    """What an import did; ``rejected`` holds the first 100 of ``rows_rejected`` rows."""
+class Job:
+    """A piece of background work; ``progress`` in 0..1, ``message`` says what is being done now."""
 
-    ratings_added: int = 0
-    ratings_updated: int = 0
-    ratings_unchanged: int = 0
-    movies_added: int = 0
-    users_added: int = 0
-    rows_rejected: int = 0
-    rejected: tuple[RejectedRow, ...] = field(default_factory=tuple)
-
-    @property
-    def rows_accepted(self) -> int:
-        """Rows of ratings that went in, or were there already."""
-        return self.ratings_added + self.ratings_updated + self.ratings_unchanged
+    job_id: int
+    kind: str
+    state: JobState
+    progress: float
+    message: str
+    result: ImportResult | None
+    error: str | None
+    created_at: float
+    ended_at: float | None
 
 
 @dataclass(frozen=True)
-class ImportOrder:
-    """What the worker is to import: files in a folder, or, without one, the demo."""
+class UploadedFile:
+    """A file as it arrives: the name its owner gave it, and its content."""
 
-    job_id: int
-    folder: Path | None
-    uploads: tuple[str, ...]
-    cancelled: Event
+    name: str
+    stream: BinaryIO
 
 
-class Import:
-    """One import in a worker's hands.
+@dataclass(frozen=True)
+class JobEnd:
+    """How an import ended.
 
-    What it stores is counted in its job, in the transactions that store it, so that the job tells what is stored
-    wherever the import is cut short.
+    Attributes:
+        state: of the job.
+        reason: why it was cut short, as a sentence; empty where it was not, or somebody cancelled it.
+        message: what an import that was not cut short did.
+        rejections: the rows that were set aside.
+        served: whether what it stored is served.
+    """
+
+    state: Literal["succeeded", "failed", "cancelled"]
+    reason: str
+    message: str
+    rejections: dict[str, Any]
+    served: bool
+
+    def error(self, result: dict[str, Any] | None) -> str | None:
+        """The error of the job, out of its result."""
+        return None if self.state == "succeeded" else tell_cut_short(result or {}, self.reason, served=self.served)
+
+
+class ImportService:
+    """Orders and follows imports. ``start`` and ``close`` frame the worker thread.
+
+    Args:
+        ratings: where they are stored.
+        jobs: the log of imports.
+        scale: the lowest and highest rating accepted.
+        clock: Unix seconds.
+        folder: holds the files of imports in progress or waiting; what a stopped process left is deleted.
+        on_change: called in the worker thread after an import that changed something, before its job ends.
     """
 
     def __init__(
         self,
         ratings: RatingStore,
         jobs: JobStore,
+        *,
         scale: tuple[float, float],
-        order: ImportOrder,
         clock: Callable[[], float],
+        folder: Path,
+        on_change: Callable[[], None],
     ) -> None:
         self._ratings = ratings
         self._jobs = jobs
         self._scale = scale
-        self._order = order
         self._clock = clock
-        self.changed = False
-        """Whether anything was written that is to be served."""
-        self._rows_read = 0
-        self._described = 0
-        self._movie_rows_rejected = 0
-        self._rejections = Rejections()
-        self._movies: dict[str, int] = {}
+        self._folder = folder
+        self._on_change = on_change
+        self.worker: Worker[ImportOrder] = Worker(
+            "import",
+            self._import,
+            begin=step_back,
+            idle=lambda: self._ends.settle(),
+            every=AGAIN_S,
+            died=self._give_up,
+            waits=True,
+        )
+        self._ends = Ends(self._store_end, "import")
+        self._task: Import | None = None
+        self._waiting: dict[int, ImportOrder] = {}
 
-    def rejections(self) -> dict[str, Any]:
-        """The rows that were set aside so far, as the job keeps them."""
-        return {"rows_rejected": self._rejections.count, "rejected": [asdict(row) for row in self._rejections.rows]}
+    def start(self) -> None:
+        """Mark and clear away what a stopped process left behind, and begin to take orders."""
+        self._jobs.recover(lambda result: tell_cut_short(result, "Marquee was stopped during this import."))
+        shutil.rmtree(self._folder, ignore_errors=True)
+        self.worker.start()
 
-    def told(self) -> str:
-        """What an import that came to its end did."""
-        if not self._rows_read:
-            return f"{counted(self._described, 'movie')} read, and no file of ratings."
-        aside = self._rejections.count - self._movie_rows_rejected
-        whole = counted(self._rows_read + aside, "row of ratings", "rows of ratings")
-        told = f"{self._rows_read:,} of {whole} went in"
-        return f"{told}; {aside:,} {'was' if aside == 1 else 'were'} set aside." if aside else f"{told}."
+    def close(self) -> None:
+        """Cancel what runs or waits, and wait for the worker to end."""
+        self.worker.stopping.set()
+        for order in list(self._waiting.values()):
+            order.cancelled.set()
+        self.worker.stop()
+        self._ends.settle()
 
-    def run(self) -> None:
-        """Do it.
+    def has_demo(self) -> bool:
+        """Whether the demo ratings are installed."""
+        return demo_is_installed()
+
+    @audited("import", of_job)
+    @stores
+    def import_demo(self) -> int:
+        """Import the demo ratings in the background; returns the number of the job.
 
         Raises:
-            Cancelled: somebody asked it to stop; what was written stays.
-            InvalidInput: no file holds ratings or movies, or none of the rows is sound.
+            InvalidInput: they are not installed.
+            Conflict: too many imports wait already.
         """
-        self._step(0.0, "Reading")
-        self._movies = {movie.external_id: key for key, movie in enumerate(self._ratings.movies())}
-        if self._order.folder is None:
-            self._demo()
-        else:
-            self._files(self._order.folder)
+        if not self.has_demo():
+            raise InvalidInput(MISSING, field="source")
+        self._check_queue()
+        return self._order("demo", None, ())
 
-    def _demo(self) -> None:
-        data = load_demo()
-        self._add_movies(data.movies)
-        self._step(0.2, "Writing ratings")
-        users, user_ids = _factorize(data.user_ids)
-        movies, movie_ids = _factorize(data.movie_ids)
-        self._add_ratings(RatingBlock(user_ids, movie_ids, users, movies, data.ratings, data.times, 1.0))
+    @audited("import", of_job)
+    @stores
+    def import_files(self, files: Sequence[UploadedFile], format: str = "auto") -> int:  # noqa: A002  # the API's word
+        """Import files in the background; returns the number of the job. They are copied before this returns.
 
-    def _files(self, folder: Path) -> None:
-        brought = [SourceFile(name, folder / f"{place}.spool") for place, name in enumerate(self._order.uploads)]
-        sources = unpack(brought, folder, check=self._check)
-        layouts: list[tuple[SourceFile, Layout]] = [
-            (source, layout) for source in sources if (layout := layout_of(source)) is not None
-        ]
-        if not layouts:
-            names = ", ".join(source.name for source in sources)
-            told = f"No ratings were found in {names}." if names else "There is no file in what was brought."
-            raise InvalidInput(f"{told} {EXPECTED}", field="files")
-        for source, layout in layouts:
-            if layout.holds == "movies":
-                self._step(0.0, f"Reading {source.name}")
-                movies = read_movies(source, layout, self._rejections)
-                self._add_movies(movies)
-                self._described += len(movies)
-        self._movie_rows_rejected = self._rejections.count
-        ratings = [(source, layout) for source, layout in layouts if layout.holds == "ratings"]
-        for place, (source, layout) in enumerate(ratings):
-            blocks = read_ratings(source, layout, self._scale, self._rejections, latest(self._clock()))
-            for block in blocks:
-                self._add_ratings(block)
-                self._step((place + block.done) / len(ratings), f"Importing {source.name}")
-        self._check_anything(ratings)
+        Args:
+            files: ratings, movies, or a zip of both; others are passed over.
+            format: ``auto``, ``movielens`` or ``csv``; the files' names and first lines decide in any case.
 
-    def _check_anything(self, ratings: Sequence[tuple[SourceFile, Layout]]) -> None:
-        """Whether the files held what their columns promise: an import that brings nothing at all has failed."""
-        if self._rows_read or (self._described and not ratings):
-            return
-        if not self._rejections.count:
-            raise InvalidInput("The files hold columns for ratings or movies, but no rows.", field="files")
-        often = Counter(row.reason for row in self._rejections.rows).most_common(MOST_REASONS)
-        reasons = " ".join(reason for reason, _ in often)
-        count = self._rejections.count
-        raise InvalidInput(f"None of {counted(count, 'row')} went in. {reasons}", field="files")
+        Raises:
+            InvalidInput: there is no file, or the format is unknown.
+            Conflict: too many imports wait already.
+            DiskFull, StoreFailing: the copies can't be written.
+        """
+        if format not in FORMATS:
+            raise InvalidInput(f"format is {format!r}, but must be one of {', '.join(FORMATS)}.", field="format")
+        if not files:
+            raise InvalidInput(f"There is no file. {EXPECTED}", field="files")
+        self._check_queue()
+        folder = self._folder / uuid.uuid4().hex
+        try:
+            _spool(files, folder)
+            return self._order("import", folder, tuple(upload.name for upload in files))
+        except BaseException:
+            shutil.rmtree(folder, ignore_errors=True)
+            raise
 
-    def _add_movies(self, movies: Sequence[Movie]) -> None:
-        if not movies:
-            return
-        self.changed = True
-        found = self._ratings.add_movies(
-            [MovieRow(movie.movie_id, movie.title, movie.year, movie.genres) for movie in movies],
-            lambda connection, added: self._count_in(connection, {"movies_added": added}),
-        )
-        self._movies.update(zip((movie.movie_id for movie in movies), found.keys.tolist(), strict=True))
+    def _check_queue(self) -> None:
+        if len(self._waiting) >= MAX_QUEUE:
+            raise Conflict(f"{MAX_QUEUE} imports wait or are under way. Import again when one of them has ended.")
 
-    def _add_ratings(self, block: RatingBlock) -> None:
-        """Write a block; a movie that no file describes is called by its id."""
-        self._check()
-        rated = [block.movie_ids[place] for place in np.unique(block.movies)]
-        unknown = sorted(movie for movie in rated if movie not in self._movies)
-        self._add_movies([Movie(movie, f"Movie {movie}", None, ()) for movie in unknown])
-        movies = _keys(block.movies, block.movie_ids, [self._movies[movie] for movie in rated])
-        found = self._ratings.add_users(
-            [block.user_ids[place] for place in np.unique(block.users)],
-            lambda connection, added: self._count_in(connection, {"users_added": added}),
-        )
-        users = _keys(block.users, block.user_ids, found.keys)
-        times = known_times(block.times, self._clock())
-        self._ratings.add_ratings(users, movies, block.ratings, times, self._count_ratings_in)
-        self._rows_read += len(block.ratings)
+    def _order(self, kind: str, folder: Path | None, uploads: tuple[str, ...]) -> int:
+        job_id = self._jobs.create(kind, "Waiting")
+        order = ImportOrder(job_id, folder, uploads, Event())
+        self._waiting[job_id] = order
+        self.worker.put(order)
+        return job_id
 
-    def _count_ratings_in(self, connection: Any, done: Added) -> None:
-        self.changed = self.changed or bool(done.added or done.updated)
-        numbers = {"added": done.added, "updated": done.updated, "unchanged": done.unchanged}
-        self._count_in(connection, {f"ratings_{name}": number for name, number in numbers.items()})
+    def cancel_job(self, job_id: int) -> None:
+        """Ask a job to stop; what it has written stays. A job that has ended is left as it is.
 
-    def _count_in(self, connection: Any, counts: Mapping[str, int]) -> None:
-        self._jobs.count_in(connection, self._order.job_id, counts)
+        Raises:
+            UnknownJob: no job has this number.
+        """
+        self.job(job_id)
+        order = self._waiting.get(job_id)
+        if order is not None:
+            order.cancelled.set()
 
-    def _step(self, progress: float, message: str) -> None:
-        self._check()
-        self._jobs.update(self._order.job_id, progress, message, result=self.rejections())
+    def job(self, job_id: int) -> Job:
+        """One job.
 
-    def _check(self) -> None:
-        if self._order.cancelled.is_set():
-            raise Cancelled("The import was cancelled.")
+        Raises:
+            UnknownJob: no job has this number.
+        """
+        try:
+            return self._told(self._jobs.get(job_id))
+        except NotStored as error:
+            raise UnknownJob(f"There is no job {job_id}.") from error
+
+    def jobs(self, limit: int = 20) -> list[Job]:
+        """The newest jobs, newest first."""
+        return [self._told(record) for record in self._jobs.newest(limit)]
+
+    def _told(self, record: JobRecord) -> Job:
+        end, job = self._ends.of(record.job_id), _job(record)
+        if end is None or record.ended_at is not None:
+            return job
+        progress = 1.0 if end.state == "succeeded" else job.progress
+        error = end.error(record.result)
+        return replace(job, state=end.state, error=error, message=end.message, progress=progress)
+
+    def _import(self, order: ImportOrder) -> None:
+        self._ends.settle()
+        self._task = task = Import(self._ratings, self._jobs, self._scale, order, self._clock)
+        state, reason = self._outcome(order, task)
+        self._end(order, task, state, reason)
+
+    def _give_up(self, order: ImportOrder | None, reason: str) -> None:
+        """The worker died over an import; what it has written stays, and is served."""
+        if order is not None and self._task is not None:
+            self._end(order, self._task, "failed", f"The import ended unexpectedly: {reason}.")
+
+    def _outcome(self, order: ImportOrder, task: Import) -> tuple[Literal["succeeded", "failed", "cancelled"], str]:
+        """Run an import; how it ended, and the reason where it was cut short."""
+        try:
+            task.run()
+        except Cancelled:
+            return "cancelled", ""
+        except NotWritten as error:
+            return "failed", f"{error.reason}. {error.advice}".strip()
+        except (MarqueeError, StoreError) as error:
+            return "failed", str(error)
+        except Exception as error:  # whatever it is, the job has to say so
+            log.exception("import %d failed", order.job_id)
+            told = file_error(error) if isinstance(error, OSError) else None
+            return "failed", str(told or f"An unexpected error ended the import: {type(error).__name__}: {error}.")
+        finally:
+            if order.folder is not None:
+                shutil.rmtree(order.folder, ignore_errors=True)
+        return "succeeded", ""
+
+    def _end(
+        self, order: ImportOrder, task: Import, state: Literal["succeeded", "failed", "cancelled"], reason: str
+    ) -> None:
+        """Serve what was imported, also where the rest was cut short, then end the job, which promises it."""
+        served = self._serve(task)
+        message = task.told() if state == "succeeded" else ""
+        self._ends.put(order.job_id, JobEnd(state, reason, message, task.rejections(), served))
+        self._waiting.pop(order.job_id, None)
+
+    def _serve(self, task: Import) -> bool:
+        """Let what was imported be served; whether it is. After a stop the next start does so."""
+        if not task.changed:
+            return True
+        if self.worker.stopping.is_set():
+            return False
+        try:
+            self._on_change()
+        except Exception:  # whatever it is, the job has to end
+            log.exception("what was imported could not be served; it is stored, and the next start serves it")
+            return False
+        return True
+
+    def _store_end(self, job_id: int, end: JobEnd) -> None:
+        error = end.error(self._jobs.get(job_id).result)
+        self._jobs.finish(job_id, end.state, result=end.rejections, error=error, message=end.message)
 
 
-def tell_cut_short(result: Mapping[str, Any], reason: str = "", *, served: bool = True) -> str:
-    """What an import that was cut short has stored, and what to do about the rest.
-
-    Args:
-        result: of its job.
-        reason: why it was cut short, as a sentence; nothing where somebody cancelled it.
-        served: whether what it stored is served by now.
-    """
-    counts = ImportResult(**{name: number for name, number in result.items() if name != "rejected"})
-    ratings = counts.ratings_added + counts.ratings_updated
-    stored = (ratings, "rating"), (counts.movies_added, "movie"), (counts.users_added, "user")
-    found = next(((number, noun) for number, noun in stored if number), None)
-    if found is None:
-        return f"{reason} Nothing was saved." if reason else "Stopped before anything was saved."
-    were, they, them = ("was", "it is", "it") if found[0] == 1 else ("were", "they are", "them")
-    now = f"{they} served" if served else f"the next start serves {them}"
-    told = f"Stopped after {counted(*found)} {were} saved" + (f"; {now}." if ratings else ", and no rating yet.")
-    return f"{reason} {told} Import the file again to add the rest; nothing is added twice.".strip()
+def _spool(files: Sequence[UploadedFile], folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True)
+        for place, upload in enumerate(files):
+            with (folder / f"{place}.spool").open("wb") as copy:
+                shutil.copyfileobj(upload.stream, copy)
+    except OSError as error:
+        raise file_error(error) from error
 
 
-def _keys(places: NDArray[np.int32], ids: list[str], used: Sequence[int] | NDArray[np.int32]) -> NDArray[np.int32]:
-    """int32[n]: the key of each row's id, from the keys of those ids that rows refer to, in order of their place."""
-    table = np.full(len(ids), -1, np.int32)
-    table[np.unique(places)] = used
-    return table[places]
+def _job(record: JobRecord) -> Job:
+    return Job(
+        record.job_id,
+        record.kind,
+        record.state,
+        record.progress,
+        record.message,
+        None if record.result is None else _result(record.result),
+        record.error,
+        record.created_at,
+        record.ended_at,
+    )
 
 
-def _factorize(values: Any) -> tuple[Any, list[str]]:
-    ids, places = np.unique(values.astype(str), return_inverse=True)
-    return places.astype(np.int32), ids.tolist()
+def _result(stored: dict[str, Any]) -> ImportResult:
+    rejected = tuple(RejectedRow(**row) for row in stored.get("rejected", ()))
+    return ImportResult(**{**stored, "rejected": rejected})

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from engine.services.imports import ImportResult
-from engine.services.library import Job, LibraryService, UploadedFile
+from engine.services.import_task import ImportResult, ImportService, Job, UploadedFile
 from engine.words import counted
 from pages.ui import session
 from pages.ui.escape import text
@@ -20,19 +19,19 @@ FORMATS = {
 TYPES = ["csv", "zip", "dat", "data", "item", "tsv", "txt", "gz"]
 
 
-def import_panel(library: LibraryService, *, busy: bool) -> None:
+def import_panel(imports: ImportService, *, busy: bool) -> None:
     """Choose what to import, and start."""
     demo, own = st.tabs([":material/theaters: Demo ratings", ":material/upload_file: Your files"])
     with demo, errors_shown():
         st.markdown("100,004 real ratings of 9,066 movies by 671 people, from MovieLens.")
-        if not library.has_demo():
+        if not imports.has_demo():
             st.info(
                 "The demo ratings are not installed. Import your own files, or run"
                 " `pip install -r requirements-demo.txt` and restart Marquee.",
                 icon=":material/info:",
             )
         elif st.button("Import demo ratings", key=session.IMPORT_DEMO, icon=":material/download:", disabled=busy):
-            st.session_state[session.IMPORT_JOB] = library.import_demo()
+            st.session_state[session.IMPORT_JOB] = imports.import_demo()
             st.rerun()
     with own, errors_shown(), st.form("import", border=False):
         uploads = st.file_uploader(
@@ -48,7 +47,7 @@ def import_panel(library: LibraryService, *, busy: bool) -> None:
                 st.warning("Choose at least one file.", icon=":material/info:")
             else:
                 files = [UploadedFile(upload.name, upload) for upload in uploads]
-                st.session_state[session.IMPORT_JOB] = library.import_files(files, kind)
+                st.session_state[session.IMPORT_JOB] = imports.import_files(files, kind)
                 st.rerun()
 
 

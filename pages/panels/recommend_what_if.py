@@ -9,7 +9,7 @@ import streamlit as st
 
 from engine.recommending.lists import ListOptions, Recommendations, WhatIf
 from engine.services import Services
-from engine.services.lookup import RatedMovie
+from engine.services.library import RatedMovie
 from pages.panels.recommend_list import MOVIE_PX
 from pages.panels.versions_compare import changes, movement, titled
 from pages.ui import session, tables

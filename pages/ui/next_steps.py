@@ -12,7 +12,7 @@ def next_steps(services: Services, *, busy: bool) -> None:
     """Show the next step, or that it is under way."""
     with st.container(border=True):
         if services.library.counts().ratings == 0:
-            sources = "the demo ratings or your own" if services.library.has_demo() else "your rating files"
+            sources = "the demo ratings or your own" if services.imports.has_demo() else "your rating files"
             _step(
                 "Importing ratings" if busy else "Import ratings",
                 "The first version is trained automatically afterwards."

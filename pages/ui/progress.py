@@ -7,7 +7,7 @@ from collections.abc import Callable
 import streamlit as st
 
 from engine.services import Services, current
-from engine.services.library import Job
+from engine.services.import_task import Job
 from engine.services.training import TrainingStatus
 from pages.ui.escape import text
 from pages.ui.format import roughly
@@ -23,7 +23,7 @@ NO_BREAK = "\N{NO-BREAK SPACE}"
 
 def running_job(services: Services) -> Job | None:
     """The newest unfinished job."""
-    return next((job for job in services.library.jobs(limit=5) if job.state in GOING), None)
+    return next((job for job in services.imports.jobs(limit=5) if job.state in GOING), None)
 
 
 def expecting(services: Services) -> bool:
@@ -49,7 +49,7 @@ def situation(services: Services) -> tuple[object, ...]:
         services.versions.activated(),
         None if run is None else (run.run_id, run.state),
         sorted(services.training.counts().items()),
-        [(job.job_id, job.state) for job in services.library.jobs(limit=5)],
+        [(job.job_id, job.state) for job in services.imports.jobs(limit=5)],
         None if study is None else (study.study_id, study.state),
         [notice.notice_id for notice in services.inbox.notices(1)],
         services.library.counts().ratings > 0,

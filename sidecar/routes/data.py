@@ -11,10 +11,10 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import StreamingResponse
 
-from engine.errors import Conflict, DiskFull, NotReady, UnknownJob
+from engine.errors import Conflict, DiskFull, InvalidInput, NotReady, UnknownJob
 from engine.services import current
-from engine.services.library import Job, UploadedFile
-from engine.services.lookup import DataStatistics
+from engine.services.import_task import Job, UploadedFile
+from engine.services.library import DataStatistics
 from sidecar.http.identifiers import Identifier, Number
 from sidecar.http.problems import BAD_REQUEST
 from sidecar.http.requests import StrictRequest, StrictRoute, media_type, not_json
@@ -130,7 +130,7 @@ async def start_import(request: Request) -> JobStarted:
     if sent != "application/json":
         raise not_json(", or files as multipart/form-data")
     _validated(DemoImport, await _json(request))
-    return JobStarted(job_id=await run_in_threadpool(current().library.import_demo))
+    return JobStarted(job_id=await run_in_threadpool(current().imports.import_demo))
 
 
 async def _json(request: Request) -> Any:
@@ -147,8 +147,10 @@ async def _import_files(request: Request) -> int:
         # The files first: text under their name is to be told so, and not that there is no such field.
         files = [UploadedFile(file_name(upload), upload.file) for upload in uploads(form, "files")]
         fields = _validated(FileImport, {name: value for name, value in form.multi_items() if isinstance(value, str)})
-        library = current().library
-        return await run_in_threadpool(library.import_files, files, fields.format, fields.user_id)
+        if fields.user_id is not None:
+            told = "user_id is for files of one person's ratings; these formats name the user in each row."
+            raise InvalidInput(told, field="user_id")
+        return await run_in_threadpool(current().imports.import_files, files, fields.format)
 
 
 def _validated(model: type[Model], values: Any) -> Model:
@@ -207,7 +209,7 @@ def job(job_id: JobNumber) -> Job:
     `progress` runs from 0 to 1; `result` is there when the job has ended, `error` when it failed. `rejected` holds the
     first 100 rows that were set aside. When a job has ended, what it brought is served.
     """
-    return current().library.job(job_id)
+    return current().imports.job(job_id)
 
 
 @router.post(
@@ -220,6 +222,6 @@ def cancel_job(job_id: JobNumber) -> Job:
 
     What it has stored already stays. A job that has ended stays as it is.
     """
-    library = current().library
-    library.cancel_job(job_id)
-    return library.job(job_id)
+    imports = current().imports
+    imports.cancel_job(job_id)
+    return imports.job(job_id)

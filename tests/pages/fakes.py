@@ -40,9 +40,9 @@ from engine.recommending.lists import ImaginedItem, ListOptions, Recommendations
 from engine.recommending.ranking import VarietyPrice
 from engine.services import Services
 from engine.services.automation import Automation
-from engine.services.imports import ImportResult
-from engine.services.library import Job
-from engine.services.lookup import DataStatistics, RatedMovie, UserSummary
+from engine.services.import_task import ImportResult
+from engine.services.import_task import Job
+from engine.services.library import DataStatistics, RatedMovie, UserSummary
 from engine.services.notifying import WebhookState
 from engine.services.ratings import ForgettingReceipt, RatingReceipt, RatingRemoval
 from engine.services.storage import Backup, BackupPlan, StoreFacts
@@ -265,7 +265,7 @@ class FakeLibrary:
             raise self.fails
         return self._start("demo")
 
-    def import_files(self, files: Sequence[Any], format: str = "auto", user_id: str | None = None) -> int:  # noqa: A002
+    def import_files(self, files: Sequence[Any], format: str = "auto") -> int:  # noqa: A002
         if self.fails:
             raise self.fails
         self.imported = [(one.name, one.stream.read()) for one in files]
@@ -897,7 +897,7 @@ class Fakes:
 
     def services(self) -> Services:
         held: dict[str, Any] = {one.name: getattr(self, one.name) for one in fields(self)}
-        held["version_files"] = self.versions
+        held |= {"version_files": self.versions, "imports": self.library}
         return Services(Settings(demo=False), **held)
 
 

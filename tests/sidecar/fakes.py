@@ -37,9 +37,9 @@ from engine.recommending.lists import (
 from engine.services import Services
 from engine.services.access import FIRST, Holder
 from engine.services.automation import Automation
-from engine.services.imports import ImportResult
-from engine.services.library import Job
-from engine.services.lookup import DataStatistics
+from engine.services.import_task import ImportResult
+from engine.services.import_task import Job
+from engine.services.library import DataStatistics
 from engine.services.notifying import WebhookState
 from engine.services.ratings import ForgettingReceipt, RatingReceipt, RatingRemoval
 from engine.services.storage import Backup, BackupPlan, StoreFacts
@@ -307,8 +307,8 @@ class FakeLibrary(Recorder):
         self.note("import_demo")
         return 4
 
-    def import_files(self, files: Any, format: str = "auto", user_id: str | None = None) -> int:  # noqa: A002
-        self.note("import_files", [(file.name, file.stream.read()) for file in files], format, user_id)
+    def import_files(self, files: Any, format: str = "auto") -> int:  # noqa: A002
+        self.note("import_files", [(file.name, file.stream.read()) for file in files], format)
         return 4
 
     def counts(self) -> Counts:
@@ -535,9 +535,10 @@ class FakeAudit(Recorder):
 
 
 def fake_services(settings: Settings) -> Services:
-    versions = FakeVersions()
+    versions, library = FakeVersions(), FakeLibrary()
     fakes: dict[str, Any] = {
-        "library": FakeLibrary(),
+        "library": library,
+        "imports": library,
         "training": FakeTraining(),
         "serving": FakeServing(),
         "ratings": FakeRatings(),

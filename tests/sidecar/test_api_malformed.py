@@ -505,7 +505,7 @@ def test_a_form_that_ends_is_taken_however_it_is_cut(client: Client, services: S
 
     sent = {"Content-Type": "Multipart/Form-Data; boundary=x"}
     assert client.post("/data/imports", content=pieces(), headers=sent).status_code == 202
-    assert services.library.calls == [("import_files", [("a.csv", b"1,2,3")], "auto", None)]
+    assert services.library.calls == [("import_files", [("a.csv", b"1,2,3")], "auto")]
 
 
 def test_too_many_files_and_too_long_fields(client: Client, services: Services) -> None:

@@ -655,10 +655,10 @@ def test_import_of_the_demo(client: Client, services: Services) -> None:
 
 def test_import_of_files(client: Client, services: Services) -> None:
     files = [("files", ("ratings.csv", b"a")), ("files", ("../../etc/movies.csv", b"b"))]
-    answer = client.post("/data/imports", files=files, data={"format": "movielens", "user_id": "me"})
+    answer = client.post("/data/imports", files=files, data={"format": "movielens"})
     assert (answer.status_code, answer.json()) == (202, {"job_id": 4})
     wanted = [("ratings.csv", b"a"), ("movies.csv", b"b")]
-    assert services.library.calls == [("import_files", wanted, "movielens", "me")]
+    assert services.library.calls == [("import_files", wanted, "movielens")]
 
 
 @pytest.mark.parametrize(
@@ -667,7 +667,7 @@ def test_import_of_files(client: Client, services: Services) -> None:
 )
 def test_names_of_files_are_only_labels(client: Client, services: Services, sent: str, name: str) -> None:
     client.post("/data/imports", files=[("files", (sent, b"a"))])
-    assert services.library.calls == [("import_files", [(name, b"a")], "auto", None)]
+    assert services.library.calls == [("import_files", [(name, b"a")], "auto")]
 
 
 def test_a_large_file_arrives_whole(client: Client, services: Services) -> None:

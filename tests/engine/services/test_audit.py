@@ -10,7 +10,7 @@ import pytest
 from engine.errors import InvalidInput, UnknownUser, UnknownVersion, VersionUnavailable
 from engine.runtime import Runtime
 from engine.services.acting import MARQUEE, Actor, act_as, actor, ask
-from engine.services.library import UploadedFile
+from engine.services.import_task import UploadedFile
 from engine.settings import Settings
 from tests.engine.services.conftest import QUICK, finished, opened, trained_store, wait_for
 
@@ -43,10 +43,10 @@ def test_versions_and_imports(trained: Runtime, tmp_path: Path) -> None:
     file = tmp_path / "mine.csv"
     file.write_text("user,movie,rating\nann,m1,4\n")
     with file.open("rb") as stream:
-        job = services.library.import_files([UploadedFile("mine.csv", stream)])
-    wait_for(lambda: services.library.job(job).state not in ("queued", "running"))
+        job = services.imports.import_files([UploadedFile("mine.csv", stream)])
+    wait_for(lambda: services.imports.job(job).state not in ("queued", "running"))
     with pytest.raises(InvalidInput):
-        services.library.import_files([])
+        services.imports.import_files([])
     run = services.training.runs(limit=1)[0]
     assert told(trained) == [
         ("version activated", f"version {second}, trained by run {run.run_id} for {run.actor}", "done"),

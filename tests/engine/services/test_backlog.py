@@ -137,7 +137,7 @@ def test_automation_and_health_say_the_same(trained: Runtime) -> None:
     rated = [one.movie.movie_id for one in services.library.user_ratings(busy)]
     services.ratings.rate(busy, rated[0], 1.0)
     services.ratings.unrate(other, services.library.user_ratings(other)[0].movie.movie_id)
-    unseen = [movie.movie_id for movie in services.library.search_movies("", 100) if movie.movie_id not in rated]
+    unseen = [f"m{n}" for n in range(80) if f"m{n}" not in rated]
     for movie in unseen[:4]:
         services.ratings.rate(busy, movie, 4.0)
     services.ratings.rate("newcomer", unseen[0], 4.0)

@@ -14,8 +14,8 @@ from typing import Any
 import pytest
 
 from engine.runtime import Runtime
-from engine.services import imports as module
-from engine.services.library import Job, UploadedFile
+from engine.services import import_task as module
+from engine.services.import_task import Job, UploadedFile
 from engine.settings import Settings
 from store import ratings as ratings_module
 from tests.engine.services.conftest import opened, store_in, wait_for
@@ -36,13 +36,13 @@ def _small_steps(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def order(runtime: Runtime, **files: str) -> int:
     uploads = [UploadedFile(name.replace("_", "."), io.BytesIO(text.encode())) for name, text in files.items()]
-    return runtime.services.library.import_files(uploads)
+    return runtime.services.imports.import_files(uploads)
 
 
 def ended(runtime: Runtime, job_id: int) -> Job:
-    library = runtime.services.library
-    wait_for(lambda: library.job(job_id).state not in ("queued", "running"))
-    return library.job(job_id)
+    imports = runtime.services.imports
+    wait_for(lambda: imports.job(job_id).state not in ("queued", "running"))
+    return imports.job(job_id)
 
 
 def check_truth(runtime: Runtime, job: Job) -> int:
@@ -61,7 +61,7 @@ def check_truth(runtime: Runtime, job: Job) -> int:
 @pytest.mark.parametrize("spared", [6, 7, 8, 9, 13, 30])
 def test_a_disk_that_fails_in_the_middle(runtime: Runtime, kind: str, reason: str, spared: int) -> None:
     served: list[int] = []
-    runtime.services.library._on_change = lambda: served.append(runtime.services.library.counts().ratings)
+    runtime.services.imports._on_change = lambda: served.append(runtime.services.library.counts().ratings)
     with disk_of(runtime.database) as disk:
         disk.kind, disk.spared = kind, spared
         job = ended(runtime, order(runtime, ratings_csv=rows()))
@@ -73,7 +73,7 @@ def test_a_disk_that_fails_in_the_middle(runtime: Runtime, kind: str, reason: st
         else:
             assert re.search(r"\d (movies?|users?) were saved, and no rating yet\.|Nothing was saved\.", str(job.error))
         disk.kind = None
-        wait_for(lambda: runtime.services.library._jobs.get(job.job_id).state == "failed")
+        wait_for(lambda: runtime.services.imports._jobs.get(job.job_id).state == "failed")
     again = ended(runtime, order(runtime, ratings_csv=rows()))
     assert again.state == "succeeded"
     assert again.message == f"{ROWS:,} of {ROWS:,} rows of ratings went in."
@@ -81,12 +81,12 @@ def test_a_disk_that_fails_in_the_middle(runtime: Runtime, kind: str, reason: st
 
 
 def test_a_cancelled_import(runtime: Runtime, monkeypatch: pytest.MonkeyPatch) -> None:
-    read, library = module.read_ratings, runtime.services.library
+    read, imports = module.read_ratings, runtime.services.imports
 
     def cut(*args: Any) -> Any:
         for place, block in enumerate(read(*args)):
             if place == 3:
-                library.cancel_job(library.jobs(1)[0].job_id)
+                imports.cancel_job(imports.jobs(1)[0].job_id)
             yield block
 
     monkeypatch.setattr(module, "read_ratings", cut)
@@ -119,8 +119,8 @@ def test_a_stop(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
         def stopped(*args: Any) -> Any:
             for place, block in enumerate(read(*args)):
                 if place == 3:
-                    runtime.services.library.worker.stopping.set()
-                    for waiting in runtime.services.library._waiting.values():
+                    runtime.services.imports.worker.stopping.set()
+                    for waiting in runtime.services.imports._waiting.values():
                         waiting.cancelled.set()
                 yield block
 
@@ -130,7 +130,7 @@ def test_a_stop(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
         assert "the next start serves them" in str(job.error)
     monkeypatch.undo()
     with opened(settings) as again:
-        found = again.services.library.job(job_id)
+        found = again.services.imports.job(job_id)
         assert found.result is not None
         assert found.result.ratings_added == again.services.library.counts().ratings > 0
 
@@ -139,7 +139,7 @@ KILLED = """
 import io, os, signal, sys
 from engine.data import rows as row_reader
 from engine.runtime import build
-from engine.services.library import UploadedFile
+from engine.services.import_task import UploadedFile
 from store import ratings
 from tests.engine.services.conftest import store_in
 from tests.engine.services.test_cut_short import rows
@@ -156,9 +156,9 @@ def killed(*args, **options):
 
 ratings._put_many = killed
 runtime = build(store_in(Path(sys.argv[1])))
-runtime.services.library.start()
-runtime.services.library.import_files([UploadedFile("ratings.csv", io.BytesIO(rows().encode()))])
-runtime.services.library.worker._thread.join()
+runtime.services.imports.start()
+runtime.services.imports.import_files([UploadedFile("ratings.csv", io.BytesIO(rows().encode()))])
+runtime.services.imports.worker._thread.join()
 """
 
 
@@ -168,7 +168,7 @@ def test_a_kill(tmp_path: Path, transactions: int) -> None:
     done = subprocess.run(command, env=os.environ | {"PYTHONPATH": "."}, capture_output=True, timeout=120)
     assert done.returncode == -signal.SIGKILL, done.stderr
     with opened(store_in(tmp_path)) as runtime:
-        job = runtime.services.library.jobs(1)[0]
+        job = runtime.services.imports.jobs(1)[0]
         assert job.state == "failed"
         assert str(job.error).startswith("Marquee was stopped during this import. Stopped after")
         assert job.result is not None

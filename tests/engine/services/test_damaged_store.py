@@ -55,7 +55,7 @@ def start_with(path: Path, page: int, how: str, random_: random.Random) -> str:
         for use in (
             lambda: current().recommendations.recommend("u1"),
             lambda: current().ratings.rate("u1", "m3", 4.0),
-            lambda: current().library.jobs(5),
+            lambda: current().imports.jobs(5),
             lambda: current().versions.list(),
             lambda: current().storage.check(),
             lambda: current().training.runs(5),

@@ -10,7 +10,7 @@ import pytest
 
 from engine.errors import StoreLocked, StoreNotWritable
 from engine.runtime import Runtime, build
-from engine.services.library import UploadedFile
+from engine.services.import_task import UploadedFile
 from engine.services.storing import in_words
 from engine.settings import Settings
 from pages.ui.page import show_unexpected
@@ -125,15 +125,15 @@ def test_a_study_waits(brief: Runtime, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_an_import_and_the_first_training_after_it_wait(brief: Runtime, monkeypatch: pytest.MonkeyPatch) -> None:
-    library, training = brief.services.library, brief.services.training
-    module = __import__("engine.services.imports", fromlist=["read_ratings"])
+    imports, training = brief.services.imports, brief.services.training
+    module = __import__("engine.services.import_task", fromlist=["read_ratings"])
     text = "user,movie,rating,time\n" + "".join(f"u{n % 7},m{n},{1 + n % 5},{n}\n" for n in range(60))
     with monkeypatch.context() as patch:
         tries = lock_before(brief, patch, module, "read_ratings")
         lock_again = lock_before(brief, patch, training, "train_model")
-        job_id = library.import_files([UploadedFile("mine.csv", io.BytesIO(text.encode()))])
-        wait_for(lambda: library.job(job_id).state not in ("queued", "running"))
-        job = library.job(job_id)
+        job_id = imports.import_files([UploadedFile("mine.csv", io.BytesIO(text.encode()))])
+        wait_for(lambda: imports.job(job_id).state not in ("queued", "running"))
+        job = imports.job(job_id)
         assert (job.state, job.error) == ("succeeded", None)
         assert job.result is not None
         assert job.result.ratings_added == 60

@@ -233,10 +233,10 @@ def test_pages_found_damaged_while_running_are_told_and_what_they_touch_fails(
             file.seek((root - 1) * 4096)
             file.write(b"\x77" * 4096)
             file.flush()
-            library = runtime.services.library
+            imports = runtime.services.imports
             for _ in range(2):
                 with pytest.raises(Exception) as raised:  # noqa: PT011
-                    library.jobs(5)
+                    imports.jobs(5)
                 assert isinstance(in_words(raised.value), StoreDamaged)
             assert len(runtime.services.recommendations.recommend("u1").items) == 10
             wait_for(lambda: any(one.topic == "store" for one in runtime.notices.newest(10)))

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from engine.runtime import Runtime, build
-from engine.services.library import UploadedFile
+from engine.services.import_task import UploadedFile
 from engine.services.notifying import NotifyingService
 from engine.settings import Settings
 from sidecar.app import create_api
@@ -63,7 +63,7 @@ def kill(runtime: Runtime, name: str, patch: pytest.MonkeyPatch) -> Any:
         patch.setattr(services.tuning, "_go_on", gone)
         return services.tuning.start("svd", 2, 2)
     if name == "import":
-        patch.setattr("engine.services.imports.read_ratings", gone)
+        patch.setattr("engine.services.import_task.read_ratings", gone)
         return bring(runtime)
     if name in ("automation", "storage"):
         patch.setattr(getattr(services, name).worker, "_idle", gone)
@@ -78,7 +78,7 @@ def kill(runtime: Runtime, name: str, patch: pytest.MonkeyPatch) -> Any:
 
 def bring(runtime: Runtime) -> int:
     text = b"user,movie,rating\nnew,m1,4\n"
-    return runtime.services.library.import_files([UploadedFile("mine.csv", io.BytesIO(text))])
+    return runtime.services.imports.import_files([UploadedFile("mine.csv", io.BytesIO(text))])
 
 
 def notices(runtime: Runtime) -> list[str]:
@@ -118,7 +118,7 @@ def test_it_begins_again_and_is_a_notice(
     wait_for(lambda: runtime.services.dead_workers() == [])
     assert finished(runtime, runtime.services.training.train_model("svd", QUICK)).state == "succeeded"
     job_id = bring(runtime)
-    wait_for(lambda: runtime.services.library.job(job_id).state == "succeeded")
+    wait_for(lambda: runtime.services.imports.job(job_id).state == "succeeded")
 
 
 def test_what_a_worker_had_in_hand_ends_with_a_reason(
@@ -140,8 +140,8 @@ def test_what_a_worker_had_in_hand_ends_with_a_reason(
     wait_for(lambda: services.tuning.worker.is_alive())
     with monkeypatch.context() as patch:
         job_id = kill(runtime, "import", patch)
-        wait_for(lambda: services.library.job(job_id).state == "failed")
-        assert "SystemExit: gone. Nothing was saved." in str(services.library.job(job_id).error)
+        wait_for(lambda: services.imports.job(job_id).state == "failed")
+        assert "SystemExit: gone. Nothing was saved." in str(services.imports.job(job_id).error)
 
 
 def test_runs_that_wait_behind_one_over_which_the_worker_dies_go_on(

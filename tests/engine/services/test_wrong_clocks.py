@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import Connection
 
 from engine.runtime import Runtime, build
-from engine.services.library import Job, LibraryService, UploadedFile
+from engine.services.import_task import ImportService, Job, UploadedFile
 from engine.settings import Settings
 from store import revisions
 from store.versions import MLModelManager
@@ -48,10 +48,10 @@ def put_times(runtime: Runtime, rated_at: int, where: str = "true") -> None:
     runtime.database.write(put)
 
 
-def bring(library: LibraryService, text: str) -> Job:
-    job_id = library.import_files([UploadedFile("ratings.csv", io.BytesIO(text.encode()))])
-    wait_for(lambda: library.job(job_id).state not in ("queued", "running"))
-    return library.job(job_id)
+def bring(imports: ImportService, text: str) -> Job:
+    job_id = imports.import_files([UploadedFile("ratings.csv", io.BytesIO(text.encode()))])
+    wait_for(lambda: imports.job(job_id).state not in ("queued", "running"))
+    return imports.job(job_id)
 
 
 def rating_of(runtime: Runtime, user_id: str, movie_id: str) -> tuple[float, int | None]:
@@ -84,10 +84,10 @@ def test_a_rating_over_one_ahead_of_the_clock_is_in_memory_and_in_the_file(
 def test_an_import_of_local_times_does_not_undo_what_was_rated_since(dated: Runtime) -> None:
     """An hour or two ahead of the clock, being of a place further east; imported again after the rating."""
     rows = f"user,movie,rating,time\nnew,m1,4.0,{NOW + 2 * HOUR}\n"
-    assert bring(dated.services.library, rows).state == "succeeded"
+    assert bring(dated.services.imports, rows).state == "succeeded"
     assert rating_of(dated, "new", "m1") == (4.0, NOW + 2 * HOUR)
     dated.services.ratings.rate("new", "m1", 1.0)
-    job = bring(dated.services.library, rows)
+    job = bring(dated.services.imports, rows)
     assert job.result is not None
     assert (job.result.ratings_updated, job.result.ratings_unchanged) == (0, 1)
     assert rating_of(dated, "new", "m1")[0] == 1.0
@@ -95,7 +95,7 @@ def test_an_import_of_local_times_does_not_undo_what_was_rated_since(dated: Runt
 
 def test_rows_with_times_after_tomorrow_are_set_aside_with_a_reason(dated: Runtime) -> None:
     rows = f"new,m1,4,{NOW + DAY}\nnew,m2,4,{NOW + DAY + 1}\nnew,m3,4,{MILLISECONDS}\nnew,m4,4,9999-12-31\n"
-    job = bring(dated.services.library, f"user,movie,rating,time\n{rows}")
+    job = bring(dated.services.imports, f"user,movie,rating,time\n{rows}")
     assert job.result is not None
     assert (job.state, job.result.ratings_added, job.result.rows_rejected) == ("succeeded", 1, 3)
     assert {row.line: row.reason for row in job.result.rejected} == dict.fromkeys(

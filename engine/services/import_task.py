@@ -1,0 +1,233 @@
+"""One import at work: reads files block by block, writes them, and counts what it did."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from threading import Event
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.data.catalogue import Movie
+from engine.data.demo import load_demo
+from engine.data.formats import Layout, SourceFile, layout_of, unpack
+from engine.data.reading import RatingBlock, read_movies, read_ratings
+from engine.data.rows import RejectedRow, Rejections
+from engine.errors import Cancelled, InvalidInput
+from engine.words import counted
+from store.jobs import JobStore
+from store.ratings import RatingStore
+from store.records import Added, MovieRow
+from store.times import known_times, latest
+
+MOST_REASONS = 3
+EXPECTED = (
+    "Bring a file of ratings: a MovieLens folder (ratings.csv, u.data or ratings.dat, with its file of movies), a zip "
+    "of one, or a CSV whose first line names columns for user, movie and rating."
+)
+
+
+@dataclass(frozen=True, slots=True)
+class ImportResult:
+    """What an import did; ``rejected`` holds the first 100 of ``rows_rejected`` rows."""
+
+    ratings_added: int = 0
+    ratings_updated: int = 0
+    ratings_unchanged: int = 0
+    movies_added: int = 0
+    users_added: int = 0
+    rows_rejected: int = 0
+    rejected: tuple[RejectedRow, ...] = field(default_factory=tuple)
+
+    @property
+    def rows_accepted(self) -> int:
+        """Rows of ratings that went in, or were there already."""
+        return self.ratings_added + self.ratings_updated + self.ratings_unchanged
+
+
+@dataclass(frozen=True)
+class ImportOrder:
+    """What the worker is to import: files in a folder, or, without one, the demo."""
+
+    job_id: int
+    folder: Path | None
+    uploads: tuple[str, ...]
+    cancelled: Event
+
+
+class Import:
+    """One import in a worker's hands.
+
+    What it stores is counted in its job, in the transactions that store it, so that the job tells what is stored
+    wherever the import is cut short.
+    """
+
+    def __init__(
+        self,
+        ratings: RatingStore,
+        jobs: JobStore,
+        scale: tuple[float, float],
+        order: ImportOrder,
+        clock: Callable[[], float],
+    ) -> None:
+        self._ratings = ratings
+        self._jobs = jobs
+        self._scale = scale
+        self._order = order
+        self._clock = clock
+        self.changed = False
+        """Whether anything was written that is to be served."""
+        self._rows_read = 0
+        self._described = 0
+        self._movie_rows_rejected = 0
+        self._rejections = Rejections()
+        self._movies: dict[str, int] = {}
+
+    def rejections(self) -> dict[str, Any]:
+        """The rows that were set aside so far, as the job keeps them."""
+        return {"rows_rejected": self._rejections.count, "rejected": [asdict(row) for row in self._rejections.rows]}
+
+    def told(self) -> str:
+        """What an import that came to its end did."""
+        if not self._rows_read:
+            return f"{counted(self._described, 'movie')} read, and no file of ratings."
+        aside = self._rejections.count - self._movie_rows_rejected
+        whole = counted(self._rows_read + aside, "row of ratings", "rows of ratings")
+        told = f"{self._rows_read:,} of {whole} went in"
+        return f"{told}; {aside:,} {'was' if aside == 1 else 'were'} set aside." if aside else f"{told}."
+
+    def run(self) -> None:
+        """Do it.
+
+        Raises:
+            Cancelled: somebody asked it to stop; what was written stays.
+            InvalidInput: no file holds ratings or movies, or none of the rows is sound.
+        """
+        self._step(0.0, "Reading")
+        self._movies = {movie.external_id: key for key, movie in enumerate(self._ratings.movies())}
+        if self._order.folder is None:
+            self._demo()
+        else:
+            self._files(self._order.folder)
+
+    def _demo(self) -> None:
+        data = load_demo()
+        self._add_movies(data.movies)
+        self._step(0.2, "Writing ratings")
+        users, user_ids = _factorize(data.user_ids)
+        movies, movie_ids = _factorize(data.movie_ids)
+        self._add_ratings(RatingBlock(user_ids, movie_ids, users, movies, data.ratings, data.times, 1.0))
+
+    def _files(self, folder: Path) -> None:
+        brought = [SourceFile(name, folder / f"{place}.spool") for place, name in enumerate(self._order.uploads)]
+        sources = unpack(brought, folder, check=self._check)
+        layouts: list[tuple[SourceFile, Layout]] = [
+            (source, layout) for source in sources if (layout := layout_of(source)) is not None
+        ]
+        if not layouts:
+            names = ", ".join(source.name for source in sources)
+            told = f"No ratings were found in {names}." if names else "There is no file in what was brought."
+            raise InvalidInput(f"{told} {EXPECTED}", field="files")
+        for source, layout in layouts:
+            if layout.holds == "movies":
+                self._step(0.0, f"Reading {source.name}")
+                movies = read_movies(source, layout, self._rejections)
+                self._add_movies(movies)
+                self._described += len(movies)
+        self._movie_rows_rejected = self._rejections.count
+        ratings = [(source, layout) for source, layout in layouts if layout.holds == "ratings"]
+        for place, (source, layout) in enumerate(ratings):
+            blocks = read_ratings(source, layout, self._scale, self._rejections, latest(self._clock()))
+            for block in blocks:
+                self._add_ratings(block)
+                self._step((place + block.done) / len(ratings), f"Importing {source.name}")
+        self._check_anything(ratings)
+
+    def _check_anything(self, ratings: Sequence[tuple[SourceFile, Layout]]) -> None:
+        """Whether the files held what their columns promise: an import that brings nothing at all has failed."""
+        if self._rows_read or (self._described and not ratings):
+            return
+        if not self._rejections.count:
+            raise InvalidInput("The files hold columns for ratings or movies, but no rows.", field="files")
+        often = Counter(row.reason for row in self._rejections.rows).most_common(MOST_REASONS)
+        reasons = " ".join(reason for reason, _ in often)
+        count = self._rejections.count
+        raise InvalidInput(f"None of {counted(count, 'row')} went in. {reasons}", field="files")
+
+    def _add_movies(self, movies: Sequence[Movie]) -> None:
+        if not movies:
+            return
+        self.changed = True
+        found = self._ratings.add_movies(
+            [MovieRow(movie.movie_id, movie.title, movie.year, movie.genres) for movie in movies],
+            lambda connection, added: self._count_in(connection, {"movies_added": added}),
+        )
+        self._movies.update(zip((movie.movie_id for movie in movies), found.keys.tolist(), strict=True))
+
+    def _add_ratings(self, block: RatingBlock) -> None:
+        """Write a block; a movie that no file describes is called by its id."""
+        self._check()
+        rated = [block.movie_ids[place] for place in np.unique(block.movies)]
+        unknown = sorted(movie for movie in rated if movie not in self._movies)
+        self._add_movies([Movie(movie, f"Movie {movie}", None, ()) for movie in unknown])
+        movies = _keys(block.movies, block.movie_ids, [self._movies[movie] for movie in rated])
+        found = self._ratings.add_users(
+            [block.user_ids[place] for place in np.unique(block.users)],
+            lambda connection, added: self._count_in(connection, {"users_added": added}),
+        )
+        users = _keys(block.users, block.user_ids, found.keys)
+        times = known_times(block.times, self._clock())
+        self._ratings.add_ratings(users, movies, block.ratings, times, self._count_ratings_in)
+        self._rows_read += len(block.ratings)
+
+    def _count_ratings_in(self, connection: Any, done: Added) -> None:
+        self.changed = self.changed or bool(done.added or done.updated)
+        numbers = {"added": done.added, "updated": done.updated, "unchanged": done.unchanged}
+        self._count_in(connection, {f"ratings_{name}": number for name, number in numbers.items()})
+
+    def _count_in(self, connection: Any, counts: Mapping[str, int]) -> None:
+        self._jobs.count_in(connection, self._order.job_id, counts)
+
+    def _step(self, progress: float, message: str) -> None:
+        self._check()
+        self._jobs.update(self._order.job_id, progress, message, result=self.rejections())
+
+    def _check(self) -> None:
+        if self._order.cancelled.is_set():
+            raise Cancelled("The import was cancelled.")
+
+
+def tell_cut_short(result: Mapping[str, Any], reason: str = "", *, served: bool = True) -> str:
+    """What an import that was cut short has stored, and what to do about the rest.
+
+    Args:
+        result: of its job.
+        reason: why it was cut short, as a sentence; nothing where somebody cancelled it.
+        served: whether what it stored is served by now.
+    """
+    counts = ImportResult(**{name: number for name, number in result.items() if name != "rejected"})
+    ratings = counts.ratings_added + counts.ratings_updated
+    stored = (ratings, "rating"), (counts.movies_added, "movie"), (counts.users_added, "user")
+    found = next(((number, noun) for number, noun in stored if number), None)
+    if found is None:
+        return f"{reason} Nothing was saved." if reason else "Stopped before anything was saved."
+    were, they, them = ("was", "it is", "it") if found[0] == 1 else ("were", "they are", "them")
+    now = f"{they} served" if served else f"the next start serves {them}"
+    told = f"Stopped after {counted(*found)} {were} saved" + (f"; {now}." if ratings else ", and no rating yet.")
+    return f"{reason} {told} Import the file again to add the rest; nothing is added twice.".strip()
+
+
+def _keys(places: NDArray[np.int32], ids: list[str], used: Sequence[int] | NDArray[np.int32]) -> NDArray[np.int32]:
+    """int32[n]: the key of each row's id, from the keys of those ids that rows refer to, in order of their place."""
+    table = np.full(len(ids), -1, np.int32)
+    table[np.unique(places)] = used
+    return table[places]
+
+
+def _factorize(values: Any) -> tuple[Any, list[str]]:
+    ids, places = np.unique(values.astype(str), return_inverse=True)
+    return places.astype(np.int32), ids.tolist()
