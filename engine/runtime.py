@@ -20,9 +20,8 @@ from engine.services.access import AccessService
 from engine.services.audit import AuditService
 from engine.services.automation import AutomationService
 from engine.services.imports import ImportService
-from engine.services.inbox import InboxService
 from engine.services.library import LibraryService
-from engine.services.notifying import NotifyingService
+from engine.services.notices import InboxService, NotifyingService
 from engine.services.ratings import RatingService
 from engine.services.recommendations import RecommendationService
 from engine.services.scale import agree

@@ -47,7 +47,7 @@ from engine.errors import Conflict, VersionUnavailable
 from engine.runtime import build
 from engine.services import training as training_module
 from engine.services.import_task import Import
-from engine.services.import_task import UploadedFile
+from engine.services.imports import UploadedFile
 from engine.settings import Settings
 from store import backups
 from store.generation import Guard

@@ -12,8 +12,8 @@ if TYPE_CHECKING:
     from engine.services.audit import AuditService
     from engine.services.automation import AutomationService
     from engine.services.imports import ImportService
-    from engine.services.inbox import InboxService
     from engine.services.library import LibraryService
+    from engine.services.notices import InboxService
     from engine.services.ratings import RatingService
     from engine.services.recommendations import RecommendationService
     from engine.services.serving import ServingService

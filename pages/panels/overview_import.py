@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import streamlit as st
 
-from engine.services.import_task import ImportResult, ImportService, Job, UploadedFile
+from engine.services.import_task import ImportResult
+from engine.services.imports import ImportService, Job, UploadedFile
 from engine.words import counted
 from pages.ui import session
 from pages.ui.escape import text

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import streamlit as st
 
 from engine.services import Services, current
-from engine.services.import_task import Job
+from engine.services.imports import Job
 from engine.services.training import TrainingStatus
 from pages.ui.escape import text
 from pages.ui.format import roughly

@@ -13,7 +13,7 @@ from starlette.responses import StreamingResponse
 
 from engine.errors import Conflict, DiskFull, InvalidInput, NotReady, UnknownJob
 from engine.services import current
-from engine.services.import_task import Job, UploadedFile
+from engine.services.imports import Job, UploadedFile
 from engine.services.library import DataStatistics
 from sidecar.http.identifiers import Identifier, Number
 from sidecar.http.problems import BAD_REQUEST

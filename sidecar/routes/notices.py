@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from engine.errors import DiskFull, NotReady
 from engine.services import current
-from engine.services.notifying import WebhookState
+from engine.services.notices import WebhookState
 from sidecar.http.identifiers import Number
 from sidecar.http.paging import Next, PageRequest, cut
 from sidecar.http.requests import StrictRoute

@@ -41,9 +41,9 @@ from engine.recommending.ranking import VarietyPrice
 from engine.services import Services
 from engine.services.automation import Automation
 from engine.services.import_task import ImportResult
-from engine.services.import_task import Job
+from engine.services.imports import Job
 from engine.services.library import DataStatistics, RatedMovie, UserSummary
-from engine.services.notifying import WebhookState
+from engine.services.notices import WebhookState
 from engine.services.ratings import ForgettingReceipt, RatingReceipt, RatingRemoval
 from engine.services.storage import Backup, BackupPlan, StoreFacts
 from engine.services.training import TrainingStatus

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from engine.services.notifying import WebhookState
+from engine.services.notices import WebhookState
 from pages.ui import notices, session
 from pages.ui.escape import text
 from tests.pages import fakes

@@ -38,9 +38,9 @@ from engine.services import Services
 from engine.services.access import FIRST, Holder
 from engine.services.automation import Automation
 from engine.services.import_task import ImportResult
-from engine.services.import_task import Job
+from engine.services.imports import Job
 from engine.services.library import DataStatistics
-from engine.services.notifying import WebhookState
+from engine.services.notices import WebhookState
 from engine.services.ratings import ForgettingReceipt, RatingReceipt, RatingRemoval
 from engine.services.storage import Backup, BackupPlan, StoreFacts
 from engine.services.training import TrainingStatus

@@ -10,7 +10,7 @@ import pytest
 from engine.errors import InvalidInput, UnknownUser, UnknownVersion, VersionUnavailable
 from engine.runtime import Runtime
 from engine.services.acting import MARQUEE, Actor, act_as, actor, ask
-from engine.services.import_task import UploadedFile
+from engine.services.imports import UploadedFile
 from engine.settings import Settings
 from tests.engine.services.conftest import QUICK, finished, opened, trained_store, wait_for
 

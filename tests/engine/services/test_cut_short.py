@@ -15,7 +15,7 @@ import pytest
 
 from engine.runtime import Runtime
 from engine.services import import_task as module
-from engine.services.import_task import Job, UploadedFile
+from engine.services.imports import Job, UploadedFile
 from engine.settings import Settings
 from store import ratings as ratings_module
 from tests.engine.services.conftest import opened, store_in, wait_for
@@ -139,7 +139,7 @@ KILLED = """
 import io, os, signal, sys
 from engine.data import rows as row_reader
 from engine.runtime import build
-from engine.services.import_task import UploadedFile
+from engine.services.imports import UploadedFile
 from store import ratings
 from tests.engine.services.conftest import store_in
 from tests.engine.services.test_cut_short import rows

@@ -17,7 +17,7 @@ from engine.data import rows
 from engine.errors import Conflict, DiskFull, InvalidInput, UnknownJob
 from engine.runtime import Runtime, build
 from engine.services import import_task as module
-from engine.services.import_task import MAX_QUEUE, ImportService, Job, UploadedFile
+from engine.services.imports import MAX_QUEUE, ImportService, Job, UploadedFile
 from engine.settings import Settings
 from store.database import Database
 from store.errors import StoreFull

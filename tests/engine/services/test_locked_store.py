@@ -10,7 +10,7 @@ import pytest
 
 from engine.errors import StoreLocked, StoreNotWritable
 from engine.runtime import Runtime, build
-from engine.services.import_task import UploadedFile
+from engine.services.imports import UploadedFile
 from engine.services.storing import in_words
 from engine.settings import Settings
 from pages.ui.page import show_unexpected

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from engine.runtime import Runtime, build
-from engine.services.import_task import UploadedFile
-from engine.services.notifying import NotifyingService
+from engine.services.imports import UploadedFile
+from engine.services.notices import NotifyingService
 from engine.settings import Settings
 from sidecar.app import create_api
 from store.notices import NoticeStore

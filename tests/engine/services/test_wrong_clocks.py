@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import Connection
 
 from engine.runtime import Runtime, build
-from engine.services.import_task import ImportService, Job, UploadedFile
+from engine.services.imports import ImportService, Job, UploadedFile
 from engine.settings import Settings
 from store import revisions
 from store.versions import MLModelManager

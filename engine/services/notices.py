@@ -1,4 +1,4 @@
-"""Notices leave Marquee: as lines of the log, and as posts to a webhook. A failing receiver fails nothing else."""
+"""Notices: the inbox that people read, and their delivery to the log and to a webhook."""
 
 from __future__ import annotations
 
@@ -6,12 +6,14 @@ import json
 import logging
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from threading import Event
+from typing import Any
 
+from engine.services.storing import stores
 from engine.services.webhook import Refused, Webhook
-from store.notices import NoticeStore
+from store.notices import Level, NoticeStore
 from store.records import NoticeRecord
 from store.values import ValueStore
 from store.worker import Worker
@@ -19,26 +21,26 @@ from store.worker import Worker
 log = logging.getLogger(__name__)
 
 LEVELS = {"info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
-LOOK_S, LONGEST_PAUSE_S = 1.0, 300.0
+LOOK_S, MAX_PAUSE_S = 1.0, 300.0
 TRY_AGAIN = frozenset({408, 425, 429})
-"""Refusals that say nothing against the notice."""
+"""Statuses that ask for another try and say nothing against the notice."""
 REFUSALS = 5
-"""So often a notice is offered to a receiver that refuses it."""
+"""Attempts to deliver a notice that the receiver refuses."""
 
 Post = Callable[[str, bytes, Event], None]
-"""Posts JSON to a URL, and gives up once the event is set; raises OSError where it is not taken."""
+"""Posts JSON to a URL until the event is set; raises OSError where the receiver does not accept it."""
 
 
 @dataclass(frozen=True, slots=True)
 class WebhookState:
-    """How posting notices to the webhook does; times are Unix seconds.
+    """Delivery state of the webhook; times are Unix seconds.
 
     Attributes:
-        waiting: how many notices were not taken yet.
-        taken_at: when the last one was; None before the first.
-        failing_since: since when none was taken though some were offered; None where all is well.
-        error: why not.
-        next_try: when it is tried again.
+        waiting: notices not delivered yet.
+        taken_at: time of the last delivery; None before the first.
+        failing_since: time since which every delivery failed; None while deliveries succeed.
+        error: reason of the failure.
+        next_try: time of the next attempt.
     """
 
     waiting: int
@@ -48,20 +50,63 @@ class WebhookState:
     next_try: float | None
 
 
-class NotifyingService:
-    """Sends what is new in the order it came. ``open`` and ``close`` frame the thread.
+class InboxService:
+    """Notices as people read them: trainings and their verdicts, failures, damage, missed runs."""
 
-    Which notice was sent last is kept, so that a restart goes on with the next one. After a crash between a post and
-    the note of it one comes twice, which its ``notice_id`` tells. A notice that the receiver refuses for good is passed
-    over, so that it holds up no other.
+    def __init__(self, notices: NoticeStore, channel: Callable[[], WebhookState | None] = lambda: None) -> None:
+        self._notices = notices
+        self._channel = channel
+
+    def notices(
+        self,
+        limit: int = 50,
+        *,
+        before: int | None = None,
+        levels: Sequence[Level] | None = None,
+        unread_only: bool = False,
+    ) -> Sequence[NoticeRecord]:
+        """Notices, newest first.
+
+        Args:
+            limit: how many at most.
+            before: only notices older than this number, for the next page.
+            levels: only these levels; None for all.
+            unread_only: only unread ones.
+        """
+        return self._notices.newest(limit, before=before, levels=levels, unread_only=unread_only)
+
+    def tell(self, level: Level, topic: str, text: str, details: dict[str, Any] | None = None) -> None:
+        """Add a notice without waiting until it is stored."""
+        self._notices.add_later(level, topic, text, details)
+
+    def webhook(self) -> WebhookState | None:
+        """Delivery state of the webhook; None where none is set."""
+        return self._channel()
+
+    def unread(self) -> int:
+        """Number of unread notices."""
+        return self._notices.unread_count()
+
+    @stores
+    def mark_read(self, notice_ids: Sequence[int] | None = None) -> None:
+        """Mark these notices as read, or all of them; unknown numbers are ignored."""
+        self._notices.mark_read(notice_ids)
+
+
+class NotifyingService:
+    """Delivers new notices in order. ``open`` and ``close`` frame the thread.
+
+    The number of the last delivered notice is stored, so a restart continues with the next one. After a crash between
+    a post and that write one notice is delivered twice, with the same ``notice_id``. A notice that the receiver keeps
+    refusing is skipped, so that it blocks no other.
 
     Args:
-        notices: where they come from.
-        values: where the last one sent is noted.
+        notices: the source.
+        values: stores the number of the last delivered notice.
         url: the receiver; None only writes the log.
-        send: how a notice is posted.
+        send: posts one notice.
         clock: Unix seconds.
-        tick: seconds, monotonic: pauses do not depend on a clock that is set.
+        tick: monotonic seconds, so that pauses do not depend on the system clock.
     """
 
     def __init__(
@@ -86,22 +131,22 @@ class NotifyingService:
         self._next_try = -math.inf
 
     def open(self) -> None:
-        """Begin to send; what happened before the first start with a receiver is not sent."""
+        """Start delivering; notices from before the first start with a receiver are not delivered."""
         self.prepare()
         self.worker.start()
 
     def prepare(self) -> None:
-        """Begin with the next notice."""
+        """Start with the next notice."""
         self._logged = self._notices.last()
         if self._url is not None and "sent" not in self._values.read():
             self._values.write({"sent": self._logged})
 
     def close(self) -> None:
-        """Send no more; what was not sent is at the next start."""
+        """Stop; the rest is delivered after the next start."""
         self.worker.stop()
 
     def channel(self) -> WebhookState | None:
-        """How the webhook does; None where there is none."""
+        """Delivery state of the webhook; None where none is set."""
         if self._url is None:
             return None
         values, fault, now = self._values.read(), self._fault, self._clock()
@@ -116,17 +161,17 @@ class NotifyingService:
 
     @property
     def pause(self) -> float:
-        """Seconds between two tries: longer each time the receiver fails, up to five minutes."""
-        return float(min(LOOK_S * 2**self._failures, LONGEST_PAUSE_S))
+        """Seconds until the next attempt: doubled with each failure, up to five minutes."""
+        return float(min(LOOK_S * 2**self._failures, MAX_PAUSE_S))
 
     def _look_safely(self) -> None:
         try:
             self.look()
         except Exception:  # part of the thread's outermost loop: the next look must find it alive
-            log.exception("notices could not be sent")
+            log.exception("notices could not be delivered")
 
     def look(self) -> None:
-        """Write what is new to the log, and post it where it is time to."""
+        """Write new notices to the log, and post them unless a pause is on."""
         for one in self._notices.after(self._logged):
             log.log(LEVELS[one.level], "notice %d, %s: %s", one.notice_id, one.topic, one.text)
             self._logged = one.notice_id
@@ -148,26 +193,24 @@ class NotifyingService:
             self._failures, self._fault, self._next_try = 0, None, -math.inf
 
     def _passes_over(self, notice: NoticeRecord, error: OSError | ValueError) -> bool:
-        """Whether a notice that was not taken is given up; else it is tried again after a pause."""
+        """Whether to skip a notice that was not accepted; otherwise it is retried after a pause."""
         now = self._tick()
         self._failures = min(self._failures + 1, 20)
         self._fault = (self._clock() if self._fault is None else self._fault[0], tell(error))
         self._next_try = now + self.pause
         refused = isinstance(error, Refused) and 300 <= error.status < 500 and error.status not in TRY_AGAIN
         if refused and self._failures >= REFUSALS:
-            log.warning(
-                "notice %d was refused %d times (%s); it is passed over", notice.notice_id, REFUSALS, tell(error)
-            )
+            log.warning("notice %d was refused %d times (%s); skipped", notice.notice_id, REFUSALS, tell(error))
             return True
-        log.warning("notice %d was not taken (%s); again in %.0f s", notice.notice_id, tell(error), self.pause)
+        log.warning("notice %d was not accepted (%s); retry in %.0f s", notice.notice_id, tell(error), self.pause)
         return False
 
 
 def tell(error: OSError | ValueError) -> str:
-    """Why a post failed, in words: ``Connection refused``, ``410 Gone``."""
+    """Reason of a failed post, such as ``Connection refused`` or ``410 Gone``."""
     return (error.strerror if isinstance(error, OSError) else None) or str(error)
 
 
 def describe(notice: NoticeRecord) -> bytes:
-    """A notice as JSON; ``text`` is also what chat services show."""
+    """A notice as JSON; chat services show its ``text``."""
     return json.dumps(asdict(notice), ensure_ascii=False, allow_nan=False).encode()

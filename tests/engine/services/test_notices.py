@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from engine.runtime import Runtime, build
-from engine.services.notifying import LONGEST_PAUSE_S, REFUSALS, NotifyingService, WebhookState, tell
+from engine.services.notices import MAX_PAUSE_S, REFUSALS, NotifyingService, WebhookState, tell
 from engine.services.webhook import Refused, Undelivered
 from engine.settings import Settings
 from store.database import Database
@@ -105,7 +105,7 @@ def test_a_failing_receiver_is_tried_again_more_and_more_seldom(database: Databa
     for _ in range(50):
         sender.look()
         clock.now += sender.pause
-    assert (sender.pause, receiver.failures) == (LONGEST_PAUSE_S, 0)
+    assert (sender.pause, receiver.failures) == (MAX_PAUSE_S, 0)
 
 
 def test_the_log_waits_for_no_receiver(database: Database, caplog: pytest.LogCaptureFixture) -> None:
