@@ -8,7 +8,7 @@ from typing import Any
 
 import altair as alt
 
-from engine.services.tuning import Study, TrialReport
+from engine.services.studies import Study, TrialReport
 from pages.ui import charts
 from pages.ui.progress import GOING
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import streamlit as st
 
 from engine.services import Services
-from engine.services.tuning import Study, TrialReport
+from engine.services.studies import Study, TrialReport
 from pages.panels import tuning_charts
 from pages.ui import session, tables
 from pages.ui.escape import text

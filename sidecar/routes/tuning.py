@@ -10,7 +10,8 @@ from pydantic import BaseModel, ConfigDict, Field
 from engine.errors import DiskFull, InvalidHyperparameter, NotReady, TrainingBusy, TuningBusy, UnknownStudy
 from engine.models.registry import ModelKind
 from engine.services import current
-from engine.services.tuning import FEWEST_FOLDS, MOST_FOLDS, MOST_MINUTES, MOST_TRIALS, Study
+from engine.services.studies import Study
+from engine.services.tuning import MAX_FOLDS, MAX_MINUTES, MAX_TRIALS, MIN_FOLDS
 from engine.training.promotion import ActivationPolicy
 from sidecar.http.identifiers import INT64_MAX, Number
 from sidecar.http.paging import Next, PageRequest, cut
@@ -34,13 +35,13 @@ class TuneRequest(BaseModel):
 
     model: ModelKind = Field("svd", description="The kind of rating model.")
     trials: int = Field(
-        20, ge=2, le=MOST_TRIALS, description="So many sets of hyperparameters are tried, the defaults first."
+        20, ge=2, le=MAX_TRIALS, description="So many sets of hyperparameters are tried, the defaults first."
     )
     folds: int = Field(
-        3, ge=FEWEST_FOLDS, le=MOST_FOLDS, description="Parts of the ratings; each trial learns as many times."
+        3, ge=MIN_FOLDS, le=MAX_FOLDS, description="Parts of the ratings; each trial learns as many times."
     )
     minutes: float = Field(
-        30.0, ge=LEAST_MINUTES, le=MOST_MINUTES, allow_inf_nan=False, description="The time for all of it."
+        30.0, ge=LEAST_MINUTES, le=MAX_MINUTES, allow_inf_nan=False, description="The time for all of it."
     )
     seed: int = Field(0, ge=0, le=2**32 - 1, description="Start of the random numbers.")
 
@@ -52,9 +53,9 @@ class ResumeRequest(BaseModel):
         strict=True, extra="forbid", json_schema_extra={"examples": [{"trials": 40, "minutes": 60}]}
     )
 
-    trials: int | None = Field(None, ge=2, le=MOST_TRIALS, description="How many trials it is to have in all.")
+    trials: int | None = Field(None, ge=2, le=MAX_TRIALS, description="How many trials it is to have in all.")
     minutes: float | None = Field(
-        None, ge=LEAST_MINUTES, le=MOST_MINUTES, allow_inf_nan=False, description="Its time in all."
+        None, ge=LEAST_MINUTES, le=MAX_MINUTES, allow_inf_nan=False, description="Its time in all."
     )
 
 

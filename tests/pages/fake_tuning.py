@@ -9,7 +9,7 @@ from typing import Any
 from engine.errors import InvalidInput, MarqueeError, TuningBusy, UnknownStudy
 from engine.evaluation.comparison import MetricDifference
 from engine.models.registry import SearchRange, search_space
-from engine.services.tuning import Study, TrialReport, TrialState
+from engine.services.studies import Study, TrialReport, TrialState
 from engine.training.tuning import FoldResult, TuningEvidence
 
 NOW = 1_795_443_840.0
@@ -140,7 +140,7 @@ class FakeTuning:
         if self.going:
             raise TuningBusy(self.going.study_id)
         if trials is not None and trials < 8:
-            raise InvalidInput(f"It has had 7 of 7 trials. trials is {trials}, but must be from 8.", field="trials")
+            raise InvalidInput(f"7 of 7 trials are done. trials is {trials}, but must be from 8.", field="trials")
         self.asked.append(("resume", study_id, trials, minutes))
         self.history = [one for one in self.history if one.study_id != study_id]
         self.going = replace(GOING, study_id=study_id)

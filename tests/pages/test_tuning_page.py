@@ -102,7 +102,7 @@ def test_limits_that_make_no_sense_are_refused_with_the_reason(visit: Open) -> N
     at = visit("tuning.py", held)
     at.number_input(key=session.new_limit("trials", 4)).set_value(3)
     at = intact(press(at, session.new_limit("continue", 4)))
-    assert "It has had 7 of 7 trials" in at.error[0].value.replace("\\", "")
+    assert "7 of 7 trials are done" in at.error[0].value.replace("\\", "")
     assert held.tuning.asked == []
 
 

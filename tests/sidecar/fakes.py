@@ -43,8 +43,8 @@ from engine.services.library import DataStatistics
 from engine.services.notices import WebhookState
 from engine.services.ratings import ForgettingReceipt, RatingReceipt, RatingRemoval
 from engine.services.storage import Backup, BackupPlan, StoreFacts
+from engine.services.studies import Study, TrialReport
 from engine.services.training import TrainingStatus
-from engine.services.tuning import Study, TrialReport
 from engine.services.version_files import ExportedVersion
 from engine.services.version_records import VersionSummary
 from engine.services.versions import Comparison

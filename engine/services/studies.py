@@ -1,0 +1,188 @@
+"""What a study has found: its trials, the best one, and the evidence for it."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+import optuna
+from optuna.trial import FrozenTrial
+from optuna.trial import TrialState as Ended
+
+from engine.errors import InvalidInput
+from engine.evaluation.comparison import MetricDifference
+from engine.models.registry import SearchRange, search_space
+from engine.services.trials import DEFAULTS, FOLDS, REASON, Going, counts, seconds_of, unpack
+from engine.training import tuning
+from engine.training.tuning import FoldResult, TuningEvidence
+from store.records import TuningRecord
+from store.studies import TuningStore
+
+StudyState = Literal["queued", "running", "stopped", "succeeded", "failed"]
+TrialState = Literal["running", "complete", "pruned", "failed"]
+
+log = logging.getLogger(__name__)
+
+STATES: Mapping[Ended, TrialState] = {
+    Ended.COMPLETE: "complete",
+    Ended.PRUNED: "pruned",
+    Ended.FAIL: "failed",
+    Ended.RUNNING: "running",
+    Ended.WAITING: "running",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class TrialReport:
+    """One set of hyperparameters; ``rmse`` is the mean over its folds, None until all are done.
+
+    ``defaults`` marks the trial of the defaults; ``reason`` is why a trial failed (None: a stop interrupted it, and it
+    is repeated).
+    """
+
+    number: int
+    state: TrialState
+    hyperparameters: dict[str, Any]
+    rmse: float | None
+    folds: tuple[FoldResult, ...]
+    seconds: float
+    defaults: bool = False
+    reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Study:
+    """A search for hyperparameters. Times in seconds; ``eta_s`` is None while it does not run.
+
+    ``importance`` maps a hyperparameter to its share in explaining the trials' RMSE (sums to 1; empty below four
+    finished trials). ``trials_done`` counts finished and pruned trials, of ``trials``.
+    """
+
+    study_id: int
+    state: StudyState
+    model: str
+    stage: str
+    trials: int
+    trials_done: int
+    folds: int
+    seed: int
+    budget_s: float
+    used_s: float
+    eta_s: float | None
+    history: tuple[TrialReport, ...]
+    best: TrialReport | None
+    importance: dict[str, float]
+    evidence: TuningEvidence | None
+    error: str | None
+    created_at: float
+    ended_at: float | None
+
+
+class StudyReader:
+    """Reads studies from the store; what takes long is computed again only after another trial."""
+
+    def __init__(self, tunings: TuningStore) -> None:
+        self._tunings = tunings
+        self._known: dict[tuple[int, int], tuple[dict[str, float], TuningEvidence | None]] = {}
+        self._ended: dict[int, tuple[TuningRecord, Study]] = {}
+
+    def study(self, record: TuningRecord, going: Going | None) -> Study:
+        """A study as it is now; ``going``: the one in progress, if any."""
+        kept = self._ended.get(record.tuning_id)
+        if kept is None or kept[0] != record:
+            kept = record, self._read(record, going)
+            if record.state not in ("queued", "running"):
+                self._ended[record.tuning_id] = kept
+        return kept[1]
+
+    def _read(self, record: TuningRecord, going: Going | None) -> Study:
+        study = optuna.load_study(storage=self._tunings.storage(), study_name=record.study_name)
+        space = search_space(record.kind)
+        trials = [trial for trial in study.get_trials(deepcopy=False) if trial.state != Ended.WAITING]
+        history = tuple(_report(record.kind, space, trial) for trial in trials)
+        finished = [trial for trial in history if trial.rmse is not None and trial.state == "complete"]
+        best = min(finished, key=lambda trial: (trial.rmse, trial.number), default=None)
+        done = sum(counts(trial) for trial in trials)
+        running = record.state == "running" and going is not None and going.study_id == record.tuning_id
+        used = going.used() if running and going is not None else record.used_s
+        importance, evidence = self._learned(record, study, history, best)
+        return Study(
+            study_id=record.tuning_id,
+            state=record.state,
+            model=record.kind,
+            stage=record.stage,
+            trials=record.trials,
+            trials_done=done,
+            folds=record.folds,
+            seed=record.seed,
+            budget_s=record.budget_s,
+            used_s=used,
+            eta_s=_forecast(record, history, done, used) if running else None,
+            history=history,
+            best=best,
+            importance=importance,
+            evidence=evidence,
+            error=record.error,
+            created_at=record.created_at,
+            ended_at=record.ended_at,
+        )
+
+    def _learned(
+        self, record: TuningRecord, study: optuna.Study, history: tuple[TrialReport, ...], best: TrialReport | None
+    ) -> tuple[dict[str, float], TuningEvidence | None]:
+        """Importances and evidence, kept until another trial ends or the study is judged."""
+        finished = sum(trial.state == "complete" for trial in history)
+        key = record.tuning_id, 2 * finished + (record.held_out is not None)
+        if key not in self._known:
+            held_out = None if record.held_out is None else MetricDifference(**record.held_out)
+            self._known[key] = tuning.importances(study), self._weigh(record, history, best, finished, held_out)
+        return self._known[key]
+
+    def _weigh(
+        self,
+        record: TuningRecord,
+        history: tuple[TrialReport, ...],
+        best: TrialReport | None,
+        finished: int,
+        held_out: MetricDifference | None,
+    ) -> TuningEvidence | None:
+        """The best trial against the defaults; None where they are the same, or either is not finished."""
+        defaults = next((trial for trial in history if trial.defaults and trial.state == "complete"), None)
+        if best is None or defaults is None or best.number == defaults.number:
+            return None
+        ours, theirs = (self._measured(record.tuning_id, trial) for trial in (best, defaults))
+        if ours is None or theirs is None:
+            return None
+        try:
+            return tuning.weigh(best.number, ours, theirs, finished - 1, held_out)
+        except InvalidInput as error:  # the ratings have changed since the study started
+            log.warning("study %d can't be judged: %s", record.tuning_id, error)
+            return None
+
+    def _measured(self, study_id: int, trial: TrialReport) -> tuning.Measured | None:
+        content = self._tunings.errors(study_id, trial.number)
+        return None if content is None else tuning.Measured(trial.folds, unpack(content))
+
+
+def _report(kind: str, space: Sequence[SearchRange], trial: FrozenTrial) -> TrialReport:
+    return TrialReport(
+        number=trial.number,
+        state=STATES[trial.state],
+        hyperparameters=tuning.read_trial(kind, space, trial.params),
+        rmse=trial.value if trial.state == Ended.COMPLETE else None,
+        folds=tuple(FoldResult(**one) for one in trial.user_attrs.get(FOLDS, [])),
+        seconds=seconds_of(trial),
+        defaults=bool(trial.user_attrs.get(DEFAULTS)),
+        reason=trial.user_attrs.get(REASON),
+    )
+
+
+def _forecast(record: TuningRecord, history: Sequence[TrialReport], done: int, used: float) -> float | None:
+    """Seconds left, from the durations of earlier trials; None before the first has ended."""
+    taken = [trial.seconds for trial in history if trial.state in ("complete", "pruned")]
+    if not taken:
+        return None
+    return max(min((record.trials - done) * float(np.mean(taken)), record.budget_s - used), 0.0)
