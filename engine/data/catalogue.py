@@ -45,7 +45,7 @@ class MovieTable:
 
     @classmethod
     def build(cls, titles: Sequence[Any], years: Sequence[Any], genres: Sequence[Any]) -> MovieTable:
-        """From three columns of equal length; a missing part is None or NaN, genres are text such as ``Drama|War``."""
+        """Build from columns of equal length; None or NaN where unknown, genres as ``split_genres`` reads them."""
         sets = [split_genres(value) for value in genres]
         names = tuple(sorted({name for names in sets for name in names}))
         column = {name: position for position, name in enumerate(names)}
@@ -71,7 +71,13 @@ class MovieTable:
 
 
 def split_genres(value: Any) -> tuple[str, ...]:
-    """``Drama|War`` to its parts; nothing, NaN and MovieLens's no-genres mark give none."""
-    if not isinstance(value, str):
-        return ()
-    return tuple(dict.fromkeys(part for part in (p.strip() for p in value.split("|")) if part and part != NO_GENRES))
+    """The distinct genres of ``Drama|War``, or of a list, tuple, set or array of such texts.
+
+    Anything else, and MovieLens's ``(no genres listed)``, gives none.
+    """
+    if isinstance(value, (list, tuple, np.ndarray)):
+        texts = list(value)
+    else:
+        texts = sorted(value, key=str) if isinstance(value, (set, frozenset)) else [value]
+    parts = (part.strip() for text in texts if isinstance(text, str) for part in text.split("|"))
+    return tuple(dict.fromkeys(part for part in parts if part and part != NO_GENRES))

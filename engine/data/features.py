@@ -5,14 +5,14 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import Any, Literal, Self
+from typing import Any, Literal, Self, get_args
 
 import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from engine.data.arrays import Float32, Int32, Int64
-from engine.data.ratings import Interactions
+from engine.data.ratings import Interactions, check_interactions
 from engine.errors import InvalidInput
 
 Strategy = Literal["median", "mean", "zero"]
@@ -88,14 +88,22 @@ class FeatureEngineer:
     """
 
     def __init__(self, imputation: Mapping[str, Strategy] | None = None) -> None:
-        unknown = set(imputation or {}) - set(IMPUTATION)
-        if unknown:
-            known = ", ".join(IMPUTATION)
-            raise InvalidInput(f"There is no feature {min(unknown)!r}. There are: {known}.", field="imputation")
         self.imputation = {**IMPUTATION, **(imputation or {})}
+        for noun, given, known in (
+            ("feature", self.imputation.keys(), tuple(IMPUTATION)),
+            ("imputation strategy", self.imputation.values(), get_args(Strategy)),
+        ):
+            if unknown := set(given).difference(known):
+                text = f"There is no {noun} {min(map(str, unknown))!r}. Choose from: {', '.join(known)}."
+                raise InvalidInput(text, field="imputation")
 
     def fit(self, data: Interactions) -> Self:
-        """Learn from training ratings."""
+        """Learn from training ratings.
+
+        Raises:
+            InvalidInput: they are no ``Interactions``.
+        """
+        check_interactions(data)
         self.mean_, self.scale_ = data.mean, data.scale
         self.vocabulary_ = data.movies.genre_names
         self.newest_ = int(data.timestamps.max()) if data.timestamps is not None and len(data) else 0

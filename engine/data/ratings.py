@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import warnings
 from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -15,6 +16,10 @@ from numpy.typing import NDArray
 from engine.data.arrays import Float32, Int32, Int64, mix
 from engine.data.catalogue import MovieTable
 from engine.errors import InvalidInput
+
+
+class UnmatchedIds(UserWarning):
+    """No id was found because all are of another type than the known ones, such as ``"1"`` for ``1``."""
 
 
 class IdIndex:
@@ -49,6 +54,31 @@ class IdIndex:
         """int32[n]: the index of each raw id, -1 where it is unknown."""
         values = raw if isinstance(raw, (np.ndarray, pd.Index, pd.Series)) else list(raw)
         return self.ids.get_indexer(pd.Index(values)).astype(np.int32)
+
+    def look_up(self, raw: Iterable[Hashable], noun: str) -> Int32:
+        """``indices``, with a warning (``UnmatchedIds``) if none is known but their texts are; ``noun`` is for it."""
+        values = raw if isinstance(raw, (np.ndarray, pd.Index, pd.Series)) else list(raw)
+        found = self.indices(values)
+        if len(found) and (found < 0).all():
+            self._warn_if_texts_match(values, noun)
+        return found
+
+    def look_up_one(self, raw: Hashable, noun: str) -> int:
+        """``index`` with the warning of ``look_up``."""
+        found = self.index(raw)
+        if found < 0:
+            self._warn_if_texts_match([raw], noun)
+        return found
+
+    def _warn_if_texts_match(self, values: Iterable[Hashable], noun: str) -> None:
+        if not self._texts.isdisjoint(map(str, values)):
+            given, known = (type(next(iter(ids))).__name__ for ids in (values, self.ids))
+            text = f"None of the {noun} ids matched: they are {given}, but the ids of the ratings are {known}."
+            warnings.warn(text, UnmatchedIds, stacklevel=4)
+
+    @cached_property
+    def _texts(self) -> frozenset[str]:
+        return frozenset(map(str, self.ids))
 
     def raw(self, index: int) -> Any:
         """The raw id at an index."""
@@ -103,22 +133,23 @@ class Interactions:
     def from_frame(
         cls, df: pd.DataFrame, movies: pd.DataFrame | None = None, *, scale: tuple[float, float] | None = None
     ) -> Interactions:
-        """Build from a table of ratings and, if there is one, a table of movies.
+        """Build from a table of ratings and an optional table of movies.
 
         Args:
-            df: columns user_id, movie_id, rating and optionally timestamp (Unix seconds). Indices follow first
-                appearance; where a pair occurs twice its last row counts.
-            movies: movie_id and any of title, year, genres (``Drama|War``). Movies nobody rated are kept, at the end.
+            df: columns user_id, movie_id, rating and optionally timestamp: Unix seconds, or dates (UTC where they have
+                no zone). Indices follow first appearance; the last row of a repeated pair counts.
+            movies: movie_id and any of title, year, genres (``Drama|War`` or a list). Unrated movies are kept, at the
+                end.
             scale: lowest and highest rating; the extremes of the data by default.
 
         Raises:
-            InvalidInput: a column is missing, there is no row, or a rating or id is missing or outside the scale.
+            InvalidInput: a column or a value is missing, the table is empty, a timestamp can't be read, or a rating is
+                outside the scale.
         """
         for column in ("user_id", "movie_id", "rating"):
             if column not in df.columns:
                 raise InvalidInput(f"The ratings need a column named {column}.", field=column)
-            if df[column].isna().any():
-                raise InvalidInput(f"Row {int(np.argmax(df[column].isna()))} has no {column}.", field=column)
+            _check_present(df[column], column)
         if df.empty:
             raise InvalidInput("There are no ratings in the table.", field="rating")
         df = df.drop_duplicates(["user_id", "movie_id"], keep="last")
@@ -146,7 +177,7 @@ class Interactions:
             catalogue["year"].tolist() if "year" in catalogue else blank,
             catalogue["genres"].tolist() if "genres" in catalogue else blank,
         )
-        times = df["timestamp"].to_numpy(np.int64) if "timestamp" in df.columns else None
+        times = _unix_seconds(df["timestamp"]) if "timestamp" in df.columns else None
         return cls(
             users.astype(np.int32),
             items.astype(np.int32),
@@ -217,9 +248,43 @@ class Interactions:
         np.add.at(marks, self.users, mix(self.items.astype(np.uint64) << np.uint64(32) | self.ratings.view(np.uint32)))
         return marks
 
+    def same_ids(self, user_ids: IdIndex, movie_ids: IdIndex) -> bool:
+        """Whether these are the ids of the users and movies."""
+        pairs = (self.user_ids, user_ids), (self.movie_ids, movie_ids)
+        return all(ours is theirs or ours.ids.equals(theirs.ids) for ours, theirs in pairs)
+
     def subset(self, rows: NDArray[Any]) -> Interactions:
         """The same users and movies with only some ratings; ``rows`` is a mask or row numbers."""
         times = None if self.timestamps is None else self.timestamps[rows]
         return replace(
             self, users=self.users[rows], items=self.items[rows], ratings=self.ratings[rows], timestamps=times
         )
+
+
+def check_interactions(*data: object, field: str = "data") -> None:
+    """Refuse anything but ``Interactions``.
+
+    Raises:
+        InvalidInput: names the type, and says what to do.
+    """
+    for one in data:
+        if not isinstance(one, Interactions):
+            kind = type(one).__name__
+            raise InvalidInput(f"Pass Interactions, not {kind}; Interactions.from_frame makes them.", field=field)
+
+
+def _check_present(column: pd.Series[Any], name: str) -> None:
+    if column.isna().any():
+        raise InvalidInput(f"Row {int(np.argmax(column.isna()))} has no {name}.", field=name)
+
+
+def _unix_seconds(column: pd.Series[Any]) -> Int64:
+    """int64[n]: whole seconds since 1970 from numbers of seconds or from dates."""
+    _check_present(column, "timestamp")
+    if pd.api.types.is_numeric_dtype(column):
+        return column.to_numpy(np.int64)
+    dates = pd.to_datetime(column, utc=True, format="ISO8601", errors="coerce")
+    if dates.isna().any():
+        wrong = column[dates.isna()].iloc[0]
+        raise InvalidInput(f"The timestamp {wrong!r} is neither Unix seconds nor a date.", field="timestamp")
+    return dates.dt.tz_localize(None).to_numpy("datetime64[s]").astype(np.int64)

@@ -8,40 +8,18 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import rankdata, wilcoxon
 
 from engine.data.arrays import Floats
 from engine.errors import InvalidInput
 from engine.evaluation import metrics
 from engine.evaluation.intervals import MIN_USERS, around
+from engine.evaluation.metrics import METRICS
 from engine.evaluation.report import EvaluationReport, UserErrors
 from engine.evaluation.segments import NEWCOMERS, USER_SEGMENTS
 from engine.rounding import settle, significant
 
 Verdict = Literal["better", "worse", "no difference shown"]
 
-BETTER = {
-    "rmse": -1,
-    "mae": -1,
-    "precision_at_k": 1,
-    "recall_at_k": 1,
-    "ndcg_at_k": 1,
-    "map_at_k": 1,
-    "mrr": 1,
-    "hit_rate_at_k": 1,
-}
-"""The metrics that are compared: 1 where more is better, -1 where less is."""
-WORDS = {
-    "rmse": "RMSE",
-    "mae": "MAE",
-    "ndcg_at_k": "NDCG",
-    "map_at_k": "MAP",
-    "mrr": "MRR",
-    "precision_at_k": "precision",
-    "recall_at_k": "recall",
-    "hit_rate_at_k": "hit rate",
-}
-"""Their names in a sentence."""
 DRAWS, MIN_DRAWS, MAX_DRAWN = 2000, 400, 50_000_000
 """Draws of the bootstrap; fewer where there are so many users that they would take long, and differ little."""
 LEVEL = 0.05
@@ -104,7 +82,7 @@ def compare(report: EvaluationReport, baseline: EvaluationReport, seed: int = 0)
         seed: start of the bootstrap's random numbers.
 
     Returns:
-        By name, each metric of ``BETTER`` that both reports have.
+        By name, each compared metric that both reports have.
 
     Raises:
         InvalidInput: hardly a user was judged on the same ratings in both, or the lists are of different kinds.
@@ -119,7 +97,7 @@ def compare(report: EvaluationReport, baseline: EvaluationReport, seed: int = 0)
         found = compare_errors(*find_shared(report.errors, baseline.errors), seed)
     else:
         found = paired.compare(np.ones(len(paired.users), bool), seed)
-    return found | _compare_lists(report, baseline, same, seed, BETTER)
+    return found | _compare_lists(report, baseline, same, seed, METRICS)
 
 
 def compare_segments(
@@ -271,8 +249,8 @@ def compare_errors(ours: UserErrors, theirs: UserErrors, seed: int = 0) -> dict[
         name: _compare(
             name, ours.sums[name], theirs.sums[name], counts, seed, np.sqrt if name == "rmse" else np.positive
         )
-        for name in BETTER
-        if name in ours.sums and name in theirs.sums
+        for name, metric in METRICS.items()
+        if metric.is_compared and name in ours.sums and name in theirs.sums
     }
 
 
@@ -291,7 +269,7 @@ def _compare_lists(
     return {
         name: _compare(name, report.per_user[name][left], baseline.per_user[name][right], once, seed, np.positive)
         for name in names
-        if name in report.per_user and name in baseline.per_user
+        if METRICS[name].is_compared and name in report.per_user and name in baseline.per_user
     }
 
 
@@ -319,7 +297,7 @@ def _compare(name: str, ours: Floats, theirs: Floats, counts: Floats, seed: int,
         high=high,
         p_value=p_value,
         users=len(ours),
-        verdict=_verdict(side * BETTER[name] if called else 0),
+        verdict=_verdict(side * METRICS[name].sign if called else 0),
     )
 
 
@@ -337,6 +315,8 @@ def signed_rank(differences: Floats, size: float = 1.0) -> tuple[int, float]:
         differences: float64[n], of the users.
         size: how large the numbers are that they are differences of: equal ones have to tie whatever their last digits.
     """
+    from scipy.stats import wilcoxon  # half a second, at the first comparison instead of at the start
+
     told = settle(differences, size, TIED)
     told = told[told != 0]
     if not len(told):
@@ -354,6 +334,8 @@ def _exact_tails(differences: Floats) -> tuple[float, float]:
 
     Built rank by rank. SciPy's exact distribution knows no ties, and its permutations of 13 users take seconds.
     """
+    from scipy.stats import rankdata  # see ``signed_rank``
+
     ranks = (2 * rankdata(np.abs(differences))).astype(np.int64)  # ranks of ties end in a half
     chance = np.ones(1)
     for rank in ranks.tolist():

@@ -109,20 +109,19 @@ def estimate_catalogue(lists: NDArray[np.int64], train: Interactions, seed: int)
         train: whose ratings say how well known a movie is.
         seed: start of the bootstrap's random numbers.
     """
-    per_user = {"novelty": metrics.novelty(lists, train.movie_counts, train.n_users)}
-    if train.movies.genre_names:  # without any genre, lists would seem to be all alike
-        per_user["diversity"] = metrics.diversity(lists, train.movies.genres)
-    found = estimate_lists(per_user, seed)
+    each = {name: one.of_lists(lists, train) for name, one in metrics.METRICS.items() if one.of_lists}
+    found = estimate_lists({name: values for name, values in each.items() if values is not None}, seed)
     rng, users = np.random.default_rng(seed), len(lists)
+    overall = {name: one.of_exposure for name, one in metrics.METRICS.items() if one.of_exposure}
     shown = metrics.exposure(lists, train.n_movies)
-    values = {"coverage": metrics.coverage(shown), "gini": metrics.gini(shown)}
+    values = {name: formula(shown) for name, formula in overall.items()}
     if users < MIN_USERS:
         return found | {name: estimate(value, math.nan, math.nan) for name, value in values.items()}
-    draws = np.empty((CATALOGUE_DRAWS, 2))
+    draws = np.empty((CATALOGUE_DRAWS, len(overall)))
     for draw in draws:  # one at a time: all of them would be as many copies of the lists
         times = np.bincount(rng.integers(0, users, users), minlength=users)
         drawn = metrics.exposure(lists, train.n_movies, times)
-        draw[:] = metrics.coverage(drawn), metrics.gini(drawn)
+        draw[:] = [formula(drawn) for formula in overall.values()]
     for (name, value), spread in zip(values.items(), draws.T, strict=True):
         # Drawing with replacement repeats lists, which shifts these two; the spread around its own mean is kept.
         low, high = np.clip(value + np.quantile(spread - spread.mean(), [0.025, 0.975]), 0, 1)

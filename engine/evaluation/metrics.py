@@ -1,4 +1,4 @@
-"""Measures of predictions and lists: pure functions that give a value per user, so that intervals come for free.
+"""The table of metrics, and their formulas: pure functions that return a value per user, so intervals come free.
 
 Lists are given as ``hits``: bool[n_users, k], whether the movie at each place is relevant to the user, and as
 ``relevant``: int[n_users], how many relevant movies the user has in all (at least 1). A list shorter than k is padded
@@ -7,12 +7,15 @@ with False.
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from engine.data.arrays import Bools, Floats, Ints, check_lengths
+from engine.data.ratings import Interactions
 
 RELEVANT_FROM = 0.75
 DRAWN_AT_ONCE = 1 << 20  # users that a bootstrap draws in one step, which bounds its memory
@@ -222,3 +225,127 @@ def draw_sums(values: Floats, *, seed: int, samples: int) -> Floats:
         times = np.bincount(drawn.ravel(), minlength=drawn.size).reshape(drawn.shape)
         part[:] = times.astype(np.float64) @ values
     return sums
+
+
+@dataclass(frozen=True, slots=True)
+class Metric:
+    """One metric: what it is called, what it means, and how it is computed.
+
+    At most one of the four formulas is given; the interval coverage has none, as it needs a calibration.
+
+    Attributes:
+        label: the name in a table.
+        meaning: one plain sentence.
+        better: the direction that is better; None where neither is.
+        unit: of its values.
+        min_change: makes it a goal of the verdict; changes below this share of the baseline do not count.
+        of_ratings: predicted and actual ratings to float64[n], averaged over ratings (``rmse``: then its root).
+        of_hits: ``hits`` and ``relevant`` to float64[n_users], averaged over users.
+        of_lists: lists (int[n_users, k]) and training ratings to float64[n_users]; None where it can't be told.
+        of_exposure: the exposure of all lists together to one number.
+    """
+
+    label: str
+    meaning: str
+    better: Literal["lower", "higher"] | None
+    unit: Literal["", "rating units", "%", "bits"] = ""
+    min_change: float | None = None
+    of_ratings: Callable[[NDArray[Any], NDArray[Any]], Floats] | None = None
+    of_hits: Callable[[Bools, Ints], Floats] | None = None
+    of_lists: Callable[[Ints, Interactions], Floats | None] | None = None
+    of_exposure: Callable[[Floats], float] | None = None
+
+    @property
+    def noun(self) -> str:
+        """The name in a sentence, such as ``NDCG`` or ``hit rate``."""
+        name = self.label.partition("@")[0]
+        return name if name.isupper() else name.lower()
+
+    @property
+    def sign(self) -> int:
+        """1 where more is better, -1 where less is, 0 where neither is."""
+        return {"higher": 1, "lower": -1, None: 0}[self.better]
+
+    @property
+    def is_compared(self) -> bool:
+        """Whether two versions are compared by it, user by user."""
+        return self.better is not None and (self.of_ratings or self.of_hits) is not None
+
+
+METRICS: dict[str, Metric] = {
+    "rmse": Metric(
+        "RMSE",
+        "Typical error of a predicted rating, in rating units; large errors weigh more.",
+        "lower",
+        "rating units",
+        min_change=0.0025,
+        of_ratings=squared_errors,
+    ),
+    "mae": Metric(
+        "MAE",
+        "Mean error of a predicted rating, in rating units.",
+        "lower",
+        "rating units",
+        of_ratings=absolute_errors,
+    ),
+    "ndcg_at_k": Metric(
+        "NDCG@10",
+        "How well the top ten hold what the person liked; 1 is perfect.",
+        "higher",
+        min_change=0.01,
+        of_hits=ndcg,
+    ),
+    "precision_at_k": Metric(
+        "Precision@10",
+        "Share of the top ten that the person liked.",
+        "higher",
+        "%",
+        of_hits=lambda hits, _: precision(hits),
+    ),
+    "recall_at_k": Metric(
+        "Recall@10", "Share of what the person liked that is in the top ten.", "higher", "%", of_hits=recall
+    ),
+    "map_at_k": Metric(
+        "MAP@10", "Precision averaged over the places of liked movies.", "higher", of_hits=average_precision
+    ),
+    "mrr": Metric(
+        "MRR",
+        "One over the place of the first liked movie, averaged over people.",
+        "higher",
+        of_hits=lambda hits, _: reciprocal_rank(hits),
+    ),
+    "hit_rate_at_k": Metric(
+        "Hit rate@10",
+        "Share of people with at least one liked movie in the top ten.",
+        "higher",
+        "%",
+        of_hits=lambda hits, _: hit_rate(hits),
+    ),
+    "coverage": Metric(
+        "Coverage", "Share of the catalogue that is in anyone's top ten.", "higher", "%", of_exposure=coverage
+    ),
+    "novelty": Metric(
+        "Novelty",
+        "How little known the top ten are, in bits; a movie that half the users rated has 1.",
+        None,
+        "bits",
+        of_lists=lambda lists, train: novelty(lists, train.movie_counts, train.n_users),
+    ),
+    "diversity": Metric(
+        "Diversity",
+        "How different the genres of the top ten are; 1 where no two movies share a genre.",
+        None,
+        # Without any genre, all lists would seem alike.
+        of_lists=lambda lists, train: diversity(lists, train.movies.genres) if train.movies.genre_names else None,
+    ),
+    "gini": Metric(
+        "Gini",
+        "How unevenly lists show the catalogue; 0 is even, 1 is one movie for everyone.",
+        "lower",
+        of_exposure=gini,
+    ),
+    "interval_coverage": Metric(
+        "Interval coverage", "Held-out ratings inside their 90% interval; 90% is right.", None, "%"
+    ),
+}
+"""All metrics by name, in the order in which pages show them."""

@@ -4,20 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import Any, Self
+from typing import Any, Protocol, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.data.arrays import Arrays, Float32, Floats
-from engine.data.ratings import Interactions
+from engine.data.arrays import Arrays, Float32, Floats, Int32
+from engine.data.ratings import Interactions, check_interactions
 from engine.errors import InvalidInput
 from engine.evaluation import metrics
 from engine.evaluation.charts import Charts, JudgedRatings, chart_lists, chart_ratings, chart_segments
 from engine.evaluation.intervals import Columns, MetricValue, estimate_catalogue, estimate_lists, estimate_ratings
 from engine.evaluation.newcomers import Newcomers
 from engine.evaluation.segments import Segment, find_segments
-from engine.models.base import RatingModel, top
+from engine.models.base import Ranker, RatingModel, top
 from engine.models.intervals import Calibration
 
 ScoreUser = Callable[[int], Float32]
@@ -153,59 +153,72 @@ class Lists:
 
     def per_user(self) -> Columns:
         """float64[n] by name of a list metric, in the order of ``users``."""
-        return {
-            "precision_at_k": metrics.precision(self.hits),
-            "recall_at_k": metrics.recall(self.hits, self.relevant),
-            "ndcg_at_k": metrics.ndcg(self.hits, self.relevant),
-            "map_at_k": metrics.average_precision(self.hits, self.relevant),
-            "mrr": metrics.reciprocal_rank(self.hits),
-            "hit_rate_at_k": metrics.hit_rate(self.hits),
-        }
+        return {name: one.of_hits(self.hits, self.relevant) for name, one in metrics.METRICS.items() if one.of_hits}
+
+
+class Predictor(Protocol):
+    """Predicts ratings by index: a rating model, or a wrapper around another library's."""
+
+    def predict_indices(self, users: Int32, movies: Int32) -> Float32:
+        """float32[n]: the rating of each pair of indices."""
 
 
 class EvaluationService:
-    """Judges models. Lists are drawn from the whole catalogue, without what the user rated in training."""
+    """Evaluates models. Lists are drawn from the whole catalogue, without what the user rated in training.
 
-    def calculate_rmse(self, model: RatingModel, test: Interactions) -> float:
+    Every method raises ``InvalidInput`` where something can't be evaluated: a model that predicts nothing, parts that
+    are no ``Interactions`` or have other users and movies, an empty test part; ``NotReady`` for an unfitted model.
+    """
+
+    def calculate_rmse(self, model: Predictor, test: Interactions) -> float:
         """Root mean squared error of the predicted ratings, in rating units.
 
         Raises:
-            InvalidInput: the test part is empty.
+            InvalidInput: see the class.
+            NotReady: the model is not fitted.
         """
-        _check(test, 1)
+        _check_predictor(model)
+        _check(model, test, test)
         predicted = model.predict_indices(test.users, test.items)
         return float(np.sqrt(metrics.squared_errors(predicted, test.ratings).mean()))
 
     def calculate_precision_at_k(
-        self, model: RatingModel, train: Interactions, test: Interactions, k: int = 10
+        self, model: Predictor | Ranker, train: Interactions, test: Interactions, k: int = 10
     ) -> float:
-        """Mean over users of the part of a list of k that is relevant.
+        """Mean over users of the share of a list of k that is relevant.
 
         Raises:
-            InvalidInput: k is not positive, or no test rating is relevant.
+            InvalidInput: k is not positive, no test rating is relevant, or see the class.
+            NotReady: the model is not fitted.
         """
         return float(metrics.precision(_some_lists(model, train, test, k).hits).mean())
 
-    def calculate_recall_at_k(self, model: RatingModel, train: Interactions, test: Interactions, k: int = 10) -> float:
-        """Mean over users of the part of the relevant movies that a list of k holds.
+    def calculate_recall_at_k(
+        self, model: Predictor | Ranker, train: Interactions, test: Interactions, k: int = 10
+    ) -> float:
+        """Mean over users of the share of the relevant movies that a list of k holds.
 
         Raises:
-            InvalidInput: k is not positive, or no test rating is relevant.
+            InvalidInput: as of ``calculate_precision_at_k``.
+            NotReady: the model is not fitted.
         """
         lists = _some_lists(model, train, test, k)
         return float(metrics.recall(lists.hits, lists.relevant).mean())
 
-    def calculate_coverage(self, model: RatingModel, train: Interactions, test: Interactions, k: int = 10) -> float:
-        """The part of the catalogue that occurs in any list of k.
+    def calculate_coverage(
+        self, model: Predictor | Ranker, train: Interactions, test: Interactions, k: int = 10
+    ) -> float:
+        """Share of the catalogue that is in any list of k.
 
         Raises:
-            InvalidInput: k is not positive, or no test rating is relevant.
+            InvalidInput: as of ``calculate_precision_at_k``.
+            NotReady: the model is not fitted.
         """
         return metrics.coverage(metrics.exposure(_some_lists(model, train, test, k).movies, train.n_movies))
 
     def generate_report(
         self,
-        model: RatingModel,
+        model: Predictor,
         train: Interactions,
         test: Interactions,
         k: int = 10,
@@ -215,22 +228,24 @@ class EvaluationService:
         seed: int = 0,
         split: str | None = None,
     ) -> EvaluationReport:
-        """Everything at once. Without a relevant test rating there are no list metrics.
+        """All metrics, segments and charts. Without a relevant test rating there are no list metrics.
 
         Args:
             model: predicts ratings.
-            train: what the model learned; its movies are dropped from the lists.
-            test: what it is judged on; the same users and movies.
-            k: the length of the lists.
-            score_user: the scores that order a user's list; by default the model's predicted ratings.
-            calibration: adds ``interval_coverage``, the part of test ratings inside their 90% interval.
-            seed: start of the bootstrap's random numbers.
-            split: how the test part was chosen, in words; the protocol says so where it is given.
+            train: the training part; its movies are dropped from the lists.
+            test: the test part, of the same users and movies.
+            k: length of the lists.
+            score_user: the scores that order a user's list, such as a ranker's; predicted ratings by default.
+            calibration: adds ``interval_coverage``, the share of test ratings inside their 90% interval.
+            seed: random seed of the bootstrap.
+            split: how the test part was chosen, for the protocol.
 
         Raises:
-            InvalidInput: the test part is empty, or k is not positive.
+            InvalidInput: k is not positive, or see the class.
+            NotReady: the model is not fitted.
         """
-        _check(test, k)
+        _check_predictor(model)
+        _check(model, train, test, k)
         lists = draw_lists(score_user or score_by(model, train), train, test, k)
         predicted = model.predict_indices(test.users, test.items)
         judged = JudgedRatings(train, test, predicted, _per_rating(predicted, train, test, calibration), seed)
@@ -254,26 +269,44 @@ class EvaluationService:
         )
 
 
-def score_by(model: RatingModel, data: Interactions) -> ScoreUser:
-    """Orders lists by predicted rating."""
+def score_by(model: Predictor | Ranker, data: Interactions) -> ScoreUser:
+    """Orders lists by a ranker's scores, or by predicted rating."""
+    if isinstance(model, Ranker):
+        return model.score_user
     movies = np.arange(data.n_movies, dtype=np.int32)
     return lambda user: model.predict_indices(np.full(len(movies), user, np.int32), movies)
 
 
-def _check(test: Interactions, k: int) -> None:
+def _check_predictor(model: Predictor) -> None:
+    if not hasattr(model, "predict_indices"):
+        text = f"{type(model).__name__} has no predict_indices(users, movies), so its predictions can't be evaluated."
+        raise InvalidInput(text, field="model")
+
+
+def _check(model: Predictor | Ranker, train: Interactions, test: Interactions, k: int = 1) -> None:
+    check_interactions(train, field="train")
+    check_interactions(test, field="test")
     if k < 1:
         raise InvalidInput(f"k is {k}, but lists need at least 1 place.", field="k")
     if not len(test):
-        raise InvalidInput("There is nothing to evaluate on: the test part is empty.", field="test")
+        raise InvalidInput("The test part is empty, so there is nothing to evaluate.", field="test")
+    if not train.same_ids(test.user_ids, test.movie_ids):
+        raise InvalidInput("Training and test part have different users or movies: split one table.", field="test")
+    if not isinstance(model, RatingModel | Ranker) or not hasattr(model, "seen_"):
+        return  # it knows no raw ids
+    if not test.same_ids(model.user_ids_, model.movie_ids_):
+        raise InvalidInput("The model was fitted on other users or movies than the test part has.", field="test")
 
 
-def _some_lists(model: RatingModel, train: Interactions, test: Interactions, k: int) -> Lists:
+def _some_lists(model: Predictor | Ranker, train: Interactions, test: Interactions, k: int) -> Lists:
     """The lists of predicted ratings, at least one of them."""
-    _check(test, k)
+    if not isinstance(model, Ranker):
+        _check_predictor(model)
+    _check(model, train, test, k)
     lists = draw_lists(score_by(model, train), train, test, k)
     if not len(lists.users):
         raise InvalidInput(
-            f"There are no lists to judge: no test rating is {metrics.relevant_from(test.scale):g} or higher.",
+            f"There are no lists to evaluate: no test rating is {metrics.relevant_from(test.scale):g} or higher.",
             field="test",
         )
     return lists
@@ -301,10 +334,7 @@ def _per_rating(
     predicted: Float32, train: Interactions, test: Interactions, calibration: Calibration | None
 ) -> Columns:
     """float64[len(test)] by metric: the value of each test rating, squared errors under ``rmse``."""
-    values = {
-        "rmse": metrics.squared_errors(predicted, test.ratings),
-        "mae": metrics.absolute_errors(predicted, test.ratings),
-    }
+    values = {name: one.of_ratings(predicted, test.ratings) for name, one in metrics.METRICS.items() if one.of_ratings}
     if calibration is not None:
         low, high = calibration.interval(predicted, train.user_counts[test.users], train.movie_counts[test.items])
         values["interval_coverage"] = ((test.ratings >= low) & (test.ratings <= high)).astype(np.float64)

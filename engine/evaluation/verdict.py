@@ -9,7 +9,6 @@ from typing import Literal
 
 from engine.evaluation.comparison import (
     LEVEL,
-    WORDS,
     MetricDifference,
     Verdict,
     compare,
@@ -17,6 +16,7 @@ from engine.evaluation.comparison import (
     compare_segments,
 )
 from engine.evaluation.intervals import MetricValue
+from engine.evaluation.metrics import METRICS
 from engine.evaluation.report import EvaluationReport
 from engine.evaluation.segments import NEW_USERS, USER_SEGMENTS, in_words, kind_of
 from engine.models.intervals import LEVEL as PROMISED
@@ -24,13 +24,11 @@ from engine.rounding import settle
 
 PromotionVerdict = Literal["PROMOTE", "HOLD", "REJECT"]
 
-GOALS = ("ndcg_at_k", "rmse")
-"""What a version has to be better in: the order of lists, and predicted ratings."""
-MIN_DIFFERENCE = {"ndcg_at_k": 0.01, "rmse": 0.0025}
-"""Differences that are called, as a part of the baseline's value.
+GOALS = tuple(name for name in reversed(METRICS) if METRICS[name].min_change is not None)
+"""The metrics a version has to improve, the order of lists first.
 
-The same training with another seed moves the RMSE by about 0.2%, which a test over users takes for a real difference
-where there are enough of them; the order of lists comes from a ranker without a seed.
+Smaller changes than ``min_change`` are noise: another seed moves the RMSE by about 0.2%, which a test over many users
+takes for a real difference.
 """
 SHORT = 0.02
 """How far intervals may hold less than they promise."""
@@ -104,7 +102,7 @@ def judge(report: EvaluationReport, baseline: EvaluationReport, version: int, se
     Better and worse are what ``comparison`` calls so, with three conditions more. *Better* in one of two goals
     would come twice as often by chance, so its p-value is doubled (Bonferroni). A guard is a segment that must not get
     worse; of many one would often seem to by chance, so the p-values of each kind (newcomers, parts of the users, of
-    the movies, genres) are multiplied by how many of it are tested. Differences below ``MIN_DIFFERENCE`` are ignored.
+    the movies, genres) are multiplied by how many of it are tested. Differences below ``min_change`` are ignored.
 
     Newcomers are people whom neither version had seen, after each number of their first ratings. Where too few were
     kept out, known users with few ratings stand in for them.
@@ -151,7 +149,7 @@ def _guards(parts: Mapping[str, Mapping[str, MetricDifference]]) -> Iterator[Evi
 
 def _call(name: str, found: MetricDifference, chances: int) -> Verdict:
     """What a difference counts as, where it is one of so many that might have been called by chance."""
-    small = abs(found.difference) < settle(MIN_DIFFERENCE[name] * found.baseline, found.baseline)
+    small = abs(found.difference) < settle((METRICS[name].min_change or 0.0) * found.baseline, found.baseline)
     return "no difference shown" if small or settle(found.p_value * chances, 1) >= LEVEL else found.verdict
 
 
@@ -194,14 +192,13 @@ def _weigh(
 
 
 def _tell(found: Iterable[Evidence], joint: str = "and") -> str:
-    return f" {joint} ".join(
-        f"{WORDS[one.metric]} ({one.difference.value:.4f} against {one.difference.baseline:.4f})" for one in found
-    )
+    pairs = ((METRICS[one.metric].noun, one.difference) for one in found)
+    return f" {joint} ".join(f"{noun} ({it.value:.4f} against {it.baseline:.4f})" for noun, it in pairs)
 
 
 def _tell_guard(one: Evidence) -> str:
     found = one.difference
-    figures = f"{WORDS[one.metric]} {found.value:.4f} against {found.baseline:.4f}, {found.users:,} users"
+    figures = f"{METRICS[one.metric].noun} {found.value:.4f} against {found.baseline:.4f}, {found.users:,} users"
     return f"{in_words(one.part)} ({figures})"
 
 

@@ -16,7 +16,7 @@ from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]  # i
 
 from engine.data.arrays import Arrays, Float32, Int32, check_lengths
 from engine.data.catalogue import MovieTable
-from engine.data.ratings import Interactions
+from engine.data.ratings import Interactions, check_interactions
 from engine.models.base import ModelConfig, Ranker, expect
 
 HIGH = 0.75  # a rating so far up the scale in use counts 1
@@ -100,7 +100,12 @@ class ItemSimilarityRanker(Ranker):
         self.config = config or ItemSimilarityConfig()
 
     def fit(self, data: Interactions) -> Self:
-        """Learn from ratings: time and memory grow with the cube and the square of the number of movies kept."""
+        """Learn from ratings: time grows with the cube of the number of movies kept, memory with its square.
+
+        Raises:
+            InvalidInput: the data are no ``Interactions``.
+        """
+        check_interactions(data)
         return self.solve(self.co_occurrence(data))
 
     def co_occurrence(self, data: Interactions) -> Float32:

@@ -5,19 +5,22 @@ from __future__ import annotations
 from collections.abc import Generator, Hashable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Annotated, Any, Self
+from typing import TYPE_CHECKING, Annotated, Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import BeforeValidator, Field
-from sklearn.neural_network import MLPRegressor
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]  # it carries no types
 
 from engine.data.arrays import Arrays, Float32, Int32, check_lengths
 from engine.data.ratings import Interactions
 from engine.data.splits import place_in_history
-from engine.models.base import ModelConfig, Patience, RatingModel, Seed, Vector, default
+from engine.models.base import ModelConfig, RatingModel, Vector
 from engine.models.embeddings import Embeddings, Knowledge, PairInputs
+from engine.models.hyperparameters import Patience, Seed, default
+
+if TYPE_CHECKING:
+    from sklearn.neural_network import MLPRegressor
 
 ROWS_AT_ONCE = 1 << 18  # ratings whose inputs are in memory together
 PAIRS_AT_ONCE = 1 << 11  # predictions computed together: their layers fit into a processor's cache
@@ -214,6 +217,8 @@ class NeuralCF(RatingModel):
             return Embeddings.learn(data, config.factors, config.iterations, config.seed, reference)
 
     def _network(self, number: int, rows: int) -> MLPRegressor:
+        from sklearn.neural_network import MLPRegressor  # only training needs it, and it takes a second to load
+
         config = self.config
         return MLPRegressor(
             hidden_layer_sizes=config.hidden,
@@ -359,11 +364,11 @@ class NeuralCF(RatingModel):
 
     def get_user_embedding(self, user_id: Hashable) -> Float32:
         """float32[factors]: the user's factors; those of a user without ratings for an unknown one."""
-        return self._factors(self.user_vector(self.user_ids_.index(user_id)))
+        return self._factors(self.user_vector(self.find_user(user_id)))
 
     def get_movie_embedding(self, movie_id: Hashable) -> Float32:
         """float32[factors]: the movie's factors; those of a movie of which nothing is known for an unknown one."""
-        movie = self.movie_ids_.index(movie_id)  # -1 where it is unknown, and so is the movie of the last row
+        movie = self.find_movie(movie_id)  # -1, the last row, stands for any other movie
         return self._factors(self.movie_vectors_[movie])
 
     def _factors(self, vector: Float32) -> Float32:

@@ -9,7 +9,8 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
 from engine.errors import InvalidHyperparameter, InvalidInput, InvalidSettings
-from engine.models.base import FILE, ModelConfig, RatingModel, read
+from engine.models.base import ModelConfig, RatingModel
+from engine.models.hyperparameters import FILE, read
 from engine.models.ncf import NeuralCF, NeuralCFConfig
 from engine.models.svd import MatrixFactorizationConfig, MatrixFactorizationModel
 

@@ -12,7 +12,8 @@ from surprise import SVD
 
 from engine.data.arrays import Arrays, Float32, Int32, check_lengths
 from engine.data.ratings import Interactions
-from engine.models.base import ModelConfig, Patience, RatingModel, Seed, Vector, default, expect
+from engine.models.base import ModelConfig, RatingModel, Vector, expect
+from engine.models.hyperparameters import Patience, Seed, default
 from engine.models.prefetch import prefetch
 from engine.models.shrinkage import BIAS, FACTORS, KeptOut, Penalty, Side, learn_prior
 
@@ -269,11 +270,13 @@ class MatrixFactorizationModel(RatingModel, SVD):  # type: ignore[misc]  # Surpr
 
     def get_user_embedding(self, user_id: Hashable) -> Float32:
         """float32[factors]: the user's factors; zeros for an unknown user."""
-        return _row(self.user_factors_, self.user_ids_.index(user_id))
+        user = self.find_user(user_id)
+        return _row(self.user_factors_, user)
 
     def get_movie_embedding(self, movie_id: Hashable) -> Float32:
         """float32[factors]: the movie's factors; zeros for an unknown movie."""
-        return _row(self.movie_factors_, self.movie_ids_.index(movie_id))
+        movie = self.find_movie(movie_id)
+        return _row(self.movie_factors_, movie)
 
     def user_vector(self, user: int) -> Vector:
         """float[1 + factors]: bias and factors of a learned user; zeros for an unknown one."""

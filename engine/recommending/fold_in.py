@@ -19,7 +19,10 @@ from numpy.typing import NDArray
 from engine.data.arrays import Float32, Int32
 from engine.data.ratings import Interactions
 from engine.models.base import RatingModel, Vector
-from engine.models.version import LearnedOffsets, VersionBundle
+from engine.models.ease import ItemSimilarityRanker
+from engine.models.intervals import Calibration
+from engine.models.version import LearnedCounts, LearnedOffsets, VersionBundle
+from engine.recommending.cold_start import popularity
 
 MAX_LEARNED = 1000
 """Ratings beyond which a movie keeps the vector it has learned: one more changes next to nothing, and costs time."""
@@ -311,6 +314,28 @@ class RealtimeLearner:
             return np.empty(0, np.int32), np.empty(0, np.float32), model.user_vector(-1)
         rows = self.data.by_user.of(user)
         return self.data.items[rows], self.data.ratings[rows], model.user_vector(user)
+
+
+def bundle_version(
+    model: RatingModel,
+    ranker: ItemSimilarityRanker,
+    data: Interactions,
+    calibration: Calibration | None = None,
+    check: Callable[[], object] = lambda: None,
+) -> VersionBundle:
+    """A version from a rating model and a ranker that were fitted on the same ratings.
+
+    Args:
+        model: predicts ratings.
+        ranker: orders lists.
+        data: the ratings.
+        calibration: of the intervals; None for predictions without intervals.
+        check: called often; may raise to stop.
+    """
+    popular = popularity(data, ranker.weigh(data.ratings))
+    return VersionBundle(
+        model, ranker, popular, calibration, LearnedCounts.of(data), measure_offsets(model, data, check)
+    )
 
 
 def measure_offsets(

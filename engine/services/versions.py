@@ -9,7 +9,8 @@ from functools import partial
 
 from engine.data.catalogue import Movie
 from engine.errors import InvalidInput, MarqueeError, UnknownVersion, VersionUnavailable
-from engine.evaluation.comparison import WORDS, MetricDifference, compare
+from engine.evaluation.comparison import MetricDifference, compare
+from engine.evaluation.metrics import METRICS
 from engine.evaluation.report import EvaluationReport
 from engine.evaluation.verdict import GOALS, Judgement
 from engine.models.version import VersionBundle
@@ -370,6 +371,6 @@ def tell_differences(version: int, baseline: int, found: Mapping[str, MetricDiff
     for verdict in ("better", "worse"):
         names = [name for name in (*GOALS, *found) if name in found and found[name].verdict == verdict]
         if names:
-            told.append(f"{verdict} in {', '.join(WORDS.get(name, name) for name in dict.fromkeys(names))}")
+            told.append(f"{verdict} in {', '.join(METRICS[name].noun for name in dict.fromkeys(names))}")
     what = " and ".join(told) if told else "neither better nor worse: no difference is shown in any metric"
     return f"Version {version} is {what}, against version {baseline} on the same held-out ratings of {users:,} users."

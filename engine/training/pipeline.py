@@ -19,9 +19,9 @@ from engine.models.ease import ItemSimilarityConfig, ItemSimilarityRanker
 from engine.models.epochs import EpochReport, OnEpoch, best_epoch, run_epochs
 from engine.models.intervals import Calibration
 from engine.models.registry import entry
-from engine.models.version import LearnedCounts, VersionBundle
+from engine.models.version import VersionBundle
 from engine.recommending.cold_start import blend, popularity
-from engine.recommending.fold_in import measure_offsets
+from engine.recommending.fold_in import bundle_version
 from engine.recommending.scoring import ListScorer
 from engine.training.forecast import Forecast
 from engine.training.penalty import choose_penalty
@@ -126,11 +126,8 @@ def learn(kind: str, config: ModelConfig, data: Interactions, personal_from: int
     final = _refit(kind, config, data, assessed.epochs, listener)
     listener.enter(Step.RANKING)
     ranker = ItemSimilarityRanker(assessed.ranker).fit(data)
-    listener.check()
-    popular, counts = popularity(data, ranker.weigh(data.ratings)), LearnedCounts.of(data)
     listener.enter(Step.FOLDING)
-    offsets = measure_offsets(final, data, listener.check)
-    bundle = VersionBundle(final, ranker, popular, assessed.calibration, counts, offsets)
+    bundle = bundle_version(final, ranker, data, assessed.calibration, listener.check)
     return Learned(bundle, assessed.report, assessed.epochs)
 
 

@@ -10,6 +10,7 @@ import streamlit as st
 
 from engine.evaluation.comparison import MetricDifference
 from engine.evaluation.intervals import MetricValue
+from engine.evaluation.metrics import METRICS
 
 NO_INTERVAL = "too few users for an interval"
 
@@ -46,29 +47,7 @@ class Measure:
         return f"{self.better.capitalize()} is better." if self.better else ""
 
 
-MEASURES = {
-    "rmse": Measure(
-        "RMSE", "Typical error of a predicted rating, large errors counting more. In rating units.", "lower"
-    ),
-    "mae": Measure("MAE", "Mean error of a predicted rating. In rating units.", "lower"),
-    "ndcg_at_k": Measure(
-        "NDCG@10", "How well the first ten places hold what the person liked; 1 is perfect.", "higher"
-    ),
-    "precision_at_k": Measure("Precision@10", "Part of the first ten that the person liked.", "higher", True),
-    "recall_at_k": Measure("Recall@10", "Part of what the person liked that is in the first ten.", "higher", True),
-    "map_at_k": Measure("MAP@10", "Precision averaged over the places where liked movies stand.", "higher"),
-    "mrr": Measure("MRR", "One over the place of the first liked movie, averaged over people.", "higher"),
-    "hit_rate_at_k": Measure("Hit rate@10", "People with at least one liked movie in the first ten.", "higher", True),
-    "coverage": Measure("Coverage", "Part of the catalogue that appears in anyone's first ten.", "higher", True),
-    "novelty": Measure(
-        "Novelty", "How little known the first ten are, in bits; a movie that half the users rated has 1.", None
-    ),
-    "diversity": Measure("Diversity", "How unlike the genres of the first ten are; 1 where no two share any.", None),
-    "gini": Measure("Gini", "How unevenly lists show the catalogue; 0 is even, 1 is one movie for all.", "lower"),
-    "interval_coverage": Measure(
-        "Interval coverage", "Held-out ratings inside their 90% interval; 90% is right.", None, True
-    ),
-}
+MEASURES = {name: Measure(one.label, one.meaning, one.better, one.unit == "%") for name, one in METRICS.items()}
 KEY_MEASURES = ("rmse", "ndcg_at_k", "hit_rate_at_k", "interval_coverage")
 
 

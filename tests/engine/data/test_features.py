@@ -147,6 +147,8 @@ def test_strategies_can_be_chosen_and_are_recorded(data: Interactions) -> None:
     year = next(one for one in engineer.movie_features_ if one.name == "year")
     assert (year.strategy, year.fill) == ("mean", 1962)
     assert movie_column(FeatureEngineer({"year": "zero"}).fit(data), "year")[1] == pytest.approx(0, abs=1e-3)
+    with pytest.raises(InvalidInput, match=r"no imputation strategy 'mode'. Choose from: median, mean, zero\."):
+        FeatureEngineer({"year": "mode"})  # type: ignore[dict-item]
     with pytest.raises(InvalidInput, match="no feature 'colour'"):
         FeatureEngineer({"colour": "mean"})
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+from typing import Any
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -9,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.data.catalogue import split_genres
-from engine.data.ratings import IdIndex, Interactions
+from engine.data.ratings import IdIndex, Interactions, UnmatchedIds
 from engine.errors import InvalidInput
 from tests.conftest import planted
 
@@ -73,6 +76,8 @@ def test_a_table_of_movies_may_lack_any_part() -> None:
         (lambda frame: frame.assign(user_id=None), "Row 0 has no user_id"),
         (lambda frame: frame.assign(rating=9.0), "outside the scale"),
         (lambda frame: frame.assign(rating=np.inf), "outside the scale"),
+        (lambda frame: frame.assign(timestamp=None), "Row 0 has no timestamp"),
+        (lambda frame: frame.assign(timestamp="soon"), "timestamp 'soon' is neither Unix seconds nor a date"),
     ],
 )
 def test_tables_that_make_no_sense_are_refused(change: object, message: str) -> None:
@@ -91,7 +96,59 @@ def test_the_fingerprint_follows_the_data() -> None:
 
 @pytest.mark.parametrize(
     ("text", "genres"),
-    [("Drama|War", ("Drama", "War")), ("(no genres listed)", ()), (None, ()), (float("nan"), ()), (" a | |a ", ("a",))],
+    [
+        ("Drama|War", ("Drama", "War")),
+        ("(no genres listed)", ()),
+        (None, ()),
+        (float("nan"), ()),
+        (" a | |a ", ("a",)),
+        (["Drama", " War "], ("Drama", "War")),
+        (("Drama|War", None), ("Drama", "War")),
+        ({"War", "Drama"}, ("Drama", "War")),
+        (np.array(["War", "Drama", "War"]), ("War", "Drama")),
+        ([], ()),
+    ],
 )
-def test_genres_from_text(text: object, genres: tuple[str, ...]) -> None:
+def test_genres_are_read_from_text_and_from_lists(text: object, genres: tuple[str, ...]) -> None:
     assert split_genres(text) == genres
+
+
+@pytest.mark.parametrize(
+    ("times", "seconds"),
+    [
+        ([0, 1_112_486_027], [0, 1_112_486_027]),
+        ([0.0, 1_112_486_027.9], [0, 1_112_486_027]),
+        (pd.to_datetime(["1970-01-01 00:00:00.0", "2005-04-02 23:53:47.9"]), [0, 1_112_486_027]),
+        (pd.to_datetime(["1970-01-01 00:00:00", "2005-04-02 23:53:47"]).astype("datetime64[s]"), [0, 1_112_486_027]),
+        (pd.to_datetime(["1970-01-01 00:00:00", "2005-04-02 23:53:47"]).astype("datetime64[ns]"), [0, 1_112_486_027]),
+        (
+            pd.to_datetime(["1970-01-01 00:00:00", "2005-04-03 01:53:47"]).tz_localize("Etc/GMT-2"),
+            [-7200, 1_112_486_027],
+        ),
+        ([datetime(1970, 1, 1), datetime(2005, 4, 2, 23, 53, 47)], [0, 1_112_486_027]),
+        (["1970-01-01", "2005-04-03T01:53:47+02:00"], [0, 1_112_486_027]),
+    ],
+)
+def test_timestamps_are_unix_seconds_or_dates(times: object, seconds: list[int]) -> None:
+    frame = pd.DataFrame({"user_id": [1, 1], "movie_id": [1, 2], "rating": [3.0, 4.0], "timestamp": times})
+    found = Interactions.from_frame(frame).timestamps
+    assert found is not None
+    assert found.tolist() == seconds
+    assert found.dtype == np.int64
+
+
+@pytest.mark.parametrize(("known", "given"), [([1, 2], "1"), (["1", "2"], 1), (["1", "2"], np.int64(2))])
+def test_ids_of_another_type_are_warned_of_once_a_call(known: list[Any], given: Any) -> None:
+    ids = IdIndex(known)
+    with pytest.warns(UnmatchedIds, match=r"None of the movie ids matched: they are \w+, but") as told:
+        assert ids.look_up([given, given], "movie").tolist() == [-1, -1]
+    assert len(told) == 1
+    with pytest.warns(UnmatchedIds):
+        assert ids.look_up_one(given, "movie") == -1
+
+
+def test_ids_that_are_merely_unknown_are_not_warned_of() -> None:
+    ids = IdIndex([1, 2])
+    assert ids.look_up([3, "nobody", None], "user").tolist() == [-1, -1, -1]
+    assert ids.look_up(["1", 2], "user").tolist() == [-1, 1]
+    assert ids.look_up_one(3, "user") == ids.look_up([], "user").sum() - 1

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 from sklearn.metrics import mean_absolute_error, root_mean_squared_error
 
 from benchmarks.data import demo_frame, interactions
+from engine.data.arrays import Float32, Int32
 from engine.data.ratings import Interactions
 from engine.data.splits import Split, split_by_user_time
-from engine.errors import InvalidInput
+from engine.errors import InvalidInput, NotReady
 from engine.evaluation.intervals import MetricValue, estimate, estimate_lists
 from engine.evaluation.report import EvaluationReport, EvaluationService
 from engine.models.ease import ItemSimilarityRanker
@@ -247,3 +250,42 @@ def test_the_fingerprint_is_that_of_the_test_part(model: MatrixFactorizationMode
         )
     ]
     assert prints[0] == prints[1] != prints[2]
+
+
+def test_a_ranker_is_evaluated_by_its_lists_and_not_by_ratings(split: Split) -> None:
+    ranker, service = ItemSimilarityRanker().fit(split.train), EvaluationService()
+    report = service.generate_report(Told(3.5), split.train, split.test, score_user=ranker.score_user)
+    found = service.calculate_precision_at_k(ranker, split.train, split.test)
+    assert found == pytest.approx(report.metrics["precision_at_k"].value)
+    with pytest.raises(InvalidInput, match="ItemSimilarityRanker has no predict_indices"):
+        service.calculate_rmse(ranker, split.test)  # type: ignore[arg-type]
+    with pytest.raises(NotReady, match="ItemSimilarityRanker is not fitted"):
+        service.calculate_coverage(ItemSimilarityRanker(), split.train, split.test)
+
+
+class Told:
+    """A model of another library: it predicts the same for everything."""
+
+    def __init__(self, rating: float) -> None:
+        self.rating = rating
+
+    def predict_indices(self, users: Int32, movies: Int32) -> Float32:
+        return np.full(len(users), self.rating, np.float32)
+
+
+def test_what_can_not_be_evaluated_is_refused(model: MatrixFactorizationModel, split: Split) -> None:
+    service: Any = EvaluationService()
+    table = pd.DataFrame({"user_id": [1], "movie_id": [1], "rating": [4.0]})
+    others = Interactions.from_frame(table, scale=split.test.scale)
+    refused = [
+        ((table, split.train, split.test), "DataFrame has no predict_indices"),
+        ((model, table, split.test), "Pass Interactions, not DataFrame"),
+        ((model, split.train, table), "Pass Interactions, not DataFrame"),
+        ((model, split.train, others), "different users or movies"),
+        ((model, others, others), "fitted on other users or movies"),
+    ]
+    for arguments, message in refused:
+        with pytest.raises(InvalidInput, match=message):
+            service.generate_report(*arguments)
+    with pytest.raises(NotReady, match="not fitted yet"):
+        service.generate_report(MatrixFactorizationModel(), split.train, split.test)

@@ -10,9 +10,10 @@ import pytest
 
 from engine.evaluation.comparison import MetricDifference
 from engine.evaluation.intervals import MetricValue
+from engine.evaluation.metrics import METRICS
 from engine.evaluation.newcomers import STEPS
 from engine.evaluation.report import EvaluationReport
-from engine.evaluation.verdict import MIN_DIFFERENCE, Judgement, _call, judge
+from engine.evaluation.verdict import Judgement, _call, judge
 from engine.models.intervals import LEVEL
 from tests.engine.evaluation.reports import covered, judged, newcomers
 
@@ -44,7 +45,7 @@ def test_the_verdict_follows_what_is_shown(error: float, hits: float, verdict: s
 
 def test_a_difference_too_small_to_matter_is_not_called() -> None:
     """Every user is better off, by less than another seed of the same training would change."""
-    small = 1 - MIN_DIFFERENCE["rmse"]
+    small = 1 - (METRICS["rmse"].min_change or 0)
     found = judge(judged(0.81 * small, 0.30), OLD, 3)
     goal = next(one for one in found.evidence if one.metric == "rmse")
     assert goal.difference.verdict == "better"

@@ -6,11 +6,12 @@ from threading import Event
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 
-from engine.data.ratings import Interactions
+from engine.data.ratings import IdIndex, Interactions, UnmatchedIds
 from engine.data.splits import split_by_user_time
-from engine.errors import Cancelled
+from engine.errors import Cancelled, InvalidInput, NotReady
 from engine.models.base import ModelConfig, RatingModel
 from engine.models.epochs import run_epochs, validation_rmse
 
@@ -30,6 +31,26 @@ class RatingModelContract:
     @classmethod
     def fitted(cls, small: Interactions) -> RatingModel:
         return cls.build().fit(small)
+
+    def test_a_table_is_no_interactions(self) -> None:
+        with pytest.raises(InvalidInput, match="Pass Interactions, not DataFrame"):
+            self.build().fit(pd.DataFrame({"user_id": [1], "movie_id": [1], "rating": [4.0]}))  # type: ignore[arg-type]
+
+    def test_an_unfitted_model_says_so(self) -> None:
+        model: Any = self.build()
+        calls = [lambda: model.predict(["u1"], ["m1"]), lambda: model.recommend("u1")]
+        calls += [lambda: model.get_user_embedding("u1"), lambda: model.get_movie_embedding("m1")]
+        for call in calls:
+            with pytest.raises(NotReady, match=f"This {self.model.__name__} is not fitted yet"):
+                call()
+
+    def test_ids_of_another_type_are_warned_of(self, fitted: RatingModel) -> None:
+        numbered = type(fitted).from_arrays(fitted.config, fitted.arrays())
+        numbered.user_ids_, numbered.movie_ids_ = IdIndex(range(60)), IdIndex(range(60))
+        numbered.seen_ = fitted.seen_
+        for call in (lambda: numbered.predict(["1"], [1]), lambda: numbered.recommend("1", 3)):
+            with pytest.warns(UnmatchedIds, match="user ids matched"):
+                call()
 
     def test_learns_more_than_the_mean(self, small: Interactions) -> None:
         split = split_by_user_time(small)

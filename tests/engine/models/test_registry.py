@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import numpy as np
 import pytest
 
 from engine.errors import InvalidHyperparameter
@@ -57,3 +58,18 @@ def test_what_is_stored_of_a_version_can_be_read_again(kind: str) -> None:
 
 def test_large_ends_of_a_range_are_written_out() -> None:
     assert allowed(ItemSimilarityConfig, "l2") == "a number above 0, at most 1000000"
+
+
+@pytest.mark.parametrize("kind", MODELS)
+def test_numbers_of_numpy_are_numbers(kind: str) -> None:
+    numpys = {"factors": np.int64(8), "regularization": np.float32(0.5), "epochs": np.uint8(3)}
+    found = configure(kind, numpys)
+    assert found == configure(kind, {"factors": 8, "regularization": 0.5, "epochs": 3})
+    assert all(type(getattr(found, name)) in (int, float) for name in numpys)
+    with pytest.raises(InvalidHyperparameter, match="factors is"):
+        configure(kind, {"factors": np.bool_(True)})
+
+
+@pytest.mark.parametrize("hidden", [np.array([64, 32]), [np.int32(64), 32], (64, np.int64(32))])
+def test_a_list_may_hold_numbers_of_numpy(hidden: Any) -> None:
+    assert configure("ncf", {"hidden": hidden}) == configure("ncf", {"hidden": [64, 32]})
