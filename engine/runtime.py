@@ -77,9 +77,9 @@ class Runtime:
 
         So is a store that is found damaged; one that was replaced ends Marquee.
         """
-        self.database.tell = self._tell_of_store
+        self.database.writer.on_fault = self._tell_of_store
         for worker in self.services.workers:
-            worker.tell = self._tell_of_death
+            worker.on_death = self._tell_of_death
 
     _told_until: float = 0.0
 
@@ -89,14 +89,11 @@ class Runtime:
         elif monotonic() >= self._told_until:
             self._told_until = monotonic() + DAMAGE_TOLD_S
             log.error("the store is damaged: %s", error.__cause__)
-            self.database.write_later(
-                lambda connection: self.notices.add_in(connection, "error", "store", str(error), {})
-            )
+            self.notices.add_later("error", "store", str(error))
 
     def _tell_of_death(self, name: str, reason: str) -> None:
         told = f"The worker {name} stopped unexpectedly ({reason}) and begins again by itself. The log says more."
-        about = {"worker": name}
-        self.database.write_later(lambda connection: self.notices.add_in(connection, "error", "workers", told, about))
+        self.notices.add_later("error", "workers", told, {"worker": name})
 
     def start(self) -> None:
         """Serve the active version and begin background work; on an empty store, import the demo if it is wanted."""

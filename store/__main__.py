@@ -15,7 +15,7 @@ from typing import Any
 import pysqlite3.dbapi2 as sqlite
 
 from store import backups, inspection, keys_command, opening
-from store.database import check_version, path_of
+from store.connections import check_version, path_of
 from store.errors import StoreDamaged, StoreError, StoreInUse
 from store.generation import beside, generation_of, has_log, owns_its_log
 from store.keys_command import Answer

@@ -65,7 +65,7 @@ class RatingCache:
             self._write(found)
         return found
 
-    def forget(self) -> None:
+    def clear(self) -> None:
         """Remove the file; the next to load all ratings makes it anew."""
         if self._folder.exists():
             self._remove(but=None)
@@ -109,9 +109,7 @@ class RatingCache:
                 for column in columns:
                     file.write(column.data)
             with patient(None):  # others may wait for what was read
-                self._database.execute(
-                    row.on_conflict_do_update(["name"], set_={"value": row.excluded.value}), urgent=True
-                )
+                self._database.execute(row.on_conflict_do_update(["name"], set_={"value": row.excluded.value}))
             self._remove(but=path)
         except (OSError, NotWritten) as error:
             log.warning("the cache of ratings could not be written: %s", error)

@@ -1,4 +1,4 @@
-"""Background work that a person waits for, such as an import."""
+"""Background jobs that a person waits for, such as imports."""
 
 from __future__ import annotations
 
@@ -7,20 +7,18 @@ from typing import Any
 
 from sqlalchemy import Connection, select, update
 
-from store.database import Database
+from store.connections import Transaction
+from store.database import Store
 from store.errors import NotStored
 from store.records import JobRecord, State
 from store.schema import jobs
 
 
-class JobStore:
-    """Jobs, from the order to the end."""
-
-    def __init__(self, database: Database) -> None:
-        self._database = database
+class JobStore(Store):
+    """Jobs, from the request to the end."""
 
     def create(self, kind: str, message: str) -> int:
-        """A queued job; returns its number."""
+        """Add a queued job; returns its number."""
         row = {
             "kind": kind,
             "state": "queued",
@@ -28,34 +26,38 @@ class JobStore:
             "message": message,
             "created_at": self._database.clock(),
         }
-        return self._database.insert(jobs, row, urgent=True)
+        return self._database.insert(jobs, row)
 
     def update(self, job_id: int, progress: float, message: str, result: dict[str, Any] | None = None) -> None:
-        """How far a job is (0..1) and what it does now; it counts as running from here, unless it has ended.
+        """Record the progress of a job and mark it as running, unless it has ended.
 
         Args:
             job_id: its number.
-            progress: the share that is done.
-            message: in words.
-            result: replaces these entries of its result; the others stay.
+            progress: the share that is done, 0 to 1.
+            message: what it does now.
+            result: entries of its result to replace; the others stay.
         """
 
-        def work(connection: Connection) -> None:
+        def work(tx: Transaction) -> None:
             values: dict[str, Any] = {"state": "running", "progress": progress, "message": message}
-            values["result"] = (_result(connection, job_id) | (result or {})) or None
+            values["result"] = (_result(tx, job_id) | (result or {})) or None
             going = update(jobs).where(jobs.c.job_id == job_id, jobs.c.ended_at.is_(None))
-            connection.execute(going.values(values))
+            tx.execute(going.values(values))
 
-        self._database.write(work, urgent=True)
+        self._database.write(work)
 
-    def count_in(self, connection: Connection, job_id: int, counts: Mapping[str, int]) -> None:
-        """Add to the numbers of a job's result within the transaction that does what they count.
+    def count(self, job_id: int, counts: Mapping[str, int], *, tx: Transaction | None = None) -> None:
+        """Add to the numbers in a job's result.
 
-        So the result tells what is stored, wherever the job is cut short.
+        In the transaction that does what they count, so that the result matches the store wherever a job is cut short.
         """
-        found = _result(connection, job_id)
-        found |= {name: found.get(name, 0) + count for name, count in counts.items()}
-        connection.execute(update(jobs).where(jobs.c.job_id == job_id).values(result=found))
+
+        def work(tx: Transaction) -> None:
+            found = _result(tx, job_id)
+            found |= {name: found.get(name, 0) + count for name, count in counts.items()}
+            tx.execute(update(jobs).where(jobs.c.job_id == job_id).values(result=found))
+
+        self._database.write(work, tx=tx)
 
     def finish(
         self,
@@ -65,16 +67,16 @@ class JobStore:
         error: str | None = None,
         message: str = "",
     ) -> None:
-        """The job has ended; ``result`` as in ``update``."""
+        """Record the end of a job; ``result`` as in ``update``."""
 
-        def work(connection: Connection) -> None:
+        def work(tx: Transaction) -> None:
             values: dict[str, Any] = {"state": state, "error": error, "message": message}
             values |= {"ended_at": self._database.clock()}
-            values["result"] = (_result(connection, job_id) | (result or {})) or None
+            values["result"] = (_result(tx, job_id) | (result or {})) or None
             values |= {"progress": 1.0} if state == "succeeded" else {}
-            connection.execute(update(jobs).where(jobs.c.job_id == job_id).values(values))
+            tx.execute(update(jobs).where(jobs.c.job_id == job_id).values(values))
 
-        self._database.write(work, urgent=True)
+        self._database.write(work)
 
     def get(self, job_id: int) -> JobRecord:
         """One job.
@@ -89,24 +91,24 @@ class JobStore:
         return JobRecord(**row._mapping)
 
     def newest(self, limit: int = 20) -> list[JobRecord]:
-        """The newest jobs, newest first."""
+        """Jobs, newest first."""
         with self._database.read() as connection:
             rows = connection.execute(select(jobs).order_by(jobs.c.job_id.desc()).limit(limit)).all()
         return [JobRecord(**row._mapping) for row in rows]
 
     def recover(self, reason: Callable[[dict[str, Any]], str]) -> int:
-        """Mark jobs that a stopped process left going as failed; returns how many.
+        """Mark unfinished jobs of a stopped process as failed; returns how many.
 
         Args:
-            reason: why, out of the result as far as it came.
+            reason: takes the result so far and returns why the job failed.
         """
 
-        def work(connection: Connection) -> int:
+        def work(tx: Transaction) -> int:
             going = select(jobs.c.job_id, jobs.c.result).where(jobs.c.state.in_(("queued", "running")))
-            left = connection.execute(going).all()
+            left = tx.execute(going).all()
             for job_id, result in left:
                 values = {"state": "failed", "error": reason(result or {}), "ended_at": self._database.clock()}
-                connection.execute(update(jobs).where(jobs.c.job_id == job_id).values(values))
+                tx.execute(update(jobs).where(jobs.c.job_id == job_id).values(values))
             return len(left)
 
         return self._database.write(work)

@@ -1,4 +1,4 @@
-"""``python -m store keys list|create|revoke``: keys of a store while Marquee is stopped."""
+"""``python -m store keys list|create|revoke``: API keys of a store while Marquee is stopped."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from store.audit import AuditStore
+from store.connections import Transaction
 from store.database import Database
 from store.errors import StoreError, StoreInUse
 from store.keys import SCOPES, KeyStore
@@ -22,7 +23,7 @@ Answer = tuple[dict[str, Any], str, int]
 
 
 def add_to(subparsers: Any) -> None:
-    """Register ``keys`` with the subparsers of a command; what is parsed has ``run``."""
+    """Add ``keys`` to the subparsers of a command; parsed arguments have ``run``."""
     keys = subparsers.add_parser("keys", help="list, create and revoke API keys while Marquee is stopped")
     actions = keys.add_subparsers(required=True, metavar="list|create|revoke")
     actions.add_parser("list", help="list every key").set_defaults(run=_with_store(_list))
@@ -63,28 +64,28 @@ def _list(database: Database, _: argparse.Namespace) -> Answer:
 
 
 def _create(database: Database, asked: argparse.Namespace) -> Answer:
-    audit = AuditStore(database)
+    def create(tx: Transaction) -> tuple[KeyRecord, str]:
+        made, key = KeyStore(database).add(asked.name, asked.scopes, created_by=ACTOR, tx=tx)
+        AuditStore(database).add([_entry(database, "key created", made)], tx=tx)
+        return made, key
 
-    def also(connection: Any, made: KeyRecord) -> None:
-        audit.add_in(connection, [_entry(database, "key created", made)])
-
-    made, key = KeyStore(database).add(asked.name, asked.scopes, created_by=ACTOR, also=also)
-    text = f"Key {made.key_id}, {made.name}, with {', '.join(made.scopes)}. It is shown this once:\n{key}"
+    made, key = database.write(create)
+    text = f"Key {made.key_id}, {made.name}, with {', '.join(made.scopes)}. It is shown only once:\n{key}"
     return _plain(made) | {"key": key}, text, 0
 
 
 def _revoke(database: Database, asked: argparse.Namespace) -> Answer:
-    audit = AuditStore(database)
+    def revoke(tx: Transaction) -> KeyRecord:
+        revoked = KeyStore(database).revoke(asked.key_id, tx=tx)
+        AuditStore(database).add([_entry(database, "key revoked", revoked)], tx=tx)
+        return revoked
 
-    def also(connection: Any, gone: KeyRecord) -> None:
-        audit.add_in(connection, [_entry(database, "key revoked", gone)])
-
-    gone = KeyStore(database).revoke(asked.key_id, also=also)
-    return _plain(gone), f"Key {gone.key_id}, {gone.name}, is revoked.", 0
+    revoked = database.write(revoke)
+    return _plain(revoked), f"Key {revoked.key_id}, {revoked.name}, is revoked.", 0
 
 
 def _plain(key: KeyRecord) -> dict[str, Any]:
-    """What may be told of a key."""
+    """A key without its hash."""
     return {name: value for name, value in asdict(key).items() if name != "sha256"}
 
 

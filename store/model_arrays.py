@@ -40,10 +40,10 @@ def save_array(database: Database, version: int, name: str, array: NDArray[Any])
         "sha256": hash_array(little),
         "size": len(content),
     }
-    database.insert(model_arrays, row)
+    database.insert(model_arrays, row, bulk=True)
     for position, start in enumerate(range(0, len(content), CHUNK_BYTES)):
         chunk = {"version": version, "name": name, "position": position}
-        database.insert(model_chunks, chunk | {"data": content[start : start + CHUNK_BYTES].tobytes()})
+        database.insert(model_chunks, chunk | {"data": content[start : start + CHUNK_BYTES].tobytes()}, bulk=True)
 
 
 def little_endian(array: NDArray[Any]) -> NDArray[Any]:
@@ -92,8 +92,8 @@ def remove_arrays(database: Database, version: int) -> None:
         chunks = connection.execute(select(*columns).where(model_chunks.c.version == version)).all()
     for name, position in chunks:
         one = model_chunks.delete().where(model_chunks.c.version == version)
-        database.execute(one.where(model_chunks.c.name == name, model_chunks.c.position == position))
-    database.execute(model_arrays.delete().where(model_arrays.c.version == version))
+        database.execute(one.where(model_chunks.c.name == name, model_chunks.c.position == position), bulk=True)
+    database.execute(model_arrays.delete().where(model_arrays.c.version == version), bulk=True)
 
 
 def _described(connection: Connection, version: int) -> list[Row[Any]]:

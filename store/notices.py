@@ -1,45 +1,43 @@
-"""What happened that somebody may want to know."""
+"""Notices: events that the people who run Marquee may want to know about."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Any, Literal
 
-from sqlalchemy import Connection, func, select, update
+from sqlalchemy import Select, func, select, update
 
-from store.database import Database
+from store.connections import Transaction
+from store.database import Store
 from store.records import NoticeRecord
 from store.schema import notices
 
 Level = Literal["info", "warning", "error"]
 
 
-class NoticeStore:
-    """Notices, newest first, read or unread."""
+class NoticeStore(Store):
+    """Notices, read and unread."""
 
-    def __init__(self, database: Database) -> None:
-        self._database = database
-
-    def add(self, level: Level, topic: str, text: str, details: dict[str, Any] | None = None) -> None:
-        """Tell something."""
-        self._database.write(lambda connection: self.add_in(connection, level, topic, text, details), urgent=True)
+    def add(
+        self,
+        level: Level,
+        topic: str,
+        text: str,
+        details: dict[str, Any] | None = None,
+        *,
+        tx: Transaction | None = None,
+    ) -> None:
+        """Add a notice."""
+        self._database.insert(notices, self._row(level, topic, text, details), tx=tx)
 
     def add_later(self, level: Level, topic: str, text: str, details: dict[str, Any] | None = None) -> None:
-        """Tell something without waiting until it is stored."""
-        self._database.write_later(lambda connection: self.add_in(connection, level, topic, text, details))
+        """Add a notice without waiting until it is stored."""
+        row = self._row(level, topic, text, details)
+        self._database.write_later(lambda tx: self._database.insert(notices, row, tx=tx))
 
-    def add_in(
-        self, connection: Connection, level: Level, topic: str, text: str, details: dict[str, Any] | None = None
-    ) -> None:
-        """Tell something within somebody else's transaction."""
-        row = {
-            "level": level,
-            "topic": topic,
-            "text": text,
-            "details": details or {},
-            "created_at": self._database.clock(),
-        }
-        connection.execute(notices.insert().values(row))
+    def _row(self, level: Level, topic: str, text: str, details: dict[str, Any] | None) -> dict[str, Any]:
+        values = {"level": level, "topic": topic, "text": text, "details": details or {}}
+        return values | {"created_at": self._database.clock()}
 
     def newest(
         self,
@@ -49,7 +47,7 @@ class NoticeStore:
         levels: Sequence[Level] | None = None,
         unread_only: bool = False,
     ) -> list[NoticeRecord]:
-        """The newest notices, newest first; ``before``: only those older than the one of this number."""
+        """Notices, newest first; ``before``: only those older than the notice of this number."""
         wanted = select(notices).order_by(notices.c.notice_id.desc()).limit(limit)
         if before is not None:
             wanted = wanted.where(notices.c.notice_id < before)
@@ -57,35 +55,37 @@ class NoticeStore:
             wanted = wanted.where(notices.c.level.in_(levels))
         if unread_only:
             wanted = wanted.where(notices.c.read_at.is_(None))
-        with self._database.read() as connection:
-            return [NoticeRecord(**row._mapping) for row in connection.execute(wanted)]
+        return self._read(wanted)
 
     def after(self, notice_id: int, limit: int = 50) -> list[NoticeRecord]:
-        """What came after a notice, oldest first."""
-        wanted = select(notices).where(notices.c.notice_id > notice_id).order_by(notices.c.notice_id).limit(limit)
-        with self._database.read() as connection:
-            return [NoticeRecord(**row._mapping) for row in connection.execute(wanted)]
+        """Notices newer than the given one, oldest first."""
+        return self._read(
+            select(notices).where(notices.c.notice_id > notice_id).order_by(notices.c.notice_id).limit(limit)
+        )
 
     def count_after(self, notice_id: int) -> int:
-        """How many came after a notice."""
-        with self._database.read() as connection:
-            later = select(func.count()).select_from(notices).where(notices.c.notice_id > notice_id)
-            return int(connection.execute(later).scalar_one())
+        """Number of notices newer than the given one."""
+        return self._number(select(func.count()).where(notices.c.notice_id > notice_id))
 
     def last(self) -> int:
-        """The number of the newest notice, 0 before the first."""
-        with self._database.read() as connection:
-            return int(connection.execute(select(func.coalesce(func.max(notices.c.notice_id), 0))).scalar_one())
+        """Number of the newest notice; 0 before the first."""
+        return self._number(select(func.coalesce(func.max(notices.c.notice_id), 0)))
 
     def unread_count(self) -> int:
-        """How many nobody has read."""
-        with self._database.read() as connection:
-            unread = select(func.count()).select_from(notices).where(notices.c.read_at.is_(None))
-            return int(connection.execute(unread).scalar_one())
+        """Number of unread notices."""
+        return self._number(select(func.count()).select_from(notices).where(notices.c.read_at.is_(None)))
 
     def mark_read(self, notice_ids: Sequence[int] | None = None) -> None:
-        """Mark these notices as read; all of them without any ids."""
+        """Mark these notices as read; all of them if no ids are given."""
         statement = update(notices).where(notices.c.read_at.is_(None)).values(read_at=self._database.clock())
         if notice_ids is not None:
             statement = statement.where(notices.c.notice_id.in_(notice_ids))
-        self._database.execute(statement, urgent=True)
+        self._database.execute(statement)
+
+    def _read(self, statement: Select[Any]) -> list[NoticeRecord]:
+        with self._database.read() as connection:
+            return [NoticeRecord(**row._mapping) for row in connection.execute(statement)]
+
+    def _number(self, statement: Select[Any]) -> int:
+        with self._database.read() as connection:
+            return int(connection.execute(statement).scalar_one())

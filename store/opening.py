@@ -188,7 +188,7 @@ def _check_content(path: Path) -> None:
     try:
         tables, ours = _look(path, "mode=ro" if has_log(path) else "immutable=1")
     except (sqlite.Error, UnicodeDecodeError) as error:
-        raise told(path, error) from error
+        raise explained(path, error) from error
     if tables and not ours:
         some = ", ".join(tables[:3]) + (f" and {len(tables) - 3} more tables" if len(tables) > 3 else "")
         raise ForeignStore(
@@ -219,7 +219,7 @@ def _look(path: Path, how: str) -> tuple[list[str], bool]:
         return tables, ours and bool(connection.execute("SELECT 1 FROM meta WHERE name = 'revision'").fetchone())
 
 
-def told(path: Path, error: Exception) -> StoreError:
+def explained(path: Path, error: Exception) -> StoreError:
     """Why SQLite can't open a store, for an error of its own or of SQLAlchemy's."""
     found = translated(error)
     if isinstance(found, StoreBusy):

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Collection, Sequence
+from dataclasses import asdict
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, func, select, update
+from sqlalchemy import Row, Select, func, select, update
 
-from store.database import Database
+from store.connections import Transaction
+from store.database import Store
 from store.errors import NotStored
 from store.records import EpochRecord, RunRecord, State
 from store.schema import training_epochs, training_runs
@@ -15,11 +17,8 @@ from store.schema import training_epochs, training_runs
 GOING = ("queued", "running")
 
 
-class RunStore:
-    """Training runs, from the order to the end."""
-
-    def __init__(self, database: Database) -> None:
-        self._database = database
+class RunStore(Store):
+    """Training runs, from the request to the end."""
 
     def create(
         self,
@@ -31,19 +30,19 @@ class RunStore:
         *,
         note: str = "",
         repeats: int | None = None,
-        also: Callable[[Connection], None] | None = None,
+        tx: Transaction | None = None,
     ) -> int:
-        """A queued run; returns its number.
+        """Add a queued run; returns its number.
 
         Args:
-            kind: the name of the rating model.
+            kind: name of the rating model.
             hyperparameters: all of them, JSON.
-            activate: whether the version is to serve.
-            seed: start of the random numbers.
-            actor: who asks.
+            activate: when to activate the version.
+            seed: of the random numbers.
+            actor: who asked for it.
             note: for the new version.
             repeats: the version that is trained again, to compare the two.
-            also: further writes of the same transaction.
+            tx: a transaction to be part of.
         """
         row = {
             "kind": kind,
@@ -57,61 +56,26 @@ class RunStore:
             "repeats": repeats,
             "created_at": self._database.clock(),
         }
-
-        def work(connection: Connection) -> int:
-            key = connection.execute(training_runs.insert().values(row)).inserted_primary_key
-            if also is not None:
-                also(connection)
-            return int(key[0])  # type: ignore[index]  # SQLite tells the number it has given
-
-        return self._database.write(work, urgent=True)
+        return self._database.insert(training_runs, row, tx=tx)
 
     def start(self, run_id: int) -> None:
-        """The run is being worked on from now."""
+        """Mark a run as running."""
         self._set(run_id, state="running", started_at=self._database.clock())
 
     def stage(self, run_id: int, text: str) -> None:
-        """What is being done now, in words."""
+        """Record what a run does now, in words."""
         self._set(run_id, stage=text)
 
     def detail(self, run_id: int, details: dict[str, Any]) -> None:
-        """Replace what a run has noted of itself, once more is known."""
+        """Replace the details of a run."""
         self._set(run_id, details=details)
 
     def epoch(self, run_id: int, record: EpochRecord) -> None:
-        """One more epoch is done."""
-        row = {
-            "run_id": run_id,
-            "epoch": record.epoch,
-            "epochs": record.epochs,
-            "train_loss": record.train_loss,
-            "validation_rmse": record.validation_rmse,
-            "seconds": record.seconds,
-        }
-        self._database.insert(training_epochs, row, urgent=True)
+        """Add a finished epoch."""
+        self._database.insert(training_epochs, {"run_id": run_id, **asdict(record)})
 
     def finish(
-        self, run_id: int, state: State, *, also: Callable[[Connection], None] | None = None, **outcome: Any
-    ) -> None:
-        """The run has ended; ``outcome`` as in ``finish_in``.
-
-        Args:
-            run_id: its number.
-            state: how it ended.
-            also: further writes of the same transaction.
-            outcome: what came of it.
-        """
-
-        def work(connection: Connection) -> None:
-            self.finish_in(connection, run_id, state, **outcome)
-            if also is not None:
-                also(connection)
-
-        self._database.write(work, urgent=True)
-
-    def finish_in(
         self,
-        connection: Connection,
         run_id: int,
         state: State,
         *,
@@ -122,8 +86,9 @@ class RunStore:
         error: str | None = None,
         stage: str = "",
         details: dict[str, Any] | None = None,
+        tx: Transaction | None = None,
     ) -> None:
-        """End a run within somebody else's transaction, so that both happen or neither; one that has ended stays so."""
+        """Record the end of a run and what came of it; a run that has ended already stays as it is."""
         values = {
             "state": state,
             "version": version,
@@ -136,7 +101,7 @@ class RunStore:
             "ended_at": self._database.clock(),
         }
         going = training_runs.c.run_id == run_id, training_runs.c.state.in_(GOING)
-        connection.execute(update(training_runs).where(*going).values(values))
+        self._database.execute(update(training_runs).where(*going).values(values), tx=tx)
 
     def get(self, run_id: int) -> RunRecord:
         """One run with its epochs.
@@ -152,12 +117,12 @@ class RunStore:
     def newest(
         self, limit: int = 50, *, before: int | None = None, actors: Sequence[str] | None = None
     ) -> list[RunRecord]:
-        """The newest runs with their epochs, newest first.
+        """Runs with their epochs, newest first.
 
         Args:
-            limit: the most of them.
-            before: only those older than the run of this number.
-            actors: only those that one of these asked for; anybody's if left out.
+            limit: maximum number of runs.
+            before: only runs older than this number.
+            actors: only runs that one of these asked for; everybody's if left out.
         """
         wanted = select(training_runs).order_by(training_runs.c.run_id.desc()).limit(limit)
         if before is not None:
@@ -167,53 +132,49 @@ class RunStore:
         return self._read(wanted)
 
     def current(self, besides: Collection[int] = ()) -> RunRecord | None:
-        """The run that is going, or else the first of the queue; None where there is none.
+        """The running run, or else the first in the queue; None if there is none.
 
         Args:
-            besides: runs that have ended though their rows do not say so yet.
+            besides: runs that have ended although their rows do not say so yet.
         """
         going = select(training_runs).where(training_runs.c.state.in_(GOING)).order_by(training_runs.c.run_id)
         going = going.where(training_runs.c.run_id.not_in(besides))
         return next(iter(self._read(going.limit(1))), None)
 
     def queued(self) -> list[RunRecord]:
-        """The runs that wait for their turn, first to go first."""
+        """Queued runs, next one first."""
         return self._read(
             select(training_runs).where(training_runs.c.state == "queued").order_by(training_runs.c.run_id)
         )
 
     def counts(self) -> dict[str, int]:
-        """How many runs there are, by state."""
+        """Number of runs by state."""
         wanted = select(training_runs.c.state, func.count().label("runs")).group_by(training_runs.c.state)
         with self._database.read() as connection:
             return {row.state: row.runs for row in connection.execute(wanted)}
 
     def verdicts(self) -> dict[int | None, Any]:
-        """By run, the verdict on the version that it made, where there is one."""
+        """Verdicts on the versions that runs produced, by run."""
         found = training_runs.c.details["judgement"]["verdict"].as_string().label("verdict")
         wanted = select(training_runs.c.run_id, found).where(found.is_not(None))
         with self._database.read() as connection:
             return {row.run_id: row.verdict for row in connection.execute(wanted)}
 
     def recover(self, reason: str) -> list[int]:
-        """Mark a run that a stopped process was working on as failed, with the reason; queued ones stay.
+        """Mark the unfinished run of a stopped process as failed; queued runs stay. Returns the runs marked."""
 
-        Returns:
-            The numbers of those marked.
-        """
-
-        def work(connection: Connection) -> list[int]:
+        def work(tx: Transaction) -> list[int]:
             going = select(training_runs.c.run_id).where(training_runs.c.state == "running")
-            left = list(connection.execute(going).scalars())
+            left = list(tx.execute(going).scalars())
             for run_id in left:
-                self.finish_in(connection, run_id, "failed", error=reason, stage="Failed")
+                self.finish(run_id, "failed", error=reason, stage="Failed", tx=tx)
             return left
 
         return self._database.write(work)
 
     def _set(self, run_id: int, **values: Any) -> None:
         statement = update(training_runs).where(training_runs.c.run_id == run_id).values(values)
-        self._database.execute(statement, urgent=True)
+        self._database.execute(statement)
 
     def _read(self, statement: Select[Any]) -> list[RunRecord]:
         with self._database.read() as connection:

@@ -1,18 +1,19 @@
-"""Studies of hyperparameters: how far each has come, and Optuna's own tables in the same file."""
+"""Hyperparameter studies: their progress, and Optuna's own tables in the same file."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 from threading import Lock
 from typing import Any
 
 import optuna
 import pysqlite3.dbapi2 as sqlite
-from sqlalchemy import Connection, Select, select, update
+from sqlalchemy import Select, select, update
 from sqlalchemy.dialects.sqlite import insert
 from sqlalchemy.pool import NullPool
 
-from store.database import Database
+from store.connections import Transaction
+from store.database import Database, Store
 from store.errors import NotStored
 from store.patience import is_patient
 from store.records import TuningRecord
@@ -20,25 +21,25 @@ from store.schema import tuning_errors, tunings
 
 GOING = ("queued", "running")
 PATIENCE_S, WORKERS_PATIENCE_S = 10, 24 * 3600
-"""How long a write of Optuna's waits for ours, or for another program's: where somebody waits, and in a study."""
+"""How long a write of Optuna waits for a lock: when a person waits for it, and in a study's worker."""
 
 optuna.logging.disable_default_handler()
 optuna.logging.set_verbosity(optuna.logging.WARNING)
 
 
-class TuningStore:
-    """Studies, from the order to the end. ``close`` lets go of the file."""
+class TuningStore(Store):
+    """Studies, from the request to the end. ``close`` closes Optuna's connections."""
 
     def __init__(self, database: Database) -> None:
-        self._database = database
+        super().__init__(database)
         self._opening = Lock()
         self._storage: optuna.storages.RDBStorage | None = None
 
     def storage(self) -> optuna.storages.BaseStorage:
-        """Optuna's storage in the same file, opened when it is first needed.
+        """Optuna's storage in the same file, opened on first use.
 
-        It writes through connections of its own, with the same SQLite and in short transactions. Its check of the
-        schema is left out: Alembic's one table of versions already names ours.
+        It writes through its own connections, with the same SQLite and in short transactions. Its schema check is off,
+        since Alembic's one version table already holds our revision.
         """
         with self._opening:
             if self._storage is None:
@@ -49,20 +50,20 @@ class TuningStore:
             return self._storage
 
     def _connect(self) -> Any:
-        """A connection as the others are, to the path itself: in a URL ? and % mean something."""
+        """Connection with the store's settings, opened by path: ? and % have a meaning in URLs."""
         connection = self._database.connect(WORKERS_PATIENCE_S if is_patient() else PATIENCE_S)
-        connection.isolation_level = ""  # Optuna leaves it to the driver where transactions begin
+        connection.isolation_level = ""  # Optuna lets the driver begin transactions
         return connection
 
     def close(self) -> None:
-        """Let go of Optuna's connections."""
+        """Close Optuna's connections."""
         with self._opening:
             if self._storage is not None:
                 self._storage.remove_session()
                 self._storage.engine.dispose()
 
     def create(self, kind: str, trials: int, folds: int, seed: int, budget_s: float, actor: str) -> int:
-        """A queued study; returns its number."""
+        """Add a queued study; returns its number."""
         row = {
             "kind": kind,
             "state": "queued",
@@ -75,11 +76,11 @@ class TuningStore:
             "actor": actor,
             "created_at": self._database.clock(),
         }
-        return self._database.insert(tunings, row, urgent=True)
+        return self._database.insert(tunings, row)
 
     def change(self, tuning_id: int, **values: Any) -> None:
-        """Write some columns of a study."""
-        self._database.execute(update(tunings).where(tunings.c.tuning_id == tuning_id).values(values), urgent=True)
+        """Change some columns of a study."""
+        self._database.execute(update(tunings).where(tunings.c.tuning_id == tuning_id).values(values))
 
     def finish(
         self,
@@ -88,35 +89,29 @@ class TuningStore:
         stage: str,
         error: str | None = None,
         *,
-        also: Callable[[Connection], None] | None = None,
+        tx: Transaction | None = None,
         **values: Any,
     ) -> None:
-        """The study has ended, for now.
+        """Record that a study has ended, for now.
 
         Args:
             tuning_id: its number.
             state: how it ended.
             stage: the same in words.
             error: why it failed.
-            also: further writes of the same transaction.
+            tx: a transaction to be part of.
             values: further columns.
         """
         values |= {"state": state, "stage": stage, "error": error, "ended_at": self._database.clock()}
-
-        def work(connection: Connection) -> None:
-            connection.execute(update(tunings).where(tunings.c.tuning_id == tuning_id).values(values))
-            if also is not None:
-                also(connection)
-
-        self._database.write(work, urgent=True)
+        self._database.execute(update(tunings).where(tunings.c.tuning_id == tuning_id).values(values), tx=tx)
 
     def keep_errors(self, tuning_id: int, trial: int, errors: bytes) -> None:
-        """The errors of each user in a trial."""
+        """Store the errors of each user in a trial."""
         row = {"tuning_id": tuning_id, "trial": trial, "errors": errors}
         self._database.execute(insert(tuning_errors).values(row).on_conflict_do_update(set_={"errors": errors}))
 
     def errors(self, tuning_id: int, trial: int) -> bytes | None:
-        """What ``keep_errors`` was given."""
+        """Errors of each user in a trial, as ``keep_errors`` stored them."""
         wanted = tuning_errors.c.tuning_id == tuning_id, tuning_errors.c.trial == trial
         with self._database.read() as connection:
             found: bytes | None = connection.execute(select(tuning_errors.c.errors).where(*wanted)).scalar()
@@ -134,22 +129,22 @@ class TuningStore:
         return found[0]
 
     def newest(self, limit: int = 20, *, before: int | None = None) -> list[TuningRecord]:
-        """The newest studies, newest first; ``before``: only those older than the one of this number."""
+        """Studies, newest first; ``before``: only those older than the study of this number."""
         wanted = select(tunings).order_by(tunings.c.tuning_id.desc()).limit(limit)
         return self._read(wanted if before is None else wanted.where(tunings.c.tuning_id < before))
 
     def current(self, besides: Collection[int] = ()) -> TuningRecord | None:
-        """The study that is queued or going, None where there is none.
+        """The queued or running study; None if there is none.
 
         Args:
-            besides: studies that have ended though their rows do not say so yet.
+            besides: studies that have ended although their rows do not say so yet.
         """
         going = select(tunings).where(tunings.c.state.in_(GOING), tunings.c.tuning_id.not_in(besides))
         going = going.order_by(tunings.c.tuning_id).limit(1)
         return next(iter(self._read(going)), None)
 
     def recover(self) -> list[int]:
-        """Mark a study that a stopped process left going as stopped; returns the numbers of those marked."""
+        """Mark the unfinished study of a stopped process as stopped; returns the studies marked."""
         left = [record.tuning_id for record in self._read(select(tunings).where(tunings.c.state.in_(GOING)))]
         for tuning_id in left:
             self.finish(tuning_id, "stopped", "Marquee was stopped; resume it to go on")

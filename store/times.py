@@ -8,13 +8,13 @@ from numpy.typing import NDArray
 from store.records import UNKNOWN_TIME
 
 DAY = 86_400
-LATEST = 2**32 - 1
+MAX_TIME = 2**32 - 1
 """Seconds: the year 2106. No rating and no clock is later, so a stored time beyond it is some other number."""
 
 
 def latest(now: float) -> int:
     """The last second that a rating may have been given in: tomorrow, as local times may be ahead of this clock."""
-    return min(int(now) + DAY, LATEST)
+    return min(int(now) + DAY, MAX_TIME)
 
 
 def known_times(rated_at: NDArray[np.int64], now: float) -> NDArray[np.int64]:
@@ -25,7 +25,7 @@ def known_times(rated_at: NDArray[np.int64], now: float) -> NDArray[np.int64]:
 
 def next_time(rated_at: NDArray[np.int64], now: float) -> int | None:
     """The first of the times after tomorrow; None where only a wrong number is later."""
-    late = rated_at[(rated_at > latest(now)) & (rated_at <= LATEST)]
+    late = rated_at[(rated_at > latest(now)) & (rated_at <= MAX_TIME)]
     return int(late.min()) if len(late) else None
 
 
@@ -34,5 +34,5 @@ def time_by_hand(now: float, stored: int | None) -> int:
 
     It is later than the stored time whatever the clock says, so that to import the same file again doesn't undo it.
     """
-    after = stored + 1 if stored is not None and stored <= LATEST else 0
-    return min(max(int(now), after, 0), LATEST)
+    after = stored + 1 if stored is not None and stored <= MAX_TIME else 0
+    return min(max(int(now), after, 0), MAX_TIME)

@@ -1,4 +1,4 @@
-"""A few values that a service keeps: a JSON object among the store's own facts."""
+"""Settings and state of a service: a JSON object in the table ``meta``."""
 
 from __future__ import annotations
 
@@ -6,34 +6,32 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from sqlalchemy import Connection, select
+from sqlalchemy import select
 from sqlalchemy.dialects.sqlite import insert
 
-from store.database import Database
+from store.connections import Transaction
+from store.database import Database, Store
 from store.schema import meta
 
 
-class ValueStore:
+class ValueStore(Store):
     """The values under one name."""
 
     def __init__(self, database: Database, name: str) -> None:
-        self._database = database
+        super().__init__(database)
         self._name = name
 
-    def read(self) -> dict[str, Any]:
-        """What was written; empty before."""
-        with self._database.read() as connection:
-            return self._read(connection)
-
-    def write(self, values: Mapping[str, Any]) -> None:
-        """Change some of the values."""
-        self._database.write(lambda connection: self.write_in(connection, values), urgent=True)
-
-    def write_in(self, connection: Connection, values: Mapping[str, Any]) -> None:
-        """Change some of the values within somebody else's transaction."""
-        row = {"name": self._name, "value": json.dumps(self._read(connection) | dict(values), allow_nan=False)}
-        connection.execute(insert(meta).values(row).on_conflict_do_update(set_={"value": row["value"]}))
-
-    def _read(self, connection: Connection) -> dict[str, Any]:
-        found = connection.execute(select(meta.c.value).where(meta.c.name == self._name)).scalar()
+    def read(self, *, tx: Transaction | None = None) -> dict[str, Any]:
+        """All values; empty before the first write."""
+        with self._database.read(tx) as connection:
+            found = connection.execute(select(meta.c.value).where(meta.c.name == self._name)).scalar()
         return {} if found is None else dict(json.loads(found))
+
+    def write(self, values: Mapping[str, Any], *, tx: Transaction | None = None) -> None:
+        """Change some of the values."""
+
+        def work(tx: Transaction) -> None:
+            row = {"name": self._name, "value": json.dumps(self.read(tx=tx) | dict(values), allow_nan=False)}
+            tx.execute(insert(meta).values(row).on_conflict_do_update(set_={"value": row["value"]}))
+
+        self._database.write(work, tx=tx)

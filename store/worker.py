@@ -1,4 +1,4 @@
-"""Threads for work in the background: each takes orders one after the other, and begins again where its loop dies."""
+"""Background threads with a queue of orders, restarted after a crash."""
 
 from __future__ import annotations
 
@@ -16,55 +16,55 @@ log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 URGENT, BULK, LAST = 0, 1, 2
-PAUSE_S, LONGEST_PAUSE_S = 1.0, 60.0
+PAUSE_S, MAX_PAUSE_S = 1.0, 60.0
 
 
 class _Stop:
     """The order to end."""
 
 
-def _nothing(*_: object) -> None:
-    """What a worker does where it was not told anything else."""
+def nothing(*_: object) -> None:
+    """Do nothing: the default of callbacks."""
 
 
 class Worker(Generic[T]):
-    """A thread with its queue of orders. ``start`` once, ``stop`` once.
+    """Thread that works through a queue of orders. Call ``start`` once and ``stop`` once.
 
-    An error that the work itself does not handle ends the loop. The worker is dead then: readiness says so, ``tell``
-    is called, and after a pause the loop begins again with the next order. The pause is longer each time the loop dies
-    without having done anything in between.
+    An error that ``work`` does not handle ends the loop, and the worker is dead: readiness reports it and ``on_death``
+    is called. After a pause the loop starts again with the next order; the pause grows while the loop keeps dying
+    before anything is done.
 
     Args:
-        name: what the thread is called, in readiness and notices too.
-        work: does one order.
+        name: of the thread, also used in readiness and notices.
+        work: carries out one order.
         begin: called in the thread before the first order.
         idle: called whenever no order has come for ``every`` seconds.
-        every: how long it waits for an order before it is idle.
-        died: clears up after a death: takes the order that was in hand, None where there was none, and the reason.
-        waits: whether its writes wait for as long as another program has the store locked.
+        every: seconds without an order before the worker is idle.
+        died: cleans up after a crash; takes the order in hand (or None) and the reason.
+        waits: whether writes in this thread wait for as long as another program has the store locked.
     """
 
     def __init__(
         self,
         name: str,
-        work: Callable[[T], None] = _nothing,
+        work: Callable[[T], None] = nothing,
         *,
-        begin: Callable[[], None] = _nothing,
-        idle: Callable[[], None] = _nothing,
+        begin: Callable[[], None] = nothing,
+        idle: Callable[[], None] = nothing,
         every: float | None = None,
-        died: Callable[[T | None, str], None] = _nothing,
+        died: Callable[[T | None, str], None] = nothing,
         waits: bool = False,
     ) -> None:
         self.name = name
-        self.tell: Callable[[str, str], None] = _nothing
-        """Called with the name and the reason of a death; set by whoever keeps notices."""
+        self.on_death: Callable[[str, str], None] = nothing
+        """Called with the name and the reason of a crash; the composition root sets it."""
         self.queue: queue.PriorityQueue[tuple[int, int, T | _Stop]] = queue.PriorityQueue()
         self.stopping = Event()
         self._work = work
         self._begin: Callable[[], None] | None = begin
         self._idle = idle
         self._every = every
-        self._clear_up = died
+        self._clean_up = died
         self._waits = waits
         self._order = count()
         self._in_hand: T | None = None
@@ -73,26 +73,26 @@ class Worker(Generic[T]):
         self._thread = Thread(target=self._run, name=name, daemon=True)
 
     def start(self) -> None:
-        """Begin to take orders."""
+        """Start working through the queue."""
         self._thread.start()
 
     def put(self, order: T, priority: int = BULK) -> None:
-        """Give an order; those of the same priority are done in turn."""
+        """Queue an order; orders of one priority are carried out first in, first out."""
         self.queue.put((priority, next(self._order), order))
 
-    def stop(self, longest_s: float | None = None) -> None:
-        """Do the orders that wait, end, and wait for that, at most so many seconds; None waits as long as it takes."""
+    def stop(self, timeout_s: float | None = None) -> None:
+        """Carry out the queued orders and end, waiting for that up to ``timeout_s`` (None: as long as it takes)."""
         self.stopping.set()
         self.queue.put((LAST, next(self._order), _Stop()))
         if self._thread.is_alive():
-            self._thread.join(longest_s)
+            self._thread.join(timeout_s)
 
     def is_alive(self) -> bool:
-        """Whether orders are taken: not before the start, not after the end, and not while it is dead."""
+        """Whether orders are carried out: not before the start, after the end, or between a crash and the restart."""
         return self._thread.is_alive() and not self._dead
 
     def is_current(self) -> bool:
-        """Whether this is called in the worker's own thread."""
+        """Whether the caller runs in this worker's thread."""
         return current_thread() is self._thread
 
     # -- the thread --------------------------------------------------------------------------------------------------
@@ -101,11 +101,11 @@ class Worker(Generic[T]):
         while True:
             try:
                 self._loop()
-            except BaseException as error:  # noqa: BLE001  # the thread's outermost loop: nothing may end it in silence
+            except BaseException as error:  # noqa: BLE001  # the thread's outermost loop: no crash may go unnoticed
                 self._die(error)
             else:
                 return
-            if self.stopping.wait(min(PAUSE_S * 2 ** (self._deaths - 1), LONGEST_PAUSE_S)):
+            if self.stopping.wait(min(PAUSE_S * 2 ** (self._deaths - 1), MAX_PAUSE_S)):
                 return
             self._dead = False
 
@@ -132,10 +132,10 @@ class Worker(Generic[T]):
         self._deaths += 1
         reason = f"{type(error).__name__}: {error}".rstrip(": ")
         order, self._in_hand = self._in_hand, None
-        log.critical("the worker %s has died and begins again after a pause", self.name, exc_info=error)
+        log.critical("the worker %s crashed and will restart after a pause", self.name, exc_info=error)
         try:
             if self._deaths == 1:
-                self.tell(self.name, reason)
-            self._clear_up(order, reason)
+                self.on_death(self.name, reason)
+            self._clean_up(order, reason)
         except BaseException:  # as above
-            log.exception("what the worker %s left behind could not be cleared up", self.name)
+            log.exception("cleaning up after the worker %s failed", self.name)

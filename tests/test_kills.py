@@ -26,7 +26,7 @@ from tests.engine.services.conftest import QUICK, fill, finished, wait_for
 ROOT = Path(__file__).parents[1]
 LONGEST_S = {
     "training": 0.3,
-    "save_model": 0.15,
+    "saving": 0.15,
     "activate": 0.003,
     "delete_version": 0.02,
     "retain": 0.02,
@@ -43,9 +43,10 @@ MAX_WAIT_S = 180.0
 
 CHILD = """
 import io, os, random, sys
+from contextlib import contextmanager
 from engine.errors import Conflict, VersionUnavailable
 from engine.runtime import build
-from engine.services import training as training_module
+from engine.services import trainer
 from engine.services.import_task import Import
 from engine.services.imports import UploadedFile
 from engine.settings import Settings
@@ -67,8 +68,18 @@ def telling(owner, name, phase):
             tell("done:", phase)
     setattr(owner, name, told)
 
-telling(training_module, "learn", "training")
-for name in ("save_model", "activate", "delete_version", "retain"):
+def telling_of_saving(right):
+    @contextmanager
+    def saving(self, **values):
+        tell("saving")
+        with right(self, **values) as version:
+            yield version
+        tell("done:", "saving")
+    return saving
+
+MLModelManager.saving = telling_of_saving(MLModelManager.saving)
+telling(trainer, "learn", "training")
+for name in ("activate", "delete_version", "retain"):
     telling(MLModelManager, name, name)
 telling(Import, "run", "import")
 telling(RatingStore, "add_ratings", "add_ratings")
@@ -201,7 +212,7 @@ def kill_often(folder: Path, kills: int, seed: int, among: Collection[str] = tup
 
 
 def test_a_few_kills(tmp_path: Path) -> None:
-    kill_often(tmp_path, 4, seed=1, among=("save_model", "add_ratings", "back_up", "checkpoint"))
+    kill_often(tmp_path, 4, seed=1, among=("saving", "add_ratings", "back_up", "checkpoint"))
 
 
 RESTORE = """

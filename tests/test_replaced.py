@@ -113,7 +113,7 @@ def test_a_backup_in_the_place_of_a_killed_servers_store_is_served(
         assert server.client.get("/api/ml/recommendations/u1").json()["items"] == lists
         assert server.client.post("/api/store/check", json={}).json() == {"sound": True, "faults": []}
         notices = server.client.get("/api/notices").json()["notices"]
-        assert any("does not belong" in one["text"] for one in notices)
+        assert any("did not belong" in one["text"] for one in notices)
         assert server.rate("again").status_code == 200
     finally:
         server.end()

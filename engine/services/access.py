@@ -7,12 +7,11 @@ from dataclasses import dataclass
 from hmac import compare_digest
 from threading import Lock
 
-from sqlalchemy import Connection
-
 from engine.errors import Conflict, InvalidInput, UnknownKey
 from engine.services.acting import MARQUEE, NO_KEY, actor
 from engine.services.audit import AuditService
 from engine.services.storing import stores
+from store.connections import Transaction
 from store.errors import NotStored, StoreClosed
 from store.keys import SCOPES, KeyStore, digest
 from store.records import KeyRecord
@@ -94,8 +93,15 @@ class AccessService:
         wanted = tuple(scopes)
         if not wanted or not set(wanted) <= set(SCOPES):
             raise InvalidInput(f"A key has at least one of the scopes {', '.join(SCOPES)}.", field="scopes")
+        by = actor()
+
+        def create(tx: Transaction) -> tuple[KeyRecord, str]:
+            made, key = self._keys.add(name, wanted, created_by=by.name, tx=tx)
+            self._audit.record_now("key created", _subject(made), by=by, tx=tx)
+            return made, key
+
         try:
-            made = self._keys.add(name, wanted, created_by=actor().name, also=self._telling("key created"))
+            made = self._keys.transaction(create)
         except ValueError as error:
             raise InvalidInput(str(error), field="name") from error
         self._read()
@@ -108,20 +114,19 @@ class AccessService:
         Raises:
             UnknownKey: there is no such key.
         """
+        by = actor()
+
+        def revoke(tx: Transaction) -> KeyRecord:
+            revoked = self._keys.revoke(key_id, tx=tx)
+            self._audit.record_now("key revoked", _subject(revoked), by=by, tx=tx)
+            return revoked
+
         try:
-            gone = self._keys.revoke(key_id, also=self._telling("key revoked"))
+            revoked = self._keys.transaction(revoke)
         except NotStored as error:
             raise UnknownKey(f"There is no key {key_id}.") from error
         self._read()
-        return gone
-
-    def _telling(self, action: str) -> Callable[[Connection, KeyRecord], None]:
-        by = actor()
-
-        def tell(connection: Connection, key: KeyRecord) -> None:
-            self._audit.record_in(connection, action, f"key {key.key_id}: {key.name} ({', '.join(key.scopes)})", by=by)
-
-        return tell
+        return revoked
 
     # -- on the path of each request: no SQL -------------------------------------------------------------------------
 
@@ -173,3 +178,7 @@ def _holder(key: KeyRecord) -> Holder:
 def first_holder(key: bytes, first: str) -> Holder | None:
     """The holder of the first key, where this is it; compared in constant time."""
     return FIRST if compare_digest(digest(key), digest(first.encode())) else None
+
+
+def _subject(key: KeyRecord) -> str:
+    return f"key {key.key_id}: {key.name} ({', '.join(key.scopes)})"

@@ -14,13 +14,12 @@ from inspect import signature
 from threading import Condition
 from typing import Any, ParamSpec, TypeVar
 
-from sqlalchemy import Connection
-
 from engine import services
 from engine.data.cells import csv_pieces
 from engine.data.identifiers import composed
 from engine.services.acting import Actor, actor
 from store.audit import AuditStore
+from store.connections import Transaction
 from store.errors import StoreClosed
 from store.records import AuditRecord
 
@@ -78,9 +77,9 @@ class AuditService:
             self._waiting.append(self._entry(action, subject, result, by or actor()))
             self._hand_over()
 
-    def record_in(self, connection: Connection, action: str, subject: str, *, by: Actor) -> None:
-        """Add an entry within the transaction of what it tells; the writer's thread does not know who acts."""
-        self._store.add_in(connection, [self._entry(action, subject, DONE, by)])
+    def record_now(self, action: str, subject: str, *, by: Actor, tx: Transaction) -> None:
+        """Add an entry to the transaction of what it records; the writer's thread does not know who acts."""
+        self._store.add([self._entry(action, subject, DONE, by)], tx=tx)
 
     def _entry(self, action: str, subject: str, result: str, by: Actor) -> dict[str, Any]:
         return {

@@ -18,6 +18,7 @@ from engine.services.storing import stores
 from engine.services.timetable import WEEK, Timetable, zones
 from engine.services.training import POLICIES, TrainingService, TrainingStatus
 from engine.training.promotion import ActivationPolicy
+from store.connections import Transaction
 from store.errors import StoreError
 from store.notices import NoticeStore
 from store.ratings import RatingStore
@@ -247,8 +248,8 @@ class AutomationService:
         return True
 
     def _order(self, actor: str, activate: ActivationPolicy, done: dict[str, Any]) -> int:
-        def note(connection: Any) -> None:
-            self._automation.write_in(connection, done)
+        def note(tx: Transaction) -> None:
+            self._automation.write(done, tx=tx)
 
         if self._models.active_version() is None:
             return self._training.train_model(activate=activate, actor=actor, queue=True, also=note)

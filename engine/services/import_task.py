@@ -21,7 +21,7 @@ from engine.errors import Cancelled, InvalidInput
 from engine.words import counted
 from store.jobs import JobStore
 from store.ratings import RatingStore
-from store.records import Added, MovieRow
+from store.records import MovieRow
 from store.times import known_times, latest
 
 MOST_REASONS = 3
@@ -164,7 +164,7 @@ class Import:
         self.changed = True
         found = self._ratings.add_movies(
             [MovieRow(movie.movie_id, movie.title, movie.year, movie.genres) for movie in movies],
-            lambda connection, added: self._count_in(connection, {"movies_added": added}),
+            job_id=self._order.job_id,
         )
         self._movies.update(zip((movie.movie_id for movie in movies), found.keys.tolist(), strict=True))
 
@@ -176,21 +176,14 @@ class Import:
         self._add_movies([Movie(movie, f"Movie {movie}", None, ()) for movie in unknown])
         movies = _keys(block.movies, block.movie_ids, [self._movies[movie] for movie in rated])
         found = self._ratings.add_users(
-            [block.user_ids[place] for place in np.unique(block.users)],
-            lambda connection, added: self._count_in(connection, {"users_added": added}),
+            [block.user_ids[place] for place in np.unique(block.users)], job_id=self._order.job_id
         )
         users = _keys(block.users, block.user_ids, found.keys)
         times = known_times(block.times, self._clock())
-        self._ratings.add_ratings(users, movies, block.ratings, times, self._count_ratings_in)
+        changed, self.changed = self.changed, True  # if a later transaction fails, the earlier ones are kept
+        done = self._ratings.add_ratings(users, movies, block.ratings, times, job_id=self._order.job_id)
+        self.changed = changed or bool(done.added or done.updated)
         self._rows_read += len(block.ratings)
-
-    def _count_ratings_in(self, connection: Any, done: Added) -> None:
-        self.changed = self.changed or bool(done.added or done.updated)
-        numbers = {"added": done.added, "updated": done.updated, "unchanged": done.unchanged}
-        self._count_in(connection, {f"ratings_{name}": number for name, number in numbers.items()})
-
-    def _count_in(self, connection: Any, counts: Mapping[str, int]) -> None:
-        self._jobs.count_in(connection, self._order.job_id, counts)
 
     def _step(self, progress: float, message: str) -> None:
         self._check()

@@ -6,7 +6,6 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from threading import Lock
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -14,6 +13,7 @@ import pandas as pd
 from engine.data.catalogue import MovieTable
 from engine.data.ratings import IdIndex, Interactions
 from engine.errors import Cancelled
+from store.connections import Transaction
 from store.ratings import RatingStore
 from store.records import UNKNOWN_TIME, RatingArrays
 from store.times import known_times, latest, next_time
@@ -79,17 +79,14 @@ class Snapshots:
         found = self._ratings.user_ratings(user_key)
         return replace(found, rated_at=known_times(found.rated_at, self._clock()))
 
-    def check(self, snapshot: DataSnapshot) -> None:
-        """Whether everybody in a snapshot may still be learned.
+    def check(self, snapshot: DataSnapshot, *, tx: Transaction | None = None) -> None:
+        """Check that no user in a snapshot was deleted since it was read; within ``tx`` this holds until its end.
 
         Raises:
-            Outdated: somebody in it was forgotten since it was read.
+            Outdated: one of them was.
         """
-        _check(snapshot, self._ratings.forgotten_since(snapshot.revision))
-
-    def check_in(self, connection: Any, snapshot: DataSnapshot) -> None:
-        """The same within a transaction of the store, which then keeps nothing."""
-        _check(snapshot, self._ratings.forgotten_since_in(connection, snapshot.revision))
+        if any(user < snapshot.data.n_users for user in self._ratings.forgotten_since(snapshot.revision, tx=tx)):
+            raise Outdated("Somebody whose ratings were read was forgotten meanwhile.")
 
     def forget(self) -> None:
         """Drop what is held of users, here and beside the store: an id has gone from it, though its key has not."""
@@ -124,8 +121,3 @@ class Snapshots:
             ids = IdIndex(pd.Index(np.array([movie.external_id for movie in movies], dtype=object)))
             self._movies = _Catalogue(changes, ids, table)
         return self._movies
-
-
-def _check(snapshot: DataSnapshot, gone: list[int]) -> None:
-    if any(user < snapshot.data.n_users for user in gone):
-        raise Outdated("Somebody whose ratings were read was forgotten meanwhile.")

@@ -32,6 +32,7 @@ from engine.training.forecast import Forecast, Work
 from engine.training.pipeline import Learned, Listener, learn
 from engine.training.promotion import FIRST, Candidate, Rival, decide
 from engine.training.steps import Step
+from store.connections import Transaction
 from store.errors import DamagedVersion, NotStored, StoreError
 from store.notices import NoticeStore
 from store.patience import outlast, patient
@@ -209,13 +210,14 @@ class Trainer:
     def _store_end(self, run_id: int, end: RunEnd) -> None:
         saved = self._runs.get(run_id).version
 
-        def tell(connection: Any) -> None:
+        def store(tx: Transaction) -> None:
+            self._runs.finish(run_id, end.state, stage=end.stage, error=end.reason, details=end.details, tx=tx)
             if end.state == "failed":
                 what = "failed" if saved is None else f"saved version {saved}, but could not finish"
                 told = f"Training run {run_id} {what}. {end.reason}"
-                self._notices.add_in(connection, "error", "training", told, {"run_id": run_id})
+                self._notices.add("error", "training", told, {"run_id": run_id}, tx=tx)
 
-        self._runs.finish(run_id, end.state, stage=end.stage, error=end.reason, details=end.details, also=tell)
+        self._runs.transaction(store)
 
     def _train(self, run: RunRecord, entry: RunLog) -> None:
         """Train; restart where a user is deleted meanwhile, so that no version saved later has learned from them."""
@@ -352,10 +354,12 @@ class Trainer:
         decision = decide(run.activate, Candidate(report, snapshot.data.fingerprint), rival, alone)
         entry.judgement = decision.judgement
 
-        def end_run(connection: Any, version: int) -> None:
-            self._snapshots.check_in(connection, snapshot)
-            self._runs.finish_in(
-                connection,
+        activation = Activation(run.actor, decision.verdict) if decision.activate else None
+
+        def publish(tx: Transaction) -> None:
+            self._snapshots.check(snapshot, tx=tx)
+            self._models.publish(version, activation, tx=tx)
+            self._runs.finish(
                 run.run_id,
                 "succeeded",
                 version=version,
@@ -364,13 +368,14 @@ class Trainer:
                 verdict=decision.verdict,
                 stage="Done",
                 details=entry.details(),
+                tx=tx,
             )
             told = f"Version {version} is trained. {decision.verdict}"
             about: dict[str, Any] = {"run_id": run.run_id, "version": version, "verdict": decision.judgement.verdict}
             about |= {"metrics": metrics, "before": before, "compared": decision.judgement.compared}
-            self._notices.add_in(connection, "info", "training", told, about)
+            self._notices.add("info", "training", told, about, tx=tx)
 
-        version = self._models.save_model(
+        with self._models.saving(
             kind=run.kind,
             config=bundle.config() | {"asked": run.hyperparameters},
             arrays=all_arrays(learned),
@@ -381,9 +386,8 @@ class Trainer:
             data=describe_data(snapshot),
             run_id=run.run_id,
             note=run.note,
-            activate=Activation(run.actor, decision.verdict) if decision.activate else None,
-            on_commit=end_run,
-        )
+        ) as version:
+            self._models.transaction(publish)
         if decision.activate:
             log_action("version activated", f"version {version}, trained by run {run.run_id} for {run.actor}")
             try:

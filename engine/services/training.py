@@ -27,6 +27,7 @@ from engine.services.version_records import (
     stored_judgement,
 )
 from engine.training.promotion import ActivationPolicy
+from store.connections import Transaction
 from store.errors import NotStored
 from store.patience import patient
 from store.ratings import RatingStore
@@ -40,8 +41,8 @@ POLICIES = get_args(ActivationPolicy)
 MAX_QUEUE = 50
 LOADING = "Activating the new version"
 
-Also = Callable[[Any], None]
-"""Further writes in the same transaction; takes the store's connection."""
+Also = Callable[[Transaction], None]
+"""Further writes in the same transaction; takes the transaction."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,9 +211,15 @@ class TrainingService:
             if self._ratings.counts().ratings == 0:
                 raise NotReady("There are no ratings to learn from. Import the demo data or your own first.")
             seed = getattr(config, "seed", 0)
-            run_id = self._runs.create(
-                kind, config.model_dump(mode="json"), activate, seed, actor, note=note, repeats=repeats, also=also
-            )
+            values = config.model_dump(mode="json")
+
+            def create(tx: Transaction) -> int:
+                run_id = self._runs.create(kind, values, activate, seed, actor, note=note, repeats=repeats, tx=tx)
+                if also is not None:
+                    also(tx)
+                return run_id
+
+            run_id = self._runs.transaction(create)
         self.trainer.worker.put(True)
         return run_id
 

@@ -29,6 +29,7 @@ from engine.services.training import TrainingService
 from engine.services.trials import Going, OutOfTime, Search
 from engine.training import tuning
 from engine.training.promotion import ActivationPolicy
+from store.connections import Transaction
 from store.errors import NotStored, StoreError
 from store.notices import Level, NoticeStore
 from store.ratings import RatingStore
@@ -319,13 +320,14 @@ class TuningService:
         self._ends.put(going.study_id, StudyEnd(state, stage, error, going.used(), self._clock()))
 
     def _store_end(self, study_id: int, end: StudyEnd) -> None:
-        def tell(connection: Any) -> None:
+        def store(tx: Transaction) -> None:
+            self._tunings.finish(study_id, end.state, end.stage, end.error, used_s=end.used_s, tx=tx)
             if end.state != "stopped":
                 level: Level = "error" if end.error else "info"
                 told = f"failed. {end.error}" if end.error else f"has ended. {end.stage}."
-                self._notices.add_in(connection, level, "tuning", f"Study {study_id} {told}", {"study_id": study_id})
+                self._notices.add(level, "tuning", f"Study {study_id} {told}", {"study_id": study_id}, tx=tx)
 
-        self._tunings.finish(study_id, end.state, end.stage, end.error, used_s=end.used_s, also=tell)
+        self._tunings.transaction(store)
 
     def _search(self, record: TuningRecord, going: Going) -> None:
         """Try until the trials or the time are used up, then judge the best on ratings unseen by any trial."""

@@ -25,6 +25,7 @@ from engine.services.snapshots import DataSnapshot, Outdated, Snapshots
 from engine.services.storing import file_error, stores
 from engine.services.version_records import MAX_NOTE_LENGTH, check_remarks, check_report, describe_ids
 from engine.services.versions import VersionService
+from store.connections import Transaction
 from store.errors import NotWritten, StoreClosed, UnreadableExport
 from store.exchange import ReadVersion, read_export, write_export
 from store.notices import NoticeStore
@@ -152,13 +153,17 @@ class VersionFileService:
         except Exception as error:  # a version that fails in any way when tried is refused
             log.info("a version from a file was refused", exc_info=error)
             raise InvalidInput(f"{UNUSABLE}.", field="file") from error
+
+        def publish(tx: Transaction) -> None:
+            self._snapshots.check(snapshot, tx=tx)
+            self._models.publish(version, tx=tx)
+
         note = f"Imported by {actor}; version {read.version} in its original store. {read.values['note']}"
         try:
-            version = self._models.save_model(
-                **values | {"note": note.strip()[:MAX_NOTE_LENGTH]},
-                arrays=read.arrays,
-                on_commit=lambda connection, _: self._snapshots.check_in(connection, snapshot),
-            )
+            with self._models.saving(
+                **values | {"note": note.strip()[:MAX_NOTE_LENGTH], "arrays": read.arrays}
+            ) as version:
+                self._models.transaction(publish)
         except Outdated as error:
             raise InvalidInput("The version has learned from a user who was just deleted.", field="file") from error
         self._notices.add("info", "versions", f"Version {version} was imported by {actor}.", {"version": version})

@@ -21,6 +21,7 @@ from store.versions import MLModelManager
 LOWER = ("rmse", "mae")
 METRICS = (*LOWER, "ndcg_at_k")
 ARRAYS = {"a/few": np.arange(3, dtype=np.float32), "b/none": np.empty(0)}
+VALUES: dict[str, Any] = {"kind": "svd", "config": {}, "arrays": ARRAYS, "metrics": {}, "protocol": {}, "data": {}}
 # Few values, so that equal ones come up; a version may lack any metric.
 VALUE = st.one_of(st.sampled_from([0.25, 0.5, 1.0]), st.floats(0, 2))
 MEASURED = st.dictionaries(st.sampled_from(METRICS), VALUE)
@@ -53,8 +54,7 @@ class Account:
         self.models.recover()
 
     def _write(self, **changes: Any) -> int:
-        values: dict[str, Any] = {"kind": "svd", "config": {}, "arrays": ARRAYS, "metrics": {}, "protocol": {}}
-        return self.models.save_model(**values | {"data": {}} | changes)
+        return self.models.save_model(**VALUES | changes)
 
     def save(self, measured: dict[str, float], activate: bool) -> None:
         metrics = {name: {"value": value, "low": 0, "high": 2} for name, value in measured.items()}
@@ -67,13 +67,14 @@ class Account:
     def _stop_at_the_end(self) -> None:
         """The number was given out, so it is used up."""
 
-        def stop(connection: Connection, version: int) -> None:
+        def stop(tx: Connection) -> None:
+            self.models.publish(version, tx=tx)
             assert version > self.highest
             self.highest = version
             raise Killed
 
-        with pytest.raises(Killed):
-            self._write(on_commit=stop)
+        with pytest.raises(Killed), self.models.saving(**VALUES) as version:
+            self.models.transaction(stop)
 
     def fail_to_end(self) -> None:
         self._stop_at_the_end()

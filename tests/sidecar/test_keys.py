@@ -112,7 +112,7 @@ def test_a_key_is_long_and_random_and_only_its_hash_is_stored(server: Client, da
     assert all(re.fullmatch(r"mq_[\w-]{43}", key) for key in keys)
     listed = server.get("/api/keys", headers=ADMIN)
     assert [one["name"] for one in listed.json()["keys"]] == [f"key {place}" for place in range(5)][::-1]
-    database.fold_log()
+    database.checkpoint()
     stored = database.path.read_bytes()
     for key in keys:
         assert key not in listed.text
@@ -514,22 +514,22 @@ def test_the_log_is_pruned_by_age(database: Database, clock: Clock) -> None:
 
 def test_entries_that_could_not_be_stored_are_when_there_is_room_again(database: Database, clock: Clock) -> None:
     audit = keyed(database, clock).audit
-    real, calls = AuditStore.add_in, []
+    real, calls = AuditStore.add, []
 
-    def add_in(self: AuditStore, connection: Any, rows: Any) -> None:
+    def add(self: AuditStore, rows: Any, *, tx: Any) -> None:
         calls.append(len(rows))
         if len(calls) == 1:
             raise RuntimeError("no room")
-        real(self, connection, rows)
+        real(self, rows, tx=tx)
 
-    AuditStore.add_in = add_in  # type: ignore[method-assign]
+    AuditStore.add = add  # type: ignore[method-assign]
     try:
         audit.record("one")
         database.write(lambda _: None)
         audit.record("two")
         assert [one.action for one in audit.entries()] == ["two", "one"]
     finally:
-        AuditStore.add_in = real  # type: ignore[method-assign]
+        AuditStore.add = real  # type: ignore[method-assign]
 
 
 def test_many_entries_are_few_transactions(database: Database, clock: Clock) -> None:

@@ -13,11 +13,13 @@ import pytest
 from sqlalchemy import Connection
 from sqlalchemy.exc import IntegrityError
 
-from store.database import PRAGMAS, Database, _translate, check_version
+from store.connections import PRAGMAS, check_version
+from store.database import Database
 from store.errors import StoreClosed, StoreError, StoreFull, UnsafeSQLite
 from store.ratings import RatingStore
 from store.records import MovieRow
 from store.schema import meta, users
+from store.sqlite_errors import translated
 from tests.store.conftest import wait_until
 
 
@@ -44,7 +46,7 @@ def test_a_setting_that_sqlite_does_not_take_is_told(
     url: str, monkeypatch: pytest.MonkeyPatch, name: str, value: object
 ) -> None:
     monkeypatch.setitem(PRAGMAS, name, value)
-    with pytest.raises(StoreError, match=f"did not take the setting {name}"):
+    with pytest.raises(StoreError, match=f"did not accept the setting {name}"):
         Database.open(url)
     monkeypatch.undo()
     Database.open(url).close()
@@ -140,13 +142,13 @@ def test_urgent_writes_go_before_bulk_ones_that_wait(database: Database) -> None
     threads[0].start()
     assert held.wait(10)
     for name, urgent in [*((f"bulk {n}", False) for n in range(5)), ("urgent 0", True), ("urgent 1", True)]:
-        before = database._queue.qsize()
+        before = database.writer.queue.qsize()
         thread = Thread(
-            target=database.write, args=(lambda _, name=name: order.append(name),), kwargs={"urgent": urgent}
+            target=database.write, args=(lambda _, name=name: order.append(name),), kwargs={"bulk": not urgent}
         )
         thread.start()
         threads.append(thread)
-        wait_until(lambda before=before: database._queue.qsize() > before)
+        wait_until(lambda before=before: database.writer.queue.qsize() > before)
     release.set()
     for thread in threads:
         thread.join()
@@ -154,7 +156,7 @@ def test_urgent_writes_go_before_bulk_ones_that_wait(database: Database) -> None
 
 
 def test_a_write_inside_a_write_is_refused(database: Database) -> None:
-    with pytest.raises(RuntimeError, match="pass the connection on"):
+    with pytest.raises(RuntimeError, match="pass tx on"):
         database.write(lambda _: database.write(lambda connection: None))
 
 
@@ -172,7 +174,7 @@ def test_closing_finishes_what_waits_and_refuses_the_rest(database: Database) ->
     for n in range(3):
         threads.append(Thread(target=database.write, args=(lambda _, n=n: done.append(n),)))
         threads[-1].start()
-        wait_until(lambda n=n: database._queue.qsize() > n)
+        wait_until(lambda n=n: database.writer.queue.qsize() > n)
     closing = Thread(target=database.close)
     closing.start()
     wait_until(lambda: database._closed)
@@ -235,7 +237,7 @@ def test_a_full_disk_is_told_as_such_and_the_store_goes_on(database: Database) -
 
 def test_other_errors_pass_as_they_are() -> None:
     error = sqlite.OperationalError("database is locked")
-    assert _translate(error) is error
+    assert translated(error) is error
 
 
 RATE_UNTIL_KILLED = """

@@ -66,7 +66,7 @@ def held(path: Path) -> tuple[int, list[str], list[str]]:
     """How many ratings there are after a start, what is wrong with the file, and what the start has found."""
     database = Database.open(f"sqlite:///{path}")
     try:
-        return RatingStore(database).counts().ratings, database.check(), database.found
+        return RatingStore(database).counts().ratings, database.check(), database.findings
     finally:
         database.close()
 
@@ -114,7 +114,7 @@ def test_the_log_of_a_killed_process_is_not_applied_to_a_backup(
     ratings, faults, found = held(path)
     assert (ratings, faults) == (50, [])
     assert len(found) == 1
-    assert "does not belong" in found[0]
+    assert "did not belong" in found[0]
     assert len(list(path.parent.glob("m.db.aside-*-wal"))) == 1
     assert held(path) == (50, [], [])
 
@@ -165,7 +165,7 @@ def last(real):
 generation.write_mark = last(generation.write_mark)
 generation.new = last(generation.new)
 generation.os.fsync = last(os.fsync)
-database.fold_log()
+database.checkpoint()
 """,
     )
     ended = []
@@ -197,7 +197,7 @@ def test_a_store_of_a_release_without_generations_keeps_its_log(path: Path) -> N
     subprocess.run([sys.executable, "-c", script, str(path)], check=True)
     assert generation.has_log(path)
     database = Database.open(f"sqlite:///{path}")
-    assert database.found == []
+    assert database.findings == []
     assert 1.0 in RatingStore(database).load().ratings
     database.close()
 
@@ -296,7 +296,7 @@ def test_nothing_is_acknowledged_once_the_file_is_not_the_one_that_was_opened(
 ) -> None:
     database = Database.open(f"sqlite:///{path}")
     told: list[StoreError] = []
-    database.tell = told.append
+    database.writer.on_fault = told.append
     try:
         store = RatingStore(database)
         store.add_movies([MovieRow("m", "A", None, ())])
@@ -340,7 +340,7 @@ def test_a_process_killed_while_it_closes_such_a_store_leaves_it_to_the_next(pat
 def test_it_is_noticed_where_nothing_is_written(path: Path) -> None:
     database = Database.open(f"sqlite:///{path}")
     told: list[StoreError] = []
-    database.tell = told.append
+    database.writer.on_fault = told.append
     try:
         away(path)
         wait_until(lambda: bool(told))
@@ -354,7 +354,7 @@ def test_what_was_acknowledged_is_rescued_from_a_file_that_was_taken_away(
 ) -> None:
     database = Database.open(f"sqlite:///{path}")
     told: list[StoreError] = []
-    database.tell = told.append
+    database.writer.on_fault = told.append
     store = RatingStore(database)
     store.add_movies([MovieRow("m", "A", None, ())])
     for n in range(30):

@@ -9,12 +9,14 @@ import pytest
 from sqlalchemy import Connection
 
 from store import patience
-from store.database import LOCKED_MS, PRAGMAS, Database
+from store.connections import PRAGMAS
+from store.database import Database
 from store.errors import StoreBusy, StoreError
 from store.patience import outlast, patient
 from store.ratings import RatingStore
 from store.schema import movies
 from store.studies import PATIENCE_S, WORKERS_PATIENCE_S, TuningStore
+from store.writer import LOCKED_MS
 from tests.store.conftest import Clock, fill, wait_until
 from tests.store.locker import locked
 
@@ -30,8 +32,8 @@ def database(url: str, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> Iterato
 
 
 def timeout_of_writer(database: Database) -> int:
-    assert database._connection is not None
-    return int(database._connection.connection.driver_connection.execute("PRAGMA busy_timeout").fetchone()[0])
+    assert database.writer._connection is not None
+    return int(database.writer._connection.connection.driver_connection.execute("PRAGMA busy_timeout").fetchone()[0])
 
 
 def test_a_write_is_refused_with_a_sentence_and_the_next_one_is_kept(ratings: RatingStore, database: Database) -> None:
@@ -50,7 +52,7 @@ def test_one_write_waits_in_full_and_those_behind_it_hardly_until_the_lock_is_go
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(PRAGMAS, "busy_timeout", 5000)
-    database._connection.connection.driver_connection.execute("PRAGMA busy_timeout = 50")  # type: ignore[union-attr]
+    database.writer._connection.connection.driver_connection.execute("PRAGMA busy_timeout = 50")  # type: ignore[union-attr]
     with locked(database.path):
         with pytest.raises(StoreBusy):
             database.write(lambda connection: None)
@@ -63,13 +65,13 @@ def test_one_write_waits_in_full_and_those_behind_it_hardly_until_the_lock_is_go
 
 def test_a_patient_thread_waits_for_the_lock_to_end(ratings: RatingStore, database: Database) -> None:
     tries: list[int] = []
-    hand_over = database._hand_over
+    hand_over = database._submit
 
     def counted(*args: object) -> object:
         tries.append(1)
         return hand_over(*args)  # type: ignore[arg-type]
 
-    database._hand_over = counted  # type: ignore[method-assign, assignment]
+    database._submit = counted  # type: ignore[method-assign, assignment]
 
     def work() -> None:
         with patient(Event()):
@@ -151,7 +153,7 @@ def test_the_writer_dies_of_nothing_that_it_does_not_survive(
     """Whoever waits for the write gets its error, and the next write is done."""
     monkeypatch.setattr("store.worker.PAUSE_S", 0.0)
     told: list[str] = []
-    database.writer.tell = lambda name, reason: told.append(f"{name}: {reason}")
+    database.writer.on_death = lambda name, reason: told.append(f"{name}: {reason}")
 
     def gone() -> None:
         raise SystemExit("gone")
@@ -161,7 +163,7 @@ def test_the_writer_dies_of_nothing_that_it_does_not_survive(
         raise LookupError("half way")
 
     with monkeypatch.context() as patch:
-        patch.setattr(database, "_undo", gone)
+        patch.setattr(database.writer, "_undo", gone)
         with pytest.raises(LookupError, match="half way"):
             database.write(half)
         wait_until(lambda: bool(told))
@@ -190,7 +192,7 @@ def test_what_waits_for_a_dead_writer_is_answered_when_the_store_closes(
     url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("store.worker.PAUSE_S", 600.0)
-    monkeypatch.setattr("store.worker.LONGEST_PAUSE_S", 600.0)
+    monkeypatch.setattr("store.worker.MAX_PAUSE_S", 600.0)
     database = Database.open(url)
 
     def gone(_: object) -> None:
@@ -209,7 +211,7 @@ def test_what_waits_for_a_dead_writer_is_answered_when_the_store_closes(
 
     thread = Thread(target=write)
     thread.start()
-    wait_until(lambda: database._queue.qsize() > 0)
+    wait_until(lambda: database.writer.queue.qsize() > 0)
     database.close()
     thread.join()
     assert [type(error).__name__ for error in raised] == ["StoreClosed"]

@@ -14,11 +14,12 @@ from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import create_engine
 
-from store.database import MIGRATIONS, Database
+from store.database import Database
 from store.errors import StoreError
 from store.ratings import RatingStore
 from store.records import Counts
 from store.schema import metadata
+from store.upgrades import MIGRATIONS
 from store.versions import MLModelManager
 
 

@@ -14,7 +14,8 @@ import pysqlite3.dbapi2 as sqlite
 import pytest
 
 from store import opening
-from store.database import PRAGMAS, Database
+from store.connections import PRAGMAS
+from store.database import Database
 from store.errors import ForeignStore, StoreBusy, StoreError, StoreReadOnly
 from store.ratings import RatingStore
 from store.records import MovieRow

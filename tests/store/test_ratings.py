@@ -10,7 +10,7 @@ from threading import Thread
 import numpy as np
 import pytest
 
-from store import ratings as ratings_module
+from store import bulk_ratings
 from store.database import Database
 from store.errors import NotStored
 from store.ratings import RatingStore
@@ -238,7 +238,7 @@ def test_single_ratings_get_in_between_the_chunks_of_a_bulk_write(
     ratings: RatingStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Every chunk raises the revision by one, and so does a single rating: one in the middle proves it did not wait."""
-    monkeypatch.setattr("store.ratings.CHUNK", 50)
+    monkeypatch.setattr("store.bulk_ratings.CHUNK", 50)
     keys = ratings.add_users([f"u{n}" for n in range(500)]).keys
     users, movies = np.repeat(keys, 30), np.tile(np.arange(30, dtype=np.int32), 500)
     bulk = Thread(
@@ -260,19 +260,19 @@ def test_a_single_rating_goes_right_after_the_chunk_that_is_being_written(
     ratings: RatingStore, database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """One is asked for while the first of three chunks is in the writer: the revisions tell the order of commit."""
-    monkeypatch.setattr("store.ratings.CHUNK", 10)
-    put_many, chunks, singles = ratings_module._put_many, [], []
+    monkeypatch.setattr("store.bulk_ratings.CHUNK", 10)
+    put_many, chunks, singles = bulk_ratings._put, [], []
     thread = Thread(target=lambda: singles.append(ratings.put_rating("urgent", "m0", 1, 1).revision))
 
-    def put_many_slowly(connection, **options):
+    def put_many_slowly(*args):
         if not chunks:
             thread.start()
-            wait_until(lambda: database._queue.qsize() > 0)
-        done = put_many(connection, **options)
-        chunks.append(done.revision)
+            wait_until(lambda: database.writer.queue.qsize() > 0)
+        done = put_many(*args)
+        chunks.append(done[2])
         return done
 
-    monkeypatch.setattr(ratings_module, "_put_many", put_many_slowly)
+    monkeypatch.setattr(bulk_ratings, "_put", put_many_slowly)
     ratings.add_users(["ann"])
     movies = np.arange(30, dtype=np.int32)
     ratings.add_ratings(np.zeros(30, np.int32), movies, np.ones(30, np.float32), np.ones(30, np.int64))
@@ -284,7 +284,7 @@ def test_newcomers_of_a_bulk_write_and_of_single_ratings_get_keys_of_their_own(
     ratings: RatingStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Half of the people rate by themselves while all of them are imported."""
-    monkeypatch.setattr("store.ratings.CHUNK", 20)
+    monkeypatch.setattr("store.bulk_ratings.CHUNK", 20)
     people = [f"u{n}" for n in range(600)]
     singles = {}
 

@@ -87,8 +87,8 @@ def test_a_job_from_order_to_end(database: Database, clock: Clock) -> None:
         clock.now,
     )
     other = jobs.create("import", "Waiting")
-    database.write(lambda connection: jobs.count_in(connection, other, {"users_added": 2}))
-    database.write(lambda connection: jobs.count_in(connection, other, {"users_added": 3, "movies_added": 1}))
+    jobs.count(other, {"users_added": 2})
+    jobs.count(other, {"users_added": 3, "movies_added": 1})
     jobs.update(other, 0.5, "Reading", {"rows_rejected": 4})
     assert jobs.recover(lambda result: f"Stopped after {sorted(result.items())}.") == 1
     assert [record.job_id for record in jobs.newest()] == [other, job_id]

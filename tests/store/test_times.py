@@ -8,7 +8,7 @@ import pytest
 from store.database import Database
 from store.ratings import RatingStore
 from store.records import UNKNOWN_TIME, MovieRow
-from store.times import DAY, LATEST, known_times, time_by_hand
+from store.times import DAY, MAX_TIME, known_times, time_by_hand
 from tests.store.conftest import Clock
 
 MILLISECONDS = 1_048_576_000_000
@@ -39,7 +39,7 @@ def stored(ratings: RatingStore) -> tuple[list[float], list[int]]:
         (0, NOW + 1),
         (2 * HOUR, NOW + 2 * HOUR + 1),  # local times of a place east of Greenwich
         (DAY, NOW + DAY + 1),
-        (LATEST - NOW, LATEST),
+        (MAX_TIME - NOW, MAX_TIME),
         (MILLISECONDS - NOW, NOW),  # no time at all
         (UNKNOWN_TIME - NOW, NOW),
     ],
@@ -122,12 +122,15 @@ def test_times_up_to_tomorrow_are_times() -> None:
     assert known_times(times, NOW) is times
     later = np.array([-2, NOW + DAY + 1, 5])
     assert known_times(later, NOW).tolist() == [-1, -1, 5]
-    assert known_times(np.array([LATEST, LATEST + 1]), 1e12).tolist() == [LATEST, -1]  # no clock is ever that late
+    assert known_times(np.array([MAX_TIME, MAX_TIME + 1]), 1e12).tolist() == [
+        MAX_TIME,
+        -1,
+    ]  # no clock is that late
 
 
 @pytest.mark.parametrize("now", [-5.0, 1e15])
 def test_a_clock_that_is_no_clock_gives_times_all_the_same(now: float) -> None:
-    assert 0 <= time_by_hand(now, None) <= LATEST
+    assert 0 <= time_by_hand(now, None) <= MAX_TIME
 
 
 def test_whole_catalogues_keep_their_order_of_import(database: Database) -> None:

@@ -34,19 +34,34 @@ def models(database: Database) -> MLModelManager:
 
 
 def save(models: MLModelManager, *, rmse: float = 0.9, activate: bool = True, **changes: Any) -> int:
+    activation = Activation("ann", "better") if activate else None
+    return models.save_model(activate=activation, **new_version(rmse) | changes)
+
+
+def fail_to_save(models: MLModelManager, error: Exception) -> None:
+    """The error comes after everything else in the last transaction."""
+
+    def fail(tx: Connection) -> None:
+        models.publish(version, Activation("ann", "better"), tx=tx)
+        raise error
+
+    with models.saving(**new_version()) as version:
+        models.transaction(fail)
+
+
+def new_version(rmse: float = 0.9) -> dict[str, Any]:
     metrics = {
         "rmse": {"value": rmse, "low": rmse - 0.1, "high": rmse + 0.1},
         "ndcg_at_k": {"value": rmse / 2, "low": 0, "high": 1},
     }
-    values: dict[str, Any] = {
+    return {
         "kind": "svd",
         "config": {"model": {}},
         "arrays": ARRAYS,
         "metrics": metrics,
         "protocol": {},
+        "data": {"revision": 1},
     }
-    values |= {"data": {"revision": 1}, "activate": Activation("ann", "better") if activate else None}
-    return models.save_model(**values | changes)
 
 
 def flip_a_byte(database: Database, version: int, name: str = "a/floats") -> None:
@@ -115,11 +130,8 @@ def test_versions_rise_and_are_never_reused(models: MLModelManager) -> None:
 def test_a_failing_last_step_leaves_nothing(models: MLModelManager, database: Database) -> None:
     active = save(models)
 
-    def fail(connection: Connection, version: int) -> None:
-        raise LookupError("the run is gone")
-
     with pytest.raises(LookupError):
-        save(models, on_commit=fail)
+        fail_to_save(models, LookupError("the run is gone"))
     assert [record.version for record in models.list_versions()] == [active]
     assert models.active_version() == active
     assert rows_of(database, active + 1) == 0
@@ -149,11 +161,8 @@ def test_what_a_stopped_process_left_half_saved_is_removed_at_the_next_start(
     """A process that is killed has no time to clear up."""
     monkeypatch.setattr(MLModelManager, "_give_up", lambda self, version: None)
 
-    def stop(connection: Connection, version: int) -> None:
-        raise LookupError("killed")
-
     with pytest.raises(LookupError):
-        save(models, on_commit=stop)
+        fail_to_save(models, LookupError("killed"))
     assert rows_of(database, 1) > 0
     with pytest.raises(NotStored):
         models.load_model(1)
@@ -212,7 +221,7 @@ def test_rolling_back_goes_to_the_version_that_served_before(models: MLModelMana
 
 def test_rolling_back_without_an_earlier_version(models: MLModelManager) -> None:
     save(models)
-    with pytest.raises(NotStored, match="nothing to go back to"):
+    with pytest.raises(NotStored, match="no earlier intact version"):
         models.rollback(actor="ann", reason="")
 
 
@@ -340,7 +349,7 @@ def test_without_a_version_nothing_serves(models: MLModelManager) -> None:
 
 def test_the_active_version_is_not_deleted(models: MLModelManager) -> None:
     version = save(models)
-    with pytest.raises(StoreError, match="serves now"):
+    with pytest.raises(StoreError, match="is active"):
         models.delete_version(version)
     assert models.load_model(version).record.state == "ready"
 

@@ -30,6 +30,7 @@ ARRAYS = st.dictionaries(
     min_size=1,
     max_size=3,
 )
+NOTHING: dict[str, Any] = {"kind": "svd", "config": {}, "metrics": {}, "protocol": {}, "data": {}}
 PEOPLE = st.sampled_from(["ann", "bob"])
 ALTERATIONS = (
     "DELETE FROM model_arrays WHERE {one}",
@@ -99,8 +100,7 @@ class Versions(RuleBasedStateMachine):
     # -- saving ------------------------------------------------------------------------------------------------------
 
     def _save(self, arrays: dict[str, np.ndarray], **changes: Any) -> int:
-        nothing: dict[str, Any] = {"kind": "svd", "config": {}, "metrics": {}, "protocol": {}, "data": {}}
-        return self.models.save_model(**nothing | changes, arrays=arrays)
+        return self.models.save_model(**NOTHING | changes, arrays=arrays)
 
     @initialize(arrays=ARRAYS)
     def first(self, arrays: dict[str, np.ndarray]) -> None:
@@ -118,7 +118,8 @@ class Versions(RuleBasedStateMachine):
     def fail_to_save(self, arrays: dict[str, np.ndarray], killed: bool) -> None:
         """The last transaction is undone, its line in the ledger with it; a kill also leaves the arrays behind."""
 
-        def stop(connection: Connection, version: int) -> None:
+        def stop(tx: Connection) -> None:
+            self.models.publish(version, Activation("ann", "never seen"), tx=tx)
             if killed:
                 self.half_saved.add(version)
             raise Killed
@@ -126,8 +127,8 @@ class Versions(RuleBasedStateMachine):
         with pytest.MonkeyPatch.context() as patch:
             if killed:
                 patch.setattr(MLModelManager, "_give_up", lambda models, version: None)
-            with pytest.raises(Killed):
-                self._save(arrays, activate=Activation("ann", "never seen"), on_commit=stop)
+            with pytest.raises(Killed), self.models.saving(**NOTHING, arrays=arrays) as version:
+                self.models.transaction(stop)
 
     # -- serving -----------------------------------------------------------------------------------------------------
 
@@ -198,7 +199,7 @@ class Versions(RuleBasedStateMachine):
             assert self.models.rollback(actor=actor, reason="back") == served[-1]
             self.ledger.append((served[-1], actor, "back"))
         else:
-            with pytest.raises(NotStored, match="nothing to go back to"):
+            with pytest.raises(NotStored, match="no earlier intact version"):
                 self.models.rollback(actor=actor, reason="back")
 
     # -- losing ------------------------------------------------------------------------------------------------------
@@ -207,7 +208,7 @@ class Versions(RuleBasedStateMachine):
     def delete(self, data: st.DataObject) -> None:
         version = self._pick(data)
         if version == self.active:
-            with pytest.raises(StoreError, match="serves now"):
+            with pytest.raises(StoreError, match="is active"):
                 self.models.delete_version(version)
         else:
             self.models.delete_version(version)

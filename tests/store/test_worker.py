@@ -34,7 +34,7 @@ class Deadly:
         made: Worker[object] = Worker(
             "test", self.work, died=lambda order, reason: self.cleared.append((order, reason)), **options
         )
-        made.tell = lambda name, reason: self.told.append((name, reason))
+        made.on_death = lambda name, reason: self.told.append((name, reason))
         return made
 
 
@@ -69,7 +69,7 @@ def test_one_that_dies_begins_again_with_the_next_order(error: BaseException) ->
 
 def test_one_that_dies_is_dead_until_it_begins_again(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "PAUSE_S", 600.0)
-    monkeypatch.setattr(module, "LONGEST_PAUSE_S", 600.0)
+    monkeypatch.setattr(module, "MAX_PAUSE_S", 600.0)
     deadly = Deadly()
     worker = deadly.worker()
     worker.start()
@@ -104,7 +104,7 @@ def test_nothing_that_follows_a_death_keeps_a_worker_from_beginning_again() -> N
     worker.put(ValueError("oops"))
     worker.put("next")
     wait_until(lambda: deadly.done == ["next"])
-    worker.tell = broken
+    worker.on_death = broken
     worker.put(ValueError("oops"))
     worker.put("last")
     wait_until(lambda: deadly.done == ["next", "last"])

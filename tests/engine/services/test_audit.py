@@ -73,7 +73,7 @@ def test_who_is_erased_is_a_hash_in_it(trained: Runtime, settings: Settings) -> 
         ("user erased", f"user {hashed}", "done"),
         ("user erased", f"user {hashed}", "UnknownUser"),
     ]
-    trained.database.fold_log()
+    trained.database.checkpoint()
     assert name.encode() not in settings.database_path.read_bytes()
 
 

@@ -157,10 +157,10 @@ def test_a_crash_after_the_order_does_not_repeat_it_and_one_before_it_does(
     service = world.service()
     world.clock.now += 7 * DAY
 
-    def break_down(self: ValueStore, connection: Any, values: Any) -> None:
+    def break_down(self: ValueStore, values: Any, *, tx: Any) -> None:
         raise RuntimeError("killed")
 
-    monkeypatch.setattr(ValueStore, "write_in", break_down)
+    monkeypatch.setattr(ValueStore, "write", break_down)
     with pytest.raises(RuntimeError):
         service.look()
     monkeypatch.undo()

@@ -17,7 +17,7 @@ from engine.runtime import Runtime
 from engine.services import import_task as module
 from engine.services.imports import Job, UploadedFile
 from engine.settings import Settings
-from store import ratings as ratings_module
+from store import bulk_ratings
 from tests.engine.services.conftest import opened, store_in, wait_for
 from tests.store.faults import disk_of
 
@@ -30,7 +30,7 @@ def rows(n: int = ROWS) -> str:
 
 @pytest.fixture(autouse=True)
 def _small_steps(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ratings_module, "CHUNK", CHUNK)
+    monkeypatch.setattr(bulk_ratings, "CHUNK", CHUNK)
     monkeypatch.setattr("engine.data.rows.PART_BYTES", 4096)
 
 
@@ -140,13 +140,13 @@ import io, os, signal, sys
 from engine.data import rows as row_reader
 from engine.runtime import build
 from engine.services.imports import UploadedFile
-from store import ratings
+from store import bulk_ratings
 from tests.engine.services.conftest import store_in
 from tests.engine.services.test_cut_short import rows
 from pathlib import Path
 
-ratings.CHUNK, row_reader.PART_BYTES = 100, 4096
-put, calls = ratings._put_many, []
+bulk_ratings.CHUNK, row_reader.PART_BYTES = 100, 4096
+put, calls = bulk_ratings._put, []
 
 def killed(*args, **options):
     calls.append(1)
@@ -154,7 +154,7 @@ def killed(*args, **options):
         os.kill(os.getpid(), signal.SIGKILL)
     return put(*args, **options)
 
-ratings._put_many = killed
+bulk_ratings._put = killed
 runtime = build(store_in(Path(sys.argv[1])))
 runtime.services.imports.start()
 runtime.services.imports.import_files([UploadedFile("ratings.csv", io.BytesIO(rows().encode()))])

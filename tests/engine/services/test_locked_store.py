@@ -15,7 +15,7 @@ from engine.services.storing import in_words
 from engine.settings import Settings
 from pages.ui.page import show_unexpected
 from sidecar.app import create_api
-from store.database import PRAGMAS
+from store.connections import PRAGMAS
 from store.errors import StoreReadOnly
 from tests.engine.services.conftest import QUICK, fill, finished, wait_for
 from tests.sidecar.client import Client
@@ -38,7 +38,7 @@ def brief(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Iterator[Runti
 def lock_before(runtime: Runtime, patch: pytest.MonkeyPatch, target: Any, name: str) -> list[int]:
     """Lock the store when this is first called; another program lets go after several writes have been tried."""
     tries: list[int] = []
-    call, hand_over = getattr(target, name), runtime.database._hand_over
+    call, hand_over = getattr(target, name), runtime.database._submit
     lockers: list[Locker] = []
 
     def counted(*args: Any) -> Any:
@@ -53,7 +53,7 @@ def lock_before(runtime: Runtime, patch: pytest.MonkeyPatch, target: Any, name: 
             lockers.append(Locker(runtime.database.path, "PRAGMA busy_timeout = 20000"))
         return call(*args, **options)
 
-    patch.setattr(runtime.database, "_hand_over", counted)
+    patch.setattr(runtime.database, "_submit", counted)
     patch.setattr(target, name, locks_first)
     return tries
 

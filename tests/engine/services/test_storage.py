@@ -217,7 +217,7 @@ def test_what_was_found_when_the_store_was_opened_is_a_notice(tmp_path: Path) ->
     runtime = build(store_in(tmp_path))
     (notice,) = runtime.notices.newest(10)
     runtime.database.close()
-    assert "does not belong" in notice.text
+    assert "did not belong" in notice.text
 
 
 def test_pages_found_damaged_while_running_are_told_and_what_they_touch_fails(
@@ -228,7 +228,7 @@ def test_pages_found_damaged_while_running_are_told_and_what_they_touch_fails(
         database = runtime.database
         with database.read() as connection:
             root = connection.exec_driver_sql("SELECT rootpage FROM sqlite_master WHERE name = 'jobs'").scalar_one()
-            database.fold_log()
+            database.checkpoint()
         with database.path.open("r+b") as file:
             file.seek((root - 1) * 4096)
             file.write(b"\x77" * 4096)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from contextlib import AbstractContextManager
 from pathlib import Path
 from threading import Event
 from typing import Any
@@ -448,14 +449,14 @@ def test_who_is_forgotten_while_a_version_is_saved_is_not_in_it(
     trained: Runtime, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Two users, each when the run has looked for the last time whether somebody was forgotten."""
-    save, left = MLModelManager.save_model, ["u1", "u2"]
+    save, left = MLModelManager.saving, ["u1", "u2"]
 
-    def late(self: MLModelManager, **values: Any) -> int:
+    def late(self: MLModelManager, **values: Any) -> AbstractContextManager[int]:
         if left:
             assert trained.services.ratings.forget(left.pop()).versions == (1,)
         return save(self, **values)
 
-    monkeypatch.setattr(MLModelManager, "save_model", late)
+    monkeypatch.setattr(MLModelManager, "saving", late)
     training = trained.services.training
     run = finished(trained, training.train_model("svd", QUICK, "always"))
     assert run.state == "succeeded", run.error

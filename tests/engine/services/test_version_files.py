@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import zipfile
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
@@ -178,13 +179,13 @@ def test_who_is_forgotten_during_an_import_is_not_brought_back(
     trained: Runtime, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The file is checked, then a user is forgotten, then the version is saved."""
-    file, save = exported(trained, {}), MLModelManager.save_model
+    file, save = exported(trained, {}), MLModelManager.saving
 
-    def late(self: MLModelManager, **values: Any) -> int:
+    def late(self: MLModelManager, **values: Any) -> AbstractContextManager[int]:
         trained.services.ratings.forget("u1")
         return save(self, **values)
 
-    monkeypatch.setattr(MLModelManager, "save_model", late)
+    monkeypatch.setattr(MLModelManager, "saving", late)
     with pytest.raises(InvalidInput, match="user who was just deleted"):
         trained.services.version_files.import_file(file)
     assert [version.version for version in trained.services.versions.list()] == [1]

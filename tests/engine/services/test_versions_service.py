@@ -188,7 +188,7 @@ def test_notes_and_tags(two: Runtime) -> None:
 
 def test_the_serving_version_is_not_deleted_and_others_say_who_did_it(two: Runtime) -> None:
     versions = two.services.versions
-    with pytest.raises(VersionUnavailable, match="serves now"):
+    with pytest.raises(VersionUnavailable, match="is active"):
         versions.delete(1)
     deleted = versions.delete(2, actor="ann", reason="weak")
     assert (deleted.state, deleted.size_bytes) == ("deleted", 0)

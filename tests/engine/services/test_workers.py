@@ -31,7 +31,7 @@ def pause(monkeypatch: pytest.MonkeyPatch) -> Callable[[float], None]:
 
     def set_to(seconds: float) -> None:
         monkeypatch.setattr("store.worker.PAUSE_S", seconds)
-        monkeypatch.setattr("store.worker.LONGEST_PAUSE_S", seconds)
+        monkeypatch.setattr("store.worker.MAX_PAUSE_S", seconds)
 
     return set_to
 
@@ -70,7 +70,7 @@ def kill(runtime: Runtime, name: str, patch: pytest.MonkeyPatch) -> Any:
     if name == "notices":
         patch.setattr(NotifyingService, "look", gone)
     if name == "store-writer":
-        patch.setattr(runtime.database, "_undo", gone)
+        patch.setattr(runtime.database.writer, "_undo", gone)
         with pytest.raises(ZeroDivisionError):
             runtime.database.write(lambda _: 1 // 0)
     return None
