@@ -1,1 +1,1 @@
-"""Marquee beside its peers: every figure is a ratio measured in one run. ``make bench`` runs them all."""
+"""Marquee compared with other libraries: every ratio is measured in one run. ``make bench`` runs all."""

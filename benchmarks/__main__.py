@@ -1,4 +1,4 @@
-"""``python -m benchmarks [name ...]``: run the benchmarks, all of them without a name; options follow a single name."""
+"""``python -m benchmarks [name ...]``: run benchmarks, all of them by default; options follow a single name."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ from benchmarks.peers import command as peers
 
 
 def plain(run: Callable[[], None]) -> Callable[[list[str]], int]:
-    """A benchmark that takes no options and can't miss a goal."""
+    """A benchmark without options or goals."""
 
     def main(options: list[str]) -> int:
-        argparse.ArgumentParser().parse_args(options)  # refuses any
+        argparse.ArgumentParser().parse_args(options)  # refuses options
         run()
         return 0
 

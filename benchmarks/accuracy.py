@@ -1,4 +1,4 @@
-"""How far predicted ratings are off: five folds of the demo data, every rating model beside Surprise's, and the goals.
+"""Error of predicted ratings: five folds of the demo data, every rating model beside Surprise's, and goals.
 
 ``python -m benchmarks accuracy``; the exit code is 1 where a goal of accuracy is missed. Goals of time are shown only.
 """
@@ -29,30 +29,30 @@ FOLDS = 5
 Rows = NDArray[np.int64]
 Build = Callable[[], Rater]
 GOALS = {"ncf": 0.850, "svd": 0.882}
-"""RMSE at most, by kind of model. Surprise's SVD gives 0.8953 on these folds, its KNNBaseline 0.8971."""
+"""Maximum RMSE by kind of model. Surprise's SVD gives 0.8953 on these folds, its KNNBaseline 0.8971."""
 FIT_GOALS = {"ncf": 25.0}
-"""Seconds that a fold's fit may take on 2 cores."""
+"""Maximum seconds of a fold's fit, on 2 cores."""
 LIST_GOAL = 10.0
-"""Milliseconds that a list may take."""
+"""Maximum milliseconds of a list."""
 
 
 @dataclass
 class Measured:
-    """A figure a fold: RMSE in stars, seconds of the fit; and the milliseconds of each user's list in the last fold."""
+    """Per fold, RMSE in stars and seconds of the fit; per user, milliseconds of a list in the last fold."""
 
     rmse: list[float] = field(default_factory=list)
     seconds: list[float] = field(default_factory=list)
     list_ms: list[float] = field(default_factory=list)
 
     def interval(self) -> tuple[float, float]:
-        """95% of the mean RMSE, by Student's t over the folds, as if they were independent (they share training)."""
+        """95% interval of the mean RMSE: Student's t over the folds, which ignores that they share training ratings."""
         mean, error = np.mean(self.rmse), scipy.stats.sem(self.rmse)
         half = scipy.stats.t.ppf(0.975, len(self.rmse) - 1) * error
         return float(mean - half), float(mean + half)
 
 
 def folds(n: int, k: int = FOLDS) -> Iterator[tuple[Rows, Rows]]:
-    """Row numbers to learn from and to be judged on, as Surprise's ``KFold(k, random_state=0)`` parts n ratings."""
+    """Row numbers of training and test part, as Surprise's ``KFold(k, random_state=0)`` splits n ratings."""
     rows = SimpleNamespace(raw_ratings=range(n), construct_trainset=np.array, construct_testset=np.array)
     return iter(KFold(k, random_state=0).split(rows))
 
@@ -66,7 +66,7 @@ def builds() -> dict[str, Build]:
 
 
 def measure(data: Interactions, models: dict[str, Build], k: int = FOLDS) -> dict[str, Measured]:
-    """All models on every fold, in turn, so that a slow moment of the machine meets all of them."""
+    """All models on every fold, alternating, so that a slow moment of the machine affects all of them."""
     found = {name: Measured() for name in models}
     for number, (learned, judged) in enumerate(folds(len(data), k), start=1):
         train, test = data.subset(learned), data.subset(judged)
@@ -82,7 +82,7 @@ def measure(data: Interactions, models: dict[str, Build], k: int = FOLDS) -> dic
 
 
 def fit(model: Rater, train: Interactions) -> float:
-    """Seconds of the fit alone."""
+    """Seconds of the fit."""
     model.load(train)
     started = time.perf_counter()
     model.fit()
@@ -114,7 +114,7 @@ def _cells(one: Measured) -> list[str]:
 
 
 def judge(found: dict[str, Measured]) -> tuple[list[str], bool]:
-    """Each goal in a sentence, and whether all those of accuracy are met; a model that is not there misses its own."""
+    """A sentence per goal, and whether all accuracy goals are met; a missing model misses its goal."""
     lines, accurate = [], True
     for kind, most in GOALS.items():
         rmse = float(np.mean(found[kind].rmse)) if kind in found else float("nan")

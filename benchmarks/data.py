@@ -1,4 +1,4 @@
-"""The ratings that benchmarks learn from: the demo, and simulated ones with a long tail."""
+"""Ratings for benchmarks: the demo data, and simulated ratings with a long tail."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ TASTES = 8
 
 
 def demo_frame() -> pd.DataFrame:
-    """100,004 ratings in the order of the source."""
+    """100,004 ratings in the order of their source."""
     demo = load_demo()
     columns = {"user_id": demo.user_ids, "movie_id": demo.movie_ids, "rating": demo.ratings, "timestamp": demo.times}
     return pd.DataFrame(columns)
@@ -27,15 +27,14 @@ def demo_movies() -> pd.DataFrame:
 
 
 def demo_interactions() -> Interactions:
-    """The demo as arrays, its rows in the order of ``demo_frame``, with titles, years and genres."""
+    """The demo data as arrays in the order of ``demo_frame``, with titles, years and genres."""
     return Interactions.from_frame(demo_frame(), demo_movies(), scale=SCALE)
 
 
 def simulate(n_ratings: int, n_users: int, n_movies: int, seed: int = 0) -> pd.DataFrame:
-    """Ratings in half stars that follow from hidden tastes, movie quality and noise, in order of time as they arrive.
+    """Ratings in half stars from hidden tastes, movie quality and noise, in order of time.
 
-    The activity of users is log-normal and the popularity of movies falls off as a power of its rank, as in MovieLens.
-    A pair occurs once.
+    Activity of users is log-normal and popularity of movies a power of the rank, as in MovieLens. A pair occurs once.
     """
     rng = np.random.default_rng(seed)
     activity = rng.lognormal(0, 1.3, n_users)
@@ -55,11 +54,11 @@ def simulate(n_ratings: int, n_users: int, n_movies: int, seed: int = 0) -> pd.D
 
 
 def interactions(frame: pd.DataFrame) -> Interactions:
-    """A table as arrays."""
+    """Ratings as arrays."""
     return Interactions.from_frame(frame, scale=SCALE)
 
 
 def trainset(frame: pd.DataFrame) -> Trainset:
-    """A table as Surprise wants it."""
+    """Ratings as Surprise's training set."""
     columns = frame[["user_id", "movie_id", "rating"]]
     return Dataset.load_from_df(columns, Reader(rating_scale=SCALE)).build_full_trainset()

@@ -1,4 +1,4 @@
-"""How fast the factorisation fits, beside Surprise's SVD with the same settings, in one run."""
+"""Time to fit the factorisation, compared with Surprise's SVD with the same settings."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def compare(name: str, frame: pd.DataFrame, repeats: int) -> None:
         config = MatrixFactorizationConfig.model_validate(SETTINGS | {"precision": precision})
         fits[f"Marquee, {precision}"] = partial(MatrixFactorizationModel(config).fit, ours)
     times: dict[str, list[float]] = {fit: [] for fit in fits}
-    for _ in range(repeats):  # in turn, so that a slow moment of the machine meets all of them
+    for _ in range(repeats):  # alternating, so that a slow moment of the machine affects all of them
         for fit, work in fits.items():
             times[fit].append(seconds(work))
     peer = np.array(times[PEER])

@@ -1,4 +1,4 @@
-"""What folding in costs beside a full retrain: 100 users and 100 movies with ten ratings each, and the goal.
+"""Accuracy of folding in compared with retraining: 100 users and 100 movies with ten ratings each, and the goal.
 
 ``python -m benchmarks foldin``; the exit code is 1 where folding in is more than 3% worse than learning again.
 """
@@ -28,13 +28,13 @@ Side = Literal["users", "movies"]
 GOAL = 1.03
 LEFT_OUT = 100
 FIRST = 10
-FEWEST = 20
-"""Ratings of whoever is left out, at least: ten to fold in, and as many to predict."""
+MIN_RATINGS = 20
+"""Minimum number of ratings of a user or movie left out: ten to fold in, and as many to predict."""
 
 
 @dataclass(frozen=True)
 class Parts:
-    """Ratings, parted: what both learn, the first ten of each who is left out, and the rest of theirs."""
+    """Three parts: what both learn, the first ten of each user or movie left out, and their others."""
 
     base: Interactions
     first: Interactions
@@ -45,7 +45,7 @@ class Parts:
 
 @dataclass(frozen=True)
 class Measured:
-    """RMSE on the rest: of a full retrain with the first ten, of folding these in, and of not knowing them."""
+    """RMSE on the others: retrained with the first ten, with these folded in, and without them."""
 
     retrained: float
     folded: float
@@ -53,12 +53,12 @@ class Measured:
 
     @property
     def ratio(self) -> float:
-        """How many times the error of a retrain folding in makes."""
+        """Error of folding in over the error of retraining."""
         return self.folded / self.retrained
 
 
 def part(data: Interactions, side: Side, seed: int, count: int = LEFT_OUT) -> Parts:
-    """Leave users, or movies, of at least 20 ratings out; the first ten by time are those to fold in.
+    """Leave out users, or movies, with at least 20 ratings; their first ten by time are folded in.
 
     Args:
         data: timed ratings.
@@ -67,7 +67,7 @@ def part(data: Interactions, side: Side, seed: int, count: int = LEFT_OUT) -> Pa
         count: how many.
     """
     counts, groups = (data.user_counts, data.by_user) if side == "users" else (data.movie_counts, data.by_movie)
-    chosen = np.random.default_rng(seed).choice(np.flatnonzero(counts >= FEWEST), count, replace=False)
+    chosen = np.random.default_rng(seed).choice(np.flatnonzero(counts >= MIN_RATINGS), count, replace=False)
     times = data.timestamps if data.timestamps is not None else np.arange(len(data))
     first, rest = np.zeros(len(data), bool), np.zeros(len(data), bool)
     for one in chosen.tolist():
@@ -78,14 +78,14 @@ def part(data: Interactions, side: Side, seed: int, count: int = LEFT_OUT) -> Pa
 
 
 def fit(kind: str, data: Interactions, epochs: int) -> RatingModel:
-    """The model with its defaults, for so many epochs."""
+    """The model with its defaults, trained for ``epochs``."""
     model = entry(kind).build(_config(kind, epochs))
     run_epochs(model, data)
     return model
 
 
 def epochs_of(kind: str, data: Interactions) -> int:
-    """How many epochs suit the ratings that both learn, as a training chooses them."""
+    """The best number of epochs for the ratings that both learn, chosen as in a training."""
     parts = hold_out(data, TEST_PART, VALIDATION_PART)
     config = entry(kind).config()
     patience = int(getattr(config, "patience", 0))
@@ -98,7 +98,7 @@ def _config(kind: str, epochs: int) -> ModelConfig:
 
 
 def fold(model: RatingModel, parts: Parts, side: Side) -> Float32:
-    """float32[n]: the rest as predicted when the first ten are folded in and everything else is kept."""
+    """float32[n]: predictions of the others with the first ten folded in."""
     out = np.empty(len(parts.rest), np.float32)
     for one in parts.chosen.tolist():
         if side == "users":
@@ -115,7 +115,7 @@ def fold(model: RatingModel, parts: Parts, side: Side) -> Float32:
 
 
 def measure(kind: str, parts: Parts, side: Side) -> Measured:
-    """Both ways to know the first ten, on the same rest."""
+    """Both ways to learn the first ten, evaluated on the same ratings."""
     epochs = epochs_of(kind, parts.base)
     frozen, again = fit(kind, parts.base, epochs), fit(kind, parts.full, epochs)
     pairs = parts.rest.users, parts.rest.items
@@ -125,7 +125,7 @@ def measure(kind: str, parts: Parts, side: Side) -> Measured:
 
 
 def render(found: dict[tuple[str, Side], list[Measured]]) -> str:
-    """A Markdown table, a line for each model and side."""
+    """A Markdown table with a row per model and side."""
     headings = ["model", "left out", "without the ten", "folded in", "retrained", "ratio", "each draw's ratio", "goal"]
     rows = []
     for (kind, side), draws in found.items():
@@ -138,14 +138,14 @@ def render(found: dict[tuple[str, Side], list[Measured]]) -> str:
 
 
 def mean_ratio(draws: list[Measured]) -> float:
-    """Of the mean errors of all draws."""
+    """Ratio of the mean errors over all draws."""
     return float(np.mean([one.folded for one in draws]) / np.mean([one.retrained for one in draws]))
 
 
 def measure_all(
     data: Interactions, kinds: Iterable[str], seeds: Iterable[int]
 ) -> dict[tuple[str, Side], list[Measured]]:
-    """Every model, both sides, each draw."""
+    """Measure every model on both sides in each draw."""
     found: dict[tuple[str, Side], list[Measured]] = {}
     drawn = list(seeds)
     sides: tuple[Side, ...] = ("users", "movies")
@@ -160,7 +160,7 @@ def measure_all(
 
 def main(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks foldin", description=__doc__)
-    parser.add_argument("--draws", type=int, default=1, help="how many times others are left out")
+    parser.add_argument("--draws", type=int, default=1, help="number of random draws of who is left out")
     asked = parser.parse_args(arguments)
     found = measure_all(demo_interactions(), MODELS, range(asked.draws))
     print(f"demo, {LEFT_OUT} left out, {FIRST} ratings of each\n\n{render(found)}")

@@ -1,4 +1,4 @@
-"""Ten answers to the interview beside ten answers about the most popular movies: whose list is better, and the goal.
+"""Lists after ten answers to the interview compared with ten answers about the most popular movies, and the goal.
 
 ``python -m benchmarks interview``; the exit code is 1 where the interval of the difference does not lie above zero.
 """
@@ -25,23 +25,23 @@ from engine.recommending.scoring import ListScorer
 from engine.settings import Settings
 from engine.training.penalty import choose_penalty
 
-FEWEST = 40
-"""Ratings of whoever is interviewed, at least: half of them to answer with, half to judge by."""
+MIN_RATINGS = 40
+"""Minimum number of ratings of an interviewed user: half to answer with, half to evaluate on."""
 DEVELOPMENT = 200
-"""How many of these users chose the interview's settings; the others judge it."""
+"""Number of these users on whom the interview's settings were chosen; the others evaluate it."""
 ANSWERS = 10
-MOST_QUESTIONS = 100
+MAX_QUESTIONS = 100
 LIST_LENGTH = 10
 INTERVIEW, POPULAR = "interview", "most popular first"
 
 Users = NDArray[np.int64]
 Strategy = Callable[["Answers"], "int | None"]
-"""The next movie to ask about, None where there is none."""
+"""Returns the next movie to ask about, None if there is none."""
 
 
 @dataclass
 class Answers:
-    """What somebody has said so far."""
+    """Answers of one person so far."""
 
     items: list[int] = field(default_factory=list)
     ratings: list[float] = field(default_factory=list)
@@ -49,16 +49,16 @@ class Answers:
 
     @property
     def questions(self) -> int:
-        """How many were asked."""
+        """Number of questions asked."""
         return len(self.items) + len(self.skipped)
 
     @property
     def history(self) -> tuple[Int32, Float32]:
-        """The answers as the engine takes them."""
+        """The answers in the engine's form."""
         return np.array(self.items, np.int32), np.array(self.ratings, np.float32)
 
     def ask(self, movie: int, pool: dict[int, float]) -> None:
-        """Answer with the pool's rating, or not to know the movie."""
+        """Answer with the rating in the pool, or that the movie is unknown."""
         if movie in pool:
             self.items.append(movie)
             self.ratings.append(pool[movie])
@@ -68,7 +68,7 @@ class Answers:
 
 @dataclass(frozen=True)
 class Person:
-    """Somebody who was left out: ratings to answer with, and the movies liked among the others."""
+    """A user left out of training: ratings to answer with, and the liked movies among the others."""
 
     user: int
     pool: dict[int, float]
@@ -77,7 +77,7 @@ class Person:
 
 @dataclass(frozen=True)
 class World:
-    """What was learned from everybody else, and who was left out."""
+    """A version trained on everybody else, and the users left out."""
 
     train: Interactions
     ranker: ItemSimilarityRanker
@@ -87,7 +87,7 @@ class World:
 
 @dataclass(frozen=True)
 class Outcome:
-    """How one interview went.
+    """Outcome of one interview.
 
     Attributes:
         user: who was asked.
@@ -105,12 +105,12 @@ class Outcome:
 
 
 Outcomes = dict[str, list[Outcome]]
-"""By strategy, in the same order in each."""
+"""Outcomes by strategy, in the same order."""
 
 
 @dataclass(frozen=True)
 class Difference:
-    """A mean of paired differences with its 95% interval over users, and how many users it rests on."""
+    """Mean of paired differences with its 95% interval over users, and the number of users."""
 
     value: float
     low: float
@@ -119,7 +119,7 @@ class Difference:
 
     @property
     def met(self) -> bool:
-        """Whether the goal is: an interval above zero."""
+        """Whether the goal is met: an interval above zero."""
         return self.low > 0
 
     def __str__(self) -> str:
@@ -127,13 +127,13 @@ class Difference:
 
 
 def choose_users(data: Interactions) -> tuple[Users, Users]:
-    """Those on whom settings may be tried, and those who judge."""
-    enough = np.random.default_rng(12345).permutation(np.flatnonzero(data.user_counts >= FEWEST))
+    """Users for choosing settings, and users for evaluation."""
+    enough = np.random.default_rng(12345).permutation(np.flatnonzero(data.user_counts >= MIN_RATINGS))
     return enough[:DEVELOPMENT], enough[DEVELOPMENT:]
 
 
 def build(data: Interactions, people: Users, kept_out: Users, seed: int) -> World:
-    """Learn as a training does, from everybody but those to be interviewed and those to be kept out."""
+    """Train as usual on everybody except the interviewed users and those kept out."""
     train = data.subset(~np.isin(data.users, np.concatenate([people, kept_out])))
     config = choose_penalty(train, ItemSimilarityConfig(), lambda: None)
     ranker = ItemSimilarityRanker(config).fit(train)
@@ -150,7 +150,7 @@ def _halve(data: Interactions, user: int, rng: np.random.Generator) -> Person:
 
 
 def strategies(world: World) -> dict[str, Strategy]:
-    """Both ways to ask."""
+    """Both strategies."""
     prepared = Interview.prepare(world.train, world.ranker)
     ordered = np.argsort(-world.train.movie_counts, kind="stable").tolist()
 
@@ -167,7 +167,7 @@ def strategies(world: World) -> dict[str, Strategy]:
 def hold(strategy: Strategy, person: Person, world: World) -> Outcome:
     """Ask until there are ten answers, a hundred questions, or no more questions."""
     said, early = Answers(), None
-    while len(said.items) < ANSWERS and said.questions < MOST_QUESTIONS:
+    while len(said.items) < ANSWERS and said.questions < MAX_QUESTIONS:
         movie = strategy(said)
         if movie is None:
             break
@@ -179,7 +179,7 @@ def hold(strategy: Strategy, person: Person, world: World) -> Outcome:
 
 
 def judge(said: Answers, person: Person, world: World) -> float:
-    """NDCG@10 of the list that is served after these answers, without all that the person could answer with."""
+    """NDCG@10 of the list after these answers, without any movie the person could have answered about."""
     items, ratings = said.history
     personal_from = Settings.model_fields["personal_from"].default
     how = blend(len(items), world.ranker.count_known(items), known=True, personal_from=personal_from)
@@ -191,7 +191,7 @@ def judge(said: Answers, person: Person, world: World) -> float:
 
 
 def measure(data: Interactions, people: Users, kept_out: Users, draws: Iterable[int]) -> Outcomes:
-    """Interview everybody once a draw; half of the people are left out of training at a time."""
+    """Interview everybody once per draw; half of the people are left out of training at a time."""
     found: Outcomes = {}
     for draw in draws:
         for half in np.array_split(np.random.default_rng(draw).permutation(people), 2):
@@ -203,9 +203,9 @@ def measure(data: Interactions, people: Users, kept_out: Users, draws: Iterable[
 
 
 def compare(found: Outcomes, figure: Callable[[Outcome], float], kept: Callable[[Outcome], bool]) -> Difference | None:
-    """Interview less popular order, of the pairs in which both are kept; None where there are none.
+    """Difference between interview and popularity over the pairs in which both are kept; None if there are none.
 
-    All draws of a user are drawn together, since they are of one person.
+    The bootstrap draws all outcomes of a user together.
     """
     pairs = [(ours, theirs) for ours, theirs in zip(*found.values(), strict=True) if kept(ours) and kept(theirs)]
     if not pairs:
@@ -219,7 +219,7 @@ def compare(found: Outcomes, figure: Callable[[Outcome], float], kept: Callable[
 
 
 def render(found: Outcomes) -> str:
-    """A Markdown table, a line for each way to ask."""
+    """A Markdown table with a row per strategy."""
     headings = ["asked", "NDCG@10, 10 answers", "NDCG@10, 10 questions", "questions, median", "p90", "gave 10 answers"]
     rows = []
     for name, outcomes in found.items():
@@ -248,14 +248,15 @@ def conclude(found: Outcomes) -> tuple[str, bool]:
 
 def main(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks interview", description=__doc__)
-    parser.add_argument("--draws", type=int, default=3, help="how many times users are left out and ratings halved")
-    parser.add_argument("--development", action="store_true", help="ask those on whom settings may be tried")
+    parser.add_argument("--draws", type=int, default=3, help="number of random draws of users and ratings")
+    parser.add_argument("--development", action="store_true", help="interview the users for choosing settings")
     asked = parser.parse_args(arguments)
     data = demo_interactions()
     development, judges = choose_users(data)
-    # Whoever judges is not even learned from while settings are tried; the draws are others, too.
+    # Users for evaluation are left out of training while settings are chosen, and the draws differ.
     people, kept_out, first = (development, judges, 100) if asked.development else (judges, development[:0], 0)
     found = measure(data, people, kept_out, range(first, first + asked.draws))
     text, met = conclude(found)
-    print(f"demo, {len(people)} users of at least {FEWEST} ratings, {asked.draws} draws\n\n{render(found)}\n\n{text}")
+    print(f"demo, {len(people)} users with {MIN_RATINGS} ratings or more, {asked.draws} draws")
+    print(f"\n{render(found)}\n\n{text}")
     return 0 if met else 1

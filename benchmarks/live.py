@@ -1,4 +1,4 @@
-"""From a rating to a changed list by HTTP, while a model trains: 8 clients, 2,000 ratings of the demo, and the goal.
+"""Time from a rating to an updated list by HTTP during a training: 8 clients, 2,000 ratings, and the goal.
 
 ``python -m benchmarks live``; the exit code is 1 where p99 is above 25 ms, an update was lost, or the lists differ from
 those of a server that folds everything in from scratch.
@@ -26,7 +26,7 @@ CLIENTS = 8
 RATINGS = 2000
 PER_SECOND = 40.0
 TRAINING = {"model": "ncf", "activate": "never", "hyperparameters": {"epochs": 1000, "patience": 0}}
-"""Long enough to outlast the ratings; it is cancelled then."""
+"""Long enough to outlast the ratings; it is cancelled afterwards."""
 
 
 @dataclass(frozen=True)
@@ -43,12 +43,12 @@ class Measured:
 
     @property
     def both_ms(self) -> list[float]:
-        """From sending a rating to having the changed list."""
+        """From sending a rating to receiving the updated list."""
         return [one + other for one, other in zip(self.rate_ms, self.list_ms, strict=True)]
 
 
 def rate_all(server: Server, planned: Sequence[Planned], clients: int, per_second: float) -> Measured:
-    """Every rating and the list after it; clients take every so-manieth, at fixed times or as fast as they can."""
+    """Send every rating and request the list after it; clients take turns, at fixed times or as fast as they can."""
     begun = time.perf_counter()
 
     def work(number: int) -> list[tuple[float, float, bool]]:
@@ -81,7 +81,7 @@ def _rate_one(client: Client, planned: Planned) -> tuple[float, float, bool]:
 
 
 def answers_of(client: Client, planned: Sequence[Planned]) -> list[Any]:
-    """What everybody concerned is told: lists by score and by rating, and the predictions of what was rated."""
+    """Responses for every user who rated: lists by score and by rating, and predictions of the rated movies."""
     users = sorted({user for user, _, _ in planned})
     lists = [
         client.ask("GET", f"/ml/recommendations/{user}?n=20&rank_by={by}")[1]
@@ -89,12 +89,12 @@ def answers_of(client: Client, planned: Sequence[Planned]) -> list[Any]:
         for by in ("ranker", "rating")
     ]
     pairs = {"pairs": [{"user_id": user, "movie_id": movie} for user, movie, _ in planned]}
-    told: list[Any] = [(one["ratings_count"], one["items"]) for one in lists]
-    return [*told, client.ask("POST", "/ml/predict", pairs)[1]["predictions"]]
+    found: list[Any] = [(one["ratings_count"], one["items"]) for one in lists]
+    return [*found, client.ask("POST", "/ml/predict", pairs)[1]["predictions"]]
 
 
 def judge(found: Measured, missing: int, differing: int) -> tuple[list[str], bool]:
-    """What was found in sentences, and whether the goals are met."""
+    """The results in sentences, and whether the goals are met."""
     p99 = float(np.percentile(found.both_ms, 99))
     lines = [
         f"{what}: median {np.median(took):.1f} ms, p99 {np.percentile(took, 99):.1f}, slowest {max(took):.1f}"
@@ -111,7 +111,7 @@ def judge(found: Measured, missing: int, differing: int) -> tuple[list[str], boo
 
 
 def measure(folder: Path, planned: Sequence[Planned], clients: int, per_second: float) -> tuple[Measured, int, int]:
-    """The times; how many ratings were lost; how many answers a server started anew gives otherwise."""
+    """The times, the number of lost ratings, and the number of responses that differ after a restart."""
     server = Server(folder)
     server.start()
     try:
@@ -122,7 +122,7 @@ def measure(folder: Path, planned: Sequence[Planned], clients: int, per_second: 
         status = f"/ml/training-status?run_id={run}"
         until(lambda: client.ask("GET", status)[1]["state"] == "running", "the training")
         found = rate_all(server, planned, clients, per_second)
-        client = server.client()  # the server has closed the idle connection meanwhile
+        client = server.client()  # the server has closed the idle connection
         if client.ask("GET", status)[1]["state"] != "running":
             raise RuntimeError("the training ended before the ratings did")
         client.ask("POST", f"/ml/training-runs/{run}/cancel")
@@ -142,7 +142,7 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--ratings", type=int, default=RATINGS)
     parser.add_argument("--clients", type=int, default=CLIENTS)
     parser.add_argument(
-        "--per-second", type=float, default=PER_SECOND, help="ratings of all clients together; 0: as fast as they can"
+        "--per-second", type=float, default=PER_SECOND, help="ratings of all clients together; 0: no limit"
     )
     asked = parser.parse_args(arguments)
     planned = plan(demo_interactions(), asked.ratings)

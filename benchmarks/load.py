@@ -1,4 +1,4 @@
-"""Lists and ratings by HTTP at a steady rate: with the server at rest, beside a training, and beside an import.
+"""Lists and ratings by HTTP at a steady rate: alone, during a training, and during an import.
 
 ``python -m benchmarks load``: 100 lists and 20 ratings a second on the demo data for a minute, the same while a model
 trains, 20 ratings a second while a million others are imported, and ten kills under such load. The exit code is 1
@@ -32,33 +32,33 @@ SECONDS = 60.0
 LISTS_PER_SECOND, RATINGS_PER_SECOND = 100.0, 20.0
 LISTED = 10
 REST_S = 20.0
-"""Before each part: the disk is still busy with what the last one wrote."""
+"""Pause before each part, while the disk finishes writing for the last one."""
 TRAININGS: dict[str, dict[str, Any]] = {
     "svd": {"epochs": 1000, "patience": 0},
     "ncf": {"epochs": 1000, "patience": 0},
 }
-"""Long enough to outlast the requests; they are cancelled then."""
+"""Long enough to outlast the requests; they are cancelled afterwards."""
 IMPORTED = 1_000_000, 6_500, 20_000
 """Ratings, users and movies."""
 IMPORTED_WITHIN_S = 240.0
 AFTER_IMPORT_S = 10.0
-"""So long the posts go on after it: the serving version takes the new ratings in."""
+"""Posts continue this long after the import, while the active version takes in the new ratings."""
 KILLS = 10
 KILLED_WITHIN_S = 0.5, 6.0
-"""From the beginning of the load; an import, every other time, is done after 4 s and serves after 7 s."""
+"""Since the load began; an import, every other time, ends after 4 s and is served after 7 s."""
 LIST, RATE, ALIVE = "list", "rating", "answer without work"
 
 
 @dataclass(frozen=True)
 class Goal:
-    """At most so many milliseconds for one kind of request."""
+    """Maximum milliseconds for one kind of request."""
 
     kind: str
     p99_ms: float
     slowest_ms: float = float("inf")
 
     def met(self, took: Sequence[float]) -> bool:
-        """Whether these times are within it."""
+        """Whether these times meet the goal."""
         return bool(np.percentile(took, 99) <= self.p99_ms and max(took) <= self.slowest_ms)
 
     def __str__(self) -> str:
@@ -67,13 +67,13 @@ class Goal:
 
 
 def lists(data: Interactions, count: int, seed: int) -> list[Request]:
-    """Ask for lists of users as often as they have rated."""
+    """Requests for lists; users occur as often as they have rated."""
     users = data.users[np.random.default_rng(seed).integers(len(data), size=count)]
     return [Request(LIST, "GET", f"/ml/recommendations/{data.user_ids.raw(int(user))}?n={LISTED}") for user in users]
 
 
 def ratings(planned: Iterable[Planned]) -> list[Request]:
-    """Give ratings."""
+    """Requests that post ratings."""
     return [
         Request(RATE, "POST", "/rate", {"user_id": user, "movie_id": movie, "rating": rating}, (user, movie, rating))
         for user, movie, rating in planned
@@ -81,12 +81,12 @@ def ratings(planned: Iterable[Planned]) -> list[Request]:
 
 
 def acknowledged(answers: Iterable[Answer]) -> list[Planned]:
-    """The ratings that the server says are stored."""
+    """The ratings that the server acknowledged."""
     return [answer.request.item for answer in answers if answer.request.kind == RATE and answer.good]
 
 
 def fault(answer: Answer) -> str | None:
-    """What is wrong with an answer: its status, or a list that is too short."""
+    """The problem with a response: its status, or a list that is too short."""
     if not answer.good:
         return f"{answer.request.method} {answer.request.path}: {answer.status} {answer.body[:200]!r}"
     if answer.request.kind == LIST and (found := len(json.loads(answer.body)["items"])) != LISTED:
@@ -95,7 +95,7 @@ def fault(answer: Answer) -> str | None:
 
 
 def report(title: str, answers: Sequence[Answer], flushes: Sequence[float], goals: Sequence[Goal]) -> bool:
-    """Print what one part found; whether no request failed and all goals are met."""
+    """Print the results of one part; return whether no request failed and all goals are met."""
     took: dict[str, list[float]] = {}
     for answer in answers:
         took.setdefault(answer.request.kind, []).append(answer.ms)
@@ -117,8 +117,8 @@ class Load:
     """The parts of the benchmark, on one server.
 
     Args:
-        server: that serves a version learned from the demo.
-        seconds: how long lists and ratings are asked for in each part.
+        server: serves a version trained on the demo data.
+        seconds: duration of lists and ratings in each part.
     """
 
     def __init__(self, server: Server, seconds: float) -> None:
@@ -130,19 +130,19 @@ class Load:
         self.stored: list[Planned] = []
 
     def floor(self) -> bool:
-        """What the way there and back takes."""
+        """A round trip without work."""
         alive = [Request(ALIVE, "GET", "/health/live")] * int(self.seconds / 4 * LISTS_PER_SECOND)
         answers = send(self.server.port, at_rate(LISTS_PER_SECOND, alive))
-        return report("nothing but the way there and back", answers, [], [])
+        return report("a round trip without work", answers, [], [])
 
     def at_rest(self) -> bool:
-        """Nothing else goes on."""
+        """Lists and ratings with nothing else going on."""
         self._rest()
         answers, flushes = self._observed(lambda: self._mixed(self.seconds))
         return report("100 lists and 20 ratings a second", answers, flushes, [Goal(LIST, 8.0)])
 
     def beside_training(self, model: str) -> bool:
-        """A model trains meanwhile."""
+        """Lists and ratings during a training."""
         self._rest()
         client = self.server.client()
         order = {"model": model, "activate": "never", "hyperparameters": TRAININGS[model]}
@@ -155,10 +155,10 @@ class Load:
             raise RuntimeError(f"the training ended before the requests did: {run}")
         client.ask("POST", f"/ml/training-runs/{run['run_id']}/cancel")
         until(lambda: client.ask("GET", status)[1]["state"] == "cancelled", "the end of the training")
-        return report(f"the same beside a training of {model}", answers, flushes, [Goal(LIST, 15.0)])
+        return report(f"the same during a training of {model}", answers, flushes, [Goal(LIST, 15.0)])
 
     def beside_import(self) -> bool:
-        """A million ratings are imported meanwhile."""
+        """Ratings during the import of a million others."""
         file = self._file()
         self._rest()
         with ThreadPoolExecutor(1) as pool:
@@ -174,11 +174,11 @@ class Load:
         imported, ended = job.result()
         self.stored += acknowledged(answers)
         added = imported["result"]["ratings_added"]
-        title = f"20 ratings a second beside an import of {IMPORTED[0]:,} ({added:,} new) in {ended - begun:.0f} s"
+        title = f"20 ratings a second during an import of {IMPORTED[0]:,} ({added:,} new) in {ended - begun:.0f} s"
         return report(title, answers, flushes, [Goal(RATE, 100.0, 500.0)])
 
     def beside_kills(self) -> bool:
-        """The server is killed under the load, beside an import every other time, and started again."""
+        """Kill the server under load, every other time during an import, and start it again."""
         print(f"\n{KILLS} kills under 100 lists and 20 ratings a second", flush=True)
         file, draw, whole = self._file(), np.random.default_rng(0), True
         for place in range(KILLS):
@@ -188,17 +188,17 @@ class Load:
             begun = time.monotonic()
             self.server.start()
             ready, missing = time.monotonic() - begun, lost(self.server.folder, self.stored)
-            beside = " beside an import" if importing else ""
-            told = f"{len(self.stored) - ours} ratings acknowledged, of all {len(self.stored):,} lost: {missing}"
-            print(f"  after {after:.1f} s{beside}: {told}; serves again after {ready:.1f} s", flush=True)
+            beside = " during an import" if importing else ""
+            counts = f"{len(self.stored) - ours} ratings acknowledged, of all {len(self.stored):,} lost: {missing}"
+            print(f"  after {after:.1f} s{beside}: {counts}; serves again after {ready:.1f} s", flush=True)
             whole = whole and not missing and len(self.stored) > ours
         return whole
 
     def _killed(self, after_s: float, file: Path | None) -> None:
-        """Ask until the server is killed, so many seconds after the beginning."""
+        """Send requests until the server is killed after ``after_s`` seconds."""
         with ThreadPoolExecutor(2) as pool:
             if file is not None:
-                pool.submit(upload, self.server.port, file)  # what becomes of it is not asked: it may be cut off
+                pool.submit(upload, self.server.port, file)  # its result does not matter: it may be cut off
             killed = pool.submit(self._kill, after_s)
             answers = send(self.server.port, self._timetable(after_s + 1), lambda _: killed.done())
             killed.result()
@@ -209,27 +209,27 @@ class Load:
         self.server.kill()
 
     def _file(self) -> Path:
-        """A file of the ratings to be imported."""
+        """The file of ratings to import."""
         file = self.server.folder / "ratings.csv"
         if not file.exists():
             simulated.main([str(file), *map(str, IMPORTED)])
         return file
 
     def _import(self, file: Path) -> tuple[dict[str, Any], float]:
-        """The job when it has ended, and when that was."""
+        """The finished job and its end on the monotonic clock."""
         job = upload(self.server.port, file)
         asked = self.server.client()
         end = time.monotonic() + IMPORTED_WITHIN_S
         while (found := asked.ask("GET", f"/jobs/{job}")[1])["state"] in {"queued", "running"}:
             if time.monotonic() > end:
-                raise TimeoutError(f"the import takes longer than {IMPORTED_WITHIN_S:g} s: {found}")
+                raise TimeoutError(f"the import took longer than {IMPORTED_WITHIN_S:g} s: {found}")
             time.sleep(0.5)
         if found["state"] != "succeeded":
             raise RuntimeError(f"the import failed: {found}")
         return found, time.monotonic()
 
     def _rest(self) -> None:
-        """Let the disk come to rest, then ask for a second: nothing is loaded for the first time after this."""
+        """Wait for the disk, then send requests for a second, so that nothing is loaded for the first time later."""
         time.sleep(REST_S)
         self._mixed(1.0)
 
@@ -241,11 +241,11 @@ class Load:
     def _timetable(self, seconds: float) -> list[tuple[float, Request]]:
         wanted = lists(self.data, int(seconds * LISTS_PER_SECOND), seed=len(self.stored))
         rated = ratings(islice(self.planned, int(seconds * RATINGS_PER_SECOND)))
-        between = 0.5 / LISTS_PER_SECOND  # no rating is due at the moment of a list
+        between = 0.5 / LISTS_PER_SECOND  # ratings are due between lists
         return at_rate(LISTS_PER_SECOND, wanted) + at_rate(RATINGS_PER_SECOND, rated, between)
 
     def _observed(self, ask: Callable[[], list[Answer]]) -> tuple[list[Answer], list[float]]:
-        """The answers, and what bare flushes of the same disk took meanwhile."""
+        """The responses, and milliseconds of bare flushes of the same disk at the same time."""
         ended = Event()
         with ThreadPoolExecutor(1) as pool:
             flushes = pool.submit(flush_again_and_again, self.server.folder / "flushed", ended)
@@ -257,7 +257,7 @@ class Load:
 
 
 def upload(port: int, file: Path) -> int:
-    """Send a file of ratings; the number of the job that imports it."""
+    """Upload a file of ratings; returns the id of its job."""
     boundary = "ratings-of-the-benchmark"
     head = (
         f'--{boundary}\r\nContent-Disposition: form-data; name="files"; filename="{file.name}"\r\n'
@@ -280,16 +280,16 @@ def upload(port: int, file: Path) -> int:
     found = json.loads(answer.read())
     connection.close()
     if answer.status != 202:
-        raise RuntimeError(f"the import was not taken: {found}")
+        raise RuntimeError(f"the import was refused: {found}")
     return int(found["job_id"])
 
 
 def main(options: list[str]) -> int:
     """Run it."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks load", description=__doc__)
-    parser.add_argument("--seconds", type=float, default=SECONDS, help="of each part with lists")
-    parser.add_argument("--model", choices=TRAININGS, default="ncf", help="what trains meanwhile")
-    parser.add_argument("--only", choices=("rest", "training", "import", "kills"), help="one part")
+    parser.add_argument("--seconds", type=float, default=SECONDS, help="duration of each part with lists")
+    parser.add_argument("--model", choices=TRAININGS, default="ncf", help="model of the training")
+    parser.add_argument("--only", choices=("rest", "training", "import", "kills"), help="run one part")
     asked = parser.parse_args(options)
     with tempfile.TemporaryDirectory() as folder:
         server = Server(Path(folder))

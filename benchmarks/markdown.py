@@ -1,4 +1,4 @@
-"""Tables as Markdown, which a terminal shows as well as a page does."""
+"""Markdown tables, for a terminal or a page."""
 
 from __future__ import annotations
 
@@ -6,5 +6,5 @@ from collections.abc import Iterable, Sequence
 
 
 def table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """Headings, a rule, and the rows."""
+    """A table of headings and rows."""
     return "\n".join("| " + " | ".join(cells) + " |" for cells in [headings, ["---"] * len(headings), *rows])

@@ -1,4 +1,4 @@
-"""What people get whom a model has never seen: RMSE after none to twenty of their ratings, beside the movies' means.
+"""Accuracy for newcomers: RMSE after none to twenty of their ratings, compared with the movies' means.
 
 ``python -m benchmarks newcomers``; the exit code is 1 where a goal is missed.
 """
@@ -21,12 +21,11 @@ from engine.models.registry import MODELS, entry
 
 PEOPLE, DRAWS = 80, 3
 NONE, TWENTY, RISE = 1.01, 0.97, 0.003
-"""Goals: the error with no rating and with twenty as a part of that of the movies' means, and by how much one step may
-raise it."""
+"""Goals: error without a rating and with twenty relative to the movies' means, and increase per step."""
 
 
 def draw(data: Interactions, seed: int, people: int = PEOPLE) -> tuple[Interactions, Interactions]:
-    """The ratings to learn from, and those of the people left out, each of whom has more than twenty."""
+    """Training ratings, and those of the people left out, each with more than twenty."""
     able = np.flatnonzero(data.user_counts > STEPS[-1])
     theirs = np.isin(data.users, np.random.default_rng(seed).choice(able, people, replace=False))
     return data.subset(~theirs), data.subset(theirs)
@@ -45,7 +44,7 @@ def measure(kind: str, train: Interactions, theirs: Interactions) -> Floats:
 
 
 def judge(kind: str, mean: Floats) -> tuple[list[str], bool]:
-    """Each goal in a sentence, and whether all are met; ``mean``: what ``measure`` gives, over the draws."""
+    """A sentence per goal, and whether all are met; ``mean`` is the result of ``measure`` averaged over draws."""
     movies, curve = mean[0], mean[1:]
     goals = [
         ("no rating, over the movies' means", curve[0] / movies, NONE),
@@ -61,7 +60,7 @@ def judge(kind: str, mean: Floats) -> tuple[list[str], bool]:
 
 
 def render(found: dict[str, list[Floats]]) -> str:
-    """A Markdown table, a line for each model and draw, and one for the mean of the draws."""
+    """A Markdown table with a row per model and draw, and the mean of the draws."""
     headings = ["model", "draw", "movies' means", *(f"{step} known" for step in STEPS)]
     rows = []
     for kind, draws in found.items():
@@ -71,7 +70,7 @@ def render(found: dict[str, list[Floats]]) -> str:
 
 
 def measure_all(data: Interactions, kinds: Iterable[str], draws: int, people: int = PEOPLE) -> dict[str, list[Floats]]:
-    """Every model on each draw."""
+    """Measure every model on each draw."""
     found: dict[str, list[Floats]] = {}
     for kind in kinds:
         for seed in range(draws):
@@ -82,9 +81,9 @@ def measure_all(data: Interactions, kinds: Iterable[str], draws: int, people: in
 
 def main(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks newcomers", description=__doc__)
-    parser.add_argument("--draws", type=int, default=DRAWS, help="how many times others are left out")
+    parser.add_argument("--draws", type=int, default=DRAWS, help="number of random draws of who is left out")
     found = measure_all(demo_interactions(), MODELS, parser.parse_args(arguments).draws)
-    told = [judge(kind, np.mean(draws, axis=0)) for kind, draws in found.items()]
-    lines = "\n".join(line for lines, _ in told for line in lines)
+    judged = [judge(kind, np.mean(draws, axis=0)) for kind, draws in found.items()]
+    lines = "\n".join(line for lines, _ in judged for line in lines)
     print(f"demo, {PEOPLE} people left out, RMSE of their ratings after the twentieth\n\n{render(found)}\n\n{lines}")
-    return 0 if all(met for _, met in told) else 1
+    return 0 if all(met for _, met in judged) else 1

@@ -1,4 +1,4 @@
-"""What the verdict says of candidates whose worth is known: worse, of twice the data, equal, worse for newcomers."""
+"""Verdicts on candidates of known quality: worse, trained on twice the data, equal, worse for newcomers."""
 
 from __future__ import annotations
 
@@ -26,19 +26,19 @@ from engine.training.pipeline import VALIDATION_PART, Listener, assess
 SEEDS = 20
 UNSHRUNK = Penalty(0, 0, 0.1, 0.1)
 QUIET = Listener.silent()
-Pair = tuple[EvaluationReport, EvaluationReport]  # the candidate's report, and that of the version that serves
+Pair = tuple[EvaluationReport, EvaluationReport]  # reports of the candidate and the active version
 
 
 @dataclass(frozen=True)
 class Ratings:
-    """The ratings to learn from and to judge on, and of people kept out, the same for every candidate."""
+    """Training ratings, test ratings, and those of people kept out; the same for every candidate."""
 
     train: Interactions
     test: Interactions
     newcomers: Interactions
 
     def learn(self, train: Interactions, seed: int, users: NDArray[np.bool_] | None = None) -> EvaluationReport:
-        """A candidate that learned from ``train``; judged on the test ratings of some ``users`` only, if given."""
+        """Report of a candidate trained on ``train``, on the test ratings of ``users`` if given."""
         inner = split_by_user_time(train, VALIDATION_PART)
         test = self.test if users is None else self.test.subset(users[self.test.users])
         parts = HeldOut(inner.train, inner.test, train, test)
@@ -46,7 +46,7 @@ class Ratings:
         how = "each user's last 20%", Settings().personal_from, QUIET, self.newcomers
         report = assess("svd", config, parts, *how).report
         if report is None:
-            raise ValueError("there is nothing to judge on")
+            raise ValueError("the test part is empty")
         return report
 
     def halve(self, seed: int) -> NDArray[np.bool_]:
@@ -55,21 +55,21 @@ class Ratings:
 
 
 def shuffled(ratings: Ratings, seed: int) -> Pair:
-    """The values of all ratings are dealt anew."""
+    """All rating values are shuffled."""
     train = ratings.train
     mixed = replace(train, ratings=np.random.default_rng(seed).permutation(train.ratings))
     return ratings.learn(mixed, seed), ratings.learn(train, seed)
 
 
 def twice_the_users(ratings: Ratings, seed: int) -> Pair:
-    """The serving version knew half of the users, who are those that both are judged on."""
+    """The active version learned half of the users, on whom both are evaluated."""
     known = np.random.default_rng(seed).permutation(ratings.train.n_users) < ratings.train.n_users // 2
     before = ratings.train.subset(known[ratings.train.users])
     return ratings.learn(ratings.train, seed), ratings.learn(before, seed, known)
 
 
 def twice_the_ratings(ratings: Ratings, seed: int) -> Pair:
-    """The serving version knew half of each user's ratings."""
+    """The active version learned half of each user's ratings."""
     return ratings.learn(ratings.train, seed), ratings.learn(ratings.train.subset(ratings.halve(seed)), seed)
 
 
@@ -79,7 +79,7 @@ def other_seeds(ratings: Ratings, seed: int) -> Pair:
 
 
 def other_halves(ratings: Ratings, seed: int) -> Pair:
-    """Each learned another half of the ratings."""
+    """Each learned a different half of the ratings."""
     half = ratings.halve(seed)
     return ratings.learn(ratings.train.subset(half), seed), ratings.learn(ratings.train.subset(~half), seed)
 
@@ -92,13 +92,13 @@ def worse_for_newcomers(ratings: Ratings, seed: int) -> Pair:
 
 
 def names_newcomers(found: Judgement) -> bool:
-    """Whether they are the reason of the verdict."""
+    """Whether newcomers are the reason for the verdict."""
     return "newcomers" in found.text and not found.harmless
 
 
 @dataclass(frozen=True)
 class Goal:
-    """What is expected of the verdicts on some kinds of candidates together."""
+    """Expected verdict on some kinds of candidates."""
 
     title: str
     kinds: tuple[Callable[[Ratings, int], Pair], ...]
@@ -114,12 +114,12 @@ class Goal:
                 yield judge(*kind(ratings, seed), 1)
 
     def check(self, ratings: Ratings, seeds: int) -> bool:
-        """Print what was found; whether it is as expected."""
+        """Print the verdicts and return whether they are as expected."""
         found = list(self.judge(ratings, seeds))
-        told = sum(one.verdict == self.verdict and self.because(one) for one in found)
-        met = self.least * len(found) <= told <= self.most * len(found)
+        hits = sum(one.verdict == self.verdict and self.because(one) for one in found)
+        met = self.least * len(found) <= hits <= self.most * len(found)
         counts = ", ".join(f"{verdict} {count}" for verdict, count in sorted(Counter(o.verdict for o in found).items()))
-        print(f"  {self.title:34s} {self.verdict} {told}/{len(found)} {'' if met else 'MISSED '}({counts})", flush=True)
+        print(f"  {self.title:34s} {self.verdict} {hits}/{len(found)} {'' if met else 'MISSED '}({counts})", flush=True)
         return met
 
 
@@ -134,12 +134,12 @@ GOALS = (
 
 def main(options: list[str]) -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks promotion", description=__doc__)
-    parser.add_argument("--seeds", type=int, default=SEEDS, help="how many candidates of each kind")
+    parser.add_argument("--seeds", type=int, default=SEEDS, help="number of candidates of each kind")
     seeds = parser.parse_args(options).seeds
     known, newcomers = part_newcomers(demo_interactions())
     parts = hold_out(known)
     if parts.test is None:
-        raise ValueError("there is nothing to judge on")
+        raise ValueError("the test part is empty")
     ratings = Ratings(parts.train, parts.test, newcomers)
     print("verdicts of svd with its defaults on the demo data, each user's last 20% held out")
     met = [goal.check(ratings, seeds) for goal in GOALS]

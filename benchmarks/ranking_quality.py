@@ -1,4 +1,4 @@
-"""How good lists are beside popularity and implicit's ALS: random 80/20, the whole catalogue ranked, seen dropped."""
+"""Quality of lists compared with popularity and implicit's ALS: random 80/20 split, the whole catalogue ranked."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def fit(name: str, train: Interactions) -> Model:
 
 @dataclass
 class Measured:
-    """One figure of each split."""
+    """Results by split."""
 
     ndcg: list[float] = field(default_factory=list)
     coverage: list[float] = field(default_factory=list)
@@ -41,7 +41,7 @@ def main() -> None:
     found = {name: Measured() for name in NAMES}
     for seed in SEEDS:
         split = split_random(data, 0.2, seed)
-        # A report needs some rating model; its ratings are not looked at here.
+        # A report needs a rating model; its ratings are not used here.
         model = MatrixFactorizationModel(MatrixFactorizationConfig(epochs=1)).fit(split.train)
         for name in NAMES:
             started = time.perf_counter()

@@ -1,4 +1,4 @@
-"""What benchmarks of the server share: the server in a process of its own, ratings to send, and what became of them."""
+"""A server in a separate process, ratings to send to it, and a check of which were stored."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ Planned = tuple[str, str, float]
 
 
 class Server:
-    """``python app.py`` on a free port, its store in a folder; ``settings`` are environment variables."""
+    """``python app.py`` on a free port with its store in a folder; ``settings`` are environment variables."""
 
     def __init__(self, folder: Path, **settings: str) -> None:
         self.folder = folder
@@ -43,18 +43,18 @@ class Server:
             self.port = int(listening.getsockname()[1])
 
     def start(self) -> None:
-        """Start, and wait until a version serves."""
+        """Start, and wait for an active version."""
         env = os.environ | {
             "MARQUEE_DATABASE_URL": f"sqlite:///{self.folder}/marquee.db",
             "MARQUEE_HOST": "127.0.0.1",
             "MARQUEE_PORT": str(self.port),
             "MARQUEE_DEMO": "1",
-            "MARQUEE_API_KEY": KEY,  # so that keys are checked and uses counted, as they are for others
+            "MARQUEE_API_KEY": KEY,  # so that keys are checked and counted, as in production
             **self.settings,
         }
         with (self.folder / "log").open("ab") as log:
             self.process = subprocess.Popen([sys.executable, "app.py"], cwd=ROOT, env=env, stdout=log, stderr=log)
-        until(self._ready, "a version that serves")
+        until(self._ready, "an active version")
 
     def _ready(self) -> bool:
         if self.process.poll() is not None:
@@ -65,23 +65,23 @@ class Server:
             return False
 
     def client(self) -> Client:
-        """A connection of its own."""
+        """A new connection."""
         return Client(HTTPConnection("127.0.0.1", self.port, timeout=60))
 
     def kill(self) -> None:
-        """End it at once, whatever it is doing; ``start`` begins again with what is on the disk."""
+        """Send SIGKILL; ``start`` starts it again with what is on disk."""
         self.process.kill()
         self.process.wait()
 
     def stop(self) -> None:
-        """Let it end by itself."""
+        """Shut the server down."""
         self.process.send_signal(signal.SIGTERM)
         self.process.wait(60)
 
 
 @dataclass
 class Client:
-    """Asks for JSON over one connection that is kept."""
+    """JSON requests over one persistent connection."""
 
     connection: HTTPConnection
 
@@ -89,7 +89,7 @@ class Client:
         """Status and answer.
 
         Raises:
-            RuntimeError: it was a problem, and ``failing`` is not set.
+            RuntimeError: the response is a problem, and ``failing`` is not set.
         """
         sent = None if body is None else json.dumps(body)
         self.connection.request(
@@ -103,10 +103,10 @@ class Client:
 
 
 def until(done: Callable[[], bool], what: str) -> None:
-    """Wait for something.
+    """Wait for a condition.
 
     Raises:
-        TimeoutError: it did not come in time.
+        TimeoutError: it was not met within ``DEADLINE_S``.
     """
     end = time.monotonic() + DEADLINE_S
     while not done():
@@ -116,7 +116,7 @@ def until(done: Callable[[], bool], what: str) -> None:
 
 
 def plan(data: Interactions, count: int, seed: int = 0) -> list[Planned]:
-    """User, movie and rating: pairs that nobody has rated, no pair twice; users and movies as often as in the data."""
+    """New ratings of distinct pairs without a rating; users and movies occur as often as in the data."""
     rng = np.random.default_rng(seed)
     taken = set(zip(data.users.tolist(), data.items.tolist(), strict=True))
     planned: list[Planned] = []
@@ -136,14 +136,14 @@ WHERE users.external_id = ? AND movies.external_id = ?
 
 
 def lost(folder: Path, planned: Sequence[Planned]) -> int:
-    """How many ratings are not in the store as they were given; a server may have it open."""
+    """Number of ratings that are not in the store as given; a server may have it open."""
     with closing(sqlite.connect(f"file:{folder}/marquee.db?mode=ro", uri=True)) as store:
         found = [store.execute(STORED, pair).fetchone() for *pair, _ in planned]
     return sum(row != (rating,) for row, (*_, rating) in zip(found, planned, strict=True))
 
 
 def flush_again_and_again(file: Path, ended: Event) -> list[float]:
-    """Milliseconds that each of many small writes takes to be on disk."""
+    """Milliseconds of small writes, each flushed to disk, until ``ended`` is set."""
     took = []
     with file.open("wb", buffering=0) as out:
         while not ended.wait(FLUSH_PAUSE_S):

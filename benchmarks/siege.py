@@ -1,4 +1,4 @@
-"""How others fare while one address attacks the server: huge headers, many headers, idle and slow sockets.
+"""Response times for other clients while one address attacks: huge headers, many headers, idle and slow sockets.
 
 ``python -m benchmarks siege``: the attacks come from 127.0.0.1, in processes of their own, and the requests that are
 measured from 127.0.0.2. The exit code is 1 where p99 of the others is 50 ms or more, or one of them fails.
@@ -38,7 +38,7 @@ def _connect(port: int) -> socket.socket:
 def _again(attack: Callable[[int], None]) -> Callable[[int], None]:
     def run(port: int) -> None:
         while True:
-            with suppress(OSError):  # the server closes the connection, which is what it is to do
+            with suppress(OSError):  # the server closes the connection, as it should
                 attack(port)
 
     return run
@@ -60,21 +60,21 @@ def _many_headers(port: int) -> None:
 
 
 def _hold(port: int, line: bytes) -> None:
-    """Keep sockets open, opened again where they are closed; of a line, one byte more each second."""
+    """Keep sockets open and reopen closed ones; send one more byte of a line each second."""
     held: list[socket.socket] = []
     while True:
         try:
             while len(held) < IDLE:
                 held.append(_connect(port))
                 held[-1].sendall(line)
-        except OSError:  # no more for now
+        except OSError:  # refused for now
             pass
         time.sleep(1.0)
         held = [one for one in held if _is_open(one, line[-1:])]
 
 
 def _is_open(one: socket.socket, byte: bytes) -> bool:
-    """Whether a socket takes another byte, or, without one, has not been closed."""
+    """Whether a socket accepts another byte or, without one, is still open."""
     try:
         if byte:
             one.sendall(byte)
@@ -106,14 +106,14 @@ ATTACKS: dict[str, Callable[[int], None] | None] = {
 
 
 def _from_afar(attack: Callable[[int], None], port: int) -> None:
-    """Attack, and step back for the processor: an attacker has one of their own."""
+    """Attack at a lower priority: a real attacker has a processor of their own."""
     os.nice(19)
     attack(port)
 
 
 @contextmanager
 def besieged(attack: Callable[[int], None] | None, port: int) -> Iterator[None]:
-    """Attack from a process of its own."""
+    """Attack from a separate process."""
     if attack is None:
         yield
         return
@@ -128,7 +128,7 @@ def besieged(attack: Callable[[int], None] | None, port: int) -> Iterator[None]:
 
 
 def others(port: int, path: str, seconds: float) -> list[float]:
-    """Milliseconds of requests from another address, at a fixed rate, over one connection that is kept.
+    """Milliseconds of requests from another address, at a fixed rate over one connection.
 
     Raises:
         RuntimeError: one of them failed.
@@ -149,7 +149,7 @@ def others(port: int, path: str, seconds: float) -> list[float]:
 
 
 def _fresh(port: int) -> bool:
-    """Whether somebody new at either address gets an answer from a probe."""
+    """Whether a new client at either address gets a response to a probe."""
     for address in (OTHERS, ATTACKER):
         connection = HTTPConnection(SERVER, port, timeout=10, source_address=(address, 0))
         connection.request("GET", "/api/health/live", headers={"Host": "localhost"})

@@ -1,4 +1,4 @@
-"""Simulated ratings with the long tail of MovieLens 25M, in any number, for whatever has to be tried at its size.
+"""Simulated ratings with the long tail of MovieLens 25M, in any number.
 
 ``python -m benchmarks.simulated ratings.csv [ratings [users [movies [seed]]]]`` writes them as MovieLens does.
 
@@ -21,20 +21,20 @@ import pyarrow.csv as arrow
 from numpy.typing import NDArray
 
 MOVIELENS_25M = 25_000_095, 162_541, 59_047
-LEAST, SPREAD = 20, 1.59  # ratings of a user: at least, and deviation of the logarithm of those beyond
-LEAST_SHARE = 0.5  # where users have fewer ratings than MovieLens's, their least is this share of their mean
+MIN_RATINGS, SPREAD = 20, 1.59  # of a user's ratings: minimum, and deviation of the logarithm of the rest
+MIN_SHARE = 0.5  # for users with fewer ratings than MovieLens's, the minimum as a share of their mean
 STEEPNESS, BEND = 15.429, 0.31365  # popularity at the share x of the ranks: exp(-STEEPNESS * x ** BEND)
 ROUNDS = 12
 TASTES = 8
-ROWS = 1_000_000  # rated at a time, so that memory stays bounded
+ROWS = 1_000_000  # rated at a time, to bound memory
 YEAR = 365 * 86_400
 
 
 def simulate(n_ratings: int, n_users: int, n_movies: int, seed: int = 0) -> pd.DataFrame:
-    """Ratings in half stars that follow from hidden tastes, from users' and movies' own levels, and from noise.
+    """Ratings in half stars from hidden tastes, biases of users and movies, and noise.
 
     Args:
-        n_ratings: exactly so many, each of another pair.
+        n_ratings: the exact number; pairs are distinct.
         n_users: every one of them rates if there are ratings enough; their ids are 1 to ``n_users``.
         n_movies: ids are 1 to ``n_movies``, without relation to popularity; not every movie is rated.
         seed: equal seeds give equal ratings.
@@ -44,7 +44,7 @@ def simulate(n_ratings: int, n_users: int, n_movies: int, seed: int = 0) -> pd.D
         and movie as MovieLens's files are.
 
     Raises:
-        ValueError: there are not so many pairs.
+        ValueError: there are fewer pairs.
     """
     if not 0 < n_ratings <= n_users * n_movies:
         raise ValueError(f"{n_users:,} users and {n_movies:,} movies have no {n_ratings:,} different pairs.")
@@ -62,8 +62,8 @@ def simulate(n_ratings: int, n_users: int, n_movies: int, seed: int = 0) -> pd.D
 
 
 def _quotas(rng: np.random.Generator, n_ratings: int, n_users: int, n_movies: int) -> NDArray[np.int64]:
-    """int64[n_users]: how many ratings each user gives, ``n_ratings`` together and none more than there are movies."""
-    least = int(min(LEAST, LEAST_SHARE * n_ratings / n_users, n_movies))
+    """int64[n_users]: number of ratings of each user, ``n_ratings`` in total and at most ``n_movies`` each."""
+    least = int(min(MIN_RATINGS, MIN_SHARE * n_ratings / n_users, n_movies))
     beyond = rng.lognormal(0, SPREAD, n_users)
     wanted = least + beyond / beyond.sum() * (n_ratings - least * n_users)
     quotas: NDArray[np.int64] = np.minimum(wanted, n_movies).astype(np.int64)
@@ -73,7 +73,7 @@ def _quotas(rng: np.random.Generator, n_ratings: int, n_users: int, n_movies: in
 
 
 def _pairs(rng: np.random.Generator, quotas: NDArray[np.int64], weights: NDArray[np.float64]) -> NDArray[np.int64]:
-    """Sorted ``user * n_movies + movie``: each user's movies drawn by weight, none twice."""
+    """Sorted ``user * n_movies + movie``: each user's movies, drawn by weight without replacement."""
     n_movies = len(weights)
     edges = np.cumsum(weights / weights.sum())
     edges[-1] = 1.0
@@ -92,7 +92,7 @@ def _pairs(rng: np.random.Generator, quotas: NDArray[np.int64], weights: NDArray
 def _unseen(
     rng: np.random.Generator, found: NDArray[np.int64], user: int, count: int, weights: NDArray[np.float64]
 ) -> NDArray[np.int64]:
-    """Pairs of a user of so many ratings that drawing again hits what is drawn: a race among all other movies."""
+    """Pairs of a user with too many ratings for redrawing: a race among all other movies."""
     n_movies = len(weights)
     start, end = np.searchsorted(found, [user * n_movies, (user + 1) * n_movies])
     arrival = rng.exponential(1 / weights)  # sampling without replacement: Efraimidis and Spirakis 2006
@@ -104,7 +104,7 @@ def _unseen(
 def _ratings(
     rng: np.random.Generator, users: NDArray[np.int64], movies: NDArray[np.int64], n_users: int, n_movies: int
 ) -> NDArray[np.float32]:
-    """float32[n] in half stars from 0.5 to 5: mean and spread about those of MovieLens (3.5 and 1.06)."""
+    """float32[n] in half stars from 0.5 to 5, with about MovieLens's mean and deviation (3.5 and 1.06)."""
     taste = rng.normal(0, 0.3, (n_users, TASTES)).astype(np.float32)
     trait = rng.normal(0, 0.6, (n_movies, TASTES)).astype(np.float32)
     user_level, movie_level = rng.normal(3.55, 0.43, n_users), rng.normal(0, 0.45, n_movies)
@@ -118,7 +118,7 @@ def _ratings(
 
 
 def main(arguments: list[str]) -> None:
-    """Write a file of ratings as MovieLens names its columns; MovieLens 25M's numbers by default."""
+    """Write a ratings file with MovieLens's columns; as large as MovieLens 25M by default."""
     path, *given = arguments
     sizes = [int(number) for number in given]
     n_ratings, n_users, n_movies = [*sizes[:3], *MOVIELENS_25M[len(sizes) :]]

@@ -1,4 +1,4 @@
-"""How fast ratings go into the store and come out as training arrays, beside the plain way through the same SQLite."""
+"""Speed of writing ratings and loading them as training arrays, compared with plain use of the same SQLite."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ PEERS = {
     "load, one user changed": "read, row by row",
     "load, cached": "read, row by row",
 }
-"""What is measured, and what it is compared with."""
+"""Each measurement, and the one it is compared with."""
 
 Columns = tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.float32], NDArray[np.int64]]
 
@@ -43,7 +43,7 @@ def main() -> None:
         frame["timestamp"].to_numpy(np.int64),
     )
     rounds = []
-    for _ in range(REPEATS):  # all in turn, so that a slow moment of the machine meets all of them
+    for _ in range(REPEATS):  # alternating, so that a slow moment of the machine affects all of them
         with tempfile.TemporaryDirectory() as folder:
             rounds.append(measure(Path(folder), columns))
     print(f"{len(frame):,} ratings, median of {REPEATS}")
@@ -73,7 +73,7 @@ def measure(folder: Path, columns: Columns) -> dict[str, float]:
 
 
 def write_plainly(path: Path, columns: Columns) -> None:
-    """What one would write first: all rows in one transaction, as durable as the store's."""
+    """The obvious way: all rows in one transaction, as durable as the store's."""
     with closing(pysqlite3.connect(path)) as connection:
         connection.execute("PRAGMA journal_mode = wal")
         connection.execute("PRAGMA synchronous = FULL")
@@ -88,7 +88,7 @@ def write_plainly(path: Path, columns: Columns) -> None:
 
 
 def read_plainly(path: Path) -> list[NDArray[Any]]:
-    """What one would write first: every row through Python."""
+    """The obvious way: every row through Python."""
     with closing(pysqlite3.connect(path)) as connection:
         rows = connection.execute("SELECT user_id, movie_id, rating, rated_at FROM ratings").fetchall()
     kinds = (np.int32, np.int32, np.float32, np.int64)

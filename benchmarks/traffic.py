@@ -1,4 +1,4 @@
-"""Requests to a server at fixed times, whether or not it keeps up: an open loop over kept connections.
+"""Requests to a server at fixed times, whether or not it keeps up: an open loop over persistent connections.
 
 A request's time counts from when it was due and not from when it could be sent, so that one slow answer shows in all
 that had to wait behind it (Tene's *coordinated omission*).
@@ -25,7 +25,7 @@ TIMEOUT_S = 60.0
 
 @dataclass(frozen=True)
 class Request:
-    """What is sent, and what kind of request it is in the tables; ``item`` is for whoever asks what came of it."""
+    """A request and its kind in the tables; ``item`` identifies it to the caller."""
 
     kind: str
     method: str
@@ -34,7 +34,7 @@ class Request:
     item: Any = None
 
     def wire(self) -> bytes:
-        """HTTP/1.1, to be followed by others on the same connection."""
+        """The request in HTTP/1.1, for a persistent connection."""
         body = b"" if self.body is None else json.dumps(self.body).encode()
         length = f"Content-Length: {len(body)}"
         lines = [f"{self.method} /api{self.path} HTTP/1.1", "Host: localhost", f"X-API-Key: {KEY}", length]
@@ -45,7 +45,7 @@ class Request:
 
 @dataclass(frozen=True)
 class Answer:
-    """What came of a request.
+    """Outcome of a request.
 
     Attributes:
         due_s: when it was to be sent, seconds from the beginning.
@@ -62,20 +62,20 @@ class Answer:
 
     @property
     def good(self) -> bool:
-        """Whether it was answered with success."""
+        """Whether the response is a success."""
         return 200 <= self.status < 300
 
 
 @dataclass
 class Connections:
-    """A fixed number of kept connections to a port of this computer, taken in turn."""
+    """A fixed number of persistent connections to a local port, used in turn."""
 
     port: int
     free: asyncio.Queue[Connection] = field(default_factory=asyncio.Queue)
 
     @asynccontextmanager
     async def one(self) -> AsyncIterator[Connection]:
-        """The one that has been free for longest."""
+        """The connection that has been idle for longest."""
         connection = await self.free.get()
         try:
             yield connection
@@ -85,7 +85,7 @@ class Connections:
 
 @dataclass
 class Connection:
-    """One kept connection, opened at the first request and again after a failure."""
+    """A persistent connection, opened at the first request and again after a failure."""
 
     port: int
     streams: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
@@ -108,14 +108,14 @@ class Connection:
             raise
 
     def close(self) -> None:
-        """What is left of it is of no use to the next request."""
+        """Discard the connection; the next request opens another."""
         if self.streams is not None:
             self.streams[1].close()
             self.streams = None
 
 
 def at_rate(per_second: float, requests: Iterable[Request], begin_s: float = 0.0) -> list[tuple[float, Request]]:
-    """Each request with the time that it is due, evenly apart."""
+    """Each request with its due time, evenly spaced."""
     return [(begin_s + place / per_second, request) for place, request in enumerate(requests)]
 
 
@@ -133,7 +133,7 @@ def send(
         The answers in the order in which they came, failures among them.
     """
     collecting = gc.isenabled()
-    gc.disable()  # this process's own pauses would count as the server's
+    gc.disable()  # pauses of this process would count as the server's
     try:
         return uvloop.run(_send(port, sorted(timetable, key=lambda row: row[0]), stop))
     finally:
@@ -148,7 +148,7 @@ async def _send(
     connections = Connections(port)
     for _ in range(CONNECTIONS):
         connections.free.put_nowait(Connection(port))
-    begun = time.perf_counter()  # the loop's own clock goes by whole milliseconds
+    begun = time.perf_counter()  # the event loop's clock has a resolution of a millisecond
 
     async def one(due_s: float, request: Request) -> None:
         try:

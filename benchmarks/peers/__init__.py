@@ -1,1 +1,1 @@
-"""Marquee beside other libraries, each model in a process of its own: ``python -m benchmarks peers``."""
+"""Marquee compared with other libraries, each model in its own process: ``python -m benchmarks peers``."""

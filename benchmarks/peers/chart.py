@@ -1,4 +1,4 @@
-"""What was measured, as a picture: a column of dots for each figure, a row for each model."""
+"""The results as a picture: a column of dots per figure, a row per model."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from benchmarks.peers.running import Outcome
 from benchmarks.peers.table import number
 
 LEFT, WIDTH, GAP, ROW, TOP = 190, 170, 70, 24, 64
-LONGEST = 30  # letters that fit into a panel
-LEAST = 1e-3  # a logarithmic axis begins no lower
+MAX_LABEL = 30  # characters that fit into a panel
+MIN_VALUE = 1e-3  # start of a logarithmic axis
 STYLE = """<style>
 text { font: 12px system-ui, sans-serif; fill: #333 } .title { font-weight: 600; font-size: 14px }
 .head { font-weight: 600 } .ours { font-weight: 600; fill: #b4232c } .missing { fill: #777; font-style: italic }
@@ -24,7 +24,7 @@ line { stroke: #444 } circle { fill: #9aa7b4 } .back { fill: #14161a } }
 
 @dataclass(frozen=True)
 class Panel:
-    """One figure: its key, its heading, whether its axis is logarithmic, and how many decimals its values have."""
+    """One figure: key, heading, whether the axis is logarithmic, and number of decimals."""
 
     key: str
     heading: str
@@ -70,13 +70,13 @@ def _panel(panel: Panel, left: int, outcomes: Sequence[Outcome]) -> list[str]:
             parts.append(f'<circle{_ours(outcome)} cx="{x:.1f}" cy="{y}" r="5"/>')
             parts.append(f'<text{_ours(outcome)} x="{x + 9:.1f}" y="{y + 4}">{shown}</text>')
         elif outcome.status != "done" and panel.key != "rmse":  # not every model predicts ratings
-            parts.append(f'<text class="missing" x="{left}" y="{y + 4}">{escape(outcome.status[:LONGEST])}</text>')
+            parts.append(f'<text class="missing" x="{left}" y="{y + 4}">{escape(outcome.status[:MAX_LABEL])}</text>')
     return parts
 
 
 def positions(values: Sequence[float], logarithmic: bool) -> Iterator[float]:
-    """Where each value lies between the least (0) and the greatest (1)."""
-    scaled = [math.log10(max(value, LEAST)) if logarithmic else value for value in values]
+    """Position of each value between the minimum (0) and the maximum (1)."""
+    scaled = [math.log10(max(value, MIN_VALUE)) if logarithmic else value for value in values]
     least, spread = min(scaled, default=0.0), (max(scaled, default=0.0) - min(scaled, default=0.0)) or 1.0
     return ((value - least) / spread for value in scaled)
 

@@ -1,4 +1,4 @@
-"""``python -m benchmarks peers``: the whole comparison in one run, as a table, a chart and a file of figures."""
+"""``python -m benchmarks peers``: the comparison as a table, a chart and a file of figures."""
 
 from __future__ import annotations
 
@@ -28,16 +28,16 @@ def parser() -> argparse.ArgumentParser:
     found = argparse.ArgumentParser(prog="python -m benchmarks peers", description=__doc__)
     found.add_argument("--size", choices=SIZES, action="append", help="only this size; may be given again")
     found.add_argument("--models", nargs="+", choices=ENTRIES, metavar="MODEL", help=f"of: {', '.join(ENTRIES)}")
-    found.add_argument("--budget", type=float, default=600, help="seconds that one model may take in all (600)")
-    found.add_argument("--memory", type=float, default=12, help="GiB that one model may take (12)")
-    found.add_argument("--threads", type=int, default=1, help="threads that a model may start (1)")
-    found.add_argument("--users", type=int, default=500, help="how many users' lists are judged, at most (500)")
+    found.add_argument("--budget", type=float, default=600, help="maximum seconds per model (600)")
+    found.add_argument("--memory", type=float, default=12, help="maximum GiB per model (12)")
+    found.add_argument("--threads", type=int, default=1, help="threads per model (1)")
+    found.add_argument("--users", type=int, default=500, help="maximum number of users whose lists are evaluated (500)")
     found.add_argument("--out", type=Path, default=Path("var/benchmarks"), help="folder for figures and charts")
     return found
 
 
 def main(arguments: list[str]) -> int:
-    """Run the sizes asked for; 1 where a model broke, which is neither the clock's nor the memory's doing."""
+    """Run the requested sizes; 1 if a model failed other than by the limits of time and memory."""
     options = parser().parse_args(arguments)
     outcomes = [outcome for size in options.size or SIZES for outcome in compare(size, options, arguments)]
     return int(any(outcome.failed for outcome in outcomes))
@@ -48,15 +48,15 @@ def compare(size: str, options: argparse.Namespace, arguments: list[str]) -> lis
     problem = pose(size, options.users)
     limits = Limits(options.budget, options.memory, options.threads)
     about = describe(problem)
-    title = f"{size}: {about['train_ratings']:,} ratings learned, {about['users']:,} users, {about['movies']:,} movies"
-    print(f"{title}; judged on {about['test_ratings']:,} ratings and the lists of {about['users_listed']} users")
+    title = f"{size}: {about['train_ratings']:,} training ratings, {about['users']:,} users, {about['movies']:,} movies"
+    print(f"{title}; evaluated on {about['test_ratings']:,} ratings and the lists of {about['users_listed']} users")
     names = options.models or list(ENTRIES)
     outcomes = run(names, problem, limits, lambda line: print(f"  {line}", file=sys.stderr))
     run_as = {"command": shlex.join(["python", "-m", "benchmarks", "peers", *arguments]), "limits": asdict(limits)}
     write(options.out, size, title, outcomes, run_as | machine() | {"problem": about})
     print(f"\n{render(outcomes)}\n")
     if left_out := [name for name in ENTRIES if name not in names]:
-        print(f"Not asked for: {', '.join(left_out)}.\n")
+        print(f"Not run: {', '.join(left_out)}.\n")
     return outcomes
 
 
@@ -75,7 +75,7 @@ def write(folder: Path, size: str, title: str, outcomes: list[Outcome], about: d
 
 
 def machine() -> dict[str, Any]:
-    """Where and when: processors, memory, how busy they were at the end, versions."""
+    """Date, processors, memory, load at the end, and versions."""
     gib = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
     return {
         "date": time.strftime("%Y-%m-%d"),

@@ -1,4 +1,4 @@
-"""Every model behind one contract: take ratings in, learn, predict ratings, score a catalogue. Ids are indices.
+"""All models behind one interface: load, fit, predict ratings, score a catalogue. Ids are indices.
 
 A library is imported when one of its models is made, so that a process carries only what it measures.
 """
@@ -30,25 +30,25 @@ from engine.training.penalty import choose_penalty
 
 
 class Model(ABC):
-    """A model of some library."""
+    """A model of any library."""
 
     train: Interactions
 
     def load(self, train: Interactions) -> None:
-        """Bring the ratings into the library's own form; as they are by default."""
+        """Convert the ratings into the library's own form; the default keeps them."""
         self.train = train
 
     @abstractmethod
     def fit(self) -> None:
-        """Learn from what was loaded."""
+        """Train on the loaded ratings."""
 
     @abstractmethod
     def score(self, user: int) -> NDArray[Any]:
-        """float[n_movies]: what orders this user's list."""
+        """float[n_movies]: scores that order this user's list."""
 
 
 class Rater(Model):
-    """A model that predicts ratings as well."""
+    """A model that also predicts ratings."""
 
     @abstractmethod
     def predict(self, users: Int32, movies: Int32) -> NDArray[Any]:
@@ -72,7 +72,7 @@ class MarqueeRater(Rater):
 
 
 class MarqueeLists(Model):
-    """What orders Marquee's lists, its penalty chosen on a part of the training ratings as a training does."""
+    """Marquee's ranker; its penalty is chosen on part of the training ratings, as in a training."""
 
     def fit(self) -> None:
         chosen = choose_penalty(self.train, ItemSimilarityConfig(), lambda: None)
@@ -83,17 +83,17 @@ class MarqueeLists(Model):
 
 
 class Popularity(Model):
-    """The floor: the same list for everybody."""
+    """The baseline: the same list for everybody."""
 
     def fit(self) -> None:
         self.counts = np.bincount(self.train.items, minlength=self.train.n_movies).astype(np.float32)
 
-    def score(self, user: int) -> Float32:  # noqa: ARG002  # everybody's
+    def score(self, user: int) -> Float32:  # noqa: ARG002  # the same for everybody
         return self.counts
 
 
 class SurpriseRater(Rater):
-    """An algorithm of Surprise, asked one pair at a time as its ``predict`` wants it."""
+    """An algorithm of Surprise, called with one pair at a time, as ``predict`` requires."""
 
     def __init__(self, algorithm: str, **settings: Any) -> None:
         self.algorithm = getattr(import_module("surprise"), algorithm)(**settings)
@@ -118,7 +118,7 @@ class ImplicitAls(Model):
     """Alternating least squares of implicit."""
 
     def __init__(self, **settings: Any) -> None:
-        with threadpool_limits(1, "blas"):  # it looks when it is made
+        with threadpool_limits(1, "blas"):  # it checks when it is created
             self.model = import_module("implicit.als").AlternatingLeastSquares(**settings)
 
     def load(self, train: Interactions) -> None:
@@ -126,7 +126,7 @@ class ImplicitAls(Model):
         self.history = sp.csr_matrix((ones, (train.users, train.items)), (train.n_users, train.n_movies))
 
     def fit(self) -> None:
-        with threadpool_limits(1, "blas"):  # implicit asks for it; it starts threads of its own
+        with threadpool_limits(1, "blas"):  # implicit recommends this; it starts its own threads
             self.model.fit(self.history, show_progress=False)
 
     def score(self, user: int) -> Float32:
@@ -182,7 +182,7 @@ class Entry:
     beside: str | None
 
 
-# The best settings of those tried on the demo data, looking at test parts: kinder to the peers than to Marquee.
+# The best settings on the demo data, chosen on test parts, which favours these models over Marquee.
 ALS = {"factors": 64, "regularization": 50, "alpha": 10, "iterations": 15}
 EASE = {"lamb": 2000, "posB": False}
 BPR = {"k": 50, "learning_rate": 0.05, "max_iter": 200}

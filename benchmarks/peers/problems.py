@@ -1,4 +1,4 @@
-"""What every model is given: the same ratings to learn from, the same to be judged on, the same users to list for."""
+"""The same training ratings, test ratings and users for every model."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ class Problem:
 
     Attributes:
         train: what models learn.
-        test: what they are judged on; the same users and movies.
-        users: int64[n], whose lists are judged; each has a test rating of 4 or more.
+        test: test ratings, of the same users and movies.
+        users: int64[n], users whose lists are evaluated; each has a test rating of 4 or more.
     """
 
     train: Interactions
@@ -36,7 +36,7 @@ class Problem:
 
 
 def pose(size: str, n_users: int, seed: int = 0) -> Problem:
-    """The problem of a size, one of ``SIZES``, with the lists of at most so many users."""
+    """The problem of a size (one of ``SIZES``), with lists of at most ``users`` users."""
     data = demo_interactions() if size == "demo" else interactions(simulate(*SIMULATED[size], seed))
     return part(data, n_users, seed)
 
@@ -50,7 +50,7 @@ def part(data: Interactions, n_users: int, seed: int) -> Problem:
 
 
 def describe(problem: Problem) -> dict[str, int]:
-    """How large it is."""
+    """Numbers of ratings, users and movies."""
     train = problem.train
     return {
         "train_ratings": len(train),
@@ -62,5 +62,5 @@ def describe(problem: Problem) -> dict[str, int]:
 
 
 def tiny() -> Problem:
-    """Enough to compile, import and allocate what a library does once."""
+    """A problem for warming up: imports, compilation, first allocations."""
     return part(interactions(simulate(400, 20, 40)), 3, 0)

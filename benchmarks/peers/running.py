@@ -1,4 +1,4 @@
-"""Running models one after the other, each in a process that the clock and the limit of memory can end."""
+"""Running models one after the other, each in a process with limits on time and memory."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_
 
 @dataclass(frozen=True)
 class Limits:
-    """What one model may take: seconds in all, GiB of address space, threads."""
+    """Limits per model: seconds in total, GiB of address space, threads."""
 
     budget: float
     memory: float
@@ -31,7 +31,7 @@ class Limits:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of a model.
+    """Outcome of one model.
 
     Attributes:
         model: its name.
@@ -53,7 +53,7 @@ def run(
     tell: Callable[[str], None],
     command: Command | None = None,
 ) -> list[Outcome]:
-    """Every model on the problem, one at a time; ``tell`` hears of each that ends."""
+    """Run every model on the problem, one at a time; ``tell`` is called after each."""
     outcomes = []
     with tempfile.TemporaryDirectory() as folder:
         (Path(folder) / PROBLEM).write_bytes(pickle.dumps(problem, protocol=5))
@@ -61,7 +61,7 @@ def run(
             started = time.perf_counter()
             line = (command or worker(limits))(name, Path(folder))
             outcomes.append(run_one(name, line, limits))
-            tell(f"{name}: {outcomes[-1].status}, {time.perf_counter() - started:.0f} s in all")
+            tell(f"{name}: {outcomes[-1].status}, {time.perf_counter() - started:.0f} s in total")
     return outcomes
 
 
@@ -72,7 +72,7 @@ def worker(limits: Limits) -> Command:
 
 
 def run_one(name: str, line: list[str], limits: Limits) -> Outcome:
-    """One model: start its process, wait no longer than the budget, and read what it said."""
+    """Run one model in a process, for no longer than the budget, and read its output."""
     environment = os.environ | dict.fromkeys(THREADS, str(limits.threads))
     try:
         done = subprocess.run(line, capture_output=True, timeout=limits.budget, env=environment, check=False)
@@ -87,7 +87,7 @@ def run_one(name: str, line: list[str], limits: Limits) -> Outcome:
 
 
 def read(said: bytes | None) -> Figures:
-    """The figures of all complete lines."""
+    """Figures of all complete lines."""
     figures: Figures = {}
     for line in (said or b"").splitlines(keepends=True):
         if line.endswith(b"\n"):

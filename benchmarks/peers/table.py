@@ -1,4 +1,4 @@
-"""What was measured, as a table with ratios to Marquee's counterpart."""
+"""The results as a table with ratios to the corresponding model of Marquee."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ HEADINGS = ("model", "beside", "load, s", "fit, s", "peak, MiB", "RMSE", "NDCG@1
 
 
 def ratios(outcomes: Sequence[Outcome], beside: Mapping[str, str | None]) -> dict[str, dict[str, float]]:
-    """By model and figure: how many times as much as Marquee's counterpart took, where both were measured."""
+    """Ratio to Marquee's corresponding model, by model and figure, where both were measured."""
     figures = {outcome.model: outcome.figures for outcome in outcomes}
     found: dict[str, dict[str, float]] = {}
     for model, theirs in figures.items():
@@ -23,7 +23,7 @@ def ratios(outcomes: Sequence[Outcome], beside: Mapping[str, str | None]) -> dic
 
 
 def render(outcomes: Sequence[Outcome]) -> str:
-    """A Markdown table; where figures are missing it says why."""
+    """A Markdown table that gives the reason for missing figures."""
     beside = {outcome.model: ENTRIES[outcome.model].beside for outcome in outcomes}
     compared = ratios(outcomes, beside)
     rows = [[one.model, beside[one.model] or "", *_cells(one, compared[one.model])] for one in outcomes]
@@ -31,7 +31,7 @@ def render(outcomes: Sequence[Outcome]) -> str:
 
 
 def _cells(outcome: Outcome, compared: Mapping[str, float]) -> list[str]:
-    """From the third column on; the reason stands where the first figure is missing."""
+    """Cells from the third column on; the first missing figure is replaced by the reason."""
     figures, cells = outcome.figures, []
     if "fit_s" in figures:
         cells += [number(figures["load_s"]), *(_with_ratio(figures, compared, name) for name in ("fit_s", "peak_mib"))]
@@ -49,7 +49,7 @@ def _with_ratio(figures: Mapping[str, float], compared: Mapping[str, float], nam
 
 
 def number(value: float) -> str:
-    """Three digits that count, and no exponent: 0.00123, 0.123, 1.23, 12,346."""
+    """Three significant digits without an exponent: 0.00123, 0.123, 1.23, 12,346."""
     if value < 0.001:
         return "<0.001"
     return f"{value:,.0f}" if value >= 100 else f"{value:#.3g}"

@@ -1,4 +1,4 @@
-"""One model in its own process: ``python -m benchmarks.peers.worker MODEL FOLDER GIB`` prints JSON, a line a stage.
+"""One model in its own process: ``python -m benchmarks.peers.worker MODEL FOLDER GIB`` prints JSON, a line per step.
 
 What was measured before the process is ended by the clock is not lost that way.
 """
@@ -28,7 +28,7 @@ Figures = dict[str, float]
 
 
 def measure(model: Model, problem: Problem) -> Iterator[Figures]:
-    """Load, fit, predict, list; what each step took and how good it is, step by step."""
+    """Load, fit, predict and list; yields time and quality of each step."""
     before = _reset_peak()
     started = time.perf_counter()
     model.load(problem.train)
@@ -49,7 +49,7 @@ def judge_ratings(model: Rater, problem: Problem) -> Figures:
 
 
 def judge_lists(model: Model, problem: Problem) -> Figures:
-    """NDCG@10 of whole-catalogue lists without seen movies, half its 95% interval, and the median time of a list."""
+    """NDCG@10 of whole-catalogue lists without seen movies, half its 95% interval, and the median time per list."""
     hits = np.zeros((len(problem.users), LIST_LENGTH), bool)
     relevant = np.zeros(len(problem.users), np.int64)
     seconds = []
@@ -71,13 +71,13 @@ def _liked(problem: Problem, user: int) -> NDArray[np.int32]:
 
 
 def _status(field: str) -> float:
-    """MiB that the system says this process holds (VmRSS) or held at most (VmHWM)."""
+    """Memory of this process in MiB, current (VmRSS) or peak (VmHWM)."""
     line = next(line for line in STATUS.read_text().splitlines() if line.startswith(f"{field}:"))
     return int(line.split()[1]) / 1024
 
 
 def _reset_peak() -> float:
-    """Forget the peak of memory so far, and give what is held now, in MiB.
+    """Reset the memory peak; returns current memory in MiB.
 
     getrusage's ru_maxrss can't be reset, and after a fork it begins with the parent's.
     """
@@ -86,7 +86,7 @@ def _reset_peak() -> float:
 
 
 def rehearse(model: Model) -> None:
-    """Go through every step once, so that no import and no compiling falls into what is measured."""
+    """Run every step once, so that imports and compilation are not measured."""
     for _ in measure(model, tiny()):
         pass
 
@@ -103,7 +103,7 @@ def main(name: str, folder: Path, gib: float) -> int:
 
 def run(name: str, folder: Path) -> None:
     """Measure a model on the problem in a folder."""
-    problem: Problem = pickle.loads((folder / PROBLEM).read_bytes())  # of the process that started this one
+    problem: Problem = pickle.loads((folder / PROBLEM).read_bytes())  # written by the parent process
     build = ENTRIES[name].build
     rehearse(build())
     for figures in measure(build(), problem):

@@ -1,4 +1,4 @@
-"""Who is left out is known by ten ratings only, and a missed goal is told."""
+"""Users and movies left out are known by ten ratings only, and a missed goal is reported."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def test_what_is_folded_in_are_the_first_ten(data: Interactions, side: Side) -> 
         assert found[row] == pytest.approx(expected, abs=1e-4)
 
 
-def test_a_missed_goal_is_told(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_missed_goal_is_reported(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     good, bad = Measured(1.0, GOAL - 0.01, 1.2), Measured(1.0, GOAL + 0.01, 1.2)
     assert "1.03 met" in render({("svd", "users"): [good]})
     for found, code in ((good, 0), (bad, 1)):

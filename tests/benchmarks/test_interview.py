@@ -11,7 +11,7 @@ from benchmarks.data import interactions, simulate
 from benchmarks.interview import (
     ANSWERS,
     INTERVIEW,
-    MOST_QUESTIONS,
+    MAX_QUESTIONS,
     POPULAR,
     Answers,
     Outcome,
@@ -53,7 +53,7 @@ def test_who_judges_has_chosen_nothing(data: Interactions, monkeypatch: pytest.M
     assert len(development) == 10
     assert len(judges) > 10
     assert not np.isin(development, judges).any()
-    assert data.user_counts[np.concatenate([development, judges])].min() >= interview.FEWEST
+    assert data.user_counts[np.concatenate([development, judges])].min() >= interview.MIN_RATINGS
 
 
 def test_nothing_is_learned_from_those_left_out(data: Interactions, world: World) -> None:
@@ -90,7 +90,7 @@ def test_an_interview_goes_on_to_ten_answers(world: World) -> None:
     assert (len(first.items), len(first.skipped)) == (3, 7)
     assert found.early == judge(first, person, world)
     nobody = hold(lambda said: next(m for m in range(10_000, 20_000) if m not in said.skipped), person, world)
-    assert (nobody.answers, nobody.questions, nobody.ndcg) == (0, MOST_QUESTIONS, nobody.early)
+    assert (nobody.answers, nobody.questions, nobody.ndcg) == (0, MAX_QUESTIONS, nobody.early)
     assert hold(lambda _: None, person, world).questions == 0
 
 
@@ -136,13 +136,13 @@ def test_both_ways_to_ask_are_measured_on_the_same_people(data: Interactions) ->
     ours, theirs = found[INTERVIEW], found[POPULAR]
     assert [one.user for one in ours] == [one.user for one in theirs]
     assert 2 * len(PEOPLE) - 4 <= len(ours) <= 2 * len(PEOPLE)
-    assert all(0 <= one.ndcg <= 1 and one.questions <= MOST_QUESTIONS for one in ours + theirs)
+    assert all(0 <= one.ndcg <= 1 and one.questions <= MAX_QUESTIONS for one in ours + theirs)
     assert np.mean([one.answers for one in theirs]) > ANSWERS / 2
     assert found == measure(data, PEOPLE, KEPT_OUT, [0, 1])
 
 
 @pytest.mark.parametrize(("gain", "code"), [(0.1, 0), (0.0, 1), (-0.1, 1)])
-def test_a_missed_goal_is_told(
+def test_a_missed_goal_is_reported(
     gain: float, code: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], data: Interactions
 ) -> None:
     theirs = [outcome(user, 0.3 + 0.01 * user) for user in range(20)]

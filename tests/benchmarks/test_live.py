@@ -1,4 +1,4 @@
-"""The plan rates nothing twice, what a server loses is counted, and a missed goal is told."""
+"""The plan rates nothing twice, lost ratings are counted, and a missed goal is reported."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Requests go out when they are due, a slow answer counts for all that wait behind it, and failures are told."""
+"""Requests are sent when due, a slow response counts for all that wait behind it, and failures are reported."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def get(path: str) -> Request:
     return Request("get", "GET", path)
 
 
-def test_every_request_is_answered_and_those_that_fail_are_told(port: int) -> None:
+def test_every_request_is_answered_and_failures_are_reported(port: int) -> None:
     planned = [("ann", "1", 4.5), ("bob", "2", 3.0)]
     requests = [*[get("/a")] * 40, get("/gone"), get("/none"), *ratings(planned)]
     found = send(port, at_rate(400, requests))
@@ -74,7 +74,7 @@ def test_who_waits_behind_a_slow_answer_is_late(port: int, monkeypatch: pytest.M
     assert second.ms > 50  # it was due 90 ms before it could be sent
 
 
-def test_nothing_is_sent_any_more_once_it_is_told_to_stop(port: int) -> None:
+def test_nothing_is_sent_after_a_stop(port: int) -> None:
     found = send(port, at_rate(200, [get("/a")] * 1000), lambda answers: len(answers) >= 5)
     assert 5 <= len(found) < 100
 
@@ -96,9 +96,9 @@ def answers_of(ms: list[float], body: bytes = b'{"items": [1,2,3,4,5,6,7,8,9,10]
 def test_the_goals(answers: list[Answer], good: bool, capsys: pytest.CaptureFixture[str]) -> None:
     missed = not Goal(LIST, 8.0, 50.0).met([answer.ms for answer in answers])
     assert report("a title", answers, [0.3], [Goal(LIST, 8.0, 50.0)]) is good
-    told = capsys.readouterr().out
-    assert ("MISSED" in told) == missed
-    assert ("failed: 1" in told) == (len(answers) == 201)
+    out = capsys.readouterr().out
+    assert ("MISSED" in out) == missed
+    assert ("failed: 1" in out) == (len(answers) == 201)
 
 
 def test_it_is_one_of_the_benchmarks() -> None:

@@ -1,4 +1,4 @@
-"""People are left out whole, and a missed goal is told."""
+"""People are left out entirely, and a missed goal is reported."""
 
 from __future__ import annotations
 
@@ -56,8 +56,8 @@ def test_the_first_figure_is_that_of_the_movies_means(data: Interactions) -> Non
 def test_each_goal_is_judged(curve: list[float], missed: list[str]) -> None:
     lines, met = judge("svd", np.array([1.0, *curve]))
     assert met == (not missed)
-    told = [line for line in lines if line.endswith("MISSED")]
-    assert [line.removeprefix("svd, ").partition(",")[0].partition(":")[0] for line in told] == missed
+    found = [line for line in lines if line.endswith("MISSED")]
+    assert [line.removeprefix("svd, ").partition(",")[0].partition(":")[0] for line in found] == missed
 
 
 def test_the_table_shows_every_draw_and_their_mean() -> None:

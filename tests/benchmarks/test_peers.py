@@ -91,14 +91,14 @@ def test_the_peak_is_what_loading_and_fitting_held(problem: Problem) -> None:
 
 @ON_LINUX
 def test_a_process_of_its_own_measures_the_same(problem: Problem) -> None:
-    told: list[str] = []
-    (outcome,) = run(["popularity"], problem, LIMITS, told.append)
+    lines: list[str] = []
+    (outcome,) = run(["popularity"], problem, LIMITS, lines.append)
     model = Popularity()
     model.load(problem.train)
     model.fit()
     assert outcome.status == "done", outcome
     assert outcome.figures["ndcg"] == worker.judge_lists(model, problem)["ndcg"]
-    assert told[0].startswith("popularity: done")
+    assert lines[0].startswith("popularity: done")
 
 
 def test_over_the_budget_keeps_what_was_measured_before() -> None:
@@ -107,7 +107,7 @@ def test_over_the_budget_keeps_what_was_measured_before() -> None:
 
 
 @ON_LINUX
-def test_a_broken_model_is_told_from_one_over_its_memory(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_a_failed_model_differs_from_one_over_its_memory(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     assert shell("exit 3").status == "over the memory of 8 GiB"
     broken = shell("echo 'Traceback' >&2; echo 'ValueError: no' >&2; exit 1")
     assert (broken.status, broken.failed) == ("failed with code 1: ValueError: no", True)
@@ -186,5 +186,5 @@ def test_the_command_writes_figures_and_chart(
     assert [model["model"] for model in written["models"]] == ["popularity"]
     said = capsys.readouterr().out
     assert "| popularity | Marquee lists |" in said
-    assert "Not asked for: Marquee svd" in said
+    assert "Not run: Marquee svd" in said
     assert (tmp_path / "peers-demo.svg").read_text().startswith("<svg")

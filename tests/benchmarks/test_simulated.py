@@ -1,4 +1,4 @@
-"""Simulated ratings are what they say: so many, of different pairs, with MovieLens 25M's tail and tastes to learn."""
+"""Simulated ratings have the requested number of distinct pairs, MovieLens 25M's tail, and tastes to learn."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def test_the_tail_is_that_of_movielens_25m() -> None:
     users = np.bincount(frame["user_id"] - 1, minlength=1_625)
     assert gini(movies) == pytest.approx(0.942, abs=0.02)
     assert movies.max() / len(frame) == pytest.approx(81_491 / 25_000_095, rel=0.15)
-    assert users.min() >= simulated.LEAST - 1
+    assert users.min() >= simulated.MIN_RATINGS - 1
     assert np.median(users) == pytest.approx(60, abs=12)
     assert frame["rating"].mean() == pytest.approx(3.53, abs=0.1)
     assert frame["rating"].std() == pytest.approx(1.06, abs=0.1)
