@@ -90,7 +90,7 @@ def test_every_folder_of_the_map_is_there() -> None:
         assert (ROOT / name).is_dir(), name
 
 
-@pytest.mark.parametrize("page", ["README.md"])
+@pytest.mark.parametrize("page", ["README.md", "docs/conventions.md"])
 def test_every_file_that_a_page_names_is_there(page: str) -> None:
     names = re.findall(r"`((?:engine|store|sidecar|pages|tests|tools|docs)/[\w/.]+)`", (ROOT / page).read_text("utf-8"))
     assert len(names) > 9
