@@ -14,7 +14,7 @@ PIP_INSTALL := -m pip install --quiet --disable-pip-version-check --require-hash
 MKDOCS := NO_MKDOCS_2_WARNING=1 PYTHONPATH=. $(BIN)/mkdocs build --strict
 LOCKED := requirements requirements-build requirements-demo requirements-dev requirements-bench requirements-tools
 
-.PHONY: run setup test test-long coverage check docs hooks audit lock bench clean
+.PHONY: run setup test test-long coverage check api docs hooks audit lock bench clean
 
 run: $(VENV)/.run
 	$(BIN)/python app.py
@@ -33,7 +33,12 @@ check: $(VENV)/.dev
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python -m tools.licences
+	$(BIN)/python -m tools.reference --check
 	$(MKDOCS) --site-dir $(VENV)/site
+
+# Writes docs/api.md from the OpenAPI document.
+api: $(VENV)/.dev
+	$(BIN)/python -m tools.reference
 
 # The documentation as a site, in site/.
 docs: $(VENV)/.dev

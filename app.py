@@ -34,13 +34,15 @@ from engine.settings import SHORT_KEY, Settings
 from pages.server.browser_sessions import close_forgotten_sessions
 from pages.ui.page import show_unexpected
 from sidecar.app import create_api
-from sidecar.http.connections import GuardedWebSocket, guarded, raise_limit
+from sidecar.http.connections import GuardedWebSocket, guarded
+from sidecar.http.gate import raise_limit
 from sidecar.logs import take_over, write_logs
 from sidecar.security.middleware import SecurityMiddleware, is_loopback
 from sidecar.security.sessions import COOKIE, Sessions
 from sidecar.security.sign_in import create_sign_in
 
 SHELL = Path(__file__).parent / "pages" / "shell.py"
+WORDMARK = SHELL.parent / "ui" / "assets" / "wordmark.svg"
 GRACE_S = 5  # how long a stop waits for requests that are under way
 
 log = logging.getLogger(__name__)
@@ -144,7 +146,7 @@ close_forgotten_sessions()
 app = st.App(
     SHELL,
     lifespan=lifespan,
-    routes=[Mount("/api", create_api(settings)), *create_sign_in()],
+    routes=[Mount("/api", create_api(settings)), *create_sign_in(WORDMARK.read_text(encoding="utf-8"))],
     on_script_error=show_unexpected,
     middleware=[Middleware(StartMiddleware), Middleware(SecurityMiddleware, settings=settings)],
 )

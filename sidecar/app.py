@@ -1,4 +1,4 @@
-"""Puts the API together: routers, error answers, limits, request log and description."""
+"""The API: routers, error handlers, limits, request log and documentation."""
 
 from __future__ import annotations
 
@@ -11,7 +11,9 @@ from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route
 
 from engine.settings import Settings
-from sidecar.docs.page import render, security_policy
+from sidecar.docs.description import describe
+from sidecar.docs.examples import add_examples
+from sidecar.docs.page import render_file, render_page, security_policy
 from sidecar.http import problems
 from sidecar.http.access_log import AccessMiddleware
 from sidecar.http.limits import BodyLimitMiddleware
@@ -39,20 +41,20 @@ from sidecar.security.scopes import ADMINS, RULES, ScopeMiddleware
 
 VERSION = "0.2.0"
 TAGS = [
-    {"name": "recommendations", "description": "Lists, predictions and explanations from the version that serves."},
-    {"name": "ratings", "description": "New ratings, known to the next list without a training."},
-    {"name": "training", "description": "Training runs in the background, one at a time."},
-    {"name": "tuning", "description": "Studies look for hyperparameters in the background, one at a time."},
-    {"name": "metrics", "description": "How good the versions are, and which of two is better."},
-    {"name": "models", "description": "Model versions: which serves, what is kept of them, and files of them."},
-    {"name": "automation", "description": "When Marquee retrains by itself."},
-    {"name": "notices", "description": "What happened that somebody may want to know."},
-    {"name": "data", "description": "Imports, the jobs that do them, and what is stored."},
-    {"name": "store", "description": "Backups of the store, the way back to one, and whether the store is sound."},
+    {"name": "recommendations", "description": "Lists, predictions and explanations from the active version."},
+    {"name": "ratings", "description": "New ratings, which take effect without retraining."},
+    {"name": "training", "description": "Training runs, in the background, one at a time."},
+    {"name": "tuning", "description": "Studies that search for hyperparameters, in the background, one at a time."},
+    {"name": "metrics", "description": "The quality of versions, and comparisons between them."},
+    {"name": "models", "description": "Model versions: activation, notes and tags, deletion, export and import."},
+    {"name": "automation", "description": "Automatic retraining."},
+    {"name": "notices", "description": "Messages about what happened in the background."},
+    {"name": "data", "description": "Import and export of ratings, background jobs, and deletion of users."},
+    {"name": "store", "description": "Backups of the store, restoring one, and integrity checks."},
     {"name": "access", "description": "API keys and the audit log."},
-    {"name": "health", "description": "For probes, which need no key, and for Prometheus."},
+    {"name": "health", "description": "Health probes, which need no key, and metrics for Prometheus."},
 ]
-# Those of metrics come before those of models: /ml/models/compare is no version.
+# Metrics come before models, as /ml/models/compare must not be read as a version.
 ROUTERS = (
     recommendations.router,
     explanations.router,
@@ -74,50 +76,36 @@ ROUTERS = (
     prometheus.router,
 )
 ROUTES = [route for router in ROUTERS for route in router.routes if isinstance(route, APIRoute)]
-DESCRIPTION = """
-Recommendations, predictions and explanations from your own ratings, and the trainings, versions and imports behind
-them.
-
-Bodies and answers are JSON. Ids are your own, as text; a whole number is taken as its digits. In a path a slash inside
-an id is written `%2F`. Times are Unix seconds.
-"""
-WITHOUT_KEY = """
-No API key is set, so only programs on this computer are answered, under the names localhost, 127.0.0.1 and [::1].
-"""
-WITH_KEY = """
-An API key is needed: send it in the header `X-API-Key`, or as `Authorization: Bearer` followed by the key. Keys have
-the scopes *read*, *rate* and *admin*; *admin* includes the others.
-"""
 
 
 class MarqueeAPI(FastAPI):
-    """FastAPI whose OpenAPI document knows our problems and keys."""
+    """FastAPI whose OpenAPI document includes examples, problems and scopes."""
 
     needs_key = False
 
     def openapi(self) -> dict[str, Any]:
-        """The OpenAPI document, made once."""
+        """The OpenAPI document, generated once."""
         if self.openapi_schema is None:
             schema = super().openapi()
-            _restore_examples(schema)
+            add_examples(schema)
             _describe_problems(schema)
             _describe_keys(schema, needed=self.needs_key)
         return super().openapi()
 
 
 def create_api(settings: Settings) -> FastAPI:
-    """The API, to be mounted at ``/api``; it reaches the services through ``engine.services.current()``.
+    """The API, to be mounted at ``/api``; it finds the services through ``engine.services.current()``.
 
-    ``sidecar.security.middleware.SecurityMiddleware`` belongs around the whole server and is not part of it.
+    ``sidecar.security.middleware.SecurityMiddleware`` goes around the whole server and is not included.
     """
     api = MarqueeAPI(
         title="Marquee",
         version=VERSION,
-        description=(DESCRIPTION + (WITH_KEY if settings.key else WITHOUT_KEY)).strip(),
+        description=describe(needs_key=settings.key is not None),
         openapi_tags=TAGS,
         docs_url=None,
         redoc_url=None,
-        # A redirect would be built from the Host header; a wrong address is better answered with 404.
+        # A redirect would be built from the Host header; 404 is the better response to a wrong address.
         redirect_slashes=False,
         generate_unique_id_function=lambda route: route.name,
     )
@@ -129,8 +117,8 @@ def create_api(settings: Settings) -> FastAPI:
 
     @api.api_route("/docs", methods=["GET", "HEAD"], include_in_schema=False)
     def docs(request: Request) -> Response:
-        """The description as a page."""
-        page = render(api.openapi(), request.scope.get("root_path", ""))
+        """The reference as a page."""
+        page = render_page(api.openapi(), request.scope.get("root_path", ""))
         return HTMLResponse(page, headers={"Content-Security-Policy": security_policy()})
 
     routes = [*ROUTES, *(route for route in api.routes if isinstance(route, Route))]
@@ -140,14 +128,11 @@ def create_api(settings: Settings) -> FastAPI:
     return api
 
 
-def _restore_examples(schema: dict[str, Any]) -> None:
-    """Put back the examples of answers: FastAPI drops every null from them, and then they do not fit their schemas."""
-    for route in ROUTES:
-        for method in route.methods or ():
-            described = schema["paths"][route.path_format][method.lower()]["responses"]
-            for status, answer in route.responses.items():
-                for media_type, content in answer["content"].items():
-                    described[str(status)]["content"][media_type] |= content
+def reference() -> str:
+    """``docs/api.md``: the reference of the API, whether or not a server requires a key."""
+    schema = create_api(Settings(api_key=None)).openapi()
+    schema["info"]["description"] = describe()
+    return render_file(schema)
 
 
 def _describe_problems(schema: dict[str, Any]) -> None:
@@ -166,5 +151,6 @@ def _describe_keys(schema: dict[str, Any], *, needed: bool) -> None:
         for method, operation in methods.items():
             rule = RULES.get(f"{method.upper()} {path}", ADMINS)
             operation["x-scope"] = rule.scope
+            operation["x-counted"] = rule.counted or ""
             if rule.scope == "none":
                 operation["security"] = []

@@ -1,4 +1,4 @@
-"""The log: lines for people, or for programs one JSON object a line."""
+"""The log: lines of text for people, or one JSON object per line for programs."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ TEXT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 
 
 class JsonLines(logging.Formatter):
-    """A record as a line of JSON: time, level, logger, message, the record's ``fields``, an exception's traceback.
+    """Log records as JSON: time, level, logger, message, the record's ``fields``, and an exception's traceback.
 
-    What is not ASCII is escaped, so that no text of a caller's can end a line or fail to be written.
+    Only ASCII is written, so no text from a request can break a line or fail to be encoded.
     """
 
     def format(self, record: logging.LogRecord) -> str:
-        """The line."""
+        """One line of JSON."""
         moment = datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")
         line: dict[str, Any] = {
             "time": moment.replace("+00:00", "Z"),
@@ -39,7 +39,7 @@ def _formatter(form: LogFormat) -> logging.Formatter:
 
 
 def write_logs(form: LogFormat) -> None:
-    """Write what loggers say from INFO on to standard error; where somebody has set the root logger up, it stays so."""
+    """Log to standard error from INFO on, unless the root logger is configured already."""
     handler = logging.StreamHandler()
     handler.setFormatter(_formatter(form))
     logging.basicConfig(level=logging.INFO, handlers=[handler])
@@ -47,15 +47,15 @@ def write_logs(form: LogFormat) -> None:
     logging.getLogger("alembic").setLevel(logging.WARNING)
 
 
-def _is_told(record: logging.LogRecord) -> bool:
-    """Whether uvicorn has something of its own to tell: what a stop cuts short, the API's log says in a line."""
+def _is_relevant(record: logging.LogRecord) -> bool:
+    """Whether uvicorn reports more than a request interrupted by a shutdown, which the API logs itself."""
     return record.exc_info is None or not isinstance(record.exc_info[1], asyncio.CancelledError)
 
 
 def take_over(form: LogFormat) -> None:
-    """Give the handlers that Streamlit and uvicorn have made for themselves the same form, once both are set up."""
+    """Apply the format to the handlers of Streamlit and uvicorn, once both are set up."""
     for logger in logging.root.manager.loggerDict.values():
         for handler in getattr(logger, "handlers", ()):
             handler.setFormatter(_formatter(form))
-    logging.getLogger("uvicorn.error").addFilter(_is_told)
-    logging.getLogger("uvicorn.access").disabled = True  # the API logs its own requests, with their ids
+    logging.getLogger("uvicorn.error").addFilter(_is_relevant)
+    logging.getLogger("uvicorn.access").disabled = True  # the API logs its own requests, with their IDs

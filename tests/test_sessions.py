@@ -19,7 +19,7 @@ from streamlit.runtime.session_manager import SessionInfo
 from websockets.asyncio.client import connect
 
 from pages.server.browser_sessions import MAX_KEPT, ClosingSessionStorage
-from sidecar.http.connections import MOST_DESCRIPTORS, raise_limit
+from sidecar.http.gate import MAX_DESCRIPTORS, raise_limit
 from tests.sidecar.client import run
 from tests.test_starting import ROOT, environment, free_port, wait_until_live
 
@@ -86,7 +86,7 @@ def test_many_sessions_leave_a_bounded_number_of_descriptors(server: tuple[int, 
     assert most - before <= OF_A_SESSION * MAX_KEPT + OTHERS
     limits = Path(f"/proc/{pid}/limits").read_text().splitlines()
     (found,) = [line.split() for line in limits if line.startswith("Max open files")]
-    assert int(found[3]) >= min(int(found[4]), MOST_DESCRIPTORS)
+    assert int(found[3]) >= min(int(found[4]), MAX_DESCRIPTORS)
 
 
 @dataclass
@@ -127,6 +127,6 @@ def test_the_limit_is_raised_to_what_the_system_allows() -> None:
         raise_limit()
         soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
         assert hard == before[1]
-        assert soft >= min(hard if hard != resource.RLIM_INFINITY else MOST_DESCRIPTORS, MOST_DESCRIPTORS)
+        assert soft >= min(hard if hard != resource.RLIM_INFINITY else MAX_DESCRIPTORS, MAX_DESCRIPTORS)
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, before)

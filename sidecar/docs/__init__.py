@@ -1,1 +1,1 @@
-"""The API's description as a page."""
+"""The documentation of the API: examples, and the reference as a page and as ``docs/api.md``."""

@@ -1,4 +1,4 @@
-"""The outermost layer of the API: a request id, one log line per request, and the last word on unexpected errors."""
+"""Outermost layer of the API: request IDs, one log line per request, and responses to unexpected errors."""
 
 from __future__ import annotations
 
@@ -16,32 +16,32 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from engine.services import running
 from engine.services.storing import in_words
+from sidecar.http.kinds import INTERNAL_ERROR, STOPPING
 from sidecar.http.measurements import observe
-from sidecar.http.problems import INTERNAL_ERROR, RETRY_AFTER_SECONDS, STOPPING, marquee_problem, problem
+from sidecar.http.problems import RETRY_AFTER_SECONDS, marquee_problem, problem
 
 log = logging.getLogger("marquee.access")
 HEADER = "X-Request-ID"
 _WELL_FORMED = re.compile(r"[A-Za-z0-9._-]{1,64}")
 CLIENT_CLOSED_REQUEST = 499
-CUT_SHORT = "Marquee was stopped before the request was answered. Ask again when it is back."
 API = "/api"
-OF_TWO = ("/ml/explain/", "/rate/")
-"""What comes before two ids, of a user and of a movie."""
-PERSONAL = (*OF_TWO, "/ml/recommendations/", "/ml/interview/", "/users/")
-"""What comes before the id of a user."""
+PAIRED = ("/ml/explain/", "/rate/")
+"""Path prefixes before a user ID and a movie ID."""
+PERSONAL = (*PAIRED, "/ml/recommendations/", "/ml/interview/", "/users/")
+"""Path prefixes before a user ID."""
 LATER = {"Retry-After": RETRY_AFTER_SECONDS, "Connection": "close"}
 
 
 def request_id(scope: Scope) -> str:
-    """The id the caller sent, if it is short and plain (it goes into the log), or a new one."""
+    """The ID that the caller sent, if it is short and plain enough for the log, or a new one."""
     sent = Headers(scope=scope).get(HEADER, "")
     return sent if _WELL_FORMED.fullmatch(sent) else uuid.uuid4().hex
 
 
 def logged_path(scope: Scope) -> str:
-    """The path without ids of users, for which hashes stand: who is erased does not stay in the log.
+    """The path with user IDs hashed, so that deleted users don't remain in the log.
 
-    It is quoted, so that no path can begin a line or a field of its own.
+    It is quoted, so no path can start a new line or field.
     """
     path: str = scope["path"]
     mount = API if path.startswith(f"{API}/") else ""
@@ -49,7 +49,7 @@ def logged_path(scope: Scope) -> str:
         if path.startswith(mount + prefix):
             sent = scope.get("raw_path") or quote(path, errors="replace").encode()
             user, slash, movie = sent.decode("latin-1")[len(mount + prefix) :].partition("/")
-            if slash and prefix not in OF_TWO:
+            if slash and prefix not in PAIRED:
                 user, slash, movie = f"{user}/{movie}", "", ""
             services = running()
             hashed = "~" if services is None else services.audit.hashed(unquote(user, errors="replace"))
@@ -58,9 +58,9 @@ def logged_path(scope: Scope) -> str:
 
 
 def log_request(scope: Scope, identity: str, status: int, started: float) -> None:
-    """Count it, and write one line: id, method, path without its query, status, milliseconds.
+    """Count the request and log one line: ID, method, path without query, status, milliseconds.
 
-    ``started`` is of ``time.perf_counter``.
+    ``started`` is a value of ``time.perf_counter``.
     """
     elapsed = time.perf_counter() - started
     observe(scope, status, elapsed)
@@ -74,23 +74,23 @@ def log_request(scope: Scope, identity: str, status: int, started: float) -> Non
     log.info(" ".join(f"{name}={value}" for name, value in fields.items()), extra={"fields": fields})
 
 
-def _answer(error: Exception, identity: str) -> Response:
-    """What the caller is told: where the store is to blame, what is the matter with it; otherwise where to look."""
-    told = in_words(error)
-    if told is not None:
-        return marquee_problem(told)
-    detail = f"The request failed. The log says why, under the request id {identity}."
+def answer_unexpected(error: Exception, identity: str) -> Response:
+    """The response to an uncaught error: the store's fault if it is one, otherwise where to look."""
+    known = in_words(error)
+    if known is not None:
+        return marquee_problem(known)
+    detail = f"The request failed. The log has the reason under the request ID {identity}."
     return problem(INTERNAL_ERROR, detail, request_id=identity)
 
 
 class AccessMiddleware:
-    """Names, times and logs requests; turns what nobody caught into a problem that shows no internals."""
+    """Identifies, times and logs requests; turns uncaught errors into problems that reveal no internals."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve one request."""
+        """Handle one request."""
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
@@ -107,18 +107,16 @@ class AccessMiddleware:
         try:
             await self.app(scope, receive, send_named)
         except ClientDisconnect:
-            log.debug("%s: the client went away", identity)
-        except asyncio.CancelledError:  # a stop waits for requests, but not for ever
-            log.warning("%s was cut short by a stop", identity)
+            log.debug("%s: the client disconnected", identity)
+        except asyncio.CancelledError:  # a shutdown waits for requests, but not forever
+            log.warning("%s was interrupted by a shutdown", identity)
             if not status:
-                await problem(STOPPING, CUT_SHORT, headers=LATER)(scope, receive, send_named)
+                await problem(STOPPING, headers=LATER)(scope, receive, send_named)
             raise
-        except (
-            Exception
-        ) as error:  # the outermost layer: whatever it is, it is logged here and the caller gets an answer
+        except Exception as error:  # the outermost layer: every error is logged here and answered
             log.exception("%s failed unexpectedly", identity)
             if status:
                 raise
-            await _answer(error, identity)(scope, receive, send_named)
+            await answer_unexpected(error, identity)(scope, receive, send_named)
         finally:
             log_request(scope, identity, status or CLIENT_CLOSED_REQUEST, started)

@@ -1,20 +1,15 @@
-"""Connections that may stay: limits on the head of a request, on the time it takes to arrive, and on how many are open.
+"""Limits on connections: the size of a request's header, the time it takes to arrive, and how many are open.
 
-uvicorn reads a head of any length, waits for it for ever, and knows one limit for all connections together, probes
-included. The protocols here are uvicorn's own, with a guard before the parser. ``python app.py`` serves with them;
-elsewhere they are had by ``uvicorn app:app --http sidecar.http.connections:GuardedProtocol``.
+uvicorn reads headers of any length, waits for them forever, and has one limit on all connections, health probes
+included. These protocols are uvicorn's own with a guard in front of the parser. ``python app.py`` uses them; elsewhere
+run ``uvicorn app:app --http sidecar.http.connections:GuardedProtocol``.
 """
 
 from __future__ import annotations
 
 import asyncio
-import logging
-import resource
-from dataclasses import dataclass
-from functools import cache, lru_cache
-from ipaddress import IPv4Network, IPv6Network
-from typing import Any, ClassVar, Protocol
-from weakref import WeakKeyDictionary
+from functools import cache
+from typing import Any, ClassVar
 
 import httptools
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
@@ -22,164 +17,22 @@ from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIO
 from uvicorn.server import ServerState
 
 from engine.settings import Settings
-from sidecar.http.forwarded import group_of, is_trusted
-from sidecar.http.problems import (
-    BAD_REQUEST,
-    HEAD_TOO_LARGE,
-    REQUEST_TIMEOUT,
-    RETRY_AFTER_SECONDS,
-    TOO_MANY_CONNECTIONS,
-    Kind,
-    problem,
-)
+from sidecar.http.gate import Limits, gate_of
+from sidecar.http.kinds import BAD_REQUEST, HEAD_TOO_LARGE, REQUEST_TIMEOUT, TOO_MANY_CONNECTIONS, Kind
+from sidecar.http.limits import MAX_HEAD, MAX_HEADERS, head_too_large
+from sidecar.http.problems import RETRY_AFTER_SECONDS, problem
 
-log = logging.getLogger(__name__)
-
-MAX_HEAD, MAX_HEADERS = 2**15, 100
 MAX_PIPELINED = 16
 HEAD_S = 10.0
 BODY_S, BODY_BYTES_A_SECOND = 30.0, 1024.0
-"""A body has half a minute, and then as long as it comes at this pace."""
+"""A body has this many seconds, and more as long as it arrives at this rate."""
 STALLED_S = 60.0
-"""So long an answer may wait for a client that reads nothing of it."""
+"""How long a response waits for a client that has stopped reading."""
 SILENT_S = 30.0
-"""So long a WebSocket may be open before it says anything."""
+"""How long a WebSocket may stay open before its first message."""
 LINGER_S, LINGER_BYTES = 1.0, 2**18
-"""So long what is still being sent is taken after a refusal: to close at once would reset the connection unread."""
-SWEEP_S = 1.0
-MOST_CONNECTIONS, SPARE_FILES = 1000, 200
-MOST_DESCRIPTORS = 65_536
-TELL_EVERY_S = 60.0
+"""How long, and how much, is still read after a refusal: closing at once would reset the connection unread."""
 PROBES = frozenset({b"/api/health/live", b"/api/health/ready"})
-
-
-def raise_limit() -> None:
-    """Let the process open as many files and connections as the system lets it: the usual soft limit is 1,024."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = MOST_DESCRIPTORS if hard == resource.RLIM_INFINITY else min(hard, MOST_DESCRIPTORS)
-    if soft == resource.RLIM_INFINITY or soft >= wanted:
-        return
-    try:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
-    except (OSError, ValueError) as error:
-        log.warning("the limit on open files stays at %d: %s", soft, error)
-
-
-class Connection(Protocol):
-    """What the gate knows of a connection."""
-
-    idle_since: float | None
-
-    def drop(self) -> None:
-        """Close it to make room; it is idle."""
-
-    def check(self, now: float) -> None:
-        """Close it where it has taken too long."""
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """How many connections may be open.
-
-    Attributes:
-        per_address: from one address.
-        in_all: from all of them.
-        proxies: to which ``per_address`` does not apply.
-    """
-
-    per_address: int
-    in_all: int
-    proxies: tuple[IPv4Network | IPv6Network, ...] = ()
-
-    @classmethod
-    def of(cls, settings: Settings) -> Limits:
-        """The limits that settings and the system set; a connection takes a file."""
-        files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-        most = MOST_CONNECTIONS if files == resource.RLIM_INFINITY else min(MOST_CONNECTIONS, files - SPARE_FILES)
-        return cls(settings.connections_per_address, max(most, SPARE_FILES), settings.proxies)
-
-
-class Gate:
-    """Counts the open connections of one server, makes room for new ones, and closes what takes too long.
-
-    A new connection is always taken. Where its address has too many, or all have, the one that has been idle longest
-    makes room, so that nobody is kept out by connections that do nothing.
-    """
-
-    def __init__(self, limits: Limits, loop: asyncio.AbstractEventLoop) -> None:
-        self._limits = limits
-        self._loop = loop
-        self._of: dict[str, dict[Connection, None]] = {}
-        self._address: dict[Connection, str] = {}
-        self._sweeping = False
-        self._closed = 0
-        self._told_at = float("-inf")
-        self._group = lru_cache(4096)(group_of)
-
-    def __len__(self) -> int:
-        return len(self._address)
-
-    def enter(self, connection: Connection, client: tuple[str, int] | None) -> bool:
-        """Take a connection in; returns whether there is room for it, so that it may ask for more than a probe."""
-        address = self._group(client[0]) if client else ""
-        theirs = self._of.setdefault(address, {})
-        limited = client is not None and not is_trusted(client[0], self._limits.proxies)
-        room = True
-        if limited and len(theirs) >= self._limits.per_address:
-            room = self._make_room(theirs)
-        elif len(self._address) >= self._limits.in_all:
-            most = max(self._of.values(), key=len)
-            room = self._make_room(most) or self._make_room(self._address)
-        theirs = self._of.setdefault(address, {})  # making room may have removed it
-        theirs[connection] = None
-        self._address[connection] = address
-        if not self._sweeping:
-            self._sweeping = True
-            self._loop.call_later(SWEEP_S, self._sweep)
-        return room
-
-    def leave(self, connection: Connection) -> None:
-        """A connection is closed, or another protocol goes on with it."""
-        address = self._address.pop(connection, None)
-        if address is not None:
-            theirs = self._of[address]
-            del theirs[connection]
-            if not theirs:
-                del self._of[address]
-
-    def _make_room(self, among: dict[Connection, Any]) -> bool:
-        """Close the one of them that has been idle longest; whether there was one."""
-        longest, since = None, float("inf")
-        for one in among:
-            if one.idle_since is not None and one.idle_since < since:
-                longest, since = one, one.idle_since
-        if longest is None:
-            return False
-        self._closed += 1
-        self.leave(longest)
-        longest.drop()
-        return True
-
-    def _sweep(self) -> None:
-        now = self._loop.time()
-        for connection in list(self._address):
-            connection.check(now)
-        if self._closed and now - self._told_at >= TELL_EVERY_S:
-            log.warning("%d idle connections were closed to make room for others", self._closed)
-            self._closed, self._told_at = 0, now
-        self._sweeping = bool(self._address)
-        if self._sweeping:
-            self._loop.call_later(SWEEP_S, self._sweep)
-
-
-_gates: WeakKeyDictionary[ServerState, Gate] = WeakKeyDictionary()
-
-
-def _gate(state: ServerState, limits: Limits | None, loop: asyncio.AbstractEventLoop) -> Gate:
-    gate = _gates.get(state)
-    if gate is None:
-        gate = _gates[state] = Gate(limits or Limits.of(Settings()), loop)
-    return gate
 
 
 class _Refused(Exception):
@@ -187,14 +40,14 @@ class _Refused(Exception):
 
 
 class GuardedWebSocket(WebSocketsSansIOProtocol):
-    """uvicorn's WebSocket, which has to say something soon after it was opened; its pings do the rest."""
+    """uvicorn's WebSocket, closed unless a first message comes soon; after that its pings suffice."""
 
     idle_since: float | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Count it."""
+        """Add it to the gate."""
         super().connection_made(transport)
-        self._gate = _gate(self._state, None, self.loop)
+        self._gate = gate_of(self._state, None, self.loop)
         self._gate.enter(self, self.client)
         self._opened = self.loop.time()
         self._has_spoken = False
@@ -204,27 +57,27 @@ class GuardedWebSocket(WebSocketsSansIOProtocol):
         self._state = server_state
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Count it no longer."""
+        """Remove it from the gate."""
         self._gate.leave(self)
         super().connection_lost(exc)
 
     def send_receive_event_to_app(self) -> None:
-        """Pass a message on."""
+        """Pass on a message."""
         self._has_spoken = True
         super().send_receive_event_to_app()
 
     def drop(self) -> None:
-        """Never asked: it is not idle."""
+        """Never called: a WebSocket is never idle."""
         self.transport.abort()
 
     def check(self, now: float) -> None:
-        """Close it where it has said nothing."""
+        """Close it if it has sent no message."""
         if not self._has_spoken and now - self._opened > SILENT_S and not self.transport.is_closing():
             self.transport.close()
 
 
 class GuardedProtocol(HttpToolsProtocol):
-    """uvicorn's HTTP with limits. A request has one of two parts to send: its head, then its body."""
+    """uvicorn's HTTP with limits. A request is either sending its header or its body."""
 
     limits: ClassVar[Limits | None] = None
     """None reads the settings."""
@@ -235,11 +88,11 @@ class GuardedProtocol(HttpToolsProtocol):
         super().__init__(config, server_state, app_state, _loop)
         if self.ws_protocol_class is not None and issubclass(WebSocketsSansIOProtocol, self.ws_protocol_class):
             self.ws_protocol_class = GuardedWebSocket
-        self._gate = _gate(server_state, self.limits, self.loop)
+        self._gate = gate_of(server_state, self.limits, self.loop)
         self._has_room = True
-        self._unread = 0  # bytes that were given to the parser and of which nothing has come yet
+        self._unread = 0  # bytes fed to the parser that have not resulted in an event yet
         self._head_began: float | None = None
-        self._body_began: float | None = None  # None while no body is awaited
+        self._body_began: float | None = None  # None while no body is expected
         self._body_bytes = 0
         self._checked = 0.0
         self._discarded: int | None = None  # not None once the connection was refused
@@ -249,23 +102,23 @@ class GuardedProtocol(HttpToolsProtocol):
     # -- the connection ----------------------------------------------------------------------------------------------
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
-        """Count it, and wait for a head."""
+        """Add it to the gate, and wait for a header."""
         super().connection_made(transport)
         self.idle_since = self._head_began = self.loop.time()
         self._has_room = self._gate.enter(self, self.client)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Count it no longer."""
+        """Remove it from the gate."""
         self._gate.leave(self)
         super().connection_lost(exc)
 
     def handle_websocket_upgrade(self) -> None:
-        """Leave the connection to the WebSocket's protocol."""
+        """Hand the connection over to the WebSocket protocol."""
         self._gate.leave(self)
         super().handle_websocket_upgrade()
 
     def data_received(self, data: bytes) -> None:
-        """Give what came to the parser, in pieces so small that no head grows much beyond its limit."""
+        """Feed the parser, in pieces small enough that no header grows far beyond its limit."""
         if self._discarded is not None:
             self._discarded += len(data)
             if self._discarded > LINGER_BYTES:
@@ -280,7 +133,7 @@ class GuardedProtocol(HttpToolsProtocol):
             self._head_began = self.loop.time()
 
     def _parse(self, piece: bytes) -> bool:
-        """Whether the connection goes on as it is."""
+        """Feed the parser one piece; returns whether the connection continues."""
         self._unread += len(piece)
         try:
             self.parser.feed_data(piece)
@@ -291,39 +144,39 @@ class GuardedProtocol(HttpToolsProtocol):
             self._unsupported_upgrade_warning()
         except httptools.HttpParserError:
             if self._discarded is None:
-                self._refuse(BAD_REQUEST, "What was sent can't be read as HTTP.")
+                self._refuse(BAD_REQUEST, "This is not a valid HTTP request.")
             return False
         if self._unread > MAX_HEAD:
-            self._refuse(HEAD_TOO_LARGE, _too_large())
+            self._refuse(HEAD_TOO_LARGE, head_too_large())
             return False
         return True
 
-    # -- what the parser finds ---------------------------------------------------------------------------------------
+    # -- events of the parser ----------------------------------------------------------------------------------------
 
     def on_message_begin(self) -> None:
-        """A head begins."""
+        """A header begins."""
         super().on_message_begin()
         if self._head_began is None:
             self._head_began = self.loop.time()
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """Another header; those after a body count with those before."""
+        """Another header line; trailers count as well."""
         if len(self.headers) >= MAX_HEADERS:
-            self._refuse(HEAD_TOO_LARGE, _too_large())
+            self._refuse(HEAD_TOO_LARGE, head_too_large())
             raise _Refused
         super().on_header(name, value)
 
     def on_headers_complete(self) -> None:
-        """A head is complete: refuse it, or begin to answer."""
+        """A header is complete: refuse the request, or pass it on."""
         if self._unread > MAX_HEAD and self._head_bytes() > MAX_HEAD:
-            self._refuse(HEAD_TOO_LARGE, _too_large())
+            self._refuse(HEAD_TOO_LARGE, head_too_large())
             raise _Refused
         if len(self.pipeline) >= MAX_PIPELINED:
-            self._refuse(BAD_REQUEST, f"More than {MAX_PIPELINED} requests wait for their answers.")
+            self._refuse(BAD_REQUEST, f"More than {MAX_PIPELINED} requests are waiting on this connection.")
             raise _Refused
         probe = self._has_room or self.url.partition(b"?")[0] in PROBES
         if not probe:
-            self._refuse(TOO_MANY_CONNECTIONS, "Too many connections are open. Close some, or try again in a moment.")
+            self._refuse(TOO_MANY_CONNECTIONS)
             raise _Refused
         self._unread = 0
         self._head_began = self.idle_since = None
@@ -336,42 +189,42 @@ class GuardedProtocol(HttpToolsProtocol):
         return len(self.url) + sum(len(name) + len(value) + 4 for name, value in self.headers)
 
     def on_body(self, body: bytes) -> None:
-        """A part of a body has come."""
+        """Part of a body has arrived."""
         self._unread = 0
         self._body_bytes += len(body)
         super().on_body(body)
 
     def on_message_complete(self) -> None:
-        """A request has come completely."""
+        """A request is complete."""
         self._unread = 0
         self._body_began = None
         super().on_message_complete()
 
     def on_response_complete(self) -> None:
-        """An answer was given; another request may wait already."""
+        """A response was sent; another request may be waiting."""
         super().on_response_complete()
         if self.cycle is not None and self.cycle.response_complete:
             self.idle_since = self.loop.time()
-            if self._head_began is not None:  # it came while the answer was made, and only now is waited for
+            if self._head_began is not None:  # arrived during the response; waiting for it starts now
                 self._head_began = self.idle_since
 
-    # -- what takes too long -----------------------------------------------------------------------------------------
+    # -- timeouts ----------------------------------------------------------------------------------------------------
 
     def check(self, now: float) -> None:
-        """Close it where a head, a body or a reader takes too long."""
+        """Close it if a header, a body or a reader takes too long."""
         since, self._checked = now - self._checked if self._checked else 0.0, now
         if self.transport.is_closing() or self._discarded is not None:
             return
         if self.idle_since is not None and self._head_began is not None and now - self._head_began > HEAD_S:
             if self._unread:
-                self._refuse(REQUEST_TIMEOUT, f"The head of the request did not arrive within {HEAD_S:g} seconds.")
+                self._refuse(REQUEST_TIMEOUT, f"The request header did not arrive within {HEAD_S:g} seconds.")
             else:
                 self.transport.close()
         elif self._body_began is not None:
             if self.flow.read_paused:
-                self._body_began += since  # it is us who are slow
+                self._body_began += since  # the server is the slow one
             elif now - self._body_began > BODY_S + self._body_bytes / BODY_BYTES_A_SECOND:
-                self._refuse(REQUEST_TIMEOUT, "The body of the request arrived too slowly.")
+                self._refuse(REQUEST_TIMEOUT)
         self._check_reader(now)
 
     def _check_reader(self, now: float) -> None:
@@ -385,12 +238,12 @@ class GuardedProtocol(HttpToolsProtocol):
         """Make room for another connection."""
         self.transport.abort()
 
-    def _refuse(self, kind: Kind, detail: str) -> None:
-        """Answer with a problem where no other answer is under way, and close."""
+    def _refuse(self, kind: Kind, detail: str | None = None) -> None:
+        """Answer with a problem unless a response is already being sent, and close."""
         self._discarded = 0
         answering = self.cycle is not None and not self.cycle.response_complete and self._is_answering()
         if self.cycle is not None:
-            self.cycle.disconnected = True  # whoever still reads the body, or answers, ends
+            self.cycle.disconnected = True  # ends the application's reading and writing
             self.cycle.message_event.set()
         if answering:
             self.transport.close()
@@ -402,17 +255,13 @@ class GuardedProtocol(HttpToolsProtocol):
         self.loop.call_later(LINGER_S, self.transport.abort)
 
     def _is_answering(self) -> bool:
-        """Whether an answer to an earlier request, or the beginning of one to this, is on its way."""
+        """Whether a response to an earlier request, or the start of one to this, is being sent."""
         return self.cycle.response_started or self._body_began is None
 
 
-def _too_large() -> str:
-    return f"The head of a request has at most {MAX_HEAD // 1024} KiB and {MAX_HEADERS} headers."
-
-
 @cache
-def _wire(kind: Kind, detail: str) -> bytes:
-    """A problem as it goes over the wire where no request was passed on."""
+def _wire(kind: Kind, detail: str | None) -> bytes:
+    """A problem as raw bytes, for requests that were not passed on."""
     headers = {"Connection": "close", "X-Content-Type-Options": "nosniff", "Cache-Control": "no-store"}
     if kind is TOO_MANY_CONNECTIONS:
         headers["Retry-After"] = RETRY_AFTER_SECONDS
@@ -422,10 +271,10 @@ def _wire(kind: Kind, detail: str) -> bytes:
 
 
 def guarded(settings: Settings) -> type[GuardedProtocol]:
-    """The protocol with the limits that are set."""
+    """The protocol with the limits of these settings."""
 
     class Guarded(GuardedProtocol):
-        """uvicorn's HTTP with the limits of these settings."""
+        """uvicorn's HTTP with these limits."""
 
         limits = Limits.of(settings)
 

@@ -1,4 +1,4 @@
-"""Who asks by way of a proxy. A forwarded header says what its sender likes, so only those of trusted proxies count."""
+"""Client addresses behind proxies. Anyone can send forwarding headers, so only those of trusted proxies count."""
 
 from __future__ import annotations
 
@@ -33,12 +33,12 @@ SCHEMES = frozenset({"http", "https"})
 
 
 def is_forwarded(headers: Headers) -> bool:
-    """Whether a proxy passed the request on, or somebody wants it to look so."""
+    """Whether the request came through a proxy, or claims to."""
     return any(name in NAMES or name.startswith(PREFIX) for name in headers)
 
 
 def address_of(text: str) -> IPv4Address | IPv6Address | None:
-    """An address, without the port and brackets that some proxies write; None where it is none."""
+    """An address without the port and brackets that some proxies add; None if it is not valid."""
     bare = text.strip().strip('"')
     if bare.startswith("["):
         bare = bare[1:].partition("]")[0]
@@ -53,16 +53,16 @@ def address_of(text: str) -> IPv4Address | IPv6Address | None:
 
 
 def is_trusted(address: str, proxies: Sequence[Network]) -> bool:
-    """Whether an address is one of the trusted proxies."""
+    """Whether an address belongs to a trusted proxy."""
     found = address_of(address) if proxies else None
     return found is not None and any(found in network for network in proxies)
 
 
 def resolve(scope: Scope, headers: Headers, proxies: Sequence[Network]) -> None:
-    """Write into the scope for whom a trusted proxy asks: the client's address, and whether it came by TLS.
+    """Replace the scope's client address and scheme by those that a trusted proxy reports.
 
-    Of the addresses in ``X-Forwarded-For`` the last that is no trusted proxy's counts: whatever stands before it was
-    sent by that client.
+    The last address in ``X-Forwarded-For`` that is not a trusted proxy counts; anything before it was sent by that
+    client.
     """
     client = scope.get("client")
     if client is None or not is_trusted(client[0], proxies):
@@ -81,7 +81,7 @@ def resolve(scope: Scope, headers: Headers, proxies: Sequence[Network]) -> None:
 
 
 def group_of(address: str | None) -> str:
-    """Whom an address stands for where tries are counted: of IPv6 the network of 64 bits that one customer gets."""
+    """The address by which attempts are counted: for IPv6 the 64-bit network that one customer gets."""
     found = None if address is None else address_of(address)
     if found is None:
         return "unknown"

@@ -1,4 +1,4 @@
-"""Ids and numbers as they arrive over HTTP, made safe before anything else sees them."""
+"""IDs, numbers and texts from requests, validated before anything else sees them."""
 
 from __future__ import annotations
 
@@ -14,21 +14,21 @@ INT64_MAX = 2**63 - 1
 
 
 def id_text(value: Any) -> str:
-    """An id as text in NFC: trimmed, 1 to 200 characters, no control characters; a whole number is written out.
+    """An ID as text in NFC: trimmed, 1 to 200 characters, no control characters; integers are converted.
 
     Raises:
-        ValueError: saying what an id may be.
+        ValueError: not a valid ID; the message says why.
     """
     if isinstance(value, int) and not isinstance(value, bool):
         value = str(value)
     if not isinstance(value, str):
-        raise ValueError("An id is text or a whole number.")
+        raise ValueError("An ID must be text or a whole number.")
     text = composed(value.strip())
     if not 1 <= len(text) <= MAX_LENGTH:
-        raise ValueError(f"An id has 1 to {MAX_LENGTH} characters.")
-    # Cc: control characters, NUL among them. Cs: lone surrogates, which no file or database can hold.
+        raise ValueError(f"An ID must have 1 to {MAX_LENGTH} characters.")
+    # Cc: control characters, including NUL. Cs: lone surrogates, which no file or database can store.
     if any(unicodedata.category(letter) in {"Cc", "Cs"} for letter in text):
-        raise ValueError("An id holds no control characters and no halves of characters.")
+        raise ValueError("An ID can't contain control characters or lone surrogates.")
     return text
 
 
@@ -37,25 +37,25 @@ _TEXT = {"type": "string", "minLength": 1, "maxLength": MAX_LENGTH}
 Identifier = Annotated[
     str, BeforeValidator(id_text), WithJsonSchema({"anyOf": [_TEXT, {"type": "integer"}], "title": "Id"})
 ]
-"""An id in a JSON body: text or a whole number."""
+"""An ID in a JSON body: text or a whole number."""
 
 PathIdentifier = Annotated[str, BeforeValidator(id_text), Field(min_length=1, max_length=MAX_LENGTH)]
-"""An id in a path or a query, where everything is text."""
+"""An ID in a path or query, where everything is text."""
 
 
 def plain_text(value: str) -> str:
     """Text without control characters or lone surrogates.
 
     Raises:
-        ValueError: it holds one.
+        ValueError: it contains one.
     """
     if any(unicodedata.category(letter) in {"Cc", "Cs"} for letter in value):
-        raise ValueError("Control characters and halves of characters are not allowed here.")
+        raise ValueError("Control characters and lone surrogates are not allowed.")
     return value
 
 
 Remark = Annotated[str, Field(max_length=500), AfterValidator(plain_text)]
-"""A note or a reason in somebody's own words."""
+"""A note or reason in the caller's own words."""
 
 Number = Annotated[int, Field(ge=1, le=INT64_MAX)]
-"""The number of a version, a run, a study or a job: from 1, and small enough for the store."""
+"""The number of a version, run, study or job: from 1, and small enough for the store."""

@@ -1,7 +1,7 @@
-"""How large a body may be.
+"""Maximum sizes of requests.
 
-FastAPI's own ``max_body_size`` answers in plain text where a route does not read its body, and knows one limit per
-route; this one always answers with a problem, and tells an import's files from its JSON.
+FastAPI's own ``max_body_size`` answers in plain text when a route does not read its body, and has one limit per route;
+this one always answers with a problem, and distinguishes an import's files from its JSON.
 """
 
 from __future__ import annotations
@@ -10,43 +10,54 @@ from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from sidecar.http.problems import BODY_TOO_LARGE, problem
+from sidecar.http.kinds import BODY_TOO_LARGE
+from sidecar.http.problems import problem
 from sidecar.http.requests import route_path
 
 KIB, MIB, GIB = 2**10, 2**20, 2**30
+MAX_HEAD, MAX_HEADERS = 32 * KIB, 100
+"""Bytes of the request line and headers, and number of headers."""
 JSON_LIMIT = 256 * KIB
-"""Plenty for a rating or a training; small enough that parsing one never holds anything up."""
+"""Plenty for a rating or a training run; small enough that parsing it delays nothing."""
 LARGE_LIMIT = 8 * MIB
 """10,000 pairs of two ids of 200 characters are 5 MB; 10,000 ratings, each with one id, are half as much."""
 LARGE = frozenset({"/ml/predict", "/ml/recommendations", "/ml/what-if"})
 UPLOAD_LIMIT = 2 * GIB
-"""MovieLens 32M unpacked is 0.9 GB. Files are spooled to disk, so this bounds disk and not memory."""
+"""MovieLens 32M unpacked is 0.9 GB. Files are spooled to disk, so this limits disk space, not memory."""
 UPLOADS = frozenset({"/data/imports", "/ml/models/import"})
 
 
 def limit_for(path: str, content_type: str) -> int:
-    """The most bytes a body may have; ``path`` within the API."""
+    """The maximum size of a body in bytes; ``path`` is relative to the API."""
     if path in UPLOADS and content_type.strip().lower().startswith("multipart/form-data"):
         return UPLOAD_LIMIT
     return LARGE_LIMIT if path in LARGE else JSON_LIMIT
 
 
+def size(limit: int) -> str:
+    """A number of bytes in words: ``256 KiB``."""
+    unit, name = next(each for each in ((GIB, "GiB"), (MIB, "MiB"), (KIB, "KiB")) if limit >= each[0])
+    return f"{limit // unit:,} {name}"
+
+
 def too_large(limit: int) -> str:
-    """The sentence that refuses a body."""
-    size = next(
-        f"{limit // unit:,} {name}" for unit, name in ((GIB, "GiB"), (MIB, "MiB"), (KIB, "KiB")) if limit >= unit
-    )
-    return f"The body is larger than the {size} that this address takes."
+    """The message that refuses a body."""
+    return f"The body is larger than the {size(limit)} that this address accepts."
+
+
+def head_too_large() -> str:
+    """The message that refuses the header of a request."""
+    return f"A request header may have {size(MAX_HEAD)} and {MAX_HEADERS} lines."
 
 
 class BodyLimitMiddleware:
-    """Answers 413 before reading what declares itself too large, and as soon as a chunked body becomes too large."""
+    """Answers 413: before reading if the declared length is too large, or as soon as a chunked body exceeds it."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve one request."""
+        """Handle one request."""
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return

@@ -1,4 +1,4 @@
-"""Reading requests strictly: what JSON (RFC 8259) or a 64-bit store can't hold, and parameters that no route has."""
+"""Strict parsing of requests: no invalid JSON (RFC 8259), no numbers beyond 64 bits, no unknown parameters."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ _SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 
 
 def route_path(scope: Scope) -> str:
-    """The path within the app that handles the scope, as routing sees it: without the mounts before it."""
+    """The path as routing sees it, relative to the app's mount point."""
     path: str = scope["path"]
     root: str = scope.get("root_path", "").rstrip("/")
     return path[len(root) :] if path.startswith(f"{root}/") else path
 
 
 def media_type(request: Request) -> str:
-    """The request's ``Content-Type`` without parameters, in lower case; empty when there is none."""
+    """The request's ``Content-Type`` without parameters, in lower case; empty if there is none."""
     header = request.headers.get("content-type")
     if header is None:
         return ""
@@ -48,9 +48,9 @@ def media_type(request: Request) -> str:
 def parse_json(body: bytes) -> Any:
     """The value of a JSON body.
 
-    Python's parser also takes NaN, numbers that overflow to infinity, integers of any length and halves of surrogate
-    pairs; each would fail later, in the store or in an answer. Of a name that is given twice it keeps the last value,
-    where another program may read the first.
+    Python's parser also accepts NaN, numbers that overflow to infinity, integers of any length and lone surrogates;
+    each would fail later, in the store or in a response. For a repeated name it keeps the last value, whereas other
+    programs may read the first.
 
     Raises:
         json.JSONDecodeError: not JSON, or one of these; ``msg`` says which.
@@ -71,7 +71,7 @@ def parse_json(body: bytes) -> Any:
     except UnicodeDecodeError as error:
         raise json.JSONDecodeError("it is not UTF-8", "", error.start) from error
     except UnicodeEncodeError as error:
-        raise json.JSONDecodeError("it holds half of a surrogate pair", "", 0) from error
+        raise json.JSONDecodeError("it contains a lone surrogate", "", 0) from error
     except RecursionError as error:
         raise json.JSONDecodeError("it is nested too deeply", "", 0) from error
     return value
@@ -84,7 +84,7 @@ def _refuse_constant(name: str) -> NoReturn:
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     value = dict(pairs)
     if len(value) != len(pairs):
-        raise json.JSONDecodeError("a name is given twice in one object", "", 0)
+        raise json.JSONDecodeError("an object repeats a name", "", 0)
     return value
 
 
@@ -96,14 +96,14 @@ def _finite(digits: str) -> float:
 
 
 def _int64(digits: str) -> int:
-    # Measured as text first: Python refuses to convert more than 4,300 digits, with a plain ValueError.
+    # Check the length first: Python refuses to convert more than 4,300 digits, with a plain ValueError.
     if len(digits) > len(str(INT64_MAX)) + 1 or not -INT64_MAX - 1 <= int(digits) <= INT64_MAX:
-        raise json.JSONDecodeError("a whole number does not fit 64 bits", "", 0)
+        raise json.JSONDecodeError("a whole number exceeds 64 bits", "", 0)
     return int(digits)
 
 
 class StrictRequest(Request):
-    """A request whose JSON is parsed by ``parse_json``, and whose form must be complete."""
+    """A request whose JSON is parsed by ``parse_json`` and whose form must be complete."""
 
     _reads_form = False
 
@@ -111,7 +111,7 @@ class StrictRequest(Request):
         """The form in the body; the arguments are Starlette's.
 
         Raises:
-            HTTPException: 400, it can't be read, or breaks off.
+            HTTPException: 400, the form is malformed or incomplete.
         """
         self._reads_form = True
         return super().form(**limits)
@@ -123,10 +123,10 @@ class StrictRequest(Request):
     async def stream(self) -> AsyncGenerator[bytes, None]:
         """The body in pieces.
 
-        Starlette's parser takes a form that breaks off for one that ends there, and what came of a file for the file.
+        Starlette's parser accepts a truncated form, and the part of a file that arrived as the whole file.
 
         Raises:
-            MultiPartException: a form ends without the line that closes it.
+            MultiPartException: a form ends without its closing boundary.
         """
         closing = _closing_line(self) if self._reads_form else None
         tail, closed = b"", closing is None
@@ -136,24 +136,24 @@ class StrictRequest(Request):
                 closed, tail = closing in seen, seen[-len(closing) :]
             yield piece
         if not closed:
-            raise MultiPartException("The form breaks off: the line that closes it is missing. Send it again.")
+            raise MultiPartException("The form is incomplete: its closing boundary is missing. Send it again.")
 
 
 def _closing_line(request: Request) -> bytes | None:
-    """What a form in parts ends with; None for a form of another type, and for one that does not say."""
+    """The closing boundary of a multipart form; None for other forms and if it is not declared."""
     kind, options = parse_options_header(request.headers.get("content-type"))
     boundary = options.get(b"boundary")
     return b"--" + boundary + b"--" if kind == b"multipart/form-data" and boundary else None
 
 
 class StrictRoute(APIRoute):
-    """A route that reads JSON strictly, answers 415 to a body of another type, and refuses parameters it has not.
+    """A route that parses JSON strictly, answers 415 to other media types, and refuses unknown parameters.
 
-    What it answers to GET it answers to HEAD, without the body.
+    ``GET`` routes also answer ``HEAD``, without the body.
     """
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        """The handler FastAPI would use, given a strict request."""
+        """FastAPI's handler, given a strict request."""
         handle = super().get_route_handler()
         takes_json = self.body_field is not None
         parameters = dict(_parameters(self.dependant))
@@ -170,11 +170,11 @@ class StrictRoute(APIRoute):
         return handle_strictly
 
     def matches(self, scope: Scope) -> tuple[Match, Scope]:
-        """Whether the route answers the request."""
+        """Whether the route matches the request."""
         return super().matches(_as_get(scope))
 
     async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer it; the server leaves out the body of an answer to HEAD."""
+        """Handle the request; the server omits the body of a response to HEAD."""
         await super().handle(_as_get(scope), receive, send)
 
 
@@ -183,7 +183,7 @@ def _as_get(scope: Scope) -> Scope:
 
 
 def _parameters(dependant: Dependant) -> Iterator[tuple[str, bool]]:
-    """The query parameters of a route, its models and dependencies: the name, and whether it may be repeated."""
+    """The query parameters of a route, its models and dependencies: name, and whether it may be repeated."""
     for field in dependant.query_params:
         annotation = field.field_info.annotation
         if isinstance(annotation, type) and issubclass(annotation, BaseModel):
@@ -199,44 +199,44 @@ def _is_list(annotation: Any) -> bool:
 
 
 def check_query(request: Request, parameters: Mapping[str, bool]) -> None:
-    """Refuse what a route would pass over or misread.
+    """Refuse query parameters that a route would ignore or misread.
 
     Args:
-        request: which has the query.
-        parameters: those of the route, and whether each may be repeated.
+        request: the request.
+        parameters: of the route: name, and whether it may be repeated.
 
     Raises:
-        RequestValidationError: a parameter is unknown, or repeated where it may not be; or the query is not UTF-8.
+        RequestValidationError: a parameter is unknown or wrongly repeated, or the query is not UTF-8.
     """
     if not is_utf8(request.scope["query_string"]):
-        raise _refusal(("query",), {"": "What is not ASCII is written as UTF-8, percent-encoded"})
+        raise _refusal(("query",), {"": "Other characters than ASCII must be percent-encoded UTF-8"})
     given = Counter(name for name, _ in request.query_params.multi_items())
     if unknown := [name for name in given if name not in parameters]:
         raise _refusal(("query",), dict.fromkeys(unknown, ""), kind="extra_forbidden")
     if repeated := [name for name, times in given.items() if times > 1 and not parameters[name]]:
-        raise _refusal(("query",), dict.fromkeys(repeated, "It is given more than once"))
+        raise _refusal(("query",), dict.fromkeys(repeated, "It can be given only once"))
 
 
 def check_digits(request: Request, numbers: Sequence[str]) -> None:
-    """Refuse another way to write a number of the path: Python also reads ``+1``, ``1_0``, blanks and foreign digits.
+    """Refuse numbers in the path that only Python accepts: ``+1``, ``1_0``, spaces and non-ASCII digits.
 
     Raises:
-        RequestValidationError: one of ``numbers`` is not written in digits alone.
+        RequestValidationError: one of ``numbers`` has other characters than digits.
     """
     wrong = [name for name in numbers if not re.fullmatch("[0-9]+", request.path_params[name])]
     if wrong:
-        raise _refusal(("path",), dict.fromkeys(wrong, "It should be a whole number, in digits"))
+        raise _refusal(("path",), dict.fromkeys(wrong, "Must be a whole number, in digits"))
 
 
 def _refusal(where: tuple[str], messages: Mapping[str, str], kind: str = "value_error") -> RequestValidationError:
-    """The refusal of parts of an address, by name; without a name it is all of it."""
+    """The error for parts of an address by name; an empty name means all of it."""
     return RequestValidationError(
         [{"type": kind, "loc": (*where, *filter(None, [name])), "msg": text} for name, text in messages.items()]
     )
 
 
 def is_utf8(sent: bytes) -> bool:
-    """Whether a part of an address is ASCII, and its percent-encoded bytes are UTF-8."""
+    """Whether part of an address is ASCII with percent-encoded UTF-8."""
     try:
         unquote_to_bytes(sent).decode("utf-8")
     except UnicodeDecodeError:
@@ -244,6 +244,11 @@ def is_utf8(sent: bytes) -> bool:
     return sent.isascii()
 
 
+def invalid_json(reason: str) -> RequestValidationError:
+    """The error for a body that can't be parsed."""
+    return RequestValidationError([{"type": "json_invalid", "loc": ("body",), "msg": reason, "ctx": {"error": reason}}])
+
+
 def not_json(also: str = "") -> HTTPException:
-    """The refusal of a body that is not declared as JSON; ``also`` names what else the route takes."""
+    """The error for a body that is not declared as JSON; ``also`` names what else the route accepts."""
     return HTTPException(415, f"Send JSON with the header Content-Type: application/json{also}.")

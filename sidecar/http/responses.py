@@ -1,21 +1,17 @@
-"""What the API's description says of a route's answers: an example of success, and every problem it may answer with."""
+"""The ``responses`` of routes for the documentation: the success, and every problem that a route may answer with."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from http import HTTPStatus
+from itertools import groupby
+from operator import attrgetter
 from typing import Any
 
-from engine.errors import (
-    MarqueeError,
-    StoreDamaged,
-    StoreFailing,
-    StoreLocked,
-    StoreNotWritable,
-    StoreReplaced,
-)
-from sidecar.http.problems import (
+from engine.errors import MarqueeError, StoreDamaged, StoreFailing, StoreLocked, StoreNotWritable, StoreReplaced
+from sidecar.http.kinds import (
     BAD_PATH,
+    BAD_REQUEST,
     BODY_TOO_LARGE,
     FOREIGN_ORIGIN,
     HEAD_TOO_LARGE,
@@ -24,7 +20,6 @@ from sidecar.http.problems import (
     INVALID_JSON,
     KEY_REQUIRED,
     KEY_WRONG,
-    MEDIA_TYPE,
     OF_ERROR,
     PROXY_WITHOUT_KEY,
     REQUEST_TIMEOUT,
@@ -37,13 +32,13 @@ from sidecar.http.problems import (
     WRONG_HOST,
     Kind,
 )
+from sidecar.http.problems import MEDIA_TYPE
 
 Responses = dict[int | str, dict[str, Any]]
 Problems = Kind | type[MarqueeError] | tuple[Kind, ...]
 
-OF_STORE = (StoreLocked, StoreNotWritable, StoreFailing, StoreReplaced, StoreDamaged)
-STORE = tuple(OF_ERROR[error] for error in OF_STORE)
-PROTOCOL = (REQUEST_TIMEOUT, HEAD_TOO_LARGE, TOO_MANY_CONNECTIONS)
+STORE = tuple(OF_ERROR[error] for error in (StoreLocked, StoreNotWritable, StoreFailing, StoreReplaced, StoreDamaged))
+PROTOCOL = (BAD_REQUEST, REQUEST_TIMEOUT, HEAD_TOO_LARGE, TOO_MANY_CONNECTIONS)
 EVERYWHERE = (
     BAD_PATH,
     WRONG_HOST,
@@ -56,62 +51,50 @@ EVERYWHERE = (
     *PROTOCOL,
 )
 KEYED = (KEY_REQUIRED, KEY_WRONG, SCOPE_TOO_SMALL, TOO_MANY_WRONG_KEYS, TOO_MANY_REQUESTS)
+COMMON = frozenset({*EVERYWHERE, *KEYED})
+"""Problems that any route may answer with, apart from those that need no key."""
 CHANGING = (FOREIGN_ORIGIN,)
 JSON_BODY = (INVALID_INPUT, INVALID_JSON, UNSUPPORTED_MEDIA_TYPE)
 PARAMETERS = (INVALID_INPUT,)
 
 
-def answers(
-    example: Any,
-    *problems: Problems,
-    status: int = 200,
-    key: bool = True,
-) -> Responses:
-    """The ``responses`` of a route that answers in JSON.
+def answers(*problems: Problems, status: int = 200, key: bool = True) -> Responses:
+    """The ``responses`` of a route that answers in JSON; ``sidecar.docs.examples`` adds an example.
 
     Args:
-        example: what a success looks like.
-        problems: kinds, errors of the engine and groups of kinds, besides those that every route has.
+        problems: kinds, engine errors and groups of kinds, in addition to those of every route.
         status: the status of a success.
-        key: False for what is answered without a key.
+        key: False for a route that needs no key.
     """
-    success = {"description": HTTPStatus(status).phrase, "content": {"application/json": {"example": example}}}
-    return {status: success} | _problem_answers({*EVERYWHERE, *(KEYED if key else ()), *_kinds(problems)})
+    return {status: {"description": HTTPStatus(status).phrase}} | _failures(problems, KEYED if key else ())
 
 
-def file_answers(media_type: str, disposition: str, *problems: Problems) -> Responses:
+def file_answers(disposition: str, *problems: Problems, media_types: tuple[str, ...]) -> Responses:
     """The ``responses`` of a route that answers with a file.
 
     Args:
-        media_type: of the file.
         disposition: an example of the header ``Content-Disposition``.
         problems: as for ``answers``.
+        media_types: of the file.
     """
-    name = {"description": "Names the file.", "schema": {"type": "string"}, "example": disposition}
+    name = {"description": "The file name.", "schema": {"type": "string"}, "example": disposition}
     success = {
         "description": HTTPStatus.OK.phrase,
         "headers": {"Content-Disposition": name},
-        "content": {media_type: {"schema": {"type": "string", "format": "binary"}}},
+        "content": {each: {"schema": {"type": "string", "format": "binary"}} for each in media_types},
     }
-    return {200: success} | _problem_answers({*EVERYWHERE, *KEYED, *_kinds(problems)})
+    return {200: success} | _failures(problems, KEYED)
 
 
-def text_answers(example: str, *problems: Problems) -> Responses:
-    """The ``responses`` of a route that answers with plain text; the arguments are those of ``answers``."""
-    content = {"text/plain": {"schema": {"type": "string"}, "example": example}}
-    success = {"description": HTTPStatus.OK.phrase, "content": content}
-    return {200: success} | _problem_answers({*EVERYWHERE, *KEYED, *_kinds(problems)})
+def text_answers(*problems: Problems) -> Responses:
+    """The ``responses`` of a route that answers in plain text; the arguments are those of ``answers``."""
+    content = {"text/plain": {"schema": {"type": "string"}}}
+    return {200: {"description": HTTPStatus.OK.phrase, "content": content}} | _failures(problems, KEYED)
 
 
-def _problem_answers(kinds: set[Kind]) -> Responses:
-    return {
-        status: _problem_answer(sorted((kind for kind in kinds if kind.status == status), key=_code))
-        for status in sorted({kind.status for kind in kinds})
-    }
-
-
-def _code(kind: Kind) -> str:
-    return kind.code
+def _failures(problems: Iterable[Problems], keyed: tuple[Kind, ...]) -> Responses:
+    kinds = sorted({*EVERYWHERE, *keyed, *_kinds(problems)}, key=attrgetter("status", "code"))
+    return {status: _failure(list(group)) for status, group in groupby(kinds, key=attrgetter("status"))}
 
 
 def _kinds(problems: Iterable[Problems]) -> Iterable[Kind]:
@@ -124,23 +107,13 @@ def _kinds(problems: Iterable[Problems]) -> Iterable[Kind]:
             yield OF_ERROR[each]
 
 
-def _problem_answer(kinds: list[Kind]) -> dict[str, Any]:
+def _failure(kinds: list[Kind]) -> dict[str, Any]:
     return {
-        "description": "; ".join(f"`{kind.code}`: {kind.title.lower()}" for kind in kinds),
+        "description": "; ".join(f"`{kind.code}`: {kind.title}" for kind in kinds),
         "content": {
             MEDIA_TYPE: {
                 "schema": {"$ref": "#/components/schemas/Problem"},
-                "examples": {kind.code: {"value": _example(kind)} for kind in kinds},
+                "examples": {kind.code: {"$ref": f"#/components/examples/{kind.code}"} for kind in kinds},
             }
         },
-    }
-
-
-def _example(kind: Kind) -> dict[str, Any]:
-    return {
-        "type": kind.uri,
-        "title": kind.title,
-        "status": kind.status,
-        "detail": f"{kind.title}.",
-        "code": kind.code,
     }

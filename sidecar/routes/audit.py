@@ -1,4 +1,4 @@
-"""The audit log: page by page, and as a file."""
+"""The audit log, in pages and as a file."""
 
 from __future__ import annotations
 
@@ -9,33 +9,25 @@ from itertools import islice
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Query
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 from starlette.responses import StreamingResponse
 
 from engine.errors import NotReady
 from engine.services import current
-from sidecar.http.paging import Next, PageRequest, cut
+from sidecar.http.paging import Next, PageRequest, cut, page_size
 from sidecar.http.requests import StrictRoute
 from sidecar.http.responses import PARAMETERS, answers, file_answers
+from sidecar.routes.fields import Parameters
 
 router = APIRouter(prefix="/audit", tags=["access"], route_class=StrictRoute)
 
 LINES_A_PIECE = 500
-ENTRY: dict[str, Any] = {
-    "audit_id": 31,
-    "at": 1795443846.9,
-    "actor": "shop",
-    "address": "203.0.113.7",
-    "action": "user erased",
-    "subject": "user ~9f2c61d0a4b7e835",
-    "result": "done",
-}
 
 
 class AuditRequest(PageRequest):
-    """Which entries; each field is a query parameter."""
+    """Which entries."""
 
-    limit: int = Field(50, ge=1, le=1000, description="The most entries.", examples=[50])
+    limit: int = page_size(50, 1000)
 
 
 class Entry(BaseModel):
@@ -44,10 +36,10 @@ class Entry(BaseModel):
     audit_id: int
     at: float
     actor: str = Field(
-        description="The name of a key; `console` before it where a page was used; `no key` where none is set; "
-        "`marquee` for what it does by itself."
+        description="The name of a key, after `console` if a page was used; `no key` if none is set; `marquee` for its "
+        "own actions."
     )
-    address: str | None = Field(description="From where; null where it is not known.")
+    address: str | None = Field(description="The client's address; null if unknown.")
     action: str
     subject: str = Field(description="What was acted on. Users appear as hashes that only this store can compute.")
     result: str = Field(description="`done`, or the kind of failure.")
@@ -60,37 +52,41 @@ class Entries(BaseModel):
     next: Next
 
 
-class ExportRequest(BaseModel):
-    """In which form; a query parameter."""
+class ExportRequest(Parameters):
+    """The format of the file."""
 
-    model_config = ConfigDict(extra="forbid")
-
-    format: Literal["csv", "jsonl"] = Field("csv", description="A table, or one JSON object a line.")
+    format: Literal["csv", "jsonl"] = Field("csv", description="A table, or one JSON object per line.")
 
 
-# These read the store, so they run in the thread pool and not on the event loop.
-@router.get("", responses=answers({"entries": [ENTRY], "next": None}, PARAMETERS, NotReady))
+# Both read the store, so they run in the thread pool and not on the event loop.
+@router.get("", responses=answers(PARAMETERS, NotReady))
 def audit_log(asked: Annotated[AuditRequest, Query()]) -> Entries:
     """Read the audit log.
 
-    Newest first: sign-ins and wrong keys, keys made and revoked, imports, exports, erasures, versions that were
-    activated, rolled back or deleted. It is kept for `MARQUEE_AUDIT_DAYS` days.
+    Newest first: sign-ins and invalid keys, keys created and revoked, imports, exports, deleted users, and versions
+    that were activated, rolled back or deleted. Entries are kept for `MARQUEE_AUDIT_DAYS` days.
     """
     found = current().audit.entries(asked.limit + 1, before=asked.before)
     page, following = cut(found, asked.limit, lambda one: one.audit_id)
     return Entries(entries=[Entry(**asdict(one)) for one in page], next=following)
 
 
-_FILE_ANSWERS = file_answers("text/csv", 'attachment; filename="marquee-audit.csv"', PARAMETERS, NotReady)
-_FILE_ANSWERS[200]["content"]["application/jsonl"] = _FILE_ANSWERS[200]["content"]["text/csv"]
-
-
-@router.get("/export", status_code=200, response_class=StreamingResponse, responses=_FILE_ANSWERS)
+@router.get(
+    "/export",
+    status_code=200,
+    response_class=StreamingResponse,
+    responses=file_answers(
+        'attachment; filename="marquee-audit.csv"',
+        PARAMETERS,
+        NotReady,
+        media_types=("text/csv", "application/jsonl"),
+    ),
+)
 def export_audit_log(asked: Annotated[ExportRequest, Query()]) -> StreamingResponse:
     """Download the audit log.
 
-    All of it, newest first: a table (`text/csv`, times in UTC), or with `format=jsonl` one JSON object a line
-    (`application/jsonl`) with the fields of `GET /audit`.
+    The whole log, newest first, as a table (`text/csv`, times in UTC), or with `format=jsonl` as one JSON object per
+    line (`application/jsonl`) with the fields of `GET /audit`.
     """
     audit = current().audit
     headers = {"Content-Disposition": f'attachment; filename="marquee-audit.{asked.format}"'}
@@ -104,7 +100,7 @@ def _jsonl(entries: Iterable[Any]) -> Iterator[str]:
 
 
 def _pieces(lines: Iterable[str]) -> Iterator[str]:
-    """Lines in pieces, each of which takes one turn of the thread pool."""
+    """The lines in pieces, each of which takes one turn in the thread pool."""
     source = iter(lines)
     while piece := "".join(islice(source, LINES_A_PIECE)):
         yield piece

@@ -1,96 +1,78 @@
-"""When Marquee retrains by itself."""
+"""The schedule of automatic retraining."""
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import ConfigDict, Field
 
 from engine.errors import DiskFull, NotReady
 from engine.services import current
 from engine.services.automation import MOST_RATINGS, Automation
-from engine.training.promotion import ActivationPolicy
-from sidecar.http.identifiers import plain_text
 from sidecar.http.requests import StrictRoute
 from sidecar.http.responses import CHANGING, JSON_BODY, answers
+from sidecar.routes.fields import Activate, Body, Hour, Minute, Zone
 
 router = APIRouter(tags=["automation"], route_class=StrictRoute)
 
-PLAN: dict[str, Any] = {
-    "paused": False,
-    "days": [6],
-    "hour": 3,
-    "minute": 0,
-    "zone": "Europe/Berlin",
-    "after_ratings": 5000,
-    "activate": "if_better",
-    "next_run": 1796004000.0,
-    "last_run": None,
-    "ratings_since": 312,
-}
 
-
-class PlanRequest(BaseModel):
+class PlanRequest(Body):
     """When to retrain."""
 
     model_config = ConfigDict(
-        strict=True,
-        extra="forbid",
-        json_schema_extra={"examples": [{"days": [6], "hour": 3, "minute": 0, "zone": "Europe/Berlin"}]},
+        json_schema_extra={"examples": [{"days": [6], "hour": 3, "minute": 0, "zone": "Europe/Berlin"}]}
     )
 
     days: list[Annotated[int, Field(ge=0, le=6)]] = Field(
         min_length=1, max_length=7, description="Days of the week; 0 is Monday."
     )
-    hour: int = Field(ge=0, le=23, description="The hour of the day.")
-    minute: int = Field(0, ge=0, le=59, description="The minute of the hour.")
-    zone: Annotated[str, AfterValidator(plain_text)] = Field(
-        "UTC", min_length=1, max_length=100, description="An IANA time zone, such as Europe/Berlin."
-    )
+    hour: Hour
+    minute: Minute = 0
+    zone: Zone = "UTC"
     after_ratings: int = Field(
-        0, ge=0, le=MOST_RATINGS, description="Retrain after so many new ratings as well; 0 does not."
+        0, ge=0, le=MOST_RATINGS, description="Also retrain after this many new ratings; 0 turns this off."
     )
-    activate: ActivationPolicy = Field("if_better", description="Whether a new version begins to serve.")
+    activate: Activate = "if_better"
 
 
-class PauseRequest(BaseModel):
-    """Whether to order no runs."""
+class PauseRequest(Body):
+    """Whether to pause."""
 
-    model_config = ConfigDict(strict=True, extra="forbid", json_schema_extra={"examples": [{"paused": True}]})
+    model_config = ConfigDict(json_schema_extra={"examples": [{"paused": True}]})
 
-    paused: bool = Field(description="True stops ordering runs; false begins again.")
+    paused: bool = Field(description="True pauses the schedule, false resumes it.")
 
 
-# These read or write the store, so they run in the thread pool and not on the event loop.
-@router.get("/automation", responses=answers(PLAN, NotReady))
+# All of these use the store, so they run in the thread pool and not on the event loop.
+@router.get("/automation", responses=answers(NotReady))
 def plan() -> Automation:
-    """When Marquee retrains by itself.
+    """Get the retraining schedule.
 
-    `next_run` is the next due moment, null while paused; `last_run` the newest run that was ordered so, in the shape of
-    `training-status`; `ratings_since` counts the ratings that the newest version has not learned,
-    user by user; movies that were rated again do not count.
+    `next_run` is the next scheduled time, null while paused. `last_run` is the newest scheduled run, like an entry of
+    `GET /ml/training-runs`. `ratings_since` counts the new ratings that the newest version has not learned; ratings
+    that replaced earlier ones don't count.
     """
     return current().automation.plan()
 
 
-@router.post("/automation", responses=answers(PLAN, CHANGING, JSON_BODY, NotReady, DiskFull))
+@router.post("/automation", responses=answers(CHANGING, JSON_BODY, NotReady, DiskFull))
 def change_plan(body: PlanRequest) -> Automation:
-    """Set when to retrain.
+    """Change the retraining schedule.
 
-    With the hyperparameters of the version that serves. It counts from now on: what was due before is not made up. A
-    run that is missed while Marquee is off is made up once.
+    Runs use the hyperparameters of the active version. The new schedule applies from now on: runs missed before are
+    skipped. Runs missed while Marquee is off are made up for by a single run.
     """
     automation = current().automation
     automation.change(**body.model_dump())
     return automation.plan()
 
 
-@router.post("/automation/pause", responses=answers(PLAN, CHANGING, JSON_BODY, NotReady, DiskFull))
+@router.post("/automation/pause", responses=answers(CHANGING, JSON_BODY, NotReady, DiskFull))
 def pause_automation(body: PauseRequest) -> Automation:
-    """Pause, or go on.
+    """Pause or resume automatic retraining.
 
-    What was due during a pause is not made up.
+    Runs missed during the pause are skipped.
     """
     automation = current().automation
     automation.pause(paused=body.paused)

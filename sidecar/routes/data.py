@@ -1,4 +1,4 @@
-"""Importing ratings, watching imports, and counting what is stored."""
+"""Ratings and movies: import, export, statistics, and the jobs that do the work."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from engine.errors import Conflict, DiskFull, InvalidInput, NotReady, UnknownJob
 from engine.services import current
 from engine.services.imports import Job, UploadedFile
 from engine.services.library import DataStatistics
-from sidecar.http.identifiers import Identifier, Number
-from sidecar.http.problems import BAD_REQUEST
-from sidecar.http.requests import StrictRequest, StrictRoute, media_type, not_json
+from sidecar.http.identifiers import Identifier
+from sidecar.http.requests import StrictRequest, StrictRoute, invalid_json, media_type, not_json
 from sidecar.http.responses import CHANGING, JSON_BODY, PARAMETERS, answers, file_answers
-from sidecar.http.uploads import MAX_FIELD_BYTES, file_name, uploads
+from sidecar.http.uploads import MAX_FIELD_BYTES, file_name, form_body, uploads
+from sidecar.routes.fields import Body, JobNumber
 
 router = APIRouter(tags=["data"], route_class=StrictRoute)
 
@@ -27,86 +27,37 @@ Model = TypeVar("Model", bound=BaseModel)
 MAX_FILES = 20
 
 
-class DemoImport(BaseModel):
-    """Import the demo ratings."""
+class DemoImport(Body):
+    """Import of the demo ratings."""
 
-    model_config = ConfigDict(strict=True, extra="forbid", json_schema_extra={"examples": [{"source": "demo"}]})
+    model_config = ConfigDict(json_schema_extra={"examples": [{"source": "demo"}]})
 
     source: Literal["demo"] = Field(description="`demo`: 100,004 real ratings of 9,066 movies by 671 people.")
 
 
 class FileImport(BaseModel):
-    """The fields beside the files of an upload."""
+    """The form fields of an upload, apart from the files."""
 
     model_config = ConfigDict(extra="forbid")
 
-    format: Literal["auto", "movielens", "csv"] = Field("auto", description="What the files are.")
+    format: Literal["auto", "movielens", "csv"] = Field("auto", description="The format of the files.")
     user_id: Identifier | None = Field(
-        None, description="For files of one person; the formats of today name the user in each row."
+        None, description="For files with the ratings of one person; current formats name the user in each row."
     )
 
 
 class JobStarted(BaseModel):
-    """The job that was started."""
+    """The new job."""
 
     job_id: int
 
 
-STATISTICS: dict[str, Any] = {
-    "users": 671,
-    "movies": 9066,
-    "ratings": 100004,
-    "density": 0.0164,
-    "mean_rating": 3.54,
-    "first_rated_at": 789652009,
-    "last_rated_at": 1476640644,
-    "rating_counts": {"3.0": 20064, "4.0": 28750},
-    "genres": {"Drama": 4365, "Comedy": 3315},
-}
-JOB: dict[str, Any] = {
-    "job_id": 4,
-    "kind": "import",
-    "state": "succeeded",
-    "progress": 1.0,
-    "message": "100,004 of 100,005 rows of ratings went in; 1 was set aside.",
-    "result": {
-        "ratings_added": 100004,
-        "ratings_updated": 0,
-        "ratings_unchanged": 0,
-        "movies_added": 9066,
-        "users_added": 671,
-        "rows_rejected": 1,
-        "rejected": [{"file": "ratings.csv", "line": 17, "reason": "The rating 9 is outside 0.5 to 5."}],
-    },
-    "error": None,
-    "created_at": 1795443800.0,
-    "ended_at": 1795443803.1,
-}
-
-_UPLOAD_SCHEMA: dict[str, Any] = {
-    "type": "object",
-    "required": ["files"],
-    "additionalProperties": False,
-    "properties": {
-        "files": {
-            "type": "array",
-            "minItems": 1,
-            "maxItems": MAX_FILES,
-            "items": {"type": "string", "format": "binary"},
-            "description": "The files of one set of ratings, or one zip.",
-        },
-        **FileImport.model_json_schema()["properties"],
-    },
-}
-_IMPORT_BODY: dict[str, Any] = {
-    "requestBody": {
-        "required": True,
-        "content": {
-            "application/json": {"schema": DemoImport.model_json_schema()},
-            "multipart/form-data": {"schema": _UPLOAD_SCHEMA},
-        },
-    }
-}
+_FILES = {"maxItems": MAX_FILES, "description": "The files of one set of ratings, or a zip of them."}
+_IMPORT_BODY = form_body("files", _FILES, FileImport.model_json_schema()["properties"])
+_IMPORT_BODY["requestBody"]["content"] |= {"application/json": {"schema": DemoImport.model_json_schema()}}
+# A body is needed (415 without), but openapi-python-client writes modules that can't be imported for required bodies of
+# several types.
+_IMPORT_BODY["requestBody"]["required"] = False
 
 
 # Async, because the upload is read from the network here; spooling it to disk is left to the thread pool.
@@ -114,15 +65,15 @@ _IMPORT_BODY: dict[str, Any] = {
     "/data/imports",
     status_code=202,
     openapi_extra=_IMPORT_BODY,
-    responses=answers({"job_id": 4}, CHANGING, JSON_BODY, BAD_REQUEST, Conflict, NotReady, DiskFull, status=202),
+    responses=answers(CHANGING, JSON_BODY, Conflict, NotReady, DiskFull, status=202),
 )
 async def start_import(request: Request) -> JobStarted:
     """Import ratings.
 
-    Send the files as `multipart/form-data` under the name `files`: a MovieLens set (`ratings.csv` and `movies.csv`,
+    Send files as `multipart/form-data` in the field `files`: a MovieLens data set (`ratings.csv` and `movies.csv`,
     `u.data` and `u.item`, or `ratings.dat` and `movies.dat`), a table with columns for user, movie and rating, or a zip
-    of these. Or send `{"source": "demo"}` as JSON. The import runs in the background; ask `/jobs/{job_id}` how it goes.
-    Rows that cannot be read are set aside with their line and the reason, and the rest gets in.
+    of these. Or send `{"source": "demo"}` as JSON. The import runs in the background; follow it with
+    `GET /jobs/{job_id}`. Rows that can't be read are set aside with their line and the reason; all others are imported.
     """
     sent = media_type(request)
     if sent == "multipart/form-data":
@@ -137,19 +88,17 @@ async def _json(request: Request) -> Any:
     try:
         return await StrictRequest(request.scope, request.receive).json()
     except ValueError as error:
-        reason = getattr(error, "msg", "it cannot be read")
-        fault = {"type": "json_invalid", "loc": ("body",), "msg": reason, "ctx": {"error": reason}}
-        raise RequestValidationError([fault]) from error
+        raise invalid_json(getattr(error, "msg", "it can't be read")) from error
 
 
 async def _import_files(request: Request) -> int:
     async with request.form(max_files=MAX_FILES, max_fields=2, max_part_size=MAX_FIELD_BYTES) as form:
-        # The files first: text under their name is to be told so, and not that there is no such field.
+        # Files first: text in their field gets its own message, not that the field is unknown.
         files = [UploadedFile(file_name(upload), upload.file) for upload in uploads(form, "files")]
         fields = _validated(FileImport, {name: value for name, value in form.multi_items() if isinstance(value, str)})
         if fields.user_id is not None:
-            told = "user_id is for files of one person's ratings; these formats name the user in each row."
-            raise InvalidInput(told, field="user_id")
+            message = "user_id is for files with the ratings of one person; current formats name the user in each row."
+            raise InvalidInput(message, field="user_id")
         return await run_in_threadpool(current().imports.import_files, files, fields.format)
 
 
@@ -161,12 +110,13 @@ def _validated(model: type[Model], values: Any) -> Model:
         raise RequestValidationError(faults) from error
 
 
-# These read or write the store, so they run in the thread pool and not on the event loop.
-@router.get("/data/statistics", responses=answers(STATISTICS, NotReady))
+# All of these use the store, so they run in the thread pool and not on the event loop.
+@router.get("/data/statistics", responses=answers(NotReady))
 def statistics() -> DataStatistics:
-    """Count what is stored.
+    """Get statistics about the data.
 
-    Users, movies and ratings, how the ratings are spread over the scale, and the movies of each genre.
+    Numbers of users, movies and ratings, the distribution of ratings over the scale, and the number of movies per
+    genre.
     """
     return current().library.statistics()
 
@@ -186,28 +136,27 @@ TableName = Annotated[
     "/data/{table}/export",
     status_code=200,
     response_class=TableFile,
-    responses=file_answers("text/csv", 'attachment; filename="marquee-ratings.csv"', PARAMETERS, NotReady),
+    responses=file_answers(
+        'attachment; filename="marquee-ratings.csv"', PARAMETERS, NotReady, media_types=("text/csv",)
+    ),
 )
 def export_table(table: TableName) -> TableFile:
-    """All ratings, or all movies, as a CSV file.
+    """Export all ratings or movies as CSV.
 
-    UTF-8, with a line of names. A text that a spreadsheet would take for a formula, since it begins with `=`, `+`, `-`,
-    `@`, a tab or a line end and is no number, gets an apostrophe in front, and so does one that begins with apostrophes
-    before these. `POST /data/imports` takes both files, and takes these apostrophes away again.
+    UTF-8, with a header row. Text that a spreadsheet would read as a formula (starting with `=`, `+`, `-`, `@`, a tab
+    or a line break, and not a number) gets an apostrophe in front, as does text that starts with apostrophes before one
+    of these. `POST /data/imports` accepts both files, and removes these apostrophes.
     """
     headers = {"Content-Disposition": f'attachment; filename="marquee-{table}.csv"'}
     return TableFile(current().library.export(table), headers=headers)
 
 
-JobNumber = Annotated[Number, Path(description="The job's number.", examples=[4])]
-
-
-@router.get("/jobs/{job_id}", responses=answers(JOB, PARAMETERS, UnknownJob, NotReady))
+@router.get("/jobs/{job_id}", responses=answers(PARAMETERS, UnknownJob, NotReady))
 def job(job_id: JobNumber) -> Job:
-    """How a job goes.
+    """Get the status of a job.
 
-    `progress` runs from 0 to 1; `result` is there when the job has ended, `error` when it failed. `rejected` holds the
-    first 100 rows that were set aside. When a job has ended, what it brought is served.
+    `progress` runs from 0 to 1; `result` is set when the job has ended, `error` if it failed. `rejected` has the first
+    100 rows that were set aside. Once a job has ended, what it imported is being served.
     """
     return current().imports.job(job_id)
 
@@ -215,12 +164,12 @@ def job(job_id: JobNumber) -> Job:
 @router.post(
     "/jobs/{job_id}/cancel",
     status_code=202,
-    responses=answers(JOB, CHANGING, PARAMETERS, UnknownJob, NotReady, DiskFull, status=202),
+    responses=answers(CHANGING, PARAMETERS, UnknownJob, NotReady, DiskFull, status=202),
 )
 def cancel_job(job_id: JobNumber) -> Job:
     """Cancel a job.
 
-    What it has stored already stays. A job that has ended stays as it is.
+    What it has already stored stays. A finished job does not change.
     """
     imports = current().imports
     imports.cancel_job(job_id)

@@ -1,4 +1,4 @@
-"""Whether the process lives, and whether it can serve."""
+"""Health probes: whether the process runs, and whether it can serve recommendations."""
 
 from __future__ import annotations
 
@@ -16,40 +16,40 @@ router = APIRouter(prefix="/health", tags=["health"], route_class=StrictRoute)
 
 
 class Live(BaseModel):
-    """The process answers."""
+    """The process is running."""
 
     status: Literal["live"]
 
 
 class Ready(BaseModel):
-    """A version serves."""
+    """Recommendations can be served."""
 
     status: Literal["ready"]
     model_version: int
 
 
-# Async and without the store: it answers whenever the event loop turns, even while the thread pool is busy.
-@router.get("/live", responses=answers({"status": "live"}, key=False))
+# Async and without the store: it answers whenever the event loop runs, even while the thread pool is busy.
+@router.get("/live", responses=answers(key=False))
 async def live() -> Live:
-    """Whether the process is alive.
+    """Check whether the process is running.
 
-    Always 200 while the server runs. Needs no key.
+    Always 200 while the server runs.
     """
     return Live(status="live")
 
 
-@router.get("/ready", responses=answers({"status": "ready", "model_version": 3}, NotReady, key=False))
+@router.get("/ready", responses=answers(NotReady, key=False))
 def ready() -> Ready:
-    """Whether recommendations can be served.
+    """Check whether recommendations can be served.
 
-    503 until a model version serves, while the store does not answer, and while one of the threads that work in the
-    background has died and not begun again yet; the detail says which. Needs no key.
+    503 before the first version is active, while the store does not respond, and while a background worker that died
+    has not restarted yet; `detail` says which.
     """
     services = current()
     if dead := services.dead_workers():
-        raise NotReady(f"A background worker has died and begins again in a moment: {', '.join(dead)}. See the log.")
+        raise NotReady(f"A background worker died and will restart in a moment: {', '.join(dead)}. See the log.")
     services.storage.ping()
     version = services.serving.active_version()
     if version is None:
-        raise NotReady("No model version serves yet. Import ratings and train a model; the console shows how it goes.")
+        raise NotReady("No version is active yet. Import ratings and train a model; the console shows the progress.")
     return Ready(status="ready", model_version=version)

@@ -1,11 +1,11 @@
-"""The interview that gets to know a newcomer."""
+"""The interview: questions that find out a new user's taste."""
 
 from __future__ import annotations
 
 from typing import Annotated
 
 from fastapi import APIRouter, Query
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from engine.errors import NotReady
 from engine.recommending.interview import InterviewState
@@ -13,79 +13,50 @@ from engine.services import current
 from sidecar.http.identifiers import PathIdentifier
 from sidecar.http.requests import StrictRoute
 from sidecar.http.responses import PARAMETERS, answers
-from sidecar.routes.recommendations import UserId
+from sidecar.routes.fields import Parameters, PathUser, QueryUser, by_query
 
 router = APIRouter(prefix="/ml", tags=["recommendations"], route_class=StrictRoute)
 
+INTERVIEW = answers(PARAMETERS, NotReady)
 
-class InterviewRequest(BaseModel):
-    """How an interview goes on; each field is a query parameter."""
 
-    model_config = ConfigDict(extra="forbid")
+class InterviewRequest(Parameters):
+    """How the interview continues."""
 
     n: int = Field(
         1,
         ge=1,
         le=100,
-        description="The most questions; each as if those before it had been answered.",
+        description="Maximum number of questions; each assumes that those before it were answered.",
         examples=[1],
     )
     skipped: list[PathIdentifier] = Field(
         [],
         max_length=500,
-        description="Movies that the user does not know; repeat the parameter for several.",
+        description="Movies that the user doesn't know.",
         examples=[["858"]],
     )
 
 
 class InterviewByQuery(InterviewRequest):
-    """The same with the user."""
+    """The same, with the user."""
 
-    user_id: PathIdentifier = Field(description="The user.", examples=["42"])
-
-
-ASKED = {
-    "user_id": "new",
-    "status": "blended",
-    "model_version": 3,
-    "ratings_count": 2,
-    "confidence": 0.24,
-    "questions": [
-        {
-            "movie": {
-                "movie_id": "318",
-                "title": "The Shawshank Redemption",
-                "year": 1994,
-                "genres": ["Crime", "Drama"],
-            },
-            "chance": 0.46,
-            "teaches": 0.05,
-        }
-    ],
-    "finished": None,
-}
+    user_id: QueryUser
 
 
-_ASKED_ANSWERS = answers(ASKED, PARAMETERS, NotReady)
+# Neither is async: the first question after a training run or an import takes up to a second.
+@router.get("/interview/{user_id:path}", responses=INTERVIEW)
+def interview(user_id: PathUser, asked: Annotated[InterviewRequest, Query()]) -> InterviewState:
+    """Interview a new user.
 
-
-# Not async, neither of them: the first question after a training or an import takes up to a second.
-@router.get("/interview/{user_id:path}", responses=_ASKED_ANSWERS)
-def interview(user_id: UserId, asked: Annotated[InterviewRequest, Query()]) -> InterviewState:
-    """Ask a newcomer.
-
-    The movies whose rating would teach most about the user's taste, weighed by the chance that the user knows them. An
-    answer is a rating (`POST /rate`); what the user does not know is named in `skipped` from then on. `confidence` says
-    how much of the taste is known, and `finished` why no question is left that is worth asking.
+    Suggests the movies whose ratings would reveal most about the user's taste, weighted by the chance that the user
+    knows them. Answer with `POST /rate`; from then on, list movies that the user doesn't know in `skipped`.
+    `confidence` says how much of the taste is known, `finished` why no further question is worthwhile.
     """
     return current().recommendations.interview(user_id, asked.n, asked.skipped)
 
 
-@router.get("/interview", responses=_ASKED_ANSWERS)
+@router.get("/interview", responses=INTERVIEW, description=by_query("Interview a new user"))
 def interview_by_query(asked: Annotated[InterviewByQuery, Query()]) -> InterviewState:
-    """Ask a newcomer, with the id as a query parameter.
-
-    The same answer, for ids that a path can't hold: those with a part `..`, or with slashes behind a proxy that
-    rewrites %2F.
-    """
+    """Interview a new user."""
     return current().recommendations.interview(asked.user_id, asked.n, asked.skipped)

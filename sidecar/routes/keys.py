@@ -1,44 +1,34 @@
-"""API keys: which there are, making one, revoking one."""
+"""API keys: list, create, revoke."""
 
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
-from fastapi import APIRouter, Path
+from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict, Field
 
 from engine.errors import Conflict, DiskFull, NotReady, UnknownKey
 from engine.services import current
-from sidecar.http.identifiers import Number
 from sidecar.http.requests import StrictRoute
 from sidecar.http.responses import CHANGING, JSON_BODY, PARAMETERS, answers
+from sidecar.routes.fields import Body, KeyNumber
 
 router = APIRouter(prefix="/keys", tags=["access"], route_class=StrictRoute)
 
 KeyScope = Literal["read", "rate", "admin"]
 
-KEY: dict[str, Any] = {
-    "key_id": 2,
-    "name": "shop",
-    "scopes": ["read", "rate"],
-    "created_at": 1795443800.0,
-    "created_by": "first key",
-    "last_used_at": 1795443846.9,
-    "revoked_at": None,
-}
-
 
 class Key(BaseModel):
-    """An API key without the key."""
+    """An API key, without the key itself."""
 
     key_id: int
-    name: str = Field(description="What it is for.")
+    name: str = Field(description="What the key is for.")
     scopes: list[KeyScope]
     created_at: float
-    created_by: str = Field(description="Whose key made it.")
-    last_used_at: float | None = Field(description="A minute old at most; null before the first use.")
-    revoked_at: float | None = Field(description="Null while it opens what its scopes say.")
+    created_by: str = Field(description="The name of the key that created it.")
+    last_used_at: float | None = Field(description="Up to a minute old; null before the first use.")
+    revoked_at: float | None = Field(description="Null while the key is valid.")
 
 
 class Keys(BaseModel):
@@ -47,73 +37,53 @@ class Keys(BaseModel):
     keys: list[Key]
 
 
-class KeyRequest(BaseModel):
-    """The key to be made."""
+class KeyRequest(Body):
+    """The key to create."""
 
-    model_config = ConfigDict(
-        strict=True, extra="forbid", json_schema_extra={"examples": [{"name": "shop", "scopes": ["read", "rate"]}]}
-    )
+    model_config = ConfigDict(json_schema_extra={"examples": [{"name": "shop", "scopes": ["read", "rate"]}]})
 
-    name: str = Field(min_length=1, max_length=100, description="What it is for.")
+    name: str = Field(min_length=1, max_length=100, description="What the key is for.")
     scopes: list[KeyScope] = Field(
         min_length=1,
         max_length=3,
-        description="`read`: lists, explanations, metrics and states. `rate`: giving and taking away ratings. `admin`: "
+        description="`read`: lists, explanations, metrics and status. `rate`: add and remove ratings. `admin`: "
         "everything.",
     )
 
 
 class NewKey(Key):
-    """A key as it was made."""
+    """A new key."""
 
-    key: str = Field(description="The key itself. It is shown this once: only its hash is stored.")
+    key: str = Field(description="The key itself, shown only once: only its hash is stored.")
 
 
-# These read or write the store, so they run in the thread pool and not on the event loop.
-@router.get("", responses=answers({"keys": [KEY]}, NotReady))
+# All of these use the store, so they run in the thread pool and not on the event loop.
+@router.get("", responses=answers(NotReady))
 def list_keys() -> Keys:
-    """List the keys.
+    """List the API keys.
 
-    Newest first, revoked ones as well. The first key, which `MARQUEE_API_KEY` sets, is not among them.
+    Newest first, including revoked ones, but without the first key, which `MARQUEE_API_KEY` sets.
     """
     return Keys(keys=[Key(**_shown(one)) for one in current().access.list_keys()])
 
 
-@router.post(
-    "",
-    status_code=201,
-    responses=answers(
-        KEY | {"last_used_at": None, "key": "mq_2b1Jr0m8Yq5o3dZr9vKQ4nT7uW6xE1aC0sL2hF8gP3k"},
-        CHANGING,
-        JSON_BODY,
-        Conflict,
-        NotReady,
-        DiskFull,
-        status=201,
-    ),
-)
+@router.post("", status_code=201, responses=answers(CHANGING, JSON_BODY, Conflict, NotReady, DiskFull, status=201))
 def create_key(body: KeyRequest) -> NewKey:
-    """Create a key.
+    """Create an API key.
 
-    `key` is in this answer and nowhere else: only its SHA-256 is stored. 409 while `MARQUEE_API_KEY` is not set, since
-    Marquee asks for no keys then.
+    Keep `key`: it appears only in this response, and only its SHA-256 is stored. 409 while `MARQUEE_API_KEY` is not
+    set, as no keys are required then.
     """
     made, key = current().access.create(body.name, body.scopes)
     return NewKey(**_shown(made), key=key)
 
 
-KeyNumber = Annotated[Number, Path(description="The key's number.", examples=[2])]
-
-
-@router.delete(
-    "/{key_id}",
-    responses=answers(KEY | {"revoked_at": 1795530246.9}, CHANGING, PARAMETERS, UnknownKey, NotReady, DiskFull),
-)
+@router.delete("/{key_id}", responses=answers(CHANGING, PARAMETERS, UnknownKey, NotReady, DiskFull))
 def revoke_key(key_id: KeyNumber) -> Key:
-    """Revoke a key.
+    """Revoke an API key.
 
-    From the next request on it opens nothing, and browsers that signed in with it are signed out. Its line stays.
-    Revoking it again changes nothing.
+    The key is invalid from the next request on, and browsers that signed in with it are signed out. It stays in the
+    list. Revoking it again changes nothing.
     """
     return Key(**_shown(current().access.revoke(key_id)))
 

@@ -1,4 +1,4 @@
-"""How good the versions are: the metrics of one, of all over time, and of some side by side."""
+"""Metrics of one version, of all versions over time, and of several in comparison."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, Field
 
 from engine.errors import Conflict, InvalidInput, NotReady, UnknownVersion
 from engine.evaluation.intervals import MetricValue
@@ -15,72 +15,58 @@ from engine.services import current
 from engine.services.version_records import VersionSummary
 from engine.services.versions import Comparison
 from sidecar.http.identifiers import Number, plain_text
-from sidecar.http.paging import Next, PageRequest, cut
+from sidecar.http.paging import Next, PageRequest, cut, page_size
 from sidecar.http.requests import StrictRoute
 from sidecar.http.responses import PARAMETERS, answers
-from sidecar.routes.training import METRICS
-from sidecar.routes.versions import PROTOCOL
+from sidecar.routes.fields import Parameters
 
 router = APIRouter(prefix="/ml", tags=["metrics"], route_class=StrictRoute)
 
-MOST_COMPARED = 20
-NEWCOMERS = {
-    "known": 3,
-    "people": 40,
-    "rmse": {"value": 0.9723, "low": 0.8595, "high": 1.0664},
-    "movie_mean": 0.986,
-    "ndcg": {"value": 0.3359, "low": 0.2406, "high": 0.4208},
-    "popularity": 0.3315,
-}
+MAX_COMPARED = 20
+
+Metrics = Annotated[
+    dict[str, MetricValue],
+    Field(description="Each with its 95% interval, which is null if fewer than ten users were judged."),
+]
 
 
-class MetricsRequest(BaseModel):
-    """Whose metrics; each field is a query parameter."""
+class MetricsRequest(Parameters):
+    """Which version."""
 
-    model_config = ConfigDict(extra="forbid")
-
-    version: Number | None = Field(None, description="A version's number; the active one if left out.", examples=[3])
+    version: Number | None = Field(None, description="The version's number; by default the active one.", examples=[3])
 
 
 class VersionMetrics(BaseModel):
-    """How good a version is on held-out ratings."""
+    """The metrics of a version on held-out ratings."""
 
     version: int
     protocol: dict[str, Any] = Field(description="How the metrics were measured.")
-    metrics: dict[str, MetricValue] = Field(
-        description="Each with its 95% interval, whose ends are null where fewer than ten users were judged."
-    )
+    metrics: Metrics
     segments: dict[str, dict[str, MetricValue]] = Field(
-        description="The same metrics for parts of the data, such as new users; empty where none were measured."
+        description="The same metrics for segments of the data, such as new users; empty if not measured."
     )
     newcomers: list[NewcomerPoint] = Field(
-        description="How well people are served whom the version had never seen, after none to twenty of their "
-        "ratings; empty where fewer than 160 people have more than twenty."
+        description="Quality for people whom the version had never seen, after 0 to 20 of their ratings; empty if "
+        "fewer than 160 people have more than 20."
     )
 
 
-# These read the store, so they run in the thread pool and not on the event loop.
+# All of these read the store, so they run in the thread pool and not on the event loop.
 @router.get(
     "/metrics",
-    responses=answers(
-        {"version": 3, "protocol": PROTOCOL, "metrics": METRICS, "segments": {}, "newcomers": [NEWCOMERS]},
-        PARAMETERS,
-        UnknownVersion,
-        NotReady,
-    ),
+    responses=answers(PARAMETERS, UnknownVersion, NotReady),
 )
 def version_metrics(asked: Annotated[MetricsRequest, Query()]) -> VersionMetrics:
-    """How good a version is.
+    """Get the metrics of a version.
 
-    The active one, or the one that `version` names. Measured on ratings it had not seen, before it learned them too.
-    `protocol` says how. `newcomers` holds what was measured on people kept out of training altogether, beside the error
-    of each movie's mean and the lists of popular movies. Where fewer than ten users were judged there is no interval:
-    `low` and `high` are null.
+    Measured on held-out ratings before the version learned them too; `protocol` says how. `newcomers` was measured on
+    people left out of training altogether, next to the error of each movie's mean rating and lists of popular movies.
+    If fewer than ten users were judged, there is no interval: `low` and `high` are null.
     """
     versions = current().versions
     found = versions.active() if asked.version is None else versions.get(asked.version)
     if found is None:
-        raise NotReady("No version serves yet, so there is nothing to measure. Import ratings and train a model.")
+        raise NotReady("No version is active yet, so there are no metrics. Import ratings and train a model.")
     return VersionMetrics(
         version=found.version,
         protocol=found.protocol,
@@ -90,21 +76,10 @@ def version_metrics(asked: Annotated[MetricsRequest, Query()]) -> VersionMetrics
     )
 
 
-MEASURED: dict[str, Any] = {
-    "version": 3,
-    "kind": "svd",
-    "state": "ready",
-    "active": True,
-    "created_at": 1795443846.5,
-    "ratings": 100004,
-    "metrics": METRICS,
-}
-
-
 class HistoryRequest(PageRequest):
-    """What of the history; each field is a query parameter."""
+    """Which part of the history."""
 
-    limit: int = Field(100, ge=1, le=1000, description="The most versions, the newest of them.", examples=[100])
+    limit: int = page_size(100, 1000)
     metric: Annotated[str, AfterValidator(plain_text)] | None = Field(
         None, min_length=1, max_length=100, description="Only this metric.", examples=["rmse"]
     )
@@ -119,9 +94,7 @@ class MeasuredVersion(BaseModel):
     active: bool
     created_at: float
     ratings: int
-    metrics: dict[str, MetricValue] = Field(
-        description="Each with its 95% interval, whose ends are null where fewer than ten users were judged."
-    )
+    metrics: Metrics
 
 
 class History(BaseModel):
@@ -131,20 +104,20 @@ class History(BaseModel):
     next: Next
 
 
-@router.get("/metrics/history", responses=answers({"history": [MEASURED], "next": None}, PARAMETERS, NotReady))
+@router.get("/metrics/history", responses=answers(PARAMETERS, NotReady))
 def metrics_history(asked: Annotated[HistoryRequest, Query()]) -> History:
-    """How good each version is.
+    """Get the metrics of all versions over time.
 
-    Oldest first, deleted ones too. Each was measured on the ratings held out at its own time, so that a difference of
-    two may come from the ratings; `/ml/models/compare` compares on the same ones.
-    Where there are more than `limit`, give `next` as `before` for the older ones.
+    Oldest first, including deleted versions. Each was measured on the ratings held out at the time, so differences may
+    be due to the ratings; `GET /ml/models/compare` compares versions on the same ratings. `next` leads to older
+    versions.
     """
     found = current().versions.list(asked.limit + 1, before=asked.before)
     versions, following = cut(found, asked.limit, lambda one: one.version)
     if asked.metric is not None and not any(asked.metric in each.metrics for each in versions):
         names = sorted({name for each in current().versions.list() for name in each.metrics})
         if names and asked.metric not in names:
-            raise InvalidInput(f"No version has this metric. There are: {', '.join(names)}.", field="metric")
+            raise InvalidInput(f"Unknown metric. Available: {', '.join(names)}.", field="metric")
     return History(history=[_measured(each, asked.metric) for each in versions[::-1]], next=following)
 
 
@@ -167,72 +140,39 @@ def _split(values: Any) -> Any:
     return [part for each in values for part in (each.split(",") if isinstance(each, str) else [each])]
 
 
-class CompareRequest(BaseModel):
-    """Which versions; each field is a query parameter."""
-
-    model_config = ConfigDict(extra="forbid")
+class CompareRequest(Parameters):
+    """Which versions."""
 
     versions: Annotated[list[Number], BeforeValidator(_split)] | None = Field(
         None,
         min_length=1,
-        max_length=MOST_COMPARED,
-        description="Their numbers, as versions=2&versions=3 or versions=2,3; the two newest intact ones if left out.",
+        max_length=MAX_COMPARED,
+        description="Their numbers, as versions=2&versions=3 or versions=2,3; by default the two newest intact ones.",
         examples=[[2, 3]],
     )
     baseline: Number | None = Field(
         None,
-        description="What the others are compared with; if left out the active one, or else the oldest of them.",
+        description="The version to compare with; by default the active one, otherwise the oldest.",
         examples=[2],
     )
 
 
 class Compared(BaseModel):
-    """Versions side by side, the baseline first."""
+    """A comparison, baseline first."""
 
     baseline: int
     versions: list[MeasuredVersion]
     comparisons: list[Comparison]
 
 
-DIFFERENCE = {
-    "value": 0.874,
-    "baseline": 0.881,
-    "difference": -0.007,
-    "low": -0.009,
-    "high": -0.005,
-    "p_value": 0.0002,
-    "users": 671,
-    "verdict": "better",
-}
-COMPARISON: dict[str, Any] = {
-    "version": 3,
-    "baseline": 2,
-    "differences": {"rmse": DIFFERENCE},
-    "text": "Version 3 is better in rmse, against version 2 on the same held-out ratings of 671 users.",
-}
-
-
-@router.get(
-    "/models/compare",
-    responses=answers(
-        {
-            "baseline": 2,
-            "versions": [MEASURED | {"version": 2, "active": False}, MEASURED],
-            "comparisons": [COMPARISON],
-        },
-        PARAMETERS,
-        UnknownVersion,
-        Conflict,
-        NotReady,
-    ),
-)
+@router.get("/models/compare", responses=answers(PARAMETERS, UnknownVersion, Conflict, NotReady))
 def compare_models(asked: Annotated[CompareRequest, Query()]) -> Compared:
     """Compare versions.
 
-    Each version against the baseline, user by user on the held-out ratings that are the same in both. A metric is
-    `better` or `worse` only where the interval of the difference and Wilcoxon's test both show it; of fewer than ten
-    users there is no interval, and `low` and `high` are null. Where two versions can't be compared, `differences` is
-    empty and `text` says why.
+    Compares each version with the baseline, user by user, on the held-out ratings that both share. A metric is `better`
+    or `worse` only if the interval of the difference and Wilcoxon's test both show it. With fewer than ten users there
+    is no interval: `low` and `high` are null. If two versions can't be compared, `differences` is empty and `text` says
+    why.
     """
     versions = current().versions
     comparisons = versions.compare(asked.versions or _newest_two(versions.list()), asked.baseline)
@@ -243,9 +183,9 @@ def compare_models(asked: Annotated[CompareRequest, Query()]) -> Compared:
 
 
 def _newest_two(known: Sequence[VersionSummary]) -> list[int]:
-    """The two newest intact versions, of all from newest to oldest."""
+    """The two newest intact versions; ``known`` is newest first."""
     intact = [each.version for each in known if each.state == "ready"]
     if len(intact) < 2:
-        there = "one intact version" if intact else "no intact version"
-        raise Conflict(f"There is {there} yet, and a comparison needs two. Train a model, then ask again.")
+        there = "is only one intact version" if intact else "are no intact versions"
+        raise Conflict(f"There {there}; a comparison needs two. Train a model first.")
     return intact[:2]

@@ -1,4 +1,4 @@
-"""What happened that somebody may want to know."""
+"""Notices about what happened in the background."""
 
 from __future__ import annotations
 
@@ -12,42 +12,25 @@ from engine.errors import DiskFull, NotReady
 from engine.services import current
 from engine.services.notices import WebhookState
 from sidecar.http.identifiers import Number
-from sidecar.http.paging import Next, PageRequest, cut
+from sidecar.http.paging import Next, PageRequest, cut, page_size
 from sidecar.http.requests import StrictRoute
 from sidecar.http.responses import CHANGING, JSON_BODY, PARAMETERS, answers
+from sidecar.routes.fields import Body
 
 router = APIRouter(tags=["notices"], route_class=StrictRoute)
 
-MOST_MARKED = 1000
-NOTICE: dict[str, Any] = {
-    "notice_id": 12,
-    "level": "info",
-    "topic": "training",
-    "text": "Version 3 is trained. PROMOTE: It is better than version 2 in RMSE (0.8740 against 0.8810).",
-    "details": {"run_id": 7, "version": 3, "verdict": "PROMOTE"},
-    "created_at": 1795443846.9,
-    "read_at": None,
-}
-
-
-WEBHOOK: dict[str, Any] = {
-    "waiting": 0,
-    "taken_at": 1795443847.9,
-    "failing_since": None,
-    "error": None,
-    "next_try": None,
-}
+MAX_MARKED = 1000
 
 
 class NoticesRequest(PageRequest):
-    """Which notices; each field is a query parameter."""
+    """Which notices."""
 
-    limit: int = Field(50, ge=1, le=200, description="The most notices.", examples=[50])
-    unread: bool = Field(False, description="Only those that nobody has read.", examples=[False])
+    limit: int = page_size(50, 200)
+    unread: bool = Field(False, description="Only unread notices.", examples=[False])
 
 
 class Notice(BaseModel):
-    """Something worth telling."""
+    """A notice."""
 
     notice_id: int
     level: Literal["info", "warning", "error"]
@@ -55,25 +38,25 @@ class Notice(BaseModel):
     text: str
     details: dict[str, Any] = Field(description="What it is about, such as a run, a version and their metrics.")
     created_at: float
-    read_at: float | None = Field(description="Null until somebody has read it.")
+    read_at: float | None = Field(description="Null while unread.")
 
 
 class Notices(BaseModel):
     """Notices, newest first."""
 
-    unread: int = Field(description="How many nobody has read, on this page or not.")
-    webhook: WebhookState | None = Field(description="How posting them to the webhook does; null without one.")
+    unread: int = Field(description="The number of unread notices, on all pages together.")
+    webhook: WebhookState | None = Field(description="The state of the webhook; null if none is set.")
     notices: list[Notice]
     next: Next
 
 
-class ReadRequest(BaseModel):
-    """What was read."""
+class ReadRequest(Body):
+    """Which notices were read."""
 
-    model_config = ConfigDict(strict=True, extra="forbid", json_schema_extra={"examples": [{"notice_ids": [12]}]})
+    model_config = ConfigDict(json_schema_extra={"examples": [{"notice_ids": [12]}]})
 
     notice_ids: list[Number] | None = Field(
-        None, max_length=MOST_MARKED, description="Their numbers; all notices if left out."
+        None, max_length=MAX_MARKED, description="Their numbers; all notices if omitted."
     )
 
 
@@ -86,16 +69,13 @@ class Unread(BaseModel):
 ALL = ReadRequest(notice_ids=None)
 
 
-# These read or write the store, so they run in the thread pool and not on the event loop.
-@router.get(
-    "/notices",
-    responses=answers({"unread": 1, "webhook": WEBHOOK, "notices": [NOTICE], "next": None}, PARAMETERS, NotReady),
-)
+# Both use the store, so they run in the thread pool and not on the event loop.
+@router.get("/notices", responses=answers(PARAMETERS, NotReady))
 def list_notices(asked: Annotated[NoticesRequest, Query()]) -> Notices:
     """List the notices.
 
-    Newest first: trainings with their verdicts and metrics before and after, failures, damage, and what was missed. To
-    read on, give `next` as `before`; what is new in between does not shift the pages.
+    Newest first: finished training runs with their verdicts and the metrics before and after, failures, damage, and
+    missed runs.
     """
     inbox = current().inbox
     found = inbox.notices(asked.limit + 1, before=asked.before, unread_only=asked.unread)
@@ -104,11 +84,11 @@ def list_notices(asked: Annotated[NoticesRequest, Query()]) -> Notices:
     return Notices(unread=inbox.unread(), webhook=inbox.webhook(), notices=shown, next=following)
 
 
-@router.post("/notices/read", responses=answers({"unread": 0}, CHANGING, JSON_BODY, NotReady, DiskFull))
+@router.post("/notices/read", responses=answers(CHANGING, JSON_BODY, NotReady, DiskFull))
 def read_notices(body: ReadRequest = ALL) -> Unread:
     """Mark notices as read.
 
-    Those named, or all of them where the body is left out. A number that is none changes nothing.
+    The listed ones, or all if the body is omitted. Unknown numbers are ignored.
     """
     inbox = current().inbox
     inbox.mark_read(body.notice_ids)

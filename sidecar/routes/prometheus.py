@@ -1,4 +1,4 @@
-"""Measurements for Prometheus: the times of requests, and the state of Marquee at the moment of asking."""
+"""Metrics for Prometheus: request durations, and the current state of Marquee."""
 
 from __future__ import annotations
 
@@ -21,29 +21,24 @@ from sidecar.http.responses import text_answers
 
 router = APIRouter(tags=["health"], route_class=StrictRoute)
 
-EXAMPLE = """# HELP marquee_ratings Ratings that are stored.
-# TYPE marquee_ratings gauge
-marquee_ratings 100004.0
-"""
-
 
 class State(Collector):
-    """What Marquee holds and does now."""
+    """The current contents and activity of Marquee."""
 
     def describe(self) -> list[Metric]:
-        """Nothing in advance: there may be no services yet."""
+        """Nothing in advance: services may not have started."""
         return []
 
     def collect(self) -> Iterator[Metric]:
-        """Each measurement, asked of the services."""
+        """The current values, from the services."""
         services = current()
         held, runs = services.library.counts(), services.training.counts()
-        yield GaugeMetricFamily("marquee_ratings", "Ratings that are stored.", held.ratings)
-        yield GaugeMetricFamily("marquee_users", "Users that are stored.", held.users)
-        yield GaugeMetricFamily("marquee_movies", "Movies that are stored.", held.movies)
+        yield GaugeMetricFamily("marquee_ratings", "Stored ratings.", held.ratings)
+        yield GaugeMetricFamily("marquee_users", "Stored users.", held.users)
+        yield GaugeMetricFamily("marquee_movies", "Stored movies.", held.movies)
         version = services.serving.active_version()
-        yield GaugeMetricFamily("marquee_active_version", "The version that serves; 0 before the first.", version or 0)
-        yield GaugeMetricFamily("marquee_unread_notices", "Notices that nobody has read.", services.inbox.unread())
+        yield GaugeMetricFamily("marquee_active_version", "The active version; 0 before the first.", version or 0)
+        yield GaugeMetricFamily("marquee_unread_notices", "Unread notices.", services.inbox.unread())
         family = GaugeMetricFamily("marquee_training_runs", "Training runs by state.", labels=["state"])
         for state in get_args(RunState):
             family.add_metric([state], runs.get(state, 0))
@@ -55,12 +50,12 @@ ProcessCollector(registry=REGISTRY)
 PlatformCollector(registry=REGISTRY)
 
 
-# It reads the store, so it runs in the thread pool and not on the event loop.
-@router.get("/metrics", status_code=200, response_class=Response, responses=text_answers(EXAMPLE, NotReady))
+# Reads the store, so it runs in the thread pool and not on the event loop.
+@router.get("/metrics", status_code=200, response_class=Response, responses=text_answers(NotReady))
 def metrics() -> Response:
-    """Measurements for Prometheus.
+    """Get metrics for Prometheus.
 
-    In its text format: seconds of requests by method, route and status, what is stored, which version serves, training
-    runs by state, unread notices, and memory and processor time of the process.
+    In its text format: request durations by method, route and status, the size of the data, the active version,
+    training runs by state, unread notices, and the memory and CPU time of the process.
     """
     return Response(generate_latest(REGISTRY), media_type=CONTENT_TYPE_LATEST)

@@ -1,8 +1,8 @@
-"""Backups of the store, the way back to one, and whether the store is sound."""
+"""The store: backups, restoring one, and integrity checks."""
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from fastapi import APIRouter
 from fastapi import Path as PathParameter
@@ -15,114 +15,73 @@ from engine.services.storage import MAX_KEEP_DAYS, Backup, BackupPlan, StoreFact
 from sidecar.http.identifiers import plain_text
 from sidecar.http.requests import StrictRoute
 from sidecar.http.responses import CHANGING, JSON_BODY, PARAMETERS, answers, file_answers
+from sidecar.routes.fields import Body, Hour, Minute, Zone
 
 router = APIRouter(prefix="/store", tags=["store"], route_class=StrictRoute)
 
 MEDIA_TYPE = "application/vnd.sqlite3"
 NAME = "marquee-20261122-020000.db"
-BACKUP: dict[str, Any] = {
-    "name": NAME,
-    "made_at": 1795312800.0,
-    "reason": "schedule",
-    "size": 9_830_400,
-    "sha256": "944634796cf85094af9fa3ec3703f065da484e3e819aff39f640a4e882c73b8f",
-    "generation": 902842091,
-    "identity": "7dd4ca5d-3441-44c2-9e7d-deb8a472dd7f",
-    "schema": "0004",
-    "revision": 312,
-    "users": 671,
-    "movies": 9125,
-    "ratings": 100_316,
-    "versions": 3,
-    "active_version": 3,
-    "format": 1,
-}
-FACTS: dict[str, Any] = {
-    "identity": "7dd4ca5d-3441-44c2-9e7d-deb8a472dd7f",
-    "schema": "0004",
-    "revision": 315,
-    "users": 671,
-    "movies": 9125,
-    "ratings": 100_319,
-    "versions": 3,
-    "active_version": 3,
-    "size": 9_830_400,
-    "checked_at": 1795312900.0,
-    "faults": [],
-    "newest_backup_at": 1795312800.0,
-}
-PLAN: dict[str, Any] = {
-    "every": "daily",
-    "hour": 2,
-    "minute": 0,
-    "zone": "Europe/Berlin",
-    "keep_days": 30,
-    "next_backup": 1795399200.0,
-}
+"""An example of a backup's name."""
 
 Name = Annotated[
     str,
-    PathParameter(min_length=1, max_length=100, description="The name of a backup.", examples=[NAME]),
+    PathParameter(min_length=1, max_length=100, description="The name of the backup.", examples=[NAME]),
     AfterValidator(plain_text),
 ]
 
 
 class BackupList(BaseModel):
-    """The backups there are, newest first."""
+    """Backups, newest first."""
 
     backups: list[Backup]
 
 
-class Deleted(BaseModel):
-    """The backup that was deleted."""
+class DeletedBackup(BaseModel):
+    """The deleted backup."""
 
     name: str
 
 
 class Restored(BaseModel):
-    """What lies where now."""
+    """The restored backup."""
 
-    name: str = Field(description="The backup that was restored.")
-    replaced: str | None = Field(description="The file beside the store that holds what was there before.")
+    name: str
+    replaced: str | None = Field(description="The file next to the store that has the previous contents.")
 
 
 class Checked(BaseModel):
-    """What is wrong with the store."""
+    """The result of a check."""
 
     sound: bool
-    faults: list[str] = Field(description="In sentences; at most 20.")
+    faults: list[str] = Field(description="In sentences; up to 20.")
 
 
-class CheckRequest(BaseModel):
-    """How closely to look."""
+class CheckRequest(Body):
+    """How thoroughly to check."""
 
-    model_config = ConfigDict(strict=True, extra="forbid", json_schema_extra={"examples": [{"thorough": True}]})
+    model_config = ConfigDict(json_schema_extra={"examples": [{"thorough": True}]})
 
     thorough: bool = Field(
-        True, description="Also indexes, references and the hash of every array; otherwise pages and counts."
+        True, description="Also check indexes, references and the hash of every array; otherwise only pages and counts."
     )
 
 
-class BackupPlanRequest(BaseModel):
+class BackupPlanRequest(Body):
     """When to make backups."""
 
     model_config = ConfigDict(
-        strict=True,
-        extra="forbid",
-        json_schema_extra={"examples": [{"every": "daily", "hour": 2, "zone": "Europe/Berlin", "keep_days": 30}]},
+        json_schema_extra={"examples": [{"every": "daily", "hour": 2, "zone": "Europe/Berlin", "keep_days": 30}]}
     )
 
-    every: Literal["never", "daily", "weekly"] = Field(description="Weekly is on Sundays.")
-    hour: int = Field(2, ge=0, le=23, description="The hour of the day.")
-    minute: int = Field(0, ge=0, le=59, description="The minute of the hour.")
-    zone: Annotated[str, AfterValidator(plain_text)] = Field(
-        "UTC", min_length=1, max_length=100, description="An IANA time zone, such as Europe/Berlin."
-    )
+    every: Literal["never", "daily", "weekly"] = Field(description="Weekly means on Sundays.")
+    hour: Hour = 2
+    minute: Minute = 0
+    zone: Zone = "UTC"
     keep_days: int = Field(
         30,
         ge=1,
         le=MAX_KEEP_DAYS,
-        description="Backups older than this are deleted after each one, but never the newest three.",
+        description="Older backups are deleted after each new one, but the newest three are always kept.",
     )
 
 
@@ -133,28 +92,28 @@ class BackupFile(FileResponse):
 
 
 # All of these read or write files, so they run in the thread pool and not on the event loop.
-@router.get("", responses=answers(FACTS, NotReady))
+@router.get("", responses=answers(NotReady))
 def store_facts() -> StoreFacts:
-    """What the store holds, how large it is, and when it was last checked and backed up."""
+    """Get the contents and size of the store, and when it was last checked and backed up."""
     return current().storage.facts()
 
 
-@router.post("/check", responses=answers({"sound": True, "faults": []}, CHANGING, JSON_BODY, NotReady, DiskFull))
+@router.post("/check", responses=answers(CHANGING, JSON_BODY, NotReady, DiskFull))
 def check_store(body: CheckRequest) -> Checked:
-    """Look through the store for damage.
+    """Check the store for damage.
 
-    It takes a while on a large store. The same is done every week, and in short after a start that follows a crash.
-    What is found is a notice too.
+    This takes a while for a large store. The same check runs every week, and a quick one after a crash. Damage is also
+    reported as a notice.
     """
     found = current().storage.check(thorough=body.thorough)
     return Checked(sound=not found, faults=list(found))
 
 
-@router.get("/backups", responses=answers({"backups": [BACKUP]}, NotReady))
+@router.get("/backups", responses=answers(NotReady))
 def list_backups() -> BackupList:
-    """The backups beside the store, newest first.
+    """List the backups next to the store, newest first.
 
-    Those of the command `python -m store backup` are among them.
+    Includes those of the command `python -m store backup`.
     """
     return BackupList(backups=list(current().storage.backups()))
 
@@ -162,27 +121,27 @@ def list_backups() -> BackupList:
 @router.post(
     "/backups",
     status_code=201,
-    responses=answers(BACKUP, CHANGING, BackupBusy, Cancelled, NotReady, DiskFull, status=201),
+    responses=answers(CHANGING, BackupBusy, Cancelled, NotReady, DiskFull, status=201),
 )
 def make_backup() -> Backup:
-    """Back the store up while it is in use.
+    """Back up the store while it is in use.
 
-    Answers when the backup is made and checked. Every rating acknowledged before the call is in it.
+    The response is sent once the backup is made and verified. It contains every rating acknowledged before the request.
     """
     return current().storage.back_up()
 
 
-@router.get("/backup-plan", responses=answers(PLAN, NotReady))
+@router.get("/backup-plan", responses=answers(NotReady))
 def backup_plan() -> BackupPlan:
-    """When backups are made by themselves."""
+    """Get the schedule of automatic backups."""
     return current().storage.plan()
 
 
-@router.post("/backup-plan", responses=answers(PLAN, CHANGING, JSON_BODY, NotReady, DiskFull))
+@router.post("/backup-plan", responses=answers(CHANGING, JSON_BODY, NotReady, DiskFull))
 def change_backup_plan(body: BackupPlanRequest) -> BackupPlan:
-    """Set when backups are made by themselves.
+    """Change the schedule of automatic backups.
 
-    A backup that is missed while Marquee is off is made at the next start.
+    A backup missed while Marquee is off is made at the next start.
     """
     storage = current().storage
     storage.change_plan(**body.model_dump())
@@ -192,39 +151,33 @@ def change_backup_plan(body: BackupPlanRequest) -> BackupPlan:
 @router.get(
     "/backups/{name}",
     response_class=BackupFile,
-    responses=file_answers(MEDIA_TYPE, f'attachment; filename="{NAME}"', PARAMETERS, UnknownBackup, NotReady),
+    responses=file_answers(
+        f'attachment; filename="{NAME}"', PARAMETERS, UnknownBackup, NotReady, media_types=(MEDIA_TYPE,)
+    ),
 )
 def download_backup(name: Name) -> BackupFile:
-    """A backup as a file: an SQLite database, which `python -m store restore` takes."""
+    """Download a backup: an SQLite database for `python -m store restore`."""
     path = current().storage.path_of(name)
     return BackupFile(path, filename=path.name)
 
 
-@router.delete("/backups/{name}", responses=answers({"name": NAME}, CHANGING, PARAMETERS, UnknownBackup, NotReady))
-def delete_backup(name: Name) -> Deleted:
+@router.delete("/backups/{name}", responses=answers(CHANGING, PARAMETERS, UnknownBackup, NotReady))
+def delete_backup(name: Name) -> DeletedBackup:
     """Delete a backup."""
     current().storage.delete(name)
-    return Deleted(name=name)
+    return DeletedBackup(name=name)
 
 
 @router.post(
     "/backups/{name}/restore",
-    responses=answers(
-        {"name": NAME, "replaced": "marquee.db.replaced-20261122-090000"},
-        CHANGING,
-        PARAMETERS,
-        UnknownBackup,
-        UnusableBackup,
-        NotReady,
-        DiskFull,
-    ),
+    responses=answers(CHANGING, PARAMETERS, UnknownBackup, UnusableBackup, NotReady, DiskFull),
 )
 def restore_backup(name: Name) -> Restored:
-    """Go back to a backup.
+    """Restore a backup.
 
-    It is checked first. Then trainings, studies and imports are stopped, the backup takes the place of the store, and
-    Marquee starts again with it; requests in between are answered with 503. What was there before is kept in a file
-    beside the store. Ratings, versions, notices, keys and settings are those of the backup: users forgotten
-    since are in it again, and keys revoked since work again.
+    The backup is verified first. Then training runs, studies and imports are stopped, the backup replaces the store,
+    and Marquee restarts with it; requests in between get 503. The previous contents are kept in a file next to the
+    store. Ratings, versions, notices, keys and settings are those of the backup: users deleted since are back, and keys
+    revoked since are valid again.
     """
     return Restored(name=name, replaced=current().storage.restore(name))

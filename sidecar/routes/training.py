@@ -1,10 +1,10 @@
-"""Starting, watching and cancelling trainings."""
+"""Training runs: start, follow, cancel."""
 
 from __future__ import annotations
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Path, Query
+from fastapi import APIRouter, Query
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, WithJsonSchema
 
 from engine.errors import (
@@ -17,127 +17,81 @@ from engine.errors import (
     UnknownVersion,
     VersionUnavailable,
 )
-from engine.models.registry import MODELS, ModelKind
+from engine.models.registry import MODELS
 from engine.services import current
 from engine.services.training import TrainingStatus
-from engine.training.promotion import ActivationPolicy
 from sidecar.http.identifiers import Number, Remark, plain_text
-from sidecar.http.paging import Next, PageRequest, cut
+from sidecar.http.paging import Next, PageRequest, cut, page_size
 from sidecar.http.requests import StrictRoute
 from sidecar.http.responses import CHANGING, JSON_BODY, PARAMETERS, answers
+from sidecar.routes.fields import ACTOR, Activate, Body, Kind, Parameters, Queue, RunNumber
 
 router = APIRouter(prefix="/ml", tags=["training"], route_class=StrictRoute)
 
-ACTOR = "api"
-"""Who the ledger and the runs name for what was asked over HTTP."""
-
 Text = Annotated[str, Field(max_length=200), AfterValidator(plain_text)]
 
-# Any of these passes here; the model's own config then judges names and ranges. The API's description is made from it.
+# Any of these passes here; the model's own config then checks names and ranges. The documentation is made from it.
 Value = (
     bool | int | Annotated[float, Field(allow_inf_nan=False)] | Text | Annotated[list[int], Field(max_length=20)] | None
 )
 _SCHEMAS: list[Any] = [each.config.model_json_schema() | {"title": each.label} for each in MODELS.values()]
 
 
-class TrainRequest(BaseModel):
+class TrainRequest(Body):
     """What to train."""
 
     model_config = ConfigDict(
-        strict=True,
-        extra="forbid",
         json_schema_extra={
             "examples": [{"model": "svd", "hyperparameters": {"factors": 100, "epochs": 50}, "activate": "if_better"}]
-        },
+        }
     )
 
-    model: ModelKind = Field("svd", description="The kind of rating model.")
+    model: Kind = "svd"
+    # Without a default in the schema: client generators can't turn one into any of several models.
     hyperparameters: Annotated[
         dict[Text, Value],
         Field(max_length=50, description="Those that differ from the defaults."),
         WithJsonSchema({"anyOf": _SCHEMAS}),
-    ] = {}
-    activate: ActivationPolicy = Field("if_better", description="Whether the new version begins to serve.")
-    queue: bool = Field(False, description="Wait for its turn instead of being refused while another run goes.")
-    note: Remark = Field("", description="Kept as the new version's note.")
+    ] = Field(default_factory=dict)
+    activate: Activate = "if_better"
+    queue: Queue = False
+    note: Remark = Field("", description="Note for the new version.")
 
 
-class RetrainRequest(BaseModel):
-    """Which version to train once more."""
+class RetrainRequest(Body):
+    """Which version to retrain."""
 
-    model_config = ConfigDict(
-        strict=True, extra="forbid", json_schema_extra={"examples": [{"version": 3, "queue": True}]}
+    model_config = ConfigDict(json_schema_extra={"examples": [{"version": 3, "queue": True}]})
+
+    version: Number | None = Field(
+        None, description="The version whose hyperparameters to use; by default the active one."
     )
-
-    version: Number | None = Field(None, description="Whose hyperparameters; those of the active version if left out.")
-    activate: ActivationPolicy = Field(
-        "if_better", description="Whether the new version begins to serve; with `exact` there is none."
-    )
-    queue: bool = Field(False, description="Wait for its turn instead of being refused while another run goes.")
-    exact: bool = Field(False, description="Prove instead that the version can be repeated; `version` is then needed.")
+    activate: Activate = "if_better"
+    queue: Queue = False
+    exact: bool = Field(False, description="Instead, verify that the version can be reproduced; requires `version`.")
 
 
 class RunStarted(BaseModel):
-    """The run that was started."""
+    """The new run."""
 
     run_id: int
 
 
-METRICS = {
-    "rmse": {"value": 0.874, "low": 0.862, "high": 0.886},
-    "ndcg_at_k": {"value": 0.31, "low": 0.29, "high": 0.33},
-}
-RUN: dict[str, Any] = {
-    "run_id": 7,
-    "state": "running",
-    "model": "svd",
-    "stage": "Learning from 80,003 ratings",
-    "epoch": 2,
-    "epochs": 50,
-    "eta_s": 13.1,
-    "progress": 0.16,
-    "step": 2,
-    "steps": 9,
-    "history": [
-        {"epoch": 1, "epochs": 50, "train_loss": 0.94, "validation_rmse": 0.93, "seconds": 0.06},
-        {"epoch": 2, "epochs": 50, "train_loss": 0.85, "validation_rmse": 0.91, "seconds": 0.06},
-    ],
-    "hyperparameters": {"factors": 100, "epochs": 50},
-    "activate": "if_better",
-    "version": None,
-    "metrics": None,
-    "before": METRICS,
-    "verdict": None,
-    "error": None,
-    "created_at": 1795443840.0,
-    "started_at": 1795443840.2,
-    "ended_at": None,
-    "actor": "api",
-    "seed": 0,
-    "data_fingerprint": "9f1c4ab2",
-    "peak_memory_bytes": None,
-    "packages": {"numpy": "2.3.4", "scikit-surprise": "1.1.4"},
-    "repeats": None,
-    "repeated": None,
-}
 ACTIVE = RetrainRequest(version=None, activate="if_better", queue=False, exact=False)
 
 
-# These read or write the store, so they run in the thread pool and not on the event loop.
+# All of these use the store, so they run in the thread pool and not on the event loop.
 @router.post(
     "/train",
     status_code=202,
-    responses=answers(
-        {"run_id": 7}, CHANGING, JSON_BODY, InvalidHyperparameter, TrainingBusy, NotReady, DiskFull, status=202
-    ),
+    responses=answers(CHANGING, JSON_BODY, InvalidHyperparameter, TrainingBusy, NotReady, DiskFull, status=202),
 )
 def train(body: TrainRequest) -> RunStarted:
-    """Start a training.
+    """Start a training run.
 
-    It runs in the background; ask `training-status` how it goes. While one is running a second is refused with 409,
-    naming the run in `run_id`. With `queue` it waits for its turn instead: its state is `queued`, up to 50 wait, and a
-    restart of Marquee keeps them. Of hyperparameters that are not acceptable, `errors` names each with its value and
-    its range.
+    It runs in the background; follow it with `GET /ml/training-status`. While another run is in progress, the request
+    fails with 409 and its `run_id`. With `queue` the run waits instead, in the state `queued`: up to 50 runs can wait,
+    and a restart keeps them. If hyperparameters are invalid, `errors` gives each with its value and its range.
     """
     run = current().training.train_model(
         body.model, body.hyperparameters, body.activate, ACTOR, queue=body.queue, note=body.note
@@ -149,7 +103,6 @@ def train(body: TrainRequest) -> RunStarted:
     "/retrain",
     status_code=202,
     responses=answers(
-        {"run_id": 8},
         CHANGING,
         JSON_BODY,
         InvalidHyperparameter,
@@ -162,44 +115,42 @@ def train(body: TrainRequest) -> RunStarted:
     ),
 )
 def retrain(body: RetrainRequest = ACTIVE) -> RunStarted:
-    """Train a version's model once more.
+    """Retrain with a version's hyperparameters.
 
-    A new version is trained with the hyperparameters of the named version, or of the active one, on the ratings as they
-    are now. The body may be left out.
+    A new version is trained on the current ratings, with the hyperparameters of the given version or the active one.
+    The body is optional.
 
-    With `exact` the version is trained exactly as it was, on the ratings it learned, and every array is compared with
-    the stored one, bit by bit. No version is saved: the run's `repeated` and `verdict` say what came out. If all are
-    equal, the version follows from its data, seed and settings alone, and nothing in the store has changed since. 409
-    `version_unavailable` where it can't be repeated, for example because ratings were added; `detail` says why.
+    With `exact` the version is trained exactly as before, on the ratings it learned from, and every array is compared
+    with the stored one, bit by bit. No version is saved: the run's `repeated` and `verdict` give the result. If all
+    arrays are equal, the version follows from its data, seed and settings alone, and was not altered since. 409
+    `version_unavailable` if it can't be reproduced, for example because ratings were added; `detail` says why.
     """
     training = current().training
     if not body.exact:
         return RunStarted(run_id=training.retrain(body.version, body.activate, ACTOR, queue=body.queue))
     if body.version is None:
-        raise InvalidInput("Name the version that is to be trained again exactly.", field="version")
+        raise InvalidInput("Specify the version to reproduce.", field="version")
     return RunStarted(run_id=training.train_again(body.version, ACTOR, queue=body.queue))
 
 
-class StatusRequest(BaseModel):
-    """Which run; each field is a query parameter."""
+class StatusRequest(Parameters):
+    """Which run."""
 
-    model_config = ConfigDict(extra="forbid")
-
-    run_id: Number | None = Field(None, description="A run's number.", examples=[7])
+    run_id: Number | None = Field(None, description="The run's number.", examples=[7])
 
 
-@router.get("/training-status", responses=answers(RUN, PARAMETERS, UnknownRun, NotReady))
+@router.get("/training-status", responses=answers(PARAMETERS, UnknownRun, NotReady))
 def training_status(asked: Annotated[StatusRequest, Query()]) -> TrainingStatus:
-    """How a training goes.
+    """Get the status of a training run.
 
-    Without `run_id` the run that is going now, or else the newest one. `metrics` and `before` are filled when the new
-    version was measured, `verdict` when it was decided whether it serves. A run is `running` until the version that it
-    activates serves.
+    Without `run_id` the run in progress, or otherwise the newest. `metrics` and `before` (the previous active version)
+    are set once the new version is evaluated, `verdict` once it is decided whether to activate it. A run is `running`
+    until the version it activates is serving.
 
-    `progress` is how far the whole run is, from 0 to 1; it never goes back. `eta_s` forecasts the seconds that the
-    whole run takes yet, from earlier runs of the same kind of model and from the steps done in this one; null where
-    neither says anything. `step` of `steps` is what it does now, in words `stage`, and `epoch` of at most `epochs` a
-    part of that. All but `stage`, `epoch` and `epochs` are null once the run has ended.
+    `progress` is the progress of the whole run, from 0 to 1, and never decreases. `eta_s` estimates the remaining
+    seconds from earlier runs of the same model and the steps done so far; null if neither is available. `stage`
+    describes the current `step` of `steps`; `epoch` of up to `epochs` is part of it. All except `stage`, `epoch` and
+    `epochs` are null once the run has ended.
     """
     return current().training.status(asked.run_id)
 
@@ -212,18 +163,17 @@ class Runs(BaseModel):
 
 
 class RunsRequest(PageRequest):
-    """Which runs; each field is a query parameter."""
+    """Which runs."""
 
-    limit: int = Field(50, ge=1, le=200, description="The most runs to list.", examples=[50])
+    limit: int = page_size(50, 200)
 
 
-@router.get("/training-runs", responses=answers({"runs": [RUN], "next": None}, PARAMETERS, NotReady))
+@router.get("/training-runs", responses=answers(PARAMETERS, NotReady))
 def list_runs(asked: Annotated[RunsRequest, Query()]) -> Runs:
     """List the training runs.
 
-    Newest first, each with its epochs, hyperparameters, seed, package versions, the fingerprint of its data, its peak
-    memory, and the metrics before and after. Those in the state `queued` wait for their turn, the oldest goes first.
-    To read on, give `next` as `before`.
+    Newest first, each with its epochs, hyperparameters, seed, package versions, data fingerprint, peak memory, and
+    metrics before and after. Runs in the state `queued` start in order, oldest first.
     """
     found = current().training.runs(asked.limit + 1, before=asked.before)
     page, following = cut(found, asked.limit, lambda run: run.run_id)
@@ -233,13 +183,13 @@ def list_runs(asked: Annotated[RunsRequest, Query()]) -> Runs:
 @router.post(
     "/training-runs/{run_id}/cancel",
     status_code=202,
-    responses=answers(RUN, CHANGING, PARAMETERS, UnknownRun, NotReady, DiskFull, status=202),
+    responses=answers(CHANGING, PARAMETERS, UnknownRun, NotReady, DiskFull, status=202),
 )
-def cancel_training(run_id: Annotated[Number, Path(description="The run's number.", examples=[7])]) -> TrainingStatus:
-    """Cancel a training.
+def cancel_training(run_id: RunNumber) -> TrainingStatus:
+    """Cancel a training run.
 
-    It stops after the epoch it is in; the version that serves stays. A run that waits for its turn ends at once. A run
-    that has ended stays as it is.
+    It stops after the current epoch, and the active version stays. A queued run ends at once; a finished run does not
+    change.
     """
     training = current().training
     training.cancel(run_id)

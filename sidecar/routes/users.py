@@ -1,63 +1,45 @@
-"""Forgetting a user."""
+"""Deletion of users."""
 
 from __future__ import annotations
 
 from typing import Annotated
 
 from fastapi import APIRouter, Query
-from pydantic import BaseModel, ConfigDict, Field
 
 from engine.errors import DiskFull, NotReady, UnknownUser
 from engine.services import current
 from engine.services.ratings import ForgettingReceipt
-from sidecar.http.identifiers import PathIdentifier
 from sidecar.http.requests import StrictRoute
 from sidecar.http.responses import CHANGING, PARAMETERS, answers
-from sidecar.routes.recommendations import UserId
+from sidecar.routes.fields import Parameters, PathUser, QueryUser, by_query
 
 router = APIRouter(prefix="/users", tags=["data"], route_class=StrictRoute)
 
-FORGOTTEN = {
-    "user_id": "42",
-    "ratings_removed": 57,
-    "forgotten_at": 1795000000.0,
-    "versions": [2, 3],
-    "text": "57 ratings and the id were erased. Versions 2, 3 learned from them before: train again, then delete what "
-    "is named here.",
-}
+DELETED = answers(CHANGING, PARAMETERS, UnknownUser, NotReady, DiskFull)
 
 
-class UserRequest(BaseModel):
-    """Whom to forget; a query parameter."""
+class UserRequest(Parameters):
+    """Which user."""
 
-    model_config = ConfigDict(extra="forbid")
-
-    user_id: PathIdentifier = Field(description="The user.", examples=["42"])
+    user_id: QueryUser
 
 
-_FORGOTTEN_ANSWERS = answers(FORGOTTEN, CHANGING, PARAMETERS, UnknownUser, NotReady, DiskFull)
+# Neither is async: the serving state is rebuilt without the user.
+@router.delete("/{user_id:path}", responses=DELETED)
+def forget(user_id: PathUser) -> ForgettingReceipt:
+    """Delete a user.
 
-
-# Not async, neither of them: what serves is built anew without the user.
-@router.delete("/{user_id:path}", responses=_FORGOTTEN_ANSWERS)
-def forget(user_id: UserId) -> ForgettingReceipt:
-    """Forget a user.
-
-    Ratings and id are erased from the store and from memory when the answer arrives; what lay in the file is
-    overwritten. `versions` names the stored versions that have learned from the ratings before, under a key that leads
-    to nobody: train again and delete them to be rid of that too. A training or a study that goes on begins anew without
-    the user, so no version saved later has learned from them; a study keeps, under that key, how many ratings each
-    trial predicted, a fingerprint of them, and how far off it was. Files that were exported, and backups, are yours to
-    look after. Whoever comes under the same id later is somebody new.
+    The user's ratings and ID are erased from the store and from memory before the response is sent, and overwritten in
+    the file. `versions` are the stored versions that learned from the ratings, under a key that no longer identifies
+    anyone: retrain and delete these versions to remove that as well. Training runs and studies in progress restart
+    without the user, so no later version learns from them; a study keeps, under that key, the number of predicted
+    ratings per trial, a fingerprint of them, and their error. Exported files and backups are your responsibility. A
+    later user with the same ID is a new user.
     """
     return current().ratings.forget(user_id)
 
 
-@router.delete("", responses=_FORGOTTEN_ANSWERS)
+@router.delete("", responses=DELETED, description=by_query("Delete a user"))
 def forget_by_query(asked: Annotated[UserRequest, Query()]) -> ForgettingReceipt:
-    """Forget a user, with the id as a query parameter.
-
-    The same answer, for ids that a path can't hold: those with a part `..`, or with slashes behind a proxy that
-    rewrites %2F.
-    """
+    """Delete a user."""
     return current().ratings.forget(asked.user_id)

@@ -1,10 +1,9 @@
-"""Versions as files: one goes out as a zip, and comes in again here or in another Marquee."""
+"""Export of a version as a file, and import here or in another Marquee."""
 
 from __future__ import annotations
 
 import os
 from functools import partial
-from typing import Any
 
 from fastapi import APIRouter
 from pydantic import BaseModel
@@ -17,12 +16,11 @@ from starlette.types import Receive, Scope, Send
 from engine.errors import DiskFull, NotReady, UnknownVersion, VersionUnavailable
 from engine.services import current
 from engine.services.version_files import ExportedVersion
-from sidecar.http.problems import BAD_REQUEST, INVALID_INPUT, UNSUPPORTED_MEDIA_TYPE
+from sidecar.http.kinds import UNSUPPORTED_MEDIA_TYPE
 from sidecar.http.requests import StrictRoute, media_type
 from sidecar.http.responses import CHANGING, PARAMETERS, answers, file_answers
-from sidecar.http.uploads import MAX_FIELD_BYTES, fault, uploads
-from sidecar.routes.training import ACTOR
-from sidecar.routes.versions import VersionNumber
+from sidecar.http.uploads import MAX_FIELD_BYTES, fault, form_body, uploads
+from sidecar.routes.fields import ACTOR, VersionNumber
 
 router = APIRouter(prefix="/ml", tags=["models"], route_class=StrictRoute)
 
@@ -31,7 +29,7 @@ PIECE = 2**18
 
 
 class VersionFile(StreamingResponse):
-    """Sends an exported version in pieces, and closes it also when the client goes away."""
+    """Sends an exported version in pieces, and closes it even if the client disconnects."""
 
     media_type = "application/zip"
 
@@ -56,79 +54,47 @@ class VersionFile(StreamingResponse):
     status_code=200,
     response_class=VersionFile,
     responses=file_answers(
-        "application/zip",
         'attachment; filename="marquee-version-3.zip"',
         PARAMETERS,
         UnknownVersion,
         VersionUnavailable,
         NotReady,
         DiskFull,
+        media_types=("application/zip",),
     ),
 )
 def export_model(version: VersionNumber) -> VersionFile:
-    """A version as a file.
+    """Export a version as a file.
 
-    A zip of JSON and raw arrays, each with its SHA-256: no program is in it. `POST /ml/models/import` takes it in.
+    The zip contains JSON and arrays with their SHA-256, and no code. Import it with `POST /ml/models/import`.
     """
     return VersionFile(current().version_files.export(version))
 
 
 class Imported(BaseModel):
-    """The version that was taken in."""
+    """The imported version."""
 
     version: int
-
-
-_FILE_BODY: dict[str, Any] = {
-    "requestBody": {
-        "required": True,
-        "content": {
-            "multipart/form-data": {
-                "schema": {
-                    "type": "object",
-                    "required": ["file"],
-                    "additionalProperties": False,
-                    "properties": {
-                        "file": {
-                            "type": "string",
-                            "format": "binary",
-                            "description": "A file from `GET /ml/models/{version}/export`.",
-                        }
-                    },
-                }
-            }
-        },
-    }
-}
 
 
 # Async, because the upload is read from the network here; spooling it to disk is left to the thread pool.
 @router.post(
     "/models/import",
     status_code=201,
-    openapi_extra=_FILE_BODY,
-    responses=answers(
-        {"version": 4},
-        CHANGING,
-        BAD_REQUEST,
-        INVALID_INPUT,
-        UNSUPPORTED_MEDIA_TYPE,
-        NotReady,
-        DiskFull,
-        status=201,
-    ),
+    openapi_extra=form_body("file", {"description": "A file from `GET /ml/models/{version}/export`."}),
+    responses=answers(CHANGING, UNSUPPORTED_MEDIA_TYPE, NotReady, DiskFull, status=201),
 )
 async def import_model(request: Request) -> Imported:
-    """Take in a version from a file.
+    """Import a version from a file.
 
-    Send it as `multipart/form-data` under the name `file`. Every array is checked against its hash and against what
-    its model needs, and the description field by field; then the version is tried: lists, predictions, intervals,
-    explanations. A file that was compressed or changed since its export, or whose version can't answer, is refused. It
-    gets a number of its own and does not serve until it is activated. A version that learned other users or movies than
-    those stored here is refused.
+    Send it as `multipart/form-data` in the field `file`. Every array is checked against its hash and the requirements
+    of its model, and the description field by field; then the version is tested: lists, predictions, intervals,
+    explanations. A file that was modified or recompressed since its export is refused, as is a version that fails the
+    test or learned from other users or movies than those stored here. The version gets a new number and is not active
+    until you activate it.
     """
     if media_type(request) != "multipart/form-data":
-        raise HTTPException(415, "Send the file as multipart/form-data, under the name file.")
+        raise HTTPException(415, "Send the file as multipart/form-data, in the field file.")
     async with request.form(max_files=1, max_fields=1, max_part_size=MAX_FIELD_BYTES) as form:
         (upload,) = uploads(form, "file")
         for name in form:

@@ -1,1 +1,1 @@
-"""Who may ask: keys, sessions, scopes, rates, and the sign-in page."""
+"""Access: keys, sessions, scopes, rate limits, and the sign-in page."""

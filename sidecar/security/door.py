@@ -1,4 +1,4 @@
-"""Whose key came with a request, and what becomes of wrong ones."""
+"""Authentication: whose key or session a request carries, and how invalid keys are limited."""
 
 from __future__ import annotations
 
@@ -21,22 +21,22 @@ from sidecar.security.sessions import Session, Sessions
 log = logging.getLogger(__name__)
 
 DOOR = "marquee.door"
-"""Where in an ASGI scope the door is, for the page on which somebody signs in."""
-TELL_EVERY_S = 3600.0
-MOST_TOLD = 20
-"""Notices in that time, of all addresses together: an attacker may have as many addresses as they like."""
+"""Key of the door in an ASGI scope, for the sign-in page."""
+NOTICE_EVERY_S = 3600.0
+MAX_NOTICES = 20
+"""Notices in that time for all addresses together: an attacker may have any number of addresses."""
 STRANGER = "unknown key"
 
 
 @dataclass(frozen=True, slots=True)
 class Visitor:
-    """Somebody who was let in; ``session`` is there for a browser that has signed in."""
+    """An authenticated client; ``session`` is set for browsers."""
 
     holder: Holder
     session: Session | None = None
 
     def is_welcome(self) -> bool:
-        """Whether it is still so: neither was the key revoked nor the session ended, nor is Marquee stopping."""
+        """Whether access is still granted: the key is not revoked, the session not ended, Marquee not stopping."""
         services = running()
         if services is None or services.access.holder_of(self.holder.key_id) is None:
             return False
@@ -44,11 +44,11 @@ class Visitor:
 
 
 class Door:
-    """Recognises keys and sessions, and counts wrong keys by address.
+    """Recognizes keys and sessions, and counts invalid keys by address.
 
     Args:
-        first_key: what ``MARQUEE_API_KEY`` is set to.
-        clock: seconds, never set back.
+        first_key: the value of ``MARQUEE_API_KEY``.
+        clock: monotonic, in seconds.
     """
 
     def __init__(self, first_key: str, clock: Callable[[], float] = time.monotonic) -> None:
@@ -56,15 +56,15 @@ class Door:
         self._clock = clock
         self.sessions = Sessions(first_key)
         self._wrong = WrongKeys()
-        self._told: OrderedDict[str, float] = OrderedDict()
+        self._noticed: OrderedDict[str, float] = OrderedDict()
 
     def holder(self, key: bytes) -> Holder | None:
-        """Whose key it is; while Marquee starts only the first key is known."""
+        """The holder of a key, None if it is invalid; while Marquee starts only the first key is known."""
         found, services = first_holder(key, self._first_key), running()
         return services.access.holder(key) if found is None and services is not None else found
 
     def visitor(self, keys: list[str], headers: Headers) -> Visitor | None:
-        """Who sent a request with these keys: the first that is known counts, else the session of a browser."""
+        """The client behind a request: by the first valid key, otherwise by a browser's session."""
         for key in keys:
             holder = self.holder(key.encode("latin-1"))
             if holder is not None:
@@ -73,11 +73,11 @@ class Door:
         return None if session is None else Visitor(session.holder, session)
 
     def turn_away(self, scope: Scope, action: str) -> int:
-        """Count a wrong key: 0 where the address may try again, else the seconds to wait.
+        """Count an invalid key: 0 if the address may try again, otherwise the seconds to wait.
 
         Args:
-            scope: of the request that brought it.
-            action: what the audit log calls it.
+            scope: of the request.
+            action: for the audit log.
         """
         client = scope.get("client")
         address = group_of(client[0] if client else None)
@@ -87,23 +87,23 @@ class Door:
             return wait_s
         if not wait_s and self._wrong.is_recorded():
             services.audit.record(action, "", "wrong key", by=Actor(STRANGER, address))
-        elif wait_s and self._is_news(address):
-            log.warning("more than ten wrong keys a minute came from %s", address)
+        elif wait_s and self._is_new(address):
+            log.warning("more than ten invalid keys a minute from %s", address)
             services.inbox.tell(
                 "warning",
                 "access",
-                f"More than ten wrong keys a minute came from {address}; it is told to wait. Whoever has the right key "
-                "is served as ever.",
+                f"More than ten invalid keys a minute came from {address}, so it has to wait. Requests with a valid "
+                "key are still served.",
                 {"address": address},
             )
         return wait_s
 
-    def _is_news(self, address: str) -> bool:
-        """Whether nobody was told of the address in the last hour."""
+    def _is_new(self, address: str) -> bool:
+        """Whether there was no notice about the address in the last hour."""
         now = self._clock()
-        while self._told and now - next(iter(self._told.values())) >= TELL_EVERY_S:
-            self._told.popitem(last=False)
-        if address in self._told or len(self._told) >= MOST_TOLD:
+        while self._noticed and now - next(iter(self._noticed.values())) >= NOTICE_EVERY_S:
+            self._noticed.popitem(last=False)
+        if address in self._noticed or len(self._noticed) >= MAX_NOTICES:
             return False
-        self._told[address] = now
+        self._noticed[address] = now
         return True

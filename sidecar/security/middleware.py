@@ -1,12 +1,11 @@
-"""Who may ask: the ASGI layer around the whole server, console and API alike.
+"""Access control: the ASGI layer around the whole server, console and API alike.
 
-Without a key Marquee trusts whoever sits at this computer, and answers nobody else, whatever address a server was told
-to listen on. A web page open in that person's browser is somebody else too, so two checks keep it out: the ``Host``
-header must name this computer (a page whose own name was made to resolve to 127.0.0.1, DNS rebinding, still sends its
-own name), and a request that changes something, or opens a WebSocket, must not come from another site's page
-(``Origin``). Nothing that passed through a proxy is answered: whoever the proxy lets in would look like this computer.
-With a key, everything but ``OPEN_PATHS`` asks for one: programs send it with each request, and a browser is led to the
-sign-in page. The console needs a key with the scope *admin*; ``scopes`` says what each route of the API needs.
+Without a key, Marquee trusts the person at this computer and answers no one else, whatever address it listens on. Two
+checks keep out web pages that are open in that person's browser: the ``Host`` header must name this computer (after DNS
+rebinding, a page still sends its own name), and a request that changes something or opens a WebSocket must not come
+from another website (``Origin``). Requests through a proxy are refused, since everyone behind it would look like this
+computer. With a key, everything except ``OPEN_PATHS`` requires one: programs send it with each request, browsers are
+redirected to the sign-in page. The console requires the scope *admin*; ``scopes`` has the scope of each API route.
 """
 
 from __future__ import annotations
@@ -25,8 +24,9 @@ from engine.services.acting import NO_KEY, Actor, act_as
 from engine.settings import SHORT_KEY, Settings
 from sidecar.http import access_log
 from sidecar.http.forwarded import is_forwarded, resolve
-from sidecar.http.problems import (
+from sidecar.http.kinds import (
     BAD_PATH,
+    BAD_REQUEST,
     FOREIGN_ORIGIN,
     KEY_REQUIRED,
     KEY_WRONG,
@@ -35,8 +35,8 @@ from sidecar.http.problems import (
     SCOPE_TOO_SMALL,
     TOO_MANY_WRONG_KEYS,
     WRONG_HOST,
-    problem,
 )
+from sidecar.http.problems import problem
 from sidecar.http.requests import is_utf8, route_path
 from sidecar.security.door import DOOR, Door, Visitor
 from sidecar.security.scopes import HOLDER, too_small
@@ -45,7 +45,7 @@ from sidecar.security.sign_in import SIGN_IN, address_of_sign_in, too_many
 API = "/api"
 PROBES = frozenset({f"{API}/health/live", f"{API}/health/ready"})
 OPEN_PATHS = PROBES | {SIGN_IN}
-"""What is answered without a key: probes, and the page on which it is given."""
+"""Paths that need no key: health probes and the sign-in page."""
 
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 DEFAULT_PORTS = {"http": 80, "https": 443, "ws": 80, "wss": 443}
@@ -56,7 +56,7 @@ HEADERS = {
     "X-Frame-Options": "SAMEORIGIN",
     "Cross-Origin-Opener-Policy": "same-origin",
     "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
-    # Streamlit's page runs inline scripts and charts that evaluate expressions, so scripts can't be narrowed here.
+    # Streamlit runs inline scripts, and charts evaluate expressions, so scripts can't be restricted.
     "Content-Security-Policy": "frame-ancestors 'self'; object-src 'none'; base-uri 'self'; form-action 'self'",
 }
 API_HEADERS = {
@@ -80,7 +80,7 @@ def is_loopback(name: str) -> bool:
 
 
 def host_and_port(authority: str, default_port: int) -> tuple[str, int] | None:
-    """``example.org:8501`` or ``[::1]:8501`` in its parts; None where it can't be read."""
+    """Host and port of ``example.org:8501`` or ``[::1]:8501``; None if it is not valid."""
     if not authority or any(letter in authority for letter in "/?#@\\ "):
         return None
     try:
@@ -91,9 +91,9 @@ def host_and_port(authority: str, default_port: int) -> tuple[str, int] | None:
 
 
 def same_origin(origin: str, host: str) -> bool:
-    """Whether a page of this ``Origin`` was served under this ``Host``.
+    """Whether ``Origin`` and ``Host`` name the same server.
 
-    A proxy may end TLS, so the schemes may differ; a port that is missing from ``Host`` is the origin's usual one.
+    The schemes may differ, as a proxy may terminate TLS; without a port, ``Host`` means the default of the origin.
     """
     scheme, separator, authority = origin.partition("://")
     if not separator or scheme not in DEFAULT_PORTS:
@@ -103,11 +103,11 @@ def same_origin(origin: str, host: str) -> bool:
 
 
 class SecurityMiddleware:
-    """Checks host, origin and key, and adds security headers to every answer that has not set them itself.
+    """Checks host, origin and key, and adds security headers to responses that don't set their own.
 
     Args:
         app: the whole server, with the API mounted at ``/api``.
-        settings: ``api_key`` decides between the checks for one computer and those for a network.
+        settings: with or without ``api_key``.
     """
 
     def __init__(self, app: ASGIApp, settings: Settings) -> None:
@@ -117,7 +117,7 @@ class SecurityMiddleware:
         self._is_local = settings.key is None or len(settings.key) < SHORT_KEY
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve one request or refuse it."""
+        """Handle or refuse one request."""
         if scope["type"] not in {"http", "websocket"}:
             await self.app(scope, receive, send)
             return
@@ -144,12 +144,12 @@ class SecurityMiddleware:
         await refusal(scope, receive, send)
 
     def _received(self, scope: Scope, in_api: bool) -> tuple[Response | None, Visitor | None]:
-        """The refusal of a request, None where it is let in; and who sent it, where a key was needed and shown."""
+        """The refusal of a request, or None; and the client, if a key was required and valid."""
         headers = Headers(scope=scope)
         if self._proxies:
             resolve(scope, headers, self._proxies)
         refusal = (
-            self._stranger(scope)
+            self._other_computer(scope)
             or self._behind_proxy(headers)
             or self._wrong_host(_values(headers, "host"))
             or _foreign_origin(scope, headers)
@@ -168,54 +168,45 @@ class SecurityMiddleware:
                 refusal = problem(SCOPE_TOO_SMALL, too_small(visitor.holder, ADMIN))
         return refusal or (_unsafe_path(scope) if in_api else None), visitor
 
-    def _stranger(self, scope: Scope) -> Response | None:
+    def _other_computer(self, scope: Scope) -> Response | None:
         client = scope.get("client")
         if not self._is_local or client is None or is_loopback(client[0]):
-            return None  # without an address it came by a socket of this computer
+            return None  # no address: a Unix socket on this computer
         if self.door is None:
-            why = "Without an API key Marquee answers only this computer. Set MARQUEE_API_KEY to let others in."
+            why = "Without an API key Marquee answers only this computer. Set MARQUEE_API_KEY to allow others."
         else:
             why = (
-                f"Marquee answers only this computer while MARQUEE_API_KEY has fewer than {SHORT_KEY} letters. "
-                "Make a longer one: openssl rand -hex 32"
+                f"Marquee answers only this computer while MARQUEE_API_KEY has fewer than {SHORT_KEY} characters. "
+                "Create a longer one: openssl rand -hex 32"
             )
         return problem(WRONG_HOST, why)
 
     def _behind_proxy(self, headers: Headers) -> Response | None:
         if self.door is not None or not is_forwarded(headers):
             return None
-        return problem(
-            PROXY_WITHOUT_KEY,
-            "The request came through a proxy, and without an API key nobody behind a proxy is answered. "
-            "Set MARQUEE_API_KEY.",
-        )
+        return problem(PROXY_WITHOUT_KEY)
 
     def _wrong_host(self, hosts: list[str]) -> Response | None:
         if self.door is not None:
-            return None  # reached over a network, under names that only the owner knows; the key protects everything
+            # Any name will do, but two are ambiguous (RFC 9112, 3.2).
+            return problem(BAD_REQUEST, "The request has more than one Host header.") if len(hosts) > 1 else None
         named = host_and_port(hosts[0], 80) if len(hosts) == 1 else None
         if named is not None and is_loopback(named[0]):
             return None
-        return problem(
-            WRONG_HOST,
-            "Without an API key Marquee answers only to localhost, 127.0.0.1 and [::1]. "
-            "Set MARQUEE_API_KEY to use it under another name.",
-        )
+        return problem(WRONG_HOST)
 
     def _without_key(self, door: Door, scope: Scope, headers: Headers, *, given: bool) -> Response:
-        """The refusal of a request that has no key, or where one was ``given`` a wrong one."""
+        """The response to a request without a key, or with an invalid one if one was ``given``."""
         if not given and _is_navigation(scope, headers):
             query = scope["query_string"].decode("latin-1")
             return RedirectResponse(address_of_sign_in(quote(route_path(scope)) + (f"?{query}" if query else "")), 303)
         if given and (wait_s := door.turn_away(scope, "key shown")):
             return problem(TOO_MANY_WRONG_KEYS, too_many(wait_s), headers={"Retry-After": str(wait_s)})
-        kind = KEY_WRONG if given else KEY_REQUIRED
-        detail = "Send the API key in the header X-API-Key, or as Authorization: Bearer followed by the key."
-        return problem(kind, detail, headers={"WWW-Authenticate": 'Bearer realm="Marquee"'})
+        return problem(KEY_WRONG if given else KEY_REQUIRED, headers={"WWW-Authenticate": 'Bearer realm="Marquee"'})
 
 
 def _while_welcome(visitor: Visitor, receive: Receive, send: Send) -> Receive:
-    """Receive from a WebSocket until its session has ended, or its key was revoked; then it is closed."""
+    """Receive from a WebSocket, and close it once its session has ended or its key is revoked."""
 
     async def receive_checked() -> Message:
         message = await receive()
@@ -228,12 +219,12 @@ def _while_welcome(visitor: Visitor, receive: Receive, send: Send) -> Receive:
 
 
 def _is_navigation(scope: Scope, headers: Headers) -> bool:
-    """Whether it is a browser that shows a person what it gets."""
+    """Whether a browser is loading a page."""
     return scope["type"] == "http" and scope["method"] in {"GET", "HEAD"} and "text/html" in headers.get("accept", "")
 
 
 def _values(headers: Headers, name: str) -> list[str]:
-    """What was sent under a name, without the blanks around it, which are no part of a value (RFC 9110, 5.5)."""
+    """The values of a header without surrounding whitespace, which is not part of them (RFC 9110, 5.5)."""
     return [value.strip(" \t") for value in headers.getlist(name)]
 
 
@@ -253,23 +244,22 @@ def _foreign_origin(scope: Scope, headers: Headers) -> Response | None:
     if origins:
         foreign = len(origins) > 1 or not same_origin(origins[0], headers.get("host", "").strip(" \t"))
     else:
-        # Programs send neither header. A browser that leaves out Origin still says where the page came from.
+        # Programs send neither header. A browser that omits Origin still says where the page came from.
         foreign = headers.get("sec-fetch-site", "none") not in {"none", "same-origin"}
     if not foreign:
         return None
-    return problem(FOREIGN_ORIGIN, "A page of another site may not change anything here.")
+    return problem(FOREIGN_ORIGIN)
 
 
 def _unsafe_path(scope: Scope) -> Response | None:
-    # Streamlit refuses these before routing, or finds no route for them, in plain text; the API answers with a problem.
+    # Streamlit would refuse these in plain text before routing; the API answers with a problem.
     path = route_path(scope)
     if path == API:  # the API is mounted below; here Streamlit would show its page
-        return problem(NO_SUCH_ROUTE, f"There is nothing at this address. {API}/docs describes the API.")
+        return problem(NO_SUCH_ROUTE, f"No such address. See {API}/docs.")
     if "\0" in path or "\n" in path or ".." in path.replace("\\", "/").split("/"):
-        detail = "The path holds a NUL character, a line break or the part '..'."
-        return problem(BAD_PATH, f"{detail} Leave the id out of the path and send it in the query, as ?user_id=...")
-    if not is_utf8(scope.get("raw_path") or b""):  # decoding has made all such bytes the same character
-        return problem(BAD_PATH, "The path holds bytes that are not percent-encoded UTF-8.")
+        return problem(BAD_PATH)
+    if not is_utf8(scope.get("raw_path") or b""):  # decoding turns all such bytes into the same character
+        return problem(BAD_PATH, "The path contains bytes that are not percent-encoded UTF-8.")
     return None
 
 

@@ -1,4 +1,4 @@
-"""What a key may do: the scope that each route asks for, and how often some of them may be asked."""
+"""Authorization: the scope that each route requires, and the allowance that a request uses up."""
 
 from __future__ import annotations
 
@@ -12,23 +12,24 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from engine.services.access import ADMIN, Holder
 from engine.settings import Settings
-from sidecar.http.problems import SCOPE_TOO_SMALL, TOO_MANY_REQUESTS, problem
+from sidecar.http.kinds import SCOPE_TOO_SMALL, TOO_MANY_REQUESTS
+from sidecar.http.problems import problem
 from sidecar.http.requests import route_path
 from sidecar.security.rates import Rates
 
 Name = Literal["read", "rate", "admin", "none"]
 Counted = Literal["ratings", "jobs"]
 HOLDER = "marquee.holder"
-"""Where in an ASGI scope the holder of the key is, once it is known."""
+"""Key of the authenticated holder in an ASGI scope."""
 
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """What a route asks of a key.
+    """What a route requires of a key.
 
     Attributes:
-        scope: ``none`` is answered without a key.
-        counted: the rate limit that a request counts for.
+        scope: ``none`` needs no key.
+        counted: the allowance that a request uses up.
     """
 
     scope: Name
@@ -110,11 +111,11 @@ RULES: Mapping[str, Rule] = {
     "GET /audit": ADMINS,
     "GET /audit/export": JOB,
 }
-"""Every route. One that were missing here would be for ``admin`` alone."""
+"""The rule of every route; one that is missing requires ``admin``."""
 
 
 class Table:
-    """Finds the rule of a request as routing will find its route: by the first that fits."""
+    """Finds the rule of a request the way routing finds its route: the first match wins."""
 
     def __init__(self, routes: Sequence[Route]) -> None:
         patterns: dict[str, list[str]] = {}
@@ -122,14 +123,14 @@ class Table:
         for route in routes:
             for method in route.methods or ():
                 name = f"{method} {route.path_format}"
-                # Groups without names, since the same name may be in many routes.
+                # Unnamed groups, as a name can appear in several routes.
                 inner = re.sub(r"\(\?P<\w+>", "(?:", route.path_regex.pattern).strip("^$")
                 patterns.setdefault(method, []).append(f"({inner})")
                 self._rules.setdefault(method, []).append(RULES.get(name, ADMINS))
         self._patterns = {method: re.compile("|".join(found)) for method, found in patterns.items()}
 
     def find(self, method: str, path: str) -> Rule | None:
-        """The rule of the route that answers; None where no route does, so that there is nothing to protect."""
+        """The rule of the matching route; None if no route matches, so there is nothing to protect."""
         method = "GET" if method == "HEAD" else method
         pattern = self._patterns.get(method)
         found = None if pattern is None else pattern.fullmatch(path)
@@ -137,14 +138,12 @@ class Table:
 
 
 class ScopeMiddleware:
-    """Refuses what the scopes of a key do not include, and what comes more often than its limits allow.
-
-    Where no key was asked for there is nothing to check.
+    """Refuses requests outside the scopes of a key or beyond its allowances; without a key it checks nothing.
 
     Args:
         app: the API.
-        routes: of the API, in the order in which they are tried.
-        settings: set the limits.
+        routes: of the API, in matching order.
+        settings: for the limits.
     """
 
     def __init__(self, app: ASGIApp, routes: Sequence[Route], settings: Settings) -> None:
@@ -154,7 +153,7 @@ class ScopeMiddleware:
         self._rates = Rates(ratings=settings.ratings_per_second, jobs=settings.jobs_per_hour)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve one request or refuse it."""
+        """Handle or refuse one request."""
         holder: Holder | None = scope.get(HOLDER)
         if holder is not None and scope["type"] == "http":
             if self._table is None:
@@ -165,7 +164,7 @@ class ScopeMiddleware:
                     await problem(SCOPE_TOO_SMALL, too_small(holder, rule.scope))(scope, receive, send)
                     return
                 if rule.counted is not None and (wait_s := self._rates.wait_s(rule.counted, holder.key_id)):
-                    detail = f"This key has been used too often. Ask again in {wait_s:,} seconds."
+                    detail = too_often(wait_s)
                     headers = {"Retry-After": str(wait_s)}
                     await problem(TOO_MANY_REQUESTS, detail, headers=headers)(scope, receive, send)
                     return
@@ -173,7 +172,12 @@ class ScopeMiddleware:
 
 
 def too_small(holder: Holder, scope: str) -> str:
-    """The sentence that refuses a key."""
+    """The message to a key without the required scope."""
     has = " and ".join(sorted(holder.scopes))
     needs = scope if scope == ADMIN else f"{scope} or {ADMIN}"
-    return f"The key has the scope {has}, and this needs {needs}."
+    return f"This key has the scope {has}; this needs {needs}."
+
+
+def too_often(wait_s: int) -> str:
+    """The message to a key that has used up an allowance."""
+    return f"This key has been used too often. Try again in {wait_s:,} seconds."

@@ -1,4 +1,4 @@
-"""Browsers that have shown a key once, on the sign-in page: a cookie stands for it from then on."""
+"""Browser sessions: a cookie that stands for the key entered on the sign-in page."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ SIGNED_IN_FOR_S = 30 * 86_400
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """A browser that has signed in and not out again.
+    """A browser that is signed in.
 
     Attributes:
-        session_id: random, and known to its browser alone.
-        holder: of the key that it has shown.
-        until: when the cookie is void by itself, in Unix seconds.
+        session_id: random, known only to the browser.
+        holder: of the key that was entered.
+        until: when the cookie expires, in Unix seconds.
     """
 
     session_id: str
@@ -34,13 +34,13 @@ class Session:
 
 
 class Sessions:
-    """Reads and writes cookies, which name a session and the key that began it.
+    """Reads and writes cookies with the ID of a session and the number of its key.
 
-    They are signed with the first key and the store's secret: another first key ends every session, and no cookie lets
-    anybody guess at the key offline. Sessions that were ended are kept in mind by ``AccessService``.
+    They are signed with the first key and the store's secret: changing the first key ends every session, and a cookie
+    doesn't allow guessing the key offline. ``AccessService`` remembers which sessions have ended.
 
     Args:
-        first_key: what ``MARQUEE_API_KEY`` is set to.
+        first_key: the value of ``MARQUEE_API_KEY``.
     """
 
     def __init__(self, first_key: str) -> None:
@@ -55,7 +55,7 @@ class Sessions:
         return found
 
     def find(self, headers: Headers) -> Session | None:
-        """The session whose cookie came with a request; None without one, or where it has ended."""
+        """The session of a request's cookie; None if there is none or it has ended."""
         for sent in headers.getlist("cookie"):
             found = self.read(cookie_parser(sent).get(COOKIE, ""))
             if found is not None:
@@ -63,7 +63,7 @@ class Sessions:
         return None
 
     def read(self, value: str) -> Session | None:
-        """The session that a cookie names; None where it is forged, too old or has ended."""
+        """The session of a cookie; None if it is forged, expired or ended."""
         services = running()
         if services is None:
             return None
@@ -78,12 +78,12 @@ class Sessions:
         return None if holder is None else Session(session_id, holder, begun.timestamp() + SIGNED_IN_FOR_S)
 
     def begin(self, answer: Response, holder: Holder, *, secret: bytes, secure: bool) -> None:
-        """Give a cookie with an answer; ``secure``: the browser is to send it by TLS only."""
+        """Set the cookie on a response; ``secure`` restricts it to TLS."""
         said = f"{secrets.token_urlsafe(16)}:{holder.key_id}"
         value = self._signer(secret).sign(said).decode()
         answer.set_cookie(COOKIE, value, SIGNED_IN_FOR_S, httponly=True, samesite="lax", secure=secure)
 
 
 def end(answer: Response) -> None:
-    """Take the cookie away with an answer."""
+    """Delete the cookie with a response."""
     answer.delete_cookie(COOKIE, httponly=True, samesite="lax")

@@ -53,7 +53,7 @@ def whole_server(settings: Settings) -> ASGIApp:
 
     routes = [
         Mount("/api", api_for(settings.key)),
-        *create_sign_in(),
+        *create_sign_in('<svg aria-label="Marquee"></svg>'),
         Route("/", page, methods=["GET", "POST"]),
     ]
     return Starlette(routes=routes, middleware=[Middleware(SecurityMiddleware, settings=settings)])

@@ -32,7 +32,7 @@ def test_the_limits() -> None:
     assert limit_for("/ml/models/import", MULTIPART) == UPLOAD_LIMIT
     assert limit_for("/ml/models/import", "application/zip") == JSON_LIMIT
     assert limit_for("/rate", MULTIPART) == JSON_LIMIT
-    assert too_large(2 * GIB) == "The body is larger than the 2 GiB that this address takes."
+    assert too_large(2 * GIB) == "The body is larger than the 2 GiB that this address accepts."
 
 
 @pytest.mark.parametrize(

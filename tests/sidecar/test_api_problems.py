@@ -15,7 +15,7 @@ from engine import errors
 from engine.models.registry import configure
 from engine.services import Services, use
 from sidecar.http.access_log import AccessMiddleware
-from sidecar.http.problems import ALL, OF_ERROR
+from sidecar.http.kinds import ALL, OF_ERROR
 from tests.sidecar.client import Client, run
 
 CLASSES = [cls for _, cls in inspect.getmembers(errors, inspect.isclass) if issubclass(cls, errors.MarqueeError)]
@@ -181,7 +181,7 @@ def test_a_request_that_a_stop_cuts_short(caplog: pytest.LogCaptureFixture, begu
         assert json.loads(sent[1]["body"])["code"] == "stopping"
         assert (b"retry-after", b"5") in sent[0]["headers"]
     first, second = [record.getMessage() for record in caplog.records if record.name == "marquee.access"]
-    assert first == "mine was cut short by a stop"
+    assert first == "mine was interrupted by a shutdown"
     assert f" status={200 if begun else 503} " in second
     assert [record for record in caplog.records if record.exc_info] == []
 
@@ -198,7 +198,7 @@ def test_before_the_services_are_there_every_route_says_so(client: Client) -> No
 def test_no_such_route(client: Client, path: str) -> None:
     answer = client.get(path)
     assert (answer.status_code, answer.json()["code"]) == (404, "no_such_route")
-    assert answer.json()["detail"] == "There is nothing at this address."
+    assert answer.json()["detail"] == "No such address."
 
 
 @pytest.mark.parametrize(
@@ -226,13 +226,13 @@ def test_every_fault_is_named_and_no_value_repeated(client: Client) -> None:
     body = answer.json()
     assert answer.status_code == 422
     assert {fault["field"]: fault["message"] for fault in body["errors"]} == {
-        "user_id": "An id holds no control characters and no halves of characters.",
+        "user_id": "An ID can't contain control characters or lone surrogates.",
         "movie_id": "This field is required.",
-        "rating": "It should be a valid number.",
-        "sekret": "There is no such field here.",
+        "rating": "Must be a valid number.",
+        "sekret": "Unknown field.",
     }
     assert body["field"] == "user_id"
-    assert body["detail"].startswith("user_id: An id holds")
+    assert body["detail"].startswith("user_id: An ID can't")
     assert "3 more" in body["detail"]
     assert "secret" not in answer.text
 
@@ -240,7 +240,7 @@ def test_every_fault_is_named_and_no_value_repeated(client: Client) -> None:
 @pytest.mark.parametrize(
     ("value", "message"),
     [
-        ({"a": 1}, "It should be a valid boolean, a valid integer, a valid number, a valid string or a valid list."),
+        ({"a": 1}, "Must be a valid boolean, a valid integer, a valid number, a valid string or a valid list."),
         ("x" * 201, "String should have at most 200 characters."),
     ],
 )

@@ -547,7 +547,7 @@ def test_metrics_history(client: Client, services: Services) -> None:
     assert [(each["version"], list(each["metrics"])) for each in one] == [(2, ["mae"]), (3, [])]
     answer = client.get("/ml/metrics/history?metric=ndgc")
     assert (answer.status_code, answer.json()["field"]) == (422, "metric")
-    assert answer.json()["detail"] == "No version has this metric. There are: mae, rmse."
+    assert answer.json()["detail"] == "Unknown metric. Available: mae, rmse."
     services.versions.held = []
     assert client.get("/ml/metrics/history?metric=rmse").json() == {"history": [], "next": None}
 

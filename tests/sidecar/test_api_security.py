@@ -317,3 +317,11 @@ def test_refusals_are_logged(server: Client, caplog: pytest.LogCaptureFixture) -
     server.get("/", headers={"Host": "evil.example"})
     (line,) = [record.getMessage() for record in caplog.records if record.name == "marquee.access"]
     assert " method=GET path=/ status=421 " in line
+
+
+@pytest.mark.parametrize("hosts", [["films.example", "films.example"], ["films.example", "evil.example"]])
+def test_with_a_key_two_hosts_are_refused(keyed_server: Client, hosts: list[str]) -> None:
+    headers = [*[("Host", host) for host in hosts], ("X-API-Key", "open sesame")]
+    sent = speak(keyed_server.app, scope("http", "/api/ml/models", *headers))
+    assert sent[0]["status"] == 400
+    assert json.loads(sent[1]["body"])["code"] == "bad_request"

@@ -19,16 +19,14 @@ import pytest
 from sidecar.http.connections import (
     BODY_S,
     HEAD_S,
-    MAX_HEAD,
-    MAX_HEADERS,
     MAX_PIPELINED,
     SILENT_S,
     STALLED_S,
-    Gate,
     GuardedProtocol,
     GuardedWebSocket,
-    Limits,
 )
+from sidecar.http.gate import Gate, Limits
+from sidecar.http.limits import MAX_HEAD, MAX_HEADERS
 from tests.browser.console import server
 
 HOST, OTHERS = "127.0.0.1", "127.0.0.2"

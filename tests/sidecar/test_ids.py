@@ -73,7 +73,7 @@ def test_an_id_is_the_same_in_either_form(server: Client, services: Services, wr
 def test_a_name_given_twice_is_refused(server: Client, services: Services, body: str) -> None:
     answer = server.send_body("POST /api/rate", body)
     assert (answer.status_code, answer.json()["code"]) == (422, "invalid_json")
-    assert "twice" in answer.json()["detail"]
+    assert "repeats a name" in answer.json()["detail"]
     assert calls_of(services) == []
 
 

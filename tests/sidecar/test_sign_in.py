@@ -91,7 +91,7 @@ def test_the_page_looks_like_the_console(keyed_server: Client) -> None:
 def test_what_is_wanted_can_be_no_markup(keyed_server: Client) -> None:
     answer = keyed_server.get('/sign-in?next=/"><script>alert(1)</script>', headers=BROWSER)
     assert "<script" not in answer.text
-    assert "&quot;&gt;&lt;script&gt;" in answer.text
+    assert "&#34;&gt;&lt;script&gt;" in answer.text
 
 
 def test_with_the_key_a_browser_gets_a_cookie_that_opens_console_and_api(keyed_server: Client) -> None:
@@ -153,8 +153,8 @@ def test_a_wrong_key_is_a_line_of_the_log_whatever_a_proxy_passes_on(
         speak(app, scope | {"client": (client, 1)}, form)
     told = [one.getMessage() for one in caplog.records if one.name == "sidecar.security.sign_in"]
     assert [one.partition(" tried")[0] for one in told] == [
-        "somebody at 203.0.113.7",
-        *["somebody at an unknown address"] * 2,
+        "sign-in with an invalid key from 203.0.113.7",
+        *["sign-in with an invalid key from an unknown address"] * 2,
     ]
 
 
