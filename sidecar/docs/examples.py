@@ -47,8 +47,8 @@ from engine.services.library import DataStatistics
 from engine.services.notices import WebhookState
 from engine.services.ratings import ForgettingReceipt, RatingReceipt, RatingRemoval
 from engine.services.storage import Backup, BackupPlan, StoreFacts
-from engine.services.training import TrainingStatus
 from engine.services.studies import Study, TrialReport
+from engine.services.training import TrainingStatus
 from engine.services.version_records import VersionSummary
 from engine.services.versions import Comparison, tell_differences
 from engine.training.drift import UpdateHealth
@@ -189,7 +189,7 @@ CANCELLED = replace(
     RUN,
     state="cancelled",
     stage="Cancelled",
-    error="Cancelled before its turn came.",
+    error="Cancelled while it was queued.",
     progress=None,
     step=None,
     steps=None,
@@ -394,7 +394,9 @@ ANSWERS: Mapping[str, object] = {
     "start_study": tuning.StudyStarted(study_id=2),
     "list_studies": tuning.Studies(studies=[STUDY], next=None),
     "study": STUDY,
-    "stop_study": replace(STUDY, state="stopped", stage="Stopped", eta_s=None, ended_at=1795443970.0),
+    "stop_study": replace(
+        STUDY, state="stopped", stage="Stopped; resume it to go on", eta_s=None, ended_at=1795443970.0
+    ),
     "resume_study": replace(STUDY, state="queued", stage="Waiting", eta_s=None, trials=40, budget_s=3600.0),
     "train_with_study": training.RunStarted(run_id=9),
     "version_metrics": metrics.VersionMetrics(
@@ -477,10 +479,47 @@ def _raised() -> Iterable[Response]:
 
 
 ENGINE_ERRORS: tuple[errors.MarqueeError, ...] = (
+    errors.InvalidRating("A rating lies between 0.5 and 5; 9.0 does not."),
+    errors.UnknownUser("There is no user '42'."),
+    errors.UnknownMovie("The catalogue has no movie '318'."),
+    errors.UnknownVersion("There is no version 9."),
+    errors.UnknownRun("There is no training run 99."),
+    errors.UnknownStudy("There is no study 99."),
+    errors.UnknownJob("There is no job 99."),
+    errors.UnknownBackup("There is no backup marquee-20261122-020000.db."),
+    errors.UnknownKey("There is no key 99."),
+    errors.Conflict(
+        "Marquee asks for no keys, since MARQUEE_API_KEY is not set: it answers this computer only. Set "
+        "MARQUEE_API_KEY and start again, then create keys."
+    ),
     errors.TrainingBusy(7),
     errors.TuningBusy(2),
+    errors.BackupBusy("A backup is being made. Wait for it to end, or cancel it, then start another."),
+    errors.UnusableBackup(
+        "marquee-20261122-020000.db is damaged: it is not what its manifest says. Choose another backup."
+    ),
+    errors.VersionUnavailable("Version 3 is active and can't be deleted. Activate another one first."),
+    errors.Cancelled("The backup was cancelled. Nothing of it was kept."),
+    errors.NotReady("There are no ratings yet. Import the demo data or your own, then train a model."),
+    errors.StoreLocked(
+        "Another program has the store locked, so nothing was saved. Nothing is lost: what was saved before is there. "
+        "Let that program finish, or close it, and try again."
+    ),
+    errors.StoreNotWritable(
+        "The store can't be written to, so nothing was saved. Nothing is lost: what was saved before is there. Let "
+        "Marquee write to the file and to its folder, then start it again."
+    ),
+    errors.StoreFailing(
+        "The disk that holds the store fails to read or write, so nothing was saved. Check the disk and its mount, and "
+        "that not too many files are open; then try again."
+    ),
+    errors.StoreDamaged(
+        "A part of the store that is needed for this is damaged; what can be read goes on. Stop Marquee, see what is "
+        "wrong with 'python -m store check', and restore a backup with 'python -m store restore'."
+    ),
+    errors.DiskFull("There is no space left on the disk, so nothing was saved. Free some space and try again."),
 )
-"""Errors with the messages of the engine."""
+"""Errors with the messages of the engine and the store; a test compares them with what is raised."""
 
 PROBLEMS: Mapping[str, dict[str, Any]] = {
     body["code"]: body for body in (json.loads(bytes(each.body)) for each in (*map(problem, kinds.ALL), *_raised()))
