@@ -24,6 +24,7 @@ from engine.services.library import LibraryService
 from engine.services.notices import InboxService, NotifyingService
 from engine.services.ratings import RatingService
 from engine.services.recommendations import RecommendationService
+from engine.services.records import State
 from engine.services.scale import agree
 from engine.services.serving import ServingService
 from engine.services.snapshots import Snapshots
@@ -123,7 +124,7 @@ class Runtime:
         """Nothing is stored, or the demo's import was cut short before anything could be trained on it."""
         if not self.services.library.counts().ratings:
             return True
-        cut_short = any(job.kind == "demo" and job.state == "failed" for job in self.services.imports.jobs(1))
+        cut_short = any(job.kind == "demo" and job.state == State.FAILED for job in self.services.imports.jobs(1))
         return cut_short and self.services.serving.active_version() is None
 
     def stop(self) -> None:

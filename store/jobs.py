@@ -10,7 +10,7 @@ from sqlalchemy import Connection, select, update
 from store.connections import Transaction
 from store.database import Store
 from store.errors import NotStored
-from store.records import JobRecord, State
+from store.records import UNFINISHED, JobRecord, State
 from store.schema import jobs
 
 
@@ -104,7 +104,7 @@ class JobStore(Store):
         """
 
         def work(tx: Transaction) -> int:
-            going = select(jobs.c.job_id, jobs.c.result).where(jobs.c.state.in_(("queued", "running")))
+            going = select(jobs.c.job_id, jobs.c.result).where(jobs.c.state.in_(UNFINISHED))
             left = tx.execute(going).all()
             for job_id, result in left:
                 values = {"state": "failed", "error": reason(result or {}), "ended_at": self._database.clock()}

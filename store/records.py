@@ -4,14 +4,46 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from enum import StrEnum, auto
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-State = Literal["queued", "running", "succeeded", "failed", "cancelled"]
 VersionState = Literal["saving", "ready", "damaged", "deleted"]
 UNKNOWN_TIME = -1
+
+
+class WorkState(StrEnum):
+    """Base of the states of background work."""
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether the work has ended, in whatever way."""
+        return self.value not in UNFINISHED
+
+
+UNFINISHED = ("queued", "running")
+
+
+class State(WorkState):
+    """State of a training run or an import."""
+
+    QUEUED = auto()
+    RUNNING = auto()
+    SUCCEEDED = auto()
+    FAILED = auto()
+    CANCELLED = auto()
+
+
+class StudyState(WorkState):
+    """State of a study; a stopped one can be resumed."""
+
+    QUEUED = auto()
+    RUNNING = auto()
+    STOPPED = auto()
+    SUCCEEDED = auto()
+    FAILED = auto()
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,7 +206,7 @@ class TuningRecord:
 
     tuning_id: int
     kind: str
-    state: Literal["queued", "running", "stopped", "succeeded", "failed"]
+    state: StudyState
     stage: str
     trials: int
     folds: int

@@ -11,10 +11,8 @@ from sqlalchemy import Row, Select, func, select, update
 from store.connections import Transaction
 from store.database import Store
 from store.errors import NotStored
-from store.records import EpochRecord, RunRecord, State
+from store.records import UNFINISHED, EpochRecord, RunRecord, State
 from store.schema import training_epochs, training_runs
-
-GOING = ("queued", "running")
 
 
 class RunStore(Store):
@@ -100,7 +98,7 @@ class RunStore(Store):
             "details": details,
             "ended_at": self._database.clock(),
         }
-        going = training_runs.c.run_id == run_id, training_runs.c.state.in_(GOING)
+        going = training_runs.c.run_id == run_id, training_runs.c.state.in_(UNFINISHED)
         self._database.execute(update(training_runs).where(*going).values(values), tx=tx)
 
     def get(self, run_id: int) -> RunRecord:
@@ -137,7 +135,7 @@ class RunStore(Store):
         Args:
             besides: runs that have ended although their rows do not say so yet.
         """
-        going = select(training_runs).where(training_runs.c.state.in_(GOING)).order_by(training_runs.c.run_id)
+        going = select(training_runs).where(training_runs.c.state.in_(UNFINISHED)).order_by(training_runs.c.run_id)
         going = going.where(training_runs.c.run_id.not_in(besides))
         return next(iter(self._read(going.limit(1))), None)
 
@@ -167,7 +165,7 @@ class RunStore(Store):
             going = select(training_runs.c.run_id).where(training_runs.c.state == "running")
             left = list(tx.execute(going).scalars())
             for run_id in left:
-                self.finish(run_id, "failed", error=reason, stage="Failed", tx=tx)
+                self.finish(run_id, State.FAILED, error=reason, stage="Failed", tx=tx)
             return left
 
         return self._database.write(work)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
+from typing import Any
+
 from sqlalchemy import (
     JSON,
     CheckConstraint,
@@ -14,7 +17,30 @@ from sqlalchemy import (
     MetaData,
     Table,
     Text,
+    TypeDecorator,
 )
+
+from store.records import State, StudyState
+
+
+class EnumText(TypeDecorator[StrEnum]):
+    """Text that is read as a member of an enum.
+
+    Args:
+        kind: the enum.
+    """
+
+    impl = Text
+    cache_ok = True
+
+    def __init__(self, kind: type[StrEnum]) -> None:
+        super().__init__()
+        self.kind = kind
+
+    def process_result_value(self, value: Any, _: Any) -> StrEnum | None:
+        """The member of that value; None for NULL."""
+        return None if value is None else self.kind(value)
+
 
 metadata = MetaData()
 # Two triggers, made by the first migration, refuse to change or delete a row of `activations`.
@@ -126,7 +152,7 @@ training_runs = Table(
     metadata,
     Column("run_id", Integer, primary_key=True),
     Column("kind", Text, nullable=False),
-    Column("state", Text, nullable=False),
+    Column("state", EnumText(State), nullable=False),
     Column("stage", Text, nullable=False),
     Column("hyperparameters", JSON, nullable=False),
     Column("activate", Text, nullable=False),
@@ -164,7 +190,7 @@ tunings = Table(
     metadata,
     Column("tuning_id", Integer, primary_key=True),
     Column("kind", Text, nullable=False),
-    Column("state", Text, nullable=False),
+    Column("state", EnumText(StudyState), nullable=False),
     Column("stage", Text, nullable=False),
     Column("trials", Integer, nullable=False),
     Column("folds", Integer, nullable=False),
@@ -193,7 +219,7 @@ jobs = Table(
     metadata,
     Column("job_id", Integer, primary_key=True),
     Column("kind", Text, nullable=False),
-    Column("state", Text, nullable=False),
+    Column("state", EnumText(State), nullable=False),
     Column("progress", Float, nullable=False),
     Column("message", Text, nullable=False),
     Column("result", JSON(none_as_null=True)),

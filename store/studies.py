@@ -16,10 +16,9 @@ from store.connections import Transaction
 from store.database import Database, Store
 from store.errors import NotStored
 from store.patience import is_patient
-from store.records import TuningRecord
+from store.records import UNFINISHED, StudyState, TuningRecord
 from store.schema import tuning_errors, tunings
 
-GOING = ("queued", "running")
 PATIENCE_S, WORKERS_PATIENCE_S = 10, 24 * 3600
 """How long a write of Optuna waits for a lock: when a person waits for it, and in a study's worker."""
 
@@ -85,7 +84,7 @@ class TuningStore(Store):
     def finish(
         self,
         tuning_id: int,
-        state: str,
+        state: StudyState,
         stage: str,
         error: str | None = None,
         *,
@@ -139,15 +138,15 @@ class TuningStore(Store):
         Args:
             besides: studies that have ended although their rows do not say so yet.
         """
-        going = select(tunings).where(tunings.c.state.in_(GOING), tunings.c.tuning_id.not_in(besides))
+        going = select(tunings).where(tunings.c.state.in_(UNFINISHED), tunings.c.tuning_id.not_in(besides))
         going = going.order_by(tunings.c.tuning_id).limit(1)
         return next(iter(self._read(going)), None)
 
     def recover(self) -> list[int]:
         """Mark the unfinished study of a stopped process as stopped; returns the studies marked."""
-        left = [record.tuning_id for record in self._read(select(tunings).where(tunings.c.state.in_(GOING)))]
+        left = [record.tuning_id for record in self._read(select(tunings).where(tunings.c.state.in_(UNFINISHED)))]
         for tuning_id in left:
-            self.finish(tuning_id, "stopped", "Marquee was stopped; resume it to go on")
+            self.finish(tuning_id, StudyState.STOPPED, "Marquee was stopped; resume it to go on")
         return left
 
     def _read(self, statement: Select[Any]) -> list[TuningRecord]:

@@ -9,13 +9,12 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import get_args
 
 import pytest
 import yaml
 
 from engine.services import use
-from engine.services.training import RunState
+from engine.services.records import State
 from engine.settings import Settings
 from tests.sidecar.client import Client
 from tests.sidecar.conftest import api_for
@@ -217,7 +216,7 @@ def test_every_route_and_state_in_queries_is_one() -> None:
     assert routes
     assert routes <= {route.path_format for route in api_for(None).state.routes}
     assert states
-    assert states <= set(get_args(RunState))
+    assert states <= set(State)
 
 
 def test_prometheus_accepts_the_alerts() -> None:

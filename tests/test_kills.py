@@ -162,7 +162,7 @@ def check(runtime: Runtime, name: str, rated: int) -> None:
     """The store is sound, one version is active and serves, nothing is half saved, acknowledged ratings are there."""
     services = runtime.services
     wait_for(lambda: services.training.current() is None)  # a run that was ordered but not begun goes on
-    wait_for(lambda: all(job.state not in ("queued", "running") for job in services.imports.jobs(5)))
+    wait_for(lambda: all(job.state.is_finished for job in services.imports.jobs(5)))
     assert list(services.storage.check()) == []
     for made in services.storage.backups():
         backups.verify(services.storage.path_of(made.name))

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from threading import Event
-from typing import Any, BinaryIO, Literal
+from typing import Any, BinaryIO
 
 from engine.background import step_back
 from engine.data.demo import MISSING, demo_is_installed
@@ -18,14 +18,13 @@ from engine.errors import Cancelled, Conflict, InvalidInput, MarqueeError, Unkno
 from engine.services.audit import audited, of_job
 from engine.services.ends import AGAIN_S, Ends
 from engine.services.import_task import EXPECTED, Import, ImportOrder, ImportResult, tell_cut_short
+from engine.services.records import shared
 from engine.services.storing import file_error, stores
 from store.errors import NotStored, NotWritten, StoreError
 from store.jobs import JobStore
 from store.ratings import RatingStore
-from store.records import JobRecord
+from store.records import JobRecord, State
 from store.worker import Worker
-
-JobState = Literal["queued", "running", "succeeded", "failed", "cancelled"]
 
 log = logging.getLogger(__name__)
 
@@ -35,18 +34,10 @@ MAX_QUEUE = 10
 
 
 @dataclass(frozen=True, slots=True)
-class Job:
-    """A piece of background work; ``progress`` in 0..1, ``message`` says what is being done now."""
+class Job(JobRecord):
+    """An import; ``progress`` in 0..1, ``message`` is the current step, ``result`` what it has done so far."""
 
-    job_id: int
-    kind: str
-    state: JobState
-    progress: float
-    message: str
-    result: ImportResult | None
-    error: str | None
-    created_at: float
-    ended_at: float | None
+    result: ImportResult | None  # type: ignore[assignment]  # JSON in the store
 
 
 @dataclass(frozen=True)
@@ -69,7 +60,7 @@ class JobEnd:
         served: whether what it stored is served.
     """
 
-    state: Literal["succeeded", "failed", "cancelled"]
+    state: State
     reason: str
     message: str
     rejections: dict[str, Any]
@@ -77,7 +68,7 @@ class JobEnd:
 
     def error(self, result: dict[str, Any] | None) -> str | None:
         """The error of the job, out of its result."""
-        return None if self.state == "succeeded" else tell_cut_short(result or {}, self.reason, served=self.served)
+        return None if self.state == State.SUCCEEDED else tell_cut_short(result or {}, self.reason, served=self.served)
 
 
 class ImportService:
@@ -221,7 +212,7 @@ class ImportService:
         end, job = self._ends.of(record.job_id), _job(record)
         if end is None or record.ended_at is not None:
             return job
-        progress = 1.0 if end.state == "succeeded" else job.progress
+        progress = 1.0 if end.state == State.SUCCEEDED else job.progress
         error = end.error(record.result)
         return replace(job, state=end.state, error=error, message=end.message, progress=progress)
 
@@ -234,33 +225,31 @@ class ImportService:
     def _give_up(self, order: ImportOrder | None, reason: str) -> None:
         """The worker died over an import; what it has written stays, and is served."""
         if order is not None and self._task is not None:
-            self._end(order, self._task, "failed", f"The import ended unexpectedly: {reason}.")
+            self._end(order, self._task, State.FAILED, f"The import ended unexpectedly: {reason}.")
 
-    def _outcome(self, order: ImportOrder, task: Import) -> tuple[Literal["succeeded", "failed", "cancelled"], str]:
+    def _outcome(self, order: ImportOrder, task: Import) -> tuple[State, str]:
         """Run an import; how it ended, and the reason where it was cut short."""
         try:
             task.run()
         except Cancelled:
-            return "cancelled", ""
+            return State.CANCELLED, ""
         except NotWritten as error:
-            return "failed", f"{error.reason}. {error.advice}".strip()
+            return State.FAILED, f"{error.reason}. {error.advice}".strip()
         except (MarqueeError, StoreError) as error:
-            return "failed", str(error)
+            return State.FAILED, str(error)
         except Exception as error:  # whatever it is, the job has to say so
             log.exception("import %d failed", order.job_id)
             told = file_error(error) if isinstance(error, OSError) else None
-            return "failed", str(told or f"An unexpected error ended the import: {type(error).__name__}: {error}.")
+            return State.FAILED, str(told or f"An unexpected error ended the import: {type(error).__name__}: {error}.")
         finally:
             if order.folder is not None:
                 shutil.rmtree(order.folder, ignore_errors=True)
-        return "succeeded", ""
+        return State.SUCCEEDED, ""
 
-    def _end(
-        self, order: ImportOrder, task: Import, state: Literal["succeeded", "failed", "cancelled"], reason: str
-    ) -> None:
+    def _end(self, order: ImportOrder, task: Import, state: State, reason: str) -> None:
         """Serve what was imported, also where the rest was cut short, then end the job, which promises it."""
         served = self._serve(task)
-        message = task.told() if state == "succeeded" else ""
+        message = task.told() if state == State.SUCCEEDED else ""
         self._ends.put(order.job_id, JobEnd(state, reason, message, task.rejections(), served))
         self._waiting.pop(order.job_id, None)
 
@@ -293,17 +282,7 @@ def _spool(files: Sequence[UploadedFile], folder: Path) -> None:
 
 
 def _job(record: JobRecord) -> Job:
-    return Job(
-        record.job_id,
-        record.kind,
-        record.state,
-        record.progress,
-        record.message,
-        None if record.result is None else _result(record.result),
-        record.error,
-        record.created_at,
-        record.ended_at,
-    )
+    return Job(**shared(record, Job) | {"result": None if record.result is None else _result(record.result)})
 
 
 def _result(stored: dict[str, Any]) -> ImportResult:

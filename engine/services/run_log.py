@@ -7,13 +7,13 @@ import platform
 import time
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field, replace
-from typing import Any, Literal
+from typing import Any
 
 from engine.background import peak_memory
 from engine.evaluation.verdict import Judgement
 from engine.training.forecast import Forecast, PastRun, Work
 from engine.training.steps import Step
-from store.records import RunRecord
+from store.records import RunRecord, State
 
 PACKAGES = ("numpy", "scipy", "numba", "scikit-learn", "scikit-surprise")
 VERSIONS = {"python": platform.python_version()} | {name: importlib.metadata.version(name) for name in PACKAGES}
@@ -24,7 +24,7 @@ VERSIONS = {"python": platform.python_version()} | {name: importlib.metadata.ver
 class RunEnd:
     """How a run ended without a version; ``ended_at`` in Unix seconds."""
 
-    state: Literal["cancelled", "failed"]
+    state: State
     stage: str
     reason: str
     ended_at: float

@@ -5,7 +5,8 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from enum import auto
+from typing import Any
 
 import numpy as np
 import optuna
@@ -15,23 +16,31 @@ from optuna.trial import TrialState as Ended
 from engine.errors import InvalidInput
 from engine.evaluation.comparison import MetricDifference
 from engine.models.registry import SearchRange, search_space
+from engine.services.records import StudyState, WorkState, shared
 from engine.services.trials import DEFAULTS, FOLDS, REASON, Going, counts, seconds_of, unpack
 from engine.training import tuning
 from engine.training.tuning import FoldResult, TuningEvidence
 from store.records import TuningRecord
 from store.studies import TuningStore
 
-StudyState = Literal["queued", "running", "stopped", "succeeded", "failed"]
-TrialState = Literal["running", "complete", "pruned", "failed"]
-
 log = logging.getLogger(__name__)
 
+
+class TrialState(WorkState):
+    """State of a trial."""
+
+    RUNNING = auto()
+    COMPLETE = auto()
+    PRUNED = auto()
+    FAILED = auto()
+
+
 STATES: Mapping[Ended, TrialState] = {
-    Ended.COMPLETE: "complete",
-    Ended.PRUNED: "pruned",
-    Ended.FAIL: "failed",
-    Ended.RUNNING: "running",
-    Ended.WAITING: "running",
+    Ended.COMPLETE: TrialState.COMPLETE,
+    Ended.PRUNED: TrialState.PRUNED,
+    Ended.FAIL: TrialState.FAILED,
+    Ended.RUNNING: TrialState.RUNNING,
+    Ended.WAITING: TrialState.RUNNING,
 }
 
 
@@ -94,7 +103,7 @@ class StudyReader:
         kept = self._ended.get(record.tuning_id)
         if kept is None or kept[0] != record:
             kept = record, self._read(record, going)
-            if record.state not in ("queued", "running"):
+            if record.state.is_finished:
                 self._ended[record.tuning_id] = kept
         return kept[1]
 
@@ -103,38 +112,30 @@ class StudyReader:
         space = search_space(record.kind)
         trials = [trial for trial in study.get_trials(deepcopy=False) if trial.state != Ended.WAITING]
         history = tuple(_report(record.kind, space, trial) for trial in trials)
-        finished = [trial for trial in history if trial.rmse is not None and trial.state == "complete"]
+        finished = [trial for trial in history if trial.rmse is not None and trial.state == TrialState.COMPLETE]
         best = min(finished, key=lambda trial: (trial.rmse, trial.number), default=None)
         done = sum(counts(trial) for trial in trials)
-        running = record.state == "running" and going is not None and going.study_id == record.tuning_id
+        running = record.state == StudyState.RUNNING and going is not None and going.study_id == record.tuning_id
         used = going.used() if running and going is not None else record.used_s
         importance, evidence = self._learned(record, study, history, best)
-        return Study(
-            study_id=record.tuning_id,
-            state=record.state,
-            model=record.kind,
-            stage=record.stage,
-            trials=record.trials,
-            trials_done=done,
-            folds=record.folds,
-            seed=record.seed,
-            budget_s=record.budget_s,
-            used_s=used,
-            eta_s=_forecast(record, history, done, used) if running else None,
-            history=history,
-            best=best,
-            importance=importance,
-            evidence=evidence,
-            error=record.error,
-            created_at=record.created_at,
-            ended_at=record.ended_at,
-        )
+        derived = {
+            "study_id": record.tuning_id,
+            "model": record.kind,
+            "trials_done": done,
+            "used_s": used,
+            "eta_s": _forecast(record, history, done, used) if running else None,
+            "history": history,
+            "best": best,
+            "importance": importance,
+            "evidence": evidence,
+        }
+        return Study(**shared(record, Study) | derived)
 
     def _learned(
         self, record: TuningRecord, study: optuna.Study, history: tuple[TrialReport, ...], best: TrialReport | None
     ) -> tuple[dict[str, float], TuningEvidence | None]:
         """Importances and evidence, kept until another trial ends or the study is judged."""
-        finished = sum(trial.state == "complete" for trial in history)
+        finished = sum(trial.state == TrialState.COMPLETE for trial in history)
         key = record.tuning_id, 2 * finished + (record.held_out is not None)
         if key not in self._known:
             held_out = None if record.held_out is None else MetricDifference(**record.held_out)
@@ -150,7 +151,7 @@ class StudyReader:
         held_out: MetricDifference | None,
     ) -> TuningEvidence | None:
         """The best trial against the defaults; None where they are the same, or either is not finished."""
-        defaults = next((trial for trial in history if trial.defaults and trial.state == "complete"), None)
+        defaults = next((trial for trial in history if trial.defaults and trial.state == TrialState.COMPLETE), None)
         if best is None or defaults is None or best.number == defaults.number:
             return None
         ours, theirs = (self._measured(record.tuning_id, trial) for trial in (best, defaults))
@@ -182,7 +183,7 @@ def _report(kind: str, space: Sequence[SearchRange], trial: FrozenTrial) -> Tria
 
 def _forecast(record: TuningRecord, history: Sequence[TrialReport], done: int, used: float) -> float | None:
     """Seconds left, from the durations of earlier trials; None before the first has ended."""
-    taken = [trial.seconds for trial in history if trial.state in ("complete", "pruned")]
+    taken = [trial.seconds for trial in history if trial.state in (TrialState.COMPLETE, TrialState.PRUNED)]
     if not taken:
         return None
     return max(min((record.trials - done) * float(np.mean(taken)), record.budget_s - used), 0.0)

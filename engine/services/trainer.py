@@ -37,7 +37,7 @@ from store.errors import DamagedVersion, NotStored, StoreError
 from store.notices import NoticeStore
 from store.patience import outlast, patient
 from store.ratings import RatingStore
-from store.records import Activation, EpochRecord, RunRecord, VersionRecord
+from store.records import Activation, EpochRecord, RunRecord, State, VersionRecord
 from store.runs import RunStore
 from store.versions import MLModelManager
 from store.worker import Worker
@@ -174,9 +174,11 @@ class Trainer:
         """Mark the run that the worker died over as failed; the queue continues when the worker restarts."""
         self.worker.put(True)
         going = self._runs.current(self.ends.numbers())
-        if going is not None and going.state == "running":
+        if going is not None and going.state == State.RUNNING:
             log.error("training run %d was given up", going.run_id)
-            end = RunEnd("failed", "Failed", f"The training ended unexpectedly: {reason}. Train again.", self._clock())
+            end = RunEnd(
+                State.FAILED, "Failed", f"The training ended unexpectedly: {reason}. Train again.", self._clock()
+            )
             self.ends.put(going.run_id, end)
 
     def _go(self, run: RunRecord) -> None:
@@ -185,7 +187,7 @@ class Trainer:
         try:
             self._train(run, entry)
         except Cancelled as error:
-            self._end(run, RunEnd("cancelled", "Cancelled", str(error), self._clock()), entry)
+            self._end(run, RunEnd(State.CANCELLED, "Cancelled", str(error), self._clock()), entry)
         except (MarqueeError, StoreError) as error:
             self._fail(run, str(error), entry)
         except Exception as error:  # the thread's outermost loop: the next order must find it alive
@@ -198,7 +200,7 @@ class Trainer:
 
     def _fail(self, run: RunRecord, reason: str, entry: RunLog) -> None:
         log.error("training run %d failed: %s", run.run_id, reason)
-        self._end(run, RunEnd("failed", "Failed", reason, self._clock()), entry)
+        self._end(run, RunEnd(State.FAILED, "Failed", reason, self._clock()), entry)
 
     def _end(self, run: RunRecord, end: RunEnd, entry: RunLog) -> None:
         try:
@@ -212,7 +214,7 @@ class Trainer:
 
         def store(tx: Transaction) -> None:
             self._runs.finish(run_id, end.state, stage=end.stage, error=end.reason, details=end.details, tx=tx)
-            if end.state == "failed":
+            if end.state == State.FAILED:
                 what = "failed" if saved is None else f"saved version {saved}, but could not finish"
                 told = f"Training run {run_id} {what}. {end.reason}"
                 self._notices.add("error", "training", told, {"run_id": run_id}, tx=tx)
@@ -307,7 +309,7 @@ class Trainer:
         else:
             verdict = f"Version {version} was trained again: all {count} arrays are equal, bit for bit."
         details = entry.details()
-        self._runs.finish(run.run_id, "succeeded", verdict=verdict, stage="Done", details=details)
+        self._runs.finish(run.run_id, State.SUCCEEDED, verdict=verdict, stage="Done", details=details)
         about = {"run_id": run.run_id, "version": version}
         self._notices.add("warning" if unequal else "info", "training", verdict, about)
 
@@ -361,7 +363,7 @@ class Trainer:
             self._models.publish(version, activation, tx=tx)
             self._runs.finish(
                 run.run_id,
-                "succeeded",
+                State.SUCCEEDED,
                 version=version,
                 metrics=metrics,
                 before=before,

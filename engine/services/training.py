@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, get_args
+from typing import Any, get_args
 
 from engine.errors import (
     InvalidInput,
@@ -15,8 +15,8 @@ from engine.errors import (
 from engine.evaluation.intervals import MetricValue
 from engine.evaluation.verdict import Judgement
 from engine.models.base import ModelConfig
-from engine.models.epochs import EpochReport
 from engine.models.registry import configure
+from engine.services.records import EpochRecord, State, shared
 from engine.services.storing import stores
 from engine.services.trainer import Trainer
 from engine.services.version_records import (
@@ -34,8 +34,6 @@ from store.ratings import RatingStore
 from store.records import RunRecord, VersionRecord
 from store.runs import RunStore
 from store.versions import MLModelManager
-
-RunState = Literal["queued", "running", "succeeded", "failed", "cancelled"]
 
 POLICIES = get_args(ActivationPolicy)
 MAX_QUEUE = 50
@@ -66,13 +64,13 @@ class TrainingStatus:
     """
 
     run_id: int
-    state: RunState
+    state: State
     model: str
     stage: str
     epoch: int
     epochs: int
     eta_s: float | None
-    history: tuple[EpochReport, ...]
+    history: tuple[EpochRecord, ...]
     hyperparameters: dict[str, Any]
     activate: ActivationPolicy
     version: int | None
@@ -240,7 +238,7 @@ class TrainingService:
                 event.set()
                 self._runs.stage(run_id, "Stopping")
             else:
-                self._runs.finish(run_id, "cancelled", stage="Cancelled", error="Cancelled while it was queued.")
+                self._runs.finish(run_id, State.CANCELLED, stage="Cancelled", error="Cancelled while it was queued.")
 
     def queue(self) -> list[TrainingStatus]:
         """The queued runs, next one first."""
@@ -268,7 +266,7 @@ class TrainingService:
         A run is in progress until its version serves, a moment after it was saved.
         """
         worked_on = (self.status(run_id) for run_id in list(self.trainer.cancelled))
-        going = next((run for run in worked_on if run.state == "running"), None)
+        going = next((run for run in worked_on if run.state == State.RUNNING), None)
         if going is not None:
             return going
         record = self._runs.current(self.trainer.ends.numbers())
@@ -293,43 +291,29 @@ class TrainingService:
     def _status(self, stored: RunRecord) -> TrainingStatus:
         end = self.trainer.ends.of(stored.run_id)
         record = stored if end is None or stored.ended_at is not None else end.applied_to(stored)
-        history = tuple(
-            EpochReport(e.epoch, e.epochs, e.train_loss, e.validation_rmse, e.seconds) for e in record.epochs
-        )
-        loading = record.state == "succeeded" and record.run_id in self.trainer.cancelled
-        state = "running" if loading else record.state
-        going = state in ("queued", "running")
+        loading = record.state == State.SUCCEEDED and record.run_id in self.trainer.cancelled
+        state = State.RUNNING if loading else record.state
+        going = not state.is_finished
         forecast = self.trainer.forecasts.get(record.run_id) if going else None
         outlook = None if forecast is None else forecast.outlook()
         details = record.details or {}
-        return TrainingStatus(
-            run_id=record.run_id,
-            state=state,
-            model=record.kind,
-            stage=LOADING if loading else record.stage,
-            epoch=history[-1].epoch if history else 0,
-            epochs=int(record.hyperparameters.get("epochs", 0)),
-            eta_s=None if outlook is None else outlook.left,
-            progress=outlook.progress if outlook else 0.0 if going else None,
-            step=None if outlook is None else outlook.step,
-            steps=None if outlook is None else outlook.steps,
-            history=history,
-            hyperparameters=record.hyperparameters,
-            activate=record.activate,
-            version=record.version,
-            metrics=metric_values(record.metrics),
-            before=metric_values(record.before),
-            verdict=record.verdict,
-            error=record.error,
-            created_at=record.created_at,
-            started_at=record.started_at,
-            ended_at=record.ended_at,
-            actor=record.actor,
-            seed=record.seed,
-            data_fingerprint=details.get("fingerprint"),
-            peak_memory_bytes=details.get("peak_memory_bytes"),
-            packages=details.get("packages", {}),
-            repeats=record.repeats,
-            repeated=details.get("repeated"),
-            judgement=stored_judgement(details.get("judgement")),
-        )
+        derived = {
+            "state": state,
+            "model": record.kind,
+            "stage": LOADING if loading else record.stage,
+            "epoch": record.epochs[-1].epoch if record.epochs else 0,
+            "epochs": int(record.hyperparameters.get("epochs", 0)),
+            "history": record.epochs,
+            "eta_s": None if outlook is None else outlook.left,
+            "progress": outlook.progress if outlook else 0.0 if going else None,
+            "step": None if outlook is None else outlook.step,
+            "steps": None if outlook is None else outlook.steps,
+            "metrics": metric_values(record.metrics),
+            "before": metric_values(record.before),
+            "data_fingerprint": details.get("fingerprint"),
+            "peak_memory_bytes": details.get("peak_memory_bytes"),
+            "packages": details.get("packages", {}),
+            "repeated": details.get("repeated"),
+            "judgement": stored_judgement(details.get("judgement")),
+        }
+        return TrainingStatus(**shared(record, TrainingStatus) | derived)

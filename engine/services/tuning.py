@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from threading import Lock
-from typing import Any, Literal
+from typing import Any
 
 import optuna
 
@@ -33,7 +33,7 @@ from store.connections import Transaction
 from store.errors import NotStored, StoreError
 from store.notices import Level, NoticeStore
 from store.ratings import RatingStore
-from store.records import TuningRecord
+from store.records import StudyState, TuningRecord
 from store.studies import TuningStore
 from store.worker import Worker
 
@@ -49,7 +49,7 @@ LOOK_S = 0.5
 class StudyEnd:
     """End of a study, or of the stretch until a stop; ``ended_at`` in Unix seconds, ``used_s`` in seconds."""
 
-    state: Literal["succeeded", "stopped", "failed"]
+    state: StudyState
     stage: str
     error: str | None
     used_s: float
@@ -187,7 +187,13 @@ class TuningService:
             self._check_free()
             self._ends.drop(study_id)
             self._tunings.change(
-                study_id, trials=trials, budget_s=budget_s, state="queued", stage="Waiting", held_out=None, error=None
+                study_id,
+                trials=trials,
+                budget_s=budget_s,
+                state=StudyState.QUEUED,
+                stage="Waiting",
+                held_out=None,
+                error=None,
             )
             self._order(study_id)
 
@@ -293,13 +299,13 @@ class TuningService:
         try:
             self._search(self._tunings.get(going.study_id), going)
         except Cancelled:
-            self._end(going, "stopped", "Stopped; resume it to go on")
+            self._end(going, StudyState.STOPPED, "Stopped; resume it to go on")
         except (MarqueeError, StoreError) as error:
-            self._end(going, "failed", "Failed", str(error))
+            self._end(going, StudyState.FAILED, "Failed", str(error))
         except Exception as error:  # part of the thread's outermost loop: the next order must find it alive
             log.exception("study %d failed", going.study_id)
             told = in_words(error) or f"An unexpected error ended the study: {type(error).__name__}: {error}"
-            self._end(going, "failed", "Failed", str(told))
+            self._end(going, StudyState.FAILED, "Failed", str(told))
         finally:
             with self._starting:
                 if self._going is going:  # the next study may be ordered already
@@ -308,12 +314,14 @@ class TuningService:
     def _give_up(self, going: Going | None, reason: str) -> None:
         """Mark the study that the worker died over as failed; its trials are kept."""
         if going is not None:
-            self._end(going, "failed", "Failed", f"The study ended unexpectedly: {reason}. Resume it to go on.")
+            self._end(
+                going, StudyState.FAILED, "Failed", f"The study ended unexpectedly: {reason}. Resume it to go on."
+            )
 
     def _end(
         self,
         going: Going,
-        state: Literal["succeeded", "stopped", "failed"],
+        state: StudyState,
         stage: str,
         error: str | None = None,
     ) -> None:
@@ -322,7 +330,7 @@ class TuningService:
     def _store_end(self, study_id: int, end: StudyEnd) -> None:
         def store(tx: Transaction) -> None:
             self._tunings.finish(study_id, end.state, end.stage, end.error, used_s=end.used_s, tx=tx)
-            if end.state != "stopped":
+            if end.state != StudyState.STOPPED:
                 level: Level = "error" if end.error else "info"
                 told = f"failed. {end.error}" if end.error else f"has ended. {end.stage}."
                 self._notices.add(level, "tuning", f"Study {study_id} {told}", {"study_id": study_id}, tx=tx)
@@ -332,14 +340,14 @@ class TuningService:
     def _search(self, record: TuningRecord, going: Going) -> None:
         """Try until the trials or the time are used up, then judge the best on ratings unseen by any trial."""
         going.used_before, going.began = record.used_s, time.monotonic()
-        self._tunings.change(record.tuning_id, state="running", ended_at=None)
+        self._tunings.change(record.tuning_id, state=StudyState.RUNNING, ended_at=None)
         while True:
             try:
                 stage = self._go_on(record, going)
                 break
             except Outdated as error:
                 log.info("study %d reads the ratings again: %s", record.tuning_id, error)
-        self._end(going, "succeeded", stage)
+        self._end(going, StudyState.SUCCEEDED, stage)
 
     def _go_on(self, record: TuningRecord, going: Going) -> str:
         """Try and judge on the current ratings; returns how it ended, in words.

@@ -19,6 +19,7 @@ from engine.evaluation.newcomers import NewcomerPoint
 from engine.evaluation.report import EvaluationReport
 from engine.evaluation.verdict import CoverageGuard, Evidence, Judgement, PromotionVerdict
 from engine.models.base import join_arrays, part_of
+from engine.services.records import shared
 from engine.services.snapshots import DataSnapshot
 from engine.training.pipeline import Learned
 from store.errors import NotStored
@@ -268,27 +269,20 @@ def summarize(
         verdict: of the run that trained it.
     """
     record = readable(stored)
-    return VersionSummary(
-        version=record.version,
-        kind=record.kind,
-        state=record.state,
-        active=record.version == active,
-        created_at=record.created_at,
-        run_id=record.run_id,
-        hyperparameters=record.config["model"],
-        metrics=metric_values(record.metrics) or {},
-        protocol=record.protocol,
-        ratings=record.data["ratings"],
-        users=record.data["users"],
-        movies=record.data["movies"],
-        data_fingerprint=record.data["fingerprint"],
-        size_bytes=record.size,
-        activated_at=activation.activated_at if activation else None,
-        activated_by=activation.actor if activation else None,
-        note=record.note,
-        segments={name: metric_values(values) or {} for name, values in record.segments.items()},
-        tags=tuple(record.tags),
-        digest=record.digest,
-        verdict=verdict,
-        newcomers=newcomer_points(record.charts),
-    )
+    derived = {
+        "active": record.version == active,
+        "hyperparameters": record.config["model"],
+        "metrics": metric_values(record.metrics) or {},
+        "segments": {name: metric_values(values) or {} for name, values in record.segments.items()},
+        "ratings": record.data["ratings"],
+        "users": record.data["users"],
+        "movies": record.data["movies"],
+        "data_fingerprint": record.data["fingerprint"],
+        "size_bytes": record.size,
+        "activated_at": activation.activated_at if activation else None,
+        "activated_by": activation.actor if activation else None,
+        "tags": tuple(record.tags),
+        "verdict": verdict,
+        "newcomers": newcomer_points(record.charts),
+    }
+    return VersionSummary(**shared(record, VersionSummary) | derived)

@@ -10,7 +10,6 @@ import altair as alt
 
 from engine.services.studies import Study, TrialReport
 from pages.ui import charts
-from pages.ui.progress import GOING
 
 KINDS = ("Trial", "Defaults", "Stopped early")
 RMSE = "RMSE"
@@ -68,7 +67,7 @@ def by_trial(study: Study, *, key: str) -> None:
 def _axis_length(study: Study) -> int:
     """Length of the trial axis; a running study leaves room for the trials to come."""
     tried = max(trial.number for trial in study.history) + 1
-    return max(tried, study.trials) if study.state in GOING else tried
+    return max(tried, study.trials) if not study.state.is_finished else tried
 
 
 def trial_rows(history: Sequence[TrialReport]) -> list[dict[str, Any]]:

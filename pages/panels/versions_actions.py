@@ -90,12 +90,12 @@ def repetition(training: TrainingService, version: VersionSummary) -> None:
     run = next((run for run in training.runs(limit=SEARCHED_RUNS) if run.repeats == version.version), None)
     if run is None:
         return
-    every_s = progress.EVERY_S if run.state in progress.GOING else None
+    every_s = progress.EVERY_S if not run.state.is_finished else None
     progress.live(lambda: _repetition(training.status(run.run_id)), every_s=every_s)
 
 
 def _repetition(run: TrainingStatus) -> None:
-    unfinished = run.state in progress.GOING
+    unfinished = not run.state.is_finished
     with st.container(border=unfinished, gap="xsmall"):
         if unfinished:
             st.markdown("Reproducing this version")

@@ -9,8 +9,8 @@ import altair as alt
 import streamlit as st
 
 from engine.evaluation.comparison import MetricDifference
-from engine.models.epochs import EpochReport
 from engine.recommending.explanations import Contribution, Explanation, RatingExplanation
+from engine.services.records import EpochRecord
 from pages.ui.metrics import NO_INTERVAL
 
 MAX_SHARES = 8
@@ -115,7 +115,7 @@ def rating_distribution(counts: Mapping[float, int]) -> None:
     show(chart, f"Bar chart of the number of ratings by value. The most common is {most:g}.")
 
 
-def learning_curve(history: Sequence[EpochReport], *, key: str, growing: bool) -> None:
+def learning_curve(history: Sequence[EpochRecord], *, key: str, growing: bool) -> None:
     """Training and validation RMSE by epoch. The training loss is a mean square, so its root is drawn.
 
     A ``growing`` chart leaves room for the remaining epochs.

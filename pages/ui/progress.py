@@ -15,7 +15,6 @@ from pages.ui.page import errors_shown
 
 EVERY_S, IDLE_S = 1.0, 5.0
 """Refresh intervals while work is in progress, and while there is none."""
-GOING = ("queued", "running")
 KINDS = {"import": "Import", "demo": "Demo import"}
 LEARNING = "Learning"
 NO_BREAK = "\N{NO-BREAK SPACE}"
@@ -23,7 +22,7 @@ NO_BREAK = "\N{NO-BREAK SPACE}"
 
 def running_job(services: Services) -> Job | None:
     """The newest unfinished job."""
-    return next((job for job in services.imports.jobs(limit=5) if job.state in GOING), None)
+    return next((job for job in services.imports.jobs(limit=5) if not job.state.is_finished), None)
 
 
 def expecting(services: Services) -> bool:

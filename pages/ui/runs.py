@@ -12,7 +12,6 @@ from engine.services.training import TrainingStatus
 from pages.ui import charts, metrics, session, tables, verdict
 from pages.ui.escape import text
 from pages.ui.format import model_name, took, when
-from pages.ui.progress import GOING
 from pages.ui.tables import select_one
 
 if TYPE_CHECKING:
@@ -39,7 +38,7 @@ def actor(name: str) -> str:
 
 def ended(training: TrainingService) -> list[TrainingStatus]:
     """The newest finished runs."""
-    return [run for run in training.runs(limit=MAX_RUNS) if run.state not in GOING]
+    return [run for run in training.runs(limit=MAX_RUNS) if run.state.is_finished]
 
 
 def table(history: Sequence[TrainingStatus], empty: str = "No runs yet.") -> int | None:
@@ -112,7 +111,7 @@ def curve(run: TrainingStatus, *, key: str) -> None:
     """Error by epoch."""
     if run.history:
         charts.learning_curve(run.history, key=f"training.curve.{key}", growing=run.state == "running")
-    elif run.state in GOING:
+    elif not run.state.is_finished:
         st.caption("The chart appears with the first epoch.")
     else:
         st.caption("The run ended before its first epoch.")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import get_args
 
 from fastapi import APIRouter
 from prometheus_client import PlatformCollector, ProcessCollector
@@ -14,7 +13,7 @@ from starlette.responses import Response
 
 from engine.errors import NotReady
 from engine.services import current
-from engine.services.training import RunState
+from engine.services.records import State as RunState
 from sidecar.http.measurements import REGISTRY
 from sidecar.http.requests import StrictRoute
 from sidecar.http.responses import text_answers
@@ -40,7 +39,7 @@ class State(Collector):
         yield GaugeMetricFamily("marquee_active_version", "The active version; 0 before the first.", version or 0)
         yield GaugeMetricFamily("marquee_unread_notices", "Unread notices.", services.inbox.unread())
         family = GaugeMetricFamily("marquee_training_runs", "Training runs by state.", labels=["state"])
-        for state in get_args(RunState):
+        for state in RunState:
             family.add_metric([state], runs.get(state, 0))
         yield family
 

@@ -9,6 +9,7 @@ from typing import Any
 from engine.errors import InvalidInput, MarqueeError, TuningBusy, UnknownStudy
 from engine.evaluation.comparison import MetricDifference
 from engine.models.registry import SearchRange, search_space
+from engine.services.records import StudyState
 from engine.services.studies import Study, TrialReport, TrialState
 from engine.training.tuning import FoldResult, TuningEvidence
 
@@ -16,11 +17,11 @@ NOW = 1_795_443_840.0
 HOSTILE = "The loss became <script>alert('x')</script> **infinite** at epoch 3."
 
 
-def trial(number: int, rmse: float | None, state: TrialState = "complete", **changes: Any) -> TrialReport:
+def trial(number: int, rmse: float | None, state: str = "complete", **changes: Any) -> TrialReport:
     """One trial; its folds lie around its mean."""
     values = {"factors": 30 + 17 * number % 90, "learning_rate": 0.004 * 1.3 ** (number % 6), "regularization": 0.1}
     folds = () if rmse is None else tuple(FoldResult(n, rmse + (n - 1) * 0.003, 40 - number, 0.3) for n in range(3))
-    return replace(TrialReport(number, state, values, rmse, folds, 1.1), **changes)
+    return replace(TrialReport(number, TrialState(state), values, rmse, folds, 1.1), **changes)
 
 
 TRIALS = (
@@ -44,7 +45,7 @@ def study(study_id: int, state: str = "succeeded", **changes: Any) -> Study:
     """A study of eight trials, of which one was cut short."""
     base = Study(
         study_id=study_id,
-        state=state,  # type: ignore[arg-type]
+        state=StudyState(state),
         model="svd",
         stage="All trials are done",
         trials=7,
@@ -133,7 +134,7 @@ class FakeTuning:
     def stop(self, study_id: int) -> None:
         self.asked.append(("stop", study_id))
         if self.going:
-            self.history.insert(0, replace(self.going, state="stopped", stage="Stopped; resume it to go on"))
+            self.history.insert(0, replace(self.going, state=StudyState.STOPPED, stage="Stopped; resume it to go on"))
         self.going = None
 
     def resume(self, study_id: int, trials: int | None = None, minutes: float | None = None) -> None:

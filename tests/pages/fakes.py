@@ -25,7 +25,6 @@ from engine.errors import (
 from engine.evaluation.comparison import MetricDifference
 from engine.evaluation.intervals import MetricValue
 from engine.evaluation.verdict import CoverageGuard, Evidence, Judgement
-from engine.models.epochs import EpochReport
 from engine.models.registry import configure
 from engine.recommending.explanations import (
     Contribution,
@@ -45,6 +44,7 @@ from engine.services.imports import Job
 from engine.services.library import DataStatistics, RatedMovie, UserSummary
 from engine.services.notices import WebhookState
 from engine.services.ratings import ForgettingReceipt, RatingReceipt, RatingRemoval
+from engine.services.records import EpochRecord, State
 from engine.services.storage import Backup, BackupPlan, StoreFacts
 from engine.services.training import TrainingStatus
 from engine.services.version_records import VersionSummary
@@ -103,10 +103,10 @@ DIFFERENCES = {
 }
 
 
-def epochs(done: int, of: int = 50) -> tuple[EpochReport, ...]:
+def epochs(done: int, of: int = 50) -> tuple[EpochRecord, ...]:
     """A curve that falls and flattens."""
     return tuple(
-        EpochReport(n, of, 0.55 + 0.5 / n, 0.86 + 0.16 / n + (n > 30) * 0.0004 * (n - 30), 0.08)
+        EpochRecord(n, of, 0.55 + 0.5 / n, 0.86 + 0.16 / n + (n > 30) * 0.0004 * (n - 30), 0.08)
         for n in range(1, done + 1)
     )
 
@@ -115,7 +115,7 @@ def run(run_id: int, state: str, done: int = 42, **changes: Any) -> TrainingStat
     """A training run."""
     base = TrainingStatus(
         run_id=run_id,
-        state=state,  # type: ignore[arg-type]
+        state=State(state),
         model="svd",
         stage="Done",
         epoch=done,
@@ -272,7 +272,7 @@ class FakeLibrary:
         return self._start("import")
 
     def _start(self, kind: str) -> int:
-        self.running = [Job(9, kind, "running", 0.42, "Reading ratings.csv", None, None, NOW, None)]
+        self.running = [Job(9, kind, State.RUNNING, 0.42, "Reading ratings.csv", None, None, NOW, None)]
         return 9
 
     def end(self, state: str = "succeeded", error: str | None = None) -> None:
@@ -282,7 +282,9 @@ class FakeLibrary:
             RejectedRow("movies.csv", 12, TRICKY),
         )
         result = ImportResult(1200, 3, 5, 40, 12, 2, rejected) if state == "succeeded" else None
-        self.running = [replace(self.running[0], state=state, progress=1.0, result=result, error=error, ended_at=NOW)]  # type: ignore[arg-type]
+        self.running = [
+            replace(self.running[0], state=State(state), progress=1.0, result=result, error=error, ended_at=NOW)
+        ]  # type: ignore[arg-type]
 
     def cancel_job(self, job_id: int) -> None:
         self.end("cancelled")
@@ -398,7 +400,9 @@ class FakeTraining:
             return
         self.history.insert(
             0,
-            replace(RUNNING, state="cancelled", stage="Cancelled", error="Cancelled before it was done.", ended_at=NOW),
+            replace(
+                RUNNING, state=State.CANCELLED, stage="Cancelled", error="Cancelled before it was done.", ended_at=NOW
+            ),
         )
         self.going = None
 
@@ -960,5 +964,5 @@ def retraining() -> Fakes:
     """A version serves while the next one is being trained and files are being imported."""
     line = [waiting(5, model="ncf"), waiting(6, repeats=2, actor="marquee")]
     fakes = Fakes(FakeLibrary(), FakeTraining(going=RUNNING, line=line))
-    fakes.library.running = [Job(9, "import", "running", 0.42, "Reading ratings.csv", None, None, NOW, None)]
+    fakes.library.running = [Job(9, "import", State.RUNNING, 0.42, "Reading ratings.csv", None, None, NOW, None)]
     return fakes

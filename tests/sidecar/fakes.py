@@ -13,7 +13,6 @@ from engine.data.rows import RejectedRow
 from engine.errors import InvalidInput, UnknownKey, UnknownVersion
 from engine.evaluation.comparison import MetricDifference
 from engine.evaluation.intervals import MetricValue
-from engine.models.epochs import EpochReport
 from engine.recommending.explanations import (
     Contribution,
     Explanation,
@@ -42,8 +41,9 @@ from engine.services.imports import Job
 from engine.services.library import DataStatistics
 from engine.services.notices import WebhookState
 from engine.services.ratings import ForgettingReceipt, RatingReceipt, RatingRemoval
+from engine.services.records import EpochRecord, State, StudyState
 from engine.services.storage import Backup, BackupPlan, StoreFacts
-from engine.services.studies import Study, TrialReport
+from engine.services.studies import Study, TrialReport, TrialState
 from engine.services.training import TrainingStatus
 from engine.services.version_files import ExportedVersion
 from engine.services.version_records import VersionSummary
@@ -157,13 +157,13 @@ class FakeRecommendations(Recorder):
 
 RUN = TrainingStatus(
     run_id=7,
-    state="running",
+    state=State.RUNNING,
     model="svd",
     stage="Learning",
     epoch=1,
     epochs=20,
     eta_s=2.5,
-    history=(EpochReport(1, 20, 0.9, None, 0.1),),
+    history=(EpochRecord(1, 20, 0.9, None, 0.1),),
     hyperparameters={"factors": 10},
     activate="if_better",
     version=None,
@@ -297,7 +297,15 @@ class FakeVersions(Recorder):
 
 
 JOB = Job(
-    4, "import", "succeeded", 1.0, "Done", ImportResult(5, rejected=(RejectedRow("r.csv", 2, "no"),)), None, 1.0, 2.0
+    4,
+    "import",
+    State.SUCCEEDED,
+    1.0,
+    "Done",
+    ImportResult(5, rejected=(RejectedRow("r.csv", 2, "no"),)),
+    None,
+    1.0,
+    2.0,
 )
 STATISTICS = DataStatistics(2, 3, 5, 0.83, 3.5, 10, 20, {0.5: 2, 4.0: 3}, {"Drama": 3})
 
@@ -331,10 +339,10 @@ class FakeLibrary(Recorder):
         self.note("cancel_job", job_id)
 
 
-TRIAL = TrialReport(1, "complete", {"factors": 20}, 0.87, (FoldResult(0, 0.87, 12, 0.5),), 0.5)
+TRIAL = TrialReport(1, TrialState.COMPLETE, {"factors": 20}, 0.87, (FoldResult(0, 0.87, 12, 0.5),), 0.5)
 STUDY = Study(
     study_id=2,
-    state="running",
+    state=StudyState.RUNNING,
     model="svd",
     stage="Trial 2, fold 1 of 3",
     trials=20,

@@ -55,7 +55,7 @@ def wait_for(condition: Callable[[], bool], seconds: float = 60) -> None:
 def finished(runtime: Runtime, run_id: int) -> TrainingStatus:
     """A run once it has ended."""
     training = runtime.services.training
-    wait_for(lambda: training.status(run_id).state not in ("queued", "running"))
+    wait_for(lambda: training.status(run_id).state.is_finished)
     return training.status(run_id)
 
 

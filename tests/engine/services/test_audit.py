@@ -44,7 +44,7 @@ def test_versions_and_imports(trained: Runtime, tmp_path: Path) -> None:
     file.write_text("user,movie,rating\nann,m1,4\n")
     with file.open("rb") as stream:
         job = services.imports.import_files([UploadedFile("mine.csv", stream)])
-    wait_for(lambda: services.imports.job(job).state not in ("queued", "running"))
+    wait_for(lambda: services.imports.job(job).state.is_finished)
     with pytest.raises(InvalidInput):
         services.imports.import_files([])
     run = services.training.runs(limit=1)[0]

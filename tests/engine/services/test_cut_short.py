@@ -41,7 +41,7 @@ def order(runtime: Runtime, **files: str) -> int:
 
 def ended(runtime: Runtime, job_id: int) -> Job:
     imports = runtime.services.imports
-    wait_for(lambda: imports.job(job_id).state not in ("queued", "running"))
+    wait_for(lambda: imports.job(job_id).state.is_finished)
     return imports.job(job_id)
 
 

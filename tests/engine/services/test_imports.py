@@ -28,7 +28,7 @@ from tests.engine.services.conftest import fill, wait_for
 
 
 def ended(imports: ImportService, job_id: int) -> Job:
-    wait_for(lambda: imports.job(job_id).state not in ("queued", "running"))
+    wait_for(lambda: imports.job(job_id).state.is_finished)
     return imports.job(job_id)
 
 

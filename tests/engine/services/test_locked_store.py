@@ -119,7 +119,7 @@ def test_a_study_waits(brief: Runtime, monkeypatch: pytest.MonkeyPatch) -> None:
     tuning = brief.services.tuning
     tries = lock_before(brief, monkeypatch, tuning, "_search")
     study_id = tuning.start("svd", 2, 2)
-    wait_for(lambda: tuning.status(study_id).state not in ("queued", "running"))
+    wait_for(lambda: tuning.status(study_id).state.is_finished)
     assert (tuning.status(study_id).state, tuning.status(study_id).error) == ("succeeded", None)
     assert len(tries) >= TRIES
 
@@ -132,7 +132,7 @@ def test_an_import_and_the_first_training_after_it_wait(brief: Runtime, monkeypa
         tries = lock_before(brief, patch, module, "read_ratings")
         lock_again = lock_before(brief, patch, training, "train_model")
         job_id = imports.import_files([UploadedFile("mine.csv", io.BytesIO(text.encode()))])
-        wait_for(lambda: imports.job(job_id).state not in ("queued", "running"))
+        wait_for(lambda: imports.job(job_id).state.is_finished)
         job = imports.job(job_id)
         assert (job.state, job.error) == ("succeeded", None)
         assert job.result is not None

@@ -25,7 +25,7 @@ from tests.engine.services.conftest import QUICK, fill, finished, wait_for
 def ended(runtime: Runtime, study_id: int) -> Study:
     """A study once it has ended or stopped."""
     studies = runtime.services.tuning
-    wait_for(lambda: studies.status(study_id).state not in ("queued", "running"), 120)
+    wait_for(lambda: studies.status(study_id).state.is_finished, 120)
     return studies.status(study_id)
 
 

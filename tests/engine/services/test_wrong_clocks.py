@@ -50,7 +50,7 @@ def put_times(runtime: Runtime, rated_at: int, where: str = "true") -> None:
 
 def bring(imports: ImportService, text: str) -> Job:
     job_id = imports.import_files([UploadedFile("ratings.csv", io.BytesIO(text.encode()))])
-    wait_for(lambda: imports.job(job_id).state not in ("queued", "running"))
+    wait_for(lambda: imports.job(job_id).state.is_finished)
     return imports.job(job_id)
 
 

@@ -9,6 +9,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from engine.services import use
+from engine.services.records import State
 from pages.ui import progress
 from tests.pages import fakes
 from tests.pages.conftest import intact
@@ -23,7 +24,7 @@ def names(held: Fakes, version: int | None) -> None:
 
 
 CHANGES: dict[str, Change] = {
-    "a run waits": lambda held: setattr(held.training, "going", replace(RUNNING, state="queued")),
+    "a run waits": lambda held: setattr(held.training, "going", replace(RUNNING, state=State.QUEUED)),
     "a run goes on": lambda held: setattr(held.training, "going", RUNNING),
     "a run came and failed between two looks": lambda held: held.training.history.insert(0, run(4, "failed")),
     "another version serves": lambda held: setattr(held.serving, "version", 1),
