@@ -1,1 +1,1 @@
-"""Everything Marquee keeps: one SQLite file, one writer. Imports nothing else of Marquee; SQL is written only here."""
+"""Persistence: one SQLite file with one writer. Imports nothing else of Marquee, and holds all of its SQL."""

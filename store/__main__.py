@@ -1,4 +1,4 @@
-"""Commands on a store: ``python -m store backup|restore|check|info|keys``. They mind a Marquee that has it open."""
+"""Commands on a store: ``python -m store backup|restore|check|info|keys``. All are safe while Marquee runs."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ DEFAULT_URL = "sqlite:///var/marquee.db"
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run a command; returns 0 where all is well, 1 where the store is not sound, 2 where it could not be done."""
+    """Run a command; returns 0 on success, 1 if the store is not sound, 2 on failure."""
     asked = _parser().parse_args(arguments)
     try:
         check_version(sqlite.sqlite_version_info)
@@ -42,24 +42,24 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--database",
         default=os.environ.get("MARQUEE_DATABASE_URL") or DEFAULT_URL,
-        help="the store's URL; MARQUEE_DATABASE_URL if left out (%(default)s)",
+        help="the store's URL; by default MARQUEE_DATABASE_URL (%(default)s)",
     )
     parser.add_argument("--json", action="store_true", help="print JSON instead of text")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    backup = commands.add_parser("backup", help="copy the store, also while Marquee runs; the copy is checked")
-    backup.add_argument("folder", nargs="?", type=Path, help="where to; a folder beside the store if left out")
-    backup.add_argument("--list", action="store_true", help="only list the backups there are")
-    backup.add_argument("--keep-days", type=_days, metavar="DAYS", help="then delete backups older than this")
+    backup = commands.add_parser("backup", help="copy the store, even while Marquee runs, and check the copy")
+    backup.add_argument("folder", nargs="?", type=Path, help="target folder; by default one beside the store")
+    backup.add_argument("--list", action="store_true", help="only list existing backups")
+    backup.add_argument("--keep-days", type=_days, metavar="DAYS", help="delete backups older than this afterwards")
     backup.set_defaults(run=_backup)
-    restore = commands.add_parser("restore", help="put a backup in the place of the store; Marquee must be stopped")
-    restore.add_argument("backup", type=Path, help="the file, or the name of one beside the store")
+    restore = commands.add_parser("restore", help="replace the store by a backup; Marquee must be stopped")
+    restore.add_argument("backup", type=Path, help="a file, or the name of a backup beside the store")
     restore.set_defaults(run=_restore)
-    check = commands.add_parser("check", help="look for damage in the store, or in a backup")
-    check.add_argument("file", nargs="?", type=Path, help="a backup; the store if left out")
-    check.add_argument("--light", action="store_true", help="only pages and counts")
+    check = commands.add_parser("check", help="check the store or a backup for damage")
+    check.add_argument("file", nargs="?", type=Path, help="a backup; by default the store")
+    check.add_argument("--light", action="store_true", help="check only pages and counts")
     check.set_defaults(run=_check)
-    info = commands.add_parser("info", help="what is in the store")
-    info.add_argument("file", nargs="?", type=Path, help="a backup; the store if left out")
+    info = commands.add_parser("info", help="describe the contents of the store")
+    info.add_argument("file", nargs="?", type=Path, help="a backup; by default the store")
     info.set_defaults(run=_info)
     keys_command.add_to(commands)
     return parser
@@ -68,7 +68,7 @@ def _parser() -> argparse.ArgumentParser:
 def _days(text: str) -> int:
     days = int(text)
     if days < 1:
-        raise argparse.ArgumentTypeError("it must be at least 1")
+        raise argparse.ArgumentTypeError("must be at least 1")
     return days
 
 
@@ -81,7 +81,7 @@ def _backup(path: Path, asked: argparse.Namespace) -> Answer:
     _refuse_foreign_log(path)
     with backups.reading(path) as connection:
         if not inspection.is_store(connection):
-            raise StoreError(f"{path} is no store of Marquee.")
+            raise StoreError(f"{path} is not a store of Marquee.")
         connection.rollback()
         source: Any = connection.connection.driver_connection
         source.isolation_level = None
@@ -98,9 +98,9 @@ def _backup(path: Path, asked: argparse.Namespace) -> Answer:
 def _restore(path: Path, asked: argparse.Namespace) -> Answer:
     backup = asked.backup if asked.backup.exists() else backups.folder_of(path) / asked.backup.name
     kept = backups.restore(backup, path, now=time.time())
-    text = f"{path} is now what {backup.name} holds."
+    text = f"{path} was restored from {backup.name}."
     if kept is not None:
-        text += f" What lay there before is {kept.name}."
+        text += f" The previous store is {kept.name}."
     return {"path": str(path), "restored": str(backup), "replaced": None if kept is None else str(kept)}, text, 0
 
 
@@ -110,7 +110,7 @@ def _check(path: Path, asked: argparse.Namespace) -> Answer:
     path = asked.file or path
     try:
         with backups.reading(path) as connection:
-            found = [f"{path} is no store of Marquee."]
+            found = [f"{path} is not a store of Marquee."]
             if inspection.is_store(connection):
                 found = inspection.faults(connection, thorough=not asked.light)
     except StoreDamaged as error:
@@ -128,7 +128,7 @@ def _info(path: Path, asked: argparse.Namespace) -> Answer:
         _refuse_foreign_log(path)
     with backups.reading(path) as connection:
         if not inspection.is_store(connection):
-            raise StoreError(f"{path} is no store of Marquee.")
+            raise StoreError(f"{path} is not a store of Marquee.")
         facts = inspection.facts(connection)
     log = beside(path, "-wal")
     newest = backups.list_backups(backups.folder_of(path))[:1]
@@ -140,11 +140,11 @@ def _info(path: Path, asked: argparse.Namespace) -> Answer:
         "generation": generation_of(path),
         "newest_backup": asdict(newest[0]) if newest else None,
     }
-    lines = [f"{name.replace('_', ' '):15} {_told(name, value)}" for name, value in values.items()]
+    lines = [f"{name.replace('_', ' '):15} {_text(name, value)}" for name, value in values.items()]
     return values, "\n".join(lines), 0
 
 
-def _told(name: str, value: Any) -> str:
+def _text(name: str, value: Any) -> str:
     if name == "newest_backup":
         return f"{value['name']}, {_moment(value['made_at'])}" if value else "none"
     return "none" if value is None else f"{value:,}" if isinstance(value, int) and name != "generation" else str(value)
@@ -160,7 +160,7 @@ def _moment(unix: float) -> str:
 
 
 def _refuse_foreign_log(path: Path) -> None:
-    """A store that nobody has open is read with the log beside it, so the log must be its own."""
+    """Check the log beside a store that is not open: it is read along with the store, so it must be its own."""
     if not path.is_file():
         raise StoreError(f"There is no store {path}.")
     if not has_log(path) or owns_its_log(path):
@@ -168,11 +168,11 @@ def _refuse_foreign_log(path: Path) -> None:
     try:
         with opening.locked(path):
             raise StoreError(
-                f"Beside {path} lies a write-ahead log that does not belong to it, as after a backup was put in its "
-                "place. Start Marquee once: it keeps both, does not apply the log, and says what to do if the two "
+                f"A write-ahead log beside {path} does not belong to it, as happens when a backup is copied over a "
+                "store. Start Marquee once: it keeps both, does not apply the log, and says what to do if the two "
                 "belong together."
             )
-    except StoreInUse:  # whoever has it open has seen to it
+    except StoreInUse:  # the Marquee that has it open has checked that
         return
 
 

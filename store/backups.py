@@ -1,4 +1,4 @@
-"""Backups: consistent copies of a store that is in use, each with a manifest, and the way back from one."""
+"""Backups: consistent copies of a store in use, each with a manifest, and restoring them."""
 
 from __future__ import annotations
 
@@ -30,18 +30,18 @@ log = logging.getLogger(__name__)
 
 FORMAT = 1
 STEP_PAGES = 2000
-"""Pages copied between two looks at whether to go on; about 8 MB."""
+"""Pages copied between two progress reports; about 8 MB."""
 READ_BYTES = 2**20
-KEPT = 3
-"""So many of the newest backups are never pruned, however old they are."""
+MIN_KEPT = 3
+"""Number of the newest backups that are never pruned, whatever their age."""
 DAY_S = 86_400
 Report = Callable[[float], None]
-"""Told how far a copy is, from 0 to 1; raises to end it."""
+"""Called with the progress of a copy, from 0 to 1; raises to cancel it."""
 
 
 @dataclass(frozen=True)
 class Manifest:
-    """What is known of a backup; lies beside it as JSON.
+    """Description of a backup, stored beside it as JSON.
 
     Attributes:
         name: of the file.
@@ -49,12 +49,12 @@ class Manifest:
         reason: why it was made: ``asked``, ``schedule``, ``migration`` or ``rescue``.
         size: bytes.
         sha256: of the whole file.
-        generation: that of its header, which no other file has.
-        identity: of the store it was made from.
-        schema: the migration that the store was at.
+        generation: in its header, unique to this file.
+        identity: of the original store.
+        schema: revision of the last migration.
         revision: of its ratings.
-        users, movies, ratings, versions: how many there are.
-        active_version: the version that served, None where none did.
+        users, movies, ratings, versions: numbers of rows.
+        active_version: None if there was none.
     """
 
     name: str
@@ -75,23 +75,23 @@ class Manifest:
 
 
 def quiet(_: float) -> None:
-    """Where nobody is told how far a copy is."""
+    """Report nothing."""
 
 
 MANIFEST = TypeAdapter(Manifest)
 
 
 def folder_of(path: Path) -> Path:
-    """Where the backups of a store lie."""
+    """Folder of a store's backups."""
     return beside(path, ".backups")
 
 
 @contextmanager
 def reading(path: Path) -> Iterator[Connection]:
-    """A connection to a file that changes nothing, not even when it is the last to be closed.
+    """Read-only connection that changes nothing, not even when the last connection is closed.
 
     Raises:
-        StoreError: it can't be opened or read.
+        StoreError: the file can't be opened or read.
     """
     if not path.is_file():
         raise StoreError(f"There is no file {path}.")
@@ -114,7 +114,7 @@ def reading(path: Path) -> Iterator[Connection]:
         raise StoreDamaged(f"{path} can't be read as a store of Marquee: {error.orig}.") from error
     finally:
         engine.dispose()
-        if not any(beside_before) and not has_log(path):  # SQLite leaves them behind where it may not write
+        if not any(beside_before) and not has_log(path):  # read-only connections leave them behind
             for ending in ("-wal", "-shm"):
                 beside(path, ending).unlink(missing_ok=True)
 
@@ -122,21 +122,21 @@ def reading(path: Path) -> Iterator[Connection]:
 def back_up(
     source: Any, folder: Path, *, reason: str, now: float, report: Report = quiet, name: str | None = None
 ) -> Manifest:
-    """Copy a store as it is at this moment, with everything acknowledged before, while it is written to.
+    """Copy a store as of this moment, with every acknowledged write, while it is in use.
 
-    The copy is checked before it gets its name, so that what lies in the folder under a name is whole.
+    The copy is checked before it gets its name, so every named backup is complete.
 
     Args:
-        source: a connection of the driver's, without a transaction, for this alone.
-        folder: where to; made if it is missing.
+        source: a driver connection without a transaction, used for nothing else.
+        folder: where to; created if missing.
         reason: for the manifest.
         now: Unix seconds.
-        report: told how far it is.
-        name: of the file; from the time if left out.
+        report: called with the progress.
+        name: of the file; by default made from the time.
 
     Raises:
         StoreFull: there is no space for it.
-        UnusableBackup: the copy is damaged, as the store is.
+        UnusableBackup: the copy is damaged because the store is.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -159,7 +159,7 @@ def back_up(
 
 
 def _clear_away(folder: Path) -> None:
-    """Remove what backups that were cut short left behind; none takes a day."""
+    """Remove leftovers of interrupted backups; no backup takes a day."""
     for part in folder.glob("*.part*"):
         if part.stat().st_mtime < time.time() - DAY_S:
             part.unlink()
@@ -174,7 +174,7 @@ def _free_name(folder: Path, name: str) -> Path:
 
 
 def _copy(source: Any, part: Path, report: Report) -> None:
-    source.execute("BEGIN")  # one state of the store, however much is written meanwhile
+    source.execute("BEGIN")  # one state of the store, whatever is written meanwhile
     try:
         source.execute("SELECT count(*) FROM meta").fetchone()
         pages, size = (source.execute(f"PRAGMA {what}").fetchone()[0] for what in ("page_count", "page_size"))
@@ -183,7 +183,7 @@ def _copy(source: Any, part: Path, report: Report) -> None:
             source.backup(
                 target, pages=STEP_PAGES, progress=lambda _, left, total: report(1 - left / max(total, 1)), sleep=0
             )
-            target.execute("PRAGMA journal_mode = delete")  # one file, which can be read where nothing can be written
+            target.execute("PRAGMA journal_mode = delete")  # a single file, readable on read-only media
             target.execute(f"PRAGMA user_version = {new()}")
     finally:
         source.rollback()
@@ -193,16 +193,16 @@ def _check_space(folder: Path, size: int) -> None:
     free = shutil.disk_usage(folder).free
     if free < size:
         raise StoreFull(
-            f"This takes {size / 2**20:,.0f} MiB, and {folder} has {free / 2**20:,.0f} MiB left. "
+            f"This needs {size / 2**20:,.0f} MiB, and {folder} has {free / 2**20:,.0f} MiB left. "
             "Free some space and try again."
         )
 
 
 def _finish(part: Path, target: Path, reason: str, now: float) -> Manifest:
-    """Check the copy, give it its name, and write its manifest."""
+    """Check the copy, name it, and write its manifest."""
     with reading(part) as connection:
         if found := inspection.damage(connection, thorough=False):
-            raise UnusableBackup(f"The copy is damaged, as the store is, and was not kept: {found[0]}")
+            raise UnusableBackup(f"The copy is damaged because the store is, and was not kept: {found[0]}")
         facts = inspection.facts(connection)
     manifest = Manifest(
         name=target.name,
@@ -242,16 +242,16 @@ def _refused(folder: Path, error: BaseException) -> StoreError:
 
 
 def read_manifest(backup: Path) -> Manifest | None:
-    """The manifest of a backup; None where it has none that can be read."""
+    """Manifest of a backup; None if there is no readable one."""
     try:
         found = MANIFEST.validate_json(_manifest_of(backup).read_bytes(), strict=True)
     except (OSError, ValidationError):
         return None
-    return replace(found, name=backup.name)  # whatever it was called when it was made
+    return replace(found, name=backup.name)  # the file may have been renamed since
 
 
 def list_backups(folder: Path) -> list[Manifest]:
-    """The backups in a folder, newest first."""
+    """Backups in a folder, newest first."""
     found = [read_manifest(path) for path in sorted(folder.glob("*.db"))] if folder.is_dir() else []
     return sorted((one for one in found if one is not None), key=lambda one: (one.made_at, one.name), reverse=True)
 
@@ -263,49 +263,49 @@ def remove(folder: Path, name: str) -> None:
 
 
 def prune(folder: Path, keep_days: int, now: float) -> list[str]:
-    """Delete what is older than so many days, but never one of the newest three; returns the names."""
-    old = [one.name for one in list_backups(folder)[KEPT:] if one.made_at < now - keep_days * DAY_S]
+    """Delete backups older than ``keep_days``, but never the newest three; returns their names."""
+    old = [one.name for one in list_backups(folder)[MIN_KEPT:] if one.made_at < now - keep_days * DAY_S]
     for name in old:
         remove(folder, name)
     return old
 
 
 def verify(backup: Path) -> dict[str, Any]:
-    """What a backup holds, once it is sure that it is whole: by its manifest, where it has one, and page by page.
+    """Contents of a backup, after checking it against its manifest (if there is one) and page by page.
 
     Raises:
-        UnusableBackup: it is damaged, or no store.
+        UnusableBackup: it is damaged, or not a store.
     """
     if not backup.is_file():
         raise UnusableBackup(f"There is no backup {backup}.")
     manifest = read_manifest(backup)
     if manifest is not None and (backup.stat().st_size, _sha256(backup)) != (manifest.size, manifest.sha256):
-        raise UnusableBackup(f"{backup.name} is damaged: it is not what its manifest says. Choose another backup.")
+        raise UnusableBackup(f"{backup.name} is damaged: it does not match its manifest. Choose another backup.")
     try:
         with reading(backup) as connection:
             if not inspection.is_store(connection):
-                raise UnusableBackup(f"{backup.name} is no backup of a store of Marquee.")
+                raise UnusableBackup(f"{backup.name} is not a backup of a Marquee store.")
             if found := inspection.damage(connection, thorough=True):
                 raise UnusableBackup(f"{backup.name} is damaged: {found[0]} Choose another backup.")
             return inspection.facts(connection)
     except (sqlite.Error, StoreError) as error:
         if isinstance(error, UnusableBackup):
             raise
-        raise UnusableBackup(f"{backup.name} is damaged or no backup of a store of Marquee: {error}") from error
+        raise UnusableBackup(f"{backup.name} is damaged or not a backup of a Marquee store: {error}") from error
 
 
 def restore(backup: Path, path: Path, *, now: float) -> Path | None:
-    """Put a backup in the place of a store that nobody has open; returns where what lay there is now.
+    """Replace a store that is not open by a backup; returns the new path of the replaced store.
 
     The backup is checked first. A crash at any moment leaves the old store or the new one at the path.
 
     Args:
         backup: stays as it is.
-        path: of the store; it may be missing or damaged.
-        now: Unix seconds, for the name of what is replaced.
+        path: of the store, which may be missing or damaged.
+        now: Unix seconds, for the name of the replaced store.
 
     Raises:
-        UnusableBackup: the backup is damaged, or no store.
+        UnusableBackup: the backup is damaged, or not a store.
         StoreFull: there is no space for it.
         StoreError: a Marquee has the store open, or its folder can't be written to.
     """
@@ -315,9 +315,9 @@ def restore(backup: Path, path: Path, *, now: float) -> Path | None:
         try:
             _bring(backup, fresh)
             replaced = _keep(path, now) if path.exists() else None
-            if has_log(path):  # of a file that is gone, or can't be folded in
+            if has_log(path):  # of a file that is gone, or one that can't be checkpointed
                 set_log_aside(path)
-            for ending in (".mark", "-wal", "-shm"):  # the log is empty, or was set aside
+            for ending in (".mark", "-wal", "-shm"):  # the log is empty or was set aside
                 beside(path, ending).unlink(missing_ok=True)
             fresh.replace(path)
             sync_folder(path.parent)
@@ -330,13 +330,13 @@ def restore(backup: Path, path: Path, *, now: float) -> Path | None:
 
 
 def _bring(backup: Path, fresh: Path) -> None:
-    """Copy the backup beside the store, under a generation of its own."""
+    """Copy the backup beside the store, with a new generation."""
     _check_space(fresh.parent, backup.stat().st_size)
     with (
         reading(backup) as source,
         closing(sqlite.connect(str(fresh), isolation_level=None)) as target,
     ):
-        source.connection.driver_connection.backup(target)  # type: ignore[union-attr]  # with its log, where it has one
+        source.connection.driver_connection.backup(target)  # type: ignore[union-attr]  # including its log, if any
         target.execute("PRAGMA journal_mode = delete")
         target.execute(f"PRAGMA user_version = {new()}")
     with fresh.open("rb") as file:
@@ -344,24 +344,24 @@ def _bring(backup: Path, fresh: Path) -> None:
 
 
 def _keep(path: Path, now: float) -> Path:
-    """Give the store that is there a second name, its log folded in as far as that can be done."""
+    """Give the present store a second name, with its log checkpointed if possible."""
     kept = _free_name(path.parent, f"{path.name}.replaced-{time.strftime('%Y%m%d-%H%M%S', time.gmtime(now))}")
-    if has_log(path) and owns_its_log(path) and not _folded(path):
+    if has_log(path) and owns_its_log(path) and not _checkpointed(path):
         shutil.copyfile(beside(path, "-wal"), beside(kept, "-wal"))
     try:
         os.link(path, kept)
-    except OSError:  # not on every file system
+    except OSError:  # not supported by every file system
         shutil.copyfile(path, kept)
     sync_folder(path.parent)
     return kept
 
 
-def _folded(path: Path) -> bool:
-    """Fold the log into the file; whether all of it is in it."""
+def _checkpointed(path: Path) -> bool:
+    """Move the log into the file; returns whether that succeeded completely."""
     try:
         with closing(sqlite.connect(str(path), isolation_level=None)) as connection:
-            busy, logged, folded = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
-            return not busy and logged == folded
+            busy, logged, moved = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+            return not busy and logged == moved
     except sqlite.Error as error:
-        log.warning("the log could not be folded into %s, and is kept beside it: %s", path.name, error)
+        log.warning("the log of %s could not be checkpointed and is kept beside it: %s", path.name, error)
         return False

@@ -1,22 +1,22 @@
-"""What can go wrong in the store; services turn these into the engine's errors."""
+"""Errors of the store; services translate them into the engine's errors."""
 
 from __future__ import annotations
 
 
 class StoreError(Exception):
-    """The root of the store's errors."""
+    """Root of the store's errors."""
 
 
 class UnsafeSQLite(StoreError):
-    """The SQLite found here is known to lose data."""
+    """The installed SQLite is known to lose data."""
 
 
 class NotStored(StoreError):
-    """The row asked for is not there."""
+    """The requested row does not exist."""
 
 
 class DamagedVersion(StoreError):
-    """An array of a model version is not what was saved."""
+    """An array of a model version differs from what was saved."""
 
 
 class StoreClosed(StoreError):
@@ -24,11 +24,11 @@ class StoreClosed(StoreError):
 
 
 class NotWritten(StoreError):
-    """The root of what keeps the store from a read or write; nothing of a write was kept.
+    """Root of the errors that prevent a read or write; nothing of a write was kept.
 
     Attributes:
         reason: why, as the beginning of a sentence.
-        advice: what to do about it, as sentences.
+        advice: what to do, as sentences.
     """
 
     def __init__(self, reason: str, advice: str = "") -> None:
@@ -38,7 +38,7 @@ class NotWritten(StoreError):
 
 
 class StoreFull(NotWritten):
-    """There was no space to write."""
+    """There is no space left to write."""
 
 
 class StoreBusy(NotWritten):
@@ -46,19 +46,19 @@ class StoreBusy(NotWritten):
 
 
 class StoreReadOnly(NotWritten):
-    """The file, or the folder it lies in, can't be written to."""
+    """The file or its folder can't be written to."""
 
 
 class StoreFailing(NotWritten):
-    """The operating system fails to read or write the file: a failing disk, a lost mount, too many open files."""
+    """The operating system can't read or write the file: a failing disk, a lost mount, too many open files."""
 
 
 class ForeignStore(StoreError):
-    """The file is something else than a store of Marquee, or can't be read as one; nothing in it was changed."""
+    """The file is not a store of Marquee or can't be read as one; it was left unchanged."""
 
 
 class UnreadableExport(StoreError):
-    """A file is no exported version, or not as it was written."""
+    """The file is not an exported version, or was changed after the export."""
 
 
 class StoreInUse(StoreError):
@@ -66,12 +66,12 @@ class StoreInUse(StoreError):
 
 
 class StoreReplaced(StoreError):
-    """The file was moved, deleted or written over while it was open; what is written would be lost."""
+    """The file was moved, deleted or overwritten while it was open; further writes would be lost."""
 
 
 class StoreDamaged(StoreError):
-    """Pages of the file are not what was written."""
+    """Pages of the file are damaged."""
 
 
 class UnusableBackup(StoreError):
-    """A backup is damaged, or no backup of a store."""
+    """The backup is damaged, or not a backup of a store."""

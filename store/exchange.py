@@ -1,4 +1,4 @@
-"""A model version as one file: a zip of its description and of the raw bytes of its arrays, each with its hash."""
+"""Export of a model version: a zip with its description as JSON and the raw bytes of its arrays, each with a hash."""
 
 from __future__ import annotations
 
@@ -22,16 +22,16 @@ from store.records import StoredModel
 FORMAT = 1
 DESCRIPTION = "version.json"
 DESCRIBED = ("kind", "config", "metrics", "segments", "protocol", "data", "note", "tags", "charts")
-LARGEST_DESCRIPTION = 2**20
-"""Bytes; that of a training on the demo ratings takes 35,000, and every list of versions reads all of them."""
+MAX_DESCRIPTION = 2**20
+"""Bytes; a training on the demo ratings takes 35,000, and every list of versions reads the descriptions of all."""
 
 Check = Callable[[str, Sequence[str]], None]
-"""Told the kind of a version and the names of its arrays before any is read; raises where one does not belong there."""
+"""Takes the kind of a version and the names of its arrays before any is read; raises if one does not belong there."""
 
 
 @dataclass(frozen=True, slots=True)
 class ReadVersion:
-    """A version as read from a file, verified: what ``save_model`` takes, and its number where it came from."""
+    """A verified version from a file: values for ``save_model``, and its number in the original store."""
 
     version: int
     values: dict[str, Any]
@@ -44,7 +44,7 @@ Table = dict[Name, Plain | list[Plain] | dict[Name, Plain]]
 
 
 class _Shape(BaseModel):
-    """What is read from a file is taken as it stands, and of the right type, or not at all."""
+    """Strict types: values from a file are never converted."""
 
     model_config = ConfigDict(strict=True, allow_inf_nan=False)
 
@@ -68,7 +68,7 @@ class _Metric(_Shape):
 class _Description(_Shape):
     version: Annotated[int, Field(ge=1, lt=2**63)]
     digest: str
-    seal: str | None = None  # files of earlier releases have none
+    seal: str | None = None  # missing in files of earlier releases
     arrays: list[_Array]
     kind: Name
     config: dict[Name, Table]
@@ -107,16 +107,14 @@ def write_export(model: StoredModel, target: IO[bytes]) -> None:
 
 
 def read_export(source: IO[bytes], check: Check | None = None) -> ReadVersion:
-    """Read and verify what ``write_export`` wrote; names inside the file choose no path.
-
-    No more is read into memory than the file itself takes: what is compressed is refused.
+    """Read and verify an export. Names inside the file choose no path, and it takes no more memory than its size.
 
     Args:
         source: a binary file that can seek.
-        check: asked before any array is read.
+        check: called before any array is read.
 
     Raises:
-        UnreadableExport: it is something else, cut short, or changed since.
+        UnreadableExport: the file is something else, incomplete, or was changed.
     """
     try:
         with zipfile.ZipFile(source) as archive:
@@ -135,7 +133,7 @@ def read_export(source: IO[bytes], check: Check | None = None) -> ReadVersion:
 
 
 def seal(described: Mapping[str, Any]) -> str:
-    """SHA-256 over what a file says of a version; the digest of its arrays is a part of that."""
+    """SHA-256 over the description of a version, which includes the digest of its arrays."""
     sealed = {name: described[name] for name in ("version", "digest", *DESCRIBED)}
     return hashlib.sha256(json.dumps(sealed, sort_keys=True).encode()).hexdigest()
 
@@ -145,47 +143,43 @@ def _member(position: int) -> str:
 
 
 def _described(archive: zipfile.ZipFile) -> dict[str, Any]:
-    """The description, every field of the right type and every seal whole."""
-    if archive.getinfo(DESCRIPTION).file_size > LARGEST_DESCRIPTION:
+    """The description, with its types and hashes checked."""
+    if archive.getinfo(DESCRIPTION).file_size > MAX_DESCRIPTION:
         raise UnreadableExport("The file is not an exported version: its description is too large.")
     described = json.loads(archive.read(DESCRIPTION), parse_constant=_refuse)
     if described["format"] != FORMAT:
-        raise UnreadableExport(f"The file has format {described['format']!r}, and this Marquee reads format {FORMAT}.")
-    json.dumps(described, ensure_ascii=False, allow_nan=False).encode()  # no halves of characters, no 1e999
+        raise UnreadableExport(f"The file has format {described['format']!r}, but this Marquee reads format {FORMAT}.")
+    json.dumps(described, ensure_ascii=False, allow_nan=False).encode()  # no lone surrogates, no 1e999
     try:
         _Description.model_validate(described)
     except ValidationError as error:
         where = ".".join(str(part) for part in error.errors()[0]["loc"][:3])[:100]
-        raise UnreadableExport(
-            f"The file can't be read: {where} in its description is not what belongs there."
-        ) from error
+        raise UnreadableExport(f"The file can't be read: {where} in its description is invalid.") from error
     if digest(described["arrays"]) != described["digest"]:
-        raise UnreadableExport("The file is damaged: the list of its arrays is not what was exported.")
+        raise UnreadableExport("The file is damaged: the list of its arrays was changed after the export.")
     if described.get("seal") not in (None, seal(described)):
-        raise UnreadableExport("The file is damaged: its description is not what was exported.")
+        raise UnreadableExport("The file is damaged: its description was changed after the export.")
     return dict(described)
 
 
 def _refuse(name: str) -> NoReturn:
-    raise ValueError(f"{name} is no number")
+    raise ValueError(f"{name} is not a number")
 
 
 def _check_members(archive: zipfile.ZipFile, arrays: int) -> None:
-    """Whether the file holds what an export writes, each once, and nothing else."""
+    """Check that the file has exactly the members that an export writes."""
     if sorted(archive.namelist()) != sorted([DESCRIPTION, *map(_member, range(arrays))]):
-        raise UnreadableExport(
-            "The file was changed since it was exported: it holds more or less than its description says."
-        )
+        raise UnreadableExport("The file was changed after the export: its contents do not match its description.")
 
 
 def _check_sizes(archive: zipfile.ZipFile, lines: Sequence[Mapping[str, Any]], source: IO[bytes]) -> None:
-    """Whether the arrays are as long as described, none of them twice, and no longer in all than the file."""
+    """Check that the arrays are as long as described, have distinct names, and fit into the file."""
     for position, line in enumerate(lines):
         member = archive.getinfo(_member(position))
         if member.compress_type != zipfile.ZIP_STORED:
-            raise UnreadableExport("The file was compressed since it was exported. Import it as it was.")
+            raise UnreadableExport("The file was compressed after the export. Import the original file.")
         if member.file_size != line["size"] or member.compress_size != line["size"]:
-            raise UnreadableExport(f"The file is damaged: its array {line['name']} is not what was exported.")
+            raise UnreadableExport(f"The file is damaged: its array {line['name']} was changed after the export.")
     if len({line["name"] for line in lines}) < len(lines):
         raise UnreadableExport("The file is damaged: it has two arrays of the same name.")
     source.seek(0, os.SEEK_END)
@@ -196,5 +190,5 @@ def _check_sizes(archive: zipfile.ZipFile, lines: Sequence[Mapping[str, Any]], s
 def _array(archive: zipfile.ZipFile, position: int, line: Mapping[str, Any]) -> NDArray[Any]:
     content = archive.read(_member(position))
     if len(content) != line["size"] or hashlib.sha256(content).hexdigest() != line["sha256"]:
-        raise UnreadableExport(f"The file is damaged: its array {line['name']} is not what was exported.")
+        raise UnreadableExport(f"The file is damaged: its array {line['name']} was changed after the export.")
     return np.frombuffer(content, np.dtype(line["dtype"])).reshape(line["shape"])

@@ -1,12 +1,11 @@
-"""Which write-ahead log belongs to which file.
+"""Generations: which write-ahead log belongs to which file.
 
-SQLite binds a log to a file by its name alone: a log that a killed process left beside a file is applied to whatever
-file lies there at the next start, a restored backup included, and mixes two pasts. So Marquee names each state that the
-file is brought to by a number, the generation, which SQLite keeps in the file's header (``PRAGMA user_version``), and
-notes it beside the file with what the system says of the file then. Every checkpoint is Marquee's own and gives a new
-number; so does every start and every backup. A log that was left behind is applied where header, size, time of change
-and inode are as noted, and set aside otherwise. The device is no part of this, as its number may change when a computer
-restarts.
+SQLite matches a log to a file by name only: a log left by a killed process is applied to whatever file lies beside it
+at the next start, even a restored backup, and mixes two histories. So Marquee numbers each state of the file after a
+checkpoint, a start or a backup. SQLite stores this generation in the file's header (``PRAGMA user_version``), and
+Marquee notes it beside the file, with size, modification time and inode. All checkpoints are Marquee's own. A log left
+behind is applied if header and file match the note, and set aside otherwise. The device number is ignored, since it may
+change when a computer restarts.
 """
 
 from __future__ import annotations
@@ -30,24 +29,24 @@ from store.errors import StoreReplaced
 log = logging.getLogger(__name__)
 
 HEADER = slice(60, 64)
-"""Where in a file SQLite keeps ``user_version``, big-endian (https://www.sqlite.org/fileformat.html, section 1.3)."""
+"""Position of ``user_version`` in a file, big-endian (https://www.sqlite.org/fileformat.html, section 1.3)."""
 WAL_HEADER_BYTES = 32
 HIDDEN = ".closing"
 PAGES = 1000
-"""So many pages in the log are folded into the file; SQLite's own default."""
+"""Length of the log, in pages, from which it is checkpointed; SQLite's own default."""
 AUTOCHECKPOINT_OFF = "PRAGMA wal_autocheckpoint = 0"
 
 
 @dataclass(frozen=True)
 class Mark:
-    """What is noted beside a file.
+    """Note about a file, stored beside it.
 
     Attributes:
-        generations: those that its header may hold: one, or two while a checkpoint is under way.
-        settled: no checkpoint is under way, so that the rest holds.
+        generations: that its header may hold: one, or two during a checkpoint.
+        settled: no checkpoint is under way, so the other values are valid.
         inode: of the file.
         size: in bytes.
-        mtime_ns: when it was changed last.
+        mtime_ns: time of the last change.
     """
 
     generations: tuple[int, ...]
@@ -58,26 +57,26 @@ class Mark:
 
 
 def beside(path: Path, ending: str) -> Path:
-    """The file that lies beside the store under its name and an ending."""
+    """File beside the store, with its name and a suffix."""
     return path.with_name(path.name + ending)
 
 
 def new() -> int:
-    """A generation that no other state of a file has."""
+    """A new generation, which no other state of a file has."""
     return secrets.randbelow(2**31 - 1) + 1
 
 
 def generation_of(path: Path) -> int:
-    """The generation in a file's header; 0 where it has none.
+    """Generation in a file's header; 0 if there is none.
 
-    Not for a file that is open in this process: closing it would let go of SQLite's locks.
+    Not for files that are open in this process: closing the descriptor would release SQLite's locks.
     """
     with path.open("rb") as file:
         return int.from_bytes(file.read(HEADER.stop)[HEADER], "big")
 
 
 def read_mark(path: Path) -> Mark | None:
-    """What is noted of a store; None where nothing is, or nothing that can be read."""
+    """Note about a store; None if there is no readable one."""
     try:
         values = json.loads(beside(path, ".mark").read_text(encoding="utf-8"))
         return Mark(**values | {"generations": tuple(values["generations"])})
@@ -86,7 +85,7 @@ def read_mark(path: Path) -> Mark | None:
 
 
 def write_mark(path: Path, mark: Mark) -> None:
-    """Note it so that a power cut leaves the old note or the new one.
+    """Replace the note about a store; a power cut leaves the old note or the new one.
 
     Raises:
         OSError: there is no space, or the folder can't be written to.
@@ -101,7 +100,7 @@ def write_mark(path: Path, mark: Mark) -> None:
 
 
 def sync_folder(folder: Path) -> None:
-    """Make what was renamed in a folder survive a power cut."""
+    """Make renames in a folder survive a power cut."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)
@@ -110,21 +109,21 @@ def sync_folder(folder: Path) -> None:
 
 
 def note(path: Path) -> None:
-    """Note a file, which nothing has open, as it is: a log beside it is taken for its own at the next start."""
+    """Note the present state of a file that is not open: the next start takes a log beside it for its own."""
     found = path.stat()
     write_mark(path, Mark((generation_of(path),), True, found.st_ino, found.st_size, found.st_mtime_ns))
 
 
 def has_log(path: Path) -> bool:
-    """Whether a log with something in it lies beside a file."""
+    """Whether a non-empty log lies beside a file."""
     left = beside(path, "-wal")
     return left.exists() and left.stat().st_size > WAL_HEADER_BYTES
 
 
 def owns_its_log(path: Path) -> bool:
-    """Whether the log beside a file, which nothing has open, was left by the last Marquee that wrote to this very file.
+    """Whether the log beside a file that is not open was left by the last Marquee that wrote to this very file.
 
-    A store of a release before there were generations has none, and no note: its log is its own.
+    Stores of early releases have neither generation nor note: their log counts as their own.
     """
     generation, mark = generation_of(path), read_mark(path)
     if mark is None:
@@ -135,10 +134,10 @@ def owns_its_log(path: Path) -> bool:
 
 
 def set_log_aside(path: Path) -> Path:
-    """Rename the log beside a file, so that it is never applied, and keep the file as it is now beside it.
+    """Rename the log beside a file so that it is never applied, and keep a copy of the file with it.
 
     Returns:
-        The copy of the file; the log is its log by name, should the two belong together after all.
+        The copy; by name the log is its log, in case the two belong together after all.
 
     Raises:
         OSError: there is no space for the copy.
@@ -157,13 +156,13 @@ def set_log_aside(path: Path) -> Path:
 
 
 class Guard:
-    """Watches over one open file: whether it is still the same, and every checkpoint.
+    """Watches one open file: that it stays the same, and every checkpoint.
 
-    Made before SQLite opens the file, and closed after it has closed it: to close any descriptor of a file lets go of
-    all locks that the process has on it (fcntl(2)). Connections are the driver's own.
+    Create it before SQLite opens the file and close it after SQLite has closed it: closing any descriptor of a file
+    releases all locks of the process on it (fcntl(2)). Connections are the driver's.
 
     Args:
-        path: the file; an empty one is made where there is none.
+        path: the file, created if missing.
     """
 
     def __init__(self, path: Path) -> None:
@@ -176,12 +175,12 @@ class Guard:
         self._pending = False
 
     def close(self) -> None:
-        """Let go of the file."""
+        """Close the file."""
         os.close(self._descriptor)
 
     @contextmanager
     def hidden(self) -> Iterator[None]:
-        """Inside, SQLite finds the file moved, and so folds no log into it when the last connection is closed."""
+        """Hide the file from SQLite, so that closing the last connection does not checkpoint into it."""
         away = beside(self.path, HIDDEN)
         there = self.is_in_place()
         if there:
@@ -193,7 +192,7 @@ class Guard:
                 away.rename(self.path)
 
     def know(self) -> None:
-        """Remember file and log as SQLite has opened them; it keeps the log for as long as a connection is open."""
+        """Remember file and log as SQLite has opened them; it keeps the log while a connection is open."""
         self._file = os.fstat(self._descriptor)
         found = beside(self.path, "-wal").stat()
         self._log, self._log_size = found.st_ino, found.st_size
@@ -201,19 +200,19 @@ class Guard:
     # -- the same file -----------------------------------------------------------------------------------------------
 
     def check(self) -> None:
-        """Whether the file and its log are those that were opened, and nobody else has written over the file.
+        """Check that file and log are those that were opened, and that nothing else has overwritten the file.
 
         Raises:
-            StoreReplaced: they are not; nothing that is written from here on would be there after a restart.
+            StoreReplaced: they are not; further writes would be lost at a restart.
         """
         if (why := self._loss()) is not None:
             raise StoreReplaced(
-                f"The store {self.path} {why} while Marquee had it open. What is saved now could be lost, so nothing "
-                "is acknowledged any more, and Marquee stops. See what lies there before you start it again."
+                f"The store {self.path} {why} while Marquee had it open. Further writes could be lost, so Marquee "
+                "acknowledges none and stops. Check what is there before you start it again."
             )
 
     def is_in_place(self) -> bool:
-        """Whether the file that was opened is the one at its path."""
+        """Whether the path still leads to the file that was opened."""
         try:
             found = self.path.stat()
         except OSError:
@@ -221,7 +220,7 @@ class Guard:
         return (found.st_dev, found.st_ino) == (self._file.st_dev, self._file.st_ino)
 
     def _loss(self) -> str | None:
-        """What happened to the file or its log; None while all is well."""
+        """What happened to the file or its log; None if nothing did."""
         try:
             found = self.path.stat()
         except OSError:
@@ -231,7 +230,7 @@ class Guard:
         if (found.st_size, found.st_mtime_ns) != (self._file.st_size, self._file.st_mtime_ns):
             if self._in_header() not in self._generations:
                 return "was overwritten"
-            self._file, self._log_size = found, 0  # another program has folded the log in, and may have emptied it
+            self._file, self._log_size = found, 0  # another program checkpointed, and may have emptied the log
             self._note(self._generations, settled=not self._pending)
         if self._log < 0:
             return None
@@ -242,41 +241,41 @@ class Guard:
         if log_now.st_ino != self._log:
             return "got another write-ahead log"
         if log_now.st_size < self._log_size:
-            return "lost a part of its write-ahead log, which was cut,"
+            return "lost part of its write-ahead log, which was truncated,"
         self._log_size = log_now.st_size
         return None
 
     # -- checkpoints -------------------------------------------------------------------------------------------------
 
     def pages(self, connection: Any) -> int:
-        """How many pages of the log are not in the file yet."""
-        _, logged, folded = connection.execute("PRAGMA wal_checkpoint(NOOP)").fetchone()
-        return int(logged) - int(folded)
+        """Number of pages in the log that are not in the file yet."""
+        _, logged, moved = connection.execute("PRAGMA wal_checkpoint(NOOP)").fetchone()
+        return int(logged) - int(moved)
 
     def checkpoint(self, connection: Any, mode: str = "PASSIVE") -> None:
-        """Fold the log into the file, as far as no reader stands in the way, under a new generation.
+        """Move the log into the file, as far as readers allow, under a new generation.
 
         Args:
             connection: the writer's, without a transaction.
-            mode: ``PASSIVE`` waits for nobody; ``TRUNCATE`` waits for readers and empties the log.
+            mode: ``PASSIVE`` does not wait; ``TRUNCATE`` waits for readers and empties the log.
         """
         try:
             if not self._pending:
                 self._begin(connection)
             self._log_size = 0 if mode == "TRUNCATE" else self._log_size
-            _, logged, folded = connection.execute(f"PRAGMA wal_checkpoint({mode})").fetchone()
-            os.fsync(self._descriptor)  # SQLite's own flush may leave the time of change out
+            _, logged, moved = connection.execute(f"PRAGMA wal_checkpoint({mode})").fetchone()
+            os.fsync(self._descriptor)  # SQLite's own flush may omit the modification time
             self._file = os.fstat(self._descriptor)
-            if logged == folded:
+            if logged == moved:
                 self._note((self._in_header(),), settled=True)
                 self._pending = False
         except (sqlite.Error, OSError) as error:
-            log.warning("the log stays beside the store for now: %s", error)
+            log.warning("checkpoint failed, so the log stays beside the store for now: %s", error)
             if connection.in_transaction:
                 connection.rollback()
 
     def _begin(self, connection: Any) -> None:
-        """Give the file a new generation, in the log; note first that the header may hold the old one or the new."""
+        """Write a new generation to the log, after noting that the header may hold the old one or the new."""
         fresh = new()
         self._note((self._in_header(), fresh), settled=False)
         connection.execute("BEGIN IMMEDIATE")

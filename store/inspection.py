@@ -1,4 +1,4 @@
-"""Whether a store is sound, and what is in it; read only, so that it can be asked of a backup as well."""
+"""Soundness and contents of a store, read-only so that it works on backups too."""
 
 from __future__ import annotations
 
@@ -23,39 +23,39 @@ TYPES: dict[type[Any], tuple[str, ...]] = {
     JSON: ("text",),
     LargeBinary: ("blob",),
 }
-"""As what SQLite stores the columns' types."""
+"""SQLite storage classes by column type."""
 COUNTS = ("users", "movies", "ratings")
 ORPHANS = {
-    "ratings of users who are not there": "SELECT count(*) FROM ratings WHERE user_id NOT IN (SELECT id FROM users)",
-    "ratings of movies that are not there": (
+    "ratings of users that do not exist": "SELECT count(*) FROM ratings WHERE user_id NOT IN (SELECT id FROM users)",
+    "ratings of movies that do not exist": (
         "SELECT count(*) FROM ratings WHERE movie_id NOT IN (SELECT id FROM movies)"
     ),
-    "lines of the ledger about versions that are not there": (
+    "ledger entries for versions that do not exist": (
         "SELECT count(*) FROM activations WHERE version NOT IN (SELECT version FROM model_versions)"
     ),
 }
 
 
 def is_store(connection: Connection) -> bool:
-    """Whether it is a store of Marquee's."""
+    """Whether the file is a store of Marquee."""
     tables = set(connection.exec_driver_sql("SELECT name FROM sqlite_master WHERE type = 'table'").scalars())
     return tables >= OURS
 
 
 def faults(connection: Connection, *, thorough: bool) -> list[str]:
-    """What is wrong with a store, in sentences; empty where it is sound.
+    """Faults of a store, as sentences; empty if it is sound.
 
     Args:
         connection: sees one state of it.
-        thorough: also compare every index with its table, every reference, and the SHA-256 of every array of every
-            version; otherwise the pages, the ledger and the counts.
+        thorough: also check every index, every reference, and the SHA-256 of every array; otherwise only pages,
+            ledger and counts.
     """
     checks = (_pages, _counts, _values, _references, _versions) if thorough else (_pages, _counts)
     return [fault for check in checks for fault in _read(check, connection, thorough)][:MAX_FAULTS]
 
 
 def damage(connection: Connection, *, thorough: bool) -> list[str]:
-    """What is wrong with the pages of a store, in sentences; ``thorough`` compares every index with its table."""
+    """Damaged pages of a store, as sentences; ``thorough`` also compares every index with its table."""
     return _read(_pages, connection, thorough)
 
 
@@ -66,7 +66,7 @@ def _read(check: Callable[[Connection, bool], list[str]], connection: Connection
         code: int = getattr(error.orig, "sqlite_errorcode", 0) & 0xFF
         if code not in (sqlite.SQLITE_CORRUPT, sqlite.SQLITE_NOTADB):
             raise
-        return [f"It can't be read as a whole: {error.orig}."]
+        return [f"The file can't be read completely: {error.orig}."]
 
 
 def _pages(connection: Connection, thorough: bool) -> list[str]:
@@ -78,20 +78,20 @@ def _pages(connection: Connection, thorough: bool) -> list[str]:
 def _counts(connection: Connection, _: bool) -> list[str]:
     found = []
     noted = connection.exec_driver_sql("SELECT value FROM meta WHERE name = 'ratings'").scalar()
-    if noted is not None and (counted := _count(connection, "ratings")) != int(noted):  # the first schemas had none
-        found.append(f"There are {counted:,} ratings, but {int(noted):,} were counted as they came.")
+    if noted is not None and (counted := _count(connection, "ratings")) != int(noted):  # older schemas have none
+        found.append(f"There are {counted:,} ratings, but the stored count is {int(noted):,}.")
     for table in ("users", "movies"):
         rows, last = connection.exec_driver_sql(f"SELECT count(*), coalesce(max(id) + 1, 0) FROM {table}").one()
         if rows != last:
-            found.append(f"There are {rows:,} {table}, but {last:,} were ever given a key.")
+            found.append(f"There are {rows:,} {table}, but {last:,} keys were assigned.")
     newest = connection.exec_driver_sql("SELECT coalesce(max(revision), 0) FROM users").scalar_one()
     if newest > revisions.current(connection):
-        found.append("Ratings of a user are newer than the newest revision.")
+        found.append("A user has ratings newer than the current revision.")
     return found
 
 
 def _values(connection: Connection, _: bool) -> list[str]:
-    """Columns in which a value is of another type than all that was ever written there."""
+    """Columns with a value of a type that is never written there."""
     found = []
     for table in metadata.sorted_tables:
         there = connection.exec_driver_sql(f"SELECT name FROM pragma_table_info('{table.name}')").scalars().all()
@@ -104,7 +104,7 @@ def _values(connection: Connection, _: bool) -> list[str]:
                 sound += f" AND json_valid({name})"
             wrong = f"SELECT count(*) FROM {table.name} WHERE {name} IS NOT NULL AND NOT ({sound})"
             if n := connection.exec_driver_sql(wrong).scalar_one():
-                found.append(f"There are {n:,} values of the wrong kind in {table.name}.{name}.")
+                found.append(f"There are {n:,} values of the wrong type in {table.name}.{name}.")
     return found
 
 
@@ -115,7 +115,7 @@ def _references(connection: Connection, _: bool) -> list[str]:
 
 def _versions(connection: Connection, _: bool) -> list[str]:
     columns = connection.exec_driver_sql("SELECT name FROM pragma_table_info('model_versions')").scalars().all()
-    if "digest" not in columns:  # a store of the first schema, which the next start brings up to date
+    if "digest" not in columns:  # a store of the first schema, to be upgraded at the next start
         return []
     found = []
     for version in connection.execute(
@@ -129,7 +129,7 @@ def _versions(connection: Connection, _: bool) -> list[str]:
 
 
 def facts(connection: Connection) -> dict[str, Any]:
-    """What is in a store: identity, schema, revision, how much of everything, and which version serves."""
+    """Contents of a store: identity, schema, revision, numbers of rows, and the active version."""
     newest = select(activations.c.version).order_by(activations.c.activation_id.desc()).limit(1)
     kept = "SELECT count(*) FROM model_versions WHERE state = 'ready'"
     identity = connection.execute(select(meta.c.value).where(meta.c.name == "identity")).scalar()

@@ -32,7 +32,7 @@ def add_to(subparsers: Any) -> None:
     create.add_argument("scopes", nargs="+", choices=SCOPES, metavar="scope", help="read, rate or admin")
     create.set_defaults(run=_with_store(_create))
     revoke = actions.add_parser("revoke", help="revoke a key")
-    revoke.add_argument("key_id", type=int, help="its number, as list shows it")
+    revoke.add_argument("key_id", type=int, help="its number, as shown by list")
     revoke.set_defaults(run=_with_store(_revoke))
 
 

@@ -1,4 +1,4 @@
-"""The arrays of a model version as rows of bytes, each array with its SHA-256, and a digest over all of them."""
+"""Arrays of a model version, stored as rows of bytes with a SHA-256 each and a digest over all."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ from sqlalchemy.exc import DBAPIError
 from store.errors import DamagedVersion, StoreError
 from store.schema import model_arrays, model_chunks, model_versions
 
-if TYPE_CHECKING:  # the store itself checks arrays when it makes a copy of its file
+if TYPE_CHECKING:  # the database checks arrays when it makes a backup
     from store.database import Database
 
-CHUNK_BYTES = 4 * 2**20  # a longer row would hold the write lock for too long
+CHUNK_BYTES = 4 * 2**20  # a longer row would hold the write lock too long
 
 
 def save_array(database: Database, version: int, name: str, array: NDArray[Any]) -> None:
-    """Write one array, a short transaction for each row of bytes.
+    """Write one array, with a short transaction for each row of bytes.
 
     Raises:
-        StoreError: it holds something other than numbers or booleans.
+        StoreError: it holds anything but numbers or booleans.
     """
     if array.dtype.kind not in "biuf":
         raise StoreError(f"The array {name} is of type {array.dtype}; only numbers and booleans can be stored.")
@@ -47,46 +47,46 @@ def save_array(database: Database, version: int, name: str, array: NDArray[Any])
 
 
 def little_endian(array: NDArray[Any]) -> NDArray[Any]:
-    """The values in a row, as they are stored and hashed."""
+    """The values as one flat array, in the byte order in which they are stored and hashed."""
     return np.ascontiguousarray(array.astype(array.dtype.newbyteorder("<"), copy=False)).reshape(-1)
 
 
 def array_hashes(connection: Connection, version: int) -> dict[str, str]:
-    """The SHA-256 of every array of a version as it was saved, by name."""
+    """SHA-256 of each array of a version when it was saved, by name."""
     return {row.name: row.sha256 for row in _described(connection, version)}
 
 
 def hash_array(array: NDArray[Any]) -> str:
-    """The SHA-256 under which an array is stored."""
+    """SHA-256 of an array, as stored with it."""
     return hashlib.sha256(little_endian(array).view(np.uint8).data).hexdigest()
 
 
 def seal(connection: Connection, version: int) -> str:
-    """The digest over names, types, shapes and hashes: an array that is lost or described wrongly shows in it."""
+    """Digest over names, types, shapes and hashes; it reveals a lost array or a changed description."""
     return _digest(_described(connection, version))
 
 
-def read_arrays(connection: Connection, version: int, start: str = "") -> dict[str, NDArray[Any]]:
-    """The arrays of a version whose names begin so, checked. They can't be written to.
+def read_arrays(connection: Connection, version: int, prefix: str = "") -> dict[str, NDArray[Any]]:
+    """Read-only arrays of a version whose names start with a prefix, verified.
 
     Raises:
-        DamagedVersion: something is not as it was saved.
+        DamagedVersion: something differs from what was saved.
     """
     sealed = select(model_versions.c.digest).where(model_versions.c.version == version)
     try:
         rows = _described(connection, version)
         found = connection.execute(sealed).scalar()
-        if found is not None and found != _digest(rows):  # versions of the first schema have none
+        if found is not None and found != _digest(rows):  # versions of the first schema have no digest
             raise DamagedVersion(f"Version {version} is damaged: the list of its arrays is not what was saved.")
-        return {row.name: _read(connection, row) for row in rows if row.name.startswith(start)}
-    except (TypeError, ValueError, DBAPIError) as error:  # a type or shape that is none, or pages that are no table
+        return {row.name: _read(connection, row) for row in rows if row.name.startswith(prefix)}
+    except (TypeError, ValueError, DBAPIError) as error:  # an invalid type or shape, or damaged pages
         if isinstance(error, DBAPIError) and not _is_corrupt(error):
             raise
         raise DamagedVersion(f"Version {version} is damaged: its arrays can't be read.") from error
 
 
 def remove_arrays(database: Database, version: int) -> None:
-    """Chunk by chunk, so that nobody waits for long."""
+    """Delete the arrays of a version, chunk by chunk so that other writes wait only briefly."""
     with database.read() as connection:
         columns = model_chunks.c.name, model_chunks.c.position
         chunks = connection.execute(select(*columns).where(model_chunks.c.version == version)).all()
@@ -104,7 +104,7 @@ def _described(connection: Connection, version: int) -> list[Row[Any]]:
 
 
 def digest(rows: Sequence[Mapping[str, Any]]) -> str:
-    """SHA-256 over what describes the arrays, in the order of their names."""
+    """SHA-256 over the descriptions of arrays, in order of their names."""
     lines = [[row["name"], row["dtype"], row["shape"], row["sha256"], row["size"]] for row in rows]
     return hashlib.sha256(json.dumps(lines).encode()).hexdigest()
 
@@ -114,7 +114,7 @@ def _digest(rows: list[Row[Any]]) -> str:
 
 
 def _read(connection: Connection, row: Row[Any]) -> NDArray[Any]:
-    """One array, read into its final place."""
+    """One array, read without a second copy."""
     wanted = select(model_chunks.c.data).where(model_chunks.c.version == row.version, model_chunks.c.name == row.name)
     content = bytearray()
     for (chunk,) in connection.execute(wanted.order_by(model_chunks.c.position)):
@@ -127,6 +127,6 @@ def _read(connection: Connection, row: Row[Any]) -> NDArray[Any]:
 
 
 def _is_corrupt(error: DBAPIError) -> bool:
-    """Whether SQLite found its structure or a type damaged, as opposed to a file that is busy or can't be reached."""
-    code: int = getattr(error.orig, "sqlite_errorcode", 0)  # all but its last byte says where
+    """Whether SQLite found damage, as opposed to a file that is busy or out of reach."""
+    code: int = getattr(error.orig, "sqlite_errorcode", 0)  # the last byte is the kind, the rest the detail
     return code & 0xFF == sqlite.SQLITE_CORRUPT or str(error.orig).startswith("Could not decode to UTF-8")

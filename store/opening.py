@@ -1,4 +1,4 @@
-"""What is looked at before a store is opened: its place, who else has it, whether it is one, and whose log is there."""
+"""Checks before a store is opened: its location, other users, whether it is a store, and whose log lies beside it."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ from store.sqlite_errors import translated
 
 MAGIC = b"SQLite format 3\x00"
 LOCK_S = 5.0
-LEFT = "It was left as it is."
+LEFT = "It was left unchanged."
 
 
 @dataclass(frozen=True)
 class Found:
-    """What is known of a place before SQLite opens it.
+    """Findings about a path before SQLite opens it.
 
     Attributes:
-        lock: keeps a second process out; whoever opens the store closes it.
-        had_log: whether a log that belongs to the file lies beside it.
-        aside: where a log went that belongs to another file.
+        lock: keeps a second process out; the database closes it.
+        had_log: whether the file's own write-ahead log lies beside it.
+        aside: where the log of another file was moved.
     """
 
     lock: IO[bytes]
@@ -40,13 +40,12 @@ class Found:
 
 @contextmanager
 def only_one(path: Path) -> Iterator[Found]:
-    """The lock that keeps a second process out, which would not know what this one holds in memory.
+    """Lock against a second process, which would not know what this one holds in memory.
 
-    It ends with the process, and where what is done inside fails. A log beside the file that is not its own is set
-    aside.
+    It ends with the process, or if the block fails. A log that belongs to another file is set aside.
 
     Raises:
-        ForeignStore: there is something else at this path.
+        ForeignStore: the path holds something else.
         StoreReadOnly: the file or its folder can't be written to.
         StoreBusy: another program has the file locked.
         StoreInUse: another Marquee has it open.
@@ -54,7 +53,7 @@ def only_one(path: Path) -> Iterator[Found]:
     """
     beside = path.with_name(path.name + ".lock")
     _check_place(path, beside)
-    if not beside.exists():  # no Marquee has ever had it open, so that nothing is left beside what is not ours
+    if not beside.exists():  # never opened by Marquee: leave nothing beside a file that is not ours
         _check_content(path)
     lock = _lock(path)
     try:
@@ -69,14 +68,14 @@ def only_one(path: Path) -> Iterator[Found]:
 
 
 def _bring_back(path: Path) -> None:
-    """A process that was killed while it closed a store that had been written over left it under another name."""
+    """Restore the name of a store whose process was killed while closing it, after it had been overwritten."""
     hidden = path.with_name(path.name + HIDDEN)
     if hidden.exists() and not path.exists():
         hidden.rename(path)
 
 
 def _check_presence(path: Path) -> None:
-    """Whether a store is there, if one was before: a new one in its place would hide that it is gone."""
+    """Check that a store that was there still is: a new one in its place would hide the loss."""
     if path.exists() and path.stat().st_size:
         return
     mark, rescued = (path.with_name(path.name + ending) for ending in (".mark", ".rescued"))
@@ -85,13 +84,13 @@ def _check_presence(path: Path) -> None:
     way = f"run 'python -m store restore {rescued}'" if rescued.exists() else "restore a backup"
     what = " and ".join(one.name for one in (mark, rescued) if one.exists())
     raise StoreError(
-        f"The store {path} is {'empty' if path.exists() else 'gone'}, but there was one. Put it back where it was, or "
-        f"{way}. To begin with a new store, move away {what}."
+        f"The store {path} is {'empty' if path.exists() else 'gone'}, but there was one. Put it back, or "
+        f"{way}. To start with a new store, move away {what}."
     )
 
 
 def _set_foreign_log_aside(path: Path) -> Path | None:
-    """Where a log that is not the file's own went."""
+    """Path of the copy with a log of another file; None if there was no such log."""
     if not has_log(path):
         return None
     empty = not path.exists() or not path.stat().st_size  # SQLite would delete the log
@@ -101,15 +100,15 @@ def _set_foreign_log_aside(path: Path) -> Path | None:
         return set_log_aside(path)
     except OSError as error:
         raise StoreError(
-            f"Beside {path} lies a write-ahead log that does not belong to it. To keep both as they are takes "
-            f"{path.stat().st_size / 2**20:,.0f} MiB, and that can't be written: {error.strerror}. Free some space, or "
+            f"A write-ahead log beside {path} does not belong to it. Keeping both takes "
+            f"{path.stat().st_size / 2**20:,.0f} MiB, which can't be written: {error.strerror}. Free some space, or "
             "move the log away."
         ) from error
 
 
 @contextmanager
 def locked(path: Path) -> Iterator[None]:
-    """Inside, no Marquee has the store at this path open.
+    """Lock that ensures that no Marquee has the store open.
 
     Raises:
         StoreReadOnly: the folder can't be written to.
@@ -134,7 +133,7 @@ def _lock(path: Path) -> IO[bytes]:
 
 
 def _check_place(path: Path, beside: Path) -> None:
-    """Whether a store can be there, and can be written to: its folder, and whatever of it is there already."""
+    """Check that the folder and the existing files of a store can be written to."""
     try:
         if path.is_dir():
             raise ForeignStore(
@@ -144,7 +143,7 @@ def _check_place(path: Path, beside: Path) -> None:
         for place in (path.parent, path, beside, *(path.with_name(path.name + end) for end in ("-wal", "-shm"))):
             if place.exists() and not os.access(place, os.R_OK | os.W_OK):
                 raise StoreReadOnly(_read_only(path, place))
-        mark = path.with_name(path.name + ".mark")  # never written to, but replaced
+        mark = path.with_name(path.name + ".mark")  # replaced, never written to
         if mark.exists() and not os.access(mark, os.R_OK):
             raise StoreReadOnly(_read_only(path, mark))
     except OSError as error:
@@ -152,8 +151,8 @@ def _check_place(path: Path, beside: Path) -> None:
 
 
 def refused(path: Path, error: OSError) -> StoreError:
-    """The error for a place where the system lets nothing be opened."""
-    if isinstance(error, PermissionError) or error.errno == 30:  # EROFS has no class of its own
+    """Error for a path that the operating system refuses to open."""
+    if isinstance(error, PermissionError) or error.errno == 30:  # EROFS has no exception class
         return StoreReadOnly(_read_only(path, Path(str(error.filename or path))))
     return StoreError(f"{path} can't be opened: {error.strerror}. Set MARQUEE_DATABASE_URL.")
 
@@ -163,28 +162,28 @@ def _read_only(path: Path, place: Path) -> str:
         mounted = bool(os.statvfs(place).f_flag & os.ST_RDONLY)
     except OSError:
         mounted = False
-    why = "is on a file system that is mounted read-only" if mounted else f"can't be written to by {_user()}"
+    why = "is on a file system mounted read-only" if mounted else f"can't be written to by {_user()}"
     what = "" if place == path else f"The store {path} can't be opened: "
     return (
-        f"{what}{place} {why}. Nothing was changed, and nothing is lost. Let Marquee write to the file and to its "
-        "folder, or set MARQUEE_DATABASE_URL to a place where it may."
+        f"{what}{place} {why}. Nothing was changed, and nothing is lost. Let Marquee write to the file and its folder, "
+        "or set MARQUEE_DATABASE_URL to a path that it can write to."
     )
 
 
 def _user() -> str:
     try:
         return f"the user {getpass.getuser()}"
-    except (KeyError, OSError):  # a container may run as a number without a name
+    except (KeyError, OSError):  # containers may run as a number without a name
         return f"the user {os.getuid()}"
 
 
 def _check_content(path: Path) -> None:
-    """Whether the file is a store, or nothing yet: missing, empty, or without a table."""
+    """Check that the file is a store, or nothing yet: missing, empty, or without tables."""
     if not path.exists() or not path.stat().st_size:
         return
     with path.open("rb") as file:
         if file.read(len(MAGIC)) != MAGIC:
-            raise ForeignStore(f"{path} is not a store of Marquee, or it is damaged: it is no SQLite database. {LEFT}")
+            raise ForeignStore(f"{path} is not a store of Marquee, or damaged: it is not an SQLite database. {LEFT}")
     try:
         tables, ours = _look(path, "mode=ro" if has_log(path) else "immutable=1")
     except (sqlite.Error, UnicodeDecodeError) as error:
@@ -192,25 +191,25 @@ def _check_content(path: Path) -> None:
     if tables and not ours:
         some = ", ".join(tables[:3]) + (f" and {len(tables) - 3} more tables" if len(tables) > 3 else "")
         raise ForeignStore(
-            f"{path} is not a store of Marquee but a database of another program; it holds {some}. {LEFT} "
+            f"{path} is not a store of Marquee but the database of another program, with {some}. {LEFT} "
             "Set MARQUEE_DATABASE_URL to another file."
         )
 
 
 def _is_store(path: Path) -> bool:
-    """Whether the file is one of Marquee's even without its log."""
+    """Whether the file is a store even without its log."""
     try:
         return path.exists() and _look(path, "immutable=1")[1]
-    except (sqlite.Error, UnicodeDecodeError):  # told where it is opened
+    except (sqlite.Error, UnicodeDecodeError):  # reported when it is opened
         return False
 
 
 def _look(path: Path, how: str) -> tuple[list[str], bool]:
-    """The tables of a database, and whether they are Marquee's; nothing is written, not even beside the file.
+    """Tables of a database, and whether they are Marquee's; writes nothing, not even beside the file.
 
     Args:
         path: the file.
-        how: ``mode=ro`` reads its log as well; ``immutable=1`` does not, and takes no lock either.
+        how: ``mode=ro`` includes the log; ``immutable=1`` neither reads it nor takes a lock.
     """
     with closing(sqlite.connect(f"file:{quote(str(path))}?{how}", uri=True, timeout=LOCK_S)) as connection:
         found = connection.execute("SELECT name FROM sqlite_master WHERE name NOT LIKE 'sqlite_%' ORDER BY rowid")
@@ -220,7 +219,7 @@ def _look(path: Path, how: str) -> tuple[list[str], bool]:
 
 
 def explained(path: Path, error: Exception) -> StoreError:
-    """Why SQLite can't open a store, for an error of its own or of SQLAlchemy's."""
+    """Error that says why SQLite can't open a store."""
     found = translated(error)
     if isinstance(found, StoreBusy):
         return StoreBusy(
@@ -232,4 +231,4 @@ def explained(path: Path, error: Exception) -> StoreError:
     if isinstance(found, StoreError) and not isinstance(found, StoreDamaged):
         return found
     why = getattr(error, "orig", error)
-    return ForeignStore(f"{path} is not a store of Marquee, or it is damaged: {why}. {LEFT} Restore a backup.")
+    return ForeignStore(f"{path} is not a store of Marquee, or damaged: {why}. {LEFT} Restore a backup.")

@@ -1,4 +1,4 @@
-"""How long a thread waits while another program has the store locked: a request for seconds, a worker to the end."""
+"""Waiting for a store that another program has locked: requests wait for seconds, workers until it is free."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ AGAIN_S = 0.25
 
 
 class _Patience(threading.local):
-    """What ends the waiting of this thread; None where it does not wait."""
+    """Event that ends the wait of this thread; None if it does not wait."""
 
     end: Event | None = None
 
@@ -26,9 +26,9 @@ _of_thread = _Patience()
 
 @contextmanager
 def patient(end: Event | None) -> Iterator[None]:
-    """Inside, what this thread writes waits for a locked store until ``end`` is set; with None it does not wait.
+    """Inside, writes of this thread wait for a locked store until ``end`` is set; with None they do not wait.
 
-    Whoever holds a lock that requests need does not wait meanwhile, or they would wait as well.
+    A thread that holds a lock which requests need must not wait, or the requests would wait too.
     """
     before, _of_thread.end = _of_thread.end, end
     try:
@@ -38,16 +38,16 @@ def patient(end: Event | None) -> Iterator[None]:
 
 
 def is_patient() -> bool:
-    """Whether this thread waits."""
+    """Whether this thread waits for a locked store."""
     return _of_thread.end is not None
 
 
 def outlast(call: Callable[[], T], busy: type[Exception] = StoreBusy) -> T:
-    """Call, and in a thread that waits again and again for as long as the store is locked.
+    """Call a function; in a patient thread, repeat it for as long as the store is locked.
 
     Args:
-        call: changes nothing where it raises ``busy``.
-        busy: what it raises where the store is locked.
+        call: must change nothing if it raises ``busy``.
+        busy: the error it raises if the store is locked.
     """
     while True:
         try:

@@ -1,4 +1,4 @@
-"""What the store gives: frozen rows. Times are Unix seconds."""
+"""Frozen records of the rows in the store. Times are Unix seconds."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class StudyState(WorkState):
 
 @dataclass(frozen=True, slots=True)
 class MovieRow:
-    """One movie of the catalogue under its owner's id."""
+    """One movie of the catalogue, with its external id."""
 
     external_id: str
     title: str
@@ -58,7 +58,7 @@ class MovieRow:
 
 @dataclass(frozen=True, slots=True)
 class Keys:
-    """int32[n] keys in the order asked for, and how many of them are new."""
+    """int32[n] keys in the order requested, and how many of them are new."""
 
     keys: NDArray[np.int32]
     added: int
@@ -66,7 +66,7 @@ class Keys:
 
 @dataclass(frozen=True, slots=True)
 class Added:
-    """What a bulk write did to the ratings, and the revision after it."""
+    """Numbers of ratings added, updated and left unchanged by a bulk write, and the revision afterwards."""
 
     added: int
     updated: int
@@ -76,7 +76,7 @@ class Added:
 
 @dataclass(frozen=True, slots=True)
 class RatingChange:
-    """One rating before and after; ``rating`` is None when it was deleted, ``previous`` when there was none."""
+    """One rating before and after; ``rating`` is None after a deletion, ``previous`` if there was none."""
 
     user_key: int
     movie_key: int
@@ -88,7 +88,7 @@ class RatingChange:
 
 @dataclass(frozen=True, slots=True)
 class Forgotten:
-    """A user who was forgotten: the key, which nobody else ever gets, and how many ratings are gone."""
+    """A deleted user: the key, which is never assigned again, and the number of ratings deleted."""
 
     user_key: int
     ratings: int
@@ -108,7 +108,7 @@ class RatingArrays:
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """How many rows there are."""
+    """Numbers of rows."""
 
     users: int
     movies: int
@@ -125,7 +125,7 @@ class Activation:
 
 @dataclass(frozen=True, slots=True)
 class ActivationRecord:
-    """One line of the ledger."""
+    """One entry of the activation ledger."""
 
     activation_id: int
     version: int
@@ -136,7 +136,7 @@ class ActivationRecord:
 
 @dataclass(frozen=True, slots=True)
 class VersionRecord:
-    """A model version without its arrays; ``size`` in bytes, ``digest`` is SHA-256 over what describes all arrays."""
+    """A model version without its arrays; ``size`` in bytes, ``digest`` is SHA-256 over all array descriptions."""
 
     version: int
     kind: str
@@ -202,7 +202,7 @@ class RunRecord:
 
 @dataclass(frozen=True, slots=True)
 class TuningRecord:
-    """A study of hyperparameters; its trials are in Optuna's tables, under the name ``study_name``."""
+    """A hyperparameter study; its trials are in Optuna's tables, under the name ``study_name``."""
 
     tuning_id: int
     kind: str
@@ -221,13 +221,13 @@ class TuningRecord:
 
     @property
     def study_name(self) -> str:
-        """What the study is called in Optuna."""
+        """Name of the study in Optuna."""
         return f"{self.kind} study {self.tuning_id}"
 
 
 @dataclass(frozen=True, slots=True)
 class JobRecord:
-    """A piece of background work; ``progress`` in 0..1."""
+    """A background job; ``progress`` from 0 to 1."""
 
     job_id: int
     kind: str
@@ -242,7 +242,7 @@ class JobRecord:
 
 @dataclass(frozen=True, slots=True)
 class NoticeRecord:
-    """Something worth telling; ``read_at`` is None until somebody read it."""
+    """A notice; ``read_at`` is None until it is read."""
 
     notice_id: int
     level: Literal["info", "warning", "error"]
@@ -255,7 +255,7 @@ class NoticeRecord:
 
 @dataclass(frozen=True, slots=True)
 class KeyRecord:
-    """An API key without the key; ``last_used_at`` may be a minute old, and is None before the first use."""
+    """An API key without its secret; ``last_used_at`` may lag by a minute, and is None before the first use."""
 
     key_id: int
     name: str
@@ -269,7 +269,7 @@ class KeyRecord:
 
 @dataclass(frozen=True, slots=True)
 class AuditRecord:
-    """Who did what, and with what result; ``address`` is None where it is not known."""
+    """One entry of the audit log; ``address`` is None if unknown."""
 
     audit_id: int
     at: float

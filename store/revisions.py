@@ -1,6 +1,6 @@
-"""Numbers that rise with each change, so that whoever holds a copy of ratings or movies knows when it is old.
+"""Counters that rise with each change, by which holders of a copy of ratings or movies notice that it is out of date.
 
-The revision is that of the ratings, and is noted with every user and movie concerned.
+The revision counts changes of ratings, and is stored with every user and movie concerned.
 """
 
 from __future__ import annotations
@@ -13,38 +13,38 @@ from store.schema import meta
 
 
 def current(connection: Connection) -> int:
-    """The revision now."""
+    """The current revision."""
     return _number(connection, "revision")
 
 
 def catalogue(connection: Connection) -> int:
-    """The number that rises with each change of the movies."""
+    """The counter of changes to the movies."""
     return _number(connection, "catalogue")
 
 
 def advance_catalogue(connection: Connection) -> None:
-    """Movies were added or described; part of that transaction."""
+    """Count a change to the movies, within its transaction."""
     connection.exec_driver_sql("UPDATE meta SET value = value + 1 WHERE name = 'catalogue'")
 
 
 def rating_count(connection: Connection) -> int:
-    """How many ratings there are, kept beside the revision: to count them takes a second at 25 million."""
+    """Number of ratings, stored beside the revision: counting 25 million takes a second."""
     return _number(connection, "ratings")
 
 
 def advance(connection: Connection, user_keys: Iterable[int], movie_keys: Iterable[int], added: int) -> int:
-    """Raise the revision after a change; part of the change's transaction.
+    """Raise the revision after a change, within its transaction.
 
     Args:
         connection: the writer's.
         user_keys: whose ratings changed.
-        movie_keys: the movies rated.
-        added: ratings added less ratings taken away.
+        movie_keys: the movies concerned.
+        added: ratings added minus ratings deleted.
 
     Returns:
         The new revision.
     """
-    # Plain SQL: this is on the path of every single rating.
+    # Plain SQL: every single rating comes through here.
     raised = "UPDATE meta SET value = value + 1 WHERE name = 'revision' RETURNING value"
     revision = int(connection.exec_driver_sql(raised).scalar_one())
     if added:

@@ -1,4 +1,4 @@
-"""The tables. A change here needs a migration in ``store/migrations/versions``; a test holds the two together."""
+"""The tables. A change needs a migration in ``store/migrations/versions``; a test compares the two."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class EnumText(TypeDecorator[StrEnum]):
 
 
 metadata = MetaData()
-# Two triggers, made by the first migration, refuse to change or delete a row of `activations`.
+# Two triggers, created by the first migration, refuse to change or delete rows of `activations`.
 
 meta = Table(
     "meta",

@@ -1,4 +1,4 @@
-"""SQLite's errors in the store's words, where a person can do something about them."""
+"""Translates SQLite's errors into the store's errors if a person can do something about them."""
 
 from __future__ import annotations
 
@@ -7,44 +7,43 @@ import pysqlite3.dbapi2 as sqlite
 from store.errors import StoreBusy, StoreDamaged, StoreError, StoreFailing, StoreFull, StoreReadOnly
 
 NO_VALUE = "malformed JSON", "Could not decode to UTF-8"
-"""How SQLite and its driver begin to say that a value is none that Marquee has written."""
+"""Starts of messages about values that Marquee can't have written."""
 FAILING = frozenset({sqlite.SQLITE_IOERR, sqlite.SQLITE_CANTOPEN, sqlite.SQLITE_PROTOCOL, sqlite.SQLITE_NOLFS})
-"""What the operating system is to blame for, rather than the file's content."""
+"""Faults of the operating system rather than of the file's content."""
 
 
 def translated(error: BaseException) -> BaseException:
-    """The store's own error for one of SQLite's, also where other errors were raised from it; any other as it is."""
+    """The store's error for an SQLite error, even one that others were raised from; any other error unchanged."""
     cause: BaseException | None = error
     while cause is not None:
-        told = _told(getattr(cause, "orig", cause))
-        if told is not None:
-            told.__cause__ = error
-            return told
+        found = _store_error(getattr(cause, "orig", cause))
+        if found is not None:
+            found.__cause__ = error
+            return found
         cause = cause.__cause__
     return error
 
 
-def _told(error: BaseException | None) -> StoreError | None:
+def _store_error(error: BaseException | None) -> StoreError | None:
     if not isinstance(error, sqlite.Error):
         return None
-    code = getattr(error, "sqlite_errorcode", 0) & 0xFF  # the higher bits only go into detail
+    code = getattr(error, "sqlite_errorcode", 0) & 0xFF  # the higher bits only add detail
     if code == sqlite.SQLITE_FULL or "disk is full" in str(error):
         return StoreFull("There is no space left on the disk", "Free some space and try again.")
     if code == sqlite.SQLITE_BUSY:
         return StoreBusy(
             "Another program has the store locked",
-            "Nothing is lost: what was saved before is there. Let that program finish, or close it, and try again.",
+            "Nothing is lost: earlier writes are saved. Let that program finish, or close it, and try again.",
         )
     if code == sqlite.SQLITE_READONLY:
         return StoreReadOnly(
             "The store can't be written to",
-            "Nothing is lost: what was saved before is there. Let Marquee write to the file and to its folder, then "
-            "start it again.",
+            "Nothing is lost: earlier writes are saved. Let Marquee write to file and folder, then start it again.",
         )
     if code in FAILING:
         return StoreFailing(
-            "The disk that holds the store fails to read or write",
-            "Check the disk and its mount, and that not too many files are open; then try again.",
+            "The disk with the store fails to read or write",
+            "Check the disk, its mount and the number of open files, then try again.",
         )
     if code in (sqlite.SQLITE_CORRUPT, sqlite.SQLITE_NOTADB) or str(error).startswith(NO_VALUE):
         return damaged()
@@ -52,8 +51,8 @@ def _told(error: BaseException | None) -> StoreError | None:
 
 
 def damaged() -> StoreDamaged:
-    """The error for a store of which a part can't be read."""
+    """Error for a store that can't be read in part."""
     return StoreDamaged(
-        "A part of the store that is needed for this is damaged; what can be read goes on. Stop Marquee, see what is "
+        "A part of the store that this needs is damaged; everything else still works. Stop Marquee, find out what is "
         "wrong with 'python -m store check', and restore a backup with 'python -m store restore'."
     )

@@ -283,7 +283,7 @@ def test_backup_and_restore_by_command(path: Path, capsys: pytest.CaptureFixture
     assert name in run(path, "backup", "--list", capsys=capsys)[1]
     rate_and_kill(path, 30, 60)
     code, out, _ = run(path, "restore", name, capsys=capsys)
-    assert (code, "What lay there before is m.db.replaced-" in out) == (0, True)
+    assert (code, "The previous store is m.db.replaced-" in out) == (0, True)
     assert "30" in run(path, "info", capsys=capsys)[1]
     assert run(path, "check", capsys=capsys)[:2] == (0, f"{path} is sound.\n")
 
@@ -295,7 +295,7 @@ def test_check_tells_what_is_damaged(
     database.close()
     code, out, _ = run(path, "check", capsys=capsys)
     assert code == 1
-    assert "but 3 were counted" in out
+    assert "but the stored count is 3" in out
 
 
 def test_commands_say_what_they_lack(path: Path, capsys: pytest.CaptureFixture[str]) -> None:

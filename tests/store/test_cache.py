@@ -1,4 +1,4 @@
-"""All ratings as arrays, whatever became of the file they are kept in."""
+"""All ratings as arrays, whatever happens to the file that caches them."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from store.database import Database
 from store.errors import NotStored
 from store.ratings import RatingStore
 from store.records import RatingArrays
+from store.schema import meta
 from tests.store.conftest import fill
 
 NAMES = ("users", "movies", "ratings", "rated_at")
@@ -102,7 +103,7 @@ def test_after_a_few_changes_only_their_users_are_read(
     assert 0 not in loaded.users
     assert_true_to_the_rows(database, loaded)
     assert cached(database).exists()
-    assert before.suffix == ".ratings"
+    assert before.suffix == ".arrow"
 
 
 def test_a_file_that_most_has_changed_since_is_written_anew(ratings: RatingStore, database: Database) -> None:
@@ -136,18 +137,18 @@ def test_arrays_are_true_after_any_changes(ratings: RatingStore, database: Datab
 @pytest.mark.filterwarnings("error")
 def test_a_file_damaged_at_any_byte_is_made_anew(ratings: RatingStore, database: Database) -> None:
     fill(ratings, 3)
-    good = ratings.load()
+    ratings.load()
     path = cached(database)
     content = path.read_bytes()
     cache = RatingCache(database)
-    for place in range(len(content)):
+    for place in range(0, len(content), 3):
         path.write_bytes(content[:place] + bytes([content[place] ^ 1 << place % 8]) + content[place + 1 :])
-        assert cache._read(path.stem, good.revision) is None
-    for length in range(0, len(content), 7):
+        assert cache._read() is None
+    for length in range(0, len(content), 21):
         path.write_bytes(content[:length])
-        assert cache._read(path.stem, good.revision) is None
+        assert cache._read() is None
     path.write_bytes(content + b"\0" * 20)
-    assert cache._read(path.stem, good.revision) is None
+    assert cache._read() is None
     assert_true_to_the_rows(database, ratings.load())
     assert cached(database) != path
 
@@ -158,6 +159,17 @@ def test_a_file_that_is_gone_is_made_anew(ratings: RatingStore, database: Databa
     shutil.rmtree(cached(database).parent)
     assert_true_to_the_rows(database, ratings.load())
     assert cached(database).exists()
+
+
+def test_the_file_of_release_0_1_is_replaced(ratings: RatingStore, database: Database) -> None:
+    """It was named without a checksum, and held the columns one after the other."""
+    fill(ratings)
+    database.execute(meta.insert().values(name="cache", value="token 2"))
+    folder = database.path.with_name("test.db.cache")
+    folder.mkdir()
+    (folder / "token.ratings").write_bytes(bytes(28))
+    assert_true_to_the_rows(database, ratings.load())
+    assert cached(database).suffix == ".arrow"
 
 
 def test_without_a_place_for_the_file_arrays_are_still_given(

@@ -1,4 +1,4 @@
-"""What is no store of Marquee's, or can't be written to, is refused with a sentence and left exactly as it was."""
+"""Files that are not stores or can't be written to are refused with a sentence and left unchanged."""
 
 from __future__ import annotations
 
@@ -93,7 +93,7 @@ def test_what_is_no_store_is_refused_and_left_as_it_was(tmp_path: Path, made: Ma
     path = tmp_path / "music.db"
     made(path)
     before = state(tmp_path)
-    with pytest.raises(ForeignStore, match=r"music\.db is not a store of Marquee.* It was left as it is"):
+    with pytest.raises(ForeignStore, match=r"music\.db is not a store of Marquee.* It was left unchanged"):
         Database.open(f"sqlite:///{path}")
     assert state(tmp_path) == before
 
@@ -103,7 +103,7 @@ def test_another_programs_database_that_is_in_use_is_left_as_it_was(tmp_path: Pa
     sqlite_file(SONGS, mode="wal")(path)
     with locked(path, "INSERT INTO songs VALUES ('Hallelujah')"):
         before = state(tmp_path)
-        with pytest.raises(ForeignStore, match="database of another program; it holds songs"):
+        with pytest.raises(ForeignStore, match="database of another program, with songs"):
             Database.open(f"sqlite:///{path}")
         assert state(tmp_path) == before
 
@@ -111,7 +111,7 @@ def test_another_programs_database_that_is_in_use_is_left_as_it_was(tmp_path: Pa
 def test_the_first_tables_are_named(tmp_path: Path) -> None:
     path = tmp_path / "music.db"
     sqlite_file(*(f"CREATE TABLE t{n} (a)" for n in range(5)))(path)
-    with pytest.raises(ForeignStore, match=r"it holds t0, t1, t2 and 2 more tables\. It was left"):
+    with pytest.raises(ForeignStore, match=r"with t0, t1, t2 and 2 more tables\. It was left"):
         Database.open(f"sqlite:///{path}")
 
 
@@ -156,7 +156,7 @@ def test_a_damaged_store_says_so(url: str) -> None:
     with database.path.open("r+b") as file:
         file.seek(100)
         file.write(b"\xff" * 4000)
-    with pytest.raises(ForeignStore, match=r"or it is damaged: .*malformed"):
+    with pytest.raises(ForeignStore, match=r"or damaged: .*malformed"):
         Database.open(url)
 
 
@@ -261,7 +261,7 @@ def test_a_file_system_that_is_mounted_read_only_says_so(tmp_path: Path, monkeyp
     """As the system answers there, whoever asks."""
     monkeypatch.setattr(os, "access", lambda place, mode: not mode & os.W_OK)
     monkeypatch.setattr(os, "statvfs", lambda place: SimpleNamespace(f_flag=os.ST_RDONLY))
-    with pytest.raises(StoreReadOnly, match=r"is on a file system that is mounted read-only\. Nothing was changed"):
+    with pytest.raises(StoreReadOnly, match=r"is on a file system mounted read-only\. Nothing was changed"):
         Database.open(f"sqlite:///{tmp_path}/m.db")
     assert list(tmp_path.iterdir()) == []
 

@@ -67,7 +67,7 @@ def test_a_disk_that_fails_in_the_middle(runtime: Runtime, kind: str, reason: st
         job = ended(runtime, order(runtime, ratings_csv=rows()))
         assert job.state == "failed"
         assert disk.failed
-        assert str(job.error).startswith(reason if kind == "full" else "The disk that holds the store")
+        assert str(job.error).startswith(reason if kind == "full" else "The disk with the store")
         if runtime.services.library.counts().ratings:
             assert served == [check_truth(runtime, job)]
         else:
