@@ -22,6 +22,7 @@ from store.ratings import RatingStore
 from store.records import ActivationRecord, MovieRow
 from store.versions import MLModelManager
 from tests.engine.services.conftest import QUICK, fill, finished, wait_for
+from tests.store.children import child, restore
 
 ROOT = Path(__file__).parents[1]
 LONGEST_S = {
@@ -215,15 +216,6 @@ def test_a_few_kills(tmp_path: Path) -> None:
     kill_often(tmp_path, 4, seed=1, among=("saving", "add_ratings", "back_up", "checkpoint"))
 
 
-RESTORE = """
-import sys
-from pathlib import Path
-from store import backups
-print("begun", flush=True)
-backups.restore(Path(sys.argv[1]), Path(sys.argv[2]), now=0)
-"""
-
-
 def kill_restores(folder: Path, kills: int, seed: int) -> None:
     """A store of 40 ratings, 30 of which are in the backup, is killed on its way back to that."""
     path, draw = folder / "m.db", random.Random(seed)
@@ -241,12 +233,9 @@ def kill_restores(folder: Path, kills: int, seed: int) -> None:
         for n in range(40):
             store.put_rating(f"u{n}", "m", 4.0, n)
         database.close()
-        command = [sys.executable, "-c", RESTORE, str(backup), str(path)]
-        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=ROOT) as process:
-            assert process.stdout is not None
-            assert process.stdout.readline() == "begun\n"
+        with child(restore, backup, path) as (_, pipe):
+            assert pipe.recv() == "begun"
             time.sleep(0.04 * draw.random())
-            process.kill()
         database = Database.open(f"sqlite:///{path}")
         assert database.check() == []
         ratings = RatingStore(database).counts().ratings

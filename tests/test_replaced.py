@@ -63,7 +63,7 @@ def copied_over(path: Path) -> None:
     shutil.copyfile(next(path.with_name("m.db.backups").glob("*.db")), path)
 
 
-@pytest.mark.parametrize("do", [deleted, moved_over, copied_over])
+@pytest.mark.parametrize("do", [deleted, pytest.param(moved_over, marks=pytest.mark.long), copied_over])
 def test_a_store_that_is_replaced_stops_the_server_and_no_acknowledged_rating_is_lost(
     tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, do: Callable[[Path], None]
 ) -> None:
@@ -92,7 +92,9 @@ def facts_of_server(server: Server) -> int:
     return int(server.client.get("/api/store").json()["ratings"])
 
 
-@pytest.mark.parametrize("put", [shutil.copyfile, shutil.move], ids=["copied", "moved"])
+@pytest.mark.parametrize(
+    "put", [shutil.copyfile, pytest.param(shutil.move, marks=pytest.mark.long)], ids=["copied", "moved"]
+)
 def test_a_backup_in_the_place_of_a_killed_servers_store_is_served(
     tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, put: Callable[[Path, Path], object]
 ) -> None:

@@ -116,8 +116,9 @@ def refused(folder: Path, port: int | None = None, **changes: str) -> str:
 
 
 def test_a_setting_that_makes_no_sense_is_named(tmp_path: Path) -> None:
-    assert "MARQUEE_PORT: Input should be a valid integer" in refused(tmp_path, MARQUEE_PORT="many")
-    assert "MARQUEE_KEEP_VERSIONS: Input should be greater" in refused(tmp_path, MARQUEE_KEEP_VERSIONS="-1")
+    both = refused(tmp_path, MARQUEE_PORT="many", MARQUEE_KEEP_VERSIONS="-1")
+    assert "MARQUEE_PORT: Input should be a valid integer" in both
+    assert "MARQUEE_KEEP_VERSIONS: Input should be greater" in both
     assert "MARQUEE_RATING_MIN (6.0) must be below" in refused(tmp_path, MARQUEE_RATING_MIN="6")
 
 
@@ -145,7 +146,7 @@ def test_a_store_that_can_not_be_opened_says_why(tmp_path: Path) -> None:
     assert "must name a file" in refused(tmp_path, MARQUEE_DATABASE_URL="postgres://elsewhere")
 
 
-@pytest.mark.parametrize("way", ["python", "uvicorn", "streamlit"])
+@pytest.mark.parametrize("way", ["python", "uvicorn", pytest.param("streamlit", marks=pytest.mark.long)])
 def test_no_way_of_starting_changes_what_is_not_ours(tmp_path: Path, way: str) -> None:
     """It says what the file is, in a sentence, and ends."""
     connection = sqlite.connect(str(tmp_path / "m.db"))
@@ -165,7 +166,7 @@ def test_no_way_of_starting_changes_what_is_not_ours(tmp_path: Path, way: str) -
     assert [path.name for path in tmp_path.iterdir()] == ["m.db"]
 
 
-@pytest.mark.parametrize("way", ["python", "uvicorn"])
+@pytest.mark.parametrize("way", ["python", pytest.param("uvicorn", marks=pytest.mark.long)])
 def test_a_locked_store_is_told_at_the_start(tmp_path: Path, way: str) -> None:
     Database.open(f"sqlite:///{tmp_path}/m.db").close()
     port = free_port()
@@ -186,7 +187,7 @@ def test_a_short_key_is_refused_beyond_this_computer(tmp_path: Path) -> None:
     assert not (tmp_path / "m.db").exists()
 
 
-@pytest.mark.parametrize("way", ["python", "uvicorn"])
+@pytest.mark.parametrize("way", [pytest.param("python", marks=pytest.mark.long), "uvicorn"])
 def test_uvicorn_is_not_to_believe_forwarded_addresses(tmp_path: Path, way: str) -> None:
     port = free_port()
     own = environment(tmp_path, port) | {"FORWARDED_ALLOW_IPS": "*"}

@@ -19,8 +19,8 @@ from store.database import Database
 from store.errors import StoreError, StoreInUse, UnusableBackup
 from store.ratings import RatingStore
 from store.records import MovieRow
+from tests.store.children import rate_and_kill
 from tests.store.conftest import fill
-from tests.store.test_generation import rate_and_kill
 from tests.store.test_migrations import REVISIONS, migrate
 
 NOW = 1_700_000_000.0

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
+import contextlib
 from pathlib import Path
 from threading import Event, Thread
 from typing import Any
@@ -20,6 +19,7 @@ from store.ratings import RatingStore
 from store.records import MovieRow
 from store.schema import meta, users
 from store.sqlite_errors import translated
+from tests.store.children import child, rate_on
 from tests.store.conftest import wait_until
 
 
@@ -240,38 +240,19 @@ def test_other_errors_pass_as_they_are() -> None:
     assert translated(error) is error
 
 
-RATE_UNTIL_KILLED = """
-import sys
-from store.database import Database
-from store.ratings import RatingStore
-from store.records import MovieRow
-store = RatingStore(Database.open(sys.argv[1]))
-store.add_movies([MovieRow("m", "A", None, ())])
-for n in range(100_000):
-    store.put_rating(f"u{n}", "m", 4.0, n)
-    print(n, flush=True)
-"""
-
-
 def test_every_acknowledged_rating_survives_a_kill(url: str) -> None:
     """The process is killed at once after its hundredth acknowledgement; three times on the same file."""
-    root = Path(__file__).parents[2]
     for _ in range(3):
-        process = subprocess.Popen(
-            [sys.executable, "-c", RATE_UNTIL_KILLED, url], stdout=subprocess.PIPE, text=True, cwd=root
-        )
-        assert process.stdout is not None
-        last = -1
-        for line in process.stdout:
-            last = int(line)
-            if last == 100:
-                process.kill()
-                break
-        acknowledged = [int(line) for line in process.stdout.read().split()] + [last]
-        process.stdout.close()
-        process.wait()
+        with child(rate_on, Path(url.removeprefix("sqlite:///"))) as (process, pipe):
+            while pipe.recv() < 100:
+                pass
+            process.kill()
+            acknowledged = 100
+            with contextlib.suppress(EOFError):
+                while True:
+                    acknowledged = pipe.recv()
         database = Database.open(url)
         assert database.check() == []
         stored = RatingStore(database).counts().ratings
         database.close()
-        assert stored >= max(acknowledged) + 1
+        assert stored >= acknowledged + 1

@@ -19,47 +19,10 @@ from store.database import Database
 from store.errors import StoreError, StoreReplaced
 from store.ratings import RatingStore
 from store.records import MovieRow
+from tests.store.children import child, end_in_checkpoint, rate, rate_and_kill
 from tests.store.conftest import wait_until
 
 ROOT = Path(__file__).parents[2]
-RATE = """
-import os, sys
-from store.database import Database
-from store.ratings import RatingStore
-from store.records import MovieRow
-database = Database.open(sys.argv[1])
-store = RatingStore(database)
-store.add_movies([MovieRow("m", "A", None, ())])
-for n in range(int(sys.argv[2]), int(sys.argv[3])):
-    store.put_rating(f"u{n}", "m", 4.0, n)
-print("rated", flush=True)
-sys.stdin.read(1)
-os._exit(0)
-"""
-
-
-class Rating:
-    """Another process that has the store open and has rated; it dies as by SIGKILL when it is told to."""
-
-    def __init__(self, path: Path, first: int, last: int) -> None:
-        self._process = subprocess.Popen(
-            [sys.executable, "-c", RATE, f"sqlite:///{path}", str(first), str(last)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-            cwd=ROOT,
-        )
-        assert self._process.stdout is not None
-        assert self._process.stdout.readline() == "rated\n"
-
-    def kill(self) -> None:
-        self._process.kill()
-        self._process.communicate()
-
-
-def rate_and_kill(path: Path, first: int, last: int) -> None:
-    Rating(path, first, last).kill()
-    assert generation.has_log(path)
 
 
 def held(path: Path) -> tuple[int, list[str], list[str]]:
@@ -123,9 +86,9 @@ def test_the_log_of_a_killed_process_is_not_applied_to_a_backup(
 def test_a_copy_made_while_marquee_ran_is_no_less_foreign(path: Path, make: Callable[[Path, Path], Path]) -> None:
     """Made by other means in the very run that is killed, so that the generation may be the same."""
     rate_and_kill(path, 0, 50)
-    rating = Rating(path, 50, 60)
-    backup = make(path, path.parent / "backups")
-    rating.kill()
+    with child(rate, path, 50, 60) as (_, pipe):
+        assert pipe.recv() == "rated"
+        backup = make(path, path.parent / "backups")
     before = held_in(backup)
     shutil.copyfile(backup, path)
     ratings, faults, found = held(path)
@@ -147,35 +110,13 @@ def test_its_own_log_is_applied_however_often_a_process_is_killed(path: Path) ->
     assert held(path) == (160, [], [])
 
 
-def test_its_own_log_is_applied_after_a_kill_in_a_checkpoint(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_its_own_log_is_applied_after_a_kill_in_a_checkpoint(path: Path) -> None:
     """The process ends after each of the steps that a checkpoint takes."""
-    script = RATE.replace(
-        'print("rated", flush=True)\nsys.stdin.read(1)\nos._exit(0)',
-        """
-from store import generation
-steps = 0
-def last(real):
-    def step(*args, **kwargs):
-        global steps
-        if steps == int(sys.argv[4]):
-            os._exit(7)
-        steps += 1
-        return real(*args, **kwargs)
-    return step
-generation.write_mark = last(generation.write_mark)
-generation.new = last(generation.new)
-generation.os.fsync = last(os.fsync)
-database.checkpoint()
-""",
-    )
     ended = []
     for n in range(14):
-        ran = subprocess.run(
-            [sys.executable, "-c", script, f"sqlite:///{path}", str(10 * n), str(10 * (n + 1)), str(n)],
-            cwd=ROOT,
-            check=False,
-        )
-        ended.append(ran.returncode)
+        with child(end_in_checkpoint, path, 10 * n, 10 * (n + 1), n) as (process, _):
+            process.join(60)
+            ended.append(process.exitcode)
         assert held(path) == (10 * (n + 1), [], [])
     assert ended[0] == 7
     assert ended[-1] == 0, "every step was reached"

@@ -12,7 +12,14 @@ import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
 from sqlalchemy import Connection
 
 from store import model_arrays
@@ -86,6 +93,7 @@ class Versions(RuleBasedStateMachine):
         self.models = MLModelManager(self.database)
 
     def teardown(self) -> None:
+        assert self.database.check() == []
         self.database.close()
         self.patch.undo()
         self.folder.cleanup()
@@ -303,10 +311,11 @@ class Versions(RuleBasedStateMachine):
         with self.database.read() as connection:
             assert connection.exec_driver_sql(counted.format(where)).scalar_one() == 0
 
-    @invariant()
-    def the_file_is_sound(self) -> None:
-        assert self.database.check() == []
-
 
 TestVersions = Versions.TestCase
-TestVersions.settings = settings(max_examples=50, stateful_step_count=30)
+TestVersions.settings = settings(max_examples=20, stateful_step_count=30)
+
+
+@pytest.mark.long
+def test_many_versions() -> None:
+    run_state_machine_as_test(Versions, settings=settings(max_examples=200, stateful_step_count=30))

@@ -29,8 +29,8 @@ from engine.settings import Settings
 from store import backups
 from store.database import Database
 from tests.engine.services.conftest import fill, opened, store_in, trained_store, wait_for
+from tests.store.children import rate_and_kill
 from tests.store.conftest import Clock
-from tests.store.test_generation import rate_and_kill
 
 SUNDAY = datetime(2026, 11, 22, 12, tzinfo=UTC).timestamp()
 DAY_S = 86_400
