@@ -1,1 +1,1 @@
-"""How good models and lists are on ratings they have not seen, and whether one version is better than another."""
+"""Evaluation of models and lists on held-out ratings, and comparison of versions."""

@@ -1,4 +1,4 @@
-"""The tables behind a report's charts: small, and of JSON values only, so that they can be stored and sent."""
+"""Tables behind the charts of a report: small, and JSON values only, so that they can be stored and sent."""
 
 from __future__ import annotations
 
@@ -17,26 +17,26 @@ from engine.models.intervals import MOVIE_EDGES, USER_EDGES
 
 ChartRow = dict[str, float | int | str | None]
 Charts = dict[str, list[ChartRow]]
-"""Tables by the chart's name; the rows of one table have the same keys."""
+"""Tables by chart name; the rows of a table have the same keys."""
 
 COUNT_EDGES = (1, 5, 10, 20, 50, 100, 200, 500, 1000)
-"""Numbers of ratings at which the next bar begins."""
-ERROR_BINS = 36  # each way; an eighth of a star wide on a scale of 0.5 to 5
+"""Numbers of ratings at which a bar begins."""
+ERROR_BINS = 36  # on each side; an eighth of a star wide on a scale of 0.5 to 5
 PREDICTION_BINS = 10
-MAX_POINTS = 50  # of a curve
-DRAWS = 300  # of each bar's interval; a chart needs no third digit
+MAX_POINTS = 50  # points of a curve
+DRAWS = 300  # bootstrap draws per bar; a chart needs no third digit
 
 
 @dataclass(frozen=True)
 class JudgedRatings:
-    """The test ratings beside what was said of them.
+    """The test ratings and their predictions.
 
     Attributes:
-        train: what the model learned.
-        test: the n ratings.
+        train: the training ratings.
+        test: the n test ratings.
         predicted: float32[n].
-        columns: float64[n] by metric, a value of each rating; squared errors under ``rmse``.
-        seed: start of the bootstrap's random numbers.
+        columns: float64[n] by metric, the value of each rating; squared errors under ``rmse``.
+        seed: random seed of the bootstrap.
     """
 
     train: Interactions
@@ -46,20 +46,20 @@ class JudgedRatings:
     seed: int
 
     def bar(self, place: ChartRow, name: str, values: Floats, rows: Bools) -> ChartRow:
-        """A row of a chart: where it stands, the mean over some rows with its 95% interval, how many rows there are."""
+        """A chart row: its place, the mean over some ratings with its 95% interval, and their number."""
         return _row(place, name, estimate_ratings(self.test, {name: values}, rows, self.seed, DRAWS)[name], rows)
 
     def rmse(self, place: ChartRow, rows: Bools) -> ChartRow:
-        """A row of a chart of RMSE."""
+        """A chart row of RMSE."""
         return self.bar(place, "rmse", self.columns["rmse"], rows)
 
 
 def chart_ratings(judged: JudgedRatings) -> Charts:
-    """What is told of predicted ratings: five tables, four where no intervals were judged.
+    """Tables on predicted ratings: five, or four without intervals.
 
-    ``rmse_by_user_ratings``, ``rmse_by_movie_ratings``: RMSE by how many ratings of the user or movie were learned.
-    ``errors``: how many predictions are off by how much. ``predicted_and_actual``: the mean rating where a certain
-    rating was predicted. ``interval_coverage``: the part of ratings inside their interval by group of user and movie.
+    ``rmse_by_user_ratings``, ``rmse_by_movie_ratings``: RMSE by number of training ratings of the user or movie.
+    ``errors``: histogram of errors. ``predicted_and_actual``: mean rating by predicted rating.
+    ``interval_coverage``: share of ratings inside their interval by group of user and movie.
     """
     train, test = judged.train, judged.test
     charts = {
@@ -74,7 +74,7 @@ def chart_ratings(judged: JudgedRatings) -> Charts:
 
 
 def chart_segments(segments: dict[str, Segment], measured: dict[str, dict[str, MetricValue]]) -> Charts:
-    """``segments``: RMSE and number of test ratings of each segment; ``measured``: the metrics by segment."""
+    """Table ``segments``: RMSE and number of test ratings; ``measured``: the metrics by segment."""
     return {
         "segments": [
             _row({"segment": name}, "rmse", measured[name]["rmse"], part.rows) for name, part in segments.items()
@@ -83,12 +83,12 @@ def chart_segments(segments: dict[str, Segment], measured: dict[str, dict[str, M
 
 
 def chart_lists(hits: Bools, relevant: Ints, shown: Floats) -> Charts:
-    """What is told of lists: ``precision_and_recall`` by length of the list, and ``exposure``, the Lorenz curve.
+    """Tables on lists: ``precision_and_recall`` by length, and ``exposure``, the Lorenz curve.
 
     Args:
         hits: bool[n_users, k], as in ``engine.evaluation.metrics``.
         relevant: int[n_users], at least 1.
-        shown: float64[n_movies], in how many lists each movie stands.
+        shown: float64[n_movies], number of lists with each movie.
     """
     return {"precision_and_recall": _precision_and_recall(hits, relevant), "exposure": _lorenz(shown)}
 
@@ -126,7 +126,7 @@ def _errors(judged: JudgedRatings) -> list[ChartRow]:
 
 
 def _predicted_and_actual(judged: JudgedRatings) -> list[ChartRow]:
-    """Bins of as many ratings each, as far as equal predictions allow."""
+    """Bins of equal size, as far as tied predictions allow."""
     predicted = judged.predicted.astype(np.float64)
     edges = np.unique(np.quantile(predicted, np.linspace(0, 1, PREDICTION_BINS + 1)[1:-1]))
     group = np.digitize(predicted, edges)
@@ -162,9 +162,9 @@ def _precision_and_recall(hits: Bools, relevant: Ints) -> list[ChartRow]:
 
 
 def _lorenz(shown: Floats) -> list[ChartRow]:
-    """The part of all places that the least shown part of the movies has (Lorenz 1905).
+    """Share of all places held by the least shown movies (Lorenz 1905).
 
-    Its points are evenly spaced along both axes: where few movies have all places, the curve is steep at its end.
+    Points are evenly spaced along both axes, since the curve is steep at its end if few movies hold all places.
     """
     places = np.concatenate([[0], np.cumsum(np.sort(shown))]) / max(shown.sum(), 1)
     part = np.linspace(0, 1, MAX_POINTS // 2)

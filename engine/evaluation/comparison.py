@@ -1,4 +1,4 @@
-"""Whether one version is better than another on the same test part, or whether the difference may be chance."""
+"""Comparison of two versions on the same test part: better, worse, or a difference that may be chance."""
 
 from __future__ import annotations
 
@@ -21,17 +21,17 @@ from engine.rounding import settle, significant
 Verdict = Literal["better", "worse", "no difference shown"]
 
 DRAWS, MIN_DRAWS, MAX_DRAWN = 2000, 400, 50_000_000
-"""Draws of the bootstrap; fewer where there are so many users that they would take long, and differ little."""
+"""Bootstrap draws; fewer for many users, where they take long and differ little."""
 LEVEL = 0.05
-"""How often at most a difference is called where there is none."""
+"""Significance level."""
 EXACT = 50
-"""Users with a difference up to whom the signed-rank test is exact."""
+"""Maximum number of users with a difference for the exact signed-rank test."""
 TIED = 12
-"""Digits, of the largest error of a user, up to which differences have to agree to tie: tails may be heavy."""
+"""Digits, relative to the largest error of a user, that tied differences share: tails may be heavy."""
 SAME = ("split", "k", "relevant_from")
-"""What two reports have to share in their protocols, where they say it."""
+"""Protocol entries that two reports must share, if both have them."""
 MIN_SHARED = 0.1
-"""The part of each report's ratings, or users, that has to be judged in both alike, or nothing is said."""
+"""Minimum share of each report's ratings, or users, that both must have in common."""
 
 Finish = Callable[[Floats], Floats]
 
@@ -41,13 +41,13 @@ class MetricDifference:
     """One metric of two versions on the same test part.
 
     Attributes:
-        value: of the version in question.
-        baseline: of the one it is compared with.
+        value: of the candidate version.
+        baseline: of the version it is compared with.
         difference: ``value - baseline``, in the metric's units.
-        low, high: the difference's 95% bootstrap interval over users; None where they are fewer than ten.
-        p_value: of Wilcoxon's signed-rank test of the users' differences, two-sided.
-        users: how many users it rests on.
-        verdict: of the version in question; which direction is better depends on the metric.
+        low, high: 95% bootstrap interval of the difference over users; None for fewer than ten.
+        p_value: of Wilcoxon's two-sided signed-rank test of the users' differences.
+        users: number of users.
+        verdict: on the candidate.
     """
 
     value: float
@@ -63,35 +63,35 @@ class MetricDifference:
 def compare(report: EvaluationReport, baseline: EvaluationReport, seed: int = 0) -> dict[str, MetricDifference]:
     """Compare two reports user by user.
 
-    Errors of ratings are compared on the test ratings that both have, lists of the users whose test ratings are all the
-    same in both. Where ratings came between two trainings these are not all of them; how many users they are is said
-    with each metric. Lists are left out where hardly a user is left.
+    Rating errors are compared on the test ratings that both have, lists for the users whose test ratings are the same
+    in both. If ratings arrived between two trainings these are not all; each metric says for how many users it holds.
+    Lists are left out if hardly any user is left.
 
-    A difference is called where two tests see it on the same side: the 95% bootstrap interval of the difference leaves
-    out 0 (Efron and Tibshirani 1993, chapter 13: users are drawn with replacement, both versions on the same draw, for
-    RMSE sums of squared errors and counts jointly), and Wilcoxon's signed-rank test of the users' differences (Wilcoxon
-    1945) has p < 0.05. The first asks for the mean, which is what the metric is, but trusts heavy tails and few users
-    too much; the second holds with these, but takes a skewed difference of equal means for a real one. Below
-    ``MIN_USERS`` users there is no interval, and nothing is called. Each metric is judged by itself: of twenty
-    metrics without a difference one may still be called. All numbers are rounded well above the noise of floating
-    point before they decide, so that every processor comes to the same verdict.
+    A difference counts if two tests agree on it: the 95% bootstrap interval of the difference excludes 0 (Efron and
+    Tibshirani 1993, chapter 13: users are drawn with replacement, the same draw for both versions; for RMSE sums of
+    squared errors and counts jointly), and Wilcoxon's signed-rank test of the users' differences (Wilcoxon 1945) has
+    p < 0.05. The first tests the mean, which is what the metric is, but is too confident with heavy tails and few
+    users; the second is safe there, but takes a skewed difference of equal means for a real one. With fewer than
+    ``MIN_USERS`` users there is no interval, and no difference counts. Each metric is tested by itself: of twenty
+    metrics without a difference one may still seem to have one. All numbers are rounded well above the noise of
+    floating point before they decide, so that every processor comes to the same verdict.
 
     Args:
-        report: of the version in question.
+        report: of the candidate version.
         baseline: of the version to compare it with.
-        seed: start of the bootstrap's random numbers.
+        seed: random seed of the bootstrap.
 
     Returns:
-        By name, each compared metric that both reports have.
+        Each compared metric that both reports have, by name.
 
     Raises:
-        InvalidInput: hardly a user was judged on the same ratings in both, or the lists are of different kinds.
+        InvalidInput: hardly any user has the same test ratings in both, or the protocols differ.
     """
     for name in SAME:
         both = {one.protocol[name] for one in (report, baseline) if name in one.protocol}
         if len(both) > 1:
             kinds = f"{name} ({report.protocol.get(name)} and {baseline.protocol.get(name)})"
-            raise InvalidInput(f"The two versions were judged with different {kinds}.", field="baseline")
+            raise InvalidInput(f"The two versions were evaluated with different {kinds}.", field="baseline")
     paired, same = pair_rows(report, baseline), find_same_users(report, baseline)
     if paired is None:
         found = compare_errors(*find_shared(report.errors, baseline.errors), seed)
@@ -103,18 +103,18 @@ def compare(report: EvaluationReport, baseline: EvaluationReport, seed: int = 0)
 def compare_segments(
     report: EvaluationReport, baseline: EvaluationReport, seed: int = 0
 ) -> dict[str, dict[str, MetricDifference]]:
-    """The same by segment of the report in question: RMSE of each, and NDCG of the lists of each part of the users.
+    """The same comparison by segment: RMSE of each, and NDCG for segments of users.
 
     Args:
-        report: of the version in question.
+        report: of the candidate version.
         baseline: of the version to compare it with.
-        seed: start of the bootstrap's random numbers.
+        seed: random seed of the bootstrap.
 
     Returns:
-        By segment and metric; nothing where one of the reports keeps no ratings one by one.
+        Differences by segment and metric; empty if one of the reports does not keep single ratings.
 
     Raises:
-        InvalidInput: hardly a rating was judged in both.
+        InvalidInput: hardly any test rating is in both.
     """
     paired, same = pair_rows(report, baseline), find_same_users(report, baseline)
     if paired is None:
@@ -134,15 +134,15 @@ def compare_segments(
 def compare_newcomers(
     report: EvaluationReport, baseline: EvaluationReport, seed: int = 0
 ) -> dict[str, dict[str, MetricDifference]]:
-    """RMSE and NDCG of the people whom neither version had seen, by the number of their first ratings.
+    """RMSE and NDCG of people unknown to both versions, by number of their first ratings.
 
     Args:
-        report: of the version in question.
+        report: of the candidate version.
         baseline: of the version to compare it with.
-        seed: start of the bootstrap's random numbers.
+        seed: random seed of the bootstrap.
 
     Returns:
-        By ``newcomers:3`` and metric; nothing where hardly any of them, with the same ratings, are in both reports.
+        Differences by segment (``newcomers:3``) and metric; empty if hardly anyone is in both reports.
     """
     ours, theirs = report.newcomers, baseline.newcomers
     if ours is None or theirs is None:
@@ -169,9 +169,9 @@ class PairedRows:
 
     Attributes:
         users: int32[n].
-        segments: uint64[n], as in the report in question.
-        ours: float64[n], squared errors of the version in question.
-        theirs: float64[n], those of the other.
+        segments: uint64[n], as in the candidate's report.
+        ours: float64[n], squared errors of the candidate.
+        theirs: float64[n], squared errors of the baseline.
     """
 
     users: NDArray[np.int32]
@@ -180,7 +180,7 @@ class PairedRows:
     theirs: Floats
 
     def compare(self, chosen: NDArray[np.bool_], seed: int) -> dict[str, MetricDifference]:
-        """RMSE and MAE over some of the ratings, of one at least."""
+        """RMSE and MAE over some ratings, at least one."""
         users, place = np.unique(self.users[chosen].astype(np.int64), return_inverse=True)
         return compare_errors(
             _sum_by_user(users, place, self.ours[chosen]), _sum_by_user(users, place, self.theirs[chosen]), seed
@@ -188,17 +188,17 @@ class PairedRows:
 
 
 def _sum_by_user(users: NDArray[np.int64], place: NDArray[np.int64], squared: Floats) -> UserErrors:
-    """``place``: int64[n], which of the users each squared error is of."""
+    """``place``: int64[n], the user of each squared error."""
     sums = {"rmse": np.bincount(place, squared), "mae": np.bincount(place, np.sqrt(squared))}
     floats = {name: values.astype(np.float64) for name, values in sums.items()}
     return UserErrors(users, np.bincount(place), np.zeros(len(users), np.uint64), floats)
 
 
 def pair_rows(report: EvaluationReport, baseline: EvaluationReport) -> PairedRows | None:
-    """The test ratings that both reports have; None where one of them does not keep them one by one.
+    """The test ratings that both reports have; None if one of them does not keep single ratings.
 
     Raises:
-        InvalidInput: they are less than a tenth of the test ratings of one of the two.
+        InvalidInput: they are less than a tenth of either report's test ratings.
     """
     ours, theirs = report.rows, baseline.rows
     if ours is None or theirs is None:
@@ -209,8 +209,8 @@ def pair_rows(report: EvaluationReport, baseline: EvaluationReport) -> PairedRow
     most = max(len(ours.users), len(theirs.users))
     if not len(left) or len(left) < MIN_SHARED * most:
         raise InvalidInput(
-            f"The two were judged on different test parts: only {len(left):,} of {most:,} ratings were held out from "
-            "both.",
+            f"The two were evaluated on different test parts: only {len(left):,} of {most:,} ratings were held out "
+            "from both.",
             field="baseline",
         )
     squared = ours.squared[left].astype(np.float64), theirs.squared[right].astype(np.float64)
@@ -218,7 +218,7 @@ def pair_rows(report: EvaluationReport, baseline: EvaluationReport) -> PairedRow
 
 
 def find_same_users(report: EvaluationReport, baseline: EvaluationReport) -> NDArray[np.int64]:
-    """The users who have the same test ratings in both; none where they are less than a tenth."""
+    """The users with the same test ratings in both; none if they are less than a tenth."""
     try:
         return find_shared(report.errors, baseline.errors)[0].users
     except InvalidInput:
@@ -226,16 +226,16 @@ def find_same_users(report: EvaluationReport, baseline: EvaluationReport) -> NDA
 
 
 def find_shared(ours: UserErrors, theirs: UserErrors) -> tuple[UserErrors, UserErrors]:
-    """The users who have the same test ratings in both, in the same order.
+    """The users with the same test ratings in both, in the same order.
 
     Raises:
-        InvalidInput: they are less than a tenth of the users of one of the two.
+        InvalidInput: they are less than a tenth of the users of either.
     """
     _, left, right = np.intersect1d(ours.users, theirs.users, assume_unique=True, return_indices=True)
     same = ours.marks[left] == theirs.marks[right]
     if not same.any() or same.sum() < MIN_SHARED * max(len(ours.users), len(theirs.users)):
         raise InvalidInput(
-            f"The two were judged on different test parts: only {same.sum():,} of "
+            f"The two were evaluated on different test parts: only {same.sum():,} of "
             f"{max(len(ours.users), len(theirs.users)):,} users have the same held-out ratings in both.",
             field="baseline",
         )
@@ -243,7 +243,7 @@ def find_shared(ours: UserErrors, theirs: UserErrors) -> tuple[UserErrors, UserE
 
 
 def compare_errors(ours: UserErrors, theirs: UserErrors, seed: int = 0) -> dict[str, MetricDifference]:
-    """RMSE and MAE of the same users: ratios of sums over them, so that users count by their ratings."""
+    """RMSE and MAE of the same users, weighted by their number of ratings."""
     counts = ours.ratings.astype(np.float64)
     return {
         name: _compare(
@@ -274,9 +274,9 @@ def _compare_lists(
 
 
 def _compare(name: str, ours: Floats, theirs: Floats, counts: Floats, seed: int, finish: Finish) -> MetricDifference:
-    """``finish`` makes the metric of a ratio of sums.
+    """``finish`` turns a ratio of sums into the metric.
 
-    The signed ranks are of the users' sums, not of their means: whoever weighs more in the metric ranks higher.
+    Signed ranks use the users' sums, not their means, so that users with more weight in the metric rank higher.
     """
     value, baseline = (significant(float(finish(values.sum() / counts.sum()))) for values in (ours, theirs))
     size = max(abs(value), abs(baseline))
@@ -306,14 +306,14 @@ def _samples(users: int) -> int:
 
 
 def signed_rank(differences: Floats, size: float = 1.0) -> tuple[int, float]:
-    """Wilcoxon's signed-rank test, two-sided: to which side the differences lean (1, -1), and the p-value.
+    """Wilcoxon's two-sided signed-rank test: the side of the differences (1 or -1), and the p-value.
 
     Exact for up to 50 users, ties included; above, the normal approximation with corrections for ties and continuity.
-    Users without a difference say nothing and are left out; without any other the answer is (0, 1).
+    Users without a difference are left out; without any other the result is (0, 1).
 
     Args:
-        differences: float64[n], of the users.
-        size: how large the numbers are that they are differences of: equal ones have to tie whatever their last digits.
+        differences: float64[n], one for each user.
+        size: magnitude of the compared numbers; differences that are rounding errors of it tie.
     """
     from scipy.stats import wilcoxon  # half a second, at the first comparison instead of at the start
 
@@ -330,9 +330,9 @@ def signed_rank(differences: Floats, size: float = 1.0) -> tuple[int, float]:
 
 
 def _exact_tails(differences: Floats) -> tuple[float, float]:
-    """How likely as great a sum of positive ranks is, and as small a one, when every sign is drawn by a coin.
+    """Probabilities of at least, and at most, the sum of positive ranks if every sign is a coin flip.
 
-    Built rank by rank. SciPy's exact distribution knows no ties, and its permutations of 13 users take seconds.
+    Built rank by rank: SciPy's exact distribution does not handle ties, and its permutations take seconds.
     """
     from scipy.stats import rankdata  # see ``signed_rank``
 

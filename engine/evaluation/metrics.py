@@ -18,8 +18,8 @@ from engine.data.arrays import Bools, Floats, Ints, check_lengths
 from engine.data.ratings import Interactions
 
 RELEVANT_FROM = 0.75
-DRAWN_AT_ONCE = 1 << 20  # users that a bootstrap draws in one step, which bounds its memory
-PAIRS_AT_ONCE = 1 << 22  # pairs of places that diversity compares in one step, for the same reason
+DRAWN_AT_ONCE = 1 << 20  # users drawn in one step of a bootstrap, which bounds its memory
+PAIRS_AT_ONCE = 1 << 22  # pairs of places compared in one step of the diversity, likewise
 
 
 def relevant_from(scale: tuple[float, float]) -> float:
@@ -29,7 +29,7 @@ def relevant_from(scale: tuple[float, float]) -> float:
 
 
 def squared_errors(predicted: NDArray[Any], actual: NDArray[Any]) -> Floats:
-    """float64[n]: of each rating, in squared rating units.
+    """float64[n]: squared error of each rating, in squared rating units.
 
     Raises:
         ValueError: there are not as many predictions as ratings.
@@ -39,7 +39,7 @@ def squared_errors(predicted: NDArray[Any], actual: NDArray[Any]) -> Floats:
 
 
 def absolute_errors(predicted: NDArray[Any], actual: NDArray[Any]) -> Floats:
-    """float64[n]: of each rating, in rating units.
+    """float64[n]: absolute error of each rating, in rating units.
 
     Raises:
         ValueError: there are not as many predictions as ratings.
@@ -68,7 +68,7 @@ def precision(hits: Bools) -> Floats:
 
 
 def recall(hits: Bools, relevant: Ints) -> Floats:
-    """float64[n_users]: relevant movies found over those there are (Herlocker et al. 2004)."""
+    """float64[n_users]: relevant movies found over all relevant movies (Herlocker et al. 2004)."""
     return np.asarray(hits.sum(axis=1) / relevant, np.float64)
 
 
@@ -94,7 +94,7 @@ def average_precision(hits: Bools, relevant: Ints) -> Floats:
 
 
 def ndcg(hits: Bools, relevant: Ints) -> Floats:
-    """float64[n_users]: discounted gain 1 / log2(place + 1) over the best there could be.
+    """float64[n_users]: discounted gain, 1 / log2(place + 1), over the best possible one.
 
     Jarvelin and Kekalainen 2002, "Cumulated gain-based evaluation of IR techniques".
     """
@@ -104,12 +104,12 @@ def ndcg(hits: Bools, relevant: Ints) -> Floats:
 
 
 def exposure(lists: Ints, n_movies: int, times: Ints | None = None) -> Floats:
-    """float64[n_movies]: in how many lists a movie stands.
+    """float64[n_movies]: number of lists with each movie.
 
     Args:
         lists: int[n_users, k], movie indices, -1 for no movie.
         n_movies: the size of the catalogue.
-        times: int[n_users], how often each list counts; once by default.
+        times: int[n_users], weight of each list; 1 by default.
     """
     weights = None if times is None else np.repeat(times, lists.shape[1])
     counted = np.bincount(lists.ravel() + 1, weights=weights, minlength=n_movies + 1)
@@ -117,7 +117,7 @@ def exposure(lists: Ints, n_movies: int, times: Ints | None = None) -> Floats:
 
 
 def coverage(shown: Floats) -> float:
-    """The part of the catalogue that stands in any list; ``shown`` is the exposure.
+    """Share of the catalogue in any list; ``shown`` is the exposure.
 
     Ge, Delgado-Battenfeld and Jannach 2010, "Beyond accuracy: evaluating recommender systems by coverage and
     serendipity".
@@ -126,7 +126,7 @@ def coverage(shown: Floats) -> float:
 
 
 def novelty(lists: Ints, movie_counts: Ints, n_users: int) -> Floats:
-    """float64[n_users]: mean self-information -log2(share of users who rated it) of a list's movies, in bits.
+    """float64[n_users]: mean self-information, -log2(share of users who rated it), of a list's movies in bits.
 
     Zhou et al. 2010, "Solving the apparent diversity-accuracy dilemma of recommender systems"; a movie nobody rated
     counts as rated once.
@@ -155,7 +155,7 @@ def _diversity(lists: Ints, genres: Bools) -> Floats:
 
 
 def gini(shown: Floats) -> float:
-    """How unevenly lists show the catalogue: 0 where all movies are shown alike, near 1 where one movie has it all.
+    """How unevenly lists show the catalogue: 0 if all movies are shown equally often, near 1 if one movie is in all.
 
     Half the mean difference of two movies' exposure over the mean exposure (Gini 1912), from the sorted values.
     """
@@ -179,7 +179,7 @@ def _mean_of_places(values: Floats, present: Bools) -> Floats:
 
 
 def _divide(sums: NDArray[Any], counts: NDArray[Any]) -> Floats:
-    """0 where there is nothing to divide by."""
+    """0 where the count is 0."""
     out = np.zeros(len(sums))
     np.divide(sums, counts, out=out, where=counts > 0)
     return out
@@ -188,17 +188,17 @@ def _divide(sums: NDArray[Any], counts: NDArray[Any]) -> Floats:
 def bootstrap(
     numerators: Floats, denominators: Floats, *, seed: int, samples: int = 1000, level: float = 0.95
 ) -> tuple[Floats, Floats]:
-    """Percentile intervals of ``sum(numerators) / sum(denominators)`` when users are drawn anew with replacement.
+    """Bootstrap percentile intervals of ``sum(numerators) / sum(denominators)`` over users.
 
-    Efron and Tibshirani 1993, "An introduction to the bootstrap", chapter 13. Users, not ratings, are drawn: ratings of
-    one user are not independent.
+    Efron and Tibshirani 1993, "An introduction to the bootstrap", chapter 13. Users are drawn, not ratings, since
+    ratings of one user are not independent.
 
     Args:
         numerators: float64[n_users, m], such as sums of squared errors, or m metrics of one list.
         denominators: float64[n_users, m], such as counts of ratings, or 1.
-        seed: start of the random numbers.
-        samples: how many times to draw; all m columns share the draws.
-        level: the part of the samples inside the interval.
+        seed: random seed.
+        samples: number of draws, shared by all m columns.
+        level: share of the samples inside the interval.
 
     Returns:
         float64[m] twice: the lower and the upper ends.
@@ -210,9 +210,9 @@ def bootstrap(
 
 
 def draw_sums(values: Floats, *, seed: int, samples: int) -> Floats:
-    """float64[samples, m]: the sums of float64[n_users, m] when as many users are drawn anew with replacement.
+    """float64[samples, m]: sums of float64[n_users, m] over users drawn with replacement.
 
-    All columns share the draws, so that what is computed from several of them stays paired.
+    All columns share the draws, so that figures computed from several of them stay paired.
     """
     rng = np.random.default_rng(seed)
     users = len(values)
@@ -221,7 +221,7 @@ def draw_sums(values: Floats, *, seed: int, samples: int) -> Floats:
     for first in range(0, samples, step):
         part = sums[first : first + step]
         drawn = rng.integers(0, users, (len(part), users)) + np.arange(len(part))[:, None] * users
-        # How often each draw holds each user: the sums of all draws are then one product of matrices.
+        # Counts of each user in each draw, so that the sums of all draws are one matrix product.
         times = np.bincount(drawn.ravel(), minlength=drawn.size).reshape(drawn.shape)
         part[:] = times.astype(np.float64) @ values
     return sums

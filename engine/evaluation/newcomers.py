@@ -1,4 +1,4 @@
-"""How good a version is for people whom it has never seen, after none, one, a few of their ratings."""
+"""Evaluation on newcomers: people a version has never seen, after their first few ratings."""
 
 from __future__ import annotations
 
@@ -20,27 +20,27 @@ from engine.models.base import RatingModel, top
 from engine.rounding import significant
 
 STEPS = (0, 1, 3, 5, 10, 20)
-"""Numbers of first ratings after which somebody is judged."""
+"""Numbers of first ratings after which newcomers are evaluated."""
 MIN_PEOPLE, SHARE, MAX_PEOPLE = 40, 0.05, 500
 """People to keep out: this share of those with more than 20 ratings, within these bounds."""
 MAX_SHARE = 0.25
 """Nobody is kept out where ``MIN_PEOPLE`` would be a larger share: too few would be left to train on."""
 
 ScoreHistory = Callable[[Int32, Float32], Float32]
-"""float32[n_movies]: what orders the list of somebody with these ratings (movies in order of key)."""
+"""float32[n_movies]: the list scores for these ratings (movies in order of key)."""
 
 
 @dataclass(frozen=True, slots=True)
 class NewcomerPoint:
-    """How well people are served whom the version had never seen, once so many of their ratings are known.
+    """Accuracy for newcomers after a number of their ratings.
 
     Attributes:
-        known: how many ratings of each are known.
-        people: how many people were kept out of training for this.
+        known: number of known ratings of each.
+        people: number of people kept out of training.
         rmse: on each one's ratings after the twentieth.
-        movie_mean: the RMSE of predicting each movie's mean there.
-        ndcg: NDCG@10 of their lists; None where nobody liked any of those movies.
-        popularity: the NDCG@10 of a list of the most popular movies; None likewise.
+        movie_mean: RMSE of each movie's mean on the same ratings.
+        ndcg: NDCG@10 of their lists; None if nobody liked any of those movies.
+        popularity: NDCG@10 of the most popular movies; None in the same case.
     """
 
     known: int
@@ -53,15 +53,15 @@ class NewcomerPoint:
 
 @dataclass(frozen=True)
 class Newcomers:
-    """What m people who were kept out of training add to the errors and lists after each number of first ratings.
+    """Errors and lists of m people kept out of training, by number of first ratings.
 
-    All are judged on the same ratings, those after the twentieth by time, and never by fewer than one.
+    All steps use the same test ratings, at least one for each person: those after the twentieth by time.
 
     Attributes:
         users: int64[m], their keys.
-        marks: uint64[m], a fingerprint of each one's ratings: two reports judge somebody alike where it is the same.
-        ratings: int64[m], how many ratings each is judged on.
-        relevant: int64[m], how many of these are relevant; lists are judged where there is one.
+        marks: uint64[m], fingerprint of each one's ratings; two reports are comparable where it is the same.
+        ratings: int64[m], number of test ratings of each.
+        relevant: int64[m], number of relevant ones; lists are evaluated where there is one.
         squared: float64[m] by step, sums of squared errors.
         ndcg: float64[m] by step, of the list of ten; 0 without a relevant movie.
         by_mean: float64[m], sums of squared errors of the movies' means.
@@ -78,7 +78,7 @@ class Newcomers:
     by_popularity: Floats
 
     def arrays(self) -> Arrays:
-        """Its columns by name."""
+        """The columns by name."""
         whole = {name: getattr(self, name) for name in ("users", "marks", "ratings", "relevant")}
         steps = {
             f"{name}_{step}": values for name in ("squared", "ndcg") for step, values in getattr(self, name).items()
@@ -87,17 +87,17 @@ class Newcomers:
 
     @classmethod
     def restore(cls, arrays: Mapping[str, NDArray[Any]]) -> Self:
-        """What ``arrays()`` was taken from."""
+        """Rebuild from ``arrays()``."""
         once = ("users", "marks", "ratings", "relevant", "by_mean", "by_popularity")
         steps = {name: {step: arrays[f"{name}_{step}"] for step in STEPS} for name in ("squared", "ndcg")}
         columns: dict[str, Any] = {name: arrays[name] for name in once} | steps
         return cls(**columns)
 
     def chart(self, seed: int) -> list[ChartRow]:
-        """A row for each number of first ratings: RMSE and NDCG with 95% intervals, beside what knows nobody.
+        """A row for each number of first ratings: RMSE and NDCG with 95% intervals, and the baselines.
 
         Args:
-            seed: start of the bootstrap's random numbers.
+            seed: random seed of the bootstrap.
         """
         mean = np.sqrt(self.by_mean.sum() / self.ratings.sum())
         common: ChartRow = {"people": len(self.users), "movie_mean": significant(float(mean))}
@@ -117,10 +117,10 @@ class Newcomers:
 
 
 def choose_newcomers(data: Interactions) -> NDArray[np.int64]:
-    """int64[m]: the users to keep out of training, by a hash of their ids; none where they would be too few.
+    """int64[m]: the users to keep out of training; none if they would be too few.
 
-    The hash puts all users in an order that depends on nothing else, and the first are taken. So another training, on
-    more ratings and users, keeps nearly the same ones out, and two versions can be compared on them.
+    The first in the order of a hash of their ids, so that another training, on more ratings and users, keeps nearly the
+    same ones out and two versions can be compared on them.
     """
     eligible = np.flatnonzero(data.user_counts > STEPS[-1])
     count = int(np.clip(SHARE * len(eligible), MIN_PEOPLE, MAX_PEOPLE))
@@ -133,7 +133,7 @@ def choose_newcomers(data: Interactions) -> NDArray[np.int64]:
 
 
 def part_newcomers(data: Interactions) -> tuple[Interactions, Interactions]:
-    """All ratings but those of newcomers, and theirs."""
+    """The ratings of everyone but newcomers, and those of newcomers."""
     theirs = np.isin(data.users, choose_newcomers(data))
     return data.subset(~theirs), data.subset(theirs)
 
@@ -147,17 +147,17 @@ def judge_newcomers(
     length: int = 10,
     check: Callable[[], object] = lambda: None,
 ) -> Newcomers | None:
-    """Judge a version on people it has never seen; None without any.
+    """Evaluate a version on people it has never seen; None without any.
 
-    Their ratings are given in the order of their times (a draw decides where these tie or are not known). After each
-    number of them the later ones are predicted, and a list is made of the whole catalogue without the first twenty
-    movies, so that at every step the same movies are to be found among the same.
+    Their ratings are folded in in the order of time (ties are broken at random). After each step the ratings after the
+    twentieth are predicted, and a list is drawn from the whole catalogue without the first twenty movies, so that all
+    steps have the same candidates and the same relevant movies.
 
     Args:
-        model: learned from ``train``.
+        model: fitted on ``train``.
         score: orders their lists.
-        popularity: float32[n_movies], orders the list that knows nobody.
-        train: what was learned; whose means the predictions are compared with.
+        popularity: float32[n_movies], orders the baseline's list.
+        train: training ratings; the other baseline is their movie means.
         theirs: the ratings of newcomers only.
         length: of the lists.
         check: called for each person; may raise to stop.
@@ -195,7 +195,7 @@ def judge_newcomers(
 
 
 def movie_means(train: Interactions) -> Float32:
-    """float32[n_movies]: the mean rating of each movie, of all ratings for one without any."""
+    """float32[n_movies]: each movie's mean rating; the overall mean for one without ratings."""
     sums = np.bincount(train.items, train.ratings, train.n_movies)
     return np.where(train.movie_counts > 0, sums / np.maximum(train.movie_counts, 1), train.mean).astype(np.float32)
 
@@ -205,7 +205,7 @@ def _squared(predicted: Float32, given: Float32) -> float:
 
 
 def _ndcg(listed: NDArray[np.int64], wanted: Int32, length: int) -> float:
-    """0 where nothing is wanted."""
+    """0 without a relevant movie."""
     if not len(wanted):
         return 0.0
     hits = np.zeros((1, length), bool)

@@ -1,4 +1,4 @@
-"""How good a model is on ratings it has not seen, with intervals, for all users and for some."""
+"""Evaluation of a model on held-out ratings: metrics with intervals, overall and by segment."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ ScoreUser = Callable[[int], Float32]
 
 @dataclass(frozen=True)
 class UserErrors:
-    """What each user's test ratings add to the errors, for paired comparisons.
+    """Errors summed by user, for paired comparisons.
 
     Attributes:
         users: int64[m], the users with a test rating.
-        ratings: int64[m], how many each has.
-        marks: uint64[m], a fingerprint of these ratings: two reports judge a user alike where it is the same.
-        sums: float64[m] by metric: squared errors under ``rmse``, absolute ones under ``mae``, and under
-            ``interval_coverage``, where intervals were judged, how many ratings are inside theirs.
+        ratings: int64[m], number of test ratings of each.
+        marks: uint64[m], fingerprint of these ratings; two reports are comparable for a user where it is the same.
+        sums: float64[m] by metric: squared errors under ``rmse``, absolute errors under ``mae``, and ratings inside
+            their interval under ``interval_coverage`` if there are intervals.
     """
 
     users: NDArray[np.int64]
@@ -41,22 +41,22 @@ class UserErrors:
     sums: Columns
 
     def keep(self, chosen: NDArray[Any]) -> UserErrors:
-        """Only some of the users, by position or mask."""
+        """Some of the users, by position or mask."""
         sums = {name: values[chosen] for name, values in self.sums.items()}
         return UserErrors(self.users[chosen], self.ratings[chosen], self.marks[chosen], sums)
 
 
 @dataclass(frozen=True)
 class JudgedRows:
-    """The test ratings one by one, for comparisons on those that two versions share.
+    """Single test ratings, for comparisons on those that two versions share.
 
     Attributes:
         users: int32[n].
         items: int32[n].
         ratings: float32[n].
         squared: float32[n], the squared errors.
-        segments: uint64[n], a bit for each segment that a rating belongs to; its place is that among the sorted names
-            of the report's segments, of which there are 45 at most.
+        segments: uint64[n], a bit for each segment of a rating, in the order of the report's sorted segment names (at
+            most 45).
     """
 
     users: NDArray[np.int32]
@@ -67,28 +67,28 @@ class JudgedRows:
 
     @property
     def pairs(self) -> NDArray[np.int64]:
-        """int64[n]: a number for each pair of user and movie."""
+        """int64[n]: a unique number for each user-movie pair."""
         return self.users.astype(np.int64) << 32 | self.items
 
     def arrays(self) -> Arrays:
-        """Its columns by name."""
+        """The columns by name."""
         return {name: getattr(self, name) for name in ("users", "items", "ratings", "squared", "segments")}
 
 
 @dataclass(frozen=True)
 class EvaluationReport:
-    """What a model achieved on one test part.
+    """Evaluation of a model on one test part.
 
     Attributes:
         metrics: value and 95% interval by name.
-        segments: the same for a part of the users, movies or genres, by name of the part.
+        segments: metrics of parts of the users, movies or genres, by segment.
         protocol: how it was measured, as JSON values.
-        users: int64[n], the users whose lists were judged.
-        per_user: float64[n] by name of a list metric, in the order of ``users``, for paired comparisons.
-        errors: the same for the errors of ratings.
-        charts: tables for charts, as JSON values; ``engine.evaluation.charts`` says what each shows.
-        rows: the test ratings one by one; None in reports of earlier code.
-        newcomers: people kept out of training; None where they would be too few, and in reports of earlier code.
+        users: int64[n], the users with evaluated lists.
+        per_user: float64[n] by list metric, in the order of ``users``, for paired comparisons.
+        errors: rating errors by user.
+        charts: tables for charts, as JSON values; see ``engine.evaluation.charts``.
+        rows: single test ratings; None in reports of earlier releases.
+        newcomers: people kept out of training; None if too few, and in reports of earlier releases.
     """
 
     metrics: dict[str, MetricValue]
@@ -102,7 +102,7 @@ class EvaluationReport:
     newcomers: Newcomers | None = None
 
     def arrays(self) -> Arrays:
-        """What the report knows of each user, by name: with the JSON parts enough to restore it."""
+        """Arrays by name; with the JSON parts they rebuild the report."""
         errors = self.errors
         rows = {} if self.rows is None else self.rows.arrays()
         newcomers = {} if self.newcomers is None else self.newcomers.arrays()
@@ -116,7 +116,7 @@ class EvaluationReport:
         )
 
     def with_newcomers(self, newcomers: Newcomers | None) -> EvaluationReport:
-        """The same with what people kept out of training add to it, their chart included."""
+        """The report with the evaluation of newcomers and its chart."""
         if newcomers is None:
             return self
         charts = self.charts | {"newcomers": newcomers.chart(self.protocol["seed"])}
@@ -132,7 +132,7 @@ class EvaluationReport:
         charts: Charts,
         arrays: Mapping[str, NDArray[Any]],
     ) -> Self:
-        """The report that these parts and ``arrays()`` were taken from."""
+        """Rebuild a report from its JSON parts and ``arrays()``."""
         per_user, sums, rows, people = (
             {name.removeprefix(start): values for name, values in arrays.items() if name.startswith(start)}
             for start in ("list/", "error/", "row/", "newcomer/")
@@ -144,7 +144,7 @@ class EvaluationReport:
 
 @dataclass(frozen=True)
 class Lists:
-    """The lists of the users who have a relevant test movie."""
+    """Lists of the users with a relevant test rating."""
 
     users: NDArray[np.int64]
     movies: NDArray[np.int64]
@@ -152,7 +152,7 @@ class Lists:
     relevant: NDArray[np.int64]
 
     def per_user(self) -> Columns:
-        """float64[n] by name of a list metric, in the order of ``users``."""
+        """float64[n] by list metric, in the order of ``users``."""
         return {name: one.of_hits(self.hits, self.relevant) for name, one in metrics.METRICS.items() if one.of_hits}
 
 
@@ -299,7 +299,7 @@ def _check(model: Predictor | Ranker, train: Interactions, test: Interactions, k
 
 
 def _some_lists(model: Predictor | Ranker, train: Interactions, test: Interactions, k: int) -> Lists:
-    """The lists of predicted ratings, at least one of them."""
+    """The lists of a model, at least one."""
     if not isinstance(model, Ranker):
         _check_predictor(model)
     _check(model, train, test, k)
@@ -313,13 +313,13 @@ def _some_lists(model: Predictor | Ranker, train: Interactions, test: Interactio
 
 
 def draw_lists(score_user: ScoreUser, train: Interactions, test: Interactions, k: int) -> Lists:
-    """The lists of k, out of the whole catalogue without the train part, of users with a relevant test rating."""
+    """Lists of k from the whole catalogue without the training part, for users with a relevant test rating."""
     liked = test.ratings >= metrics.relevant_from(test.scale)
     relevant = np.bincount(test.users[liked], minlength=test.n_users)
     users = np.flatnonzero(relevant)
     movies = np.full((len(users), k), -1, np.int64)
     hits = np.zeros((len(users), k), bool)
-    wanted = np.zeros(train.n_movies, bool)  # by this user; one array for all of them
+    wanted = np.zeros(train.n_movies, bool)  # of the current user; reused, as it is large
     for row, user in enumerate(users.tolist()):
         listed = top(score_user(user), k, drop=train.items[train.by_user.of(user)])
         rows = test.by_user.of(user)
@@ -333,7 +333,7 @@ def draw_lists(score_user: ScoreUser, train: Interactions, test: Interactions, k
 def _per_rating(
     predicted: Float32, train: Interactions, test: Interactions, calibration: Calibration | None
 ) -> Columns:
-    """float64[len(test)] by metric: the value of each test rating, squared errors under ``rmse``."""
+    """float64[len(test)] by metric: the value of each test rating; squared errors under ``rmse``."""
     values = {name: one.of_ratings(predicted, test.ratings) for name, one in metrics.METRICS.items() if one.of_ratings}
     if calibration is not None:
         low, high = calibration.interval(predicted, train.user_counts[test.users], train.movie_counts[test.items])
@@ -353,7 +353,7 @@ def _measure(
 
 
 def sum_errors(test: Interactions, columns: Columns) -> UserErrors:
-    """The errors of each user; ``columns``: float64[len(test)] by metric, the value of each test rating."""
+    """Errors summed by user; ``columns``: float64[len(test)] by metric, the value of each test rating."""
     users = np.flatnonzero(test.user_counts)
     sums = {
         name: np.asarray(np.bincount(test.users, values, test.n_users)[users], np.float64)
@@ -363,7 +363,7 @@ def sum_errors(test: Interactions, columns: Columns) -> UserErrors:
 
 
 def list_rows(test: Interactions, squared: Floats, segments: Mapping[str, Segment]) -> JudgedRows:
-    """``squared``: float64[len(test)], the squared error of each test rating."""
+    """Single test ratings; ``squared``: float64[len(test)], their squared errors."""
     bits = np.zeros(len(test), np.uint64)
     for place, name in enumerate(sorted(segments)):
         bits[segments[name].rows] |= np.uint64(1 << place)

@@ -1,4 +1,4 @@
-"""Parts of users, movies and genres that a model may serve better or worse than the rest."""
+"""Segments of users, movies and genres that a model may serve better or worse than the rest."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from engine.data.ratings import Interactions
 from engine.models.intervals import USER_EDGES
 
 NEWCOMERS = "newcomers"
-"""People kept out of training; ``newcomers:3`` are they after three ratings."""
+"""People kept out of training; ``newcomers:3`` is the segment after three ratings."""
 NEW_USERS = "new_users"
 USER_SEGMENTS = (NEW_USERS, "light_users", "heavy_users")
 MOVIES = {"head_movies": "popular movies", "tail_movies": "rare movies"}
 HEAD = 0.2  # the most rated fifth of the movies
 MIN_GENRE_RATINGS = 50
-"""Test ratings below which nothing is said of a genre."""
+"""Minimum test ratings of a genre."""
 MAX_GENRES = 40
-"""Only so many of the most rated genres: some catalogues call every tag a genre, and a report has to stay small."""
+"""Maximum number of genres, the most rated ones: some catalogues call every tag a genre."""
 
 
 @dataclass(frozen=True)
@@ -27,8 +27,8 @@ class Segment:
     """A part of the test ratings.
 
     Attributes:
-        rows: bool[n], which test ratings belong to it.
-        users: bool[n_users], whose lists belong to it; None where it is a part of the movies, not of the users.
+        rows: bool[n], its test ratings.
+        users: bool[n_users], its users; None for a segment of movies.
     """
 
     rows: Bools
@@ -36,11 +36,11 @@ class Segment:
 
 
 def find_segments(train: Interactions, test: Interactions) -> dict[str, Segment]:
-    """The parts that hold a test rating, by name.
+    """The segments with a test rating, by name.
 
-    Users by how much they had rated in training (``new_users``, ``light_users``, ``heavy_users``), movies by whether
-    they are of the most rated fifth (``head_movies``, ``tail_movies``), and genres (``genre:Drama``). A rating belongs
-    to every genre of its movie.
+    Users by number of training ratings (``new_users``, ``light_users``, ``heavy_users``), the most rated fifth of the
+    movies and the others (``head_movies``, ``tail_movies``), and genres (``genre:Drama``). A rating belongs to every
+    genre of its movie.
     """
     found = _by_user(train, test) | _by_popularity(train, test) | _by_genre(test)
     return {name: segment for name, segment in found.items() if segment.rows.any()}
@@ -55,7 +55,7 @@ def in_words(segment: str) -> str:
 
 
 def kind_of(segment: str) -> str:
-    """What a segment is a part of: ``users``, ``movies``, ``genres`` or ``newcomers``."""
+    """The kind of a segment: ``users``, ``movies``, ``genres`` or ``newcomers``."""
     if segment in USER_SEGMENTS:
         return "users"
     if segment.startswith(f"{NEWCOMERS}:"):

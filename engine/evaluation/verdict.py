@@ -1,4 +1,4 @@
-"""Whether a version should take the place of the one that serves: what is shown, and who would be harmed."""
+"""Whether a version should replace the active one: what it gains, and who it would harm."""
 
 from __future__ import annotations
 
@@ -31,19 +31,19 @@ Smaller changes than ``min_change`` are noise: another seed moves the RMSE by ab
 takes for a real difference.
 """
 SHORT = 0.02
-"""How far intervals may hold less than they promise."""
+"""Tolerated shortfall of the interval coverage."""
 
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """One comparison that a judgement rests on.
+    """One comparison behind a judgement.
 
     Attributes:
-        role: a ``goal`` is what a version has to be better in, a ``guard`` what must not get worse.
+        role: a ``goal`` must improve, a ``guard`` must not get worse.
         part: ``all``, or the name of a segment.
         metric: its name.
-        difference: against the version that served; its own ``verdict`` is that of the plain test.
-        finding: what it counts as, of as many comparisons as there are, small differences left aside.
+        difference: from the active version; its ``verdict`` is that of the plain test.
+        finding: the verdict after correction for the number of comparisons, ignoring small differences.
     """
 
     role: Literal["goal", "guard"]
@@ -55,7 +55,7 @@ class Evidence:
 
 @dataclass(frozen=True, slots=True)
 class CoverageGuard:
-    """The part of ratings inside their intervals, of all users (``all``) or a segment; ``before``: it was."""
+    """Interval coverage of all users (``all``) or a segment; ``before``: of the active version."""
 
     part: str
     value: MetricValue
@@ -65,14 +65,14 @@ class CoverageGuard:
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
-    """Whether a version should take the place of the one that served when it was trained.
+    """Whether a version should replace the version that was active when it was trained.
 
     Attributes:
-        verdict: ``HOLD`` where it is neither shown to be better without harm nor shown to be worse.
-        baseline: the version that served; None where none did.
+        verdict: ``HOLD`` if it is shown neither to be better without harm nor to be worse.
+        baseline: the active version; None if there was none.
         text: why, in words.
-        evidence: the goals, then the guards; empty where nothing could be compared.
-        coverage: of its intervals.
+        evidence: the goals, then the guards; empty if nothing could be compared.
+        coverage: of the intervals.
     """
 
     verdict: PromotionVerdict
@@ -88,34 +88,34 @@ class Judgement:
 
     @property
     def compared(self) -> dict[str, tuple[float, float]]:
-        """By goal, the values of the version that served and of the new one, on the same held-out ratings."""
+        """By goal, the values of the active and of the new version on the same held-out ratings."""
         goals = [one for one in self.evidence if one.role == "goal"]
         return {one.metric: (one.difference.baseline, one.difference.value) for one in goals}
 
 
 def judge(report: EvaluationReport, baseline: EvaluationReport, version: int, seed: int = 0) -> Judgement:
-    """Judge a version against the one that serves, on the held-out ratings that are the same in both.
+    """Judge a version against the active one, on the held-out ratings that both have.
 
     ``PROMOTE``: better in a goal (NDCG or RMSE), worse in none, and no guard is broken. ``REJECT``: worse in a goal
     and better in none. ``HOLD``: everything else.
 
-    Better and worse are what ``comparison`` calls so, with three conditions more. *Better* in one of two goals
-    would come twice as often by chance, so its p-value is doubled (Bonferroni). A guard is a segment that must not get
-    worse; of many one would often seem to by chance, so the p-values of each kind (newcomers, parts of the users, of
-    the movies, genres) are multiplied by how many of it are tested. Differences below ``min_change`` are ignored.
+    Better and worse are verdicts of ``comparison`` under three more conditions. One of two goals seems better by chance
+    twice as often, so that p-value is doubled (Bonferroni). A guard is a segment that must not get worse; one of many
+    often seems to by chance, so the p-values of each kind (newcomers, segments of users, of movies, genres) are
+    multiplied by the number of tests. Differences below ``min_change`` are ignored.
 
-    Newcomers are people whom neither version had seen, after each number of their first ratings. Where too few were
-    kept out, known users with few ratings stand in for them.
+    Newcomers are people unknown to both versions, after each number of their first ratings. If too few were kept out,
+    known users with few ratings stand in for them.
 
-    Intervals hold where their coverage is not below the promise by more than two points beyond its own 95% interval,
-    among all users and in each part of them, or is at least that of the version that serves. Of fewer than ten users
-    nothing is shown either way.
+    The coverage of intervals is a guard for all users and each segment of them: it is broken if the whole 95% interval
+    of the coverage is more than two points below the promise, unless the active version's coverage is no higher. Fewer
+    than ten users show nothing.
 
     Args:
-        report: of the version in question.
-        baseline: of the version that serves.
-        version: the number of the latter, for the words.
-        seed: start of the bootstrap's random numbers.
+        report: of the candidate version.
+        baseline: of the active version.
+        version: number of the active version, for the text.
+        seed: random seed of the bootstrap.
 
     Raises:
         InvalidInput: the two can't be compared; the message says why.
@@ -129,7 +129,7 @@ def judge(report: EvaluationReport, baseline: EvaluationReport, version: int, se
 
 
 def _parts(report: EvaluationReport, baseline: EvaluationReport, seed: int) -> dict[str, dict[str, MetricDifference]]:
-    """What the guards compare."""
+    """The comparisons of the guards."""
     newcomers, segments = compare_newcomers(report, baseline, seed), compare_segments(report, baseline, seed)
     if newcomers:
         segments.pop(NEW_USERS, None)
@@ -148,13 +148,13 @@ def _guards(parts: Mapping[str, Mapping[str, MetricDifference]]) -> Iterator[Evi
 
 
 def _call(name: str, found: MetricDifference, chances: int) -> Verdict:
-    """What a difference counts as, where it is one of so many that might have been called by chance."""
+    """The finding of a difference, corrected for the number of comparisons (``chances``)."""
     small = abs(found.difference) < settle((METRICS[name].min_change or 0.0) * found.baseline, found.baseline)
     return "no difference shown" if small or settle(found.p_value * chances, 1) >= LEVEL else found.verdict
 
 
 def _coverage(report: EvaluationReport, baseline: EvaluationReport) -> Iterator[CoverageGuard]:
-    """Of all users and of each part of them, where intervals were judged."""
+    """Coverage guards of all users and of each segment of them."""
     for part in ("all", *USER_SEGMENTS):
         ours, theirs = (
             (one.metrics if part == "all" else one.segments.get(part, {})).get("interval_coverage")
@@ -166,7 +166,7 @@ def _coverage(report: EvaluationReport, baseline: EvaluationReport) -> Iterator[
 
 
 def _falls_short(high: float | None) -> bool:
-    """``high``: up to where coverage may lie; where there are too few users to say, nothing is held against it."""
+    """Whether the upper end of a coverage is too low; None, with too few users, is not."""
     return high is not None and settle(high, 1) < settle(PROMISED - SHORT, 1)
 
 
@@ -186,9 +186,9 @@ def _weigh(
     if better and worse:
         return "HOLD", f"It is better than version {version} in {_tell(better)}, but worse in {_tell(worse)}, {where}."
     if better:
-        checked = f"None of {len(guards)} guards is broken." if guards else "Guards by segment could not be checked."
+        checked = f"All {len(guards)} guards hold." if guards else "Guards by segment could not be checked."
         return "PROMOTE", f"It is better than version {version} in {_tell(better)}, {where}. {checked}"
-    return "HOLD", f"No difference to version {version} is shown in {_tell(goals, 'or')}, {where}."
+    return "HOLD", f"No difference from version {version} is shown in {_tell(goals, 'or')}, {where}."
 
 
 def _tell(found: Iterable[Evidence], joint: str = "and") -> str:
@@ -203,5 +203,5 @@ def _tell_guard(one: Evidence) -> str:
 
 
 def _tell_coverage(one: CoverageGuard) -> str:
-    who = "everybody" if one.part == "all" else in_words(one.part)
-    return f"{who} (intervals hold {one.value.value:.1%} of ratings instead of {PROMISED:.0%})"
+    who = "all users" if one.part == "all" else in_words(one.part)
+    return f"{who} (intervals cover {one.value.value:.1%} of ratings instead of {PROMISED:.0%})"

@@ -1,10 +1,10 @@
-"""Neural collaborative filtering: a network that corrects a factorisation, taught on embeddings it can trust."""
+"""Neural collaborative filtering: networks that correct a factorisation, trained on out-of-fold embeddings."""
 
 from __future__ import annotations
 
 from collections.abc import Generator, Hashable
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any, Self
 
 import numpy as np
@@ -16,143 +16,104 @@ from engine.data.arrays import Arrays, Float32, Int32, check_lengths
 from engine.data.ratings import Interactions
 from engine.data.splits import place_in_history
 from engine.models.base import ModelConfig, RatingModel, Vector
-from engine.models.embeddings import Embeddings, Knowledge, PairInputs
+from engine.models.embeddings import Embeddings, Knowledge
 from engine.models.hyperparameters import Patience, Seed, default
+from engine.models.networks import ROWS_AT_ONCE, Layers, TrainingRows
 
 if TYPE_CHECKING:
     from sklearn.neural_network import MLPRegressor
 
-ROWS_AT_ONCE = 1 << 18  # ratings whose inputs are in memory together
-PAIRS_AT_ONCE = 1 << 11  # predictions computed together: their layers fit into a processor's cache
-RATINGS_AT_ONCE = 1 << 18  # folded in together: what is computed of each takes memory
-MIN_PER_PART = 2  # ratings of a part below which the embeddings are learned of all ratings
-FIRST = (0, 1, 2, 3, 5, 8, 12, 20)  # numbers of first ratings that the networks are taught newcomers by
-NEWCOMERS = 0.1  # this part of the ratings is taught a second time, as if their user had just come
-MIN_NEWCOMERS = 2000  # of few ratings a larger part, up to a quarter, so that there are as many of these
+PAIRS_AT_ONCE = 1 << 11  # predictions computed together, so that their layers fit into a processor's cache
+RATINGS_AT_ONCE = 1 << 18  # ratings folded in together, which bounds the memory
+MIN_PER_PART = 2  # ratings per part below which embeddings are learned from all ratings
+FIRST = (0, 1, 2, 3, 5, 8, 12, 20)  # history lengths of the newcomers that the networks train on
+NEWCOMERS = 0.1  # share of the ratings that are taught a second time, as those of a newcomer
+MIN_NEWCOMERS = 2000  # small data use a larger share, up to a quarter, to reach this many
 
 Size = Annotated[int, Field(ge=1, le=512)]
 
 
 def _sizes(value: Any) -> Any:
-    """Sizes as they are written in JSON or TOML, or typed (``64, 32``, or its parts), as the tuple they are kept as."""
+    """The tuple of sizes from a JSON or TOML list, or from text such as ``64, 32``."""
     parts = [part.strip() for part in value.split(",")] if isinstance(value, str) else value
     if not isinstance(parts, list | tuple):
         return value
     return tuple(int(part) if isinstance(part, str) and part.strip().isdecimal() else part for part in parts)
 
 
-class NeuralCFConfig(ModelConfig):
-    """Hyperparameters of the neural collaborative filter; ``hyperparameters.toml`` holds their defaults."""
+field = partial(default, "ncf")
 
-    factors: int = default(
-        "ncf",
-        "factors",
-        ge=1,
-        le=128,
-        title="Factors",
-        description="Length of the embedding learned for each user and movie.",
+
+class NeuralCFConfig(ModelConfig):
+    """Hyperparameters of the neural collaborative filter, with defaults from ``hyperparameters.toml``."""
+
+    factors: int = field(
+        "factors", ge=1, le=128, title="Factors", description="Length of each user's and movie's embedding."
     )
-    hidden: Annotated[tuple[Size, ...], BeforeValidator(_sizes)] = default(
-        "ncf",
+    hidden: Annotated[tuple[Size, ...], BeforeValidator(_sizes)] = field(
         "hidden",
         min_length=1,
         max_length=3,
         title="Hidden layers",
         description="Width of each hidden layer, such as 64, 32.",
     )
-    networks: int = default(
-        "ncf",
-        "networks",
-        ge=1,
-        le=10,
-        title="Networks",
-        description="So many networks are trained and their predictions averaged.",
+    networks: int = field(
+        "networks", ge=1, le=10, title="Networks", description="Number of networks whose predictions are averaged."
     )
-    epochs: int = default(
-        "ncf", "epochs", ge=1, le=1000, title="Epochs", description="Passes of the networks over all ratings."
-    )
-    learning_rate: float = default(
-        "ncf",
+    epochs: int = field("epochs", ge=1, le=1000, title="Epochs", description="Passes of the networks over all ratings.")
+    learning_rate: float = field(
         "learning_rate",
         gt=0,
         le=0.1,
         title="Learning rate",
-        description="Step of the Adam optimiser; too high is unsteady.",
+        description="Step of the Adam optimiser; too high is unstable.",
     )
-    regularization: float = default(
-        "ncf",
+    regularization: float = field(
         "regularization",
         ge=0,
         le=1000,
         title="Regularization",
-        description="L2 penalty that pulls the correction towards none.",
+        description="L2 penalty that keeps the networks' correction small.",
     )
-    batch_size: int = default(
-        "ncf",
-        "batch_size",
-        ge=8,
-        le=65_536,
-        title="Batch size",
-        description="Ratings from which each step is computed.",
-    )
-    parts: int = default(
-        "ncf",
+    batch_size: int = field("batch_size", ge=8, le=65_536, title="Batch size", description="Ratings per gradient step.")
+    parts: int = field(
         "parts",
         ge=2,
         le=20,
         title="Parts",
-        description="The inputs of each part of the ratings come from embeddings learned on the other parts.",
+        description="Each part of the ratings is taught with embeddings learned from the other parts.",
     )
-    iterations: int = default(
-        "ncf",
+    iterations: int = field(
         "iterations",
         ge=1,
         le=200,
         title="Embedding iterations",
-        description="Turns of users and movies when embeddings are learned.",
+        description="Rounds over users and movies when embeddings are learned.",
     )
-    patience: Patience = default("ncf", "patience")
-    seed: Seed = default("ncf", "seed")
-
-
-@dataclass(frozen=True)
-class _Layers:
-    """Trained networks, rearranged for prediction: the first layer is split by what its inputs belong to.
-
-    Attributes:
-        user, movie, pair: float32[d, networks * h], the first layer's rows for inputs of users, movies and pairs.
-        intercept: float32[networks * h].
-        deep: by further layer float32[networks, inputs + 1, outputs], the intercepts in the last row.
-    """
-
-    user: Float32
-    movie: Float32
-    pair: Float32
-    intercept: Float32
-    deep: tuple[Float32, ...]
+    patience: Patience = field("patience")
+    seed: Seed = field("seed")
 
 
 class NeuralCF(RatingModel):
-    """A factorisation's prediction plus what multilayer perceptrons make of embeddings and features.
+    """The prediction of a factorisation plus a correction by multilayer perceptrons on embeddings and features.
 
     Neural collaborative filtering (He, Liao, Zhang, Nie, Hu and Chua 2017) on scikit-learn's ``MLPRegressor``, with two
-    changes that decide its accuracy. The embeddings a network is taught on are *out of fold*: those of a rating's part
-    are learned without this part, as embeddings at serving time know nothing of the rating to predict (stacked
-    generalisation, Wolpert 1992). And the networks learn what the factorisation leaves unexplained, so that the L2
-    penalty pulls towards the factorisation instead of towards nothing.
+    changes that decide its accuracy. Training embeddings are *out of fold*: those of a part of the ratings are learned
+    from the other parts, since embeddings never know the rating to predict when serving (stacked generalisation,
+    Wolpert 1992). And the networks learn the residuals of the factorisation, so the L2 penalty pulls towards the
+    factorisation instead of zero.
 
-    A part of the ratings is taught a second time with only the first few ratings of their user, so that the networks
-    know newcomers as well (as DropoutNet does: Volkovs, Yu and Poutanen 2017). What goes into the first layer is kept
-    inside what was taught.
+    Some ratings are taught a second time with only the first few ratings of their user, so that the networks know
+    newcomers too (as in DropoutNet: Volkovs, Yu and Poutanen 2017). Inputs are clipped to the range seen in training.
 
-    The first layer is linear, so it falls apart into a user's part and a movie's part, each computed once, and a part
-    for the few inputs that belong to the pair. A vector holds ``[first layer | base | factors and tastes]``.
+    The first layer is linear, so it splits into a user's part and a movie's part, each computed once, and a part for
+    the few inputs of the pair. A vector holds ``[first layer | base | factors and tastes]``.
 
     Attributes:
         user_vectors_: float32[n_users, v].
-        movie_vectors_: float32[n_movies + 1, v]; the last row stands for any other movie.
+        movie_vectors_: float32[n_movies + 1, v]; the last row is any other movie.
         nobody_: float32[v], the vector of a user without ratings.
-        taught_: float32[2, d], the lowest and the highest value of each input of users and movies that was taught.
+        taught_: float32[2, d], lowest and highest training value of each input of users and movies.
         embeddings_: Embeddings, learned from all ratings.
     """
 
@@ -165,7 +126,7 @@ class NeuralCF(RatingModel):
     # -- learning ----------------------------------------------------------------------------------------------------
 
     def epochs(self, data: Interactions) -> Generator[float | str, None, None]:
-        """Learn: yields what is done before the first epoch in words, then the mean squared error of each epoch."""
+        """Train: yields the names of the steps before the first epoch, then each epoch's mean squared error."""
         self.begin(data)
         taught = yield from self._teach(data)
         users, movies = self.embeddings_.users_, self.embeddings_.movies()
@@ -177,19 +138,19 @@ class NeuralCF(RatingModel):
             chunks = np.array_split(rng.permutation(len(taught)), -(-len(taught) // ROWS_AT_ONCE))
             for done, rows in enumerate(chunks):
                 if done:
-                    yield f"Teaching the networks, piece {done + 1} of {len(chunks)}"
+                    yield f"Training the networks, piece {done + 1} of {len(chunks)}"
                 error += self._step(networks, taught, rows, moments)
             self._finish(networks, moments, users, movies)
             yield error / len(taught)
 
-    def _teach(self, data: Interactions) -> Generator[str, None, _Taught]:
-        """Learn the embeddings, and for each part of the ratings those of the other parts."""
+    def _teach(self, data: Interactions) -> Generator[str, None, TrainingRows]:
+        """Learn the embeddings of all ratings, and for each part those of the other parts."""
         parts = self.config.parts if len(data) >= self.config.parts * MIN_PER_PART else 1
         rng = np.random.default_rng(self.config.seed)
         part, place = rng.permutation(len(data)) % parts, place_in_history(data)
         reference: Embeddings | None = None
         known, new = [], []
-        firsts = rng.choice(FIRST, (parts, data.n_users))  # ratings of a newcomer known while a part is taught
+        firsts = rng.choice(FIRST, (parts, data.n_users))  # history length of each newcomer, by part
         for number in range(parts):
             if parts > 1:
                 yield f"Learning embeddings {number + 1} of {parts + 1}"
@@ -209,7 +170,7 @@ class NeuralCF(RatingModel):
         later = np.flatnonzero((place >= firsts[part, data.users]) & (rng.random(len(data)) < again))
         ratings = np.concatenate([np.arange(len(data)), later])
         table = np.concatenate([part, parts + part[later]])
-        return _Taught(data, ratings, table, known + new, self.embeddings_.pairs_)
+        return TrainingRows(data, ratings, table, known + new, self.embeddings_.pairs_)
 
     def _embed(self, data: Interactions, reference: Embeddings | None) -> Embeddings:
         config = self.config
@@ -229,9 +190,13 @@ class NeuralCF(RatingModel):
         )
 
     def _step(
-        self, networks: list[MLPRegressor], taught: _Taught, rows: NDArray[np.int64], moments: tuple[Float32, Float32]
+        self,
+        networks: list[MLPRegressor],
+        taught: TrainingRows,
+        rows: NDArray[np.int64],
+        moments: tuple[Float32, Float32],
     ) -> float:
-        """Teach all networks some rows; the sum of squared errors of their mean afterwards."""
+        """Train all networks on some rows; returns the sum of squared errors of their mean afterwards."""
         inputs, left = taught.rows(rows)
         inputs = (inputs - moments[0]) / moments[1]
         corrections = np.zeros(len(rows))
@@ -244,23 +209,23 @@ class NeuralCF(RatingModel):
     def _finish(
         self, networks: list[MLPRegressor], moments: tuple[Float32, Float32], users: Knowledge, movies: Knowledge
     ) -> None:
-        """Rearrange the networks for prediction, and compute every user's and movie's vector."""
-        self.layers_ = _rearrange(networks, moments, users.inputs.shape[1], movies.inputs.shape[1])
+        """Rearrange the networks for prediction, and compute all vectors."""
+        self.layers_ = Layers.of(networks, moments, users.inputs.shape[1], movies.inputs.shape[1])
         self.user_vectors_, self.movie_vectors_ = self._user_vectors(users), self._movie_vectors(movies)
         self.nobody_ = self.fold_in_user(np.empty(0, np.int32), np.empty(0, np.float32))
 
     def _user_vectors(self, side: Knowledge) -> Float32:
-        """float32[n, v], from what is known of n users."""
+        """float32[n, v]: the vectors of n users."""
         inputs = self._kept_inside(side.inputs, slice(0, side.inputs.shape[1]))
         return np.hstack([inputs @ self.layers_.user, side.base[:, None], side.factors])
 
     def _movie_vectors(self, side: Knowledge) -> Float32:
-        """float32[n, v], from what is known of n movies."""
+        """float32[n, v]: the vectors of n movies."""
         inputs = self._kept_inside(side.inputs, slice(-side.inputs.shape[1], None))
         return np.hstack([inputs @ self.layers_.movie + self.layers_.intercept, side.base[:, None], side.factors])
 
     def _kept_inside(self, inputs: Float32, of: slice) -> Float32:
-        """Inputs inside what was taught; those of a model of an earlier release stay as they are."""
+        """Inputs clipped to the training range; models of earlier releases have none."""
         if not self.taught_.shape[1]:
             return inputs
         low, high = self.taught_[:, of]
@@ -281,11 +246,11 @@ class NeuralCF(RatingModel):
         return len(self.user_vectors_)
 
     def predict_vector(self, vector: Vector, movies: Int32) -> Float32:
-        """float32[n]: the ratings that a user with this vector gives, clipped to the scale."""
+        """float32[n]: predicted ratings of a user with this vector, clipped to the scale."""
         return self._rate(vector.reshape(1, -1), np.zeros(len(movies), np.int32), movies)
 
     def _rate(self, vectors: Float32, users: Int32, movies: Int32) -> Float32:
-        """float32[n]: what the users with these rows of the vectors give, clipped to the scale."""
+        """float32[n]: predictions for these rows of the user vectors, clipped to the scale."""
         other = len(self.movie_vectors_) - 1
         rows = np.where((movies >= 0) & (movies < other), movies, other)
         out = np.empty(len(users), np.float32)
@@ -300,24 +265,15 @@ class NeuralCF(RatingModel):
         layers, width = self.layers_, self.layers_.pair.shape[1]
         products = user[:, width + 1 :] * movie[:, width + 1 :]
         pairs = self.embeddings_.pairs_.sums(products, user[:, width] + movie[:, width])
-        hidden = user[:, :width] + movie[:, :width]
-        hidden += pairs @ layers.pair
-        np.maximum(hidden, 0, out=hidden)
-        corrections = np.zeros(len(hidden), np.float32)
-        for network, values in enumerate(np.split(hidden, len(layers.deep[0]), axis=1)):
-            for layer, weights in enumerate(layers.deep):
-                values = values @ weights[network, :-1] + weights[network, -1]
-                if layer < len(layers.deep) - 1:
-                    np.maximum(values, 0, out=values)
-            corrections += values[:, 0]
+        corrections = layers.sum_corrections(user[:, :width] + movie[:, :width], pairs)
         return np.asarray(pairs[:, -1] + corrections / np.float32(self.config.networks))
 
     def user_vector(self, user: int) -> Vector:
-        """float32[v]: what was learned of a user; that of a user without ratings for an unknown one."""
+        """float32[v]: a user's vector; for an unknown user that of one without ratings."""
         return self.user_vectors_[user] if 0 <= user < len(self.user_vectors_) else self.nobody_
 
     def fold_in_user(self, movies: Int32, ratings: Float32) -> Vector:
-        """float32[v]: the vector that follows from these ratings; equal ratings give what was learned of them."""
+        """float32[v]: the vector that follows from these ratings; the training ratings give the learned vector."""
         check_lengths(movies=movies, ratings=ratings)
         known = (movies >= 0) & (movies < len(self.embeddings_.engineer_.movies_) - 1)
         vector: Float32 = self._user_vectors(self.embeddings_.fold_in(movies[known], ratings[known]))[0]
@@ -325,37 +281,37 @@ class NeuralCF(RatingModel):
 
     @property
     def folds_movies(self) -> bool:
-        """False for a model stored before what folding movies in needs was kept."""
+        """False for models of earlier releases, which lack the arrays for it."""
         return self.embeddings_.factorization_.raters_ is not None
 
     def movie_vector(self, movie: int) -> Vector:
-        """float32[v]: what was learned of a movie; that of a movie of which nothing is known for an unknown one."""
+        """float32[v]: a movie's vector; for an unknown movie the last row."""
         other = len(self.movie_vectors_) - 1
         vector: Float32 = self.movie_vectors_[movie if 0 <= movie < other else other]
         return vector
 
     def fold_in_movie(self, users: Int32, ratings: Float32, movie: int = -1) -> Vector:
-        """float32[v]: the movie's vector with these ratings: its features and embedding anew, the networks kept.
+        """float32[v]: the movie's vector with these ratings: new features and embedding, the same networks.
 
         Raises:
-            ValueError: the model is one of those that ``folds_movies`` is false for.
+            ValueError: ``folds_movies`` is false.
         """
         check_lengths(users=users, ratings=ratings)
         vector: Float32 = self._movie_vectors(self.embeddings_.fold_in_movie(users, ratings, movie))[0]
         return vector
 
     def fold_in_without_each(self, movies: Int32, ratings: Float32) -> NDArray[Any]:
-        """float32[n, v]: the vectors of ``fold_in_user`` with each rating left out in turn: n times folded in."""
+        """float32[n, v]: the vectors of ``fold_in_user`` with each rating left out in turn, folded in n times."""
         check_lengths(movies=movies, ratings=ratings)
         known = np.flatnonzero((movies >= 0) & (movies < len(self.embeddings_.engineer_.movies_) - 1))
-        out = np.tile(self.fold_in_user(movies, ratings), (len(movies), 1))  # what is not known changes nothing
+        out = np.tile(self.fold_in_user(movies, ratings), (len(movies), 1))  # unknown movies change nothing
         for rows in np.array_split(known, -(-(len(known) ** 2) // RATINGS_AT_ONCE)) if len(known) else []:
             side = self.embeddings_.fold_in_without(np.searchsorted(known, rows), movies[known], ratings[known])
             out[rows] = self._user_vectors(side)
         return out
 
     def unclipped(self, users: NDArray[Any], movies: NDArray[Any]) -> Float32:
-        """float32[n]: the factorisation's predictions plus the mean of the networks' corrections, not clipped yet."""
+        """float32[n]: the factorisation's predictions plus the networks' mean correction, not clipped."""
         out = np.empty(max(len(users), len(movies)) if len(users) and len(movies) else 0, np.float32)
         for start in range(0, len(out), PAIRS_AT_ONCE):
             here = slice(start, start + PAIRS_AT_ONCE)
@@ -363,11 +319,11 @@ class NeuralCF(RatingModel):
         return out
 
     def get_user_embedding(self, user_id: Hashable) -> Float32:
-        """float32[factors]: the user's factors; those of a user without ratings for an unknown one."""
+        """float32[factors]: a user's factors; for an unknown user those of one without ratings."""
         return self._factors(self.user_vector(self.find_user(user_id)))
 
     def get_movie_embedding(self, movie_id: Hashable) -> Float32:
-        """float32[factors]: the movie's factors; those of a movie of which nothing is known for an unknown one."""
+        """float32[factors]: a movie's factors; for an unknown movie those of the last row."""
         movie = self.find_movie(movie_id)  # -1, the last row, stands for any other movie
         return self._factors(self.movie_vectors_[movie])
 
@@ -378,7 +334,7 @@ class NeuralCF(RatingModel):
     # -- stored with a version ---------------------------------------------------------------------------------------
 
     def arrays(self) -> Arrays:
-        """What was learned."""
+        """Learned arrays by name."""
         layers = self.layers_
         own: Arrays = {
             "scale": np.array([*self.scale_, *self.given_], np.float64),
@@ -396,7 +352,7 @@ class NeuralCF(RatingModel):
 
     @classmethod
     def from_arrays(cls, config: ModelConfig, arrays: Arrays) -> Self:
-        """The model that ``arrays()`` was taken from; of an earlier release's first layer only what users need."""
+        """Rebuild a model from ``arrays()``; earlier releases stored only the users' part of the first layer."""
         model = cls(NeuralCFConfig.model_validate(config.model_dump()))
         low, high, *given = arrays["scale"].tolist()
         lowest, highest = given or (low, high)
@@ -407,77 +363,13 @@ class NeuralCF(RatingModel):
         model.taught_ = arrays.get("taught", np.empty((2, 0), np.float32))
         deep = tuple(arrays[f"deep_weights_{number}"] for number in range(len(model.config.hidden)))
         movie, intercept = arrays.get("movie_weights", nothing), arrays.get("intercept", nothing)
-        model.layers_ = _Layers(arrays["user_weights"], movie, arrays["pair_weights"], intercept, deep)
+        model.layers_ = Layers(arrays["user_weights"], movie, arrays["pair_weights"], intercept, deep)
         chosen = model.config
         model.embeddings_ = Embeddings.from_arrays(chosen.factors, chosen.iterations, chosen.seed, arrays)
         return model
 
 
 def _one_thread() -> AbstractContextManager[Any]:
-    """Sums in one order, whatever the machine, and no fight for processors over matrices as small as these."""
+    """One BLAS thread: the same order of sums on every machine, and small matrices gain nothing from more."""
     limit: AbstractContextManager[Any] = threadpool_limits(1, user_api="blas")
     return limit
-
-
-@dataclass(frozen=True)
-class _Taught:
-    """What the networks are taught on: each row a rating with the inputs of embeddings that do not know it.
-
-    Attributes:
-        data: the ratings.
-        ratings: int64[m], the rating of each row.
-        table: int64[m], which of the tables its inputs come from.
-        tables: what the ratings outside a part say of users and movies; all of them, or the users' first ones only.
-        pairs: how both make a pair's inputs.
-    """
-
-    data: Interactions
-    ratings: NDArray[np.int64]
-    table: NDArray[np.int64]
-    tables: list[tuple[Knowledge, Knowledge]]
-    pairs: PairInputs
-
-    def __len__(self) -> int:
-        return len(self.ratings)
-
-    def rows(self, rows: NDArray[np.int64]) -> tuple[Float32, Float32]:
-        """float32[n, d]: the inputs of some rows; float32[n]: what the factorisation leaves of their ratings."""
-        inputs, base = None, np.empty(len(rows), np.float32)
-        for number, (users, movies) in enumerate(self.tables):
-            here = np.flatnonzero(self.table[rows] == number)
-            some = self.ratings[rows[here]]
-            found, base[here] = self.pairs.of(users, movies, self.data.users[some], self.data.items[some])
-            inputs = np.empty((len(rows), found.shape[1]), np.float32) if inputs is None else inputs
-            inputs[here] = found
-        assert inputs is not None  # there is at least one table
-        return inputs, self.data.ratings[self.ratings[rows]] - base
-
-    def moments(self) -> tuple[Float32, Float32]:
-        """float32[d] twice: mean and scale of the inputs, from a part of the rows where there are many."""
-        step = -(-len(self) // ROWS_AT_ONCE)
-        inputs, _ = self.rows(np.arange(0, len(self), step))
-        return inputs.mean(axis=0), self.pairs.level(inputs.std(axis=0), self.tables[0][0].inputs.shape[1])
-
-    def ends(self) -> Float32:
-        """float32[2, d]: the lowest and the highest value of the inputs of users, then of movies."""
-        return np.hstack([self._ends(0, self.data.users), self._ends(1, self.data.items)])
-
-    def _ends(self, side: int, keys: Int32) -> Float32:
-        used = ((number, self.ratings[self.table == number]) for number in range(len(self.tables)))
-        inputs = [self.tables[number][side].inputs[np.unique(keys[rows])] for number, rows in used if len(rows)]
-        return np.stack(
-            [np.min([one.min(axis=0) for one in inputs], axis=0), np.max([one.max(axis=0) for one in inputs], axis=0)]
-        )
-
-
-def _rearrange(networks: list[MLPRegressor], moments: tuple[Float32, Float32], users: int, movies: int) -> _Layers:
-    """Fold the inputs' normalisation into the first layer, and split it."""
-    mean, spread = moments
-    first = np.hstack([network.coefs_[0] for network in networks]) / spread[:, None]
-    intercept = np.concatenate([network.intercepts_[0] for network in networks]) - mean @ first
-    deep = tuple(
-        np.array([np.vstack([n.coefs_[layer], n.intercepts_[layer]]) for n in networks], np.float32)
-        for layer in range(1, len(networks[0].coefs_))
-    )
-    user, movie, pair = (np.ascontiguousarray(rows, np.float32) for rows in np.split(first, [users, users + movies]))
-    return _Layers(user, movie, pair, intercept.astype(np.float32), deep)

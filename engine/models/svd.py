@@ -1,11 +1,11 @@
-"""Biased matrix factorisation: Surprise's SVD with its inner loop compiled, fed by arrays."""
+"""Biased matrix factorisation: Surprise's SVD with a compiled inner loop on arrays."""
 
 from __future__ import annotations
 
 from collections.abc import Generator, Hashable
+from functools import partial
 from typing import Any, Literal, Self
 
-import numba as nb
 import numpy as np
 from numpy.typing import NDArray
 from surprise import SVD
@@ -14,131 +14,49 @@ from engine.data.arrays import Arrays, Float32, Int32, check_lengths
 from engine.data.ratings import Interactions
 from engine.models.base import ModelConfig, RatingModel, Vector, expect
 from engine.models.hyperparameters import Patience, Seed, default
-from engine.models.prefetch import prefetch
 from engine.models.shrinkage import BIAS, FACTORS, KeptOut, Penalty, Side, learn_prior
+from engine.models.svd_kernels import exact_epoch, fast_epoch, predict_pairs
 
-WIDTH = 4.5  # of the scale that ratings are stretched to while learning in float32
-INITIAL_SPREAD = 0.1  # standard deviation of the first factors, as in Surprise
-LANES = 8  # float32 factors in one vector register; rows are padded to it while training
-LINE = 16  # float32 factors in one cache line
-AHEAD = 3  # ratings to look ahead for the rows that are needed next
+WIDTH = 4.5  # width of the scale to which float32 training stretches the ratings
+INITIAL_SPREAD = 0.1  # standard deviation of the initial factors, as in Surprise
+LANES = 8  # float32 factors in one vector register; training pads rows to a multiple
+
+
+field = partial(default, "svd")
 
 
 class MatrixFactorizationConfig(ModelConfig):
-    """Hyperparameters of the factorisation; ``hyperparameters.toml`` holds their defaults."""
+    """Hyperparameters of the factorisation, with defaults from ``hyperparameters.toml``."""
 
-    factors: int = default(
-        "svd", "factors", ge=1, le=1000, title="Factors", description="Length of the vector of each user and movie."
+    factors: int = field(
+        "factors", ge=1, le=1000, title="Factors", description="Length of each user's and movie's vector."
     )
-    epochs: int = default(
-        "svd", "epochs", ge=1, le=1000, title="Epochs", description="Passes over all ratings, at most."
+    epochs: int = field("epochs", ge=1, le=1000, title="Epochs", description="Maximum passes over all ratings.")
+    learning_rate: float = field(
+        "learning_rate", gt=0, le=1, title="Learning rate", description="Step of each update; too high diverges."
     )
-    learning_rate: float = default(
-        "svd",
-        "learning_rate",
-        gt=0,
-        le=1,
-        title="Learning rate",
-        description="Step of each correction; too high diverges.",
-    )
-    regularization: float = default(
-        "svd",
+    regularization: float = field(
         "regularization",
         ge=0,
         le=10,
         title="Regularization",
-        description="Pull of biases and factors towards zero.",
+        description="How strongly biases and factors are pulled to zero.",
     )
-    patience: Patience = default("svd", "patience")
-    seed: Seed = default("svd", "seed")
-    precision: Literal["float32", "float64"] = default(
-        "svd",
-        "precision",
-        title="Precision",
-        description="float32 is fast; float64 repeats Surprise's SVD digit by digit.",
+    patience: Patience = field("patience")
+    seed: Seed = field("seed")
+    precision: Literal["float32", "float64"] = field(
+        "precision", title="Precision", description="float32 is fast; float64 matches Surprise's SVD exactly."
     )
-
-
-def _epoch(
-    users: Int32,
-    movies: Int32,
-    ratings: NDArray[Any],
-    bu: NDArray[Any],
-    bi: NDArray[Any],
-    pu: NDArray[Any],
-    qi: NDArray[Any],
-    mean: Any,
-    rate: Any,
-    regularization: Any,
-) -> float:
-    """One pass of stochastic gradient descent in the order of the rows; returns the mean squared error on the way.
-
-    The updates are those of Koren, Bell and Volinsky, "Matrix factorization techniques for recommender systems" (2009),
-    written as Surprise writes them, so that float64 repeats its rounding.
-    """
-    zero = pu.dtype.type(0)
-    squared = 0.0
-    for n in range(len(ratings)):
-        next_movie = np.intp(movies[min(n + AHEAD, len(ratings) - 1)])
-        for f in range(0, pu.shape[1], LINE):
-            prefetch(qi, next_movie, f)  # type: ignore[call-arg]  # Numba supplies the first argument
-        u, i = users[n], movies[n]
-        dot = zero
-        for f in range(pu.shape[1]):
-            dot += qi[i, f] * pu[u, f]
-        error = ratings[n] - (mean + bu[u] + bi[i] + dot)
-        squared += error * error
-        bu[u] += rate * (error - regularization * bu[u])
-        bi[i] += rate * (error - regularization * bi[i])
-        for f in range(pu.shape[1]):
-            p, q = pu[u, f], qi[i, f]
-            pu[u, f] += rate * (error * q - regularization * p)
-            qi[i, f] += rate * (error * p - regularization * q)
-    return squared / len(ratings)
-
-
-def _pairs(
-    users: Int32,
-    movies: Int32,
-    mean: Any,
-    bu: NDArray[Any],
-    bi: NDArray[Any],
-    pu: NDArray[Any],
-    qi: NDArray[Any],
-    low: Any,
-    high: Any,
-) -> Float32:
-    """The rating of each pair; an index outside the arrays adds nothing."""
-    out = np.empty(len(users), np.float32)
-    for n in range(len(users)):
-        u, i = users[n], movies[n]
-        known_user, known_movie = 0 <= u < len(bu), 0 <= i < len(bi)
-        value = mean
-        if known_user:
-            value += bu[u]
-        if known_movie:
-            value += bi[i]
-        if known_user and known_movie:
-            for f in range(pu.shape[1]):
-                value += pu[u, f] * qi[i, f]
-        out[n] = min(max(value, low), high)
-    return out
-
-
-# Numba's cache tells the two apart by their argument types alone: float64 must only ever meet the exact one.
-_exact_epoch = nb.njit(nogil=True, cache=True)(_epoch)
-_fast_epoch = nb.njit(nogil=True, fastmath=True, cache=True)(_epoch)
-_predict_pairs = nb.njit(nogil=True, cache=True)(_pairs)
 
 
 class MatrixFactorizationModel(RatingModel, SVD):  # type: ignore[misc]  # Surprise carries no types
     """``mean + user bias + movie bias + user factors . movie factors``, learned by stochastic gradient descent.
 
     Attributes:
-        mean_: the mean rating of the training part.
+        mean_: mean of the training ratings.
         user_bias_, movie_bias_: [n_users], [n_movies].
-        user_factors_, movie_factors_: [n_users, factors], [n_movies, factors]; zeros where nothing was rated.
-        penalties_: of folding in users, and movies.
+        user_factors_, movie_factors_: [n_users, factors], [n_movies, factors]; zeros without ratings.
+        penalties_: penalties for folding in users, and movies.
     """
 
     kind = "svd"
@@ -157,10 +75,10 @@ class MatrixFactorizationModel(RatingModel, SVD):  # type: ignore[misc]  # Surpr
         )
 
     def epochs(self, data: Interactions) -> Generator[float | str, None, None]:
-        """Learn from ratings in the order Surprise does: user by user, each user's ratings in their own order."""
+        """Train in Surprise's order: user by user, each user's ratings in their own order."""
         self.begin(data)
         self.penalties_ = self._learn_penalties(data)
-        yield "Learning factors"  # so that the first epoch takes no longer than the others
+        yield "Learning factors"  # keeps the penalties out of the first epoch's time
         yield from self._learn(data)
 
     def _learn(self, data: Interactions) -> Generator[float, None, None]:
@@ -169,7 +87,7 @@ class MatrixFactorizationModel(RatingModel, SVD):  # type: ignore[misc]  # Surpr
         yield from self._descend(data.users[order], data.items[order], data.ratings[order], data.mean, known)
 
     def _learn_penalties(self, data: Interactions) -> tuple[Penalty, Penalty]:
-        """How strongly users, and movies, that are folded in are pulled towards what is known without their ratings."""
+        """Penalties for folding in users, and movies, from users and movies kept out of a factorisation."""
         start, kept_out = self._first_penalty(), KeptOut.draw(data, self.config.seed)
         if not len(kept_out.learned):
             return start, start
@@ -184,12 +102,12 @@ class MatrixFactorizationModel(RatingModel, SVD):  # type: ignore[misc]  # Surpr
         )
 
     def _first_penalty(self) -> Penalty:
-        """Where the search for priors begins, in the units of the scale."""
+        """Start of the search for penalties, in units of the scale."""
         width, each = 1 / self._stretch(), self.config.regularization  # 1 with float64, which is not stretched
         return Penalty(BIAS, FACTORS * width, each, each * width)
 
     def sgd(self, trainset: Any) -> None:
-        """Surprise's hook: learn from one of its training sets; its own ``estimate`` then works."""
+        """Surprise's hook: train on one of its training sets, after which its own ``estimate`` works."""
         users, movies, ratings = (np.array(column) for column in zip(*trainset.all_ratings(), strict=True))
         self.scale_ = self.given_ = trainset.rating_scale
         self.penalties_ = self._first_penalty(), self._first_penalty()
@@ -200,9 +118,9 @@ class MatrixFactorizationModel(RatingModel, SVD):  # type: ignore[misc]  # Surpr
         self.bu, self.bi, self.pu, self.qi = self.user_bias_, self.movie_bias_, self.user_factors_, self.movie_factors_
 
     def _stretch(self) -> float:
-        """By how much ratings are stretched while learning, so that step and penalty mean the same on every scale.
+        """Factor that stretches ratings while training, so that step and penalty mean the same on every scale.
 
-        They are made as wide as a scale of half stars, 0.5 to 5. With float64 they stay as they are, as in Surprise.
+        It makes them as wide as half stars, 0.5 to 5. With float64 it is 1, as in Surprise.
         """
         low, high = self.scale_
         return WIDTH / (high - low) if self.config.precision == "float32" and high > low else 1.0
@@ -216,7 +134,7 @@ class MatrixFactorizationModel(RatingModel, SVD):  # type: ignore[misc]  # Surpr
         known: tuple[NDArray[np.bool_], NDArray[np.bool_]],
     ) -> Generator[float, None, None]:
         dtype = np.dtype(self.config.precision).type
-        step = _exact_epoch if dtype is np.float64 else _fast_epoch
+        step = exact_epoch if dtype is np.float64 else fast_epoch
         stretch = self._stretch()
         pu, qi = self._first_factors(*known)
         bu, bi = np.zeros(len(pu), dtype), np.zeros(len(qi), dtype)
@@ -231,7 +149,7 @@ class MatrixFactorizationModel(RatingModel, SVD):  # type: ignore[misc]  # Surpr
             yield loss / stretch**2
 
     def _keep(self, bu: NDArray[Any], bi: NDArray[Any], pu: NDArray[Any], qi: NDArray[Any], stretch: float) -> None:
-        """Take over what is being learned, on the owner's scale: views of the arrays where that is the same."""
+        """Store the current arrays in the data's scale; views of the arrays where nothing is stretched."""
         pu, qi = pu[:, : self.config.factors], qi[:, : self.config.factors]
         if stretch != 1:
             bu, bi = (bias / bias.dtype.type(stretch) for bias in (bu, bi))
@@ -239,7 +157,7 @@ class MatrixFactorizationModel(RatingModel, SVD):  # type: ignore[misc]  # Surpr
         self.user_bias_, self.movie_bias_, self.user_factors_, self.movie_factors_ = bu, bi, pu, qi
 
     def _first_factors(self, users: NDArray[np.bool_], movies: NDArray[np.bool_]) -> tuple[NDArray[Any], NDArray[Any]]:
-        """Normal random factors, zero for whoever has no rating; float64 draws the very numbers that Surprise draws."""
+        """Normal random factors, zero without ratings; float64 draws the same numbers as Surprise."""
         factors = self.config.factors
         if self.config.precision == "float64":
             old = np.random.RandomState(self.config.seed)
@@ -260,9 +178,8 @@ class MatrixFactorizationModel(RatingModel, SVD):  # type: ignore[misc]  # Surpr
         return drawn[0], drawn[1]
 
     def _predict(self, users: Int32, movies: Int32) -> Float32:
-        """An unknown side adds nothing."""
         learned = self.user_bias_, self.movie_bias_, self.user_factors_, self.movie_factors_
-        return _predict_pairs(users, movies, self.mean_, *learned, *self.scale_)
+        return predict_pairs(users, movies, self.mean_, *learned, *self.scale_)
 
     @property
     def _learned_users(self) -> int:
@@ -279,18 +196,18 @@ class MatrixFactorizationModel(RatingModel, SVD):  # type: ignore[misc]  # Surpr
         return _row(self.movie_factors_, movie)
 
     def user_vector(self, user: int) -> Vector:
-        """float[1 + factors]: bias and factors of a learned user; zeros for an unknown one."""
+        """float[1 + factors]: a user's bias and factors; zeros for an unknown user."""
         if not 0 <= user < len(self.user_bias_):
             return np.zeros(1 + self.config.factors, self.user_factors_.dtype)
         return np.concatenate([self.user_bias_[user : user + 1], self.user_factors_[user]])
 
     def fold_in_user(self, movies: Int32, ratings: Float32) -> Vector:
-        """float[1 + factors]: bias and factors that fit these ratings best, the movies' own being kept.
+        """float[1 + factors]: the bias and factors that fit these ratings best, with the movies fixed.
 
-        Ridge regression of the residuals on ``[1, movie factors]``. The penalty has a part of ``regularization`` for
-        each rating, as the gradient descent applies it: the normal equations of alternating least squares (Zhou,
-        Wilkinson, Schreiber and Pan 2008, "Large-scale parallel collaborative filtering for the Netflix prize"). Beside
-        it stands a constant part, a normal prior whose variances are learned: see ``engine.models.shrinkage``.
+        Ridge regression of the residuals on ``[1, movie factors]``. Each rating adds ``regularization`` to the penalty,
+        as in gradient descent: the normal equations of alternating least squares (Zhou, Wilkinson, Schreiber and Pan
+        2008, "Large-scale parallel collaborative filtering for the Netflix prize"). A constant part is added, a normal
+        prior with learned variances: see ``engine.models.shrinkage``.
 
         Raises:
             ValueError: there are not as many movies as ratings.
@@ -304,9 +221,9 @@ class MatrixFactorizationModel(RatingModel, SVD):  # type: ignore[misc]  # Surpr
     def fold_in_without_each(self, movies: Int32, ratings: Float32) -> NDArray[Any]:
         """float[n, 1 + factors]: the vectors of ``fold_in_user`` with each rating left out in turn.
 
-        With n ratings known, D their rows ``[1, movie factors]``, y their residuals and P the diagonal penalty of n - 1
-        ratings, which all n regressions share: ``B = D'D + P``, ``w = B^-1 D'y`` and ``z_i = B^-1 d_i``. The rank-one
-        downdate of Sherman and Morrison (1950) gives the one without rating i as
+        For n known ratings let D be their rows ``[1, movie factors]``, y their residuals and P the diagonal penalty of
+        n - 1 ratings, which all n regressions share: ``B = D'D + P``, ``w = B^-1 D'y`` and ``z_i = B^-1 d_i``. By the
+        rank-one downdate of Sherman and Morrison (1950) the vector without rating i is
         ``w - z_i (y_i - d_i . w) / (1 - d_i . z_i)``.
 
         Raises:
@@ -314,7 +231,7 @@ class MatrixFactorizationModel(RatingModel, SVD):  # type: ignore[misc]  # Surpr
         """
         check_lengths(movies=movies, ratings=ratings)
         known = np.flatnonzero((movies >= 0) & (movies < len(self.movie_bias_)))
-        out = np.tile(self.fold_in_user(movies, ratings), (len(movies), 1))  # what is not known changes nothing
+        out = np.tile(self.fold_in_user(movies, ratings), (len(movies), 1))  # unknown movies change nothing
         if len(known) < 2:
             out[known] = 0
             return out
@@ -329,10 +246,9 @@ class MatrixFactorizationModel(RatingModel, SVD):  # type: ignore[misc]  # Surpr
         return out
 
     def fold_in_movie(self, users: Int32, ratings: Float32, movie: int = -1) -> Vector:  # noqa: ARG002
-        """float[1 + factors]: a movie's bias and factors that fit these ratings best, the users' own being kept.
+        """float[1 + factors]: the movie's bias and factors that fit these ratings best, with the users fixed.
 
-        The same regression as for users, with a prior of its own. A rating of a user that was not learned speaks for
-        the bias alone, and what movie it is says nothing here.
+        The same regression as for users, with its own prior. Ratings of unknown users tell of the bias alone.
 
         Raises:
             ValueError: there are not as many users as ratings.
@@ -351,7 +267,7 @@ class MatrixFactorizationModel(RatingModel, SVD):  # type: ignore[misc]  # Surpr
         design = _design(factors)
         diagonal = penalty.diagonal(design.shape[1], len(target))
         if len(target) < design.shape[1]:
-            # The same by the smaller system, with P the penalty: P^-1 D' (D P^-1 D' + I)^-1 y.
+            # The smaller equivalent system, with P the penalty: P^-1 D' (D P^-1 D' + I)^-1 y.
             weighted = design / diagonal
             solved = weighted.T @ np.linalg.solve(weighted @ design.T + np.eye(len(target)), target)
         else:
@@ -359,24 +275,24 @@ class MatrixFactorizationModel(RatingModel, SVD):  # type: ignore[misc]  # Surpr
         return np.asarray(solved, self.user_factors_.dtype)
 
     def predict_vector(self, vector: Vector, movies: Int32) -> Float32:
-        """float32[n]: the ratings that a user with this bias and these factors gives, clipped to the scale."""
+        """float32[n]: predicted ratings of a user with this bias and these factors, clipped to the scale."""
         bias, factors = vector[:1], vector[1:].reshape(1, -1)
         learned = bias, self.movie_bias_, factors, self.movie_factors_
-        return _predict_pairs(np.zeros(len(movies), np.int32), movies, self.mean_, *learned, *self.scale_)
+        return predict_pairs(np.zeros(len(movies), np.int32), movies, self.mean_, *learned, *self.scale_)
 
     def movie_vector(self, movie: int) -> Vector:
-        """float[1 + factors]: bias and factors of a learned movie; zeros for an unknown one."""
+        """float[1 + factors]: a movie's bias and factors; zeros for an unknown movie."""
         if not 0 <= movie < len(self.movie_bias_):
             return np.zeros(1 + self.config.factors, self.movie_factors_.dtype)
         return np.concatenate([self.movie_bias_[movie : movie + 1], self.movie_factors_[movie]])
 
     def unclipped(self, users: NDArray[Any], movies: NDArray[Any]) -> Float32:
-        """float32[n]: mean, biases and the product of the factors, not clipped yet."""
+        """float32[n]: mean, biases and the product of the factors, not clipped."""
         values = self.mean_ + users[:, 0] + movies[:, 0] + (users[:, 1:] * movies[:, 1:]).sum(axis=1)
         return np.asarray(values, np.float32)
 
     def arrays(self) -> Arrays:
-        """What was learned; the first array holds the mean, the scale, and the lowest and highest rating learned."""
+        """Learned arrays; ``constants`` are the mean, the scale, and the lowest and highest rating learned."""
         return {
             "constants": np.array([self.mean_, *self.scale_, *self.given_], np.float64),
             "penalties": np.array([penalty.values() for penalty in self.penalties_]),
@@ -388,7 +304,7 @@ class MatrixFactorizationModel(RatingModel, SVD):  # type: ignore[misc]  # Surpr
 
     @classmethod
     def from_arrays(cls, config: ModelConfig, arrays: Arrays) -> Self:
-        """The model that ``arrays()`` was taken from; one of an earlier release folds in without a prior, as it did."""
+        """Rebuild a model from ``arrays()``; one of an earlier release folds in without a prior, as it did."""
         model = cls(MatrixFactorizationConfig.model_validate(config.model_dump()))
         mean, low, high, *given = arrays["constants"].tolist()
         lowest, highest = given or (low, high)

@@ -1,4 +1,4 @@
-"""An interview: which movies to ask a newcomer about, so that few answers tell much about their taste."""
+"""The interview: which movies to ask a newcomer about, so that few answers say much about their taste."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ from engine.rounding import settle
 
 Rows = NDArray[np.int64]
 
-EPSILON = 1e-6  # variances below this part of the mean square are rounding
-TIED = 5  # digits of the first question's worth up to which worths, computed from float32, are equal
-MODELLED = 1000  # the most rated movies, whose ratings tell of a taste
-ASKED = 600  # the most rated of these, which are ever asked about
+EPSILON = 1e-6  # variances below this share of the mean square are rounding errors
+TIED = 5  # digits of the first question's value to which values, computed from float32, tie
+MODELLED = 1000  # most rated movies in the model
+ASKED = 600  # most rated movies that may be asked about
 FACTORS = 16
-NOISE = 0.3  # variance of an answer that says nothing of the taste, in squared weights of ratings
-MAX_USERS = 10_000  # of whose ratings the model is made
-MIN_CHANCE = 0.1  # no answers make a movie less likely to be known than this part of the chance for anybody
+NOISE = 0.3  # variance of an answer that is not taste, in squared weights of ratings
+MAX_USERS = 10_000  # users in the model
+MIN_CHANCE = 0.1  # the chance to know a movie never falls below this share of the average one
 MIN_WORTH = 1 / 40
-"""What a question has to teach on average to be asked, as a part of what the first one teaches."""
+"""Smallest value of a question, as a share of the first one's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +37,7 @@ class InterviewQuestion:
 
     Attributes:
         chance: how likely the person knows it, 0 to 1.
-        teaches: what a rating of it would add to the confidence just now, 0 to 1.
+        teaches: what a rating would add to the confidence now, 0 to 1.
     """
 
     movie: Movie
@@ -47,12 +47,12 @@ class InterviewQuestion:
 
 @dataclass(frozen=True, slots=True)
 class InterviewState:
-    """Where an interview stands.
+    """The state of an interview.
 
     Attributes:
-        questions: the next ones, the best first; none once it has ended.
-        confidence: how much of what there is to learn of the taste is known, 0 to 1.
-        finished: why it has ended, None while it goes on.
+        questions: the next ones, best first; none once it has ended.
+        confidence: share of the taste that is known, 0 to 1.
+        finished: why it has ended; None while it goes on.
     """
 
     user_id: str
@@ -70,8 +70,8 @@ class Question:
 
     Attributes:
         movie: its index.
-        chance: how likely the person knows it, given what they know and do not, 0 to 1.
-        teaches: by how much a rating lowers what is uncertain of the taste, as a part of what was at first, 0 to 1.
+        chance: how likely the person knows it, given the answers so far, 0 to 1.
+        teaches: share of the initial uncertainty that a rating removes, 0 to 1.
     """
 
     movie: int
@@ -80,36 +80,36 @@ class Question:
 
     @property
     def value(self) -> float:
-        """How much asking teaches on average: whoever does not know the movie teaches nothing."""
+        """What asking teaches on average; people who don't know the movie teach nothing."""
         return self.chance * self.teaches
 
 
 @dataclass(frozen=True)
 class Interview:
-    """Asks for what lowers the uncertainty of a taste the most, weighed by the chance that the person can answer.
+    """Asks for the rating that reduces the uncertainty of a taste most, weighted by the chance of an answer.
 
-    What a person rated of the m most rated movies, weighted as the ranker does (0 for a movie not rated), is taken to
-    be ``means + loadings @ taste + noise``, the k numbers of a taste being standard normal: probabilistic principal
-    components (Tipping and Bishop, "Probabilistic principal component analysis", J. R. Stat. Soc. B 61, 1999), here
-    with a noise for each movie. Uncertain is the variance of all weighted ratings that the taste explains, and a rating
-    is worth by how much it lowers that: an A-optimal design (Rubens, Elahi, Sugiyama and Kaplan, "Active learning in
-    recommender systems", in Recommender Systems Handbook, 2015). That is multiplied by the chance to know the movie, as
+    A person's ratings of the m most rated movies, weighted as by the ranker (0 where not rated), are modelled as
+    ``means + loadings @ taste + noise`` with k standard normal numbers as the taste: probabilistic principal components
+    (Tipping and Bishop, "Probabilistic principal component analysis", J. R. Stat. Soc. B 61, 1999) with a noise for
+    each movie. The uncertainty is the variance of the weighted ratings that the taste explains, and the value of a
+    rating is how much it reduces that: an A-optimal design (Rubens, Elahi, Sugiyama and Kaplan, "Active learning in
+    recommender systems", in Recommender Systems Handbook, 2015). It is multiplied by the chance to know the movie, as
     popularity is in Rashid et al., "Getting to know you: learning new user preferences in recommender systems", IUI
-    2002, but the chance follows the answers: a linear regression on the taste, which for this learns from movies that
-    the person does not know as well. Lists are made from ratings alone, so these alone make a taste more certain.
+    2002, but here the chance follows the answers: a linear regression on the taste, which for this also learns from
+    the movies that the person does not know. Only ratings reduce the uncertainty, since lists are made from them alone.
 
-    Nothing changes once it is prepared, so any number of threads may ask.
+    Immutable once prepared, so any number of threads may ask.
 
     Attributes:
-        movies: int64[m], movie indices, the most rated first.
-        position: int64[n_movies], the row of a movie in what follows, -1 without one.
-        means: float64[m], of the weighted ratings.
+        movies: int64[m], movie indices, most rated first.
+        position: int64[n_movies], each movie's row in the arrays below, -1 without one.
+        means: float64[m], means of the weighted ratings.
         loadings: float64[m, k].
         noise: float64[m], the variance that the taste does not explain.
-        known: float64[m], the part of people who rated the movie.
-        chances: float64[m, k], what each number of a taste adds to the chance to know the movie.
-        weigher: what a rating counts; it knows no similarities.
-        asked: how many of the first movies may be asked about.
+        known: float64[m], share of people who rated the movie.
+        chances: float64[m, k], effect of each number of a taste on the chance to know the movie.
+        weigher: a ranker without similarities, which weighs ratings.
+        asked: number of movies that may be asked about.
     """
 
     movies: Rows
@@ -124,13 +124,13 @@ class Interview:
 
     @classmethod
     def prepare(cls, data: Interactions, ranker: ItemSimilarityRanker, asked: int = ASKED, seed: int = 0) -> Self:
-        """Learn from ratings what goes with what; takes under a second, whatever their number.
+        """Learn the model from ratings, in under a second for any number of them.
 
         Args:
-            data: the ratings; of more than 10,000 users, those of 10,000 drawn at random.
-            ranker: says what a rating counts, and which movies its lists can learn from.
-            asked: how many movies at most are ever asked about.
-            seed: of the draw of users.
+            data: the ratings; at most 10,000 users are used, drawn at random.
+            ranker: weighs ratings, and knows which movies its lists can learn from.
+            asked: maximum number of movies to ask about.
+            seed: random seed of the draw.
         """
         movies = _most_rated(data, ranker)
         position = np.full(data.n_movies, -1, np.int64)
@@ -155,16 +155,16 @@ class Interview:
         )
 
     def questions(self, items: Int32, ratings: Float32, skipped: Int32, n: int = 1) -> tuple[Question, ...]:
-        """What to ask next, best first; each as if those before it had been answered.
+        """The next questions, best first; each as if those before it had been answered.
 
         Args:
-            items: int32[any], the movies that the person has rated, each once; they are not asked about.
-            ratings: float32[any], how they were rated.
-            skipped: int32[any], the movies that the person does not know; nor are these.
-            n: how many questions at most.
+            items: int32[any], the movies that the person has rated, each once.
+            ratings: float32[any], their ratings.
+            skipped: int32[any], movies that the person does not know.
+            n: maximum number of questions.
 
         Returns:
-            Fewer than ``n`` where no others teach enough. None: the interview has ended, and ``finished`` says why.
+            Fewer than ``n`` if no others teach enough. Without any the interview has ended, and ``finished`` says why.
         """
         chance, left = self._chance(items, ratings, skipped), self._left(items, skipped)
         uncertain = self._uncertain(self._rows(items))
@@ -181,10 +181,10 @@ class Interview:
         return tuple(found)
 
     def confidence(self, items: Int32) -> float:
-        """How much of what there is to learn of a taste is known: 0 without ratings, below 1 with any number of them.
+        """Share of the taste that is known: 0 without ratings, and always below 1.
 
-        It grows with every movie rated and never falls, however they were rated: the variance of a normal distribution
-        depends on what was observed, not on what was found. Movies that few have rated add nothing.
+        Each rated movie adds to it, whatever the rating: the variance of a normal distribution depends on what was
+        observed, not on the values. Movies outside the model add nothing.
         """
         if not self._total:
             return 0.0
@@ -192,31 +192,31 @@ class Interview:
         return float(np.clip(1 - remains, 0, 1))
 
     def finished(self, items: Int32, ratings: Float32, skipped: Int32) -> str | None:
-        """Why the interview ends, in a sentence, or None while there is a question worth asking.
+        """Why the interview has ended, as a sentence; None while there is a question worth asking.
 
-        Arguments are those of ``questions``, which gives none just then.
+        The arguments are those of ``questions``, which returns none in that case.
         """
         if not self._first_value:
-            return "The ratings so far are too few, or too much alike, to know what to ask about."
+            return "There are too few ratings, or they are too similar, to choose questions from."
         if not self._left(items, skipped).any():
             return "There is no movie left to ask about."
         if not self.questions(items, ratings, skipped):
-            return f"Another question would teach less than a {1 / MIN_WORTH:.0f}th of what the first one did."
+            return f"Another question would teach less than 1/{1 / MIN_WORTH:.0f} of what the first one did."
         return None
 
     @cached_property
     def _weights(self) -> Floats:
-        """float64[k, k]: how uncertainty of a taste becomes uncertainty of ratings."""
+        """float64[k, k]: turns uncertainty of a taste into uncertainty of ratings."""
         return np.asarray(self.loadings.T @ self.loadings, np.float64)
 
     @cached_property
     def _total(self) -> float:
-        """What is uncertain before any answer."""
+        """Uncertainty before any answer."""
         return float(np.trace(self._weights))
 
     @cached_property
     def _first_value(self) -> float:
-        """What the first question teaches somebody of whom nothing is known."""
+        """Value of the first question."""
         teaches = self._teach(self._uncertain(np.empty(0, np.int64)))
         return float((self.known * teaches)[: self.asked].max(initial=0))
 
@@ -224,7 +224,7 @@ class Interview:
         return self.position[items[self._covers(items)]]
 
     def _covers(self, items: Int32) -> Bools:
-        """bool[len(items)]: which movies are modelled."""
+        """bool[len(items)]: which movies are in the model."""
         inside = (items >= 0) & (items < len(self.position))
         inside[inside] = self.position[items[inside]] >= 0
         return inside
@@ -247,7 +247,7 @@ class Interview:
         return np.asarray(uncertain - lowered, np.float64)
 
     def _teach(self, uncertain: Floats) -> Floats:
-        """float64[m]: by how much the rating of each movie lowers what is uncertain, as a part of what was at first."""
+        """float64[m]: the share of the initial uncertainty that a rating of each movie removes."""
         moved = self.loadings @ uncertain
         lowered = ((moved @ self._weights) * moved).sum(axis=1) / ((moved * self.loadings).sum(axis=1) + self.noise)
         return np.asarray(lowered / (self._total or 1), np.float64)
@@ -265,7 +265,7 @@ class Interview:
 
 
 def _most_rated(data: Interactions, ranker: ItemSimilarityRanker) -> Rows:
-    """int64[m]: of the movies that the ranker knows, those with most ratings, the most first."""
+    """int64[m]: the most rated movies that the ranker knows, most rated first."""
     learned = ranker.movies_[ranker.movies_ < data.n_movies].astype(np.int64)
     counts = data.movie_counts[learned]
     order = np.argsort(-counts, kind="stable")[:MODELLED]
@@ -275,7 +275,7 @@ def _most_rated(data: Interactions, ranker: ItemSimilarityRanker) -> Rows:
 def _draw_histories(
     data: Interactions, ranker: ItemSimilarityRanker, position: Rows, seed: int
 ) -> tuple[Float32, Float32]:
-    """float32[users, m] twice: what each movie counts in a history, and 1 where it was rated; one user at least."""
+    """float32[users, m] twice: weights of the ratings, and 1 where a movie was rated; at least one user."""
     users = np.flatnonzero(data.user_counts)
     if len(users) > MAX_USERS:
         users = np.sort(np.random.default_rng(seed).choice(users, MAX_USERS, replace=False))
@@ -291,9 +291,9 @@ def _draw_histories(
 
 
 def _load(covariance: Floats, square: float) -> Floats:
-    """float64[m, k]: the directions of most variance, each as long as its standard deviation; none that is nothing.
+    """float64[m, k]: the directions of most variance, each as long as its standard deviation.
 
-    ``square``: the mean square of a history, before the means are taken off: what is left of equal ones is rounding.
+    ``square``: the mean square of a history before centring; variances far below it are rounding errors.
     """
     size = len(covariance)
     if not size:
@@ -305,7 +305,7 @@ def _load(covariance: Floats, square: float) -> Floats:
 
 
 def _without_similarities(ranker: ItemSimilarityRanker) -> ItemSimilarityRanker:
-    """A ranker that weighs ratings the same and keeps no large arrays alive."""
+    """A ranker that weighs ratings the same, without the large arrays."""
     light = ItemSimilarityRanker(ranker.config)
     light.range_ = ranker.range_
     return light

@@ -1,4 +1,4 @@
-"""How far folding new ratings in falls behind learning everything again, measured by a stand-in in bounded time."""
+"""Drift: how far folding in new ratings falls behind a retraining, measured on a stand-in in bounded time."""
 
 from __future__ import annotations
 
@@ -21,33 +21,31 @@ UpdateAdvice = Literal["fine", "retrain soon", "retrain"]
 
 SAMPLED_USERS = 200
 MAX_RATINGS = 300_000
-"""Ratings that the stand-in learns at most."""
+"""Maximum training ratings of the stand-in."""
 LIST_LENGTH = 10
 MIN_HELD_OUT = 100
-"""Held-out ratings below which a gap is too uncertain to advise anything."""
+"""Fewer held-out ratings make a gap too uncertain to act on."""
 SOON, NOW = 0.01, 0.03
-"""Gaps, as a part of the refit's RMSE, from which on a retrain is advised."""
+"""Gaps from which a retraining is advised, as a share of the refit's RMSE."""
 MANY = 0.2
-"""Newer ratings, as a part of the learned ones, from which on a retrain is advised whatever the gap."""
+"""Newer ratings from which a retraining is advised whatever the gap, as a share of the learned ones."""
 
 
 @dataclass(frozen=True, slots=True)
 class UpdateHealth:
-    """How far the version that serves, with what was folded in since, has drifted from one trained anew.
+    """Drift of the active version, with what was folded in since, from a retrained one.
 
     Attributes:
-        model_version: the version that serves.
-        folded_users: users with a rating changed since the version learned.
-        folded_movies: movies that have another vector than the version learned.
-        ratings_since: ratings that the version has not learned; None for a version of an earlier release, which does
-            not say how many it has.
-        rmse_gap: by how many stars of RMSE folding in is worse than learning again, on newer ratings that neither
-            knew; below 0 it is better. Measured on a factorisation that stands in for the version. None where there
-            are no newer ratings.
-        top10_overlap: the mean part of a user's ten best predicted movies that are the same; None likewise.
-        sampled_users: how many users the two rest on.
-        held_out_ratings: how many ratings the gap rests on; below 100 it does not enter the advice.
-        advice: what follows.
+        model_version: the active version.
+        folded_users: users with ratings changed since its training.
+        folded_movies: movies with a new vector since its training.
+        ratings_since: ratings that it has not learned; None for versions of earlier releases, which keep no counts.
+        rmse_gap: how much higher the RMSE of folding in is than that of retraining, on newer ratings that neither
+            knows; below 0 it is lower. Measured on a stand-in factorisation. None without newer ratings.
+        top10_overlap: mean share of a user's ten highest predictions that both have; None without newer ratings.
+        sampled_users: users behind both figures.
+        held_out_ratings: ratings behind the gap; below 100 the advice ignores it.
+        advice: what to do.
     """
 
     model_version: int
@@ -63,16 +61,16 @@ class UpdateHealth:
 
 @dataclass(frozen=True)
 class Drift:
-    """What a measurement found.
+    """Result of a measurement.
 
     Attributes:
-        since: how many ratings the version has not learned.
-        learned: how many it has.
-        users: how many users were sampled.
-        held_out: how many of their ratings were predicted.
-        folded: RMSE on these of folding in, in stars; None where there are none.
-        refitted: RMSE of learning again; None likewise.
-        overlap: the mean part of a sampled user's ten best predicted movies that both have; None likewise.
+        since: ratings that the version has not learned.
+        learned: ratings that it has learned.
+        users: sampled users.
+        held_out: their held-out ratings.
+        folded: RMSE of folding in on these; None without any.
+        refitted: RMSE of retraining on these; None without any.
+        overlap: mean share of a sampled user's ten highest predictions that both have; None without any.
     """
 
     since: int
@@ -85,12 +83,12 @@ class Drift:
 
     @property
     def gap(self) -> float | None:
-        """By how many stars of RMSE folding in is worse; below 0 it is better."""
+        """How much higher the RMSE of folding in is; below 0 it is lower."""
         return None if self.folded is None or self.refitted is None else self.folded - self.refitted
 
     @property
     def advice(self) -> UpdateAdvice:
-        """What follows: the gap counts where enough ratings were held out, the number of newer ratings always."""
+        """What to do: by the gap if enough ratings were held out, and by the number of newer ratings."""
         relative = 0.0
         if self.gap is not None and self.refitted and self.held_out >= MIN_HELD_OUT:
             relative = settle(self.gap / self.refitted, 1)
@@ -101,7 +99,7 @@ class Drift:
 
 @dataclass(frozen=True)
 class _Parts:
-    """Ratings that the stand-in learns before (``old``) and in all (``known``), and those it predicts (``held``)."""
+    """Ratings of the stand-in: ``old`` and all (``known``) to train on, and those to predict (``held``)."""
 
     old: Interactions
     known: Interactions
@@ -112,18 +110,18 @@ class _Parts:
 def measure_drift(
     data: Interactions, counts: LearnedCounts, config: MatrixFactorizationConfig | None = None, seed: int = 0
 ) -> Drift:
-    """Compare folding in with learning again, on newer ratings that neither knows.
+    """Compare folding in with retraining, on newer ratings that neither knows.
 
-    The version itself can't be judged on ratings it has folded in, and to learn it again may take minutes. So a
-    factorisation stands in for it, whatever its kind: once it learns what the version has learned and folds the newer
-    ratings in, once it learns both, each time without the later half of the newer ratings of up to 200 users, which
-    both then predict. Where there are more than 300,000 ratings it learns those of as many users as that allows.
+    The version itself can't be evaluated on ratings it has folded in, and retraining it may take minutes. So a
+    factorisation stands in for every kind of model: one is trained on what the version has learned and folds in the
+    newer ratings, one is trained on both. The later half of the newer ratings of up to 200 users is kept from both and
+    then predicted. With more than 300,000 ratings only some users' ratings are used.
 
     Args:
         data: all ratings as they are now.
-        counts: how many the version has learned; the latest by time beyond these count as the newer ones.
+        counts: ratings that the version has learned; each user's latest ratings beyond these are the newer ones.
         config: of the factorisation.
-        seed: of the samples.
+        seed: random seed of the samples.
     """
     newer = _newer(data, counts)
     drift = Drift(int(newer.sum()), int(counts.users.sum()))
@@ -155,20 +153,19 @@ def measure_drift(
 
 
 def unlearned(now: Int64, learned: Int64) -> Int64:
-    """int64[n]: how many ratings of each user a version has not learned.
+    """int64[n]: number of each user's ratings that a version has not learned.
 
-    Ratings are counted, not looked at: a movie that was rated again, and a rating that took the place of one that was
-    taken away, do not count. Nobody's ratings make up for those that somebody else has lost.
+    Only counts are compared, user by user: changed ratings, and new ones in place of removed ones, do not count.
 
     Args:
-        now: int64[n], how many ratings each user has.
-        learned: int64[n], how many the version has learned.
+        now: int64[n], each user's ratings now.
+        learned: int64[n], each user's ratings that the version has learned.
     """
     return np.asarray(np.maximum(now - learned, 0), np.int64)
 
 
 def _newer(data: Interactions, counts: LearnedCounts) -> Int64:
-    """int64[n_users]: how many ratings of each user the version has not learned."""
+    """int64[n_users]: number of each user's ratings that the version has not learned."""
     learned = np.zeros(data.n_users, np.int64)
     learned[: len(counts.users)] = counts.users[: data.n_users]
     return unlearned(data.user_counts, learned)
@@ -185,7 +182,7 @@ def _part(data: Interactions, newer: Int64, rng: np.random.Generator) -> _Parts:
 
 
 def _place_from_last(data: Interactions) -> Int64:
-    """int64[n]: 0 for the last rating of its user by time, 1 for the one before it."""
+    """int64[n]: 0 for a user's last rating by time, 1 for the one before it."""
     times = data.timestamps if data.timestamps is not None else np.arange(len(data))
     order = np.lexsort((times, data.users))
     place = np.empty(len(data), np.int64)
@@ -194,7 +191,7 @@ def _place_from_last(data: Interactions) -> Int64:
 
 
 def _affordable(data: Interactions, users: Int32, rng: np.random.Generator) -> NDArray[np.bool_]:
-    """bool[n_users]: the sampled users, and as many others as leave no more than ``MAX_RATINGS``."""
+    """bool[n_users]: the sampled users, and others up to ``MAX_RATINGS`` ratings."""
     order = np.concatenate([users, np.setdiff1d(rng.permutation(data.n_users), users, assume_unique=True)])
     kept = np.zeros(data.n_users, bool)
     kept[order[np.cumsum(data.user_counts[order]) <= MAX_RATINGS]] = True
@@ -209,7 +206,7 @@ def _fit(data: Interactions, config: MatrixFactorizationConfig | None) -> Matrix
 
 
 def _fold_movies(model: MatrixFactorizationModel, parts: _Parts) -> FoldedMovies:
-    """The movies with newer ratings, by the rules of ``RealtimeLearner``."""
+    """The movies with newer ratings folded in, by the rules of ``RealtimeLearner``."""
     known, learned = parts.known, parts.old.movie_counts
     folded = FoldedMovies.none(model, learned.astype(np.int32))
     for movie in np.flatnonzero((known.movie_counts > learned) & (learned <= MAX_LEARNED)).tolist():

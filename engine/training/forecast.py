@@ -1,4 +1,4 @@
-"""How far a training is and how long it takes yet: from earlier runs, typical times, and what it has shown itself."""
+"""Progress and time left of a training, from earlier runs, typical times, and the run itself."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ from typing import Any, Self
 from engine.models.registry import configure
 from engine.training.steps import BY_EPOCHS, FOLLOWS, GROWS_WITH, IN_PIECES, TURNS, TYPICAL_RATINGS, Step, steps_of
 
-RECENT = 5  # earlier runs whose median counts
-SLOWER = 0.7  # the power of the ratings with which steps grow that do not pass over all of them again and again
-MEASURED, TYPICAL = 0.3, 0.1  # the weight of what was expected beside what was seen, as a part of the whole run
-TAIL = 0.2  # the last part of what is expected, in which a step that takes longer nears its end ever more slowly
-FAR = 5.0  # of so many times the ratings typical times say nothing, until a part of the run was seen
-SEEN = 0.05
+RECENT = 5  # earlier runs in the median
+SLOWER = 0.7  # exponent of the ratings in the time of steps that do not loop over all of them
+MEASURED, TYPICAL = 0.3, 0.1  # weight of the expected times beside the observed ones, as a share of the run
+TAIL = 0.2  # last share of the expected time, in which an overdue step slows down
+FAR = 5.0  # multiple of the demo's ratings from which typical times are not trusted alone
+SEEN = 0.05  # share of a run to observe before they are
 PIECE = re.compile(r"(\d+) of (\d+)")
 
 
 @dataclass(frozen=True)
 class Work:
-    """What a run's time depends on: the kind of model, its hyperparameters, and how many ratings there are."""
+    """What a run's time depends on: kind of model, hyperparameters, number of ratings."""
 
     kind: str
     settings: Mapping[str, Any]
@@ -33,13 +33,13 @@ class Work:
 
     @property
     def epochs(self) -> int:
-        """The most there may be."""
+        """Maximum number of epochs."""
         return int(self.settings.get("epochs", 1))
 
 
 @dataclass(frozen=True)
 class PastRun:
-    """What a run took: seconds by the name of each step that it finished, and the epochs of its first learning."""
+    """Times of an earlier run: seconds of each finished step by name, and the epochs of its first fit."""
 
     work: Work
     seconds: Mapping[str, float]
@@ -51,10 +51,10 @@ class Outlook:
     """A forecast at one moment.
 
     Attributes:
-        progress: how far the run is, from 0 to 1; never less than before.
-        left: about so many seconds are left; None where that is not known.
-        step: the number of the step it is in, from 1; None before the first.
-        steps: how many there are.
+        progress: from 0 to 1; never falls.
+        left: seconds left; None if unknown.
+        step: number of the current step, from 1; None before the first.
+        steps: number of steps.
     """
 
     progress: float
@@ -64,11 +64,11 @@ class Outlook:
 
 
 class Forecast:
-    """The forecast of one run. The thread that trains tells it of steps; any other may ask for the outlook.
+    """The forecast of one run. The training thread reports steps; any thread may ask for the outlook.
 
     Args:
-        work: what is to be done.
-        past: runs of the same kind of model, newest first.
+        work: the run.
+        past: earlier runs of the same kind of model, newest first.
         clock: seconds, monotonic.
     """
 
@@ -90,27 +90,27 @@ class Forecast:
 
     @classmethod
     def of_nothing(cls) -> Self:
-        """For a run that nobody follows: it may take any step."""
+        """A forecast for a run that nobody follows: any step is allowed."""
         forecast = cls(Work("", {}, 0), clock=lambda: 0.0)
         forecast._steps, forecast._expected = tuple(Step), dict.fromkeys(Step, 0.0)
         return forecast
 
     @property
     def step(self) -> Step | None:
-        """The one that the run is in."""
+        """The current step."""
         return self._step
 
     def begin_again(self) -> None:
-        """The run starts from its first step once more; what was shown of its progress stays."""
+        """Restart from the first step; the shown progress stays."""
         with self._lock:
             self._show()
             self._expected |= self._taken
             self._taken, self._step = {}, None
 
     def enter(self, *steps: Step) -> Step:
-        """The first of these steps that such a training has begins, and the one before is done; which one it is."""
+        """Start, and return, the first of these steps that the training has; the step before is done."""
         step = next((step for step in steps if step in self._steps), None)
-        if step is None:  # of which nothing is known; no training is to fail for that
+        if step is None:  # an unknown step must not fail a training
             return steps[-1]
         with self._lock:
             self._end()
@@ -119,42 +119,42 @@ class Forecast:
         return step
 
     def reach(self, part: float) -> None:
-        """So much of the step is done, from 0 to 1."""
+        """Report the done share of the current step, from 0 to 1."""
         with self._lock:
             self._show()
             self._part, self._part_at = min(max(part, self._part), 1.0), self._clock()
 
     def turn(self) -> None:
-        """A step does once more what it does again and again."""
+        """Report a round of the current step."""
         self._turns += 1
         least = TURNS.get(self._step) if self._step else None
         if least is not None:
             self.reach((self._turns - 1) / max(self._turns, least))
 
     def hear(self, words: str) -> None:
-        """Take from what a model tells, such as ``Learning embeddings 2 of 9``, how far a step is that has pieces."""
+        """Read progress from a model's text, such as ``Learning embeddings 2 of 9``."""
         found = PIECE.search(words)
         if found is not None and self._step in IN_PIECES:
             self.reach((int(found[1]) - 1) / int(found[2]))
 
     def finish(self) -> None:
-        """The last step is done, and with it the run."""
+        """Report the end of the run."""
         with self._lock:
             self._end()
             self._shown, self._over = 1.0, True
 
     def seconds(self) -> dict[str, float]:
-        """Seconds of each step that is done, by name."""
+        """Seconds of each finished step, by name."""
         return {step.name: seconds for step, seconds in self._taken.items()}
 
     def outlook(self) -> Outlook:
-        """How far the run is now."""
+        """Progress and time left now."""
         with self._lock:
             left = self._show()
             number = None if self._step is None else self._steps.index(self._step) + 1
             return Outlook(self._shown, left if self._tells() else None, number, len(self._steps))
 
-    # -- all of these hold the lock ----------------------------------------------------------------------------------
+    # -- the lock is held in all of these ----------------------------------------------------------------------------
 
     def _end(self) -> None:
         self._show()
@@ -163,7 +163,7 @@ class Forecast:
             self._step = None
 
     def _show(self) -> float:
-        """Move the progress on so that it arrives when the forecast ends, whatever was shown before; what is left."""
+        """Advance the shown progress so that it reaches 1 at the forecast end; returns the seconds left."""
         now = self._clock()
         passed, self._shown_at, left = now - self._shown_at, now, self._left(now)
         if passed > 0:
@@ -183,7 +183,7 @@ class Forecast:
         return self._left_of_step(now, pace) + sum(self._seconds(step, pace) for step in ahead)
 
     def _pace(self, now: float) -> float:
-        """How many times longer the steps take than expected, by those that are done and what is seen of this one."""
+        """Ratio of observed to expected time, over the finished steps and what is seen of the current one."""
         took, expected = sum(self._taken.values()), sum(self._expected[step] for step in self._taken)
         pace = _ratio(took + self._trust, expected + self._trust)
         if self._step is None:
@@ -196,7 +196,7 @@ class Forecast:
         return _ratio(took + self._trust, expected + self._trust)
 
     def _seconds(self, step: Step, pace: float) -> float:
-        """What a whole step is expected to take."""
+        """Expected time of a whole step."""
         like = FOLLOWS.get(step)
         if like is not None and self._expected.get(like) and like in self._taken:
             return self._taken[like] * self._expected[step] / self._expected[like]
@@ -212,7 +212,7 @@ class Forecast:
         return _approach(whole * (1 - part), now - self._part_at)
 
     def _part_of(self, step: Step) -> float:
-        """The part of a step that is done; of learning that ended early before, by the epochs that it took then."""
+        """Done share of a step; if fitting stopped early in earlier runs, measured by their epochs."""
         if step is not Step.FITTING or self._epochs >= self._most_epochs:
             return self._part
         part = self._part * self._most_epochs / self._epochs
@@ -220,7 +220,7 @@ class Forecast:
 
 
 def _approach(whole: float, passed: float) -> float:
-    """What is left of ``whole``: less by what has passed, and after most of it ever more slowly towards nothing."""
+    """Time left of ``whole``: linear in the time passed, then ever more slowly towards 0."""
     last = TAIL * whole
     if last <= 0:
         return 0.0
@@ -233,7 +233,7 @@ def _ratio(one: float, other: float) -> float:
 
 
 def _expected(step: Step, work: Work, past: Sequence[PastRun]) -> float:
-    """Seconds of a step: the median of what recent runs suggest, or else what is typical."""
+    """Seconds of a step: the median over recent runs, or else the typical time."""
     found = [run for run in past if step.name in run.seconds][:RECENT] or [_typical(work.kind)]
     return statistics.median(run.seconds[step.name] * _growth(step, work, run) for run in found)
 
@@ -244,7 +244,7 @@ def _typical(kind: str) -> PastRun:
 
 
 def _growth(step: Step, work: Work, run: PastRun) -> float:
-    """How many times as long a step takes as it took in an earlier run."""
+    """Ratio of a step's time to that in an earlier run."""
     ratings = _ratio(work.ratings, run.work.ratings)
     if step not in GROWS_WITH:
         return float(ratings**SLOWER)
@@ -255,6 +255,6 @@ def _growth(step: Step, work: Work, run: PastRun) -> float:
 
 
 def _epochs(work: Work, run: PastRun) -> int:
-    """How many epochs there will be, if this run ends as early as an earlier one."""
+    """Number of epochs, if this run stops as early as an earlier one."""
     early = 0 < run.epochs < run.work.epochs
     return min(run.epochs, work.epochs) if early else work.epochs

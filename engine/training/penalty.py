@@ -1,4 +1,4 @@
-"""Choosing the ranker's penalty: the one hyperparameter whose best value depends on how much data there is."""
+"""Tuning of the ranker's penalty, the one hyperparameter whose best value depends on the amount of data."""
 
 from __future__ import annotations
 
@@ -14,27 +14,27 @@ from engine.models.ease import ItemSimilarityConfig, ItemSimilarityRanker
 from engine.rounding import settle
 
 LIST_LENGTH = 10
-MAX_USERS = 2000  # whose held-out ratings judge
-MAX_MOVIES = 3000  # that take part: the time of a solution grows with the cube of it
+MAX_USERS = 2000  # users with held-out ratings
+MAX_MOVIES = 3000  # most rated movies used: the time grows with their cube
 HELD_OUT = 0.2
 STEP = 2.0
 MAX_STEPS = 6
-MIN_LISTS = 20  # below this a difference says nothing
+MIN_LISTS = 20  # fewer lists show no difference
 
 
 def choose_penalty(
     data: Interactions, config: ItemSimilarityConfig, check: Callable[[], None], seed: int = 0
 ) -> ItemSimilarityConfig:
-    """The config with the L2 penalty whose lists find most of what validation users liked, by NDCG@10.
+    """The config with the L2 penalty that gives the best NDCG@10 on held-out ratings.
 
-    Part of the ratings of some users is held out, and the ranker learns the rest for one penalty after the other,
-    doubled or halved as long as that helps. It learns the most rated movies only; what suits them is used for all.
+    Some ratings of some users are held out, and the ranker is fitted to the others with the penalty doubled or halved
+    as long as that helps. Only the most rated movies take part; what suits them is used for all.
 
     Args:
-        data: training ratings; nothing else is looked at.
-        config: where the search begins. Returned as it is where too few users have anything to judge by.
-        check: called before each solution; may raise to cancel.
-        seed: start of the draw of users and ratings.
+        data: training ratings.
+        config: the start of the search, returned unchanged if too few users can be evaluated.
+        check: called before each fit; may raise to cancel.
+        seed: random seed of the held-out ratings.
     """
     held_out = _draw(data, seed)
     train, test = data.subset(~held_out), data.subset(held_out)
@@ -62,7 +62,7 @@ def _draw(data: Interactions, seed: int) -> NDArray[np.bool_]:
 
 
 def _climb(quality: Callable[[float], float], start: float) -> float:
-    """The best value on the way from ``start`` up, or else down, in steps of a constant ratio."""
+    """Hill climbing from ``start``, up or else down, in steps of a constant ratio."""
     best, highest = start, quality(start)
     for ratio in (STEP, 1 / STEP):
         for _ in range(MAX_STEPS):

@@ -1,4 +1,4 @@
-"""From ratings to a version: fit, choose the number of epochs, calibrate, judge, then learn everything again."""
+"""From ratings to a version: fit, choose the epochs, calibrate, evaluate, then train on all ratings."""
 
 from __future__ import annotations
 
@@ -33,13 +33,13 @@ TEST_PART, VALIDATION_PART = 0.2, 0.1
 
 @dataclass(frozen=True)
 class Listener:
-    """Who is told how a training goes, and who may end it.
+    """Callbacks that report training progress and can cancel it.
 
     Attributes:
-        stage: told in words what is done now.
-        epoch: told of each epoch of the model that is assessed.
-        forecast: told of each step and how far it is.
-        cancelled: asked between epochs and steps.
+        stage: called with the name of the current work.
+        epoch: called after each epoch of the evaluated model.
+        forecast: follows the steps.
+        cancelled: checked between epochs and steps.
     """
 
     stage: Callable[[str], None]
@@ -49,53 +49,53 @@ class Listener:
 
     @classmethod
     def silent(cls) -> Self:
-        """Nobody is told, and nobody ends it."""
+        """Report nothing, never cancel."""
         return cls(lambda _: None, lambda _: None, Forecast.of_nothing(), Event())
 
     def enter(self, *steps: Step, words: str = "") -> None:
-        """Begin with the first of these steps that the training has, unless somebody asked to stop.
+        """Start the first of these steps that the training has.
 
         Raises:
-            Cancelled: somebody did.
+            Cancelled: the run was cancelled.
         """
         step = self.forecast.enter(*steps)
         self.begin(words or step.words)
 
     def reach(self, step: Step, epoch: EpochReport) -> None:
-        """Tell of an epoch of a step, which begins with the first of them where it has not begun yet.
+        """Report an epoch of a step, which the first epoch starts.
 
         Raises:
-            Cancelled: somebody asked to stop.
+            Cancelled: the run was cancelled.
         """
         if self.forecast.step is not step:
             self.enter(step)
         self.forecast.reach(epoch.epoch / epoch.epochs)
 
     def begin(self, words: str) -> None:
-        """Tell of the next piece of a step, unless somebody asked to stop.
+        """Report the next piece of a step.
 
         Raises:
-            Cancelled: somebody did.
+            Cancelled: the run was cancelled.
         """
         self.check()
         self.forecast.hear(words)
         self.stage(words)
 
     def turn(self) -> None:
-        """Check, and tell that a step does once more what it does again and again."""
+        """Check, and report a round of a step."""
         self.check()
         self.forecast.turn()
 
     def check(self) -> None:
-        """Give way to requests, and raise ``Cancelled`` where somebody asked to stop."""
+        """Give way to requests; raise ``Cancelled`` if the run was cancelled."""
         give_way()
         if self.cancelled.is_set():
-            raise Cancelled("Cancelled before it was done; the active version is unchanged.")
+            raise Cancelled("Cancelled; the active version is unchanged.")
 
 
 @dataclass(frozen=True)
 class Learned:
-    """What a training gives: the version, how good it was before it knew everything, and its number of epochs."""
+    """Result of a training: the version, its evaluation on held-out ratings, and its number of epochs."""
 
     bundle: VersionBundle
     report: EvaluationReport | None
@@ -108,16 +108,16 @@ def learn(kind: str, config: ModelConfig, data: Interactions, personal_from: int
     Args:
         kind: a name of ``engine.models.registry.MODELS``.
         config: the rating model's hyperparameters.
-        data: every rating there is.
-        personal_from: from how many ratings on a list is purely personal.
-        listener: told of every step.
+        data: all ratings.
+        personal_from: number of ratings from which a list is purely personal.
+        listener: follows the progress.
 
     Returns:
-        The version, learned from everything. Its report (None where the ratings are too few to hold some out) is of
-        the same settings without the held-out ratings; its intervals come from ratings the model had not seen.
+        The version, trained on all ratings. Its report (None if too few ratings could be held out) and its intervals
+        come from the same settings without the held-out ratings.
 
     Raises:
-        Cancelled: somebody asked to stop.
+        Cancelled: the run was cancelled.
         TrainingDiverged: the loss became infinite or not a number.
     """
     known, newcomers = part_newcomers(data)
@@ -133,12 +133,12 @@ def learn(kind: str, config: ModelConfig, data: Interactions, personal_from: int
 
 @dataclass(frozen=True)
 class Assessed:
-    """What is known of settings before they learn everything.
+    """Evaluation of settings on held-out ratings.
 
     Attributes:
-        epochs: how many are best.
-        calibration: of the intervals; None where there were too few ratings.
-        ranker: the settings of the ranker, its penalty chosen.
+        epochs: the best number.
+        calibration: of the intervals; None with too few ratings.
+        ranker: the ranker's settings with the chosen penalty.
         report: None without a test part.
     """
 
@@ -157,16 +157,16 @@ def assess(
     listener: Listener,
     newcomers: Interactions | None = None,
 ) -> Assessed:
-    """Learn from all but the test part, and judge on that.
+    """Train on all but the test part, and evaluate on that.
 
     Args:
         kind: a name of ``engine.models.registry.MODELS``.
         config: the rating model's hyperparameters.
-        parts: what is learned from, what chooses, what judges.
+        parts: the ratings to train on, to choose by, and to evaluate on.
         split: how the test part was chosen, in words.
-        personal_from: from how many ratings on a list is purely personal.
-        listener: told of every step.
-        newcomers: the ratings of people who are in none of the parts.
+        personal_from: number of ratings from which a list is purely personal.
+        listener: follows the progress.
+        newcomers: ratings of people who are in none of the parts.
     """
     model, epochs = _fit(kind, config, parts, listener)
     calibration = calibrate(model, parts)
@@ -202,7 +202,7 @@ def how_split(data: Interactions) -> str:
 
 
 def _fit(kind: str, config: ModelConfig, parts: HeldOut, listener: Listener) -> tuple[RatingModel, int]:
-    """The rating model on the fitting part, and the number of epochs that suits it."""
+    """The rating model, trained on the fitting part, and its best number of epochs."""
     listener.enter(Step.EMBEDDING, Step.FITTING)
     model = entry(kind).build(config)
 
@@ -219,12 +219,12 @@ def _fit(kind: str, config: ModelConfig, parts: HeldOut, listener: Listener) -> 
         on_step=listener.begin,
         cancelled=listener.cancelled,
     )
-    # Without patience the model that was judged is that of the last epoch, so that one is repeated.
+    # Without patience the last epoch's model is evaluated, so that is the number to repeat.
     return model, best_epoch(history) if getattr(config, "patience", 0) else len(history)
 
 
 def _refit(kind: str, config: ModelConfig, data: Interactions, epochs: int, listener: Listener) -> RatingModel:
-    """The same settings on every rating, for as many epochs as were best."""
+    """The same settings on all ratings, for the best number of epochs."""
     listener.enter(Step.EMBEDDING_ALL, Step.FITTING_ALL)
     model = entry(kind).build(config.model_copy(update={"epochs": epochs, "patience": 0}))
 
@@ -233,14 +233,14 @@ def _refit(kind: str, config: ModelConfig, data: Interactions, epochs: int, list
         listener.begin(f"{Step.FITTING_ALL.words}, epoch {epoch.epoch} of {epoch.epochs}")
 
     def step(words: str) -> None:
-        listener.begin(f"{words}, of all ratings")
+        listener.begin(f"{words}, all ratings")
 
     run_epochs(model, data, on_epoch=report, on_step=step, cancelled=listener.cancelled)
     return model
 
 
 def calibrate(model: RatingModel, parts: HeldOut) -> Calibration | None:
-    """Intervals from the validation part, which the model has not seen; None where there are too few ratings."""
+    """Intervals from the validation part, which the model has not seen; None with too few ratings."""
     part = parts.validation
     if part is None:
         return None
@@ -251,11 +251,11 @@ def calibrate(model: RatingModel, parts: HeldOut) -> Calibration | None:
 
 @dataclass(frozen=True)
 class ServedScores:
-    """What orders a list when a ranker serves: newcomers get popularity blended in, new movies are scored.
+    """Scores of served lists: popularity is blended in for newcomers, and new movies are scored.
 
     Attributes:
-        scorer: the ranker's.
-        personal_from: from how many ratings on a list is purely personal.
+        scorer: of the ranker.
+        personal_from: number of ratings from which a list is purely personal.
     """
 
     scorer: ListScorer
@@ -263,12 +263,12 @@ class ServedScores:
 
     @classmethod
     def of(cls, ranker: ItemSimilarityRanker, data: Interactions, personal_from: int) -> Self:
-        """Those of a ranker that learned from ``data``."""
+        """The scores of a ranker that was fitted on ``data``."""
         return cls(ListScorer(ranker, popularity(data, ranker.weigh(data.ratings)), data.movies), personal_from)
 
     @property
     def popularity(self) -> Float32:
-        """float32[n_movies]: what orders the list of somebody of whom nothing is known."""
+        """float32[n_movies]: what orders the list of an unknown user."""
         return self.scorer.popularity
 
     def __call__(self, items: Int32, ratings: Float32) -> Float32:
@@ -278,7 +278,7 @@ class ServedScores:
         return self.scorer.score(how, self.popularity, items, ratings)
 
     def of_user(self, data: Interactions, listener: Listener) -> ScoreUser:
-        """The scores for what a user has rated in ``data``."""
+        """Scores for a user's ratings in ``data``."""
 
         def score(user: int) -> Float32:
             listener.check()  # a large evaluation takes minutes

@@ -1,4 +1,4 @@
-"""Whether a new version is to serve, and why, in words."""
+"""Whether to activate a new version, and why, in words."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ ActivationPolicy = Literal["if_better", "if_no_worse", "always", "never"]
 
 @dataclass(frozen=True)
 class Candidate:
-    """A version to be judged.
+    """A version to be evaluated.
 
     Attributes:
-        report: None where there were too few ratings to judge it, or where earlier code kept no errors by user.
-        fingerprint: of the ratings that it has learned.
+        report: None with too few ratings, or if an earlier release kept no errors per user.
+        fingerprint: of its training ratings.
     """
 
     report: EvaluationReport | None
@@ -28,14 +28,14 @@ class Candidate:
 
 @dataclass(frozen=True)
 class Rival(Candidate):
-    """The version that serves now."""
+    """The active version."""
 
     version: int
 
 
 @dataclass(frozen=True)
 class Decision:
-    """Whether the version serves, why (for the ledger and the log), and what it was judged by."""
+    """Whether to activate the version, why (for the ledger and the log), and the judgement behind it."""
 
     activate: bool
     verdict: str
@@ -46,14 +46,13 @@ FIRST = "It is the first version."
 
 
 def decide(policy: ActivationPolicy, new: Candidate, rival: Rival | None, alone: str = FIRST) -> Decision:
-    """Whether the new version is to serve.
+    """Whether to activate the new version.
 
     Args:
-        policy: as the training was asked for. ``if_better`` follows the verdict: only what is promoted serves.
-            ``if_no_worse`` lets what is held serve as well, where it does no harm: it has learned the newest ratings.
-            ``always`` and ``never`` do not look at the verdict.
+        policy: as requested for the training. ``if_better`` activates promoted versions; ``if_no_worse`` also held
+            ones that do no harm, as they know the newest ratings; ``always`` and ``never`` ignore the verdict.
         new: the new version.
-        rival: None where none serves, or what serves is damaged.
+        rival: the active version; None if there is none, or it is damaged.
         alone: why there is no rival.
     """
     judgement = Judgement("PROMOTE", None, alone) if rival is None else _judge(new, rival)
@@ -72,16 +71,16 @@ def _does_no_harm(judgement: Judgement) -> bool:
 
 def _tell(policy: ActivationPolicy, judgement: Judgement, serves: bool) -> str:
     if policy == "always":
-        return "It serves now, as asked, whatever the verdict."
+        return "It is active now, as requested, whatever the verdict."
     if policy == "never":
-        return "It was saved without serving, as asked."
+        return "It was saved without activation, as requested."
     if serves:
-        return "It serves now." if judgement.verdict == "PROMOTE" else "It serves now, as it does no harm."
-    return f"Version {judgement.baseline} goes on serving."
+        return "It is active now." if judgement.verdict == "PROMOTE" else "It is active now, as it does no harm."
+    return f"Version {judgement.baseline} stays active."
 
 
 def _judge(new: Candidate, rival: Rival) -> Judgement:
-    """The verdict; where no test is possible, what has learned other ratings than the version that serves is newer."""
+    """The verdict; where no test is possible, a version trained on other ratings than the active one is newer."""
     if new.report is None or rival.report is None:
         return _judge_unmeasured(new, rival)
     try:
@@ -96,12 +95,12 @@ def _judge(new: Candidate, rival: Rival) -> Judgement:
 
 def _judge_unmeasured(new: Candidate, rival: Rival) -> Judgement:
     if new.report is None and rival.report is not None:
-        text = f"It could not be judged, and version {rival.version} was."
+        text = f"It could not be evaluated, but version {rival.version} was."
         return Judgement("HOLD", rival.version, text)
-    return _take_newer(new, rival, f"Version {rival.version} was not judged user by user, so nothing can be compared.")
+    return _take_newer(new, rival, f"Version {rival.version} has no evaluation by user to compare with.")
 
 
 def _take_newer(new: Candidate, rival: Rival, why: str) -> Judgement:
     if new.fingerprint == rival.fingerprint:
-        return Judgement("HOLD", rival.version, f"{why} Both have learned the same ratings.")
-    return Judgement("PROMOTE", rival.version, f"{why} It has learned newer ratings.")
+        return Judgement("HOLD", rival.version, f"{why} Both were trained on the same ratings.")
+    return Judgement("PROMOTE", rival.version, f"{why} It was trained on newer ratings.")

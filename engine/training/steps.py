@@ -1,4 +1,4 @@
-"""The steps of a training: what each is called, about how long it takes, and what its time grows with."""
+"""The steps of a training: their names, typical times, and what the times grow with."""
 
 from __future__ import annotations
 
@@ -6,28 +6,28 @@ from collections.abc import Mapping
 from enum import Enum
 
 TYPICAL_RATINGS = 100_000
-"""On so many, the demo's, the typical seconds were measured: default settings, two cores."""
+"""Ratings of the demo, on which the typical seconds were measured: default settings, two cores."""
 
 
 class Step(Enum):
-    """A step of a training, in the order in which they are taken. A new one needs a line here and ``Listener.enter``.
+    """The steps of a training, in order. A new one needs a line here and a call of ``Listener.enter``.
 
     Attributes:
-        words: what it is called.
-        typical: its seconds on the demo ratings by kind of model; a kind that is not named has no such step.
+        words: the name on pages.
+        typical: seconds on the demo ratings by kind of model; other kinds skip the step.
     """
 
     READING = "Reading ratings", {"svd": 0.1, "ncf": 0.1}
     EMBEDDING = "Learning embeddings", {"ncf": 10.0}
     FITTING = "Learning", {"svd": 0.4, "ncf": 8.0}
-    CHOOSING = "Choosing the penalty of the ranker", {"svd": 7.0, "ncf": 7.0}
+    CHOOSING = "Tuning the ranking", {"svd": 7.0, "ncf": 7.0}
     JUDGING = "Evaluating on held-out ratings", {"svd": 4.0, "ncf": 8.0}
     MEETING = "Evaluating on newcomers", {"svd": 0.2, "ncf": 0.6}
-    EMBEDDING_ALL = "Learning embeddings of all ratings", {"ncf": 12.0}
-    FITTING_ALL = "Learning all ratings", {"svd": 0.4, "ncf": 9.0}
+    EMBEDDING_ALL = "Learning embeddings from all ratings", {"ncf": 12.0}
+    FITTING_ALL = "Learning from all ratings", {"svd": 0.4, "ncf": 9.0}
     RANKING = "Learning which movies go together", {"svd": 3.0, "ncf": 3.0}
-    FOLDING = "Preparing to fold new ratings in", {"svd": 1.0, "ncf": 2.5}
-    SAVING = "Saving", {"svd": 2.0, "ncf": 2.0}  # until the version serves, where it is to
+    FOLDING = "Preparing instant updates", {"svd": 1.0, "ncf": 2.5}
+    SAVING = "Saving", {"svd": 2.0, "ncf": 2.0}  # and activating
 
     def __init__(self, words: str, typical: Mapping[str, float]) -> None:
         self.words = words
@@ -35,21 +35,21 @@ class Step(Enum):
 
 
 FOLLOWS = {Step.EMBEDDING_ALL: Step.EMBEDDING, Step.FITTING_ALL: Step.FITTING}
-"""The step of the same run whose time tells that of another."""
+"""The earlier step of a run that predicts the time of a later one."""
 GROWS_WITH: Mapping[Step, tuple[str, ...]] = {
     Step.EMBEDDING: ("factors", "iterations", "parts"),
     Step.EMBEDDING_ALL: ("factors", "iterations", "parts"),
     Step.FITTING: ("factors", "networks"),
     Step.FITTING_ALL: ("factors", "networks"),
 }
-"""Hyperparameters, where the kind of model has them, and in proportion to the ratings; the epochs come on top."""
+"""Hyperparameters that the time is proportional to, where the model has them, beside ratings and epochs."""
 BY_EPOCHS = (Step.FITTING, Step.FITTING_ALL)
 IN_PIECES = (Step.EMBEDDING, Step.EMBEDDING_ALL)
-"""A model tells of their pieces in words such as ``Learning embeddings 2 of 9``."""
+"""Models report their pieces as text, such as ``Learning embeddings 2 of 9``."""
 TURNS = {Step.CHOOSING: 3}
-"""Steps that do the same again and again, and how often at least; each time is told by ``Listener.turn``."""
+"""Steps with rounds, and the minimum number of rounds; ``Listener.turn`` reports each."""
 
 
 def steps_of(kind: str) -> tuple[Step, ...]:
-    """The steps of a kind of model, in their order."""
+    """The steps of a kind of model, in order."""
     return tuple(step for step in Step if kind in step.typical)

@@ -1,4 +1,4 @@
-"""Search for better hyperparameters: cross-validation by trial, and what it proves against the defaults."""
+"""Hyperparameter tuning: cross-validation of each trial, and the evidence against the defaults."""
 
 from __future__ import annotations
 
@@ -28,17 +28,17 @@ from engine.rounding import settle, significant
 from engine.training.pipeline import TEST_PART, VALIDATION_PART
 
 MIN_RATINGS = 50
-WARM_UP = 0.5  # the part of a fold's epochs before a trial may be given up: low learning rates begin slowly
-STARTED = 4  # trials that are always finished
-STARTUP = 6  # trials drawn evenly before the estimator learns from them
-FOLD_STEPS = 10_000  # more than the epochs of any fold: the step of a trial at which its next fold begins
+WARM_UP = 0.5  # share of a fold's epochs before a trial may be pruned: low learning rates start slowly
+STARTED = 4  # trials that are never pruned
+STARTUP = 6  # random trials before the estimator learns from them
+FOLD_STEPS = 10_000  # steps of a trial per fold, more than any fold has epochs
 
 OnLook = Callable[[int, float], None]
 
 
 @dataclass(frozen=True, slots=True)
 class FoldResult:
-    """One fold of a trial: RMSE on the fold's ratings, and the epochs after which the validation part was best."""
+    """One fold of a trial: RMSE on its ratings, and the best number of epochs by the validation part."""
 
     fold: int
     rmse: float
@@ -48,16 +48,15 @@ class FoldResult:
 
 @dataclass(frozen=True, slots=True)
 class TuningEvidence:
-    """Whether the best trial is really better than the defaults, paired over folds and users.
+    """Evidence that the best trial is better than the defaults, paired over folds and users.
 
     Attributes:
-        best: the number of the best trial; trial 0 has the defaults.
-        difference: RMSE of the best trial and of the defaults over all folds, user by user.
-        folds_won: in how many folds the best trial was better.
-        held_out: the same for ratings that no fold held, None until the study has ended.
-        better: whether the folds and, with them, the ratings that no fold held show the difference; neither alone
-            is enough. Only then the best trial is advised.
-        text: all that in words.
+        best: number of the best trial; trial 0 has the defaults.
+        difference: RMSE of the best trial against the defaults over all folds.
+        folds_won: number of folds in which the best trial was better.
+        held_out: the same comparison on ratings outside all folds; None until the study has ended.
+        better: whether both the folds and the held-out ratings show it; only then the best trial is advised.
+        text: a summary in words.
     """
 
     best: int
@@ -73,9 +72,9 @@ class Material:
     """The ratings of a study.
 
     Attributes:
-        data: what the folds are made of.
+        data: the ratings in the folds.
         folds: int64[len(data)], the fold of each rating.
-        parts: how the best trial is judged at the end; ``parts.train`` is ``data``, and no fold saw ``parts.test``.
+        parts: for the evaluation of the best trial; ``parts.train`` is ``data``, and no fold has ``parts.test``.
     """
 
     data: Interactions
@@ -84,15 +83,15 @@ class Material:
 
     @classmethod
     def part(cls, data: Interactions, folds: int, seed: int) -> Material:
-        """Keep newcomers and each user's last ratings away, as a training does, and part the others into folds.
+        """Hold out newcomers and each user's last ratings, as a training does, and split the others into folds.
 
         Raises:
-            InvalidInput: the ratings are too few.
+            InvalidInput: there are too few ratings.
         """
         parts = hold_out(part_newcomers(data)[0], TEST_PART, VALIDATION_PART)
         if parts.test is None or parts.validation is None or len(data) < MIN_RATINGS:
             raise InvalidInput(
-                f"{len(data):,} ratings are too few to search for hyperparameters: some have to be held out.",
+                f"{len(data):,} ratings are too few for tuning, which holds some out.",
                 field="ratings",
             )
         return cls(parts.train, assign_folds(parts.train, folds, seed), parts)
@@ -100,31 +99,31 @@ class Material:
 
 @dataclass(frozen=True)
 class Measured:
-    """A trial in full: its folds, and the errors of each user over all of them."""
+    """Results of a trial: its folds, and each user's errors over all of them."""
 
     folds: tuple[FoldResult, ...]
     errors: UserErrors
 
     @property
     def rmse(self) -> float:
-        """The mean over folds, by which the best trial is found."""
+        """The mean over folds, which ranks the trials."""
         return significant(float(np.mean([fold.rmse for fold in self.folds])))
 
 
 def _ignore(*_: Any) -> None:
-    """What is not asked for is not told."""
+    """A callback that does nothing."""
 
 
 @dataclass(frozen=True)
 class Watcher:
-    """Who follows a trial, and may end it by raising.
+    """Callbacks that follow a trial, and may end it by raising.
 
     Attributes:
-        cancelled: asked between epochs.
+        cancelled: checked between epochs.
         check: called often.
-        fold: told of each fold as it begins.
-        look: told the step and the lowest validation RMSE so far, after some of the epochs and at the end of each fold.
-        done: told of each fold as it ends.
+        fold: called at the start of each fold.
+        look: called with the step and the lowest validation RMSE so far, after some epochs and at each fold's end.
+        done: called at the end of each fold.
     """
 
     cancelled: Event
@@ -135,13 +134,13 @@ class Watcher:
 
 
 def measure(kind: str, config: ModelConfig, material: Material, watcher: Watcher) -> Measured:
-    """Cross-validate: each fold is predicted by a model that learned the others.
+    """Cross-validation: each fold is predicted by a model trained on the others.
 
-    Within these the last ratings of each user choose the number of epochs and whether the trial is given up, as in a
-    training; the fold itself is looked at once.
+    Each user's last ratings in those choose the number of epochs, as in a training, and whether the trial is pruned;
+    the fold itself is used once.
 
     Raises:
-        Cancelled, TrainingDiverged: as of a training, and whatever the watcher raises.
+        Cancelled, TrainingDiverged: as in a training, and whatever the watcher raises.
     """
     data = material.data
     predicted = np.empty(len(data), np.float32)
@@ -167,7 +166,7 @@ def fit_predict(
     watcher: Watcher,
     first_step: int = 0,
 ) -> tuple[Float32, int]:
-    """float32[len(test)]: the ratings that a model predicts, and the number of epochs it learned."""
+    """float32[len(test)]: predicted ratings; and the best number of epochs."""
     model = entry(kind).build(config)
     lowest = np.inf
 
@@ -194,21 +193,21 @@ def fit_predict(
 
 
 def is_looked_at(epoch: int) -> bool:
-    """Whether a trial may be given up after this epoch: 1, 2, 3, 4, 6, 8, 12, 16, 24, and so on.
+    """Whether a trial may be pruned after this epoch: 1, 2, 3, 4, 6, 8, 12, 16, 24 and so on.
 
-    To look costs more than a short epoch, since each look is stored.
+    Every look is stored, which costs more than a short epoch.
     """
     high = 1 << (epoch.bit_length() - 1)
     return epoch in (high, high + high // 2)
 
 
 def sum_squares(predicted: Float32, data: Interactions) -> UserErrors:
-    """The squared errors of each user, as evaluation sums them."""
+    """Each user's squared errors, summed as in an evaluation."""
     return sum_errors(data, {"rmse": metrics.squared_errors(predicted, data.ratings)})
 
 
 def judge(kind: str, configs: Sequence[ModelConfig], material: Material, watcher: Watcher) -> list[UserErrors]:
-    """The errors of each config on the ratings that no fold held."""
+    """Each config's errors on the ratings outside all folds."""
     parts = material.parts
     if parts.test is None:
         raise InvalidInput("No ratings were held out.", field="ratings")
@@ -223,7 +222,7 @@ def compare_rmse(ours: UserErrors, theirs: UserErrors) -> MetricDifference:
     """The RMSE of two trials over the users whose ratings are the same in both.
 
     Raises:
-        InvalidInput: the ratings changed so much between the two that hardly any user is left.
+        InvalidInput: the ratings changed so much between the two that hardly any user is left to compare.
     """
     return compare_errors(*find_shared(ours, theirs))["rmse"]
 
@@ -231,10 +230,10 @@ def compare_rmse(ours: UserErrors, theirs: UserErrors) -> MetricDifference:
 def weigh(
     best: int, ours: Measured, defaults: Measured, tried: int, held_out: MetricDifference | None
 ) -> TuningEvidence:
-    """Whether the best of so many trials is really better than the defaults, by the folds and by the held-out ratings.
+    """Whether the best of several trials is better than the defaults, on the folds and on held-out ratings.
 
-    The best of many looks better than it is. So its p-value on the folds is multiplied by the number of trials it was
-    chosen from (Bonferroni; Dunn 1961), and ratings that played no part in the choice have to show it as well.
+    The best of many looks better than it is. So its p-value on the folds is multiplied by the number of trials
+    (Bonferroni; Dunn 1961), and ratings that played no part in the choice must show it too.
     """
     difference = compare_rmse(ours.errors, defaults.errors)
     p_value = min(1.0, difference.p_value * max(tried, 1))
@@ -244,14 +243,14 @@ def weigh(
         significant(one.rmse) < significant(other.rmse) for one, other in zip(ours.folds, defaults.folds, strict=False)
     )
     told = [
-        f"Trial {best} has RMSE {difference.value:.4f} over all folds, the defaults have {difference.baseline:.4f}: "
+        f"Trial {best} has RMSE {difference.value:.4f} over all folds, the defaults {difference.baseline:.4f}: "
         f"a difference of {difference.difference:+z.4f} ({_between(difference)}), "
         f"lower in {won} of {len(ours.folds)} folds.",
-        f"{_conclude(shown, held_out)} (p = {p_value:.2g}, all trials counted).",
+        f"{_conclude(shown, held_out)} (p = {p_value:.2g}, corrected for all trials).",
     ]
     if held_out is not None:
         told.append(
-            f"On the ratings that no trial saw it has {held_out.value:.4f}, the defaults {held_out.baseline:.4f}: "
+            f"On the ratings that no trial saw it has RMSE {held_out.value:.4f}, the defaults {held_out.baseline:.4f}: "
             f"{held_out.verdict}."
         )
     return TuningEvidence(best, difference, won, held_out, better, " ".join(told))
@@ -259,12 +258,12 @@ def weigh(
 
 def _conclude(shown: bool, held_out: MetricDifference | None) -> str:
     if not shown:
-        return "That may be chance, so the defaults are as good a choice"
+        return "That may be chance, so the defaults are just as good"
     if held_out is None:
-        return "The folds show it to be better; the ratings that no trial saw decide when the study has ended"
+        return "It is better on the folds; the ratings that no trial saw decide when the study has ended"
     if held_out.verdict == "better":
         return "It is better than the defaults"
-    return "The folds show it to be better, the ratings that no trial saw do not, so the defaults are as good a choice"
+    return "It is better on the folds but not on the ratings that no trial saw, so the defaults are just as good"
 
 
 def _between(found: MetricDifference) -> str:
@@ -274,7 +273,7 @@ def _between(found: MetricDifference) -> str:
 
 
 def distributions(space: Sequence[SearchRange], defaults: ModelConfig) -> dict[str, BaseDistribution]:
-    """What Optuna draws from; wide enough to hold the defaults, which are the first trial."""
+    """Optuna's search space, widened to include the defaults, which are the first trial."""
     found: dict[str, BaseDistribution] = {}
     for one in space:
         value = getattr(defaults, one.name)
@@ -291,12 +290,12 @@ def distributions(space: Sequence[SearchRange], defaults: ModelConfig) -> dict[s
 
 
 def spell(value: Any) -> Any:
-    """A value as Optuna keeps it: lists become text."""
+    """A value as Optuna stores it: lists become text."""
     return ", ".join(map(str, value)) if isinstance(value, (tuple, list)) else value
 
 
 def read_trial(kind: str, space: Sequence[SearchRange], drawn: dict[str, Any]) -> dict[str, Any]:
-    """The hyperparameters that Optuna drew, lists being lists again."""
+    """The hyperparameters that Optuna drew, with lists restored."""
     defaults = MODELS[kind].config()
     choices = {one.name: {spell(choice): choice for choice in one.choices} for one in space if one.choices}
     for name, known in choices.items():
@@ -305,7 +304,7 @@ def read_trial(kind: str, space: Sequence[SearchRange], drawn: dict[str, Any]) -
 
 
 def first_trial(kind: str, space: Sequence[SearchRange]) -> dict[str, Any]:
-    """The defaults, as Optuna keeps them."""
+    """The defaults, as Optuna stores them."""
     defaults = configure(kind, {})
     return {one.name: spell(getattr(defaults, one.name)) for one in space}
 
@@ -313,20 +312,20 @@ def first_trial(kind: str, space: Sequence[SearchRange]) -> dict[str, Any]:
 def sampler(seed: int, begun: int) -> optuna.samplers.BaseSampler:
     """The tree-structured Parzen estimator (Bergstra, Bardenet, Bengio and Kégl 2011).
 
-    It knows nothing but the trials; ``begun``, their number so far, lets a resumed study draw other numbers.
+    Its only state is the trials; ``begun``, their number so far, makes a resumed study draw new numbers.
     """
     return optuna.samplers.TPESampler(n_startup_trials=STARTUP, seed=(seed * 1_000_003 + begun) % 2**32)
 
 
 def pruner() -> optuna.pruners.BasePruner:
-    """Gives a trial up whose validation error is above the median of the others at the same epoch."""
+    """Prunes a trial whose validation error is above the median of the others at the same epoch."""
     return optuna.pruners.MedianPruner(n_startup_trials=STARTED)
 
 
 def importances(study: optuna.Study) -> dict[str, float]:
-    """How much of the trials' RMSE each hyperparameter explains; empty below four finished trials.
+    """Share of the trials' RMSE that each hyperparameter explains; empty below four finished trials.
 
-    By functional analysis of variance of a random forest (Hutter, Hoos and Leyton-Brown 2014); sums to 1.
+    Functional analysis of variance of a random forest (Hutter, Hoos and Leyton-Brown 2014); the shares sum to 1.
     """
     finished = [trial for trial in study.get_trials(deepcopy=False) if trial.state == optuna.trial.TrialState.COMPLETE]
     if len(finished) < STARTED or len({trial.value for trial in finished}) < 2:

@@ -31,7 +31,7 @@ def broken(found: Judgement) -> set[str]:
         (0.79, 0.33, "PROMOTE", "better than version 3 in NDCG (0.3284 against 0.2985)"),
         (0.81, 0.33, "PROMOTE", "on the same held-out ratings of 60 users"),
         (0.75, 0.30, "PROMOTE", "better than version 3 in RMSE (0.8"),
-        (0.81, 0.30, "HOLD", "No difference to version 3 is shown in NDCG (0.2985 against 0.2985) or RMSE"),
+        (0.81, 0.30, "HOLD", "No difference from version 3 is shown in NDCG (0.2985 against 0.2985) or RMSE"),
         (0.75, 0.27, "HOLD", "better than version 3 in RMSE (0.8"),
         (0.99, 0.30, "REJECT", "worse than version 3 in RMSE (0.9"),
         (0.99, 0.20, "REJECT", "worse than version 3 in NDCG (0.1990 against 0.2985) and RMSE"),
@@ -115,7 +115,7 @@ def test_intervals_have_to_hold_what_they_promise(coverage: float, before: float
     found = judge(new, old, 3)
     assert [one.holds for one in found.coverage] == [holds]
     assert found.verdict == ("PROMOTE" if holds else "HOLD")
-    assert ("everybody (intervals hold" in found.text) is not holds
+    assert ("all users (intervals cover" in found.text) is not holds
     assert LEVEL == 0.9
 
 
@@ -145,7 +145,7 @@ def test_intervals_of_new_users_are_looked_at_by_themselves() -> None:
     new = judged(0.75, 0.33, parts=NEWCOMERS, metrics=covered(0.9), segments=segments | {"genre:War": {}})
     found = judge(new, judged(0.81, 0.30, parts=NEWCOMERS), 3)
     assert [one.part for one in found.coverage if not one.holds] == ["new_users"]
-    assert "new users (intervals hold 80.0% of ratings instead of 90%)" in found.text
+    assert "new users (intervals cover 80.0% of ratings instead of 90%)" in found.text
 
 
 def test_without_ratings_one_by_one_guards_are_said_to_be_unchecked() -> None:

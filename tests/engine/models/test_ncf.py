@@ -12,6 +12,7 @@ from engine.errors import Cancelled
 from engine.models import ncf
 from engine.models.epochs import run_epochs, validation_rmse
 from engine.models.ncf import NeuralCF, NeuralCFConfig
+from engine.models.networks import TrainingRows
 from tests.engine.models.contract import RatingModelContract
 
 
@@ -63,13 +64,13 @@ def test_predictions_are_those_of_scikit_learn(small: Interactions, monkeypatch:
     build = NeuralCF._network
     monkeypatch.setattr(NeuralCF, "_network", lambda self, *args: networks.append(build(self, *args)) or networks[-1])
     seen: dict[str, np.ndarray] = {}
-    moments = ncf._Taught.moments
+    moments = TrainingRows.moments
 
-    def remember(self: ncf._Taught) -> tuple[np.ndarray, np.ndarray]:
+    def remember(self: TrainingRows) -> tuple[np.ndarray, np.ndarray]:
         seen["mean"], seen["spread"] = moments(self)
         return seen["mean"], seen["spread"]
 
-    monkeypatch.setattr(ncf._Taught, "moments", remember)
+    monkeypatch.setattr(TrainingRows, "moments", remember)
     model = NeuralCF(SHORT).fit(small)
     users, movies = model.embeddings_.users_, model.embeddings_.movies()
     inputs, base = model.embeddings_.pairs_.of(users, movies, small.users, small.items)
@@ -110,7 +111,7 @@ def test_large_data_are_taught_piece_by_piece(small: Interactions, monkeypatch: 
     monkeypatch.setattr(ncf, "ROWS_AT_ONCE", 300)
     steps: list[str] = []
     run_epochs(NeuralCF(SHORT), small, on_step=steps.append)
-    assert any(step.startswith("Teaching the networks, piece 2") for step in steps)
+    assert any(step.startswith("Training the networks, piece 2") for step in steps)
 
 
 def test_steps_before_the_first_epoch_are_told_and_can_be_cancelled(small: Interactions) -> None:
@@ -144,13 +145,13 @@ def test_embeddings_by_raw_id(fitted: NeuralCF) -> None:
     assert np.isfinite(fitted.get_movie_embedding("nothing")).all()
 
 
-def _taught(data: Interactions) -> ncf._Taught:
+def _taught(data: Interactions) -> TrainingRows:
     steps: Iterator[str] = NeuralCF(SHORT)._teach(data)
     while True:
         try:
             next(steps)
         except StopIteration as end:
-            taught: ncf._Taught = end.value
+            taught: TrainingRows = end.value
             return taught
 
 

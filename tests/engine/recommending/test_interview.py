@@ -141,7 +141,7 @@ def test_an_interview_asks_nothing_twice_and_ends_by_itself(small: Interactions,
         (items if rng.random() < 0.5 else skipped).append(found[0].movie)
     reason = asks.finished(whole(items), rated(len(items)), whole(skipped))
     assert reason is not None
-    assert ("40th" in reason) == (len(items) + len(skipped) < len(asks.movies))
+    assert ("1/40 of" in reason) == (len(items) + len(skipped) < len(asks.movies))
 
 
 def test_an_interview_ends_when_what_is_left_teaches_little(two_tastes: Interactions) -> None:
@@ -152,7 +152,7 @@ def test_an_interview_ends_when_what_is_left_teaches_little(two_tastes: Interact
     assert len(more) < len(FOR_ALL) / 2
     items = np.append(items, whole(more))
     assert asks.questions(items, rated(len(items)), NONE) == ()
-    assert "40th" in (asks.finished(items, rated(len(items)), NONE) or "")
+    assert "1/40 of" in (asks.finished(items, rated(len(items)), NONE) or "")
 
 
 def test_only_the_most_rated_movies_are_asked_about(small: Interactions) -> None:
@@ -208,7 +208,7 @@ def test_where_nothing_tells_people_apart_nothing_is_asked(
     data = Interactions.from_frame(pd.DataFrame(pairs, columns=["user_id", "movie_id", "rating"]), scale=scale)
     asks = prepare(data)
     assert asks.questions(NONE, UNRATED, NONE, 3) == ()
-    assert "too much alike" in (asks.finished(NONE, UNRATED, NONE) or "")
+    assert "too similar" in (asks.finished(NONE, UNRATED, NONE) or "")
     assert asks.confidence(whole([0])) == 0
 
 

@@ -35,7 +35,7 @@ def test_what_each_policy_makes_of_a_verdict(error: float, hits: float, verdict:
         assert decision.judgement.verdict == verdict
         assert decision.verdict.startswith(f"{verdict}: ")
         assert decision.activate is (policy in serves), policy
-        assert ("It serves now" in decision.verdict) is decision.activate
+        assert ("It is active now" in decision.verdict) is decision.activate
 
 
 def test_what_breaks_a_guard_serves_only_where_no_verdict_is_asked_for() -> None:
@@ -52,7 +52,7 @@ def test_chance_alone_is_no_reason_to_change() -> None:
     new = replace(OLD, per_user={"ndcg_at_k": OLD.per_user["ndcg_at_k"] + noise - noise.mean() - 0.001})
     decision = decided("if_better", new, OLD)
     assert not decision.activate
-    assert decision.verdict.endswith("Version 3 goes on serving.")
+    assert decision.verdict.endswith("Version 3 stays active.")
     assert decided("if_no_worse", new, OLD).activate
 
 
@@ -71,10 +71,10 @@ def strangers(report: EvaluationReport) -> EvaluationReport:
 @pytest.mark.parametrize(
     ("new", "old", "data", "verdict", "why"),
     [
-        (None, OLD, "new", "HOLD", "It could not be judged, and version 3 was."),
-        (OLD, None, "new", "PROMOTE", "It has learned newer ratings."),
-        (None, None, "new", "PROMOTE", "Version 3 was not judged user by user"),
-        (None, None, "old", "HOLD", "Both have learned the same ratings."),
+        (None, OLD, "new", "HOLD", "It could not be evaluated, but version 3 was."),
+        (OLD, None, "new", "PROMOTE", "It was trained on newer ratings."),
+        (None, None, "new", "PROMOTE", "Version 3 has no evaluation by user"),
+        (None, None, "old", "HOLD", "Both were trained on the same ratings."),
         (OLD, strangers(OLD), "new", "HOLD", "only 0 of 600 ratings were held out from both"),
         (judged(0.5, 0.4, users=10), judged(0.9, 0.2, users=10), "new", "PROMOTE", "better than version 3"),
         (
@@ -84,7 +84,7 @@ def strangers(report: EvaluationReport) -> EvaluationReport:
             "PROMOTE",
             "With so few users (9) no test can show a gain.",
         ),
-        (judged(0.5, 0.4, users=1), judged(0.9, 0.2, users=1), "old", "HOLD", "learned the same ratings."),
+        (judged(0.5, 0.4, users=1), judged(0.9, 0.2, users=1), "old", "HOLD", "trained on the same ratings."),
     ],
 )
 def test_where_nothing_can_be_tested_newer_ratings_decide(
