@@ -13,7 +13,8 @@ from pages.ui.page import errors_shown, page_header
 services = current()
 page_header(
     "Automation",
-    "Retrain on a schedule, or after enough new ratings, with the active version's hyperparameters. Back up the data.",
+    "Retrain on a schedule or after enough new ratings, with the hyperparameters of the active version. Back up"
+    " the data on a schedule, too.",
 )
 plan = services.automation.plan()
 busy, empty = services.training.current() is not None, not services.library.counts().ratings

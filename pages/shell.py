@@ -37,6 +37,8 @@ def starting() -> None:
     st.progress(0.0, text="Opening the database and loading the active version")
 
 
+# Before the navigation, or the browser fetches the page's own icon from outside.
+st.set_page_config(page_title="Marquee", page_icon=ICON, layout="wide", initial_sidebar_state=SIDEBAR_PX)
 st.logo(str(ASSETS / "wordmark.svg"), size="large", icon_image=ICON)
 page = st.navigation(
     [
@@ -51,9 +53,7 @@ page = st.navigation(
         st.Page("keys.py", title="Keys", icon=":material/key:"),
     ]
 )
-st.set_page_config(
-    page_title=f"{page.title} · Marquee", page_icon=ICON, layout="wide", initial_sidebar_state=SIDEBAR_PX
-)
+st.set_page_config(page_title=f"{page.title} · Marquee")
 services = services_or_none()
 if services is None:
     st.title("Marquee is starting", anchor=False)

@@ -57,7 +57,7 @@ def listing(access: AccessService) -> None:
     if not keys:
         st.caption("No keys yet. The first key is the value of `MARQUEE_API_KEY`.")
         return
-    table([_row(key) for key in keys], "API keys")
+    table([_row(key) for key in keys], "API keys", phone="stack")
     active = {key.key_id: key for key in keys if key.revoked_at is None}
     if not active:
         return
@@ -117,7 +117,7 @@ def log(audit: AuditService) -> None:
         }
         for entry in entries[:limit]
     ]
-    table(rows, "Audit log")
+    table(rows, "Audit log", phone="stack")
     with st.container(horizontal=True):
         if len(entries) > limit and st.button(
             "Show older entries", key=session.OLDER_ENTRIES, icon=":material/expand_more:"
@@ -130,5 +130,6 @@ def log(audit: AuditService) -> None:
 
 def result(recorded: str) -> str:
     """Result of an entry in words; earlier versions recorded the name of an error class: ``UnknownBackup``."""
-    words = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", recorded).lower()
-    return "Done" if words == DONE else f"Failed: {words}"
+    if recorded.isalpha() and recorded != DONE:
+        recorded = "failed: " + re.sub(r"(?<=[a-z])(?=[A-Z])", " ", recorded).lower()
+    return recorded[:1].upper() + recorded[1:]

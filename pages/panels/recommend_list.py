@@ -84,7 +84,7 @@ def liked_genres(library: LibraryService) -> list[str]:
         sorted(library.statistics().genres),
         key=session.LIKES,
         persist_state="session",
-        placeholder="Any genre",
+        placeholder="Choose genres",
         help="These lead a new user's list, and matter less with each rating.",
     )
 

@@ -78,7 +78,8 @@ def _differences(comparisons: Sequence[Comparison]) -> None:
         rows = [_row(name, one) for name in differ if name in one.differences]
         if rows:
             st.markdown(f"**{_pair(one)}**")
-            tables.table(rows, f"{_pair(one)}: difference, interval, p-value and verdict of each metric", grid=True)
+            caption = f"{_pair(one)}: difference, interval, p-value and verdict of each metric"
+            tables.table(rows, caption, phone="scroll")
     if differ != names:
         same = ", ".join(metrics.measure(name).label for name in names if name not in differ)
         st.caption(f"Identical for every user: {text(same)}.")
@@ -131,7 +132,7 @@ def _metrics(versions: Sequence[VersionSummary], baseline: int) -> None:
         | {"": metrics.measure(name).direction}
         for name in names
     ]
-    tables.table(rows, "Metrics of each version with 95% intervals", grid=True)
+    tables.table(rows, "Metrics of each version with 95% intervals", phone="scroll")
     st.caption("Each on its own held-out ratings. The differences above use only users whose held-out ratings match.")
 
 

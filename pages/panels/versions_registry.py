@@ -15,6 +15,7 @@ from pages.ui import metrics, session, tables, verdict
 from pages.ui.escape import text
 from pages.ui.format import model_name, when
 from pages.ui.page import errors_shown, toast_next
+from pages.ui.runs import actor
 from pages.ui.tables import select
 
 STATES = {"ready": "Ready", "damaged": "Damaged", "deleted": "Deleted"}
@@ -195,7 +196,7 @@ def ledger(records: Sequence[Any]) -> None:
         {
             "Since": when(one.activated_at),
             "Version": str(one.version),
-            "By": one.actor,
+            "By": actor(one.actor),
             "Reason": verdict.plain(one.reason),
         }
         for one in records

@@ -12,16 +12,23 @@ from pages.ui.escape import markup
 MAX_DIGITS = 15  # of a number in the address; ids in the store have at most 18
 
 Rows = Mapping[int, Mapping[str, object]]
+Phone = Literal["wrap", "scroll", "stack"]
 
 
-def table(rows: Sequence[Mapping[str, object]], caption: str, *, grid: bool = False) -> None:
+def table(rows: Sequence[Mapping[str, object]], caption: str, *, phone: Phone = "wrap") -> None:
     """Rows with the same columns. ``caption`` is for assistive technology; cells are escaped.
 
-    On a phone the last column wraps under the others; a ``grid``, whose columns are compared, scrolls sideways instead.
+    Args:
+        rows: cells by column.
+        caption: accessible name.
+        phone: layout on a phone: the last column wraps under the others (``wrap``), the table scrolls sideways
+            (``scroll``, for columns to compare), or every cell is a line with its column's name (``stack``).
     """
-    kind = "mq-table mq-grid" if grid else "mq-table"
+    kind = f"mq-table mq-{phone}"
     head = "".join(f'<th scope="col">{markup(name)}</th>' for name in rows[0])
-    body = "".join("<tr>" + "".join(f"<td>{markup(value)}</td>" for value in row.values()) + "</tr>" for row in rows)
+    cell = '<td data-name="{}">{}</td>' if phone == "stack" else "<td>{1}</td>"
+    lines = ("".join(cell.format(markup(name), markup(value)) for name, value in row.items()) for row in rows)
+    body = "".join(f"<tr>{line}</tr>" for line in lines)
     st.html(
         f'<div class="{kind}" role="region" tabindex="0" aria-label="{markup(caption)}">'
         f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"

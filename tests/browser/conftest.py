@@ -28,11 +28,17 @@ def chromium() -> Iterator[Browser]:
 
 
 @pytest.fixture(scope="session")
-def marquee(chromium: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The address of a server that has trained its first version."""
+def started(chromium: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of a server that has just started on an empty store."""
     with server(tmp_path_factory.mktemp("marquee"), MARQUEE_DEMO="1") as url:
-        wait_until_trained(url)
         yield url
+
+
+@pytest.fixture(scope="session")
+def marquee(started: str) -> str:
+    """The address of the same server once it has trained its first version."""
+    wait_until_trained(started)
+    return started
 
 
 @pytest.fixture

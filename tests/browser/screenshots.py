@@ -29,7 +29,7 @@ PAGES = {
     "keys": "keys",
 }
 THEMES = ("light", "dark")
-WIDTHS = (1280, 390)
+WIDTHS = (1440, 390)
 HEIGHT, TALLEST = 900, 6000
 README = {"overview": ("", "light", 980), "recommend": ("recommend?user=40", "dark", 1420)}
 README_WIDTH = 1440
@@ -52,7 +52,7 @@ def show(page: Page, url: str, path: str) -> None:
     page.goto(f"{url}/{path}")
     settled(page)
     if path.startswith("recommend"):
-        page.get_by_text("Why recommended").first.click()
+        page.get_by_text("Why this movie?").first.click()
         page.get_by_test_id("stVegaLiteChart").locator("svg").first.wait_for()
         page.get_by_test_id("stMain").evaluate("main => main.scrollTo(0, 0)")
         settled(page)

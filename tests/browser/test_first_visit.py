@@ -43,7 +43,7 @@ def test_a_rating_changes_the_list(page: Page, marquee: str) -> None:
     shown = titles.all_inner_texts()
     assert shown == [item["title"] for item in before["items"]]
 
-    page.get_by_text("Why recommended").first.click()
+    page.get_by_text("Why this movie?").first.click()
     expect(page.get_by_text("Expected rating").first).to_be_visible()
     chart = page.get_by_test_id("stVegaLiteChart").first
     expect(chart.locator("svg")).to_be_visible()
@@ -53,7 +53,7 @@ def test_a_rating_changes_the_list(page: Page, marquee: str) -> None:
     box = star.bounding_box()
     assert box is not None
     star.click(position={"x": box["width"] * 0.88, "y": box["height"] / 2})
-    expect(page.get_by_test_id("stToast")).to_contain_text("4.5. Predicted")
+    expect(page.get_by_test_id("stToast")).to_contain_text("4.5. Expected rating")
     expect(titles.first).not_to_have_text(shown[0])
     assert shown[0] not in titles.all_inner_texts()
 
@@ -61,7 +61,7 @@ def test_a_rating_changes_the_list(page: Page, marquee: str) -> None:
     assert after is not None
     assert after["ratings_count"] == before["ratings_count"] + 1
     assert titles.all_inner_texts() == [item["title"] for item in after["items"]]
-    page.get_by_role("tab", name="Ratings so far").click()
+    page.get_by_role("tab", name="Ratings").click()
     expect(page.get_by_test_id("stDataFrame").first).to_be_visible()
     assert broken(page) == 0
 
@@ -76,7 +76,7 @@ def test_stars_can_be_given_with_the_keyboard(page: Page, marquee: str) -> None:
     star.press("ArrowLeft")
     expect(star).to_have_attribute("aria-valuetext", "4.5 of 5")
     star.press("Enter")
-    expect(page.get_by_test_id("stToast")).to_contain_text("4.5. Predicted")
+    expect(page.get_by_test_id("stToast")).to_contain_text("4.5. Expected rating")
     assert first not in page.locator(TITLES).all_inner_texts()
 
 
@@ -86,7 +86,7 @@ def test_a_link_names_its_user_and_choosing_another_changes_it(page: Page, marqu
     user = page.get_by_role("combobox", name="User")
     user.fill("somebody new")
     user.press("Enter")
-    expect(page.get_by_text("Unknown user")).to_be_visible()
+    expect(page.get_by_text("New user")).to_be_visible()
     expect(page).to_have_url(re.compile(r"user=somebody(\+|%20)new"))
     expect(page.locator(TITLES)).to_have_count(12)
 
@@ -97,8 +97,8 @@ def test_a_newcomer_gets_a_personal_list(page: Page, marquee: str) -> None:
     user = page.get_by_role("combobox", name="User")
     user.fill("film fan")
     user.press("Enter")
-    expect(page.get_by_text("Unknown user")).to_be_visible()
-    expect(page.get_by_text("0% of this taste is known")).to_be_visible()
+    expect(page.get_by_text("New user")).to_be_visible()
+    expect(page.get_by_text("0% of this taste known")).to_be_visible()
     question = page.locator(TITLES)
     for answer in range(1, 11):
         asked = question.inner_text()
@@ -112,12 +112,12 @@ def test_a_newcomer_gets_a_personal_list(page: Page, marquee: str) -> None:
         star.press("Enter")
         expect(question).not_to_have_text(asked)
         count = "1 rating" if answer == 1 else f"{answer} ratings"
-        expect(page.get_by_text(f"of this taste is known, from {count}", exact=False)).to_be_visible()
+        expect(page.get_by_text(f"of this taste known, from {count}", exact=False)).to_be_visible()
     expect(page.get_by_text("Ordered by what 10 ratings say about this taste")).to_be_visible()
-    page.get_by_role("button", name="Take the last rating back").click()
+    page.get_by_role("button", name="Undo last rating").click()
     expect(page.get_by_text("from 9 ratings")).to_be_visible()
     expect(page.get_by_text("90% of the list's order comes from them")).to_be_visible()
-    page.get_by_role("link", name="Open the whole list").click()
+    page.get_by_role("link", name="Open full list").click()
     expect(page.get_by_role("heading", name="User film fan")).to_be_visible()
     expect(question).to_have_count(12)
     known = get(marquee, "/api/ml/recommendations/film%20fan")
@@ -132,19 +132,22 @@ def test_other_ratings_are_imagined_and_not_kept(page: Page, marquee: str) -> No
     page.goto(f"{marquee}/recommend?user=4")
     page.get_by_role("tab", name="What if").click()
     table = page.get_by_test_id("stDataFrame").locator("visible=true")
-    told = page.get_by_text(re.compile("would come, .* would move|The same list"))
+    told = page.get_by_text(re.compile("new, .* moved|The list would stay"))
     for row, typed in ((1, "0.5"), (2, "0.5")):
-        page.wait_for_timeout(1000)  # the table draws itself on a canvas, of which nothing can be asked
         table.scroll_into_view_if_needed()
+        cell = table.locator(f"#glide-cell-1-{row - 1}")  # the middle one of three columns, drawn on a canvas
+        expect(cell).to_be_attached()
         box = table.bounding_box()
         assert box is not None
-        page.mouse.click(box["x"] + 0.55 * box["width"], box["y"] + 35 * row + 17)  # the middle one of three columns
-        page.wait_for_timeout(500)
-        page.keyboard.type(typed, delay=200)
+        page.mouse.click(box["x"] + 0.55 * box["width"], box["y"] + 35 * row + 17)
+        expect(cell).to_have_attribute("aria-selected", "true")
         page.keyboard.press("Enter")
+        page.locator("#portal input").fill(typed)
+        page.keyboard.press("Enter")
+        expect(cell).to_have_text(typed)
         settled(page)
     expect(told).to_be_visible()
-    expect(page.get_by_text("Predicted, as it is → what if")).to_be_visible()
+    expect(page.get_by_text("Expected rating, now → what if")).to_be_visible()
     after = get(marquee, "/api/ml/recommendations/4?n=12")
     assert after is not None
     assert after["items"] == before["items"]
@@ -166,6 +169,7 @@ def test_every_page_opens_without_a_fault(page: Page, marquee: str, path: str, t
     page.set_viewport_size({"width": width, "height": 900})
     page.goto(f"{marquee}/{path}")
     expect(page.get_by_role("heading", level=1)).to_have_text(title)
+    expect(page).to_have_title(f"{title} · Marquee")
     settled(page)
     assert broken(page) == 0
     assert page.evaluate("document.documentElement.scrollWidth") <= width

@@ -21,15 +21,15 @@ def test_a_study_is_stopped_and_resumed_from_the_page(page: Page, marquee: str) 
     page.goto(f"{marquee}/tuning")
     page.get_by_role("spinbutton", name="Trials").fill("8")
     page.get_by_role("spinbutton", name="Folds").fill("2")
-    page.get_by_role("button", name="Start the study").click()
+    page.get_by_role("button", name="Start study").click()
     expect(page.get_by_role("heading", name="Study 1")).to_be_visible()
     until(lambda: int(str(study()["trials_done"])) >= 2, 60, "two trials")
-    page.get_by_role("button", name="Stop this study").click()
+    page.get_by_role("button", name="Stop study").click()
     until(lambda: study()["state"] == "stopped", 60, "the stop")
     stopped = int(str(study()["trials_done"]))
     assert stopped < 8
     page.get_by_role("button", name="Resume", exact=True).click()
-    expect(page.get_by_test_id("stToast").first).to_contain_text("Study 1 goes on.")
+    expect(page.get_by_test_id("stToast").first).to_contain_text("Study 1 resumed.")
     until(lambda: study()["state"] == "succeeded", 240, "the end of the study")
 
     done = study()
@@ -40,7 +40,7 @@ def test_a_study_is_stopped_and_resumed_from_the_page(page: Page, marquee: str) 
     assert isinstance(best, dict)
     if best["defaults"]:  # eight trials need not find anything better, and where they do not, nothing is to be judged
         assert evidence is None
-        expect(page.get_by_text("No trial was better than the defaults")).to_be_visible()
+        expect(page.get_by_text("No trial beat the defaults")).to_be_visible()
         expect(train).to_have_count(0)
         return
     assert isinstance(evidence, dict)

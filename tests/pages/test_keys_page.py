@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pages.panels import keys_access
 from pages.ui import session
 from pages.ui.escape import markup, text
 from tests.pages import fakes
@@ -73,6 +74,25 @@ def test_then_it_is_revoked(dialog: Open) -> None:
 
 def test_older_entries_come_on_demand(visit: Open) -> None:
     at = visit("keys.py", fakes.loaded())
-    assert words(at).count("<td>Sign-in</td>") == 50
+    assert words(at).count(">Sign-in</td>") == 50
     press(at, session.OLDER_ENTRIES)
-    assert words(at).count("<td>Sign-in</td>") == 60
+    assert words(at).count(">Sign-in</td>") == 60
+
+
+def test_results_of_earlier_versions_are_words_too() -> None:
+    recorded = ("done", "UnknownBackup", "failed: the disk is full")
+    assert [keys_access.result(one) for one in recorded] == [
+        "Done",
+        "Failed: unknown backup",
+        "Failed: the disk is full",
+    ]
+
+
+def test_each_cell_carries_the_name_of_its_column_for_phones(visit: Open) -> None:
+    assert '<td data-name="Scopes">Read, Rate</td>' in words(visit("keys.py", fakes.loaded()))
+
+
+def test_a_dialog_can_be_cancelled(dialog: Open) -> None:
+    held = fakes.loaded()
+    intact(press(dialog(REVOCATION, held), session.CANCEL))
+    assert held.access.held[0].revoked_at is None

@@ -12,7 +12,6 @@ from pages.panels.recommend_list import MAX_TITLE, changed, ranks_without, short
 from pages.panels.recommend_what_if import WHAT_IF
 from pages.ui import session
 from pages.ui.charts import rating_rows, share_rows
-from pages.ui.stars import accepted
 from tests.pages import fakes
 from tests.pages.conftest import Open, button, edit, intact, links, press, rate, select, unfold, words
 
@@ -65,11 +64,6 @@ def test_a_rating_is_stored_changes_the_list_and_is_told(visit: Open) -> None:
     assert "recommend.rate.4" not in after
     assert "was " in words(at)
     assert not intact(at.run()).toast
-
-
-@pytest.mark.parametrize("sent", [0.0, 5.5, float("nan"), "5", None, True])
-def test_what_is_no_rating_is_not_taken(visit: Open, sent: object) -> None:
-    assert accepted(sent, (0.5, 5.0)) is None
 
 
 def test_a_refused_rating_says_why_and_the_list_stays(visit: Open) -> None:

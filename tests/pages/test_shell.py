@@ -66,6 +66,10 @@ def test_what_a_service_refuses_is_told_as_a_sentence(visit: Open) -> None:
     assert "100,004" in words(at)
 
 
+def test_the_browser_tab_names_the_page() -> None:
+    assert 'page_title=f"{page.title} · Marquee"' in SHELL.read_text("utf-8")
+
+
 def test_every_page_is_in_the_navigation() -> None:
     pages = {path.name for path in SHELL.parent.glob("*.py")} - {"shell.py", "__init__.py"}
     assert len(pages) >= 8
