@@ -9,6 +9,7 @@ from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 from threading import Event, Thread
+from typing import Any
 
 import httpx
 import pysqlite3.dbapi2 as sqlite
@@ -126,7 +127,8 @@ def test_a_backup_of_a_busy_server_holds_every_acknowledged_rating_and_is_restor
 ) -> None:
     prepare(tmp_path, tmp_path_factory)
     server = Server(tmp_path)
-    stop, acknowledged = Event(), []
+    stop = Event()
+    acknowledged: list[Any] = []
 
     def rate() -> None:
         while not stop.wait(0.02):

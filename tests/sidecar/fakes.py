@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryFile
@@ -254,7 +254,7 @@ class FakeVersions(Recorder):
                 return each
         raise UnknownVersion(f"There is no version {version}.")
 
-    def compare(self, versions: list[int], baseline: int | None = None) -> list[Comparison]:
+    def compare(self, versions: Sequence[int], baseline: int | None = None) -> Sequence[Comparison]:
         self.note("compare", versions, baseline)
         against = baseline or min(versions)
         others = [version for version in versions if version != against]
@@ -264,7 +264,7 @@ class FakeVersions(Recorder):
             self.get(version)
         return [Comparison(version, against, {"rmse": DIFFERENCE}, "Better.") for version in others]
 
-    def describe(self, version: int, *, note: str | None, tags: list[str] | None) -> VersionSummary:
+    def describe(self, version: int, *, note: str | None, tags: Sequence[str] | None) -> VersionSummary:
         self.note("describe", version, note, tags)
         return replace(VERSION, version=version, note=note or "", tags=tuple(tags or ()))
 
@@ -286,7 +286,9 @@ class FakeVersions(Recorder):
     def activate(self, version: int, *, actor: str = "you", reason: str = "") -> None:
         self.note("activate", version, actor, reason)
 
-    def ledger(self, limit: int = 100, at: float | None = None, *, before: int | None = None) -> list[ActivationRecord]:
+    def ledger(
+        self, limit: int = 100, at: float | None = None, *, before: int | None = None
+    ) -> Sequence[ActivationRecord]:
         self.note("ledger", limit, at, before)
         lines = [ActivationRecord(4, 3, 101.0, "api", "better"), ActivationRecord(2, 2, 99.0, "you", "first")]
         return _older(lines, "activation_id", before)[:limit]

@@ -59,7 +59,7 @@ GOOD: dict[str, dict[str, Any]] = {
 ROUTES = sorted(GOOD)
 """Every route that takes JSON."""
 
-NOT_JSON = {
+NOT_JSON: dict[str, bytes | str] = {
     "not json": "rating=4",
     "empty object cut off": "{",
     "not utf-8": b'{"a": "\xff"}',

@@ -73,7 +73,7 @@ def description(url: str) -> Any:
     return schemathesis.openapi.from_url(f"{url}/api/openapi.json", headers=HEADERS)
 
 
-def name_known(case: Case) -> None:
+def name_known(case: Case[Any]) -> None:
     """Let a case ask about a user and a movie that are there."""
     for part in (case.path_parameters, case.query, case.body):
         if isinstance(part, dict):
@@ -108,7 +108,7 @@ def test_the_answer_is_one_that_is_described(description: Any, name: str, mode: 
         max_examples=EXAMPLES, derandomize=True, deadline=None, database=None, suppress_health_check=list(HealthCheck)
     )
     @given(case=operation.as_strategy(generation_mode=mode))
-    def ask(case: Case) -> None:
+    def ask(case: Case[Any]) -> None:
         asked[name] += 1
         if mode is GenerationMode.POSITIVE and asked[name] % 2:
             name_known(case)
@@ -149,9 +149,9 @@ def ask_with(url: str, description: Any, keys: dict[str, dict[str, str]], name: 
         max_examples=examples, derandomize=True, deadline=None, database=None, suppress_health_check=list(HealthCheck)
     )
     @given(case=operation.as_strategy(generation_mode=GenerationMode.POSITIVE))
-    def ask(case: Case) -> None:
+    def ask(case: Case[Any]) -> None:
         name_known(case)
-        case.headers, case.cookies = {}, {}  # among them are keys that the generator made up
+        case.headers, case.cookies = {}, {}  # type: ignore[assignment]  # among them are keys that the generator made up
         sent = case.as_transport_kwargs(base_url=f"{url}/api")
         sent["headers"] = dict(sent.get("headers") or {}) | keys[kind]
         answer = requests.request(**sent, timeout=LONGEST_S)

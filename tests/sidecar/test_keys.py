@@ -222,7 +222,7 @@ def test_no_request_asks_the_store_about_its_key(server: Client, database: Datab
     database.write(lambda _: None)
     asked: list[str] = []
     real = database.read
-    database.read = lambda: asked.append("read") or real()  # type: ignore[method-assign, func-returns-value]
+    database.read = lambda: asked.append("read") or real()  # type: ignore[method-assign, misc, assignment]
     assert server.get("/api/ml/models", headers={"X-API-Key": key}).status_code == 200
     assert server.get("/api/ml/models", headers={"X-API-Key": "wrong"}).status_code == 401
     assert asked == []
@@ -514,7 +514,7 @@ def test_entries_that_could_not_be_stored_are_when_there_is_room_again(database:
             raise RuntimeError("no room")
         real(self, rows, tx=tx)
 
-    AuditStore.add = add  # type: ignore[method-assign]
+    AuditStore.add = add  # type: ignore[method-assign, assignment]
     try:
         audit.record("one")
         database.write(lambda _: None)
@@ -533,7 +533,7 @@ def test_many_entries_are_few_transactions(database: Database, clock: Clock) -> 
         batches.append(len(rows))
         return real(self, rows, **options)
 
-    AuditStore.add_later = add_later  # type: ignore[method-assign]
+    AuditStore.add_later = add_later  # type: ignore[method-assign, assignment]
     try:
         for place in range(500):
             audit.record("one", str(place))

@@ -217,7 +217,7 @@ def test_old_backups_are_pruned_but_never_the_newest_three(
     times = [NOW + day * DAY_S for day in range(6)]
     folder = tmp_path / "backups"
     for time in times:
-        database.clock = lambda time=time: time
+        database.clock = lambda time=time: float(time)  # type: ignore[misc]
         database.back_up(folder, reason="schedule")
     assert len(backups.prune(folder, 2, times[-1])) == 3
     assert [one.made_at for one in backups.list_backups(folder)] == times[:2:-1]

@@ -10,6 +10,7 @@ from threading import Thread
 
 import numpy as np
 import pytest
+from sqlalchemy import Connection
 
 from store.cache import EVERYONE, RatingCache, _rows
 from store.database import Database
@@ -32,7 +33,7 @@ def assert_true_to_the_rows(database: Database, loaded: RatingArrays) -> None:
         rows = connection.exec_driver_sql(
             "SELECT user_id, movie_id, rating, rated_at FROM ratings ORDER BY user_id, movie_id"
         ).all()
-        revision = connection.exec_driver_sql("SELECT value FROM meta WHERE name = 'revision'").scalar()
+        revision = connection.exec_driver_sql("SELECT value FROM meta WHERE name = 'revision'").scalar_one()
     assert loaded.revision == int(revision)
     for place, (name, dtype) in enumerate(zip(NAMES, (np.int32, np.int32, np.float32, np.int64), strict=True)):
         found = getattr(loaded, name)
@@ -44,7 +45,7 @@ def assert_true_to_the_rows(database: Database, loaded: RatingArrays) -> None:
 def no_sql(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
     """From the call on, whoever reads the whole table fails."""
 
-    def refuse(connection: object, statement: str, parameters: tuple[int, ...]) -> RatingArrays:
+    def refuse(connection: Connection, statement: str, parameters: tuple[int, ...]) -> RatingArrays:
         assert statement != EVERYONE, "the file was not used"
         return _rows(connection, statement, parameters)
 
@@ -63,7 +64,8 @@ def test_arrays_are_what_was_written(ratings: RatingStore) -> None:
 def test_every_float32_comes_back_exactly(ratings: RatingStore) -> None:
     """Ratings travel through SQLite's decimal text; so do the extremes of times and of float32."""
     bits = np.random.default_rng(0).integers(0, 2**32, 3000, dtype=np.uint32).view(np.float32)
-    values = np.append(bits[np.isfinite(bits)][:2400], np.float32([0.1, 3.7, 1e-45, 3.4028235e38, -0.5, 16777217]))
+    extremes = np.array([0.1, 3.7, 1e-45, 3.4028235e38, -0.5, 16777217], np.float32)
+    values = np.append(bits[np.isfinite(bits)][:2400], extremes)
     users, movies = np.divmod(np.arange(len(values), dtype=np.int32), np.int32(30))
     times = np.random.default_rng(1).integers(-(2**62), 2**62, len(values))
     ratings.add_users([f"u{n}" for n in range(users.max() + 1)])
@@ -113,7 +115,7 @@ def test_a_file_that_most_has_changed_since_is_written_anew(ratings: RatingStore
     ratings.put_rating("u3", "m1", 0.5, 7)
     ratings.load()
     assert cached(database) == before  # a twentieth of the users: less than a sixteenth of the ratings
-    ratings.add_ratings(*columns[:2], columns[2] % 5 + np.float32(0.25), columns[3])
+    ratings.add_ratings(columns[0], columns[1], columns[2] % 5 + np.float32(0.25), columns[3])
     assert_true_to_the_rows(database, ratings.load())
     assert cached(database) != before
 

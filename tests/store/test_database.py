@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from functools import partial
 from pathlib import Path
 from threading import Event, Thread
 from typing import Any
@@ -132,7 +133,8 @@ def test_foreign_keys_are_enforced(database: Database) -> None:
 
 def test_urgent_writes_go_before_bulk_ones_that_wait(database: Database) -> None:
     """The writer is held while five bulk writes and then two urgent ones queue up."""
-    held, release, order = Event(), Event(), []
+    held, release = Event(), Event()
+    order: list[str] = []
 
     def hold(_: Connection) -> None:
         held.set()
@@ -143,16 +145,22 @@ def test_urgent_writes_go_before_bulk_ones_that_wait(database: Database) -> None
     assert held.wait(10)
     for name, urgent in [*((f"bulk {n}", False) for n in range(5)), ("urgent 0", True), ("urgent 1", True)]:
         before = database.writer.queue.qsize()
-        thread = Thread(
-            target=database.write, args=(lambda _, name=name: order.append(name),), kwargs={"bulk": not urgent}
-        )
+        thread = Thread(target=database.write, args=(partial(_append, order, name),), kwargs={"bulk": not urgent})
         thread.start()
         threads.append(thread)
-        wait_until(lambda before=before: database.writer.queue.qsize() > before)
+        _wait_until_queued(database, before)
     release.set()
     for thread in threads:
         thread.join()
     assert order == ["urgent 0", "urgent 1", *(f"bulk {n}" for n in range(5))]
+
+
+def _wait_until_queued(database: Database, before: int) -> None:
+    wait_until(lambda: database.writer.queue.qsize() > before)
+
+
+def _append(found: list[Any], one: object, _: Connection) -> None:
+    found.append(one)
 
 
 def test_a_write_inside_a_write_is_refused(database: Database) -> None:
@@ -172,9 +180,9 @@ def test_closing_finishes_what_waits_and_refuses_the_rest(database: Database) ->
     assert held.wait(10)
     done: list[int] = []
     for n in range(3):
-        threads.append(Thread(target=database.write, args=(lambda _, n=n: done.append(n),)))
+        threads.append(Thread(target=database.write, args=(partial(_append, done, n),)))
         threads[-1].start()
-        wait_until(lambda n=n: database.writer.queue.qsize() > n)
+        _wait_until_queued(database, n)
     closing = Thread(target=database.close)
     closing.start()
     wait_until(lambda: database._closed)

@@ -54,7 +54,10 @@ def killed(*statements: str) -> Made:
 
 
 def raw(content: bytes) -> Made:
-    return lambda path: path.write_bytes(content) and None
+    def make(path: Path) -> None:
+        path.write_bytes(content)
+
+    return make
 
 
 def state(folder: Path) -> dict[str, tuple[bytes, int]]:

@@ -6,6 +6,7 @@ import contextlib
 from dataclasses import replace
 from pathlib import Path
 from threading import Thread
+from typing import Any
 
 import numpy as np
 import pytest
@@ -245,7 +246,7 @@ def test_single_ratings_get_in_between_the_chunks_of_a_bulk_write(
         target=ratings.add_ratings, args=(users, movies, np.full(15_000, 3, np.float32), np.zeros(15_000, np.int64))
     )
     bulk.start()
-    revisions = []
+    revisions: list[int] = []
     while bulk.is_alive():
         revisions.append(
             ratings.put_rating("urgent", f"m{len(revisions) % 30}", 1 + (len(revisions) // 30) % 2, 1).revision
@@ -261,10 +262,12 @@ def test_a_single_rating_goes_right_after_the_chunk_that_is_being_written(
 ) -> None:
     """One is asked for while the first of three chunks is in the writer: the revisions tell the order of commit."""
     monkeypatch.setattr("store.bulk_ratings.CHUNK", 10)
-    put_many, chunks, singles = bulk_ratings._put, [], []
+    put_many = bulk_ratings._put
+    chunks: list[int] = []
+    singles: list[int] = []
     thread = Thread(target=lambda: singles.append(ratings.put_rating("urgent", "m0", 1, 1).revision))
 
-    def put_many_slowly(*args):
+    def put_many_slowly(*args: Any) -> Any:
         if not chunks:
             thread.start()
             wait_until(lambda: database.writer.queue.qsize() > 0)

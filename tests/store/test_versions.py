@@ -67,7 +67,7 @@ def new_version(rmse: float = 0.9) -> dict[str, Any]:
 def flip_a_byte(database: Database, version: int, name: str = "a/floats") -> None:
     def work(connection: Connection) -> None:
         where = f"WHERE version = {version} AND name = '{name}' AND position = 0"
-        content = bytearray(connection.exec_driver_sql(f"SELECT data FROM model_chunks {where}").scalar())
+        content = bytearray(connection.exec_driver_sql(f"SELECT data FROM model_chunks {where}").scalar_one())
         content[5] ^= 1
         connection.exec_driver_sql(f"UPDATE model_chunks SET data = ? {where}", (bytes(content),))
 

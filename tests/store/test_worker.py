@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from threading import Event
+from typing import Any
 
 import pytest
 
@@ -30,7 +31,7 @@ class Deadly:
             raise order
         self.done.append(order)
 
-    def worker(self, **options: object) -> Worker[object]:
+    def worker(self, **options: Any) -> Worker[object]:
         made: Worker[object] = Worker(
             "test", self.work, died=lambda order, reason: self.cleared.append((order, reason)), **options
         )

@@ -18,7 +18,8 @@ HEADER = "user,movie,rating,comment\n"
 
 def rows_of(file: SourceFile) -> tuple[dict[int, tuple[str, ...]], dict[int, str]]:
     """By line: the texts of user, movie and rating, and the reasons of lines set aside."""
-    layout, rejections, rows = layout_of(file), Rejections(), {}
+    layout, rejections = layout_of(file), Rejections()
+    rows: dict[int, tuple[str, ...]] = {}
     assert layout is not None
     for part in read_parts(file, layout, rejections):
         columns = [part.column(layout.columns[name]).to_pylist() for name in ("user", "movie", "rating")]

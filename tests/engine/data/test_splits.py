@@ -62,7 +62,7 @@ def test_parts_are_disjoint_and_no_test_rating_is_older_than_one_of_its_user_in_
     assert split.test.user_counts.tolist() == held.tolist()
     assert split.train.timestamps is not None
     assert split.test.timestamps is not None
-    for user in np.flatnonzero(held):
+    for user in np.flatnonzero(held).tolist():
         latest = split.train.timestamps[split.train.by_user.of(user)].max()
         assert latest <= split.test.timestamps[split.test.by_user.of(user)].min()
 
@@ -104,7 +104,7 @@ def test_the_last_of_each_user_are_left_out_where_some_remain(times: dict[tuple[
     assert split.train.user_counts.tolist() == np.where(enough, data.user_counts - n, data.user_counts).tolist()
     assert split.train.timestamps is not None
     assert split.test.timestamps is not None
-    for user in np.flatnonzero(enough):
+    for user in np.flatnonzero(enough).tolist():
         latest = split.train.timestamps[split.train.by_user.of(user)].max()
         assert latest <= split.test.timestamps[split.test.by_user.of(user)].min()
 

@@ -63,4 +63,4 @@ def newcomers(worse: Mapping[int, float] | None = None, people: int = 40, first:
     squared = {step: 10 * factor.get(step, 1) * rng.normal(1, 0.1, people) for step in STEPS}
     ndcg = {step: 0.3 / factor.get(step, 1) * rng.normal(1, 0.1, people) for step in STEPS}
     marks = users.astype(np.uint64)
-    return Newcomers(users, marks, 10 * once, once, squared, ndcg, 11.0 * once, 0.2 * np.ones(people))
+    return Newcomers(users, marks, 10 * once, once, squared, ndcg, 11.0 * np.ones(people), 0.2 * np.ones(people))

@@ -103,7 +103,7 @@ def test_errors_by_number_of_ratings_are_those_of_the_ratings_they_name(
 def test_ratings_that_no_bar_ends_are_in_the_last(split: Split) -> None:
     everyone = np.ones(len(split.test), np.float32)
     many = replace(split.train, users=np.repeat(split.train.users, 200), items=np.repeat(split.train.items, 200))
-    rows = chart_ratings(JudgedRatings(many, split.test, everyone, {"rmse": everyone * 1.0}, 0))
+    rows = chart_ratings(JudgedRatings(many, split.test, everyone, {"rmse": everyone.astype(np.float64)}, 0))
     assert rows["rmse_by_user_ratings"][-1]["label"] == "1000 or more"
 
 
@@ -133,7 +133,7 @@ def test_predictions_stand_beside_the_mean_of_what_was_rated(
 
 def test_equal_predictions_are_one_bar(split: Split) -> None:
     flat = np.full(len(split.test), 3, np.float32)
-    rows = chart_ratings(JudgedRatings(split.train, split.test, flat, {"rmse": flat * 1.0}, 0))
+    rows = chart_ratings(JudgedRatings(split.train, split.test, flat, {"rmse": flat.astype(np.float64)}, 0))
     assert [row["ratings"] for row in rows["predicted_and_actual"]] == [len(split.test)]
 
 

@@ -158,7 +158,7 @@ def test_a_chart_has_a_row_for_each_number_of_ratings(learned: Learned) -> None:
         assert row["low"] <= row["rmse"] <= row["high"]
         assert row["ndcg_low"] <= row["ndcg"] <= row["ndcg_high"]
         people = report.newcomers
-        assert row["rmse"] ** 2 == pytest.approx(people.squared[int(row["known"])].sum() / people.ratings.sum())
+        assert row["rmse"] ** 2 == pytest.approx(people.squared[int(str(row["known"]))].sum() / people.ratings.sum())
     # The planted tastes are learned fast: twenty ratings say much, and the movie's mean knows nobody.
     assert rows[-1]["rmse"] < 0.9 * rows[0]["rmse"]
     assert rows[-1]["rmse"] < 0.9 * rows[-1]["movie_mean"]
@@ -177,7 +177,12 @@ def test_a_report_with_newcomers_is_restored_from_its_arrays(learned: Learned) -
 
 def test_nobody_to_judge_is_no_report(data: Interactions) -> None:
     model = quick_model("svd").fit(data)
-    assert judge_newcomers(model, lambda *_: np.zeros(1, np.float32), np.zeros(1), data, data.subset([])) is None
+    assert (
+        judge_newcomers(
+            model, lambda *_: np.zeros(1, np.float32), np.zeros(1, np.float32), data, data.subset(np.empty(0, int))
+        )
+        is None
+    )
 
 
 def test_lists_without_a_relevant_movie_are_not_in_the_curve() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from threading import Event
 from typing import Any
 
@@ -38,7 +39,7 @@ class RatingModelContract:
 
     def test_an_unfitted_model_says_so(self) -> None:
         model: Any = self.build()
-        calls = [lambda: model.predict(["u1"], ["m1"]), lambda: model.recommend("u1")]
+        calls: list[Callable[[], Any]] = [lambda: model.predict(["u1"], ["m1"]), lambda: model.recommend("u1")]
         calls += [lambda: model.get_user_embedding("u1"), lambda: model.get_movie_embedding("m1")]
         for call in calls:
             with pytest.raises(NotReady, match=f"This {self.model.__name__} is not fitted yet"):

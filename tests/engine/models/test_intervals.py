@@ -15,7 +15,7 @@ from engine.training.pipeline import calibrate
 from tests.conftest import planted
 
 
-def draw(n: int, seed: int) -> tuple[Any, ...]:
+def draw(n: int, seed: int) -> tuple[Any, Any, Any, Any]:
     """Errors whose size depends on user and movie, as it does in life."""
     rng = np.random.default_rng(seed)
     users, movies = rng.choice([5, 50, 300], n), rng.choice([2, 20, 100], n)

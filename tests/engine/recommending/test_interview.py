@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 from numpy.typing import ArrayLike
 
-from engine.data.arrays import Float32, Int32
+from engine.data.arrays import Float32, Floats, Int32
 from engine.data.ratings import Interactions
 from engine.models.ease import ItemSimilarityConfig, ItemSimilarityRanker
 from engine.recommending import interview as module
@@ -37,8 +37,8 @@ def two_tastes() -> Interactions:
     """Every other user rates the first eight movies, the others the second eight; nearly all rate the last six."""
     rng = np.random.default_rng(0)
     chance = np.zeros((200, 22))
-    for taste, movies in enumerate((FIRST, SECOND)):
-        chance[taste::2, movies] = 0.8
+    for taste, liked in enumerate((FIRST, SECOND)):
+        chance[taste::2, liked] = 0.8
     chance[:, FOR_ALL] = 0.95
     users, movies = np.nonzero(rng.random(chance.shape) < chance)
     order = np.argsort(movies, kind="stable")  # indices follow first appearance
@@ -61,7 +61,7 @@ def test_what_parts_the_tastes_is_asked_before_what_everybody_knows(two_tastes: 
 def test_the_chance_follows_the_answers(two_tastes: Interactions) -> None:
     asks = prepare(two_tastes)
 
-    def chance(items: Int32, skipped: Int32) -> Float32:
+    def chance(items: Int32, skipped: Int32) -> Floats:
         return asks._chance(items, rated(len(items)), skipped)[asks.position]
 
     before, known, unknown = chance(NONE, NONE), chance(whole([0, 1]), NONE), chance(NONE, whole([0, 1]))
@@ -132,7 +132,8 @@ def test_movies_that_nobody_models_change_nothing(interview: Interview) -> None:
 @pytest.mark.parametrize("seed", range(4))
 def test_an_interview_asks_nothing_twice_and_ends_by_itself(small: Interactions, seed: int) -> None:
     asks, rng = prepare(small), np.random.default_rng(seed)
-    items, skipped = [], []
+    items: list[int] = []
+    skipped: list[int] = []
     while found := asks.questions(whole(items), rated(len(items)), whole(skipped)):
         assert asks.finished(whole(items), rated(len(items)), whole(skipped)) is None
         assert found[0].movie not in items + skipped

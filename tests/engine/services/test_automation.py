@@ -254,7 +254,7 @@ def fill_ratings(ratings: RatingStore, numbers: range, user: str = "ann") -> Non
 def test_plans_that_make_no_sense_are_refused(world: World, changes: dict[str, Any], field: str) -> None:
     service = world.service()
     with pytest.raises(InvalidInput) as refused:
-        service.change(**{"days": [6], "hour": 3, "minute": 0, "zone": "UTC"} | changes)
+        service.change(**{"days": [6], "hour": 3, "minute": 0, "zone": "UTC", **changes})
     assert refused.value.field == field
 
 
@@ -323,11 +323,12 @@ def test_a_clock_that_is_set_back_a_little_brings_no_run_twice(world: World) -> 
 
 def test_the_worker_looks_on_whatever_the_clock_says(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """By ``schedule`` itself the next look would be 400 days later."""
-    ahead, looks = datetime.now() + timedelta(days=400), []
+    ahead = datetime.now() + timedelta(days=400)
+    looks: list[int] = []
 
     class Jumping(datetime):
         @classmethod
-        def now(cls, tz: Any = None) -> datetime:
+        def now(cls, tz: Any = None) -> Any:
             return ahead if len(looks) < 2 else ahead - timedelta(days=400)
 
     monkeypatch.setattr("schedule.datetime.datetime", Jumping)

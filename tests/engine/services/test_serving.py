@@ -137,8 +137,8 @@ def test_filters_exclusions_and_orders(services: Services) -> None:
     assert various.price.score_kept == pytest.approx(
         sum(item.score for item in various.items) / sum(item.score for item in plain.items), rel=1e-4
     )
-    rated = [sum(item.predicted_rating for item in one.items) / 10 for one in (various, plain)]
-    assert [various.price.predicted_rating, various.price.predicted_before] == pytest.approx(rated, rel=1e-5)
+    means = [sum(item.predicted_rating for item in one.items) / 10 for one in (various, plain)]
+    assert [various.price.predicted_rating, various.price.predicted_before] == pytest.approx(means, rel=1e-5)
     assert len({item.movie_id for item in various.items}) == 10
     for wrong in ({"n": 0}, {"n": 1001}, {"diversity": 1.5}, {"genre": "Opera"}):
         with pytest.raises(InvalidInput):

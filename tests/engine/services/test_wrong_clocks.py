@@ -136,6 +136,7 @@ def test_a_store_whose_times_are_all_wrong_has_none(dated: Runtime) -> None:
     assert dated.services.recommendations.recommend("u1").data_age_s is None
     status = finished(dated, dated.services.training.train_model("svd", QUICK))
     assert status.state == "succeeded"
+    assert status.version is not None
     protocol = MLModelManager(dated.database).get_version(status.version).protocol
     assert "no times being known" in protocol["split"]
     dated.services.ratings.rate("u1", "m1", 4.0)

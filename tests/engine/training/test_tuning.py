@@ -239,7 +239,7 @@ def test_every_draw_is_allowed_by_the_model(kind: str) -> None:
 
 def test_importances_find_what_matters() -> None:
     study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=2))
-    draws = {name: optuna.distributions.FloatDistribution(0, 1) for name in ("matters", "idle")}
+    draws: dict[str, Any] = {name: optuna.distributions.FloatDistribution(0, 1) for name in ("matters", "idle")}
     for n in range(30):
         assert bool(tuning.importances(study)) == (n >= 4)
         trial = study.ask(draws)
