@@ -17,7 +17,6 @@ from engine.data.rows import RejectedRow
 from engine.evaluation.comparison import MetricDifference
 from engine.evaluation.intervals import MetricValue
 from engine.evaluation.newcomers import NewcomerPoint
-from engine.models.epochs import EpochReport
 from engine.models.registry import configure
 from engine.recommending.cold_start import blend
 from engine.recommending.explanations import (
@@ -46,8 +45,9 @@ from engine.services.imports import Job
 from engine.services.library import DataStatistics
 from engine.services.notices import WebhookState
 from engine.services.ratings import ForgettingReceipt, RatingReceipt, RatingRemoval
+from engine.services.records import EpochRecord, State, StudyState
 from engine.services.storage import Backup, BackupPlan, StoreFacts
-from engine.services.studies import Study, TrialReport
+from engine.services.studies import Study, TrialReport, TrialState
 from engine.services.training import TrainingStatus
 from engine.services.version_records import VersionSummary
 from engine.services.versions import Comparison, tell_differences
@@ -161,13 +161,13 @@ DRIFT = UpdateHealth(3, 120, 340, 1000, 0.0011, 0.83, 100, 500, "fine")
 
 RUN = TrainingStatus(
     run_id=7,
-    state="running",
+    state=State.RUNNING,
     model="svd",
     stage=Step.FITTING.words,
     epoch=2,
     epochs=50,
     eta_s=13.1,
-    history=(EpochReport(1, 50, 0.94, 0.93, 0.06), EpochReport(2, 50, 0.85, 0.91, 0.06)),
+    history=(EpochRecord(1, 50, 0.94, 0.93, 0.06), EpochRecord(2, 50, 0.85, 0.91, 0.06)),
     hyperparameters=HYPERPARAMETERS,
     activate="if_better",
     version=None,
@@ -187,7 +187,7 @@ RUN = TrainingStatus(
 )
 CANCELLED = replace(
     RUN,
-    state="cancelled",
+    state=State.CANCELLED,
     stage="Cancelled",
     error="Cancelled while it was queued.",
     progress=None,
@@ -200,7 +200,7 @@ CANCELLED = replace(
 )
 TRIAL = TrialReport(
     number=12,
-    state="complete",
+    state=TrialState.COMPLETE,
     hyperparameters={"factors": 142, "learning_rate": 0.0121, "regularization": 0.094},
     rmse=0.8691,
     folds=(FoldResult(0, 0.8702, 41, 1.9), FoldResult(1, 0.868, 44, 2.0)),
@@ -208,7 +208,7 @@ TRIAL = TrialReport(
 )
 STUDY = Study(
     study_id=2,
-    state="running",
+    state=StudyState.RUNNING,
     model="svd",
     stage="Trial 14, fold 1 of 2",
     trials=20,
@@ -295,7 +295,7 @@ STATISTICS = DataStatistics(
 JOB = Job(
     job_id=4,
     kind="import",
-    state="succeeded",
+    state=State.SUCCEEDED,
     progress=1.0,
     message="100,004 of 100,005 rows of ratings went in; 1 was set aside.",
     result=ImportResult(
@@ -395,9 +395,9 @@ ANSWERS: Mapping[str, object] = {
     "list_studies": tuning.Studies(studies=[STUDY], next=None),
     "study": STUDY,
     "stop_study": replace(
-        STUDY, state="stopped", stage="Stopped; resume it to go on", eta_s=None, ended_at=1795443970.0
+        STUDY, state=StudyState.STOPPED, stage="Stopped; resume it to go on", eta_s=None, ended_at=1795443970.0
     ),
-    "resume_study": replace(STUDY, state="queued", stage="Waiting", eta_s=None, trials=40, budget_s=3600.0),
+    "resume_study": replace(STUDY, state=StudyState.QUEUED, stage="Waiting", eta_s=None, trials=40, budget_s=3600.0),
     "train_with_study": training.RunStarted(run_id=9),
     "version_metrics": metrics.VersionMetrics(
         version=3, protocol=PROTOCOL, metrics=METRICS, segments={}, newcomers=[NEWCOMERS]
@@ -427,7 +427,7 @@ ANSWERS: Mapping[str, object] = {
     "statistics": STATISTICS,
     "job": JOB,
     "cancel_job": replace(
-        JOB, state="cancelled", message="", result=None, progress=0.0, error="Stopped before anything was saved."
+        JOB, state=State.CANCELLED, message="", result=None, progress=0.0, error="Stopped before anything was saved."
     ),
     "forget": DELETED_USER,
     "forget_by_query": DELETED_USER,

@@ -33,7 +33,16 @@ def package(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ModuleType]:
     document, config = folder / "openapi.json", folder / "config.json"
     document.write_text(json.dumps(SCHEMA), encoding="utf-8")
     config.write_text(json.dumps(CONFIG), encoding="utf-8")
-    command = [GENERATOR, "generate", "--path", document, "--config", config, "--output-path", folder / PACKAGE]
+    command: list[str | Path] = [
+        GENERATOR,
+        "generate",
+        "--path",
+        document,
+        "--config",
+        config,
+        "--output-path",
+        folder / PACKAGE,
+    ]
     done = subprocess.run(
         [*command, "--meta", "none", "--fail-on-warning"], capture_output=True, text=True, check=False
     )

@@ -9,7 +9,7 @@ from store.database import Database
 from store.errors import NotStored
 from store.jobs import JobStore
 from store.notices import NoticeStore
-from store.records import EpochRecord
+from store.records import EpochRecord, State
 from store.runs import RunStore
 from tests.store.conftest import Clock
 
@@ -26,7 +26,9 @@ def test_a_run_from_order_to_end(database: Database, clock: Clock) -> None:
     epochs = tuple(EpochRecord(n, 3, 1 / n, None if n == 1 else 0.9, 0.1) for n in (1, 2, 3))
     for record in epochs:
         runs.epoch(run_id, record)
-    runs.finish(run_id, "succeeded", version=4, metrics={"rmse": {"value": 0.9}}, verdict="It serves.", stage="Done")
+    runs.finish(
+        run_id, State.SUCCEEDED, version=4, metrics={"rmse": {"value": 0.9}}, verdict="It serves.", stage="Done"
+    )
     found = runs.get(run_id)
     assert (found.state, found.version, found.verdict, found.epochs) == ("succeeded", 4, "It serves.", epochs)
     assert (found.started_at, found.hyperparameters, found.seed) == (clock.now, {"epochs": 3}, 7)
@@ -36,7 +38,7 @@ def test_a_run_from_order_to_end(database: Database, clock: Clock) -> None:
 def test_a_run_left_by_a_stopped_process_is_marked_failed_and_the_queue_stays(database: Database) -> None:
     runs = RunStore(database)
     done, going, waiting = (runs.create("svd", {}, "never", 0, "ann") for _ in range(3))
-    runs.finish(done, "succeeded")
+    runs.finish(done, State.SUCCEEDED)
     runs.start(going)
     assert runs.recover("The process was stopped.") == [going]
     assert [run.run_id for run in runs.queued()] == [waiting]
@@ -59,8 +61,8 @@ def test_runs_are_read_page_by_page_and_by_who_asked_for_them(database: Database
 def test_a_run_that_has_ended_stays_as_it_is(database: Database) -> None:
     runs = RunStore(database)
     run_id = runs.create("svd", {}, "never", 0, "ann", note="for the club", repeats=3)
-    runs.finish(run_id, "succeeded", version=4)
-    runs.finish(run_id, "failed", error="The version could not be loaded.")
+    runs.finish(run_id, State.SUCCEEDED, version=4)
+    runs.finish(run_id, State.FAILED, error="The version could not be loaded.")
     found = runs.get(run_id)
     assert (found.state, found.version, found.error) == ("succeeded", 4, None)
     assert (found.note, found.repeats) == ("for the club", 3)
@@ -78,7 +80,7 @@ def test_a_job_from_order_to_end(database: Database, clock: Clock) -> None:
     job_id = jobs.create("import", "Waiting")
     jobs.update(job_id, 0.5, "Reading")
     assert (jobs.get(job_id).state, jobs.get(job_id).progress) == ("running", 0.5)
-    jobs.finish(job_id, "succeeded", result={"ratings_added": 3})
+    jobs.finish(job_id, State.SUCCEEDED, result={"ratings_added": 3})
     found = jobs.get(job_id)
     assert (found.state, found.progress, found.result, found.ended_at) == (
         "succeeded",
@@ -98,7 +100,7 @@ def test_a_job_from_order_to_end(database: Database, clock: Clock) -> None:
 def test_a_late_word_of_a_job_does_not_bring_it_back(database: Database) -> None:
     jobs = JobStore(database)
     job_id = jobs.create("import", "Waiting")
-    jobs.finish(job_id, "cancelled", message="Stopped")
+    jobs.finish(job_id, State.CANCELLED, message="Stopped")
     jobs.update(job_id, 0.7, "Reading")
     assert (jobs.get(job_id).state, jobs.get(job_id).message) == ("cancelled", "Stopped")
 
@@ -108,7 +110,7 @@ def test_what_json_cannot_say_is_refused(database: Database) -> None:
     jobs = JobStore(database)
     job_id = jobs.create("import", "Waiting")
     with pytest.raises(StatementError, match="not JSON compliant"):
-        jobs.finish(job_id, "succeeded", result={"value": float("nan")})
+        jobs.finish(job_id, State.SUCCEEDED, result={"value": float("nan")})
     assert jobs.get(job_id).state == "queued"
 
 
