@@ -21,6 +21,7 @@ import anyio
 import streamlit as st
 import uvicorn
 from pydantic import ValidationError
+from pydantic_core import ErrorDetails
 from starlette.middleware import Middleware
 from starlette.routing import Mount
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -48,13 +49,18 @@ GRACE_S = 5  # how long a stop waits for requests that are under way
 log = logging.getLogger(__name__)
 
 
+def describe_fault(fault: ErrorDetails) -> str:
+    """What is wrong with a setting, after its variable where it is a single one."""
+    text = fault["msg"].removeprefix("Value error, ").rstrip(".")
+    return ": ".join(("_".join(("MARQUEE", *map(str, fault["loc"]))).upper(), text)) if fault["loc"] else text
+
+
 def read_settings() -> Settings:
     """The settings; where one is not acceptable, the process ends and says which."""
     try:
         return Settings()
     except ValidationError as error:
-        faults = (("_".join(("MARQUEE", *map(str, fault["loc"]))).upper(), fault["msg"]) for fault in error.errors())
-        sys.exit("Marquee can't start. " + "; ".join(f"{name}: {text}" for name, text in faults) + ".")
+        sys.exit(f"Marquee can't start. {'; '.join(map(describe_fault, error.errors()))}.")
 
 
 settings = read_settings()

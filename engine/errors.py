@@ -52,6 +52,23 @@ class InvalidInput(MarqueeError):
         self.field = field
 
 
+def check_range(name: str, value: float, low: float, high: float, before: str = "") -> None:
+    """Accept a value within a range; NaN never is.
+
+    Args:
+        name: of the field.
+        value: what was given.
+        low: the least allowed.
+        high: the most allowed.
+        before: a sentence that precedes the message.
+
+    Raises:
+        InvalidInput: names the field, the value and the range.
+    """
+    if not low <= value <= high:
+        raise InvalidInput(f"{before}{name} is {value:,}, but must be from {low:,} to {high:,}.", field=name)
+
+
 class InvalidRating(InvalidInput):
     """A rating outside the scale, or not a number."""
 

@@ -322,13 +322,13 @@ class Host:
         try:
             self.runtime.start()
         except BaseException as error:
-            faults = self._faults(error)
+            faults, path = self._faults(error), self.runtime.database.path
             self._end()
             if not faults:
                 raise
             raise InvalidSettings(
-                f"The store {self._settings.database_path} is damaged: {faults[0]} See all that is wrong with "
-                "'python -m store check', and restore a backup with 'python -m store restore'."
+                f"The store {path} is damaged: {faults[0]} List all faults with 'python -m store check', and restore a "
+                "backup with 'python -m store restore'."
             ) from error
 
     def _faults(self, error: BaseException) -> Sequence[str]:

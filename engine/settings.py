@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from ipaddress import IPv4Network, IPv6Network, ip_network
-from pathlib import Path
 from typing import Literal
 
 from pydantic import Field, SecretStr, field_validator, model_validator
@@ -120,8 +119,3 @@ class Settings(BaseSettings):
     def scale(self) -> tuple[float, float]:
         """The lowest and highest rating: once ``engine.services.scale`` has agreed on it, that of the store."""
         return self.rating_min, self.rating_max
-
-    @property
-    def database_path(self) -> Path:
-        """Where the SQLite file lies."""
-        return Path(self.database_url.removeprefix("sqlite:///"))

@@ -120,6 +120,8 @@ def test_a_setting_that_makes_no_sense_is_named(tmp_path: Path) -> None:
     assert "MARQUEE_PORT: Input should be a valid integer" in both
     assert "MARQUEE_KEEP_VERSIONS: Input should be greater" in both
     assert "MARQUEE_RATING_MIN (6.0) must be below" in refused(tmp_path, MARQUEE_RATING_MIN="6")
+    reversed_scale = refused(tmp_path, MARQUEE_RATING_MIN="5", MARQUEE_RATING_MAX="1")
+    assert reversed_scale == ("Marquee can't start. MARQUEE_RATING_MIN (5.0) must be below MARQUEE_RATING_MAX (1.0).\n")
 
 
 def test_a_scale_that_is_not_the_stores_is_named(tmp_path: Path) -> None:

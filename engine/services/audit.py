@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import hmac
 import logging
+import re
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
-from dataclasses import fields
+from dataclasses import fields, replace
 from datetime import UTC, datetime
 from functools import wraps
 from inspect import signature
@@ -121,12 +122,12 @@ class AuditService:
     def entries(self, limit: int = 50, *, before: int | None = None) -> Sequence[AuditRecord]:
         """Entries, newest first; ``before``: only those older than the one of this number."""
         self._wait()
-        return self._store.newest(limit, before=before)
+        return [_plain(entry) for entry in self._store.newest(limit, before=before)]
 
     def all(self) -> Iterator[AuditRecord]:
         """Every entry, newest first."""
         self._wait()
-        return self._store.all()
+        return map(_plain, self._store.all())
 
     def table(self) -> Iterator[bytes]:
         """Every entry, newest first, as a CSV file with times in UTC, a bounded part at a time."""
@@ -147,6 +148,15 @@ class AuditService:
 def _shown(value: Any) -> Any:
     """A value as a person reads it: numbers with a point are moments."""
     return datetime.fromtimestamp(value, UTC).isoformat(timespec="milliseconds") if isinstance(value, float) else value
+
+
+def phrase(result: str) -> str:
+    """A result in plain words: ``UnknownBackup``, as earlier releases stored it, is ``unknown backup``."""
+    return re.sub(r"(?<=[a-z])(?=[A-Z])", " ", result).lower()
+
+
+def _plain(entry: AuditRecord) -> AuditRecord:
+    return replace(entry, result=phrase(entry.result))
 
 
 def log_action(action: str, subject: str, result: str = DONE) -> None:
@@ -174,7 +184,7 @@ def audited(action: str, subject: Subject) -> Callable[[Callable[P, T]], Callabl
             try:
                 result = use_case(*args, **kwargs)
             except Exception as error:
-                log_action(action, subject(given.arguments, None), type(error).__name__)
+                log_action(action, subject(given.arguments, None), phrase(type(error).__name__))
                 raise
             log_action(action, subject(given.arguments, result))
             return result

@@ -5,17 +5,17 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
-from datetime import UTC, datetime, time
+from datetime import UTC, datetime
 from threading import Lock
 from typing import Any
 from zoneinfo import ZoneInfo
 
 import schedule
 
-from engine.errors import InvalidInput, MarqueeError, NotReady
+from engine.errors import InvalidInput, MarqueeError, NotReady, check_range
 from engine.services.backlog import Backlog
 from engine.services.storing import stores
-from engine.services.timetable import WEEK, Timetable, zones
+from engine.services.timetable import WEEK, Timetable, check_time
 from engine.services.training import POLICIES, TrainingService, TrainingStatus
 from engine.training.promotion import ActivationPolicy
 from store.connections import Transaction
@@ -34,7 +34,7 @@ LATE_S = 600  # from how late on a run is told to have been missed
 AHEAD_S = 3600
 """How far ahead of the clock the moment that was served last may lie: where a clock is set back a little, no run comes
 twice. Beyond that the clock was wrong then, and the moment is taken as now."""
-MOST_RATINGS = 100_000_000
+MAX_RATINGS = 100_000_000
 DEFAULTS: dict[str, Any] = {
     "paused": False,
     "days": [6],
@@ -135,7 +135,7 @@ class AutomationService:
     def plan(self) -> Automation:
         """What is planned, and when the next run is due."""
         values, now = self._values(), self._clock()
-        due = _timetable(values).next_due(now)
+        due = Timetable.of(values["days"], values).next_due(now)
         run = next(iter(self._training.runs(1, actors=(SCHEDULE, RULE))), None)
         return Automation(
             paused=values["paused"],
@@ -178,17 +178,10 @@ class AutomationService:
             raise InvalidInput("Choose at least one day of the week.", field="days")
         if not set(days) <= set(range(WEEK)):
             raise InvalidInput("A day is a number from 0 (Monday) to 6 (Sunday).", field="days")
-        for name, value, most in (
-            ("hour", hour, 23),
-            ("minute", minute, 59),
-            ("after_ratings", after_ratings, MOST_RATINGS),
-        ):
-            if not 0 <= value <= most:
-                raise InvalidInput(f"{name} is {value}, but must be from 0 to {most:,}.", field=name)
+        check_time(hour, minute, zone)
+        check_range("after_ratings", after_ratings, 0, MAX_RATINGS)
         if activate not in POLICIES:
             raise InvalidInput(f"activate is {activate!r}, but must be one of {', '.join(POLICIES)}.", field="activate")
-        if zone not in zones():
-            raise InvalidInput(f"There is no time zone {zone!r}.", field="zone")
         values = {"days": sorted(set(days)), "hour": hour, "minute": minute, "zone": zone}
         values |= {"after_ratings": after_ratings, "activate": activate, "handled": self._clock()}
         with self._looking:
@@ -222,7 +215,7 @@ class AutomationService:
                 log.warning("the clock was ahead when a run was ordered last; the timetable counts from now on")
                 values["handled"] = now
                 self._automation.write({"handled": now})
-            due = _timetable(values).last_due(now)
+            due = Timetable.of(values["days"], values).last_due(now)
             if due > values["handled"]:
                 self._serve(values, due, now)
             elif values["after_ratings"] and self._training.current() is None:
@@ -275,7 +268,3 @@ class AutomationService:
 
     def _values(self) -> dict[str, Any]:
         return DEFAULTS | self._automation.read()
-
-
-def _timetable(values: dict[str, Any]) -> Timetable:
-    return Timetable(frozenset(values["days"]), time(values["hour"], values["minute"]), ZoneInfo(values["zone"]))

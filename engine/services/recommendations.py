@@ -9,7 +9,7 @@ import numpy as np
 
 from engine.data.arrays import Int32
 from engine.data.catalogue import Movie
-from engine.errors import InvalidInput, UnknownMovie
+from engine.errors import UnknownMovie, check_range
 from engine.models.base import NOTHING
 from engine.models.version import VersionBundle
 from engine.recommending.explanations import Explanation, LikeMovie, SimilarMovies
@@ -104,11 +104,10 @@ class RecommendationService:
     ) -> Recommendations:
         made = state.make_list(user, wanted, NOTHING if wanted.include_rated else user.state.items)
         items = state.annotate(user, made)
-        left = user.blend.reason if items else "Every movie that fits has been rated already, or none fits the filters."
         return Recommendations(
             user_id,
             user.blend.status,
-            left,
+            user.blend.reason if items else _why_empty(wanted),
             state.version,
             data_age_s=self._age(state),
             latency_ms=(time.perf_counter() - started) * 1000,
@@ -171,8 +170,7 @@ class RecommendationService:
             NotReady: nothing is trained yet.
             InvalidInput: n is outside its range.
         """
-        if not 1 <= n <= MAX_QUESTIONS:
-            raise InvalidInput(f"n is {n}, but must be from 1 to {MAX_QUESTIONS}.", field="n")
+        check_range("n", n, 1, MAX_QUESTIONS)
         state = self._serving.ready()
         user, known = state.state_of(user_id), user_id in state.users
         unknown = np.array([state.movies[movie] for movie in skipped if movie in state.movies], np.int32)
@@ -267,12 +265,15 @@ def _key(state: ServingState, movie_id: str) -> int:
 
 
 def _checked(wanted: ListOptions) -> ListOptions:
-    """What a list is to hold, where it can."""
-    if not 1 <= wanted.n <= MAX_ITEMS:
-        raise InvalidInput(f"n is {wanted.n}, but must be from 1 to {MAX_ITEMS}.", field="n")
-    if not 0 <= wanted.diversity <= 1:
-        raise InvalidInput(f"diversity is {wanted.diversity}, but must be from 0 to 1.", field="diversity")
+    check_range("n", wanted.n, 1, MAX_ITEMS)
+    check_range("diversity", wanted.diversity, 0, 1)
     return wanted
+
+
+def _why_empty(wanted: ListOptions) -> str:
+    if wanted.genre is not None or wanted.year_from is not None or wanted.exclude:
+        return f"No {'' if wanted.include_rated else 'unrated '}movie matches the filters."
+    return "The catalogue is empty." if wanted.include_rated else "Every movie has been rated already."
 
 
 def _fallback(user: UserState, movie: Int32) -> str | None:

@@ -7,18 +7,16 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
-from datetime import time as time_of_day
 from pathlib import Path
 from threading import Event, Lock
 from time import monotonic
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from engine.background import step_back
-from engine.errors import BackupBusy, Cancelled, InvalidInput, NotReady, UnknownBackup, UnusableBackup
+from engine.errors import BackupBusy, Cancelled, NotReady, UnknownBackup, UnusableBackup
 from engine.services.audit import audited
+from engine.services.backup_plan import DEFAULTS, BackupPlan, check_plan, read_plan, timetable_of
 from engine.services.storing import in_words, stores
-from engine.services.timetable import WEEK, Timetable, zones
 from store import backups, inspection
 from store import errors as store_errors
 from store.backups import Manifest
@@ -35,34 +33,12 @@ AGAIN_S = 600.0
 """How long a backup that is due waits after one that failed."""
 CHECK_EVERY_S = 7 * 86_400
 LONGEST_STOP_S = 5.0
-MAX_KEEP_DAYS = 3650
-PLANS = {"never": frozenset[int](), "daily": frozenset(range(WEEK)), "weekly": frozenset({6})}
-DEFAULTS: dict[str, Any] = {"every": "never", "hour": 2, "minute": 0, "zone": "UTC", "keep_days": 30}
 NAME = re.compile(r"[A-Za-z0-9._-]{1,100}\.db")
 
 Backup = Manifest
 """A backup as its manifest describes it."""
 Restore = Callable[[Path], Path | None]
 """Stops everything, puts a backup in the place of the store, and starts again; returns where the old one is."""
-
-
-@dataclass(frozen=True, slots=True)
-class BackupPlan:
-    """When backups are made by themselves.
-
-    Attributes:
-        every: never, daily or weekly (on Sundays).
-        hour, minute, zone: the time of day, and the IANA time zone it is meant in.
-        keep_days: older backups are deleted after each one, but never the newest three.
-        next_backup: the next due moment in Unix seconds, None where none is planned.
-    """
-
-    every: str
-    hour: int
-    minute: int
-    zone: str
-    keep_days: int
-    next_backup: float | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -307,46 +283,27 @@ class StorageService:
         return found
 
     def plan(self) -> BackupPlan:
-        """When backups are made by themselves."""
-        values, now = self._read(), self._clock()
-        timetable = _timetable(values)
-        return BackupPlan(
-            every=values["every"],
-            hour=values["hour"],
-            minute=values["minute"],
-            zone=values["zone"],
-            keep_days=values["keep_days"],
-            next_backup=None if timetable is None else timetable.next_due(now),
-        )
+        """When backups are made automatically."""
+        return read_plan(self._read(), self._clock())
 
     @audited("backup plan changed", of_store)
     @stores
     def change_plan(
         self, *, every: str, hour: int = 2, minute: int = 0, zone: str = "UTC", keep_days: int = 30
     ) -> None:
-        """Set when backups are made by themselves; it counts from now on.
+        """Set when backups are made automatically, from now on.
 
         Args:
             every: ``never``, ``daily`` or ``weekly`` (on Sundays).
             hour: 0 to 23.
             minute: 0 to 59.
             zone: an IANA time zone.
-            keep_days: backups older than this are deleted after each one, but never the newest three.
+            keep_days: older backups are deleted after each new one, except the newest three.
 
         Raises:
             InvalidInput: names the field, the value and what is allowed.
         """
-        if every not in PLANS:
-            raise InvalidInput(f"every is {every!r}, but must be one of {', '.join(PLANS)}.", field="every")
-        for name, value, least, most in (
-            ("hour", hour, 0, 23),
-            ("minute", minute, 0, 59),
-            ("keep_days", keep_days, 1, MAX_KEEP_DAYS),
-        ):
-            if not least <= value <= most:
-                raise InvalidInput(f"{name} is {value}, but must be from {least} to {most:,}.", field=name)
-        if zone not in zones():
-            raise InvalidInput(f"There is no time zone {zone!r}.", field="zone")
+        check_plan(every, hour, minute, zone, keep_days)
         values = {"every": every, "hour": hour, "minute": minute, "zone": zone, "keep_days": keep_days}
         self._values.write(values | {"handled": self._clock()})
 
@@ -369,7 +326,7 @@ class StorageService:
         """Make the backup and the check that are due."""
         self.prepare()
         values, now = self._read(), self._clock()
-        timetable = _timetable(values)
+        timetable = timetable_of(values)
         if timetable is not None and (due := timetable.last_due(now)) > values["handled"]:
             self._back_up_on_time(due)
         if not 0 <= now - values.get("checked_at", now) < CHECK_EVERY_S:
@@ -426,10 +383,3 @@ class StorageService:
 
     def _read(self) -> dict[str, Any]:
         return DEFAULTS | self._values.read()
-
-
-def _timetable(values: dict[str, Any]) -> Timetable | None:
-    days = PLANS[values["every"]]
-    if not days:
-        return None
-    return Timetable(days, time_of_day(values["hour"], values["minute"]), ZoneInfo(values["zone"]))

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, time, timedelta
 from functools import cache
+from typing import Any
 from zoneinfo import ZoneInfo, available_timezones
+
+from engine.errors import InvalidInput, check_range
 
 WEEK = 7
 
@@ -28,6 +31,11 @@ class Timetable:
     at: time
     zone: ZoneInfo
 
+    @classmethod
+    def of(cls, days: Collection[int], values: Mapping[str, Any]) -> Timetable:
+        """From days and stored values: ``hour``, ``minute`` and ``zone``."""
+        return cls(frozenset(days), time(values["hour"], values["minute"]), ZoneInfo(values["zone"]))
+
     def last_due(self, now: float) -> float:
         """The newest due moment that is not after ``now``, both in Unix seconds."""
         return next(due for due in self._around(now, -1) if due <= now)
@@ -43,6 +51,18 @@ class Timetable:
             day = today + timedelta(days=step * n)
             if day.weekday() in self.days:
                 yield datetime.combine(day, self.at, self.zone).timestamp()
+
+
+def check_time(hour: int, minute: int, zone: str) -> None:
+    """Accept a time of day in a time zone.
+
+    Raises:
+        InvalidInput: names the field, the value and what is allowed.
+    """
+    check_range("hour", hour, 0, 23)
+    check_range("minute", minute, 0, 59)
+    if zone not in zones():
+        raise InvalidInput(f"There is no time zone {zone!r}.", field="zone")
 
 
 @cache

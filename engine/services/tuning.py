@@ -19,6 +19,7 @@ from engine.errors import (
     NotReady,
     TuningBusy,
     UnknownStudy,
+    check_range,
 )
 from engine.models.registry import SearchRange, search_space
 from engine.services.ends import AGAIN_S, Ends
@@ -139,10 +140,10 @@ class TuningService:
         """
         if not search_space(kind):
             raise InvalidInput(f"hyperparameters.toml defines no search space for {kind}.", field="model")
-        _check("trials", trials, 2, MAX_TRIALS)
-        _check("folds", folds, MIN_FOLDS, MAX_FOLDS)
-        _check("minutes", minutes, 0.1, MAX_MINUTES)
-        _check("seed", seed, 0, 2**32 - 1)
+        check_range("trials", trials, 2, MAX_TRIALS)
+        check_range("folds", folds, MIN_FOLDS, MAX_FOLDS)
+        check_range("minutes", minutes, 0.1, MAX_MINUTES)
+        check_range("seed", seed, 0, 2**32 - 1)
         with self._starting:
             self._check_free()
             study_id = self._tunings.create(kind, trials, folds, seed, minutes * 60, actor)
@@ -180,9 +181,9 @@ class TuningService:
         record = self._record(study_id)
         trials, budget_s = trials or record.trials, minutes * 60 if minutes else record.budget_s
         done = self._study(record).trials_done
-        _check("trials", trials, done + 1, MAX_TRIALS, f"{done} of {record.trials} trials are done. ")
+        check_range("trials", trials, done + 1, MAX_TRIALS, f"{done} of {record.trials} trials are done. ")
         used = f"{record.used_s / 60:.1f} of {record.budget_s / 60:.1f} minutes are used. "
-        _check("minutes", budget_s / 60, record.used_s / 60 + 0.1, MAX_MINUTES, used)
+        check_range("minutes", budget_s / 60, record.used_s / 60 + 0.1, MAX_MINUTES, used)
         with self._starting:
             self._check_free()
             self._ends.drop(study_id)
@@ -382,8 +383,3 @@ class TuningService:
         while self._training.current() is not None and not going.stop.wait(LOOK_S):
             pass
         going.began += time.monotonic() - began
-
-
-def _check(name: str, value: float, low: float, high: float, before: str = "") -> None:
-    if not low <= value <= high:  # NaN is refused as well
-        raise InvalidInput(f"{before}{name} is {value:g}, but must be from {low:g} to {high:g}.", field=name)

@@ -162,13 +162,13 @@ class VersionService:
         against = self.overruled(version)
         if against is not None and not reason.strip():
             raise InvalidInput(
-                f"The verdict on version {version} is {against.verdict}: {against.text} "
-                "Give a reason to let it serve nevertheless; the ledger keeps it.",
+                f"Version {version} was {'rejected' if against.verdict == 'REJECT' else 'held back'}. {against.text} "
+                "Give a reason to activate it anyway; the ledger keeps it.",
                 field="reason",
             )
         self._enter(version, actor, reason or "Chosen by hand.")
         if against is not None:
-            told = f"Version {version} was let serve by {actor} against its verdict: {reason}"
+            told = f"{actor} activated version {version} against its verdict: {reason}"
             self._notices.add("warning", "versions", told, {"version": version})
 
     def _enter(self, version: int, actor: str, reason: str) -> None:

@@ -62,7 +62,7 @@ def decide(policy: ActivationPolicy, new: Candidate, rival: Rival | None, alone:
         "always": True,
         "never": False,
     }[policy]
-    return Decision(serves, f"{judgement.verdict}: {judgement.text} {_tell(policy, judgement, serves)}", judgement)
+    return Decision(serves, f"{judgement.text} {_tell(policy, judgement, serves)}", judgement)
 
 
 def _does_no_harm(judgement: Judgement) -> bool:

@@ -7,7 +7,7 @@ from urllib.parse import quote
 
 import streamlit as st
 
-from engine.services.storage import PLANS, BackupPlan
+from engine.services.backup_plan import PLANS, BackupPlan
 from engine.words import counted
 from pages.ui import forms, progress, session
 from pages.ui.escape import text

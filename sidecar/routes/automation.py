@@ -9,7 +9,7 @@ from pydantic import ConfigDict, Field
 
 from engine.errors import DiskFull, NotReady
 from engine.services import current
-from engine.services.automation import MOST_RATINGS, Automation
+from engine.services.automation import MAX_RATINGS, Automation
 from sidecar.http.requests import StrictRoute
 from sidecar.http.responses import CHANGING, JSON_BODY, answers
 from sidecar.routes.fields import Activate, Body, Hour, Minute, Zone
@@ -31,7 +31,7 @@ class PlanRequest(Body):
     minute: Minute = 0
     zone: Zone = "UTC"
     after_ratings: int = Field(
-        0, ge=0, le=MOST_RATINGS, description="Also retrain after this many new ratings; 0 turns this off."
+        0, ge=0, le=MAX_RATINGS, description="Also retrain after this many new ratings; 0 turns this off."
     )
     activate: Activate = "if_better"
 

@@ -11,7 +11,8 @@ from starlette.responses import FileResponse
 
 from engine.errors import BackupBusy, Cancelled, DiskFull, NotReady, UnknownBackup, UnusableBackup
 from engine.services import current
-from engine.services.storage import MAX_KEEP_DAYS, Backup, BackupPlan, StoreFacts
+from engine.services.backup_plan import MAX_KEEP_DAYS, BackupPlan
+from engine.services.storage import Backup, StoreFacts
 from sidecar.http.identifiers import plain_text
 from sidecar.http.requests import StrictRoute
 from sidecar.http.responses import CHANGING, JSON_BODY, PARAMETERS, answers, file_answers

@@ -39,13 +39,14 @@ from engine.recommending.lists import ImaginedItem, ListOptions, Recommendations
 from engine.recommending.ranking import VarietyPrice
 from engine.services import Services
 from engine.services.automation import Automation
+from engine.services.backup_plan import BackupPlan
 from engine.services.import_task import ImportResult
 from engine.services.imports import Job
 from engine.services.library import DataStatistics, RatedMovie, UserSummary
 from engine.services.notices import WebhookState
 from engine.services.ratings import ForgettingReceipt, RatingReceipt, RatingRemoval
 from engine.services.records import EpochRecord, State
-from engine.services.storage import Backup, BackupPlan, StoreFacts
+from engine.services.storage import Backup, StoreFacts
 from engine.services.training import TrainingStatus
 from engine.services.version_records import VersionSummary
 from engine.services.versions import Comparison, ListedMovie, VersionList

@@ -10,6 +10,7 @@ import pytest
 from engine.errors import InvalidInput, UnknownUser, UnknownVersion, VersionUnavailable
 from engine.runtime import Runtime
 from engine.services.acting import MARQUEE, Actor, act_as, actor, ask
+from engine.services.audit import phrase
 from engine.services.imports import UploadedFile
 from engine.settings import Settings
 from tests.engine.services.conftest import QUICK, finished, opened, trained_store, wait_for
@@ -55,10 +56,10 @@ def test_versions_and_imports(trained: Runtime, tmp_path: Path) -> None:
         ("version exported", f"version {second}", "done"),
         ("version imported", f"version {third}", "done"),
         ("version deleted", f"version {third}", "done"),
-        ("version deleted", "version 99", "UnknownVersion"),
-        ("version activated", f"version {third}", "VersionUnavailable"),
+        ("version deleted", "version 99", "unknown version"),
+        ("version activated", f"version {third}", "version unavailable"),
         ("import", f"ratings, job {job}", "done"),
-        ("import", "ratings", "InvalidInput"),
+        ("import", "ratings", "invalid input"),
     ]
 
 
@@ -71,10 +72,10 @@ def test_who_is_erased_is_a_hash_in_it(trained: Runtime, settings: Settings) -> 
     hashed = services.audit.hashed(name)
     assert told(trained) == [
         ("user erased", f"user {hashed}", "done"),
-        ("user erased", f"user {hashed}", "UnknownUser"),
+        ("user erased", f"user {hashed}", "unknown user"),
     ]
     trained.database.checkpoint()
-    assert name.encode() not in settings.database_path.read_bytes()
+    assert name.encode() not in Path(settings.database_url.removeprefix("sqlite:///")).read_bytes()
 
 
 def test_the_hash_is_the_same_after_a_restart(settings: Settings) -> None:
@@ -108,3 +109,12 @@ def test_who_acts_is_whoever_asks() -> None:
         assert context.run(actor) == shop
     finally:
         ask(lambda: None)
+
+
+def test_results_are_phrases_also_where_earlier_releases_stored_class_names() -> None:
+    assert [phrase(one) for one in ("UnknownBackup", "unknown backup", "DiskFull", "done")] == [
+        "unknown backup",
+        "unknown backup",
+        "disk full",
+        "done",
+    ]

@@ -78,7 +78,12 @@ def test_whoever_has_rated_everything_is_told_so(services: Services) -> None:
         services.ratings.rate("completist", f"m{n}", 3)
     listed = services.recommendations.recommend("completist")
     assert listed.items == ()
-    assert "rated already" in listed.reason
+    assert listed.reason == "Every movie has been rated already."
+    answers = services.recommendations
+    filtered = answers.recommend("completist", genre="War")
+    assert (filtered.items, filtered.reason) == ((), "No unrated movie matches the filters.")
+    nothing = answers.recommend("u1", year_from=3000, include_rated=True)
+    assert (nothing.items, nothing.reason) == ((), "No movie matches the filters.")
 
 
 @pytest.mark.parametrize(("sent", "kept"), [(3.14159265358979, 3.1415927), (4.5, 4.5), (0.7 + 0.1, 0.8)])

@@ -53,15 +53,13 @@ def test_serving_against_the_verdict_takes_a_reason_which_the_ledger_keeps(two: 
     before = versions.ledger()
     assert versions.get(number).verdict == "REJECT"
     for nothing in ("", "  "):
-        with pytest.raises(InvalidInput, match="The verdict on version 3 is REJECT: It is worse") as refused:
+        with pytest.raises(InvalidInput, match="Version 3 was rejected") as refused:
             versions.activate(number, reason=nothing)
     assert refused.value.field == "reason"
     assert versions.ledger() == before
     versions.activate(number, actor="Ada", reason="Only for a trial.")
     assert (versions.ledger()[0].version, versions.ledger()[0].reason) == (number, "Only for a trial.")
-    assert (
-        two.services.inbox.notices()[0].text == "Version 3 was let serve by Ada against its verdict: Only for a trial."
-    )
+    assert two.services.inbox.notices()[0].text == "Ada activated version 3 against its verdict: Only for a trial."
     assert versions.served_before() == 2
     assert versions.rollback(reason="The trial is over.") == 2
     told = "Version 2 serves again: you rolled back from version 3: The trial is over."

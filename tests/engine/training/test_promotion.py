@@ -33,7 +33,7 @@ def test_what_each_policy_makes_of_a_verdict(error: float, hits: float, verdict:
     for policy in ("if_better", "if_no_worse", "always", "never"):
         decision = decided(policy, judged(error, hits), OLD)
         assert decision.judgement.verdict == verdict
-        assert decision.verdict.startswith(f"{verdict}: ")
+        assert decision.verdict.startswith(decision.judgement.text)
         assert decision.activate is (policy in serves), policy
         assert ("It is active now" in decision.verdict) is decision.activate
 
