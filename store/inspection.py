@@ -12,7 +12,7 @@ from sqlalchemy.exc import DBAPIError
 from store import revisions
 from store.errors import DamagedVersion
 from store.model_arrays import read_arrays
-from store.schema import activations, meta, metadata, model_versions
+from store.schema import EnumText, activations, meta, metadata, model_versions
 
 MAX_FAULTS = 20
 OURS = {"alembic_version", "meta", "ratings", "model_versions"}
@@ -20,6 +20,7 @@ TYPES: dict[type[Any], tuple[str, ...]] = {
     Integer: ("integer",),
     Float: ("real", "integer"),
     Text: ("text",),
+    EnumText: ("text",),
     JSON: ("text",),
     LargeBinary: ("blob",),
 }

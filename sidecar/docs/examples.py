@@ -40,13 +40,14 @@ from engine.recommending.lists import (
 )
 from engine.recommending.reasons import tell
 from engine.services.automation import Automation
+from engine.services.backup_plan import BackupPlan
 from engine.services.import_task import ImportResult
 from engine.services.imports import Job
 from engine.services.library import DataStatistics
 from engine.services.notices import WebhookState
 from engine.services.ratings import ForgettingReceipt, RatingReceipt, RatingRemoval
 from engine.services.records import EpochRecord, State, StudyState
-from engine.services.storage import Backup, BackupPlan, StoreFacts
+from engine.services.storage import Backup, StoreFacts
 from engine.services.studies import Study, TrialReport, TrialState
 from engine.services.training import TrainingStatus
 from engine.services.version_records import VersionSummary
