@@ -1,4 +1,4 @@
-"""Computed numbers before they decide: another processor adds in another order, and must come to the same verdict."""
+"""Rounding before decisions: other processors sum in another order, and must reach the same verdict."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 Floats = NDArray[np.float64]
 
 DIGITS = 9
-"""Sums of a million float64 values keep ten digits at least, in whatever order they are added."""
+"""Sums of a million float64 values keep at least ten digits, in any order."""
 MAX_PLACES = 200
 
 
@@ -20,12 +20,12 @@ def settle(value: Floats, size: float, digits: int = DIGITS) -> Floats: ...
 @overload
 def settle(value: float, size: float, digits: int = DIGITS) -> float: ...
 def settle(value: Any, size: float, digits: int = DIGITS) -> Any:
-    """A number or an array, rounded to so many digits of a size: noise becomes 0, and 0 is never negative.
+    """A number or array rounded to a number of digits relative to a size; noise becomes 0, and 0 is never negative.
 
     Args:
-        value: what is to be compared with a bound, or with another number that is settled alike.
-        size: how large the numbers are that it was computed from; of 0 only 0 can come.
-        digits: counted from the first one of the size.
+        value: to be compared with a bound, or with another settled number.
+        size: magnitude of the numbers that it was computed from; 0 gives 0.
+        digits: counted from the first digit of the size.
     """
     if not size:
         return value * 0.0 + 0.0
@@ -34,5 +34,5 @@ def settle(value: Any, size: float, digits: int = DIGITS) -> Any:
 
 
 def significant(value: float, digits: int = DIGITS) -> float:
-    """A number to so many digits of itself."""
+    """A number rounded to a number of significant digits."""
     return settle(value, abs(value), digits)

@@ -1,1 +1,1 @@
-"""Ratings on their way from somebody's files to the arrays that models learn from."""
+"""Ratings, from uploaded files to the arrays that models learn from."""

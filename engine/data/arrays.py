@@ -1,4 +1,4 @@
-"""Names for the types of arrays, and the two operations on arrays that all chapters share."""
+"""Array types, and two operations that all chapters share."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ Arrays = dict[str, NDArray[Any]]
 
 
 def check_lengths(**columns: Sized) -> None:
-    """Refuse columns of unequal lengths: compiled loops read past the end of the shorter one.
+    """Refuse columns of unequal lengths: compiled loops would read past the end of the shorter one.
 
     Raises:
-        ValueError: they are; the message names them.
+        ValueError: the lengths differ; the message names the columns.
     """
     if len({len(column) for column in columns.values()}) > 1:
         lengths = ", ".join(f"{len(column)} {name}" for name, column in columns.items())
-        raise ValueError(f"Each row takes one of each, but there are {lengths}.")
+        raise ValueError(f"Columns must have the same length, but there are {lengths}.")
 
 
 def mix(bits: NDArray[np.uint64]) -> NDArray[np.uint64]:
-    """Numbers that look random, each from its own bits alone: SplitMix64 (Steele, Lea and Flood 2014)."""
+    """Pseudo-random numbers, each from its own bits alone: SplitMix64 (Steele, Lea and Flood 2014)."""
     bits = bits + np.uint64(0x9E3779B97F4A7C15)
     for shift, factor in ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB)):
         bits = (bits ^ bits >> np.uint64(shift)) * np.uint64(factor)

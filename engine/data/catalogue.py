@@ -1,4 +1,4 @@
-"""Movies: one as people read it, and all of them as columns."""
+"""Movies: single ones for people, and the whole catalogue as columns."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ NO_GENRES = "(no genres listed)"
 
 @dataclass(frozen=True, slots=True)
 class Movie:
-    """One row of the catalogue; ``year`` is None where it is unknown."""
+    """One movie of the catalogue; ``year`` is None if unknown."""
 
     movie_id: str
     title: str
@@ -32,9 +32,9 @@ class MovieTable:
     """Titles, years and genres by movie index.
 
     Attributes:
-        titles: object[n], the raw id as text where no title is known.
+        titles: object[n], the raw id as text if the title is unknown.
         years: float32[n], NaN where unknown.
-        genres: bool[n, g], whether a movie has a genre.
+        genres: bool[n, g], the genres of each movie.
         genre_names: the g names, sorted.
     """
 
@@ -57,14 +57,14 @@ class MovieTable:
 
     @cached_property
     def fingerprint(self) -> str:
-        """SHA-256 over years and genres, which models learn from; titles are left out."""
+        """SHA-256 over years and genres, which models learn from, without titles."""
         digest = hashlib.sha256("|".join(self.genre_names).encode())
         for column in (self.years, self.genres):
             digest.update(np.ascontiguousarray(column).data)
         return digest.hexdigest()
 
     def movie(self, index: int, movie_id: str) -> Movie:
-        """One row as a value."""
+        """One movie."""
         year = self.years[index]
         genres = tuple(self.genre_names[g] for g in np.flatnonzero(self.genres[index]))
         return Movie(movie_id, str(self.titles[index]), None if np.isnan(year) else int(year), genres)

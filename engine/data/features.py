@@ -1,4 +1,4 @@
-"""What is known of users and movies beside the ratings themselves, as numbers that a model can learn from."""
+"""Features of users and movies beside the ratings themselves."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from engine.errors import InvalidInput
 Strategy = Literal["median", "mean", "zero"]
 Columns = dict[str, NDArray[np.float64]]
 
-SHRINK = 5.0  # ratings at the overall mean that every mean and taste starts from
-MAX_PRIOR = 1000.0  # ratings that mean choices start from at most
-RESOLUTION = 1e-4  # spread below this part of the scale, or of the mean, is no spread
+SHRINK = 5.0  # prior ratings at the overall mean, for every mean and taste
+MAX_PRIOR = 1000.0  # maximum prior ratings of the mean choices
+RESOLUTION = 1e-4  # spreads below this share of the scale, or of the mean, are rounding errors
 DAY, YEAR = 86_400, 365.2425 * 86_400
 FIRST_YEAR = 1970
 IMPUTATION: Mapping[str, Strategy] = {
@@ -38,20 +38,20 @@ IMPUTATION: Mapping[str, Strategy] = {
     "chosen": "mean",
 }
 """How a missing value is filled, by the part of a feature's name before the colon."""
-AS_IT_IS = frozenset({"genre", "taste"})  # shares and means that have a common scale already
+AS_IT_IS = frozenset({"genre", "taste"})  # already on a common scale, so not normalised
 
 
 @dataclass(frozen=True)
 class Feature:
-    """One column: how a missing value is filled, and how the value is normalised, ``(value - mean) / scale``.
+    """One column: how missing values are filled, and how values are normalised, ``(value - mean) / scale``.
 
     Attributes:
         name: such as ``year`` or ``genre:Drama``.
-        of: whose column it is.
-        strategy: what ``fill`` was taken from: the median or mean of the known values, or 0.
+        of: the side it belongs to.
+        strategy: the source of ``fill``: median or mean of the known values, or 0.
         fill: in the feature's own unit.
-        mean, scale: of the filled training values; 0 and 1 where the feature is left as it is.
-        low, high: the normalised values that were seen in training; None where the feature is left as it is.
+        mean, scale: of the filled training values; 0 and 1 if the feature is not normalised.
+        low, high: range of the normalised training values; None if the feature is not normalised.
     """
 
     name: str
@@ -67,24 +67,24 @@ class Feature:
 class FeatureEngineer:
     """Features of users and movies, learned from training ratings only and repeated exactly when serving.
 
-    Movies: genres (shares that square to 1), year, age when rated, popularity (log of the number of ratings), mean and
-    spread of their ratings. Users: number, mean and spread of ratings, recency, tastes (how far above expectation
-    the user rates what has an attribute) and choices (the mean attributes of what the user rated). Means and
-    tastes are shrunk towards 0 by ``SHRINK`` ratings, the posterior mean under a normal prior. Choices are shrunk
-    towards everybody's, each attribute by as many ratings as its variance within users is of that between them
+    Movies: genres (shares whose squares sum to 1), year, age when rated, popularity (log of the number of ratings),
+    mean and spread of the ratings. Users: number, mean and spread of ratings, recency, tastes (how far above
+    expectation the user rates movies with an attribute) and choices (the mean attributes of the rated movies). Means
+    and tastes are shrunk towards 0 by ``SHRINK`` ratings, the posterior mean under a normal prior. Choices are shrunk
+    towards the overall mean by the ratio of the variance within users to that between them, for each attribute
     (analysis of variance with random effects; Searle, Casella and McCulloch, "Variance Components", 1992, chapter 3).
-    The last row of every table of movies is that of a movie of which nothing is known.
+    The last row of every table of movies is an unknown movie.
 
     Args:
         imputation: strategies that replace those of ``IMPUTATION``, by the same names.
 
     Attributes:
         movie_features_: tuple of Feature, the columns of ``movies_``.
-        user_features_: tuple of Feature, the columns of what ``users`` returns.
+        user_features_: tuple of Feature, the columns of the result of ``users``.
         movies_: float32[n_movies + 1, f], filled and normalised.
-        attributes_: float32[n_movies + 1, a], what tastes and choices are about: genres, year, popularity.
+        attributes_: float32[n_movies + 1, a], the attributes of tastes and choices: genres, year, popularity.
         vocabulary_: names of the genres, which are the first attributes.
-        choices_: float64[2, a], what users choose on average, and the ratings by which choices are shrunk to it.
+        choices_: float64[2, a], mean choices, and the number of prior ratings that shrink to them.
     """
 
     def __init__(self, imputation: Mapping[str, Strategy] | None = None) -> None:
@@ -123,14 +123,14 @@ class FeatureEngineer:
     def users(
         self, users: Int32, items: Int32, ratings: Float32, timestamps: Int64 | None, n_users: int
     ) -> tuple[Float32, Float32]:
-        """Features and tastes of users from their ratings alone, everything learned of the movies being kept.
+        """Features and tastes of users from their ratings, with the movies fixed.
 
         Args:
             users: int32[n], in 0..n_users-1.
             items: int32[n], indices of learned movies.
             ratings: float32[n].
-            timestamps: int64[n] Unix seconds, or None: recency is then filled.
-            n_users: how many rows to return; a user without a rating gets one too.
+            timestamps: int64[n] Unix seconds; None fills the recency.
+            n_users: number of rows to return, users without ratings included.
 
         Returns:
             float32[n_users, f] in the order of ``user_features_``, and float32[n_users, a]: tastes by attribute.
@@ -140,18 +140,18 @@ class FeatureEngineer:
         return _fill(columns, self.user_features_), np.column_stack(tastes).astype(np.float32)
 
     def user_inputs(self, features: Float32) -> Float32:
-        """float32[n_users, c]: the users' features but for the recency: ratings are folded in without their times."""
+        """float32[n_users, c]: the users' features without recency, as ratings are folded in without times."""
         return features[:, [one.name != "recency" for one in self.user_features_]]
 
     def movie_content(self) -> Float32:
-        """float32[n_movies + 1, c]: the movies' features that say nothing of how they were rated."""
+        """float32[n_movies + 1, c]: the movies' features that do not depend on how they were rated."""
         wanted = ("genre", "year", "year_squared", "popularity", "popularity_squared")
         return self.movies_[:, [_family(one.name) in wanted for one in self.movie_features_]]
 
     def user_choices(self, features: Float32) -> Float32:
-        """float32[n_users, c]: those of the users' features that say nothing of how they rated.
+        """float32[n_users, c]: the users' features that do not depend on how they rated.
 
-        They stay inside what was seen in training: a regression on them says nothing beyond it.
+        Clipped to the training range, beyond which a regression on them is not valid.
         """
         chosen = [place for place, one in enumerate(self.user_features_) if _family(one.name) in ("chosen", "count")]
         seen = [self.user_features_[place] for place in chosen]
@@ -176,7 +176,7 @@ class FeatureEngineer:
         return {name: np.append(column, np.nan) for name, column in columns.items()}
 
     def _ages(self, data: Interactions) -> NDArray[np.float64]:
-        """How old a movie was when it was rated, in years on average."""
+        """Mean age of a movie when it was rated, in years."""
         if data.timestamps is None:
             return np.full(data.n_movies, np.nan)
         rated_in = FIRST_YEAR + data.timestamps / YEAR
@@ -192,7 +192,7 @@ class FeatureEngineer:
         self, users: Int32, items: Int32, ratings: Float32, timestamps: Int64 | None, n_users: int
     ) -> Columns:
         counts = np.bincount(users, minlength=n_users)
-        above = ratings - self.mean_ - self.deviations_[items]  # how far above what the movie's mean lets expect
+        above = ratings - self.mean_ - self.deviations_[items]  # above the movie's mean
         level = _shrunk(users, above, n_users)
         residual = above - level[users]
         columns: Columns = {"count": np.log1p(counts), "mean": np.where(counts > 0, level, np.nan)}
@@ -204,7 +204,7 @@ class FeatureEngineer:
         return columns | {f"chosen:{name}": chosen[:, a] for a, name in enumerate(names)}
 
     def _recency(self, users: Int32, timestamps: Int64 | None, n_users: int) -> NDArray[np.float64]:
-        """Log of 1 and the days from a user's last rating to the newest of all."""
+        """Log of 1 plus the days from a user's last rating to the newest of all."""
         if timestamps is None:
             return np.full(n_users, np.nan)
         last = np.full(n_users, -np.inf)
@@ -215,7 +215,7 @@ class FeatureEngineer:
     def _tastes(
         self, users: Int32, items: Int32, residual: NDArray[Any], counts: Int64
     ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """float64[n_users, a] twice: the shrunk slope of the residuals on each attribute, and mean attributes."""
+        """float64[n_users, a] twice: shrunk slopes of the residuals on each attribute, and mean attributes."""
         shape = len(counts), len(self.attributes_)
         slopes = sp.csr_array((residual, (users, items)), shape) @ self.attributes_
         rated = sp.csr_array((np.ones(len(users), np.float32), (users, items)), shape)
@@ -239,7 +239,7 @@ class FeatureEngineer:
         between = np.maximum(of_means - n * mean**2 - (users - 1) * within, 0) / max(spread, 1)
         return np.stack([mean, np.minimum(within / np.maximum(between, 1e-12), MAX_PRIOR)])
 
-    # -- what is learned of a column ---------------------------------------------------------------------------------
+    # -- fill and normalisation of a column --------------------------------------------------------------------------
 
     def _learn(self, of: Literal["user", "movie"], columns: Columns, known: NDArray[np.bool_]) -> tuple[Feature, ...]:
         """Fill and normalisation of each column from its ``known`` rows."""
@@ -260,14 +260,14 @@ class FeatureEngineer:
         return Feature(name, of, strategy, fill, mean, scale, low, high)
 
     def _resolution(self, name: str, mean: float) -> float:
-        """Spread that is none: rounding, and of means and spreads of ratings what no rating can be told apart by."""
+        """Smallest real spread: above rounding errors, and for means and spreads of ratings above the scale's."""
         low, high = self.scale_
         return RESOLUTION * max(abs(mean), high - low if name in ("mean", "spread") else 0.0, RESOLUTION)
 
     # -- stored with a version ---------------------------------------------------------------------------------------
 
     def arrays(self) -> dict[str, NDArray[Any]]:
-        """What was learned; ``metadata`` is JSON in bytes, so that one checksum guards names and numbers alike."""
+        """Learned arrays by name; ``metadata`` is JSON as bytes, so that a checksum covers it too."""
         metadata = {
             "vocabulary": self.vocabulary_,
             "newest": self.newest_,
@@ -283,7 +283,7 @@ class FeatureEngineer:
 
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, NDArray[Any]]) -> Self:
-        """The engineer that ``arrays()`` was taken from; in one of an earlier release choices are not shrunk."""
+        """Rebuild an engineer from ``arrays()``; in earlier releases choices are not shrunk."""
         metadata = json.loads(arrays["metadata"].tobytes())
         features = tuple(Feature(**one) for one in metadata["features"])
         engineer = cls({_family(one.name): one.strategy for one in features})
@@ -312,14 +312,14 @@ def _fill(columns: Columns, features: tuple[Feature, ...]) -> Float32:
 
 
 def _ratio(sums: NDArray[Any], counts: NDArray[Any]) -> NDArray[np.float64]:
-    """NaN where there is nothing to divide by."""
+    """NaN where the count is 0."""
     out = np.full(sums.shape, np.nan)
     np.divide(sums, counts, out=out, where=counts > 0)
     return out
 
 
 def _squared(column: NDArray[np.float64]) -> NDArray[np.float64]:
-    """The square of the distance from the mean, so that it says something else than the column itself."""
+    """The squared distance from the mean: centred, it adds to what the column says."""
     present = column[~np.isnan(column)]
     return (column - (present.mean() if len(present) else 0.0)) ** 2
 
@@ -330,7 +330,7 @@ def _shrunk(keys: Int32, values: NDArray[Any], n: int) -> NDArray[np.float64]:
 
 
 def _spread(keys: Int32, residual: NDArray[Any], n: int, noise: float | None = None) -> NDArray[np.float64]:
-    """float64[n]: standard deviation of each group, shrunk towards that of all."""
+    """float64[n]: standard deviation of each group, shrunk towards the overall one."""
     everyone = float(np.mean(residual**2)) if noise is None else noise
     squares = np.bincount(keys, residual**2, n) + SHRINK * everyone
     return np.sqrt(squares / (np.bincount(keys, minlength=n) + SHRINK))

@@ -1,4 +1,4 @@
-"""Files that people bring: what they are, told by their name and first line, and what is inside a zip."""
+"""Formats of uploaded files, recognised by name and first line, and the members of zips."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from engine.data.zips import TooManyEntries, check_entries
 from engine.errors import DiskFull, InvalidInput
 
 MAX_UNPACKED = 4 * 2**30
-"""Bytes that the members of a zip may come to: several times MovieLens 25M."""
+"""Maximum bytes of all members of a zip: several times MovieLens 25M."""
 STEP = 2**20
 MAX_LINE = 2**16
 MAX_LABEL = 100
 MAX_MEMBERS = 10_000
 MIN_FREE = 64 * 2**20
-"""Bytes of the disk that no import fills."""
+"""Bytes of disk space that an import leaves free."""
 DAMAGE = (
     zipfile.BadZipFile,
     zlib.error,
@@ -37,7 +37,7 @@ DAMAGE = (
 
 RATINGS_EXPORT = ("user_id", "movie_id", "rating", "rated_at", "movie_title")
 MOVIES_EXPORT = ("movie_id", "title", "year", "genres", "ratings_count")
-"""The first lines of Marquee's own tables, by which an import knows that their cells are guarded."""
+"""First lines of Marquee's own exports, whose cells are guarded."""
 
 USER = ("userid", "user")
 MOVIE = ("movieid", "itemid", "movie", "item")
@@ -47,12 +47,12 @@ U_ITEM_GENRES = (
     "", "Action", "Adventure", "Animation", "Children's", "Comedy", "Crime", "Documentary", "Drama", "Fantasy",
     "Film-Noir", "Horror", "Musical", "Mystery", "Romance", "Sci-Fi", "Thriller", "War", "Western",
 )  # fmt: skip
-"""The 19 flags of MovieLens 100K's u.item; the first one means unknown."""
+"""The 19 genre flags in MovieLens 100K's u.item; the first means unknown."""
 
 
 @dataclass(frozen=True)
 class SourceFile:
-    """A file under the name its owner gave it, and where it lies now."""
+    """An uploaded file: its original name, and its path."""
 
     name: str
     path: Path
@@ -60,10 +60,10 @@ class SourceFile:
 
 @dataclass(frozen=True)
 class Layout:
-    """How to read a file: which column is what (by position), and how columns are told apart.
+    """How to read a file: the position of each column, and the delimiter.
 
-    ``exported`` is a table that Marquee has written itself, ``double_colon`` stands for the ``::`` of MovieLens 1M, and
-    ``genre_flags`` is where u.item's flags begin.
+    ``exported``: one of Marquee's own exports; ``double_colon``: MovieLens 1M's ``::``; ``genre_flags``: first column
+    of the flags in u.item.
     """
 
     holds: Literal["ratings", "movies"]
@@ -80,20 +80,20 @@ class Layout:
 def unpack(
     files: Sequence[SourceFile], folder: Path, limit: int = MAX_UNPACKED, check: Callable[[], None] = lambda: None
 ) -> list[SourceFile]:
-    """Replace every zip by its members, which are written into a folder of ours under numbers.
+    """Replace every zip by its members, which are written to a folder under numbers.
 
-    Names are labels only: none becomes a path. Sizes are counted while they are written, not believed.
+    Names are only labels and never become paths. Sizes are counted while writing, since those in the zip may be wrong.
 
     Args:
-        files: as they were brought; a zip is deleted once it is unpacked.
-        folder: where the members go.
-        limit: bytes that all members together may come to.
-        check: called every few moments; what it raises ends the work.
+        files: the uploaded files; a zip is deleted after unpacking.
+        folder: where members are written.
+        limit: maximum bytes of all members together.
+        check: called often; may raise to stop.
 
     Raises:
-        InvalidInput: a zip is damaged, holds too many files, or all members come to more than ``limit`` bytes.
-        DiskFull: the disk has no room for the members of a zip.
-        OSError: the members can't be written.
+        InvalidInput: a zip is damaged or has too many files, or the members exceed ``limit``.
+        DiskFull: the disk has no room for the members.
+        OSError: a member can't be written.
     """
     found: list[SourceFile] = []
     left = limit
@@ -116,16 +116,16 @@ def unpack(
 
 
 def left_on(folder: Path) -> int:
-    """Bytes that may be written to a folder's disk, so that the store beside it still has room."""
+    """Bytes that may be written to a folder's disk, leaving room for the store."""
     return shutil.disk_usage(folder).free - MIN_FREE
 
 
 def _members(file: SourceFile, room: int) -> Iterator[tuple[str, Iterator[bytes]]]:
-    """Each member's label and content, which has to be read before the next one is asked for.
+    """Each member's label and content, to be read before the next one.
 
     Args:
         file: a zip.
-        room: bytes that its members may take together.
+        room: maximum bytes of all members together.
     """
     with file.path.open("rb") as stream:
         try:
@@ -141,7 +141,7 @@ def _members(file: SourceFile, room: int) -> Iterator[tuple[str, Iterator[bytes]
         unpacked = sum(member.file_size for member in members)
         if unpacked <= MAX_UNPACKED and unpacked > room:
             raise DiskFull(
-                f"{file.name} unpacks to {unpacked / 2**20:,.0f} MiB, for which the disk has no room. Free some space "
+                f"{file.name} unpacks to {unpacked / 2**20:,.0f} MiB, and the disk has no room for it. Free some space "
                 "and import again."
             )
         for member in members:
@@ -158,7 +158,7 @@ def _pieces(name: str, archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> Ite
 
 @contextmanager
 def _readable(name: str) -> Iterator[None]:
-    """Whatever a damaged zip makes its readers raise means that it is damaged."""
+    """Turns the many errors that a damaged zip can cause into one."""
     try:
         yield
     except DAMAGE as error:
@@ -166,12 +166,12 @@ def _readable(name: str) -> Iterator[None]:
 
 
 def _label(name: str) -> str:
-    """The last part of a name, whatever kind of path it is, short enough for a message."""
+    """The last part of a path of any kind, shortened for messages."""
     return PurePosixPath(name.replace("\\", "/")).name[:MAX_LABEL]
 
 
 def layout_of(file: SourceFile) -> Layout | None:
-    """How to read a file; None for one that holds neither ratings nor movies."""
+    """The layout of a file; None if it has neither ratings nor movies."""
     name = file.name.lower()
     ratings = {"user": 0, "movie": 1, "rating": 2, "time": 3}
     if name == "u.data":
@@ -217,7 +217,7 @@ def _plain(name: str) -> str:
 
 
 def encoding_of(path: Path) -> str:
-    """``utf-8`` where the whole file is, otherwise ``latin-1``, in which every byte means something."""
+    """``utf-8`` if the whole file is valid, otherwise ``latin-1``, in which every byte is."""
     decoder = codecs.getincrementaldecoder("utf-8")()
     with path.open("rb") as stream:
         try:

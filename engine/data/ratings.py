@@ -1,4 +1,4 @@
-"""Ratings as arrays: the one place where raw ids become indices and back."""
+"""Ratings as arrays: the only place where raw ids become indices and back."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class UnmatchedIds(UserWarning):
 
 
 class IdIndex:
-    """Raw ids of any hashable type, and their positions.
+    """Raw ids of any hashable type, and their indices.
 
     Args:
         ids: distinct raw ids; the position in this sequence is the index.
@@ -40,7 +40,7 @@ class IdIndex:
         return len(self.ids)
 
     def index(self, raw: Hashable) -> int:
-        """The index of one raw id, -1 where it is unknown."""
+        """The index of a raw id, -1 if unknown."""
         try:
             return self._positions.get(raw, -1)
         except TypeError:  # something that can't be an id, such as a list
@@ -51,7 +51,7 @@ class IdIndex:
         return {raw: position for position, raw in enumerate(self.ids)}
 
     def indices(self, raw: Iterable[Hashable]) -> Int32:
-        """int32[n]: the index of each raw id, -1 where it is unknown."""
+        """int32[n]: the index of each raw id, -1 if unknown."""
         values = raw if isinstance(raw, (np.ndarray, pd.Index, pd.Series)) else list(raw)
         return self.ids.get_indexer(pd.Index(values)).astype(np.int32)
 
@@ -194,12 +194,12 @@ class Interactions:
 
     @property
     def n_users(self) -> int:
-        """How many users there are, those without a rating in this part included."""
+        """Number of users, including those without ratings in this part."""
         return len(self.user_ids)
 
     @property
     def n_movies(self) -> int:
-        """How many movies there are, those without a rating in this part included."""
+        """Number of movies, including those without ratings in this part."""
         return len(self.movie_ids)
 
     @cached_property
@@ -209,7 +209,7 @@ class Interactions:
 
     @cached_property
     def given(self) -> tuple[float, float]:
-        """The lowest and the highest rating there is; the ends of the scale where there is none."""
+        """Lowest and highest rating in the data; the scale if there are none."""
         return (float(self.ratings.min()), float(self.ratings.max())) if len(self) else self.scale
 
     @cached_property
@@ -243,7 +243,7 @@ class Interactions:
 
     @cached_property
     def user_marks(self) -> NDArray[np.uint64]:
-        """uint64[n_users]: a fingerprint of each user's movies and ratings, whatever their order; 0 without any."""
+        """uint64[n_users]: a fingerprint of each user's ratings, in any order; 0 without ratings."""
         marks = np.zeros(self.n_users, np.uint64)
         np.add.at(marks, self.users, mix(self.items.astype(np.uint64) << np.uint64(32) | self.ratings.view(np.uint32)))
         return marks
@@ -254,7 +254,7 @@ class Interactions:
         return all(ours is theirs or ours.ids.equals(theirs.ids) for ours, theirs in pairs)
 
     def subset(self, rows: NDArray[Any]) -> Interactions:
-        """The same users and movies with only some ratings; ``rows`` is a mask or row numbers."""
+        """Some of the ratings, with the same users and movies; ``rows`` is a mask or row numbers."""
         times = None if self.timestamps is None else self.timestamps[rows]
         return replace(
             self, users=self.users[rows], items=self.items[rows], ratings=self.ratings[rows], timestamps=times

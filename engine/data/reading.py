@@ -1,4 +1,4 @@
-"""Rows of files as columns of values: what is sound goes on, what is not is set aside with its line and a reason."""
+"""Rows of files as columns of values; invalid rows are rejected with their line and a reason."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from engine.data.rows import Part, Rejections, read_parts
 
 MAX_ID_LENGTH = 200
 UNKNOWN_TIME = -1
-MAX_TIME = 2**32 - 1  # seconds, the year 2106; beyond it a column holds something else, such as milliseconds
+MAX_TIME = 2**32 - 1  # the year 2106; larger values are not seconds, but milliseconds perhaps
 
 CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 YEAR_IN_TITLE = re.compile(r"^(?P<title>.*\S)\s*\((?P<year>\d{4})(?:[-–]\d{0,4})?\)\s*$")
@@ -29,14 +29,14 @@ YEAR_IN_TITLE = re.compile(r"^(?P<title>.*\S)\s*\((?P<year>\d{4})(?:[-–]\d{0,4
 
 @dataclass(frozen=True)
 class RatingBlock:
-    """Sound ratings of a part of a file: ids once each, and rows that refer to them by position.
+    """Valid ratings of a part of a file: distinct ids, and rows that refer to them by position.
 
     Attributes:
         user_ids, movie_ids: distinct ids.
         users, movies: int32[n], positions in them.
         ratings: float32[n].
         times: int64[n] Unix seconds, -1 where unknown.
-        done: the part of the file that has been read, 0..1.
+        done: share of the file that has been read, 0..1.
     """
 
     user_ids: list[str]
@@ -55,17 +55,17 @@ def read_ratings(
     rejections: Rejections,
     latest: int = MAX_TIME,
 ) -> Iterator[RatingBlock]:
-    """The sound ratings of a file, block by block.
+    """The valid ratings of a file, block by block.
 
-    Of several rows in a block for the same pair the newest counts, of equally new ones the last: the rule by which
-    stored ratings are replaced, so that what ends up stored does not depend on where a block ends.
+    Of several rows for the same pair the newest counts, and of equally new ones the last. Stored ratings are replaced
+    by the same rule, so the result does not depend on block boundaries.
 
     Args:
-        file: holds ratings.
-        layout: where its columns are.
+        file: a file of ratings.
+        layout: its layout.
         scale: the lowest and highest rating.
-        rejections: takes the rows that are not sound.
-        latest: the last second, in Unix time, that a rating may have been given in.
+        rejections: collects the invalid rows.
+        latest: maximum Unix time of a rating.
     """
     for part in read_parts(file, layout, rejections):
         yield _rating_block(file.name, layout, part, scale, rejections, latest)
@@ -94,12 +94,12 @@ def read_movies(file: SourceFile, layout: Layout, rejections: Rejections) -> lis
 
 
 def _text(cell: str, layout: Layout) -> str:
-    """What a cell says: without what an export put in front of it."""
+    """The text of a cell, without the guard of an export."""
     return unguarded(cell) if layout.exported else cell
 
 
 def make_movie(movie_id: str, title: str | None, year: Any, genres: Any) -> Movie:
-    """A movie from text as people write it; one without a title is called by its id."""
+    """A movie from free text; without a title it is named by its id."""
     name = CONTROL.sub(" ", title or "").strip()
     found = YEAR_IN_TITLE.match(name)
     if found:
@@ -108,7 +108,7 @@ def make_movie(movie_id: str, title: str | None, year: Any, genres: Any) -> Movi
 
 
 def _year(value: Any) -> int | None:
-    """A year between 1800 and 2200 from text or a number, None where it is something else."""
+    """A year between 1800 and 2200 from text or a number; None for anything else."""
     try:
         number = float(value)
     except (TypeError, ValueError):
@@ -117,7 +117,7 @@ def _year(value: Any) -> int | None:
 
 
 def id_problem(text: str, noun: str) -> str | None:
-    """What is wrong with an id, None where nothing is."""
+    """What is wrong with an id; None if it is valid."""
     if not text:
         return f"The {noun} is empty."
     if len(text) > MAX_ID_LENGTH:
@@ -128,7 +128,7 @@ def id_problem(text: str, noun: str) -> str | None:
 
 
 def _flagged_genres(part: Part, layout: Layout) -> list[str]:
-    """u.item's flags as ``Drama|War``; nothing where the layout has none."""
+    """u.item's flags as ``Drama|War``; empty texts if the layout has none."""
     if layout.genre_flags is None:
         return [""] * len(part.lines)
     flags = [part.column(layout.genre_flags + place).to_pylist() for place in range(len(U_ITEM_GENRES))]
@@ -183,7 +183,7 @@ def _rating_block(
 def _replaced(
     pairs: NDArray[np.int64], times: NDArray[np.float64], sound: NDArray[np.bool_]
 ) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-    """Two masks: sound rows whose pair a row further down replaces, and those whose pair one further up does."""
+    """Two masks: valid rows replaced by a later row of the same pair, and by an earlier one."""
     earlier, later = np.zeros(len(pairs), bool), np.zeros(len(pairs), bool)
     rows = np.flatnonzero(sound)
     rows = rows[pd.Series(pairs[rows]).duplicated(keep=False).to_numpy()]
@@ -196,14 +196,14 @@ def _replaced(
 
 
 def _encode(column: pa.ChunkedArray) -> tuple[NDArray[np.int32], list[str]]:
-    """Each row's position in the distinct ids, trimmed and composed (NFC), and these."""
+    """Each row's position in the distinct ids, and these, trimmed and composed (NFC)."""
     trimmed = pc.utf8_normalize(pc.utf8_trim_whitespace(column), form="NFC")
     encoded = trimmed.combine_chunks().dictionary_encode()
     return encoded.indices.to_numpy().astype(np.int32), encoded.dictionary.to_pylist()
 
 
 def _numbers(column: pa.ChunkedArray) -> NDArray[np.float64]:
-    """float64[n], NaN where the text is no finite number."""
+    """float64[n], NaN where the text is not a finite number."""
     try:
         values = pc.utf8_trim_whitespace(column).cast(pa.float64()).to_numpy()
     except pa.ArrowInvalid:
@@ -212,9 +212,9 @@ def _numbers(column: pa.ChunkedArray) -> NDArray[np.float64]:
 
 
 def _times(column: pa.ChunkedArray) -> NDArray[np.float64]:
-    """float64[n]: whole seconds, -1 where the text is empty, NaN where it is no time. A date without a zone is UTC.
+    """float64[n]: whole seconds, -1 for empty text, NaN for invalid text. Dates without a zone are UTC.
 
-    Whether a time lies in the future is for the caller to check, who knows the time.
+    The caller, who knows the time, checks for times in the future.
     """
     empty = pc.equal(pc.utf8_trim_whitespace(column), "").to_numpy()
     values = _numbers(column)

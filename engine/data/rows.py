@@ -1,7 +1,7 @@
-"""Files of rows as tables of text, a bounded part at a time, every row with its line.
+"""Rows of files as tables of text, in parts of bounded size, with line numbers.
 
-A part is parsed at once where each of its lines is a row. Where quotation marks hide line ends from the parser, as one
-that is never closed does, the part is read line by line, so that a bad line costs no more than itself.
+A part is parsed at once if each of its lines is a row. If quotation marks hide line ends, as an unclosed one does, it
+is read line by line, so that only the bad line is lost.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ from numpy.typing import NDArray
 from engine.data.formats import MAX_LINE, Layout, SourceFile
 
 PART_BYTES = 8 * 2**20  # about 300,000 ratings
-MAX_LINES_PER_ROW = 20  # lines that a text in quotation marks may run over
+MAX_LINES_PER_ROW = 20  # lines of a quoted text
 KEPT_REJECTIONS = 100
 
 
 @dataclass(frozen=True, slots=True)
 class RejectedRow:
-    """A row that an import set aside: the file's name, the line's number in it (from 1), and why."""
+    """A row that an import rejected: file name, line number from 1, and reason."""
 
     file: str
     line: int
@@ -36,13 +36,13 @@ class RejectedRow:
 
 @dataclass
 class Rejections:
-    """Rows set aside: all are counted, the first 100 are kept."""
+    """Rejected rows: all are counted, the first 100 are kept."""
 
     count: int = 0
     rows: list[RejectedRow] = field(default_factory=list)
 
     def add(self, file: str, line: int, reason: str) -> None:
-        """Set a row aside; ``line`` counts from 1."""
+        """Reject a row; ``line`` counts from 1."""
         self.count += 1
         if len(self.rows) < KEPT_REJECTIONS:
             self.rows.append(RejectedRow(file, line, reason))
@@ -53,9 +53,9 @@ class Part:
     """Some rows of a file.
 
     Attributes:
-        table: n rows of text, its columns called by their position in the file; only those that the layout uses.
-        lines: int64[n], the line on which each row begins, from 1.
-        done: the share of the file that has been read, 0..1.
+        table: n rows of text; columns are named by their position, and only those of the layout are there.
+        lines: int64[n], first line of each row, from 1.
+        done: share of the file that has been read, 0..1.
     """
 
     table: pa.Table
@@ -63,13 +63,13 @@ class Part:
     done: float
 
     def column(self, place: int) -> pa.ChunkedArray:
-        """The texts of the column at a position of the file."""
+        """The texts of the column at a position."""
         return self.table.column(str(place))
 
 
 @dataclass(frozen=True)
 class _Parsed:
-    """Rows of a part, the lines set aside with their reasons, and the lines left for the next part."""
+    """Rows of a part, rejected lines with reasons, and lines left for the next part."""
 
     table: pa.Table
     lines: NDArray[np.int64]
@@ -78,7 +78,7 @@ class _Parsed:
 
 
 def read_parts(file: SourceFile, layout: Layout, rejections: Rejections) -> Iterator[Part]:
-    """A file's rows, part by part; empty ones are left out, those of a wrong width are set aside."""
+    """A file's rows, part by part; empty rows are skipped, those of a wrong width rejected."""
     size = max(file.path.stat().st_size, 1)
     with file.path.open("rb") as stream:
         line, rest = 1 + _skip_header(stream, layout), b""
@@ -98,7 +98,7 @@ def read_parts(file: SourceFile, layout: Layout, rejections: Rejections) -> Iter
 
 
 def _skip_header(stream: BinaryIO, layout: Layout) -> int:
-    """Go to the first row; returns how many lines come before it."""
+    """Go to the first row; returns the number of lines before it."""
     if not stream.read(len(codecs.BOM_UTF8)).startswith(codecs.BOM_UTF8):
         stream.seek(0)
     if layout.header:
@@ -112,7 +112,7 @@ def _finish_line(stream: BinaryIO) -> None:
 
 
 def _whole_lines(stream: BinaryIO) -> Iterator[tuple[bytes, bool]]:
-    """Parts that end where a line does, and whether a line too long to read follows (it is skipped)."""
+    """Parts that end at a line end, and whether an overlong line, which is skipped, follows."""
     while part := stream.read(PART_BYTES):
         tail = b"" if part.endswith(b"\n") else stream.readline(MAX_LINE)
         cut = len(tail) == MAX_LINE and not tail.endswith(b"\n")
@@ -124,7 +124,7 @@ def _whole_lines(stream: BinaryIO) -> Iterator[tuple[bytes, bool]]:
 
 
 def _utf8(part: bytes, layout: Layout) -> bytes:
-    """The part in UTF-8, with single characters between its columns."""
+    """The part in UTF-8, with single-character delimiters."""
     if layout.encoding != "utf-8":
         part = part.decode(layout.encoding).encode()
     return part.replace(b"\t", b" ").replace(b"::", b"\t") if layout.double_colon else part
@@ -135,7 +135,7 @@ def _used(layout: Layout) -> list[int]:
 
 
 def _at_once(part: bytes, count: int, first: int, layout: Layout) -> _Parsed | None:
-    """The rows of a part in which every line is a row; None for any other part."""
+    """The rows of a part in which every line is a row; None for other parts."""
     if layout.header and part.count(b'"') % 2:
         return None
     bad: list[tuple[int, str]] = []
@@ -172,13 +172,13 @@ def _at_once(part: bytes, count: int, first: int, layout: Layout) -> _Parsed | N
 
 
 def _wrong_width(found: int, expected: int) -> str:
-    """A sentence on how many columns a line has."""
+    """The reason for rejecting a line with a wrong number of columns."""
     have = "There is 1 column" if found == 1 else f"There are {found} columns"
     return f"{have} where there should be {expected}."
 
 
 def _line_by_line(part: bytes, first: int, layout: Layout, ends: bool) -> _Parsed:
-    """The rows of a part that can be read, whatever the lines between them are; ``ends``: no more lines follow."""
+    """The valid rows of a part with invalid lines; ``ends``: no more lines follow."""
     texts = part.decode().split("\n")
     texts = [text + "\n" for text in texts[:-1]] + ([texts[-1]] if texts[-1] else [])
     rows: list[list[str]] = []
@@ -201,7 +201,7 @@ def _line_by_line(part: bytes, first: int, layout: Layout, ends: bool) -> _Parse
 
 
 def _row(texts: list[str], place: int, layout: Layout) -> tuple[list[str] | str, int]:
-    """The row that begins on a line, or what is wrong with it, and how many lines it takes."""
+    """The row that begins on a line, or its fault, and the number of its lines."""
     opened = layout.header and texts[place].count('"') % 2 == 1
     if opened and (joined := _joined(texts, place, layout)) is not None:
         return joined
@@ -217,7 +217,7 @@ def _row(texts: list[str], place: int, layout: Layout) -> tuple[list[str] | str,
 
 
 def _joined(texts: list[str], place: int, layout: Layout) -> tuple[list[str], int] | None:
-    """The row that a line makes with those after it; no column that matters may run over a line's end, bar titles."""
+    """The row that a line forms with the next ones; only titles may contain line ends."""
     whole = [column for name, column in layout.columns.items() if name != "title"]
     text = texts[place]
     for end in range(place + 1, min(place + MAX_LINES_PER_ROW, len(texts))):
@@ -240,7 +240,7 @@ def _reader(text: str, layout: Layout, *, strict: bool = False) -> Iterator[list
 
 
 def _without_empty_rows(part: Part) -> Part:
-    """Blank lines are nothing to set aside: files often end with them."""
+    """Skip blank lines, with which files often end."""
     kept = np.zeros(len(part.table), bool)
     for column in part.table.columns:
         kept |= pc.not_equal(column, "").to_numpy()

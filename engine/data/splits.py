@@ -1,4 +1,4 @@
-"""Parting ratings into what a model learns from and what it is judged on."""
+"""Splits of ratings into training and test parts."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ class Split:
 
 
 def split_by_user_time(data: Interactions, fraction: float = 0.2) -> Split:
-    """Each user's last ratings by time are the test part (rounded down, so a user of few ratings gives none).
+    """Each user's last ratings by time are the test part (rounded down, so users with few ratings have none).
 
-    Where times tie or are not known, a seeded draw decides: the order of rows may say something about the movies.
+    Ties and unknown times are broken at random with a fixed seed, as the order of rows may carry information.
 
     Raises:
-        InvalidInput: the fraction is not between 0 and 1, or leaves one of the parts empty.
+        InvalidInput: the fraction is not between 0 and 1, or a part is empty.
     """
     _check_fraction(fraction)
     counts = data.user_counts
@@ -36,41 +36,40 @@ def split_by_user_time(data: Interactions, fraction: float = 0.2) -> Split:
 
 
 def leave_last_out(data: Interactions, n: int = 1) -> Split:
-    """Each user's last n ratings by time are the test part; whoever has no more than n keeps them all in training.
+    """Each user's last n ratings by time are the test part; users with n or fewer keep all in training.
 
-    Times that tie or are not known: as in ``split_by_user_time``.
+    Ties and unknown times are handled as in ``split_by_user_time``.
 
     Raises:
         InvalidInput: n is not positive, or no user has more than n ratings.
     """
     if n < 1:
-        raise InvalidInput(f"{n} ratings can't be left out of each user's; at least 1 can.", field="n")
+        raise InvalidInput(f"n is {n}, but at least 1 rating of each user must be left out.", field="n")
     counts = data.user_counts
     keep = np.where(counts > n, counts - n, counts)
     return _parts(data, place_in_history(data) >= keep[data.users], field="n")
 
 
 def split_by_time(data: Interactions, fraction: float = 0.2, seed: int = 0) -> Split:
-    """The last part of all ratings by time is the test part, as if training had stopped at one moment.
+    """The last ratings of all by time are the test part, as if training had stopped at one moment.
 
-    Of ratings of that very moment a seeded draw decides which come later. Users and movies may have ratings in one part
-    only.
+    Ties are broken at random. Users and movies may have ratings in one part only.
 
     Raises:
-        InvalidInput: the fraction is not between 0 and 1 or leaves one of the parts empty, or no times are known.
+        InvalidInput: the fraction is not between 0 and 1, a part is empty, or there are no times.
     """
     _check_fraction(fraction)
     if data.timestamps is None:
-        raise InvalidInput("A split by time needs the times of the ratings, and none are known.", field="timestamps")
+        raise InvalidInput("A split by time needs the times of the ratings, which are unknown.", field="timestamps")
     order = np.lexsort((np.random.default_rng(seed).permutation(len(data)), data.timestamps))
     return _parts(data, _mask(order[len(data) - int(len(data) * fraction) :], len(data)))
 
 
 def split_random(data: Interactions, fraction: float = 0.2, seed: int = 0) -> Split:
-    """A random part of all ratings is the test part.
+    """Random ratings are the test part.
 
     Raises:
-        InvalidInput: the fraction is not between 0 and 1, or leaves one of the parts empty.
+        InvalidInput: the fraction is not between 0 and 1, or a part is empty.
     """
     _check_fraction(fraction)
     drawn = np.random.default_rng(seed).permutation(len(data))[: int(len(data) * fraction)]
@@ -78,21 +77,21 @@ def split_random(data: Interactions, fraction: float = 0.2, seed: int = 0) -> Sp
 
 
 def split_folds(data: Interactions, k: int = 5, seed: int = 0) -> Iterator[Split]:
-    """Every rating is in the test part of exactly one of k random splits; their sizes differ by at most one.
+    """Random splits, k of them; every rating is in exactly one test part, and sizes differ by at most one.
 
     Raises:
         InvalidInput: k is below 2, or there are fewer ratings than folds.
     """
     if not 2 <= k <= len(data):
-        raise InvalidInput(f"{len(data)} ratings can't be parted into {k} folds.", field="k")
+        raise InvalidInput(f"{len(data)} ratings can't be split into {k} folds.", field="k")
     folds = np.array_split(np.random.default_rng(seed).permutation(len(data)), k)
     return (_parts(data, _mask(fold, len(data))) for fold in folds)
 
 
 def assign_folds(data: Interactions, k: int, seed: int = 0) -> NDArray[np.int64]:
-    """int64[n]: the fold of each rating in 0..k-1, which depends on its user, its movie and the seed alone.
+    """int64[n]: the fold of each rating in 0..k-1, from its user, its movie and the seed alone.
 
-    Ratings that come later leave the others in their folds. The folds' sizes differ as chance has it.
+    So new ratings leave the others in their folds. Fold sizes vary at random.
     """
     pairs = data.users.astype(np.uint64) << np.uint64(32) | data.items.astype(np.uint64)
     return (mix(pairs + mix(np.array([seed], np.uint64))) % np.uint64(k)).astype(np.int64)
@@ -100,9 +99,9 @@ def assign_folds(data: Interactions, k: int, seed: int = 0) -> NDArray[np.int64]
 
 @dataclass(frozen=True)
 class HeldOut:
-    """Three disjoint parts: ``fit`` is learned from, ``validation`` chooses and calibrates, ``test`` judges.
+    """Three disjoint parts: ``fit`` to train, ``validation`` to choose and calibrate, ``test`` to evaluate.
 
-    A part is None where the ratings are too few to fill it. ``train`` is all but the test part.
+    A part is None if there are too few ratings. ``train`` is everything but the test part.
     """
 
     fit: Interactions
@@ -112,7 +111,7 @@ class HeldOut:
 
 
 def hold_out(data: Interactions, test: float = 0.2, validation: float = 0.1) -> HeldOut:
-    """Each user's last ratings by time judge; of those before, the last validate."""
+    """Each user's last ratings by time are the test part, the last ones before those the validation part."""
     try:
         outer = split_by_user_time(data, test)
     except InvalidInput:
@@ -126,15 +125,15 @@ def hold_out(data: Interactions, test: float = 0.2, validation: float = 0.1) -> 
 
 def _check_fraction(fraction: float) -> None:
     if not 0 < fraction < 1:
-        raise InvalidInput(f"The test fraction {fraction} must lie between 0 and 1.", field="fraction")
+        raise InvalidInput(f"The test fraction is {fraction}, but must be between 0 and 1.", field="fraction")
 
 
 def place_in_history(data: Interactions, keys: Int32 | None = None) -> NDArray[np.int64]:
-    """int64[n]: how many ratings of its user are earlier than each; of equal or unknown times a draw decides.
+    """int64[n]: number of earlier ratings by the same user; ties and unknown times are broken at random.
 
     Args:
         data: the n ratings.
-        keys: int32[n], whose ratings are counted, where it is not their users'.
+        keys: int32[n], the owner of each rating, if not its user.
     """
     keys = data.users if keys is None else keys
     times = data.timestamps if data.timestamps is not None else np.zeros(len(data), np.int64)

@@ -1,4 +1,4 @@
-"""How much a zip holds, found out before its directory is read: 1.5 million entries would take half a gigabyte."""
+"""Size check of a zip before its directory is read: 1.5 million entries would take half a gigabyte."""
 
 from __future__ import annotations
 
@@ -10,26 +10,25 @@ END, END64, LOCATOR = b"PK\x05\x06", b"PK\x06\x06", b"PK\x06\x07"
 END_BYTES, END64_BYTES, LOCATOR_BYTES = 22, 56, 20
 MAX_COMMENT = 2**16
 DIRECTORY_BYTES = 2**22
-"""The largest directory that is read; that of 10,000 files with names of 300 letters takes 3.5 MB."""
+"""Maximum size of the directory; 10,000 files with names of 300 letters take 3.5 MB."""
 
 
 class TooManyEntries(ValueError):
-    """The directory of a zip is larger than is read."""
+    """The directory of a zip is too large."""
 
 
 def check_entries(stream: IO[bytes], most: int, largest: int = DIRECTORY_BYTES) -> None:
-    """Whether the directory at a zip's end names no more entries than allowed and is no larger than it may be.
+    """Check the number of entries and the size of a zip's directory, found as ``zipfile`` does.
 
-    What is no zip passes: whoever reads it says so. The end is looked for as ``zipfile`` looks for it (APPNOTE.TXT
-    6.3.10, sections 4.3.14 to 4.3.16).
+    Files that are no zips pass. The format is APPNOTE.TXT 6.3.10, sections 4.3.14 to 4.3.16.
 
     Args:
-        stream: a binary file that can seek; its place is kept.
-        most: how many entries there may be.
-        largest: how many bytes the directory may take.
+        stream: a seekable binary file; its position is restored.
+        most: maximum number of entries.
+        largest: maximum bytes of the directory.
 
     Raises:
-        TooManyEntries: there are more, or the directory is larger.
+        TooManyEntries: one of them is exceeded.
     """
     kept = stream.tell()
     try:
@@ -41,7 +40,7 @@ def check_entries(stream: IO[bytes], most: int, largest: int = DIRECTORY_BYTES) 
 
 
 def _directory(stream: IO[bytes]) -> tuple[int, int] | None:
-    """How many entries the directory has, and how many bytes; None where there is none."""
+    """Number of entries and bytes of the directory; None if there is none."""
     size = stream.seek(0, os.SEEK_END)
     begin = max(size - MAX_COMMENT - END_BYTES, 0)
     stream.seek(begin)
@@ -56,7 +55,7 @@ def _directory(stream: IO[bytes]) -> tuple[int, int] | None:
 
 
 def _directory64(stream: IO[bytes], end: int) -> tuple[int, int] | None:
-    """The same from the record of a large zip, where there is one before the end."""
+    """The same from the ZIP64 record before the end, if there is one."""
     if end < LOCATOR_BYTES + END64_BYTES:
         return None
     stream.seek(end - LOCATOR_BYTES)

@@ -1,1 +1,1 @@
-"""Models of ratings and of lists; ``base`` holds their contract, ``catalog`` names them."""
+"""Models of ratings and rankers of lists; ``base`` has their contract, ``registry`` their names."""

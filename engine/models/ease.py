@@ -1,4 +1,4 @@
-"""The ranker: one linear model from what a user rated to every movie's score (EASE)."""
+"""The ranker (EASE): a linear model from a user's ratings to every movie's score, with its solver."""
 
 from __future__ import annotations
 
@@ -19,45 +19,35 @@ from engine.data.catalogue import MovieTable
 from engine.data.ratings import Interactions, check_interactions
 from engine.models.base import ModelConfig, Ranker, expect
 
-HIGH = 0.75  # a rating so far up the scale in use counts 1
-RARE = 0.005  # ends of the scale that a smaller part of the ratings reaches are not in use
+HIGH = 0.75  # place in the used range at which a rating weighs 1
+RARE = 0.005  # ends of the scale with a smaller share of the ratings are not in use
 
 
 class ItemSimilarityConfig(ModelConfig):
     """Hyperparameters of the ranker."""
 
-    l2: float = Field(
-        200, gt=0, le=1e6, title="L2", description="Ridge penalty; a training chooses it on held-out ratings."
-    )
+    l2: float = Field(200, gt=0, le=1e6, title="L2", description="Ridge penalty; each training tunes it.")
     min_ratings: int = Field(
-        4, ge=1, le=1000, title="Fewest ratings", description="Movies with fewer ratings get no similarities."
+        4, ge=1, le=1000, title="Minimum ratings", description="Movies with fewer ratings get no similarities."
     )
     max_movies: int = Field(
-        12_000, ge=10, le=40_000, title="Most movies", description="Only so many of the most rated movies."
+        12_000, ge=10, le=40_000, title="Maximum movies", description="Only the most rated movies get similarities."
     )
     rating_power: float = Field(
         2.0,
         ge=0,
         le=10,
-        title="Power of a rating",
-        description="How much more a high rating counts than a low one; 0 counts all alike.",
+        title="Rating power",
+        description="Weight of high ratings over low ones; 0 weighs all equally.",
     )
     popularity_discount: float = Field(
-        0.1,
-        ge=0,
-        le=1,
-        title="Popularity discount",
-        description="Raises the scores of less rated movies, by so high a power of the ratio to the most rated one.",
+        0.1, ge=0, le=1, title="Popularity discount", description="How strongly less rated movies are raised."
     )
     genre_weight: float = Field(
-        0.5,
-        ge=0,
-        le=100,
-        title="Weight of genres",
-        description="How much shared genres count, as a part of L2.",
+        0.5, ge=0, le=100, title="Genre weight", description="Weight of shared genres, as a multiple of L2."
     )
     year_weight: float = Field(
-        0.2, ge=0, le=100, title="Weight of years", description="How much a near year counts, as a part of L2."
+        0.2, ge=0, le=100, title="Year weight", description="Weight of close years, as a multiple of L2."
     )
 
 
@@ -74,23 +64,22 @@ _weighted_rows = nb.njit(nogil=True, fastmath=True, cache=True)(_add_rows)
 
 
 class ItemSimilarityRanker(Ranker):
-    """EASE on ratings weighted by how high they are, with a discount for popular movies.
+    """EASE on ratings weighted by their height, with a discount for popular movies.
 
-    A rating counts ``(part / 0.75) ** rating_power``, part being its place from 0 to 1 among the ratings that are in
-    use: on a scale of which people use one end alone, as with likes, no rating counts nothing. With G the
-    weighted co-occurrence of movies and P the inverse of G + l2 (I + L), the weights are
-    ``B[j, i] = -P[j, i] / P[i, i]``, 0 on the diagonal (Steck, "Embarrassingly shallow autoencoders for sparse data",
-    WWW 2019). L is the likeness of the movies' genres and years, which counts as if l2 more users had rated by them
-    (Jeunen, Van Balen and Goethals, "Closed-form models for collaborative filtering with side-information", RecSys
-    2020). A user's scores are ``x B`` with x the user's weighted history, so each past rating's share in a score is
-    exact. Column i of B is then divided by ``((n_i + 1) / (max n + 1)) ** popularity_discount``, n being the diagonal
-    of G.
+    A rating weighs ``(place / 0.75) ** rating_power``, with its place from 0 to 1 in the used range of ratings, so that
+    likes, which use one end of the scale only, don't weigh 0. With G the weighted co-occurrence of movies and P the
+    inverse of G + l2 (I + L), the weights are ``B[j, i] = -P[j, i] / P[i, i]``, 0 on the diagonal (Steck,
+    "Embarrassingly shallow autoencoders for sparse data", WWW 2019). L is the similarity of genres and years, which
+    counts as if l2 more users had rated by them (Jeunen, Van Balen and Goethals, "Closed-form models for collaborative
+    filtering with side-information", RecSys 2020). A user's scores are ``x B`` with x the user's weighted history, so
+    each past rating's share in a score is exact. Column i of B is divided by
+    ``((n_i + 1) / (max n + 1)) ** popularity_discount``, with n the diagonal of G.
 
     Attributes:
-        movies_: int32[m], the catalogue index of each movie that has weights.
-        weights_: float32[m, m], row j holds what having rated movie j adds to every movie.
-        position_: int32[n_movies], the row of a movie of the catalogue, -1 without one.
-        range_: the lowest and the highest rating in use.
+        movies_: int32[m], the index of each movie with weights.
+        weights_: float32[m, m], row j is what a rating of movie j adds to every movie's score.
+        position_: int32[n_movies], each movie's row in the weights, -1 without one.
+        range_: lowest and highest rating in use.
     """
 
     kind = "item_similarity"
@@ -109,7 +98,7 @@ class ItemSimilarityRanker(Ranker):
         return self.solve(self.co_occurrence(data))
 
     def co_occurrence(self, data: Interactions) -> Float32:
-        """float32[m, m]: G, the weighted co-occurrence of the movies kept; the first of the two steps of ``fit``."""
+        """float32[m, m]: G, the weighted co-occurrence of the kept movies; the first of two steps of ``fit``."""
         self.range_ = _range_in_use(data)
         self._keep(data)
         columns = self.position_[data.items]
@@ -125,7 +114,7 @@ class ItemSimilarityRanker(Ranker):
         return gram
 
     def solve(self, gram: Float32) -> Self:
-        """The weights for the config's penalty, likeness and discount; G is used up."""
+        """Compute the weights for the config's penalty, content weights and discount; overwrites G."""
         config = self.config
         popularity = np.diag(gram) + 1
         raised = (popularity / popularity.max()) ** -config.popularity_discount
@@ -136,7 +125,7 @@ class ItemSimilarityRanker(Ranker):
 
     def _keep(self, data: Interactions) -> None:
         counts = data.movie_counts
-        # A catalogue in which no movie has enough still gets similarities, from what there is.
+        # If no movie has enough ratings, those with the most still get similarities.
         enough = np.flatnonzero(counts >= min(self.config.min_ratings, max(int(counts.max()), 1)))
         most_rated = enough[np.argsort(-counts[enough], kind="stable")[: self.config.max_movies]]
         self.movies_ = np.sort(most_rated).astype(np.int32)
@@ -144,7 +133,7 @@ class ItemSimilarityRanker(Ranker):
         self.position_[self.movies_] = np.arange(len(self.movies_), dtype=np.int32)
 
     def weigh(self, ratings: Float32) -> Float32:
-        """float32[n]: what each rating counts in a history."""
+        """float32[n]: the weight of each rating."""
         low, high = self.range_
         if high == low:
             return np.ones(len(ratings), np.float32)
@@ -153,7 +142,7 @@ class ItemSimilarityRanker(Ranker):
         return weights
 
     def _rows(self, items: Int32, ratings: Float32) -> tuple[NDArray[np.intp], Int32, Float32]:
-        """Which entries of a history have weights, their rows, and what they count."""
+        """The entries of a history with similarities, their rows, and their weights."""
         check_lengths(items=items, ratings=ratings)
         known = np.flatnonzero((items >= 0) & (items < len(self.position_)))
         rows = self.position_[items[known]]
@@ -161,11 +150,11 @@ class ItemSimilarityRanker(Ranker):
         return known, rows, self.weigh(ratings[known])
 
     def count_known(self, items: Int32) -> int:
-        """How many movies of a history have weights."""
+        """Number of movies in a history with similarities."""
         return len(self._rows(items, np.zeros(len(items), np.float32))[1])
 
     def score_history(self, items: Int32, ratings: Float32) -> Float32:
-        """float32[n_movies]: the scores for a history; 0 for movies without weights.
+        """float32[n_movies]: the scores for a history; 0 for movies without similarities.
 
         Raises:
             ValueError: there are not as many movies as ratings.
@@ -176,7 +165,7 @@ class ItemSimilarityRanker(Ranker):
         return scores
 
     def shares(self, items: Int32, ratings: Float32, movie: int) -> Float32:
-        """float32[len(items)]: what each past rating adds to the score of one movie; they sum to it.
+        """float32[len(items)]: each past rating's share in one movie's score; they sum to the score.
 
         Raises:
             ValueError: there are not as many movies as ratings.
@@ -189,7 +178,7 @@ class ItemSimilarityRanker(Ranker):
         return out
 
     def arrays(self) -> Arrays:
-        """What was learned, by name."""
+        """Learned arrays by name."""
         return {
             "weights": self.weights_,
             "movies": self.movies_,
@@ -198,7 +187,7 @@ class ItemSimilarityRanker(Ranker):
 
     @classmethod
     def from_arrays(cls, config: ModelConfig, arrays: Arrays) -> Self:
-        """The ranker that ``arrays()`` was taken from."""
+        """Rebuild a ranker from ``arrays()``."""
         ranker = cls(ItemSimilarityConfig.model_validate(config.model_dump()))
         n_movies, low, high = arrays["constants"].tolist()
         ranker.range_ = (low, high)
@@ -210,7 +199,7 @@ class ItemSimilarityRanker(Ranker):
 
 
 def _range_in_use(data: Interactions) -> tuple[float, float]:
-    """The lowest and the highest rating in use; those of the scale without a rating."""
+    """Lowest and highest rating in use; the scale if there are no ratings."""
     if not len(data):
         return data.scale
     low, high = np.quantile(data.ratings, [RARE, 1 - RARE], method="inverted_cdf").tolist()
@@ -244,17 +233,17 @@ def _weights_from_upper(upper: Float32) -> Float32:
 _weights = nb.njit(nogil=True, cache=True)(_weights_from_upper)
 
 
-YEARS_APART = 10.0  # at so many years two movies are alike to 1/e
-ROWS_AT_ONCE = 1024  # bounds the memory beside the matrix
+YEARS_APART = 10.0  # years at which the similarity of two movies falls to 1/e
+ROWS_AT_ONCE = 1024  # bounds the extra memory
 
 
 def likeness(table: MovieTable, some: NDArray[Any], others: NDArray[Any], genre: float, year: float) -> Float32:
     """float32[m, n]: ``genre * cosine of the genres + year * exp(-(years apart / 10) ** 2)``.
 
-    A movie without genres or year is like no other in that part.
+    Movies without genres, or year, have 0 in that term.
 
     Args:
-        table: of the whole catalogue.
+        table: the whole catalogue.
         some: int[m], indices of movies.
         others: int[n], indices of movies.
         genre: weight of the genres.
@@ -271,9 +260,9 @@ def likeness(table: MovieTable, some: NDArray[Any], others: NDArray[Any], genre:
 
 
 def add_likeness(gram: Float32, table: MovieTable, movies: Int32, genre: float, year: float) -> None:
-    """Add the likeness of each two of these movies to float32[m, m], in place.
+    """Add the similarity of all pairs of these movies to float32[m, m], in place.
 
-    Both of its parts are positive semi-definite, so the matrix stays invertible.
+    Both of its terms are positive semi-definite, so the matrix stays invertible.
     """
     if not genre and not year:
         return
@@ -290,31 +279,31 @@ def _unit_genres(table: MovieTable, movies: NDArray[Any]) -> Float32:
 
 LAPACK = "scipy.linalg.cython_lapack"
 Pointer = ctypes.c_void_p
-# SciPy's own wrappers of LAPACK keep the interpreter to themselves for as long as they work, seconds here, in which no
-# request is answered. A foreign function of ctypes lets go of it.
+# SciPy's wrappers of LAPACK hold the interpreter lock while they work, seconds here, in which no request is answered.
+# A foreign function of ctypes releases it.
 _signature = ctypes.CFUNCTYPE(None, Pointer, Pointer, Pointer, Pointer, Pointer)
 _factorise = _signature(get_cython_function_address(LAPACK, "spotrf"))
 _invert_factor = _signature(get_cython_function_address(LAPACK, "spotri"))
 
 
 def invert(matrix: Float32) -> None:
-    """Put the upper triangle of the inverse into that of a positive definite matrix, in place; the rest is left over.
+    """Invert a positive definite matrix in place; only the upper triangle of the result is valid.
 
-    By Cholesky factorisation (LAPACK's ``spotrf`` and ``spotri``), in n^3 multiplications.
+    Cholesky factorisation by LAPACK's ``spotrf`` and ``spotri``, in n^3 multiplications.
 
     Args:
         matrix: float32[n, n], C-contiguous and symmetric.
 
     Raises:
-        numpy.linalg.LinAlgError: it is not positive definite.
-        ValueError: it is of another kind.
+        numpy.linalg.LinAlgError: the matrix is not positive definite.
+        ValueError: it has another type or layout.
     """
     if matrix.dtype != np.float32 or not matrix.flags.c_contiguous or matrix.shape[0] != matrix.shape[1]:
         raise ValueError("a square, C-contiguous matrix of float32 is expected")
     count, info = ctypes.c_int(len(matrix)), ctypes.c_int(0)
-    # The transpose of a symmetric matrix is itself, so LAPACK's lower triangle, by columns, is our upper one, by rows.
+    # LAPACK's lower triangle by columns is the upper one by rows.
     lower, size, told = ctypes.byref(ctypes.c_char(b"L")), ctypes.byref(count), ctypes.byref(info)
-    with threadpool_limits(os.cpu_count(), user_api="blas"):  # a server has one thread otherwise
+    with threadpool_limits(os.cpu_count(), user_api="blas"):  # servers limit BLAS to one thread
         for step in (_factorise, _invert_factor):
             if info.value == 0:
                 step(lower, size, matrix.ctypes.data, size, told)

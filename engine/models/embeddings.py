@@ -1,4 +1,4 @@
-"""What a network is told of a user, a movie and the two together: features, embeddings, and how they fit."""
+"""Inputs of the networks for a user, a movie and the pair: features, embeddings and their products."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ from engine.models.base import join_arrays, part_of
 from engine.models.variational import VariationalFactorization
 
 CONTENT = frozenset({"genre", "year", "year_squared", "popularity", "popularity_squared"})
-"""Families of the movie features that ``FeatureEngineer.movie_content`` has."""
+"""Families of movie features in ``FeatureEngineer.movie_content``."""
 ATTRIBUTES = frozenset({"genre", "year", "popularity"})
-"""Families of the movie features that are ``FeatureEngineer.attributes_``."""
+"""Families of movie features in ``FeatureEngineer.attributes_``."""
 
 
 @dataclass(frozen=True)
 class Knowledge:
-    """One side's part in the inputs: a row for every user, or every movie and at the end one that stands for any other.
+    """Inputs of one side: a row for every user, or for every movie and at the end one for any other.
 
     Attributes:
-        inputs: float32[n, d], what goes in as it is.
-        factors: float32[n, k + a], what is multiplied with the other side's: factors, and tastes or attributes.
-        base: float32[n], this side's part of the factorisation's prediction.
+        inputs: float32[n, d], own inputs.
+        factors: float32[n, k + a], multiplied with the other side's: factors, and tastes or attributes.
+        base: float32[n], this side's term in the factorisation's prediction.
     """
 
     inputs: Float32
@@ -38,16 +38,16 @@ class Knowledge:
 
 @dataclass(frozen=True)
 class PairInputs:
-    """How inputs of a pair are made of two ``Knowledge`` tables.
+    """Inputs of pairs, made from two ``Knowledge`` tables.
 
-    The products of factors go in one by one; tastes times attributes are summed over the genres, and go in one by one
-    for the rest; last is the factorisation's prediction.
+    The products of factors one by one, tastes times attributes summed over the genres and one by one for the others,
+    and last the factorisation's prediction.
 
     Attributes:
         factors: k, the length of the embeddings.
-        genres: how many tastes are for genres.
-        others: how many are for other attributes.
-        resolution: spread of an input that is none.
+        genres: number of tastes for genres.
+        others: number of tastes for other attributes.
+        resolution: smaller spreads of an input are rounding errors.
     """
 
     factors: int
@@ -57,23 +57,23 @@ class PairInputs:
 
     @property
     def count(self) -> int:
-        """How many inputs a pair has."""
+        """Number of inputs of a pair."""
         return self.factors + 1 + self.others + 1
 
     def of(self, users: Knowledge, movies: Knowledge, user: Int32, movie: Int32) -> tuple[Float32, Float32]:
-        """float32[n, d]: users' inputs, movies' inputs and the pairs'; float32[n]: the factorisation's prediction."""
+        """float32[n, d]: inputs of users, movies and pairs; float32[n]: the factorisation's prediction."""
         pairs = self.sums(users.factors[user] * movies.factors[movie], users.base[user] + movies.base[movie])
         return np.hstack([users.inputs[user], movies.inputs[movie], pairs]), pairs[:, -1]
 
     def level(self, spread: Float32, users: int) -> Float32:
-        """float32[d]: the inputs' spreads, all factors of one kind sharing theirs.
+        """float32[d]: the scale of each input: its spread, and for factors of one kind a common one.
 
-        A factor that carries nothing has next to no spread. Divided by its own it would be as loud as the others, and
-        a little of another factor turned into it would drown everything.
+        A factor without information has almost no spread. Divided by its own spread it would weigh as much as the
+        others, and a small rotation of the factors would drown everything.
 
         Args:
             spread: float32[d], the standard deviation of each input.
-            users: how many inputs are the users'.
+            users: number of users' inputs.
         """
         level, k = spread.copy(), self.factors
         end = len(spread) - self.count
@@ -82,7 +82,7 @@ class PairInputs:
         return np.where(level > self.resolution, level, np.float32(1))
 
     def sums(self, products: Float32, base: Float32) -> Float32:
-        """float32[n, count]: the pairs' inputs from the products of both sides' factors and the sum of their bases."""
+        """float32[n, count]: inputs of pairs from the products of both sides' factors and the sum of their bases."""
         k, genres = self.factors, self.genres
         pairs = np.empty((len(products), self.count), np.float32)
         pairs[:, :k] = products[:, :k]
@@ -93,13 +93,13 @@ class PairInputs:
 
 
 class Embeddings:
-    """Features and factorisation of one set of ratings, and how a user's row follows from the user's ratings.
+    """Features and factorisation of one set of ratings, into which users and movies can be folded.
 
     Attributes:
-        engineer_: FeatureEngineer.
-        factorization_: VariationalFactorization.
-        pairs_: PairInputs.
-        users_: Knowledge, a row for every user; after ``learn`` only.
+        engineer_: the features.
+        factorization_: the factorisation.
+        pairs_: inputs of pairs.
+        users_: a row for every user; after ``learn`` only.
     """
 
     engineer_: FeatureEngineer
@@ -111,7 +111,7 @@ class Embeddings:
     def learn(
         cls, data: Interactions, factors: int, iterations: int, seed: int, reference: Embeddings | None = None
     ) -> Self:
-        """Learn from training ratings; with a reference the factors are turned to lie like its own."""
+        """Learn from training ratings; a reference aligns the factors with its own."""
         self = cls()
         self.engineer_ = engineer = FeatureEngineer().fit(data)
         features, tastes = engineer.users(data.users, data.items, data.ratings, data.timestamps, data.n_users)
@@ -131,7 +131,7 @@ class Embeddings:
         self.pairs_ = PairInputs(self.factorization_.factors, genres, others, RESOLUTION * max(high - low, 1e-6))
 
     def movies(self) -> Knowledge:
-        """A row for every movie, and at the end one that stands for any other."""
+        """A row for every movie, and at the end one for any other."""
         content = self.engineer_.movie_content()
         other = self.factorization_.prior_of_movie(content[-1:])
         vectors = np.vstack([self.factorization_.movies_.means, other]).astype(np.float32)
@@ -140,14 +140,14 @@ class Embeddings:
         return Knowledge(inputs, factors, np.ascontiguousarray(vectors[:, 0]))
 
     def fold_in(self, movies: Int32, ratings: Float32) -> Knowledge:
-        """The one row of a user with these ratings of learned movies, everything learned of the movies being kept."""
+        """The row of a user with these ratings of learned movies, with the movies fixed."""
         return self.fold_in_users(np.zeros(len(movies), np.int32), movies, ratings, 1)
 
     def fold_in_without(self, left_out: NDArray[np.int64], movies: Int32, ratings: Float32) -> Knowledge:
-        """A row for each rating left out: that of the user with all these ratings but that one.
+        """The row of a user with all these ratings but one, for each rating left out.
 
         Args:
-            left_out: int64[m], places in the ratings.
+            left_out: int64[m], positions in the ratings.
             movies: int32[n], indices of learned movies.
             ratings: float32[n].
         """
@@ -156,13 +156,13 @@ class Embeddings:
         return self.fold_in_users(users, movies[rows], ratings[rows], len(left_out))
 
     def fold_in_users(self, users: Int32, movies: Int32, ratings: Float32, n_users: int) -> Knowledge:
-        """A row for each of several users with these ratings of learned movies.
+        """The rows of several users with these ratings of learned movies.
 
         Args:
             users: int32[n], in 0..n_users-1.
             movies: int32[n], indices of learned movies.
             ratings: float32[n].
-            n_users: how many users; those without a rating get a row too.
+            n_users: number of users; those without ratings get a row too.
         """
         features, tastes = self.engineer_.users(users, movies, ratings, None, n_users)
         choices = self.engineer_.user_choices(features)
@@ -170,18 +170,18 @@ class Embeddings:
         return self._user_rows(features, tastes, vectors)
 
     def remember_raters(self) -> None:
-        """Keep what folding movies in needs of the users."""
+        """Keep the users' part of folding in movies."""
         none = np.empty(0, np.int32)
         features, _ = self.engineer_.users(none, none, np.empty(0, np.float32), None, 1)
         self.factorization_.remember_raters(self.engineer_.user_choices(features))
 
     def fold_in_movie(self, users: Int32, ratings: Float32, movie: int) -> Knowledge:
-        """The one row of a movie with these ratings, everything learned of the users being kept.
+        """The row of a movie with these ratings, with the users fixed.
 
         Args:
             users: int32[n], who rated it; any may be unknown.
             ratings: float32[n].
-            movie: its index, whose genres, year and age are kept; an unknown movie has none.
+            movie: its index, for genres, year and age; an unknown movie has none.
         """
         engineer = self.engineer_
         row = _movie_features(engineer, movie, ratings)
@@ -198,12 +198,12 @@ class Embeddings:
         )
 
     def arrays(self) -> dict[str, NDArray[Any]]:
-        """What folding in needs."""
+        """Arrays for folding in, by name."""
         return join_arrays({"features": self.engineer_.arrays(), "factorization": self.factorization_.arrays()})
 
     @classmethod
     def from_arrays(cls, factors: int, iterations: int, seed: int, arrays: Mapping[str, NDArray[Any]]) -> Self:
-        """Embeddings that fold in as those did that ``arrays()`` was taken from."""
+        """Rebuild embeddings from ``arrays()``, for folding in."""
         self = cls()
         learned = part_of(arrays, "factorization")
         self.engineer_ = FeatureEngineer.from_arrays(part_of(arrays, "features"))
@@ -213,7 +213,7 @@ class Embeddings:
 
 
 def _movie_features(engineer: FeatureEngineer, movie: int, ratings: Float32) -> Float32:
-    """float32[1, f]: a movie's features as they are with these ratings, by the formulas that training used."""
+    """float32[1, f]: a movie's features with these ratings, by the formulas of training."""
     row: Float32 = engineer.movies_[movie if 0 <= movie < len(engineer.movies_) - 1 else -1].copy()
     names = [one.name for one in engineer.movie_features_]
     place = names.index("popularity")

@@ -1,4 +1,4 @@
-"""The one loop that trains: times, reports, cancels, stops early, notices divergence. Models only yield epochs."""
+"""The training loop: timing, reports, cancellation, early stopping, divergence. Models only yield epochs."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from engine.errors import Cancelled, TrainingDiverged
 from engine.rounding import significant
 
 DIVERGED = 10.0
-"""So many times the loss of the plain mean is no learning any more."""
+"""Multiple of the plain mean's loss above which training has diverged."""
 RESOLUTION = 1e-12
 DIGITS = 6
 
 
 @dataclass(frozen=True, slots=True)
 class EpochReport:
-    """One epoch of a training: mean squared error in training, RMSE on the validation part (None without one)."""
+    """One epoch: mean squared training error, and RMSE on the validation part (None without one)."""
 
     epoch: int
     epochs: int
@@ -36,20 +36,20 @@ OnEpoch = Callable[[EpochReport], None]
 
 
 class Trainable(Protocol):
-    """What the loop asks of a model: epochs, predictions after each, and arrays to go back to."""
+    """A model that the loop can train: epochs, predictions after each, and arrays to go back to."""
 
     @property
     def total_epochs(self) -> int:
-        """How many epochs there are at most."""
+        """Maximum number of epochs."""
 
     def epochs(self, data: Interactions) -> Generator[float | str, None, None]:
-        """Learn from the start: yields the loss after each epoch, and texts that name a long step."""
+        """Train from scratch: yields the loss after each epoch, and texts that name a long step."""
 
     def predict_indices(self, users: Int32, movies: Int32) -> Float32:
         """float32[n]: the rating of each pair of indices."""
 
     def arrays(self) -> Arrays:
-        """What was learned, by name."""
+        """Learned arrays by name."""
 
     def restore(self, arrays: Arrays) -> None:
         """Go back to arrays taken earlier."""
@@ -69,21 +69,21 @@ def run_epochs(
     """Train a model on ratings, epoch by epoch.
 
     Args:
-        model: what learns; usable after each epoch.
-        data: what it learns from.
-        validation: ratings to measure after each epoch; they never reach the model.
-        patience: stop after so many epochs without a better validation RMSE, back at the best one; 0 never stops.
-        on_epoch: told of each epoch as it ends.
-        on_step: told in words of what a model does before and within epochs that take long.
-        cancelled: asked between epochs and steps.
+        model: the model, usable after each epoch.
+        data: training ratings.
+        validation: ratings to measure after each epoch; the model never sees them.
+        patience: epochs without a better validation RMSE before training stops; 0 never stops early.
+        on_epoch: called after each epoch.
+        on_step: called with the name of each long step before and within epochs.
+        cancelled: checked between epochs and steps.
         clock: seconds, monotonic.
 
     Returns:
-        The epochs that ran. With patience the model holds the epoch of the lowest validation RMSE.
+        The epochs that ran. With patience the model is back at the epoch of the lowest validation RMSE.
 
     Raises:
         Cancelled: ``cancelled`` was set.
-        TrainingDiverged: the loss became infinite, not a number, or far worse than that of the plain mean.
+        TrainingDiverged: the loss became infinite, NaN, or far worse than that of the plain mean.
     """
     history: list[EpochReport] = []
     worst = _worst_loss(data)
@@ -114,7 +114,7 @@ def _epochs(
     cancelled: Event | None,
     clock: Callable[[], float],
 ) -> Generator[tuple[float, float], None, None]:
-    """Each epoch's loss, and its seconds with what the caller did after the epoch before."""
+    """Each epoch's loss, and its seconds including the caller's work after the epoch before."""
     number, started = 1, clock()
     for told in model.epochs(data):
         if isinstance(told, str):
@@ -122,7 +122,7 @@ def _epochs(
                 on_step(told)
             _check(cancelled, f"Cancelled before the end of epoch {number} of {model.total_epochs}.")
             if number == 1:
-                started = clock()  # what is prepared once tells nothing of the epochs to come
+                started = clock()  # preparation is not part of an epoch's time
             continue
         now = clock()
         seconds, started, number = now - started, now, number + 1
@@ -130,9 +130,9 @@ def _epochs(
 
 
 def _worst_loss(data: Interactions) -> float:
-    """The loss above which a model knows less than nothing: ten times that of the plain mean.
+    """The loss above which training has diverged: ten times that of the plain mean, at least the squared scale.
 
-    Where ratings are nearly alike that is next to nothing, so predictions have to miss by more than the whole scale.
+    The latter is for ratings that are nearly all equal.
     """
     low, high = data.scale
     return max(DIVERGED * float(np.var(data.ratings, dtype=np.float64)), (high - low) ** 2, RESOLUTION)
@@ -141,9 +141,7 @@ def _worst_loss(data: Interactions) -> float:
 def _check_loss(loss: float, worst: float, epoch: int) -> None:
     if np.isfinite(loss) and loss <= worst:
         return
-    found = (
-        f"is {loss:.3g}, where at most {worst:.3g} can pass for learning," if np.isfinite(loss) else f"became {loss}"
-    )
+    found = f"is {loss:.3g}, above the limit of {worst:.3g}," if np.isfinite(loss) else f"became {loss}"
     raise TrainingDiverged(
         f"The loss {found} in epoch {epoch}: the model diverged. A lower learning rate or more regularization helps."
     )
@@ -155,7 +153,7 @@ def _check(cancelled: Event | None, message: str) -> None:
 
 
 def best_epoch(history: list[EpochReport]) -> int:
-    """The epoch of the lowest validation RMSE (the last one where nothing was validated); at least 1."""
+    """The epoch of the lowest validation RMSE, or the last one without validation; at least 1."""
     measured = [report for report in history if report.validation_rmse is not None]
     if not measured:
         return max(len(history), 1)
@@ -163,7 +161,7 @@ def best_epoch(history: list[EpochReport]) -> int:
 
 
 def _deciding(rmse: float) -> float:
-    """An RMSE as epochs are compared by it: on a plateau the last digits are noise, and the earliest epoch is best."""
+    """An RMSE rounded for comparison: on a plateau the last digits are noise, and the earliest epoch is best."""
     return significant(rmse, DIGITS)
 
 

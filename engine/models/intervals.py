@@ -1,4 +1,4 @@
-"""Intervals around predicted ratings that hold what they promise."""
+"""Calibrated intervals around predicted ratings."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from numpy.typing import NDArray
 from engine.data.arrays import Arrays, Float32, check_lengths
 
 USER_EDGES = (20, 100)
-"""Ratings of a user that part new, light and heavy users."""
+"""Numbers of ratings that separate new, light and heavy users."""
 MOVIE_EDGES = (5, 50)
-"""Ratings of a movie that part rare, known and popular movies."""
+"""Numbers of ratings that separate rare, known and popular movies."""
 LEVEL = 0.9
-"""The part of new ratings that intervals promise to hold."""
+"""Share of new ratings that intervals promise to cover."""
 MIN_RATINGS = 50
-"""Held-out ratings below which no interval is promised."""
+"""Minimum held-out ratings for intervals."""
 MIN_IN_GROUP = 100
-"""Held-out ratings below which a group is calibrated together with others."""
+"""Minimum held-out ratings for a group to be calibrated by itself."""
 
 
 @dataclass(frozen=True)
@@ -28,10 +28,10 @@ class Calibration:
     """Half-widths of intervals by group of user history and movie popularity.
 
     Split-conformal prediction (Lei, G'Sell, Rinaldo, Tibshirani and Wasserman 2018, "Distribution-free predictive
-    inference for regression") with groups (Mondrian conformal prediction, Vovk, Gammerman and Shafer 2005): of the n
-    absolute errors of a group on ratings the model has not seen, the ceil((n + 1) level)-th smallest covers a new error
-    with a chance of at least ``level``, whatever the model. Where that place is beyond n, only the whole scale is sure.
-    Groups of few errors keep the promise together: their errors count in parts of what is expected of each group.
+    inference for regression") with groups (Mondrian conformal prediction, Vovk, Gammerman and Shafer 2005): of a
+    group's n absolute errors on unseen ratings, the ceil((n + 1) level)-th smallest covers a new error with a
+    probability of at least ``level``, for any model. If that rank is beyond n, only the whole scale is certain. Small
+    groups are calibrated together, with errors relative to the width expected of each group.
 
     Attributes:
         widths: float64[3, 3], by user group and movie group, in rating units.
@@ -53,15 +53,15 @@ class Calibration:
         scale: tuple[float, float],
         level: float = LEVEL,
     ) -> Self | None:
-        """Learn from ratings that the model has not seen; None where there are fewer than 50.
+        """Calibrate on ratings that the model has not seen; None for fewer than 50.
 
         Args:
             predicted: float32[n], in the scale.
             actual: float32[n].
-            user_counts: int[n], how many ratings the model learned of each row's user.
-            movie_counts: int[n], and of its movie.
+            user_counts: int[n], learned ratings of each row's user.
+            movie_counts: int[n], learned ratings of its movie.
             scale: the lowest and highest rating.
-            level: the part of new ratings to cover.
+            level: share of new ratings to cover.
 
         Raises:
             ValueError: the columns are not of one length.
@@ -76,7 +76,7 @@ class Calibration:
     def interval(
         self, predicted: Float32, user_counts: NDArray[Any], movie_counts: NDArray[Any]
     ) -> tuple[Float32, Float32]:
-        """float32[n] twice: the lower and the upper end, inside the scale.
+        """float32[n] twice: lower and upper ends, inside the scale.
 
         Raises:
             ValueError: there are not as many counts as predictions.
@@ -88,12 +88,12 @@ class Calibration:
         return lower, np.clip(predicted + width, low, high).astype(np.float32)
 
     def arrays(self) -> Arrays:
-        """What was learned, by name."""
+        """Learned arrays by name."""
         return {"widths": self.widths, "constants": np.array([*self.scale, self.level])}
 
     @classmethod
     def from_arrays(cls, arrays: Arrays) -> Self:
-        """The calibration that ``arrays()`` was taken from."""
+        """Rebuild a calibration from ``arrays()``."""
         low, high, level = arrays["constants"].tolist()
         return cls(arrays["widths"], (low, high), level)
 
@@ -103,9 +103,9 @@ def _widths(
 ) -> NDArray[np.float64]:
     """float64[3, 3]: the quantile of each group's errors.
 
-    Groups of too few errors share one factor among those of their users: it is the quantile of their errors, each over
-    its group's expected width. A group is expected to differ from all by as much as its users and its movies do. None
-    is narrower than that of all its users, since too few errors show that it may be.
+    Small groups of the same users share one factor: the quantile of their errors relative to each group's expected
+    width, which differs from the overall width by as much as those of its users and its movies do. None is narrower
+    than that of all its users, since too few errors could justify it.
     """
     everyone = _quantile(errors, level, widest)
 
@@ -128,6 +128,6 @@ def _widths(
 
 
 def _quantile(errors: NDArray[np.float64], level: float, widest: float) -> float:
-    """The ceil((n + 1) level)-th smallest error; ``widest`` where there are too few for the level."""
+    """The ceil((n + 1) level)-th smallest error; ``widest`` if there are too few."""
     rank = math.ceil(round((len(errors) + 1) * level, 6))  # 100 * 0.55 is a hair above 55
     return widest if rank > len(errors) else float(np.partition(errors, rank - 1)[rank - 1])

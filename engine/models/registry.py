@@ -1,4 +1,4 @@
-"""The rating models one can train, by the name that requests and versions use."""
+"""The rating models by name, with their validated hyperparameters and search spaces."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ ModelKind = Literal["svd", "ncf"]
 
 @dataclass(frozen=True)
 class ModelEntry:
-    """A model as a person chooses it."""
+    """A model that can be chosen for training."""
 
     kind: str
     label: str
@@ -54,7 +54,7 @@ def entry(kind: str) -> ModelEntry:
     """The model of this name.
 
     Raises:
-        InvalidInput: there is none; the message lists those there are.
+        InvalidInput: there is none; the message lists the names.
     """
     if kind not in MODELS:
         raise InvalidInput(f"There is no model {kind!r}. Choose one of: {', '.join(MODELS)}.", field="model")
@@ -62,11 +62,11 @@ def entry(kind: str) -> ModelEntry:
 
 
 def configure(kind: str, hyperparameters: Mapping[str, Any]) -> ModelConfig:
-    """Validated hyperparameters of a model; those left out take their defaults.
+    """Validated hyperparameters of a model, with defaults for missing ones.
 
     Raises:
         InvalidInput: there is no such model.
-        InvalidHyperparameter: one is unknown or outside its range; the message names field, value and range.
+        InvalidHyperparameter: one is unknown or out of range; the message names field, value and range.
     """
     config = entry(kind).config
     try:
@@ -74,7 +74,7 @@ def configure(kind: str, hyperparameters: Mapping[str, Any]) -> ModelConfig:
     except ValidationError as error:
         faults: dict[str, str] = {}
         for problem in error.errors():
-            name = str(problem["loc"][0]) if problem["loc"] else "hyperparameters"  # the rest: which part of a list
+            name = str(problem["loc"][0]) if problem["loc"] else "hyperparameters"  # the rest is a place in a list
             faults.setdefault(name, _sentence(config, name, problem))
         raise InvalidHyperparameter(faults) from error
 
@@ -103,18 +103,18 @@ def _allowed(schema: Mapping[str, Any]) -> str:
 
 
 def _plain(value: float) -> str:
-    """A number as one writes it: a whole one with all its digits."""
+    """A number as text, without exponent if it is whole."""
     return str(int(value)) if float(value).is_integer() else f"{value:g}"
 
 
 @dataclass(frozen=True, slots=True)
 class SearchRange:
-    """What is tried of one hyperparameter: a range, or ``choices`` where it is not empty.
+    """Search space of one hyperparameter: a range, or ``choices`` if there are any.
 
     Attributes:
         low, high: the ends, both included.
-        log: whether values are drawn evenly in orders of magnitude.
-        whole: whether only whole numbers are drawn.
+        log: whether to draw on a logarithmic scale.
+        whole: whether to draw whole numbers only.
     """
 
     name: str
@@ -149,15 +149,15 @@ class _Line(BaseModel):
 
 
 def search_space(kind: str, tables: Mapping[str, Any] | None = None) -> list[SearchRange]:
-    """What a study of this model tries.
+    """Search space of a model for tuning.
 
     Args:
-        kind: a name of ``engine.models.registry.MODELS``.
-        tables: those of the file by model; by default they are read from it.
+        kind: a name of ``MODELS``.
+        tables: tables by model; by default those of the file.
 
     Raises:
         InvalidInput: there is no such model.
-        InvalidSettings: the file searches where the model does not allow it; names hyperparameter, value and range.
+        InvalidSettings: a value is out of the model's range; names hyperparameter, value and range.
     """
     config = entry(kind).config
     lines: Mapping[str, Any] = (read() if tables is None else tables).get(kind, {}).get("search", {})
@@ -188,7 +188,7 @@ def check_settings() -> None:
     """Check the whole file of hyperparameters.
 
     Raises:
-        InvalidSettings: names what to mend.
+        InvalidSettings: names what to fix.
     """
     for kind in MODELS:
         try:

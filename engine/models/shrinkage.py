@@ -1,4 +1,4 @@
-"""How far a few ratings are believed: penalties of folding in, learned from users and movies that were kept out."""
+"""Penalties for folding in, learned from users and movies kept out of a factorisation."""
 
 from __future__ import annotations
 
@@ -14,32 +14,32 @@ from engine.data.ratings import Interactions
 from engine.data.splits import place_in_history
 
 STEPS = (1, 3, 5, 10, 20)
-"""Numbers of first ratings after which the rest is predicted."""
+"""Numbers of first ratings after which the others are predicted."""
 KEPT_OUT = 3
 """One in three users, and one in three movies, is kept out."""
 MAX_KEPT_OUT = 200
-"""Users, or movies, that judge at most."""
+"""Maximum users, or movies, to predict."""
 MAX_RATINGS = 50_000
-"""Ratings that the factorisation learns at most; those of as many users as that allows."""
+"""Maximum training ratings of the factorisation, in whole users."""
 MAX_JUDGED = 50
-"""Ratings of each that are predicted at most."""
+"""Maximum predicted ratings of each user or movie."""
 MIN_KEPT_OUT = 20
-"""Users, or movies, below which nothing is learned."""
+"""Minimum users, or movies, to learn from."""
 BIAS, FACTORS = 8.0, 8.0
-"""Constants at which the search begins, and which are used where there is too little to learn from."""
+"""Start of the search, and the values for too little data."""
 RATIO, MAX_STEPS = 2.0, 6
 DIGITS = 6
-"""Errors are rounded to so many digits before they decide, so that every processor decides alike."""
+"""Digits to which errors are rounded before comparison, so that every processor decides alike."""
 
 
 @dataclass(frozen=True)
 class Penalty:
-    """The ridge penalty of a regression on ``[1, factors]``: a constant, the prior, and a part for each rating.
+    """The ridge penalty of a regression on ``[1, factors]``: a constant, the prior, and a term for each rating.
 
     Attributes:
-        bias, factors: the constants, in ratings: a bias is halved where its penalty is as large as its number of
-            ratings. They are the variance of a rating over that of the bias, or factor, among those yet to come.
-        bias_each, factors_each: what each rating adds, the regularization of the training.
+        bias, factors: the constants, in ratings: a bias is halved if its penalty equals its number of ratings. They are
+            the ratio of the variance of a rating to that of the bias, or factor, among newcomers.
+        bias_each, factors_each: the term of each rating, the regularization of the training.
     """
 
     bias: float
@@ -48,28 +48,28 @@ class Penalty:
     factors_each: float
 
     def diagonal(self, size: int, ratings: int) -> Floats:
-        """float64[size]: of the bias, then of each factor, for this many ratings."""
-        # The smallest penalty keeps the equations solvable where there is no regularization.
+        """float64[size]: penalties of the bias, then of each factor, for this number of ratings."""
+        # The lower bound keeps the equations solvable without regularization.
         out = np.full(size, max(self.factors + self.factors_each * ratings, 1e-6))
         out[0] = max(self.bias + self.bias_each * ratings, 1e-6)
         return out
 
     def scale_bias(self, ratio: float) -> Penalty:
-        """The same with so many times the constant of the bias."""
+        """The penalty with the constant of the bias scaled."""
         return replace(self, bias=self.bias * ratio)
 
     def scale_factors(self, ratio: float) -> Penalty:
-        """The same with so many times the constant of the factors."""
+        """The penalty with the constant of the factors scaled."""
         return replace(self, factors=self.factors * ratio)
 
     def values(self) -> list[float]:
-        """As it is stored."""
+        """The four numbers, as stored."""
         return [self.bias, self.factors, self.bias_each, self.factors_each]
 
 
 @dataclass(frozen=True)
 class Side:
-    """What a factorisation has learned of the other side: biases float[n] and factors float[n, f]."""
+    """The other side of a factorisation: biases float[n] and factors float[n, f]."""
 
     bias: NDArray[Any]
     factors: NDArray[Any]
@@ -77,14 +77,14 @@ class Side:
 
 @dataclass(frozen=True)
 class _Step:
-    """The first n ratings of m newcomers, and t later ones of each to predict, as far as they depend on no penalty.
+    """The first n ratings of m newcomers, and up to t later ones of each to predict, without the penalty.
 
     Attributes:
-        left: float64[m, n], what mean and bias leave of the first ratings.
+        left: float64[m, n], residuals of the first ratings.
         inner: float64[m, n, n], products of the factors of the first ratings.
-        wanted: float64[m, t], what mean and bias leave of the later ratings.
+        wanted: float64[m, t], residuals of the later ratings.
         outer: float64[m, t, n], products of the factors of each later rating and the first ones.
-        there: bool[m, t], which of the later ratings there are.
+        there: bool[m, t], whether a later rating exists.
     """
 
     left: Floats
@@ -94,7 +94,7 @@ class _Step:
     there: NDArray[np.bool_]
 
     def error(self, penalty: Penalty) -> float:
-        """Squared error of the later ratings, as a part of the error of knowing none of the first ones."""
+        """Squared error on the later ratings, relative to the error without the first ones."""
         count = self.left.shape[1]
         bias, factors = penalty.diagonal(2, count).tolist()
         kernel = 1 / bias + self.inner / factors + np.eye(count)
@@ -106,7 +106,7 @@ class _Step:
 
 @dataclass(frozen=True)
 class KeptOut:
-    """Ratings to learn a factorisation from, and those of the users, and of the movies, that it does not know."""
+    """Training ratings of a factorisation, and those of users, and of movies, kept out of it."""
 
     learned: Interactions
     of_users: Interactions
@@ -114,7 +114,7 @@ class KeptOut:
 
     @classmethod
     def draw(cls, data: Interactions, seed: int) -> Self:
-        """Keep a third of the users and a third of the movies out; ratings of both are left unused."""
+        """Keep out a third of the users and a third of the movies; ratings of both are not used."""
         rng = np.random.default_rng(seed)
         users = rng.permutation(np.flatnonzero(data.user_counts))
         out, rest = users[: len(users) // KEPT_OUT], users[len(users) // KEPT_OUT :]
@@ -128,17 +128,17 @@ class KeptOut:
 
 
 def learn_prior(kept_out: Interactions, other: Side, mean: float, start: Penalty, *, movies: bool) -> Penalty:
-    """The constants of a penalty with which the first ratings of newcomers predict their later ones best.
+    """The penalty with which the first ratings of newcomers predict their later ones best.
 
-    A newcomer is a user (or a movie) of whom the other side's factors know nothing, so that these fit the ratings they
-    are judged on no better than they will fit others'. The constants are the variances of an empirical Bayes prior
-    (Gelman et al., "Bayesian Data Analysis", chapter 5), found by cross-validation.
+    Newcomers are users (or movies) unknown to the other side's factors, so these fit their ratings no better than those
+    of anyone to come. The constants are the variances of an empirical Bayes prior (Gelman et al., "Bayesian Data
+    Analysis", chapter 5), found by cross-validation.
 
     Args:
         kept_out: the ratings of newcomers.
-        other: what was learned of the other side, by index.
+        other: the other side of the factorisation, by index.
         mean: the overall mean of the factorisation.
-        start: where the search begins, and what is used where there is too little to learn from.
+        start: start of the search, and the result for too little data.
         movies: whether the newcomers are movies.
     """
     keys, others = (kept_out.items, kept_out.users) if movies else (kept_out.users, kept_out.items)
@@ -146,7 +146,7 @@ def learn_prior(kept_out: Interactions, other: Side, mean: float, start: Penalty
     begins = np.flatnonzero(np.append(True, np.diff(keys[order]) != 0)[: len(keys)])
     left = kept_out.ratings[order].astype(np.float64) - mean - other.bias[others[order]]
     if not (np.isfinite(left).all() and np.isfinite(other.factors).all() and left.any()):
-        return start  # the factorisation diverged, or mean and bias explain everything
+        return start  # the factorisation diverged, or there are no residuals
     steps = list(_steps(begins, left, other.factors[others[order]].astype(np.float64)))
     if not steps:
         return start
@@ -162,12 +162,12 @@ def learn_prior(kept_out: Interactions, other: Side, mean: float, start: Penalty
 
 
 def _steps(begins: NDArray[np.int64], left: Floats, factors: Floats) -> Iterator[_Step]:
-    """One for each number of first ratings that enough newcomers have more than.
+    """A step for each number of first ratings that enough newcomers exceed.
 
     Args:
         begins: int64[m], the first row of each newcomer.
-        left: float64[n], what mean and bias leave of each rating, in order of newcomer and time.
-        factors: float64[n, f], what was learned of the other side of each rating.
+        left: float64[n], residuals of the ratings, in order of newcomer and time.
+        factors: float64[n, f], factors of the other side of each rating.
     """
     length = np.diff(np.append(begins, len(left)))
     for count in STEPS:
@@ -185,7 +185,7 @@ def _steps(begins: NDArray[np.int64], left: Floats, factors: Floats) -> Iterator
 
 
 def _climb(error: Callable[[Penalty], float], start: Penalty, scale: Callable[[Penalty, float], Penalty]) -> Penalty:
-    """The best penalty on the way up, or else down, in steps of a constant ratio; of equal ones the stronger."""
+    """Hill climbing from ``start``, up or else down, in steps of a constant ratio; ties go to the stronger one."""
     best, lowest = start, error(start)
     for ratio in (RATIO, 1 / RATIO):
         for _ in range(MAX_STEPS):

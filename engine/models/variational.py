@@ -1,4 +1,4 @@
-"""Embeddings with a known uncertainty: matrix factorisation by variational Bayes, with priors learned from features."""
+"""Matrix factorisation by variational Bayes, with priors learned from features."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from engine.data.ratings import Interactions, Rows, group
 
 Float64 = NDArray[np.float64]
 
-FIRST_SPREAD = 0.3  # standard deviation of the first factors
+FIRST_SPREAD = 0.3  # standard deviation of the initial factors
 PRIOR_PENALTY = 10.0  # ridge penalty of the priors' regression on features
 
 
@@ -27,8 +27,8 @@ class Side:
     Attributes:
         means: float64[n, 1 + factors], posterior means.
         covariances: float64[n, 1 + factors, 1 + factors], posterior covariances.
-        weights: float64[f, 1 + factors], the prior mean of a vector is ``features @ weights``.
-        precision: float64[1 + factors, 1 + factors], of the prior around its mean.
+        weights: float64[f, 1 + factors]; the prior mean of a vector is ``features @ weights``.
+        precision: float64[1 + factors, 1 + factors], of the prior.
     """
 
     means: Float64
@@ -41,26 +41,26 @@ class VariationalFactorization:
     """``mean + user bias + movie bias + user factors . movie factors`` with a normal posterior for every vector.
 
     Mean-field variational Bayes (Lim and Teh 2007, "Variational Bayesian approach to movie rating prediction"): users
-    and movies take turns, each vector's posterior in closed form from the first two moments of the other side. The
-    prior mean of a vector is a linear function of features, learned along with it (Agarwal and Chen 2009,
-    "Regression-based latent factor models"), so whoever has few ratings starts from what the features say. Variances
-    of the noise and of the priors are learned too (empirical Bayes), so there is no penalty to tune.
+    and movies alternate, each vector's posterior in closed form from the first two moments of the other side. The prior
+    mean of a vector is a linear function of features, learned along with it (Agarwal and Chen 2009, "Regression-based
+    latent factor models"), so users and movies with few ratings start from their features. The variances of the noise
+    and of the priors are learned too (empirical Bayes), so there is no penalty to tune.
 
-    Users come last, so a user's vector follows from the user's ratings and the movies' posteriors alone: ``fold_in``
-    repeats it exactly.
+    Users are updated last, so a user's vector follows from the user's ratings and the movies' posteriors alone, and
+    ``fold_in`` repeats it exactly.
 
     Args:
-        factors: length of the vectors without their bias.
-        iterations: turns of both sides.
-        seed: start of the random numbers of the first factors.
+        factors: length of the vectors without the bias.
+        iterations: rounds over both sides.
+        seed: random seed of the initial factors.
 
     Attributes:
         mean_: of the training ratings.
         noise_: variance of a rating around its expectation.
-        users_, movies_: Side.
-        raters_: what folding a movie in needs of the users: float32[n_users + 1, 1 + factors], their means, and
+        users_, movies_: posteriors.
+        raters_: the users' part of folding in movies: float32[n_users + 1, 1 + factors], their means, and
             float32[n_users + 1, h], the lower halves of their covariances; the last row is a user without ratings.
-            None before ``remember_raters``, and in what an earlier release has stored.
+            None before ``remember_raters``, and for versions of earlier releases.
     """
 
     raters_: tuple[Float32, Float32] | None = None
@@ -69,31 +69,31 @@ class VariationalFactorization:
         self.factors, self.iterations, self.seed = factors, iterations, seed
 
     def fit(self, data: Interactions, user_features: Float32, movie_features: Float32) -> Self:
-        """Learn; features are float32[n, f] for every user and movie of the data."""
+        """Train; features are float32[n, f] for every user and movie of the data."""
         for _ in self.turns(data, user_features, movie_features):
             pass
         return self
 
     def turns(self, data: Interactions, user_features: Float32, movie_features: Float32) -> Generator[int, None, None]:
-        """Learn, telling of each turn of both sides; usable after each."""
+        """Train, yielding after each round; usable after each."""
         rng = np.random.default_rng(self.seed)
         self.mean_, self.noise_ = data.mean, max(float(np.var(data.ratings)) / 2, 1e-6)
         targets = data.ratings - np.float32(self.mean_)
         features = _with_constant(user_features), _with_constant(movie_features)
         known = data.user_counts > 0, data.movie_counts > 0
-        # Priors under which the factors' products vary as much as the ratings. Narrower ones can hold all factors at 0.
+        # Priors under which products of factors vary as much as the ratings. Narrower ones can keep all factors at 0.
         variance = max(float(np.sqrt(np.var(data.ratings) / self.factors)), 1e-3)
         users, movies = (self._first(rng, side, variance) for side in features)
         for turn in range(self.iterations):
             movies, _ = self._update(data.by_movie, data.users, targets, users, movies, features[1])
             users, error = self._update(data.by_user, data.items, targets, movies, users, features[0])
-            if turn:  # the first vectors are random; priors of them would be too
+            if turn:  # priors learned from the random initial vectors would be noise
                 movies = _learn_prior(movies, features[1], known[1])
                 users = _learn_prior(users, features[0], known[0])
                 self.noise_ = max(error / len(data), 1e-6)
             self.users_, self.movies_ = users, movies
             yield turn + 1
-        stored = _as_stored(movies.means, movies.covariances)  # what whoever is folded in later meets as well
+        stored = _as_stored(movies.means, movies.covariances)  # as later fold-ins see the movies
         self.users_, _ = self._update(data.by_user, data.items, targets, stored, users, features[0])
 
     def _first(self, rng: np.random.Generator, features: Float64, variance: float) -> Side:
@@ -106,7 +106,7 @@ class VariationalFactorization:
     def _update(
         self, rows: Rows, others: Int32, targets: Float32, other: Side, side: Side, features: Float64
     ) -> tuple[Side, float]:
-        """One side's posteriors, the other side being kept; and the expected sum of squared errors."""
+        """One side's posteriors with the other side fixed, and the expected sum of squared errors."""
         prior = features @ side.weights
         moments = _moments(other.means, other.covariances)
         means, covariances = np.empty_like(side.means), np.empty_like(side.covariances)
@@ -116,13 +116,13 @@ class VariationalFactorization:
         return Side(means, covariances, side.weights, side.precision), float(error)
 
     def fold_in(self, users: Int32, movies: Int32, ratings: Float32, features: Float32) -> Float64:
-        """float64[m, 1 + factors]: posterior means of m users from their ratings, the movies being kept.
+        """float64[m, 1 + factors]: posterior means of m users from their ratings, with the movies fixed.
 
         Args:
             users: int32[n], in 0..m-1.
             movies: int32[n], indices of learned movies.
             ratings: float32[n].
-            features: float32[m, f], the users'.
+            features: float32[m, f], of the users.
         """
         used, places = np.unique(movies, return_inverse=True)
         rated = _as_stored(self.movies_.means[used], self.movies_.covariances[used])
@@ -130,18 +130,18 @@ class VariationalFactorization:
         return self._fold(rated, rows, places.astype(np.int32), ratings, self.users_, features).means
 
     def fold_in_movie(self, users: Int32, ratings: Float32, features: Float32) -> Float64:
-        """float64[1 + factors]: a movie's posterior mean from ratings of these users, the users being kept.
+        """float64[1 + factors]: a movie's posterior mean from these ratings, with the users fixed.
 
         Args:
-            users: int32[n], indices of users; any other number is a user of whom nothing is known.
+            users: int32[n], indices of users; any other number is an unknown user.
             ratings: float32[n].
-            features: float32[1, f], the movie's.
+            features: float32[1, f], of the movie.
 
         Raises:
-            ValueError: nothing is remembered of the users.
+            ValueError: ``raters_`` is None.
         """
         if self.raters_ is None:
-            raise ValueError("what is known of the users was not stored with this version")
+            raise ValueError("this version was stored without its users' posteriors")
         means, lower = self.raters_
         nobody = len(means) - 1
         rows = np.where((users >= 0) & (users < nobody), users, nobody)
@@ -151,7 +151,7 @@ class VariationalFactorization:
         return vector
 
     def remember_raters(self, nobody: Float32) -> None:
-        """Keep what folding movies in needs of the users; ``nobody``: float32[1, f], of a user without ratings."""
+        """Set ``raters_``; ``nobody``: float32[1, f], the features of a user without ratings."""
         nothing = _as_stored(self.movies_.means[:0], self.movies_.covariances[:0])
         none = np.empty(0, np.int32)
         newcomer = self._fold(nothing, group(none, 1), none, np.empty(0, np.float32), self.users_, nobody)
@@ -159,21 +159,21 @@ class VariationalFactorization:
         self.raters_ = means, _packed(np.concatenate([self.users_.covariances, newcomer.covariances]))
 
     def _fold(self, other: Side, rows: Rows, others: Int32, ratings: Float32, side: Side, features: Float32) -> Side:
-        """The posteriors that follow from groups of ratings; ``others``: int32[n], each one's row of the other side."""
+        """Posteriors of groups of ratings; ``others``: int32[n], each rating's row of the other side."""
         n, size = len(features), 1 + self.factors
         blank = replace(side, means=np.empty((n, size)), covariances=np.empty((n, size, size)))
         targets = ratings - np.float32(self.mean_)
         return self._update(rows, others, targets, other, blank, _with_constant(features))[0]
 
     def prior_of_movie(self, features: Float32) -> Float64:
-        """float64[n, 1 + factors]: what is expected of movies that nobody rated, from their features."""
+        """float64[n, 1 + factors]: prior means of movies with these features."""
         return np.asarray(_with_constant(features) @ self.movies_.weights)
 
     def align(self, reference: VariationalFactorization) -> None:
-        """Turn the factors so that they lie like those of another factorisation of nearly the same ratings.
+        """Rotate the factors towards those of another factorisation of nearly the same ratings.
 
-        Products of factors stay as they are under a rotation, factors do not. Orthogonal Procrustes problem (Schonemann
-        1966, "A generalized solution of the orthogonal Procrustes problem").
+        A rotation changes factors, but not their products. Orthogonal Procrustes problem (Schonemann 1966, "A
+        generalized solution of the orthogonal Procrustes problem").
         """
         own = np.vstack([self.users_.means, self.movies_.means])[:, 1:]
         wanted = np.vstack([reference.users_.means, reference.movies_.means])[:, 1:]
@@ -182,7 +182,7 @@ class VariationalFactorization:
         self.users_, self.movies_ = _turned(self.users_, turn), _turned(self.movies_, turn)
 
     def arrays(self) -> dict[str, NDArray[Any]]:
-        """What folding in needs, in float32; covariances are symmetric, so only their lower half is kept."""
+        """Arrays for folding in, by name, in float32; only the lower halves of covariances."""
         stored: dict[str, NDArray[Any]] = {
             "constants": np.array([self.mean_, self.noise_]),
             "movie_means": self.movies_.means.astype(np.float32),
@@ -197,7 +197,7 @@ class VariationalFactorization:
 
     @classmethod
     def from_arrays(cls, factors: int, iterations: int, seed: int, arrays: Mapping[str, NDArray[Any]]) -> Self:
-        """A factorisation that folds in as the one did that ``arrays()`` was taken from."""
+        """Rebuild a factorisation from ``arrays()``, for folding in."""
         model = cls(factors, iterations, seed)
         model.mean_, model.noise_ = arrays["constants"].tolist()
         nothing = np.empty((0, 1 + factors))
@@ -211,7 +211,7 @@ class VariationalFactorization:
 
 
 def _as_stored(means: Float64, covariances: Float64) -> Side:
-    """Posteriors as they come back from the store, so that a user is folded in alike before and after it."""
+    """Posteriors as loaded from the store, so that folding in is the same before and after saving."""
     return _unpacked(means.astype(np.float32), _packed(covariances))
 
 
@@ -236,7 +236,7 @@ def _with_constant(features: Float32) -> Float64:
 
 
 def _learn_prior(side: Side, features: Float64, known: NDArray[np.bool_]) -> Side:
-    """The prior that suits the posteriors of whoever has ratings: ridge regression, and what it leaves as variance."""
+    """The prior that fits the posteriors of the rows with ratings: ridge regression and its residual variance."""
     rows, means = features[known], side.means[known]
     gram = rows.T @ rows + PRIOR_PENALTY * np.eye(rows.shape[1])
     weights = np.asarray(np.linalg.solve(gram, rows.T @ means), np.float64)
@@ -251,11 +251,11 @@ def _turned(side: Side, turn: Float64) -> Side:
 
 
 def _moments_of(means: Float64, covariances: Float64) -> tuple[Float32, Float32, Float32]:
-    """Of each vector v with the bias v[0], and w the same with 1 in place of the bias.
+    """Moments of each vector v with bias v[0], and of w, the same with 1 in place of the bias.
 
     Returns:
-        float32[n, K] the means of w; float32[n, K (K + 1) / 2] those of the lower half of w w'; float32[n, K + 1] those
-        of v[0] w and, at the end, of v[0] squared. They are read once a rating, so their size is what takes time.
+        The means: float32[n, K] of w; float32[n, K (K + 1) / 2] of the lower half of w w'; float32[n, K + 1] of v[0] w
+        and, at the end, of v[0] squared. They are read once per rating, so their size decides the time.
     """
     n, size = means.shape
     first, second = np.ones((n, size), np.float32), np.empty((n, size * (size + 1) // 2), np.float32)
@@ -289,10 +289,10 @@ def _posteriors_of(
     means: Float64,
     covariances: Float64,
 ) -> float:
-    """Fill means and covariances of one side; returns the expected sum of squared errors afterwards.
+    """Fill the means and covariances of one side; returns the expected sum of squared errors afterwards.
 
-    A rating y of v's owner expects ``v . w + v0`` with w and the bias v0 of the other side: linear regression of
-    ``y - v0`` on w, both known by their moments.
+    The expectation of a rating y by the owner of v is ``v . w + v0``, with w and the bias v0 of the other side: linear
+    regression of ``y - v0`` on w, both given by their moments.
     """
     size = means.shape[1]
     gram, right = np.empty((size, size)), np.empty(size)
@@ -328,7 +328,7 @@ def _sums_of_ratings(
     sums: Float32,
     half: Float32,
 ) -> float:
-    """Fill the regression's right side and the lower half of its left one; returns the expected squares of targets."""
+    """Fill the right side of the regression and the lower half of its left side; returns the targets' squares."""
     size = len(sums)
     squares = 0.0
     sums[:] = 0
@@ -344,7 +344,7 @@ def _sums_of_ratings(
 
 
 def _change_of_error(mean: Float64, covariance: Float64, sums: Float32, half: Float32) -> float:
-    """By how much a vector with this posterior changes the expected sum of squared errors."""
+    """Change of the expected sum of squared errors by a vector with this posterior."""
     change, place = 0.0, 0
     for a in range(len(mean)):
         change -= 2 * mean[a] * sums[a]
@@ -355,7 +355,7 @@ def _change_of_error(mean: Float64, covariance: Float64, sums: Float32, half: Fl
 
 
 def _inverse_of(matrix: Float64, out: Float64) -> None:
-    """Inverse of a positive definite matrix by Gauss-Jordan elimination, which needs no pivots there."""
+    """Invert a positive definite matrix by Gauss-Jordan elimination, without pivots."""
     size = len(matrix)
     out[:] = matrix
     for k in range(size):

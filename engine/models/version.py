@@ -1,4 +1,4 @@
-"""One model version: everything that was learned together and serves together."""
+"""A model version: everything that is trained together and served together."""
 
 from __future__ import annotations
 
@@ -19,25 +19,25 @@ from engine.models.registry import MODELS, configure
 
 @dataclass(frozen=True)
 class LearnedCounts:
-    """How many ratings a version has learned: int32[n_users] of each user, int32[n_movies] of each movie."""
+    """Numbers of training ratings: int32[n_users] of each user, int32[n_movies] of each movie."""
 
     users: Int32
     movies: Int32
 
     @classmethod
     def of(cls, data: Interactions) -> Self:
-        """Those of training ratings."""
+        """Count training ratings."""
         return cls(data.user_counts.astype(np.int32), data.movie_counts.astype(np.int32))
 
 
 @dataclass(frozen=True)
 class LearnedOffsets:
-    """What training learned of each user and movie beyond what folding in the same ratings gives.
+    """Offsets of learned vectors from those of folding in the same ratings.
 
-    Added to whatever is folded in later, so that a vector moves by what is new and by nothing else.
+    They are added to later fold-ins, so that only new ratings move a vector.
 
     Attributes:
-        users: float[n_users, d]; no rows where folding in gives what was learned.
+        users: float[n_users, d]; no rows if folding in repeats the learned vectors.
         movies: float[n_movies, d].
     """
 
@@ -45,25 +45,25 @@ class LearnedOffsets:
     movies: NDArray[Any]
 
     def of_user(self, user: int) -> NDArray[Any] | float:
-        """float[d], or 0 for whoever was not learned."""
+        """float[d], or 0 for an unknown user."""
         return self.users[user] if 0 <= user < len(self.users) else 0.0
 
     def of_movie(self, movie: int) -> NDArray[Any] | float:
-        """float[d], or 0 for what was not learned."""
+        """float[d], or 0 for an unknown movie."""
         return self.movies[movie] if 0 <= movie < len(self.movies) else 0.0
 
 
 @dataclass(frozen=True)
 class VersionBundle:
-    """What a version holds.
+    """The contents of a version.
 
     Attributes:
         rating: predicts ratings.
         ranker: orders lists.
-        popularity: float32[n_movies], for cold start.
-        calibration: of intervals; None where there were too few ratings.
-        counts: how many ratings the version has learned; None in versions of earlier releases.
-        offsets: between what was learned and what folding in gives; None in versions of earlier releases.
+        popularity: float32[n_movies], for newcomers.
+        calibration: of the intervals; None with too few ratings.
+        counts: numbers of training ratings; None in versions of earlier releases.
+        offsets: of learned vectors from folded-in ones; None in versions of earlier releases.
     """
 
     rating: RatingModel
@@ -78,7 +78,7 @@ class VersionBundle:
         return {"model": self.rating.config.model_dump(), "ranker": self.ranker.config.model_dump()}
 
     def arrays(self) -> Arrays:
-        """Every learned array under the name of its part, such as ``rating/user_bias``."""
+        """All learned arrays, prefixed with their part, such as ``rating/user_bias``."""
         parts: dict[str, Mapping[str, NDArray[Any]]] = {
             "rating": self.rating.arrays(),
             "ranker": self.ranker.arrays(),
@@ -94,10 +94,10 @@ class VersionBundle:
 
     @classmethod
     def from_arrays(cls, kind: str, config: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> Self:
-        """The bundle that ``config()`` and ``arrays()`` were taken from."""
+        """Rebuild a bundle from ``config()`` and ``arrays()``."""
         calibration, counts = part_of(arrays, "calibration"), part_of(arrays, "counts")
         offsets = part_of(arrays, "offsets")
-        # Versions stored before ratings were weighed by a power name weights that are gone.
+        # Early versions have hyperparameters that no longer exist.
         ranker = {name: value for name, value in config["ranker"].items() if name in ItemSimilarityConfig.model_fields}
         return cls(
             MODELS[kind].model.from_arrays(configure(kind, config["model"]), part_of(arrays, "rating")),

@@ -1,1 +1,1 @@
-"""What a person sees: lists, how they are scored, what explains them, and how new ratings change them at once."""
+"""What a person sees: lists, their scores and explanations, and how new ratings change them at once."""

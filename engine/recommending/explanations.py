@@ -1,4 +1,4 @@
-"""Why a movie stands in a list and why its rating is predicted so: numbers that sum to both, and what supports them."""
+"""Explanations of a score and of a predicted rating: numbers that add up to both, and supporting evidence."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ from engine.recommending.scoring import Shares
 Basis = Literal["ratings", "content"]
 
 MAX_SIMILAR = 5
-ALIKE = 1e-6  # a cosine below it is rounding
+ALIKE = 1e-6  # smaller cosines are rounding errors
 CONTENT_WEIGHTS = 0.7, 0.3
-"""Of genres and year in how alike two movies are that nobody has rated."""
+"""Weights of genres and year in the similarity of unrated movies."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +38,7 @@ class Contribution:
 
 @dataclass(frozen=True, slots=True)
 class SimilarMovie:
-    """A movie the user rated that resembles the recommended one; ``similarity`` is a cosine in [-1, 1]."""
+    """A rated movie that resembles the recommended one; ``similarity`` is a cosine in [-1, 1]."""
 
     movie_id: str
     title: str
@@ -48,7 +48,7 @@ class SimilarMovie:
 
 @dataclass(frozen=True, slots=True)
 class LikeMovie:
-    """A movie that resembles another; ``similarity`` in 0..1."""
+    """A movie that resembles another; ``similarity`` is in 0..1."""
 
     movie: Movie
     similarity: float
@@ -56,10 +56,10 @@ class LikeMovie:
 
 @dataclass(frozen=True, slots=True)
 class SimilarMovies:
-    """The movies most like one, the most alike first.
+    """The movies most similar to one, most similar first.
 
-    ``basis`` says by what: ``ratings``, the cosine of who rated both and how highly, or ``content``, genres and year,
-    where nobody has rated the movie.
+    ``basis``: ``ratings``, the cosine of the users' weighted ratings, or ``content``, genres and year, for a movie that
+    nobody has rated.
     """
 
     movie: Movie
@@ -71,7 +71,7 @@ class SimilarMovies:
 class GenreMatch:
     """How the user rates the movie's genres, in rating units.
 
-    Each genre comes with the mean of the user's ratings in it less the user's mean, and how many ratings that is.
+    Each genre has the difference between the user's mean in it and overall, and the number of ratings in it.
     """
 
     score: float
@@ -80,7 +80,7 @@ class GenreMatch:
 
 @dataclass(frozen=True, slots=True)
 class SimilarUser:
-    """A user with a similar taste who rated the movie; ``similarity`` is a cosine in [-1, 1]."""
+    """A user of similar taste who rated the movie; ``similarity`` is a cosine in [-1, 1]."""
 
     user_id: str
     rating: float
@@ -89,22 +89,21 @@ class SimilarUser:
 
 @dataclass(frozen=True, slots=True)
 class RatingExplanation:
-    """Why a predicted rating is what it is: ``baseline + sum(share) + residual == predicted_rating``.
+    """Parts of a predicted rating: ``baseline + sum(share) + residual == predicted_rating``.
 
-    A share is by how much the prediction would be lower without that one rating. Ratings that say the same stand in for
-    each other, and each of them is compared with the others, so what many say together is in no share.
+    A share is how much lower the prediction would be without that one rating. Ratings that agree replace each other, so
+    what many say together is in no share.
 
     Attributes:
-        baseline: what somebody without ratings would be predicted.
-        contributions: of every past rating, the largest share first.
+        baseline: the prediction for a user without ratings.
+        contributions: of every past rating, largest share first.
         residual: ``level + together + learned + clipped``.
-        level: how far above others the user rates in general: the mean of what is predicted for the movies that the
-            user has rated, less the mean of what anybody would be predicted for them.
-        together: what else the ratings say together, beyond what each says alone.
-        learned: what the training learned of the user beyond what follows from the ratings by closed form; no rating
-            changes it.
+        level: how much higher than others the user rates: the mean prediction for the user's rated movies, minus the
+            mean prediction for a user without ratings.
+        together: the joint effect of the ratings beyond level and shares.
+        learned: what training learned of the user beyond the folded-in vector; no rating changes it.
         clipped: what the ends of the scale cut off the prediction and the baseline.
-        method: ``exact`` where the shares follow from a formula, ``measured`` where each rating was left out in turn.
+        method: ``exact`` for shares by formula, ``measured`` for leaving out each rating in turn.
     """
 
     predicted_rating: float
@@ -120,11 +119,10 @@ class RatingExplanation:
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """Why a movie stands where it does: ``baseline + sum(share) + residual == score``.
+    """Parts of a score: ``baseline + sum(share) + residual == score``; ``rating`` explains the predicted rating.
 
-    ``rating`` explains the predicted rating likewise. ``by_neighbours``: too few people rated the movie to compare it,
-    so its score comes from movies of near genres and years. ``genres_liked``: those of its
-    genres that the user says they like, which raise its baseline.
+    ``by_neighbours``: too few people rated the movie to compare it, so its score comes from movies of similar genres
+    and years. ``genres_liked``: its genres that the user says they like, which raise the baseline.
     """
 
     user_id: str
@@ -148,11 +146,11 @@ class Explanation:
 
 
 class ExplainerService:
-    """Evidence about a user and a movie from the ratings as loaded.
+    """Explains scores and predicted ratings from the loaded ratings.
 
     Args:
-        data: the ratings; similarities of movies and users come from them.
-        ranker: weighs ratings, so that a low rating counts less than a high one.
+        data: the ratings, which similarities of movies and users are based on.
+        ranker: weighs ratings, so that a low one counts less than a high one.
     """
 
     def __init__(self, data: Interactions, ranker: ItemSimilarityRanker) -> None:
@@ -166,14 +164,14 @@ class ExplainerService:
         self._movie_norms = np.sqrt(np.bincount(data.items, weights**2, data.n_movies))
 
     def explain_recommendation(self, state: UserState, parts: Shares) -> tuple[Contribution, ...]:
-        """Every past rating with its share in a score, the largest first (ties by movie key)."""
+        """Every past rating with its share in a score, largest first (ties by movie key)."""
         return self._contributions(state, parts.shares.tolist())
 
     def explain_rating(self, state: UserState, movie: int) -> RatingExplanation:
-        """Take a predicted rating apart by leaving out each past rating.
+        """Split a predicted rating into shares by leaving out each past rating.
 
-        What leaving one out changes is the difference between two users folded in, with it and without it: just what
-        taking the rating away changes for whoever is folded in.
+        A share is the difference between two folded-in users, with the rating and without: exactly what removing the
+        rating changes.
         """
         model, vector = state.movies.model, state.movies.vector(movie).reshape(1, -1)
         folded, unknown = model.fold_in_user(state.items, state.ratings), model.user_vector(-1)
@@ -202,7 +200,7 @@ class ExplainerService:
         )
 
     def find_similar_rated_movies(self, state: UserState, movie: int, n: int = MAX_SIMILAR) -> tuple[SimilarMovie, ...]:
-        """The rated movies most like this one: cosine of who rated both, and how highly; only those above 0."""
+        """The rated movies most similar to this one, by the cosine of the users' weighted ratings, above 0."""
         inside = state.items[state.items < self._data.n_movies]
         if not len(inside) or movie >= self._data.n_movies:
             return ()
@@ -215,10 +213,9 @@ class ExplainerService:
         )
 
     def find_similar_movies(self, movie: int, n: int) -> tuple[Basis, list[tuple[int, float]]]:
-        """The movies most like one of the catalogue, as (index, similarity), the most alike first.
+        """The movies most similar to one, as (index, similarity), most similar first, above 0.
 
-        By the cosine of who rated both, and how highly; for a movie that nobody has rated by genres and year. Only
-        those above 0.
+        By the cosine of the users' weighted ratings; for a movie that nobody has rated by genres and year.
         """
         basis: Basis
         if self._movie_norms[movie]:
@@ -231,7 +228,7 @@ class ExplainerService:
         return basis, [(int(other), min(float(alike[other]), 1.0)) for other in best]
 
     def get_genre_match_score(self, state: UserState, movie: int) -> GenreMatch:
-        """How far above their own mean the user rates the movie's genres, in rating units; 0 without evidence."""
+        """How far above their mean the user rates the movie's genres, in rating units; 0 without evidence."""
         table = self._data.movies
         inside = state.items < self._data.n_movies
         items, ratings = state.items[inside], state.ratings[inside]
@@ -248,7 +245,7 @@ class ExplainerService:
     def get_similar_users_influence(
         self, user: int, state: UserState, movie: int, n: int = MAX_SIMILAR
     ) -> tuple[SimilarUser, ...]:
-        """The users most like this one who rated the movie: cosine of their weighted ratings; only those above 0."""
+        """The most similar users who rated the movie, by the cosine of weighted ratings, above 0."""
         rows = self._data.by_movie.of(movie)
         raters, given = self._data.users[rows], self._data.ratings[rows]
         taste = self._taste(state)
@@ -272,7 +269,7 @@ class ExplainerService:
 
 
 def _level(state: UserState, folded: Vector, unknown: Vector) -> float:
-    """How far above anybody's the predictions for the movies that the user has rated lie on average; 0 without any."""
+    """Mean prediction for the user's rated movies minus that for an unknown user; 0 without ratings."""
     if not len(state.items):
         return 0.0
     movies = np.array([state.movies.vector(movie) for movie in state.items.tolist()])

@@ -1,9 +1,9 @@
-"""New ratings count at once: what is known of users and movies now, on top of a version that never changes.
+"""Instant updates: the current state of users and movies, on top of a version that never changes.
 
-Users and movies are folded in by closed form, each on what the *version* learned of the other side and never on each
-other; what training had learned of them beyond that is kept, so that a prediction moves by the news alone. So what is
-known of a user follows from the version and the user's stored ratings, what is known of a movie from the version and
-the movie's, and updates end in the same state in whatever order and from whatever threads they come.
+Users and movies are folded in by closed form, each on the *version's* vectors of the other side. What training learned
+of them beyond that is kept, so that only new ratings move a prediction. The state of a user follows from the version
+and the user's stored ratings, that of a movie from the version and the movie's, so updates in any order and from any
+threads end in the same state.
 """
 
 from __future__ import annotations
@@ -25,25 +25,25 @@ from engine.models.version import LearnedCounts, LearnedOffsets, VersionBundle
 from engine.recommending.cold_start import popularity
 
 MAX_LEARNED = 1000
-"""Ratings beyond which a movie keeps the vector it has learned: one more changes next to nothing, and costs time."""
+"""A movie with more learned ratings keeps its vector: one more rating changes little, and costs time."""
 ALIKE = 1e-3
-"""Vectors that differ by less are the same but for rounding."""
+"""Smaller differences of vectors are rounding errors."""
 PARTS = 256
-"""Of an overlay; a change copies one of them."""
+"""Parts of an overlay; a change copies one of them."""
 
 State = TypeVar("State")
 
 
 @dataclass(frozen=True)
 class FoldedMovies:
-    """The movies' side at one moment: as the version learned them, but for those that are folded in. Never changed.
+    """All movies at one moment: the version's vectors, replaced for movies that were folded in. Immutable.
 
     Attributes:
         model: the version's rating model.
-        counts: int32[n_movies + 1], of how many ratings each movie's vector was made; the last is any other movie.
-        places: int32[n_movies + 1], the row of ``vectors``, -1 for a movie as it was learned.
+        counts: int32[n_movies + 1], ratings behind each movie's vector; the last entry is any other movie.
+        places: int32[n_movies + 1], row in ``vectors``, -1 for the version's vector.
         vectors: float[capacity, d]; rows from ``used`` on belong to later moments.
-        used: rows that belong to this moment.
+        used: number of rows of this moment.
     """
 
     model: RatingModel
@@ -54,15 +54,15 @@ class FoldedMovies:
 
     @classmethod
     def none(cls, model: RatingModel, learned: Int32) -> Self:
-        """Every movie as it was learned, of so many ratings each (int32[n_movies])."""
+        """No movie folded in; ``learned``: int32[n_movies], learned ratings of each."""
         places = np.full(len(learned) + 1, -1, np.int32)
         empty = model.movie_vector(-1)[None][:0]
         return cls(model, np.append(learned, np.int32(0)), places, empty, 0)
 
     def put(self, movie: int, vector: Vector, count: int) -> FoldedMovies:
-        """The next moment, with another vector of one movie; this one stays as it is, and only its latest is asked."""
+        """The next moment, with a new vector of one movie; only the latest moment may be extended."""
         counts, places, vectors, used = self.counts.copy(), self.places.copy(), self.vectors, self.used
-        if used == len(vectors):  # room for twice as many, and none for those that were replaced
+        if used == len(vectors):  # double the capacity, dropping replaced rows
             kept = np.flatnonzero(places >= 0)
             roomy = np.empty((2 * len(kept) + 16, len(vector)), vector.dtype)
             roomy[: len(kept)] = vectors[places[kept]]
@@ -73,7 +73,7 @@ class FoldedMovies:
         return FoldedMovies(self.model, counts, places, vectors, used + 1)
 
     def predict(self, user: Vector, movies: Int32) -> Float32:
-        """float32[n]: the ratings that a user with this vector gives, inside the scale; any index may be unknown."""
+        """float32[n]: predicted ratings of a user with this vector, inside the scale; any index may be unknown."""
         found = self.model.predict_vector(user, movies)
         places = self.places[self._rows(movies)]
         folded = places >= 0
@@ -82,12 +82,12 @@ class FoldedMovies:
         return found
 
     def vector(self, movie: int) -> Vector:
-        """float[d]: of one movie, as learned or as folded in."""
+        """float[d]: a movie's vector, learned or folded in."""
         place = int(self.places[movie]) if 0 <= movie < len(self.places) - 1 else -1
         return self.model.movie_vector(movie) if place < 0 else self.vectors[place]
 
     def counts_of(self, movies: Int32) -> Int32:
-        """int32[n]: of how many ratings each movie's vector was made; 0 for an unknown movie."""
+        """int32[n]: ratings behind each movie's vector; 0 for an unknown movie."""
         return self.counts[self._rows(movies)]
 
     def _rows(self, movies: Int32) -> Int32:
@@ -97,13 +97,13 @@ class FoldedMovies:
 
 @dataclass(frozen=True)
 class UserState:
-    """What serving knows of one user at one moment, and of the movies at that same moment. Never changed.
+    """One user, and all movies, at one moment. Immutable.
 
     Attributes:
-        items: int32[n], the movies the user has rated.
+        items: int32[n], the user's rated movies.
         ratings: float32[n].
-        vector: the rating model's.
-        movies: the movies' side.
+        vector: of the rating model.
+        movies: the movies at that moment.
     """
 
     items: Int32
@@ -112,7 +112,7 @@ class UserState:
     movies: FoldedMovies
 
     def rating_of(self, movie: int) -> float | None:
-        """The user's rating of a movie, None where there is none."""
+        """The user's rating of a movie; None if there is none."""
         found = np.flatnonzero(self.items == movie)
         return float(self.ratings[found[0]]) if len(found) else None
 
@@ -122,9 +122,9 @@ class UserState:
         return float(self.ratings.mean()) if len(self.ratings) else 0.0
 
     def predict(self, movies: Int32) -> Float32:
-        """float32[n]: the user's predicted ratings of these movies, those folded in included.
+        """float32[n]: the user's predicted ratings of these movies.
 
-        Without a rating they stay inside what was ever given.
+        Without any rating of the user they stay inside the range of the learned ratings.
         """
         found = self.movies.predict(self.vector, movies)
         return found if len(self.items) else np.clip(found, *self.movies.model.given_)
@@ -132,7 +132,7 @@ class UserState:
 
 @dataclass(frozen=True)
 class _FoldedUser:
-    """A user's state without the movies' side, which would keep every moment of it in memory."""
+    """A user's state without the movies, so that old moments of these can be freed."""
 
     items: Int32
     ratings: Float32
@@ -141,24 +141,24 @@ class _FoldedUser:
 
 @dataclass(frozen=True)
 class MovieState:
-    """Who has rated a movie, in order of key (int32[n]), and how (float32[n]). Never changed."""
+    """The users who rated a movie, in order of key (int32[n]), and their ratings (float32[n]). Immutable."""
 
     users: Int32
     ratings: Float32
 
 
 class Overlay(Generic[State]):
-    """A map from keys to states that is never changed: ``put`` gives the next one, and copies one of its parts."""
+    """An immutable map from keys to states: ``put`` returns the next one, and copies one of its parts."""
 
     def __init__(self, parts: tuple[dict[int, State], ...] = tuple({} for _ in range(PARTS))) -> None:
         self._parts = parts
 
     def get(self, key: int) -> State | None:
-        """The state of a key, None where there is none."""
+        """The state of a key; None if there is none."""
         return self._parts[key % PARTS].get(key)
 
     def put(self, key: int, state: State) -> Overlay[State]:
-        """The same with another state of one key."""
+        """The map with a new state of one key."""
         place = key % PARTS
         part = {**self._parts[place], key: state}
         return Overlay((*self._parts[:place], part, *self._parts[place + 1 :]))
@@ -169,7 +169,7 @@ class Overlay(Generic[State]):
 
 @dataclass(frozen=True)
 class _Moment:
-    """All that differs from what the version learned. Never changed: a reader holds one, a writer makes the next."""
+    """All differences from the version. Immutable: readers hold one, a writer creates the next."""
 
     users: Overlay[_FoldedUser]
     movies: Overlay[MovieState]
@@ -179,17 +179,16 @@ class _Moment:
 class RealtimeLearner:
     """Folds users and movies into a version by closed form.
 
-    Readers never wait: they take the moment there is, which is replaced whole by one assignment, so a state shows both
-    sides of a rating or neither. Writers take turns. What a user's or a movie's ratings *are* is decided by whoever
-    stores them: the serving service holds its lock around the store's write and the update, so that both happen in one
-    order.
+    Readers never wait: they take the current moment, which one assignment replaces as a whole, so a state shows both
+    sides of a rating or neither. Writers take turns. The caller decides what the ratings are: the serving service holds
+    its lock around the store's write and the update, so that both happen in the same order.
 
-    Movies that the version learned from more than ``MAX_LEARNED`` ratings keep their vectors, and so do all movies of
-    a model stored by an earlier release that can't fold movies in.
+    Movies with more than ``MAX_LEARNED`` learned ratings keep their vectors, as do all movies of a model of an earlier
+    release that can't fold movies in.
 
     Args:
-        bundle: the version that serves.
-        data: the ratings as loaded; who was rated, or has rated, after that is in the overlays.
+        bundle: the version.
+        data: the ratings as loaded; later changes are in the overlays.
     """
 
     def __init__(self, bundle: VersionBundle, data: Interactions) -> None:
@@ -202,7 +201,7 @@ class RealtimeLearner:
     # -- reading -----------------------------------------------------------------------------------------------------
 
     def state(self, user: int) -> UserState:
-        """What is known of a user now; an unknown user has no ratings and a vector that says nothing."""
+        """The current state of a user; an unknown user has no ratings and a neutral vector."""
         now = self._now
         found = now.users.get(user)
         if found is not None:
@@ -211,17 +210,17 @@ class RealtimeLearner:
         return UserState(items, ratings, vector, now.folded)
 
     def imagine(self, items: Int32, ratings: Float32, user: int = -1) -> UserState:
-        """What would be known of somebody with these ratings (in order of movie key); nothing is kept.
+        """The state of a user with these ratings, which are not stored.
 
         Args:
-            items: int32[n], the movies.
+            items: int32[n], the movies, in order of key.
             ratings: float32[n].
-            user: the user's key where it is somebody the version may have learned.
+            user: the user's key if the version may have learned the user.
         """
         return UserState(items, ratings, self._folded_user(user, items, ratings), self._now.folded)
 
     def movie_state(self, movie: int) -> MovieState:
-        """Who has rated a movie, as far as updates of movies tell."""
+        """The ratings of a movie, as of the last update of movies."""
         found = self._now.movies.get(movie)
         if found is not None:
             return found
@@ -232,38 +231,38 @@ class RealtimeLearner:
 
     @property
     def folded_users(self) -> int:
-        """How many users have had a rating since the version learned."""
+        """Number of users with ratings changed since training."""
         return len(self._now.users)
 
     @property
     def folded_movies(self) -> int:
-        """How many movies have another vector than the version learned."""
+        """Number of movies with a new vector since training."""
         return int((self._now.folded.places >= 0).sum())
 
     # -- writing -----------------------------------------------------------------------------------------------------
 
     def update_user_embedding(self, user: int, items: Int32, ratings: Float32) -> UserState:
-        """Learn a user from all of the user's ratings: the same ratings in any order of arrival end in the same state.
+        """Fold in a user from all of the user's ratings; their order of arrival makes no difference.
 
         Args:
             user: the user's key; may be new.
-            items: int32[n], every movie the user has rated, in order of movie key.
-            ratings: float32[n], the ratings of them.
+            items: int32[n], all movies the user has rated, in order of key.
+            ratings: float32[n].
         """
         with self._writing:
             self._now = self._with_user(self._now, user, items, ratings)
         return self.state(user)
 
     def update_movie_embedding(self, movie: int, users: Int32, ratings: Float32) -> MovieState:
-        """Learn a movie from all of its ratings; as for users.
+        """Fold in a movie from all of its ratings.
 
         Args:
-            movie: the movie's key; the version may not know it.
-            users: int32[n], everybody who has rated it, in order of user key.
-            ratings: float32[n], their ratings.
+            movie: the movie's key; may be unknown to the version.
+            users: int32[n], all users who rated it, in order of key.
+            ratings: float32[n].
 
         Raises:
-            ValueError: it is no movie of the data.
+            ValueError: the data have no such movie.
         """
         if self._folds(movie):
             with self._writing:
@@ -271,11 +270,11 @@ class RealtimeLearner:
         return self.movie_state(movie)
 
     def rate(self, user: int, movie: int, rating: float) -> UserState:
-        """Add or replace one rating, and learn the user and the movie from it at one moment."""
+        """Add or replace one rating, and update the user and the movie in one moment."""
         return self._change(user, movie, rating)
 
     def unrate(self, user: int, movie: int) -> UserState:
-        """Forget one rating, as if it had never been given."""
+        """Remove one rating, as if it had never been given."""
         return self._change(user, movie, None)
 
     def _change(self, user: int, movie: int, rating: float | None) -> UserState:
@@ -341,14 +340,14 @@ def bundle_version(
 def measure_offsets(
     model: RatingModel, data: Interactions, check: Callable[[], object] = lambda: None
 ) -> LearnedOffsets:
-    """How far what a model learned of each user and movie lies from what folding in the same ratings gives.
+    """Offsets between the learned vectors and those of folding in the same ratings.
 
-    Of movies with more than ``MAX_LEARNED`` ratings, which are never folded in, nothing is kept.
+    Movies with more than ``MAX_LEARNED`` ratings are never folded in, and have none.
 
     Args:
         model: after its last epoch.
-        data: the ratings it has learned.
-        check: called again and again; may raise to stop.
+        data: its training ratings.
+        check: called often; may raise to stop.
     """
     users = np.zeros((data.n_users, len(model.user_vector(-1))), np.float32)
     for user in np.flatnonzero(data.user_counts).tolist():
@@ -362,19 +361,19 @@ def measure_offsets(
 
 
 def offset_of_user(model: RatingModel, data: Interactions, user: int) -> Vector:
-    """float[d]: of one user."""
+    """float[d]: the offset of one user."""
     rows = data.by_user.of(user)
     return model.user_vector(user) - model.fold_in_user(data.items[rows], data.ratings[rows])
 
 
 def offset_of_movie(model: RatingModel, data: Interactions, movie: int) -> Vector:
-    """float[d]: of one movie."""
+    """float[d]: the offset of one movie."""
     rows = data.by_movie.of(movie)
     return model.movie_vector(movie) - model.fold_in_movie(data.users[rows], data.ratings[rows], movie)
 
 
 def _learned_counts(bundle: VersionBundle, data: Interactions) -> Int32:
-    """int32[n_movies]: how many ratings the version has learned; of a version of an earlier release today's counts."""
+    """int32[n_movies]: learned ratings of each movie; today's counts for a version of an earlier release."""
     if bundle.counts is None:
         return data.movie_counts.astype(np.int32)
     counts = np.zeros(data.n_movies, np.int32)
@@ -384,7 +383,7 @@ def _learned_counts(bundle: VersionBundle, data: Interactions) -> Int32:
 
 
 def _changed(keys: Int32, ratings: Float32, key: int, rating: float | None) -> tuple[Int32, Float32]:
-    """Keys in order and their ratings, with one rating set, or taken away where it is None."""
+    """Keys in order and their ratings, with one rating set, or removed if it is None."""
     others = keys != key
     keys, ratings = keys[others], ratings[others]
     if rating is not None:

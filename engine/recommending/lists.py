@@ -1,4 +1,4 @@
-"""Lists and predictions as values: what one may ask for, and what an answer holds."""
+"""Lists and predictions as values: options of a request, and contents of an answer."""
 
 from __future__ import annotations
 
@@ -15,18 +15,17 @@ RankBy = Literal["ranker", "rating"]
 
 @dataclass(frozen=True, slots=True)
 class ListOptions:
-    """What a list is to hold.
+    """Options of a list.
 
     Attributes:
-        n: 1 to 1000 movies at most.
+        n: maximum length, 1 to 1000.
         genre: only movies of this genre.
         year_from: only movies of this year or later; movies of unknown year are left out.
         exclude: movie ids to leave out.
-        diversity: 0 orders by score alone, 1 by unlikeness of genres alone.
+        diversity: 0 orders by score alone, 1 by difference of genres alone.
         rank_by: ``ranker`` orders by what the user is likely to want, ``rating`` by predicted rating.
-        genres_liked: genres that the user says they like; they count as far as popularity does, so less with each
-            rating.
-        include_rated: whether movies that the user has rated may be listed too.
+        genres_liked: genres that the user says they like; like popularity, they count less with each rating.
+        include_rated: whether to list movies that the user has rated.
     """
 
     n: int = 10
@@ -41,11 +40,10 @@ class ListOptions:
 
 @dataclass(frozen=True, slots=True)
 class RecommendedItem:
-    """One place of a list. ``score`` orders it; ``predicted_rating`` and ``interval`` (90%) are in the rating scale.
+    """One place of a list, ordered by ``score``; ``predicted_rating`` and ``interval`` (90%) are in the rating scale.
 
-    ``confidence`` is 1 minus the width of the interval over the width of the scale; ``interval`` and ``confidence`` are
-    None where the version has no calibration (too few held-out ratings). ``rated`` is the user's own rating, in lists
-    that hold rated movies too.
+    ``confidence`` is 1 minus the width of the interval over that of the scale; both are None if the version has no
+    calibration (too few held-out ratings). ``rated`` is the user's own rating, in lists that include rated movies.
     """
 
     rank: int
@@ -64,8 +62,8 @@ class RecommendedItem:
 class Recommendations:
     """A list for one user, with how and why it was made.
 
-    ``data_age_s``: seconds since the newest rating it knows; None where no time of a rating is known.
-    ``price`` says what variety costs; None where none was asked for.
+    ``data_age_s``: seconds since the newest rating it knows; None without times. ``price``: the cost of variety; None
+    without a request for it.
     """
 
     user_id: str
@@ -81,7 +79,7 @@ class Recommendations:
 
 @dataclass(frozen=True, slots=True)
 class Prediction:
-    """The predicted rating of one pair; ``fallback`` says what was unknown (None: both sides were learned)."""
+    """The predicted rating of one pair; ``fallback`` says what was unknown, None if both are known."""
 
     user_id: str
     movie_id: str
@@ -92,7 +90,7 @@ class Prediction:
 
 @dataclass(frozen=True, slots=True)
 class Predictions:
-    """Predictions in the order asked for."""
+    """Predictions in the order of the request."""
 
     model_version: int
     predictions: tuple[Prediction, ...]
@@ -103,8 +101,8 @@ class ImaginedItem:
     """One place of a list under other ratings.
 
     Attributes:
-        change: places it rises (+) or falls (-) against the list as it is; None: it is new.
-        predicted_before: the predicted rating as it is.
+        change: places it rises (+) or falls (-) from the current list; None if it is new.
+        predicted_before: the current predicted rating.
     """
 
     rank: int
@@ -116,7 +114,7 @@ class ImaginedItem:
 
 @dataclass(frozen=True, slots=True)
 class WhatIf:
-    """The list that other ratings would give; nothing of it is kept. ``left``: movies that leave the list."""
+    """The list that other ratings would give; nothing is stored. ``left``: movies that drop out."""
 
     user_id: str
     status: Status

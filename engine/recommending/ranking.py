@@ -1,4 +1,4 @@
-"""The only way to a list: candidates, scores, drop what was seen, the n best, made more various where asked."""
+"""Candidates of a list, and its variety."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from engine.evaluation import metrics
 
 @dataclass(frozen=True, slots=True)
 class VarietyPrice:
-    """What a varied list costs, against the list of the best scores for the same request.
+    """Cost of a varied list, against the list of the best scores for the same request.
 
     Attributes:
-        replaced: how many of the plain list's movies gave way.
-        score_kept: the sum of its scores over that of the plain list.
-        predicted_rating, predicted_before: the mean predicted rating of both.
-        variety, variety_before: mean unlikeness of genres of a list's pairs, 0 to 1, of both.
+        replaced: number of movies of the plain list that gave way.
+        score_kept: sum of its scores over that of the plain list.
+        predicted_rating, predicted_before: mean predicted rating of the varied and the plain list.
+        variety, variety_before: mean difference of genres over the pairs of each list, 0 to 1.
     """
 
     replaced: int
@@ -33,10 +33,10 @@ class VarietyPrice:
 
 
 def genre_column(movies: MovieTable, genre: str, field: str = "genre") -> int:
-    """The column of a genre, however its letters are cased.
+    """The column of a genre, in upper or lower case.
 
     Raises:
-        InvalidInput: no movie has such a genre; ``field`` is where it was asked for.
+        InvalidInput: no movie has it; ``field`` is the request's field.
     """
     names = [name.casefold() for name in movies.genre_names]
     if genre.casefold() not in names:
@@ -45,10 +45,10 @@ def genre_column(movies: MovieTable, genre: str, field: str = "genre") -> int:
 
 
 def candidates(movies: MovieTable, *, genre: str | None = None, year_from: int | None = None) -> NDArray[np.bool_]:
-    """bool[n_movies]: which movies may enter a list. A movie of unknown year is no newer than any year.
+    """bool[n_movies]: the movies that may be listed; those of unknown year fail ``year_from``.
 
     Raises:
-        InvalidInput: no movie has such a genre.
+        InvalidInput: no movie has the genre.
     """
     allowed = np.ones(len(movies.titles), bool)
     if genre is not None:
@@ -61,17 +61,17 @@ def candidates(movies: MovieTable, *, genre: str | None = None, year_from: int |
 def diversify(
     chosen: NDArray[np.int64], scores: Float32, genres: NDArray[np.bool_], n: int, strength: float
 ) -> NDArray[np.int64]:
-    """int64[<= n]: a list in which each place weighs its score against its likeness to the places before it.
+    """int64[<= n]: a list in which each place weighs its score against its similarity to the places before it.
 
     Maximal marginal relevance (Carbonell and Goldstein, SIGIR 1998) with scores scaled to 0..1 and the Jaccard index of
-    genres as likeness.
+    genres as similarity.
 
     Args:
         chosen: the candidates, best first.
         scores: float32[n_movies].
         genres: bool[n_movies, g].
-        n: how many at most.
-        strength: 0 keeps the order, 1 looks at likeness alone.
+        n: maximum length.
+        strength: 0 keeps the order, 1 uses similarity alone.
     """
     if not len(chosen):
         return chosen
@@ -95,12 +95,12 @@ def diversify(
 def price_variety(
     varied: NDArray[np.int64], plain: NDArray[np.int64], scores: Float32, predicted: Float32, genres: NDArray[np.bool_]
 ) -> VarietyPrice:
-    """What a varied list costs against the plain one.
+    """Cost of a varied list against the plain one.
 
     Args:
-        varied: int64[n], the list to be priced.
-        plain: int64[n], the one of the best scores.
-        scores: float32[n_movies], what orders them.
+        varied: int64[n], the varied list.
+        plain: int64[n], the list of the best scores.
+        scores: float32[n_movies].
         predicted: float32[2, n], the predicted ratings of both lists.
         genres: bool[n_movies, g].
     """

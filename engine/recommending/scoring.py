@@ -1,4 +1,4 @@
-"""The one score that orders lists: a ranker's; for newcomers popularity's, for new movies that of their neighbours."""
+"""The score that orders lists: the ranker's, with popularity for newcomers and neighbours for new movies."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ from engine.recommending.ranking import genre_column
 
 NEIGHBOURS = 20
 NEW_PART = np.float32(0.2)
-"""Of its neighbours' mean score a new movie gets so much. Above 0.2 the lists of the demo ratings get worse."""
+"""Share of its neighbours' mean score that a new movie gets. Above 0.2 the demo's lists get worse."""
 FIRST, LIKED = 10, 6
-"""Of so many first places of a newcomer's list so many go to movies of the genres they like."""
+"""Of a newcomer's first ten places, six go to movies of the genres they like."""
 ABOVE = 1e-5
-"""By what part of it a score is lifted above another one: float32 keeps that apart."""
-ROWS_AT_ONCE = 1024  # bounds the memory for the search of neighbours
+"""Relative distance by which a score is lifted above another one, enough for float32."""
+ROWS_AT_ONCE = 1024  # bounds the memory of the search for neighbours
 
 
 @dataclass(frozen=True)
 class Shares:
-    """A score taken apart: ``baseline + sum(shares) + residual == score``, shares in the order of the ratings."""
+    """Parts of a score: ``baseline + sum(shares) + residual == score``, shares in the order of the ratings."""
 
     score: float
     baseline: float
@@ -36,12 +36,12 @@ class Shares:
 
 @dataclass(frozen=True)
 class NewMovies:
-    """Movies that the ranker has no similarities for, and the movies nearest to each by genre and year.
+    """Movies without similarities, and the nearest movies to each by genre and year.
 
     Attributes:
-        movies: int64[n], indices of the catalogue, in order.
-        rows: int64[n], the row of ``neighbours`` of each; movies of equal genres and year share one.
-        neighbours: int64[m, k], indices of the catalogue.
+        movies: int64[n], their indices, sorted.
+        rows: int64[n], each one's row in ``neighbours``; movies of equal genres and year share a row.
+        neighbours: int64[m, k], indices of the nearest movies.
     """
 
     movies: NDArray[np.int64]
@@ -50,7 +50,7 @@ class NewMovies:
 
     @classmethod
     def find(cls, ranker: ItemSimilarityRanker, popularity: Float32, table: MovieTable) -> NewMovies:
-        """Look for the neighbours of all; of movies alike the more popular ones are nearer."""
+        """Find the neighbours of all new movies; ties go to the more popular ones."""
         known = ranker.movies_[ranker.movies_ < len(table.titles)]
         new = np.setdiff1d(np.flatnonzero(table.genres.any(axis=1) | np.isfinite(table.years)), known)
         if not len(known):
@@ -68,27 +68,27 @@ class NewMovies:
         return cls(new, rows.ravel(), neighbours)
 
     def fill(self, scores: Float32) -> None:
-        """Give the new movies their part of their neighbours' mean score, in place."""
+        """Set the scores of new movies to a share of their neighbours' mean, in place."""
         if len(self.movies):
             scores[self.movies] = NEW_PART * scores[self.neighbours].mean(axis=1)[self.rows]
 
     def neighbours_of(self, movie: int) -> NDArray[np.int64] | None:
-        """int64[k]: the neighbours of a new movie; None for any other."""
+        """int64[k]: the neighbours of a new movie; None for other movies."""
         place = int(np.searchsorted(self.movies, movie))
         found = place < len(self.movies) and self.movies[place] == movie
         return self.neighbours[self.rows[place]] if found else None
 
 
 class ListScorer:
-    """``personal * (x B)[movie] + popular * prior[movie]``, x B being the ranker's score for the history x.
+    """Scores ``personal * (x B)[movie] + popular * prior[movie]``, with x B the ranker's scores for the history x.
 
-    The prior is popularity, raised for stated genres. A movie that the ranker has no similarities for gets a part of
-    what its neighbours by genre and year have. So the score is linear in x, and each past rating's share in it exact.
+    The prior is popularity, raised for the genres that a user likes. Movies without similarities get a share of their
+    neighbours' scores. So the score is linear in x, and each past rating's share in it is exact.
 
     Args:
         ranker: of a version.
-        popularity: float32[<= n_movies], 0 for movies that came later.
-        table: of the whole catalogue.
+        popularity: float32[<= n_movies]; movies added later have 0.
+        table: the whole catalogue.
     """
 
     def __init__(self, ranker: ItemSimilarityRanker, popularity: Float32, table: MovieTable) -> None:
@@ -100,21 +100,20 @@ class ListScorer:
         self._new = NewMovies.find(ranker, self.popularity, table)
 
     def genres(self, names: Collection[str]) -> tuple[str, ...]:
-        """Stated genres as the catalogue spells them, each once.
+        """The genres in the catalogue's spelling, without repetition.
 
         Raises:
-            InvalidInput: no movie has such a genre.
+            InvalidInput: no movie has one of them.
         """
         columns = sorted({genre_column(self._table, name, "genres_liked") for name in names})
         return tuple(self._table.genre_names[column] for column in columns)
 
     def prior(self, genres: Collection[str]) -> Float32:
-        """float32[n_movies]: popularity, raised for movies of these genres (as ``genres`` gives them).
+        """float32[n_movies]: popularity, raised for movies of these genres (as returned by ``genres``).
 
-        ``popularity * (1 + cosine)``, the cosine being that of a movie's genres and the stated ones, and a lift for
-        every movie that has one of them: the smallest that brings six of them (or all, where there are fewer) among the
-        first ten of a newcomer. Rare genres would never get there by a product with popularity. As the lift is the same
-        for all, the better known of them come first.
+        ``popularity * (1 + cosine)`` of a movie's genres and the liked ones, plus a lift for every movie with one of
+        them: the smallest that brings six of them (or all, if fewer) into a newcomer's first ten. A product with
+        popularity alone would never bring rare genres there. The lift is the same for all, so better known ones lead.
         """
         if not genres:
             return self.popularity
@@ -126,7 +125,7 @@ class ListScorer:
         return np.asarray(raised + _lift(raised, liked) * liked, np.float32)
 
     def score(self, how: Blend, prior: Float32, items: Int32, ratings: Float32) -> Float32:
-        """float32[n_movies]: what orders the list of somebody with this history."""
+        """float32[n_movies]: the list scores for a history."""
         scores = np.zeros(len(prior), np.float32)
         if how.personal:
             ranked = self.ranker.score_history(items, ratings)
@@ -142,7 +141,7 @@ class ListScorer:
     def take_apart(
         self, how: Blend, prior: Float32, items: Int32, ratings: Float32, movie: int, score: float
     ) -> Shares:
-        """The exact share of each past rating in the score of one movie; the residual is what rounding leaves."""
+        """The exact share of each past rating in one movie's score; the residual is the rounding error."""
         neighbours = self._new.neighbours_of(movie)
         if neighbours is None:
             shares = self.ranker.shares(items, ratings, movie)
@@ -155,7 +154,7 @@ class ListScorer:
 
 
 def _lift(raised: NDArray[np.float64], liked: NDArray[np.bool_]) -> float:
-    """What brings ``LIKED`` movies of those that are liked above all but four of the others."""
+    """The smallest lift that puts ``LIKED`` liked movies above all but four of the others."""
     left = FIRST - LIKED
     wanted, others = min(LIKED, int(liked.sum())), raised[~liked]
     if not wanted or len(others) <= left:

@@ -1,4 +1,4 @@
-"""What one version answers with, and a user as an answer sees them: ratings, taste, and what orders their list."""
+"""In-memory serving state of one version, and a user as seen by one request."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ from engine.recommending.reasons import tell
 from engine.recommending.scoring import ListScorer
 
 CANDIDATES = 5
-"""A varied list is chosen from so many times its length."""
+"""Candidates of a varied list, as a multiple of its length."""
 
 
 class RatingChange(Protocol):
-    """One rating before and after, as the store records it; ``rating`` is None when it was removed."""
+    """One rating before and after, as the store records it; ``rating`` is None for a removal."""
 
     @property
     def user_key(self) -> int:
@@ -45,20 +45,20 @@ class RatingChange(Protocol):
 
     @property
     def previous(self) -> float | None:
-        """The rating before; None where there was none."""
+        """The rating before; None if there was none."""
 
     @property
     def revision(self) -> int:
-        """The revision of the ratings that has it."""
+        """The revision of the ratings that includes it."""
 
 
 @dataclass(frozen=True)
 class Listener:
-    """A user as a request sees them: what is known now, and what orders the list.
+    """A user as seen by one request: current state, and the scores of their list.
 
     Attributes:
-        key: of the user, -1 for somebody unknown.
-        prior: float32[n_movies], what the movies score without a taste.
+        key: of the user, -1 if unknown.
+        prior: float32[n_movies], scores without any rating.
         scores: float32[n_movies].
     """
 
@@ -71,7 +71,7 @@ class Listener:
 
 @dataclass(frozen=True)
 class MadeList:
-    """int64[n] movies, best first, by these scores (float32[n_movies]); the price of variety where it was asked for."""
+    """int64[n] movies, best first, their scores (float32[n_movies]), and the price of variety if requested."""
 
     movies: NDArray[np.int64]
     scores: Float32
@@ -80,11 +80,11 @@ class MadeList:
 
 @dataclass(frozen=True)
 class ServingState:
-    """What one version serves with. Replaced whole when a version is activated or data is imported.
+    """In-memory state of one version, replaced as a whole when a version is activated or data is imported.
 
     Attributes:
-        newest: when the newest rating was given, in Unix seconds; 0 where no times are known.
-        users, movies: raw id to key; users rated for the first time since are added by the writer alone.
+        newest: Unix time of the newest rating; 0 without times.
+        users, movies: raw id to key; only the writer adds users with their first rating.
     """
 
     version: int
@@ -103,7 +103,7 @@ class ServingState:
     def build(
         cls, version: int, bundle: VersionBundle, data: Interactions, revision: int, personal_from: int
     ) -> ServingState:
-        """Put a version and the ratings together; ``personal_from``: ratings from which a list is personal."""
+        """Combine a version and the ratings; ``personal_from``: number of ratings from which a list is personal."""
         return cls(
             version,
             bundle,
@@ -120,13 +120,13 @@ class ServingState:
 
     @cached_property
     def interview(self) -> Interview:
-        """Asks newcomers; prepared when it is first wanted, which takes up to a second."""
+        """The interview, prepared on first use in up to a second."""
         return Interview.prepare(self.data, self.bundle.ranker)
 
     def learn(self, user_id: str, change: RatingChange) -> tuple[float | None, float | None]:
-        """Take a rating in that came after the ratings were read; the prediction before and after.
+        """Fold in a rating that arrived after the ratings were read; returns the prediction before and after.
 
-        Nones where the movie came later as well.
+        Both are None if the movie arrived later too.
         """
         user, movie = change.user_key, change.movie_key
         if movie >= self.data.n_movies:
@@ -145,40 +145,40 @@ class ServingState:
         return float(before), float(after)
 
     def state_of(self, user_id: str) -> UserState:
-        """What is known of a user now."""
+        """The current state of a user."""
         return self.learner.state(self.users.get(user_id, -1))
 
     def listen(self, user_id: str, liked: Sequence[str] = ()) -> Listener:
-        """A user as they are.
+        """The user as they are now.
 
         Args:
-            user_id: anybody.
-            liked: genres that the user says they like, as the catalogue spells them.
+            user_id: any id, known or not.
+            liked: genres that the user says they like, in the catalogue's spelling.
         """
         key = self.users.get(user_id, -1)
         return self.listen_to(self.learner.state(key), liked, key=key, known=key >= 0)
 
     def listen_to(self, state: UserState, liked: Sequence[str] = (), *, key: int = -1, known: bool = True) -> Listener:
-        """Somebody with this state; ``known``: whether the store has met them."""
+        """A user with this state; ``known``: whether the user is in the store."""
         how = self.blend_of(state, liked, known=known)
         prior = self.scorer.prior(liked)
         return Listener(key, state, how, prior, self.scorer.score(how, prior, state.items, state.ratings))
 
     def blend_of(self, state: UserState, liked: Sequence[str] = (), *, known: bool) -> Blend:
-        """How a list for this state is made, without making it."""
+        """The weights of a list for this state."""
         informative = self.bundle.ranker.count_known(state.items)
         return blend(len(state.items), informative, known=known, personal_from=self.personal_from, liked=liked)
 
     def make_list(self, user: Listener, wanted: ListOptions, drop: Int32) -> MadeList:
-        """The movies that fit what is wanted, best first.
+        """The list for these options, best first.
 
         Args:
-            user: whose list.
-            wanted: how long, in which order, of which movies.
-            drop: int32[k], movies that stay out.
+            user: the user.
+            wanted: the options.
+            drop: int32[k], movies to leave out.
 
         Raises:
-            InvalidInput: no movie has such a genre.
+            InvalidInput: no movie has the genre.
         """
         scores, table, n = user.scores, self.data.movies, wanted.n
         if wanted.rank_by == "rating":
@@ -197,7 +197,7 @@ class ServingState:
         return MadeList(varied, scores, price_variety(varied, plain, scores, predicted, table.genres))
 
     def annotate(self, user: Listener, made: MadeList) -> tuple[RecommendedItem, ...]:
-        """The places of a list, with predicted ratings and intervals."""
+        """The items of a list, with predicted ratings and intervals."""
         columns = made.movies.astype(np.int32)
         predicted = user.state.predict(columns)
         intervals = self.intervals(predicted, user.state, columns)
@@ -222,13 +222,13 @@ class ServingState:
         return tuple(items)
 
     def explain(self, user_id: str, user: Listener, movie: int, liked: Sequence[str] = ()) -> Explanation:
-        """Why a movie stands where it does in a user's list.
+        """Why a movie has its place in a user's list.
 
         Args:
-            user_id: what the answer calls the user.
-            user: whose list.
+            user_id: the user's id, for the answer.
+            user: the user.
             movie: the movie's key.
-            liked: genres that the list was asked for with, as the catalogue spells them.
+            liked: genres of the request, in the catalogue's spelling.
         """
         parts = self.scorer.take_apart(
             user.blend, user.prior, user.state.items, user.state.ratings, movie, float(user.scores[movie])

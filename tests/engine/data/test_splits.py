@@ -169,7 +169,7 @@ def test_of_one_moment_a_draw_decides_and_not_the_order_of_rows(small: Interacti
 
 
 def test_no_split_by_time_without_times(small: Interactions) -> None:
-    with pytest.raises(InvalidInput, match="none are known") as refused:
+    with pytest.raises(InvalidInput, match="which are unknown") as refused:
         split_by_time(replace(small, timestamps=None))
     assert refused.value.field == "timestamps"
 

@@ -69,6 +69,6 @@ def test_a_zip_that_the_disk_has_no_room_for_is_refused(tmp_path: Path, monkeypa
     with zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("ratings.csv", "0" * 3 * 2**20)
     monkeypatch.setattr(formats, "left_on", lambda _: 2**20)
-    with pytest.raises(DiskFull, match="unpacks to 3 MiB, for which the disk has no room"):
+    with pytest.raises(DiskFull, match="unpacks to 3 MiB, and the disk has no room for it"):
         unpack([source(tmp_path, stream.getvalue())], tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["0.spool"]

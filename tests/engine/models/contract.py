@@ -113,7 +113,7 @@ class RatingModelContract:
             lambda: fitted.fold_in_without_each(three, ratings),
             lambda: fitted.fold_in_movie(three, ratings),
         ):
-            with pytest.raises(ValueError, match=r"Each row takes one of each, but there are [13] \w+, [13] \w+\."):
+            with pytest.raises(ValueError, match=r"must have the same length, but there are [13] \w+, [13] \w+\."):
                 ask()
         vectors = np.array([fitted.user_vector(0)] * 2), np.array([fitted.movie_vector(0)] * 3)
         with pytest.raises(ValueError, match="broadcast"):

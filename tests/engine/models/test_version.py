@@ -70,5 +70,5 @@ def test_a_version_without_what_folding_movies_in_needs_serves(small: Interactio
     history = small.items[:20], small.ratings[:20]
     assert np.array_equal(again.rating.fold_in_user(*history), version.rating.fold_in_user(*history))
     if not again.rating.folds_movies:
-        with pytest.raises(ValueError, match="not stored"):
+        with pytest.raises(ValueError, match="stored without"):
             again.rating.fold_in_movie(small.users[:5], small.ratings[:5], 3)

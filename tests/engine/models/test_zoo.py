@@ -176,5 +176,5 @@ def test_other_methods_that_take_columns_refuse_unequal_lengths(small: Interacti
         lambda: Calibration.fit(predicted, rating, predicted, predicted, small.scale),
         lambda: calibration.interval(predicted, rating, predicted),
     ):
-        with pytest.raises(ValueError, match="Each row takes one of each"):
+        with pytest.raises(ValueError, match="Columns must have the same length"):
             ask()
