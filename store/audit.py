@@ -46,8 +46,7 @@ class AuditStore(Store):
         wanted = select(audit_log).order_by(audit_log.c.audit_id.desc()).limit(limit)
         if before is not None:
             wanted = wanted.where(audit_log.c.audit_id < before)
-        with self._database.read() as connection:
-            return [AuditRecord(**row._mapping) for row in connection.execute(wanted)]
+        return self._select(AuditRecord, wanted)
 
     def all(self) -> Iterator[AuditRecord]:
         """Every entry, newest first, read page by page so that no reader stays open."""

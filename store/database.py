@@ -15,7 +15,7 @@ from typing import IO, Any, TypeVar
 
 import pysqlite3.dbapi2 as sqlite
 from alembic.util.exc import CommandError
-from sqlalchemy import Connection, Executable, Table, select
+from sqlalchemy import Connection, Executable, Select, Table, select
 from sqlalchemy.dialects.sqlite import insert
 from sqlalchemy.exc import DBAPIError
 
@@ -301,6 +301,11 @@ class Store:
             work: takes the transaction and passes it as ``tx`` to methods of any store.
         """
         return self._database.write(work)
+
+    def _select(self, record: type[T], statement: Select[Any]) -> list[T]:
+        """Rows as records, whose fields are the columns."""
+        with self._database.read() as connection:
+            return [record(**row._mapping) for row in connection.execute(statement)]
 
 
 def _set_aside(path: Path, aside: Path) -> str:

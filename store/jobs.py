@@ -19,14 +19,8 @@ class JobStore(Store):
 
     def create(self, kind: str, message: str) -> int:
         """Add a queued job; returns its number."""
-        row = {
-            "kind": kind,
-            "state": "queued",
-            "progress": 0.0,
-            "message": message,
-            "created_at": self._database.clock(),
-        }
-        return self._database.insert(jobs, row)
+        row = {"kind": kind, "state": "queued", "progress": 0.0, "message": message}
+        return self._database.insert(jobs, row | {"created_at": self._database.clock()})
 
     def update(self, job_id: int, progress: float, message: str, result: dict[str, Any] | None = None) -> None:
         """Record the progress of a job and mark it as running, unless it has ended.
@@ -84,17 +78,13 @@ class JobStore(Store):
         Raises:
             NotStored: there is no such job.
         """
-        with self._database.read() as connection:
-            row = connection.execute(select(jobs).where(jobs.c.job_id == job_id)).one_or_none()
-        if row is None:
-            raise NotStored(f"There is no job {job_id}.")
-        return JobRecord(**row._mapping)
+        for record in self._select(JobRecord, select(jobs).where(jobs.c.job_id == job_id)):
+            return record
+        raise NotStored(f"There is no job {job_id}.")
 
     def newest(self, limit: int = 20) -> list[JobRecord]:
         """Jobs, newest first."""
-        with self._database.read() as connection:
-            rows = connection.execute(select(jobs).order_by(jobs.c.job_id.desc()).limit(limit)).all()
-        return [JobRecord(**row._mapping) for row in rows]
+        return self._select(JobRecord, select(jobs).order_by(jobs.c.job_id.desc()).limit(limit))
 
     def recover(self, reason: Callable[[dict[str, Any]], str]) -> int:
         """Mark unfinished jobs of a stopped process as failed; returns how many.

@@ -55,13 +55,12 @@ class NoticeStore(Store):
             wanted = wanted.where(notices.c.level.in_(levels))
         if unread_only:
             wanted = wanted.where(notices.c.read_at.is_(None))
-        return self._read(wanted)
+        return self._select(NoticeRecord, wanted)
 
     def after(self, notice_id: int, limit: int = 50) -> list[NoticeRecord]:
         """Notices newer than the given one, oldest first."""
-        return self._read(
-            select(notices).where(notices.c.notice_id > notice_id).order_by(notices.c.notice_id).limit(limit)
-        )
+        wanted = select(notices).where(notices.c.notice_id > notice_id).order_by(notices.c.notice_id).limit(limit)
+        return self._select(NoticeRecord, wanted)
 
     def count_after(self, notice_id: int) -> int:
         """Number of notices newer than the given one."""
@@ -81,10 +80,6 @@ class NoticeStore(Store):
         if notice_ids is not None:
             statement = statement.where(notices.c.notice_id.in_(notice_ids))
         self._database.execute(statement)
-
-    def _read(self, statement: Select[Any]) -> list[NoticeRecord]:
-        with self._database.read() as connection:
-            return [NoticeRecord(**row._mapping) for row in connection.execute(statement)]
 
     def _number(self, statement: Select[Any]) -> int:
         with self._database.read() as connection:

@@ -6,7 +6,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from sqlalchemy import Row, Select, func, select, update
+from sqlalchemy import Select, func, select, update
 
 from store.connections import Transaction
 from store.database import Store
@@ -107,10 +107,9 @@ class RunStore(Store):
         Raises:
             NotStored: there is no such run.
         """
-        found = self._read(select(training_runs).where(training_runs.c.run_id == run_id))
-        if not found:
-            raise NotStored(f"There is no training run {run_id}.")
-        return found[0]
+        for record in self._read(select(training_runs).where(training_runs.c.run_id == run_id)):
+            return record
+        raise NotStored(f"There is no training run {run_id}.")
 
     def newest(
         self, limit: int = 50, *, before: int | None = None, actors: Sequence[str] | None = None
@@ -184,8 +183,4 @@ class RunStore(Store):
             )
             for run_id, *values in connection.execute(wanted):
                 epochs[run_id].append(EpochRecord(*values))
-        return [_record(row, tuple(epochs[row.run_id])) for row in rows]
-
-
-def _record(row: Row[Any], epochs: tuple[EpochRecord, ...]) -> RunRecord:
-    return RunRecord(**row._mapping, epochs=epochs)
+        return [RunRecord(**row._mapping, epochs=tuple(epochs[row.run_id])) for row in rows]

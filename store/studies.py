@@ -8,7 +8,7 @@ from typing import Any
 
 import optuna
 import pysqlite3.dbapi2 as sqlite
-from sqlalchemy import Select, select, update
+from sqlalchemy import select, update
 from sqlalchemy.dialects.sqlite import insert
 from sqlalchemy.pool import NullPool
 
@@ -122,15 +122,14 @@ class TuningStore(Store):
         Raises:
             NotStored: there is no such study.
         """
-        found = self._read(select(tunings).where(tunings.c.tuning_id == tuning_id))
-        if not found:
-            raise NotStored(f"There is no study {tuning_id}.")
-        return found[0]
+        for record in self._select(TuningRecord, select(tunings).where(tunings.c.tuning_id == tuning_id)):
+            return record
+        raise NotStored(f"There is no study {tuning_id}.")
 
     def newest(self, limit: int = 20, *, before: int | None = None) -> list[TuningRecord]:
         """Studies, newest first; ``before``: only those older than the study of this number."""
         wanted = select(tunings).order_by(tunings.c.tuning_id.desc()).limit(limit)
-        return self._read(wanted if before is None else wanted.where(tunings.c.tuning_id < before))
+        return self._select(TuningRecord, wanted if before is None else wanted.where(tunings.c.tuning_id < before))
 
     def current(self, besides: Collection[int] = ()) -> TuningRecord | None:
         """The queued or running study; None if there is none.
@@ -140,15 +139,12 @@ class TuningStore(Store):
         """
         going = select(tunings).where(tunings.c.state.in_(UNFINISHED), tunings.c.tuning_id.not_in(besides))
         going = going.order_by(tunings.c.tuning_id).limit(1)
-        return next(iter(self._read(going)), None)
+        return next(iter(self._select(TuningRecord, going)), None)
 
     def recover(self) -> list[int]:
         """Mark the unfinished study of a stopped process as stopped; returns the studies marked."""
-        left = [record.tuning_id for record in self._read(select(tunings).where(tunings.c.state.in_(UNFINISHED)))]
+        unfinished = select(tunings).where(tunings.c.state.in_(UNFINISHED))
+        left = [record.tuning_id for record in self._select(TuningRecord, unfinished)]
         for tuning_id in left:
             self.finish(tuning_id, StudyState.STOPPED, "Marquee was stopped; resume it to go on")
         return left
-
-    def _read(self, statement: Select[Any]) -> list[TuningRecord]:
-        with self._database.read() as connection:
-            return [TuningRecord(**row._mapping) for row in connection.execute(statement)]

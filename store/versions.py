@@ -376,8 +376,7 @@ class MLModelManager(Store):
             entries = entries.where(activations.c.activated_at <= at)
         if before is not None:
             entries = entries.where(activations.c.activation_id < before)
-        with self._database.read() as connection:
-            return [ActivationRecord(**row._mapping) for row in connection.execute(entries)]
+        return self._select(ActivationRecord, entries)
 
     def _enter(self, tx: Transaction, version: int, activation: Activation) -> None:
         row = {"version": version, "activated_at": self._database.clock()}
