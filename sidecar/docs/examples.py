@@ -228,9 +228,9 @@ STUDY = Study(
         folds_won=2,
         held_out=None,
         better=False,
-        text="Trial 12 has RMSE 0.8691 over all folds, the defaults have 0.8740: a difference of -0.0049 "
-        "(-0.0061 to -0.0037), lower in 2 of 2 folds. The folds show it to be better; the ratings that no trial saw "
-        "decide when the study has ended (p = 0.0014, all trials counted).",
+        text="Trial 12 has RMSE 0.8691 over all folds, the defaults 0.8740: a difference of -0.0049 "
+        "(-0.0061 to -0.0037), lower in 2 of 2 folds. It is better on the folds; the ratings that no trial saw "
+        "decide when the study has ended (p = 0.0014, corrected for all trials).",
     ),
     error=None,
     created_at=1795443900.0,
@@ -503,19 +503,19 @@ ENGINE_ERRORS: tuple[errors.MarqueeError, ...] = (
     errors.Cancelled("The backup was cancelled. Nothing of it was kept."),
     errors.NotReady("There are no ratings yet. Import the demo data or your own, then train a model."),
     errors.StoreLocked(
-        "Another program has the store locked, so nothing was saved. Nothing is lost: what was saved before is there. "
-        "Let that program finish, or close it, and try again."
+        "Another program has the store locked, so nothing was saved. Nothing is lost: earlier writes are saved. Let "
+        "that program finish, or close it, and try again."
     ),
     errors.StoreNotWritable(
-        "The store can't be written to, so nothing was saved. Nothing is lost: what was saved before is there. Let "
-        "Marquee write to the file and to its folder, then start it again."
+        "The store can't be written to, so nothing was saved. Nothing is lost: earlier writes are saved. Let Marquee "
+        "write to file and folder, then start it again."
     ),
     errors.StoreFailing(
-        "The disk that holds the store fails to read or write, so nothing was saved. Check the disk and its mount, and "
-        "that not too many files are open; then try again."
+        "The disk with the store fails to read or write, so nothing was saved. Check the disk, its mount and the "
+        "number of open files, then try again."
     ),
     errors.StoreDamaged(
-        "A part of the store that is needed for this is damaged; what can be read goes on. Stop Marquee, see what is "
+        "A part of the store that this needs is damaged; everything else still works. Stop Marquee, find out what is "
         "wrong with 'python -m store check', and restore a backup with 'python -m store restore'."
     ),
     errors.DiskFull("There is no space left on the disk, so nothing was saved. Free some space and try again."),
