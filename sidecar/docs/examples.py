@@ -497,7 +497,7 @@ ENGINE_ERRORS: tuple[errors.MarqueeError, ...] = (
     errors.TuningBusy(2),
     errors.BackupBusy("A backup is being made. Wait for it to end, or cancel it, then start another."),
     errors.UnusableBackup(
-        "marquee-20261122-020000.db is damaged: it is not what its manifest says. Choose another backup."
+        "marquee-20261122-020000.db is damaged: it does not match its manifest. Choose another backup."
     ),
     errors.VersionUnavailable("Version 3 is active and can't be deleted. Activate another one first."),
     errors.Cancelled("The backup was cancelled. Nothing of it was kept."),

@@ -9,19 +9,12 @@ from tempfile import TemporaryFile
 from typing import Any
 
 from engine.data.catalogue import Movie
-from engine.data.rows import RejectedRow
 from engine.errors import InvalidInput, UnknownKey, UnknownVersion
-from engine.evaluation.comparison import MetricDifference
 from engine.evaluation.intervals import MetricValue
 from engine.recommending.explanations import (
-    Contribution,
     Explanation,
-    GenreMatch,
     LikeMovie,
-    RatingExplanation,
-    SimilarMovie,
     SimilarMovies,
-    SimilarUser,
 )
 from engine.recommending.interview import InterviewQuestion, InterviewState
 from engine.recommending.lists import (
@@ -37,24 +30,22 @@ from engine.services import Services
 from engine.services.access import FIRST, Holder
 from engine.services.automation import Automation
 from engine.services.backup_plan import BackupPlan
-from engine.services.import_task import ImportResult
 from engine.services.imports import Job
 from engine.services.library import DataStatistics
 from engine.services.notices import WebhookState
 from engine.services.ratings import ForgettingReceipt, RatingReceipt, RatingRemoval
-from engine.services.records import EpochRecord, State, StudyState
 from engine.services.storage import Backup, StoreFacts
-from engine.services.studies import Study, TrialReport, TrialState
+from engine.services.studies import Study
 from engine.services.training import TrainingStatus
 from engine.services.version_files import ExportedVersion
 from engine.services.version_records import VersionSummary
 from engine.services.versions import Comparison
 from engine.settings import Settings
 from engine.training.drift import UpdateHealth
-from engine.training.tuning import FoldResult, TuningEvidence
+from sidecar.docs import examples
 from store.records import ActivationRecord, AuditRecord, Counts, KeyRecord, NoticeRecord
 
-METRICS = {"rmse": MetricValue(0.87, 0.86, 0.88)}
+METRICS = examples.METRICS
 SCRIPT = "<script>alert('title')</script>"
 
 
@@ -85,7 +76,7 @@ class FakeServing(Recorder):
 
     def health(self) -> UpdateHealth:
         self.note("health")
-        return UpdateHealth(3, 120, 340, 1000, 0.001, 0.83, 100, 500, "fine")
+        return examples.DRIFT
 
 
 class FakeRatings(Recorder):
@@ -133,49 +124,10 @@ class FakeRecommendations(Recorder):
 
     def explain(self, user_id: str, movie_id: str, genres_liked: list[str]) -> Explanation:
         self.note("explain", user_id, movie_id, genres_liked)
-        return Explanation(
-            user_id=user_id,
-            movie_id=movie_id,
-            title="Heat",
-            status="personal",
-            score=0.9,
-            baseline=0.1,
-            contributions=(Contribution("7", "Ronin", 5.0, 0.8),),
-            residual=0.0,
-            by_neighbours=False,
-            predicted_rating=4.4,
-            interval=None,
-            rating=RatingExplanation(
-                4.4, 4.0, (Contribution("7", "Ronin", 5.0, 0.1),), 0.3, 0.1, 0.1, 0.1, 0.0, "measured"
-            ),
-            similar_rated_movies=(SimilarMovie("7", "Ronin", 5.0, 0.7),),
-            genre_match=GenreMatch(0.4, (("Crime", 0.5, 12),)),
-            similar_users=(SimilarUser("8", 5.0, 0.6),),
-            text="Because you rated Ronin 5.",
-            model_version=3,
-        )
+        return replace(examples.EXPLANATION, user_id=user_id, movie_id=movie_id)
 
 
-RUN = TrainingStatus(
-    run_id=7,
-    state=State.RUNNING,
-    model="svd",
-    stage="Learning",
-    epoch=1,
-    epochs=20,
-    eta_s=2.5,
-    history=(EpochRecord(1, 20, 0.9, None, 0.1),),
-    hyperparameters={"factors": 10},
-    activate="if_better",
-    version=None,
-    metrics=None,
-    before=METRICS,
-    verdict=None,
-    error=None,
-    created_at=100.0,
-    started_at=101.0,
-    ended_at=None,
-)
+RUN = examples.RUN
 
 
 class FakeTraining(Recorder):
@@ -209,27 +161,8 @@ class FakeTraining(Recorder):
         self.note("cancel", run_id)
 
 
-VERSION = VersionSummary(
-    version=3,
-    kind="svd",
-    state="ready",
-    active=True,
-    created_at=100.0,
-    run_id=7,
-    hyperparameters={"factors": 10},
-    metrics=METRICS,
-    protocol={"k": 10},
-    ratings=1000,
-    users=50,
-    movies=80,
-    data_fingerprint="9f1c",
-    size_bytes=4096,
-    activated_at=101.0,
-    activated_by="api",
-    note="",
-)
+VERSION = examples.VERSION
 OLDER = replace(VERSION, version=2, active=False, metrics=METRICS | {"mae": MetricValue(0.7, 0.6, 0.8)}, size_bytes=99)
-DIFFERENCE = MetricDifference(0.87, 0.88, -0.01, -0.02, -0.005, 0.01, 50, "better")
 
 
 class FakeVersions(Recorder):
@@ -263,7 +196,7 @@ class FakeVersions(Recorder):
             raise InvalidInput("Name at least two versions to compare.", field="versions")
         for version in (against, *others):
             self.get(version)
-        return [Comparison(version, against, {"rmse": DIFFERENCE}, "Better.") for version in others]
+        return [replace(examples.COMPARISON, version=version, baseline=against) for version in others]
 
     def describe(self, version: int, *, note: str | None, tags: Sequence[str] | None) -> VersionSummary:
         self.note("describe", version, note, tags)
@@ -299,18 +232,7 @@ class FakeVersions(Recorder):
         return 2
 
 
-JOB = Job(
-    4,
-    "import",
-    State.SUCCEEDED,
-    1.0,
-    "Done",
-    ImportResult(5, rejected=(RejectedRow("r.csv", 2, "no"),)),
-    None,
-    1.0,
-    2.0,
-)
-STATISTICS = DataStatistics(2, 3, 5, 0.83, 3.5, 10, 20, {0.5: 2, 4.0: 3}, {"Drama": 3})
+JOB, STATISTICS = examples.JOB, examples.STATISTICS
 
 
 class FakeLibrary(Recorder):
@@ -342,27 +264,7 @@ class FakeLibrary(Recorder):
         self.note("cancel_job", job_id)
 
 
-TRIAL = TrialReport(1, TrialState.COMPLETE, {"factors": 20}, 0.87, (FoldResult(0, 0.87, 12, 0.5),), 0.5)
-STUDY = Study(
-    study_id=2,
-    state=StudyState.RUNNING,
-    model="svd",
-    stage="Trial 2, fold 1 of 3",
-    trials=20,
-    trials_done=2,
-    folds=3,
-    seed=0,
-    budget_s=1800.0,
-    used_s=1.5,
-    eta_s=None,
-    history=(TRIAL,),
-    best=TRIAL,
-    importance={"factors": 1.0},
-    evidence=TuningEvidence(1, DIFFERENCE, 3, None, True, "Better."),
-    error=None,
-    created_at=100.0,
-    ended_at=None,
-)
+STUDY = examples.STUDY
 
 
 class FakeTuning(Recorder):
@@ -389,7 +291,7 @@ class FakeTuning(Recorder):
         return 9
 
 
-PLAN = Automation(False, (6,), 3, 0, "UTC", 500, "if_better", 200.0, RUN, 12)
+PLAN = examples.PLAN
 
 
 class FakeAutomation(Recorder):
@@ -432,9 +334,9 @@ class FakeInbox(Recorder):
         self.note("mark_read", notice_ids)
 
 
-BACKUP = Backup("marquee-20261122-020000.db", 100.0, "asked", 1000, "ab" * 32, 7, "id", "0004", 3, 2, 4, 5, 1, 1)
-FACTS = StoreFacts("id", "0004", 3, 2, 4, 5, 1, 1, 1000, 90.0, ("A fault.",), 100.0)
-BACKUP_PLAN = BackupPlan("daily", 2, 0, "UTC", 30, 200.0)
+BACKUP = examples.BACKUP
+FACTS = examples.FACTS
+BACKUP_PLAN = examples.BACKUP_PLAN
 
 
 class FakeStorage(Recorder):

@@ -19,13 +19,13 @@ from engine.evaluation.newcomers import NewcomerPoint
 from engine.recommending.lists import ListOptions
 from engine.services import Services
 from engine.services.version_files import ExportedVersion
+from sidecar.docs import examples
 from sidecar.http.limits import JSON_LIMIT
 from sidecar.routes.version_files import PIECE, VersionFile
 from tests.sidecar.client import Client, run
 from tests.sidecar.fakes import (
     BACKUP,
     BACKUP_PLAN,
-    DIFFERENCE,
     FACTS,
     JOB,
     NOTICES,
@@ -355,7 +355,7 @@ def test_explain_takes_any_two_ids(
     assert answer.status_code == 200, answer.text
     assert services.recommendations.calls == [("explain", *pair, [])]
     assert (answer.json()["user_id"], answer.json()["movie_id"]) == pair
-    assert answer.json()["genre_match"] == {"score": 0.4, "genres": [["Crime", 0.5, 12]]}
+    assert answer.json()["genre_match"] == {"score": 0.4, "genres": [["Crime", 0.5, 12], ["Drama", 0.3, 31]]}
 
 
 @pytest.mark.parametrize("path", ["/42/318?", "?user_id=42&movie_id=318&"])
@@ -521,8 +521,11 @@ def test_the_ledger_answers_for_any_moment(client: Client, services: Services) -
 
 
 def test_metrics_of_the_active_version(client: Client, services: Services) -> None:
-    metrics = {"rmse": {"value": 0.87, "low": 0.86, "high": 0.88}}
-    found = {"version": 3, "protocol": {"k": 10}, "metrics": metrics, "segments": {}}
+    metrics = {
+        "rmse": {"value": 0.874, "low": 0.862, "high": 0.886},
+        "ndcg_at_k": {"value": 0.142, "low": 0.128, "high": 0.157},
+    }
+    found = {"version": 3, "protocol": examples.PROTOCOL, "metrics": metrics, "segments": {}}
     assert client.get("/ml/metrics").json() == found | {"newcomers": []}
     curve = NewcomerPoint(3, 40, MetricValue(0.97, 0.9, 1.04), 0.99, None, None)
     services.versions.held = [replace(VERSION, newcomers=(curve,))]
@@ -533,7 +536,7 @@ def test_metrics_of_the_active_version(client: Client, services: Services) -> No
 
 def test_metrics_of_a_named_version(client: Client, services: Services) -> None:
     answer = client.get("/ml/metrics?version=2").json()
-    assert (answer["version"], set(answer["metrics"])) == (2, {"rmse", "mae"})
+    assert (answer["version"], set(answer["metrics"])) == (2, {*examples.METRICS, "mae"})
     assert services.versions.calls == [("get", 2)]
     answer = client.get("/ml/metrics?version=4")
     assert (answer.status_code, answer.json()["code"]) == (404, "unknown_version")
@@ -547,7 +550,7 @@ def test_metrics_history(client: Client, services: Services) -> None:
     assert [(each["version"], list(each["metrics"])) for each in one] == [(2, ["mae"]), (3, [])]
     answer = client.get("/ml/metrics/history?metric=ndgc")
     assert (answer.status_code, answer.json()["field"]) == (422, "metric")
-    assert answer.json()["detail"] == "Unknown metric. Available: mae, rmse."
+    assert answer.json()["detail"] == "Unknown metric. Available: mae, ndcg_at_k, rmse."
     services.versions.held = []
     assert client.get("/ml/metrics/history?metric=rmse").json() == {"history": [], "next": None}
 
@@ -572,12 +575,12 @@ def test_compare(client: Client, services: Services, query: str, numbers: list[i
     against, other = (3, 2) if baseline == 3 else (2, 3)
     assert found["baseline"] == against
     assert [each["version"] for each in found["versions"]] == [against, other]
-    assert found["versions"][0]["metrics"]["rmse"] == {"value": 0.87, "low": 0.86, "high": 0.88}
+    assert found["versions"][0]["metrics"]["rmse"] == {"value": 0.874, "low": 0.862, "high": 0.886}
     difference = {
         "version": other,
         "baseline": against,
-        "differences": {"rmse": as_json(DIFFERENCE)},
-        "text": "Better.",
+        "differences": {"rmse": as_json(examples.DIFFERENCES["rmse"])},
+        "text": examples.COMPARISON.text,
     }
     assert found["comparisons"] == [difference]
 
@@ -679,7 +682,7 @@ def test_a_large_file_arrives_whole(client: Client, services: Services) -> None:
 def test_statistics(client: Client) -> None:
     expected = as_json(STATISTICS)
     assert client.get("/data/statistics").json() == expected
-    assert expected["rating_counts"] == {"0.5": 2, "4.0": 3}
+    assert expected["rating_counts"] == {"3.0": 20064, "4.0": 28750}
 
 
 def test_jobs(client: Client, services: Services) -> None:
