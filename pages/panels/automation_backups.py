@@ -12,7 +12,7 @@ from engine.words import counted
 from pages.ui import forms, progress, session
 from pages.ui.escape import text
 from pages.ui.format import when
-from pages.ui.page import confirmed, errors_shown, toast_next
+from pages.ui.page import confirmed, errors_shown, rerun_with
 
 if TYPE_CHECKING:
     from engine.services.storage import Backup, StorageService
@@ -109,8 +109,7 @@ def _table(storage: StorageService) -> None:
             confirm_restore(storage, chosen)
         if st.button("Delete", key=session.DELETE_BACKUP, icon=":material/delete:"):
             storage.delete(chosen.name)
-            toast_next(f"Deleted {text(chosen.name)}.")
-            st.rerun()
+            rerun_with(f"Deleted {text(chosen.name)}.")
 
 
 @st.dialog("Restore a backup?")
@@ -126,22 +125,17 @@ def confirm_restore(storage: StorageService, chosen: Backup) -> None:
         with errors_shown(), st.spinner("Verifying the backup and restarting"):
             kept = storage.restore(chosen.name)
             previous = "" if kept is None else f" The previous data is in {text(kept)}."
-            toast_next(f"Backup restored.{previous}")
-            st.rerun()
+            rerun_with(f"Backup restored.{previous}")
 
 
 def _form(storage: StorageService, plan: BackupPlan) -> None:
     errors: dict[str, str] = st.session_state.get(session.BACKUP_ERRORS, {})
     with st.form("backups", border=False):
         grid = st.grid(4, min_column_width=160)
-        with grid.cell():
-            every = st.selectbox(
-                "Frequency",
-                list(PLANS),
-                list(PLANS).index(plan.every),
-                format_func=EVERY.__getitem__,
-                key=session.BACKUP_EVERY,
-            )
+        plans = list(PLANS)
+        every = grid.selectbox(
+            "Frequency", plans, plans.index(plan.every), format_func=EVERY.__getitem__, key=session.BACKUP_EVERY
+        )
         with grid.cell():
             at = forms.time_of_day(plan.hour, plan.minute, key=session.BACKUP_TIME)
         with grid.cell():

@@ -13,7 +13,7 @@ from pages.panels.training_form import POLICIES
 from pages.ui import forms, progress, runs, session
 from pages.ui.escape import text
 from pages.ui.format import when
-from pages.ui.page import toast_next
+from pages.ui.page import rerun_with, toast_next
 
 if TYPE_CHECKING:
     from engine.services.automation import AutomationService
@@ -72,12 +72,10 @@ def actions(services: Services, plan: Automation, *, busy: bool, empty: bool) ->
         if plan.paused:
             if st.button("Resume", key=session.PAUSE, type="primary", icon=":material/play_arrow:"):
                 services.automation.pause(paused=False)
-                toast_next("Resumed. Runs missed during the pause are skipped.")
-                st.rerun()
+                rerun_with("Resumed. Runs missed during the pause are skipped.")
         elif st.button("Pause", key=session.PAUSE, icon=":material/pause:"):
             services.automation.pause(paused=True)
-            toast_next("Paused. Nothing is retrained until you resume.")
-            st.rerun()
+            rerun_with("Paused. Nothing is retrained until you resume.")
         reason = "No ratings to train on yet." if empty else "A training is already running." if busy else None
         if st.button(
             "Retrain now", key=session.RETRAIN, icon=":material/model_training:", disabled=bool(reason), help=reason

@@ -10,7 +10,7 @@ import streamlit as st
 from pages.ui import session
 from pages.ui.escape import text
 from pages.ui.format import when
-from pages.ui.page import confirmed, toast_next
+from pages.ui.page import confirmed, rerun_with
 from pages.ui.tables import table
 
 if TYPE_CHECKING:
@@ -95,8 +95,7 @@ def confirm_revocation(access: AccessService, key: Any) -> None:
     )
     if confirmed("Revoke key"):
         access.revoke(key.key_id)
-        toast_next(f"Key {key.key_id}, {text(key.name)}, revoked.")
-        st.rerun()
+        rerun_with(f"Key {key.key_id}, {text(key.name)}, revoked.")
 
 
 def log(audit: AuditService) -> None:

@@ -13,7 +13,7 @@ from engine.words import counted
 from pages.ui import session
 from pages.ui.escape import text
 from pages.ui.format import rating_date
-from pages.ui.page import confirmed, errors_shown, toast_next
+from pages.ui.page import confirmed, errors_shown, rerun_with
 
 if TYPE_CHECKING:
     from engine.services import Services
@@ -33,39 +33,25 @@ def filters(library: LibraryService) -> dict[str, Any]:
     genres = sorted(library.statistics().genres)
     kept: dict[str, Any] = {"persist_state": "session"}
     grid = st.grid(4, min_column_width=130)
-    with grid.cell():
-        rank_by = st.selectbox(
-            "Order by",
-            list(RANKINGS),
-            format_func=RANKINGS.__getitem__,
-            key=session.RANK_BY,
-            help="“Best for this user” puts first what they are most likely to want, not what they would rate highest.",
-            **kept,
-        )
-    with grid.cell():
-        genre = st.selectbox("Genre", genres, index=None, placeholder="Any genre", key=session.GENRE, **kept)
-    with grid.cell():
-        year_from = st.number_input(
-            "From year", EARLIEST, LATEST, value=None, placeholder="Any year", key=session.YEAR_FROM, **kept
-        )
-    with grid.cell():
-        n = st.selectbox("Movies", COUNTS, key=session.COUNT, **kept)
+    rank_by = grid.selectbox(
+        "Order by",
+        list(RANKINGS),
+        format_func=RANKINGS.__getitem__,
+        key=session.RANK_BY,
+        help="“Best for this user” puts first what they are most likely to want, not what they would rate highest.",
+        **kept,
+    )
+    genre = grid.selectbox("Genre", genres, index=None, placeholder="Any genre", key=session.GENRE, **kept)
+    year_from = grid.number_input(
+        "From year", EARLIEST, LATEST, value=None, placeholder="Any year", key=session.YEAR_FROM, **kept
+    )
+    n = grid.selectbox("Movies", COUNTS, key=session.COUNT, **kept)
     row = st.grid(3, min_column_width=200)
     with row.cell():
         liked = liked_genres(library)
-    with row.cell():
-        rated = st.selectbox("Rated movies", list(SEEN), format_func=SEEN.__getitem__, key=session.SEEN, **kept)
-    with row.cell():
-        percent = st.slider(
-            "Variety",
-            0,
-            100,
-            step=5,
-            format="%d%%",
-            key=session.VARIETY,
-            help="0% lists the best scores. Higher values repeat genres less.",
-            **kept,
-        )
+    rated = row.selectbox("Rated movies", list(SEEN), format_func=SEEN.__getitem__, key=session.SEEN, **kept)
+    about = "0% lists the best scores. Higher values repeat genres less."
+    percent = row.slider("Variety", 0, 100, step=5, format="%d%%", key=session.VARIETY, help=about, **kept)
     return {
         "n": n,
         "rank_by": rank_by,
@@ -188,8 +174,7 @@ def history(services: Services, user_id: str, count: int) -> None:
             services.ratings.unrate(user_id, one.movie.movie_id)
         titles = ", ".join(text(shortened(one.movie.title)) for one in selected[:MAX_TITLES])
         more = f" and {len(selected) - MAX_TITLES} more" if len(selected) > MAX_TITLES else ""
-        toast_next(f"Removed {titles}{more}.")
-        st.rerun()
+        rerun_with(f"Removed {titles}{more}.")
 
 
 @st.dialog("Delete a user?")
@@ -202,5 +187,4 @@ def confirm_deletion(services: Services, user_id: str, count: int) -> None:
         if confirmed("Delete user"):
             with st.spinner("Deleting the user and rebuilding the lists without them"):
                 receipt = services.ratings.forget(user_id)
-            toast_next(text(receipt.text))
-            st.rerun()
+            rerun_with(text(receipt.text))

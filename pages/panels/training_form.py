@@ -14,7 +14,7 @@ from engine.services.version_records import MAX_NOTE_LENGTH
 from pages.ui import forms, session
 from pages.ui.escape import text
 from pages.ui.format import model_name, when
-from pages.ui.page import errors_shown, toast_next
+from pages.ui.page import errors_shown, rerun_with
 
 POLICIES = {
     "if_better": "If proven better, and worse for no group",
@@ -64,9 +64,8 @@ def _start(
         run_id = services.training.train_model(entry.kind, values, policy, queue=busy, note=note)  # type: ignore[arg-type]  # a key of POLICIES
     except InvalidHyperparameter as error:
         _errors()[entry.kind] = error.faults
-    else:
-        toast_next(f"Training run {run_id} queued." if busy else f"Training run {run_id} started.")
-    st.rerun()
+        st.rerun()
+    rerun_with(f"Training run {run_id} {'queued' if busy else 'started'}.")
 
 
 def queue(services: Services, runs: list[TrainingStatus]) -> None:

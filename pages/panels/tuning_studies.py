@@ -14,7 +14,7 @@ from pages.ui import session, tables
 from pages.ui.escape import text
 from pages.ui.format import duration, model_name, when
 from pages.ui.forms import choose_model, field_error, other_errors, submit
-from pages.ui.page import errors_shown, toast_next
+from pages.ui.page import errors_shown, rerun_with, toast_next
 from pages.ui.tables import select_one
 
 if TYPE_CHECKING:
@@ -227,8 +227,7 @@ def _limits(services: Services, study: Study) -> None:
 
 def _resume(services: Services, study: Study, trials: int | None = None, minutes: float | None = None) -> None:
     services.tuning.resume(study.study_id, trials, minutes)
-    toast_next(f"Study {study.study_id} resumed.")
-    st.rerun()
+    rerun_with(f"Study {study.study_id} resumed.")
 
 
 def charts_of(study: Study, *, key: str) -> None:

@@ -10,7 +10,7 @@ from engine.services import Services
 from engine.services.training import TrainingStatus
 from engine.services.version_records import VersionSummary
 from pages.ui import progress, runs, session, verdict
-from pages.ui.page import confirmed, errors_shown, toast_next
+from pages.ui.page import confirmed, errors_shown, rerun_with
 
 if TYPE_CHECKING:
     from engine.services.training import TrainingService
@@ -50,8 +50,7 @@ def actions(services: Services, version: VersionSummary) -> None:
             help="Trains again on the same data, seed and hyperparameters, and compares every array. Saves no version.",
         ):
             run_id = services.training.train_again(number, queue=True)
-            toast_next(f"Training run {run_id} reproduces version {number}.")
-            st.rerun()
+            rerun_with(f"Training run {run_id} reproduces version {number}.")
         _export(services.version_files, version)
         _delete(versions, version)
 
@@ -124,8 +123,7 @@ def confirm_activation(versions: VersionService, version: VersionSummary) -> Non
             st.error("Give a reason. It is kept in the deployment history.", icon=":material/edit:")
         elif yes:
             versions.activate(version.version, actor="you", reason=reason)
-            toast_next(f"Version {version.version} is active.")
-            st.rerun()
+            rerun_with(f"Version {version.version} is active.")
 
 
 @st.dialog("Roll back?")
@@ -136,8 +134,7 @@ def confirm_rollback(versions: VersionService, target: int) -> None:
     with errors_shown():
         if confirmed(f"Roll back to version {target}"):
             version = versions.rollback(actor="you", reason=reason)
-            toast_next(f"Version {version} is active again.")
-            st.rerun()
+            rerun_with(f"Version {version} is active again.")
 
 
 @st.dialog("Delete a version?")
@@ -151,8 +148,7 @@ def confirm_deletion(versions: VersionService, version: VersionSummary) -> None:
     with errors_shown():
         if confirmed(f"Delete version {version.version}"):
             versions.delete(version.version, actor="you", reason=reason)
-            toast_next(f"Version {version.version} deleted.")
-            st.rerun()
+            rerun_with(f"Version {version.version} deleted.")
 
 
 def _reason(where: str = "Kept in the deployment history", label: str = "Reason") -> str:

@@ -43,8 +43,7 @@ def _panel(name: str, points: Sequence[tuple[int, MetricValue, float]], *, key: 
         {
             "known": str(known),
             "value": value.value,
-            "low": value.value if value.low is None else value.low,
-            "high": value.value if value.high is None else value.high,
+            **charts.ends(value),
             "interval": how.between(value),
             "baseline": baseline,
         }

@@ -14,7 +14,7 @@ from pages.panels.versions_newcomers import newcomers
 from pages.ui import metrics, session, tables, verdict
 from pages.ui.escape import text
 from pages.ui.format import model_name, when
-from pages.ui.page import errors_shown, toast_next
+from pages.ui.page import errors_shown, rerun_with
 from pages.ui.runs import actor
 from pages.ui.tables import select
 
@@ -186,8 +186,7 @@ def _describe(versions: VersionService, version: VersionSummary) -> None:
         )
         if st.form_submit_button("Save", key=session.SAVE_DESCRIPTION, icon=":material/save:"):
             versions.describe(version.version, note=note, tags=tags)
-            toast_next(f"Saved note and tags of version {version.version}.")
-            st.rerun()
+            rerun_with(f"Saved note and tags of version {version.version}.")
 
 
 def ledger(records: Sequence[Any]) -> None:
@@ -226,5 +225,4 @@ def import_panel(files: VersionFileService) -> None:
             else:
                 number = files.import_file(upload, actor="you")
                 st.session_state[session.VERSION] = [number]
-                toast_next(f"Version {number} imported. Activate it when you are ready.")
-                st.rerun()
+                rerun_with(f"Version {number} imported. Activate it when you are ready.")

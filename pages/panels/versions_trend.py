@@ -8,7 +8,6 @@ from typing import Any
 import altair as alt
 import streamlit as st
 
-from engine.evaluation.intervals import MetricValue
 from engine.services.version_records import VersionSummary
 from engine.services.versions import Comparison
 from pages.panels.versions_registry import state
@@ -52,7 +51,7 @@ def _line(history: Sequence[VersionSummary], name: str) -> None:
         {
             "version": version.version,
             "value": version.metrics[name].value,
-            **_ends(version.metrics[name]),
+            **charts.ends(version.metrics[name]),
             "interval": how.between(version.metrics[name]),
             "state": state(version),
             "model": model_name(version.kind),
@@ -88,12 +87,6 @@ def _line(history: Sequence[VersionSummary], name: str) -> None:
         f"version {row['version']} ({row['state'].lower()}) {how.show(row['value'])}" for row in rows[-SPOKEN:]
     )
     charts.show(alt.layer(line, bars, points), f"{how.label} by version. Latest: {spoken}.", key="trend")
-
-
-def _ends(found: MetricValue) -> dict[str, float]:
-    """Ends of the interval; without one, the value itself."""
-    low, high = (found.value if end is None else end for end in (found.low, found.high))
-    return {"low": low, "high": high}
 
 
 def differences(found: Sequence[Comparison], shown: Sequence[str]) -> None:

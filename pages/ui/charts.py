@@ -9,6 +9,7 @@ import altair as alt
 import streamlit as st
 
 from engine.evaluation.comparison import MetricDifference
+from engine.evaluation.intervals import MetricValue
 from engine.recommending.explanations import Contribution, Explanation, RatingExplanation
 from engine.services.records import EpochRecord
 from pages.ui.metrics import NO_INTERVAL
@@ -87,6 +88,12 @@ def scaled(found: MetricDifference, size: float) -> dict[str, Any]:
     ends = (found.difference if end is None else end for end in (found.low, found.high))
     low, high = sorted(end * size for end in ends)
     return {"difference": found.difference * size, "low": low, "high": high, "interval": found.low is not None}
+
+
+def ends(found: MetricValue) -> dict[str, float]:
+    """Ends of the interval; without one, the value itself."""
+    low, high = (found.value if end is None else end for end in (found.low, found.high))
+    return {"low": low, "high": high}
 
 
 def _between(row: Mapping[str, Any], form: str) -> str:

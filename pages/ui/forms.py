@@ -16,7 +16,7 @@ from engine.models.registry import MODELS, ModelEntry
 from engine.services.timetable import zones
 from pages.ui import session
 from pages.ui.escape import markup, text
-from pages.ui.page import toast_next
+from pages.ui.page import rerun_with
 
 
 def choose_model(key: str) -> ModelEntry:
@@ -67,10 +67,11 @@ def submit(errors: str, save: Callable[[], str]) -> None:
     """Toast what ``save`` returns, or keep the message of a refused field under the key ``errors``; then rerun."""
     st.session_state.pop(errors, None)
     try:
-        toast_next(save())
+        message = save()
     except InvalidInput as error:
         st.session_state[errors] = {error.field: str(error)}
-    st.rerun()
+        st.rerun()
+    rerun_with(message)
 
 
 def time_of_day(hour: int, minute: int, *, key: str) -> time:

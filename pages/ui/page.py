@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import NoReturn
 
 import streamlit as st
 
@@ -28,6 +29,12 @@ def page_header(title: str, lead: str) -> None:
 def toast_next(message: str) -> None:
     """Show ``message`` (Markdown; escape any data in it) as a toast in the next run."""
     st.session_state[session.TOASTS] = (*st.session_state.get(session.TOASTS, ()), message)
+
+
+def rerun_with(message: str) -> NoReturn:
+    """Rerun the page, then toast ``message``; in a dialog, this closes it."""
+    toast_next(message)
+    st.rerun()
 
 
 def confirmed(label: str) -> bool:

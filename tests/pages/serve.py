@@ -23,7 +23,7 @@ from tests.pages.conftest import SHELL
 STATES: dict[str, Callable[[], fakes.Fakes]] = {
     "loaded": fakes.loaded,
     "empty": fakes.empty,
-    "training": fakes.training,
+    "training": fakes.first_training,
     "retraining": fakes.retraining,
     "storied": fakes.storied,
     "searching": fakes.searching,

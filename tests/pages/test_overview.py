@@ -49,7 +49,7 @@ def test_notices_show_as_text_and_can_be_marked_read(visit: Open) -> None:
 
 
 def test_a_training_is_shown_and_can_be_cancelled(visit: Open) -> None:
-    held = fakes.training()
+    held = fakes.first_training()
     at = visit("overview.py", held)
     assert at.main.get("progress")[0].text.endswith("about 20 s left".replace(" ", NO_BREAK))
     assert "Training the first version" in words(at)

@@ -18,7 +18,7 @@ from tests.pages.conftest import Open, button, edit, intact, links, press, rate,
 
 def test_before_a_version_serves_the_page_says_what_comes_first(visit: Open) -> None:
     assert "Import ratings" in words(visit("recommend.py", fakes.empty()))
-    assert "Training the first version" in words(visit("recommend.py", fakes.training(), user="42"))
+    assert "Training the first version" in words(visit("recommend.py", fakes.first_training(), user="42"))
 
 
 def test_without_a_user_it_asks_for_one(visit: Open) -> None:

@@ -49,7 +49,7 @@ def test_the_sidebar_of_an_empty_store(visit: Open) -> None:
 
 
 def test_the_sidebar_follows_a_training(visit: Open) -> None:
-    at = visit("versions.py", fakes.training())
+    at = visit("versions.py", fakes.first_training())
     assert at.sidebar.caption[0].value == "Training run 4, step 2 of 8"
     assert at.sidebar.get("progress")[0].text == "About 20 s left".replace(" ", NO_BREAK)
 

@@ -149,7 +149,7 @@ def test_who_waits_is_told_in_order(visit: Open) -> None:
 
 
 def test_a_training_is_followed_and_can_be_cancelled(visit: Open) -> None:
-    held = fakes.training()
+    held = fakes.first_training()
     at = visit("training.py", held)
     told = at.main.get("progress")[0].text.replace(NO_BREAK, " ")
     assert told == "Step 2 of 8 · Learning · epoch 17 of up to 50 · about 20 s left"

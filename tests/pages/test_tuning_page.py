@@ -10,8 +10,9 @@ from engine.errors import InvalidInput, TrainingBusy
 from engine.models.registry import MODELS, search_space
 from pages.panels import tuning_charts, tuning_studies
 from pages.ui import session
-from tests.pages import fake_tuning, fakes
+from tests.pages import fakes
 from tests.pages.conftest import Open, button, intact, press, select, words
+from tests.pages.fakes import tuning as fake_tuning
 
 
 def test_without_ratings_it_asks_for_them(visit: Open) -> None:

@@ -13,8 +13,8 @@ from engine.services.records import State
 from pages.ui import progress
 from tests.pages import fakes
 from tests.pages.conftest import intact
-from tests.pages.fake_tuning import GOING
 from tests.pages.fakes import RUNNING, Fakes, run
+from tests.pages.fakes.tuning import GOING
 
 Change = Callable[[Fakes], object]
 
@@ -48,7 +48,7 @@ def test_whatever_the_background_changes_puts_a_page_out_of_date(change: Change)
 
 
 def test_a_run_that_ends_puts_a_page_out_of_date_though_it_was_counted_as_ended_before() -> None:
-    held = fakes.training()
+    held = fakes.first_training()
     held.training.counts = lambda: {"succeeded": 1}  # type: ignore[method-assign]  # saved, and not serving yet
     services = held.services()
     drawn = progress.situation(services)

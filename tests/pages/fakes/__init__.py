@@ -1,0 +1,150 @@
+"""Services for page tests: small classes with plausible data, in the types of the real ones."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, fields, replace
+from typing import Any
+
+from engine.services import Services
+from engine.services.imports import Job
+from engine.services.records import State
+from engine.settings import Settings
+from tests.pages.fakes.data import (
+    ABOUT,
+    DIFFERENCES,
+    EQUAL,
+    JUDGEMENT,
+    LONG,
+    METRICS,
+    MOVIES,
+    NOW,
+    REJECTED,
+    RUNNING,
+    RUNS,
+    TRICKY,
+    UNEQUAL,
+    drifted,
+    repeated,
+    run,
+    version,
+    waiting,
+)
+from tests.pages.fakes.library import FakeLibrary
+from tests.pages.fakes.operations import BACKUPS, FakeAccess, FakeAudit, FakeAutomation, FakeInbox, FakeStorage
+from tests.pages.fakes.recommendations import FakeRatings, FakeRecommendations, FakeServing
+from tests.pages.fakes.training import FakeTraining
+from tests.pages.fakes.tuning import GOING, NEURAL, FakeTuning
+from tests.pages.fakes.versions import FakeVersions
+
+__all__ = [
+    "ABOUT",
+    "BACKUPS",
+    "DIFFERENCES",
+    "EQUAL",
+    "JUDGEMENT",
+    "LONG",
+    "METRICS",
+    "MOVIES",
+    "NOW",
+    "REJECTED",
+    "RUNNING",
+    "TRICKY",
+    "UNEQUAL",
+    "FakeLibrary",
+    "FakeRecommendations",
+    "FakeVersions",
+    "Fakes",
+    "drifted",
+    "empty",
+    "first_training",
+    "loaded",
+    "repeated",
+    "retraining",
+    "run",
+    "searching",
+    "storied",
+    "version",
+]
+
+
+@dataclass
+class Fakes:
+    """The fake services, each open to a test, and the ``Services`` that holds them."""
+
+    library: FakeLibrary = field(default_factory=FakeLibrary)
+    training: FakeTraining = field(default_factory=FakeTraining)
+    serving: FakeServing = field(default_factory=FakeServing)
+    ratings: FakeRatings = field(init=False)
+    recommendations: FakeRecommendations = field(init=False)
+    versions: FakeVersions = field(init=False)
+    tuning: FakeTuning = field(default_factory=FakeTuning)
+    automation: FakeAutomation = field(init=False)
+    inbox: FakeInbox = field(default_factory=FakeInbox)
+    storage: FakeStorage = field(default_factory=FakeStorage)
+    access: FakeAccess = field(default_factory=FakeAccess)
+    audit: FakeAudit = field(default_factory=FakeAudit)
+
+    def __post_init__(self) -> None:
+        self.ratings = FakeRatings(self.library)
+        self.recommendations = FakeRecommendations(self.library, self.serving)
+        self.versions = FakeVersions(self.serving)
+        self.automation = FakeAutomation(self.training)
+
+    def services(self) -> Services:
+        held: dict[str, Any] = {one.name: getattr(self, one.name) for one in fields(self)}
+        held |= {"version_files": self.versions, "imports": self.library}
+        return Services(Settings(demo=False), **held)
+
+
+def searching() -> Fakes:
+    """A study goes on beside those that have ended."""
+    fakes = Fakes()
+    fakes.tuning.going = GOING
+    return fakes
+
+
+def storied() -> Fakes:
+    """A registry with a past: many versions, some deleted or damaged, long and hostile words, a version proved."""
+    fakes = Fakes()
+    fakes.versions.held = [
+        version(9, state="damaged", note=TRICKY),
+        version(8, active=True, tags=("in production", TRICKY), note=LONG * 4, digest="3fd2" * 16),
+        version(7, kind="ncf", tags=("ncf trial",)),
+        *(version(n, state="deleted" if n < 5 else "ready", size_bytes=412_000_000) for n in range(6, 0, -1)),
+    ]
+    fakes.versions.held = [
+        replace(one, metrics=drifted(one.version), created_at=NOW - 9e5 / one.version) for one in fakes.versions.held
+    ]
+    fakes.training.history = [repeated(6, 7, equal=False), repeated(5, 8), *RUNS]
+    fakes.serving.version = 8
+    fakes.tuning.history.insert(0, NEURAL)
+    return fakes
+
+
+def loaded() -> Fakes:
+    """The demo ratings, two versions, three runs."""
+    return Fakes()
+
+
+def empty() -> Fakes:
+    """A store with nothing in it."""
+    fakes = Fakes(FakeLibrary(movies=(), ratings=0, rated={}), FakeTraining(history=[]))
+    fakes.serving.version, fakes.versions.held, fakes.inbox.held = None, [], []
+    fakes.tuning.history = []
+    fakes.access.held, fakes.audit.held = [], []
+    return fakes
+
+
+def first_training() -> Fakes:
+    """Ratings are there and the first version is being trained."""
+    fakes = Fakes(FakeLibrary(), FakeTraining(history=[], going=RUNNING))
+    fakes.serving.version, fakes.versions.held, fakes.inbox.held = None, [], []
+    return fakes
+
+
+def retraining() -> Fakes:
+    """A version serves while the next one is being trained and files are being imported."""
+    line = [waiting(5, model="ncf"), waiting(6, repeats=2, actor="marquee")]
+    fakes = Fakes(FakeLibrary(), FakeTraining(going=RUNNING, line=line))
+    fakes.library.running = [Job(9, "import", State.RUNNING, 0.42, "Reading ratings.csv", None, None, NOW, None)]
+    return fakes

@@ -1,0 +1,192 @@
+"""Fake serving, ratings and recommendations."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from engine.data.catalogue import Movie
+from engine.errors import (
+    InvalidRating,
+    MarqueeError,
+    NotReady,
+)
+from engine.recommending.explanations import (
+    Contribution,
+    Explanation,
+    GenreMatch,
+    RatingExplanation,
+    SimilarMovie,
+    SimilarUser,
+)
+from engine.recommending.interview import InterviewQuestion, InterviewState
+from engine.recommending.lists import ImaginedItem, ListOptions, Recommendations, RecommendedItem, WhatIf
+from engine.recommending.ranking import VarietyPrice
+from engine.services.library import RatedMovie
+from engine.services.ratings import ForgettingReceipt, RatingReceipt, RatingRemoval
+from engine.training.drift import UpdateHealth
+from tests.pages.fakes.data import NOW
+from tests.pages.fakes.library import FakeLibrary
+
+
+@dataclass
+class FakeServing:
+    version: int | None = 2
+    fails: MarqueeError | None = None
+
+    def active_version(self) -> int | None:
+        return self.version
+
+    def health(self) -> UpdateHealth:
+        if self.fails:
+            raise self.fails
+        return UpdateHealth(self.version or 0, 12, 3, 1204, 0.0123, 0.81, 200, 941, "retrain soon")
+
+
+@dataclass
+class FakeRatings:
+    library: FakeLibrary
+    fails: MarqueeError | None = None
+
+    def rate(self, user_id: str, movie_id: str, rating: float) -> RatingReceipt:
+        if self.fails:
+            raise self.fails
+        if not 0.5 <= rating <= 5:
+            raise InvalidRating("A rating lies between 0.5 and 5.")
+        movie = next(movie for movie in self.library.movies if movie.movie_id == movie_id)
+        self.library.rated.setdefault(user_id, []).insert(0, RatedMovie(movie, rating, int(NOW)))
+        return RatingReceipt(user_id, movie_id, rating, None, 3.87, 4.12, True, 1.3)
+
+    def forget(self, user_id: str) -> ForgettingReceipt:
+        if self.fails:
+            raise self.fails
+        gone = len(self.library.rated.pop(user_id))
+        return ForgettingReceipt(user_id, gone, NOW, (2,), f"{gone} ratings and the id were erased. Train again.")
+
+    def unrate(self, user_id: str, movie_id: str) -> RatingRemoval:
+        kept = [one for one in self.library.rated[user_id] if one.movie.movie_id != movie_id]
+        self.library.rated[user_id] = kept
+        return RatingRemoval(user_id, movie_id, 4.0, 3.6, True, 1.2)
+
+
+@dataclass
+class FakeRecommendations:
+    library: FakeLibrary
+    serving: FakeServing = field(default_factory=FakeServing)
+    calibrated: bool = True
+    explained: list[str] = field(default_factory=list)
+    imagined: list[dict[str, float | None]] = field(default_factory=list)
+
+    def recommend(
+        self,
+        user_id: str,
+        n: int = 10,
+        *,
+        genre: str | None = None,
+        year_from: int | None = None,
+        exclude: Collection[str] = (),
+        diversity: float = 0.0,
+        rank_by: str = "ranker",
+        genres_liked: Collection[str] = (),
+        include_rated: bool = False,
+    ) -> Recommendations:
+        if self.serving.version is None:
+            raise NotReady("No model is trained yet. Start a training; the first one takes about a minute.")
+        rated = self.library.rated.get(user_id, [])
+        seen = {one.movie.movie_id: one.rating for one in rated}
+        left = [movie for movie in self.library.movies if include_rated or movie.movie_id not in seen]
+        left.sort(key=lambda movie: -len(set(genres_liked) & set(movie.genres)))
+        left = [movie for movie in left if genre is None or genre in movie.genres]
+        left = [movie for movie in left if year_from is None or (movie.year or 0) >= year_from]
+        # The order turns with each rating, as a real list does.
+        turn = len(rated) % max(len(left), 1)
+        left = (left[turn:] + left[:turn])[:: -1 if rank_by == "rating" else 1]
+        status, reason = self._status(user_id, len(rated))
+        items = tuple(
+            replace(self._item(rank, movie), rated=seen.get(movie.movie_id))
+            for rank, movie in enumerate(left[:n], start=1)
+        )
+        price = VarietyPrice(3, 0.92, 4.11, 4.19, 0.71, 0.55) if diversity else None
+        return Recommendations(user_id, status, reason, self.serving.version, 3600.0, 2.3, len(rated), items, price)  # type: ignore[arg-type]
+
+    def _status(self, user_id: str, count: int) -> tuple[str, str]:
+        if not self.library.rated.get(user_id):
+            return (
+                "unknown_user",
+                "Nobody with this id has rated anything yet, so the list shows what most people like.",
+            )
+        if count < 3:
+            return "blended", f"{count} ratings so far: {count * 10}% of the list's order comes from them."
+        return "personal", f"Ordered by what {count} ratings say about this taste."
+
+    def _item(self, rank: int, movie: Movie) -> RecommendedItem:
+        predicted = 4.7 - 0.11 * rank
+        interval = (max(predicted - 1.2, 0.5), min(predicted + 1.0, 5.0)) if self.calibrated else None
+        confidence = None if interval is None else 1 - (interval[1] - interval[0]) / 4.5
+        return RecommendedItem(
+            rank,
+            movie.movie_id,
+            movie.title,
+            movie.year,
+            movie.genres,
+            0.9 - 0.03 * rank,
+            predicted,
+            interval,
+            confidence,
+        )
+
+    def what_if(self, user_id: str, changes: Mapping[str, float | None], wanted: ListOptions) -> WhatIf:
+        if any(rating is not None and not 0.5 <= rating <= 5 for rating in changes.values()):
+            raise InvalidRating("A rating lies between 0.5 and 5.")
+        self.imagined.append(dict(changes))
+        listed = self.recommend(user_id, wanted.n).items
+        movies = [next(one for one in self.library.movies if one.movie_id == item.movie_id) for item in listed]
+        moves = (2, None, -1, 0)
+        items = tuple(
+            ImaginedItem(rank, movie, moves[rank % 4], 4.1, 3.9) for rank, movie in enumerate(movies[:-1], start=1)
+        )
+        return WhatIf(user_id, "personal", "Ordered by what 3 ratings say.", 2, 3, items, tuple(movies[-1:]))
+
+    def interview(self, user_id: str, n: int = 1, skipped: Collection[str] = ()) -> InterviewState:
+        rated = self.library.rated.get(user_id, [])
+        gone = {one.movie.movie_id for one in rated} | set(skipped)
+        left = [movie for movie in self.library.movies[:6] if movie.movie_id not in gone][:n]
+        status: Any = self._status(user_id, len(rated))[0]
+        questions = tuple(InterviewQuestion(movie, 0.42, 0.031) for movie in left)
+        finished = None if left else "There is no movie left to ask about."
+        return InterviewState(user_id, status, 2, len(rated), 0.04 * len(rated), questions, finished)
+
+    def _rating(self, contributions: tuple[Contribution, ...]) -> RatingExplanation:
+        shares = tuple(replace(one, share=one.share / 4) for one in contributions)
+        total = sum(one.share for one in shares)
+        return RatingExplanation(4.4, 3.9, shares, 0.5 - total, 0.2, 0.25 - total, 0.05, 0.0, "exact")
+
+    def explain(self, user_id: str, movie_id: str, genres_liked: Collection[str] = ()) -> Explanation:
+        self.explained.append(movie_id)
+        movie = next(movie for movie in self.library.movies if movie.movie_id == movie_id)
+        rated = [film for film in self.library.movies if film.movie_id != movie_id]
+        shares = [0.21 / (n + 1) * (-1 if n % 5 == 3 else 1) for n in range(len(rated))]
+        contributions = tuple(
+            Contribution(film.movie_id, film.title, 5.0 - n % 4 / 2, share)
+            for n, (film, share) in enumerate(zip(rated, shares, strict=True))
+        )
+        return Explanation(
+            user_id=user_id,
+            movie_id=movie_id,
+            title=movie.title,
+            status="personal",
+            score=0.01 + sum(shares) + 2e-7,
+            baseline=0.01,
+            contributions=contributions,
+            residual=2e-7,
+            by_neighbours=False,
+            predicted_rating=4.4,
+            interval=(3.4, 5.0),
+            rating=self._rating(contributions),
+            similar_rated_movies=tuple(SimilarMovie(film.movie_id, film.title, 4.5, 0.44) for film in rated[:3]),
+            genre_match=GenreMatch(0.4, tuple((genre, 0.4, 12) for genre in movie.genres)),
+            similar_users=(SimilarUser("7", 4.5, 0.31), SimilarUser("a_b*", 5.0, 0.22)),
+            text=f"The ratings of {rated[0].title} (5) and {rated[1].title} (4.5) weigh most. Expected rating: 4.4.",
+            model_version=self.serving.version or 0,
+        )
