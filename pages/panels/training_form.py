@@ -15,6 +15,7 @@ from pages.ui import forms, session
 from pages.ui.escape import text
 from pages.ui.format import model_name, when
 from pages.ui.page import errors_shown, rerun_with
+from pages.ui.runs import actor
 
 POLICIES = {
     "if_better": "If proven better, and worse for no group",
@@ -84,5 +85,5 @@ def queue(services: Services, runs: list[TrainingStatus]) -> None:
 
 def _summary(run: TrainingStatus) -> str:
     what = f"repeats version {run.repeats}" if run.repeats is not None else model_name(run.model)
-    by = f" by {text(run.actor)}" if run.actor else ""
+    by = f" by {text(actor(run.actor))}" if run.actor else ""
     return f"**Run {run.run_id}** · {text(what)} · queued {when(run.created_at)}{by}"

@@ -20,13 +20,6 @@ from pages.ui.tables import select_one
 if TYPE_CHECKING:
     from engine.models.registry import SearchRange
 
-STATES = {
-    "queued": "Queued",
-    "running": "Running",
-    "stopped": "Stopped",
-    "succeeded": "Finished",
-    "failed": "Failed",
-}
 TRIAL_STATES = {"running": "Running", "complete": "Finished", "pruned": "Stopped early", "failed": "Failed"}
 INTERRUPTED = "Interrupted, retried"
 TRIALS, FOLDS, MINUTES, SEED = 20, 3, 30.0, 0
@@ -140,7 +133,7 @@ def _row(study: Study) -> dict[str, object]:
     defaults = next((trial.rmse for trial in study.history if trial.defaults and trial.rmse is not None), None)
     return {
         "Study": study.study_id,
-        "State": STATES[study.state],
+        "State": "Finished" if study.state == "succeeded" else study.state.capitalize(),
         "Trials": f"{study.trials_done}/{study.trials}",
         "Best RMSE": study.best.rmse if study.best else None,
         "Defaults": defaults,

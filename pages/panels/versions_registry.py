@@ -18,7 +18,6 @@ from pages.ui.page import errors_shown, rerun_with
 from pages.ui.runs import actor
 from pages.ui.tables import select
 
-STATES = {"ready": "Ready", "damaged": "Damaged", "deleted": "Deleted"}
 COLORS = {"Active": "green", "Ready": "blue", "Damaged": "red", "Deleted": "gray"}
 GONE = {
     "damaged": "Its arrays are damaged, so it can't be activated. Its metrics are kept.",
@@ -43,7 +42,7 @@ PROTOCOL = {
 
 def state(version: VersionSummary) -> str:
     """The state in one word."""
-    return "Active" if version.active else STATES.get(version.state, version.state)
+    return "Active" if version.active else version.state.capitalize()
 
 
 def table(versions: Sequence[VersionSummary]) -> list[VersionSummary]:

@@ -17,13 +17,6 @@ from pages.ui.tables import select_one
 if TYPE_CHECKING:
     from engine.services.training import TrainingService
 
-STATES = {
-    "queued": "Queued",
-    "running": "Running",
-    "succeeded": "Succeeded",
-    "failed": "Failed",
-    "cancelled": "Cancelled",
-}
 MAX_RUNS = 50
 ACTORS = {SCHEDULE: "schedule", RULE: "new ratings", "api": "API", "marquee": "Marquee"}
 """Labels of those who start runs; anybody else goes by their name."""
@@ -74,7 +67,7 @@ def _row(run: TrainingStatus) -> dict[str, object]:
     rmse, ndcg = (before_and_after(run, name) for name in ("rmse", "ndcg_at_k"))
     return {
         "Run": run.run_id,
-        "State": STATES[run.state],
+        "State": run.state.capitalize(),
         "Verdict": verdict.label(run.judgement.verdict) if run.judgement else None,
         "Version": run.version,
         "RMSE before": rmse[0],
@@ -101,7 +94,7 @@ def before_and_after(run: TrainingStatus, name: str) -> tuple[float | None, floa
 def summary(run: TrainingStatus) -> str:
     """Outcome of a run in a few words: its verdict or state, and the error before and after."""
     before, after = before_and_after(run, "rmse")
-    outcome = verdict.label(run.judgement.verdict) if run.judgement else STATES[run.state]
+    outcome = verdict.label(run.judgement.verdict) if run.judgement else run.state.capitalize()
     if after is None:
         return outcome
     return f"{outcome}, RMSE {after:.4f}" if before is None else f"{outcome}, RMSE {before:.4f} → {after:.4f}"

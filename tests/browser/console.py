@@ -29,7 +29,7 @@ QUIET = (
     "--disable-component-update",
     "--disable-sync",
 )
-TRAINED_S = 120
+TRAINED_S = 300
 STOPPED_S = 20
 # Streamlit asks for these below a page's own path first, to find where it is mounted.
 OWN_PROBES = ("/_stcore/health", "/_stcore/host-config")
@@ -136,7 +136,7 @@ def settled(page: Page) -> None:
     page.locator("h1").first.wait_for()
     page.locator("[data-testid=stApp][data-test-script-state=notRunning]").wait_for()
     page.wait_for_load_state("networkidle")
-    expect(page.get_by_test_id("stSkeleton")).to_have_count(0)
+    expect(page.get_by_test_id("stSkeleton")).to_have_count(0, timeout=30_000)
     page.wait_for_function("document.fonts.status === 'loaded'")
 
 

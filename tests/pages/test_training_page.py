@@ -145,7 +145,7 @@ def test_who_waits_is_told_in_order(visit: Open) -> None:
         ["1. **Run 5**", "Neural collaborative filter"],
         ["2. **Run 6**", "repeats version 2"],
     ]
-    assert told[1].endswith("by marquee")
+    assert told[1].endswith("by Marquee")
 
 
 def test_a_training_is_followed_and_can_be_cancelled(visit: Open) -> None:
