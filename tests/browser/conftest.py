@@ -1,4 +1,4 @@
-"""One server on an empty store for all browser tests; it imports the demo and trains by itself."""
+"""One server on an empty store for all browser tests; it imports the demo and trains automatically."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from tests.browser.console import CHROMIUM, Watch, launch, server, wait_until_trained
 
-expect.set_options(timeout=30_000)  # beside another worker's tests a page takes longer than by itself
+expect.set_options(timeout=30_000)  # pages are slower beside another worker's tests
 
-MISSING = "Chromium is not installed, so nobody looked at the pages. Install it with: apt-get install chromium"
+MISSING = "Chromium is not installed, so the pages were not tested. Install it with: apt-get install chromium"
 
 
 @pytest.fixture(scope="session")
@@ -43,7 +43,7 @@ def marquee(started: str) -> str:
 
 @pytest.fixture
 def page(chromium: Browser, marquee: str) -> Iterator[Page]:
-    """A fresh visitor; fails the test where the page misbehaved."""
+    """A fresh visitor; fails the test if the page misbehaves."""
     context = chromium.new_context(viewport={"width": 1280, "height": 900}, locale="en-GB", timezone_id="UTC")
     visitor = context.new_page()
     watch = Watch(visitor, marquee)

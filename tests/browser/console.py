@@ -1,4 +1,4 @@
-"""The real server in a process of its own, and Debian's Chromium to look at it."""
+"""Runs the real server in its own process, and Debian's Chromium to look at it."""
 
 from __future__ import annotations
 
@@ -31,13 +31,13 @@ QUIET = (
 )
 TRAINED_S = 300
 STOPPED_S = 20
-# Streamlit asks for these below a page's own path first, to find where it is mounted.
+# Streamlit first requests these below a page's own path, to find where it is mounted.
 OWN_PROBES = ("/_stcore/health", "/_stcore/host-config")
 BREAKS = ("stException", "stExceptionMessage")
 
 
 def launch(playwright: Playwright) -> Browser:
-    """Debian's Chromium without anything that would call home."""
+    """Debian's Chromium with all background requests turned off."""
     assert CHROMIUM, "Chromium is not installed (apt-get install chromium)."
     return playwright.chromium.launch(executable_path=CHROMIUM, args=list(QUIET))
 
@@ -50,7 +50,7 @@ def free_port() -> int:
 
 @contextmanager
 def server(folder: Path, **settings: str) -> Iterator[str]:
-    """``python app.py`` with its store in ``folder``; gives its address, and stops it in the end."""
+    """Address of ``python app.py`` with its store in ``folder``; stopped at the end."""
     port = free_port()
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("MARQUEE_", "STREAMLIT_"))}
     environment |= {"MARQUEE_PORT": str(port), "MARQUEE_DATABASE_URL": f"sqlite:///{folder / 'marquee.db'}", **settings}
@@ -74,7 +74,7 @@ def server(folder: Path, **settings: str) -> Iterator[str]:
 
 
 def get(url: str, path: str) -> dict[str, Any] | None:
-    """The JSON that the API answers with; None where it answers with an error or not at all."""
+    """JSON answer of the API; None if it fails or does not answer."""
     try:
         with urllib.request.urlopen(url + path, timeout=10) as answer:
             return dict(json.load(answer))
@@ -83,14 +83,14 @@ def get(url: str, path: str) -> dict[str, Any] | None:
 
 
 def post(url: str, path: str, body: dict[str, Any]) -> dict[str, Any]:
-    """The JSON that the API answers with."""
+    """JSON answer of the API."""
     sent = urllib.request.Request(url + path, json.dumps(body).encode(), {"Content-Type": "application/json"})
     with urllib.request.urlopen(sent, timeout=10) as answer:
         return dict(json.load(answer))
 
 
 def until(true: Callable[[], bool], seconds: float, what: str) -> None:
-    """Ask again and again until it is so; fails after the time is up."""
+    """Poll until the condition holds; fail after the given time."""
     pause = Event()
     for _ in range(int(seconds * 5)):
         if true():
@@ -100,7 +100,7 @@ def until(true: Callable[[], bool], seconds: float, what: str) -> None:
 
 
 def wait_until_trained(url: str) -> dict[str, Any]:
-    """Wait for the first version; returns the list of user 1."""
+    """Wait for the first version; return the list of user 1."""
 
     def personal() -> bool:
         answer = get(url, "/api/ml/recommendations/1")
@@ -111,7 +111,7 @@ def wait_until_trained(url: str) -> dict[str, Any]:
 
 
 class Watch:
-    """Remembers what a page should not do: errors in its console, uncaught exceptions, requests to elsewhere."""
+    """Records what a page must not do: console errors, uncaught exceptions, requests to other hosts."""
 
     def __init__(self, page: Page, url: str) -> None:
         self.faults: list[str] = []
@@ -132,7 +132,7 @@ class Watch:
 
 
 def settled(page: Page) -> None:
-    """Wait until the page has drawn itself: its title is there and no script runs."""
+    """Wait until the page is complete: title shown, no script running, no placeholders."""
     page.locator("h1").first.wait_for()
     page.locator("[data-testid=stApp][data-test-script-state=notRunning]").wait_for()
     page.wait_for_load_state("networkidle")
@@ -141,5 +141,5 @@ def settled(page: Page) -> None:
 
 
 def broken(page: Page) -> int:
-    """How many exception boxes the page shows."""
+    """Number of exception boxes on the page."""
     return sum(page.get_by_test_id(name).count() for name in BREAKS) + page.get_by_text("Something went wrong").count()

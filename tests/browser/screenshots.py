@@ -1,9 +1,9 @@
-"""Pictures of every page in both themes and two widths, to look at before a release.
+"""Screenshots of every page in both themes and two widths, to review before a release.
 
     python -m tests.browser.screenshots FOLDER [--url http://127.0.0.1:8501] [--readme]
 
-Without an address a server is started on an empty store in a temporary folder. ``--readme`` also takes the two pictures
-of the README into ``docs/images``.
+Without an address a server is started on an empty store in a temporary folder. ``--readme`` also refreshes the two
+screenshots of the README in ``docs/images``.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ README_WIDTH = 1440
 
 
 def visitor(browser: Browser, theme: str, width: int) -> Page:
-    """A new visitor who prefers this theme."""
+    """A new visitor with this theme."""
     context = browser.new_context(
         viewport={"width": width, "height": HEIGHT},
         color_scheme="dark" if theme == "dark" else "light",
@@ -48,7 +48,7 @@ def visitor(browser: Browser, theme: str, width: int) -> Page:
 
 
 def show(page: Page, url: str, path: str) -> None:
-    """Open a page; on Recommend also the reason for the first movie."""
+    """Open a page, and on Recommend the reasons for the first movie."""
     page.goto(f"{url}/{path}")
     settled(page)
     if path.startswith("recommend"):
@@ -59,14 +59,14 @@ def show(page: Page, url: str, path: str) -> None:
 
 
 def whole(page: Page, width: int) -> None:
-    """Make the window as tall as the page, which scrolls inside itself."""
+    """Make the window as tall as the page, which scrolls inside it."""
     tall = page.get_by_test_id("stMain").evaluate("main => main.scrollHeight")
     page.set_viewport_size({"width": width, "height": min(max(tall, HEIGHT), TALLEST)})
     settled(page)
 
 
 def take(browser: Browser, url: str, folder: Path) -> None:
-    """Every page, theme and width into a folder."""
+    """Save every page, theme and width to a folder."""
     folder.mkdir(parents=True, exist_ok=True)
     for theme in THEMES:
         for width in WIDTHS:
@@ -79,7 +79,7 @@ def take(browser: Browser, url: str, folder: Path) -> None:
 
 
 def take_for_readme(browser: Browser, url: str, folder: Path) -> None:
-    """One picture of each page that the README shows."""
+    """Save the screenshots of the README."""
     folder.mkdir(parents=True, exist_ok=True)
     for name, (path, theme, height) in README.items():
         page = visitor(browser, theme, README_WIDTH)
@@ -90,7 +90,7 @@ def take_for_readme(browser: Browser, url: str, folder: Path) -> None:
 
 
 def main() -> None:
-    """Read the arguments and take the pictures."""
+    """Take the screenshots asked for on the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path)
     parser.add_argument("--url")

@@ -33,6 +33,7 @@ SHORT_MS, LONG_MS = 10_000, 240_000
 def watched(browser: Browser, url: str, path: str = "") -> Iterator[Page]:
     """A page that is loaded once; a second load or a fault fails the test."""
     context = browser.new_context(viewport={"width": 1280, "height": 900}, locale="en-GB", timezone_id="UTC")
+    context.set_default_navigation_timeout(LONG_MS)
     page = context.new_page()
     watch = Watch(page, url)
     page.goto(f"{url}/{path}")

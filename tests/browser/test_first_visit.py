@@ -1,4 +1,4 @@
-"""What somebody meets who starts Marquee for the first time: the demo trained, a list, its reasons, and stars."""
+"""A first visit: the demo is trained; lists, reasons and stars work."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ def test_a_link_names_its_user_and_choosing_another_changes_it(page: Page, marqu
 
 
 def test_a_newcomer_gets_a_personal_list(page: Page, marquee: str) -> None:
-    """Ten answers, by the keyboard alone; movies passed over on the way, a rating taken back."""
+    """Ten answers by keyboard, two skipped movies and an undone rating."""
     page.goto(f"{marquee}/newcomer")
     user = page.get_by_role("combobox", name="User")
     user.fill("film fan")

@@ -1,4 +1,4 @@
-"""Keys on the real console: signed in with the first key, one is made, used for the console, and revoked."""
+"""Keys: sign in with the first key; create another, sign in with it, and revoke it."""
 
 from __future__ import annotations
 

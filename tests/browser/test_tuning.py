@@ -1,4 +1,4 @@
-"""A study on the real page over the demo ratings: started, stopped, resumed, judged, trained with."""
+"""A study on the demo ratings: started, stopped, resumed, evaluated and used for a training."""
 
 from __future__ import annotations
 

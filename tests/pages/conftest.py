@@ -1,4 +1,4 @@
-"""The console's shell as AppTest runs it, over fake services."""
+"""Runs the console's shell with AppTest and fake services."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Open = Callable[..., AppTest]
 
 @pytest.fixture
 def visit() -> Iterator[Open]:
-    """Opens a page by its file, over these services, with a query in the address; asserts that nothing broke."""
+    """Opens a page by its file, with these services and query parameters; asserts that nothing broke."""
 
     def _visit(page: str, fakes: Fakes, **query: str) -> AppTest:
         use(fakes.services())
@@ -35,7 +35,7 @@ def visit() -> Iterator[Open]:
 
 @pytest.fixture
 def dialog() -> Iterator[Open]:
-    """Runs a script that draws a dialog: in a browser a dialog runs alone, while AppTest runs the whole page again."""
+    """Runs a script that opens a dialog: a browser reruns only the dialog, AppTest the whole page."""
 
     def _dialog(script: str, held: Fakes) -> AppTest:
         use(held.services())
@@ -46,18 +46,18 @@ def dialog() -> Iterator[Open]:
 
 
 def intact(at: AppTest) -> AppTest:
-    """The page, having asserted that no exception is shown on it."""
+    """The page, after asserting that it shows no exception."""
     assert [error.value for error in at.exception] == []
     return at
 
 
 def rate(at: AppTest, movie_id: str, rating: object) -> AppTest:
-    """What the browser sends when somebody clicks a star of a movie's card."""
+    """Send a click on the stars of a movie's card."""
     return click_star(at, f"recommend.rate.{movie_id}", rating)
 
 
 def click_star(at: AppTest, key: str, rating: object) -> AppTest:
-    """The same for any stars."""
+    """Send a click on any stars."""
     star = next(one for one in at.get("bidi_component") if one.key == key)
     states = at._tree.get_widget_states()
     click = states.widgets.add()
@@ -82,7 +82,7 @@ def table(at: AppTest, key: str) -> Any:
 
 
 def words(at: AppTest) -> str:
-    """All that the page says, as one text."""
+    """All text of the page."""
     kinds = (
         at.title,
         at.subheader,
@@ -104,7 +104,7 @@ def words(at: AppTest) -> str:
 
 
 def links(at: AppTest) -> dict[str, str]:
-    """By its label the page and query that each link leads to."""
+    """Page and query of each link, by label."""
     found = [one.proto for one in at.get("page_link")]
     return {one.label: f"{one.page}?{one.query_string}" for one in found}
 
@@ -128,6 +128,6 @@ def edit(at: AppTest, key: str, rows: Mapping[int, Mapping[str, Any]]) -> AppTes
 
 
 def unfold(at: AppTest, key: str) -> AppTest:
-    """Open an expander that draws its content only when it is open."""
+    """Open an expander that renders its content on demand."""
     at.session_state[key] = True
     return at.run()

@@ -1,8 +1,8 @@
-"""The console over fake services, to look at states that a real store is seldom in.
+"""The console with fake services, to look at states that a real store is rarely in.
 
     python -m tests.pages.serve {loaded,empty,training,retraining,storied} [--port 8601]
 
-Nothing is stored: a restart begins again.
+Nothing is stored.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ STATES: dict[str, Callable[[], fakes.Fakes]] = {
 
 
 def console(held: fakes.Fakes) -> st.App:
-    """The shell, with these services for as long as it is served."""
+    """The shell with these services."""
 
     @asynccontextmanager
     async def lifespan(_: Any) -> AsyncIterator[None]:

@@ -149,3 +149,23 @@ def test_the_plan_of_backups_is_saved(visit: Open) -> None:
     intact(press(visit("automation.py", held), session.SAVE_BACKUPS))
     wanted = {"every": "never", "hour": 2, "minute": 0, "zone": "UTC", "keep_days": 30}
     assert held.storage.asked == [("change_plan", wanted)]
+
+
+RESTORE = """
+from engine.services import current
+from pages.panels import automation_backups
+storage = current().storage
+automation_backups.confirm_restore(storage, storage.backups()[0])
+"""
+
+
+def test_restoring_asks_first_and_can_be_cancelled(dialog: Open) -> None:
+    held = fakes.loaded()
+    held.storage.held = list(fakes.BACKUPS)
+    at = dialog(RESTORE, held)
+    assert "100,316 ratings and 3 versions" in words(at)
+    at = intact(press(at, session.CANCEL))
+    assert held.storage.asked == []
+    at = intact(press(at, session.CONFIRM))
+    assert held.storage.asked == [("restore", fakes.BACKUPS[0].name)]
+    assert "The previous data is in" in at.session_state[session.TOASTS][0]
