@@ -67,6 +67,8 @@ def test_the_tests_of_the_walkthroughs_pass(changed: Path) -> None:
     added = [path for path, _, _ in BLOCKS if Path(path).name.startswith("test_")]
     assert len(added) == 5
     run(changed, sys.executable, "-m", "pytest", "-q", "-n", "0", "-p", "no:cacheprovider", *added, *COMMANDS)
+    run(changed, sys.executable, "-m", "tools.reference")
+    assert "/data/genres" in (changed / "docs" / "api.md").read_text(encoding="utf-8")
 
 
 def test_the_code_of_the_walkthroughs_is_clean(changed: Path) -> None:

@@ -33,19 +33,9 @@ def package(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ModuleType]:
     document, config = folder / "openapi.json", folder / "config.json"
     document.write_text(json.dumps(SCHEMA), encoding="utf-8")
     config.write_text(json.dumps(CONFIG), encoding="utf-8")
-    command: list[str | Path] = [
-        GENERATOR,
-        "generate",
-        "--path",
-        document,
-        "--config",
-        config,
-        "--output-path",
-        folder / PACKAGE,
-    ]
-    done = subprocess.run(
-        [*command, "--meta", "none", "--fail-on-warning"], capture_output=True, text=True, check=False
-    )
+    paths = ["--path", str(document), "--config", str(config), "--output-path", str(folder / PACKAGE)]
+    command = [str(GENERATOR), "generate", *paths, "--meta", "none", "--fail-on-warning"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "Warning" not in done.stdout + done.stderr
     sys.path.insert(0, str(folder))

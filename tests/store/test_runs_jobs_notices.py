@@ -30,7 +30,7 @@ def test_a_run_from_order_to_end(database: Database, clock: Clock) -> None:
         run_id, State.SUCCEEDED, version=4, metrics={"rmse": {"value": 0.9}}, verdict="It serves.", stage="Done"
     )
     found = runs.get(run_id)
-    assert (found.state, found.version, found.verdict, found.epochs) == ("succeeded", 4, "It serves.", epochs)
+    assert (found.state, found.version, found.verdict, found.epochs) == (State.SUCCEEDED, 4, "It serves.", epochs)
     assert (found.started_at, found.hyperparameters, found.seed) == (clock.now, {"epochs": 3}, 7)
     assert runs.current() is None
 
@@ -45,7 +45,7 @@ def test_a_run_left_by_a_stopped_process_is_marked_failed_and_the_queue_stays(da
     assert [(record.state, record.error) for record in runs.newest()] == [
         ("queued", None),
         ("failed", "The process was stopped."),
-        ("succeeded", None),
+        (State.SUCCEEDED, None),
     ]
 
 
@@ -64,7 +64,7 @@ def test_a_run_that_has_ended_stays_as_it_is(database: Database) -> None:
     runs.finish(run_id, State.SUCCEEDED, version=4)
     runs.finish(run_id, State.FAILED, error="The version could not be loaded.")
     found = runs.get(run_id)
-    assert (found.state, found.version, found.error) == ("succeeded", 4, None)
+    assert (found.state, found.version, found.error) == (State.SUCCEEDED, 4, None)
     assert (found.note, found.repeats) == ("for the club", 3)
 
 
@@ -83,7 +83,7 @@ def test_a_job_from_order_to_end(database: Database, clock: Clock) -> None:
     jobs.finish(job_id, State.SUCCEEDED, result={"ratings_added": 3})
     found = jobs.get(job_id)
     assert (found.state, found.progress, found.result, found.ended_at) == (
-        "succeeded",
+        State.SUCCEEDED,
         1.0,
         {"ratings_added": 3},
         clock.now,
