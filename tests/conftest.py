@@ -1,4 +1,4 @@
-"""Data that many tests learn from."""
+"""Settings of all tests, and data that many tests learn from."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from hypothesis import settings
 from engine.data.ratings import Interactions
 from tests.scheduling import Scheduling
 
-# No example has a time to keep: how long one takes says more of the machine than of the code.
+# No deadline per example: times depend more on the machine than on the code.
 settings.register_profile("marquee", deadline=None)
 settings.load_profile("marquee")
 
@@ -21,9 +21,9 @@ GENRES = ("Drama", "Comedy", "War", "Sci-Fi")
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Let workers (``pytest -n 2``) share the processors, and compile without reading what another is writing."""
+    """Let workers (``pytest -n 2``) share the processors, each with a compiler cache of its own."""
     for threads in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS"):
-        os.environ.setdefault(threads, "1")  # workers and servers inherit it
+        os.environ.setdefault(threads, "1")  # inherited by workers and servers
     worker = os.environ.get("PYTEST_XDIST_WORKER", "gw0")
     cache = getattr(config, "cache", None)  # there is none with -p no:cacheprovider
     if worker != "gw0" and cache is not None:
@@ -38,7 +38,7 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Scheduling:
 def planted(
     n_users: int = 60, n_movies: int = 80, per_user: int = 25, seed: int = 0
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Ratings that follow from two hidden tastes and a little noise, and a table of movies."""
+    """Ratings from two hidden tastes with a little noise, and a table of movies."""
     rng = np.random.default_rng(seed)
     taste, trait = rng.normal(0, 1, (n_users, 2)), rng.normal(0, 1, (n_movies, 2))
     quality = rng.normal(0, 0.5, n_movies)

@@ -1,4 +1,4 @@
-"""What can be set, chosen or called is written down."""
+"""Settings, hyperparameters, pages, files and dependencies are documented."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ TEST = r"`(tests/[\w/]+\.py)::(test_\w+)`"
 
 
 def settings_in(page: str) -> dict[str, str]:
-    """The settings in the table of a page, with the default that it gives for each."""
+    """Settings in the table of a page, with their defaults."""
     found: dict[str, str] = {}
     for names, defaults in re.findall(r"^\| (`MARQUEE_[^|]*) \| ([^|]+) \|", page, flags=re.MULTILINE):
         found |= dict(zip(names.replace("`", "").split(", "), defaults.replace("`", "").split(", "), strict=True))

@@ -1,1 +1,1 @@
-"""Programs that look after the project itself; Marquee never imports them."""
+"""Checks of the project itself; Marquee does not import them."""

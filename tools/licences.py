@@ -1,8 +1,8 @@
-"""Holds the licences of what Marquee runs on against a list of those that ask for no more than to be named.
+"""Compares the licences of Marquee's dependencies with a list of permissive ones.
 
-``python -m tools.licences`` looks at every installed package of requirements.txt, and ends with 1 where one has a
-licence that is not on the list, or none that can be read. The demo ratings are GPL-3 and therefore an extra
-(requirements-demo.txt), which this leaves out.
+``python -m tools.licences`` checks every installed package of requirements.txt. The exit code is 1 if a licence is not
+on the list or cannot be determined. The demo ratings are GPL-3 and therefore an extra (requirements-demo.txt), which is
+not checked.
 """
 
 from __future__ import annotations
@@ -33,10 +33,10 @@ ACCEPTED = {
     "certifi": "MPL-2.0",
     "tqdm": "MPL-2.0",
 }
-"""Copyleft that ends at the package's own files, which Marquee uses as they are."""
+"""Copyleft limited to the package's own files, which Marquee uses unchanged."""
 
 READ_BY_HAND = {"pysqlite3": "Zlib"}
-"""Packages whose metadata says nothing; read in the file LICENSE of the version that is pinned."""
+"""Packages without licence metadata; taken from the LICENSE file of the pinned version."""
 
 SPDX = {
     "3-clause bsd license": "BSD-3-Clause",
@@ -47,19 +47,19 @@ SPDX = {
     "mit license": "MIT",
     "mozilla public license 2.0 (mpl 2.0)": "MPL-2.0",
 }
-"""Other ways in which packages name their licence; BSD without a number is one of the two, and both are permissive."""
+"""Other names of licences in metadata; BSD without a number is one of two, both permissive."""
 
 _CLASSIFIER = "License :: OSI Approved :: "
 
 
 def licences_of(name: str, about: PackageMetadata) -> list[str]:
-    """The licences that a package names, as SPDX expressions, or in its own words where these are none.
+    """Licences of a package as SPDX expressions, or as the package writes them.
 
-    ``License-Expression`` counts alone where it is given. Whole texts of licences are skipped.
+    ``License-Expression`` takes precedence. Full licence texts are ignored.
 
     Args:
-        name: its canonical name.
-        about: its core metadata.
+        name: canonical name.
+        about: core metadata.
     """
     if expressions := about.get_all("License-Expression"):
         return [_as_spdx(text) for text in expressions]
@@ -82,13 +82,13 @@ def _as_spdx(text: str) -> str:
 
 
 def is_permissive(expression: str, accepted: str | None = None) -> bool:
-    """Whether the terms of a licence ask for no more than to be named.
+    """Whether a licence is permissive.
 
-    Of an OR one part suffices, of an AND all parts must; with brackets all parts must, whatever joins them.
+    One part of an OR suffices; all parts of an AND must be permissive, and all parts of an expression with brackets.
 
     Args:
-        expression: as SPDX writes it.
-        accepted: one more licence that will do.
+        expression: SPDX expression.
+        accepted: another acceptable licence.
     """
     if "(" in expression:
         expression = expression.replace("(", "").replace(")", "").replace(" OR ", " AND ")
@@ -97,7 +97,7 @@ def is_permissive(expression: str, accepted: str | None = None) -> bool:
 
 
 def fault(name: str, about: PackageMetadata) -> str | None:
-    """What is wrong with the licence of a package; None where nothing is."""
+    """The problem with the licence of a package; None if there is none."""
     licences = licences_of(name, about)
     if not licences:
         return "names no licence in its metadata"
@@ -106,7 +106,7 @@ def fault(name: str, about: PackageMetadata) -> str | None:
 
 
 def main() -> int:
-    """Look at every package that Marquee runs on; the exit code."""
+    """Check every dependency; returns the exit code."""
     needed = [pin.requirement for pin in pins(ROOT / "requirements.txt")]
     here = [each.name for each in needed if each.marker is None or each.marker.evaluate()]
     faults = 0
@@ -118,7 +118,7 @@ def main() -> int:
         if found is not None:
             faults += 1
             sys.stderr.write(f"{name} {found}.\n")
-    sys.stdout.write(f"Licences: {len(here) - faults} of {len(here)} packages are fine.\n")
+    sys.stdout.write(f"Licences: {len(here) - faults} of {len(here)} packages have an accepted licence.\n")
     return 1 if faults else 0
 
 

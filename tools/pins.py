@@ -1,4 +1,4 @@
-"""Reads the requirement files: what was asked for (``*.in``) and what it came to, with hashes (``*.txt``)."""
+"""Reads the requirement files: direct dependencies (``*.in``) and all pinned packages with hashes (``*.txt``)."""
 
 from __future__ import annotations
 
@@ -17,32 +17,32 @@ _COMMENT = re.compile(r"(^|\s)#.*")
 
 @dataclass(frozen=True)
 class Pin:
-    """One package of a locked file."""
+    """A package of a locked file."""
 
     requirement: Requirement
     hashes: frozenset[str]
     asked_by: frozenset[str]
-    """Who needs it: names of packages, and ``-r name.in`` where a file asks for it directly."""
+    """What needs it: names of packages, or ``-r name.in`` for a direct dependency."""
 
 
 def asked_for(path: Path) -> dict[str, Requirement]:
-    """What a ``*.in`` file names itself, by canonical name; the files it includes are left out."""
+    """Requirements in a ``*.in`` file by canonical name, without those of included files."""
     lines = (_COMMENT.sub("", line).strip() for line in path.read_text(encoding="utf-8").splitlines())
     found = [Requirement(line) for line in lines if line and not line.startswith("-")]
     return {canonicalize_name(each.name): each for each in found}
 
 
 def includes(path: Path, option: str) -> list[str]:
-    """The files that a ``*.in`` file names with ``-r`` (takes in) or ``-c`` (keeps to the versions of)."""
+    """Files that a ``*.in`` file names with ``-r`` (included) or ``-c`` (constraints)."""
     lines = path.read_text(encoding="utf-8").splitlines()
     return [line.removeprefix(option).strip() for line in lines if line.startswith(f"{option} ")]
 
 
 def pins(path: Path) -> list[Pin]:
-    """The packages of a locked file, in its order.
+    """The packages of a locked file, in order.
 
     Raises:
-        ValueError: a line is none of a requirement, its hashes, and who needs it.
+        ValueError: a line is not a requirement, a hash or a comment on what needs it.
     """
     found: list[Pin] = []
     for block in re.split(r"\n(?=[^\s#])", "\n" + path.read_text(encoding="utf-8"))[1:]:
@@ -55,6 +55,6 @@ def pins(path: Path) -> list[Pin]:
             elif text.startswith("#"):
                 asked_by.add(text.lstrip("# ").removeprefix("via").strip())
             elif text:
-                raise ValueError(f"{path.name} has a line that is no hash: {text}")
+                raise ValueError(f"{path.name} has a line that is not a hash: {text}")
         found.append(Pin(Requirement(head.removesuffix("\\").strip()), frozenset(hashes), frozenset(asked_by - {""})))
     return found

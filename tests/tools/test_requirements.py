@@ -1,4 +1,4 @@
-"""What is installed is what was asked for, file by file and hash by hash."""
+"""Locked requirements match the direct ones, file by file and hash by hash."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ THIS_MACHINE = re.compile(r"https?://|file:|--(extra-)?index-url|--find-links|(^
 
 
 def direct(path: Path) -> dict[str, Requirement]:
-    """What a file asks for, with the files that it takes in."""
+    """Requirements of a file and of the files it includes."""
     found = asked_for(path)
     for name in includes(path, "-r"):
         found |= direct(path.with_name(name))
@@ -24,7 +24,7 @@ def direct(path: Path) -> dict[str, Requirement]:
 
 
 @pytest.mark.parametrize("name", SETS)
-def test_the_locked_file_is_that_of_what_was_asked_for(name: str) -> None:
+def test_the_locked_file_matches_its_input(name: str) -> None:
     asked = direct(ROOT / f"{name}.in")
     locked = {canonicalize_name(pin.requirement.name): pin for pin in pins(ROOT / f"{name}.txt")}
     assert asked.keys() <= locked.keys(), "make lock"
@@ -35,7 +35,7 @@ def test_the_locked_file_is_that_of_what_was_asked_for(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", SETS)
-def test_every_package_has_one_version_hashes_and_somebody_who_needs_it(name: str) -> None:
+def test_every_package_has_one_version_hashes_and_a_reason(name: str) -> None:
     locked = pins(ROOT / f"{name}.txt")
     known = {canonicalize_name(pin.requirement.name) for pin in locked}
     assert len(locked) > 1
@@ -66,8 +66,8 @@ def test_no_file_names_a_registry_or_a_folder(name: str) -> None:
         assert not THIS_MACHINE.search(path.read_text(encoding="utf-8")), path.name
 
 
-def test_what_marquee_runs_on_is_complete() -> None:
-    """Each package's own metadata: whatever it needs on this machine is pinned as well."""
+def test_every_dependency_is_pinned() -> None:
+    """According to the metadata of each package, on this machine."""
     locked = {canonicalize_name(pin.requirement.name): pin.requirement for pin in pins(ROOT / "requirements.txt")}
     for name, pinned in locked.items():
         if pinned.marker is not None and not pinned.marker.evaluate():
