@@ -44,7 +44,8 @@ from sidecar.security.sign_in import create_sign_in
 
 SHELL = Path(__file__).parent / "pages" / "shell.py"
 WORDMARK = SHELL.parent / "ui" / "assets" / "wordmark.svg"
-GRACE_S = 5  # how long a stop waits for requests that are under way
+GRACE_S = 5
+"""Seconds that a stop waits for requests in progress."""
 
 log = logging.getLogger(__name__)
 
@@ -56,7 +57,7 @@ def describe_fault(fault: ErrorDetails) -> str:
 
 
 def read_settings() -> Settings:
-    """The settings; where one is not acceptable, the process ends and says which."""
+    """The settings; ends the process with a message where one is not acceptable."""
     try:
         return Settings()
     except ValidationError as error:
@@ -71,13 +72,13 @@ lost = Event()
 
 
 def end() -> None:
-    """Stop, as nothing can be saved any more."""
+    """Stop, as nothing more can be saved."""
     lost.set()
     os.kill(os.getpid(), signal.SIGTERM)
 
 
 def leave(number: int, _: Any) -> None:
-    """After the stop: tell whatever keeps Marquee going that this one was no wish of anybody's."""
+    """After the stop: fail where the store was lost, so that a supervisor restarts Marquee."""
     if lost.is_set():
         sys.exit("Marquee has stopped, since its store was replaced. The log says more.")
     signal.signal(number, signal.SIG_DFL)
@@ -88,7 +89,7 @@ sessions = None if settings.key is None else Sessions(settings.key)
 
 
 def person() -> Actor | None:
-    """Who uses the console, where this is the thread of one of its pages."""
+    """The user of the console, in the thread of one of its pages."""
     if get_script_run_ctx(suppress_warning=True) is None:
         return None
     session = None if sessions is None else sessions.read(st.context.cookies.get(COOKIE, ""))
@@ -112,7 +113,7 @@ async def lifespan(_: Any) -> AsyncIterator[None]:
     host = Host(settings, lost=end)
     try:
         await anyio.to_thread.run_sync(host.start)
-        # What is there now stays. A full collection that walks through all of it stops every thread for 0.15 s.
+        # Everything loaded so far stays. A full collection over it would stop every thread for 0.15 s.
         gc.collect()
         gc.freeze()
         yield
@@ -121,13 +122,13 @@ async def lifespan(_: Any) -> AsyncIterator[None]:
 
 
 class StartMiddleware:
-    """Where Marquee can't start for a reason that it knows, the server logs a sentence instead of a traceback."""
+    """Logs a sentence instead of a traceback where Marquee can't start for a known reason."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass everything on; the news that the start has failed waits until it is known why."""
+        """Pass everything on; the message of a failed start waits for the reason."""
         if scope["type"] != "lifespan":
             await self.app(scope, receive, send)
             return
@@ -159,7 +160,7 @@ app = st.App(
 
 
 def check_port(host: str, port: int) -> None:
-    """End where something else listens there, before the store is opened."""
+    """Exit if the port is taken, before the store is opened."""
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
         with socket.socket(family, kind, protocol) as probe:
@@ -173,7 +174,7 @@ def check_port(host: str, port: int) -> None:
 
 
 def serve() -> None:
-    """Serve until interrupted. Other machines are let in only with a key."""
+    """Serve until interrupted. Other machines need a key."""
     if not is_loopback(settings.host) and settings.key is None:
         sys.exit(
             f"MARQUEE_HOST is {settings.host}, which other machines can reach, but no MARQUEE_API_KEY is set. "

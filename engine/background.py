@@ -1,4 +1,4 @@
-"""Background work steps back behind requests, for the processors and for the interpreter."""
+"""Background work yields to requests: processor priority, the interpreter, and peak memory."""
 
 from __future__ import annotations
 
@@ -15,30 +15,30 @@ from threading import Lock, get_native_id
 log = logging.getLogger(__name__)
 
 NICENESS = 10
-"""By how much background work is nicer than the process was started."""
+"""Added to the niceness of the process for background work."""
 NICEST = 19
-LONGEST_WAIT_S = 0.02
-"""So long background work stands still at a time, so that it goes on however many requests come."""
+MAX_WAIT_S = 0.02
+"""Seconds that background work waits at a time, so that it continues under any load."""
 LOOK_AGAIN_S = 0.0005
 
 
 def step_back() -> None:
-    """Lower this thread's claim to the processors, where the system has one for each thread: on Linux.
+    """Lower the priority of this thread, on systems with one per thread: Linux.
 
-    Threads that answer requests then run as soon as they can, however nice the process was started. Threads that this
-    one starts inherit its claim, so it is measured against the main thread's: to step back twice is the same as once.
+    Threads that answer requests then run first. Threads started by this one inherit its priority, so the niceness is
+    relative to the main thread's: stepping back twice is the same as once.
     """
     if sys.platform != "linux":
         return
     try:
         started = os.getpriority(os.PRIO_PROCESS, os.getpid())
         os.setpriority(os.PRIO_PROCESS, get_native_id(), min(started + NICENESS, NICEST))
-    except OSError as error:  # a container may forbid it; then all threads are alike
+    except OSError as error:  # a container may forbid it; all threads are equal then
         log.info("background work runs with the priority of requests: %s", error.strerror)
 
 
 class _UnderWay:
-    """How many pieces of urgent work are under way."""
+    """Number of urgent pieces of work in progress."""
 
     def __init__(self) -> None:
         self.count = 0
@@ -54,10 +54,10 @@ _under_way = _UnderWay()
 
 @contextmanager
 def urgent() -> Iterator[None]:
-    """Somebody waits for what is done here: threads that ``give_way`` stand still meanwhile.
+    """Work that a request waits for: threads that ``give_way`` pause meanwhile.
 
-    A rating gives the interpreter up and takes it again a dozen times, at each statement to the store and each change
-    of threads. Beside a thread that computes in Python each of these takes 5 ms, the interpreter's switching interval.
+    A rating releases and takes the interpreter a dozen times, at each statement to the store and each change of
+    threads. Beside a thread that computes in Python each of these takes 5 ms, the interpreter's switching interval.
     """
     _under_way.add(1)
     try:
@@ -67,8 +67,8 @@ def urgent() -> Iterator[None]:
 
 
 def give_way() -> None:
-    """Stand still while urgent work is under way, for a moment at most; not to be called by such work."""
-    end = time.monotonic() + LONGEST_WAIT_S
+    """Pause while urgent work is in progress, for a moment at most; not for use within urgent work."""
+    end = time.monotonic() + MAX_WAIT_S
     while _under_way.count and time.monotonic() < end:
         time.sleep(LOOK_AGAIN_S)
 
@@ -78,7 +78,7 @@ RESET_PEAK = "5"
 
 
 def start_peak() -> None:
-    """Count the peak anew from here, where Linux lets us; elsewhere it counts from the start of the process."""
+    """Reset the peak, where Linux allows it; elsewhere it counts from the start of the process."""
     try:
         RESET.write_text(RESET_PEAK)
     except OSError:
@@ -86,7 +86,7 @@ def start_peak() -> None:
 
 
 def peak_memory() -> int:
-    """The most that the whole process held in memory since ``start_peak``, in bytes."""
+    """Peak memory of the process since ``start_peak``, in bytes."""
     try:
         lines = STATUS.read_text().splitlines()
     except OSError:

@@ -1,12 +1,12 @@
-"""Every error Marquee raises on purpose, so that pages and routes can say what to do next.
+"""The errors of Marquee. Each message says what to do next.
 
 The tree (a page shows ``str(error)``; ``sidecar.http.problems`` maps each class to one HTTP status)::
 
     MarqueeError
-    ├── InvalidInput            something the caller sent; names the field
+    ├── InvalidInput            a value that is not acceptable; names the field
     │   ├── InvalidRating
     │   └── InvalidHyperparameter
-    ├── NotFound                an id that Marquee does not hold
+    ├── NotFound                an unknown id
     │   ├── UnknownUser
     │   ├── UnknownMovie
     │   ├── UnknownVersion
@@ -15,29 +15,29 @@ The tree (a page shows ``str(error)``; ``sidecar.http.problems`` maps each class
     │   ├── UnknownJob
     │   ├── UnknownBackup
     │   └── UnknownKey
-    ├── Conflict                right in itself, not now
+    ├── Conflict                valid, but not now
     │   ├── TrainingBusy
     │   ├── TuningBusy
     │   ├── BackupBusy
-    │   ├── UnusableBackup      damaged, or nothing that Marquee can start with
+    │   ├── UnusableBackup      damaged, or Marquee can't start with it
     │   └── VersionUnavailable  damaged, deleted or still being saved
-    ├── InvalidSettings         what Marquee starts with can't be used; the message says what to mend
+    ├── InvalidSettings         settings or store that Marquee can't start with; the message says what to fix
     ├── NotReady                no ratings or no trained version yet
     ├── DiskFull                the write was refused for lack of space
     ├── StoreLocked             another program has the store locked
     ├── StoreNotWritable        the store has become read-only
-    ├── StoreReplaced           the store was moved, deleted or written over
+    ├── StoreReplaced           the store was moved, deleted or overwritten
     ├── StoreDamaged            pages of the store are damaged
     ├── StoreFailing            the disk, or the system, fails to read or write
     ├── TrainingDiverged        the loss became infinite or not a number
-    └── Cancelled               somebody asked a run to stop
+    └── Cancelled               a run was cancelled
 """
 
 from __future__ import annotations
 
 
 class MarqueeError(Exception):
-    """The root; ``str(error)`` is a sentence for the person who asked."""
+    """Base of all errors; ``str(error)`` is a sentence for the user."""
 
 
 class InvalidInput(MarqueeError):
@@ -90,7 +90,7 @@ class InvalidHyperparameter(InvalidInput):
 
 
 class NotFound(MarqueeError):
-    """Marquee does not hold what the id names."""
+    """An unknown id."""
 
 
 class UnknownUser(NotFound):
@@ -126,35 +126,35 @@ class UnknownBackup(NotFound):
 
 
 class Conflict(MarqueeError):
-    """Right in itself, but not in the state Marquee is in."""
+    """A valid request that the current state does not allow."""
 
 
 class TrainingBusy(Conflict):
-    """A training is running already.
+    """A training is in progress.
 
     Attributes:
-        run_id: the run that has to end (or be cancelled) first.
+        run_id: the run in progress.
     """
 
     def __init__(self, run_id: int) -> None:
-        super().__init__(f"Training run {run_id} is still going. Wait for it to end, or cancel it, then train again.")
+        super().__init__(f"Training run {run_id} is in progress. Wait for it to end, or cancel it, then train again.")
         self.run_id = run_id
 
 
 class TuningBusy(Conflict):
-    """A study is running already.
+    """A study is in progress.
 
     Attributes:
-        study_id: the study that has to end (or be stopped) first.
+        study_id: the study in progress.
     """
 
     def __init__(self, study_id: int) -> None:
-        super().__init__(f"Study {study_id} is still going. Wait for it to end, or stop it, then start another.")
+        super().__init__(f"Study {study_id} is in progress. Wait for it to end, or stop it, then start another.")
         self.study_id = study_id
 
 
 class BackupBusy(Conflict):
-    """A backup is being made already."""
+    """A backup is in progress."""
 
 
 class UnusableBackup(Conflict):
@@ -166,7 +166,7 @@ class VersionUnavailable(Conflict):
 
 
 class InvalidSettings(MarqueeError):
-    """What Marquee starts with can't be used: hyperparameters, the store; raised before anything starts."""
+    """Settings, hyperparameters or a store that Marquee can't start with; raised before anything starts."""
 
 
 class NotReady(MarqueeError):
@@ -178,19 +178,19 @@ class DiskFull(MarqueeError):
 
 
 class StoreLocked(MarqueeError):
-    """Another program has had the store locked for too long; nothing of the write was kept, and nothing is lost."""
+    """Another program kept the store locked for too long; nothing of the write was kept, and nothing is lost."""
 
 
 class StoreNotWritable(MarqueeError):
-    """The store's file or folder can't be written to any more; nothing of the write was kept."""
+    """The store has become read-only; nothing of the write was kept."""
 
 
 class StoreReplaced(MarqueeError):
-    """The store was moved, deleted or written over while it was open; nothing is saved any more, and Marquee stops."""
+    """The store was moved, deleted or overwritten while open; nothing more is saved, and Marquee stops."""
 
 
 class StoreDamaged(MarqueeError):
-    """Pages of the store that are needed for this are damaged."""
+    """Damaged pages of the store are needed for this."""
 
 
 class StoreFailing(MarqueeError):
@@ -202,4 +202,4 @@ class TrainingDiverged(MarqueeError):
 
 
 class Cancelled(MarqueeError):
-    """Somebody asked the run to stop; the active version is unchanged."""
+    """The run was cancelled; the active version is unchanged."""

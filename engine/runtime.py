@@ -1,4 +1,4 @@
-"""The composition root: puts store, services and threads together, and takes them apart again."""
+"""The composition root: builds store, services and threads, starts and stops them."""
 
 from __future__ import annotations
 
@@ -53,12 +53,12 @@ from store.versions import MLModelManager
 
 log = logging.getLogger(__name__)
 
-DAMAGE_TOLD_S = 3600.0
-"""How long damage that was told of is not told of again."""
+DAMAGE_SILENCE_S = 3600.0
+"""Seconds before another notice of damage."""
 
 
 def _nothing() -> None:
-    """Where nobody has to be told."""
+    """Do nothing."""
 
 
 @dataclass
@@ -71,13 +71,10 @@ class Runtime:
     notifying: NotifyingService
     notices: NoticeStore
     lost: Callable[[], None] = _nothing
-    """Called once nothing can be saved any more, since the store was replaced; whoever runs Marquee ends it then."""
+    """Called once the store was replaced and nothing more can be saved; the process should end then."""
 
     def watch(self) -> None:
-        """Let every worker that dies be a notice: written by the store's own thread, for whose sake nobody waits.
-
-        So is a store that is found damaged; one that was replaced ends Marquee.
-        """
+        """Report dead workers and a damaged store as notices, without waiting; a replaced store ends Marquee."""
         self.database.writer.on_fault = self._tell_of_store
         for worker in self.services.workers:
             worker.on_death = self._tell_of_death
@@ -88,17 +85,17 @@ class Runtime:
         if isinstance(error, StoreReplaced):
             self.lost()
         elif monotonic() >= self._told_until:
-            self._told_until = monotonic() + DAMAGE_TOLD_S
+            self._told_until = monotonic() + DAMAGE_SILENCE_S
             log.error("the store is damaged: %s", error.__cause__)
             self.notices.add_later("error", "store", str(error))
 
     def _tell_of_death(self, name: str, reason: str) -> None:
-        told = f"The worker {name} stopped unexpectedly ({reason}) and begins again by itself. The log says more."
+        told = f"The worker {name} stopped unexpectedly ({reason}) and restarts automatically. See the log."
         self.notices.add_later("error", "workers", told, {"worker": name})
 
     def start(self) -> None:
-        """Serve the active version and begin background work; on an empty store, import the demo if it is wanted."""
-        # Requests solve small systems, for which more threads of linear algebra only wait for each other.
+        """Serve the active version and start background work; on an empty store, import the demo if wanted."""
+        # Requests solve small systems, for which more BLAS threads only wait for each other.
         threadpool_limits(1, user_api="blas")
         warm_up()
         self.notifying.open()
@@ -121,7 +118,7 @@ class Runtime:
             log.info("Marquee is empty, and the demo ratings are not installed. Import ratings on the Overview page.")
 
     def _demo_is_missing(self) -> bool:
-        """Nothing is stored, or the demo's import was cut short before anything could be trained on it."""
+        """The store is empty, or the import of the demo was interrupted before the first training."""
         if not self.services.library.counts().ratings:
             return True
         cut_short = any(job.kind == "demo" and job.state == State.FAILED for job in self.services.imports.jobs(1))
@@ -140,7 +137,7 @@ class Runtime:
         self.database.close()
 
     def data_changed(self) -> None:
-        """After an import: serve what is new, and train the first version if there is none."""
+        """After an import: serve new ratings, and train the first version if there is none."""
         self.services.serving.refresh()
         self._train_first()
 
@@ -154,12 +151,10 @@ class Runtime:
 
 
 def check_start(settings: Settings) -> None:
-    """Whether the store can be opened, on the scale that is set, and the hyperparameters can be read.
-
-    Asked before a server starts.
+    """Check, before a server starts, that the store can be opened on its scale and the hyperparameters read.
 
     Raises:
-        InvalidSettings: they can't; the message says why and what to do.
+        InvalidSettings: they can't, with the reason and what to do.
     """
     check_settings()
     _open(settings, time.time)[0].close()
@@ -172,7 +167,7 @@ def _open(settings: Settings, clock: Callable[[], float]) -> tuple[Database, Set
     except StoreError as error:
         raise InvalidSettings(str(error)) from error
     try:
-        secret_of(database)  # written now, if ever, so that a store that can't be written to is closed again
+        secret_of(database)  # written now, so that a read-only store is noticed here
         return database, agree(settings, database)
     except StoreError as error:
         database.close()
@@ -183,7 +178,7 @@ def _open(settings: Settings, clock: Callable[[], float]) -> tuple[Database, Set
 
 
 def secret_of(database: Database) -> bytes:
-    """The store's secret, made with its first start; it signs cookies, and keys the hashes of ids in logs."""
+    """The store's secret, created on its first start; it signs cookies and keys the hashes of ids in logs."""
     values = ValueStore(database, "secrets")
     found = values.read()
     if "access" not in found:
@@ -193,16 +188,16 @@ def secret_of(database: Database) -> bytes:
 
 
 def build(settings: Settings, clock: Callable[[], float] = time.time, *, restore: Restore | None = None) -> Runtime:
-    """Open the store and make the services; nothing runs before ``start``.
+    """Open the store and build the services; nothing runs before ``start``.
 
     Args:
-        settings: as they were read.
+        settings: the settings.
         clock: Unix seconds.
-        restore: how a backup takes the place of the store while all of this runs; None where it can't.
+        restore: replaces the store by a backup while Marquee runs; None where it can't.
 
     Raises:
-        InvalidSettings: ``hyperparameters.toml`` holds what no model allows, or the store has another scale or can't be
-            opened; the message says why and what to do.
+        InvalidSettings: ``hyperparameters.toml`` is not valid, or the store has another scale or can't be opened; the
+            message says why and what to do.
     """
     check_settings()
     database, settings = _open(settings, clock)
@@ -257,11 +252,11 @@ def build(settings: Settings, clock: Callable[[], float] = time.time, *, restore
 
 
 class Host:
-    """Keeps one Marquee going, and puts another in its place where a backup is restored.
+    """Runs Marquee, and restarts it to restore a backup.
 
     Args:
-        settings: as they were read.
-        lost: called once nothing can be saved any more, since the store was replaced.
+        settings: the settings.
+        lost: called once the store was replaced and nothing more can be saved.
     """
 
     def __init__(self, settings: Settings, lost: Callable[[], None] = _nothing) -> None:
@@ -271,27 +266,27 @@ class Host:
         self.runtime: Runtime | None = None
 
     def start(self) -> None:
-        """Open the store and start all there is.
+        """Open the store and start everything.
 
         Raises:
-            InvalidSettings: it can't be started; the message says why and what to do.
+            InvalidSettings: it can't start, with the reason and what to do.
         """
         with self._changing:
             self._begin()
 
     def stop(self) -> None:
-        """End all of it."""
+        """Stop everything."""
         with self._changing:
             self._end()
 
     def restore(self, backup: Path) -> Path | None:
-        """Put a backup in the place of the store, and start again with it.
+        """Replace the store by a backup and restart.
 
         Returns:
-            Where what was there before is.
+            The path of the previous store.
 
         Raises:
-            UnusableBackup: it is damaged, or nothing can be started with it; the store is as it was.
+            UnusableBackup: it is damaged, or Marquee can't start with it; the store is unchanged.
         """
         backups.verify(backup)
         with self._changing:
@@ -312,7 +307,7 @@ class Host:
                     backups.restore(kept, path, now=time.time())
                 self._begin()
                 raise UnusableBackup(
-                    f"Marquee can't start with {backup.name}, so the store is as it was: {error}"
+                    f"Marquee can't start with {backup.name}, so the store is unchanged: {error}"
                 ) from error
         return kept
 
@@ -332,7 +327,7 @@ class Host:
             ) from error
 
     def _faults(self, error: BaseException) -> Sequence[str]:
-        """What is wrong with the store, where a start failed for no reason that is known."""
+        """Faults of the store, where a start failed for an unknown reason."""
         if self.runtime is None or not isinstance(error, Exception) or isinstance(error, MarqueeError):
             return []
         try:

@@ -1,4 +1,4 @@
-"""What can be set from the environment, read once at start."""
+"""Settings from the environment, read once at the start."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 LogFormat = Literal["text", "json"]
 SHORT_KEY = 16
-"""A key of fewer letters can be guessed, and lets only this computer in."""
+"""Shorter keys can be guessed, and are accepted on this computer only."""
 
 
 class Settings(BaseSettings):
@@ -112,7 +112,7 @@ class Settings(BaseSettings):
 
     @property
     def secret(self) -> str | None:
-        """What posts to the webhook are signed with; None signs none."""
+        """The secret that signs posts to the webhook; None signs none."""
         return self.webhook_secret.get_secret_value() if self.webhook_secret else None
 
     @property

@@ -1,4 +1,4 @@
-"""Small pieces of sentences that several places say alike."""
+"""Plurals and lists for sentences."""
 
 from __future__ import annotations
 

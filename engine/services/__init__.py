@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Services:
-    """Everything a page or a route may ask for."""
+    """The services that pages and routes use."""
 
     settings: Settings
     library: LibraryService
@@ -48,7 +48,7 @@ class Services:
     workers: tuple[Worker[Any], ...] = ()
 
     def dead_workers(self) -> list[str]:
-        """The names of the workers that have died and not begun again yet."""
+        """Names of the workers that died and have not restarted yet."""
         return [worker.name for worker in self.workers if not worker.is_alive()]
 
 
@@ -56,7 +56,7 @@ _current: Services | None = None
 
 
 def use(services: Services | None) -> None:
-    """Make these the services of the process (None when it stops)."""
+    """Set the services of the process (None when it stops)."""
     global _current
     _current = services
 

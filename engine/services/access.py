@@ -1,4 +1,4 @@
-"""API keys: made, revoked and recognised. What a key opens is decided where requests arrive."""
+"""API keys: created, revoked and recognised."""
 
 from __future__ import annotations
 
@@ -17,35 +17,34 @@ from store.keys import SCOPES, KeyStore, digest
 from store.records import KeyRecord
 
 USED_EVERY_S = 60.0
-"""How old the time of a key's last use may be."""
+"""Seconds between updates of a key's last use."""
 ADMIN = "admin"
 
 
 @dataclass(frozen=True, slots=True)
 class Holder:
-    """Whoever has shown a key; ``key_id`` is 0 for the first key, which is a setting."""
+    """The holder of a key; ``key_id`` is 0 for the first key, which is a setting."""
 
     key_id: int
     name: str
     scopes: frozenset[str]
 
     def may(self, scope: str) -> bool:
-        """Whether the key opens what asks for a scope; ``admin`` includes all."""
+        """Whether the key has a scope; ``admin`` includes all."""
         return scope in self.scopes or ADMIN in self.scopes
 
 
 FIRST = Holder(0, "first key", frozenset({ADMIN}))
 RESERVED = frozenset({FIRST.name, NO_KEY, MARQUEE.name, "schedule", "rule", "command line"})
-"""What the audit log calls whoever acts without a key of this name."""
-"""The holder of ``MARQUEE_API_KEY``."""
+"""Names that the audit log uses for actors without a key."""
 
 
 class AccessService:
-    """Keys, kept in memory as hashes, so that no request asks the store.
+    """Keys, held in memory as hashes, so that requests need no query.
 
     Args:
         keys: where they are stored.
-        audit: is told of each change, in the same transaction.
+        audit: records each change in the same transaction.
         secret: of the store; cookies are signed with it.
         needed: whether requests need a key, which ``MARQUEE_API_KEY`` decides.
         clock: Unix seconds.
@@ -70,15 +69,15 @@ class AccessService:
             self._holders = {one.sha256: _holder(one) for one in self._keys.all() if one.revoked_at is None}
 
     def list_keys(self) -> Sequence[KeyRecord]:
-        """Every key ever made, newest first."""
+        """Every key ever created, newest first."""
         return self._keys.all()
 
     @stores
     def create(self, name: str, scopes: Iterable[str]) -> tuple[KeyRecord, str]:
-        """Make a key; returns it, and the key itself, which can't be shown again.
+        """Create a key; returns its record and the key itself, which can't be shown again.
 
         Raises:
-            Conflict: no first key is set, so that keys are not asked for.
+            Conflict: keys are not in use, as no first key is set.
             InvalidInput: the name is empty, too long or in use, or a scope is unknown.
         """
         if not self.needed:
@@ -109,7 +108,7 @@ class AccessService:
 
     @stores
     def revoke(self, key_id: int) -> KeyRecord:
-        """Let a key open nothing from now on, and end the sessions that began with it.
+        """Revoke a key and end its sessions.
 
         Raises:
             UnknownKey: there is no such key.
@@ -131,20 +130,20 @@ class AccessService:
     # -- on the path of each request: no SQL -------------------------------------------------------------------------
 
     def holder(self, key: bytes) -> Holder | None:
-        """Whose key it is; None for one that is unknown or revoked."""
+        """The holder of a key; None for an unknown or revoked one."""
         shown = digest(key)
         # A hash tells nothing of how much of the key was right, so neither does the time that looking it up takes.
         found = self._holders.get(shown)
         return self._seen(found)
 
     def holder_of(self, key_id: int) -> Holder | None:
-        """Whose session it is, by the number of the key that began it; None where the key was revoked."""
+        """The holder of a session, by the number of its key; None where the key was revoked."""
         if key_id == FIRST.key_id:
             return FIRST
         return self._seen(next((one for one in self._holders.values() if one.key_id == key_id), None))
 
     def _seen(self, holder: Holder | None) -> Holder | None:
-        """Note that a key is in use, at most once a minute."""
+        """Store the time of use, at most once a minute."""
         if holder is not None:
             now = self._clock()
             if abs(now - self._used.get(holder.key_id, float("-inf"))) >= USED_EVERY_S:
@@ -156,16 +155,16 @@ class AccessService:
         return holder
 
     def is_ended(self, session_id: str) -> bool:
-        """Whether somebody has signed out of a session."""
+        """Whether a session was ended by signing out."""
         return session_id in self._ended
 
     @stores
     def end_session(self, session_id: str, until: float) -> None:
-        """End a session, so that a copy of its cookie opens nothing.
+        """End a session, so that a copy of its cookie is useless.
 
         Args:
-            session_id: which.
-            until: when its cookie is void by itself, in Unix seconds.
+            session_id: the session.
+            until: Unix seconds when its cookie expires.
         """
         self._ended.add(session_id)
         self._keys.end_session(session_id, until)

@@ -1,4 +1,4 @@
-"""Who acts: whoever sent the request that is answered, or uses the console; Marquee itself where it is neither."""
+"""The current actor: the sender of a request, a user of the console, or Marquee itself."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Actor:
-    """Somebody who asks for something.
+    """An actor of the audit log.
 
     Attributes:
         name: of the key; ``no key`` where none is set.
-        address: of the computer, where it is known.
+        address: of the computer, where known.
     """
 
     name: str
@@ -28,16 +28,16 @@ _elsewhere: Callable[[], Actor | None] = lambda: None  # noqa: E731  # replaced 
 
 
 def act_as(actor: Actor) -> None:
-    """Say who acts in this context, which is that of a request and of the threads that work for it."""
+    """Set the actor of this context: a request and the threads that work for it."""
     _acting.set(actor)
 
 
 def ask(elsewhere: Callable[[], Actor | None]) -> None:
-    """Name a function that knows who acts outside of requests, as the console does in threads of its own."""
+    """Set the function that knows the actor outside of requests, such as in the threads of the console."""
     global _elsewhere
     _elsewhere = elsewhere
 
 
 def actor() -> Actor:
-    """Who acts now."""
+    """The current actor."""
     return _acting.get() or _elsewhere() or MARQUEE

@@ -1,4 +1,4 @@
-"""The audit log: who signed in, changed keys, imported, exported, erased and activated, and with what result."""
+"""The audit log: sign-ins, key changes, imports, exports, deletions and activations, with their results."""
 
 from __future__ import annotations
 
@@ -29,15 +29,15 @@ log = logging.getLogger(__name__)
 DONE = "done"
 FIELDS = tuple(field.name for field in fields(AuditRecord))
 DAY_S = 86_400.0
-MOST_WAITING = 10_000
-"""Entries that wait to be stored; so many come together only while the store can't be written to."""
+MAX_WAITING = 10_000
+"""Entries kept in memory while the store can't be written to."""
 WAIT_S = 5.0
-LONGEST = 300
+MAX_SUBJECT = 300
 
 P = ParamSpec("P")
 T = TypeVar("T")
 Subject = Callable[[Mapping[str, Any], Any], str]
-"""What was acted on, from the arguments of a use case by their names, and its result: None where it failed."""
+"""Names the object of an action from the arguments of a use case and its result (None where it failed)."""
 
 
 class AuditService:
@@ -55,24 +55,24 @@ class AuditService:
         self._secret = secret
         self._days = days
         self._clock = clock
-        self._waiting: deque[dict[str, Any]] = deque(maxlen=MOST_WAITING)
+        self._waiting: deque[dict[str, Any]] = deque(maxlen=MAX_WAITING)
         self._under_way: Future[None] | None = None
         self._changed = Condition()
         self._pruned_at = float("-inf")
 
     def hashed(self, user_id: str) -> str:
-        """What stands for a user's id in logs: the same for the same id, and without the store's secret nobody's."""
+        """Pseudonym of a user id in logs, stable, and meaningless without the store's secret."""
         digest = hmac.new(self._secret, composed(user_id.strip()).encode("utf-8", "surrogatepass"), "sha256")
         return f"~{digest.hexdigest()[:16]}"
 
     def record(self, action: str, subject: str = "", result: str = DONE, *, by: Actor | None = None) -> None:
-        """Add an entry; it is stored in a moment, with whatever else waits, and nobody waits for it.
+        """Add an entry without waiting until it is stored.
 
         Args:
             action: a few words, such as ``version activated``.
-            subject: what was acted on; a user only as ``hashed``.
-            result: ``done``, or the kind of failure.
-            by: who did it, if not whoever acts now.
+            subject: the object of the action; users only as ``hashed``.
+            result: ``done``, or the kind of failure in words.
+            by: the actor, if not the current one.
         """
         with self._changed:
             self._waiting.append(self._entry(action, subject, result, by or actor()))
@@ -88,12 +88,12 @@ class AuditService:
             "actor": by.name,
             "address": by.address,
             "action": action,
-            "subject": subject[:LONGEST],
+            "subject": subject[:MAX_SUBJECT],
             "result": result,
         }
 
     def _hand_over(self) -> None:
-        """Hand over what waits, unless that is under way; its end hands over what has come meanwhile."""
+        """Store the waiting entries, unless a batch is being stored; its end stores the next."""
         if self._under_way is not None or not self._waiting:
             return
         batch = tuple(self._waiting)
@@ -104,7 +104,7 @@ class AuditService:
         try:
             self._under_way = self._store.add_later(batch, oldest=oldest)
         except StoreClosed:
-            log.warning("%d entries of the audit log came too late to be stored", len(batch))
+            log.warning("%d entries of the audit log were lost at the stop", len(batch))
             return
         self._under_way.add_done_callback(lambda done: self._stored(done, batch, now if due else None))
 
@@ -112,7 +112,7 @@ class AuditService:
         with self._changed:
             self._under_way = None
             if done.exception() is not None:  # the store has logged it; the next entry tries again
-                room = MOST_WAITING - len(self._waiting)
+                room = MAX_WAITING - len(self._waiting)
                 self._waiting.extendleft(reversed(batch[max(len(batch) - room, 0) :]))
             else:
                 self._pruned_at = self._pruned_at if pruned_at is None else pruned_at
@@ -120,7 +120,7 @@ class AuditService:
             self._changed.notify_all()
 
     def entries(self, limit: int = 50, *, before: int | None = None) -> Sequence[AuditRecord]:
-        """Entries, newest first; ``before``: only those older than the one of this number."""
+        """Entries, newest first; ``before``: only entries older than this number."""
         self._wait()
         return [_plain(entry) for entry in self._store.newest(limit, before=before)]
 
@@ -130,23 +130,23 @@ class AuditService:
         return map(_plain, self._store.all())
 
     def table(self) -> Iterator[bytes]:
-        """Every entry, newest first, as a CSV file with times in UTC, a bounded part at a time."""
+        """Every entry, newest first, as chunks of a CSV file with times in UTC."""
         rows = ([_shown(getattr(entry, name)) for name in FIELDS] for entry in self.all())
         return csv_pieces(FIELDS, rows)
 
     def close(self) -> None:
-        """Wait until what was recorded is stored, a few seconds at most."""
+        """Wait until all entries are stored, a few seconds at most."""
         self._wait()
 
     def _wait(self) -> None:
-        """Let what was recorded before be read."""
+        """Wait until earlier entries can be read."""
         with self._changed:
             self._hand_over()
             self._changed.wait_for(lambda: self._under_way is None, WAIT_S)
 
 
 def _shown(value: Any) -> Any:
-    """A value as a person reads it: numbers with a point are moments."""
+    """A value for people: floats are times."""
     return datetime.fromtimestamp(value, UTC).isoformat(timespec="milliseconds") if isinstance(value, float) else value
 
 
@@ -160,18 +160,18 @@ def _plain(entry: AuditRecord) -> AuditRecord:
 
 
 def log_action(action: str, subject: str, result: str = DONE) -> None:
-    """Add an entry to the log of the Marquee that runs; none is kept before it has started."""
+    """Add an entry to the log of the running Marquee; none before its start."""
     running = services.running()
     if running is not None:
         running.audit.record(action, subject, result)
 
 
 def audited(action: str, subject: Subject) -> Callable[[Callable[P, T]], Callable[P, T]]:
-    """Marks a use case of which the audit log tells, whether it succeeds or fails.
+    """Decorator of use cases that the audit log records, whether they succeed or fail.
 
     Args:
-        action: what it is called there.
-        subject: names what was acted on.
+        action: its name in the log.
+        subject: names the object of the action.
     """
 
     def marked(use_case: Callable[P, T]) -> Callable[P, T]:
@@ -195,17 +195,17 @@ def audited(action: str, subject: Subject) -> Callable[[Callable[P, T]], Callabl
 
 
 def of_version(given: Mapping[str, Any], result: Any) -> str:
-    """The version that was named, or that came out."""
+    """The named or resulting version."""
     version = given.get("version", result)
     return "version" if version is None else f"version {version}"
 
 
 def of_job(_: Mapping[str, Any], result: Any) -> str:
-    """The job that was begun."""
+    """The started job."""
     return "ratings" if result is None else f"ratings, job {result}"
 
 
 def of_user(given: Mapping[str, Any], _: Any) -> str:
-    """The user that was named, as a hash."""
+    """The named user, as a pseudonym."""
     running = services.running()
     return "user" if running is None else f"user {running.audit.hashed(given['user_id'])}"

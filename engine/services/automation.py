@@ -1,4 +1,4 @@
-"""Marquee keeps itself up to date: it retrains on a timetable, and after so many new ratings."""
+"""Automatic retraining: on a schedule, and after a number of new ratings."""
 
 from __future__ import annotations
 
@@ -28,12 +28,15 @@ from store.worker import Worker
 
 log = logging.getLogger(__name__)
 
-SCHEDULE, RULE = "schedule", "rule"  # who asked for a run, in the log and the ledger
-LOOK_S = 20  # how often it is looked whether a run is due
-LATE_S = 600  # from how late on a run is told to have been missed
+SCHEDULE, RULE = "schedule", "rule"
+"""Actors of automatic runs."""
+LOOK_S = 20
+"""Seconds between checks whether a run is due."""
+LATE_S = 600
+"""Delay in seconds after which a notice reports a missed run."""
 AHEAD_S = 3600
-"""How far ahead of the clock the moment that was served last may lie: where a clock is set back a little, no run comes
-twice. Beyond that the clock was wrong then, and the moment is taken as now."""
+"""Seconds that the last served time may be ahead of the clock, so that no run comes twice after a small correction.
+Beyond that the clock was wrong, and the schedule restarts from now."""
 MAX_RATINGS = 100_000_000
 DEFAULTS: dict[str, Any] = {
     "paused": False,
@@ -50,15 +53,15 @@ DEFAULTS: dict[str, Any] = {
 
 @dataclass(frozen=True, slots=True)
 class Automation:
-    """When Marquee retrains by itself.
+    """The plan of automatic retraining.
 
     Attributes:
         days: of the week, 0 is Monday.
-        hour, minute, zone: the time of day on these days, and the IANA time zone it is meant in.
-        after_ratings: retrain after so many new ratings as well; 0 does not.
-        activate: whether a new version is to serve.
-        next_run: the next due moment in Unix seconds, None while paused.
-        last_run: the newest run that was ordered so.
+        hour, minute, zone: the time of day and its IANA time zone.
+        after_ratings: retrain after this many new ratings; 0 turns this off.
+        activate: when to activate a new version.
+        next_run: Unix seconds of the next run, None while paused.
+        last_run: the newest automatic run.
         ratings_since: ratings that the newest version has not learned.
     """
 
@@ -75,10 +78,10 @@ class Automation:
 
 
 class AutomationService:
-    """Orders retrainings; the training worker trains. ``open`` and ``close`` frame the thread that looks at the clock.
+    """Orders retrainings when they are due. ``open`` and ``close`` frame the thread.
 
-    Which due moment was served last is written in the transaction that orders the run, so that each is served exactly
-    once whatever happens in between. Of those that were missed while Marquee was off only the newest is made up.
+    The time served last is written in the transaction that orders the run, so that each is served exactly once. Of
+    the runs missed while Marquee was off, only the newest is made up.
     """
 
     def __init__(
@@ -106,34 +109,34 @@ class AutomationService:
         )
 
     def open(self) -> None:
-        """Begin to look at the clock."""
+        """Start the thread."""
         self.prepare()
         self._thread.start()
 
     def prepare(self) -> None:
-        """Count from now on where nothing was ever planned."""
+        """Start the schedule now, on the first start."""
         if "handled" not in self._automation.read():
             self._automation.write({"handled": self._clock()})
 
     def close(self) -> None:
-        """Look no more."""
+        """Stop the thread."""
         self._thread.stop()
 
     @property
     def worker(self) -> Worker[None]:
-        """Looks at the clock."""
+        """The worker that checks the clock."""
         return self._thread
 
     def _look_safely(self) -> None:
         try:
             self.look()
         except Exception:  # part of the thread's outermost loop: the next look must find it alive
-            log.exception("what is due could not be looked at; it will be in %d seconds", LOOK_S)
+            log.exception("the schedule could not be checked; next attempt in %d seconds", LOOK_S)
 
     # -- asked by pages and routes -----------------------------------------------------------------------------------
 
     def plan(self) -> Automation:
-        """What is planned, and when the next run is due."""
+        """The plan, with the time of the next run."""
         values, now = self._values(), self._clock()
         due = Timetable.of(values["days"], values).next_due(now)
         run = next(iter(self._training.runs(1, actors=(SCHEDULE, RULE))), None)
@@ -161,15 +164,15 @@ class AutomationService:
         after_ratings: int = 0,
         activate: ActivationPolicy = "if_better",
     ) -> None:
-        """Set when to retrain; it counts from now on.
+        """Set when to retrain, from now on.
 
         Args:
             days: of the week, 0 is Monday.
             hour: 0 to 23.
             minute: 0 to 59.
             zone: an IANA time zone, such as ``Europe/Berlin``.
-            after_ratings: retrain after so many new ratings as well; 0 does not.
-            activate: whether the new version is to serve.
+            after_ratings: retrain after this many new ratings; 0 turns this off.
+            activate: when to activate the new version.
 
         Raises:
             InvalidInput: names the field, the value and what is allowed.
@@ -189,13 +192,13 @@ class AutomationService:
 
     @stores
     def pause(self, *, paused: bool) -> None:
-        """Stop ordering runs, or begin again; what was due in between is not made up."""
+        """Pause or resume; runs missed during the pause are skipped."""
         with self._looking:
             self._automation.write({"paused": paused, "handled": self._clock()})
 
     @stores
     def run_now(self, actor: str = "you") -> int:
-        """Order a retraining at once, or behind the one that goes on; returns the run's number.
+        """Order a retraining now, behind the current run if there is one; returns the run's number.
 
         Raises:
             NotReady: there are no ratings to learn from.
@@ -206,13 +209,13 @@ class AutomationService:
     # -- the thread --------------------------------------------------------------------------------------------------
 
     def look(self) -> None:
-        """Order what is due."""
+        """Order a run if one is due."""
         with self._looking:
             values, now = self._values(), self._clock()
             if values["paused"]:
                 return
             if values["handled"] > now + AHEAD_S:
-                log.warning("the clock was ahead when a run was ordered last; the timetable counts from now on")
+                log.warning("the clock was ahead at the last run; the schedule restarts from now")
                 values["handled"] = now
                 self._automation.write({"handled": now})
             due = Timetable.of(values["days"], values).last_due(now)
@@ -224,18 +227,18 @@ class AutomationService:
     def _serve(self, values: dict[str, Any], due: float, now: float) -> None:
         if self._try(SCHEDULE, values, {"handled": due}) and now - due > LATE_S:
             moment = datetime.fromtimestamp(due, UTC).astimezone(ZoneInfo(values["zone"]))
-            told = f"The retraining of {moment:%Y-%m-%d %H:%M} was missed; it is made up for now."
+            told = f"The retraining of {moment:%Y-%m-%d %H:%M} was missed and runs now."
             self._notices.add("info", "automation", told)
 
     def _try(self, actor: str, values: dict[str, Any], done: dict[str, Any]) -> bool:
-        """Order a run and note in one transaction what it serves; whether there is such a run now."""
+        """Order a run and store what it serves in one transaction; whether that succeeded."""
         try:
             self._order(actor, values["activate"], done)
         except NotReady as error:
             log.info("nothing to retrain: %s", error)
             self._automation.write(done)
             return False
-        except (MarqueeError, StoreError) as error:  # the queue or the disk is full: the next look tries again
+        except (MarqueeError, StoreError) as error:  # the queue or the disk is full; the next check tries again
             log.warning("a retraining that is due could not be ordered yet: %s", error)
             return False
         return True
@@ -249,21 +252,21 @@ class AutomationService:
         return self._training.retrain(activate=activate, actor=actor, queue=True, also=note)
 
     def _follow_rule(self, values: dict[str, Any]) -> None:
-        """Order a run where the ratings are enough; those it was ordered for count no more, whatever comes of it."""
+        """Order a run after enough new ratings; these do not count again, whatever the result."""
         version, ratings = self._backlog.newest()
         counted = self._counted(values, version)
         if ratings - counted >= values["after_ratings"]:
             self._try(RULE, values, {"counted": ratings, "counted_for": version})
-        elif ratings < counted:  # some of them are gone; what comes in their place is new
+        elif ratings < counted:  # some were deleted; later ones are new
             self._automation.write({"counted": ratings})
 
     def _new_ratings(self, values: dict[str, Any]) -> int:
-        """Ratings that the newest version has not learned, without those that the rule was last followed for."""
+        """Unlearned ratings, without those that the last run was ordered for."""
         version, ratings = self._backlog.newest()
         return max(ratings - self._counted(values, version), 0)
 
     def _counted(self, values: dict[str, Any], version: int) -> int:
-        """How many of the ratings that a version has not learned the rule was followed for."""
+        """Number of unlearned ratings that a run was ordered for."""
         return int(values["counted"]) if values["counted_for"] == version else 0
 
     def _values(self) -> dict[str, Any]:

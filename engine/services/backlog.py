@@ -1,4 +1,4 @@
-"""The ratings that a version has not learned: asked for every few seconds, so counted again only where they changed."""
+"""Number of ratings that a version has not learned, updated incrementally."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from store.versions import MLModelManager
 
 @dataclass(frozen=True)
 class _Counted:
-    """How many ratings each user has at a revision (``now``), and how many a version has learned.
+    """Ratings per user at a revision (``now``), and as learned by a version.
 
-    Both are int64[n_users]; None where the version does not say, as those of earlier releases.
+    Both are int64[n_users]; None for versions of earlier releases, which do not have them.
     """
 
     version: int
@@ -29,10 +29,9 @@ class _Counted:
 
 
 class Backlog:
-    """Counts what the newest intact version has not learned, by the rule of ``engine.training.drift.unlearned``.
+    """Counts what the newest intact version has not learned, by ``engine.training.drift.unlearned``.
 
-    Of users without a change since the version learned it has learned everything, so only the others are counted, and
-    again only those with a change since the last time.
+    Only users with changes since the version learned are counted, and again only after another change.
     """
 
     def __init__(self, ratings: RatingStore, models: MLModelManager) -> None:
@@ -56,17 +55,17 @@ class Backlog:
         return version.version, int(unlearned(counted.now, counted.learned).sum())
 
     def _begin(self, version: VersionRecord) -> _Counted:
-        """As it was when the version learned."""
+        """The counts when the version learned."""
         try:
             found = self._models.load_part(version.version, "counts/").get("counts/users")
-        except (DamagedVersion, NotStored):  # it gives up its arrays just now, or they can't be read
+        except (DamagedVersion, NotStored):  # its arrays are being deleted, or can't be read
             found = None
         learned = None if found is None else found.astype(np.int64)
         return _Counted(version.version, int(version.data["revision"]), learned, learned)
 
     def _catch_up(self, counted: _Counted) -> _Counted:
-        """As it is now."""
-        revision = self._ratings.revision()  # before the ratings are counted: what comes in between is counted again
+        """The current counts."""
+        revision = self._ratings.revision()  # read first: changes in between are counted again
         if revision == counted.revision or counted.learned is None or counted.now is None:
             return counted
         users, counts = self._ratings.counts_changed_since(counted.revision)

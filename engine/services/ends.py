@@ -1,4 +1,4 @@
-"""The ends of background work: each is stored in the end, however long the store can't be written to."""
+"""Ends of background work, stored as soon as the store can be written to."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 AGAIN_S = 1.0
-"""Seconds between two attempts to store what could not be stored."""
+"""Seconds between attempts to store an end."""
 
 
 class Ends(Generic[T]):
-    """Ends that are to be stored, by the number of the run, study or job.
+    """Ends waiting to be stored, by the number of the run, study or job.
 
     Args:
-        store: stores one end in one transaction; what it raises means that nothing was stored.
-        what: the work that ends, for the log, such as ``training run``.
+        store: stores one end in one transaction; an error means that nothing was stored.
+        what: the kind of work, for the log, such as ``training run``.
     """
 
     def __init__(self, store: Callable[[int, T], None], what: str) -> None:
@@ -30,34 +30,34 @@ class Ends(Generic[T]):
         self._waiting: dict[int, T] = {}
 
     def put(self, number: int, end: T) -> None:
-        """Store an end now, or else with a later ``settle``; until then ``of`` tells it."""
+        """Store an end now, or else in a later ``settle``; until then ``of`` returns it."""
         try:
             self._store(number, end)
-        except Exception:  # whatever it is, a later attempt may succeed
-            log.exception("the end of %s %d could not be stored yet; it is tried again", self._what, number)
+        except Exception:  # a later attempt may succeed
+            log.exception("the end of %s %d could not be stored yet; retrying", self._what, number)
             self._waiting[number] = end
 
     def of(self, number: int) -> T | None:
-        """The end of one that has ended and whose row does not say so yet."""
+        """The end of work whose row does not have it yet."""
         return self._waiting.get(number)
 
     def numbers(self) -> Collection[int]:
-        """Those that have ended and whose rows do not say so yet."""
+        """Numbers of work that has ended, but not in its row yet."""
         return frozenset(self._waiting)
 
     def drop(self, number: int) -> None:
-        """Store this end no more: the work has begun again."""
+        """Discard an end: the work has been resumed."""
         self._waiting.pop(number, None)
 
     def settle(self) -> None:
-        """Try to store every end that waits. Raises nothing, and leaves it to another thread that is at it already."""
+        """Try to store every waiting end. Raises nothing; returns at once if another thread is doing it."""
         if not self._lock.acquire(blocking=False):
             return
         try:
             for number, end in list(self._waiting.items()):
                 self._store(number, end)
                 self.drop(number)
-        except Exception:  # whatever it is, the next attempt may succeed
-            log.exception("the end of %s %d could not be stored yet; it is tried again", self._what, number)
+        except Exception:  # a later attempt may succeed
+            log.exception("the end of %s %d could not be stored yet; retrying", self._what, number)
         finally:
             self._lock.release()

@@ -42,7 +42,7 @@ class Job(JobRecord):
 
 @dataclass(frozen=True)
 class UploadedFile:
-    """A file as it arrives: the name its owner gave it, and its content."""
+    """An uploaded file: its name and content."""
 
     name: str
     stream: BinaryIO
@@ -50,14 +50,14 @@ class UploadedFile:
 
 @dataclass(frozen=True)
 class JobEnd:
-    """How an import ended.
+    """End of an import.
 
     Attributes:
         state: of the job.
-        reason: why it was cut short, as a sentence; empty where it was not, or somebody cancelled it.
-        message: what an import that was not cut short did.
-        rejections: the rows that were set aside.
-        served: whether what it stored is served.
+        reason: a sentence that says why it was interrupted; empty where it was not, or was cancelled.
+        message: summary of a complete import.
+        rejections: the rejected rows.
+        served: whether the stored ratings are served.
     """
 
     state: State
@@ -67,7 +67,7 @@ class JobEnd:
     served: bool
 
     def error(self, result: dict[str, Any] | None) -> str | None:
-        """The error of the job, out of its result."""
+        """The error of the job, from its result."""
         return None if self.state == State.SUCCEEDED else tell_cut_short(result or {}, self.reason, served=self.served)
 
 
@@ -113,13 +113,13 @@ class ImportService:
         self._waiting: dict[int, ImportOrder] = {}
 
     def start(self) -> None:
-        """Mark and clear away what a stopped process left behind, and begin to take orders."""
+        """Mark jobs and delete files that a stopped process left, and start the worker."""
         self._jobs.recover(lambda result: tell_cut_short(result, "Marquee was stopped during this import."))
         shutil.rmtree(self._folder, ignore_errors=True)
         self.worker.start()
 
     def close(self) -> None:
-        """Cancel what runs or waits, and wait for the worker to end."""
+        """Cancel all imports and wait for the worker."""
         self.worker.stopping.set()
         for order in list(self._waiting.values()):
             order.cancelled.set()
@@ -137,7 +137,7 @@ class ImportService:
 
         Raises:
             InvalidInput: they are not installed.
-            Conflict: too many imports wait already.
+            Conflict: the queue is full.
         """
         if not self.has_demo():
             raise InvalidInput(MISSING, field="source")
@@ -147,15 +147,15 @@ class ImportService:
     @audited("import", of_job)
     @stores
     def import_files(self, files: Sequence[UploadedFile], format: str = "auto") -> int:  # noqa: A002  # the API's word
-        """Import files in the background; returns the number of the job. They are copied before this returns.
+        """Import files in the background; returns the number of the job. The files are copied first.
 
         Args:
-            files: ratings, movies, or a zip of both; others are passed over.
-            format: ``auto``, ``movielens`` or ``csv``; the files' names and first lines decide in any case.
+            files: ratings, movies, or a zip of both; others are skipped.
+            format: ``auto``, ``movielens`` or ``csv``; names and first lines of the files decide in any case.
 
         Raises:
             InvalidInput: there is no file, or the format is unknown.
-            Conflict: too many imports wait already.
+            Conflict: the queue is full.
             DiskFull, StoreFailing: the copies can't be written.
         """
         if format not in FORMATS:
@@ -183,7 +183,7 @@ class ImportService:
         return job_id
 
     def cancel_job(self, job_id: int) -> None:
-        """Ask a job to stop; what it has written stays. A job that has ended is left as it is.
+        """Cancel a job; what it has stored stays. A job that has ended stays as it is.
 
         Raises:
             UnknownJob: no job has this number.
@@ -223,12 +223,12 @@ class ImportService:
         self._end(order, task, state, reason)
 
     def _give_up(self, order: ImportOrder | None, reason: str) -> None:
-        """The worker died over an import; what it has written stays, and is served."""
+        """End the import that the worker died over; what it has stored is served."""
         if order is not None and self._task is not None:
             self._end(order, self._task, State.FAILED, f"The import ended unexpectedly: {reason}.")
 
     def _outcome(self, order: ImportOrder, task: Import) -> tuple[State, str]:
-        """Run an import; how it ended, and the reason where it was cut short."""
+        """Run an import; its final state, and the reason where it was interrupted."""
         try:
             task.run()
         except Cancelled:
@@ -237,7 +237,7 @@ class ImportService:
             return State.FAILED, f"{error.reason}. {error.advice}".strip()
         except (MarqueeError, StoreError) as error:
             return State.FAILED, str(error)
-        except Exception as error:  # whatever it is, the job has to say so
+        except Exception as error:  # the job reports it
             log.exception("import %d failed", order.job_id)
             told = file_error(error) if isinstance(error, OSError) else None
             return State.FAILED, str(told or f"An unexpected error ended the import: {type(error).__name__}: {error}.")
@@ -247,22 +247,22 @@ class ImportService:
         return State.SUCCEEDED, ""
 
     def _end(self, order: ImportOrder, task: Import, state: State, reason: str) -> None:
-        """Serve what was imported, also where the rest was cut short, then end the job, which promises it."""
+        """Serve what was stored, even of an interrupted import, then end the job."""
         served = self._serve(task)
         message = task.told() if state == State.SUCCEEDED else ""
         self._ends.put(order.job_id, JobEnd(state, reason, message, task.rejections(), served))
         self._waiting.pop(order.job_id, None)
 
     def _serve(self, task: Import) -> bool:
-        """Let what was imported be served; whether it is. After a stop the next start does so."""
+        """Serve what was stored; whether that succeeded. After a stop the next start does it."""
         if not task.changed:
             return True
         if self.worker.stopping.is_set():
             return False
         try:
             self._on_change()
-        except Exception:  # whatever it is, the job has to end
-            log.exception("what was imported could not be served; it is stored, and the next start serves it")
+        except Exception:  # the job has to end
+            log.exception("imported ratings could not be served; they are stored, and the next start serves them")
             return False
         return True
 

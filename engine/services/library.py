@@ -66,10 +66,10 @@ class LibraryService:
         self._lookup: Lookup | None = None
 
     def statistics(self, *, fresh: bool = True) -> DataStatistics:
-        """Counts and spread of what is stored.
+        """Counts and distributions of what is stored.
 
         Args:
-            fresh: read what has changed. Otherwise they are as when somebody last looked, which costs nothing.
+            fresh: read changes first; otherwise the last result is returned at no cost.
         """
         known = self._look() if fresh else self._lookup
         return NO_DATA if known is None else known.statistics
@@ -83,7 +83,7 @@ class LibraryService:
         return self._look().users(text, limit)
 
     def _look(self) -> Lookup:
-        """The lookup of the ratings as they are now."""
+        """The lookup of the current ratings."""
         snapshot, known = self._snapshots.load(), self._lookup
         if known is None or known.snapshot is not snapshot:
             self._lookup = known = Lookup(snapshot)
@@ -102,7 +102,7 @@ class LibraryService:
         return data.movies.movie(key, movie_id)
 
     def export(self, table: Literal["ratings", "movies"]) -> Iterator[bytes]:
-        """All ratings, or the catalogue, as a CSV file in pieces, as they are now; an import reads it back exactly."""
+        """All ratings, or the catalogue, as a CSV file in pieces, from now; an import restores it exactly."""
         data = self._snapshots.load().data
         ids, titles = [str(one) for one in data.movie_ids.ids], data.movies.titles
         if table == "movies":
@@ -125,10 +125,10 @@ class LibraryService:
         )
 
     def user_ratings(self, user_id: str) -> list[RatedMovie]:
-        """What a user has rated, newest first.
+        """The ratings of a user, newest first.
 
         Raises:
-            UnknownUser: nobody of this id has ratings.
+            UnknownUser: there is no such user.
         """
         key = self._ratings.user_key(user_id)
         if key is None:

@@ -1,4 +1,4 @@
-"""Rating a movie, removing a rating, forgetting a user: stored first, then folded into what serves."""
+"""Rating a movie, removing a rating, deleting a user: stored first, then folded into the serving state."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from store.versions import MLModelManager
 
 @dataclass(frozen=True, slots=True)
 class RatingReceipt:
-    """What a rating did: it is durable, and the user's next list knows it (``embedding_updated``)."""
+    """Effect of a stored rating; ``embedding_updated``: the next list reflects it."""
 
     user_id: str
     movie_id: str
@@ -35,7 +35,7 @@ class RatingReceipt:
 
 @dataclass(frozen=True, slots=True)
 class RatingRemoval:
-    """What taking a rating away did; ``previous_rating`` is None where there was none, and nothing has changed."""
+    """Effect of removing a rating; ``previous_rating`` is None where there was none, and nothing changed."""
 
     user_id: str
     movie_id: str
@@ -47,13 +47,13 @@ class RatingRemoval:
 
 @dataclass(frozen=True, slots=True)
 class ForgettingReceipt:
-    """What was erased of a user.
+    """Effect of deleting a user.
 
     Attributes:
-        ratings_removed: how many ratings are gone.
+        ratings_removed: number of ratings deleted.
         forgotten_at: in Unix seconds.
-        versions: the stored versions that have learned from the user's ratings, under a key that leads to nobody.
-        text: all that, and what is left to do, in words.
+        versions: stored versions that learned from the ratings, under a key that identifies nobody.
+        text: a summary, with what is left to do.
     """
 
     user_id: str
@@ -84,10 +84,10 @@ class RatingService:
 
     @stores
     def rate(self, user_id: str, movie_id: str, rating: float) -> RatingReceipt:
-        """Store a rating durably and let the user's next list know it; rating again replaces.
+        """Store a rating durably and fold it in; rating a movie again replaces the rating.
 
         Raises:
-            InvalidRating: not a number inside the scale.
+            InvalidRating: not a number within the scale.
             UnknownMovie: the catalogue has no such movie.
         """
         check_rating(rating, self._scale)
@@ -105,10 +105,10 @@ class RatingService:
 
     @stores
     def unrate(self, user_id: str, movie_id: str) -> RatingRemoval:
-        """Take a rating away durably and let the user's next list know it; without a rating nothing happens.
+        """Remove a rating durably and fold that in; without a rating nothing happens.
 
         Raises:
-            UnknownUser: Marquee has never met the user.
+            UnknownUser: there is no such user.
             UnknownMovie: the catalogue has no such movie.
         """
         started = time.perf_counter()
@@ -128,12 +128,12 @@ class RatingService:
     @audited("user erased", of_user)
     @stores
     def forget(self, user_id: str) -> ForgettingReceipt:
-        """Erase a user's ratings and id from the store and from memory; what versions have learned is named.
+        """Delete a user's ratings and id from the store and from memory, and name the versions that learned from them.
 
-        Everything that serves is built anew without the user, so it takes as long as after an import.
+        The serving state is rebuilt without the user, so this takes as long as after an import.
 
         Raises:
-            UnknownUser: Marquee has never met the user.
+            UnknownUser: there is no such user.
         """
         with self._serving.writing:
             try:
@@ -150,15 +150,15 @@ class RatingService:
         return [one.version for one in self._models.list_versions() if one.state == "ready"]
 
     def _has_learned(self, version: int, user: int) -> bool:
-        """Whether a version has learned from a user's ratings; of one that says nothing of users it is taken so."""
+        """Whether a version has learned from a user's ratings; assumed of versions without counts."""
         try:
             counts = self._models.load_part(version, "counts/").get("counts/users")
-        except (DamagedVersion, NotStored):  # it gives up its arrays just now, or they can't be read
+        except (DamagedVersion, NotStored):  # its arrays are being deleted, or can't be read
             return False
         return counts is None or (user < len(counts) and bool(counts[user]))
 
     def _know(self, movie_id: str) -> None:
-        """Take in a movie that an import still going has just brought."""
+        """Rebuild the state for a movie that a running import has just added."""
         if self._serving.lacks(movie_id) and self._ratings.movie_key(movie_id) is not None:
             self._serving.refresh()
 
@@ -175,7 +175,7 @@ def check_rating(rating: float, scale: tuple[float, float]) -> None:
 
 
 def _told(ratings: int, versions: Sequence[int]) -> str:
-    """What was erased, and what is left to do."""
+    """A summary of what was deleted and what is left to do."""
     erased = f"{'1 rating' if ratings == 1 else f'{ratings:,} ratings'} and the id were erased."
     if not versions:
         return f"{erased} No stored version has learned from them."

@@ -58,9 +58,9 @@ class RecommendationService:
         genres_liked: Collection[str] = (),
         include_rated: bool = False,
     ) -> Recommendations:
-        """Distinct movies that the user has not rated, best first; anyone gets a list, with a status.
+        """Distinct movies that the user has not rated, best first; every id gets a list, with a status.
 
-        An unknown id gets what most people like. What a list is to hold is told by the fields of ``ListOptions``.
+        An unknown id gets popular movies. The options are those of ``ListOptions``.
 
         Raises:
             NotReady: nothing is trained yet.
@@ -75,11 +75,11 @@ class RecommendationService:
         return self._answer(state, user_id, user, wanted, started)
 
     def recommend_to(self, ratings: Mapping[str, float], wanted: ListOptions) -> Recommendations:
-        """A list for somebody who is not stored, out of ratings that are not kept; ``user_id`` is empty.
+        """A list from ratings that are not stored; ``user_id`` is empty.
 
         Args:
             ratings: by movie id.
-            wanted: what the list is to hold.
+            wanted: options of the list.
 
         Raises:
             NotReady: nothing is trained yet.
@@ -94,7 +94,7 @@ class RecommendationService:
         return self._answer(state, "", user, wanted, started)
 
     def _age(self, state: ServingState) -> float | None:
-        """Seconds since the newest rating; None where no time is known."""
+        """Seconds since the newest rating; None where unknown."""
         now = self._clock()
         newest = min(max(state.newest, self._serving.last_rated), now)  # the clock may have been ahead
         return now - newest if newest > 0 else None
@@ -117,14 +117,14 @@ class RecommendationService:
         )
 
     def what_if(self, user_id: str, changes: Mapping[str, float | None], wanted: ListOptions) -> WhatIf:
-        """The list that a user would get with other ratings, beside the one they get; nothing is kept.
+        """The list with hypothetical ratings, compared with the current one; nothing is stored.
 
-        Movies that the user has really rated stay out of both, those whose rating is dropped here included.
+        Movies that the user has rated stay out of both lists, including those whose rating is dropped.
 
         Args:
-            user_id: anyone.
-            changes: by movie id: another rating or a new one; None drops it.
-            wanted: what the list is to hold.
+            user_id: any id.
+            changes: hypothetical ratings by movie id; None drops the rating.
+            wanted: options of the list.
 
         Raises:
             NotReady: nothing is trained yet.
@@ -159,12 +159,12 @@ class RecommendationService:
         )
 
     def interview(self, user_id: str, n: int = 1, skipped: Collection[str] = ()) -> InterviewState:
-        """What to ask a user, so that few answers tell much; an answer is a rating, given by ``rate``.
+        """The most informative movies to ask a user about; an answer is a rating (``RatingService.rate``).
 
         Args:
-            user_id: anyone; an unknown id has answered nothing yet.
-            n: 1 to 100 questions at most, each as if those before it had been answered.
-            skipped: ids of movies that the user does not know.
+            user_id: any id; an unknown one has answered nothing yet.
+            n: at most 1 to 100 questions, each chosen as if those before it had been answered.
+            skipped: ids of movies the user does not know.
 
         Raises:
             NotReady: nothing is trained yet.
@@ -187,7 +187,7 @@ class RecommendationService:
     def _imagine(
         self, state: ServingState, ratings: dict[int, float], changes: Mapping[str, float | None], user: int = -1
     ) -> UserState:
-        """A user, or somebody else, with these ratings by movie key, changed by movie id."""
+        """A user state with these ratings by movie key, changed by movie id."""
         changed: dict[int, float | None] = dict(ratings)
         for movie_id, rating in changes.items():
             if rating is not None:
@@ -198,7 +198,7 @@ class RecommendationService:
         return state.learner.imagine(np.array(movies, np.int32), np.array(values, np.float32), user)
 
     def list_with(self, bundle: VersionBundle, user_id: str, n: int = 10) -> list[Movie]:
-        """The list that another version would make for a user, out of the ratings as they are now.
+        """The list that another version makes for a user from the current ratings.
 
         Raises:
             InvalidInput: n is outside its range.
@@ -210,7 +210,7 @@ class RecommendationService:
         return [state.movie(movie) for movie in state.make_list(user, wanted, user.state.items).movies.tolist()]
 
     def predict(self, pairs: Sequence[tuple[str, str]]) -> Predictions:
-        """The predicted rating of each (user id, movie id); unknown sides fall back and say so.
+        """The predicted rating of each (user id, movie id); unknown ids fall back, with the reason.
 
         Raises:
             NotReady: nothing is trained yet.
@@ -226,12 +226,12 @@ class RecommendationService:
         return Predictions(state.version, tuple(out))
 
     def explain(self, user_id: str, movie_id: str, genres_liked: Collection[str] = ()) -> Explanation:
-        """Why a movie stands where it does in the user's list: ``baseline + sum(share) + residual == score``.
+        """The explanation of a movie's score: ``baseline + sum(share) + residual == score``.
 
         Args:
-            user_id: anyone.
+            user_id: any id.
             movie_id: of the catalogue.
-            genres_liked: what the list was asked for with.
+            genres_liked: as for the list.
 
         Raises:
             NotReady: nothing is trained yet.
@@ -243,7 +243,7 @@ class RecommendationService:
         return state.explain(user_id, state.listen(user_id, liked), movie, liked)
 
     def similar(self, movie_id: str, n: int = 10) -> SimilarMovies:
-        """The movies most like one of the catalogue.
+        """The movies most similar to one.
 
         Raises:
             NotReady: nothing is trained yet.
@@ -277,7 +277,7 @@ def _why_empty(wanted: ListOptions) -> str:
 
 
 def _fallback(user: UserState, movie: Int32) -> str | None:
-    """What the prediction could not know."""
+    """Why a prediction falls back; None where it does not."""
     new_user = not len(user.items)
     new_movie = not user.movies.counts_of(movie)[0]
     if new_user and new_movie:

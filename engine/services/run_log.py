@@ -1,4 +1,4 @@
-"""What a training run notes of itself, so that it can be understood and repeated later."""
+"""Details of a training run, stored to understand and repeat it later."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from store.records import RunRecord, State
 
 PACKAGES = ("numpy", "scipy", "numba", "scikit-learn", "scikit-surprise")
 VERSIONS = {"python": platform.python_version()} | {name: importlib.metadata.version(name) for name in PACKAGES}
-"""Looked up once: a look-up while Streamlit changes ``sys.path`` finds nothing now and then."""
+"""Looked up once: a lookup while Streamlit changes ``sys.path`` can fail."""
 
 
 @dataclass(frozen=True)
 class RunEnd:
-    """How a run ended without a version; ``ended_at`` in Unix seconds."""
+    """End of a run without a version; ``ended_at`` in Unix seconds."""
 
     state: State
     stage: str
@@ -31,7 +31,7 @@ class RunEnd:
     details: dict[str, Any] | None = None
 
     def applied_to(self, record: RunRecord) -> RunRecord:
-        """The record as it will be once the end is stored."""
+        """The record as it will be stored."""
         return replace(
             record, state=self.state, stage=self.stage, error=self.reason, ended_at=self.ended_at, details=self.details
         )
@@ -39,7 +39,7 @@ class RunEnd:
 
 @dataclass
 class RunLog:
-    """What a run notes of itself, as far as it has come; ``began`` on a monotonic clock."""
+    """Details of a run so far; ``began`` on a monotonic clock."""
 
     began: float = field(default_factory=time.monotonic)
     fingerprint: str | None = None
@@ -49,7 +49,7 @@ class RunLog:
     forecast: Forecast | None = None
 
     def details(self) -> dict[str, Any]:
-        """All of it, as JSON values."""
+        """All details as JSON values."""
         return {
             "seconds": time.monotonic() - self.began,
             "refit_epochs": self.epochs,
@@ -64,7 +64,7 @@ class RunLog:
 
 
 def past_runs(records: Iterable[RunRecord], kind: str) -> list[PastRun]:
-    """What runs of a kind of model have noted of their time, in the order of the records."""
+    """Durations of earlier runs of a kind of model, in the order of the records."""
     noted = [(record, record.details) for record in records if record.kind == kind and record.details]
     return [
         PastRun(
@@ -76,11 +76,11 @@ def past_runs(records: Iterable[RunRecord], kind: str) -> list[PastRun]:
 
 
 def _comparable(record: RunRecord, details: dict[str, Any]) -> dict[str, float]:
-    """Seconds by step, without the last one of a run that saved no version."""
+    """Seconds by step, without the last step of a run that saved no version."""
     seconds: dict[str, float] = details["step_seconds"]
     return {name: took for name, took in seconds.items() if record.repeats is None or name != Step.SAVING.name}
 
 
 def package_versions() -> dict[str, str]:
-    """What the numbers of a run depend on."""
+    """The package versions that the numbers of a run depend on."""
     return dict(VERSIONS)

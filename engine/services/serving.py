@@ -66,14 +66,14 @@ class ServingService:
         self._measured: tuple[int, int, Drift] | None = None
 
     def active_version(self) -> int | None:
-        """The version that answers now, None before the first."""
+        """The version that serves, None before the first."""
         return self._state.version if self._state else None
 
     def load_active(self) -> None:
-        """Serve the store's active version; where it is damaged or can't be built, the best one that can serve.
+        """Serve the active version; where it is damaged or can't be built, the best other one.
 
-        That is the one that served last of the others, or else the best of those that never did; the ledger and a
-        notice say so. Without any nothing serves, which is no error: the next training changes it.
+        That is the one that served last, or else the best of those that never did; the ledger and a notice record it.
+        Without any, nothing serves until the next training.
         """
         with self._building:
             wanted = self._models.active_version()
@@ -86,12 +86,12 @@ class ServingService:
                     record, bundle = self._load(version)
                     enter = None if version == wanted else partial(self._take_place, version, wanted, faults[0])
                     self.serve(version, bundle, record.data["revision"], enter)
-                except (NotWritten, StoreClosed):  # it is the store that fails, so no other version can be read either
+                except (NotWritten, StoreClosed):  # the store fails, so no other version can be read either
                     raise
                 except (DamagedVersion, NotStored) as error:
                     log.error("version %d can't serve: %s", version, error)
                     faults.append(str(error))
-                except Exception as error:  # whatever is wrong with one version, another may serve
+                except Exception as error:  # another version may serve
                     log.exception("version %d can't serve", version)
                     faults.append(tell_fault(version, error))
                 else:
@@ -105,19 +105,19 @@ class ServingService:
         return record, VersionBundle.from_arrays(record.kind, record.config, stored.arrays)
 
     def _take_place(self, version: int, wanted: int, fault: str) -> None:
-        """Enter a version in the ledger in the place of one that can't serve."""
+        """Activate a version in place of one that can't serve."""
         told = f"{fault} Version {version} serves in its place."
         try:
             self._models.activate(version, actor="marquee", reason=fault)
             self._notices.add("error", "versions", told, {"version": version, "instead_of": wanted})
-        except StoreError as error:  # lists go on all the same; the next start comes to the same
-            log.error("%s The ledger could not be told: %s", told, error)
+        except StoreError as error:  # it serves anyway, and the next start tries again
+            log.error("%s The ledger could not be written: %s", told, error)
 
     def try_out(self, bundle: VersionBundle) -> None:
-        """Answer with a version as requests would ask it to, before it is stored; nothing is kept.
+        """Make a version answer every kind of request before it is stored; nothing is kept.
 
         Raises:
-            Exception: whatever its answers fail with; ValueError where they hold what is no number.
+            Exception: any error of its answers; ValueError where they are not finite.
         """
         snapshot = self._snapshots.load()
         for model in (bundle.rating, bundle.ranker):
@@ -125,7 +125,7 @@ class ServingService:
         try_out(ServingState.build(0, bundle, snapshot.data, snapshot.revision, self._settings.personal_from))
 
     def refresh(self) -> None:
-        """Take in what an import changed, with the version that serves already."""
+        """Rebuild the state of the current version after an import."""
         with self._building:
             state = self._state
             if state is not None:
@@ -134,14 +134,14 @@ class ServingService:
     def serve(
         self, version: int, bundle: VersionBundle, learned: int, enter: Callable[[], object] | None = None
     ) -> None:
-        """Build the next state beside the current one, then swap; the ledger has the last word on who serves.
+        """Build the next state beside the current one, then swap; the ledger decides which version serves.
 
         Args:
-            version: what is to serve.
-            bundle: the version's models.
-            learned: the revision of the store that the version has learned.
-            enter: enters the version in the ledger, once its state is built and before it serves. None where that is
-                done already: nothing happens then if another one was activated meanwhile.
+            version: the version.
+            bundle: its models.
+            learned: the revision of the store that it has learned.
+            enter: writes the activation to the ledger, once the state is built and before it serves. None where the
+                ledger has it already; then nothing happens if another version was activated meanwhile.
         """
         with self._building:
             if enter is None and self._models.active_version() != version:
@@ -152,7 +152,7 @@ class ServingService:
                 snapshot = self._snapshots.load()
                 data, personal_from = snapshot.data, self._settings.personal_from
                 for model in (bundle.rating, bundle.ranker):
-                    model.bind(data)  # who was forgotten since the training is not to stay in memory with it
+                    model.bind(data)  # users deleted since the training must not stay in memory
                 state = ServingState.build(version, bundle, data, snapshot.revision, personal_from)
                 self._fold_from_snapshot(state, learned)
                 self._warm(state)
@@ -160,7 +160,7 @@ class ServingService:
                     enter()
                 self._catch_up(state)
                 with self.writing:
-                    for change in self._meanwhile:  # few by now, and nobody can rate during them
+                    for change in self._meanwhile:  # few by now; ratings wait
                         change(state)
                     self._state = state
             finally:
@@ -169,7 +169,7 @@ class ServingService:
         log.info("version %d serves %d users and %d movies", version, data.n_users, data.n_movies)
 
     def _catch_up(self, state: ServingState) -> None:
-        """Repeat what was changed while a state was being made, until next to nothing comes meanwhile."""
+        """Replay the changes that arrived while a state was being built, until few are left."""
         for _ in range(MAX_ROUNDS):
             with self.writing:
                 changes, self._meanwhile = self._meanwhile or [], []
@@ -179,13 +179,13 @@ class ServingService:
                 return
 
     def _warm(self, state: ServingState) -> None:
-        """Make one list before anybody asks, so that compiled code is loaded and nobody waits for it."""
+        """Make one list, so that the first request does not wait for compiled code to load."""
         if state.data.n_movies:
             user = state.listen(next(iter(state.users), ""))
             state.annotate(user, state.make_list(user, ListOptions(1), NOTHING))
 
     def _fold_from_snapshot(self, state: ServingState, learned: int) -> None:
-        """Fold in who had a rating changed since the version learned, on either side."""
+        """Fold in the users and movies with ratings changed since the version learned."""
         data, learner = state.data, state.learner
         for user in self._ratings.users_changed_since(learned).tolist():
             if user < data.n_users:
@@ -226,9 +226,9 @@ class ServingService:
         return self.change(lambda state: state.learn(user_id, change)) or (None, None)
 
     def health(self) -> UpdateHealth:
-        """How far what is folded in has drifted from a version trained anew (see ``engine.training.drift``).
+        """Drift of the folded-in state from a retrained version (see ``engine.training.drift``).
 
-        Takes a second or two after a change of the ratings, and nothing after that.
+        Takes a second or two after a change of the ratings; then the result is reused.
 
         Raises:
             NotReady: nothing is trained yet.
@@ -248,7 +248,7 @@ class ServingService:
         )
 
     def _drift(self, version: int, counts: LearnedCounts) -> Drift:
-        """Measured once for each state of the ratings; who asks meanwhile waits for it."""
+        """Measured once per revision of the ratings; concurrent callers wait."""
         with self._measuring:
             snapshot = self._snapshots.load()
             if self._measured is None or self._measured[:2] != (version, snapshot.revision):
@@ -257,6 +257,6 @@ class ServingService:
 
 
 def tell_fault(version: int, error: Exception) -> str:
-    """Why a version can't serve, as a sentence."""
+    """A sentence that says why a version can't serve."""
     why = f"{type(error).__name__}: {error}".rstrip(".: ")
     return f"Version {version} can't serve: {why}."

@@ -1,4 +1,4 @@
-"""The store as its owner looks after it: backups by hand and on a timetable, the way back, and whether it is sound."""
+"""Maintenance of the store: backups on demand and on schedule, restoring, and checks for damage."""
 
 from __future__ import annotations
 
@@ -28,33 +28,33 @@ from store.worker import Worker
 log = logging.getLogger(__name__)
 
 LOOK_S = 20.0
-"""How often it is looked whether a backup or a check is due."""
+"""Seconds between checks whether a backup or a check is due."""
 AGAIN_S = 600.0
-"""How long a backup that is due waits after one that failed."""
+"""Seconds until a failed backup is tried again."""
 CHECK_EVERY_S = 7 * 86_400
-LONGEST_STOP_S = 5.0
+MAX_STOP_S = 5.0
 NAME = re.compile(r"[A-Za-z0-9._-]{1,100}\.db")
 
 Backup = Manifest
-"""A backup as its manifest describes it."""
+"""A backup, described by its manifest."""
 Restore = Callable[[Path], Path | None]
-"""Stops everything, puts a backup in the place of the store, and starts again; returns where the old one is."""
+"""Stops everything, replaces the store by a backup and restarts; returns the path of the old store."""
 
 
 @dataclass(frozen=True, slots=True)
 class StoreFacts:
-    """What the store holds.
+    """Contents and condition of the store.
 
     Attributes:
         identity: a UUID made with the store; its backups keep it.
-        schema: the migration that it is at.
-        revision: rises with every change of ratings.
-        users, movies, ratings, versions: how many there are.
-        active_version: the version that serves, None where none does.
+        schema: its migration.
+        revision: increases with every change of ratings.
+        users, movies, ratings, versions: their numbers.
+        active_version: the active version, None before the first.
         size: of the file, in bytes.
-        checked_at: when it was last looked through for damage, in Unix seconds; None where it never was.
-        faults: what was found then.
-        newest_backup_at: when the newest backup was made, in Unix seconds; None where there is none.
+        checked_at: Unix seconds of the last check for damage; None before the first.
+        faults: what that check found.
+        newest_backup_at: Unix seconds of the newest backup; None without any.
     """
 
     identity: str
@@ -73,7 +73,7 @@ class StoreFacts:
 
 @dataclass
 class _Order:
-    """A backup that somebody or the timetable wants."""
+    """A backup to be made."""
 
     reason: str
     done: Future[Backup] = field(default_factory=Future)
@@ -82,24 +82,24 @@ class _Order:
 
 
 def of_backup(given: Mapping[str, Any], _: Any) -> str:
-    """The backup that was named."""
+    """The named backup."""
     return f"backup {given['name']}"
 
 
 def of_store(_: Mapping[str, Any], __: Any) -> str:
-    """All of it."""
+    """The whole store."""
     return "store"
 
 
 class StorageService:
-    """Backs the store up, restores it and checks it. ``open`` and ``close`` frame the thread that does it.
+    """Backs up, restores and checks the store. ``open`` and ``close`` frame the worker thread.
 
     Args:
         database: the store.
-        values: where the plan is kept, and when a backup and a check were last made.
-        notices: told of what went wrong, and of damage.
+        values: stores the plan and the times of the last backup and check.
+        notices: receives failures and damage.
         clock: Unix seconds.
-        restore: how a backup takes the place of the store; None where that can only be done while Marquee is stopped.
+        restore: replaces the store by a backup; None where that needs Marquee to be stopped.
     """
 
     def __init__(
@@ -130,31 +130,31 @@ class StorageService:
         )
 
     def open(self) -> None:
-        """Begin to look at the clock."""
+        """Start the thread."""
         self.prepare()
         self.worker.start()
 
     def prepare(self) -> None:
-        """Count from now on where nothing was ever planned or checked; a time ahead of the clock is no time."""
+        """Start the schedule now, on the first start; times ahead of the clock are ignored."""
         now, values = self._clock(), self._values.read()
         fresh = {name: now for name in ("handled", "checked_at") if values.get(name, now + 1) > now}
         if fresh:
             self._values.write(fresh)
 
     def close(self) -> None:
-        """Look no more; a backup that is being made is given up."""
+        """Stop the thread; a backup in progress is abandoned."""
         going = self._going
         if going is not None:
             going.cancelled.set()
-        self.worker.stop(LONGEST_STOP_S)  # a check of a large store takes minutes, and changes nothing
+        self.worker.stop(MAX_STOP_S)  # a check of a large store takes minutes, and changes nothing
 
     # -- asked by pages and routes -----------------------------------------------------------------------------------
 
     def ping(self) -> None:
-        """Whether the store answers.
+        """Check that the store answers.
 
         Raises:
-            MarqueeError: it does not; the message says why.
+            MarqueeError: it does not, with the reason.
         """
         try:
             self._database.ping()
@@ -162,7 +162,7 @@ class StorageService:
             raise in_words(error) or NotReady(str(error)) from error
 
     def facts(self) -> StoreFacts:
-        """What the store holds, how large it is, and when it was last checked and backed up."""
+        """Contents and size of the store, and its last check and backup."""
         with self._database.read() as connection:
             held = inspection.facts(connection)
         values, newest = self._values.read(), next(iter(self.backups()), None)
@@ -179,12 +179,12 @@ class StorageService:
         return backups.list_backups(self._folder)
 
     def back_up(self) -> Backup:
-        """Make a backup now, and wait for it; every rating acknowledged before is in it.
+        """Make a backup and wait for it; it has every rating acknowledged before.
 
         Raises:
-            BackupBusy: one is being made.
+            BackupBusy: another backup is in progress.
             DiskFull: there is no space for it.
-            Cancelled: somebody called it off.
+            Cancelled: it was cancelled.
         """
         return self.start_backup().result()
 
@@ -193,23 +193,23 @@ class StorageService:
         """Make a backup in the background.
 
         Raises:
-            BackupBusy: one is being made.
+            BackupBusy: another backup is in progress.
         """
         order = _Order("asked")
         with self._ordering:
             if self._going is not None:
-                raise BackupBusy("A backup is being made. Wait for it to end, or cancel it, then start another.")
+                raise BackupBusy("A backup is in progress. Wait for it to end, or cancel it, then start another.")
             self._going = order
         self.worker.put(order)
         return order.done
 
     def progress(self) -> float | None:
-        """How far the backup that is being made is, from 0 to 1; None where none is."""
+        """Progress of the current backup, from 0 to 1; None without one."""
         going = self._going
         return None if going is None else going.progress
 
     def cancel(self) -> None:
-        """Call off the backup that is being made; without one nothing happens."""
+        """Cancel the current backup; without one nothing happens."""
         going = self._going
         if going is not None:
             going.cancelled.set()
@@ -238,15 +238,15 @@ class StorageService:
 
     @audited("backup restored", of_backup)
     def restore(self, name: str, actor: str = "you") -> str | None:
-        """Go back to a backup: Marquee checks it, stops all that goes on, and starts again with it.
+        """Restore a backup: Marquee checks it, stops, and restarts with it.
 
         Returns:
-            The name of the file that holds what was there before, beside the store; None where there was nothing.
+            The file name of the previous store, kept beside the new one; None where there was none.
 
         Raises:
             UnknownBackup: there is no such backup.
-            UnusableBackup: it is damaged, or nothing could be started with it; the store is as it was.
-            NotReady: it can only be done by command here.
+            UnusableBackup: it is damaged, or Marquee can't start with it; the store is unchanged.
+            NotReady: it needs Marquee to be stopped here.
         """
         path = self.path_of(name)
         if self._restore is None:
@@ -262,10 +262,10 @@ class StorageService:
 
     @stores
     def check(self, *, thorough: bool = True) -> Sequence[str]:
-        """What is wrong with the store, in sentences; empty where it is sound. What is found is also a notice.
+        """Faults of the store as sentences, empty where it is sound; they also become a notice.
 
         Args:
-            thorough: also indexes, references, and the hash of every array; otherwise pages and counts.
+            thorough: also check indexes, references and the hash of every array; otherwise pages and counts.
         """
         with self._database.read() as connection:
             found = inspection.faults(connection, thorough=thorough)
@@ -318,12 +318,12 @@ class StorageService:
         try:
             self.look()
         except store_errors.StoreError as error:
-            log.warning("whether a backup is due could not be seen: %s", error)
+            log.warning("the backup schedule could not be checked: %s", error)
         except Exception:  # part of the thread's outermost loop: the next look must find it alive
-            log.exception("whether a backup is due could not be seen; it will be in %d seconds", LOOK_S)
+            log.exception("the backup schedule could not be checked; next attempt in %d seconds", LOOK_S)
 
     def look(self) -> None:
-        """Make the backup and the check that are due."""
+        """Make a backup and a check if they are due."""
         self.prepare()
         values, now = self._read(), self._clock()
         timetable = timetable_of(values)
@@ -352,12 +352,12 @@ class StorageService:
     def _work(self, order: _Order) -> None:
         try:
             made = self._database.back_up(reason=order.reason, report=lambda part: self._report(order, part))
-        except Exception as error:  # noqa: BLE001  # handed to whoever waits for it
+        except Exception as error:  # noqa: BLE001  # passed to the waiting caller
             self._failed(order, in_words(error) or error)
         else:
             order.done.set_result(made)
             for name in backups.prune(self._folder, self._read()["keep_days"], self._clock()):
-                log.info("the backup %s was deleted: it is older than the plan keeps them", name)
+                log.info("the backup %s was deleted: it is older than the plan allows", name)
         finally:
             self._going = None
 
@@ -373,7 +373,7 @@ class StorageService:
         if order.reason == "schedule" and not isinstance(error, Cancelled):
             last = self._values.read().get("failure")
             if last != str(error):
-                self._notices.add("error", "store", f"The backup that was due could not be made: {error}")
+                self._notices.add("error", "store", f"The scheduled backup failed: {error}")
                 self._values.write({"failure": str(error)})
 
     def _give_up(self, order: _Order | None, reason: str) -> None:

@@ -1,4 +1,4 @@
-"""The store's errors in the engine's words, for whoever asked."""
+"""Translates storage errors into engine errors."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
-"""A disk, a quota or a limit on files that is used up."""
+"""A full disk, quota or file size limit."""
 
 
 def stores(use_case: Callable[P, T]) -> Callable[P, T]:
-    """Marks a use case that writes: what keeps the store from it is raised as the engine's error."""
+    """Decorator of use cases that write: storage errors are raised as engine errors."""
 
     @wraps(use_case)
     def told(*args: P.args, **kwargs: P.kwargs) -> T:
@@ -45,7 +45,7 @@ def stores(use_case: Callable[P, T]) -> Callable[P, T]:
 
 
 def in_words(error: BaseException) -> MarqueeError | None:
-    """The engine's error for one that the store's state is to blame for; None for any other."""
+    """The engine error for a storage error; None for any other error."""
     if isinstance(error, MarqueeError):
         return None
     found = translated(error)
@@ -70,8 +70,8 @@ def in_words(error: BaseException) -> MarqueeError | None:
 
 
 def file_error(error: OSError) -> MarqueeError:
-    """The engine's error where the system lets a file not be read or written."""
+    """The engine error for a file that can't be read or written."""
     if error.errno in FULL:
         return DiskFull("There is no space left for the files. Free some space and try again.")
     why = error.strerror or str(error)
-    return StoreFailing(f"A file can't be read or written: {why}. Mend what keeps Marquee from it, then try again.")
+    return StoreFailing(f"A file can't be read or written: {why}. Fix the cause, then try again.")

@@ -1,4 +1,4 @@
-"""What a version is made of, between the engine's values and the store's."""
+"""Versions between the engine's values and the store's records."""
 
 from __future__ import annotations
 
@@ -27,16 +27,16 @@ from store.records import ActivationRecord, VersionRecord
 from store.versions import MLModelManager
 
 REPORT = {"users": "list", "error_users": "error", "error_ratings": "error", "error_marks": "error"}
-"""To which table of a report a column belongs whose name does not begin with it."""
+"""Tables of report columns whose names do not start with their table."""
 WHOLE = frozenset(
     [*REPORT, "row/users", "row/items", "row/segments"]
     + [f"newcomer/{name}" for name in ("users", "marks", "ratings", "relevant")]
 )
-"""Columns of whole numbers."""
+"""Integer columns."""
 NEWCOMER_NUMBERS = dict.fromkeys(("known", "people", "rmse", "movie_mean"), False)
 MAX_TAGS, MAX_TAG_LENGTH, MAX_NOTE_LENGTH = 20, 50, 2000
 MAX_NUMBER = 1e300
-"""A stored number beyond it is none that a page can draw."""
+"""Larger stored numbers are ignored; pages can't draw them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,13 +75,13 @@ class VersionSummary:
 
 
 def all_arrays(learned: Learned) -> Arrays:
-    """Everything of a version that is stored as arrays: its models, and its report user by user."""
+    """All arrays of a version: its models, and its report user by user."""
     report = {} if learned.report is None else learned.report.arrays()
     return learned.bundle.arrays() | join_arrays({"report": report})
 
 
 def describe_data(snapshot: DataSnapshot) -> dict[str, Any]:
-    """What a version has learned from, as JSON; ``ids`` says to which users and movies its arrays belong."""
+    """The training data of a version as JSON; ``ids`` identifies the users and movies of its arrays."""
     data = snapshot.data
     return {
         "ratings": len(data),
@@ -95,7 +95,7 @@ def describe_data(snapshot: DataSnapshot) -> dict[str, Any]:
 
 
 def describe_ids(data: Interactions, n_users: int, n_movies: int) -> dict[str, Any]:
-    """The first so many users and movies of a store: their numbers, and SHA-256 over their ids in order."""
+    """Numbers of users and movies, and SHA-256 over their ids in order."""
     digest = hashlib.sha256()
     for ids in (data.user_ids.ids[:n_users], data.movie_ids.ids[:n_movies]):
         digest.update(json.dumps([str(one) for one in ids]).encode())
@@ -115,16 +115,16 @@ def find_version(models: MLModelManager, version: int) -> VersionRecord:
 
 
 def asked(record: VersionRecord) -> dict[str, Any]:
-    """The hyperparameters that a version was asked for; its model's own say how many epochs were best."""
+    """The hyperparameters a version was ordered with; its model's own have the best number of epochs."""
     found: dict[str, Any] = record.config.get("asked", record.config["model"])
     return found
 
 
 def check_report(arrays: Mapping[str, NDArray[Any]]) -> None:
-    """Whether the arrays of a report belong together: a row for each user or rating, in columns of the right type.
+    """Check the columns of a report: equal lengths within a table, and the right types.
 
     Raises:
-        KeyError, TypeError, ValueError: they do not.
+        KeyError, TypeError, ValueError: they do not fit.
     """
     report = part_of(arrays, "report")
     if report:
@@ -151,7 +151,7 @@ def check_remarks(note: str, tags: Sequence[str]) -> None:
 
 
 def readable(record: VersionRecord) -> VersionRecord:
-    """A version without what can't be read of its description: one odd record must not hide the others."""
+    """A version's record without unreadable parts, so that one odd record does not hide the others."""
     config, data = _table(record.config), _table(record.data)
     counts = {name: data[name] if _is_count(data.get(name)) else 0 for name in ("ratings", "users", "movies")}
     return replace(
@@ -192,7 +192,7 @@ def _is_number(value: Any) -> bool:
 
 
 def stored_report(record: VersionRecord, arrays: Mapping[str, NDArray[Any]]) -> EvaluationReport | None:
-    """A version's report, from those of its arrays that begin with ``report/``; None where it keeps none to be read."""
+    """A version's report, from its arrays under ``report/``; None where it has no readable one."""
     if not arrays:
         return None
     try:
@@ -206,12 +206,12 @@ def stored_report(record: VersionRecord, arrays: Mapping[str, NDArray[Any]]) -> 
 
 
 def metric_values(stored: Mapping[str, Any] | None) -> dict[str, MetricValue] | None:
-    """Metrics from the store's JSON, as far as they can be read."""
+    """Metrics from the store's JSON, without unreadable ones."""
     return None if stored is None else {name: MetricValue(**value) for name, value in _metrics(stored).items()}
 
 
 def newcomer_points(charts: Mapping[str, Any]) -> tuple[NewcomerPoint, ...]:
-    """The curve of newcomers from the store's JSON; empty where there is none, or none that can be read."""
+    """The newcomer curve from the store's JSON; empty where there is no readable one."""
     found = charts.get("newcomers", ())
     if not isinstance(found, list) or not all(_is_point(row) for row in found):
         return ()

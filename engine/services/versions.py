@@ -1,4 +1,4 @@
-"""The registry of versions as a person uses it: what there is, what serves, and since when and why."""
+"""The registry of versions: list, activate, roll back, delete and compare them."""
 
 from __future__ import annotations
 
@@ -37,9 +37,9 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """One version against a baseline, on the held-out ratings that are the same in both.
+    """One version against a baseline, on the held-out ratings they share.
 
-    ``differences`` is empty where the two can't be compared; ``text`` then says why, and otherwise what was found.
+    ``differences`` is empty where the two can't be compared; ``text`` says why, or what was found.
     """
 
     version: int
@@ -50,7 +50,7 @@ class Comparison:
 
 @dataclass(frozen=True, slots=True)
 class ListedMovie:
-    """One place of a list. ``change``: places it rose (+) or fell (-) against the baseline's list; None: it is new."""
+    """One place of a list. ``change``: places gained (+) or lost (-) against the baseline's list; None: new."""
 
     rank: int
     movie: Movie
@@ -59,7 +59,7 @@ class ListedMovie:
 
 @dataclass(frozen=True, slots=True)
 class VersionList:
-    """What one version lists for a user, and which movies of the baseline's list it left out."""
+    """The list of one version for a user, and the movies of the baseline's list it leaves out."""
 
     version: int
     items: tuple[ListedMovie, ...]
@@ -67,7 +67,7 @@ class VersionList:
 
 
 class VersionService:
-    """Lists, compares, activates, rolls back, deletes, exports and imports versions; tells the notices."""
+    """Lists, compares, activates, rolls back and deletes versions, with a notice of each change."""
 
     def __init__(
         self,
@@ -84,11 +84,11 @@ class VersionService:
         self._recommendations = recommendations
 
     def list(self, limit: int | None = None, *, before: int | None = None) -> list[VersionSummary]:
-        """Every version, newest first; deleted ones keep their line.
+        """Every version, newest first, including deleted ones.
 
         Args:
-            limit: the most of them; all if left out.
-            before: only those older than the version of this number, for the next page.
+            limit: how many at most; None for all.
+            before: only versions older than this number, for the next page.
         """
         active, verdicts = self._serving.active_version(), self._runs.verdicts()
         since: dict[int, ActivationRecord] = {}
@@ -104,7 +104,7 @@ class VersionService:
         return next((version for version in self.list() if version.active), None)
 
     def activated(self) -> int | None:
-        """The version that the ledger names; it serves a moment later, once it is loaded."""
+        """The version active in the ledger; it serves once it is loaded."""
         return self._models.active_version()
 
     def get(self, version: int) -> VersionSummary:
@@ -119,7 +119,7 @@ class VersionService:
         raise UnknownVersion(f"There is no version {version}.")
 
     def judgement(self, version: int) -> Judgement | None:
-        """What the training of a version found; None for one that came from a file, or from earlier code.
+        """The judgement of a version's training; None for imported versions and those of early releases.
 
         Raises:
             UnknownVersion: there is no such version.
@@ -132,10 +132,10 @@ class VersionService:
         return None if number is None else self._runs.get(number)
 
     def overruled(self, version: int) -> Judgement | None:
-        """What letting a version serve goes against, and takes a reason for: it was held or rejected, and never served.
+        """The verdict that activating a version goes against: it was held back or rejected, and never served.
 
-        None for any other, and where its training was to save it without serving: that leaves the choice to a person,
-        whatever the verdict.
+        None for any other version, and where its training was to save it without activation: the choice is a person's
+        then.
 
         Raises:
             UnknownVersion: there is no such version.
@@ -152,11 +152,11 @@ class VersionService:
     @audited("version activated", of_version)
     @stores
     def activate(self, version: int, *, actor: str = "you", reason: str = "") -> None:
-        """Let a version serve from the next request on.
+        """Activate a version from the next request on.
 
         Raises:
             UnknownVersion: there is no such version.
-            InvalidInput: it goes against the version's verdict, and no reason is given.
+            InvalidInput: this goes against its verdict, and no reason is given.
             VersionUnavailable: it is damaged or deleted.
         """
         against = self.overruled(version)
@@ -172,7 +172,7 @@ class VersionService:
             self._notices.add("warning", "versions", told, {"version": version})
 
     def _enter(self, version: int, actor: str, reason: str) -> None:
-        """Let a version serve; the ledger is written once its state is built, and not at all where that fails.
+        """Activate a version; the ledger is written once its state is built, and not where that fails.
 
         Raises:
             VersionUnavailable: it is damaged or deleted, or can't be built.
@@ -193,14 +193,14 @@ class VersionService:
     @audited("rolled back", of_version)
     @stores
     def rollback(self, *, actor: str = "you", reason: str = "") -> int:
-        """Let the version serve again that served before; returns its number.
+        """Activate the version that served before; returns its number.
 
         Raises:
             VersionUnavailable: no other intact version has served, or it can't be built.
         """
         left, version = self._models.active_version(), self._models.served_before()
         if version is None:
-            raise VersionUnavailable("No other intact version has served before, so there is nothing to go back to.")
+            raise VersionUnavailable("No other intact version has served before, so there is nothing to roll back to.")
         self._enter(version, actor, reason or "Rolled back.")
         why = f": {reason}" if reason else "."
         told = f"Version {version} serves again: {actor} rolled back from version {left}{why}"
@@ -208,17 +208,17 @@ class VersionService:
         return version
 
     def served_before(self) -> int | None:
-        """The version that a roll back goes to; None where no other intact version has served."""
+        """The version that a rollback activates; None where no other intact version has served."""
         return self._models.served_before()
 
     @audited("version deleted", of_version)
     @stores
     def delete(self, version: int, *, actor: str = "you", reason: str = "") -> VersionSummary:
-        """Give up a version's arrays; its metrics and its lines in the ledger stay.
+        """Delete a version's arrays; its metrics and its lines in the ledger stay.
 
         Raises:
             UnknownVersion: there is no such version.
-            VersionUnavailable: it serves now.
+            VersionUnavailable: it is active.
         """
         held = self.get(version)
         try:
@@ -235,7 +235,7 @@ class VersionService:
 
     @stores
     def describe(self, version: int, *, note: str | None = None, tags: Sequence[str] | None = None) -> VersionSummary:
-        """Change the note or the tags of a version; None leaves them. One with tags is never removed to save space.
+        """Change the note or the tags of a version; None keeps them. Tagged versions are never deleted to save space.
 
         Raises:
             UnknownVersion: there is no such version.
@@ -254,11 +254,11 @@ class VersionService:
         return self.list()[::-1]
 
     def compare(self, versions: Sequence[int], baseline: int | None = None) -> Sequence[Comparison]:
-        """Each version against a baseline, user by user on the held-out ratings that are the same in both.
+        """Each version against a baseline, user by user on the held-out ratings they share.
 
         Args:
-            versions: at least two, the baseline among them or besides.
-            baseline: by default the one that serves, if it is among them, or else the oldest.
+            versions: at least two, with or without the baseline.
+            baseline: by default the active version, if it is among them, or else the oldest.
 
         Raises:
             UnknownVersion: there is no such version.
@@ -288,7 +288,7 @@ class VersionService:
         return Comparison(version, baseline, found, tell_differences(version, baseline, found))
 
     def _report(self, version: int) -> EvaluationReport | str:
-        """A version's report, or why there is none."""
+        """A version's report, or the reason why there is none."""
         record = self._record(version)
         try:
             arrays = self._models.load_part(version, "report/")
@@ -296,10 +296,10 @@ class VersionService:
             self._replace_damaged(version, error)
             return str(error)
         report = stored_report(record, arrays)
-        return f"Version {version} keeps no errors by user, so it can't be compared." if report is None else report
+        return f"Version {version} has no errors by user, so it can't be compared." if report is None else report
 
     def lists(self, user_id: str, versions: Sequence[int], n: int = 10) -> Sequence[VersionList]:
-        """What each version lists for a user with the ratings of now; the first version is the baseline of changes.
+        """The list of each version for a user from the current ratings; the first version is the baseline.
 
         Raises:
             UnknownVersion: there is no such version.
@@ -343,19 +343,19 @@ class VersionService:
             raise VersionUnavailable(str(error)) from error
 
     def _replace_damaged(self, version: int, error: StoreError) -> None:
-        """Where the version that serves turns out to be damaged, let an intact one take its place at once."""
+        """Replace the active version at once where it turns out to be damaged."""
         if isinstance(error, DamagedVersion) and version == self._serving.active_version():
             self._serving.load_active()
 
     def ledger(
         self, limit: int = 100, at: float | None = None, *, before: int | None = None
     ) -> Sequence[ActivationRecord]:
-        """Which version served from when, who activated it and why; newest first.
+        """The deployment history: which version was activated when, by whom and why; newest first.
 
         Args:
-            limit: the most lines.
-            at: a moment in Unix seconds; only lines up to it, so that the first tells what served then.
-            before: only lines older than the one of this number, for the next page.
+            limit: how many lines at most.
+            at: Unix seconds; only lines up to then, so that the first has the version that served at that time.
+            before: only lines older than this number, for the next page.
         """
         return self._models.ledger(limit, at, before)
 
@@ -365,7 +365,7 @@ def _judged(run: RunRecord) -> Judgement | None:
 
 
 def tell_differences(version: int, baseline: int, found: Mapping[str, MetricDifference]) -> str:
-    """What a comparison shows, in words: the order of lists and the error of ratings first."""
+    """A comparison in words, with the goals first."""
     users = max((one.users for one in found.values()), default=0)
     told = []
     for verdict in ("better", "worse"):

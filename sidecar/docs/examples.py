@@ -495,7 +495,7 @@ ENGINE_ERRORS: tuple[errors.MarqueeError, ...] = (
     ),
     errors.TrainingBusy(7),
     errors.TuningBusy(2),
-    errors.BackupBusy("A backup is being made. Wait for it to end, or cancel it, then start another."),
+    errors.BackupBusy("A backup is in progress. Wait for it to end, or cancel it, then start another."),
     errors.UnusableBackup(
         "marquee-20261122-020000.db is damaged: it does not match its manifest. Choose another backup."
     ),

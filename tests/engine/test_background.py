@@ -11,7 +11,7 @@ from threading import Event, Thread, get_native_id
 import pytest
 
 from engine import background
-from engine.background import LONGEST_WAIT_S, NICENESS, NICEST, give_way, step_back, urgent
+from engine.background import MAX_WAIT_S, NICENESS, NICEST, give_way, step_back, urgent
 
 ROOT = Path(__file__).parents[2]
 REPORT = """
@@ -86,14 +86,14 @@ def stands_still(while_under_way: Event) -> bool:
     done = Event()
     thread = Thread(target=lambda: (give_way(), done.set()))
     thread.start()
-    waited = not done.wait(LONGEST_WAIT_S / 4)
+    waited = not done.wait(MAX_WAIT_S / 4)
     while_under_way.set()
     thread.join()
     return waited
 
 
 def test_background_work_stands_still_while_urgent_work_is_under_way(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(background, "LONGEST_WAIT_S", 60.0)
+    monkeypatch.setattr(background, "MAX_WAIT_S", 60.0)
     ended, begun = Event(), Event()
 
     def work() -> None:
@@ -110,13 +110,13 @@ def test_background_work_stands_still_while_urgent_work_is_under_way(monkeypatch
 
 
 def test_background_work_goes_on_after_a_moment_however_much_there_is(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(background, "LONGEST_WAIT_S", 0.001)
+    monkeypatch.setattr(background, "MAX_WAIT_S", 0.001)
     with urgent():
         give_way()
 
 
 def test_urgent_work_that_fails_keeps_nobody_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(background, "LONGEST_WAIT_S", 60.0)
+    monkeypatch.setattr(background, "MAX_WAIT_S", 60.0)
     with pytest.raises(ValueError, match="wrong"), urgent():
         raise ValueError("wrong")
     going_on = Thread(target=give_way, daemon=True)

@@ -124,7 +124,7 @@ def test_a_training_that_is_refused_says_why(visit: Open) -> None:
     held = fakes.loaded()
     held.tuning.fails = TrainingBusy(9)
     at = intact(press(visit("tuning.py", held), session.TRAIN_BEST))
-    assert "Training run 9 is still going" in at.error[0].value
+    assert "Training run 9 is in progress" in at.error[0].value
 
 
 def test_evidence_is_told_as_it_is(visit: Open) -> None:

@@ -176,7 +176,7 @@ def test_damage_is_a_notice_once(runtime: Runtime) -> None:
     miscount(runtime)
     for _ in range(2):
         (fault,) = storage.check(thorough=False)
-        assert "3 were counted" in fault
+        assert "the stored count is 3" in fault
     (notice,) = runtime.notices.newest(10)
     assert (notice.level, fault in notice.text) == ("error", True)
     assert storage.facts().faults == (fault,)
@@ -295,7 +295,7 @@ def test_a_backup_that_marquee_cant_start_with_leaves_the_store_as_it_was(
     host.start()
     try:
         count = current().library.counts().ratings
-        with pytest.raises(UnusableBackup, match="the store is as it was"):
+        with pytest.raises(UnusableBackup, match="the store is unchanged"):
             current().storage.restore(made.name)
         assert current().library.counts().ratings == count
         assert len(current().recommendations.recommend("u1").items) == 10
