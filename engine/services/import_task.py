@@ -1,4 +1,4 @@
-"""One import at work: reads files block by block, writes them, and counts what it did."""
+"""A single import: reads files block by block, writes them and counts the rows."""
 
 from __future__ import annotations
 
@@ -24,16 +24,16 @@ from store.ratings import RatingStore
 from store.records import MovieRow
 from store.times import known_times, latest
 
-MOST_REASONS = 3
+MAX_REASONS = 3
 EXPECTED = (
-    "Bring a file of ratings: a MovieLens folder (ratings.csv, u.data or ratings.dat, with its file of movies), a zip "
+    "Upload a file of ratings: a MovieLens folder (ratings.csv, u.data or ratings.dat, with its file of movies), a zip "
     "of one, or a CSV whose first line names columns for user, movie and rating."
 )
 
 
 @dataclass(frozen=True, slots=True)
 class ImportResult:
-    """What an import did; ``rejected`` holds the first 100 of ``rows_rejected`` rows."""
+    """Result of an import; ``rejected`` holds the first 100 of ``rows_rejected`` rows."""
 
     ratings_added: int = 0
     ratings_updated: int = 0
@@ -45,13 +45,13 @@ class ImportResult:
 
     @property
     def rows_accepted(self) -> int:
-        """Rows of ratings that went in, or were there already."""
+        """Rows of ratings imported or already stored."""
         return self.ratings_added + self.ratings_updated + self.ratings_unchanged
 
 
 @dataclass(frozen=True)
 class ImportOrder:
-    """What the worker is to import: files in a folder, or, without one, the demo."""
+    """An ordered import: files in a folder, or the demo without one."""
 
     job_id: int
     folder: Path | None
@@ -60,10 +60,10 @@ class ImportOrder:
 
 
 class Import:
-    """One import in a worker's hands.
+    """A single import.
 
-    What it stores is counted in its job, in the transactions that store it, so that the job tells what is stored
-    wherever the import is cut short.
+    Rows are counted in the job in the transactions that store them, so the counts are right wherever the import is
+    interrupted.
     """
 
     def __init__(
@@ -80,7 +80,7 @@ class Import:
         self._order = order
         self._clock = clock
         self.changed = False
-        """Whether anything was written that is to be served."""
+        """Whether anything was written."""
         self._rows_read = 0
         self._described = 0
         self._movie_rows_rejected = 0
@@ -88,24 +88,24 @@ class Import:
         self._movies: dict[str, int] = {}
 
     def rejections(self) -> dict[str, Any]:
-        """The rows that were set aside so far, as the job keeps them."""
+        """The rejected rows so far, as stored in the job."""
         return {"rows_rejected": self._rejections.count, "rejected": [asdict(row) for row in self._rejections.rows]}
 
     def told(self) -> str:
-        """What an import that came to its end did."""
+        """Summary of a complete import."""
         if not self._rows_read:
-            return f"{counted(self._described, 'movie')} read, and no file of ratings."
+            return f"{counted(self._described, 'movie')} read; there was no file of ratings."
         aside = self._rejections.count - self._movie_rows_rejected
         whole = counted(self._rows_read + aside, "row of ratings", "rows of ratings")
-        told = f"{self._rows_read:,} of {whole} went in"
-        return f"{told}; {aside:,} {'was' if aside == 1 else 'were'} set aside." if aside else f"{told}."
+        told = f"{self._rows_read:,} of {whole} imported"
+        return f"{told}; {aside:,} set aside." if aside else f"{told}."
 
     def run(self) -> None:
-        """Do it.
+        """Run the import.
 
         Raises:
-            Cancelled: somebody asked it to stop; what was written stays.
-            InvalidInput: no file holds ratings or movies, or none of the rows is sound.
+            Cancelled: it was cancelled; what was written stays.
+            InvalidInput: no file has ratings or movies, or no row is valid.
         """
         self._step(0.0, "Reading")
         self._movies = {movie.external_id: key for key, movie in enumerate(self._ratings.movies())}
@@ -130,7 +130,7 @@ class Import:
         ]
         if not layouts:
             names = ", ".join(source.name for source in sources)
-            told = f"No ratings were found in {names}." if names else "There is no file in what was brought."
+            told = f"No ratings were found in {names}." if names else "The upload contains no file."
             raise InvalidInput(f"{told} {EXPECTED}", field="files")
         for source, layout in layouts:
             if layout.holds == "movies":
@@ -148,15 +148,15 @@ class Import:
         self._check_anything(ratings)
 
     def _check_anything(self, ratings: Sequence[tuple[SourceFile, Layout]]) -> None:
-        """Whether the files held what their columns promise: an import that brings nothing at all has failed."""
+        """Fail an import that found no valid row at all."""
         if self._rows_read or (self._described and not ratings):
             return
         if not self._rejections.count:
-            raise InvalidInput("The files hold columns for ratings or movies, but no rows.", field="files")
-        often = Counter(row.reason for row in self._rejections.rows).most_common(MOST_REASONS)
+            raise InvalidInput("The files have columns for ratings or movies, but no rows.", field="files")
+        often = Counter(row.reason for row in self._rejections.rows).most_common(MAX_REASONS)
         reasons = " ".join(reason for reason, _ in often)
         count = self._rejections.count
-        raise InvalidInput(f"None of {counted(count, 'row')} went in. {reasons}", field="files")
+        raise InvalidInput(f"None of {counted(count, 'row')} could be imported. {reasons}", field="files")
 
     def _add_movies(self, movies: Sequence[Movie]) -> None:
         if not movies:
@@ -169,7 +169,7 @@ class Import:
         self._movies.update(zip((movie.movie_id for movie in movies), found.keys.tolist(), strict=True))
 
     def _add_ratings(self, block: RatingBlock) -> None:
-        """Write a block; a movie that no file describes is called by its id."""
+        """Write a block; movies without a description are named after their id."""
         self._check()
         rated = [block.movie_ids[place] for place in np.unique(block.movies)]
         unknown = sorted(movie for movie in rated if movie not in self._movies)
@@ -195,12 +195,12 @@ class Import:
 
 
 def tell_cut_short(result: Mapping[str, Any], reason: str = "", *, served: bool = True) -> str:
-    """What an import that was cut short has stored, and what to do about the rest.
+    """What an interrupted import has stored, and how to add the rest.
 
     Args:
         result: of its job.
-        reason: why it was cut short, as a sentence; nothing where somebody cancelled it.
-        served: whether what it stored is served by now.
+        reason: a sentence that says why it was interrupted; empty where it was cancelled.
+        served: whether the stored ratings are served.
     """
     counts = ImportResult(**{name: number for name, number in result.items() if name != "rejected"})
     ratings = counts.ratings_added + counts.ratings_updated
@@ -215,7 +215,7 @@ def tell_cut_short(result: Mapping[str, Any], reason: str = "", *, served: bool 
 
 
 def _keys(places: NDArray[np.int32], ids: list[str], used: Sequence[int] | NDArray[np.int32]) -> NDArray[np.int32]:
-    """int32[n]: the key of each row's id, from the keys of those ids that rows refer to, in order of their place."""
+    """int32[n]: the key of each row's id, from the keys of the used ids in order of their place."""
     table = np.full(len(ids), -1, np.int32)
     table[np.unique(places)] = used
     return table[places]

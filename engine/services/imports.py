@@ -173,7 +173,7 @@ class ImportService:
 
     def _check_queue(self) -> None:
         if len(self._waiting) >= MAX_QUEUE:
-            raise Conflict(f"{MAX_QUEUE} imports wait or are under way. Import again when one of them has ended.")
+            raise Conflict(f"{MAX_QUEUE} imports are waiting or in progress. Try again when one of them has ended.")
 
     def _order(self, kind: str, folder: Path | None, uploads: tuple[str, ...]) -> int:
         job_id = self._jobs.create(kind, "Waiting")

@@ -1,4 +1,4 @@
-"""The scale of a store's ratings: recorded with them, so that a start with other settings can't mix two scales."""
+"""The rating scale of a store, recorded in it, so that other settings can't mix two scales."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ VARIABLES = {"rating_min": "MARQUEE_RATING_MIN", "rating_max": "MARQUEE_RATING_M
 
 
 def agree(settings: Settings, database: Database) -> Settings:
-    """The settings with the scale of the store, which is recorded there from now on.
+    """The settings with the scale of the store, which is recorded on first use.
 
-    Settings that are not set contradict nothing. A store that nobody ever rated in takes them as they are; one of an
-    earlier release, which has no record, takes them where all its ratings fit.
+    Unset settings contradict nothing. An empty store takes the settings; a store of an earlier release, which has no
+    record, takes them where all its ratings fit.
 
     Raises:
         InvalidSettings: a setting contradicts the record, or the ratings do not fit the settings.
@@ -47,13 +47,13 @@ def _take(settings: Settings, recorded: dict[str, float]) -> Settings:
         if name in settings.model_fields_set and value != recorded[name]:
             raise InvalidSettings(
                 f"{variable} is {value:g}, but the ratings of this store are on a scale of {recorded['rating_min']:g} "
-                f"to {recorded['rating_max']:g}. Leave it unset to go on with that scale, or set MARQUEE_DATABASE_URL "
+                f"to {recorded['rating_max']:g}. Leave it unset to keep that scale, or set MARQUEE_DATABASE_URL "
                 "to another store."
             )
     return settings.model_copy(update=recorded)
 
 
 def _origin(settings: Settings) -> str:
-    """Where the scale comes from, in words."""
+    """The source of the scale, in words."""
     named = [variable for name, variable in VARIABLES.items() if name in settings.model_fields_set]
     return f" by {' and '.join(named)}" if named else ", as neither MARQUEE_RATING_MIN nor MARQUEE_RATING_MAX is set"

@@ -1,4 +1,4 @@
-"""The store's ratings as training arrays: keys are indices, so nothing has to be mapped."""
+"""The store's ratings as training arrays; keys are indices, so nothing is mapped."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from store.times import known_times, latest, next_time
 
 
 class Outdated(Cancelled):
-    """Somebody was forgotten who is in ratings that were read before: nothing that was learned from them is kept."""
+    """A user in ratings read earlier was deleted; nothing learned from these ratings may be kept."""
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class DataSnapshot:
 
 @dataclass(frozen=True)
 class _Catalogue:
-    """Movies at one count of changes to the catalogue."""
+    """The movies at a number of changes to the catalogue."""
 
     changes: int
     ids: IdIndex
@@ -41,7 +41,7 @@ class _Catalogue:
 
 
 class Snapshots:
-    """Reads the ratings, and again only what has changed since: one for all services, so that they share the arrays.
+    """Reads the ratings, later only the changes; shared by all services, with one copy of the arrays.
 
     A time that can't be true, such as one after tomorrow, is unknown to everything that reads ratings here: earlier
     releases, and clocks that were wrong, left some in the store.
@@ -65,7 +65,7 @@ class Snapshots:
         self._comes_true: int | None = None
 
     def load(self) -> DataSnapshot:
-        """The ratings as they are now. Users and movies are read last: both only grow, so every key is covered."""
+        """The current ratings. Users and movies are read last: both only grow, so every key is covered."""
         with self._lock:
             catalogue = self._ratings.catalogue()
             known = self._latest
@@ -75,7 +75,7 @@ class Snapshots:
             return known
 
     def user_ratings(self, user_key: int) -> RatingArrays:
-        """What one user has rated, sorted by movie, as it is stored now."""
+        """The current ratings of a user, sorted by movie."""
         found = self._ratings.user_ratings(user_key)
         return replace(found, rated_at=known_times(found.rated_at, self._clock()))
 
@@ -86,11 +86,11 @@ class Snapshots:
             Outdated: one of them was.
         """
         if any(user < snapshot.data.n_users for user in self._ratings.forgotten_since(snapshot.revision, tx=tx)):
-            raise Outdated("Somebody whose ratings were read was forgotten meanwhile.")
+            raise Outdated("A user in these ratings was deleted meanwhile.")
 
     def forget(self) -> None:
-        """Drop what is held of users, here and beside the store: an id has gone from it, though its key has not."""
-        with self._lock:  # nobody reads, and so nobody writes a copy of what was read before
+        """Drop cached users, in memory and beside the store, after an id was deleted whose key stays."""
+        with self._lock:  # no reader, so no stale copy is written
             self._ratings.erase_traces()
             self._latest, self._users = None, IdIndex(pd.Index([], dtype=object))
 
@@ -106,7 +106,7 @@ class Snapshots:
         return DataSnapshot(Interactions(*columns, self._users, movies.ids, movies.table, self._scale), loaded.revision)
 
     def _times_came_true(self) -> bool:
-        """Whether the clock was behind when the ratings were read: some of their times were after tomorrow then."""
+        """Whether times that were in the future at the last read have passed, as the clock was behind."""
         return self._comes_true is not None and self._comes_true <= latest(self._clock())
 
     def _catalogue(self) -> _Catalogue:

@@ -1,4 +1,4 @@
-"""One stretch of a study, from its start or resumption to its end or stop: trial after trial."""
+"""The trials of a study, from a start or resumption to the end or a stop."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from engine.training.tuning import FoldResult
 from store.records import TuningRecord
 from store.studies import TuningStore
 
-DEFAULTS, FOLDS, REASON, SECONDS = "defaults", "folds", "reason", "seconds"  # what is noted with a trial
+DEFAULTS, FOLDS, REASON, SECONDS = "defaults", "folds", "reason", "seconds"  # user attributes of a trial
 KEPT = (Ended.COMPLETE, Ended.WAITING)
 ERRORS = np.dtype([("user", "<i8"), ("ratings", "<i8"), ("mark", "<u8"), ("squared", "<f8")])
 
@@ -32,7 +32,7 @@ class OutOfTime(MarqueeError):
 
 @dataclass
 class Going:
-    """The study that is being worked on: when it began, what it had used before, and how to stop it."""
+    """The study in progress: its start, the time used before, and the event that stops it."""
 
     study_id: int
     began: float = 0.0
@@ -40,13 +40,13 @@ class Going:
     stop: Event = field(default_factory=Event)
 
     def used(self) -> float:
-        """Seconds so far, those before a stop included."""
+        """Seconds used, including those before a stop."""
         return self.used_before + (time.monotonic() - self.began if self.began else 0.0)
 
 
 @dataclass
 class Search:
-    """One stretch of a study, from its start or resumption to its end or stop."""
+    """Runs the trials of a study until the end or a stop."""
 
     record: TuningRecord
     going: Going
@@ -61,15 +61,15 @@ class Search:
         self.fold_seconds = [fold["seconds"] for trial in self._trials() for fold in trial.user_attrs.get(FOLDS, [])]
 
     def go_on(self) -> None:
-        """Try until the trials are done.
+        """Run trials until all are done.
 
         Raises:
-            OutOfTime: or the time is used up.
-            Cancelled: somebody asked to stop.
+            OutOfTime: the time is used up.
+            Cancelled: the study was stopped.
         """
         trials = self._trials()
         for trial in trials:
-            if trial.state == Ended.RUNNING:  # a crash cut it short
+            if trial.state == Ended.RUNNING:  # interrupted by a crash
                 self.study.tell(trial.number, state=Ended.FAIL)
                 self._repeat(trial.params, trial.user_attrs)
         if not any(trial.user_attrs.get(DEFAULTS) and trial.state in KEPT for trial in self._trials()):
@@ -80,13 +80,13 @@ class Search:
             self._try()
 
     def judge(self) -> None:
-        """Judge the best trial and the defaults on the ratings that no fold held."""
+        """Judge the best trial and the defaults on ratings that no fold contained."""
         finished = [trial for trial in self._trials() if trial.state == Ended.COMPLETE]
         defaults = next((trial for trial in finished if trial.user_attrs.get(DEFAULTS)), None)
         best = min(finished, key=lambda trial: (trial.value, trial.number), default=None)
         if best is None or defaults is None or best.number == defaults.number:
             return
-        self._tell("Judging the best trial on ratings that no trial saw")
+        self._tell("Judging the best trial on ratings no trial has seen")
         configs = [configure(self.record.kind, self._values(trial.params)) for trial in (best, defaults)]
         watcher = tuning.Watcher(self.going.stop, check=self._check_stop)
         found = tuning.compare_rmse(*tuning.judge(self.record.kind, configs, self.material, watcher))
@@ -138,7 +138,7 @@ class Search:
         return tuning.read_trial(self.record.kind, self.space, drawn)
 
     def _repeat(self, params: dict[str, Any], about: dict[str, Any]) -> None:
-        """What was cut short is tried again first."""
+        """Queue an interrupted trial to come next."""
         self.study.enqueue_trial(params, {DEFAULTS: True} if about.get(DEFAULTS) else None)
 
     def _trials(self) -> list[FrozenTrial]:
@@ -152,7 +152,7 @@ class Search:
             raise Cancelled("The study was stopped.")
 
     def _check(self, expected: float = 0.0) -> None:
-        """Whether to go on; ``expected``: the seconds of what is to begin. The time to judge at the end is kept."""
+        """Stop or run out of time; ``expected``: seconds of the next step. Time to judge at the end is reserved."""
         self._check_stop()
         kept = 2 * float(np.mean(self.fold_seconds)) if self.fold_seconds else 0.0
         if self.going.used() + expected + kept > self.record.budget_s:
@@ -160,19 +160,19 @@ class Search:
 
 
 def counts(trial: FrozenTrial) -> bool:
-    """Whether a trial is one of those asked for; what was cut short is not."""
+    """Whether a trial counts; interrupted ones do not."""
     return trial.state in (Ended.COMPLETE, Ended.PRUNED) or (trial.state == Ended.FAIL and REASON in trial.user_attrs)
 
 
 def seconds_of(trial: FrozenTrial) -> float:
-    """How long a trial took; 0 while it goes. Earlier releases noted only Optuna's times, which follow the clock."""
+    """Duration of a trial; 0 while it runs. Earlier releases stored only Optuna's times, which follow the clock."""
     if SECONDS in trial.user_attrs:
         return float(trial.user_attrs[SECONDS])
     return 0.0 if trial.duration is None else trial.duration.total_seconds()
 
 
 def pack(errors: UserErrors) -> bytes:
-    """The errors of each user as the store keeps them."""
+    """The errors of each user as bytes for the store."""
     rows = np.empty(len(errors.users), ERRORS)
     rows["user"], rows["ratings"], rows["mark"] = errors.users, errors.ratings, errors.marks
     rows["squared"] = errors.sums["rmse"]

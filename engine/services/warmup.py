@@ -29,16 +29,16 @@ from store.records import RatingChange
 log = logging.getLogger(__name__)
 
 SMALL = {"epochs": 2, "factors": 2, "networks": 1, "parts": 2, "iterations": 2}
-"""Hyperparameters that make a training short, as far as a model has them."""
+"""Hyperparameters of a short training, where a model has them."""
 PEOPLE, MOVIES = 30, 20
 PERSONAL_FROM = 5
 USERS_TRIED, MOVIES_TRIED, AT_ONCE = 3, 5, 50_000
-"""How many users and movies a version from a file is tried with, and how many predictions are made in one step."""
+"""Numbers of users and movies to try a version from a file with, and of predictions per step."""
 
 
 @cache
 def warm_up() -> None:
-    """Once in a process; takes 0.7 s, and on a machine where nothing is compiled yet ten times as long."""
+    """Warm up once per process; takes 0.7 s, or 7 s on a machine where nothing is compiled yet."""
     log.info("preparing; the first start on a machine takes some seconds longer")
     data, whole = made_up_ratings(), ListOptions(n=3)
     for kind in MODELS:
@@ -60,11 +60,11 @@ def try_out(state: ServingState) -> None:
         Exception: whatever an answer fails with; ValueError where it holds what is no number.
     """
     data, movies = state.data, _some(np.arange(state.data.n_movies), MOVIES_TRIED)
-    with np.errstate(all="ignore"):  # what is no number is found in the answers
+    with np.errstate(all="ignore"):  # values that are not finite are found in the answers
         _try_predictions(state, movies)
         rated = np.flatnonzero(data.user_counts)
         few_first = rated[np.argsort(data.user_counts[rated], kind="stable")]
-        known = _some(few_first[: len(few_first) // 2 + 1], USERS_TRIED)  # whoever rated most takes long to explain
+        known = _some(few_first[: len(few_first) // 2 + 1], USERS_TRIED)  # heavy users take long to explain
         for user_id in ["", *(str(data.user_ids.raw(user)) for user in known.tolist())]:
             _try_answers(state, user_id, movies.tolist())
         for movie in movies.tolist():
@@ -78,7 +78,7 @@ def try_out(state: ServingState) -> None:
 
 
 def _try_predictions(state: ServingState, movies: NDArray[np.int64]) -> None:
-    """Some movies for every user, and every movie for some users."""
+    """Predict some movies for every user, and every movie for some users."""
     model, data = state.bundle.rating, state.data
     users = np.arange(-1, data.n_users, dtype=np.int32)
     for movie in [-1, *movies.tolist()]:
@@ -106,14 +106,14 @@ def _nothing_said() -> tuple[NDArray[np.int32], NDArray[np.float32], NDArray[np.
 
 
 def _some(values: NDArray[Any], n: int) -> NDArray[Any]:
-    """At most n of them, from the first to the last at equal distances."""
+    """At most n items at equal distances, from the first to the last."""
     places = np.linspace(0, max(len(values) - 1, 0), min(n, len(values)))
     chosen: NDArray[Any] = values[np.unique(places.astype(int))]
     return chosen
 
 
 def _check_finite(answer: Any) -> None:
-    """Whether every number in an answer is one, so that it can be sent as JSON."""
+    """Check that every number in an answer is finite, so that it can be sent as JSON."""
     if isinstance(answer, np.ndarray):
         if not np.isfinite(answer).all():
             raise ValueError("an answer holds what is no number")
@@ -130,7 +130,7 @@ def _check_finite(answer: Any) -> None:
 
 
 def made_up_ratings() -> Interactions:
-    """Ratings with times of movies with genres and years, of the kinds that a store gives."""
+    """Made-up ratings with times, and movies with genres and years, in the types of the store."""
     rng = np.random.default_rng(0)
     pairs = rng.permutation(PEOPLE * MOVIES)[: PEOPLE * MOVIES // 2]
     rows = pd.DataFrame(
@@ -153,7 +153,7 @@ def made_up_ratings() -> Interactions:
 
 
 def _as_stored(kind: str, bundle: VersionBundle) -> VersionBundle:
-    """The same as a store gives it: its arrays can't be written to."""
+    """The same with read-only arrays, as the store returns them."""
     arrays = {name: array.copy() for name, array in bundle.arrays().items()}
     for array in arrays.values():
         array.flags.writeable = False

@@ -1,4 +1,4 @@
-"""Posts to the owner's webhook: one address, one deadline for the whole exchange, no redirects, a signature."""
+"""Posts to the webhook: one address, one deadline for the whole exchange, no redirects, a signature."""
 
 from __future__ import annotations
 
@@ -17,21 +17,21 @@ from threading import Event, Thread
 import httpx
 
 TIMEOUT_S = 5.0
-"""Seconds for all of it: the name, the connection, the request and the head of the answer."""
+"""Seconds for lookup, connection, request and response head together."""
 STEP_S = 0.05
-"""How often it is looked whether Marquee is stopping."""
+"""Seconds between checks whether Marquee is stopping."""
 TRANSLATED = ip_network("64:ff9b::/96")
-"""IPv6 addresses that stand for IPv4 ones (RFC 6052)."""
+"""IPv6 addresses that embed IPv4 ones (RFC 6052)."""
 
 Address = IPv4Address | IPv6Address
 
 
 class Undelivered(OSError):
-    """A post was not taken; the message says why, such as ``Connection refused``."""
+    """A post was not accepted; the message gives the reason, such as ``Connection refused``."""
 
 
 class Refused(Undelivered):
-    """The receiver answered with another status than 2xx.
+    """The receiver answered with a status other than 2xx.
 
     Attributes:
         status: of HTTP.
@@ -93,7 +93,7 @@ class Webhook:
             raise Undelivered(_why(error)) from error
 
     def headers(self, body: bytes) -> dict[str, str]:
-        """What goes with a post; the signature is over the time and the body, so that neither can be replaced."""
+        """Headers of a post; the signature covers time and body, so that neither can be replaced."""
         found = {"Content-Type": "application/json", "User-Agent": "Marquee", "Connection": "close"}
         if self._secret is None:
             return found
@@ -104,7 +104,7 @@ class Webhook:
         }
 
     def _allowed(self, host: str, addresses: Sequence[Address]) -> list[Address]:
-        """Those addresses of a host that may be posted to."""
+        """The allowed addresses of a host."""
         literal = _literal(host) is not None
         fitting = [one for one in addresses if _is_a_host(one) and (self._private or literal or _is_public(one))]
         if not fitting:
@@ -128,7 +128,7 @@ class Webhook:
         posting.result()
 
     async def _post(self, target: httpx.URL, addresses: Sequence[Address], body: bytes) -> None:
-        """Post to the first address that can be connected to."""
+        """Post to the first address that accepts a connection."""
         headers = self.headers(body) | {"Host": target.netloc.decode("ascii").rpartition("@")[2]}
         async with httpx.AsyncClient(trust_env=False, follow_redirects=False, timeout=self._timeout_s) as client:
             for place, address in enumerate(addresses):
@@ -160,17 +160,17 @@ def _phrase(answer: httpx.Response) -> str:
 
 
 def _why(error: Exception) -> str:
-    """Why an exchange failed, by the deepest reason that says anything: ``Connection refused``."""
+    """Reason of a failed exchange, from its deepest cause with a message: ``Connection refused``."""
     found, cause = str(error) or type(error).__name__, error.__cause__ or error.__context__
     while cause is not None:
         if isinstance(cause, OSError) and cause.errno is not None and cause.errno > 0:
-            found = os.strerror(cause.errno)  # asyncio has words of its own
+            found = os.strerror(cause.errno)  # asyncio words it differently
         cause = cause.__cause__ or cause.__context__
     return found
 
 
 def _resolve(host: str, end: float, stop: Event) -> list[Address]:
-    """The addresses of a host; looked up in a thread of its own, which nobody waits for longer than for the rest."""
+    """The addresses of a host, looked up in a thread within the same deadline."""
     literal = _literal(host)
     if literal is not None:
         return [literal]
@@ -196,7 +196,7 @@ def _resolve(host: str, end: float, stop: Event) -> list[Address]:
 
 
 def _literal(host: str) -> Address | None:
-    """The address that a host is written as; None for a name."""
+    """The address in a URL; None for a name."""
     try:
         return ip_address(host.strip("[]"))
     except ValueError:
@@ -204,7 +204,7 @@ def _literal(host: str) -> Address | None:
 
 
 def _inner(address: Address) -> Address:
-    """The IPv4 address that an IPv6 one stands for, or the address itself."""
+    """The IPv4 address embedded in an IPv6 one, or the address itself."""
     if isinstance(address, IPv4Address):
         return address
     inner = address.ipv4_mapped or address.sixtofour

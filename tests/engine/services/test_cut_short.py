@@ -76,7 +76,7 @@ def test_a_disk_that_fails_in_the_middle(runtime: Runtime, kind: str, reason: st
         wait_for(lambda: runtime.services.imports._jobs.get(job.job_id).state == "failed")
     again = ended(runtime, order(runtime, ratings_csv=rows()))
     assert again.state == "succeeded"
-    assert again.message == f"{ROWS:,} of {ROWS:,} rows of ratings went in."
+    assert again.message == f"{ROWS:,} of {ROWS:,} rows of ratings imported."
     assert runtime.services.library.counts().ratings == ROWS
 
 
@@ -182,9 +182,9 @@ BAD = "user,movie,rating\n" + "".join(f"u{row},m1,nine\n" for row in range(40))
 @pytest.mark.parametrize(
     ("text", "told"),
     [
-        (BAD, "None of 40 rows went in. The rating is not a number."),
+        (BAD, "None of 40 rows could be imported. The rating is not a number."),
         ("user,movie,rating\n", "no rows"),
-        ("movie,title\n\x01,Heat\n", "None of 1 row went in. The movie id contains a control character."),
+        ("movie,title\n\x01,Heat\n", "None of 1 row could be imported. The movie id contains a control character."),
     ],
 )
 def test_an_import_that_brings_nothing_has_failed(runtime: Runtime, text: str, told: str) -> None:
@@ -198,6 +198,6 @@ def test_an_import_that_brings_nothing_has_failed(runtime: Runtime, text: str, t
 
 def test_an_import_says_how_many_of_its_rows_went_in(runtime: Runtime) -> None:
     job = ended(runtime, order(runtime, some_csv=f"{BAD}u1,m1,4\n"))
-    assert (job.state, job.message) == ("succeeded", "1 of 41 rows of ratings went in; 40 were set aside.")
+    assert (job.state, job.message) == ("succeeded", "1 of 41 rows of ratings imported; 40 set aside.")
     movies = ended(runtime, order(runtime, some_csv="movie,title\n1,Heat\n"))
-    assert (movies.state, movies.message) == ("succeeded", "1 movie read, and no file of ratings.")
+    assert (movies.state, movies.message) == ("succeeded", "1 movie read; there was no file of ratings.")

@@ -93,7 +93,7 @@ def test_an_empty_zip_is_said_to_hold_nothing(runtime: Runtime) -> None:
     packed.seek(0)
     job = ended(services.imports, services.imports.import_files([UploadedFile("mine.zip", packed)]))
     assert job.state == "failed"
-    assert str(job.error).startswith("There is no file in what was brought. Bring a file of ratings")
+    assert str(job.error).startswith("The upload contains no file. Upload a file of ratings")
 
 
 def test_orders_that_make_no_sense_are_refused(runtime: Runtime) -> None:
@@ -155,7 +155,7 @@ def test_so_many_imports_wait_and_no_more(runtime: Runtime, monkeypatch: pytest.
 
     jobs = [bring_one() for _ in range(MAX_QUEUE)]
     for one_more in (bring_one, services.imports.import_demo):
-        with pytest.raises(Conflict, match="10 imports wait"):
+        with pytest.raises(Conflict, match="10 imports are waiting"):
             one_more()
     assert len(spooled(runtime)) == MAX_QUEUE  # nothing was copied for those that were refused
     release.set()
@@ -235,7 +235,7 @@ def test_an_end_that_cannot_be_stored_is_told_all_the_same(
         patch.setattr(JobStore, "finish", full)
         first = bring(services.imports, ratings_csv=RATINGS)
         assert (first.state, first.progress) == ("succeeded", 1.0)
-        assert first.message == "3 of 4 rows of ratings went in; 1 was set aside."
+        assert first.message == "3 of 4 rows of ratings imported; 1 set aside."
         assert JobStore(runtime.database).get(first.job_id).state == "running"
         assert "could not be stored" in caplog.text
     wait_for(lambda: JobStore(runtime.database).get(first.job_id).state == "succeeded")

@@ -81,7 +81,7 @@ def test_a_setting_that_contradicts_the_record_stops_the_start(
         with pytest.raises(InvalidSettings) as refused:
             start(settings(hundred, **changes))
         assert str(refused.value) == (
-            f"{named} the ratings of this store are on a scale of 1 to 100. Leave it unset to go on with that scale, "
+            f"{named} the ratings of this store are on a scale of 1 to 100. Leave it unset to keep that scale, "
             "or set MARQUEE_DATABASE_URL to another store."
         )
     opened(hundred).database.close()  # nothing holds the store, and nothing of it has changed
