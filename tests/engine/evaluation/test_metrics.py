@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -87,3 +89,13 @@ def test_users_without_a_rating_have_no_error() -> None:
     predicted, actual = np.array([1, 2, 3], np.float32), np.array([2, 4, 3], np.float32)
     assert metrics.mae(predicted, actual, users, 3) == pytest.approx([1.5, np.nan, 0], nan_ok=True)
     assert metrics.rmse(predicted, actual, users, 3) == pytest.approx([np.sqrt(2.5), np.nan, 0], nan_ok=True)
+
+
+@pytest.mark.parametrize("name", metrics.METRICS)
+def test_every_metric_is_documented_and_described(name: str) -> None:
+    page = (Path(__file__).parents[3] / "docs" / "models.md").read_text(encoding="utf-8")
+    one = metrics.METRICS[name]
+    assert f"`{name}`" in page
+    assert one.label
+    assert one.meaning.endswith(".")
+    assert sum(formula is not None for formula in (one.of_ratings, one.of_hits, one.of_lists, one.of_exposure)) <= 1
