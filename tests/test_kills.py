@@ -25,7 +25,7 @@ from tests.engine.services.conftest import QUICK, fill, finished, wait_for
 from tests.store.children import child, restore
 
 ROOT = Path(__file__).parents[1]
-LONGEST_S = {
+MAX_DELAY_S = {
     "training": 0.3,
     "saving": 0.15,
     "activate": 0.003,
@@ -36,7 +36,7 @@ LONGEST_S = {
     "back_up": 0.05,
     "checkpoint": 0.01,
 }
-"""How long after the beginning of each kind of work the kill comes at most: about as long as the work takes."""
+"""Maximum delay of the kill after the start of each kind of work: about as long as the work takes."""
 
 DONE = "done: "
 MAX_WAIT_S = 180.0
@@ -149,7 +149,7 @@ def kill_at(url: str, name: str, phase: str, after: int, delay: float) -> tuple[
         time.sleep(delay)
         process.kill()
         lines += rest_of(process.stdout)
-    begun = Counter(line for line in lines if line in LONGEST_S)
+    begun = Counter(line for line in lines if line in MAX_DELAY_S)
     ended = Counter(line.removeprefix(DONE) for line in lines if line.startswith(DONE))
     return sum(line.startswith("rated") for line in lines), set(begun - ended)
 
@@ -182,7 +182,7 @@ def check(runtime: Runtime, name: str, rated: int) -> None:
     assert all(stored.get((f"{name} {n % 20}", f"m{n // 20}")) == 1 + n % 4 for n in range(rated))
 
 
-def kill_often(folder: Path, kills: int, seed: int, among: Collection[str] = tuple(LONGEST_S)) -> None:
+def kill_often(folder: Path, kills: int, seed: int, among: Collection[str] = tuple(MAX_DELAY_S)) -> None:
     settings = Settings(database_url=f"sqlite:///{folder}/m.db", demo=False)
     runtime = build(settings)
     runtime.start()
@@ -195,7 +195,7 @@ def kill_often(folder: Path, kills: int, seed: int, among: Collection[str] = tup
     ledger: list[ActivationRecord] = []
     for number in range(kills):
         phase = phases[number % len(phases)]
-        delay = LONGEST_S[phase] * draw.random() ** 2  # most are early: on a fast disk the work is soon done
+        delay = MAX_DELAY_S[phase] * draw.random() ** 2  # most are early: on a fast disk the work is soon done
         name = f"kill {seed}-{number}"
         rated, work = kill_at(settings.database_url, name, phase, draw.randrange(2), delay)
         interrupted.update(work)

@@ -1,4 +1,4 @@
-"""When retrainings are due: certain days of the week at one time of day, where the owner is."""
+"""Weekly schedules: certain days of the week at one time of day, in the owner's time zone."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ WEEK = 7
 class Timetable:
     """Days of the week and a time of day.
 
-    A time that the clocks leave out in spring comes as late as they are moved; of one that they repeat in autumn the
-    first counts. So there is one due moment on each of the days.
+    A time skipped in spring, when the clocks go forward, becomes an hour later; of a time repeated in autumn the first
+    counts. So each day has exactly one due moment.
 
     Attributes:
         days: 0 is Monday; at least one.
@@ -37,7 +37,7 @@ class Timetable:
         return cls(frozenset(days), time(values["hour"], values["minute"]), ZoneInfo(values["zone"]))
 
     def last_due(self, now: float) -> float:
-        """The newest due moment that is not after ``now``, both in Unix seconds."""
+        """The latest due moment up to ``now``, both in Unix seconds."""
         return next(due for due in self._around(now, -1) if due <= now)
 
     def next_due(self, now: float) -> float:
@@ -67,5 +67,5 @@ def check_time(hour: int, minute: int, zone: str) -> None:
 
 @cache
 def zones() -> set[str]:
-    """The zones there are. To try a name instead would read whatever it leads to, such as a folder for ``Europe``."""
+    """Names of all time zones. Trying to load a name instead could read other files, such as the folder ``Europe``."""
     return available_timezones()

@@ -1,4 +1,4 @@
-"""Due moments: one on each of the days, in every time zone, whatever the clocks do."""
+"""Due moments: one on each day, in every time zone and through clock changes."""
 
 from __future__ import annotations
 
