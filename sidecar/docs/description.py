@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from sidecar.docs.examples import PROBLEMS
 from sidecar.docs.page import FOLDER
+from sidecar.docs.problem_examples import PROBLEMS
 from sidecar.docs.reference import pretty
 from sidecar.http import limits
 from sidecar.http.html import templates

@@ -1,65 +1,50 @@
-"""Examples in the API's documentation: real instances of what routes return, and the problems of real errors."""
+"""Examples in the API's documentation: what each JSON route returns, as real instances."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from fastapi.exceptions import RequestValidationError
-from pydantic import TypeAdapter, ValidationError
-from starlette.responses import Response
+from pydantic import TypeAdapter
 
-from engine import errors
-from engine.data.catalogue import Movie
-from engine.data.rows import RejectedRow
-from engine.evaluation.comparison import MetricDifference
-from engine.evaluation.intervals import MetricValue
-from engine.evaluation.newcomers import NewcomerPoint
-from engine.models.registry import configure
 from engine.recommending.cold_start import blend
-from engine.recommending.explanations import (
-    Contribution,
-    Explanation,
-    GenreMatch,
-    LikeMovie,
-    RatingExplanation,
-    SimilarMovie,
-    SimilarMovies,
-    SimilarUser,
-)
-from engine.recommending.interview import InterviewQuestion, InterviewState
-from engine.recommending.lists import (
-    ImaginedItem,
-    Prediction,
-    Predictions,
-    Recommendations,
-    RecommendedItem,
-    WhatIf,
-)
-from engine.recommending.reasons import tell
-from engine.services.automation import Automation
-from engine.services.backup_plan import BackupPlan
-from engine.services.import_task import ImportResult
-from engine.services.imports import Job
-from engine.services.library import DataStatistics
 from engine.services.notices import WebhookState
-from engine.services.ratings import ForgettingReceipt, RatingReceipt, RatingRemoval
-from engine.services.records import EpochRecord, State, StudyState
-from engine.services.storage import Backup, StoreFacts
-from engine.services.studies import Study, TrialReport, TrialState
-from engine.services.training import TrainingStatus
-from engine.services.version_records import VersionSummary
-from engine.services.versions import Comparison, tell_differences
-from engine.training.drift import UpdateHealth
-from engine.training.steps import Step
-from engine.training.tuning import FoldResult, TuningEvidence
-from sidecar.http import kinds
-from sidecar.http.access_log import answer_unexpected
-from sidecar.http.limits import JSON_LIMIT, head_too_large, too_large
-from sidecar.http.problems import marquee_problem, problem, validation_problem
-from sidecar.http.requests import invalid_json, not_json, parse_json
+from engine.services.records import State, StudyState
+from sidecar.docs.instances import (
+    ACTIVATION,
+    BACKUP,
+    BACKUP_PLAN,
+    CANCELLED,
+    COMPARISON,
+    DELETED_USER,
+    DRIFT,
+    ENTRY,
+    EXPLANATION,
+    FACTS,
+    INTERVIEW,
+    JOB,
+    KEY,
+    LIST,
+    MEASURED,
+    METRICS,
+    METRICS_TEXT,
+    NEWCOMERS,
+    NOTICE,
+    PLAN,
+    PREDICTIONS,
+    PROTOCOL,
+    RATED,
+    REMOVED,
+    RUN,
+    SERVING,
+    SIMILAR,
+    STATISTICS,
+    STUDY,
+    VERSION,
+    WHAT_IF,
+)
+from sidecar.docs.problem_examples import PROBLEMS
 from sidecar.routes import (
     audit,
     data,
@@ -73,301 +58,6 @@ from sidecar.routes import (
     version_files,
     versions,
 )
-from sidecar.routes.ratings import RatingRequest
-
-USER = "42"
-NOW = 1795443846.9
-SHAWSHANK = Movie("318", "The Shawshank Redemption", 1994, ("Crime", "Drama"))
-SCHINDLER = Movie("527", "Schindler's List", 1993, ("Drama", "War"))
-LAMBS = Movie("593", "The Silence of the Lambs", 1991, ("Crime", "Thriller"))
-REASON = blend(57, 57, known=True, personal_from=20).reason
-PACKAGES = {"numpy": "2.4.6", "scikit-surprise": "1.1.5"}
-METRICS = {"rmse": MetricValue(0.874, 0.862, 0.886), "ndcg_at_k": MetricValue(0.142, 0.128, 0.157)}
-PROTOCOL = {"split": "each user's last 20% by time", "k": 10, "relevant_from": 3.875}
-HYPERPARAMETERS = {"factors": 100, "epochs": 50}
-IDENTITY = "7dd4ca5d-3441-44c2-9e7d-deb8a472dd7f"
-
-LIST = Recommendations(
-    user_id=USER,
-    status="personal",
-    reason=REASON,
-    model_version=3,
-    data_age_s=5400.0,
-    latency_ms=1.9,
-    ratings_count=57,
-    items=(
-        RecommendedItem(
-            1, SHAWSHANK.movie_id, SHAWSHANK.title, SHAWSHANK.year, SHAWSHANK.genres, 0.93, 4.4, (3.4, 5.0), 0.64
-        ),
-    ),
-)
-PREDICTIONS = Predictions(
-    3,
-    (
-        Prediction(USER, SHAWSHANK.movie_id, 4.4, (3.4, 5.0), None),
-        Prediction(USER, "296", 3.7, (2.1, 5.0), "The movie has no ratings: what the user gives."),
-    ),
-)
-_EXPLANATION = Explanation(
-    user_id=USER,
-    movie_id=SHAWSHANK.movie_id,
-    title=SHAWSHANK.title,
-    status="personal",
-    score=0.93,
-    baseline=0.0,
-    contributions=(
-        Contribution(SCHINDLER.movie_id, SCHINDLER.title, 5.0, 0.61),
-        Contribution(LAMBS.movie_id, LAMBS.title, 4.0, 0.32),
-    ),
-    residual=0.0,
-    by_neighbours=False,
-    predicted_rating=4.4,
-    interval=(3.4, 5.0),
-    rating=RatingExplanation(
-        predicted_rating=4.4,
-        baseline=4.2,
-        contributions=(
-            Contribution(SCHINDLER.movie_id, SCHINDLER.title, 5.0, 0.06),
-            Contribution(LAMBS.movie_id, LAMBS.title, 4.0, -0.02),
-        ),
-        residual=0.16,
-        level=0.1,
-        together=0.04,
-        learned=0.02,
-        clipped=0.0,
-        method="exact",
-    ),
-    similar_rated_movies=(SimilarMovie(SCHINDLER.movie_id, SCHINDLER.title, 5.0, 0.71),),
-    genre_match=GenreMatch(0.4, (("Crime", 0.5, 12), ("Drama", 0.3, 31))),
-    similar_users=(SimilarUser("7", 5.0, 0.66),),
-    text="",
-    model_version=3,
-)
-EXPLANATION = replace(_EXPLANATION, text=tell(_EXPLANATION))
-SIMILAR = SimilarMovies(SHAWSHANK, "ratings", (LikeMovie(SCHINDLER, 0.61),))
-WHAT_IF = WhatIf(USER, "personal", REASON, 3, 57, (ImaginedItem(1, SHAWSHANK, 4, 4.2, 4.4),), (LAMBS,))
-INTERVIEW = InterviewState(USER, "blended", 3, 2, 0.24, (InterviewQuestion(SHAWSHANK, 0.46, 0.05),), None)
-
-RATED = RatingReceipt(USER, SHAWSHANK.movie_id, 4.5, None, 4.02, 4.31, embedding_updated=True, update_ms=2.4)
-REMOVED = RatingRemoval(USER, SHAWSHANK.movie_id, 4.5, 4.02, embedding_updated=True, update_ms=2.1)
-DELETED_USER = ForgettingReceipt(
-    USER,
-    57,
-    NOW,
-    (2, 3),
-    "57 ratings and the id were erased. Versions 2, 3 learned from them before: train again, then delete what is named "
-    "here.",
-)
-DRIFT = UpdateHealth(3, 120, 340, 1000, 0.0011, 0.83, 100, 500, "fine")
-
-RUN = TrainingStatus(
-    run_id=7,
-    state=State.RUNNING,
-    model="svd",
-    stage=Step.FITTING.words,
-    epoch=2,
-    epochs=50,
-    eta_s=13.1,
-    history=(EpochRecord(1, 50, 0.94, 0.93, 0.06), EpochRecord(2, 50, 0.85, 0.91, 0.06)),
-    hyperparameters=HYPERPARAMETERS,
-    activate="if_better",
-    version=None,
-    metrics=None,
-    before=METRICS,
-    verdict=None,
-    error=None,
-    created_at=1795443840.0,
-    started_at=1795443840.2,
-    ended_at=None,
-    actor="api",
-    data_fingerprint="9f1c4ab2",
-    packages=PACKAGES,
-    progress=0.16,
-    step=2,
-    steps=9,
-)
-CANCELLED = replace(
-    RUN,
-    state=State.CANCELLED,
-    stage="Cancelled",
-    error="Cancelled while it was queued.",
-    progress=None,
-    step=None,
-    steps=None,
-    eta_s=None,
-    epoch=0,
-    history=(),
-    ended_at=NOW,
-)
-TRIAL = TrialReport(
-    number=12,
-    state=TrialState.COMPLETE,
-    hyperparameters={"factors": 142, "learning_rate": 0.0121, "regularization": 0.094},
-    rmse=0.8691,
-    folds=(FoldResult(0, 0.8702, 41, 1.9), FoldResult(1, 0.868, 44, 2.0)),
-    seconds=3.9,
-)
-STUDY = Study(
-    study_id=2,
-    state=StudyState.RUNNING,
-    model="svd",
-    stage="Trial 14, fold 1 of 2",
-    trials=20,
-    trials_done=14,
-    folds=2,
-    seed=0,
-    budget_s=1800.0,
-    used_s=61.2,
-    eta_s=26.0,
-    history=(TRIAL,),
-    best=TRIAL,
-    importance={"regularization": 0.71, "learning_rate": 0.2, "factors": 0.09},
-    evidence=TuningEvidence(
-        best=12,
-        difference=MetricDifference(0.8691, 0.874, -0.0049, -0.0061, -0.0037, 0.0001, 671, "better"),
-        folds_won=2,
-        held_out=None,
-        better=False,
-        text="Trial 12 has RMSE 0.8691 over all folds, the defaults 0.8740: a difference of -0.0049 "
-        "(-0.0061 to -0.0037), lower in 2 of 2 folds. It is better on the folds; the ratings that no trial saw "
-        "decide when the study has ended (p = 0.0014, corrected for all trials).",
-    ),
-    error=None,
-    created_at=1795443900.0,
-    ended_at=None,
-)
-
-VERSION = VersionSummary(
-    version=3,
-    kind="svd",
-    state="ready",
-    active=True,
-    created_at=1795443846.5,
-    run_id=7,
-    hyperparameters=HYPERPARAMETERS,
-    metrics=METRICS,
-    protocol=PROTOCOL,
-    ratings=100_004,
-    users=671,
-    movies=9066,
-    data_fingerprint="9f1c4ab2",
-    size_bytes=53_477_376,
-    activated_at=NOW,
-    activated_by="api",
-    note="More factors",
-    tags=("keep",),
-    digest="5d0a91ce",
-    verdict="PROMOTE",
-)
-NEWCOMERS = NewcomerPoint(
-    3, 40, MetricValue(0.9723, 0.8595, 1.0664), 0.986, MetricValue(0.3359, 0.2406, 0.4208), 0.3315
-)
-MEASURED = metrics.MeasuredVersion(
-    version=3, kind="svd", state="ready", active=True, created_at=1795443846.5, ratings=100_004, metrics=METRICS
-)
-DIFFERENCES = {"rmse": MetricDifference(0.874, 0.881, -0.007, -0.009, -0.005, 0.0002, 671, "better")}
-COMPARISON = Comparison(3, 2, DIFFERENCES, tell_differences(3, 2, DIFFERENCES))
-
-PLAN = Automation(
-    paused=False,
-    days=(6,),
-    hour=3,
-    minute=0,
-    zone="Europe/Berlin",
-    after_ratings=5000,
-    activate="if_better",
-    next_run=1796004000.0,
-    last_run=None,
-    ratings_since=312,
-)
-NOTICE = notices.Notice(
-    notice_id=12,
-    level="warning",
-    topic="access",
-    text="More than ten invalid keys a minute came from 203.0.113.7, so it has to wait. Requests with a valid key are "
-    "still served.",
-    details={"address": "203.0.113.7"},
-    created_at=NOW,
-    read_at=None,
-)
-STATISTICS = DataStatistics(
-    671, 9066, 100_004, 0.0164, 3.54, 789652009, 1476640644, {3.0: 20064, 4.0: 28750}, {"Drama": 4365, "Comedy": 3315}
-)
-JOB = Job(
-    job_id=4,
-    kind="import",
-    state=State.SUCCEEDED,
-    progress=1.0,
-    message="100,004 of 100,005 rows of ratings imported; 1 set aside.",
-    result=ImportResult(
-        ratings_added=100_004,
-        movies_added=9066,
-        users_added=671,
-        rows_rejected=1,
-        rejected=(RejectedRow("ratings.csv", 17, "The rating is outside the scale from 0.5 to 5."),),
-    ),
-    error=None,
-    created_at=1795443800.0,
-    ended_at=1795443803.1,
-)
-BACKUP = Backup(
-    name=storage.NAME,
-    made_at=1795312800.0,
-    reason="schedule",
-    size=9_830_400,
-    sha256="944634796cf85094af9fa3ec3703f065da484e3e819aff39f640a4e882c73b8f",
-    generation=902842091,
-    identity=IDENTITY,
-    schema="0004",
-    revision=312,
-    users=671,
-    movies=9125,
-    ratings=100_316,
-    versions=3,
-    active_version=3,
-    format=1,
-)
-FACTS = StoreFacts(
-    identity=IDENTITY,
-    schema="0004",
-    revision=315,
-    users=671,
-    movies=9125,
-    ratings=100_319,
-    versions=3,
-    active_version=3,
-    size=9_830_400,
-    checked_at=1795312900.0,
-    faults=(),
-    newest_backup_at=1795312800.0,
-)
-BACKUP_PLAN = BackupPlan("daily", 2, 0, "Europe/Berlin", 30, 1795399200.0)
-KEY = keys.Key(
-    key_id=2,
-    name="shop",
-    scopes=["read", "rate"],
-    created_at=1795443800.0,
-    created_by="first key",
-    last_used_at=NOW,
-    revoked_at=None,
-)
-ENTRY = audit.Entry(
-    audit_id=31,
-    at=NOW,
-    actor="shop",
-    address="203.0.113.7",
-    action="user erased",
-    subject="user ~9f2c61d0a4b7e835",
-    result="done",
-)
-ACTIVATION = versions.Activated(
-    activation_id=4, version=3, activated_at=NOW, actor="api", reason="Better for new users."
-)
-SERVING = versions.Serving(active_version=3)
-METRICS_TEXT = """# HELP marquee_ratings Stored ratings.
-# TYPE marquee_ratings gauge
-marquee_ratings 100004.0
-"""
 
 ANSWERS: Mapping[str, object] = {
     "recommend": LIST,
@@ -450,82 +140,6 @@ ANSWERS: Mapping[str, object] = {
     "ready": health.Ready(status="ready", model_version=3),
 }
 """What each JSON route returns, by the name of its function."""
-
-
-def _raised() -> Iterable[Response]:
-    """The problems of errors as they are raised."""
-    request_id = "5f0c1f0be1a94b0a8b2d7f3f4c1f2a90"
-    yield answer_unexpected(RuntimeError(), request_id)
-    for error in ENGINE_ERRORS:
-        yield marquee_problem(error)
-    try:
-        configure("svd", {"factors": 0})
-    except errors.InvalidHyperparameter as error:
-        yield marquee_problem(error)
-    try:
-        RatingRequest.model_validate({"user_id": USER, "movie_id": SHAWSHANK.movie_id, "rating": "five"})
-    except ValidationError as error:
-        faults = [{**fault, "loc": ("body", *fault["loc"])} for fault in error.errors(include_input=False)]
-        yield validation_problem(RequestValidationError(faults))
-    try:
-        parse_json(b'{"user_id": "42", "user_id": "7"}')
-    except json.JSONDecodeError as error:
-        yield validation_problem(invalid_json(error.msg))
-    yield problem(kinds.BODY_TOO_LARGE, too_large(JSON_LIMIT))
-    yield problem(kinds.HEAD_TOO_LARGE, head_too_large())
-    yield problem(kinds.UNSUPPORTED_MEDIA_TYPE, not_json().detail)
-    yield problem(kinds.SCOPE_TOO_SMALL, "This key has the scope read; this needs admin.")
-    yield problem(kinds.TOO_MANY_REQUESTS, "This key has been used too often. Try again in 12 seconds.")
-    yield problem(kinds.TOO_MANY_WRONG_KEYS, "Too many invalid keys came from this address. Try again in 6 seconds.")
-
-
-ENGINE_ERRORS: tuple[errors.MarqueeError, ...] = (
-    errors.InvalidRating("A rating lies between 0.5 and 5; 9.0 does not."),
-    errors.UnknownUser("There is no user '42'."),
-    errors.UnknownMovie("The catalogue has no movie '318'."),
-    errors.UnknownVersion("There is no version 9."),
-    errors.UnknownRun("There is no training run 99."),
-    errors.UnknownStudy("There is no study 99."),
-    errors.UnknownJob("There is no job 99."),
-    errors.UnknownBackup("There is no backup marquee-20261122-020000.db."),
-    errors.UnknownKey("There is no key 99."),
-    errors.Conflict(
-        "Marquee asks for no keys, since MARQUEE_API_KEY is not set: it answers this computer only. Set "
-        "MARQUEE_API_KEY and start again, then create keys."
-    ),
-    errors.TrainingBusy(7),
-    errors.TuningBusy(2),
-    errors.BackupBusy("A backup is in progress. Wait for it to end, or cancel it, then start another."),
-    errors.UnusableBackup(
-        "marquee-20261122-020000.db is damaged: it does not match its manifest. Choose another backup."
-    ),
-    errors.VersionUnavailable("Version 3 is active and can't be deleted. Activate another one first."),
-    errors.Cancelled("The backup was cancelled. Nothing of it was kept."),
-    errors.NotReady("There are no ratings yet. Import the demo data or your own, then train a model."),
-    errors.StoreLocked(
-        "Another program has the store locked, so nothing was saved. Nothing is lost: earlier writes are saved. Let "
-        "that program finish, or close it, and try again."
-    ),
-    errors.StoreNotWritable(
-        "The store can't be written to, so nothing was saved. Nothing is lost: earlier writes are saved. Let Marquee "
-        "write to file and folder, then start it again."
-    ),
-    errors.StoreFailing(
-        "The disk with the store fails to read or write, so nothing was saved. Check the disk, its mount and the "
-        "number of open files, then try again."
-    ),
-    errors.StoreDamaged(
-        "A part of the store that this needs is damaged; everything else still works. Stop Marquee, find out what is "
-        "wrong with 'python -m store check', and restore a backup with 'python -m store restore'."
-    ),
-    errors.DiskFull("There is no space left on the disk, so nothing was saved. Free some space and try again."),
-)
-"""Errors with the messages of the engine and the store; a test compares them with what is raised."""
-
-PROBLEMS: Mapping[str, dict[str, Any]] = {
-    body["code"]: body for body in (json.loads(bytes(each.body)) for each in (*map(problem, kinds.ALL), *_raised()))
-}
-"""An example of each kind of problem, by its code."""
 
 
 def add_examples(schema: dict[str, Any]) -> None:

@@ -31,8 +31,8 @@ def by_query(lead: str) -> str:
     """The description of a route that takes IDs as query parameters; ``lead`` is that of its twin."""
     return (
         f"{lead}, with the ID as a query parameter.\n\n"
-        "Works like the route above, for IDs that a path can't contain: those with a `..` segment, or with slashes "
-        "behind a proxy that rewrites `%2F`."
+        "Works like the route with the ID in its path, for IDs that a path can't contain: those with a `..` segment, "
+        "or with slashes behind a proxy that rewrites `%2F`."
     )
 
 

@@ -42,10 +42,10 @@ from engine.services.version_records import VersionSummary
 from engine.services.versions import Comparison
 from engine.settings import Settings
 from engine.training.drift import UpdateHealth
-from sidecar.docs import examples
+from sidecar.docs import instances
 from store.records import ActivationRecord, AuditRecord, Counts, KeyRecord, NoticeRecord
 
-METRICS = examples.METRICS
+METRICS = instances.METRICS
 SCRIPT = "<script>alert('title')</script>"
 
 
@@ -76,7 +76,7 @@ class FakeServing(Recorder):
 
     def health(self) -> UpdateHealth:
         self.note("health")
-        return examples.DRIFT
+        return instances.DRIFT
 
 
 class FakeRatings(Recorder):
@@ -124,10 +124,10 @@ class FakeRecommendations(Recorder):
 
     def explain(self, user_id: str, movie_id: str, genres_liked: list[str]) -> Explanation:
         self.note("explain", user_id, movie_id, genres_liked)
-        return replace(examples.EXPLANATION, user_id=user_id, movie_id=movie_id)
+        return replace(instances.EXPLANATION, user_id=user_id, movie_id=movie_id)
 
 
-RUN = examples.RUN
+RUN = instances.RUN
 
 
 class FakeTraining(Recorder):
@@ -161,7 +161,7 @@ class FakeTraining(Recorder):
         self.note("cancel", run_id)
 
 
-VERSION = examples.VERSION
+VERSION = instances.VERSION
 OLDER = replace(VERSION, version=2, active=False, metrics=METRICS | {"mae": MetricValue(0.7, 0.6, 0.8)}, size_bytes=99)
 
 
@@ -196,7 +196,7 @@ class FakeVersions(Recorder):
             raise InvalidInput("Name at least two versions to compare.", field="versions")
         for version in (against, *others):
             self.get(version)
-        return [replace(examples.COMPARISON, version=version, baseline=against) for version in others]
+        return [replace(instances.COMPARISON, version=version, baseline=against) for version in others]
 
     def describe(self, version: int, *, note: str | None, tags: Sequence[str] | None) -> VersionSummary:
         self.note("describe", version, note, tags)
@@ -232,7 +232,7 @@ class FakeVersions(Recorder):
         return 2
 
 
-JOB, STATISTICS = examples.JOB, examples.STATISTICS
+JOB, STATISTICS = instances.JOB, instances.STATISTICS
 
 
 class FakeLibrary(Recorder):
@@ -264,7 +264,7 @@ class FakeLibrary(Recorder):
         self.note("cancel_job", job_id)
 
 
-STUDY = examples.STUDY
+STUDY = instances.STUDY
 
 
 class FakeTuning(Recorder):
@@ -291,7 +291,7 @@ class FakeTuning(Recorder):
         return 9
 
 
-PLAN = examples.PLAN
+PLAN = instances.PLAN
 
 
 class FakeAutomation(Recorder):
@@ -334,9 +334,9 @@ class FakeInbox(Recorder):
         self.note("mark_read", notice_ids)
 
 
-BACKUP = examples.BACKUP
-FACTS = examples.FACTS
-BACKUP_PLAN = examples.BACKUP_PLAN
+BACKUP = instances.BACKUP
+FACTS = instances.FACTS
+BACKUP_PLAN = instances.BACKUP_PLAN
 
 
 class FakeStorage(Recorder):

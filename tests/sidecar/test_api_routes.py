@@ -19,7 +19,7 @@ from engine.evaluation.newcomers import NewcomerPoint
 from engine.recommending.lists import ListOptions
 from engine.services import Services
 from engine.services.version_files import ExportedVersion
-from sidecar.docs import examples
+from sidecar.docs import instances
 from sidecar.http.limits import JSON_LIMIT
 from sidecar.routes.version_files import PIECE, VersionFile
 from tests.sidecar.client import Client, run
@@ -525,7 +525,7 @@ def test_metrics_of_the_active_version(client: Client, services: Services) -> No
         "rmse": {"value": 0.874, "low": 0.862, "high": 0.886},
         "ndcg_at_k": {"value": 0.142, "low": 0.128, "high": 0.157},
     }
-    found = {"version": 3, "protocol": examples.PROTOCOL, "metrics": metrics, "segments": {}}
+    found = {"version": 3, "protocol": instances.PROTOCOL, "metrics": metrics, "segments": {}}
     assert client.get("/ml/metrics").json() == found | {"newcomers": []}
     curve = NewcomerPoint(3, 40, MetricValue(0.97, 0.9, 1.04), 0.99, None, None)
     services.versions.held = [replace(VERSION, newcomers=(curve,))]
@@ -536,7 +536,7 @@ def test_metrics_of_the_active_version(client: Client, services: Services) -> No
 
 def test_metrics_of_a_named_version(client: Client, services: Services) -> None:
     answer = client.get("/ml/metrics?version=2").json()
-    assert (answer["version"], set(answer["metrics"])) == (2, {*examples.METRICS, "mae"})
+    assert (answer["version"], set(answer["metrics"])) == (2, {*instances.METRICS, "mae"})
     assert services.versions.calls == [("get", 2)]
     answer = client.get("/ml/metrics?version=4")
     assert (answer.status_code, answer.json()["code"]) == (404, "unknown_version")
@@ -579,8 +579,8 @@ def test_compare(client: Client, services: Services, query: str, numbers: list[i
     difference = {
         "version": other,
         "baseline": against,
-        "differences": {"rmse": as_json(examples.DIFFERENCES["rmse"])},
-        "text": examples.COMPARISON.text,
+        "differences": {"rmse": as_json(instances.DIFFERENCES["rmse"])},
+        "text": instances.COMPARISON.text,
     }
     assert found["comparisons"] == [difference]
 

@@ -18,7 +18,8 @@ from engine.runtime import Runtime
 from engine.services.imports import UploadedFile
 from engine.services.storing import in_words
 from engine.training.tuning import FoldResult, Measured, weigh
-from sidecar.docs import examples
+from sidecar.docs import instances
+from sidecar.docs.problem_examples import ENGINE_ERRORS
 from tests.engine.services.conftest import QUICK, finished, opened, store_in, trained_store, wait_for
 
 
@@ -37,7 +38,7 @@ def shape(text: str) -> str:
 
 
 def example_of(cls: type[errors.MarqueeError]) -> str:
-    (text,) = [str(error) for error in examples.ENGINE_ERRORS if type(error) is cls]
+    (text,) = [str(error) for error in ENGINE_ERRORS if type(error) is cls]
     return text
 
 
@@ -93,19 +94,19 @@ def test_a_job_and_its_rejected_row_say_what_their_example_says(runtime: Runtime
     wait_for(lambda: imports.job(job_id).ended_at is not None)
     job = imports.job(job_id)
     assert job.result is not None
-    assert examples.JOB.result is not None
-    assert shape(job.message) == shape(examples.JOB.message)
-    assert job.result.rejected[0].reason == examples.JOB.result.rejected[0].reason
+    assert instances.JOB.result is not None
+    assert shape(job.message) == shape(instances.JOB.message)
+    assert job.result.rejected[0].reason == instances.JOB.result.rejected[0].reason
 
 
 def test_what_is_unknown_about_a_prediction(runtime: Runtime) -> None:
     (found,) = runtime.services.recommendations.predict([("u1", "nothing")]).predictions
-    assert found.fallback == examples.PREDICTIONS.predictions[1].fallback
+    assert found.fallback == instances.PREDICTIONS.predictions[1].fallback
 
 
 def test_what_deleting_a_user_says(runtime: Runtime) -> None:
     finished(runtime, runtime.services.training.train_model("svd", QUICK, "always"))
-    assert shape(runtime.services.ratings.forget("u5").text) == shape(examples.DELETED_USER.text)
+    assert shape(runtime.services.ratings.forget("u5").text) == shape(instances.DELETED_USER.text)
 
 
 def test_what_a_run_cancelled_in_the_queue_says(runtime: Runtime) -> None:
@@ -116,14 +117,14 @@ def test_what_a_run_cancelled_in_the_queue_says(runtime: Runtime) -> None:
     found = training.status(second)
     training.cancel(first)
     finished(runtime, first)
-    assert (found.stage, found.error) == (examples.CANCELLED.stage, examples.CANCELLED.error)
+    assert (found.stage, found.error) == (instances.CANCELLED.stage, instances.CANCELLED.error)
 
 
 def test_what_the_evidence_of_a_study_says() -> None:
     squared = np.random.default_rng(0).uniform(5.0, 10.0, 40)
     found = weigh(12, measured(0.8, squared * 0.8), measured(0.9, squared), 14, None)
-    assert examples.STUDY.evidence is not None
-    assert shape(found.text) == shape(examples.STUDY.evidence.text)
+    assert instances.STUDY.evidence is not None
+    assert shape(found.text) == shape(instances.STUDY.evidence.text)
 
 
 def measured(rmse: float, squared: NDArray[np.float64]) -> Measured:

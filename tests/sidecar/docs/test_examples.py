@@ -8,7 +8,9 @@ import pytest
 
 from engine.services.access import Holder
 from sidecar.app import ROUTES
-from sidecar.docs.examples import ANSWERS, ENGINE_ERRORS, NOTICE, PROBLEMS
+from sidecar.docs.examples import ANSWERS
+from sidecar.docs.instances import NOTICE
+from sidecar.docs.problem_examples import ENGINE_ERRORS, PROBLEMS
 from sidecar.http.kinds import ALL, OF_ERROR
 from sidecar.security.scopes import too_often, too_small
 from sidecar.security.sign_in import too_many
