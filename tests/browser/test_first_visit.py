@@ -80,7 +80,7 @@ def test_stars_can_be_given_with_the_keyboard(page: Page, marquee: str) -> None:
     assert first not in page.locator(TITLES).all_inner_texts()
 
 
-def test_a_link_names_its_user_and_choosing_another_changes_it(page: Page, marquee: str) -> None:
+def test_the_address_names_the_user(page: Page, marquee: str) -> None:
     page.goto(f"{marquee}/recommend?user=3")
     expect(page.get_by_role("heading", name="User 3")).to_be_visible()
     user = page.get_by_role("combobox", name="User")
@@ -126,7 +126,7 @@ def test_a_newcomer_gets_a_personal_list(page: Page, marquee: str) -> None:
     assert broken(page) == 0
 
 
-def test_other_ratings_are_imagined_and_not_kept(page: Page, marquee: str) -> None:
+def test_what_if_does_not_save_ratings(page: Page, marquee: str) -> None:
     before = get(marquee, "/api/ml/recommendations/4?n=12")
     assert before is not None
     page.goto(f"{marquee}/recommend?user=4")
@@ -154,7 +154,7 @@ def test_other_ratings_are_imagined_and_not_kept(page: Page, marquee: str) -> No
     assert broken(page) == 0
 
 
-def test_an_id_full_of_markup_shows_letter_by_letter(page: Page, marquee: str) -> None:
+def test_markup_in_an_id_shows_as_text(page: Page, marquee: str) -> None:
     page.goto(marquee)
     page.evaluate("given => location.assign('/recommend?user=' + encodeURIComponent(given))", TRICKY)
     heading = page.get_by_role("heading", name=re.compile("^User <script>"))

@@ -42,7 +42,7 @@ def sign_in(page: Page, url: str, key: str) -> None:
     expect(page.get_by_role("heading", level=1)).to_have_text("Keys")
 
 
-def test_a_key_is_made_used_and_revoked_on_the_page(chromium: Browser, keyed: str) -> None:
+def test_a_key_is_created_used_and_revoked(chromium: Browser, keyed: str) -> None:
     page = chromium.new_context().new_page()
     sign_in(page, keyed, FIRST)
     page.get_by_label("Name").fill("shop")

@@ -9,7 +9,7 @@ from tests.pages import fakes
 from tests.pages.conftest import Open, button, intact, press, table, words
 
 
-def test_the_plan_is_shown(visit: Open) -> None:
+def test_the_schedule_is_shown(visit: Open) -> None:
     at = visit("automation.py", fakes.loaded())
     tiles = {metric.label: metric.value for metric in at.metric}
     assert tiles["New ratings"] == "1,204"
@@ -17,14 +17,14 @@ def test_the_plan_is_shown(visit: Open) -> None:
     assert [one.value for one in at.subheader][-2:] == ["Runs", "Backups"]
 
 
-def test_with_nothing_trained_it_opens(visit: Open) -> None:
+def test_the_page_opens_without_a_run(visit: Open) -> None:
     held = fakes.empty()
     held.automation.planned = replace(held.automation.planned, last_run=None, ratings_since=0)
     at = visit("automation.py", held)
     assert {metric.value for metric in at.metric} >= {"None yet", "0"}
 
 
-def test_each_run_is_listed_with_before_and_after_and_who_asked_for_it(visit: Open) -> None:
+def test_runs_are_listed_with_before_after_and_actor(visit: Open) -> None:
     held = fakes.loaded()
     held.training.history[0] = replace(held.training.history[0], actor="rule", judgement=fakes.JUDGEMENT)
     row = visit("automation.py", held).dataframe[0].value.iloc[0]
@@ -33,7 +33,7 @@ def test_each_run_is_listed_with_before_and_after_and_who_asked_for_it(visit: Op
     assert (row["RMSE before"], row["RMSE"]) == (goal.difference.baseline, goal.difference.value)
 
 
-def test_the_last_run_of_the_plan_is_told_in_short(visit: Open) -> None:
+def test_the_last_run_is_summarised(visit: Open) -> None:
     held = fakes.loaded()
     last = replace(held.training.history[0], actor="schedule", judgement=fakes.REJECTED)
     held.automation.planned = replace(held.automation.planned, last_run=last)
@@ -43,7 +43,7 @@ def test_the_last_run_of_the_plan_is_told_in_short(visit: Open) -> None:
     assert tiles["New ratings"] == "Retrains at 5,000"
 
 
-def test_a_run_that_goes_on_is_shown_and_no_other_is_started(visit: Open) -> None:
+def test_a_running_training_blocks_another(visit: Open) -> None:
     held = fakes.loaded()
     held.training.going = replace(fakes.RUNNING, actor="schedule")
     at = visit("automation.py", held)
@@ -51,14 +51,14 @@ def test_a_run_that_goes_on_is_shown_and_no_other_is_started(visit: Open) -> Non
     assert button(at, session.RETRAIN).disabled
 
 
-def test_an_empty_store_says_what_comes_first(visit: Open) -> None:
+def test_an_empty_store_links_to_the_import(visit: Open) -> None:
     at = visit("automation.py", fakes.empty())
     assert "No ratings to train on yet" in at.info[0].value
     assert button(at, session.RETRAIN).disabled
     assert button(at, session.MEASURE_DRIFT).disabled
 
 
-def test_saving_sends_the_plan(visit: Open) -> None:
+def test_saving_sends_the_schedule(visit: Open) -> None:
     held = fakes.loaded()
     at = intact(press(visit("automation.py", held), session.SAVE_PLAN))
     ((_, values),) = held.automation.asked
@@ -73,14 +73,14 @@ def test_saving_sends_the_plan(visit: Open) -> None:
     assert at.toast[0].value == "Schedule saved."
 
 
-def test_a_refused_plan_says_why_under_its_field(visit: Open) -> None:
+def test_a_refused_schedule_has_a_message_under_its_field(visit: Open) -> None:
     at = visit("automation.py", fakes.loaded())
     at.number_input(key=session.PLAN_RATINGS).set_value(-1)
     at = intact(press(at, session.SAVE_PLAN))
     assert "after_ratings is -1, but must be from 0 to 100." in words(at)
 
 
-def test_pausing_and_going_on(visit: Open) -> None:
+def test_pausing_and_resuming(visit: Open) -> None:
     held = fakes.loaded()
     at = intact(press(visit("automation.py", held), session.PAUSE))
     assert {metric.label: metric.value for metric in at.metric}["Next run"] == "Paused"
@@ -88,14 +88,14 @@ def test_pausing_and_going_on(visit: Open) -> None:
     assert held.automation.asked == [("pause", True), ("pause", False)]
 
 
-def test_a_run_at_once_leads_to_training(visit: Open) -> None:
+def test_retraining_now_opens_training(visit: Open) -> None:
     held = fakes.loaded()
     at = intact(press(visit("automation.py", held), session.RETRAIN))
     assert held.automation.asked == [("run_now",)]
     assert at.title[0].value == "Training"
 
 
-def test_the_drift_is_measured_when_asked_for(visit: Open) -> None:
+def test_drift_is_measured_on_request(visit: Open) -> None:
     held = fakes.loaded()
     at = visit("automation.py", held)
     assert not at.warning
@@ -110,7 +110,7 @@ def test_the_drift_is_measured_when_asked_for(visit: Open) -> None:
 # -- backups ---------------------------------------------------------------------------------------------------------
 
 
-def test_without_backups_the_page_says_so_and_makes_one(visit: Open) -> None:
+def test_a_first_backup_is_started(visit: Open) -> None:
     held = fakes.loaded()
     at = visit("automation.py", held)
     assert any("No backups yet" in one.value for one in at.info)
@@ -126,7 +126,7 @@ def test_backups_are_listed(visit: Open) -> None:
     assert list(backups["Trigger"]) == ["schedule"] * 3
 
 
-def test_a_backup_that_is_being_made_can_be_called_off(visit: Open) -> None:
+def test_a_running_backup_can_be_cancelled(visit: Open) -> None:
     held = fakes.loaded()
     held.storage.going = 0.4
     at = visit("automation.py", held)
@@ -135,7 +135,7 @@ def test_a_backup_that_is_being_made_can_be_called_off(visit: Open) -> None:
     assert held.storage.asked == [("cancel",)]
 
 
-def test_the_store_is_checked_from_the_page_and_faults_are_shown(visit: Open) -> None:
+def test_the_store_is_checked_and_problems_are_shown(visit: Open) -> None:
     held = fakes.loaded()
     at = intact(press(visit("automation.py", held), session.CHECK_STORE))
     assert any("No problems" in one.value for one in at.success)
@@ -144,7 +144,7 @@ def test_the_store_is_checked_from_the_page_and_faults_are_shown(visit: Open) ->
     assert any("3 were counted" in one.value for one in at.error)
 
 
-def test_the_plan_of_backups_is_saved(visit: Open) -> None:
+def test_the_backup_schedule_is_saved(visit: Open) -> None:
     held = fakes.loaded()
     intact(press(visit("automation.py", held), session.SAVE_BACKUPS))
     wanted = {"every": "never", "hour": 2, "minute": 0, "zone": "UTC", "keep_days": 30}

@@ -16,13 +16,13 @@ keys_access.confirm_revocation(keys, keys.list_keys()[0])
 """
 
 
-def test_without_any_the_page_says_what_the_first_is(visit: Open) -> None:
+def test_without_keys_the_page_names_the_first(visit: Open) -> None:
     told = words(visit("keys.py", fakes.empty()))
     assert "The first key is the value of `MARQUEE_API_KEY`." in told
     assert "No entries yet." in told
 
 
-def test_where_no_key_is_set_none_can_be_made(visit: Open) -> None:
+def test_without_a_first_key_none_can_be_created(visit: Open) -> None:
     held = fakes.empty()
     held.access.needed = False
     at = visit("keys.py", held)
@@ -48,7 +48,7 @@ def test_a_key_without_a_name_is_refused_and_the_page_stays(visit: Open) -> None
     assert "Audit log" in words(at)
 
 
-def test_each_key_tells_its_scopes_and_state_and_nothing_is_markup(visit: Open) -> None:
+def test_keys_show_scopes_and_state_as_text(visit: Open) -> None:
     told = words(visit("keys.py", fakes.loaded()))
     assert "read, rate" in told.lower()
     assert "Revoked" in told
@@ -66,13 +66,13 @@ def test_revoking_asks_first(visit: Open) -> None:
     assert held.access.held[0].revoked_at is None
 
 
-def test_then_it_is_revoked(dialog: Open) -> None:
+def test_a_confirmed_key_is_revoked(dialog: Open) -> None:
     held = fakes.loaded()
     intact(press(dialog(REVOCATION, held), session.CONFIRM))
     assert held.access.held[0].revoked_at is not None
 
 
-def test_older_entries_come_on_demand(visit: Open) -> None:
+def test_older_entries_are_shown_on_demand(visit: Open) -> None:
     at = visit("keys.py", fakes.loaded())
     assert words(at).count(">Sign-in</td>") == 50
     press(at, session.OLDER_ENTRIES)

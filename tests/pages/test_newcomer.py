@@ -18,7 +18,7 @@ def met() -> fakes.Fakes:
     return held
 
 
-def test_before_a_version_serves_the_page_says_what_comes_first(visit: Open) -> None:
+def test_without_a_version_the_page_shows_the_next_step(visit: Open) -> None:
     assert "Import ratings" in words(visit("newcomer.py", fakes.empty()))
 
 
@@ -26,7 +26,7 @@ def test_without_a_user_it_says_how_to_begin(visit: Open) -> None:
     assert "Type a new name or id" in visit("newcomer.py", fakes.loaded()).info[0].value
 
 
-def test_the_first_question_of_somebody_new(visit: Open) -> None:
+def test_a_new_user_gets_a_first_question(visit: Open) -> None:
     at = visit("newcomer.py", met(), user="guest")
     shown = words(at)
     assert "Toy Story" in shown
@@ -38,7 +38,7 @@ def test_the_first_question_of_somebody_new(visit: Open) -> None:
     assert button(at, session.UNDO) is None
 
 
-def test_a_rating_is_kept_and_the_next_question_comes(visit: Open) -> None:
+def test_a_rating_is_saved_and_the_next_question_asked(visit: Open) -> None:
     held = met()
     at = visit("newcomer.py", held, user="guest")
     at = intact(click_star(at, question("1"), 4.5))
@@ -51,7 +51,7 @@ def test_a_rating_is_kept_and_the_next_question_comes(visit: Open) -> None:
     assert [one.key for one in at.get("bidi_component")] == [question("1")]
 
 
-def test_what_they_do_not_know_is_passed_over_and_can_be_asked_again(visit: Open) -> None:
+def test_skipped_movies_can_be_asked_again(visit: Open) -> None:
     held = met()
     at = visit("newcomer.py", held, user="guest")
     at = intact(press(at, session.SKIP))
@@ -61,7 +61,7 @@ def test_what_they_do_not_know_is_passed_over_and_can_be_asked_again(visit: Open
     assert [one.key for one in at.get("bidi_component")] == [question("1")]
 
 
-def test_it_ends_by_itself_and_says_why(visit: Open) -> None:
+def test_the_interview_ends_with_a_reason(visit: Open) -> None:
     at = visit("newcomer.py", met(), user="guest")
     for _ in range(6):
         at = intact(press(at, session.SKIP))
@@ -70,20 +70,20 @@ def test_it_ends_by_itself_and_says_why(visit: Open) -> None:
     assert button(at, session.ASK_AGAIN)
 
 
-def test_what_is_passed_over_is_of_one_user(visit: Open) -> None:
+def test_skipped_movies_belong_to_one_user(visit: Open) -> None:
     at = intact(press(visit("newcomer.py", met(), user="guest"), session.SKIP))
     at = intact(at.selectbox(key=session.USER).set_value("another").run())
     assert [one.key for one in at.get("bidi_component")] == [session.question("another", "1")]
     assert "Question 1" in words(at)
 
 
-def test_stated_genres_lead_the_list_that_forms(visit: Open) -> None:
+def test_liked_genres_lead_the_preview(visit: Open) -> None:
     at = visit("newcomer.py", met(), user="guest")
     intact(at.multiselect(key=session.LIKES).set_value(["Western"]).run())
     assert "1. Once Upon a Time in the West" in words(at)
 
 
-def test_the_whole_list_is_one_click_away(visit: Open) -> None:
+def test_the_full_list_is_linked(visit: Open) -> None:
     at = visit("newcomer.py", met(), user="guest")
     assert links(at)["Open full list"] == "recommend?user=guest"
 

@@ -11,14 +11,14 @@ from tests.pages import fakes
 from tests.pages.conftest import Open, button, intact, press, words
 
 
-def test_an_empty_inbox_says_what_will_be_there(visit: Open) -> None:
+def test_an_empty_inbox_says_what_will_appear(visit: Open) -> None:
     at = visit("notices.py", fakes.empty())
     assert "No notices yet." in at.info[0].value
     assert "MARQUEE_WEBHOOK_URL" in words(at)
     assert button(at, session.READ_ALL).disabled
 
 
-def test_each_notice_tells_its_level_its_text_as_it_is_and_before_and_after(visit: Open) -> None:
+def test_notices_show_level_text_and_changes(visit: Open) -> None:
     told = words(visit("notices.py", fakes.loaded()))
     assert text(fakes.TRICKY) in told
     assert text("RMSE 0.8814 → 0.8731.") in told
@@ -26,7 +26,7 @@ def test_each_notice_tells_its_level_its_text_as_it_is_and_before_and_after(visi
     assert "red-badge[:material/error: Error]" in told
 
 
-def test_a_notice_leads_to_what_it_is_about(visit: Open) -> None:
+def test_a_notice_links_to_its_subject(visit: Open) -> None:
     held = fakes.loaded()
     held.inbox.held[1] = replace(held.inbox.held[1], details={"study_id": 5})
     links = visit("notices.py", held).main.get("page_link")
@@ -34,7 +34,7 @@ def test_a_notice_leads_to_what_it_is_about(visit: Open) -> None:
     assert [link.proto.query_string for link in links] == ["run=3", "version=2", "study=5"]
 
 
-def test_a_verdict_is_its_badge_and_what_it_compared_is_told(visit: Open) -> None:
+def test_a_verdict_is_a_badge_with_the_compared_metrics(visit: Open) -> None:
     held = fakes.loaded()
     compared = {"compared": {"rmse": [0.88, 0.87], "ndcg_at_k": [0.3, 0.31]}}
     held.inbox.held[0] = replace(held.inbox.held[0], details=fakes.ABOUT | compared)
@@ -43,7 +43,7 @@ def test_a_verdict_is_its_badge_and_what_it_compared_is_told(visit: Open) -> Non
     assert text("RMSE 0.8800 → 0.8700, NDCG@10 0.3000 → 0.3100.") in told
 
 
-def test_how_the_webhook_does_is_told_above_the_inbox(visit: Open) -> None:
+def test_the_state_of_the_webhook_is_shown(visit: Open) -> None:
     held = fakes.loaded()
     held.inbox.hook = WebhookState(0, fakes.NOW, None, None, None)
     assert "Last delivery: " in words(visit("notices.py", held))
@@ -62,7 +62,7 @@ def test_one_or_all_are_marked_as_read(visit: Open) -> None:
     assert held.inbox.unread() == 0
 
 
-def test_the_inbox_shows_what_is_asked_for(visit: Open) -> None:
+def test_the_inbox_is_filtered(visit: Open) -> None:
     held = fakes.loaded()
     at = visit("notices.py", held)
     for chosen, there, gone in (
@@ -78,7 +78,7 @@ def test_the_inbox_shows_what_is_asked_for(visit: Open) -> None:
     assert "No unread notices." in intact(at.run()).info[0].value
 
 
-def test_a_large_inbox_comes_a_page_at_a_time(visit: Open) -> None:
+def test_a_large_inbox_is_paged(visit: Open) -> None:
     held = fakes.loaded()
     held.inbox.held = [replace(held.inbox.held[1], notice_id=n, read_at=1.0, text=f"No {n}.") for n in range(60, 0, -1)]
     at = visit("notices.py", held)

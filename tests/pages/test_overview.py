@@ -9,7 +9,7 @@ from tests.pages import fakes
 from tests.pages.conftest import Open, button, intact, press, words
 
 
-def test_an_empty_store_is_asked_for_ratings_first(visit: Open) -> None:
+def test_an_empty_store_offers_an_import(visit: Open) -> None:
     at = visit("overview.py", fakes.empty())
     assert "Import ratings" in words(at)
     assert [metric.value for metric in at.metric] == ["0", "0", "0", "–"]

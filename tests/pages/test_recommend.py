@@ -16,7 +16,7 @@ from tests.pages import fakes
 from tests.pages.conftest import Open, button, edit, intact, links, press, rate, select, unfold, words
 
 
-def test_before_a_version_serves_the_page_says_what_comes_first(visit: Open) -> None:
+def test_without_a_version_the_page_shows_the_next_step(visit: Open) -> None:
     assert "Import ratings" in words(visit("recommend.py", fakes.empty()))
     assert "Training the first version" in words(visit("recommend.py", fakes.first_training(), user="42"))
 
@@ -36,7 +36,7 @@ def test_a_link_opens_the_list_of_its_user(visit: Open) -> None:
     assert at.dataframe[0].value["Movie"].tolist()[0] == "Lawrence of Arabia"
 
 
-def test_an_unknown_id_gets_a_list_and_is_told_so(visit: Open) -> None:
+def test_an_unknown_id_gets_a_list(visit: Open) -> None:
     at = visit("recommend.py", fakes.loaded(), user="<b>new*one</b>")
     assert at.subheader[0].value == r"User \<b\>new\*one\<\/b\>"
     assert "New user" in words(at)
@@ -50,7 +50,7 @@ def test_choosing_another_user_changes_the_list(visit: Open) -> None:
     assert at.subheader[0].value == "User 7"
 
 
-def test_a_rating_is_stored_changes_the_list_and_is_told(visit: Open) -> None:
+def test_a_rating_is_saved_and_announced(visit: Open) -> None:
     held = fakes.loaded()
     at = visit("recommend.py", held, user="7")
     before = [one.key for one in at.get("bidi_component")]
@@ -74,7 +74,7 @@ def test_a_refused_rating_says_why_and_the_list_stays(visit: Open) -> None:
     assert len(at.get("bidi_component")) == 12
 
 
-def test_ratings_are_taken_away_from_the_history(visit: Open) -> None:
+def test_ratings_are_removed_from_the_history(visit: Open) -> None:
     held = fakes.loaded()
     at = visit("recommend.py", held, user="42")
     assert "Select ratings to remove them." in words(at)
@@ -86,7 +86,7 @@ def test_ratings_are_taken_away_from_the_history(visit: Open) -> None:
     assert button(at, session.REMOVE_RATINGS) is None
 
 
-def test_forgetting_asks_first(visit: Open) -> None:
+def test_deleting_a_user_asks_first(visit: Open) -> None:
     held = fakes.loaded()
     at = intact(press(visit("recommend.py", held, user="42"), session.DELETE_USER))
     assert "permanently erases 4 ratings and the id of **42**" in words(at)
@@ -100,7 +100,7 @@ confirm_deletion(current(), "42", 4)
 """
 
 
-def test_a_user_is_forgotten_after_the_question(dialog: Open) -> None:
+def test_a_confirmed_user_is_deleted(dialog: Open) -> None:
     held = fakes.loaded()
     at = dialog(FORGETTING, held)
     held.ratings.fails = DiskFull("The disk is full.")
@@ -112,7 +112,7 @@ def test_a_user_is_forgotten_after_the_question(dialog: Open) -> None:
     assert "4 ratings and the id were erased" in at.session_state[session.TOASTS][0]
 
 
-def test_variety_shows_its_price(visit: Open) -> None:
+def test_variety_shows_its_cost(visit: Open) -> None:
     at = visit("recommend.py", fakes.loaded(), user="42")
     assert "Variety: " not in words(at)
     at = intact(at.slider(key=session.VARIETY).set_value(40).run())
@@ -121,7 +121,7 @@ def test_variety_shows_its_price(visit: Open) -> None:
     assert "4.11 instead of 4.19" in words(at)
 
 
-def test_why_is_worked_out_only_for_an_open_card(visit: Open) -> None:
+def test_reasons_are_computed_for_open_cards_only(visit: Open) -> None:
     held = fakes.loaded()
     at = visit("recommend.py", held, user="42")
     assert held.recommendations.explained == []
@@ -142,14 +142,14 @@ def test_the_bars_of_an_explanation_sum_to_its_score() -> None:
     assert sum(share for _, share, _ in few) == pytest.approx(0.01 + 0.21 + 0.105 + 0.07 + 2e-7, abs=1e-9)
 
 
-def test_the_bar_of_popularity_says_where_liked_genres_are_in_it() -> None:
+def test_the_popularity_bar_names_liked_genres() -> None:
     explanation = fakes.FakeRecommendations(fakes.FakeLibrary()).explain("42", "1")
     assert share_rows(explanation)[-1][0] == "Popularity"
     liked = replace(explanation, genres_liked=("War",))
     assert share_rows(liked)[-1][0] == "Popularity and liked genres"
 
 
-def test_the_bars_of_a_rating_sum_to_what_sets_it_apart() -> None:
+def test_the_bars_of_a_rating_sum_to_its_difference() -> None:
     for films in (fakes.MOVIES, fakes.MOVIES[:4]):
         rating = fakes.FakeRecommendations(fakes.FakeLibrary(movies=films)).explain("42", "1").rating
         rows = rating_rows(rating)
@@ -157,7 +157,7 @@ def test_the_bars_of_a_rating_sum_to_what_sets_it_apart() -> None:
         assert "Clipped to the scale" not in [label for label, _, _ in rows]  # nothing was
 
 
-def test_ratings_are_imagined_otherwise_and_nothing_is_kept(visit: Open) -> None:
+def test_what_if_saves_nothing(visit: Open) -> None:
     held = fakes.loaded()
     at = visit("recommend.py", held, user="42")
     assert held.recommendations.imagined == []
@@ -178,7 +178,7 @@ def test_ratings_are_imagined_otherwise_and_nothing_is_kept(visit: Open) -> None
     assert "No ratings to change yet." in words(nobody)
 
 
-def test_stated_genres_and_rated_movies_reach_the_service(visit: Open) -> None:
+def test_liked_genres_and_rated_movies_reach_the_service(visit: Open) -> None:
     held = fakes.loaded()
     held.library.rated["new"] = []
     at = visit("recommend.py", held, user="new")
@@ -191,7 +191,7 @@ def test_stated_genres_and_rated_movies_reach_the_service(visit: Open) -> None:
     assert json.loads(star.proto.json)["value"] == 4.5
 
 
-def test_the_way_to_better_recommendations_keeps_the_user(visit: Open) -> None:
+def test_the_link_to_the_interview_keeps_the_user(visit: Open) -> None:
     at = visit("recommend.py", fakes.loaded(), user="7")
     assert links(at)["Improve these recommendations"] == "newcomer?user=7"
 
@@ -223,7 +223,7 @@ def test_a_service_that_is_not_ready_says_so(visit: Open) -> None:
     assert "No model is trained yet" in visit("recommend.py", held, user="42").info[0].value
 
 
-def test_places_before_a_rating_are_counted_without_the_rated_movie() -> None:
+def test_earlier_ranks_are_counted_without_the_rated_movie() -> None:
     recommendations = fakes.FakeRecommendations(fakes.FakeLibrary())
     before = recommendations.recommend("nobody", 5)
     ranks = ranks_without(before, before.items[1].movie_id)
@@ -232,7 +232,7 @@ def test_places_before_a_rating_are_counted_without_the_rated_movie() -> None:
     assert changed({}, before) == "5 new movies in the list, 0 moved."
 
 
-def test_stars_are_told_their_scale_and_label(visit: Open) -> None:
+def test_stars_get_scale_and_label(visit: Open) -> None:
     at = visit("recommend.py", fakes.loaded(), user="42")
     star = next(one for one in at.get("bidi_component") if one.key == session.card("rate", "1"))
     data = json.loads(star.proto.json)
@@ -240,7 +240,7 @@ def test_stars_are_told_their_scale_and_label(visit: Open) -> None:
     assert (data["low"], data["high"], data["stars"], data["unit"]) == (0.5, 5.0, 5, 1.0)
 
 
-def test_a_long_title_leaves_the_toast_room() -> None:
+def test_long_titles_are_shortened_for_toasts() -> None:
     assert len(shortened(fakes.LONG)) == MAX_TITLE
     assert shortened(fakes.LONG).endswith("…")
     assert shortened("Heat") == "Heat"

@@ -23,7 +23,7 @@ def test_while_marquee_starts_the_page_says_so(visit: Open) -> None:
     assert "still starting" in at.info[0].value
 
 
-def test_the_sidebar_tells_version_and_unread_notices(visit: Open) -> None:
+def test_the_sidebar_shows_version_and_unread_notices(visit: Open) -> None:
     at = visit("training.py", fakes.loaded())
     assert "Version 2 active" in at.sidebar.markdown[0].value
     assert at.sidebar.button[0].label == "2 unread notices"
@@ -37,7 +37,7 @@ class Keyed(fakes.Fakes):
         return replace(super().services(), settings=Settings(demo=False, api_key=SecretStr("open sesame")))
 
 
-def test_with_a_key_the_sidebar_leads_out(visit: Open) -> None:
+def test_with_a_key_the_sidebar_has_a_sign_out(visit: Open) -> None:
     assert SIGN_OUT in [one.proto.body for one in visit("overview.py", Keyed()).sidebar.get("html")]
     assert not visit("overview.py", fakes.empty()).sidebar.get("html")
 
@@ -54,7 +54,7 @@ def test_the_sidebar_follows_a_training(visit: Open) -> None:
     assert at.sidebar.get("progress")[0].text == "About 20 s left".replace(" ", NO_BREAK)
 
 
-def test_what_a_service_refuses_is_told_as_a_sentence(visit: Open) -> None:
+def test_service_errors_are_shown_as_text(visit: Open) -> None:
     class Refusing(fakes.FakeVersions):
         def active(self) -> None:
             raise TrainingDiverged("The *loss* became infinite.")
@@ -64,10 +64,6 @@ def test_what_a_service_refuses_is_told_as_a_sentence(visit: Open) -> None:
     at = visit("overview.py", held)
     assert at.error[0].value == r"The \*loss\* became infinite\."
     assert "100,004" in words(at)
-
-
-def test_the_browser_tab_names_the_page() -> None:
-    assert 'page_title=f"{page.title} · Marquee"' in SHELL.read_text("utf-8")
 
 
 def test_every_page_is_in_the_navigation() -> None:

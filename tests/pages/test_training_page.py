@@ -67,7 +67,7 @@ def test_a_refused_start_says_why(visit: Open) -> None:
     assert "no ratings to learn from" in at.info[0].value
 
 
-def test_every_refused_field_says_why_under_it_and_keeps_what_was_typed(visit: Open) -> None:
+def test_refused_fields_have_messages_and_keep_their_values(visit: Open) -> None:
     held = fakes.loaded()
     at = visit("training.py", held)
     typed = {"factors": 0, "learning_rate": 7.5}
@@ -96,7 +96,7 @@ def cell_of(at: AppTest, key: str) -> Any:
     raise AssertionError(key)
 
 
-def test_a_mended_form_starts_and_forgets_what_was_wrong(visit: Open) -> None:
+def test_a_corrected_form_starts_without_messages(visit: Open) -> None:
     held = fakes.loaded()
     at = visit("training.py", held)
     at.number_input(key=session.hyperparameter("svd", "factors")).set_value(0)
@@ -107,7 +107,7 @@ def test_a_mended_form_starts_and_forgets_what_was_wrong(visit: Open) -> None:
     assert not cell_of(at, session.hyperparameter("svd", "factors")).get("html")
 
 
-def test_a_fault_of_one_model_is_not_shown_with_another(visit: Open) -> None:
+def test_errors_belong_to_one_model(visit: Open) -> None:
     at = visit("training.py", fakes.loaded())
     at.number_input(key=session.hyperparameter("svd", "factors")).set_value(0)
     press(at, session.START)
@@ -123,7 +123,7 @@ def test_a_note_goes_to_the_new_version(visit: Open) -> None:
     assert held.training.noted == ["With *new* ratings"]
 
 
-def test_a_second_run_waits_and_can_leave_the_queue(visit: Open) -> None:
+def test_a_second_run_is_queued_and_can_be_removed(visit: Open) -> None:
     held = fakes.loaded()
     press(visit("training.py", held), session.START)
     at = visit("training.py", held)
@@ -138,7 +138,7 @@ def test_a_second_run_waits_and_can_leave_the_queue(visit: Open) -> None:
     assert held.training.going is not None
 
 
-def test_who_waits_is_told_in_order(visit: Open) -> None:
+def test_the_queue_is_shown_in_order(visit: Open) -> None:
     at = visit("training.py", fakes.retraining())
     told = [one.value for one in at.markdown if "· queued " in one.value]
     assert [one.split(" · ")[:2] for one in told] == [
@@ -164,7 +164,7 @@ def test_a_training_is_followed_and_can_be_cancelled(visit: Open) -> None:
     assert at.dataframe[0].value["State"].tolist() == ["Cancelled"]
 
 
-def test_runs_are_listed_and_one_can_be_looked_at(visit: Open) -> None:
+def test_runs_are_listed_and_can_be_selected(visit: Open) -> None:
     at = visit("training.py", fakes.loaded())
     table = at.dataframe[0].value
     assert table["Run"].tolist() == [3, 2, 1]
@@ -180,7 +180,7 @@ def test_runs_are_listed_and_one_can_be_looked_at(visit: Open) -> None:
     assert "It serves now" in at.success[0].value
 
 
-def test_a_run_tells_what_its_numbers_depend_on(visit: Open) -> None:
+def test_a_run_shows_what_its_numbers_depend_on(visit: Open) -> None:
     told = words(intact(select(visit("training.py", fakes.loaded()), session.RUN, 0)))
     for name, value in {
         "started by": "you",
@@ -193,7 +193,7 @@ def test_a_run_tells_what_its_numbers_depend_on(visit: Open) -> None:
         assert f"<tr><td>{name}</td><td>{value}</td></tr>" in told
 
 
-def test_the_address_asks_for_a_run_and_keeps_it(visit: Open) -> None:
+def test_the_address_selects_a_run(visit: Open) -> None:
     at = visit("training.py", fakes.loaded(), run="1")
     assert at.subheader[-1].value == "Run 1"
     assert "first version" in at.info[0].value
@@ -209,7 +209,7 @@ def test_an_address_with_no_such_run_does_no_harm(visit: Open, asked: str) -> No
 
 
 @pytest.mark.parametrize("equal", [True, False])
-def test_a_repetition_tells_what_it_proved(visit: Open, equal: bool) -> None:
+def test_a_reproduction_shows_its_result(visit: Open, equal: bool) -> None:
     held = fakes.loaded()
     held.training.history.insert(0, fakes.repeated(4, 1, equal=equal))
     at = intact(select(visit("training.py", held), session.RUN, 0))
@@ -227,7 +227,7 @@ def test_a_step_suits_its_value(default: float, expected: float) -> None:
     assert forms.step(default) == pytest.approx(expected)
 
 
-def test_what_was_filled_in_is_kept_while_a_run_goes_on(visit: Open) -> None:
+def test_the_form_keeps_its_values_during_a_run(visit: Open) -> None:
     held = fakes.loaded()
     at = visit("training.py", held)
     at.number_input(key=session.hyperparameter("svd", "factors")).set_value(20)

@@ -22,7 +22,7 @@ def test_without_ratings_it_asks_for_them(visit: Open) -> None:
     assert "No studies yet" in words(at)
 
 
-def test_a_first_study_is_offered_with_what_is_searched(visit: Open) -> None:
+def test_a_first_study_is_offered_with_its_search_space(visit: Open) -> None:
     held = fakes.loaded()
     held.tuning.history = []
     at = visit("tuning.py", held)
@@ -48,7 +48,7 @@ def test_starting_sends_the_form(visit: Open, kind: str) -> None:
     assert button(at, session.START_STUDY) is None
 
 
-def test_a_refused_value_is_told_under_its_field_and_kept(visit: Open) -> None:
+def test_a_refused_value_has_a_message_and_is_kept(visit: Open) -> None:
     held = fakes.loaded()
     at = visit("tuning.py", held)
     at.number_input(key=session.TRIALS).set_value(1)
@@ -62,14 +62,14 @@ def test_a_refused_value_is_told_under_its_field_and_kept(visit: Open) -> None:
     assert not [one for one in at.html if 'class="mq-error"' in one.value]
 
 
-def test_a_fault_of_no_field_is_told_as_well(visit: Open) -> None:
+def test_errors_of_no_field_are_shown(visit: Open) -> None:
     held = fakes.loaded()
     held.tuning.fails = InvalidInput("40 ratings are too few.", field="ratings")
     at = intact(press(visit("tuning.py", held), session.START_STUDY))
     assert "40 ratings are too few." in words(at)
 
 
-def test_a_study_that_goes_on_shows_how_far_and_can_be_stopped(visit: Open) -> None:
+def test_a_running_study_shows_progress_and_can_be_stopped(visit: Open) -> None:
     held = fakes.searching()
     at = visit("tuning.py", held)
     told = at.get("progress")[0].proto.text
@@ -89,7 +89,7 @@ def test_a_stopped_study_is_resumed(visit: Open) -> None:
     assert "Study 4" in at.subheader[0].value
 
 
-def test_a_study_goes_on_with_other_limits(visit: Open) -> None:
+def test_a_study_can_be_extended(visit: Open) -> None:
     held = fakes.loaded()
     at = visit("tuning.py", held)
     at.number_input(key=session.new_limit("trials", 4)).set_value(40)
@@ -98,7 +98,7 @@ def test_a_study_goes_on_with_other_limits(visit: Open) -> None:
     assert held.tuning.asked == [("resume", 4, 40, 90.0)]
 
 
-def test_limits_that_make_no_sense_are_refused_with_the_reason(visit: Open) -> None:
+def test_refused_limits_say_why(visit: Open) -> None:
     held = fakes.loaded()
     at = visit("tuning.py", held)
     at.number_input(key=session.new_limit("trials", 4)).set_value(3)
@@ -107,7 +107,7 @@ def test_limits_that_make_no_sense_are_refused_with_the_reason(visit: Open) -> N
     assert held.tuning.asked == []
 
 
-def test_nothing_is_resumed_while_another_study_goes_on(visit: Open) -> None:
+def test_nothing_is_resumed_beside_a_running_study(visit: Open) -> None:
     at = visit("tuning.py", fakes.searching())
     assert button(at, session.RESUME_STUDY).disabled
 
@@ -120,14 +120,14 @@ def test_the_best_trial_is_trained_with_one_click(visit: Open) -> None:
     assert "trial 5" in at.toast[0].value
 
 
-def test_a_training_that_is_refused_says_why(visit: Open) -> None:
+def test_a_refused_training_says_why(visit: Open) -> None:
     held = fakes.loaded()
     held.tuning.fails = TrainingBusy(9)
     at = intact(press(visit("tuning.py", held), session.TRAIN_BEST))
     assert "Training run 9 is in progress" in at.error[0].value
 
 
-def test_evidence_is_told_as_it_is(visit: Open) -> None:
+def test_evidence_is_shown(visit: Open) -> None:
     at = visit("tuning.py", fakes.loaded())
     assert "May be chance" in at.info[0].value  # of the newest, which stopped
     at = intact(select(at, session.STUDY, 1))
@@ -136,7 +136,7 @@ def test_evidence_is_told_as_it_is(visit: Open) -> None:
     assert "No trial beat the defaults" in at.info[0].value
 
 
-def test_a_failed_study_says_why_letter_by_letter(visit: Open) -> None:
+def test_a_failed_study_says_why_as_text(visit: Open) -> None:
     at = intact(select(visit("tuning.py", fakes.loaded()), session.STUDY, 2))
     assert at.error[0].value.replace("\\", "") == fake_tuning.HISTORY[2].error
     assert "\\<script\\>" in at.error[0].value
@@ -152,7 +152,7 @@ def test_trials_are_listed_with_folds_and_why_they_failed(visit: Open) -> None:
     assert table["Fold 2"].tolist()[0] == pytest.approx(0.8962)
 
 
-def test_the_address_asks_for_a_study_and_keeps_it(visit: Open) -> None:
+def test_the_address_selects_a_study(visit: Open) -> None:
     at = visit("tuning.py", fakes.loaded(), study="3")
     assert "Study 3" in at.subheader[-1].value
     assert "It is better" in at.success[0].value
@@ -167,19 +167,19 @@ def test_an_address_with_no_such_study_does_no_harm(visit: Open, asked: str) -> 
     assert [error.value for error in at.error] == ([r"There is no study 99\."] if asked == "99" else [])
 
 
-def test_an_address_of_the_study_that_goes_on_shows_it_once(visit: Open) -> None:
+def test_a_link_to_the_running_study_shows_it_once(visit: Open) -> None:
     at = visit("tuning.py", fakes.searching(), study="5")
     assert [one.value for one in at.subheader if "Study 5" in one.value] == ["Study 5 · Matrix factorisation"]
     assert button(at, session.TRAIN_BEST) is None
 
 
-def test_the_defaults_are_not_offered_to_be_trained(visit: Open) -> None:
+def test_the_defaults_cannot_be_trained_from_a_study(visit: Open) -> None:
     at = visit("tuning.py", fakes.loaded(), study="1")
     assert "No trial beat the defaults" in at.info[0].value
     assert button(at, session.TRAIN_BEST) is None
 
 
-def test_the_axis_of_trials_has_room_for_those_to_come() -> None:
+def test_the_trial_axis_leaves_room() -> None:
     assert [tuning_charts._axis_length(one) for one in (*fake_tuning.HISTORY[:2], fake_tuning.GOING)] == [8, 8, 20]
 
 
@@ -214,7 +214,7 @@ def test_lists_have_an_axis_of_choices_and_long_numbers_are_short(visit: Open) -
     assert "13 h 43 min of 24 h" in words(visit("tuning.py", fakes.storied()))
 
 
-def test_axes_are_drawn_by_factors_evenly_or_by_choice() -> None:
+def test_axes_are_logarithmic_linear_or_categorical() -> None:
     assert tuning_charts.places([1, 10, 100])[0] == pytest.approx([0, 0.5, 1])
     assert tuning_charts.places([1.0, 2.0, 3.0])[0] == pytest.approx([0, 0.5, 1])
     assert tuning_charts.places([0.0, 50.0, 100.0])[0] == pytest.approx([0, 0.5, 1])

@@ -23,7 +23,7 @@ def test_without_versions_it_points_to_training(visit: Open) -> None:
     assert at.main.get("page_link")[0].label == "Open Training"
 
 
-def test_versions_are_listed_with_the_one_that_serves(visit: Open) -> None:
+def test_versions_are_listed_with_the_active_one(visit: Open) -> None:
     at = visit("versions.py", fakes.loaded())
     table = at.dataframe[0].value
     assert table["Version"].tolist() == [2, 1, 3]
@@ -33,7 +33,7 @@ def test_versions_are_listed_with_the_one_that_serves(visit: Open) -> None:
     assert "Chosen by hand." in words(at)
 
 
-def test_newcomers_are_a_chart_beside_what_knows_nobody(visit: Open) -> None:
+def test_newcomers_are_charted_with_a_baseline(visit: Open) -> None:
     held = fakes.loaded()
     at = visit("versions.py", held)
     assert "Not measured: this needs 160 users" in words(at)
@@ -51,14 +51,14 @@ def test_newcomers_are_a_chart_beside_what_knows_nobody(visit: Open) -> None:
     assert "popular movies" not in words(visit("versions.py", held))
 
 
-def test_only_an_intact_version_that_does_not_serve_can_be_activated(visit: Open) -> None:
+def test_only_intact_inactive_versions_can_be_activated(visit: Open) -> None:
     at = visit("versions.py", fakes.loaded())
     assert button(at, session.ACTIVATE).disabled
     assert button(select(at, session.VERSION, 2), session.ACTIVATE).disabled
     assert not button(select(at, session.VERSION, 1), session.ACTIVATE).disabled
 
 
-def test_the_one_that_serves_and_the_one_that_is_deleted_cannot_be_deleted(visit: Open) -> None:
+def test_active_and_deleted_versions_cannot_be_deleted(visit: Open) -> None:
     at = visit("versions.py", fakes.storied())
     assert button(at, session.DELETE_VERSION).disabled
     assert "It is active" in button(at, session.DELETE_VERSION).help
@@ -88,13 +88,13 @@ def test_a_link_leads_to_a_version(visit: Open) -> None:
     assert at.subheader[1].value != "Version 1"
 
 
-def test_what_never_served_another_can_not_be_gone_back_to(visit: Open) -> None:
+def test_without_an_earlier_version_there_is_no_rollback(visit: Open) -> None:
     held = fakes.loaded()
     held.versions.held = [held.versions.held[0]]
     assert button(visit("versions.py", held), session.ROLL_BACK).disabled
 
 
-def test_a_choice_stays_with_its_version_when_one_comes_on_top(visit: Open) -> None:
+def test_a_selection_survives_a_new_version(visit: Open) -> None:
     held = fakes.loaded()
     at = intact(select(visit("versions.py", held), session.VERSION, 1))
     assert at.subheader[1].value == "Version 1"
@@ -130,7 +130,7 @@ def test_the_log_of_its_run_is_linked(visit: Open) -> None:
     assert "Imported from a file" in words(intact(at.run()))
 
 
-def test_training_again_is_asked_for_and_its_outcome_told(visit: Open) -> None:
+def test_a_version_is_reproduced_and_the_result_shown(visit: Open) -> None:
     held = fakes.loaded()
     at = intact(press(visit("versions.py", held), session.TRAIN_AGAIN))
     assert held.training.going is not None
@@ -142,14 +142,14 @@ def test_training_again_is_asked_for_and_its_outcome_told(visit: Open) -> None:
     assert "did not come out the same" in intact(at.run()).error[0].value
 
 
-def test_why_it_cannot_be_trained_again_is_said(visit: Open) -> None:
+def test_a_refused_reproduction_says_why(visit: Open) -> None:
     held = fakes.loaded()
     held.training.fails = VersionUnavailable("The ratings have changed since version 2 was trained.")
     at = intact(press(visit("versions.py", held), session.TRAIN_AGAIN))
     assert "ratings have changed since" in at.error[0].value
 
 
-def test_an_export_is_made_when_it_is_asked_for(visit: Open, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_export_is_made_on_request(visit: Open, monkeypatch: pytest.MonkeyPatch) -> None:
     offered: list[Any] = []
     monkeypatch.setattr(st, "download_button", lambda *given, **_: offered.append(given))
     held = fakes.loaded()
@@ -160,7 +160,7 @@ def test_an_export_is_made_when_it_is_asked_for(visit: Open, monkeypatch: pytest
     assert held.versions.exported == [2]
 
 
-def test_a_version_is_imported_and_then_picked(visit: Open) -> None:
+def test_an_imported_version_is_selected(visit: Open) -> None:
     held = fakes.loaded()
     at = visit("versions.py", held)
     at.file_uploader(key=session.VERSION_FILE).set_value(("version.zip", b"arrays", "application/zip"))
@@ -170,7 +170,7 @@ def test_a_version_is_imported_and_then_picked(visit: Open) -> None:
     assert at.subheader[1].value == "Version 4"
 
 
-def test_what_is_no_version_is_refused(visit: Open) -> None:
+def test_other_files_are_refused(visit: Open) -> None:
     at = visit("versions.py", fakes.loaded())
     assert "Choose a file" in intact(press(at, session.IMPORT_VERSION)).warning[0].value
     at.file_uploader(key=session.VERSION_FILE).set_value(("version.zip", b"a virus", "application/zip"))
@@ -197,7 +197,7 @@ versions_actions.confirm_rollback(current().versions, 1)
 """
 
 
-def test_activation_asks_for_the_reason_and_then_serves(dialog: Open) -> None:
+def test_activation_asks_for_a_reason(dialog: Open) -> None:
     held = fakes.loaded()
     at = dialog(ACTIVATION, held)
     at.text_input(key=session.REASON).set_value("Better *lists*")
@@ -206,7 +206,7 @@ def test_activation_asks_for_the_reason_and_then_serves(dialog: Open) -> None:
     assert at.session_state[session.TOASTS] == ("Version 1 is active.",)
 
 
-def test_against_its_verdict_a_version_serves_only_with_a_reason(dialog: Open) -> None:
+def test_activation_against_the_verdict_needs_a_reason(dialog: Open) -> None:
     held = fakes.loaded()
     held.versions.judgements[1] = fakes.REJECTED
     at = dialog(ACTIVATION, held)

@@ -39,7 +39,7 @@ def cells(*values: str) -> str:
     return "<tr>" + "".join(f"<td>{value}</td>" for value in values) + "</tr>"
 
 
-def test_two_versions_are_compared_with_the_one_that_serves(visit: Open) -> None:
+def test_the_active_version_is_the_baseline(visit: Open) -> None:
     held = fakes.loaded()
     at = intact(select(visit("versions.py", held), session.VERSION, 0, 1))
     assert at.subheader[1].value == "Versions 2 and 1"
@@ -65,7 +65,7 @@ def test_the_baseline_can_be_chosen(visit: Open) -> None:
     ]
 
 
-def test_without_the_one_that_serves_the_oldest_is_the_baseline(visit: Open) -> None:
+def test_otherwise_the_oldest_version_is_the_baseline(visit: Open) -> None:
     held = fakes.storied()
     intact(select(visit("versions.py", held), session.VERSION, 2, 3))
     assert held.versions.compared == [([7, 6], 6)]
@@ -81,7 +81,7 @@ def test_each_difference_has_a_panel_with_its_interval_and_verdict(visit: Open) 
     assert "Differences in Recall@10. Version 1: -1.1, worse." in panels
 
 
-def test_of_too_few_users_no_interval_is_told(visit: Open) -> None:
+def test_too_few_users_give_no_interval(visit: Open) -> None:
     """In the tiles, the tables, the differences and the charts."""
     held = fakes.loaded()
     few = {name: replace(one, low=None, high=None) for name, one in fakes.METRICS.items()}
@@ -102,7 +102,7 @@ def test_of_too_few_users_no_interval_is_told(visit: Open) -> None:
     assert tiles["RMSE"] == metrics.NO_INTERVAL
 
 
-def test_a_version_that_was_not_measured_is_told_of_without_charts(visit: Open) -> None:
+def test_an_unmeasured_version_has_no_charts(visit: Open) -> None:
     held = fakes.loaded()
     at = intact(select(visit("versions.py", held), session.VERSION, 0, 2))
     assert text("Version 3 was not measured, so it can't be compared.") in at.info[0].value
@@ -110,7 +110,7 @@ def test_a_version_that_was_not_measured_is_told_of_without_charts(visit: Open) 
     assert "<td>RMSE</td><td>0.8731 (0.8655 to 0.8809)</td><td>–</td>" in words(at)
 
 
-def test_metrics_that_differ_for_nobody_are_named_and_not_drawn(visit: Open) -> None:
+def test_identical_metrics_are_named_but_not_drawn(visit: Open) -> None:
     held = fakes.loaded()
     nothing = MetricDifference(0.3, 0.3, 0.0, 0.0, 0.0, 1.0, 640, "no difference shown")
     held.versions.differences = fakes.DIFFERENCES | {"ndcg_at_k": nothing, "mrr": nothing}
@@ -155,7 +155,7 @@ def test_the_lists_of_a_user_stand_side_by_side(visit: Open) -> None:
     assert markup(fakes.TRICKY) in lists[0]
 
 
-def test_before_a_user_is_chosen_it_asks_for_one(visit: Open) -> None:
+def test_lists_ask_for_a_user(visit: Open) -> None:
     at = lists_of(visit("versions.py", fakes.loaded()), 0, 1)
     assert "Choose a user to see their lists" in at.info[-1].value
 
@@ -176,16 +176,16 @@ def test_an_unchanged_list_is_called_the_same() -> None:
 
 
 @pytest.mark.parametrize(("change", "told"), [(None, "new"), (3, "▲ 3"), (-2, "▼ 2"), (0, "=")])
-def test_a_move_in_a_sign(change: int | None, told: str) -> None:
+def test_movements_are_signs(change: int | None, told: str) -> None:
     assert versions_compare.movement(change) == told
 
 
 @pytest.mark.parametrize(("p_value", "told"), [(0.0, "< 0.001"), (0.00099, "< 0.001"), (0.0412, "0.041")])
-def test_a_p_value_has_as_many_digits_as_count(p_value: float, told: str) -> None:
+def test_p_values_have_significant_digits(p_value: float, told: str) -> None:
     assert versions_compare.p_value(p_value) == told
 
 
-def test_a_title_has_its_year_where_it_is_known() -> None:
+def test_a_title_has_its_year_if_known() -> None:
     assert versions_compare.titled(Movie("1", "Ran", 1985, ())) == "Ran (1985)"
     assert versions_compare.titled(Movie("1", "Ran", None, ())) == "Ran"
 
@@ -194,7 +194,7 @@ def test_metrics_keep_their_order_and_unknown_ones_come_last() -> None:
     assert versions_compare.in_order({"zeal", "ndcg_at_k", "rmse", "awe"}) == ["rmse", "ndcg_at_k", "awe", "zeal"]
 
 
-def test_a_change_shows_its_sign_and_no_negative_nothing() -> None:
+def test_changes_are_signed_without_a_negative_zero() -> None:
     rmse, hits = metrics.measure("rmse"), metrics.measure("hit_rate_at_k")
     assert rmse.change(-0.0000001) == "+0.0000"
     assert rmse.change(-0.01, 0.02) == "-0.0100 to +0.0200"

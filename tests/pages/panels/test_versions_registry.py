@@ -12,7 +12,7 @@ from tests.pages import fakes
 from tests.pages.conftest import Open
 
 
-def test_numbers_stay_numbers_so_that_they_sort_by_size(visit: Open) -> None:
+def test_numeric_columns_stay_numeric(visit: Open) -> None:
     table = visit("versions.py", fakes.loaded()).dataframe[0].value
     assert table["RMSE"].tolist()[:2] == [0.8731, 0.8814]
     assert isnan(table["RMSE"].tolist()[2])
@@ -22,11 +22,11 @@ def test_numbers_stay_numbers_so_that_they_sort_by_size(visit: Open) -> None:
     assert table["Model"].tolist() == ["Matrix factorisation"] * 3
 
 
-def test_a_model_that_is_not_known_keeps_its_name() -> None:
+def test_an_unknown_model_keeps_its_name() -> None:
     assert [model_name(kind) for kind in ("ncf", "later")] == ["Neural collaborative filter", "later"]
 
 
-def test_the_protocol_is_told_in_plain_words() -> None:
+def test_the_protocol_is_shown_in_plain_words() -> None:
     told = versions_registry.protocol(
         {"k": 10, "test_ratings": 19753, "seed": 12345, "relevant_from": 3.875, "of later": True}
     )

@@ -20,13 +20,13 @@ def test_every_measured_version_is_drawn_with_its_interval_and_state(visit: Open
     assert "version 8 (active) 0.8411, version 9 (damaged) 0.8371." in told
 
 
-def test_the_legend_names_only_the_states_there_are(visit: Open) -> None:
+def test_the_legend_names_only_states_in_use(visit: Open) -> None:
     (spec,) = charts(visit("versions.py", fakes.loaded())).values()
     legends = [layer["encoding"]["color"].get("legend") for layer in spec["layer"] if "color" in layer["encoding"]]
     assert [legend["values"] for legend in legends] == [["Ready", "Active"]] * 2
 
 
-def test_labels_stand_at_their_lines(visit: Open) -> None:
+def test_labels_are_aligned_with_their_lines(visit: Open) -> None:
     (spec,) = charts(visit("versions.py", fakes.loaded())).values()
     assert spec["config"]["axisY"]["labelFlush"] is False
 
@@ -38,7 +38,7 @@ def test_another_metric_can_be_chosen(visit: Open) -> None:
     assert told.startswith("NDCG@10 by version. Latest: version 1 (ready) 0.2981")
 
 
-def test_with_one_measured_version_it_waits_for_the_second(visit: Open) -> None:
+def test_the_trend_needs_two_measured_versions(visit: Open) -> None:
     held = fakes.loaded()
     held.versions.held = held.versions.held[:1]
     at = visit("versions.py", held)

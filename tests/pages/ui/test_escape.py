@@ -26,7 +26,7 @@ def test_markdown_is_escaped(given_: str, expected: str) -> None:
 
 
 @pytest.mark.parametrize("code", [":smile:", ":red[hot]", ":material/star:", "a->b", "x <- y", "www.a.bc", "me@a.bc"])
-def test_what_is_found_after_markdown_is_broken_up(code: str) -> None:
+def test_short_codes_and_links_are_broken_up(code: str) -> None:
     assert JOINER in text(code)
     assert PUNCTUATION.sub("", text(code)).replace(JOINER, "").replace("\\", "") == PUNCTUATION.sub("", code)
 

@@ -35,7 +35,7 @@ def test_duration(seconds: float | None, expected: str) -> None:
         (7600.0, "about 2 h 5 min"),
     ],
 )
-def test_a_forecast_is_told_no_more_exactly_than_it_is(seconds: float, expected: str) -> None:
+def test_forecasts_are_rounded(seconds: float, expected: str) -> None:
     assert roughly(seconds) == expected
 
 
@@ -47,7 +47,7 @@ def test_moments() -> None:
     assert took(10.0, None) == "–"
 
 
-def test_a_rating_whose_time_is_unknown_says_so() -> None:
+def test_ratings_without_a_date() -> None:
     assert rating_date(None) == "Date unknown"
     assert rating_date(1_476_640_644) == "2016-10-16"
     assert rating_period(None, None) == "These ratings have no dates."

@@ -30,7 +30,7 @@ def test_the_same_movie_always_looks_the_same_and_two_differ() -> None:
 
 
 @given(ANY_TEXT, st.lists(ANY_TEXT, max_size=3))
-def test_no_text_of_the_data_gets_into_the_drawing(movie_id: str, genres: list[str]) -> None:
+def test_no_data_gets_into_the_drawing(movie_id: str, genres: list[str]) -> None:
     encoded = data_url(movie_id, genres).removeprefix("data:image/svg+xml;base64,")
     ElementTree.fromstring(base64.b64decode(encoded))
 
@@ -43,7 +43,7 @@ def test_a_title_is_escaped_in_text_and_attribute() -> None:
     assert shown.count("&lt;script&gt;") == 2
 
 
-def test_year_and_genres_are_told_where_known() -> None:
+def test_year_and_genres_are_shown_if_known() -> None:
     assert "<p>1995 · Drama, War</p>" in tile("A", "1", 1995, ("Drama", "War"), "1")
     assert "<p>Drama</p>" in tile("A", "1", None, ("Drama",), "1")
     assert "<p>1995</p>" in tile("A", "1", 1995, (), "1")
@@ -58,6 +58,6 @@ def test_the_interval_lies_on_the_scale() -> None:
     assert "Confidence 64%" in shown
 
 
-def test_without_calibration_no_interval_is_claimed() -> None:
+def test_without_calibration_there_is_no_interval() -> None:
     item = FakeRecommendations(FakeLibrary(), calibrated=False).recommend("42", 1).items[0]
     assert "likely" not in predicted(item, (0.5, 5.0))

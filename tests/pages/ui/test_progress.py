@@ -38,7 +38,7 @@ CHANGES: dict[str, Change] = {
 
 
 @pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES)
-def test_whatever_the_background_changes_puts_a_page_out_of_date(change: Change) -> None:
+def test_background_changes_make_a_page_out_of_date(change: Change) -> None:
     held = fakes.loaded()
     services = held.services()
     drawn = progress.situation(services)
@@ -47,7 +47,7 @@ def test_whatever_the_background_changes_puts_a_page_out_of_date(change: Change)
     assert progress.situation(services) != drawn
 
 
-def test_a_run_that_ends_puts_a_page_out_of_date_though_it_was_counted_as_ended_before() -> None:
+def test_a_finished_run_makes_a_page_out_of_date_even_if_counted_before() -> None:
     held = fakes.first_training()
     held.training.counts = lambda: {"succeeded": 1}  # type: ignore[method-assign]  # saved, and not serving yet
     services = held.services()
@@ -57,14 +57,14 @@ def test_a_run_that_ends_puts_a_page_out_of_date_though_it_was_counted_as_ended_
 
 
 @pytest.mark.parametrize("change", ["a run goes on", "an import goes on", "a study goes on"])
-def test_what_goes_on_is_looked_at_more_often(change: str) -> None:
+def test_work_in_progress_is_polled_more_often(change: str) -> None:
     held = fakes.loaded()
     assert progress.every(held.services()) == progress.IDLE_S
     CHANGES[change](held)
     assert progress.every(held.services()) == progress.EVERY_S
 
 
-def test_a_version_that_is_loaded_is_waited_for() -> None:
+def test_a_loading_version_is_polled_more_often() -> None:
     held = fakes.loaded()
     names(held, 3)
     assert progress.every(held.services()) == progress.EVERY_S
@@ -89,7 +89,7 @@ st.text(f"version {services.serving.active_version()}")
 """
 
 
-def test_a_page_that_is_out_of_date_is_drawn_once_more() -> None:
+def test_an_outdated_page_is_rerun() -> None:
     use(fakes.loaded().services())
     try:
         at = intact(AppTest.from_string(SCRIPT, default_timeout=20).run())

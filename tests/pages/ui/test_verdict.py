@@ -13,7 +13,7 @@ from tests.pages.conftest import Open, intact, words
 from tests.pages.panels.test_versions_compare import charts as drawings
 
 
-def test_the_verdict_is_told_and_drawn_with_what_it_rests_on(visit: Open) -> None:
+def test_the_verdict_is_shown_with_its_evidence(visit: Open) -> None:
     held = fakes.loaded()
     held.versions.judgements[2] = fakes.JUDGEMENT
     at = visit("versions.py", held)
@@ -25,7 +25,7 @@ def test_the_verdict_is_told_and_drawn_with_what_it_rests_on(visit: Open) -> Non
     assert text("Ratings inside their 90% interval: all users 89.5%.") in told
 
 
-def test_the_rows_of_a_verdict_are_turned_so_that_more_is_better() -> None:
+def test_evidence_is_signed_so_that_more_is_better() -> None:
     rmse, ndcg, guard = (verdict._row(one) for one in fakes.JUDGEMENT.evidence)
     assert rmse["difference"] == pytest.approx(100 * 0.0083 / 0.8814)
     assert (rmse["low"], rmse["high"]) == pytest.approx((100 * 0.0041 / 0.8814, 100 * 0.0125 / 0.8814))
@@ -39,7 +39,7 @@ def test_the_rows_of_a_verdict_are_turned_so_that_more_is_better() -> None:
     ]
 
 
-def test_a_row_without_an_interval_is_drawn_as_a_point_and_says_so(visit: Open) -> None:
+def test_a_row_without_an_interval_is_a_point_with_a_note(visit: Open) -> None:
     goal, *others = fakes.JUDGEMENT.evidence
     few = replace(goal, difference=replace(goal.difference, low=None, high=None, users=6))
     row = verdict._row(few)
@@ -54,7 +54,7 @@ def test_a_row_without_an_interval_is_drawn_as_a_point_and_says_so(visit: Open) 
     assert " to " in drawn["Film-Noir"]
 
 
-def test_the_rows_of_a_verdict_are_everybody_users_movies_and_genres() -> None:
+def test_evidence_is_ordered_by_segment() -> None:
     wanted = [
         "all",
         "new_users",
@@ -70,7 +70,7 @@ def test_the_rows_of_a_verdict_are_everybody_users_movies_and_genres() -> None:
     assert [one.part for one in sorted(rows, key=verdict._position)] == wanted
 
 
-def test_a_metric_that_is_the_same_for_everybody_has_no_panel(visit: Open) -> None:
+def test_a_metric_identical_for_all_users_has_no_panel(visit: Open) -> None:
     rmse, ndcg, guard = fakes.JUDGEMENT.evidence
     same = replace(ndcg, difference=replace(ndcg.difference, difference=0.0, low=0.0, high=0.0, p_value=1.0))
     held = fakes.loaded()
