@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
+from engine.services.audit import DONE
 from pages.ui import session
 from pages.ui.escape import text
 from pages.ui.format import when
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 PAGE = 50
 SCOPES = {"read": "Read", "rate": "Rate", "admin": "Admin"}
 HELP = "Read: recommendations, explanations, metrics and states. Rate: add and remove ratings. Admin: everything."
-DONE = "done"
 
 
 def creation(access: AccessService) -> None:
@@ -112,7 +111,7 @@ def log(audit: AuditService) -> None:
             "Address": entry.address or "–",
             "Action": entry.action.capitalize(),
             "Subject": entry.subject or "–",
-            "Result": result(entry.result),
+            "Result": "Done" if entry.result == DONE else f"Failed: {entry.result}",
         }
         for entry in entries[:limit]
     ]
@@ -125,10 +124,3 @@ def log(audit: AuditService) -> None:
             st.rerun()
         for kind, label in (("csv", "Download CSV"), ("jsonl", "Download JSON Lines")):
             st.link_button(label, f"/api/audit/export?format={kind}", icon=":material/download:", type="tertiary")
-
-
-def result(recorded: str) -> str:
-    """Result of an entry in words; earlier versions recorded the name of an error class: ``UnknownBackup``."""
-    if recorded.isalpha() and recorded != DONE:
-        recorded = "failed: " + re.sub(r"(?<=[a-z])(?=[A-Z])", " ", recorded).lower()
-    return recorded[:1].upper() + recorded[1:]
