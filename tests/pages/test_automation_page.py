@@ -1,4 +1,4 @@
-"""Automation: the plan, its form, and the runs that it ordered."""
+"""Automation: the schedule, runs, drift and backups."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Newcomer: one question after the other, a list that forms, and a way back."""
+"""Newcomer: questions, the preview of the list, and undo."""
 
 from __future__ import annotations
 

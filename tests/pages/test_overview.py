@@ -1,4 +1,4 @@
-"""Overview: empty, loaded, going on, import and its outcome."""
+"""Overview: empty, loaded and busy; imports and their results."""
 
 from __future__ import annotations
 

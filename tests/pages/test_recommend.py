@@ -1,4 +1,4 @@
-"""Recommend: who, the list, why, and rating in place."""
+"""Recommend: the user, the list, its reasons, and ratings."""
 
 from __future__ import annotations
 

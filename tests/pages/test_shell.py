@@ -1,4 +1,4 @@
-"""The frame: starting state, sidebar, failures of a page."""
+"""The frame: start, sidebar, errors of a page."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def test_the_sidebar_shows_version_and_unread_notices(visit: Open) -> None:
 
 
 class Keyed(fakes.Fakes):
-    """Services of a server that asks for a key."""
+    """Services of a server that requires a key."""
 
     def services(self) -> Services:
         return replace(super().services(), settings=Settings(demo=False, api_key=SecretStr("open sesame")))

@@ -1,4 +1,4 @@
-"""The theme: readable in both variants, quiet towards the outside."""
+"""The theme: readable in both variants, without requests to other hosts."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Tuning: the form, a study that goes on, what has ended, and what it has shown."""
+"""Tuning: the form, the running study, finished studies and their results."""
 
 from __future__ import annotations
 

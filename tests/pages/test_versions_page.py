@@ -1,4 +1,4 @@
-"""Versions: the registry, one version in full, what can be done with it, the ledger, files."""
+"""Versions: the registry, details and actions of a version, deployment history, files."""
 
 from __future__ import annotations
 

@@ -97,7 +97,7 @@ class Fakes:
 
 
 def searching() -> Fakes:
-    """A study goes on beside those that have ended."""
+    """A running study beside finished ones."""
     fakes = Fakes()
     fakes.tuning.going = GOING
     return fakes
@@ -127,7 +127,7 @@ def loaded() -> Fakes:
 
 
 def empty() -> Fakes:
-    """A store with nothing in it."""
+    """An empty store."""
     fakes = Fakes(FakeLibrary(movies=(), ratings=0, rated={}), FakeTraining(history=[]))
     fakes.serving.version, fakes.versions.held, fakes.inbox.held = None, [], []
     fakes.tuning.history = []
@@ -136,14 +136,14 @@ def empty() -> Fakes:
 
 
 def first_training() -> Fakes:
-    """Ratings are there and the first version is being trained."""
+    """The first version is being trained."""
     fakes = Fakes(FakeLibrary(), FakeTraining(history=[], going=RUNNING))
     fakes.serving.version, fakes.versions.held, fakes.inbox.held = None, [], []
     return fakes
 
 
 def retraining() -> Fakes:
-    """A version serves while the next one is being trained and files are being imported."""
+    """A version is active while the next one is trained and files are imported."""
     line = [waiting(5, model="ncf"), waiting(6, repeats=2, actor="marquee")]
     fakes = Fakes(FakeLibrary(), FakeTraining(going=RUNNING, line=line))
     fakes.library.running = [Job(9, "import", State.RUNNING, 0.42, "Reading ratings.csv", None, None, NOW, None)]

@@ -175,13 +175,13 @@ UNEQUAL = "Version {} did not come out the same: pu, qi differ."
 
 
 def repeated(run_id: int, version: int, *, equal: bool = True) -> TrainingStatus:
-    """A run that trained a version again."""
+    """A run that reproduced a version."""
     verdict = EQUAL if equal else UNEQUAL
     return run(run_id, "succeeded", repeats=version, repeated=equal, verdict=verdict.format(version))
 
 
 def waiting(run_id: int, **changes: Any) -> TrainingStatus:
-    """A run that waits for its turn."""
+    """A queued run."""
     return run(run_id, "queued", 0, stage="", started_at=None, ended_at=None, **changes)
 
 
@@ -210,7 +210,7 @@ def version(number: int, **changes: Any) -> VersionSummary:
 
 
 def drifted(number: int) -> dict[str, MetricValue]:
-    """Metrics that get a little better from version to version, with a set-back."""
+    """Metrics that improve from version to version, with one setback."""
     shift = 0.004 * number - (0.02 if number == 5 else 0.0)
     return {
         name: MetricValue(*(end + shift * (-1 if name in ("rmse", "mae") else 1) for end in (m.value, m.low, m.high)))

@@ -59,7 +59,7 @@ class FakeLibrary:
         return 9
 
     def end(self, state: str = "succeeded", error: str | None = None) -> None:
-        """The job ends, with rows set aside where it succeeds."""
+        """End the job; if it succeeds, some rows are skipped."""
         rejected = (
             RejectedRow("ratings.csv", 7, "The rating is '6.5', outside 0.5 to 5."),
             RejectedRow("movies.csv", 12, TRICKY),

@@ -42,7 +42,7 @@ MAYBE = TuningEvidence(5, CHANCE, 2, None, False, "Trial 5 has RMSE 0.8990, the 
 
 
 def study(study_id: int, state: str = "succeeded", **changes: Any) -> Study:
-    """A study of eight trials, of which one was cut short."""
+    """A study of eight trials, one of them interrupted."""
     base = Study(
         study_id=study_id,
         state=StudyState(state),
@@ -86,7 +86,7 @@ HISTORY = (
 
 
 def neural(number: int) -> TrialReport:
-    """A trial of the neural filter with numbers of many digits; every third one was given up."""
+    """A trial of the neural filter with numbers of many digits; every third one was stopped early."""
     values = {
         "factors": 8 + 7 * number % 25,
         "hidden": ((64, 32), (32,), (128, 64))[number % 3],

@@ -1,4 +1,4 @@
-"""The comparison of versions: what is told of differences, and the lists of one user side by side."""
+"""The comparison of versions: differences, and the lists of one user side by side."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The chart of a metric from version to version."""
+"""The chart of a metric over all versions."""
 
 from __future__ import annotations
 

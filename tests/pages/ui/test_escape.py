@@ -1,4 +1,4 @@
-"""Text from data must show letter by letter."""
+"""Data shows exactly as it is."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The drawn title cards."""
+"""Generated title cards."""
 
 from __future__ import annotations
 

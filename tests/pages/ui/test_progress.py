@@ -1,4 +1,4 @@
-"""When a page is out of date, and that it is drawn once more then."""
+"""When a page is out of date, and that it is then rerun."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The verdict on a version: its words, and the rows of what it rests on."""
+"""The verdict on a version and its evidence."""
 
 from __future__ import annotations
 
