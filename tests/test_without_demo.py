@@ -51,4 +51,4 @@ def test_own_ratings_can_be_imported(started: Runtime) -> None:
     while jobs.job(sent.json()["job_id"]).ended_at is None:
         jobs.worker.stopping.wait(0.02)
     assert jobs.job(sent.json()["job_id"]).state == "succeeded"
-    assert jobs.counts().ratings == 1
+    assert started.services.library.counts().ratings == 1

@@ -12,7 +12,7 @@ from sqlalchemy.exc import IntegrityError
 from store import versions as models_module
 from store.database import Database
 from store.errors import DamagedVersion, NotStored, StoreError, StoreFull
-from store.model_arrays import CHUNK_BYTES
+from store.model_arrays import CHUNK_BYTES, read_arrays
 from store.notices import NoticeStore
 from store.records import Activation
 from store.versions import MLModelManager
@@ -322,7 +322,7 @@ def test_a_version_deleted_while_it_is_loaded_is_not_taken_for_damaged(
     models: MLModelManager, database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     version = save(models, activate=False)
-    read = models_module.read_arrays
+    read = read_arrays
 
     def read_late(connection: Connection, number: int, start: str) -> dict[str, np.ndarray]:
         models.delete_version(number)

@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from engine.data.reading import read_ratings
 from engine.runtime import Runtime
 from engine.services import import_task as module
 from engine.services.imports import Job, UploadedFile
@@ -81,7 +82,7 @@ def test_a_disk_that_fails_in_the_middle(runtime: Runtime, kind: str, reason: st
 
 
 def test_a_cancelled_import(runtime: Runtime, monkeypatch: pytest.MonkeyPatch) -> None:
-    read, imports = module.read_ratings, runtime.services.imports
+    read, imports = read_ratings, runtime.services.imports
 
     def cut(*args: Any) -> Any:
         for place, block in enumerate(read(*args)):
@@ -97,7 +98,7 @@ def test_a_cancelled_import(runtime: Runtime, monkeypatch: pytest.MonkeyPatch) -
 
 
 def test_a_file_that_can_no_longer_be_read(runtime: Runtime, monkeypatch: pytest.MonkeyPatch) -> None:
-    read = module.read_ratings
+    read = read_ratings
 
     def broken(*args: Any) -> Any:
         for place, block in enumerate(read(*args)):
@@ -113,7 +114,7 @@ def test_a_file_that_can_no_longer_be_read(runtime: Runtime, monkeypatch: pytest
 
 
 def test_a_stop(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
-    read = module.read_ratings
+    read = read_ratings
     with opened(settings) as runtime:
 
         def stopped(*args: Any) -> Any:

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from engine.data import rows
+from engine.data.reading import read_ratings
 from engine.errors import Conflict, DiskFull, InvalidInput, UnknownJob
 from engine.runtime import Runtime, build
 from engine.services import import_task as module
@@ -118,7 +119,7 @@ def test_a_missing_demo_says_what_to_do_instead(runtime: Runtime, monkeypatch: p
 
 def test_an_import_can_be_cancelled_while_it_waits_or_runs(runtime: Runtime, monkeypatch: pytest.MonkeyPatch) -> None:
     going, release = Event(), Event()
-    read = module.read_ratings
+    read = read_ratings
 
     def held(*args: Any) -> Any:
         for block in read(*args):
@@ -146,7 +147,7 @@ def spooled(runtime: Runtime) -> list[Path]:
 
 
 def test_so_many_imports_wait_and_no_more(runtime: Runtime, monkeypatch: pytest.MonkeyPatch) -> None:
-    release, read = Event(), module.read_ratings
+    release, read = Event(), read_ratings
     monkeypatch.setattr(module, "read_ratings", lambda *args: release.wait(30) and read(*args))
     services = runtime.services
 
@@ -168,7 +169,7 @@ def test_what_a_killed_process_was_importing_is_cleared_away_at_the_next_start(
     runtime: Runtime, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     going, release = Event(), Event()
-    read = module.read_ratings
+    read = read_ratings
     monkeypatch.setattr(module, "read_ratings", lambda *args: going.set() or (release.wait(30) and read(*args)))
     services = runtime.services
     services.imports.import_files([UploadedFile("ratings.csv", io.BytesIO(RATINGS.encode()))])
@@ -274,7 +275,7 @@ def test_what_follows_an_import_may_fail_without_stopping_the_next(
 
 def test_what_a_job_brought_is_served_when_it_has_ended(runtime: Runtime, monkeypatch: pytest.MonkeyPatch) -> None:
     """Who waits for the job asks for the new movie at once; also where the rest was cancelled or failed."""
-    services, read = runtime.services, module.read_ratings
+    services, read = runtime.services, read_ratings
     states: list[str] = []
     monkeypatch.setattr(services.imports, "_on_change", lambda: states.append(services.imports.jobs(1)[0].state))
 
@@ -304,7 +305,7 @@ def test_a_stop_cancels_what_runs_and_the_next_start_marks_what_was_left(
     settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first, going, release = build(settings), Event(), Event()
-    services, read = first.services, module.read_ratings
+    services, read = first.services, read_ratings
     changes: list[int] = []
     monkeypatch.setattr(services.imports, "_on_change", lambda: changes.append(1))
 

@@ -11,6 +11,7 @@ import optuna
 import pytest
 
 from engine.errors import InvalidInput, NotReady, TrainingDiverged, TuningBusy, UnknownStudy
+from engine.models.registry import configure
 from engine.runtime import Runtime, build
 from engine.services.studies import Study
 from engine.services.training import TrainingService
@@ -164,7 +165,7 @@ def test_what_a_killed_process_left_is_stopped_and_tried_again(
     tunings = TuningStore(cut.database)
     record = tunings.get(study_id)
     study = optuna.load_study(storage=tunings.storage(), study_name=record.study_name)
-    lost = study.ask(tuning.distributions(cut.services.tuning.search_space("svd"), tuning.configure("svd", {})))
+    lost = study.ask(tuning.distributions(cut.services.tuning.search_space("svd"), configure("svd", {})))
     tunings.change(study_id, state="running", trials=3)
     tunings.close()
     cut.database.close()

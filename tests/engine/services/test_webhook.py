@@ -21,7 +21,6 @@ from typing import Any
 import httpx
 import pytest
 
-from engine.services import webhook as module
 from engine.services.webhook import Refused, Undelivered, Webhook
 from engine.settings import Settings
 from tests.engine.services.conftest import opened, wait_for
@@ -203,7 +202,7 @@ def test_the_address_that_was_checked_is_the_one_that_is_connected_to(monkeypatc
             assert host == "receiver.example"
             return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", 0))]
 
-        monkeypatch.setattr(module.socket, "getaddrinfo", look_up)
+        monkeypatch.setattr(socket, "getaddrinfo", look_up)
         real = socket.socket.connect
         monkeypatch.setattr(socket.socket, "connect", real)
         post(port, Webhook(private=True, timeout_s=2), host="receiver.example")
