@@ -24,15 +24,13 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 from starlette.middleware import Middleware
 from starlette.routing import Mount
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
-from streamlit.runtime.scriptrunner import get_script_run_ctx
 
-from engine.errors import InvalidSettings, MarqueeError
+from engine.errors import InvalidSettings
 from engine.runtime import Host, check_start
-from engine.services.acting import NO_KEY, Actor, ask
-from engine.services.storing import in_words
+from engine.services.acting import ask
 from engine.settings import SHORT_KEY, Settings
 from pages.server.browser_sessions import close_forgotten_sessions
+from pages.server.console_actor import console_actor
 from pages.ui.page import show_unexpected
 from sidecar.app import create_api
 from sidecar.http.connections import GuardedWebSocket, guarded
@@ -41,6 +39,7 @@ from sidecar.logs import take_over, write_logs
 from sidecar.security.middleware import SecurityMiddleware, is_loopback
 from sidecar.security.sessions import COOKIE, Sessions
 from sidecar.security.sign_in import create_sign_in
+from sidecar.start import StartMiddleware
 
 SHELL = Path(__file__).parent / "pages" / "shell.py"
 WORDMARK = SHELL.parent / "ui" / "assets" / "wordmark.svg"
@@ -88,13 +87,10 @@ def leave(number: int, _: Any) -> None:
 sessions = None if settings.key is None else Sessions(settings.key)
 
 
-def person() -> Actor | None:
-    """The user of the console, in the thread of one of its pages."""
-    if get_script_run_ctx(suppress_warning=True) is None:
-        return None
+def key_name() -> str | None:
+    """The name of the key of the page's session; None without one."""
     session = None if sessions is None else sessions.read(st.context.cookies.get(COOKIE, ""))
-    name = NO_KEY if session is None else session.holder.name
-    return Actor(f"console, {name}", st.context.ip_address)
+    return None if session is None else session.holder.name
 
 
 @asynccontextmanager
@@ -102,7 +98,7 @@ async def lifespan(_: Any) -> AsyncIterator[None]:
     """Open the store and start background work before the first request; end both after the last."""
     take_over(settings.log_format)
     raise_limit()
-    ask(person)
+    ask(lambda: console_actor(key_name))
     if os.environ.get("FORWARDED_ALLOW_IPS"):
         raise InvalidSettings(
             "FORWARDED_ALLOW_IPS is set, and lets uvicorn believe addresses that anybody can write. "
@@ -119,34 +115,6 @@ async def lifespan(_: Any) -> AsyncIterator[None]:
         yield
     finally:
         await anyio.to_thread.run_sync(host.stop)
-
-
-class StartMiddleware:
-    """Logs a sentence instead of a traceback where Marquee can't start for a known reason."""
-
-    def __init__(self, app: ASGIApp) -> None:
-        self.app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass everything on; the message of a failed start waits for the reason."""
-        if scope["type"] != "lifespan":
-            await self.app(scope, receive, send)
-            return
-        failed: list[Message] = []
-
-        async def keep(message: Message) -> None:
-            if message["type"] == "lifespan.startup.failed":
-                failed.append(message)
-            else:
-                await send(message)
-
-        try:
-            await self.app(scope, receive, keep)
-        except Exception as error:
-            told = error if isinstance(error, MarqueeError) else in_words(error)
-            for message in failed:
-                await send(message if told is None else dict(message, message=f"Marquee can't start. {told}"))
-            raise
 
 
 close_forgotten_sessions()

@@ -1,0 +1,36 @@
+"""A failed start, told as a sentence."""
+
+from __future__ import annotations
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from engine.errors import MarqueeError
+from engine.services.storing import in_words
+
+
+class StartMiddleware:
+    """Logs a sentence instead of a traceback where Marquee can't start for a known reason."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass everything on; the message of a failed start waits for the reason."""
+        if scope["type"] != "lifespan":
+            await self.app(scope, receive, send)
+            return
+        failed: list[Message] = []
+
+        async def keep(message: Message) -> None:
+            if message["type"] == "lifespan.startup.failed":
+                failed.append(message)
+            else:
+                await send(message)
+
+        try:
+            await self.app(scope, receive, keep)
+        except Exception as error:
+            told = error if isinstance(error, MarqueeError) else in_words(error)
+            for message in failed:
+                await send(message if told is None else dict(message, message=f"Marquee can't start. {told}"))
+            raise
