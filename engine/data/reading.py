@@ -49,11 +49,7 @@ class RatingBlock:
 
 
 def read_ratings(
-    file: SourceFile,
-    layout: Layout,
-    scale: tuple[float, float],
-    rejections: Rejections,
-    latest: int = MAX_TIME,
+    file: SourceFile, layout: Layout, scale: tuple[float, float], rejections: Rejections, latest: int = MAX_TIME
 ) -> Iterator[RatingBlock]:
     """The valid ratings of a file, block by block.
 

@@ -255,11 +255,7 @@ def compare_errors(ours: UserErrors, theirs: UserErrors, seed: int = 0) -> dict[
 
 
 def _compare_lists(
-    report: EvaluationReport,
-    baseline: EvaluationReport,
-    shared: NDArray[np.int64],
-    seed: int,
-    names: Iterable[str],
+    report: EvaluationReport, baseline: EvaluationReport, shared: NDArray[np.int64], seed: int, names: Iterable[str]
 ) -> dict[str, MetricDifference]:
     listed, left, right = np.intersect1d(report.users, baseline.users, assume_unique=True, return_indices=True)
     chosen = np.isin(listed, shared)
@@ -317,15 +313,15 @@ def signed_rank(differences: Floats, size: float = 1.0) -> tuple[int, float]:
     """
     from scipy.stats import wilcoxon  # half a second, at the first comparison instead of at the start
 
-    told = settle(differences, size, TIED)
-    told = told[told != 0]
-    if not len(told):
+    nonzero = settle(differences, size, TIED)
+    nonzero = nonzero[nonzero != 0]
+    if not len(nonzero):
         return 0, 1.0
-    if len(told) <= EXACT:
-        more, less = _exact_tails(told)
+    if len(nonzero) <= EXACT:
+        more, less = _exact_tails(nonzero)
     else:
-        more = float(wilcoxon(told, alternative="greater", correction=True).pvalue)
-        less = float(wilcoxon(told, alternative="less", correction=True).pvalue)
+        more = float(wilcoxon(nonzero, alternative="greater", correction=True).pvalue)
+        less = float(wilcoxon(nonzero, alternative="less", correction=True).pvalue)
     return (1 if more < less else -1), min(1.0, significant(2 * min(more, less)))
 
 

@@ -19,7 +19,7 @@ from engine.data.ratings import Interactions
 
 RELEVANT_FROM = 0.75
 DRAWN_AT_ONCE = 1 << 20  # users drawn in one step of a bootstrap, which bounds its memory
-PAIRS_AT_ONCE = 1 << 22  # pairs of places compared in one step of the diversity, likewise
+PAIRS_AT_ONCE = 1 << 22  # pairs of places compared in one step of the diversity, which bounds its memory too
 
 
 def relevant_from(scale: tuple[float, float]) -> float:
@@ -282,11 +282,7 @@ METRICS: dict[str, Metric] = {
         of_ratings=squared_errors,
     ),
     "mae": Metric(
-        "MAE",
-        "Mean error of a predicted rating, in rating units.",
-        "lower",
-        "rating units",
-        of_ratings=absolute_errors,
+        "MAE", "Mean error of a predicted rating, in rating units.", "lower", "rating units", of_ratings=absolute_errors
     ),
     "ndcg_at_k": Metric(
         "NDCG@10",

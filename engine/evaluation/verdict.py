@@ -7,14 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from engine.evaluation.comparison import (
-    LEVEL,
-    MetricDifference,
-    Verdict,
-    compare,
-    compare_newcomers,
-    compare_segments,
-)
+from engine.evaluation.comparison import LEVEL, MetricDifference, Verdict, compare, compare_newcomers, compare_segments
 from engine.evaluation.intervals import MetricValue
 from engine.evaluation.metrics import METRICS
 from engine.evaluation.report import EvaluationReport

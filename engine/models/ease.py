@@ -302,10 +302,10 @@ def invert(matrix: Float32) -> None:
         raise ValueError("a square, C-contiguous matrix of float32 is expected")
     count, info = ctypes.c_int(len(matrix)), ctypes.c_int(0)
     # LAPACK's lower triangle by columns is the upper one by rows.
-    lower, size, told = ctypes.byref(ctypes.c_char(b"L")), ctypes.byref(count), ctypes.byref(info)
+    lower, size, status = ctypes.byref(ctypes.c_char(b"L")), ctypes.byref(count), ctypes.byref(info)
     with threadpool_limits(os.cpu_count(), user_api="blas"):  # servers limit BLAS to one thread
         for step in (_factorise, _invert_factor):
             if info.value == 0:
-                step(lower, size, matrix.ctypes.data, size, told)
+                step(lower, size, matrix.ctypes.data, size, status)
     if info.value != 0:
         raise np.linalg.LinAlgError(f"The matrix is not positive definite (LAPACK info {info.value}).")

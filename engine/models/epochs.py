@@ -116,17 +116,17 @@ def _epochs(
 ) -> Generator[tuple[float, float], None, None]:
     """Each epoch's loss, and its seconds including the caller's work after the epoch before."""
     number, started = 1, clock()
-    for told in model.epochs(data):
-        if isinstance(told, str):
+    for item in model.epochs(data):
+        if isinstance(item, str):
             if on_step is not None:
-                on_step(told)
+                on_step(item)
             _check(cancelled, f"Cancelled before the end of epoch {number} of {model.total_epochs}.")
             if number == 1:
                 started = clock()  # preparation is not part of an epoch's time
             continue
         now = clock()
         seconds, started, number = now - started, now, number + 1
-        yield told, seconds
+        yield item, seconds
 
 
 def _worst_loss(data: Interactions) -> float:

@@ -23,8 +23,7 @@ Patience = Annotated[
     ),
 ]
 Seed = Annotated[
-    int,
-    Field(ge=0, le=2**32 - 1, title="Seed", description="Random seed; the same seed gives the same model."),
+    int, Field(ge=0, le=2**32 - 1, title="Seed", description="Random seed; the same seed gives the same model.")
 ]
 
 

@@ -143,12 +143,7 @@ def measure_drift(
     folded, refitted = np.sqrt(np.mean(np.hstack(errors) ** 2, axis=1)).tolist()
     overlap = float(np.mean(overlaps))
     return replace(
-        drift,
-        users=len(overlaps),
-        held_out=len(parts.held),
-        folded=folded,
-        refitted=refitted,
-        overlap=overlap,
+        drift, users=len(overlaps), held_out=len(parts.held), folded=folded, refitted=refitted, overlap=overlap
     )
 
 

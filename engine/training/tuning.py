@@ -90,10 +90,7 @@ class Material:
         """
         parts = hold_out(part_newcomers(data)[0], TEST_PART, VALIDATION_PART)
         if parts.test is None or parts.validation is None or len(data) < MIN_RATINGS:
-            raise InvalidInput(
-                f"{len(data):,} ratings are too few for tuning, which holds some out.",
-                field="ratings",
-            )
+            raise InvalidInput(f"{len(data):,} ratings are too few for tuning, which holds some out.", field="ratings")
         return cls(parts.train, assign_folds(parts.train, folds, seed), parts)
 
 
@@ -242,18 +239,18 @@ def weigh(
     won = sum(
         significant(one.rmse) < significant(other.rmse) for one, other in zip(ours.folds, defaults.folds, strict=False)
     )
-    told = [
+    sentences = [
         f"Trial {best} has RMSE {difference.value:.4f} over all folds, the defaults {difference.baseline:.4f}: "
         f"a difference of {difference.difference:+z.4f} ({_between(difference)}), "
         f"lower in {won} of {len(ours.folds)} folds.",
         f"{_conclude(shown, held_out)} (p = {p_value:.2g}, corrected for all trials).",
     ]
     if held_out is not None:
-        told.append(
+        sentences.append(
             f"On the ratings that no trial saw it has RMSE {held_out.value:.4f}, the defaults {held_out.baseline:.4f}: "
             f"{held_out.verdict}."
         )
-    return TuningEvidence(best, difference, won, held_out, better, " ".join(told))
+    return TuningEvidence(best, difference, won, held_out, better, " ".join(sentences))
 
 
 def _conclude(shown: bool, held_out: MetricDifference | None) -> str:
