@@ -31,7 +31,6 @@ log = logging.getLogger(__name__)
 FORMAT = 1
 STEP_PAGES = 2000
 """Pages copied between two progress reports; about 8 MB."""
-READ_BYTES = 2**20
 MIN_KEPT = 3
 """Number of the newest backups that are never pruned, whatever their age."""
 DAY_S = 86_400

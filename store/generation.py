@@ -34,7 +34,6 @@ WAL_HEADER_BYTES = 32
 HIDDEN = ".closing"
 PAGES = 1000
 """Length of the log, in pages, from which it is checkpointed; SQLite's own default."""
-AUTOCHECKPOINT_OFF = "PRAGMA wal_autocheckpoint = 0"
 
 
 @dataclass(frozen=True)

@@ -342,24 +342,8 @@ class MLModelManager(Store):
 
         self._database.write(work)
 
-    def rollback(self, *, actor: str, reason: str) -> int:
-        """Activate the intact version that was active before; returns its number.
-
-        Raises:
-            NotStored: there is none.
-        """
-
-        def work(tx: Transaction) -> int:
-            found = queries.previously_active(tx)
-            if found is None:
-                raise NotStored("There is no earlier intact version to roll back to.")
-            self._enter(tx, found, Activation(actor, reason))
-            return found
-
-        return self._database.write(work)
-
     def served_before(self) -> int | None:
-        """The version that ``rollback`` activates; None if there is none."""
+        """The intact version that was active before the active one; None if there is none."""
         with self._database.read() as connection:
             return queries.previously_active(connection)
 

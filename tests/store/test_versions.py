@@ -212,25 +212,21 @@ def test_the_ledger_is_never_rewritten(models: MLModelManager, database: Databas
         database.write(lambda connection: connection.exec_driver_sql(statement))
 
 
-def test_rolling_back_goes_to_the_version_that_served_before(models: MLModelManager) -> None:
-    first, second = save(models), save(models)
-    assert models.rollback(actor="ann", reason="worse lists") == first
-    assert models.active_version() == first
-    assert models.rollback(actor="ann", reason="and back") == second
+def test_the_version_that_served_before(models: MLModelManager) -> None:
+    first = save(models)
+    assert models.served_before() is None
+    second = save(models)
+    assert models.served_before() == first
+    models.activate(first, actor="ann", reason="worse lists")
+    assert models.served_before() == second
 
 
-def test_rolling_back_without_an_earlier_version(models: MLModelManager) -> None:
-    save(models)
-    with pytest.raises(NotStored, match="no earlier intact version"):
-        models.rollback(actor="ann", reason="")
-
-
-def test_rolling_back_skips_damaged_versions(models: MLModelManager, database: Database) -> None:
+def test_a_damaged_version_did_not_serve_before(models: MLModelManager, database: Database) -> None:
     first, second, third = save(models), save(models), save(models)
     flip_a_byte(database, second)
     with pytest.raises(DamagedVersion):
         models.load_model(second)
-    assert models.rollback(actor="ann", reason="") == first
+    assert models.served_before() == first
     assert third > second
 
 
