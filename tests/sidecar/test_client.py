@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-import asyncio
-
 from tests.sidecar.client import run
 
 
@@ -16,4 +14,4 @@ def test_a_request_is_sent_whether_or_not_a_loop_runs_already() -> None:
         return run(answer())
 
     assert run(answer()) == 42
-    assert asyncio.run(within()) == 42
+    assert run(within()) == 42

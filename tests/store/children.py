@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from multiprocessing.connection import Connection
 from multiprocessing.context import ForkServerProcess
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 from store import backups, generation
@@ -21,6 +23,16 @@ FORKED.set_forkserver_preload(["tests.store.children"])
 
 
 @contextmanager
+def no_main_module() -> Iterator[None]:
+    """Hide the main module, which a child would run again: Streamlit's AppTest puts a page in its place."""
+    main, sys.modules["__main__"] = sys.modules["__main__"], ModuleType("__main__")
+    try:
+        yield
+    finally:
+        sys.modules["__main__"] = main
+
+
+@contextmanager
 def child(work: Callable[..., None], *args: Any) -> Iterator[tuple[ForkServerProcess, Connection]]:
     """A process that does some work, and the parent's end of the pipe whose other end is its first argument.
 
@@ -28,7 +40,8 @@ def child(work: Callable[..., None], *args: Any) -> Iterator[tuple[ForkServerPro
     """
     ours, theirs = FORKED.Pipe()
     process = FORKED.Process(target=work, args=(theirs, *args), daemon=True)
-    process.start()
+    with no_main_module():
+        process.start()
     theirs.close()
     try:
         yield process, ours

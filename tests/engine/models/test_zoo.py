@@ -155,7 +155,7 @@ def test_a_loss_far_above_that_of_the_mean_is_no_learning(small: Interactions) -
         def epochs(self, data: Interactions) -> Iterator[float]:  # type: ignore[override]
             yield from (0.9, 6e21)
 
-    with pytest.raises(TrainingDiverged, match=r"6e\+21, where at most .* in epoch 2"):
+    with pytest.raises(TrainingDiverged, match=r"6e\+21, above the limit of .* in epoch 2"):
         Lost().fit(small)
 
 

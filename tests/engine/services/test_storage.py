@@ -140,7 +140,7 @@ def test_a_backup_that_fails_on_time_is_a_notice_once(
         storage._not_before = 0.0
         storage.look()
     (notice,) = runtime.notices.newest(10)
-    assert "could not be made" in notice.text
+    assert "The scheduled backup failed" in notice.text
     monkeypatch.undo()
     storage._not_before = 0.0
     storage.look()
