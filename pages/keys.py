@@ -9,7 +9,7 @@ from pages.panels import keys_access
 from pages.ui.page import errors_shown, page_header
 
 services = current()
-page_header("Keys", "API keys, what each may do, and a log of what was done. Revoke one without affecting the others.")
+page_header("Keys", "Create and revoke API keys, and see a log of what was done.")
 with errors_shown():
     keys_access.creation(services.access)
     keys_access.listing(services.access)

@@ -20,7 +20,7 @@ def counts(services: Services, statistics: DataStatistics, *, importing: bool) -
     density = stored.ratings / max(users * movies, 1)
     mean = statistics.mean_rating
     grid = st.grid(4, min_column_width=150, border=True)
-    grid.metric("Ratings", f"{stored.ratings:,}", help=f"Users have rated {density:.2%} of all user-movie pairs.")
+    grid.metric("Ratings", f"{stored.ratings:,}", help=f"{density:.2%} of all user-movie pairs have a rating.")
     grid.metric("Users", f"{users:,}")
     grid.metric("Movies", f"{movies:,}")
     grid.metric("Mean rating", "–" if mean is None else f"{mean:.2f}")

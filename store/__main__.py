@@ -1,4 +1,4 @@
-"""Commands on a store: ``python -m store backup|restore|check|info|keys``. All are safe while Marquee runs."""
+"""Commands on a store: ``python -m store backup|restore|check|info|keys``. What needs Marquee stopped says so."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def _parser() -> argparse.ArgumentParser:
     backup.add_argument("--list", action="store_true", help="only list existing backups")
     backup.add_argument("--keep-days", type=_days, metavar="DAYS", help="delete backups older than this afterwards")
     backup.set_defaults(run=_backup)
-    restore = commands.add_parser("restore", help="replace the store by a backup; Marquee must be stopped")
+    restore = commands.add_parser("restore", help="replace the store with a backup; Marquee must be stopped")
     restore.add_argument("backup", type=Path, help="a file, or the name of a backup beside the store")
     restore.set_defaults(run=_restore)
     check = commands.add_parser("check", help="check the store or a backup for damage")
@@ -66,10 +66,9 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _days(text: str) -> int:
-    days = int(text)
-    if days < 1:
-        raise argparse.ArgumentTypeError("must be at least 1")
-    return days
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"must be a whole number of at least 1, but is {text!r}")
+    return int(text)
 
 
 def _backup(path: Path, asked: argparse.Namespace) -> Answer:
@@ -81,7 +80,7 @@ def _backup(path: Path, asked: argparse.Namespace) -> Answer:
     _refuse_foreign_log(path)
     with backups.reading(path) as connection:
         if not inspection.is_store(connection):
-            raise StoreError(f"{path} is not a store of Marquee.")
+            raise StoreError(f"{path} is not a Marquee store.")
         connection.rollback()
         source: Any = connection.connection.driver_connection
         source.isolation_level = None
@@ -110,7 +109,7 @@ def _check(path: Path, asked: argparse.Namespace) -> Answer:
     path = asked.file or path
     try:
         with backups.reading(path) as connection:
-            found = [f"{path} is not a store of Marquee."]
+            found = [f"{path} is not a Marquee store."]
             if inspection.is_store(connection):
                 found = inspection.faults(connection, thorough=not asked.light)
     except StoreDamaged as error:
@@ -128,7 +127,7 @@ def _info(path: Path, asked: argparse.Namespace) -> Answer:
         _refuse_foreign_log(path)
     with backups.reading(path) as connection:
         if not inspection.is_store(connection):
-            raise StoreError(f"{path} is not a store of Marquee.")
+            raise StoreError(f"{path} is not a Marquee store.")
         facts = inspection.facts(connection)
     log = beside(path, "-wal")
     newest = backups.list_backups(backups.folder_of(path))[:1]
@@ -162,7 +161,7 @@ def _moment(unix: float) -> str:
 def _refuse_foreign_log(path: Path) -> None:
     """Check the log beside a store that is not open: it is read along with the store, so it must be its own."""
     if not path.is_file():
-        raise StoreError(f"There is no store {path}.")
+        raise StoreError(f"There is no store at {path}.")
     if not has_log(path) or owns_its_log(path):
         return
     try:

@@ -110,7 +110,7 @@ def reading(path: Path) -> Iterator[Connection]:
         found = translated(error)
         if isinstance(found, StoreError) and not isinstance(found, StoreDamaged):
             raise found from error
-        raise StoreDamaged(f"{path} can't be read as a store of Marquee: {error.orig}.") from error
+        raise StoreDamaged(f"{path} can't be read as a Marquee store: {error.orig}.") from error
     finally:
         engine.dispose()
         if not any(beside_before) and not has_log(path):  # read-only connections leave them behind

@@ -59,7 +59,7 @@ class KeyStore(Store):
         if not 1 <= len(label) <= MAX_NAME or not label.isprintable():
             raise ValueError(f"A key's name has 1 to {MAX_NAME} printable characters.")
         if not wanted:
-            raise ValueError(f"A key has at least one of the scopes {', '.join(SCOPES)}.")
+            raise ValueError(f"Choose at least one scope: {', '.join(SCOPES)}.")
         key = new_key()
         values = {
             "name": label,

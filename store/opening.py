@@ -183,7 +183,7 @@ def _check_content(path: Path) -> None:
         return
     with path.open("rb") as file:
         if file.read(len(MAGIC)) != MAGIC:
-            raise ForeignStore(f"{path} is not a store of Marquee, or damaged: it is not an SQLite database. {LEFT}")
+            raise ForeignStore(f"{path} is not a Marquee store, or is damaged: it is not an SQLite database. {LEFT}")
     try:
         tables, ours = _look(path, "mode=ro" if has_log(path) else "immutable=1")
     except (sqlite.Error, UnicodeDecodeError) as error:
@@ -191,7 +191,7 @@ def _check_content(path: Path) -> None:
     if tables and not ours:
         some = ", ".join(tables[:3]) + (f" and {len(tables) - 3} more tables" if len(tables) > 3 else "")
         raise ForeignStore(
-            f"{path} is not a store of Marquee but the database of another program, with {some}. {LEFT} "
+            f"{path} is not a Marquee store but the database of another program, with {some}. {LEFT} "
             "Set MARQUEE_DATABASE_URL to another file."
         )
 
@@ -231,4 +231,4 @@ def explained(path: Path, error: Exception) -> StoreError:
     if isinstance(found, StoreError) and not isinstance(found, StoreDamaged):
         return found
     why = getattr(error, "orig", error)
-    return ForeignStore(f"{path} is not a store of Marquee, or damaged: {why}. {LEFT} Restore a backup.")
+    return ForeignStore(f"{path} is not a Marquee store, or is damaged: {why}. {LEFT} Restore a backup.")

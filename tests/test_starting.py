@@ -144,7 +144,7 @@ def test_a_port_that_is_taken_is_named_and_the_store_left_alone(tmp_path: Path) 
 
 def test_a_store_that_can_not_be_opened_says_why(tmp_path: Path) -> None:
     (tmp_path / "m.db").write_bytes(b"this is no database, but long enough to look like one" * 100)
-    assert "is not a store of Marquee, or damaged: it is not an SQLite database" in refused(tmp_path)
+    assert "is not a Marquee store, or is damaged: it is not an SQLite database" in refused(tmp_path)
     assert "must name a file" in refused(tmp_path, MARQUEE_DATABASE_URL="postgres://elsewhere")
 
 
@@ -162,7 +162,7 @@ def test_no_way_of_starting_changes_what_is_not_ours(tmp_path: Path, way: str) -
     told = done.stdout + done.stderr
     assert done.returncode not in (0, None)
     assert "Marquee can't start." in told
-    assert "m.db is not a store of Marquee but the database of another program, with songs." in told
+    assert "m.db is not a Marquee store but the database of another program, with songs." in told
     assert "Traceback" not in told
     assert ((tmp_path / "m.db").read_bytes(), (tmp_path / "m.db").stat().st_mtime_ns) == before
     assert [path.name for path in tmp_path.iterdir()] == ["m.db"]

@@ -49,8 +49,6 @@ SPDX = {
 }
 """Other names of licences in metadata; BSD without a number is one of two, both permissive."""
 
-_CLASSIFIER = "License :: OSI Approved :: "
-
 
 def licences_of(name: str, about: PackageMetadata) -> list[str]:
     """Licences of a package as SPDX expressions, or as the package writes them.

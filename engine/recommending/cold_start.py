@@ -50,12 +50,15 @@ def blend(ratings_count: int, informative: int, *, known: bool, personal_from: i
     if informative < personal_from:
         personal = informative / personal_from
         text = (
-            f"{count} so far: {personal:.0%} of the list's order comes from them, the rest from "
-            f"{others}. From {personal_from} ratings on the list is all personal."
+            f"{count} so far: {personal:.0%} of the list's order comes from these, the rest from "
+            f"{others}. From {personal_from} ratings on, the list is entirely personal."
         )
         return Blend("blended", personal, 1 - personal, text)
     return Blend(
-        "personal", 1.0, MIN_POPULARITY, f"Ordered by what {counted(ratings_count, 'rating')} say about this taste."
+        "personal",
+        1.0,
+        MIN_POPULARITY,
+        f"Ordered by what {counted(ratings_count, 'rating')} say about this user's taste.",
     )
 
 

@@ -37,7 +37,7 @@ def _ground(explanation: Explanation) -> list[str]:
         return [f"{known}; it is listed for {_popular(explanation)}."]
     told = [_by_ratings(explanation, supporting)]
     if explanation.by_neighbours:
-        told.insert(0, "Too few people rated it to compare it, so movies of similar genres and years stand in for it.")
+        told.insert(0, "Too few people have rated it, so it is scored by movies of similar genre and year.")
     return told
 
 

@@ -82,16 +82,15 @@ class AccessService:
         """
         if not self.needed:
             raise Conflict(
-                "Marquee asks for no keys, since MARQUEE_API_KEY is not set: it answers this computer only. "
+                "Marquee needs no keys because MARQUEE_API_KEY is not set: it accepts requests only from this "
+                "computer. "
                 "Set MARQUEE_API_KEY and start again, then create keys."
             )
         if name.strip().casefold() in RESERVED or name.strip().casefold().startswith("console"):
-            raise InvalidInput(
-                f"{name!r} stands for somebody else in the audit log. Choose another name.", field="name"
-            )
+            raise InvalidInput(f"{name!r} is reserved in the audit log. Choose another name.", field="name")
         wanted = tuple(scopes)
         if not wanted or not set(wanted) <= set(SCOPES):
-            raise InvalidInput(f"A key has at least one of the scopes {', '.join(SCOPES)}.", field="scopes")
+            raise InvalidInput(f"Choose at least one scope: {', '.join(SCOPES)}.", field="scopes")
         by = actor()
 
         def create(tx: Transaction) -> tuple[KeyRecord, str]:

@@ -181,4 +181,4 @@ def _told(ratings: int, versions: Sequence[int]) -> str:
         return f"{erased} No stored version has learned from them."
     named = "Version" if len(versions) == 1 else "Versions"
     which = ", ".join(map(str, versions))
-    return f"{erased} {named} {which} learned from them before: train again, then delete what is named here."
+    return f"{erased} {named} {which} learned from them before: retrain, then delete what is named here."

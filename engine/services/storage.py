@@ -17,6 +17,7 @@ from engine.errors import BackupBusy, Cancelled, NotReady, UnknownBackup, Unusab
 from engine.services.audit import audited
 from engine.services.backup_plan import DEFAULTS, BackupPlan, check_plan, read_plan, timetable_of
 from engine.services.storing import in_words, stores
+from engine.words import counted
 from store import backups, inspection
 from store import errors as store_errors
 from store.backups import Manifest
@@ -273,7 +274,8 @@ class StorageService:
         self._values.write({"checked_at": self._clock(), "checked": True, "faults": found})
         self._database.note_check()
         if found and found != before:
-            more = f" and {len(found) - 1} more faults" if len(found) > 1 else ""
+            others = len(found) - 1
+            more = f" There {'is' if others == 1 else 'are'} {counted(others, 'more fault')}." if others else ""
             self._notices.add(
                 "error",
                 "store",

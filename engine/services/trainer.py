@@ -305,9 +305,9 @@ class Trainer:
         entry.repeated = not unequal
         if unequal:
             few = ", ".join(unequal[:5]) + (", ..." if len(unequal) > 5 else "")
-            verdict = f"Version {version} was trained again, and {len(unequal)} of {count} arrays differ: {few}."
+            verdict = f"Version {version} was not reproduced: {len(unequal)} of {count} arrays differ: {few}."
         else:
-            verdict = f"Version {version} was trained again: all {count} arrays are equal, bit for bit."
+            verdict = f"Version {version} was reproduced exactly: all {count} arrays are identical, bit for bit."
         details = entry.details()
         self._runs.finish(run.run_id, State.SUCCEEDED, verdict=verdict, stage="Done", details=details)
         about = {"run_id": run.run_id, "version": version}

@@ -48,7 +48,7 @@ RATING = {
 MAX_ARRAYS = 200
 MAX_DIRECTORY = 2**16
 """Bytes of the directory of an exported version; one entry takes 66."""
-UNUSABLE = "The file holds no version that this Marquee can serve"
+UNUSABLE = "The file contains no version that Marquee can use here"
 
 Count = Annotated[int, Field(ge=0, lt=2**63)]
 

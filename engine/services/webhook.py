@@ -82,7 +82,7 @@ class Webhook:
         """
         target = httpx.URL(url)
         if target.scheme not in ("http", "https") or not target.host:
-            raise Undelivered("The address of the webhook is none of http or https")
+            raise Undelivered("The address of the webhook must begin with http:// or https://")
         end = time.monotonic() + self._timeout_s
         addresses = self._allowed(target.host, _resolve(target.host, end, stop))
         try:

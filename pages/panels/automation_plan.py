@@ -36,7 +36,7 @@ def tiles(plan: Automation) -> None:
         "Paused" if plan.next_run is None else when(plan.next_run),
         None if plan.next_run is None else f"{plan.hour:02d}:{plan.minute:02d} in {plan.zone}",
         **PLAIN,
-        help="In your browser's time zone. A run missed while Marquee was off is made up once.",
+        help="In your browser's time zone. If runs are missed while Marquee is off, one catch-up run follows.",
     )
     last = plan.last_run
     grid.metric(
@@ -89,7 +89,7 @@ def drift(services: Services) -> None:
     """How far instant updates fall behind retraining, measured on request."""
     st.caption(
         "New ratings count at once, without retraining. This measures how much better retraining would predict newer"
-        " ratings, using a matrix factorisation in place of the version."
+        " ratings, using a matrix factorisation as a stand-in for the active model."
     )
     version = services.serving.active_version()
     if st.button(
@@ -142,7 +142,7 @@ def form(automation: AutomationService, plan: Automation) -> None:
             forms.field_error(errors, "zone")
         with grid.cell():
             after = st.number_input(
-                "Or after new ratings",
+                "Or after this many new ratings",
                 value=plan.after_ratings,
                 step=100,
                 help="Retrain after this many new ratings; 0 turns this off.",

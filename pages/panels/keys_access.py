@@ -19,15 +19,15 @@ if TYPE_CHECKING:
 
 PAGE = 50
 SCOPES = {"read": "Read", "rate": "Rate", "admin": "Admin"}
-HELP = "Read: recommendations, explanations, metrics and states. Rate: add and remove ratings. Admin: everything."
+HELP = "Read: recommendations, explanations, metrics and status. Rate: add and remove ratings. Admin: everything."
 
 
 def creation(access: AccessService) -> None:
     """The form for a new key; the key itself is shown once."""
     if not access.needed:
         st.info(
-            "Marquee answers only this computer and needs no keys, because `MARQUEE_API_KEY` is not set. Set it and"
-            " restart Marquee to create keys here.",
+            "Marquee accepts requests only from this computer and needs no keys, because `MARQUEE_API_KEY` is not"
+            " set. Set it and restart Marquee to create keys here.",
             icon=":material/key_off:",
         )
         return
@@ -89,7 +89,7 @@ def _row(key: Any) -> dict[str, object]:
 def confirm_revocation(access: AccessService, key: Any) -> None:
     """Explain what stops working, then revoke."""
     st.markdown(
-        f"Programs using key {key.key_id}, {text(key.name)}, are refused from their next request on, and"
+        f"Programs using key {key.key_id}, {text(key.name)}, will be refused from their next request, and"
         " browsers signed in with it are signed out. This can't be undone."
     )
     if confirmed("Revoke key"):

@@ -35,8 +35,8 @@ def _ask(services: Services, state: InterviewState, question: InterviewQuestion)
     with st.container(border=True):
         st.html(tile(movie.title, movie.movie_id, movie.year, movie.genres, f"Question {number}"))
         st.caption(
-            f"About {max(round(OUT_OF * question.chance), 1)} in {OUT_OF} people like this know it. "
-            f"A rating would tell {question.teaches:.1%} more about this taste."
+            f"About {max(round(OUT_OF * question.chance), 1)} in {OUT_OF} people with similar ratings know it. "
+            f"Rating it would reveal {question.teaches:.1%} more of your taste."
         )
         key = session.question(state.user_id, movie.movie_id)
         rating = stars(f"Rate {movie.title}", services.settings.scale, key=key)
@@ -63,7 +63,7 @@ def _undo(services: Services, user_id: str, skipped: list[str]) -> None:
 
 def known(state: InterviewState) -> str:
     """How well the taste is known, and from how many ratings."""
-    return f"{state.confidence:.0%} of this taste known, from {counted(state.ratings_count, 'rating')}"
+    return f"{state.confidence:.0%} of your taste known from {counted(state.ratings_count, 'rating')}"
 
 
 def preview(answer: Recommendations) -> None:

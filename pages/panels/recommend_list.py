@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 COUNTS = (12, 24, 48, 96)
 RANKINGS = {"ranker": "Best for this user", "rating": "Expected rating"}
 SEEN = {False: "Hide", True: "Show"}
-EARLIEST, LATEST = 1874, 2100
+EARLIEST, LATEST = 1800, 2200
 MAX_TITLE = 40
 MAX_TITLES = 3
 MOVIE_PX = 190  # leaves room for the other columns on a phone
@@ -38,7 +38,7 @@ def filters(library: LibraryService) -> dict[str, Any]:
         list(RANKINGS),
         format_func=RANKINGS.__getitem__,
         key=session.RANK_BY,
-        help="“Best for this user” puts first what they are most likely to want, not what they would rate highest.",
+        help="“Best for this user” puts the movies they most likely want first, not those they would rate highest.",
         **kept,
     )
     genre = grid.selectbox("Genre", genres, index=None, placeholder="Any genre", key=session.GENRE, **kept)
@@ -71,7 +71,7 @@ def liked_genres(library: LibraryService) -> list[str]:
         key=session.LIKES,
         persist_state="session",
         placeholder="Choose genres",
-        help="These lead a new user's list, and matter less with each rating.",
+        help="These shape a new user's list, and matter less with each rating.",
     )
 
 

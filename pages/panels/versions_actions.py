@@ -31,7 +31,7 @@ def actions(services: Services, version: VersionSummary) -> None:
             type="primary",
             icon=":material/play_circle:",
             disabled=version.active or version.state != "ready",
-            help="It is active already." if version.active else None,
+            help="Already active." if version.active else None,
         ):
             confirm_activation(versions, version)
         target = versions.served_before()
@@ -50,7 +50,7 @@ def actions(services: Services, version: VersionSummary) -> None:
             help="Trains again on the same data, seed and hyperparameters, and compares every array. Saves no version.",
         ):
             run_id = services.training.train_again(number, queue=True)
-            rerun_with(f"Training run {run_id} reproduces version {number}.")
+            rerun_with(f"Training run {run_id} will reproduce version {number}.")
         _export(services.version_files, version)
         _delete(versions, version)
 
@@ -77,7 +77,7 @@ def _content(files: VersionFileService, version: int) -> bytes:
 
 def _delete(versions: VersionService, version: VersionSummary) -> None:
     reason = "It is active. Activate another version first." if version.active else None
-    reason = "It is deleted already." if version.state == "deleted" else reason
+    reason = "Already deleted." if version.state == "deleted" else reason
     if st.button(
         "Delete", key=session.DELETE_VERSION, icon=":material/delete:", disabled=reason is not None, help=reason
     ):
@@ -112,7 +112,7 @@ def _repetition(run: TrainingStatus) -> None:
 @st.dialog("Activate a version?")
 def confirm_activation(versions: VersionService, version: VersionSummary) -> None:
     """Ask for a reason, then activate."""
-    st.markdown(f"Version {version.version} answers from the next request. You can roll back at any time.")
+    st.markdown(f"Version {version.version} takes over with the next request. You can roll back at any time.")
     with errors_shown():
         against = versions.overruled(version.version)
         if against is not None:
@@ -129,7 +129,9 @@ def confirm_activation(versions: VersionService, version: VersionSummary) -> Non
 @st.dialog("Roll back?")
 def confirm_rollback(versions: VersionService, target: int) -> None:
     """Ask for a reason, then activate the previous version."""
-    st.markdown(f"Version {target} was active before and answers from the next request. Roll back again to undo this.")
+    st.markdown(
+        f"Version {target} was active before and takes over with the next request. Roll back again to undo this."
+    )
     reason = _reason()
     with errors_shown():
         if confirmed(f"Roll back to version {target}"):

@@ -24,8 +24,8 @@ LIST_WIDTH = 260
 SIGNS = {"better": "▲ better", "worse": "▼ worse", "no difference shown": "no difference shown"}
 SIGNIFICANCE = (
     "A difference is marked if its 95% interval excludes 0 and p is below 0.05. With fewer than ten users there is no"
-    " interval, and nothing is marked. Each metric is tested by itself: of twenty without a difference, about one is"
-    " marked by chance."
+    " interval, and nothing is marked. Each metric is tested by itself: about one in twenty with no real"
+    " difference is marked by chance."
 )
 
 
@@ -133,7 +133,9 @@ def _metrics(versions: Sequence[VersionSummary], baseline: int) -> None:
         for name in names
     ]
     tables.table(rows, "Metrics of each version with 95% intervals", phone="scroll")
-    st.caption("Each on its own held-out ratings. The differences above use only users whose held-out ratings match.")
+    st.caption(
+        "Each on its own held-out ratings. The differences above use only users with the same held-out ratings in all."
+    )
 
 
 def _value(name: str, version: VersionSummary) -> str:

@@ -27,12 +27,12 @@ EXPORTS = ["zip"]
 NOTE_PX = 175  # left beside the metrics in a window of 1280 pixels
 PROTOCOL = {
     "split": "held-out ratings",
-    "k": "length of measured lists",
-    "relevant_from": "liked from a rating of",
+    "k": "list length",
+    "relevant_from": "counts as liked from",
     "train_ratings": "number of training ratings",
     "test_ratings": "number of held-out ratings",
     "test_fingerprint": "fingerprint of the held-out ratings",
-    "users_with_lists": "users with measured lists",
+    "users_with_lists": "users with evaluated lists",
     "catalogue": "movies that can be listed",
     "interval": "intervals",
     "seed": "seed of the intervals",
@@ -134,7 +134,7 @@ def details(versions: VersionService, version: VersionSummary) -> None:
 def _verdict(versions: VersionService, version: VersionSummary) -> None:
     judgement = versions.judgement(version.version)
     if judgement is None:
-        st.caption("No verdict: the version was imported, or trained by an earlier Marquee.")
+        st.caption("No verdict: the version was imported, or trained by an earlier version of Marquee.")
         return
     verdict.show(judgement, judgement.text)
     verdict.evidence(judgement, key=f"version {version.version}")
@@ -146,7 +146,7 @@ def _origin(version: VersionSummary) -> None:
         facts["array digest"] = version.digest
     tables.pairs(facts | protocol(version.protocol), f"Data and protocol of version {version.version}")
     if version.run_id is None:
-        st.caption("Imported from a file, so its training run is not here.")
+        st.caption("Imported from a file, so there is no training run to show.")
     else:
         st.page_link(
             "training.py",
@@ -216,7 +216,7 @@ def import_panel(files: VersionFileService) -> None:
             "Exported version",
             type=EXPORTS,
             key=session.VERSION_FILE,
-            help="Every array is checked against its hash. The version must have the same users and movies.",
+            help="Every array is checked against its hash. It must know the users and movies stored here.",
         )
         if st.form_submit_button("Import", key=session.IMPORT_VERSION, icon=":material/upload:"):
             if upload is None:

@@ -63,7 +63,7 @@ ANSWERS: Mapping[str, object] = {
     "recommend": LIST,
     "recommend_by_query": LIST,
     "recommend_to_anybody": replace(
-        LIST, user_id="", ratings_count=1, reason=blend(1, 1, known=True, personal_from=20).reason, status="blended"
+        LIST, user_id="", ratings_count=1, reason=blend(1, 1, known=True, personal_from=10).reason, status="blended"
     ),
     "predict": PREDICTIONS,
     "explain": EXPLANATION,

@@ -59,7 +59,7 @@ NOW = 1795443846.9
 SHAWSHANK = Movie("318", "The Shawshank Redemption", 1994, ("Crime", "Drama"))
 SCHINDLER = Movie("527", "Schindler's List", 1993, ("Drama", "War"))
 LAMBS = Movie("593", "The Silence of the Lambs", 1991, ("Crime", "Thriller"))
-REASON = blend(57, 57, known=True, personal_from=20).reason
+REASON = blend(57, 57, known=True, personal_from=10).reason
 PACKAGES = {"numpy": "2.4.6", "scikit-surprise": "1.1.5"}
 METRICS = {"rmse": MetricValue(0.874, 0.862, 0.886), "ndcg_at_k": MetricValue(0.142, 0.128, 0.157)}
 PROTOCOL = {"split": "each user's last 20% by time", "k": 10, "relevant_from": 3.875}
@@ -84,7 +84,7 @@ PREDICTIONS = Predictions(
     3,
     (
         Prediction(USER, SHAWSHANK.movie_id, 4.4, (3.4, 5.0), None),
-        Prediction(USER, "296", 3.7, (2.1, 5.0), "The movie has no ratings: what the user gives."),
+        Prediction(USER, "296", 3.7, (2.1, 5.0), "The movie has no ratings, so this is what the user gives movies."),
     ),
 )
 _EXPLANATION = Explanation(
@@ -134,7 +134,7 @@ DELETED_USER = ForgettingReceipt(
     57,
     NOW,
     (2, 3),
-    "57 ratings and the id were erased. Versions 2, 3 learned from them before: train again, then delete what is named "
+    "57 ratings and the id were erased. Versions 2, 3 learned from them before: retrain, then delete what is named "
     "here.",
 )
 DRIFT = UpdateHealth(3, 120, 340, 1000, 0.0011, 0.83, 100, 500, "fine")

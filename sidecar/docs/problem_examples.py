@@ -30,7 +30,7 @@ ENGINE_ERRORS: tuple[errors.MarqueeError, ...] = (
     errors.UnknownBackup("There is no backup marquee-20261122-020000.db."),
     errors.UnknownKey("There is no key 99."),
     errors.Conflict(
-        "Marquee asks for no keys, since MARQUEE_API_KEY is not set: it answers this computer only. Set "
+        "Marquee needs no keys because MARQUEE_API_KEY is not set: it accepts requests only from this computer. Set "
         "MARQUEE_API_KEY and start again, then create keys."
     ),
     errors.TrainingBusy(7),

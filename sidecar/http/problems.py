@@ -1,4 +1,4 @@
-"""Every error response as RFC 9457 problem details: one table from an error's class to its status, code and text."""
+"""Every error response, as RFC 9457 problem details."""
 
 from __future__ import annotations
 

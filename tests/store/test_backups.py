@@ -327,7 +327,7 @@ def test_what_is_no_store_is_said_to_be_none(path: Path, content: bytes, capsys:
     path.write_bytes(content)
     code, out, err = run(path, "check", capsys=capsys)
     assert code == 1, err
-    assert "store of Marquee" in out
+    assert "Marquee store" in out
     for arguments in (["info"], ["backup"], ["restore", str(path)]):
         code, out, err = run(path, *arguments, capsys=capsys)
         assert (code, out) == (2, "")
@@ -345,7 +345,7 @@ def test_a_database_with_tables_of_our_names_is_refused_in_words(
     for arguments in (["info"], ["check"], ["backup"], ["restore", str(path)]):
         code, out, err = run(path, *arguments, capsys=capsys)
         assert code in (1, 2)
-        assert "can't be read as a store" in out + err
+        assert "can't be read as a Marquee store" in out + err
 
 
 def test_reading_leaves_nothing_beside_a_file(

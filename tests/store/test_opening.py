@@ -96,7 +96,7 @@ def test_what_is_no_store_is_refused_and_left_as_it_was(tmp_path: Path, made: Ma
     path = tmp_path / "music.db"
     made(path)
     before = state(tmp_path)
-    with pytest.raises(ForeignStore, match=r"music\.db is not a store of Marquee.* It was left unchanged"):
+    with pytest.raises(ForeignStore, match=r"music\.db is not a Marquee store.* It was left unchanged"):
         Database.open(f"sqlite:///{path}")
     assert state(tmp_path) == before
 
@@ -159,7 +159,7 @@ def test_a_damaged_store_says_so(url: str) -> None:
     with database.path.open("r+b") as file:
         file.seek(100)
         file.write(b"\xff" * 4000)
-    with pytest.raises(ForeignStore, match=r"or damaged: .*malformed"):
+    with pytest.raises(ForeignStore, match=r"or is damaged: .*malformed"):
         Database.open(url)
 
 

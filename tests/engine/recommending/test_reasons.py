@@ -64,7 +64,7 @@ def people(*ratings: float) -> tuple[SimilarUser, ...]:
             explanation(0.2, score=0.8, baseline=0.6, genres_liked=("Drama", "War")),
             "Most of its score, 75%, comes from its popularity and the liking for Drama and War.",
         ),
-        (explanation(0.6, by_neighbours=True), "movies of similar genres and years stand in for it. It rests on"),
+        (explanation(0.6, by_neighbours=True), "scored by movies of similar genre and year. It rests on"),
         (explanation(0.6, -0.2, score=0.4), "The rating of Film 1 (4) counts against it."),
         (explanation(0.6, genre_match=GenreMatch(0, (("War", 0.4, 3),))), "rates War movies 0.4 above their mean."),
         (explanation(0.6, genre_match=GenreMatch(0, (("War", -0.4, 3),))), "rates War movies 0.4 below their mean."),

@@ -252,7 +252,7 @@ def test_training_again_exactly_gives_every_array_bit_for_bit(
     proof = finished(trained, training.train_again(number))
     assert (proof.state, proof.repeats, proof.repeated, proof.version) == ("succeeded", number, True, None)
     assert "all" in str(proof.verdict)
-    assert "equal, bit for bit" in str(proof.verdict)
+    assert "identical, bit for bit" in str(proof.verdict)
     assert trained.services.inbox.notices()[0].text == proof.verdict
     second = finished(trained, training.train_model(kind, quick, "never")).version or 0
     assert versions.get(number).digest == versions.get(second).digest

@@ -83,7 +83,7 @@ def test_files_that_hold_no_version_are_refused(two: Runtime) -> None:
     ):
         file = BytesIO()
         write_export(replace(model, record=record, arrays=arrays), file)
-        with pytest.raises(InvalidInput, match="no version that this Marquee can serve"):
+        with pytest.raises(InvalidInput, match="no version that Marquee can use here"):
             two.services.version_files.import_file(file)
     assert len(versions.list()) == 2
 
@@ -138,7 +138,7 @@ def test_a_file_that_describes_no_version_is_refused_and_nothing_is_stored(
     "changes", [{"users": -1}, {"users": "60"}, {"ratings": 1.5}, {"fingerprint": 1}, {"revision": None}, {"ids": {}}]
 )
 def test_a_file_that_does_not_say_what_was_learned_is_refused(trained: Runtime, changes: dict[str, Any]) -> None:
-    with pytest.raises(InvalidInput, match="no version that this Marquee can serve"):
+    with pytest.raises(InvalidInput, match="no version that Marquee can use here"):
         trained.services.version_files.import_file(exported(trained, {"data": data_of(trained) | changes}))
 
 
@@ -161,7 +161,7 @@ def test_a_file_with_an_array_that_no_version_has_is_refused(trained: Runtime, n
     ],
 )
 def test_a_file_with_a_report_that_does_not_fit_together_is_refused(trained: Runtime, name: str, array: Any) -> None:
-    with pytest.raises(InvalidInput, match="no version that this Marquee can serve"):
+    with pytest.raises(InvalidInput, match="no version that Marquee can use here"):
         trained.services.version_files.import_file(exported(trained, {}, {name: array}))
 
 

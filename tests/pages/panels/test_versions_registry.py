@@ -31,9 +31,9 @@ def test_the_protocol_is_shown_in_plain_words() -> None:
         {"k": 10, "test_ratings": 19753, "seed": 12345, "relevant_from": 3.875, "of later": True}
     )
     assert told == {
-        "length of measured lists": "10",
+        "list length": "10",
         "number of held-out ratings": "19,753",
         "seed of the intervals": 12345,
-        "liked from a rating of": 3.875,
+        "counts as liked from": 3.875,
         "of later": True,
     }
