@@ -29,8 +29,15 @@ FEWEST_SCOPED = 5000
 KEY = "a key for the tests"
 HEADERS = {"X-API-Key": KEY}
 KINDS = ("none", "revoked", "read", "rate", "admin")
-UNREACHED = {"post /ml/models/import", "post /ml/tuning/{study_id}/train", "delete /keys/{key_id}"}
-"""What no generated case names, or not surely: the file of a version, a study with a trial that has ended, a key."""
+UNREACHED = {
+    "post /ml/models/import",
+    "post /ml/tuning/{study_id}/train",
+    "delete /keys/{key_id}",
+    "get /store/backups/{name}",
+    "delete /store/backups/{name}",
+    "post /store/backups/{name}/restore",
+}
+"""What no generated case names, or not surely: a version's file, a study with an ended trial, a key, a backup."""
 LONGEST_S = 60
 KNOWN = {"user_id": "u1", "movie_id": "m1"}
 UNREADABLE = {"bad_path", "head_too_large"}
@@ -100,7 +107,7 @@ CASES = [
 
 @pytest.mark.long
 @pytest.mark.parametrize(("name", "mode"), CASES)
-def test_the_answer_is_one_that_is_described(description: Any, name: str, mode: GenerationMode) -> None:
+def test_the_answer_is_one_that_is_described(url: str, description: Any, name: str, mode: GenerationMode) -> None:
     method, path = name.split(" ", 1)
     operation = description[path][method]
 
@@ -112,6 +119,9 @@ def test_the_answer_is_one_that_is_described(description: Any, name: str, mode: 
         asked[name] += 1
         if mode is GenerationMode.POSITIVE and asked[name] % 2:
             name_known(case)
+            if name == "delete /users":  # where the same user is named in the path, it was deleted already
+                rating = KNOWN | {"rating": 3.0}
+                requests.post(f"{url}/api/rate", json=rating, headers=HEADERS, timeout=LONGEST_S).raise_for_status()
         answer = case.call(headers=HEADERS, timeout=LONGEST_S)
         answered[name, answer.status_code] += 1
         case.validate_response(answer, headers=HEADERS, excluded_checks=excluded(answer.status_code))
