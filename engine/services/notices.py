@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass
 from threading import Event
 from typing import Any
 
-from engine.services.storing import stores
+from engine.services.storing import in_words, stores
 from engine.services.webhook import Refused, Webhook
 from store.notices import Level, NoticeStore
 from store.records import NoticeRecord
@@ -167,8 +167,9 @@ class NotifyingService:
     def _look_safely(self) -> None:
         try:
             self.look()
-        except Exception:  # part of the thread's outermost loop: the next look must find it alive
-            log.exception("notices could not be delivered")
+        except Exception as error:  # part of the thread's outermost loop: the next look must find it alive
+            known = in_words(error)  # such as a store that was moved away
+            log.error("notices could not be delivered: %s", known or error, exc_info=None if known else error)
 
     def look(self) -> None:
         """Write new notices to the log, and post them unless a pause is on."""

@@ -27,7 +27,7 @@ def test_without_a_first_key_none_can_be_created(visit: Open) -> None:
     held = fakes.empty()
     held.access.needed = False
     at = visit("keys.py", held)
-    assert "answers only this computer" in at.info[0].value
+    assert "accepts requests only from this computer" in at.info[0].value
     assert not at.text_input
 
 

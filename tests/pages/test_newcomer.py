@@ -31,7 +31,7 @@ def test_a_new_user_gets_a_first_question(visit: Open) -> None:
     shown = words(at)
     assert "Toy Story" in shown
     assert "Question 1" in shown
-    assert "About 4 in 10 people with similar ratings know it. A rating would tell 3.1% more" in shown
+    assert "About 4 in 10 people with similar ratings know it. Rating it would reveal 3.1% more" in shown
     assert "New user" in shown
     assert "Nobody with this id has rated anything yet" in shown
     assert [one.key for one in at.get("bidi_component")] == [question("1")]

@@ -64,7 +64,7 @@ def test_active_and_deleted_versions_cannot_be_deleted(visit: Open) -> None:
     assert "It is active" in button(at, session.DELETE_VERSION).help
     gone = intact(select(at, session.VERSION, 8))
     assert button(gone, session.DELETE_VERSION).disabled
-    assert "deleted already" in button(gone, session.DELETE_VERSION).help
+    assert "Already deleted" in button(gone, session.DELETE_VERSION).help
     assert "arrays were deleted" in gone.warning[0].value
     assert gone.get("download_button")[0].disabled
     assert not button(intact(select(at, session.VERSION, 0)), session.DELETE_VERSION).disabled
