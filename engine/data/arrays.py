@@ -34,3 +34,10 @@ def mix(bits: NDArray[np.uint64]) -> NDArray[np.uint64]:
     for shift, factor in ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB)):
         bits = (bits ^ bits >> np.uint64(shift)) * np.uint64(factor)
     return np.asarray(bits ^ bits >> np.uint64(31))
+
+
+def divide(numerators: NDArray[Any], denominators: NDArray[Any]) -> Floats:
+    """float64[n]: the quotients; 0 where the denominator is not positive."""
+    out = np.zeros(len(numerators))
+    np.divide(numerators, denominators, out=out, where=denominators > 0)
+    return out

@@ -14,7 +14,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.data.arrays import Bools, Floats, Ints, check_lengths
+from engine.data.arrays import Bools, Floats, Ints, check_lengths, divide
 from engine.data.ratings import Interactions
 
 RELEVANT_FROM = 0.75
@@ -151,7 +151,7 @@ def _diversity(lists: Ints, genres: Bools) -> Floats:
     present = lists >= 0
     pairs = present[:, :, None] & present[:, None, :] & ~np.eye(lists.shape[1], dtype=bool)
     count = pairs.sum(axis=(1, 2))
-    return _divide((unlike * pairs).sum(axis=(1, 2)), count)
+    return divide((unlike * pairs).sum(axis=(1, 2)), count)
 
 
 def gini(shown: Floats) -> float:
@@ -175,14 +175,7 @@ def _mean_by_user(values: Floats, users: Ints, n_users: int) -> Floats:
 
 
 def _mean_of_places(values: Floats, present: Bools) -> Floats:
-    return _divide((values * present).sum(axis=1), present.sum(axis=1))
-
-
-def _divide(sums: NDArray[Any], counts: NDArray[Any]) -> Floats:
-    """0 where the count is 0."""
-    out = np.zeros(len(sums))
-    np.divide(sums, counts, out=out, where=counts > 0)
-    return out
+    return divide((values * present).sum(axis=1), present.sum(axis=1))
 
 
 def bootstrap(

@@ -9,7 +9,7 @@ from typing import Literal
 import numpy as np
 import scipy.sparse as sp
 
-from engine.data.arrays import Float32
+from engine.data.arrays import Float32, divide
 from engine.data.catalogue import Movie
 from engine.data.ratings import Interactions
 from engine.models.base import Method, Vector, top
@@ -205,7 +205,7 @@ class ExplainerService:
         if not len(inside) or movie >= self._data.n_movies:
             return ()
         dots = self._by_movie[:, inside].T @ self._by_movie[:, [movie]].toarray().ravel()
-        cosine = _divide(dots, self._movie_norms[inside] * self._movie_norms[movie])
+        cosine = divide(dots, self._movie_norms[inside] * self._movie_norms[movie])
         best = [k for k in np.argsort(-cosine, kind="stable") if cosine[k] > ALIKE and inside[k] != movie][:n]
         return tuple(
             SimilarMovie(self._movie_id(m), self._title(m), state.rating_of(m) or 0.0, float(cosine[k]))
@@ -220,7 +220,7 @@ class ExplainerService:
         basis: Basis
         if self._movie_norms[movie]:
             dots = np.asarray(self._by_movie.T @ self._by_movie[:, [movie]].toarray().ravel(), np.float32)
-            basis, alike = "ratings", _divide(dots, self._movie_norms * self._movie_norms[movie])
+            basis, alike = "ratings", divide(dots, self._movie_norms * self._movie_norms[movie])
         else:
             everything = np.arange(self._data.n_movies)
             basis, alike = "content", likeness(self._data.movies, np.array([movie]), everything, *CONTENT_WEIGHTS)[0]
@@ -249,7 +249,7 @@ class ExplainerService:
         rows = self._data.by_movie.of(movie)
         raters, given = self._data.users[rows], self._data.ratings[rows]
         taste = self._taste(state)
-        cosine = _divide(self._by_user[raters] @ taste, self._user_norms[raters] * np.sqrt(float(taste @ taste)))
+        cosine = divide(self._by_user[raters] @ taste, self._user_norms[raters] * np.sqrt(float(taste @ taste)))
         best = [k for k in np.argsort(-cosine, kind="stable") if cosine[k] > ALIKE and raters[k] != user][:n]
         return tuple(
             SimilarUser(str(self._data.user_ids.raw(int(raters[k]))), float(given[k]), float(cosine[k])) for k in best
@@ -275,7 +275,3 @@ def _level(state: UserState, folded: Vector, unknown: Vector) -> float:
     movies = np.array([state.movies.vector(movie) for movie in state.items.tolist()])
     mine, anybodys = (state.movies.model.unclipped(user.reshape(1, -1), movies) for user in (folded, unknown))
     return float((mine - anybodys).mean())
-
-
-def _divide(dots: Float32, norms: Float32) -> Float32:
-    return np.divide(dots, norms, out=np.zeros(len(dots)), where=norms > 0)

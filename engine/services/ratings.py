@@ -14,6 +14,7 @@ from engine.services.audit import audited, of_user
 from engine.services.serving import ServingService
 from engine.services.snapshots import Snapshots
 from engine.services.storing import stores
+from engine.words import counted
 from store.errors import DamagedVersion, NotStored
 from store.ratings import RatingStore
 from store.versions import MLModelManager
@@ -176,7 +177,7 @@ def check_rating(rating: float, scale: tuple[float, float]) -> None:
 
 def _told(ratings: int, versions: Sequence[int]) -> str:
     """A summary of what was deleted and what is left to do."""
-    erased = f"{'1 rating' if ratings == 1 else f'{ratings:,} ratings'} and the id were erased."
+    erased = f"{counted(ratings, 'rating')} and the id were erased."
     if not versions:
         return f"{erased} No stored version has learned from them."
     named = "Version" if len(versions) == 1 else "Versions"

@@ -113,7 +113,7 @@ class VersionFileService:
         """
         model = self._versions.load(version)
         try:
-            stream = TemporaryFile()  # noqa: SIM115  # whoever reads it closes it
+            stream = TemporaryFile()  # noqa: SIM115  # the reader closes it
             try:
                 write_export(model, stream)
                 stream.seek(0)

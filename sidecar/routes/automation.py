@@ -61,7 +61,7 @@ def change_plan(body: PlanRequest) -> Automation:
     """Change the retraining schedule.
 
     Runs use the hyperparameters of the active version. The new schedule applies from now on: runs missed before are
-    skipped. Runs missed while Marquee is off are made up for by a single run.
+    skipped. If runs are missed while Marquee is off, one catch-up run follows.
     """
     automation = current().automation
     automation.change(**body.model_dump())

@@ -297,7 +297,7 @@ def test_what_a_job_brought_is_served_when_it_has_ended(runtime: Runtime, monkey
     assert states == ["running"] * 3
     assert (
         bring(services.imports, ratings_csv=RATINGS).state == "succeeded"
-    )  # nothing is new, so nothing is served anew
+    )  # nothing is new, so the serving state stays
     assert len(states) == 3
 
 
