@@ -1,0 +1,112 @@
+"""Tables with a line for each user and a column for each movie, or the other way round; Jester is one of them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import PurePosixPath
+
+import numpy as np
+import pyarrow as pa
+
+from engine.data.columns import ALIASES, NAMES, Role, is_value, normal
+from engine.data.formats.base import Head, Layout, Source, numbers
+from engine.data.notations import NOT_RATED
+from engine.data.rejections import Rejections
+from engine.data.rows import Part
+from engine.data.scale import RatingScale
+from engine.data.tables import Table
+
+JESTER = Source("jester", "Jester", RatingScale(-10.0, 10.0, 0.01), frozenset((99.0,)))
+WIDE = Source("wide", "Table with a column for each movie or user")
+JOKES = 100
+TITLE = re.compile(r"\(\d{4}\)\s*$|\w\s+\w")
+LONG: dict[Role, int] = {"user": 0, "movie": 1, "rating": 2}
+ABOUT: tuple[Role, ...] = ("year", "genres", "imdb", "tmdb")
+
+
+def recognise(head: Head) -> Layout | None:
+    """Jester by its hundred columns of numbers, others by columns of ratings under names that are no roles."""
+    return _jester(head) or (_wide(head) if head.table.names else None)
+
+
+def _jester(head: Head) -> Layout | None:
+    if head.table.names or head.table.width not in (JOKES, JOKES + 1):
+        return None
+    first = head.table.width - JOKES
+    values = [value for row in head.table.sample for value in numbers(row[first:])]
+    if not values or not all(-10 <= value <= 10 or value == 99 for value in values) or 99 not in values:
+        return None
+    stem = PurePosixPath(head.name).stem
+    columns = {place: str(place - first + 1) for place in range(first, head.table.width)}
+    return Layout(JESTER, "ratings", long(head.table, columns, None, prefix=f"{stem}:"), LONG)
+
+
+def _wide(head: Head) -> Layout | None:
+    table = head.table
+    first = next((place for place, name in enumerate(table.names) if name or _is_text(table.cells(place))), 0)
+    about = {place for place, name in enumerate(table.names) if NAMES.get(normal(name)) in ABOUT}
+    columns = {
+        place: name.strip()
+        for place, name in enumerate(table.names)
+        if place > first and place not in about and name.strip()
+    }
+    named = [
+        name for name in columns.values() if NAMES.get(normal(name)) in ("user", "movie", "rating", "time", "title")
+    ]
+    if len(columns) < 2 or named or not all(_are_ratings(table.cells(place)) for place in columns):
+        return None
+    films_down = _films_down(table.names[first], table.cells(first), list(columns.values()))
+    melted = long(table, columns, first, turned=films_down)
+    titles = table.cells(first) if films_down else list(columns.values())
+    return Layout(WIDE, "ratings", melted, LONG, has_titles=any(not title.isdigit() for title in titles))
+
+
+def _is_text(cells: Sequence[str]) -> bool:
+    return any(cell and not is_value(cell) for cell in cells)
+
+
+def _are_ratings(cells: Sequence[str]) -> bool:
+    filled = [cell for cell in cells if cell.casefold() not in NOT_RATED]
+    return all(is_value(cell) for cell in filled) and all(abs(value) <= 100 for value in numbers(filled))
+
+
+def _films_down(corner: str, down: Sequence[str], across: Sequence[str]) -> bool:
+    """Whether movies are lines and users are columns: by the name in the corner, else by what looks like titles."""
+    if normal(corner) in ALIASES["user"]:
+        return False
+    if normal(corner) in ALIASES["movie"] or normal(corner) in ALIASES["title"]:
+        return True
+    shares = [sum(bool(TITLE.search(text)) for text in texts) / max(len(texts), 1) for texts in (down, across)]
+    return shares[0] > shares[1]
+
+
+def long(table: Table, columns: dict[int, str], first: int | None, *, turned: bool = False, prefix: str = "") -> Table:
+    """A wide table as rows of user, movie and rating; blank cells give none.
+
+    Args:
+        table: a line for each user, or each movie where it is ``turned``.
+        columns: the columns of ratings, and what each is of.
+        first: the column that names the line; None: its number does, after the prefix.
+        turned: whether lines are movies and columns users.
+        prefix: before the numbers of lines.
+    """
+
+    def read(used: Sequence[int], whole: Sequence[int], rejections: Rejections) -> Iterator[Part]:  # noqa: ARG001
+        wanted = [*columns, *([] if first is None else [first])]
+        for part in table.read(wanted, (), rejections):
+            down = [f"{prefix}{line}" for line in part.lines] if first is None else part.column(first).to_pylist()
+            cells = np.array([part.column(place).to_pylist() for place in columns], dtype=object).T.reshape(
+                len(down), -1
+            )
+            row, column = np.nonzero(
+                np.array([[bool(cell.strip()) for cell in line] for line in cells], bool).reshape(cells.shape)
+            )
+            names = np.array(list(columns.values()), dtype=object)[column]
+            owners = np.array(down, dtype=object)[row]
+            pair = (names, owners) if turned else (owners, names)
+            arrays = [pa.array(values, pa.string()) for values in (*pair, cells[row, column])]
+            yield Part(pa.table(arrays, names=["0", "1", "2"]), part.lines[row], part.done)
+
+    return replace(table, names=(), width=3, read=read, sample=[])
