@@ -69,6 +69,13 @@ def packed(row: MovieRow, import_id: int | None) -> str | None:
     return json.dumps(described | {"import_id": import_id})
 
 
+def unpacked(movie: MovieRow, text: str) -> tuple[MovieRow, int | None]:
+    """The movie as it was when it was packed, and the import that had described it last."""
+    described = json.loads(text)
+    import_id = described.pop("import_id")
+    return replace(movie, **described | {"genres": tuple(described["genres"]), "removed": False}), import_id
+
+
 def write(tx: Transaction, rows: Sequence[tuple[int, MovieRow, int | None]]) -> None:
     """Replace all that is stored of movies but the id; each comes with its key and the import that described it."""
     revisions.advance_catalogue(tx)
@@ -104,6 +111,6 @@ def _merged(known: MovieRow, given: MovieRow) -> MovieRow:
 def _select(connection: Connection, statement: str, column: str, keys: Sequence[int] | None) -> Any:
     """Rows of a statement in whose place ``{}`` a condition on the movies' keys is put, if there are any."""
     if keys is None:
-        return connection.exec_driver_sql(statement.format(""))
+        return connection.exec_driver_sql(statement.format("")).all()
     chosen = statement.format(f" WHERE {column} IN (SELECT value FROM json_each(?))")
-    return connection.exec_driver_sql(chosen, (json.dumps(keys),))
+    return connection.exec_driver_sql(chosen, (json.dumps(keys),)).all()
