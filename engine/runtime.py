@@ -24,7 +24,7 @@ from engine.services.library import LibraryService
 from engine.services.notices import InboxService, NotifyingService
 from engine.services.ratings import RatingService
 from engine.services.recommendations import RecommendationService
-from engine.services.records import State
+from engine.services.records import JobState
 from engine.services.scale import agree
 from engine.services.serving import ServingService
 from engine.services.snapshots import Snapshots
@@ -121,7 +121,7 @@ class Runtime:
         """The store is empty, or the import of the demo was interrupted before the first training."""
         if not self.services.library.counts().ratings:
             return True
-        cut_short = any(job.kind == "demo" and job.state == State.FAILED for job in self.services.imports.jobs(1))
+        cut_short = any(job.kind == "demo" and job.state == JobState.FAILED for job in self.services.imports.jobs(1))
         return cut_short and self.services.serving.active_version() is None
 
     def stop(self) -> None:

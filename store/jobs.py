@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
-from sqlalchemy import Connection, select, update
+from sqlalchemy import Connection, Update, select, update
 
 from store.connections import Transaction
 from store.database import Store
 from store.errors import NotStored
-from store.records import UNFINISHED, JobRecord, State
+from store.records import UNFINISHED, JobRecord, JobState
 from store.schema import jobs
 
 
@@ -23,7 +23,7 @@ class JobStore(Store):
         return self._database.insert(jobs, row | {"created_at": self._database.clock()})
 
     def update(self, job_id: int, progress: float, message: str, result: dict[str, Any] | None = None) -> None:
-        """Record the progress of a job and mark it as running, unless it has ended.
+        """Record the progress of a job and mark it as running, unless it has ended. Its questions are dropped.
 
         Args:
             job_id: its number.
@@ -34,29 +34,24 @@ class JobStore(Store):
 
         def work(tx: Transaction) -> None:
             values: dict[str, Any] = {"state": "running", "progress": progress, "message": message}
+            values |= {"questions": None}
             values["result"] = (_result(tx, job_id) | (result or {})) or None
-            going = update(jobs).where(jobs.c.job_id == job_id, jobs.c.ended_at.is_(None))
-            tx.execute(going.values(values))
+            tx.execute(_going(job_id).values(values))
 
         self._database.write(work)
 
-    def count(self, job_id: int, counts: Mapping[str, int], *, tx: Transaction | None = None) -> None:
-        """Add to the numbers in a job's result.
+    def plan(self, job_id: int, plan: dict[str, Any]) -> None:
+        """Record the plan of a job, unless it has ended."""
+        self._database.execute(_going(job_id).values(plan=plan))
 
-        In the transaction that does what they count, so that the result matches the store wherever a job is cut short.
-        """
-
-        def work(tx: Transaction) -> None:
-            found = _result(tx, job_id)
-            found |= {name: found.get(name, 0) + count for name, count in counts.items()}
-            tx.execute(update(jobs).where(jobs.c.job_id == job_id).values(result=found))
-
-        self._database.write(work, tx=tx)
+    def ask(self, job_id: int, plan: dict[str, Any], questions: list[dict[str, Any]]) -> None:
+        """Record the plan and the questions of a job, which then waits for answers, unless it has ended."""
+        self._database.execute(_going(job_id).values(plan=plan, questions=questions, state="waiting"))
 
     def finish(
         self,
         job_id: int,
-        state: State,
+        state: JobState,
         result: dict[str, Any] | None = None,
         error: str | None = None,
         message: str = "",
@@ -65,7 +60,7 @@ class JobStore(Store):
 
         def work(tx: Transaction) -> None:
             values: dict[str, Any] = {"state": state, "error": error, "message": message}
-            values |= {"ended_at": self._database.clock()}
+            values |= {"ended_at": self._database.clock(), "questions": None}
             values["result"] = (_result(tx, job_id) | (result or {})) or None
             values |= {"progress": 1.0} if state == "succeeded" else {}
             tx.execute(update(jobs).where(jobs.c.job_id == job_id).values(values))
@@ -87,7 +82,7 @@ class JobStore(Store):
         return self._select(JobRecord, select(jobs).order_by(jobs.c.job_id.desc()).limit(limit))
 
     def recover(self, reason: Callable[[dict[str, Any]], str]) -> int:
-        """Mark unfinished jobs of a stopped process as failed; returns how many.
+        """Mark unfinished jobs of a stopped process as failed, also those that wait for answers; returns how many.
 
         Args:
             reason: takes the result so far and returns why the job failed.
@@ -97,11 +92,16 @@ class JobStore(Store):
             going = select(jobs.c.job_id, jobs.c.result).where(jobs.c.state.in_(UNFINISHED))
             left = tx.execute(going).all()
             for job_id, result in left:
-                values = {"state": "failed", "error": reason(result or {}), "ended_at": self._database.clock()}
+                values: dict[str, Any] = {"state": "failed", "error": reason(result or {}), "questions": None}
+                values |= {"ended_at": self._database.clock()}
                 tx.execute(update(jobs).where(jobs.c.job_id == job_id).values(values))
             return len(left)
 
         return self._database.write(work)
+
+
+def _going(job_id: int) -> Update:
+    return update(jobs).where(jobs.c.job_id == job_id, jobs.c.ended_at.is_(None))
 
 
 def _result(connection: Connection, job_id: int) -> dict[str, Any]:

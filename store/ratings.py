@@ -8,17 +8,19 @@ import numpy as np
 from numpy.typing import NDArray
 from sqlalchemy import Connection, func, select
 
-from store import revisions
+from store import catalogue, revisions
 from store.bulk_ratings import DELETED_KEYS, UPSERT, BulkRatings, next_key, shortest_decimals
 from store.cache import RatingCache
 from store.connections import Transaction
 from store.errors import NotStored, StoreError
 from store.records import Counts, Forgotten, MovieRow, RatingArrays, RatingChange
-from store.schema import genres, movie_genres, movies, ratings, users
+from store.schema import movies, ratings, users
 from store.times import time_by_hand
 
 DELETED_ID = "\x1fforgotten {}"
 """Replaces the id of a deleted user; ids from outside hold no control characters. ``DELETED_KEYS`` finds it."""
+USERS = "SELECT id FROM users WHERE external_id = ?"
+MOVIES = "SELECT id FROM movies WHERE external_id = ? AND NOT removed"
 
 
 class RatingStore(BulkRatings):
@@ -46,10 +48,10 @@ class RatingStore(BulkRatings):
             value = float(shortest_decimals(np.array([rating], np.float64).astype(np.float32))[0])
 
         def work(tx: Transaction) -> RatingChange:
-            movie = _key(tx, movies, movie_id)
+            movie = _key(tx, MOVIES, movie_id)
             if movie is None:
                 raise NotStored(f"There is no movie {movie_id!r}.")
-            user, new_user = _key(tx, users, user_id), False
+            user, new_user = _key(tx, USERS, user_id), False
             previous, before = (None, None) if user is None else _rating(tx, user, movie)
             if user is None:
                 user, new_user = next_key(tx, users), True
@@ -57,7 +59,7 @@ class RatingStore(BulkRatings):
             elif previous == value:
                 return RatingChange(user, movie, value, previous, revisions.current(tx), False)
             row = user, movie, value, time_by_hand(rated_at, before)
-            if tx.exec_driver_sql(UPSERT.format("(?, ?, ?, ?)"), row).rowcount != 1:
+            if tx.exec_driver_sql(UPSERT.format("(?, ?, ?, ?, NULL)"), row).rowcount != 1:
                 raise StoreError("The rating was not written.")  # never acknowledge what is not there
             revision = revisions.advance(tx, [user], [movie], 1 if previous is None else 0)
             return RatingChange(user, movie, value, previous, revision, new_user)
@@ -72,7 +74,7 @@ class RatingStore(BulkRatings):
         """
 
         def work(tx: Transaction) -> RatingChange:
-            user, movie = _key(tx, users, user_id), _key(tx, movies, movie_id)
+            user, movie = _key(tx, USERS, user_id), _key(tx, MOVIES, movie_id)
             previous = None if user is None or movie is None else _rating(tx, user, movie)[0]
             if user is None or movie is None or previous is None:
                 raise NotStored(f"{user_id!r} has not rated {movie_id!r}.")
@@ -94,7 +96,7 @@ class RatingStore(BulkRatings):
         """
 
         def work(tx: Transaction) -> Forgotten:
-            user = _key(tx, users, user_id)
+            user = _key(tx, USERS, user_id)
             if user is None:
                 raise NotStored(f"There is no user {user_id!r}.")
             tx.exec_driver_sql("PRAGMA secure_delete = ON")
@@ -148,16 +150,18 @@ class RatingStore(BulkRatings):
             return list(connection.execute(select(users.c.external_id).order_by(users.c.id)).scalars())
 
     def movies(self) -> list[MovieRow]:
-        """The catalogue, in order of the movies' keys."""
+        """All movies, in order of their keys, with the removed ones: their keys stay taken."""
         with self._database.read() as connection:
-            named = dict(connection.execute(select(genres.c.id, genres.c.name)).all())
-            having: dict[int, list[str]] = {}
-            for movie, genre in connection.execute(select(movie_genres.c.movie_id, movie_genres.c.genre_id)):
-                having.setdefault(movie, []).append(named[genre])
-            rows = connection.execute(
-                select(movies.c.id, movies.c.external_id, movies.c.title, movies.c.year).order_by(movies.c.id)
-            )
-            return [MovieRow(own, title, year, tuple(sorted(having.get(key, ())))) for key, own, title, year in rows]
+            return list(catalogue.movie_rows(connection).values())
+
+    def links(self) -> dict[str, dict[str, int]]:
+        """Keys of movies by site and their id there; of two movies with one id, the older."""
+        found: dict[str, dict[str, int]] = {}
+        with self._database.read() as connection:
+            rows = connection.exec_driver_sql("SELECT site, external_id, movie_id FROM movie_links ORDER BY movie_id")
+            for site, own, key in rows:
+                found.setdefault(site, {}).setdefault(own, key)
+        return found
 
     def users_changed_since(self, revision: int) -> NDArray[np.int32]:
         """int32[n]: keys of the users with a rating that changed after a revision."""
@@ -191,12 +195,12 @@ class RatingStore(BulkRatings):
     def user_key(self, external_id: str) -> int | None:
         """Key of a user; None if there is no such user."""
         with self._database.read() as connection:
-            return _key(connection, users, external_id)
+            return _key(connection, USERS, external_id)
 
     def movie_key(self, external_id: str) -> int | None:
-        """Key of a movie; None if there is no such movie."""
+        """Key of a movie; None if there is no such movie, or it was removed."""
         with self._database.read() as connection:
-            return _key(connection, movies, external_id)
+            return _key(connection, MOVIES, external_id)
 
     def revision(self) -> int:
         """Number that rises with every transaction that changes a rating."""
@@ -211,14 +215,14 @@ class RatingStore(BulkRatings):
     def counts(self) -> Counts:
         """Numbers of users, movies and ratings."""
         with self._database.read() as connection:
-            tables = users, movies
-            found = [connection.execute(select(func.count()).select_from(table)).scalar_one() for table in tables]
+            tables = "users", "movies WHERE NOT removed"
+            found = [connection.exec_driver_sql(f"SELECT count(*) FROM {table}").scalar_one() for table in tables]
             return Counts(found[0], found[1], revisions.rating_count(connection))
 
 
-def _key(connection: Connection, table: Any, external_id: str) -> int | None:
+def _key(connection: Connection, statement: str, external_id: str) -> int | None:
     # Plain SQL, as below: every single rating comes through here, and composing statements took half of its time.
-    found = connection.exec_driver_sql(f"SELECT id FROM {table.name} WHERE external_id = ?", (external_id,)).scalar()
+    found = connection.exec_driver_sql(statement, (external_id,)).scalar()
     return None if found is None else int(found)
 
 

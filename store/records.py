@@ -23,17 +23,37 @@ class WorkState(StrEnum):
         return self.value not in UNFINISHED
 
 
-UNFINISHED = ("queued", "running")
+UNFINISHED = ("queued", "running", "waiting", "writing", "undoing")
 
 
 class State(WorkState):
-    """State of a training run or an import."""
+    """State of a training run."""
 
     QUEUED = auto()
     RUNNING = auto()
     SUCCEEDED = auto()
     FAILED = auto()
     CANCELLED = auto()
+
+
+class JobState(WorkState):
+    """State of a job; a waiting one has questions."""
+
+    QUEUED = auto()
+    RUNNING = auto()
+    WAITING = auto()
+    SUCCEEDED = auto()
+    FAILED = auto()
+    CANCELLED = auto()
+
+
+class ImportState(WorkState):
+    """State of an import in the history."""
+
+    WRITING = auto()
+    DONE = auto()
+    UNDOING = auto()
+    UNDONE = auto()
 
 
 class StudyState(WorkState):
@@ -48,12 +68,23 @@ class StudyState(WorkState):
 
 @dataclass(frozen=True, slots=True)
 class MovieRow:
-    """One movie of the catalogue, with its external id."""
+    """One movie of the catalogue.
+
+    Attributes:
+        external_id: its id.
+        title: empty if unknown.
+        year: None if unknown.
+        genres: in alphabetical order, as the store returns them.
+        links: its ids on other sites, such as ``{"imdb": "0111161", "tmdb": "278"}``.
+        removed: an import added it and was undone; it is hidden, but its key stays taken.
+    """
 
     external_id: str
     title: str
     year: int | None
     genres: tuple[str, ...]
+    links: Mapping[str, str] = field(default_factory=dict)
+    removed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -227,17 +258,58 @@ class TuningRecord:
 
 @dataclass(frozen=True, slots=True)
 class JobRecord:
-    """A background job; ``progress`` from 0 to 1."""
+    """A background job; ``progress`` from 0 to 1, ``questions`` while it waits for answers."""
 
     job_id: int
     kind: str
-    state: State
+    state: JobState
     progress: float
     message: str
     result: dict[str, Any] | None
     error: str | None
     created_at: float
     ended_at: float | None
+    plan: dict[str, Any] | None = None
+    questions: list[dict[str, Any]] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ImportRecord:
+    """One import in the history.
+
+    Attributes:
+        import_id: its number.
+        job_id: the job that wrote it.
+        state: of the import.
+        user_key: owner of a personal export; None for other files.
+        files: names and hashes; empty once the owner was deleted.
+        choices: options and answers; empty once the owner was deleted.
+        counts: numbers of ratings and movies added, replaced and rejected.
+        created_at: start of writing.
+        ended_at: end of writing; None if it was interrupted.
+        undone_at: None unless it was undone.
+    """
+
+    import_id: int
+    job_id: int
+    state: ImportState
+    user_key: int | None
+    files: list[dict[str, Any]]
+    choices: dict[str, Any]
+    counts: dict[str, int]
+    created_at: float
+    ended_at: float | None
+    undone_at: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class UndoneCounts:
+    """Numbers of ratings and movies removed by an undo, and of those whose earlier values were restored."""
+
+    ratings_removed: int = 0
+    ratings_restored: int = 0
+    movies_removed: int = 0
+    movies_restored: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,9 +18,10 @@ from sqlalchemy import (
     Table,
     Text,
     TypeDecorator,
+    text,
 )
 
-from store.records import State, StudyState
+from store.records import ImportState, JobState, State, StudyState
 
 
 class EnumText(TypeDecorator[StrEnum]):
@@ -68,6 +69,19 @@ movies = Table(
     Column("title", Text, nullable=False),
     Column("year", Integer),
     Column("revision", Integer, nullable=False),
+    Column("import_id", Integer),
+    Column("removed", Integer, nullable=False, server_default="0"),
+)
+
+Index("movies_removed", movies.c.id, sqlite_where=text("removed"))
+
+movie_links = Table(
+    "movie_links",
+    metadata,
+    Column("movie_id", Integer, ForeignKey("movies.id", ondelete="CASCADE"), primary_key=True),
+    Column("site", Text, primary_key=True),
+    Column("external_id", Text, nullable=False),
+    sqlite_with_rowid=False,
 )
 
 genres = Table(
@@ -92,8 +106,50 @@ ratings = Table(
     Column("movie_id", Integer, ForeignKey("movies.id"), primary_key=True),
     Column("rating", Float, nullable=False),
     Column("rated_at", Integer, nullable=False),
+    Column("import_id", Integer),
     sqlite_with_rowid=False,
 )
+# import_id is no foreign key, and has no index: both would cost time with every imported rating.
+
+imports = Table(
+    "imports",
+    metadata,
+    Column("import_id", Integer, primary_key=True),
+    Column("job_id", Integer, ForeignKey("jobs.job_id"), nullable=False),
+    Column("state", EnumText(ImportState), nullable=False),
+    Column("user_key", Integer, ForeignKey("users.id")),
+    Column("files", JSON, nullable=False),
+    Column("choices", JSON, nullable=False),
+    Column("counts", JSON, nullable=False),
+    Column("created_at", Float, nullable=False),
+    Column("ended_at", Float),
+    Column("undone_at", Float),
+    CheckConstraint("state in ('writing', 'done', 'undoing', 'undone')", name="import_state"),
+    sqlite_autoincrement=True,
+)
+
+import_ratings = Table(  # the ratings that an import replaced
+    "import_ratings",
+    metadata,
+    Column("import_id", Integer, primary_key=True),
+    Column("user_id", Integer, primary_key=True),
+    Column("movie_id", Integer, primary_key=True),
+    Column("rating", Float, nullable=False),
+    Column("rated_at", Integer, nullable=False),
+    Column("previous_import", Integer),
+    sqlite_with_rowid=False,
+)
+
+import_movies = Table(  # the movies that an import described, and, where `before` is NULL, those that it added
+    "import_movies",
+    metadata,
+    Column("import_id", Integer, primary_key=True),
+    Column("movie_id", Integer, primary_key=True),
+    Column("before", JSON(none_as_null=True)),
+    sqlite_with_rowid=False,
+)
+
+Index("import_movies_movie", import_movies.c.movie_id)
 
 model_versions = Table(
     "model_versions",
@@ -219,14 +275,16 @@ jobs = Table(
     metadata,
     Column("job_id", Integer, primary_key=True),
     Column("kind", Text, nullable=False),
-    Column("state", EnumText(State), nullable=False),
+    Column("state", EnumText(JobState), nullable=False),
     Column("progress", Float, nullable=False),
     Column("message", Text, nullable=False),
     Column("result", JSON(none_as_null=True)),
     Column("error", Text),
     Column("created_at", Float, nullable=False),
     Column("ended_at", Float),
-    CheckConstraint("state in ('queued', 'running', 'succeeded', 'failed', 'cancelled')", name="job_state"),
+    Column("plan", JSON(none_as_null=True)),
+    Column("questions", JSON(none_as_null=True)),
+    CheckConstraint("state in ('queued', 'running', 'waiting', 'succeeded', 'failed', 'cancelled')", name="job_state"),
     sqlite_autoincrement=True,
 )
 

@@ -86,10 +86,15 @@ class Import:
         self._movie_rows_rejected = 0
         self._rejections = Rejections()
         self._movies: dict[str, int] = {}
+        self._counts: Counter[str] = Counter()
 
-    def rejections(self) -> dict[str, Any]:
-        """The rejected rows so far, as stored in the job."""
-        return {"rows_rejected": self._rejections.count, "rejected": [asdict(row) for row in self._rejections.rows]}
+    def counts(self) -> dict[str, Any]:
+        """The counts and the rejected rows so far, as stored in the job."""
+        return {
+            **self._counts,
+            "rows_rejected": self._rejections.count,
+            "rejected": [asdict(row) for row in self._rejections.rows],
+        }
 
     def told(self) -> str:
         """Summary of a complete import."""
@@ -163,9 +168,9 @@ class Import:
             return
         self.changed = True
         found = self._ratings.add_movies(
-            [MovieRow(movie.movie_id, movie.title, movie.year, movie.genres) for movie in movies],
-            job_id=self._order.job_id,
+            [MovieRow(movie.movie_id, movie.title, movie.year, movie.genres) for movie in movies]
         )
+        self._counts["movies_added"] += found.added
         self._movies.update(zip((movie.movie_id for movie in movies), found.keys.tolist(), strict=True))
 
     def _add_ratings(self, block: RatingBlock) -> None:
@@ -173,21 +178,22 @@ class Import:
         self._check()
         rated = [block.movie_ids[place] for place in np.unique(block.movies)]
         unknown = sorted(movie for movie in rated if movie not in self._movies)
-        self._add_movies([Movie(movie, f"Movie {movie}", None, ()) for movie in unknown])
+        self._add_movies([Movie(movie, "", None, ()) for movie in unknown])
         movies = _keys(block.movies, block.movie_ids, [self._movies[movie] for movie in rated])
-        found = self._ratings.add_users(
-            [block.user_ids[place] for place in np.unique(block.users)], job_id=self._order.job_id
-        )
+        found = self._ratings.add_users([block.user_ids[place] for place in np.unique(block.users)])
+        self._counts["users_added"] += found.added
         users = _keys(block.users, block.user_ids, found.keys)
         times = known_times(block.times, self._clock())
         changed, self.changed = self.changed, True  # if a later transaction fails, the earlier ones are kept
-        done = self._ratings.add_ratings(users, movies, block.ratings, times, job_id=self._order.job_id)
+        done = self._ratings.add_ratings(users, movies, block.ratings, times)
+        for name in ("added", "updated", "unchanged"):
+            self._counts[f"ratings_{name}"] += getattr(done, name)
         self.changed = changed or bool(done.added or done.updated)
         self._rows_read += len(block.ratings)
 
     def _step(self, progress: float, message: str) -> None:
         self._check()
-        self._jobs.update(self._order.job_id, progress, message, result=self.rejections())
+        self._jobs.update(self._order.job_id, progress, message, result=self.counts())
 
     def _check(self) -> None:
         if self._order.cancelled.is_set():

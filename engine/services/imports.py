@@ -23,7 +23,7 @@ from engine.services.storing import file_error, stores
 from store.errors import NotStored, NotWritten, StoreError
 from store.jobs import JobStore
 from store.ratings import RatingStore
-from store.records import JobRecord, State
+from store.records import JobRecord, JobState
 from store.worker import Worker
 
 log = logging.getLogger(__name__)
@@ -56,19 +56,23 @@ class JobEnd:
         state: of the job.
         reason: a sentence that says why it was interrupted; empty where it was not, or was cancelled.
         message: summary of a complete import.
-        rejections: the rejected rows.
+        counts: of rows, with the rejected ones.
         served: whether the stored ratings are served.
     """
 
-    state: State
+    state: JobState
     reason: str
     message: str
-    rejections: dict[str, Any]
+    counts: dict[str, Any]
     served: bool
 
     def error(self, result: dict[str, Any] | None) -> str | None:
         """The error of the job, from its result."""
-        return None if self.state == State.SUCCEEDED else tell_cut_short(result or {}, self.reason, served=self.served)
+        return (
+            None
+            if self.state == JobState.SUCCEEDED
+            else tell_cut_short((result or {}) | self.counts, self.reason, served=self.served)
+        )
 
 
 class ImportService:
@@ -212,7 +216,7 @@ class ImportService:
         end, job = self._ends.of(record.job_id), _job(record)
         if end is None or record.ended_at is not None:
             return job
-        progress = 1.0 if end.state == State.SUCCEEDED else job.progress
+        progress = 1.0 if end.state == JobState.SUCCEEDED else job.progress
         error = end.error(record.result)
         return replace(job, state=end.state, error=error, message=end.message, progress=progress)
 
@@ -225,32 +229,34 @@ class ImportService:
     def _give_up(self, order: ImportOrder | None, reason: str) -> None:
         """End the import that the worker died over; what it has stored is served."""
         if order is not None and self._task is not None:
-            self._end(order, self._task, State.FAILED, f"The import ended unexpectedly: {reason}.")
+            self._end(order, self._task, JobState.FAILED, f"The import ended unexpectedly: {reason}.")
 
-    def _outcome(self, order: ImportOrder, task: Import) -> tuple[State, str]:
+    def _outcome(self, order: ImportOrder, task: Import) -> tuple[JobState, str]:
         """Run an import; its final state, and the reason where it was interrupted."""
         try:
             task.run()
         except Cancelled:
-            return State.CANCELLED, ""
+            return JobState.CANCELLED, ""
         except NotWritten as error:
-            return State.FAILED, f"{error.reason}. {error.advice}".strip()
+            return JobState.FAILED, f"{error.reason}. {error.advice}".strip()
         except (MarqueeError, StoreError) as error:
-            return State.FAILED, str(error)
+            return JobState.FAILED, str(error)
         except Exception as error:  # the job reports it
             log.exception("import %d failed", order.job_id)
             told = file_error(error) if isinstance(error, OSError) else None
-            return State.FAILED, str(told or f"An unexpected error ended the import: {type(error).__name__}: {error}.")
+            return JobState.FAILED, str(
+                told or f"An unexpected error ended the import: {type(error).__name__}: {error}."
+            )
         finally:
             if order.folder is not None:
                 shutil.rmtree(order.folder, ignore_errors=True)
-        return State.SUCCEEDED, ""
+        return JobState.SUCCEEDED, ""
 
-    def _end(self, order: ImportOrder, task: Import, state: State, reason: str) -> None:
+    def _end(self, order: ImportOrder, task: Import, state: JobState, reason: str) -> None:
         """Serve what was stored, even of an interrupted import, then end the job."""
         served = self._serve(task)
-        message = task.told() if state == State.SUCCEEDED else ""
-        self._ends.put(order.job_id, JobEnd(state, reason, message, task.rejections(), served))
+        message = task.told() if state == JobState.SUCCEEDED else ""
+        self._ends.put(order.job_id, JobEnd(state, reason, message, task.counts(), served))
         self._waiting.pop(order.job_id, None)
 
     def _serve(self, task: Import) -> bool:
@@ -268,7 +274,7 @@ class ImportService:
 
     def _store_end(self, job_id: int, end: JobEnd) -> None:
         error = end.error(self._jobs.get(job_id).result)
-        self._jobs.finish(job_id, end.state, result=end.rejections, error=error, message=end.message)
+        self._jobs.finish(job_id, end.state, result=end.counts, error=error, message=end.message)
 
 
 def _spool(files: Sequence[UploadedFile], folder: Path) -> None:

@@ -114,7 +114,7 @@ class Snapshots:
         if self._movies is None or self._movies.changes != changes:
             movies = self._ratings.movies()
             table = MovieTable.build(
-                [movie.title for movie in movies],
+                [movie.title or f"Movie {movie.external_id}" for movie in movies],
                 [movie.year for movie in movies],
                 ["|".join(movie.genres) for movie in movies],
             )

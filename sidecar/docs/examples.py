@@ -10,7 +10,7 @@ from pydantic import TypeAdapter
 
 from engine.recommending.cold_start import blend
 from engine.services.notices import WebhookState
-from engine.services.records import State, StudyState
+from engine.services.records import JobState, StudyState
 from sidecar.docs.instances import (
     ACTIVATION,
     BACKUP,
@@ -118,7 +118,7 @@ ANSWERS: Mapping[str, object] = {
     "statistics": STATISTICS,
     "job": JOB,
     "cancel_job": replace(
-        JOB, state=State.CANCELLED, message="", result=None, progress=0.0, error="Stopped before anything was saved."
+        JOB, state=JobState.CANCELLED, message="", result=None, progress=0.0, error="Stopped before anything was saved."
     ),
     "forget": DELETED_USER,
     "forget_by_query": DELETED_USER,

@@ -36,7 +36,7 @@ from engine.services.import_task import ImportResult
 from engine.services.imports import Job
 from engine.services.library import DataStatistics
 from engine.services.ratings import ForgettingReceipt, RatingReceipt, RatingRemoval
-from engine.services.records import EpochRecord, State, StudyState
+from engine.services.records import EpochRecord, JobState, State, StudyState
 from engine.services.storage import Backup, StoreFacts
 from engine.services.studies import Study, TrialReport, TrialState
 from engine.services.training import TrainingStatus
@@ -275,7 +275,7 @@ STATISTICS = DataStatistics(
 JOB = Job(
     job_id=4,
     kind="import",
-    state=State.SUCCEEDED,
+    state=JobState.SUCCEEDED,
     progress=1.0,
     message="100,004 of 100,005 rows of ratings imported; 1 set aside.",
     result=ImportResult(

@@ -9,7 +9,7 @@ from store.database import Database
 from store.errors import NotStored
 from store.jobs import JobStore
 from store.notices import NoticeStore
-from store.records import EpochRecord, State
+from store.records import EpochRecord, JobState, State
 from store.runs import RunStore
 from tests.store.conftest import Clock
 
@@ -80,27 +80,51 @@ def test_a_job_from_order_to_end(database: Database, clock: Clock) -> None:
     job_id = jobs.create("import", "Waiting")
     jobs.update(job_id, 0.5, "Reading")
     assert (jobs.get(job_id).state, jobs.get(job_id).progress) == ("running", 0.5)
-    jobs.finish(job_id, State.SUCCEEDED, result={"ratings_added": 3})
+    jobs.finish(job_id, JobState.SUCCEEDED, result={"ratings_added": 3})
     found = jobs.get(job_id)
     assert (found.state, found.progress, found.result, found.ended_at) == (
-        State.SUCCEEDED,
+        JobState.SUCCEEDED,
         1.0,
         {"ratings_added": 3},
         clock.now,
     )
     other = jobs.create("import", "Waiting")
-    jobs.count(other, {"users_added": 2})
-    jobs.count(other, {"users_added": 3, "movies_added": 1})
-    jobs.update(other, 0.5, "Reading", {"rows_rejected": 4})
+    jobs.update(other, 0.5, "Reading", {"rows_rejected": 3, "users_added": 5})
+    jobs.update(other, 0.6, "Reading", {"rows_rejected": 4})
     assert jobs.recover(lambda result: f"Stopped after {sorted(result.items())}.") == 1
     assert [record.job_id for record in jobs.newest()] == [other, job_id]
-    assert jobs.get(other).error == "Stopped after [('movies_added', 1), ('rows_rejected', 4), ('users_added', 5)]."
+    assert jobs.get(other).error == "Stopped after [('rows_rejected', 4), ('users_added', 5)]."
+
+
+def test_a_job_waits_for_answers_and_goes_on(database: Database) -> None:
+    jobs = JobStore(database)
+    job_id = jobs.create("import", "Waiting")
+    jobs.ask(job_id, {"unrated": 1}, [{"code": "scale"}])
+    asked = jobs.get(job_id)
+    assert (asked.state, asked.plan, asked.questions) == (JobState.WAITING, {"unrated": 1}, [{"code": "scale"}])
+    assert not asked.state.is_finished
+    jobs.plan(job_id, {"unrated": 2})
+    jobs.update(job_id, 0.5, "Importing")
+    going = jobs.get(job_id)
+    assert (going.state, going.plan, going.questions) == (JobState.RUNNING, {"unrated": 2}, None)
+    jobs.finish(job_id, JobState.SUCCEEDED)
+    jobs.ask(job_id, {}, [])
+    assert (jobs.get(job_id).state, jobs.get(job_id).plan) == (JobState.SUCCEEDED, {"unrated": 2})
+
+
+def test_a_job_that_waits_for_answers_fails_when_the_process_stops(database: Database) -> None:
+    jobs = JobStore(database)
+    job_id = jobs.create("import", "Waiting")
+    jobs.ask(job_id, {}, [{"code": "scale"}])
+    assert jobs.recover(lambda _: "Marquee was stopped.") == 1
+    found = jobs.get(job_id)
+    assert (found.state, found.error, found.questions) == (JobState.FAILED, "Marquee was stopped.", None)
 
 
 def test_a_late_word_of_a_job_does_not_bring_it_back(database: Database) -> None:
     jobs = JobStore(database)
     job_id = jobs.create("import", "Waiting")
-    jobs.finish(job_id, State.CANCELLED, message="Stopped")
+    jobs.finish(job_id, JobState.CANCELLED, message="Stopped")
     jobs.update(job_id, 0.7, "Reading")
     assert (jobs.get(job_id).state, jobs.get(job_id).message) == ("cancelled", "Stopped")
 
@@ -110,7 +134,7 @@ def test_what_json_cannot_say_is_refused(database: Database) -> None:
     jobs = JobStore(database)
     job_id = jobs.create("import", "Waiting")
     with pytest.raises(StatementError, match="not JSON compliant"):
-        jobs.finish(job_id, State.SUCCEEDED, result={"value": float("nan")})
+        jobs.finish(job_id, JobState.SUCCEEDED, result={"value": float("nan")})
     assert jobs.get(job_id).state == "queued"
 
 

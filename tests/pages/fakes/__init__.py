@@ -7,7 +7,7 @@ from typing import Any
 
 from engine.services import Services
 from engine.services.imports import Job
-from engine.services.records import State
+from engine.services.records import JobState
 from engine.settings import Settings
 from tests.pages.fakes.data import (
     ABOUT,
@@ -146,5 +146,5 @@ def retraining() -> Fakes:
     """A version is active while the next one is trained and files are imported."""
     line = [waiting(5, model="ncf"), waiting(6, repeats=2, actor="marquee")]
     fakes = Fakes(FakeLibrary(), FakeTraining(going=RUNNING, line=line))
-    fakes.library.running = [Job(9, "import", State.RUNNING, 0.42, "Reading ratings.csv", None, None, NOW, None)]
+    fakes.library.running = [Job(9, "import", JobState.RUNNING, 0.42, "Reading ratings.csv", None, None, NOW, None)]
     return fakes

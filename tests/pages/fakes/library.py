@@ -16,7 +16,7 @@ from engine.errors import (
 from engine.services.import_task import ImportResult
 from engine.services.imports import Job
 from engine.services.library import DataStatistics, RatedMovie, UserSummary
-from engine.services.records import State
+from engine.services.records import JobState
 from store.records import Counts
 from tests.pages.fakes.data import MOVIES, NOW, TRICKY
 
@@ -55,7 +55,7 @@ class FakeLibrary:
         return self._start("import")
 
     def _start(self, kind: str) -> int:
-        self.running = [Job(9, kind, State.RUNNING, 0.42, "Reading ratings.csv", None, None, NOW, None)]
+        self.running = [Job(9, kind, JobState.RUNNING, 0.42, "Reading ratings.csv", None, None, NOW, None)]
         return 9
 
     def end(self, state: str = "succeeded", error: str | None = None) -> None:
@@ -66,7 +66,7 @@ class FakeLibrary:
         )
         result = ImportResult(1200, 3, 5, 40, 12, 2, rejected) if state == "succeeded" else None
         self.running = [
-            replace(self.running[0], state=State(state), progress=1.0, result=result, error=error, ended_at=NOW)
+            replace(self.running[0], state=JobState(state), progress=1.0, result=result, error=error, ended_at=NOW)
         ]  # type: ignore[arg-type]
 
     def cancel_job(self, job_id: int) -> None:
