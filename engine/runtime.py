@@ -25,7 +25,7 @@ from engine.services.notices import InboxService, NotifyingService
 from engine.services.ratings import RatingService
 from engine.services.recommendations import RecommendationService
 from engine.services.records import JobState
-from engine.services.scale import agree
+from engine.services.scale import StoreScale
 from engine.services.serving import ServingService
 from engine.services.snapshots import Snapshots
 from engine.services.storage import Restore, StorageService
@@ -160,15 +160,15 @@ def check_start(settings: Settings) -> None:
     _open(settings, time.time)[0].close()
 
 
-def _open(settings: Settings, clock: Callable[[], float]) -> tuple[Database, Settings]:
-    """The store, and the settings with the scale of its ratings."""
+def _open(settings: Settings, clock: Callable[[], float]) -> tuple[Database, StoreScale]:
+    """The store, and the scale of its ratings."""
     try:
         database = Database.open(settings.database_url, clock=clock)
     except StoreError as error:
         raise InvalidSettings(str(error)) from error
     try:
         secret_of(database)  # written now, so that a read-only store is noticed here
-        return database, agree(settings, database)
+        return database, StoreScale(settings, database)
     except StoreError as error:
         database.close()
         raise InvalidSettings(str(error)) from error
@@ -200,19 +200,19 @@ def build(settings: Settings, clock: Callable[[], float] = time.time, *, restore
             message says why and what to do.
     """
     check_settings()
-    database, settings = _open(settings, clock)
+    database, scale = _open(settings, clock)
     ratings, models = RatingStore(database), MLModelManager(database)
     runs, notices, jobs = RunStore(database), NoticeStore(database), JobStore(database)
-    snapshots = Snapshots(ratings, settings.scale, clock)
+    snapshots = Snapshots(ratings, scale, clock)
     serving = ServingService(ratings, snapshots, models, notices, settings, clock)
     trainer = Trainer(ratings, snapshots, models, runs, notices, serving, settings, clock)
     training = TrainingService(trainer, ratings, models, runs)
-    recommendations = RecommendationService(serving, snapshots, settings, clock)
+    recommendations = RecommendationService(serving, snapshots, scale, settings, clock)
     versions = VersionService(models, runs, notices, serving, recommendations)
     imports = ImportService(
         ratings,
         jobs,
-        scale=settings.scale,
+        scale=scale,
         clock=clock,
         folder=database.path.with_name(f"{database.path.name}.imports"),
         on_change=lambda: runtime.data_changed(),
@@ -230,11 +230,12 @@ def build(settings: Settings, clock: Callable[[], float] = time.time, *, restore
     workers = (database.writer, *(service.worker for service in working))
     services = Services(
         settings=settings,
+        scale=scale,
         library=LibraryService(ratings, snapshots),
         imports=imports,
         training=training,
         serving=serving,
-        ratings=RatingService(ratings, snapshots, models, serving, settings.scale, clock),
+        ratings=RatingService(ratings, snapshots, models, serving, scale, clock),
         recommendations=recommendations,
         versions=versions,
         version_files=VersionFileService(versions, models, notices, serving, snapshots),

@@ -46,11 +46,11 @@ class Settings(BaseSettings):
     )
     audit_days: int = Field(365, ge=1, le=36_500, description="How many days the audit log is kept.")
     demo: bool = Field(True, description="Import the demo ratings and train on them when the store is empty.")
-    rating_min: float = Field(
-        0.5, allow_inf_nan=False, description="The lowest rating of the scale; a store with ratings keeps its own."
+    rating_min: float | None = Field(
+        None, allow_inf_nan=False, description="The lowest rating of an empty store; unset, the first import decides."
     )
-    rating_max: float = Field(
-        5.0, allow_inf_nan=False, description="The highest rating of the scale; a store with ratings keeps its own."
+    rating_max: float | None = Field(
+        None, allow_inf_nan=False, description="The highest rating of an empty store; unset, the first import decides."
     )
     personal_from: int = Field(
         10, ge=1, le=1000, description="Ratings from which a list is purely personal; below, popularity is blended in."
@@ -85,11 +85,9 @@ class Settings(BaseSettings):
 
     @model_validator(mode="after")
     def _scale_is_ordered(self) -> Settings:
-        both = {"rating_min", "rating_max"} <= self.model_fields_set  # one alone may fit the other that a store keeps
-        if both and not self.rating_min < self.rating_max:
-            raise ValueError(
-                f"MARQUEE_RATING_MIN ({self.rating_min}) must be below MARQUEE_RATING_MAX ({self.rating_max})."
-            )
+        low, high = self.rating_min, self.rating_max  # one alone may fit the other that a store keeps
+        if low is not None and high is not None and not low < high:
+            raise ValueError(f"MARQUEE_RATING_MIN ({low}) must be below MARQUEE_RATING_MAX ({high}).")
         return self
 
     @field_validator("trusted_proxies")
@@ -114,8 +112,3 @@ class Settings(BaseSettings):
     def secret(self) -> str | None:
         """The secret that signs posts to the webhook; None signs none."""
         return self.webhook_secret.get_secret_value() if self.webhook_secret else None
-
-    @property
-    def scale(self) -> tuple[float, float]:
-        """The lowest and highest rating: once ``engine.services.scale`` has agreed on it, that of the store."""
-        return self.rating_min, self.rating_max

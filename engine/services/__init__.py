@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from engine.services.notices import InboxService
     from engine.services.ratings import RatingService
     from engine.services.recommendations import RecommendationService
+    from engine.services.scale import StoreScale
     from engine.services.serving import ServingService
     from engine.services.storage import StorageService
     from engine.services.training import TrainingService
@@ -31,6 +32,7 @@ class Services:
     """The services that pages and routes use."""
 
     settings: Settings
+    scale: StoreScale
     library: LibraryService
     imports: ImportService
     training: TrainingService

@@ -19,6 +19,7 @@ from engine.services.audit import audited, of_job
 from engine.services.ends import AGAIN_S, Ends
 from engine.services.import_task import EXPECTED, Import, ImportOrder, ImportResult, tell_cut_short
 from engine.services.records import shared
+from engine.services.scale import StoreScale
 from engine.services.storing import file_error, stores
 from store.errors import NotStored, NotWritten, StoreError
 from store.jobs import JobStore
@@ -81,7 +82,7 @@ class ImportService:
     Args:
         ratings: where they are stored.
         jobs: the log of imports.
-        scale: the lowest and highest rating accepted.
+        scale: of the store.
         clock: Unix seconds.
         folder: holds the files of imports in progress or waiting; what a stopped process left is deleted.
         on_change: called in the worker thread after an import that changed something, before its job ends.
@@ -92,7 +93,7 @@ class ImportService:
         ratings: RatingStore,
         jobs: JobStore,
         *,
-        scale: tuple[float, float],
+        scale: StoreScale,
         clock: Callable[[], float],
         folder: Path,
         on_change: Callable[[], None],
@@ -222,7 +223,7 @@ class ImportService:
 
     def _import(self, order: ImportOrder) -> None:
         self._ends.settle()
-        self._task = task = Import(self._ratings, self._jobs, self._scale, order, self._clock)
+        self._task = task = Import(self._ratings, self._jobs, self._scale.current.ends, order, self._clock)
         state, reason = self._outcome(order, task)
         self._end(order, task, state, reason)
 

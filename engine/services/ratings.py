@@ -9,8 +9,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from engine.background import urgent
+from engine.data.scale import RatingScale
 from engine.errors import InvalidRating, UnknownMovie, UnknownUser
 from engine.services.audit import audited, of_user
+from engine.services.scale import StoreScale
 from engine.services.serving import ServingService
 from engine.services.snapshots import Snapshots
 from engine.services.storing import stores
@@ -73,7 +75,7 @@ class RatingService:
         snapshots: Snapshots,
         models: MLModelManager,
         serving: ServingService,
-        scale: tuple[float, float],
+        scale: StoreScale,
         clock: Callable[[], float],
     ) -> None:
         self._ratings = ratings
@@ -91,7 +93,7 @@ class RatingService:
             InvalidRating: not a number within the scale.
             UnknownMovie: the catalogue has no such movie.
         """
-        check_rating(rating, self._scale)
+        check_rating(rating, self._scale.current)
         started = time.perf_counter()
         self._know(movie_id)
         with urgent(), self._serving.writing:
@@ -164,13 +166,13 @@ class RatingService:
             self._serving.refresh()
 
 
-def check_rating(rating: float, scale: tuple[float, float]) -> None:
+def check_rating(rating: float, scale: RatingScale) -> None:
     """Accept a finite number inside the scale.
 
     Raises:
         InvalidRating: it is not.
     """
-    low, high = scale
+    low, high = scale.ends
     if not (math.isfinite(rating) and low <= rating <= high):
         raise InvalidRating(f"A rating lies between {low:g} and {high:g}; {rating!r} does not.")
 

@@ -26,6 +26,7 @@ from engine.recommending.lists import (
 )
 from engine.recommending.state import Listener, ServingState
 from engine.services.ratings import check_rating
+from engine.services.scale import StoreScale
 from engine.services.serving import ServingService
 from engine.services.snapshots import Snapshots
 from engine.settings import Settings
@@ -38,10 +39,16 @@ class RecommendationService:
     """Answers from the current ``ServingState``, which a request takes once; nothing here waits or writes."""
 
     def __init__(
-        self, serving: ServingService, snapshots: Snapshots, settings: Settings, clock: Callable[[], float]
+        self,
+        serving: ServingService,
+        snapshots: Snapshots,
+        scale: StoreScale,
+        settings: Settings,
+        clock: Callable[[], float],
     ) -> None:
         self._serving = serving
         self._snapshots = snapshots
+        self._scale = scale
         self._settings = settings
         self._clock = clock
 
@@ -191,7 +198,7 @@ class RecommendationService:
         changed: dict[int, float | None] = dict(ratings)
         for movie_id, rating in changes.items():
             if rating is not None:
-                check_rating(rating, self._settings.scale)
+                check_rating(rating, self._scale.current)
             changed[_key(state, movie_id)] = rating
         kept = sorted((movie, rating) for movie, rating in changed.items() if rating is not None)
         movies, values = ([one[side] for one in kept] for side in (0, 1))

@@ -13,6 +13,7 @@ import pandas as pd
 from engine.data.catalogue import MovieTable
 from engine.data.ratings import IdIndex, Interactions
 from engine.errors import Cancelled
+from engine.services.scale import StoreScale
 from store.connections import Transaction
 from store.ratings import RatingStore
 from store.records import UNKNOWN_TIME, RatingArrays
@@ -20,7 +21,7 @@ from store.times import known_times, latest, next_time
 
 
 class Outdated(Cancelled):
-    """A user in ratings read earlier was deleted; nothing learned from these ratings may be kept."""
+    """A user in ratings read earlier was deleted, or the scale has changed; nothing learned from them may be kept."""
 
 
 @dataclass(frozen=True)
@@ -48,13 +49,11 @@ class Snapshots:
 
     Args:
         ratings: where they are stored.
-        scale: the lowest and highest rating.
+        scale: of the ratings.
         clock: Unix seconds.
     """
 
-    def __init__(
-        self, ratings: RatingStore, scale: tuple[float, float], clock: Callable[[], float] = time.time
-    ) -> None:
+    def __init__(self, ratings: RatingStore, scale: StoreScale, clock: Callable[[], float] = time.time) -> None:
         self._ratings = ratings
         self._scale = scale
         self._clock = clock
@@ -69,10 +68,14 @@ class Snapshots:
         with self._lock:
             catalogue = self._ratings.catalogue()
             known = self._latest
-            fresh = known is not None and known.revision == self._ratings.revision() and not self._times_came_true()
-            if known is None or not fresh or self._movies is None or self._movies.changes != catalogue:
+            if known is None or self._movies is None or self._movies.changes != catalogue or not self._is_fresh(known):
                 self._latest = known = self._read()
             return known
+
+    def _is_fresh(self, known: DataSnapshot) -> bool:
+        """Whether neither the ratings nor their scale have changed."""
+        unchanged = known.revision == self._ratings.revision() and known.data.scale == self._scale.current.ends
+        return unchanged and not self._times_came_true()
 
     def user_ratings(self, user_key: int) -> RatingArrays:
         """The current ratings of a user, sorted by movie."""
@@ -83,8 +86,10 @@ class Snapshots:
         """Check that no user in a snapshot was deleted since it was read; within ``tx`` this holds until its end.
 
         Raises:
-            Outdated: one of them was.
+            Outdated: one of them was, or the ratings are on another scale.
         """
+        if snapshot.data.scale != self._scale.current.ends:
+            raise Outdated("The rating scale was changed meanwhile.")
         if any(user < snapshot.data.n_users for user in self._ratings.forgotten_since(snapshot.revision, tx=tx)):
             raise Outdated("A user in these ratings was deleted meanwhile.")
 
@@ -103,7 +108,8 @@ class Snapshots:
         times, self._comes_true = known_times(loaded.rated_at, now), next_time(loaded.rated_at, now)
         known = times if (times != UNKNOWN_TIME).any() else None
         columns = loaded.users, loaded.movies, loaded.ratings, known
-        return DataSnapshot(Interactions(*columns, self._users, movies.ids, movies.table, self._scale), loaded.revision)
+        about = self._users, movies.ids, movies.table, self._scale.current.ends
+        return DataSnapshot(Interactions(*columns, *about), loaded.revision)
 
     def _times_came_true(self) -> bool:
         """Whether times that were in the future at the last read have passed, as the clock was behind."""

@@ -47,7 +47,7 @@ def card(services: Services, user_id: str, item: RecommendedItem, liked: Collect
 
     ``liked``: the liked genres that the list was made for.
     """
-    scale = services.settings.scale
+    scale = services.scale.current.ends
     st.html(tile(item.title, item.movie_id, item.year, item.genres, _rank(item)) + predicted(item, scale))
     with errors_shown():
         rating = stars(f"Rate {item.title}", scale, key=session.card("rate", item.movie_id), value=item.rated)

@@ -9,6 +9,7 @@ from tempfile import TemporaryFile
 from typing import Any
 
 from engine.data.catalogue import Movie
+from engine.data.scale import STARS
 from engine.errors import InvalidInput, UnknownKey, UnknownVersion
 from engine.evaluation.intervals import MetricValue
 from engine.recommending.explanations import (
@@ -447,9 +448,14 @@ class FakeAudit(Recorder):
         return iter(ENTRIES)
 
 
+class FakeScale:
+    current = STARS
+
+
 def fake_services(settings: Settings) -> Services:
     versions, library = FakeVersions(), FakeLibrary()
     fakes: dict[str, Any] = {
+        "scale": FakeScale(),
         "library": library,
         "imports": library,
         "training": FakeTraining(),

@@ -19,6 +19,7 @@ from engine.errors import Conflict, DiskFull, InvalidInput, UnknownJob
 from engine.runtime import Runtime, build
 from engine.services import import_task as module
 from engine.services.imports import MAX_QUEUE, ImportService, Job, UploadedFile
+from engine.services.scale import StoreScale
 from engine.settings import Settings
 from store.database import Database
 from store.errors import StoreFull
@@ -258,7 +259,7 @@ def test_what_follows_an_import_may_fail_without_stopping_the_next(
     imports = ImportService(
         ratings,
         JobStore(database),
-        scale=settings.scale,
+        scale=StoreScale(settings, database),
         clock=time.time,
         folder=tmp_path / "imports",
         on_change=broken,

@@ -61,7 +61,7 @@ def test_a_version_of_other_users_or_movies_is_refused(two: Runtime, tmp_path: P
 
 
 def test_ids_are_told_apart(two: Runtime) -> None:
-    data = Snapshots(RatingStore(two.database), (0.5, 5.0)).load().data
+    data = Snapshots(RatingStore(two.database), two.services.scale).load().data
     whole = describe_ids(data, data.n_users, data.n_movies)
     assert describe_ids(data, data.n_users, data.n_movies) == whole
     assert describe_ids(data, data.n_users - 1, data.n_movies)["sha256"] != whole["sha256"]

@@ -29,7 +29,7 @@ from tests.pages.fakes.data import (
     version,
     waiting,
 )
-from tests.pages.fakes.library import FakeLibrary
+from tests.pages.fakes.library import FakeLibrary, FakeScale
 from tests.pages.fakes.operations import BACKUPS, FakeAccess, FakeAudit, FakeAutomation, FakeInbox, FakeStorage
 from tests.pages.fakes.recommendations import FakeRatings, FakeRecommendations, FakeServing
 from tests.pages.fakes.training import FakeTraining
@@ -52,6 +52,7 @@ __all__ = [
     "UNEQUAL",
     "FakeLibrary",
     "FakeRecommendations",
+    "FakeScale",
     "FakeVersions",
     "Fakes",
     "drifted",
@@ -71,6 +72,7 @@ __all__ = [
 class Fakes:
     """The fake services, each open to a test, and the ``Services`` that holds them."""
 
+    scale: FakeScale = field(default_factory=FakeScale)
     library: FakeLibrary = field(default_factory=FakeLibrary)
     training: FakeTraining = field(default_factory=FakeTraining)
     serving: FakeServing = field(default_factory=FakeServing)
@@ -128,7 +130,7 @@ def loaded() -> Fakes:
 
 def empty() -> Fakes:
     """An empty store."""
-    fakes = Fakes(FakeLibrary(movies=(), ratings=0, rated={}), FakeTraining(history=[]))
+    fakes = Fakes(library=FakeLibrary(movies=(), ratings=0, rated={}), training=FakeTraining(history=[]))
     fakes.serving.version, fakes.versions.held, fakes.inbox.held = None, [], []
     fakes.tuning.history = []
     fakes.access.held, fakes.audit.held = [], []
@@ -137,7 +139,7 @@ def empty() -> Fakes:
 
 def first_training() -> Fakes:
     """The first version is being trained."""
-    fakes = Fakes(FakeLibrary(), FakeTraining(history=[], going=RUNNING))
+    fakes = Fakes(training=FakeTraining(history=[], going=RUNNING))
     fakes.serving.version, fakes.versions.held, fakes.inbox.held = None, [], []
     return fakes
 
@@ -145,6 +147,6 @@ def first_training() -> Fakes:
 def retraining() -> Fakes:
     """A version is active while the next one is trained and files are imported."""
     line = [waiting(5, model="ncf"), waiting(6, repeats=2, actor="marquee")]
-    fakes = Fakes(FakeLibrary(), FakeTraining(going=RUNNING, line=line))
+    fakes = Fakes(training=FakeTraining(going=RUNNING, line=line))
     fakes.library.running = [Job(9, "import", JobState.RUNNING, 0.42, "Reading ratings.csv", None, None, NOW, None)]
     return fakes

@@ -8,6 +8,7 @@ from typing import Any
 
 from engine.data.catalogue import Movie
 from engine.data.rows import RejectedRow
+from engine.data.scale import STARS, RatingScale
 from engine.errors import (
     MarqueeError,
     UnknownJob,
@@ -19,6 +20,13 @@ from engine.services.library import DataStatistics, RatedMovie, UserSummary
 from engine.services.records import JobState
 from store.records import Counts
 from tests.pages.fakes.data import MOVIES, NOW, TRICKY
+
+
+@dataclass
+class FakeScale:
+    """The scale of the store; a test changes it while the page is open."""
+
+    current: RatingScale = STARS
 
 
 @dataclass
