@@ -121,6 +121,10 @@ class UnknownJob(NotFound):
     """No job of this number was ever started."""
 
 
+class UnknownImport(NotFound):
+    """No import of this number was ever made."""
+
+
 class UnknownBackup(NotFound):
     """There is no backup of this name."""
 

@@ -19,6 +19,8 @@ from engine.services import Services, use
 from engine.services.access import AccessService
 from engine.services.audit import AuditService
 from engine.services.automation import AutomationService
+from engine.services.exports import ExportService
+from engine.services.import_task import Stores
 from engine.services.imports import ImportService
 from engine.services.library import LibraryService
 from engine.services.notices import InboxService, NotifyingService
@@ -41,6 +43,7 @@ from store import backups, inspection
 from store.audit import AuditStore
 from store.database import Database
 from store.errors import StoreError, StoreReplaced, UnusableBackup
+from store.imports import ImportStore
 from store.jobs import JobStore
 from store.keys import KeyStore
 from store.notices import NoticeStore
@@ -210,10 +213,8 @@ def build(settings: Settings, clock: Callable[[], float] = time.time, *, restore
     recommendations = RecommendationService(serving, snapshots, scale, settings, clock)
     versions = VersionService(models, runs, notices, serving, recommendations)
     imports = ImportService(
-        ratings,
+        Stores(ratings, ImportStore(database), scale, clock),
         jobs,
-        scale=scale,
-        clock=clock,
         folder=database.path.with_name(f"{database.path.name}.imports"),
         on_change=lambda: runtime.data_changed(),
     )
@@ -233,6 +234,7 @@ def build(settings: Settings, clock: Callable[[], float] = time.time, *, restore
         scale=scale,
         library=LibraryService(ratings, snapshots),
         imports=imports,
+        exports=ExportService(ratings, snapshots),
         training=training,
         serving=serving,
         ratings=RatingService(ratings, snapshots, models, serving, scale, clock),

@@ -144,6 +144,12 @@ class RatingStore(BulkRatings):
             revision,
         )
 
+    def raters(self) -> frozenset[str]:
+        """Ids of the users who have ratings."""
+        rated = "SELECT external_id FROM users WHERE EXISTS (SELECT 1 FROM ratings WHERE user_id = users.id)"
+        with self._database.read() as connection:
+            return frozenset(connection.exec_driver_sql(rated).scalars())
+
     def user_ids(self) -> list[str]:
         """Ids of all users, in order of their keys."""
         with self._database.read() as connection:

@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path, PurePosixPath
-from typing import IO, Any
+from typing import Any
 
 from engine.data.zips import TooManyEntries, check_entries
 from engine.errors import DiskFull, InvalidInput
@@ -38,7 +38,7 @@ DAMAGE = (
     NotImplementedError,
     RuntimeError,
 )
-COMPRESSED: dict[bytes, tuple[str, Callable[[Path], IO[bytes]]]] = {
+COMPRESSED: dict[bytes, tuple[str, Callable[..., Any]]] = {
     b"\x1f\x8b": (".gz", gzip.open),
     b"BZh": (".bz2", bz2.open),
     b"\xfd7zXZ\x00": (".xz", lzma.open),

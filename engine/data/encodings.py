@@ -180,6 +180,6 @@ def readings(path: Path, check: Callable[[], None] = lambda: None) -> dict[str, 
 def is_known(name: str) -> bool:
     """Whether text can be decoded from an encoding of that name."""
     try:
-        return codecs.lookup(name)._is_text_encoding  # type: ignore[attr-defined,no-any-return]  # ROT13 is none
+        return codecs.lookup(name)._is_text_encoding  # ROT13 is none
     except LookupError:
         return False

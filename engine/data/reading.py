@@ -1,226 +1,280 @@
-"""Rows of files as columns of values; invalid rows are rejected with their line and a reason."""
+"""Rows of files as ratings and movies; rows that can't be used are rejected with their line and a reason."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from engine.data.catalogue import Movie, split_genres
 from engine.data.cells import unguarded
-from engine.data.formats import U_ITEM_GENRES, Layout, SourceFile
-from engine.data.identifiers import composed
-from engine.data.rows import Part, Rejections, read_parts
+from engine.data.columns import Role, normal
+from engine.data.formats.base import Layout
+from engine.data.identifiers import composed, id_problem
+from engine.data.matching import SITES, Film, link_ids
+from engine.data.notations import NOT_RATED, Notation, read_rating
+from engine.data.plan import ImportOptions
+from engine.data.rejections import Rejections
+from engine.data.rows import Part
+from engine.data.staging import Block
+from engine.data.times import Form, read_times
+from engine.data.titles import clean_title, read_genres, read_year
 
-MAX_ID_LENGTH = 200
-UNKNOWN_TIME = -1
-MAX_TIME = 2**32 - 1  # the year 2106; larger values are not seconds, but milliseconds perhaps
+if TYPE_CHECKING:
+    from engine.data.scanning import Scanned
 
-CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
-YEAR_IN_TITLE = re.compile(r"^(?P<title>.*\S)\s*\((?P<year>\d{4})(?:[-–]\d{0,4})?\)\s*$")
+SEPARATOR = "\x1f"
+ABOUT: tuple[Role, ...] = ("title", "year", "genres", *SITES)  # type: ignore[assignment]
+NO_TEXT = ("null", "\\n", "nan", "none")
 
 
 @dataclass(frozen=True)
-class RatingBlock:
-    """Valid ratings of a part of a file: distinct ids, and rows that refer to them by position.
+class Progress:
+    """A part that was read: its rows, and the share of the file that is done."""
 
-    Attributes:
-        user_ids, movie_ids: distinct ids.
-        users, movies: int32[n], positions in them.
-        ratings: float32[n].
-        times: int64[n] Unix seconds, -1 where unknown.
-        done: share of the file that has been read, 0..1.
-    """
-
-    user_ids: list[str]
-    movie_ids: list[str]
-    users: NDArray[np.int32]
-    movies: NDArray[np.int32]
-    ratings: NDArray[np.float32]
-    times: NDArray[np.int64]
+    rows: int
     done: float
 
 
-def read_ratings(
-    file: SourceFile, layout: Layout, scale: tuple[float, float], rejections: Rejections, latest: int = MAX_TIME
-) -> Iterator[RatingBlock]:
-    """The valid ratings of a file, block by block.
+@dataclass
+class Cells:
+    """How the cells of a file of ratings are read.
 
-    Of several rows for the same pair the newest counts, and of equally new ones the last. Stored ratings are replaced
-    by the same rule, so the result does not depend on block boundaries.
-
-    Args:
-        file: a file of ratings.
-        layout: its layout.
-        scale: the lowest and highest rating.
-        rejections: collects the invalid rows.
+    Attributes:
+        layout: the file.
+        form: how its times are written.
+        options: of the import.
         latest: maximum Unix time of a rating.
     """
-    for part in read_parts(file, layout, rejections):
-        yield _rating_block(file.name, layout, part, scale, rejections, latest)
+
+    layout: Layout
+    form: Form | None
+    options: ImportOptions
+    latest: int
+    notations: dict[Notation, dict[str, float]] = field(default_factory=dict)
+    _read: dict[str, float] = field(default_factory=dict)
+    _out_of: float | None = None
+
+    @property
+    def has_own_ids(self) -> bool:
+        """Whether movies go by ids of the file rather than by titles or numbers on a site."""
+        source = self.layout.source
+        return "movie" in self.layout.columns and not self.layout.has_titles and not (source.personal and source.site)
+
+    def ratings(self, column: pa.ChunkedArray) -> NDArray[np.float64]:
+        """float64[n]: ratings of texts; infinity where there is none, NaN where the text can't be read."""
+        places, texts = distinct(column)
+        return np.array([self._rating(text) for text in texts], np.float64)[places]
+
+    def _rating(self, text: str) -> float:
+        known = self._read.get(text)
+        if known is None:
+            self._read[text] = known = self._parse(text)
+        return known
+
+    def _parse(self, text: str) -> float:
+        if text.casefold() in NOT_RATED:
+            return np.inf
+        found = read_rating(text, self.options.decimal or ",")
+        if found is None:
+            return np.nan
+        value = found.value
+        if found.out_of:
+            self._out_of = self._out_of or found.out_of
+            value *= self._out_of / found.out_of
+        if value in self.layout.source.unrated:
+            return np.inf
+        if found.notation != "number":
+            self.notations.setdefault(found.notation, {})[text] = value
+        return value
+
+    @property
+    def out_of(self) -> float | None:
+        """What ratings such as 4/5 are out of."""
+        return self._out_of
 
 
-def read_movies(file: SourceFile, layout: Layout, rejections: Rejections) -> list[Movie]:
-    """The movies of a file; a year at the end of a title, ``Heat (1995)``, becomes the year."""
-    movies: dict[str, Movie] = {}
-    for part in read_parts(file, layout, rejections):
-        columns = {name: part.column(place).to_pylist() for name, place in layout.columns.items()}
-        genres = columns.get("genres") or _flagged_genres(part, layout)
-        years = columns.get("year") or [""] * len(part.lines)
-        rows = zip(part.lines, columns["movie"], columns["title"], genres, years, strict=True)
-        for line, raw, title, genre, year in rows:
-            movie_id = composed(_text(raw, layout).strip())
-            problem = id_problem(movie_id, "movie id")
-            if problem is not None:
-                rejections.add(file.name, int(line), problem)
-                continue
-            if layout.exported:  # a year that the title ends with belongs to it
-                name, genre = _text(title, layout), _text(genre, layout)
-                movies[movie_id] = Movie(movie_id, name, _year(year), split_genres(genre))
-            else:
-                movies[movie_id] = make_movie(movie_id, title, year, genre)
-    return list(movies.values())
+def distinct(column: pa.ChunkedArray, *, guarded: bool = False) -> tuple[NDArray[np.int32], list[str]]:
+    """int32[n] and m texts: the place of each text, without blanks around and in NFC, among the distinct ones."""
+    trimmed = pc.utf8_normalize(pc.utf8_trim_whitespace(column), form="NFC")
+    encoded = trimmed.combine_chunks().dictionary_encode()
+    texts = encoded.dictionary.to_pylist()
+    return encoded.indices.to_numpy().astype(np.int32), [unguarded(text) for text in texts] if guarded else texts
 
 
-def _text(cell: str, layout: Layout) -> str:
-    """The text of a cell, without the guard of an export."""
-    return unguarded(cell) if layout.exported else cell
+def read_ratings(cells: Cells, file: int, found: Scanned) -> Iterator[Progress]:
+    """Read a file of ratings into ``found``, part by part."""
+    layout = cells.layout
+    used = sorted(set(layout.columns.values()))
+    whole = [place for role, place in layout.columns.items() if role not in ("title", "genres")]
+    for part in layout.table.read(used, whole, found.rejections):
+        if not found.sample:
+            found.sample = _sample(layout, part)
+        if len(part.lines):
+            _add(cells, file, part, found)
+        yield Progress(len(part.lines), part.done)
+    for notation, texts in cells.notations.items():
+        found.notations.setdefault(notation, {}).update(texts)
+    found.out_of = found.out_of or cells.out_of
 
 
-def make_movie(movie_id: str, title: str | None, year: Any, genres: Any) -> Movie:
-    """A movie from free text; without a title it is named by its id."""
-    name = CONTROL.sub(" ", title or "").strip()
-    found = YEAR_IN_TITLE.match(name)
-    if found:
-        name, year = found["title"], year or found["year"]
-    return Movie(movie_id, name or f"Movie {movie_id}", _year(year), split_genres(genres))
+def _sample(layout: Layout, part: Part) -> list[dict[str, str]]:
+    columns = {role: part.column(place)[:8].to_pylist() for role, place in layout.columns.items()}
+    return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
 
 
-def _year(value: Any) -> int | None:
-    """A year between 1800 and 2200 from text or a number; None for anything else."""
-    try:
-        number = float(value)
-    except (TypeError, ValueError):
-        return None
-    return int(number) if 1800 <= number <= 2200 else None
+def _add(cells: Cells, file: int, part: Part, found: Scanned) -> None:
+    layout, name = cells.layout, cells.layout.table.name
+    ratings = cells.ratings(part.column(layout.columns["rating"]))
+    users, user_ids = _users(cells, part)
+    movies, films = _movies(cells, part)
+    left = np.ones(len(ratings), bool)
 
+    def reject(code: str, rows: NDArray[np.bool_], examples: Sequence[str] = ()) -> None:
+        found.rejections.add_many(code, name, part.lines[rows & left], examples)
+        left[rows] = False
 
-def id_problem(text: str, noun: str) -> str | None:
-    """What is wrong with an id; None if it is valid."""
-    if not text:
-        return f"The {noun} is empty."
-    if len(text) > MAX_ID_LENGTH:
-        return f"The {noun} is longer than {MAX_ID_LENGTH} characters."
-    if CONTROL.search(text):
-        return f"The {noun} contains a control character."
-    return None
-
-
-def _flagged_genres(part: Part, layout: Layout) -> list[str]:
-    """u.item's flags as ``Drama|War``; empty texts if the layout has none."""
-    if layout.genre_flags is None:
-        return [""] * len(part.lines)
-    flags = [part.column(layout.genre_flags + place).to_pylist() for place in range(len(U_ITEM_GENRES))]
-    return [
-        "|".join(name for name, flag in zip(U_ITEM_GENRES, row, strict=True) if name and flag == "1")
-        for row in zip(*flags, strict=True)
-    ]
-
-
-def _rating_block(
-    name: str, layout: Layout, part: Part, scale: tuple[float, float], rejections: Rejections, latest: int
-) -> RatingBlock:
-    low, high = scale
-    users, user_ids = _encode(part.column(layout.columns["user"]))
-    movies, movie_ids = _encode(part.column(layout.columns["movie"]))
-    user_ids, movie_ids = ([_text(one, layout) for one in ids] for ids in (user_ids, movie_ids))
-    ratings = _numbers(part.column(layout.columns["rating"]))
-    times = np.full(len(part.lines), float(UNKNOWN_TIME))
+    reject("kind", _other_kinds(layout, part))
+    unrated = np.isinf(ratings) & left
+    found.unrated += int(unrated.sum())
+    left[unrated] = False
+    for codes, ids, noun in ((users, user_ids, "user"), (movies, [_identity(film) for film in films], "movie")):
+        faults = np.array([0 if not id_problem(one, noun) else 1 if not one else 2 for one in ids], np.int8)[codes]
+        reject(f"{noun}_missing", faults == 1)
+        reject(f"{noun}_invalid", faults == 2)
+    wrong = np.isnan(ratings)
+    if wrong.any():
+        texts = pc.utf8_trim_whitespace(part.column(layout.columns["rating"])).filter(pa.array(wrong & left))
+        reject("rating_unreadable", wrong, pc.unique(texts)[:3].to_pylist())
+    rows = np.flatnonzero(left)
+    times = np.full(len(ratings), -1, np.int64)
     if "time" in layout.columns:
-        times = _times(part.column(layout.columns["time"]))
-    wrong = np.zeros(len(part.lines), bool)
-
-    def reject(rows: NDArray[np.bool_], reason: str) -> None:
-        for row in np.flatnonzero(rows & ~wrong):
-            rejections.add(name, int(part.lines[row]), reason)
-        wrong[rows] = True
-
-    for codes, ids, noun in ((users, user_ids, "user id"), (movies, movie_ids, "movie id")):
-        problems = {place: problem for place, text in enumerate(ids) if (problem := id_problem(text, noun))}
-        for place, problem in problems.items():
-            reject(codes == place, problem)
-    reject(np.isnan(ratings), "The rating is not a number.")
-    reject(~((ratings >= low) & (ratings <= high)), f"The rating is outside the scale from {low:g} to {high:g}.")
-    reject(np.isnan(times), "The time is neither in seconds since 1970 nor a date such as 2005-04-02 23:53:47.")
-    reject(times > latest, "The time is after tomorrow, by this computer's clock.")
-    pairs = users.astype(np.int64) * max(len(movie_ids), 1) + movies
-    earlier, later = _replaced(pairs, times, ~wrong)
-    reject(later, "An earlier line holds a newer rating of the same movie by the same user.")
-    reject(earlier, "A later line rates the same movie for the same user.")
-    kept = ~wrong
-    return RatingBlock(
-        user_ids,
-        movie_ids,
-        users[kept],
-        movies[kept],
-        ratings[kept].astype(np.float32),
-        times[kept].astype(np.int64),
-        part.done,
+        column = pc.utf8_trim_whitespace(part.column(layout.columns["time"]))
+        times, unreadable = read_times(column, cells.form, cells.latest)
+        found.times_unreadable += int(unreadable[rows].sum())
+    found.times_unknown += int((times[rows] < 0).sum())
+    found.staged.add(
+        Block(
+            _codes(users[rows], user_ids, found.users.codes),
+            _codes(movies[rows], films, lambda some: _film_codes(some, cells, found)),
+            ratings[rows].astype(np.float32),
+            times[rows],
+            part.lines[rows].astype(np.uint32),
+            np.full(len(rows), file, np.uint16),
+        )
     )
 
 
-def _replaced(
-    pairs: NDArray[np.int64], times: NDArray[np.float64], sound: NDArray[np.bool_]
-) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-    """Two masks: valid rows replaced by a later row of the same pair, and by an earlier one."""
-    earlier, later = np.zeros(len(pairs), bool), np.zeros(len(pairs), bool)
-    rows = np.flatnonzero(sound)
-    rows = rows[pd.Series(pairs[rows]).duplicated(keep=False).to_numpy()]
-    rows = rows[np.lexsort((times[rows], pairs[rows]))]
-    ends = np.flatnonzero(np.append(np.diff(pairs[rows]) != 0, True)) if len(rows) else rows
-    winners = np.repeat(rows[ends], np.diff(ends, prepend=-1))
-    earlier[rows[rows < winners]] = True
-    later[rows[rows > winners]] = True
-    return earlier, later
+def _users(cells: Cells, part: Part) -> tuple[NDArray[np.int32], list[str]]:
+    if "user" in cells.layout.columns:
+        return distinct(part.column(cells.layout.columns["user"]), guarded=cells.layout.is_exported)
+    return np.zeros(len(part.lines), np.int32), [composed(cells.options.user_id or "")]
 
 
-def _encode(column: pa.ChunkedArray) -> tuple[NDArray[np.int32], list[str]]:
-    """Each row's position in the distinct ids, and these, trimmed and composed (NFC)."""
-    trimmed = pc.utf8_normalize(pc.utf8_trim_whitespace(column), form="NFC")
-    encoded = trimmed.combine_chunks().dictionary_encode()
-    return encoded.indices.to_numpy().astype(np.int32), encoded.dictionary.to_pylist()
+def _other_kinds(layout: Layout, part: Part) -> NDArray[np.bool_]:
+    if "kind" not in layout.columns or not layout.source.kinds:
+        return np.zeros(len(part.lines), bool)
+    places, kinds = distinct(part.column(layout.columns["kind"]))
+    return np.array([normal(kind) not in layout.source.kinds for kind in kinds], bool)[places]
 
 
-def _numbers(column: pa.ChunkedArray) -> NDArray[np.float64]:
-    """float64[n], NaN where the text is not a finite number."""
-    try:
-        values = pc.utf8_trim_whitespace(column).cast(pa.float64()).to_numpy()
-    except pa.ArrowInvalid:
-        values = pd.to_numeric(column.to_pandas(), errors="coerce").to_numpy(np.float64)
-    return np.where(np.isfinite(values), values, np.nan)
+def _movies(cells: Cells, part: Part) -> tuple[NDArray[np.int32], list[Film]]:
+    """Each row's movie among the distinct ones: by its id, or by all that the file says of it."""
+    layout = cells.layout
+    if not cells.has_own_ids:
+        return _by_description(layout, part)
+    places, ids = distinct(part.column(layout.columns["movie"]), guarded=layout.is_exported)
+    described = any(role in layout.columns for role in ABOUT)
+    if not described and not layout.source.site:
+        return places, [Film(one) for one in ids]
+    first = np.unique(places, return_index=True)[1] if len(places) else places
+    rows = part.table.take(pa.array(first))
+    films = _films(layout, Part(rows, part.lines[first], part.done))
+    for film, one in zip(films, ids, strict=True):
+        film.own_id = one
+    return places, films
 
 
-def _times(column: pa.ChunkedArray) -> NDArray[np.float64]:
-    """float64[n]: whole seconds, -1 for empty text, NaN for invalid text. Dates without a zone are UTC.
+def _by_description(layout: Layout, part: Part) -> tuple[NDArray[np.int32], list[Film]]:
+    roles = [role for role in ("movie", *ABOUT) if role in layout.columns]
+    joined = pc.binary_join_element_wise(
+        *(pc.utf8_trim_whitespace(part.column(layout.columns[role])) for role in roles),
+        SEPARATOR,
+    )
+    encoded = joined.combine_chunks().dictionary_encode()
+    rows = [text.split(SEPARATOR) for text in encoded.dictionary.to_pylist()]
+    table = pa.table({role: [row[place] for row in rows] for place, role in enumerate(roles)})
+    films = [_film(layout, cells) for cells in table.to_pylist()]
+    for film in films:
+        film.own_id = ""
+    return encoded.indices.to_numpy().astype(np.int32), films
 
-    The caller, who knows the time, checks for times in the future.
-    """
-    empty = pc.equal(pc.utf8_trim_whitespace(column), "").to_numpy()
-    values = _numbers(column)
-    worded = np.isnan(values) & ~empty
-    if worded.any():
-        values[worded] = _seconds(column.filter(pa.array(worded)))
-    return np.where(empty, UNKNOWN_TIME, np.where(values >= 0, np.floor(values), np.nan))
+
+def _films(layout: Layout, part: Part) -> list[Film]:
+    columns = {role: part.column(place).to_pylist() for role, place in layout.columns.items()}
+    return [_film(layout, dict(zip(columns, row, strict=True))) for row in zip(*columns.values(), strict=True)]
 
 
-def _seconds(column: pa.ChunkedArray) -> NDArray[np.float64]:
-    dates = pd.to_datetime(column.to_pandas(), format="ISO8601", utc=True, errors="coerce")
-    moments = dates.dt.tz_localize(None).to_numpy("datetime64[us]")  # nanoseconds end in the year 2262
-    return np.where(np.isnat(moments), np.nan, moments.astype(np.int64) / 1e6)
+def _film(layout: Layout, cells: dict[str, str]) -> Film:
+    """A movie from the cells of a row, by role."""
+    if layout.is_exported:
+        cells = {role: unguarded(text) for role, text in cells.items()}
+    own = composed(cells.get("movie", "").strip())
+    named = cells.get("title", own if layout.has_titles else "")
+    title = composed(named.strip())
+    title, year = (title, None) if layout.is_exported else clean_title(title)
+    if title.casefold() in NO_TEXT:
+        title = ""
+    links = link_ids(**{site: cells.get(site, "") for site in SITES})
+    if layout.source.site and layout.source.site not in links:
+        links |= link_ids(**{layout.source.site: own})
+    genres = read_genres(cells.get("genres", ""))
+    return Film(own, title, read_year(cells.get("year", "")) or year, genres, links)
+
+
+def _identity(film: Film) -> str:
+    return film.own_id or film.new_id
+
+
+def _codes(
+    places: NDArray[np.int32], values: list[Any], codes_of: Callable[[list[Any]], NDArray[np.int32]]
+) -> NDArray[np.int32]:
+    """int32[n]: the codes of rows, where only values that a row has get one."""
+    used = np.unique(places)
+    table = np.full(len(values), -1, np.int32)
+    table[used] = codes_of([values[place] for place in used])
+    return table[places]
+
+
+def _film_codes(films: Sequence[Film], cells: Cells, found: Scanned) -> NDArray[np.int32]:
+    """Codes of films; what later rows say completes what earlier ones said."""
+    sign = "=" if cells.has_own_ids else "~"
+    before = len(found.movies)
+    codes = found.movies.codes([sign + _identity(film) for film in films])
+    for film, code in zip(films, codes.tolist(), strict=True):
+        if code >= before and code >= len(found.films):
+            found.films.append(film)
+        else:
+            found.films[code].fill(film)
+    return codes
+
+
+def films_of(layout: Layout, rejections: Rejections, check: Callable[[], None]) -> list[Film]:
+    """The movies of a file of movies or links; of an id that comes twice the last row counts."""
+    used = sorted(set(layout.columns.values()))
+    whole = [place for role, place in layout.columns.items() if role not in ("title", "genres")]
+    found: dict[str, Film] = {}
+    for part in layout.table.read(used, whole, rejections):
+        check()
+        for film, line in zip(_films(layout, part), part.lines.tolist(), strict=True):
+            identity = film.own_id or next((f"{site}:{value}" for site, value in film.links.items()), "")
+            if problem := id_problem(identity, "movie id"):
+                code = "movie_missing" if problem.endswith("empty.") else "movie_invalid"
+                rejections.add(code, layout.table.name, line)
+            else:
+                found[identity] = film
+    return list(found.values())

@@ -54,7 +54,8 @@ class EncodingUnknown(Exception):
 class Reader(Protocol):
     """Reads the rows of a table."""
 
-    def __call__(self, used: Sequence[int], whole: Sequence[int], rejections: Rejections) -> Iterator[Part]: ...
+    def __call__(self, used: Sequence[int], whole: Sequence[int], rejections: Rejections) -> Iterator[Part]:
+        """The rows, with the columns in ``used``; a row with a line end in one of ``whole`` is broken."""
 
 
 @dataclass(frozen=True)
@@ -64,6 +65,8 @@ class TextOptions:
     encoding: str | None = None
     delimiter: str | None = None
     header: bool | None = None
+    fallback: str | None = None
+    """Encoding of the source, where the text is not UTF-8."""
 
 
 @dataclass(frozen=True)
@@ -124,7 +127,7 @@ def open_tables(file: SourceFile, options: TextOptions, check: Callable[[], None
 
 
 def _text(file: SourceFile, options: TextOptions, check: Callable[[], None]) -> list[Table]:
-    encoding = _normalise(file, options.encoding, check)
+    encoding = _normalise(file, options, check)
     with file.path.open("rb") as stream:
         head = stream.read(4096).removeprefix(b"\xef\xbb\xbf").lstrip()
     if b"\0" in head:
@@ -144,14 +147,14 @@ def _text(file: SourceFile, options: TextOptions, check: Callable[[], None]) -> 
     return [Table(file.name, form.names or (), form.width, sample, read, encoding, form.delimiter, file=file)]
 
 
-def _normalise(file: SourceFile, declared: str | None, check: Callable[[], None]) -> str:
+def _normalise(file: SourceFile, options: TextOptions, check: Callable[[], None]) -> str:
     """Rewrite a file in UTF-8 where it is in something else; returns the encoding it was in."""
-    encoding = declared
+    encoding = options.encoding
     if encoding is None:
         found = encodings.detect(file.path, check)
-        if not found.is_certain:
+        if not found.is_certain and options.fallback is None:
             raise EncodingUnknown(encodings.readings(file.path, check))
-        encoding = found.name
+        encoding = found.name if found.is_certain else str(options.fallback)
     if text.needs_transcoding(file.path, encoding):
         text.transcode(file.path, encoding, check)
     return encoding

@@ -173,8 +173,9 @@ def split(line: str, delimiter: str, quoted: bool) -> list[str]:
         return line.split()
     if len(delimiter) > 1:
         return line.split(delimiter)
-    quoting = csv.QUOTE_MINIMAL if quoted else csv.QUOTE_NONE
     try:
-        return next(csv.reader([line], delimiter=delimiter, quoting=quoting), [])
+        if quoted:
+            return next(csv.reader([line], delimiter=delimiter), [])
+        return next(csv.reader([line], delimiter=delimiter, quoting=csv.QUOTE_NONE), [])
     except csv.Error:
         return line.split(delimiter)

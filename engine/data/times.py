@@ -158,7 +158,7 @@ def _from_numbers(numbers: NDArray[np.float64], form: Form | None) -> NDArray[np
     return found
 
 
-def _seconds(texts: pd.Series, form: str) -> NDArray[np.float64]:  # type: ignore[type-arg]
+def _seconds(texts: pd.Series, form: str) -> NDArray[np.float64]:
     dates = pd.to_datetime(texts, format=form, utc=True, errors="coerce")
     moments = dates.dt.tz_localize(None).to_numpy("datetime64[us]")  # nanoseconds end in the year 2262
     return np.where(np.isnat(moments), np.nan, moments.astype(np.int64) / 1e6)

@@ -62,7 +62,7 @@ def title_keys(title: str) -> tuple[str, ...]:
     Case, accents, punctuation and articles do not count; numerals of Rome are digits.
     """
     found = [IN_PARENTHESES.sub("", title), *IN_PARENTHESES.findall(title), title]
-    return tuple(dict.fromkeys(key for text in found if (key := _key(text))))
+    return tuple(dict.fromkeys(key for text in found if (key := _key(text)))) or (title.casefold(),)
 
 
 def _key(title: str) -> str:
@@ -70,7 +70,7 @@ def _key(title: str) -> str:
     text = ARTICLES.sub("", "".join(char for char in text if not unicodedata.combining(char)).strip(), count=1)
     text = re.sub(r"['’`´.]", "", text)
     words = "".join(char if char.isalnum() else " " for char in text).split()
-    return " ".join([ROMAN.get(word, word) if place else word for place, word in enumerate(words)]) or text.strip()
+    return " ".join([ROMAN.get(word, word) if place else word for place, word in enumerate(words)])
 
 
 def is_placeholder(title: str, movie_id: str) -> bool:

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from engine.services.access import AccessService
     from engine.services.audit import AuditService
     from engine.services.automation import AutomationService
+    from engine.services.exports import ExportService
     from engine.services.imports import ImportService
     from engine.services.library import LibraryService
     from engine.services.notices import InboxService
@@ -35,6 +36,7 @@ class Services:
     scale: StoreScale
     library: LibraryService
     imports: ImportService
+    exports: ExportService
     training: TrainingService
     serving: ServingService
     ratings: RatingService

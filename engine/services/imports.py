@@ -1,44 +1,56 @@
-"""Imports in the background: ordered, queued, followed and cancelled; one is written at a time."""
+"""Imports in the background: ordered, scanned, asked about, written, followed, cancelled and undone."""
 
 from __future__ import annotations
 
+import hashlib
 import logging
 import shutil
 import uuid
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from threading import Event
 from typing import Any, BinaryIO
 
 from engine.background import step_back
 from engine.data.demo import MISSING, demo_is_installed
-from engine.data.rows import RejectedRow
-from engine.errors import Cancelled, Conflict, InvalidInput, MarqueeError, UnknownJob
+from engine.data.plan import ImportOptions, Plan, Question
+from engine.data.questions import EXPECTED
+from engine.errors import Cancelled, Conflict, InvalidInput, MarqueeError, UnknownImport, UnknownJob
 from engine.services.audit import audited, of_job
 from engine.services.ends import AGAIN_S, Ends
-from engine.services.import_task import EXPECTED, Import, ImportOrder, ImportResult, tell_cut_short
-from engine.services.records import shared
-from engine.services.scale import StoreScale
+from engine.services.import_task import DemoImport, Import, ImportResult, RejectedRows, Stores, Upload
+from engine.services.records import ImportRecord, shared
 from engine.services.storing import file_error, stores
+from engine.words import counted
 from store.errors import NotStored, NotWritten, StoreError
 from store.jobs import JobStore
-from store.ratings import RatingStore
 from store.records import JobRecord, JobState
 from store.worker import Worker
 
 log = logging.getLogger(__name__)
 
-FORMATS = ("auto", "movielens", "csv")
 MAX_QUEUE = 10
 """Imports in progress or waiting; each may hold 2 GiB of files."""
+COPY_BYTES = 2**20
+STOPPED = "Marquee was stopped during this import. Nothing of it was kept; import the files again."
+NOTHING_KEPT = "Nothing of it was kept."
 
 
 @dataclass(frozen=True, slots=True)
 class Job(JobRecord):
-    """An import; ``progress`` in 0..1, ``message`` is the current step, ``result`` what it has done so far."""
+    """An import, or its undoing.
 
-    result: ImportResult | None  # type: ignore[assignment]  # JSON in the store
+    Attributes:
+        progress: 0..1.
+        message: the current step.
+        plan: what the files are and what will be done, as soon as it is known.
+        questions: what has to be answered while the job waits.
+        result: what was done.
+    """
+
+    plan: Plan | None  # type: ignore[assignment]  # JSON in the store
+    questions: list[Question] | None  # type: ignore[assignment]
+    result: ImportResult | None  # type: ignore[assignment]
 
 
 @dataclass(frozen=True)
@@ -51,62 +63,42 @@ class UploadedFile:
 
 @dataclass(frozen=True)
 class JobEnd:
-    """End of an import.
-
-    Attributes:
-        state: of the job.
-        reason: a sentence that says why it was interrupted; empty where it was not, or was cancelled.
-        message: summary of a complete import.
-        counts: of rows, with the rejected ones.
-        served: whether the stored ratings are served.
-    """
+    """End of a job: its state, the error where it failed, a summary, and the result."""
 
     state: JobState
-    reason: str
+    error: str | None
     message: str
-    counts: dict[str, Any]
-    served: bool
+    result: dict[str, Any]
 
-    def error(self, result: dict[str, Any] | None) -> str | None:
-        """The error of the job, from its result."""
-        return (
-            None
-            if self.state == JobState.SUCCEEDED
-            else tell_cut_short((result or {}) | self.counts, self.reason, served=self.served)
-        )
+
+@dataclass
+class Order:
+    """What the worker is to do: go on with an import, or undo one."""
+
+    job_id: int
+    task: Import | None = None
+    folder: Path | None = None
+    undo: int | None = None
 
 
 class ImportService:
     """Orders and follows imports. ``start`` and ``close`` frame the worker thread.
 
     Args:
-        ratings: where they are stored.
+        stores: what imports read and write.
         jobs: the log of imports.
-        scale: of the store.
-        clock: Unix seconds.
         folder: holds the files of imports in progress or waiting; what a stopped process left is deleted.
         on_change: called in the worker thread after an import that changed something, before its job ends.
     """
 
-    def __init__(
-        self,
-        ratings: RatingStore,
-        jobs: JobStore,
-        *,
-        scale: StoreScale,
-        clock: Callable[[], float],
-        folder: Path,
-        on_change: Callable[[], None],
-    ) -> None:
-        self._ratings = ratings
+    def __init__(self, stores: Stores, jobs: JobStore, *, folder: Path, on_change: Callable[[], None]) -> None:
+        self._stores = stores
         self._jobs = jobs
-        self._scale = scale
-        self._clock = clock
         self._folder = folder
         self._on_change = on_change
-        self.worker: Worker[ImportOrder] = Worker(
+        self.worker: Worker[Order] = Worker(
             "import",
-            self._import,
+            self._carry_out,
             begin=step_back,
             idle=lambda: self._ends.settle(),
             every=AGAIN_S,
@@ -114,22 +106,27 @@ class ImportService:
             waits=True,
         )
         self._ends = Ends(self._store_end, "import")
-        self._task: Import | None = None
-        self._waiting: dict[int, ImportOrder] = {}
+        self._orders: dict[int, Order] = {}
 
     def start(self) -> None:
-        """Mark jobs and delete files that a stopped process left, and start the worker."""
-        self._jobs.recover(lambda result: tell_cut_short(result, "Marquee was stopped during this import."))
+        """Take back what a stopped process left half written, and start the worker."""
+        for import_id in self._stores.imports.unfinished():
+            log.info("import %d was cut short; taking it back", import_id)
+            self._stores.imports.undo(import_id)
+        self._jobs.recover(lambda _: STOPPED)
         shutil.rmtree(self._folder, ignore_errors=True)
         self.worker.start()
 
     def close(self) -> None:
         """Cancel all imports and wait for the worker."""
         self.worker.stopping.set()
-        for order in list(self._waiting.values()):
-            order.cancelled.set()
+        for order in list(self._orders.values()):
+            if order.task is not None:
+                order.task.cancelled.set()
         self.worker.stop()
         self._ends.settle()
+
+    # -- orders --------------------------------------------------------------------------------------------------------
 
     def has_demo(self) -> bool:
         """Whether the demo ratings are installed."""
@@ -147,56 +144,101 @@ class ImportService:
         if not self.has_demo():
             raise InvalidInput(MISSING, field="source")
         self._check_queue()
-        return self._order("demo", None, ())
+        job_id, folder = self._jobs.create("demo", "Waiting"), self._folder / uuid.uuid4().hex
+        return self._order(Order(job_id, DemoImport(self._stores, job_id, folder, self._stepper(job_id)), folder))
 
     @audited("import", of_job)
     @stores
-    def import_files(self, files: Sequence[UploadedFile], format: str = "auto") -> int:  # noqa: A002  # the API's word
+    def import_files(self, files: Sequence[UploadedFile], options: ImportOptions | None = None) -> int:
         """Import files in the background; returns the number of the job. The files are copied first.
 
         Args:
-            files: ratings, movies, or a zip of both; others are skipped.
-            format: ``auto``, ``movielens`` or ``csv``; names and first lines of the files decide in any case.
+            files: exports of ratings, tables, or archives of them.
+            options: what is known of the files; the rest is found in them, or asked for.
 
         Raises:
-            InvalidInput: there is no file, or the format is unknown.
+            InvalidInput: there is no file.
             Conflict: the queue is full.
             DiskFull, StoreFailing: the copies can't be written.
         """
-        if format not in FORMATS:
-            raise InvalidInput(f"format is {format!r}, but must be one of {', '.join(FORMATS)}.", field="format")
         if not files:
             raise InvalidInput(f"There is no file. {EXPECTED}", field="files")
         self._check_queue()
         folder = self._folder / uuid.uuid4().hex
         try:
-            _spool(files, folder)
-            return self._order("import", folder, tuple(upload.name for upload in files))
+            uploads = _spool(files, folder)
+            job_id = self._jobs.create("import", "Waiting")
+            step = self._stepper(job_id)
+            task = Import(self._stores, job_id, uploads, folder, options or ImportOptions(), step)
+            return self._order(Order(job_id, task, folder))
         except BaseException:
             shutil.rmtree(folder, ignore_errors=True)
             raise
 
-    def _check_queue(self) -> None:
-        if len(self._waiting) >= MAX_QUEUE:
-            raise Conflict(f"{MAX_QUEUE} imports are waiting or in progress. Try again when one of them has ended.")
+    @audited("import answer", of_job)
+    @stores
+    def answer(self, job_id: int, answers: Mapping[str, Any]) -> int:
+        """Answer questions of a job that waits, which then goes on; returns its number.
 
-    def _order(self, kind: str, folder: Path | None, uploads: tuple[str, ...]) -> int:
-        job_id = self._jobs.create(kind, "Waiting")
-        order = ImportOrder(job_id, folder, uploads, Event())
-        self._waiting[job_id] = order
-        self.worker.put(order)
+        Args:
+            job_id: the job.
+            answers: code of a question to its value.
+
+        Raises:
+            UnknownJob: no job has this number.
+            Conflict: it does not wait for answers.
+            InvalidInput: a question is not open, or does not take the value.
+        """
+        job, order = self.job(job_id), self._orders.get(job_id)
+        if job.state != JobState.WAITING or order is None or order.task is None:
+            raise Conflict(f"Job {job_id} does not wait for answers; it is {job.state}.")
+        order.task.answer(answers)
+        if not order.task.asked:
+            self._jobs.update(job_id, job.progress, "Going on")
+            self.worker.put(order)
         return job_id
 
+    @audited("undo", of_job)
+    @stores
+    def undo(self, import_id: int) -> int:
+        """Take an import back in the background; returns the number of the job.
+
+        Raises:
+            UnknownImport: no import has this number.
+            Conflict: it is being written, or was undone already.
+        """
+        record = self.batch(import_id)
+        if record.state != "done":
+            state = {"writing": "is still being written", "undoing": "is being undone", "undone": "was undone already"}
+            raise Conflict(f"Import {import_id} {state[record.state]}.")
+        return self._order(Order(self._jobs.create("undo", "Waiting"), undo=import_id))
+
+    def _check_queue(self) -> None:
+        if len(self._orders) >= MAX_QUEUE:
+            raise Conflict(f"{MAX_QUEUE} imports are in progress or waiting. Answer or cancel them, then try again.")
+
+    def _order(self, order: Order) -> int:
+        self._orders[order.job_id] = order
+        self.worker.put(order)
+        return order.job_id
+
+    def _stepper(self, job_id: int) -> Callable[[float, str], None]:
+        return lambda share, message: self._jobs.update(job_id, share, message)
+
     def cancel_job(self, job_id: int) -> None:
-        """Cancel a job; what it has stored stays. A job that has ended stays as it is.
+        """Cancel an import; what it has written is taken back. A job that has ended stays as it is.
 
         Raises:
             UnknownJob: no job has this number.
         """
-        self.job(job_id)
-        order = self._waiting.get(job_id)
-        if order is not None:
-            order.cancelled.set()
+        waits = self.job(job_id).state == JobState.WAITING
+        order = self._orders.get(job_id)
+        if order is not None and order.task is not None:
+            order.task.cancelled.set()
+            if waits:
+                self.worker.put(order)
+
+    # -- reading -------------------------------------------------------------------------------------------------------
 
     def job(self, job_id: int) -> Job:
         """One job.
@@ -213,85 +255,158 @@ class ImportService:
         """The newest jobs, newest first."""
         return [self._told(record) for record in self._jobs.newest(limit)]
 
+    def batches(self, limit: int = 100) -> list[ImportRecord]:
+        """The imports so far, newest first."""
+        return self._stores.imports.newest(limit)
+
+    def batch(self, import_id: int) -> ImportRecord:
+        """One import.
+
+        Raises:
+            UnknownImport: no import has this number.
+        """
+        try:
+            return self._stores.imports.get(import_id)
+        except NotStored as error:
+            raise UnknownImport(f"There is no import {import_id}.") from error
+
     def _told(self, record: JobRecord) -> Job:
         end, job = self._ends.of(record.job_id), _job(record)
         if end is None or record.ended_at is not None:
             return job
         progress = 1.0 if end.state == JobState.SUCCEEDED else job.progress
-        error = end.error(record.result)
-        return replace(job, state=end.state, error=error, message=end.message, progress=progress)
+        return replace(job, state=end.state, error=end.error, message=end.message, progress=progress)
 
-    def _import(self, order: ImportOrder) -> None:
+    # -- the worker ----------------------------------------------------------------------------------------------------
+
+    def _carry_out(self, order: Order) -> None:
         self._ends.settle()
-        self._task = task = Import(self._ratings, self._jobs, self._scale.current.ends, order, self._clock)
-        state, reason = self._outcome(order, task)
-        self._end(order, task, state, reason)
+        if order.job_id not in self._orders:  # cancelled while an answer was on its way
+            return
+        end = self._undo(order) if order.undo is not None else self._import(order)
+        if end is not None:
+            self._end(order, end)
 
-    def _give_up(self, order: ImportOrder | None, reason: str) -> None:
-        """End the import that the worker died over; what it has stored is served."""
-        if order is not None and self._task is not None:
-            self._end(order, self._task, JobState.FAILED, f"The import ended unexpectedly: {reason}.")
+    def _give_up(self, order: Order | None, reason: str) -> None:
+        """End the job that the worker died over; what it has written is taken back."""
+        if order is not None:
+            self._end(order, self._failed(order, f"The import ended unexpectedly: {reason}."))
 
-    def _outcome(self, order: ImportOrder, task: Import) -> tuple[JobState, str]:
-        """Run an import; its final state, and the reason where it was interrupted."""
+    def _import(self, order: Order) -> JobEnd | None:
+        """Go on with an import; None while it waits for answers."""
+        task = order.task
+        assert task is not None
         try:
-            task.run()
+            asked = task.scan()
+            plan = task.plan().model_dump(mode="json", by_alias=True)
+            if asked:
+                self._jobs.ask(order.job_id, plan, [question.model_dump(mode="json") for question in asked])
+                return None
+            self._jobs.plan(order.job_id, plan)
+            if task.is_dry:
+                return JobEnd(JobState.SUCCEEDED, None, "The plan is made; nothing was written.", {})
+            result = task.write()
         except Cancelled:
-            return JobState.CANCELLED, ""
-        except NotWritten as error:
-            return JobState.FAILED, f"{error.reason}. {error.advice}".strip()
-        except (MarqueeError, StoreError) as error:
-            return JobState.FAILED, str(error)
-        except Exception as error:  # the job reports it
-            log.exception("import %d failed", order.job_id)
-            told = file_error(error) if isinstance(error, OSError) else None
-            return JobState.FAILED, str(
-                told or f"An unexpected error ended the import: {type(error).__name__}: {error}."
-            )
-        finally:
-            if order.folder is not None:
-                shutil.rmtree(order.folder, ignore_errors=True)
-        return JobState.SUCCEEDED, ""
+            self._take_back(order)
+            return JobEnd(JobState.CANCELLED, NOTHING_KEPT, "", {})
+        except Exception as error:  # noqa: BLE001  # the job reports it
+            return self._failed(order, _reason(order.job_id, error))
+        self._serve()
+        return JobEnd(JobState.SUCCEEDED, None, task.told(result), asdict(result))
 
-    def _end(self, order: ImportOrder, task: Import, state: JobState, reason: str) -> None:
-        """Serve what was stored, even of an interrupted import, then end the job."""
-        served = self._serve(task)
-        message = task.told() if state == JobState.SUCCEEDED else ""
-        self._ends.put(order.job_id, JobEnd(state, reason, message, task.counts(), served))
-        self._waiting.pop(order.job_id, None)
+    def _failed(self, order: Order, reason: str) -> JobEnd:
+        kept = self._take_back(order)
+        return JobEnd(JobState.FAILED, f"{reason} {kept}".strip(), "", {})
 
-    def _serve(self, task: Import) -> bool:
-        """Serve what was stored; whether that succeeded. After a stop the next start does it."""
-        if not task.changed:
-            return True
+    def _take_back(self, order: Order) -> str:
+        """Undo what an import has written; a sentence on what became of it, '' if it had written nothing."""
+        task = order.task
+        if task is None or not task.changed or task.import_id is None:
+            return ""
+        try:
+            self._stores.imports.undo(task.import_id)
+        except (StoreError, OSError):
+            log.exception("import %d could not be taken back; the next start does it", task.import_id)
+            return "What was written is taken back at the next start."
+        self._serve()
+        return NOTHING_KEPT
+
+    def _undo(self, order: Order) -> JobEnd:
+        import_id = order.undo
+        assert import_id is not None
+        try:
+            step = self._stepper(order.job_id)
+            undone = self._stores.imports.undo(import_id, lambda share: step(share, f"Undoing import {import_id}"))
+        except Exception as error:  # noqa: BLE001  # the job reports it
+            return JobEnd(JobState.FAILED, _reason(order.job_id, error), "", {})
+        self._serve()
+        removed = counted(undone.ratings_removed, "rating")
+        told = f"Import {import_id} undone: {removed} removed, {undone.ratings_restored:,} restored."
+        return JobEnd(JobState.SUCCEEDED, None, told, {})
+
+    def _end(self, order: Order, end: JobEnd) -> None:
+        if order.folder is not None:
+            shutil.rmtree(order.folder, ignore_errors=True)
+        self._ends.put(order.job_id, end)
+        self._orders.pop(order.job_id, None)
+
+    def _serve(self) -> None:
+        """Serve what was stored; after a stop the next start does it."""
         if self.worker.stopping.is_set():
-            return False
+            return
         try:
             self._on_change()
         except Exception:  # the job has to end
             log.exception("imported ratings could not be served; they are stored, and the next start serves them")
-            return False
-        return True
 
     def _store_end(self, job_id: int, end: JobEnd) -> None:
-        error = end.error(self._jobs.get(job_id).result)
-        self._jobs.finish(job_id, end.state, result=end.counts, error=error, message=end.message)
+        self._jobs.finish(job_id, end.state, result=end.result, error=end.error, message=end.message)
 
 
-def _spool(files: Sequence[UploadedFile], folder: Path) -> None:
+def _reason(job_id: int, error: Exception) -> str:
+    """Why an import failed, as a sentence."""
+    if isinstance(error, NotWritten):
+        return f"{error.reason}. {error.advice}".strip()
+    if isinstance(error, MarqueeError | StoreError):
+        return str(error)
+    log.error("import %d failed", job_id, exc_info=error)
+    told = file_error(error) if isinstance(error, OSError) else None
+    return str(told or f"An unexpected error ended the import: {type(error).__name__}: {error}.")
+
+
+def _spool(files: Sequence[UploadedFile], folder: Path) -> list[Upload]:
+    """Copy files into a folder, and hash them on the way."""
+    found = []
     try:
         folder.mkdir(parents=True)
         for place, upload in enumerate(files):
-            with (folder / f"{place}.spool").open("wb") as copy:
-                shutil.copyfileobj(upload.stream, copy)
+            path, digest = folder / f"{place}.spool", hashlib.sha256()
+            with path.open("wb") as copy:
+                while piece := upload.stream.read(COPY_BYTES):
+                    digest.update(piece)
+                    copy.write(piece)
+            found.append(Upload(upload.name, path, digest.hexdigest()))
     except OSError as error:
         raise file_error(error) from error
+    return found
 
 
 def _job(record: JobRecord) -> Job:
-    return Job(**shared(record, Job) | {"result": None if record.result is None else _result(record.result)})
+    return Job(
+        **shared(record, Job)
+        | {
+            "plan": None if record.plan is None else Plan.model_validate(record.plan),
+            "questions": None
+            if record.questions is None
+            else [Question.model_validate(one) for one in record.questions],
+            "result": _result(record.result),
+        }
+    )
 
 
-def _result(stored: dict[str, Any]) -> ImportResult:
-    rejected = tuple(RejectedRow(**row) for row in stored.get("rejected", ()))
-    return ImportResult(**{**stored, "rejected": rejected})
+def _result(stored: dict[str, Any] | None) -> ImportResult | None:
+    if not stored:
+        return None
+    known = {name: value for name, value in stored.items() if name in ImportResult.__slots__}
+    rejected = tuple(RejectedRows(**row) for row in stored.get("rejected", ()) if "code" in row)
+    return ImportResult(**{**known, "rejected": rejected})

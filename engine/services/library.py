@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import chain, islice
-from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from engine.data.catalogue import Movie
-from engine.data.cells import csv_pieces
-from engine.data.formats import MOVIES_EXPORT, RATINGS_EXPORT
 from engine.data.identifiers import composed
 from engine.errors import UnknownMovie, UnknownUser
 from engine.services.snapshots import DataSnapshot, Snapshots
@@ -101,29 +98,6 @@ class LibraryService:
             raise UnknownMovie(f"The catalogue has no movie {movie_id!r}.")
         return data.movies.movie(key, movie_id)
 
-    def export(self, table: Literal["ratings", "movies"]) -> Iterator[bytes]:
-        """All ratings, or the catalogue, as a CSV file in pieces, from now; an import restores it exactly."""
-        data = self._snapshots.load().data
-        ids, titles = [str(one) for one in data.movie_ids.ids], data.movies.titles
-        if table == "movies":
-            movies = (data.movies.movie(key, one) for key, one in enumerate(ids))
-            rows = zip(movies, data.movie_counts.tolist(), strict=True)
-            return csv_pieces(MOVIES_EXPORT, ((*_described(movie), count) for movie, count in rows))
-        users, times = [str(one) for one in data.user_ids.ids], data.timestamps
-        return csv_pieces(
-            RATINGS_EXPORT,
-            (
-                (
-                    users[data.users[row]],
-                    ids[data.items[row]],
-                    float(str(data.ratings[row])),
-                    None if times is None or times[row] == UNKNOWN_TIME else int(times[row]),
-                    str(titles[data.items[row]]),
-                )
-                for row in range(len(data))
-            ),
-        )
-
     def user_ratings(self, user_id: str) -> list[RatedMovie]:
         """The ratings of a user, newest first.
 
@@ -204,7 +178,3 @@ def _descending(counts: NDArray[np.int64]) -> Sequence[int]:
 
 def _first(limit: int, exact: Iterable[int], others: Iterable[int]) -> list[int]:
     return list(islice(chain(exact, others), max(limit, 0)))
-
-
-def _described(movie: Movie) -> tuple[str, str, int | None, str]:
-    return movie.movie_id, movie.title, movie.year, "|".join(movie.genres)

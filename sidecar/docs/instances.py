@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 from engine.data.catalogue import Movie
-from engine.data.rows import RejectedRow
+from engine.data.plan import DatesPlan, FilePlan, MovieCounts, Plan, ScalePlan, UserCounts
+from engine.data.rejections import REASONS
 from engine.evaluation.comparison import MetricDifference
 from engine.evaluation.intervals import MetricValue
 from engine.evaluation.newcomers import NewcomerPoint
@@ -32,7 +33,7 @@ from engine.recommending.lists import (
 from engine.recommending.reasons import tell
 from engine.services.automation import Automation
 from engine.services.backup_plan import BackupPlan
-from engine.services.import_task import ImportResult
+from engine.services.import_task import ImportResult, RejectedRows
 from engine.services.imports import Job
 from engine.services.library import DataStatistics
 from engine.services.ratings import ForgettingReceipt, RatingReceipt, RatingRemoval
@@ -272,19 +273,48 @@ NOTICE = notices.Notice(
 STATISTICS = DataStatistics(
     671, 9066, 100_004, 0.0164, 3.54, 789652009, 1476640644, {3.0: 20064, 4.0: 28750}, {"Drama": 4365, "Comedy": 3315}
 )
+IMPORT_PLAN = Plan(
+    files=[
+        FilePlan(
+            name="ml-latest-small/ratings.csv",
+            source="MovieLens",
+            role="ratings",
+            why="It holds ratings as MovieLens has them.",
+            encoding="utf-8",
+            delimiter=",",
+            header=True,
+            rows=100_005,
+            columns={"user": "userId", "movie": "movieId", "rating": "rating", "time": "timestamp"},
+        )
+    ],
+    scale=ScalePlan(
+        found=[0.5, 5], origin="source", mapping="Ratings stay as they are.", examples=[[5, 5], [3.5, 3.5]]
+    ),
+    dates=DatesPlan(form="seconds", first="1995-01-09", last="2016-10-16", unreadable=0),
+    users=UserCounts(known=0, new=671),
+    movies=MovieCounts(known=0, matched=0, unsure=0, new=9066),
+    ratings=100_004,
+)
 JOB = Job(
     job_id=4,
     kind="import",
     state=JobState.SUCCEEDED,
     progress=1.0,
-    message="100,004 of 100,005 rows of ratings imported; 1 set aside.",
+    message="100,004 of 100,005 ratings imported; 1 row set aside.",
     result=ImportResult(
+        import_id=3,
         ratings_added=100_004,
         movies_added=9066,
         users_added=671,
         rows_rejected=1,
-        rejected=(RejectedRow("ratings.csv", 17, "The rating is outside the scale from 0.5 to 5."),),
+        rejected=(
+            RejectedRows(
+                "rating_outside", REASONS["rating_outside"], 1, ({"file": "ratings.csv", "line": 17},), ("6",)
+            ),
+        ),
     ),
+    plan=IMPORT_PLAN,
+    questions=None,
     error=None,
     created_at=1795443800.0,
     ended_at=1795443803.1,

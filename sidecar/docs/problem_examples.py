@@ -27,6 +27,7 @@ ENGINE_ERRORS: tuple[errors.MarqueeError, ...] = (
     errors.UnknownRun("There is no training run 99."),
     errors.UnknownStudy("There is no study 99."),
     errors.UnknownJob("There is no job 99."),
+    errors.UnknownImport("There is no import 99."),
     errors.UnknownBackup("There is no backup marquee-20261122-020000.db."),
     errors.UnknownKey("There is no key 99."),
     errors.Conflict(

@@ -190,6 +190,7 @@ OF_ERROR: Mapping[type[errors.MarqueeError], Kind] = {
     errors.UnknownStudy: Kind("unknown_study", 404, "Unknown study", "No study has this number."),
     errors.UnknownKey: Kind("unknown_key", 404, "Unknown API key", "No API key has this number."),
     errors.UnknownJob: Kind("unknown_job", 404, "Unknown job", "No job has this number."),
+    errors.UnknownImport: Kind("unknown_import", 404, "Unknown import", "No import has this number."),
     errors.UnknownBackup: Kind("unknown_backup", 404, "Unknown backup", "No backup has this name."),
     errors.Conflict: Kind(
         "conflict",

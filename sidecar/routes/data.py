@@ -2,29 +2,33 @@
 
 from __future__ import annotations
 
+import json
 from typing import Annotated, Any, Literal, TypeVar
 
-from fastapi import APIRouter, Path
+from fastapi import APIRouter, Path, Query
 from fastapi.exceptions import RequestValidationError
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, RootModel, ValidationError
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import StreamingResponse
 
-from engine.errors import Conflict, DiskFull, InvalidInput, NotReady, UnknownJob
+from engine.data.plan import ImportOptions
+from engine.errors import Conflict, DiskFull, InvalidInput, NotReady, UnknownImport, UnknownJob
 from engine.services import current
 from engine.services.imports import Job, UploadedFile
 from engine.services.library import DataStatistics
-from sidecar.http.identifiers import Identifier
+from engine.services.records import ImportRecord
 from sidecar.http.requests import StrictRequest, StrictRoute, invalid_json, media_type, not_json
 from sidecar.http.responses import CHANGING, JSON_BODY, PARAMETERS, answers, file_answers
-from sidecar.http.uploads import MAX_FIELD_BYTES, file_name, form_body, uploads
-from sidecar.routes.fields import Body, JobNumber
+from sidecar.http.uploads import file_name, form_body, uploads
+from sidecar.routes.fields import Body, ImportNumber, JobNumber
 
 router = APIRouter(tags=["data"], route_class=StrictRoute)
 
 Model = TypeVar("Model", bound=BaseModel)
 MAX_FILES = 20
+MAX_OPTIONS = 64 * 2**10
+"""Bytes of the options of an import."""
 
 
 class DemoImport(Body):
@@ -35,15 +39,35 @@ class DemoImport(Body):
     source: Literal["demo"] = Field(description="`demo`: 100,004 real ratings of 9,066 movies by 671 people.")
 
 
-class FileImport(BaseModel):
-    """The form fields of an upload, apart from the files."""
+class Answers(RootModel[dict[str, Any]]):
+    """Answers to the questions of an import: code to value."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(json_schema_extra={"examples": [{"scale": [1, 10]}]})
 
-    format: Literal["auto", "movielens", "csv"] = Field("auto", description="The format of the files.")
-    user_id: Identifier | None = Field(
-        None, description="For files with the ratings of one person; current formats name the user in each row."
-    )
+
+class Imported(BaseModel):
+    """An import in the history."""
+
+    import_id: int
+    job_id: int
+    state: str = Field(description="`writing`, `done`, `undoing` or `undone`.")
+    files: list[dict[str, Any]] = Field(description="Name, SHA-256 and source of each file.")
+    choices: dict[str, Any] = Field(description="Options and answers.")
+    counts: dict[str, int] = Field(description="As in the result of its job.")
+    created_at: float
+    ended_at: float | None
+    undone_at: float | None
+
+    @classmethod
+    def of(cls, record: ImportRecord) -> Imported:
+        """An import as an answer: without the key of its owner."""
+        return cls(**{name: getattr(record, name) for name in cls.model_fields})
+
+
+class Imports(BaseModel):
+    """The imports so far, newest first."""
+
+    imports: list[Imported]
 
 
 class JobStarted(BaseModel):
@@ -52,8 +76,15 @@ class JobStarted(BaseModel):
     job_id: int
 
 
-_FILES = {"maxItems": MAX_FILES, "description": "The files of one set of ratings, or a zip of them."}
-_IMPORT_BODY = form_body("files", _FILES, FileImport.model_json_schema()["properties"])
+_FILES = {"maxItems": MAX_FILES, "description": "Exports of ratings, tables, or archives of them."}
+_OPTIONS = {
+    "type": "string",
+    "contentMediaType": "application/json",
+    "maxLength": MAX_OPTIONS,
+    "description": "A JSON object of options, as text; its schema is `ImportOptions`.",
+    "examples": ['{"user_id": "maria"}'],
+}
+_IMPORT_BODY = form_body("files", _FILES, {"options": _OPTIONS})
 _IMPORT_BODY["requestBody"]["content"] |= {"application/json": {"schema": DemoImport.model_json_schema()}}
 # A body is needed (415 without), but openapi-python-client writes modules that can't be imported for required bodies of
 # several types.
@@ -70,10 +101,11 @@ _IMPORT_BODY["requestBody"]["required"] = False
 async def start_import(request: Request) -> JobStarted:
     """Import ratings.
 
-    Send files as `multipart/form-data` in the field `files`: a MovieLens data set (`ratings.csv` and `movies.csv`,
-    `u.data` and `u.item`, or `ratings.dat` and `movies.dat`), a table with columns for user, movie and rating, or a zip
-    of these. Or send `{"source": "demo"}` as JSON. The import runs in the background; follow it with
-    `GET /jobs/{job_id}`. Rows that can't be read are set aside with their line and the reason; all others are imported.
+    Send files as `multipart/form-data` in the field `files`, and `options` as JSON text if something about them is
+    known: exports of Letterboxd, IMDb, Trakt, TMDB, MovieLens and others, a table with columns for user, movie and
+    rating, or an archive. Or send `{"source": "demo"}` as JSON. The import runs in the background: follow it with
+    `GET /jobs/{job_id}`, and answer its questions with `POST /jobs/{job_id}/answers` while it is `waiting`. Nothing is
+    written before all questions are answered; rows that can't be read are set aside with the reason.
     """
     sent = media_type(request)
     if sent == "multipart/form-data":
@@ -92,14 +124,26 @@ async def _json(request: Request) -> Any:
 
 
 async def _import_files(request: Request) -> int:
-    async with request.form(max_files=MAX_FILES, max_fields=2, max_part_size=MAX_FIELD_BYTES) as form:
+    async with request.form(max_files=MAX_FILES, max_fields=2, max_part_size=MAX_OPTIONS) as form:
         # Files first: text in their field gets its own message, not that the field is unknown.
         files = [UploadedFile(file_name(upload), upload.file) for upload in uploads(form, "files")]
-        fields = _validated(FileImport, {name: value for name, value in form.multi_items() if isinstance(value, str)})
-        if fields.user_id is not None:
-            message = "user_id is for files with the ratings of one person; current formats name the user in each row."
-            raise InvalidInput(message, field="user_id")
-        return await run_in_threadpool(current().imports.import_files, files, fields.format)
+        fields = {name: value for name, value in form.multi_items() if isinstance(value, str)}
+        options = _options(fields.pop("options", "{}"))
+        if fields:
+            raise InvalidInput(
+                f"There is no field {next(iter(fields))!r}; send files and options.", field=next(iter(fields))
+            )
+        return await run_in_threadpool(current().imports.import_files, files, options)
+
+
+def _options(text: str) -> ImportOptions:
+    try:
+        found = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise InvalidInput("options is no valid JSON object.", field="options") from error
+    if not isinstance(found, dict):
+        raise InvalidInput("options is no JSON object.", field="options")
+    return _validated(ImportOptions, found)
 
 
 def _validated(model: type[Model], values: Any) -> Model:
@@ -121,42 +165,65 @@ def statistics() -> DataStatistics:
     return current().library.statistics()
 
 
-class TableFile(StreamingResponse):
-    """Sends a table as CSV."""
+@router.get("/data/imports", responses=answers(NotReady))
+def imports() -> Imports:
+    """List the imports so far.
 
-    media_type = "text/csv"
+    Newest first, with files, choices and counts. `state` is `done`, `undone`, or `writing` and `undoing` in between.
+    """
+    return Imports(imports=[Imported.of(record) for record in current().imports.batches()])
+
+
+@router.post(
+    "/data/imports/{import_id}/undo",
+    status_code=202,
+    responses=answers(CHANGING, PARAMETERS, UnknownImport, Conflict, NotReady, DiskFull, status=202),
+)
+def undo_import(import_id: ImportNumber) -> JobStarted:
+    """Undo an import.
+
+    What it added goes, and what it replaced comes back, except where something newer came. Runs in the background.
+    """
+    return JobStarted(job_id=current().imports.undo(import_id))
+
+
+class TableFile(StreamingResponse):
+    """Sends a table as CSV or Parquet."""
 
 
 TableName = Annotated[
     Literal["ratings", "movies"], Path(description="The table: `ratings` or `movies`.", examples=["ratings"])
 ]
+FileFormat = Annotated[Literal["csv", "parquet"], Query(description="`csv` or `parquet`.")]
+MEDIA_TYPES = {"csv": "text/csv", "parquet": "application/vnd.apache.parquet"}
 
 
 @router.get(
-    "/data/{table}/export",
+    "/data/exports/{table}",
     status_code=200,
     response_class=TableFile,
     responses=file_answers(
-        'attachment; filename="marquee-ratings.csv"', PARAMETERS, NotReady, media_types=("text/csv",)
+        'attachment; filename="marquee-ratings.csv"', PARAMETERS, NotReady, media_types=tuple(MEDIA_TYPES.values())
     ),
 )
-def export_table(table: TableName) -> TableFile:
-    """Export all ratings or movies as CSV.
+def export_table(table: TableName, format: FileFormat = "csv") -> TableFile:  # noqa: A002  # the API's word
+    """Export all ratings or movies.
 
-    UTF-8, with a header row. Text that a spreadsheet would read as a formula (starting with `=`, `+`, `-`, `@`, a tab
-    or a line break, and not a number) gets an apostrophe in front, as does text that starts with apostrophes before one
-    of these. `POST /data/imports` accepts both files, and removes these apostrophes.
+    CSV is UTF-8 with a header row. Text that a spreadsheet would read as a formula (starting with `=`, `+`, `-`, `@`, a
+    tab or a line break, and not a number) gets an apostrophe in front, as does text that starts with apostrophes before
+    one of these. `POST /data/imports` takes these files, and removes these apostrophes.
     """
-    headers = {"Content-Disposition": f'attachment; filename="marquee-{table}.csv"'}
-    return TableFile(current().library.export(table), headers=headers)
+    headers = {"Content-Disposition": f'attachment; filename="marquee-{table}.{format}"'}
+    return TableFile(current().exports.export(table, format), headers=headers, media_type=MEDIA_TYPES[format])
 
 
 @router.get("/jobs/{job_id}", responses=answers(PARAMETERS, UnknownJob, NotReady))
 def job(job_id: JobNumber) -> Job:
     """Get the status of a job.
 
-    `progress` runs from 0 to 1; `result` is set when the job has ended, `error` if it failed. `rejected` has the first
-    100 rows that were set aside. Once a job has ended, what it imported is being served.
+    `progress` runs from 0 to 1. `plan` says what the files are and what will be done, `questions` what has to be
+    answered while the job is `waiting`, `result` what was done, and `error` why it failed. `rejected` has the first 100
+    lines set aside for each reason. Once a job has ended, what it imported is being served.
     """
     return current().imports.job(job_id)
 
@@ -169,8 +236,24 @@ def job(job_id: JobNumber) -> Job:
 def cancel_job(job_id: JobNumber) -> Job:
     """Cancel a job.
 
-    What it has already stored stays. A finished job does not change.
+    What an import has written is taken back. A finished job does not change.
     """
     imports = current().imports
     imports.cancel_job(job_id)
+    return imports.job(job_id)
+
+
+@router.post(
+    "/jobs/{job_id}/answers",
+    status_code=202,
+    responses=answers(CHANGING, JSON_BODY, PARAMETERS, UnknownJob, Conflict, NotReady, DiskFull, status=202),
+)
+def answer_questions(job_id: JobNumber, answers: Answers) -> Job:
+    """Answer questions of an import that waits.
+
+    An object of codes and values. The `value` of a choice and the `suggestion` can be sent as they are. The import goes
+    on once all its questions are answered.
+    """
+    imports = current().imports
+    imports.answer(job_id, answers.root)
     return imports.job(job_id)

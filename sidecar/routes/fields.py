@@ -48,6 +48,7 @@ VersionNumber = Annotated[Number, Path(description="The version's number.", exam
 RunNumber = Annotated[Number, Path(description="The run's number.", examples=[7])]
 StudyNumber = Annotated[Number, Path(description="The study's number.", examples=[2])]
 JobNumber = Annotated[Number, Path(description="The job's number.", examples=[4])]
+ImportNumber = Annotated[Number, Path(description="The import's number.", examples=[3])]
 KeyNumber = Annotated[Number, Path(description="The key's number.", examples=[2])]
 
 Kind = Annotated[ModelKind, Field(description="The rating model.")]

@@ -51,7 +51,7 @@ def recognise(head: Head, source: str = "auto") -> Layout | Unclear | None:
         source: ``auto``, or the name of the source that it is from.
     """
     for module in MODULES:
-        found = module.recognise(head)
+        found: Layout | Unclear | None = module.recognise(head)
         wanted = source == "auto" or isinstance(found, Unclear) or (found is not None and found.source.name == source)
         if found is not None and wanted:
             return found

@@ -79,7 +79,7 @@ def _block(
     movies: np.ndarray,
     lines: np.ndarray,
     rejections: Rejections,
-    done: float,  # type: ignore[type-arg]
+    done: float,
 ) -> Part:
     sound = np.array([text.count(b",") == 2 for text in texts], bool)
     rejections.add_many(

@@ -60,8 +60,9 @@ def _own_list(head: Head, columns: dict[Role, int]) -> Layout | Unclear | None:
         and normal(head.table.names[columns["title"]]) == "name"
         and _looks_titled(head.table.cells(columns["movie"]))
     ):
-        people = {role: place for role, place in columns.items() if role != "title"}
-        return Unclear(head.table, {**people, "user": columns["title"]})
+        people = dict(columns)
+        people["user"] = people.pop("title")
+        return Unclear(head.table, people)
     return with_columns(head, columns, LIST)
 
 
