@@ -408,5 +408,9 @@ def _result(stored: dict[str, Any] | None) -> ImportResult | None:
     if not stored:
         return None
     known = {name: value for name, value in stored.items() if name in ImportResult.__slots__}
-    rejected = tuple(RejectedRows(**row) for row in stored.get("rejected", ()) if "code" in row)
+    rejected = tuple(
+        RejectedRows(row["code"], row["reason"], row["rows"], tuple(row["lines"]), tuple(row["examples"]))
+        for row in stored.get("rejected", ())
+        if "code" in row
+    )
     return ImportResult(**{**known, "rejected": rejected})

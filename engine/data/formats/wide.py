@@ -55,7 +55,8 @@ def _wide(head: Head) -> Layout | None:
     named = [
         name for name in columns.values() if NAMES.get(normal(name)) in ("user", "movie", "rating", "time", "title")
     ]
-    if len(columns) < 2 or named or not all(_are_ratings(table.cells(place)) for place in columns):
+    filled = any(cell for place in columns for cell in table.cells(place))
+    if len(columns) < 2 or not filled or named or not all(_are_ratings(table.cells(place)) for place in columns):
         return None
     films_down = _films_down(table.names[first], table.cells(first), list(columns.values()))
     melted = long(table, columns, first, turned=films_down)
