@@ -2,15 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import json
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import select, update
+from sqlalchemy import Text, cast, func, or_, select, update
 
+from store.connections import Transaction
 from store.database import Store
 from store.errors import NotStored
-from store.records import UNFINISHED, ImportRecord
-from store.schema import imports
+from store.records import UNFINISHED, ImportRecord, ImportState, UndoneCounts
+from store.schema import import_ratings, imports, jobs
+from store.undo import Undo
+
+
+def forget(tx: Transaction, user_key: int, user_id: str) -> None:
+    """Erase what imports hold of a user who is being deleted.
+
+    These are replaced ratings, files and choices of personal exports, and whatever their jobs and other ended jobs hold
+    that name the id.
+    """
+    tx.execute(import_ratings.delete().where(import_ratings.c.user_id == user_key))
+    own = imports.c.user_key == user_key
+    tx.execute(update(imports).where(own).values(files=[], choices={}))
+    texts = [func.coalesce(cast(column, Text), "") for column in (jobs.c.plan, jobs.c.questions, jobs.c.result)]
+    named = or_(*(func.instr(text, json.dumps(user_id)) > 0 for text in texts)) & jobs.c.ended_at.is_not(None)
+    concerned = named | jobs.c.job_id.in_(select(imports.c.job_id).where(own))
+    tx.execute(update(jobs).where(concerned).values(plan=None, questions=None, result=None, message=""))
+
+
+def _quiet(_: float) -> None:
+    """Report nothing."""
 
 
 class ImportStore(Store):
@@ -61,3 +83,31 @@ class ImportStore(Store):
         going = select(imports.c.import_id).where(imports.c.state.in_(UNFINISHED)).order_by(imports.c.import_id)
         with self._database.read() as connection:
             return list(connection.execute(going).scalars())
+
+    def undo(self, import_id: int, progress: Callable[[float], None] = _quiet) -> UndoneCounts:
+        """Take an import back: what it added goes, what it replaced comes back, and what came later stays.
+
+        It can be interrupted and begun again at any time; again after the end it does nothing. An import that was never
+        finished leaves the history as well.
+
+        Args:
+            import_id: a finished import, or one that was interrupted. No import may be written meanwhile.
+            progress: called with the share that is done, 0 to 1; an error that it raises interrupts the undoing.
+
+        Returns:
+            What this call removed and restored.
+
+        Raises:
+            NotStored: there is no such import.
+        """
+        record, this = self.get(import_id), imports.c.import_id == import_id
+        if record.state == ImportState.UNDONE:
+            return UndoneCounts()
+        self._database.execute(update(imports).where(this).values(state="undoing"))
+        done = Undo(self._database, import_id, progress).run()
+        if record.ended_at is None:
+            self._database.execute(imports.delete().where(this))
+        else:
+            values = {"state": "undone", "undone_at": self._database.clock()}
+            self._database.execute(update(imports).where(this).values(values))
+        return done

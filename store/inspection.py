@@ -26,6 +26,7 @@ TYPES: dict[type[Any], tuple[str, ...]] = {
 }
 """SQLite storage classes by column type."""
 COUNTS = ("users", "movies", "ratings")
+SHOWN = "movies WHERE NOT removed"
 ORPHANS = {
     "ratings of users that do not exist": "SELECT count(*) FROM ratings WHERE user_id NOT IN (SELECT id FROM users)",
     "ratings of movies that do not exist": (
@@ -35,12 +36,30 @@ ORPHANS = {
         "SELECT count(*) FROM activations WHERE version NOT IN (SELECT version FROM model_versions)"
     ),
 }
+IMPORTED = {
+    "ratings of imports that do not exist": (
+        "SELECT count(*) FROM ratings WHERE import_id IS NOT NULL AND import_id NOT IN (SELECT import_id FROM imports)"
+    ),
+    "ratings of movies that were removed": (
+        "SELECT count(*) FROM ratings WHERE movie_id IN (SELECT id FROM movies WHERE removed)"
+    ),
+    "replaced ratings of imports that do not exist": (
+        "SELECT count(*) FROM import_ratings WHERE import_id NOT IN (SELECT import_id FROM imports)"
+    ),
+    "changed movies of imports that do not exist": (
+        "SELECT count(*) FROM import_movies WHERE import_id NOT IN (SELECT import_id FROM imports)"
+    ),
+    "movies of imports that did not change them": (
+        "SELECT count(*) FROM movies WHERE import_id IS NOT NULL "
+        "AND (import_id, id) NOT IN (SELECT import_id, movie_id FROM import_movies)"
+    ),
+}
+"""Orphans in stores that record imports."""
 
 
 def is_store(connection: Connection) -> bool:
     """Whether the file is a store of Marquee."""
-    tables = set(connection.exec_driver_sql("SELECT name FROM sqlite_master WHERE type = 'table'").scalars())
-    return tables >= OURS
+    return _tables(connection) >= OURS
 
 
 def faults(connection: Connection, *, thorough: bool) -> list[str]:
@@ -110,7 +129,8 @@ def _values(connection: Connection, _: bool) -> list[str]:
 
 
 def _references(connection: Connection, _: bool) -> list[str]:
-    counted = ((what, connection.exec_driver_sql(statement).scalar_one()) for what, statement in ORPHANS.items())
+    asked = ORPHANS | IMPORTED if "imports" in _tables(connection) else ORPHANS
+    counted = ((what, connection.exec_driver_sql(statement).scalar_one()) for what, statement in asked.items())
     return [f"There are {n:,} {what}." for what, n in counted if n]
 
 
@@ -139,9 +159,14 @@ def facts(connection: Connection) -> dict[str, Any]:
         "schema": connection.exec_driver_sql("SELECT version_num FROM alembic_version").scalar_one(),
         "revision": revisions.current(connection),
         **{table: _count(connection, table) for table in COUNTS},
+        **({"movies": _count(connection, SHOWN)} if "imports" in _tables(connection) else {}),
         "versions": connection.exec_driver_sql(kept).scalar_one(),
         "active_version": connection.execute(newest).scalar(),
     }
+
+
+def _tables(connection: Connection) -> set[str]:
+    return set(connection.exec_driver_sql("SELECT name FROM sqlite_master WHERE type = 'table'").scalars())
 
 
 def _count(connection: Connection, table: str) -> int:

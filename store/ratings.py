@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sqlalchemy import Connection, func, select
 
-from store import catalogue, revisions
+from store import catalogue, imports, revisions
 from store.bulk_ratings import DELETED_KEYS, UPSERT, BulkRatings, next_key, shortest_decimals
 from store.cache import RatingCache
 from store.connections import Transaction
@@ -20,6 +20,8 @@ from store.times import time_by_hand
 DELETED_ID = "\x1fforgotten {}"
 """Replaces the id of a deleted user; ids from outside hold no control characters. ``DELETED_KEYS`` finds it."""
 USERS = "SELECT id FROM users WHERE external_id = ?"
+CLAIM = "UPDATE ratings SET import_id = NULL WHERE user_id = ? AND movie_id = ? AND import_id IS NOT NULL"
+"""A rating that is given again by hand stays when the import that brought it is undone."""
 MOVIES = "SELECT id FROM movies WHERE external_id = ? AND NOT removed"
 
 
@@ -57,6 +59,7 @@ class RatingStore(BulkRatings):
                 user, new_user = next_key(tx, users), True
                 tx.execute(users.insert().values(id=user, external_id=user_id, revision=0))
             elif previous == value:
+                tx.exec_driver_sql(CLAIM, (user, movie))
                 return RatingChange(user, movie, value, previous, revisions.current(tx), False)
             row = user, movie, value, time_by_hand(rated_at, before)
             if tx.exec_driver_sql(UPSERT.format("(?, ?, ?, ?, NULL)"), row).rowcount != 1:
@@ -89,6 +92,7 @@ class RatingStore(BulkRatings):
     def forget_user(self, user_id: str) -> Forgotten:
         """Erase a user's ratings and id, overwriting their bytes in the file. ``erase_traces`` completes it.
 
+        Ratings that imports replaced go too, and what the history of imports holds of the user.
         The key stays taken, so that nobody else inherits what a version has learned under it.
 
         Raises:
@@ -103,6 +107,7 @@ class RatingStore(BulkRatings):
             try:
                 rated = tx.execute(select(ratings.c.movie_id).where(ratings.c.user_id == user)).scalars().all()
                 tx.execute(ratings.delete().where(ratings.c.user_id == user))
+                imports.forget(tx, user, user_id)
                 tx.execute(users.update().where(users.c.id == user).values(external_id=DELETED_ID.format(user)))
                 revision = revisions.advance(tx, [user], rated, -len(rated))
             finally:

@@ -131,9 +131,9 @@ imports = Table(
 import_ratings = Table(  # the ratings that an import replaced
     "import_ratings",
     metadata,
-    Column("import_id", Integer, primary_key=True),
     Column("user_id", Integer, primary_key=True),
     Column("movie_id", Integer, primary_key=True),
+    Column("import_id", Integer, primary_key=True),
     Column("rating", Float, nullable=False),
     Column("rated_at", Integer, nullable=False),
     Column("previous_import", Integer),

@@ -49,13 +49,13 @@ def upgrade() -> None:
     )
     op.create_table(
         "import_ratings",
-        sa.Column("import_id", sa.Integer(), nullable=False),
         sa.Column("user_id", sa.Integer(), nullable=False),
         sa.Column("movie_id", sa.Integer(), nullable=False),
+        sa.Column("import_id", sa.Integer(), nullable=False),
         sa.Column("rating", sa.Float(), nullable=False),
         sa.Column("rated_at", sa.Integer(), nullable=False),
         sa.Column("previous_import", sa.Integer(), nullable=True),
-        sa.PrimaryKeyConstraint("import_id", "user_id", "movie_id"),
+        sa.PrimaryKeyConstraint("user_id", "movie_id", "import_id"),
         sqlite_with_rowid=False,
     )
     op.create_table(
