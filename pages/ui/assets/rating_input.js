@@ -74,8 +74,9 @@ export default function (component) {
   }
 
   const onScale = (value) => {
-    const nearest = low + Math.round((value - low) / step) * step;
-    return Math.min(Math.max(Number(nearest.toFixed(6)), low), high);
+    const inside = Math.min(Math.max(value, low), high);
+    const nearest = Number((low + Math.round((inside - low) / step) * step).toFixed(6));
+    return high - inside < Math.abs(nearest - inside) ? high : nearest; // the last step may be shorter
   };
   const spoken = (value) => (low < 0 ? `${value}, from ${low} to ${high}` : `${value} of ${high}`);
   let shown = data.value;
