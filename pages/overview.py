@@ -68,8 +68,10 @@ if active is not None:
 
 st.subheader("Ratings", anchor=False)
 if statistics.ratings:
-    st.caption(rating_period(statistics.first_rated_at, statistics.last_rated_at))
-    charts.rating_distribution(statistics.rating_counts)
+    scale = services.scale.current
+    period = rating_period(statistics.first_rated_at, statistics.last_rated_at)
+    st.caption(f"{period} On a scale of {scale.low:g} to {scale.high:g}.")
+    charts.rating_distribution(statistics.rating_counts, scale)
 else:
     st.caption("The chart appears when the import is done.")
 

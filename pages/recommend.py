@@ -1,4 +1,4 @@
-"""Recommend: one person's list, the reasons for each movie, and stars that update it at once."""
+"""Recommend: one person's list, the reasons for each movie, and ratings that update it at once."""
 
 from __future__ import annotations
 

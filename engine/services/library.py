@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import chain, islice
 
@@ -12,7 +12,9 @@ from numpy.typing import NDArray
 
 from engine.data.catalogue import Movie
 from engine.data.identifiers import composed
+from engine.data.scale import STARS, RatingScale
 from engine.errors import UnknownMovie, UnknownUser
+from engine.services.scale import StoreScale
 from engine.services.snapshots import DataSnapshot, Snapshots
 from store.ratings import RatingStore
 from store.records import UNKNOWN_TIME, Counts
@@ -38,7 +40,7 @@ class RatedMovie:
 
 @dataclass(frozen=True, slots=True)
 class DataStatistics:
-    """Counts of what the store holds; ``genres`` maps a genre to its number of movies."""
+    """Counts of what the store holds; ``genres`` maps a genre to its number of movies, ``scale`` is that of ratings."""
 
     users: int
     movies: int
@@ -49,6 +51,7 @@ class DataStatistics:
     last_rated_at: int | None
     rating_counts: dict[float, int]
     genres: dict[str, int]
+    scale: RatingScale = STARS
 
 
 NO_DATA = DataStatistics(0, 0, 0, 0.0, None, None, None, {}, {})
@@ -57,8 +60,9 @@ NO_DATA = DataStatistics(0, 0, 0, 0.0, None, None, None, {}, {})
 class LibraryService:
     """Reads what is stored."""
 
-    def __init__(self, ratings: RatingStore, snapshots: Snapshots) -> None:
+    def __init__(self, ratings: RatingStore, snapshots: Snapshots, scale: StoreScale) -> None:
         self._ratings = ratings
+        self._scale = scale
         self._snapshots = snapshots
         self._lookup: Lookup | None = None
 
@@ -69,7 +73,7 @@ class LibraryService:
             fresh: read changes first; otherwise the last result is returned at no cost.
         """
         known = self._look() if fresh else self._lookup
-        return NO_DATA if known is None else known.statistics
+        return replace(NO_DATA if known is None else known.statistics, scale=self._scale.current)
 
     def counts(self) -> Counts:
         """How many users, movies and ratings are stored; cheaper than ``statistics``."""

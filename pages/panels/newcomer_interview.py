@@ -11,7 +11,7 @@ from engine.words import counted
 from pages.ui import session, tables, user_picker
 from pages.ui.escape import text
 from pages.ui.movie_card import tile
-from pages.ui.stars import stars
+from pages.ui.rating_input import rating_input
 
 LISTED = 8
 OUT_OF = 10
@@ -39,7 +39,7 @@ def _ask(services: Services, state: InterviewState, question: InterviewQuestion)
             f"Rating it would reveal {question.teaches:.1%} more of your taste."
         )
         key = session.question(state.user_id, movie.movie_id)
-        rating = stars(f"Rate {movie.title}", services.scale.current.ends, key=key)
+        rating = rating_input(f"Rate {movie.title}", services.scale.current, key=key)
         if rating is not None:
             services.ratings.rate(state.user_id, movie.movie_id, rating)
             _by_user(session.ANSWERED, state.user_id).append(movie.movie_id)

@@ -12,7 +12,7 @@ from engine.services.ratings import RatingReceipt
 from engine.words import counted
 from pages.ui import session
 from pages.ui.escape import text
-from pages.ui.format import rating_date
+from pages.ui.format import rating_date, rating_format
 from pages.ui.page import confirmed, errors_shown, rerun_with
 
 if TYPE_CHECKING:
@@ -106,7 +106,7 @@ def announce_change(answer: Recommendations) -> None:
         before = ranks_without(last, receipt.movie_id)
         st.session_state[session.RANKS] = before
         message += " " + changed(before, answer)
-    st.toast(message, icon=":material/star:", duration="long")
+    st.toast(message, icon=":material/check:", duration="long")
 
 
 def shortened(title: str) -> str:
@@ -136,6 +136,7 @@ def history(services: Services, user_id: str, count: int) -> None:
         return
     rated = services.library.user_ratings(user_id)
     word, number = st.column_config.TextColumn, st.column_config.NumberColumn
+    form = rating_format([one.rating for one in rated], services.scale.current)
     event = st.dataframe(
         [
             {
@@ -154,7 +155,7 @@ def history(services: Services, user_id: str, count: int) -> None:
         key=session.rated(user_id, count),
         column_config={
             "Movie": word(width=MOVIE_PX),
-            "Rating": number(format="%.1f", width="small"),
+            "Rating": number(format=form, width="small"),
             "Year": number(format="%d", width="small"),
             # With a width for every column, they share the remaining room.
             "Genres": word(width=200),

@@ -7,6 +7,7 @@ from typing import Any
 
 import streamlit as st
 
+from engine.data.scale import RatingScale
 from engine.recommending.lists import ListOptions, Recommendations, WhatIf
 from engine.services import Services
 from engine.services.library import RatedMovie
@@ -14,6 +15,7 @@ from pages.panels.recommend_list import MOVIE_PX
 from pages.panels.versions_compare import changes, movement, titled
 from pages.ui import session, tables
 from pages.ui.escape import text
+from pages.ui.format import rating_format
 from pages.ui.page import errors_shown
 
 WHAT_IF = "What if"
@@ -26,7 +28,7 @@ def what_if(services: Services, answer: Recommendations, options: Mapping[str, A
         return
     rated = services.library.user_ratings(answer.user_id)
     st.caption("Change a rating or clear it to see what the list would be. Nothing is saved.")
-    edits = edited(rated, _table(answer, rated))
+    edits = edited(rated, _table(answer, rated, services.scale.current))
     if not edits:
         return
     with errors_shown():
@@ -35,8 +37,9 @@ def what_if(services: Services, answer: Recommendations, options: Mapping[str, A
         _list(result)
 
 
-def _table(answer: Recommendations, rated: Sequence[RatedMovie]) -> Any:
-    number = st.column_config.NumberColumn
+def _table(answer: Recommendations, rated: Sequence[RatedMovie], scale: RatingScale) -> Any:
+    form = rating_format([one.rating for one in rated], scale)
+    number = st.column_config.NumberColumn(format=form, width="small", help=f"{scale.low:g} to {scale.high:g}.")
     return st.data_editor(
         [{"Movie": one.movie.title, WHAT_IF: one.rating, "Rating": one.rating} for one in rated],
         hide_index=True,
@@ -45,9 +48,9 @@ def _table(answer: Recommendations, rated: Sequence[RatedMovie]) -> Any:
         key=session.what_if(answer.user_id, answer.ratings_count),
         column_config={
             "Movie": st.column_config.TextColumn(width=MOVIE_PX),
-            "Rating": number(format="%.1f", width="small"),
+            "Rating": number,
             # Without limits, which would refuse the "0" of "0.5" while it is typed; the service validates the rating.
-            WHAT_IF: number(format="%.1f", width="small"),
+            WHAT_IF: number,
         },
         alt="The user's ratings, with a column to change",
     )

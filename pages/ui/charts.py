@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import altair as alt
 import streamlit as st
 
+from engine.data.scale import MAX_VALUES, RatingScale
 from engine.evaluation.comparison import MetricDifference
 from engine.evaluation.intervals import MetricValue
 from engine.recommending.explanations import Contribution, Explanation, RatingExplanation
@@ -23,6 +25,8 @@ VERDICTS = ("0", "1", "2", "better", "worse", "no difference shown")
 VERDICT_SHAPES = ("circle", "circle", "circle", "triangle-up", "triangle-down", "circle")
 LEGEND = ":small[:green[▲] better, :red[▼] worse, :gray[●] no difference shown]"  # of differences, in Markdown
 Share = tuple[str, float, str]
+Bar = tuple[str, float, float, int]
+MAX_RANGES, RATING_DIGITS = 20, 4
 
 
 def data(rows: list[dict[str, Any]]) -> alt.Data:
@@ -100,26 +104,59 @@ def _between(row: Mapping[str, Any], form: str) -> str:
     return f"{row['low']:+z{form}} to {row['high']:+z{form}}"
 
 
-def rating_distribution(counts: Mapping[float, int]) -> None:
-    """Number of ratings by value."""
-    table = data([{"rating": f"{value:g}", "count": counts[value]} for value in sorted(counts)])
-    chart = (
-        alt.Chart(table, height=240)
-        .mark_bar(cornerRadiusTopLeft=3, cornerRadiusTopRight=3)
-        .encode(
-            x=alt.X("rating:N", sort=None, title="Rating", axis=alt.Axis(labelAngle=0)),
-            y=alt.Y(
-                "count:Q",
-                title="Ratings",
-                stack=False,
-                scale=span([0, *counts.values()]),
-                axis=alt.Axis(format=",d", tickCount=4),
-            ),
-            tooltip=[alt.Tooltip("rating:N", title="Rating"), alt.Tooltip("count:Q", title="Ratings", format=",d")],
-        )
+def rating_bars(counts: Mapping[float, int], scale: RatingScale) -> list[Bar]:
+    """(label, low, high, number of ratings) of each bar: the values of the scale if they are few, else ranges.
+
+    A range holds its low end, the last one both. Ratings between two steps have bars of their own while there is room.
+    """
+    given = [(round(rating, RATING_DIGITS), count) for rating, count in sorted(counts.items())]
+    values = scale.values()
+    if values is None:
+        return _ranges(given, scale)
+    room = len({*values, *(rating for rating, _ in given)}) <= MAX_VALUES
+    bars = dict.fromkeys(values, 0)
+    for rating, count in given:
+        value = rating if room else scale.snap(rating)
+        bars[value] = bars.get(value, 0) + count
+    return [(f"{value:g}", value, value, bars[value]) for value in sorted(bars)]
+
+
+def _ranges(given: Iterable[tuple[float, int]], scale: RatingScale) -> list[Bar]:
+    """Bars of equal width in whole steps; the last one may be narrower."""
+    steps = (scale.high - scale.low) / scale.step
+    width = scale.step * math.ceil(steps / MAX_RANGES - TINY)
+    bars = [0] * math.ceil((scale.high - scale.low) / width - TINY)
+    for rating, count in given:
+        bars[min(int((rating - scale.low) / width + TINY), len(bars) - 1)] += count
+    lows = [round(scale.low + n * width, RATING_DIGITS) for n in range(len(bars))]
+    highs = [*lows[1:], scale.high]
+    return [(f"{low:g} to {high:g}", low, high, n) for low, high, n in zip(lows, highs, bars, strict=True)]
+
+
+def rating_distribution(counts: Mapping[float, int], scale: RatingScale) -> None:
+    """Number of ratings by value, or by range of values where the scale has many."""
+    bars = rating_bars(counts, scale)
+    table = data([{"rating": label, "low": low, "high": high, "count": count} for label, low, high, count in bars])
+    chart = alt.Chart(table, height=240).encode(
+        y=alt.Y(
+            "count:Q",
+            title="Ratings",
+            stack=False,
+            scale=span([0, *(bar[-1] for bar in bars)]),
+            axis=alt.Axis(format=",d", tickCount=4),
+        ),
+        tooltip=[alt.Tooltip("rating:N", title="Rating"), alt.Tooltip("count:Q", title="Ratings", format=",d")],
     )
-    most = max(counts, key=lambda value: counts[value])
-    show(chart, f"Bar chart of the number of ratings by value. The most common is {most:g}.")
+    if scale.values() is None:
+        x = alt.X("low:Q", bin="binned", title="Rating", scale=span(scale.ends), axis=alt.Axis(tickCount=10))
+        chart = chart.mark_bar().encode(x=x, x2="high:Q")
+    else:
+        axis = alt.Axis(labelAngle=0, labelOverlap="parity")
+        chart = chart.mark_bar(cornerRadiusTopLeft=3, cornerRadiusTopRight=3).encode(
+            x=alt.X("rating:N", sort=None, title="Rating", axis=axis)
+        )
+    most = max(bars, key=lambda bar: bar[-1])[0]
+    show(chart, f"Bar chart of the number of ratings by value. The most common is {most}.")
 
 
 def learning_curve(history: Sequence[EpochRecord], *, key: str, growing: bool) -> None:

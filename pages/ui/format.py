@@ -1,13 +1,18 @@
-"""Times, durations and model names as text."""
+"""Times, durations, ratings and model names as text."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import UTC, datetime, tzinfo
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import streamlit as st
 
+from engine.data.scale import RatingScale
 from engine.models.registry import MODELS
+
+SINGLE_PRECISION = 1e-4
+"""Differences below come from the precision in which ratings are stored."""
 
 
 def zone() -> tzinfo:
@@ -38,6 +43,15 @@ def rating_period(first: float | None, last: float | None) -> str:
     if first is None or last is None:
         return "These ratings have no dates."
     return f"From {day(first)} to {day(last)}."
+
+
+def rating_format(ratings: Iterable[float], scale: RatingScale) -> str | None:
+    """Number format (printf) of a table's ratings, with the decimals of the scale's step.
+
+    None, which shows each rating as it is, where some lie between two steps.
+    """
+    between = any(abs(rating - scale.snap(rating)) > SINGLE_PRECISION for rating in ratings)
+    return None if between else f"%.{scale.decimals}f"
 
 
 def duration(seconds: float | None) -> str:

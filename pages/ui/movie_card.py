@@ -1,4 +1,4 @@
-"""A recommended movie: title card, expected rating, stars, and the reasons."""
+"""A recommended movie: title card, expected rating, an input to rate it, and the reasons."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Collection
 
 import streamlit as st
 
+from engine.data.scale import RatingScale
 from engine.recommending.explanations import Explanation
 from engine.recommending.lists import RecommendedItem
 from engine.services import Services
@@ -14,7 +15,7 @@ from pages.ui import charts, session, tables
 from pages.ui.escape import markup, text
 from pages.ui.page import errors_shown
 from pages.ui.poster import data_url
-from pages.ui.stars import stars
+from pages.ui.rating_input import rating_input
 
 
 def tile(title: str, movie_id: str, year: int | None, genres: tuple[str, ...], rank: str) -> str:
@@ -27,12 +28,12 @@ def tile(title: str, movie_id: str, year: int | None, genres: tuple[str, ...], r
     )
 
 
-def predicted(item: RecommendedItem, scale: tuple[float, float]) -> str:
+def predicted(item: RecommendedItem, scale: RatingScale) -> str:
     """Expected rating, its interval on the scale, and confidence, as HTML."""
     if item.interval is None or item.confidence is None:
         number = f"<strong>{item.predicted_rating:.1f}</strong>"
         return f'<div class="mq-predicted">{number}<small>Expected rating</small></div>'
-    (low, high), (least, most) = item.interval, scale
+    (low, high), (least, most) = item.interval, scale.ends
     left, at, right = (100 * (v - least) / (most - least) for v in (low, item.predicted_rating, high))
     return (
         f'<div class="mq-predicted"><strong>{item.predicted_rating:.1f}</strong>'
@@ -47,10 +48,11 @@ def card(services: Services, user_id: str, item: RecommendedItem, liked: Collect
 
     ``liked``: the liked genres that the list was made for.
     """
-    scale = services.scale.current.ends
+    scale = services.scale.current
     st.html(tile(item.title, item.movie_id, item.year, item.genres, _rank(item)) + predicted(item, scale))
     with errors_shown():
-        rating = stars(f"Rate {item.title}", scale, key=session.card("rate", item.movie_id), value=item.rated)
+        key = session.card("rate", item.movie_id)
+        rating = rating_input(f"Rate {item.title}", scale, key=key, value=item.rated)
         if rating is not None:
             st.session_state[session.RECEIPT] = services.ratings.rate(user_id, item.movie_id, rating)
             st.rerun()

@@ -146,7 +146,7 @@ def what_if(user_id: str, count: int) -> str:
 
 
 def question(user_id: str, movie_id: str) -> str:
-    """Stars under an interview question."""
+    """The rating under an interview question."""
     return f"newcomer.question.{user_id}.{movie_id}"
 
 

@@ -160,7 +160,8 @@ def statistics() -> DataStatistics:
     """Get statistics about the data.
 
     Numbers of users, movies and ratings, the distribution of ratings over the scale, and the number of movies per
-    genre.
+    genre. `scale` has the lowest and highest rating of the store, and the step between the ratings that the console
+    offers; ratings between two steps are accepted.
     """
     return current().library.statistics()
 

@@ -21,7 +21,7 @@ from sidecar.routes.fields import (
     PathMovie,
     QueryMovie,
     QueryUser,
-    Stars,
+    RatingValue,
     by_query,
 )
 from sidecar.routes.pairs import PairInPath
@@ -102,7 +102,9 @@ class ChangedRating(Body):
     """A changed or removed rating."""
 
     movie_id: BodyMovie
-    rating: Stars | None = Field(None, description="Within the rating scale; null or omitted to remove the rating.")
+    rating: RatingValue | None = Field(
+        None, description="Within the rating scale; null or omitted to remove the rating."
+    )
 
 
 class WhatIfRequest(ListBody):

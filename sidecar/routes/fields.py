@@ -42,7 +42,7 @@ QueryUser = Annotated[PathIdentifier, Field(description="The user.", examples=["
 QueryMovie = Annotated[PathIdentifier, Field(description="The movie.", examples=["318"])]
 BodyUser = Annotated[Identifier, Field(description="The user.")]
 BodyMovie = Annotated[Identifier, Field(description="A movie in the catalogue.")]
-Stars = Annotated[float, Field(allow_inf_nan=False, description="Within the rating scale.")]
+RatingValue = Annotated[float, Field(allow_inf_nan=False, description="Within the rating scale.")]
 
 VersionNumber = Annotated[Number, Path(description="The version's number.", examples=[3])]
 RunNumber = Annotated[Number, Path(description="The run's number.", examples=[7])]

@@ -13,7 +13,7 @@ from engine.services.ratings import RatingReceipt, RatingRemoval
 from engine.training.drift import UpdateHealth
 from sidecar.http.requests import StrictRoute
 from sidecar.http.responses import CHANGING, JSON_BODY, PARAMETERS, answers
-from sidecar.routes.fields import Body, BodyMovie, BodyUser, Parameters, QueryMovie, QueryUser, Stars, by_query
+from sidecar.routes.fields import Body, BodyMovie, BodyUser, Parameters, QueryMovie, QueryUser, RatingValue, by_query
 from sidecar.routes.pairs import PairInPath
 
 router = APIRouter(tags=["ratings"], route_class=StrictRoute)
@@ -28,7 +28,7 @@ class RatingRequest(Body):
 
     user_id: BodyUser
     movie_id: BodyMovie
-    rating: Stars
+    rating: RatingValue
 
 
 class RatingByQuery(Parameters):
@@ -70,10 +70,10 @@ def unrate_by_query(asked: Annotated[RatingByQuery, Query()]) -> RatingRemoval:
 def health_of_updates() -> UpdateHealth:
     """Measure the drift of the active version.
 
-    New ratings update the active version without retraining; this says when retraining is due. `rmse_gap` (stars) and
-    `top10_overlap` compare these updates with full retraining on newer held-out ratings, using a matrix factorization
-    that stands in for the version, and a sample of users. Both are null if there are no newer ratings, as is
-    `ratings_since` for versions of earlier releases. `advice` is `fine`, `retrain soon` (a gap of 1%, or 20% more
+    New ratings update the active version without retraining; this says when retraining is due. `rmse_gap` (rating
+    units) and `top10_overlap` compare these updates with full retraining on newer held-out ratings, using a matrix
+    factorization that stands in for the version, and a sample of users. Both are null if there are no newer ratings, as
+    is `ratings_since` for versions of earlier releases. `advice` is `fine`, `retrain soon` (a gap of 1%, or 20% more
     ratings) or `retrain` (a gap of 3%); a gap over fewer than 100 `held_out_ratings` is ignored. The first response
     after a change of ratings takes a second or two.
     """

@@ -15,7 +15,7 @@ from engine.services import current
 from sidecar.http.identifiers import Identifier, PathIdentifier, plain_text
 from sidecar.http.requests import StrictRoute
 from sidecar.http.responses import CHANGING, JSON_BODY, PARAMETERS, answers
-from sidecar.routes.fields import Body, BodyMovie, Parameters, PathUser, QueryUser, Stars, by_query
+from sidecar.routes.fields import Body, BodyMovie, Parameters, PathUser, QueryUser, RatingValue, by_query
 
 router = APIRouter(prefix="/ml", tags=["recommendations"], route_class=StrictRoute)
 
@@ -74,7 +74,7 @@ class GivenRating(Body):
     """A rating that is not stored."""
 
     movie_id: BodyMovie
-    rating: Stars
+    rating: RatingValue
 
 
 class AnonymousRequest(ListBody):

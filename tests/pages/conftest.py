@@ -52,16 +52,16 @@ def intact(at: AppTest) -> AppTest:
 
 
 def rate(at: AppTest, movie_id: str, rating: object) -> AppTest:
-    """Send a click on the stars of a movie's card."""
-    return click_star(at, f"recommend.rate.{movie_id}", rating)
+    """Send a rating clicked on a movie's card."""
+    return click_rating(at, f"recommend.rate.{movie_id}", rating)
 
 
-def click_star(at: AppTest, key: str, rating: object) -> AppTest:
-    """Send a click on any stars."""
-    star = next(one for one in at.get("bidi_component") if one.key == key)
+def click_rating(at: AppTest, key: str, rating: object) -> AppTest:
+    """Send a rating clicked on any input."""
+    found = next(one for one in at.get("bidi_component") if one.key == key)
     states = at._tree.get_widget_states()
     click = states.widgets.add()
-    click.id = f"$$STREAMLIT_INTERNAL_KEY_{star.proto.id}__events"
+    click.id = f"$$STREAMLIT_INTERNAL_KEY_{found.proto.id}__events"
     click.json_trigger_value = json.dumps([{"event": "rated", "value": rating}])
     return at._run(states)
 

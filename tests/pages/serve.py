@@ -1,6 +1,6 @@
 """The console with fake services, to look at states that a real store is rarely in.
 
-    python -m tests.pages.serve {loaded,empty,training,retraining,storied} [--port 8601]
+    python -m tests.pages.serve {loaded,empty,training,retraining,storied,searching,ten,hundred,jester} [--port 8601]
 
 Nothing is stored.
 """
@@ -15,6 +15,7 @@ from typing import Any
 import streamlit as st
 import uvicorn
 
+from engine.data.scale import RatingScale
 from engine.services import use
 from pages.ui.page import show_unexpected
 from tests.pages import fakes
@@ -27,6 +28,9 @@ STATES: dict[str, Callable[[], fakes.Fakes]] = {
     "retraining": fakes.retraining,
     "storied": fakes.storied,
     "searching": fakes.searching,
+    "ten": lambda: fakes.rated_on(RatingScale(1, 10, 1)),
+    "hundred": lambda: fakes.rated_on(RatingScale(0, 100, 1)),
+    "jester": lambda: fakes.rated_on(RatingScale(-10, 10, 0.01)),
 }
 
 

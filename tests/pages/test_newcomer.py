@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pages.ui import session
 from tests.pages import fakes
-from tests.pages.conftest import Open, button, click_star, intact, links, press, words
+from tests.pages.conftest import Open, button, click_rating, intact, links, press, words
 
 
 def question(movie_id: str) -> str:
@@ -41,7 +41,7 @@ def test_a_new_user_gets_a_first_question(visit: Open) -> None:
 def test_a_rating_is_saved_and_the_next_question_asked(visit: Open) -> None:
     held = met()
     at = visit("newcomer.py", held, user="guest")
-    at = intact(click_star(at, question("1"), 4.5))
+    at = intact(click_rating(at, question("1"), 4.5))
     assert [(one.movie.movie_id, one.rating) for one in held.library.rated["guest"]] == [("1", 4.5)]
     assert [one.key for one in at.get("bidi_component")] == [question("2")]
     assert "Question 2" in words(at)

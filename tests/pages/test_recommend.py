@@ -173,7 +173,7 @@ def test_what_if_saves_nothing(visit: Open) -> None:
     assert "4.1" in words(at)
     assert "Dropped: " in words(at)
     at = intact(edit(at, session.what_if("42", 4), {0: {WHAT_IF: 7}}))
-    assert at.error[0].value == r"A rating lies between 0\.5 and 5\."
+    assert at.error[0].value.startswith(r"A rating lies between 0\.5 and 5\;")
     nobody = visit("recommend.py", fakes.loaded(), user="nobody")
     assert "No ratings to change yet." in words(nobody)
 
@@ -237,7 +237,7 @@ def test_stars_get_scale_and_label(visit: Open) -> None:
     star = next(one for one in at.get("bidi_component") if one.key == session.card("rate", "1"))
     data = json.loads(star.proto.json)
     assert data["label"] == "Rate Toy Story"
-    assert (data["low"], data["high"], data["stars"], data["unit"]) == (0.5, 5.0, 5, 1.0)
+    assert (data["kind"], data["low"], data["high"], data["step"]) == ("stars", 0.5, 5.0, 0.5)
 
 
 def test_long_titles_are_shortened_for_toasts() -> None:

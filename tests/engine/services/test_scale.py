@@ -169,6 +169,7 @@ def test_a_first_import_sets_the_scale_and_everything_follows_without_a_restart(
     with pytest.raises(Outdated, match="scale"):
         services.serving._snapshots.check(before)
     assert services.ratings.rate("ann", "m0", -9.75).rating == -9.75
+    assert services.library.statistics().scale == scale.current
     with pytest.raises(InvalidRating, match="between -10 and 10"):
         services.ratings.rate("ann", "m0", 11)
     assert not scale.is_free()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
+from engine.data.scale import RatingScale
 from engine.services import Services
 from engine.services.imports import Job
 from engine.services.records import JobState
@@ -59,6 +60,7 @@ __all__ = [
     "empty",
     "first_training",
     "loaded",
+    "rated_on",
     "repeated",
     "retraining",
     "run",
@@ -72,8 +74,8 @@ __all__ = [
 class Fakes:
     """The fake services, each open to a test, and the ``Services`` that holds them."""
 
-    scale: FakeScale = field(default_factory=FakeScale)
     library: FakeLibrary = field(default_factory=FakeLibrary)
+    scale: FakeScale = field(init=False)
     training: FakeTraining = field(default_factory=FakeTraining)
     serving: FakeServing = field(default_factory=FakeServing)
     ratings: FakeRatings = field(init=False)
@@ -87,6 +89,7 @@ class Fakes:
     audit: FakeAudit = field(default_factory=FakeAudit)
 
     def __post_init__(self) -> None:
+        self.scale = self.library.scale
         self.ratings = FakeRatings(self.library)
         self.recommendations = FakeRecommendations(self.library, self.serving)
         self.versions = FakeVersions(self.serving)
@@ -128,9 +131,18 @@ def loaded() -> Fakes:
     return Fakes()
 
 
+def rated_on(scale: RatingScale) -> Fakes:
+    """The same as ``loaded``, rated on another scale."""
+    fakes = Fakes()
+    fakes.scale.current = scale
+    for user, rated in fakes.library.rated.items():
+        fakes.library.rated[user] = [replace(one, rating=fakes.scale.of(one.rating)) for one in rated]
+    return fakes
+
+
 def empty() -> Fakes:
     """An empty store."""
-    fakes = Fakes(library=FakeLibrary(movies=(), ratings=0, rated={}), training=FakeTraining(history=[]))
+    fakes = Fakes(FakeLibrary(movies=(), ratings=0, rated={}), FakeTraining(history=[]))
     fakes.serving.version, fakes.versions.held, fakes.inbox.held = None, [], []
     fakes.tuning.history = []
     fakes.access.held, fakes.audit.held = [], []
@@ -139,7 +151,7 @@ def empty() -> Fakes:
 
 def first_training() -> Fakes:
     """The first version is being trained."""
-    fakes = Fakes(training=FakeTraining(history=[], going=RUNNING))
+    fakes = Fakes(FakeLibrary(), FakeTraining(history=[], going=RUNNING))
     fakes.serving.version, fakes.versions.held, fakes.inbox.held = None, [], []
     return fakes
 
@@ -147,6 +159,8 @@ def first_training() -> Fakes:
 def retraining() -> Fakes:
     """A version is active while the next one is trained and files are imported."""
     line = [waiting(5, model="ncf"), waiting(6, repeats=2, actor="marquee")]
-    fakes = Fakes(training=FakeTraining(going=RUNNING, line=line))
-    fakes.library.running = [Job(9, "import", JobState.RUNNING, 0.42, "Reading ratings.csv", None, None, NOW, None)]
+    fakes = Fakes(FakeLibrary(), FakeTraining(going=RUNNING, line=line))
+    fakes.library.running = [
+        Job(9, "import", JobState.RUNNING, 0.42, "Reading ratings.csv", None, None, NOW, None, None, None)
+    ]
     return fakes

@@ -28,9 +28,19 @@ class FakeScale:
 
     current: RatingScale = STARS
 
+    def of(self, stars: float) -> float:
+        """A rating in half stars, on this scale."""
+        return self.current.snap(self.between(stars))
+
+    def between(self, stars: float) -> float:
+        """A predicted or mean rating in stars, on this scale."""
+        low, high = self.current.ends
+        return low + (stars - STARS.low) / (STARS.high - STARS.low) * (high - low)
+
 
 @dataclass
 class FakeLibrary:
+    scale: FakeScale = field(default_factory=FakeScale)
     movies: tuple[Movie, ...] = MOVIES
     ratings: int = 100_004
     running: list[Job] = field(default_factory=list)
@@ -104,13 +114,14 @@ class FakeLibrary:
             4.5: 7723,
             5.0: 15095,
         }
+        counts = {self.scale.of(rating): count for rating, count in counts.items()}
         genres = sorted({genre for movie in self.movies for genre in movie.genres})
-        return DataStatistics(
-            671, 9066, self.ratings, 0.0164, 3.54, 789652009, 1476640644, counts, dict.fromkeys(genres, 3)
-        )
+        mean, movies = self.scale.between(3.54), dict.fromkeys(genres, 3)
+        return DataStatistics(671, 9066, self.ratings, 0.0164, mean, 789652009, 1476640644, counts, movies)
 
     def search_users(self, text: str = "", limit: int = 20) -> list[UserSummary]:
-        found = [UserSummary(user, len(rated), 4.0) for user, rated in self.rated.items() if text in user]
+        mean = self.scale.between(4.0)
+        found = [UserSummary(user, len(rated), mean) for user, rated in self.rated.items() if text in user]
         return sorted(found, key=lambda one: -one.ratings_count)[:limit]
 
     def user_ratings(self, user_id: str) -> list[RatedMovie]:

@@ -8,7 +8,6 @@ from typing import Any
 
 from engine.data.catalogue import Movie
 from engine.errors import (
-    InvalidRating,
     MarqueeError,
     NotReady,
 )
@@ -24,7 +23,7 @@ from engine.recommending.interview import InterviewQuestion, InterviewState
 from engine.recommending.lists import ImaginedItem, ListOptions, Recommendations, RecommendedItem, WhatIf
 from engine.recommending.ranking import VarietyPrice
 from engine.services.library import RatedMovie
-from engine.services.ratings import ForgettingReceipt, RatingReceipt, RatingRemoval
+from engine.services.ratings import ForgettingReceipt, RatingReceipt, RatingRemoval, check_rating
 from engine.training.drift import UpdateHealth
 from tests.pages.fakes.data import NOW
 from tests.pages.fakes.library import FakeLibrary
@@ -52,11 +51,11 @@ class FakeRatings:
     def rate(self, user_id: str, movie_id: str, rating: float) -> RatingReceipt:
         if self.fails:
             raise self.fails
-        if not 0.5 <= rating <= 5:
-            raise InvalidRating("A rating lies between 0.5 and 5.")
+        check_rating(rating, self.library.scale.current)
         movie = next(movie for movie in self.library.movies if movie.movie_id == movie_id)
         self.library.rated.setdefault(user_id, []).insert(0, RatedMovie(movie, rating, int(NOW)))
-        return RatingReceipt(user_id, movie_id, rating, None, 3.87, 4.12, True, 1.3)
+        before, after = map(self.library.scale.between, (3.87, 4.12))
+        return RatingReceipt(user_id, movie_id, rating, None, before, after, True, 1.3)
 
     def forget(self, user_id: str) -> ForgettingReceipt:
         if self.fails:
@@ -122,8 +121,10 @@ class FakeRecommendations:
 
     def _item(self, rank: int, movie: Movie) -> RecommendedItem:
         predicted = 4.7 - 0.11 * rank
-        interval = (max(predicted - 1.2, 0.5), min(predicted + 1.0, 5.0)) if self.calibrated else None
-        confidence = None if interval is None else 1 - (interval[1] - interval[0]) / 4.5
+        ends = max(predicted - 1.2, 0.5), min(predicted + 1.0, 5.0)
+        confidence = 1 - (ends[1] - ends[0]) / 4.5 if self.calibrated else None
+        between = self.library.scale.between
+        low, high = map(between, ends)
         return RecommendedItem(
             rank,
             movie.movie_id,
@@ -131,14 +132,15 @@ class FakeRecommendations:
             movie.year,
             movie.genres,
             0.9 - 0.03 * rank,
-            predicted,
-            interval,
+            between(predicted),
+            (low, high) if self.calibrated else None,
             confidence,
         )
 
     def what_if(self, user_id: str, changes: Mapping[str, float | None], wanted: ListOptions) -> WhatIf:
-        if any(rating is not None and not 0.5 <= rating <= 5 for rating in changes.values()):
-            raise InvalidRating("A rating lies between 0.5 and 5.")
+        for rating in changes.values():
+            if rating is not None:
+                check_rating(rating, self.library.scale.current)
         self.imagined.append(dict(changes))
         listed = self.recommend(user_id, wanted.n).items
         movies = [next(one for one in self.library.movies if one.movie_id == item.movie_id) for item in listed]

@@ -1,10 +1,12 @@
-"""Times and durations in words."""
+"""Times, durations and ratings as text."""
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
-from pages.ui.format import day, duration, rating_date, rating_period, roughly, took, when
+from engine.data.scale import STARS, RatingScale
+from pages.ui.format import day, duration, rating_date, rating_format, rating_period, roughly, took, when
 
 
 @pytest.mark.parametrize(
@@ -52,3 +54,10 @@ def test_ratings_without_a_date() -> None:
     assert rating_date(1_476_640_644) == "2016-10-16"
     assert rating_period(None, None) == "These ratings have no dates."
     assert rating_period(0, 1_476_640_644) == "From 1970-01-01 to 2016-10-16."
+
+
+def test_ratings_have_the_decimals_of_their_scale() -> None:
+    assert rating_format([3.5, 4.0], STARS) == "%.1f"
+    assert rating_format([3.0, 9.0], RatingScale(1, 10, 1)) == "%.0f"
+    assert rating_format([float(np.float32(-3.14))], RatingScale(-10, 10, 0.01)) == "%.2f"
+    assert rating_format([3.25, 9.0], RatingScale(1, 10, 1)) is None  # shown as they are

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from engine.data.scale import STARS
 from pages.ui.movie_card import predicted, tile
 from pages.ui.poster import GENRES, data_url, drawing
 from tests.pages.fakes import TRICKY, FakeLibrary, FakeRecommendations
@@ -52,7 +53,7 @@ def test_year_and_genres_are_shown_if_known() -> None:
 
 def test_the_interval_lies_on_the_scale() -> None:
     item = FakeRecommendations(FakeLibrary()).recommend("42", 1).items[0]
-    shown = predicted(item, (0.5, 5.0))
+    shown = predicted(item, STARS)
     assert "<strong>4.6</strong>" in shown
     assert "most likely 3.4 to 5.0" in shown
     assert "Confidence 64%" in shown
@@ -60,4 +61,4 @@ def test_the_interval_lies_on_the_scale() -> None:
 
 def test_without_calibration_there_is_no_interval() -> None:
     item = FakeRecommendations(FakeLibrary(), calibrated=False).recommend("42", 1).items[0]
-    assert "likely" not in predicted(item, (0.5, 5.0))
+    assert "likely" not in predicted(item, STARS)
