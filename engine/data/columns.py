@@ -106,6 +106,9 @@ def is_header(row: Sequence[str], rows: Sequence[Sequence[str]]) -> bool:
     """Whether a row names the columns of the rows below it."""
     if sum(normal(cell) in NAMES or normal(cell) in PLAYS for cell in row) >= min(2, len(row)):
         return True
+    corner = NAMES.get(normal(row[0])) if row else None
+    if corner in ("user", "movie", "title") and len(row) > 2 and len(set(row)) == len(row):
+        return True
     named = plain = 0
     for place, cell in enumerate(row):
         cells = [line[place] for line in rows if place < len(line) and line[place].strip()]

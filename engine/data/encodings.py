@@ -140,7 +140,8 @@ def is_western(sample: bytes) -> bool:
     if CONTROL.search(text):
         return False
     words = {word for word in WORD.findall(text) if not word.isascii()}
-    odd = sum(_is_odd(word) for word in words)
+    letters = {char for char in text.casefold() if char.isalpha() and not char.isascii()}
+    odd = sum(_is_odd(word) or _is_foreign(word.casefold(), letters) for word in words)
     return odd <= MAX_ODD_WORDS * len(words)
 
 
@@ -152,6 +153,19 @@ def _is_odd(word: str) -> bool:
     if not any(letters <= alphabet for alphabet in ALPHABETS) or RUN.search(core):
         return True
     return any(not char.isascii() and char.isupper() and before.islower() for before, char in pairwise(core))
+
+
+def _is_foreign(word: str, letters: set[str]) -> bool:
+    """Whether a word has letters that stand for Turkish or Hungarian ones, by the other letters of the text.
+
+    Only Icelandic has ð, þ and ý, and it has no ü or ç; õ is Portuguese before e, or Estonian, which has no é.
+    """
+    if set(word) & set("ðþý"):
+        return bool(letters & set("üç")) or word.startswith("ð") or word.rstrip(AROUND).endswith("þ")
+    estonian = "ä" in letters and not letters & set("áéíóú")
+    if "õ" in word:
+        return "õe" not in word and not estonian
+    return "û" in word and "õ" in letters
 
 
 def _guesses(sample: bytes) -> list[str]:

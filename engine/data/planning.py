@@ -46,7 +46,7 @@ class Target:
     @property
     def title(self) -> str:
         """The title to store; empty leaves what is stored, as do placeholders and titles of another movie."""
-        title = "" if is_placeholder(self.film.title, self.film.own_id or self.movie_id) else self.film.title
+        title = "" if is_placeholder(self.film.title, self.film.own_id) else self.film.title
         if self.known is None or not self.known.title:
             return title
         renamed = self.is_described and self.by_id and title and matching.same_title(title, self.known.title)
@@ -164,7 +164,7 @@ class Planner:
     def targets(self) -> list[Target]:
         """What the films of ratings become, by code, then those that files of movies describe."""
         described = {film.own_id for film in self.found.described if film.own_id}
-        taken: set[int] = set()
+        taken: dict[int, str] = {}
         films = [*self.found.films, *self.found.described]
         found = []
         for place, film in enumerate(films):
@@ -173,7 +173,7 @@ class Planner:
             found.append(self._target(film, taken, is_described))
         return found
 
-    def _target(self, film: Film, taken: set[int], is_described: bool) -> Target:
+    def _target(self, film: Film, taken: dict[int, str], is_described: bool) -> Target:
         new_id = film.new_id
         if self.is_separate:
             new_id = self.prefix + new_id
@@ -189,16 +189,13 @@ class Planner:
         answered = self.matches or {}
         return self.known.by_id.get(answered.get(film.new_id, ""))
 
-    def _may_be(self, film: Film, other: KnownMovie, taken: set[int]) -> bool:
+    def _may_be(self, film: Film, other: KnownMovie, taken: dict[int, str]) -> bool:
         """Whether a film with its own id may be a movie with another id: not one of another catalogue."""
         if not film.own_id or self.is_personal:
             return True
         linked = any(self.known.links.get(site, {}).get(value) == other.key for site, value in film.links.items())
         foreign = linked or not other.movie_id.isdigit()
-        if not foreign or (other.key in taken):
-            return False
-        taken.add(other.key)
-        return True
+        return foreign and taken.setdefault(other.key, film.own_id) == film.own_id
 
     @cached_property
     def unsure(self) -> dict[str, KnownMovie]:
@@ -219,7 +216,7 @@ class Planner:
         asked = []
         if self.found.staged.rows and self.scale() is None:
             asked.append(questions.scale(self.values, self.target_or_store, self._texts(), self._plausible()))
-        different, compared, some = self._others
+        compared, different, some = self._others
         if self.scan.options.catalogue is None and different and different >= OTHER_SHARE * compared:
             asked.append(questions.catalogue(different, compared, some, self.prefix))
         elif self.matches is None and self.unsure:

@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
+from itertools import islice
 from typing import Any, Protocol
 
 import numpy as np
@@ -19,9 +20,12 @@ from numpy.typing import NDArray
 from engine.data import encodings, text
 from engine.data.columns import is_header
 from engine.data.containers import SourceFile
-from engine.data.records import MAX_DOCUMENT, json_lines, json_records, xml_records
+from engine.data.records import MAX_DOCUMENT, json_lines, json_tables, xml_records
 from engine.data.rejections import Rejections
 from engine.data.rows import Part, TextRows
+
+Row = tuple[int, list[str] | None]
+"""A row's line and its cells; None for a line that can't be read."""
 
 SAMPLE_ROWS = 1000
 PART_ROWS = 100_000
@@ -173,27 +177,31 @@ def _json(file: SourceFile) -> list[Table] | None:
         return None
     except RecursionError as error:
         raise Unreadable("it is JSON that is nested too deeply") from error
-    return [_of_records(file, json_records(document), {})]
+    found = json_tables(document)
+    tables = [_of_records(file, records, {}, name) for name, records in found.items() if records]
+    if not tables:
+        raise Unreadable("it holds no list of records")
+    return tables
 
 
-def _of_records(file: SourceFile, records: Sequence[dict[str, str]], about: dict[str, str]) -> Table:
+def _of_records(file: SourceFile, records: Sequence[dict[str, str]], about: dict[str, str], part: str = "") -> Table:
     """Records as a table: a column for each name, in order of appearance."""
     names = tuple(dict.fromkeys(name for record in records for name in record))
     if not names:
         raise Unreadable("it holds no list of records")
 
-    def rows() -> Iterator[tuple[int, list[str]]]:
+    def rows() -> Iterator[Row]:
         for place, record in enumerate(records, 1):
             yield place, [record.get(name, "") for name in names]
 
-    table = _of_rows(file, names, rows, header=True)
+    table = _of_rows(file, names, rows, header=True, sheet=part)
     return Table(table.name, table.names, table.width, table.sample, table.read, about=about, file=file)
 
 
 def _of_rows(
     file: SourceFile,
     names: Sequence[str],
-    rows: Callable[[], Iterator[tuple[int, list[str]]]],
+    rows: Callable[[], Iterator[Row]],
     *,
     header: bool,
     sheet: str = "",
@@ -201,19 +209,21 @@ def _of_rows(
     """A table of numbered rows that can be read again and again."""
     width = len(names)
     label = f"{file.name} ({sheet})" if sheet else file.name
-    sample = [row for (_, row), _ in zip(rows(), range(SAMPLE_ROWS), strict=False)]
+    sample = [row for _, row in islice(rows(), SAMPLE_ROWS) if row is not None]
 
     def read(used: Sequence[int], whole: Sequence[int], rejections: Rejections) -> Iterator[Part]:  # noqa: ARG001
-        return _parts(rows(), sorted(set(used)))
+        return _parts(label, rows(), sorted(set(used)), rejections)
 
     return Table(label, tuple(names) if header else (), width, sample, read, file=file)
 
 
-def _parts(rows: Iterable[tuple[int, list[str]]], used: Sequence[int]) -> Iterator[Part]:
+def _parts(name: str, rows: Iterable[Row], used: Sequence[int], rejections: Rejections) -> Iterator[Part]:
     batch: list[list[str]] = []
     lines: list[int] = []
     for line, row in rows:
-        if any(row[place] for place in used):
+        if row is None:
+            rejections.add("record", name, line)
+        elif any(row[place] for place in used):
             batch.append([row[place] for place in used])
             lines.append(line)
         if len(batch) == PART_ROWS:
