@@ -97,7 +97,7 @@ class LibraryService:
         """
         data = self._snapshots.load().data
         key = data.movie_ids.index(movie_id)
-        if key < 0:
+        if key < 0 or data.movies.removed[key]:
             raise UnknownMovie(f"The catalogue has no movie {movie_id!r}.")
         return data.movies.movie(key, movie_id)
 
@@ -107,8 +107,9 @@ class LibraryService:
         ids, titles = [str(one) for one in data.movie_ids.ids], data.movies.titles
         if table == "movies":
             movies = (data.movies.movie(key, one) for key, one in enumerate(ids))
-            rows = zip(movies, data.movie_counts.tolist(), strict=True)
-            return csv_pieces(MOVIES_EXPORT, ((*_described(movie), count) for movie, count in rows))
+            rows = zip(movies, data.movie_counts.tolist(), data.movies.removed.tolist(), strict=True)
+            shown = ((*_described(movie), count) for movie, count, removed in rows if not removed)
+            return csv_pieces(MOVIES_EXPORT, shown)
         users, times = [str(one) for one in data.user_ids.ids], data.timestamps
         return csv_pieces(
             RATINGS_EXPORT,
@@ -161,9 +162,9 @@ class Lookup:
         users = int((data.user_counts > 0).sum())
         return DataStatistics(
             users=users,
-            movies=data.n_movies,
+            movies=data.movies.shown,
             ratings=len(data),
-            density=len(data) / (users * data.n_movies) if len(data) else 0.0,
+            density=len(data) / (users * data.movies.shown) if len(data) else 0.0,
             mean_rating=data.mean if len(data) else None,
             first_rated_at=int(rated.min()) if len(rated) else None,
             last_rated_at=int(rated.max()) if len(rated) else None,
@@ -193,13 +194,10 @@ class Lookup:
 
     @cached_property
     def _active(self) -> Sequence[int]:
-        """Users by their number of ratings, most first; where it is the same, the older key first."""
-        return _descending(self._data.user_counts)
-
-
-def _descending(counts: NDArray[np.int64]) -> Sequence[int]:
-    found: list[int] = np.argsort(-counts, kind="stable").tolist()
-    return found
+        """Users with ratings by their number, most first; where it is the same, the older key first."""
+        counts = self._data.user_counts
+        found: list[int] = np.argsort(-counts, kind="stable")[: np.count_nonzero(counts)].tolist()
+        return found
 
 
 def _first(limit: int, exact: Iterable[int], others: Iterable[int]) -> list[int]:
