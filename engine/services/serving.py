@@ -166,7 +166,7 @@ class ServingService:
             finally:
                 with self.writing:
                     self._meanwhile = None
-        log.info("version %d serves %d users and %d movies", version, data.n_users, data.n_movies)
+        log.info("version %d serves %d users and %d movies", version, data.n_users, data.movies.shown)
 
     def _catch_up(self, state: ServingState) -> None:
         """Replay the changes that arrived while a state was being built, until few are left."""

@@ -86,7 +86,7 @@ def describe_data(snapshot: DataSnapshot) -> dict[str, Any]:
     return {
         "ratings": len(data),
         "users": int((data.user_counts > 0).sum()),
-        "movies": data.n_movies,
+        "movies": data.movies.shown,
         "fingerprint": data.fingerprint,
         "catalogue": data.movies.fingerprint,
         "revision": snapshot.revision,
