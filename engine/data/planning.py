@@ -105,6 +105,8 @@ class Planner:
 
     def scale(self) -> tuple[RatingScale, Origin] | None:
         """The scale of the ratings in the files, and where it comes from; None where it has to be asked for."""
+        if not self.found.staged.rows:
+            return None
         declared = self.scan.options.scale
         if declared is not None:
             return RatingScale.between(*declared), "declared"
@@ -241,7 +243,7 @@ class Planner:
     def reject_outside(self) -> None:
         """Set ratings outside the scale aside, with their lines."""
         decided = self.scale()
-        if decided is None or not self.found.staged.rows or self.values.lie_in(decided[0]):
+        if decided is None or self.values.lie_in(decided[0]):
             return
         low, high = decided[0].ends
         names = [layout.table.name for layout in self.scan.of_role("ratings")]
@@ -262,7 +264,7 @@ class Planner:
 
     def plan(self) -> Plan:
         """The plan as far as it is known."""
-        decided = self.scale() if self.found.staged.rows else None
+        decided = self.scale()
         rejections = [
             RejectedRows(**{name: one[name] for name in ("code", "reason", "rows", "examples")})
             for one in self.found.rejections.summary()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -40,6 +40,7 @@ class FileReport:
     name: str
     layout: Layout | None = None
     why: str = ""
+    names: tuple[str, ...] = ()
     rows: int | None = None
 
 
@@ -163,11 +164,23 @@ class Scan:
                     unclear.append(found)
                 else:
                     self.reports.append(self._report(table, found))
+        self._see_lists_as_movies()
         if unknown:
             return [questions.encoding(unknown)]
         sure = [one for one in unclear if not self._is_beside_the_point(one)]
         self.reports += [self._report(one.table, None) for one in unclear if one not in sure]
         return [questions.columns(sure)] if sure else []
+
+    def _see_lists_as_movies(self) -> None:
+        """A table of movies with averages looks like a list of one's own; beside ratings by many it describes them."""
+        if all(layout.source.name == "list" for layout in self.of_role("ratings")):
+            return
+        for report in self.reports:
+            layout = report.layout
+            if layout is not None and layout.role == "ratings" and layout.source.name == "list":
+                columns = {role: place for role, place in layout.columns.items() if role not in ("rating", "time")}
+                if {"movie", "title"} <= columns.keys():
+                    report.layout = replace(layout, role="movies", columns=columns)
 
     def _is_beside_the_point(self, one: Unclear) -> bool:
         """Whether an unclear table need not be asked about: others hold ratings, and it shows none."""
@@ -212,8 +225,9 @@ class Scan:
 
     def _report(self, table: Table, layout: Layout | None) -> FileReport:
         if layout is None:
-            return FileReport(table.name, why="It holds no column of ratings or titles that is known.")
-        return FileReport(table.name, layout, layout.why)
+            why = "It holds no column of ratings or titles that is known."
+            return FileReport(table.name, why=why, names=table.names)
+        return FileReport(table.name, layout, layout.why, names=table.names)
 
     def _is_manifest(self, file: SourceFile) -> bool:
         """Whether a file says what an export by Marquee holds; its scale is taken from it."""
@@ -233,6 +247,9 @@ class Scan:
         if refused:
             told = " ".join(dict.fromkeys(f"{layout.table.name}: {layout.why}" for layout in refused[:3]))
             raise InvalidInput(f"There are no ratings to import. {told}", field="files")
+        if not self._files:
+            names = " and ".join(upload.name for upload in self._uploads)
+            raise InvalidInput(f"There is no file in {names}. {questions.EXPECTED}", field="files")
         if self.options.columns is not None:
             raise InvalidInput(f"No file has the columns that were named. {self._columns_found()}", field="columns")
         raise InvalidInput(f"No ratings were found. {self._columns_found()} {questions.EXPECTED}", field="files")
@@ -243,8 +260,8 @@ class Scan:
     def _columns_found(self) -> str:
         told = []
         for report in self.reports[:5]:
-            names = report.layout.table.names if report.layout is not None else ()
-            told.append(f"{report.name}: {report.why or 'its columns are ' + ', '.join(names) + '.'}")
+            columns = f"It has the columns {', '.join(report.names)}." if report.names else ""
+            told.append(f"{report.name}: {report.why} {columns}".strip())
         return " ".join(told)
 
     # -- what has to be asked before ratings are read ------------------------------------------------------------------

@@ -29,7 +29,7 @@ Row = tuple[int, list[str] | None]
 
 SAMPLE_ROWS = 1000
 PART_ROWS = 100_000
-HTML = re.compile(rb"^\s*(?:<!doctype html|<html|<head|<body)", re.IGNORECASE)
+HTML = re.compile(rb"^\s*<(?:!doctype html|head|body|(?s:.*?)<?html[\s>])", re.IGNORECASE)
 REFUSED = {
     b"SQLite format 3\0": "it is an SQLite database; export its tables as CSV",
     b"%PDF": "it is a PDF document, not a table",
@@ -125,7 +125,7 @@ def open_tables(file: SourceFile, options: TextOptions, check: Callable[[], None
         return [_parquet(file)]
     if head.startswith((b"PK\x03\x04", b"\xd0\xcf\x11\xe0")):
         return _workbook(file)
-    if HTML.match(head.removeprefix(b"\xef\xbb\xbf")):
+    if HTML.search(head.removeprefix(b"\xef\xbb\xbf")):
         raise Unreadable("it is a web page (HTML); download the file itself, perhaps after signing in")
     return _text(file, options, check)
 

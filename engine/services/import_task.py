@@ -219,7 +219,7 @@ class Import:
         """
         planner, stores = self._plan(), self._stores
         planner.reject_outside()
-        decided = planner.scale() if planner.found.staged.rows else None
+        decided = planner.scale()
         if decided is not None and planner.is_free:
             stores.scale.take(planner.target_scale(decided[0]))
         users = planner.user_ids()
