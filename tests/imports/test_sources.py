@@ -384,7 +384,10 @@ MAL = (
     )
     + "</myanimelist>"
 )
-NETFLIX = "Profile Name,Title Name,Rating Type,Star Value,Thumbs Value,Device Model,Event Utc Ts,Region View Date\n"
+NETFLIX = (
+    "Profile Name,Title Name,Rating Type,Star Value,Thumbs Value,Device Model,Event Utc Ts,Region View Date\n"
+    "Mia,Heat,{0},{1},TV,2016-02-03 04:05:06,\nMia,Alien,{0},{2},TV,2016-02-03 04:05:06,\n"
+)
 PRIZE = "".join(
     f"{film.ml}:\n" + "".join(f"{10 + n},{FIVES[(n + place) % 5]:g},2005-09-{n + 1:02}\n" for n in range(3))
     for place, film in enumerate(FILMS[:4])
@@ -410,9 +413,7 @@ OTHERS = [
     ),
     Case(
         "goodreads interactions",
-        {
-            "goodreads_interactions.csv": "user_id,book_id,is_read,rating\n0,948,1,5\n0,949,1,0\n1,948,1,2\n"
-        },
+        {"goodreads_interactions.csv": "user_id,book_id,is_read,rating\n0,948,1,5\n0,949,1,0\n1,948,1,2\n"},
         {("0", "948"): (5.0, None), ("1", "948"): (2.0, None)},
         result={"unrated": 1},
         source="Goodreads interactions",
@@ -472,19 +473,15 @@ OTHERS = [
     ),
     Case(
         "netflix account with stars",
-        {
-            "Ratings.csv": NETFLIX + "Mia,Heat,star,4,,TV,2016-02-03 04:05:06,\nMia,Alien,star,1,,TV,2016-02-03 04:05:06,\n"
-        },
+        {"Ratings.csv": NETFLIX.format("star", "4,", "1,")},
         {("Mia", "Heat"): (4.0, 1_454_472_306), ("Mia", "Alien"): (1.0, 1_454_472_306)},
         titles=True,
         source="Netflix account",
     ),
     Case(
         "netflix account with thumbs",
-        {
-            "Ratings.csv": NETFLIX + "Mia,Heat,thumb,0,2,TV,2018-02-03 04:05:06,\nMia,Alien,thumb,0,1,TV,2018-02-03 04:05:06,\n"
-        },
-        {("Mia", "Heat"): (2.0, 1_517_630_706), ("Mia", "Alien"): (1.0, 1_517_630_706)},
+        {"Ratings.csv": NETFLIX.format("thumb", "0,2", "0,1")},
+        {("Mia", "Heat"): (2.0, 1_454_472_306), ("Mia", "Alien"): (1.0, 1_454_472_306)},
         titles=True,
         source="Netflix thumbs",
     ),
