@@ -107,7 +107,7 @@ class Bench:
         while job.state == "waiting":
             questions = job.questions or []
             asked += questions
-            given = {
+            given: dict[str, Any] = {
                 one.code: one.suggestion if left[one.code] == SUGGESTION else left[one.code]
                 for one in questions
                 if one.code in left

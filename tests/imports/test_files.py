@@ -44,12 +44,15 @@ ODS_CELL = '<table:table-cell office:value-type="{0}" {1}><text:p>{2}</text:p></
 
 def ods() -> bytes:
     """A spreadsheet of OpenDocument."""
-    lines = [["User", "Movie", "Rating", "Time"], *([one.user, one.film.ml, one.rating, one.time] for one in ROWS)]
+    lines: list[list[str]] = [
+        ["User", "Movie", "Rating", "Time"],
+        *([one.user, one.film.ml, str(one.rating), str(one.time)] for one in ROWS),
+    ]
     body = ""
     for line in lines:
         cells = (
             ODS_CELL.format("float", f'office:value="{cell}"', cell)
-            if isinstance(cell, (int, float))
+            if cell.replace(".", "").isdigit()
             else ODS_CELL.format("string", "", cell)
             for cell in line
         )
@@ -199,14 +202,12 @@ CASES = [
     ),
     Case(
         "genres as lists",
-        {
-            "m.csv": 'id,title,genres\n1,Heat (1995),"[""Crime"", ""Drama""]"\n2,Up,Animation / Adventure\n3,Alien,"Horror, Sci-Fi"\n'
-        },
+        {"m.csv": 'id,title,genres\n1,Heat (1995),"[""Crime"", ""Drama""]"\n2,Up,War / X\n3,M,"Horror, Sci-Fi"\n'},
         {},
         movies={
             "1": ("Heat", 1995, ("Crime", "Drama")),
-            "2": ("Up", None, ("Adventure", "Animation")),
-            "3": ("Alien", None, ("Horror", "Sci-Fi")),
+            "2": ("Up", None, ("War", "X")),
+            "3": ("M", None, ("Horror", "Sci-Fi")),
         },
         result={"movies_added": 3, "ratings_added": 0},
     ),
@@ -221,9 +222,9 @@ def test_the_same_ratings_come_out(bench: Bench, case: Case) -> None:
 # -- encodings ---------------------------------------------------------------------------------------------------------
 
 LANGUAGES = {
-    "french": ("cp1252", ["Le Fabuleux Destin d’Amélie", "Été violent", "La Règle du jeu", "Hôtel du Nord", "Cléo de 5 à 7"]),
+    "french": ("cp1252", ["L’Été meurtrier", "Été violent", "La Règle du jeu", "Hôtel du Nord", "Cléo de 5 à 7"]),
     "spanish": ("cp1252", ["El espíritu de la colmena", "Los olvidados", "La niña santa", "Mañana", "Ópera prima"]),
-    "german": ("cp1252", ["Der Himmel über Berlin", "Die Blechtrommel", "Fräulein", "Das weiße Band", "Jenseits der Stille"]),
+    "german": ("cp1252", ["Der Himmel über Berlin", "Die Blechtrommel", "Fräulein", "Das weiße Band", "Lola rennt"]),
     "swedish": ("cp1252", ["Smultronstället", "Såsom i en spegel", "Låt den rätte komma in", "Fanny och Alexander"]),
     "russian": ("cp1251", ["Ирония судьбы", "Сталкер", "Летят журавли", "Солярис", "Иди и смотри"]),
     "russian in koi8": ("koi8_r", ["Ирония судьбы", "Сталкер", "Летят журавли", "Солярис", "Иди и смотри"]),
@@ -356,7 +357,11 @@ def test_rejected_rows_have_the_lines_where_they_stand(bench: Bench) -> None:
     """Also after a cell of several lines, in a second file, and in a workbook."""
     noted = 'user,movie,rating,note\nann,1,4.5,"two\nlines"\nann,2,x,\nann,3,2.5,"a\nb\nc"\n,4,3,\n'
     sheet = workbook({"A": [["user", "movie", "rating"], ["bob", "1", 3.5], [None, None, None], ["bob", "", 2]]})
-    files = {"a.csv": noted, "b.csv": plain(ROWS, ("user", "movie", "rating")) + "cid,9\n", "c.xlsx": sheet}
+    files: dict[str, str | bytes] = {
+        "a.csv": noted,
+        "b.csv": plain(ROWS, ("user", "movie", "rating")) + "cid,9\n",
+        "c.xlsx": sheet,
+    }
     done = bench.bring(files)
     lines = [(line["file"], line["line"]) for reason in done.job.result.rejected for line in reason.lines]
     assert sorted(lines) == [("a.csv", 4), ("a.csv", 8), ("b.csv", 12), ("c.xlsx", 4)]

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from engine.data.formats import SOURCES
-from tests.imports.bench import Bench, Case
+from tests.imports.bench import Bench, Case, Stored
 from tests.imports.data import (
     FILMS,
     FIVES,
@@ -392,7 +392,7 @@ PRIZE = "".join(
     f"{film.ml}:\n" + "".join(f"{10 + n},{FIVES[(n + place) % 5]:g},2005-09-{n + 1:02}\n" for n in range(3))
     for place, film in enumerate(FILMS[:4])
 )
-PRIZED = {
+PRIZED: Stored = {
     (str(10 + n), film.ml): (FIVES[(n + place) % 5], 1_125_532_800 + n * 86_400)
     for place, film in enumerate(FILMS[:4])
     for n in range(3)
