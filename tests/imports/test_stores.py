@@ -130,7 +130,7 @@ INTO_STARS = [
     ("whole stars", (1, 4, 2, 5, 3), {"scale": [1, 5]}, lambda value: value),
     ("whole stars that are harsh", (1, 4, 2, 5, 3), {"scale": [1, 10]}, halved),
     ("half stars", HALVES, {}, lambda value: value),
-    ("half stars from 0", (0, *HALVES[1:]), {}, lambda value: max(value, 0.5)),
+    ("half stars from 0", (0, *HALVES[1:]), {"scale": [0, 5]}, lambda value: max(value, 0.5)),
 ]
 
 
