@@ -122,7 +122,7 @@ def test_a_file_that_can_no_longer_be_read(filled: Runtime, monkeypatch: pytest.
     cut(monkeypatch, fail)
     job = ended(filled, order(filled, rows()))
     assert job.state == "failed"
-    assert str(job.error) .startswith("A file can't be read or written: Input/output error.")
+    assert str(job.error).startswith("A file can't be read or written: Input/output error.")
     assert str(job.error).endswith("Nothing of it was kept.")
     assert stored(filled) == before
 
