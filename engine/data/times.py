@@ -265,7 +265,9 @@ def _ctime(text: str) -> float:
 
 def _named(text: str) -> float:
     """``Sep 13, 2020``, ``13 September 2020``, ``13. Sept. 2020 12:26``, ``2020-Sep-13``, ``2020年9月13日``."""
-    if found := YEAR_NAMED.fullmatch(text):
+    if (found := YEAR_NAMED.fullmatch(text)) and found["month"].isdigit():
+        return _moment(int(found["year"]), int(found["month"]), int(found["day"]), None)
+    if found:
         text = f"{found['day']} {found['month']} {found['year']}{found['rest']}"
     found = NAMED_DATE.fullmatch(re.sub(r"^[^\W\d_]+,?\s+(?=[^\W\d_]|\d)", "", text, count=1))
     found = found or NAMED_DATE.fullmatch(text)
