@@ -12,11 +12,10 @@ from fastapi import APIRouter, Query
 from pydantic import BaseModel, Field
 from starlette.responses import StreamingResponse
 
-from engine.errors import NotReady
 from engine.services import current
 from sidecar.http.paging import Next, PageRequest, cut, page_size
 from sidecar.http.requests import StrictRoute
-from sidecar.http.responses import PARAMETERS, answers, file_answers
+from sidecar.http.responses import file_answers
 from sidecar.routes.fields import Parameters
 
 router = APIRouter(prefix="/audit", tags=["access"], route_class=StrictRoute)
@@ -59,7 +58,7 @@ class ExportRequest(Parameters):
 
 
 # Both read the store, so they run in the thread pool and not on the event loop.
-@router.get("", responses=answers(PARAMETERS, NotReady))
+@router.get("")
 def audit_log(asked: Annotated[AuditRequest, Query()]) -> Entries:
     """Read the audit log.
 
@@ -75,12 +74,7 @@ def audit_log(asked: Annotated[AuditRequest, Query()]) -> Entries:
     "/export",
     status_code=200,
     response_class=StreamingResponse,
-    responses=file_answers(
-        'attachment; filename="marquee-audit.csv"',
-        PARAMETERS,
-        NotReady,
-        media_types=("text/csv", "application/jsonl"),
-    ),
+    responses=file_answers('attachment; filename="marquee-audit.csv"', "text/csv", "application/jsonl"),
 )
 def export_audit_log(asked: Annotated[ExportRequest, Query()]) -> StreamingResponse:
     """Download the audit log.

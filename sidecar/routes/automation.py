@@ -7,11 +7,9 @@ from typing import Annotated
 from fastapi import APIRouter
 from pydantic import ConfigDict, Field
 
-from engine.errors import DiskFull, NotReady
 from engine.services import current
 from engine.services.automation import MAX_RATINGS, Automation
 from sidecar.http.requests import StrictRoute
-from sidecar.http.responses import CHANGING, JSON_BODY, answers
 from sidecar.routes.fields import Activate, Body, Hour, Minute, Zone
 
 router = APIRouter(tags=["automation"], route_class=StrictRoute)
@@ -45,7 +43,7 @@ class PauseRequest(Body):
 
 
 # All of these use the store, so they run in the thread pool and not on the event loop.
-@router.get("/automation", responses=answers(NotReady))
+@router.get("/automation")
 def plan() -> Automation:
     """Get the retraining schedule.
 
@@ -56,7 +54,7 @@ def plan() -> Automation:
     return current().automation.plan()
 
 
-@router.post("/automation", responses=answers(CHANGING, JSON_BODY, NotReady, DiskFull))
+@router.post("/automation")
 def change_plan(body: PlanRequest) -> Automation:
     """Change the retraining schedule.
 
@@ -68,7 +66,7 @@ def change_plan(body: PlanRequest) -> Automation:
     return automation.plan()
 
 
-@router.post("/automation/pause", responses=answers(CHANGING, JSON_BODY, NotReady, DiskFull))
+@router.post("/automation/pause")
 def pause_automation(body: PauseRequest) -> Automation:
     """Pause or resume automatic retraining.
 

@@ -11,13 +11,13 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import StreamingResponse
 
-from engine.errors import Conflict, DiskFull, InvalidInput, NotReady, UnknownJob
+from engine.errors import Conflict, InvalidInput, UnknownJob
 from engine.services import current
 from engine.services.imports import Job, UploadedFile
 from engine.services.library import DataStatistics
 from sidecar.http.identifiers import Identifier
 from sidecar.http.requests import StrictRequest, StrictRoute, invalid_json, media_type, not_json
-from sidecar.http.responses import CHANGING, JSON_BODY, PARAMETERS, answers, file_answers
+from sidecar.http.responses import file_answers, raises
 from sidecar.http.uploads import MAX_FIELD_BYTES, file_name, form_body, uploads
 from sidecar.routes.fields import Body, JobNumber
 
@@ -61,12 +61,7 @@ _IMPORT_BODY["requestBody"]["required"] = False
 
 
 # Async, because the upload is read from the network here; spooling it to disk is left to the thread pool.
-@router.post(
-    "/data/imports",
-    status_code=202,
-    openapi_extra=_IMPORT_BODY,
-    responses=answers(CHANGING, JSON_BODY, Conflict, NotReady, DiskFull, status=202),
-)
+@router.post("/data/imports", status_code=202, openapi_extra=_IMPORT_BODY | raises(Conflict))
 async def start_import(request: Request) -> JobStarted:
     """Import ratings.
 
@@ -111,7 +106,7 @@ def _validated(model: type[Model], values: Any) -> Model:
 
 
 # All of these use the store, so they run in the thread pool and not on the event loop.
-@router.get("/data/statistics", responses=answers(NotReady))
+@router.get("/data/statistics")
 def statistics() -> DataStatistics:
     """Get statistics about the data.
 
@@ -136,9 +131,7 @@ TableName = Annotated[
     "/data/{table}/export",
     status_code=200,
     response_class=TableFile,
-    responses=file_answers(
-        'attachment; filename="marquee-ratings.csv"', PARAMETERS, NotReady, media_types=("text/csv",)
-    ),
+    responses=file_answers('attachment; filename="marquee-ratings.csv"', "text/csv"),
 )
 def export_table(table: TableName) -> TableFile:
     """Export all ratings or movies as CSV.
@@ -151,7 +144,7 @@ def export_table(table: TableName) -> TableFile:
     return TableFile(current().library.export(table), headers=headers)
 
 
-@router.get("/jobs/{job_id}", responses=answers(PARAMETERS, UnknownJob, NotReady))
+@router.get("/jobs/{job_id}", openapi_extra=raises(UnknownJob))
 def job(job_id: JobNumber) -> Job:
     """Get the status of a job.
 
@@ -161,11 +154,7 @@ def job(job_id: JobNumber) -> Job:
     return current().imports.job(job_id)
 
 
-@router.post(
-    "/jobs/{job_id}/cancel",
-    status_code=202,
-    responses=answers(CHANGING, PARAMETERS, UnknownJob, NotReady, DiskFull, status=202),
-)
+@router.post("/jobs/{job_id}/cancel", status_code=202, openapi_extra=raises(UnknownJob))
 def cancel_job(job_id: JobNumber) -> Job:
     """Cancel a job.
 

@@ -17,7 +17,7 @@ from engine.services.versions import Comparison
 from sidecar.http.identifiers import Number, plain_text
 from sidecar.http.paging import Next, PageRequest, cut, page_size
 from sidecar.http.requests import StrictRoute
-from sidecar.http.responses import PARAMETERS, answers
+from sidecar.http.responses import raises
 from sidecar.routes.fields import Parameters
 
 router = APIRouter(prefix="/ml", tags=["metrics"], route_class=StrictRoute)
@@ -52,10 +52,7 @@ class VersionMetrics(BaseModel):
 
 
 # All of these read the store, so they run in the thread pool and not on the event loop.
-@router.get(
-    "/metrics",
-    responses=answers(PARAMETERS, UnknownVersion, NotReady),
-)
+@router.get("/metrics", openapi_extra=raises(UnknownVersion))
 def version_metrics(asked: Annotated[MetricsRequest, Query()]) -> VersionMetrics:
     """Get the metrics of a version.
 
@@ -104,7 +101,7 @@ class History(BaseModel):
     next: Next
 
 
-@router.get("/metrics/history", responses=answers(PARAMETERS, NotReady))
+@router.get("/metrics/history")
 def metrics_history(asked: Annotated[HistoryRequest, Query()]) -> History:
     """Get the metrics of all versions over time.
 
@@ -165,7 +162,7 @@ class Compared(BaseModel):
     comparisons: list[Comparison]
 
 
-@router.get("/models/compare", responses=answers(PARAMETERS, UnknownVersion, Conflict, NotReady))
+@router.get("/models/compare", openapi_extra=raises(UnknownVersion, Conflict))
 def compare_models(asked: Annotated[CompareRequest, Query()]) -> Compared:
     """Compare versions.
 

@@ -8,13 +8,11 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, Query
 from pydantic import BaseModel, ConfigDict, Field
 
-from engine.errors import DiskFull, NotReady
 from engine.services import current
 from engine.services.notices import WebhookState
 from sidecar.http.identifiers import Number
 from sidecar.http.paging import Next, PageRequest, cut, page_size
 from sidecar.http.requests import StrictRoute
-from sidecar.http.responses import CHANGING, JSON_BODY, PARAMETERS, answers
 from sidecar.routes.fields import Body
 
 router = APIRouter(tags=["notices"], route_class=StrictRoute)
@@ -70,7 +68,7 @@ ALL = ReadRequest(notice_ids=None)
 
 
 # Both use the store, so they run in the thread pool and not on the event loop.
-@router.get("/notices", responses=answers(PARAMETERS, NotReady))
+@router.get("/notices")
 def list_notices(asked: Annotated[NoticesRequest, Query()]) -> Notices:
     """List the notices.
 
@@ -84,7 +82,7 @@ def list_notices(asked: Annotated[NoticesRequest, Query()]) -> Notices:
     return Notices(unread=inbox.unread(), webhook=inbox.webhook(), notices=shown, next=following)
 
 
-@router.post("/notices/read", responses=answers(CHANGING, JSON_BODY, NotReady, DiskFull))
+@router.post("/notices/read")
 def read_notices(body: ReadRequest = ALL) -> Unread:
     """Mark notices as read.
 

@@ -9,19 +9,18 @@ from fastapi import APIRouter, Query
 from pydantic import AfterValidator, ConfigDict, Field
 from starlette.concurrency import run_in_threadpool
 
-from engine.errors import InvalidRating, NotReady, UnknownMovie
+from engine.errors import InvalidRating, UnknownMovie
 from engine.recommending.lists import ListOptions, Predictions, RankBy, Recommendations
 from engine.services import current
 from sidecar.http.identifiers import Identifier, PathIdentifier, plain_text
 from sidecar.http.requests import StrictRoute
-from sidecar.http.responses import CHANGING, JSON_BODY, PARAMETERS, answers
+from sidecar.http.responses import raises
 from sidecar.routes.fields import Body, BodyMovie, Parameters, PathUser, QueryUser, Stars, by_query
 
 router = APIRouter(prefix="/ml", tags=["recommendations"], route_class=StrictRoute)
 
 MAX_PAIRS = MAX_RATINGS = 10_000
 QUICK_LIST = 100
-LIST = answers(PARAMETERS, NotReady)
 
 Genre = Annotated[str, Field(min_length=1, max_length=100), AfterValidator(plain_text)]
 Genres = Annotated[
@@ -91,7 +90,7 @@ class AnonymousRequest(ListBody):
     )
 
 
-@router.get("/recommendations/{user_id:path}", responses=LIST)
+@router.get("/recommendations/{user_id:path}")
 async def recommend(user_id: PathUser, asked: Annotated[ListRequest, Query()]) -> Recommendations:
     """Recommend movies to a user.
 
@@ -102,7 +101,7 @@ async def recommend(user_id: PathUser, asked: Annotated[ListRequest, Query()]) -
     return await _recommend(user_id, asked)
 
 
-@router.get("/recommendations", responses=LIST, description=by_query("Recommend movies to a user"))
+@router.get("/recommendations", description=by_query("Recommend movies to a user"))
 async def recommend_by_query(asked: Annotated[ListByQuery, Query()]) -> Recommendations:
     """Recommend movies to a user."""
     return await _recommend(asked.user_id, asked)
@@ -121,7 +120,7 @@ async def _recommend(user_id: str, asked: ListRequest) -> Recommendations:
 
 
 # Not async: folding in thousands of ratings, or making a long list, would block the event loop too long.
-@router.post("/recommendations", responses=answers(CHANGING, JSON_BODY, InvalidRating, UnknownMovie, NotReady))
+@router.post("/recommendations", openapi_extra=raises(InvalidRating, UnknownMovie))
 def recommend_to_anybody(body: AnonymousRequest) -> Recommendations:
     """Recommend movies for ratings that are not stored.
 
@@ -150,7 +149,7 @@ class PredictRequest(Body):
 
 
 # Not async: 10,000 pairs would block the event loop too long.
-@router.post("/predict", responses=answers(CHANGING, JSON_BODY, NotReady))
+@router.post("/predict")
 def predict(body: PredictRequest) -> Predictions:
     """Predict ratings.
 

@@ -8,10 +8,8 @@ from fastapi import APIRouter, Query
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, WithJsonSchema
 
 from engine.errors import (
-    DiskFull,
     InvalidHyperparameter,
     InvalidInput,
-    NotReady,
     TrainingBusy,
     UnknownRun,
     UnknownVersion,
@@ -23,7 +21,7 @@ from engine.services.training import TrainingStatus
 from sidecar.http.identifiers import Number, Remark, plain_text
 from sidecar.http.paging import Next, PageRequest, cut, page_size
 from sidecar.http.requests import StrictRoute
-from sidecar.http.responses import CHANGING, JSON_BODY, PARAMETERS, answers
+from sidecar.http.responses import raises
 from sidecar.routes.fields import ACTOR, Activate, Body, Kind, Parameters, Queue, RunNumber
 
 router = APIRouter(prefix="/ml", tags=["training"], route_class=StrictRoute)
@@ -81,11 +79,7 @@ ACTIVE = RetrainRequest(version=None, activate="if_better", queue=False, exact=F
 
 
 # All of these use the store, so they run in the thread pool and not on the event loop.
-@router.post(
-    "/train",
-    status_code=202,
-    responses=answers(CHANGING, JSON_BODY, InvalidHyperparameter, TrainingBusy, NotReady, DiskFull, status=202),
-)
+@router.post("/train", status_code=202, openapi_extra=raises(InvalidHyperparameter, TrainingBusy))
 def train(body: TrainRequest) -> RunStarted:
     """Start a training run.
 
@@ -102,17 +96,7 @@ def train(body: TrainRequest) -> RunStarted:
 @router.post(
     "/retrain",
     status_code=202,
-    responses=answers(
-        CHANGING,
-        JSON_BODY,
-        InvalidHyperparameter,
-        UnknownVersion,
-        VersionUnavailable,
-        TrainingBusy,
-        NotReady,
-        DiskFull,
-        status=202,
-    ),
+    openapi_extra=raises(InvalidHyperparameter, UnknownVersion, VersionUnavailable, TrainingBusy),
 )
 def retrain(body: RetrainRequest = ACTIVE) -> RunStarted:
     """Retrain with a version's hyperparameters.
@@ -139,7 +123,7 @@ class StatusRequest(Parameters):
     run_id: Number | None = Field(None, description="The run's number.", examples=[7])
 
 
-@router.get("/training-status", responses=answers(PARAMETERS, UnknownRun, NotReady))
+@router.get("/training-status", openapi_extra=raises(UnknownRun))
 def training_status(asked: Annotated[StatusRequest, Query()]) -> TrainingStatus:
     """Get the status of a training run.
 
@@ -168,7 +152,7 @@ class RunsRequest(PageRequest):
     limit: int = page_size(50, 200)
 
 
-@router.get("/training-runs", responses=answers(PARAMETERS, NotReady))
+@router.get("/training-runs")
 def list_runs(asked: Annotated[RunsRequest, Query()]) -> Runs:
     """List the training runs.
 
@@ -180,11 +164,7 @@ def list_runs(asked: Annotated[RunsRequest, Query()]) -> Runs:
     return Runs(runs=page, next=following)
 
 
-@router.post(
-    "/training-runs/{run_id}/cancel",
-    status_code=202,
-    responses=answers(CHANGING, PARAMETERS, UnknownRun, NotReady, DiskFull, status=202),
-)
+@router.post("/training-runs/{run_id}/cancel", status_code=202, openapi_extra=raises(UnknownRun))
 def cancel_training(run_id: RunNumber) -> TrainingStatus:
     """Cancel a training run.
 

@@ -7,14 +7,14 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 from pydantic import BaseModel, ConfigDict, Field
 
-from engine.errors import DiskFull, InvalidHyperparameter, NotReady, TrainingBusy, TuningBusy, UnknownStudy
+from engine.errors import InvalidHyperparameter, TrainingBusy, TuningBusy, UnknownStudy
 from engine.services import current
 from engine.services.studies import Study
 from engine.services.tuning import MAX_FOLDS, MAX_MINUTES, MAX_TRIALS, MIN_FOLDS
 from sidecar.http.identifiers import INT64_MAX
 from sidecar.http.paging import Next, PageRequest, cut, page_size
 from sidecar.http.requests import StrictRoute
-from sidecar.http.responses import CHANGING, JSON_BODY, PARAMETERS, answers
+from sidecar.http.responses import raises
 from sidecar.routes.fields import ACTOR, Activate, Body, Kind, StudyNumber
 from sidecar.routes.training import RunStarted
 
@@ -84,9 +84,7 @@ BEST = TrainWithRequest(trial=None, activate="if_better")
 
 
 # All of these use the store, so they run in the thread pool and not on the event loop.
-@router.post(
-    "/tuning", status_code=202, responses=answers(CHANGING, JSON_BODY, TuningBusy, NotReady, DiskFull, status=202)
-)
+@router.post("/tuning", status_code=202, openapi_extra=raises(TuningBusy))
 def start_study(body: TuneRequest) -> StudyStarted:
     """Start a study.
 
@@ -100,7 +98,7 @@ def start_study(body: TuneRequest) -> StudyStarted:
     return StudyStarted(study_id=study_id)
 
 
-@router.get("/tuning", responses=answers(PARAMETERS, NotReady))
+@router.get("/tuning")
 def list_studies(asked: Annotated[StudiesRequest, Query()]) -> Studies:
     """List the studies.
 
@@ -111,7 +109,7 @@ def list_studies(asked: Annotated[StudiesRequest, Query()]) -> Studies:
     return Studies(studies=page, next=following)
 
 
-@router.get("/tuning/{study_id}", responses=answers(PARAMETERS, UnknownStudy, NotReady))
+@router.get("/tuning/{study_id}", openapi_extra=raises(UnknownStudy))
 def study(study_id: StudyNumber) -> Study:
     """Get the status of a study.
 
@@ -122,11 +120,7 @@ def study(study_id: StudyNumber) -> Study:
     return current().tuning.status(study_id)
 
 
-@router.post(
-    "/tuning/{study_id}/stop",
-    status_code=202,
-    responses=answers(CHANGING, PARAMETERS, UnknownStudy, NotReady, DiskFull, status=202),
-)
+@router.post("/tuning/{study_id}/stop", status_code=202, openapi_extra=raises(UnknownStudy))
 def stop_study(study_id: StudyNumber) -> Study:
     """Stop a study.
 
@@ -137,11 +131,7 @@ def stop_study(study_id: StudyNumber) -> Study:
     return tuning.status(study_id)
 
 
-@router.post(
-    "/tuning/{study_id}/resume",
-    status_code=202,
-    responses=answers(CHANGING, JSON_BODY, UnknownStudy, TuningBusy, NotReady, DiskFull, status=202),
-)
+@router.post("/tuning/{study_id}/resume", status_code=202, openapi_extra=raises(UnknownStudy, TuningBusy))
 def resume_study(study_id: StudyNumber, body: ResumeRequest = SAME) -> Study:
     """Resume a study.
 
@@ -156,9 +146,7 @@ def resume_study(study_id: StudyNumber, body: ResumeRequest = SAME) -> Study:
 @router.post(
     "/tuning/{study_id}/train",
     status_code=202,
-    responses=answers(
-        CHANGING, JSON_BODY, InvalidHyperparameter, UnknownStudy, TrainingBusy, NotReady, DiskFull, status=202
-    ),
+    openapi_extra=raises(InvalidHyperparameter, UnknownStudy, TrainingBusy),
 )
 def train_with_study(study_id: StudyNumber, body: TrainWithRequest = BEST) -> RunStarted:
     """Train with a study's result.

@@ -8,13 +8,13 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Query
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
-from engine.errors import DiskFull, NotReady, UnknownVersion, VersionUnavailable
+from engine.errors import UnknownVersion, VersionUnavailable
 from engine.services import current
 from engine.services.version_records import VersionSummary
 from sidecar.http.identifiers import Remark, plain_text
 from sidecar.http.paging import Next, PageRequest, cut, page_size
 from sidecar.http.requests import StrictRoute
-from sidecar.http.responses import CHANGING, JSON_BODY, PARAMETERS, answers
+from sidecar.http.responses import raises
 from sidecar.routes.fields import ACTOR, Body, VersionNumber
 
 router = APIRouter(prefix="/ml", tags=["models"], route_class=StrictRoute)
@@ -106,7 +106,7 @@ NO_REASON = Reason(reason="")
 
 
 # All of these use the store, so they run in the thread pool and not on the event loop.
-@router.get("/models", responses=answers(PARAMETERS, NotReady))
+@router.get("/models")
 def list_models(asked: Annotated[ModelsRequest, Query()]) -> Models:
     """List the model versions.
 
@@ -119,10 +119,7 @@ def list_models(asked: Annotated[ModelsRequest, Query()]) -> Models:
     return Models(active_version=services.serving.active_version(), models=page, next=following)
 
 
-@router.post(
-    "/models/activate/{version}",
-    responses=answers(CHANGING, JSON_BODY, UnknownVersion, VersionUnavailable, NotReady, DiskFull),
-)
+@router.post("/models/activate/{version}", openapi_extra=raises(UnknownVersion, VersionUnavailable))
 def activate_model(version: VersionNumber, body: Reason = NO_REASON) -> Serving:
     """Activate a version.
 
@@ -132,7 +129,7 @@ def activate_model(version: VersionNumber, body: Reason = NO_REASON) -> Serving:
     return Serving(active_version=version)
 
 
-@router.get("/activations", responses=answers(PARAMETERS, NotReady))
+@router.get("/activations")
 def list_activations(asked: Annotated[LedgerRequest, Query()]) -> Ledger:
     """List the activations.
 
@@ -143,10 +140,7 @@ def list_activations(asked: Annotated[LedgerRequest, Query()]) -> Ledger:
     return Ledger(activations=[Activated(**asdict(line)) for line in page], next=following)
 
 
-@router.post(
-    "/models/rollback",
-    responses=answers(CHANGING, JSON_BODY, UnknownVersion, VersionUnavailable, NotReady, DiskFull),
-)
+@router.post("/models/rollback", openapi_extra=raises(UnknownVersion, VersionUnavailable))
 def roll_back(body: Reason = NO_REASON) -> Serving:
     """Roll back to the previous version.
 
@@ -155,7 +149,7 @@ def roll_back(body: Reason = NO_REASON) -> Serving:
     return Serving(active_version=current().versions.rollback(actor=ACTOR, reason=body.reason))
 
 
-@router.get("/models/{version}", responses=answers(PARAMETERS, UnknownVersion, NotReady))
+@router.get("/models/{version}", openapi_extra=raises(UnknownVersion))
 def model(version: VersionNumber) -> VersionSummary:
     """Get a version.
 
@@ -164,7 +158,7 @@ def model(version: VersionNumber) -> VersionSummary:
     return current().versions.get(version)
 
 
-@router.patch("/models/{version}", responses=answers(CHANGING, JSON_BODY, UnknownVersion, NotReady, DiskFull))
+@router.patch("/models/{version}", openapi_extra=raises(UnknownVersion))
 def describe_model(version: VersionNumber, body: Description) -> VersionSummary:
     """Change a version's note or tags.
 
@@ -174,10 +168,7 @@ def describe_model(version: VersionNumber, body: Description) -> VersionSummary:
     return current().versions.describe(version, note=body.note, tags=body.tags)
 
 
-@router.delete(
-    "/models/{version}",
-    responses=answers(CHANGING, PARAMETERS, UnknownVersion, VersionUnavailable, NotReady, DiskFull),
-)
+@router.delete("/models/{version}", openapi_extra=raises(UnknownVersion, VersionUnavailable))
 def delete_model(version: VersionNumber) -> DeletedVersion:
     """Delete a version.
 
