@@ -13,6 +13,7 @@ from pydantic import BaseModel, Field
 from starlette.responses import StreamingResponse
 
 from engine.services import current
+from engine.services.records import AuditRecord
 from sidecar.http.paging import Next, PageRequest, cut, page_size
 from sidecar.http.requests import StrictRoute
 from sidecar.http.responses import file_answers
@@ -29,25 +30,10 @@ class AuditRequest(PageRequest):
     limit: int = page_size(50, 1000)
 
 
-class Entry(BaseModel):
-    """Who did what."""
-
-    audit_id: int
-    at: float
-    actor: str = Field(
-        description="The name of a key, after `console` if a page was used; `no key` if none is set; `marquee` for its "
-        "own actions."
-    )
-    address: str | None = Field(description="The client's address; null if unknown.")
-    action: str
-    subject: str = Field(description="What was acted on. Users appear as hashes that only this store can compute.")
-    result: str = Field(description="`done`, or the kind of failure.")
-
-
 class Entries(BaseModel):
     """Entries, newest first."""
 
-    entries: list[Entry]
+    entries: list[AuditRecord]
     next: Next
 
 
@@ -63,11 +49,13 @@ def audit_log(asked: Annotated[AuditRequest, Query()]) -> Entries:
     """Read the audit log.
 
     Newest first: sign-ins and invalid keys, keys created and revoked, imports, exports, deleted users, and versions
-    that were activated, rolled back or deleted. Entries are kept for `MARQUEE_AUDIT_DAYS` days.
+    that were activated, rolled back or deleted. `actor` is the name of a key, after `console` if a page was used,
+    `no key` if none is set, and `marquee` for its own actions; users appear as hashes that only this store can compute.
+    `result` is `done` or the kind of failure. Entries are kept for `MARQUEE_AUDIT_DAYS` days.
     """
     found = current().audit.entries(asked.limit + 1, before=asked.before)
     page, following = cut(found, asked.limit, lambda one: one.audit_id)
-    return Entries(entries=[Entry(**asdict(one)) for one in page], next=following)
+    return Entries(entries=page, next=following)
 
 
 @router.get(

@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import Annotated
 
 from fastapi import APIRouter
-from pydantic import ConfigDict, Field
+from pydantic import Field
 
 from engine.services import current
 from engine.services.automation import MAX_RATINGS, Automation
 from sidecar.http.requests import StrictRoute
-from sidecar.routes.fields import Activate, Body, Hour, Minute, Zone
+from sidecar.routes.fields import Activate, Body, Hour, Minute, Zone, example
 
 router = APIRouter(tags=["automation"], route_class=StrictRoute)
 
@@ -18,9 +18,7 @@ router = APIRouter(tags=["automation"], route_class=StrictRoute)
 class PlanRequest(Body):
     """When to retrain."""
 
-    model_config = ConfigDict(
-        json_schema_extra={"examples": [{"days": [6], "hour": 3, "minute": 0, "zone": "Europe/Berlin"}]}
-    )
+    model_config = example(days=[6], hour=3, minute=0, zone="Europe/Berlin")
 
     days: list[Annotated[int, Field(ge=0, le=6)]] = Field(
         min_length=1, max_length=7, description="Days of the week; 0 is Monday."
@@ -37,7 +35,7 @@ class PlanRequest(Body):
 class PauseRequest(Body):
     """Whether to pause."""
 
-    model_config = ConfigDict(json_schema_extra={"examples": [{"paused": True}]})
+    model_config = example(paused=True)
 
     paused: bool = Field(description="True pauses the schedule, false resumes it.")
 

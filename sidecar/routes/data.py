@@ -19,7 +19,7 @@ from sidecar.http.identifiers import Identifier
 from sidecar.http.requests import StrictRequest, StrictRoute, invalid_json, media_type, not_json
 from sidecar.http.responses import file_answers, raises
 from sidecar.http.uploads import MAX_FIELD_BYTES, file_name, form_body, uploads
-from sidecar.routes.fields import Body, JobNumber
+from sidecar.routes.fields import Body, JobNumber, example
 
 router = APIRouter(tags=["data"], route_class=StrictRoute)
 
@@ -30,7 +30,7 @@ MAX_FILES = 20
 class DemoImport(Body):
     """Import of the demo ratings."""
 
-    model_config = ConfigDict(json_schema_extra={"examples": [{"source": "demo"}]})
+    model_config = example(source="demo")
 
     source: Literal["demo"] = Field(description="`demo`: 100,004 real ratings of 9,066 movies by 671 people.")
 

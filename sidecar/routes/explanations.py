@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query
-from pydantic import ConfigDict, Field
+from pydantic import Field
 
 from engine.errors import InvalidRating, UnknownMovie
 from engine.recommending.explanations import Explanation, SimilarMovies
@@ -23,6 +23,7 @@ from sidecar.routes.fields import (
     QueryUser,
     Stars,
     by_query,
+    example,
 )
 from sidecar.routes.pairs import PairInPath
 from sidecar.routes.recommendations import Genres, ListBody
@@ -108,16 +109,8 @@ class ChangedRating(Body):
 class WhatIfRequest(ListBody):
     """The user, and the ratings to change."""
 
-    model_config = ConfigDict(
-        json_schema_extra={
-            "examples": [
-                {
-                    "user_id": "42",
-                    "changes": [{"movie_id": "527", "rating": None}, {"movie_id": "296", "rating": 1.0}],
-                    "n": 10,
-                }
-            ]
-        },
+    model_config = example(
+        user_id="42", changes=[{"movie_id": "527", "rating": None}, {"movie_id": "296", "rating": 1.0}], n=10
     )
 
     user_id: BodyUser

@@ -6,13 +6,13 @@ from dataclasses import asdict
 from typing import Any, Literal
 
 from fastapi import APIRouter
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 
 from engine.errors import Conflict, UnknownKey
 from engine.services import current
 from sidecar.http.requests import StrictRoute
 from sidecar.http.responses import raises
-from sidecar.routes.fields import Body, KeyNumber
+from sidecar.routes.fields import Body, KeyNumber, example
 
 router = APIRouter(prefix="/keys", tags=["access"], route_class=StrictRoute)
 
@@ -40,7 +40,7 @@ class Keys(BaseModel):
 class KeyRequest(Body):
     """The key to create."""
 
-    model_config = ConfigDict(json_schema_extra={"examples": [{"name": "shop", "scopes": ["read", "rate"]}]})
+    model_config = example(name="shop", scopes=["read", "rate"])
 
     name: str = Field(min_length=1, max_length=100, description="What the key is for.")
     scopes: list[KeyScope] = Field(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query
@@ -64,13 +65,7 @@ def version_metrics(asked: Annotated[MetricsRequest, Query()]) -> VersionMetrics
     found = versions.active() if asked.version is None else versions.get(asked.version)
     if found is None:
         raise NotReady("No version is active yet, so there are no metrics. Import ratings and train a model.")
-    return VersionMetrics(
-        version=found.version,
-        protocol=found.protocol,
-        metrics=found.metrics,
-        segments=found.segments,
-        newcomers=list(found.newcomers),
-    )
+    return VersionMetrics.model_validate(found, from_attributes=True)
 
 
 class HistoryRequest(PageRequest):
@@ -115,19 +110,13 @@ def metrics_history(asked: Annotated[HistoryRequest, Query()]) -> History:
         names = sorted({name for each in current().versions.list() for name in each.metrics})
         if names and asked.metric not in names:
             raise InvalidInput(f"Unknown metric. Available: {', '.join(names)}.", field="metric")
-    return History(history=[_measured(each, asked.metric) for each in versions[::-1]], next=following)
+    return History(history=[measured(each, asked.metric) for each in versions[::-1]], next=following)
 
 
-def _measured(found: VersionSummary, metric: str | None = None) -> MeasuredVersion:
-    return MeasuredVersion(
-        version=found.version,
-        kind=found.kind,
-        state=found.state,
-        active=found.active,
-        created_at=found.created_at,
-        ratings=found.ratings,
-        metrics={name: value for name, value in found.metrics.items() if metric in (None, name)},
-    )
+def measured(found: VersionSummary, metric: str | None = None) -> MeasuredVersion:
+    """A version and its metrics, or only one of them."""
+    chosen = {name: value for name, value in found.metrics.items() if metric in (None, name)}
+    return MeasuredVersion.model_validate(replace(found, metrics=chosen), from_attributes=True)
 
 
 def _split(values: Any) -> Any:
@@ -174,7 +163,7 @@ def compare_models(asked: Annotated[CompareRequest, Query()]) -> Compared:
     versions = current().versions
     comparisons = versions.compare(asked.versions or _newest_two(versions.list()), asked.baseline)
     baseline = comparisons[0].baseline
-    by_number = {each.version: _measured(each) for each in versions.list()}
+    by_number = {each.version: measured(each) for each in versions.list()}
     shown = [by_number[number] for number in (baseline, *(each.version for each in comparisons))]
     return Compared(baseline=baseline, versions=shown, comparisons=list(comparisons))
 

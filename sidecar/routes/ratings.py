@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query
-from pydantic import ConfigDict
 
 from engine.errors import InvalidRating, UnknownMovie, UnknownUser
 from engine.services import current
@@ -13,7 +12,7 @@ from engine.services.ratings import RatingReceipt, RatingRemoval
 from engine.training.drift import UpdateHealth
 from sidecar.http.requests import StrictRoute
 from sidecar.http.responses import raises
-from sidecar.routes.fields import Body, BodyMovie, BodyUser, Parameters, QueryMovie, QueryUser, Stars, by_query
+from sidecar.routes.fields import Body, BodyMovie, BodyUser, Parameters, QueryMovie, QueryUser, Stars, by_query, example
 from sidecar.routes.pairs import PairInPath
 
 router = APIRouter(tags=["ratings"], route_class=StrictRoute)
@@ -24,7 +23,7 @@ REMOVED = raises(UnknownUser, UnknownMovie)
 class RatingRequest(Body):
     """A user's rating of a movie."""
 
-    model_config = ConfigDict(json_schema_extra={"examples": [{"user_id": "42", "movie_id": "318", "rating": 4.5}]})
+    model_config = example(user_id="42", movie_id="318", rating=4.5)
 
     user_id: BodyUser
     movie_id: BodyMovie

@@ -15,7 +15,7 @@ from engine.services import current
 from sidecar.http.identifiers import Identifier, PathIdentifier, plain_text
 from sidecar.http.requests import StrictRoute
 from sidecar.http.responses import raises
-from sidecar.routes.fields import Body, BodyMovie, Parameters, PathUser, QueryUser, Stars, by_query
+from sidecar.routes.fields import Body, BodyMovie, Parameters, PathUser, QueryUser, Stars, by_query, example
 
 router = APIRouter(prefix="/ml", tags=["recommendations"], route_class=StrictRoute)
 
@@ -79,11 +79,7 @@ class GivenRating(Body):
 class AnonymousRequest(ListBody):
     """Ratings, and the options of a list."""
 
-    model_config = ConfigDict(
-        json_schema_extra={
-            "examples": [{"ratings": [{"movie_id": "527", "rating": 5.0}], "genres_liked": ["Drama"], "n": 10}]
-        },
-    )
+    model_config = example(ratings=[{"movie_id": "527", "rating": 5.0}], genres_liked=["Drama"], n=10)
 
     ratings: list[GivenRating] = Field(
         max_length=MAX_RATINGS, description="Up to 10,000 ratings; for the same movie the last one counts."
@@ -139,11 +135,7 @@ class Pair(Body):
 class PredictRequest(Body):
     """Pairs of users and movies."""
 
-    model_config = ConfigDict(
-        json_schema_extra={
-            "examples": [{"pairs": [{"user_id": "42", "movie_id": "318"}, {"user_id": "42", "movie_id": "296"}]}]
-        }
-    )
+    model_config = example(pairs=[{"user_id": "42", "movie_id": "318"}, {"user_id": "42", "movie_id": "296"}])
 
     pairs: list[Pair] = Field(min_length=1, max_length=MAX_PAIRS, description="1 to 10,000 pairs.")
 

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from fastapi import APIRouter
 from fastapi import Path as PathParameter
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, Field
 from starlette.responses import FileResponse
 
 from engine.errors import BackupBusy, Cancelled, UnknownBackup, UnusableBackup
@@ -16,7 +16,7 @@ from engine.services.storage import Backup, StoreFacts
 from sidecar.http.identifiers import plain_text
 from sidecar.http.requests import StrictRoute
 from sidecar.http.responses import file_answers, raises
-from sidecar.routes.fields import Body, Hour, Minute, Zone
+from sidecar.routes.fields import Body, Hour, Minute, Zone, example
 
 router = APIRouter(prefix="/store", tags=["store"], route_class=StrictRoute)
 
@@ -60,7 +60,7 @@ class Checked(BaseModel):
 class CheckRequest(Body):
     """How thoroughly to check."""
 
-    model_config = ConfigDict(json_schema_extra={"examples": [{"thorough": True}]})
+    model_config = example(thorough=True)
 
     thorough: bool = Field(
         True, description="Also check indexes, references and the hash of every array; otherwise only pages and counts."
@@ -70,9 +70,7 @@ class CheckRequest(Body):
 class BackupPlanRequest(Body):
     """When to make backups."""
 
-    model_config = ConfigDict(
-        json_schema_extra={"examples": [{"every": "daily", "hour": 2, "zone": "Europe/Berlin", "keep_days": 30}]}
-    )
+    model_config = example(every="daily", hour=2, zone="Europe/Berlin", keep_days=30)
 
     every: Literal["never", "daily", "weekly"] = Field(description="Weekly means on Sundays.")
     hour: Hour = 2

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, WithJsonSchema
+from pydantic import AfterValidator, BaseModel, Field, WithJsonSchema
 
 from engine.errors import (
     InvalidHyperparameter,
@@ -22,7 +22,7 @@ from sidecar.http.identifiers import Number, Remark, plain_text
 from sidecar.http.paging import Next, PageRequest, cut, page_size
 from sidecar.http.requests import StrictRoute
 from sidecar.http.responses import raises
-from sidecar.routes.fields import ACTOR, Activate, Body, Kind, Parameters, Queue, RunNumber
+from sidecar.routes.fields import ACTOR, Activate, Body, Kind, Parameters, Queue, RunNumber, example
 
 router = APIRouter(prefix="/ml", tags=["training"], route_class=StrictRoute)
 
@@ -38,11 +38,7 @@ _SCHEMAS: list[Any] = [each.config.model_json_schema() | {"title": each.label} f
 class TrainRequest(Body):
     """What to train."""
 
-    model_config = ConfigDict(
-        json_schema_extra={
-            "examples": [{"model": "svd", "hyperparameters": {"factors": 100, "epochs": 50}, "activate": "if_better"}]
-        }
-    )
+    model_config = example(model="svd", hyperparameters={"factors": 100, "epochs": 50}, activate="if_better")
 
     model: Kind = "svd"
     # Without a default in the schema: client generators can't turn one into any of several models.
@@ -59,7 +55,7 @@ class TrainRequest(Body):
 class RetrainRequest(Body):
     """Which version to retrain."""
 
-    model_config = ConfigDict(json_schema_extra={"examples": [{"version": 3, "queue": True}]})
+    model_config = example(version=3, queue=True)
 
     version: Number | None = Field(
         None, description="The version whose hyperparameters to use; by default the active one."

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated
 
 from fastapi import APIRouter, Query
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 
 from engine.errors import InvalidHyperparameter, TrainingBusy, TuningBusy, UnknownStudy
 from engine.services import current
@@ -15,7 +15,7 @@ from sidecar.http.identifiers import INT64_MAX
 from sidecar.http.paging import Next, PageRequest, cut, page_size
 from sidecar.http.requests import StrictRoute
 from sidecar.http.responses import raises
-from sidecar.routes.fields import ACTOR, Activate, Body, Kind, StudyNumber
+from sidecar.routes.fields import ACTOR, Activate, Body, Kind, StudyNumber, example
 from sidecar.routes.training import RunStarted
 
 router = APIRouter(prefix="/ml", tags=["tuning"], route_class=StrictRoute)
@@ -27,9 +27,7 @@ Minutes = Annotated[float, Field(ge=0.1, le=MAX_MINUTES, allow_inf_nan=False)]
 class TuneRequest(Body):
     """How to search."""
 
-    model_config = ConfigDict(
-        json_schema_extra={"examples": [{"model": "svd", "trials": 20, "folds": 3, "minutes": 30}]}
-    )
+    model_config = example(model="svd", trials=20, folds=3, minutes=30)
 
     model: Kind = "svd"
     trials: Trials = Field(20, description="Number of trials; the first uses the defaults.")
@@ -43,7 +41,7 @@ class TuneRequest(Body):
 class ResumeRequest(Body):
     """New limits; those that are omitted stay unchanged."""
 
-    model_config = ConfigDict(json_schema_extra={"examples": [{"trials": 40, "minutes": 60}]})
+    model_config = example(trials=40, minutes=60)
 
     trials: Trials | None = Field(None, description="Total number of trials, including those done.")
     minutes: Minutes | None = Field(None, description="Total time limit, including the time used.")
@@ -52,7 +50,7 @@ class ResumeRequest(Body):
 class TrainWithRequest(Body):
     """Which trial to train with."""
 
-    model_config = ConfigDict(json_schema_extra={"examples": [{"trial": 12, "activate": "if_better"}]})
+    model_config = example(trial=12, activate="if_better")
 
     trial: Annotated[int, Field(ge=0, le=INT64_MAX)] | None = Field(
         None, description="The trial's number, 0 for the defaults; by default the best trial."

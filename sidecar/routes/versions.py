@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Query
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, Field
 
 from engine.errors import UnknownVersion, VersionUnavailable
 from engine.services import current
+from engine.services.records import ActivationRecord
 from engine.services.version_records import VersionSummary
 from sidecar.http.identifiers import Remark, plain_text
 from sidecar.http.paging import Next, PageRequest, cut, page_size
 from sidecar.http.requests import StrictRoute
 from sidecar.http.responses import raises
-from sidecar.routes.fields import ACTOR, Body, VersionNumber
+from sidecar.routes.fields import ACTOR, Body, VersionNumber, example
 
 router = APIRouter(prefix="/ml", tags=["models"], route_class=StrictRoute)
 
@@ -53,27 +53,17 @@ class LedgerRequest(PageRequest):
     limit: int = page_size(100, 1000)
 
 
-class Activated(BaseModel):
-    """An activation."""
-
-    activation_id: int
-    version: int
-    activated_at: float
-    actor: str
-    reason: str
-
-
 class Ledger(BaseModel):
     """Activations, newest first."""
 
-    activations: list[Activated]
+    activations: list[ActivationRecord]
     next: Next
 
 
 class Reason(Body):
     """Why the version is activated."""
 
-    model_config = ConfigDict(json_schema_extra={"examples": [{"reason": "Better for new users."}]})
+    model_config = example(reason="Better for new users.")
 
     reason: Remark = Field("", description="In your own words, for the history.")
 
@@ -84,7 +74,7 @@ Tag = Annotated[str, Field(min_length=1, max_length=50), AfterValidator(plain_te
 class Description(Body):
     """What to change about a version; omitted fields stay unchanged."""
 
-    model_config = ConfigDict(json_schema_extra={"examples": [{"note": "More factors", "tags": ["keep"]}]})
+    model_config = example(note="More factors", tags=["keep"])
 
     note: Annotated[str, AfterValidator(plain_text)] | None = Field(
         None, max_length=2000, description="In your own words; empty to remove it."
@@ -137,7 +127,7 @@ def list_activations(asked: Annotated[LedgerRequest, Query()]) -> Ledger:
     """
     found = current().versions.ledger(asked.limit + 1, asked.at, before=asked.before)
     page, following = cut(found, asked.limit, lambda line: line.activation_id)
-    return Ledger(activations=[Activated(**asdict(line)) for line in page], next=following)
+    return Ledger(activations=page, next=following)
 
 
 @router.post("/models/rollback", openapi_extra=raises(UnknownVersion, VersionUnavailable))
