@@ -31,7 +31,7 @@ ORPHANS = {
     "ratings of movies that do not exist": (
         "SELECT count(*) FROM ratings WHERE movie_id NOT IN (SELECT id FROM movies)"
     ),
-    "ledger entries for versions that do not exist": (
+    "entries of the deployment history for versions that do not exist": (
         "SELECT count(*) FROM activations WHERE version NOT IN (SELECT version FROM model_versions)"
     ),
 }
@@ -49,7 +49,7 @@ def faults(connection: Connection, *, thorough: bool) -> list[str]:
     Args:
         connection: sees one state of it.
         thorough: also check every index, every reference, and the SHA-256 of every array; otherwise only pages,
-            ledger and counts.
+            deployment history and counts.
     """
     checks = (_pages, _counts, _values, _references, _versions) if thorough else (_pages, _counts)
     return [fault for check in checks for fault in _read(check, connection, thorough)][:MAX_FAULTS]

@@ -55,7 +55,7 @@ class NewVersion(TypedDict, total=False):
 
 
 class MLModelManager(Store):
-    """The registry of versions and the ledger of activations."""
+    """The registry of versions and the deployment history."""
 
     # -- saving ------------------------------------------------------------------------------------------------------
 
@@ -275,7 +275,7 @@ class MLModelManager(Store):
         self._database.write(work)
 
     def delete_version(self, version: int) -> None:
-        """Delete a version's arrays; its record and its entries in the ledger stay.
+        """Delete a version's arrays; its record and its entries in the deployment history stay.
 
         Raises:
             NotStored: there is no such version.
@@ -319,7 +319,7 @@ class MLModelManager(Store):
             remove_arrays(self._database, version)
         return gone
 
-    # -- the ledger --------------------------------------------------------------------------------------------------
+    # -- the deployment history --------------------------------------------------------------------------------------
 
     def active_version(self) -> int | None:
         """The active version; None before the first activation."""

@@ -72,8 +72,8 @@ class ServingService:
     def load_active(self) -> None:
         """Serve the active version; where it is damaged or can't be built, the best other one.
 
-        That is the one that served last, or else the best of those that never did; the ledger and a notice record it.
-        Without any, nothing serves until the next training.
+        That is the one that served last, or else the best of those that never did; the deployment history and a notice
+        record it. Without any, nothing serves until the next training.
         """
         with self._building:
             wanted = self._models.active_version()
@@ -111,7 +111,7 @@ class ServingService:
             self._models.activate(version, actor="marquee", reason=fault)
             self._notices.add("error", "versions", told, {"version": version, "instead_of": wanted})
         except StoreError as error:  # it serves anyway, and the next start tries again
-            log.error("%s The ledger could not be written: %s", told, error)
+            log.error("%s The deployment history could not be written: %s", told, error)
 
     def try_out(self, bundle: VersionBundle) -> None:
         """Make a version answer every kind of request before it is stored; nothing is kept.
@@ -134,14 +134,14 @@ class ServingService:
     def serve(
         self, version: int, bundle: VersionBundle, learned: int, enter: Callable[[], object] | None = None
     ) -> None:
-        """Build the next state beside the current one, then swap; the ledger decides which version serves.
+        """Build the next state beside the current one, then swap; the deployment history decides which serves.
 
         Args:
             version: the version.
             bundle: its models.
             learned: the revision of the store that it has learned.
-            enter: writes the activation to the ledger, once the state is built and before it serves. None where the
-                ledger has it already; then nothing happens if another version was activated meanwhile.
+            enter: writes the activation to the deployment history, once the state is built and before it serves. None
+                where the history has it already; then nothing happens if another version was activated meanwhile.
         """
         with self._building:
             if enter is None and self._models.active_version() != version:

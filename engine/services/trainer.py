@@ -395,5 +395,5 @@ class Trainer:
             try:
                 self._serving.serve(version, bundle, snapshot.revision)
             except Exception:
-                self._serving.load_active()  # the ledger names it already, so it or the best other one serves
+                self._serving.load_active()  # it is active already, so it or the best other one serves
                 raise

@@ -122,7 +122,7 @@ class TrainingService:
             hyperparameters: those that differ from the defaults.
             activate: when to activate the new version: ``if_better``, ``if_no_worse``, ``always`` or ``never``;
                 ``engine.training.promotion.decide`` defines each.
-            actor: who asks, for the ledger.
+            actor: who asks, for the deployment history.
             queue: wait for the current run to end instead of being refused; the queue survives a restart.
             note: for the new version.
             also: further writes to the store, in the transaction that orders the run.

@@ -265,7 +265,7 @@ def summarize(
     Args:
         stored: the record.
         active: the version that serves.
-        activation: its newest line in the ledger.
+        activation: its newest line in the deployment history.
         verdict: of the run that trained it.
     """
     record = readable(stored)

@@ -104,7 +104,7 @@ class VersionService:
         return next((version for version in self.list() if version.active), None)
 
     def activated(self) -> int | None:
-        """The version active in the ledger; it serves once it is loaded."""
+        """The version active in the deployment history; it serves once it is loaded."""
         return self._models.active_version()
 
     def get(self, version: int) -> VersionSummary:
@@ -163,7 +163,7 @@ class VersionService:
         if against is not None and not reason.strip():
             raise InvalidInput(
                 f"Version {version} was {'rejected' if against.verdict == 'REJECT' else 'held back'}. {against.text} "
-                "Give a reason to activate it anyway; the ledger keeps it.",
+                "Give a reason to activate it anyway; the deployment history keeps it.",
                 field="reason",
             )
         self._enter(version, actor, reason or "Chosen by hand.")
@@ -172,7 +172,7 @@ class VersionService:
             self._notices.add("warning", "versions", told, {"version": version})
 
     def _enter(self, version: int, actor: str, reason: str) -> None:
-        """Activate a version; the ledger is written once its state is built, and not where that fails.
+        """Activate a version; the deployment history is written once its state is built, and not where that fails.
 
         Raises:
             VersionUnavailable: it is damaged or deleted, or can't be built.
@@ -214,7 +214,7 @@ class VersionService:
     @audited("version deleted", of_version)
     @stores
     def delete(self, version: int, *, actor: str = "you", reason: str = "") -> VersionSummary:
-        """Delete a version's arrays; its metrics and its lines in the ledger stay.
+        """Delete a version's arrays; its metrics and its lines in the deployment history stay.
 
         Raises:
             UnknownVersion: there is no such version.

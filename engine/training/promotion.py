@@ -35,7 +35,7 @@ class Rival(Candidate):
 
 @dataclass(frozen=True)
 class Decision:
-    """Whether to activate the version, why (for the ledger and the log), and the judgement behind it."""
+    """Whether to activate the version, why (for the deployment history and the log), and the judgement behind it."""
 
     activate: bool
     verdict: str

@@ -1,4 +1,4 @@
-"""Model versions: list, describe, activate, delete, and the activation history."""
+"""Model versions: list, describe, activate, delete, and the deployment history."""
 
 from __future__ import annotations
 
@@ -113,7 +113,7 @@ def list_models(asked: Annotated[ModelsRequest, Query()]) -> Models:
 def activate_model(version: VersionNumber, body: Reason = NO_REASON) -> Serving:
     """Activate a version.
 
-    It serves from the next request on. The body is optional; its reason is kept in the activation history.
+    It serves from the next request on. The body is optional; its reason is kept in the deployment history.
     """
     current().versions.activate(version, actor=ACTOR, reason=body.reason)
     return Serving(active_version=version)
