@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -34,16 +35,14 @@ MAX_ITEMS = 1000
 MAX_QUESTIONS = 100
 
 
+@dataclass(eq=False)
 class RecommendationService:
     """Answers from the current ``ServingState``, which a request takes once; nothing here waits or writes."""
 
-    def __init__(
-        self, serving: ServingService, snapshots: Snapshots, settings: Settings, clock: Callable[[], float]
-    ) -> None:
-        self._serving = serving
-        self._snapshots = snapshots
-        self._settings = settings
-        self._clock = clock
+    _serving: ServingService
+    _snapshots: Snapshots
+    _settings: Settings
+    _clock: Callable[[], float]
 
     def recommend(
         self,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
 from threading import Lock, RLock
 from typing import TypeVar
@@ -33,6 +34,7 @@ MAX_ROUNDS, FEW_CHANGES = 10, 5
 """A new state replays the ratings that arrived meanwhile until a round has at most 5 of them, 10 rounds at most."""
 
 
+@dataclass(eq=False)
 class ServingService:
     """Holds the current ``ServingState`` and replaces it.
 
@@ -40,21 +42,14 @@ class ServingService:
     that no rating falls between the old state and the new.
     """
 
-    def __init__(
-        self,
-        ratings: RatingStore,
-        snapshots: Snapshots,
-        models: MLModelManager,
-        notices: NoticeStore,
-        settings: Settings,
-        clock: Callable[[], float],
-    ) -> None:
-        self._ratings = ratings
-        self._notices = notices
-        self._snapshots = snapshots
-        self._models = models
-        self._settings = settings
-        self._clock = clock
+    _ratings: RatingStore
+    _snapshots: Snapshots
+    _models: MLModelManager
+    _notices: NoticeStore
+    _settings: Settings
+    _clock: Callable[[], float]
+
+    def __post_init__(self) -> None:
         self._building = RLock()  # held while a state is built and swapped in; taken before `writing`, never after it
         self.writing = Lock()
         """Held while a rating is stored and folded in, and for the moment of a swap."""

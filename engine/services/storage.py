@@ -92,6 +92,7 @@ def of_store(_: Mapping[str, Any], __: Any) -> str:
     return "store"
 
 
+@dataclass(eq=False)
 class StorageService:
     """Backs up, restores and checks the store. ``open`` and ``close`` frame the worker thread.
 
@@ -103,20 +104,14 @@ class StorageService:
         restore: replaces the store by a backup; None where that needs Marquee to be stopped.
     """
 
-    def __init__(
-        self,
-        database: Database,
-        values: ValueStore,
-        notices: NoticeStore,
-        clock: Callable[[], float],
-        restore: Restore | None = None,
-    ) -> None:
-        self._database = database
-        self._values = values
-        self._notices = notices
-        self._clock = clock
-        self._restore = restore
-        self._folder = backups.folder_of(database.path)
+    _database: Database
+    _values: ValueStore
+    _notices: NoticeStore
+    _clock: Callable[[], float]
+    _restore: Restore | None = None
+
+    def __post_init__(self) -> None:
+        self._folder = backups.folder_of(self._database.path)
         self._ordering = Lock()
         self._going: _Order | None = None
         self._not_before = 0.0

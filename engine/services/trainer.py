@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, replace
 from threading import Event, Lock
 from typing import Any
 
@@ -51,6 +51,7 @@ RESTARTED = "Restarted: a user was deleted. "
 """Precedes the name of each step once a training has had to read the ratings again."""
 
 
+@dataclass(eq=False)
 class Trainer:
     """Works on the queue of runs. ``start`` and ``close`` frame the worker thread.
 
@@ -61,25 +62,16 @@ class Trainer:
         ends: ends of runs that are not stored yet.
     """
 
-    def __init__(
-        self,
-        ratings: RatingStore,
-        snapshots: Snapshots,
-        models: MLModelManager,
-        runs: RunStore,
-        notices: NoticeStore,
-        serving: ServingService,
-        settings: Settings,
-        clock: Callable[[], float],
-    ) -> None:
-        self._ratings = ratings
-        self._snapshots = snapshots
-        self._models = models
-        self._runs = runs
-        self._notices = notices
-        self._serving = serving
-        self._settings = settings
-        self._clock = clock
+    _ratings: RatingStore
+    _snapshots: Snapshots
+    _models: MLModelManager
+    _runs: RunStore
+    _notices: NoticeStore
+    _serving: ServingService
+    _settings: Settings
+    _clock: Callable[[], float]
+
+    def __post_init__(self) -> None:
         self.worker: Worker[bool] = Worker(  # an order only says to look at the store's queue
             "training",
             self._work,

@@ -94,14 +94,14 @@ class TrainingStatus:
     steps: int | None = None
 
 
+@dataclass(eq=False)
 class TrainingService:
     """Orders, follows and cancels training runs; the ``Trainer`` works on them."""
 
-    def __init__(self, trainer: Trainer, ratings: RatingStore, models: MLModelManager, runs: RunStore) -> None:
-        self.trainer = trainer
-        self._ratings = ratings
-        self._models = models
-        self._runs = runs
+    trainer: Trainer
+    _ratings: RatingStore
+    _models: MLModelManager
+    _runs: RunStore
 
     @stores
     def train_model(

@@ -85,22 +85,15 @@ class ExportedVersion:
     stream: BinaryIO
 
 
+@dataclass(eq=False)
 class VersionFileService:
     """Exports and imports versions."""
 
-    def __init__(
-        self,
-        versions: VersionService,
-        models: MLModelManager,
-        notices: NoticeStore,
-        serving: ServingService,
-        snapshots: Snapshots,
-    ) -> None:
-        self._versions = versions
-        self._models = models
-        self._notices = notices
-        self._serving = serving
-        self._snapshots = snapshots
+    _versions: VersionService
+    _models: MLModelManager
+    _notices: NoticeStore
+    _serving: ServingService
+    _snapshots: Snapshots
 
     @audited("version exported", of_version)
     def export(self, version: int) -> ExportedVersion:

@@ -66,22 +66,15 @@ class VersionList:
     left: tuple[Movie, ...]
 
 
+@dataclass(eq=False)
 class VersionService:
     """Lists, compares, activates, rolls back and deletes versions, with a notice of each change."""
 
-    def __init__(
-        self,
-        models: MLModelManager,
-        runs: RunStore,
-        notices: NoticeStore,
-        serving: ServingService,
-        recommendations: RecommendationService,
-    ) -> None:
-        self._models = models
-        self._runs = runs
-        self._notices = notices
-        self._serving = serving
-        self._recommendations = recommendations
+    _models: MLModelManager
+    _runs: RunStore
+    _notices: NoticeStore
+    _serving: ServingService
+    _recommendations: RecommendationService
 
     def list(self, limit: int | None = None, *, before: int | None = None) -> list[VersionSummary]:
         """Every version, newest first, including deleted ones.
