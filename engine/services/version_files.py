@@ -22,6 +22,7 @@ from engine.services import soundness
 from engine.services.audit import audited, of_version
 from engine.services.serving import ServingService
 from engine.services.snapshots import DataSnapshot, Outdated, Snapshots
+from engine.services.soundness import LAYOUTS
 from engine.services.storing import file_error, stores
 from engine.services.version_records import MAX_NOTE_LENGTH, check_remarks, check_report, describe_ids
 from engine.services.versions import VersionService
@@ -33,18 +34,11 @@ from store.versions import MLModelManager
 
 log = logging.getLogger(__name__)
 
-COMMON = (
-    r"ranker/(weights|movies|constants)|popularity/scores|calibration/(widths|constants)|(counts|offsets)/(users|movies)"
-    r"|report/(users|error_users|error_ratings|error_marks|(list|error)/\w+|row/(users|items|ratings|squared|segments)"
+REPORT = (
+    r"report/(users|error_users|error_ratings|error_marks|(list|error)/\w+|row/(users|items|ratings|squared|segments)"
     r"|newcomer/(users|marks|ratings|relevant|by_mean|by_popularity|(squared|ndcg)_(0|1|3|5|10|20)))"
 )
-RATING = {
-    "svd": r"rating/(constants|penalties|(user|movie)_(bias|factors))",
-    "ncf": r"rating/(scale|taught|(user|movie)_vectors|nobody|(user|pair|movie)_weights|intercept|deep_weights_\d+"
-    r"|features/(metadata|constants|choices|deviations|movies)"
-    r"|factorization/(constants|(user|movie)_(means|covariances|weights|precision)))",
-}
-"""Patterns of the array names of a version, by the kind of its model; a test compares them with trained versions."""
+"""Pattern of the array names of a report; those of models are in ``soundness.LAYOUTS``."""
 MAX_ARRAYS = 200
 MAX_DIRECTORY = 2**16
 """Bytes of the directory of an exported version; one entry takes 66."""
@@ -205,10 +199,11 @@ def check_names(kind: str, names: Sequence[str]) -> None:
     Raises:
         InvalidInput: there is no such kind, or a version of it has no array of one of the names.
     """
-    if kind not in RATING:
+    if kind not in LAYOUTS:
         raise InvalidInput(f"{UNUSABLE}: there is no model {kind!r}.", field="file")
+    known = "|".join([REPORT, *(pattern for pattern, _, _ in LAYOUTS[kind])])
     for name in names:
-        if not re.fullmatch(f"{RATING[kind]}|{COMMON}", name, re.ASCII):
+        if not re.fullmatch(known, name, re.ASCII):
             raise InvalidInput(f"{UNUSABLE}: a version of {kind} has no array {name!r}.", field="file")
     if len(names) > MAX_ARRAYS:
         raise InvalidInput(f"{UNUSABLE}: it has {len(names):,} arrays.", field="file")
