@@ -259,7 +259,7 @@ class Trainer:
         listener.check()
         entry.fingerprint = snapshot.data.fingerprint
         config = configure(run.kind, run.hyperparameters)
-        learned = learn(run.kind, config, snapshot.data, self._settings.personal_from, listener)
+        learned = learn(config, snapshot.data, self._settings.personal_from, listener)
         entry.epochs = learned.epochs
         if run.repeats is not None:
             listener.enter(Step.SAVING, words="Comparing with the stored arrays")

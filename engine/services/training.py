@@ -138,7 +138,7 @@ class TrainingService:
         config = configure(kind, hyperparameters or {})
         if activate not in POLICIES:
             raise InvalidInput(f"activate is {activate!r}, but must be one of {', '.join(POLICIES)}.", field="activate")
-        return self._order(kind, config, activate, actor, queue=queue, note=note, also=also)
+        return self._order(config, activate, actor, queue=queue, note=note, also=also)
 
     @stores
     def retrain(
@@ -181,7 +181,7 @@ class TrainingService:
         """
         record = self.trainer.repeatable(version)
         config = configure(record.kind, asked(record))
-        return self._order(record.kind, config, "never", actor, queue=queue, repeats=version)
+        return self._order(config, "never", actor, queue=queue, repeats=version)
 
     def _version(self, version: int | None) -> VersionRecord:
         number = self._models.active_version() if version is None else version
@@ -191,7 +191,6 @@ class TrainingService:
 
     def _order(
         self,
-        kind: str,
         config: ModelConfig,
         activate: ActivationPolicy,
         actor: str,
@@ -212,7 +211,9 @@ class TrainingService:
             values = config.model_dump(mode="json")
 
             def create(tx: Transaction) -> int:
-                run_id = self._runs.create(kind, values, activate, seed, actor, note=note, repeats=repeats, tx=tx)
+                run_id = self._runs.create(
+                    config.kind, values, activate, seed, actor, note=note, repeats=repeats, tx=tx
+                )
                 if also is not None:
                     also(tx)
                 return run_id

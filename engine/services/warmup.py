@@ -44,7 +44,7 @@ def warm_up() -> None:
     for kind in MODELS:
         fields = MODELS[kind].config.model_fields
         config = configure(kind, {name: value for name, value in SMALL.items() if name in fields})
-        learned = learn(kind, config, data, PERSONAL_FROM, Listener.silent()).bundle
+        learned = learn(config, data, PERSONAL_FROM, Listener.silent()).bundle
         for bundle in (learned, _as_stored(kind, learned)):
             state = ServingState.build(1, bundle, data, 0, PERSONAL_FROM)
             state.learn("p0", RatingChange(0, 1, 4.5, None, 1, new_user=False))

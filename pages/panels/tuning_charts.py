@@ -8,6 +8,7 @@ from typing import Any
 
 import altair as alt
 
+from engine.models.base import titled
 from engine.services.studies import Study, TrialReport
 from pages.ui import charts
 
@@ -24,11 +25,6 @@ def show(value: Any) -> str:
     if isinstance(value, (tuple, list)):
         return "-".join(map(str, value))
     return f"{value:.3g}" if isinstance(value, float) else str(value)
-
-
-def title(name: str) -> str:
-    """A hyperparameter's name as a label."""
-    return name.replace("_", " ").capitalize()
 
 
 def by_trial(study: Study, *, key: str) -> None:
@@ -78,7 +74,7 @@ def trial_rows(history: Sequence[TrialReport]) -> list[dict[str, Any]]:
         if trial.rmse is None:
             continue
         best = min(best, trial.rmse)
-        values = ", ".join(f"{title(name).lower()} {show(value)}" for name, value in trial.hyperparameters.items())
+        values = ", ".join(f"{titled(name).lower()} {show(value)}" for name, value in trial.hyperparameters.items())
         kind = KINDS[1] if trial.defaults else KINDS[0]
         rows.append({"trial": trial.number, "rmse": trial.rmse, "best": best, "kind": kind, "values": values})
     return rows
@@ -86,7 +82,7 @@ def trial_rows(history: Sequence[TrialReport]) -> list[dict[str, Any]]:
 
 def importance(study: Study, *, key: str) -> None:
     """Share of the differences in RMSE that each hyperparameter explains."""
-    rows = [{"name": title(name), "part": part} for name, part in study.importance.items()]
+    rows = [{"name": titled(name), "part": part} for name, part in study.importance.items()]
     chart = (
         alt.Chart(charts.data(rows), height=BAR_PX * len(rows) + FRAME_PX)
         .mark_bar(cornerRadiusEnd=3, height=14)
@@ -191,7 +187,7 @@ def parallel_rows(history: Sequence[TrialReport]) -> tuple[list[dict[str, Any]],
     finished = [trial for trial in history if trial.rmse is not None]
     drawn = [*finished, *(trial for trial in history if trial.state == "pruned" and trial.rmse is None)]
     columns: dict[str, list[Any]] = {
-        title(name): [trial.hyperparameters[name] for trial in drawn] for name in drawn[0].hyperparameters
+        titled(name): [trial.hyperparameters[name] for trial in drawn] for name in drawn[0].hyperparameters
     }
     columns[RMSE] = [trial.rmse for trial in finished]
     lines: list[dict[str, Any]] = []

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
+from engine.models.base import titled
 from engine.services import Services
 from engine.services.studies import Study, TrialReport
 from pages.panels import tuning_charts
@@ -48,7 +49,7 @@ FIELDS: tuple[tuple[str, str, float, str, str], ...] = (
 def form(services: Services, *, expanded: bool) -> None:
     """The form that starts a study."""
     with st.expander("New study", expanded=expanded, icon=":material/search_insights:"):
-        kind = choose_model(session.STUDY_MODEL).kind
+        kind = choose_model(session.STUDY_MODEL)
         st.caption(
             "Each trial trains once per fold. The first uses the defaults; later ones are chosen from earlier results"
             " and stopped early if they fall behind."
@@ -271,5 +272,5 @@ def _trial(trial: TrialReport, folds: range) -> dict[str, object]:
         "RMSE": trial.rmse,
     }
     row |= {_fold(fold): by_fold.get(fold) for fold in folds}
-    values = {tuning_charts.title(name): tuning_charts.show(one) for name, one in trial.hyperparameters.items()}
+    values = {titled(name): tuning_charts.show(one) for name, one in trial.hyperparameters.items()}
     return row | {"Took": duration(trial.seconds)} | values | {"Reason": trial.reason}
