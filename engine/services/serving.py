@@ -230,17 +230,10 @@ class ServingService:
         """
         state = self.ready()
         drift = None if state.bundle.counts is None else self._drift(state.version, state.bundle.counts)
-        return UpdateHealth(
-            state.version,
-            state.learner.folded_users,
-            state.learner.folded_movies,
-            None if drift is None else drift.since,
-            None if drift is None else drift.gap,
-            None if drift is None else drift.overlap,
-            0 if drift is None else drift.users,
-            0 if drift is None else drift.held_out,
-            "fine" if drift is None else drift.advice,
-        )
+        folded = state.version, state.learner.folded_users, state.learner.folded_movies
+        if drift is None:
+            return UpdateHealth(*folded, None, None, None, 0, 0, "fine")
+        return UpdateHealth(*folded, drift.since, drift.gap, drift.overlap, drift.users, drift.held_out, drift.advice)
 
     def _drift(self, version: int, counts: LearnedCounts) -> Drift:
         """Measured once per revision of the ratings; concurrent callers wait."""
