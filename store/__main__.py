@@ -128,14 +128,14 @@ def _info(path: Path, asked: argparse.Namespace) -> Answer:
     with backups.reading(path) as connection:
         if not inspection.is_store(connection):
             raise StoreError(f"{path} is not a Marquee store.")
-        facts = inspection.facts(connection)
+        contents = inspection.contents(connection)
     log = beside(path, "-wal")
     newest = backups.list_backups(backups.folder_of(path))[:1]
     values = {
         "path": str(path),
         "size": path.stat().st_size,
         "log_size": log.stat().st_size if log.exists() else 0,
-        **facts,
+        **asdict(contents),
         "generation": generation_of(path),
         "newest_backup": asdict(newest[0]) if newest else None,
     }

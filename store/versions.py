@@ -14,7 +14,7 @@ from sqlalchemy.exc import DBAPIError
 
 from store import version_queries as queries
 from store.connections import Transaction
-from store.database import Store
+from store.database import Store, newest_first
 from store.errors import DamagedVersion, NotStored, StoreError
 from store.model_arrays import array_hashes, hash_array, read_arrays, remove_arrays, save_array, seal
 from store.notices import NoticeStore
@@ -228,9 +228,7 @@ class MLModelManager(Store):
             limit: maximum number of versions; all if left out.
             before: only versions older than this number.
         """
-        wanted = select(model_versions).where(model_versions.c.state != "saving").limit(limit)
-        if before is not None:
-            wanted = wanted.where(model_versions.c.version < before)
+        wanted = newest_first(model_versions.c.version, limit, before).where(model_versions.c.state != "saving")
         with self._database.read() as connection:
             return queries.find(connection, wanted)
 
@@ -355,11 +353,9 @@ class MLModelManager(Store):
             at: Unix seconds; only entries up to then, so that the first is the version active at that time.
             before: only entries older than this number.
         """
-        entries = select(activations).order_by(activations.c.activation_id.desc()).limit(limit)
+        entries = newest_first(activations.c.activation_id, limit, before)
         if at is not None:
             entries = entries.where(activations.c.activated_at <= at)
-        if before is not None:
-            entries = entries.where(activations.c.activation_id < before)
         return self._select(ActivationRecord, entries)
 
     def _enter(self, tx: Transaction, version: int, activation: Activation) -> None:

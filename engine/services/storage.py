@@ -6,7 +6,7 @@ import logging
 import re
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from threading import Event, Lock
 from time import monotonic
@@ -22,6 +22,7 @@ from store import backups, inspection
 from store import errors as store_errors
 from store.backups import Manifest
 from store.database import Database
+from store.inspection import Contents
 from store.notices import NoticeStore
 from store.values import ValueStore
 from store.worker import Worker
@@ -42,30 +43,17 @@ Restore = Callable[[Path], Path | None]
 """Stops everything, replaces the store by a backup and restarts; returns the path of the old store."""
 
 
-@dataclass(frozen=True, slots=True)
-class StoreFacts:
+@dataclass(frozen=True)
+class StoreFacts(Contents):
     """Contents and condition of the store.
 
     Attributes:
-        identity: a UUID made with the store; its backups keep it.
-        schema: its migration.
-        revision: increases with every change of ratings.
-        users, movies, ratings, versions: their numbers.
-        active_version: the active version, None before the first.
         size: of the file, in bytes.
         checked_at: Unix seconds of the last check for damage; None before the first.
         faults: what that check found.
         newest_backup_at: Unix seconds of the newest backup; None without any.
     """
 
-    identity: str
-    schema: str
-    revision: int
-    users: int
-    movies: int
-    ratings: int
-    versions: int
-    active_version: int | None
     size: int
     checked_at: float | None
     faults: tuple[str, ...]
@@ -160,10 +148,10 @@ class StorageService:
     def facts(self) -> StoreFacts:
         """Contents and size of the store, and its last check and backup."""
         with self._database.read() as connection:
-            held = inspection.facts(connection)
+            held = inspection.contents(connection)
         values, newest = self._values.read(), next(iter(self.backups()), None)
         return StoreFacts(
-            **held,
+            **asdict(held),
             size=self._database.path.stat().st_size,
             checked_at=values.get("checked_at") if values.get("checked") else None,
             faults=tuple(values.get("faults", ())),

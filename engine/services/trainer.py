@@ -205,7 +205,7 @@ class Trainer:
         saved = self._runs.get(run_id).version
 
         def store(tx: Transaction) -> None:
-            self._runs.finish(run_id, end.state, stage=end.stage, error=end.reason, details=end.details, tx=tx)
+            self._runs.finish(run_id, end.state, end.stage, error=end.reason, details=end.details, tx=tx)
             if end.state == State.FAILED:
                 what = "failed" if saved is None else f"saved version {saved}, but could not finish"
                 told = f"Training run {run_id} {what}. {end.reason}"
@@ -300,8 +300,7 @@ class Trainer:
             verdict = f"Version {version} was not reproduced: {len(unequal)} of {count} arrays differ: {few}."
         else:
             verdict = f"Version {version} was reproduced exactly: all {count} arrays are identical, bit for bit."
-        details = entry.details()
-        self._runs.finish(run.run_id, State.SUCCEEDED, verdict=verdict, stage="Done", details=details)
+        self._runs.finish(run.run_id, State.SUCCEEDED, "Done", verdict=verdict, details=entry.details())
         about = {"run_id": run.run_id, "version": version}
         self._notices.add("warning" if unequal else "info", "training", verdict, about)
 
@@ -353,20 +352,12 @@ class Trainer:
         def publish(tx: Transaction) -> None:
             self._snapshots.check(snapshot, tx=tx)
             self._models.publish(version, activation, tx=tx)
-            self._runs.finish(
-                run.run_id,
-                State.SUCCEEDED,
-                version=version,
-                metrics=metrics,
-                before=before,
-                verdict=decision.verdict,
-                stage="Done",
-                details=entry.details(),
-                tx=tx,
-            )
+            found: dict[str, Any] = {"version": version, "metrics": metrics, "before": before}
+            ended = {"verdict": decision.verdict, "details": entry.details()}
+            self._runs.finish(run.run_id, State.SUCCEEDED, "Done", tx=tx, **found, **ended)
             told = f"Version {version} is trained. {decision.verdict}"
-            about: dict[str, Any] = {"run_id": run.run_id, "version": version, "verdict": decision.judgement.verdict}
-            about |= {"metrics": metrics, "before": before, "compared": decision.judgement.compared}
+            judgement = decision.judgement
+            about = found | {"run_id": run.run_id, "verdict": judgement.verdict, "compared": judgement.compared}
             self._notices.add("info", "training", told, about, tx=tx)
 
         with self._models.saving(

@@ -239,7 +239,7 @@ class TrainingService:
                 event.set()
                 self._runs.stage(run_id, "Stopping")
             else:
-                self._runs.finish(run_id, State.CANCELLED, stage="Cancelled", error="Cancelled while it was queued.")
+                self._runs.finish(run_id, State.CANCELLED, "Cancelled", error="Cancelled while it was queued.")
 
     def queue(self) -> list[TrainingStatus]:
         """The queued runs, next one first."""

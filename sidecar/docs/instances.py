@@ -280,37 +280,17 @@ JOB = Job(
     created_at=1795443800.0,
     ended_at=1795443803.1,
 )
+CONTENTS = (IDENTITY, "0004", 312, 671, 9125, 100_316, 3, 3)
 BACKUP = Backup(
+    *CONTENTS,
     name=storage.NAME,
     made_at=1795312800.0,
     reason="schedule",
     size=9_830_400,
     sha256="944634796cf85094af9fa3ec3703f065da484e3e819aff39f640a4e882c73b8f",
     generation=902842091,
-    identity=IDENTITY,
-    schema="0004",
-    revision=312,
-    users=671,
-    movies=9125,
-    ratings=100_316,
-    versions=3,
-    active_version=3,
-    format=1,
 )
-FACTS = StoreFacts(
-    identity=IDENTITY,
-    schema="0004",
-    revision=315,
-    users=671,
-    movies=9125,
-    ratings=100_319,
-    versions=3,
-    active_version=3,
-    size=9_830_400,
-    checked_at=1795312900.0,
-    faults=(),
-    newest_backup_at=1795312800.0,
-)
+FACTS = StoreFacts(*CONTENTS, size=9_830_400, checked_at=1795312900.0, faults=(), newest_backup_at=1795312800.0)
 BACKUP_PLAN = BackupPlan("daily", 2, 0, "Europe/Berlin", 30, 1795399200.0)
 KEY = keys.Key(
     key_id=2,

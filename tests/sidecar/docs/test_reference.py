@@ -116,7 +116,7 @@ def test_everything_on_the_page_is_escaped() -> None:
     assert found.events == []
 
 
-@pytest.mark.parametrize("model", MODELS.values(), ids=lambda model: model.kind)
+@pytest.mark.parametrize("model", MODELS.values(), ids=lambda model: model.config.kind)
 def test_hyperparameters_are_described(page: Page, model: ModelEntry) -> None:
     assert f"hyperparameters: {model.label}" in page.shown
     for field in model.config.model_fields.values():
