@@ -45,11 +45,7 @@ def by_trial(study: Study, *, key: str) -> None:
     domain = alt.Scale(domain=list(KINDS[:2]))
     color = alt.Color("kind:N", title=None, scale=domain, legend=alt.Legend(orient="top"))
     shape = alt.Shape("kind:N", title=None, scale=alt.Scale(domain=list(KINDS[:2]), range=["circle", "diamond"]))
-    tooltip = [
-        alt.Tooltip("trial:Q", title="Trial"),
-        alt.Tooltip("rmse:Q", title=RMSE, format=".4f"),
-        alt.Tooltip("values:N", title="Hyperparameters"),
-    ]
+    tooltip = charts.tooltips(("trial:Q", "Trial"), ("rmse:Q", RMSE, ".4f"), ("values:N", "Hyperparameters"))
     base = alt.Chart(charts.data(rows), height=260).encode(x=x)
     line = base.mark_line(interpolate="step-after", strokeWidth=1.5, opacity=0.5).encode(
         y=alt.Y("best:Q", title="Mean RMSE over folds")
@@ -95,7 +91,7 @@ def importance(study: Study, *, key: str) -> None:
                 stack=False,
             ),
             y=alt.Y("name:N", title=None, sort=None),
-            tooltip=[alt.Tooltip("name:N", title="Hyperparameter"), alt.Tooltip("part:Q", title="Share", format=".0%")],
+            tooltip=charts.tooltips(("name:N", "Hyperparameter"), ("part:Q", "Share", ".0%")),
         )
     )
     spoken = ", ".join(f"{row['name']} {row['part']:.0%}" for row in rows)
@@ -135,12 +131,7 @@ def parallel(study: Study, *, key: str) -> None:
     )
     wide = alt.StrokeWidth("kind:N", scale=alt.Scale(domain=list(KINDS[:2]), range=[1.6, 3.5]), legend=None)
     dash = alt.StrokeDash("kind:N", scale=alt.Scale(domain=list(KINDS[:2]), range=[[1, 0], [6, 3]]), legend=None)
-    tooltip = [
-        alt.Tooltip("trial:N", title="Trial"),
-        alt.Tooltip("axis:N", title="Axis"),
-        alt.Tooltip("label:N", title="Value"),
-        alt.Tooltip("rmse:Q", title=RMSE, format=".4f"),
-    ]
+    tooltip = charts.tooltips(("trial:N", "Trial"), ("axis:N", "Axis"), ("label:N", "Value"), ("rmse:Q", RMSE, ".4f"))
     pruned = [row for row in drawn if row["kind"] == KINDS[2]]
     faint = (
         alt.Chart(charts.data(pruned))

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import streamlit as st
 
 from engine.models.base import titled
+from engine.models.registry import SearchRange
 from engine.services import Services
 from engine.services.studies import Study, TrialReport
 from pages.panels import tuning_charts
@@ -17,9 +18,6 @@ from pages.ui.format import duration, model_name, when
 from pages.ui.forms import choose_model, field_error, other_errors, submit
 from pages.ui.page import errors_shown, rerun_with, toast_next
 from pages.ui.tables import select_one
-
-if TYPE_CHECKING:
-    from engine.models.registry import SearchRange
 
 TRIAL_STATES = {"running": "Running", "complete": "Finished", "pruned": "Stopped early", "failed": "Failed"}
 INTERRUPTED = "Interrupted, retried"
@@ -59,7 +57,7 @@ def form(services: Services, *, expanded: bool) -> None:
             if st.form_submit_button(
                 "Start study", key=session.START_STUDY, type="primary", icon=":material/play_arrow:"
             ):
-                submit(session.STUDY_ERRORS, lambda: f"Study {services.tuning.start(kind, **values)} started.")
+                submit(session.STUDY_ERRORS, lambda: services.tuning.start(kind, **values), "Study {} started.")
         st.markdown("**Search space**")
         search_space([*services.tuning.search_space(kind)])
 

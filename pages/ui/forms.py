@@ -63,15 +63,15 @@ def other_errors(errors: Mapping[str, str], fields: Collection[str]) -> None:
         field_error(errors, name)
 
 
-def submit(errors: str, save: Callable[[], str]) -> None:
-    """Toast what ``save`` returns, or keep the message of a refused field under the key ``errors``; then rerun."""
+def submit(errors: str, save: Callable[[], object], message: str) -> None:
+    """Save and toast a message about the result, or keep that of a refused field under ``errors``; then rerun."""
     st.session_state.pop(errors, None)
     try:
-        message = save()
+        saved = save()
     except InvalidInput as error:
         st.session_state[errors] = {error.field: str(error)}
         st.rerun()
-    rerun_with(message)
+    rerun_with(message.format(saved))
 
 
 def time_of_day(hour: int, minute: int, *, key: str) -> time:
