@@ -86,9 +86,8 @@ def _backup(path: Path, asked: argparse.Namespace) -> Answer:
         source.isolation_level = None
         made = backups.back_up(source, folder, reason="asked", now=time.time())
     pruned = backups.prune(folder, asked.keep_days, time.time()) if asked.keep_days else []
-    text = (
-        f"{folder / made.name}: {made.ratings:,} ratings, {versions_of(made.versions)}, {made.size:,} bytes, checked."
-    )
+    versions = f"{made.versions:,} version{'' if made.versions == 1 else 's'}"
+    text = f"{folder / made.name}: {made.ratings:,} ratings, {versions}, {made.size:,} bytes, checked."
     if pruned:
         text += f"\nDeleted: {', '.join(pruned)}."
     return asdict(made) | {"path": str(folder / made.name), "pruned": pruned}, text, 0
@@ -147,11 +146,6 @@ def _text(name: str, value: Any) -> str:
     if name == "newest_backup":
         return f"{value['name']}, {_moment(value['made_at'])}" if value else "none"
     return "none" if value is None else f"{value:,}" if isinstance(value, int) and name != "generation" else str(value)
-
-
-def versions_of(count: int) -> str:
-    """``1 version`` or ``3 versions``."""
-    return "1 version" if count == 1 else f"{count:,} versions"
 
 
 def _moment(unix: float) -> str:

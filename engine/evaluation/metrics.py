@@ -132,7 +132,8 @@ def novelty(lists: Ints, movie_counts: Ints, n_users: int) -> Floats:
     counts as rated once.
     """
     information = -np.log2(np.maximum(movie_counts, 1) / n_users)
-    return _mean_of_places(information[lists], lists >= 0)
+    present = lists >= 0
+    return divide((information[lists] * present).sum(axis=1), present.sum(axis=1))
 
 
 def diversity(lists: Ints, genres: Bools) -> Floats:
@@ -172,10 +173,6 @@ def _mean_by_user(values: Floats, users: Ints, n_users: int) -> Floats:
     means = np.full(n_users, np.nan)
     np.divide(sums, counts, out=means, where=counts > 0)
     return means
-
-
-def _mean_of_places(values: Floats, present: Bools) -> Floats:
-    return divide((values * present).sum(axis=1), present.sum(axis=1))
 
 
 def bootstrap(

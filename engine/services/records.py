@@ -5,30 +5,15 @@ from __future__ import annotations
 from dataclasses import fields
 from typing import Any
 
-from store.records import (
-    ActivationRecord,
-    AuditRecord,
-    Counts,
-    EpochRecord,
-    KeyRecord,
-    NoticeRecord,
-    State,
-    StudyState,
-    WorkState,
-)
-
-__all__ = [
-    "ActivationRecord",
-    "AuditRecord",
-    "Counts",
-    "EpochRecord",
-    "KeyRecord",
-    "NoticeRecord",
-    "State",
-    "StudyState",
-    "WorkState",
-    "shared",
-]
+from store.records import ActivationRecord as ActivationRecord
+from store.records import AuditRecord as AuditRecord
+from store.records import Counts as Counts
+from store.records import EpochRecord as EpochRecord
+from store.records import KeyRecord as KeyRecord
+from store.records import NoticeRecord as NoticeRecord
+from store.records import State as State
+from store.records import StudyState as StudyState
+from store.records import WorkState as WorkState
 
 
 def shared(record: Any, kind: type[Any]) -> dict[str, Any]:

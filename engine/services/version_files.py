@@ -159,7 +159,7 @@ class VersionFileService:
     def _values(self, read: ReadVersion, snapshot: DataSnapshot) -> dict[str, Any]:
         """The values to store for a version from a file, once every check has passed; unknown entries are dropped."""
         kind, config = read.values["kind"], read.values["config"]
-        data = check_data(read.values["data"])
+        data = _Data.model_validate(read.values["data"]).model_dump(exclude_none=True)
         _check_ids(data["ids"], snapshot)
         users, movies = data["ids"]["users"], data["ids"]["movies"]
         check_report(read.arrays)
@@ -207,15 +207,6 @@ def check_names(kind: str, names: Sequence[str]) -> None:
             raise InvalidInput(f"{UNUSABLE}: a version of {kind} has no array {name!r}.", field="file")
     if len(names) > MAX_ARRAYS:
         raise InvalidInput(f"{UNUSABLE}: it has {len(names):,} arrays.", field="file")
-
-
-def check_data(described: Mapping[str, Any]) -> dict[str, Any]:
-    """The training data of a version as a file describes it, in the shape of ``describe_data``.
-
-    Raises:
-        ValueError: it has another shape.
-    """
-    return _Data.model_validate(described).model_dump(exclude_none=True)
 
 
 def check_config(kind: str, bundle: VersionBundle, described: Mapping[str, Any]) -> dict[str, Any]:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import asdict
 from itertools import islice
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from fastapi import APIRouter, Query
 from pydantic import BaseModel, Field
@@ -74,15 +74,11 @@ def export_audit_log(asked: Annotated[ExportRequest, Query()]) -> StreamingRespo
     headers = {"Content-Disposition": f'attachment; filename="marquee-audit.{asked.format}"'}
     if asked.format == "csv":
         return StreamingResponse(audit.table(), media_type="text/csv", headers=headers)
-    return StreamingResponse(_pieces(_jsonl(audit.all())), media_type="application/jsonl", headers=headers)
+    return StreamingResponse(_pieces(audit.all()), media_type="application/jsonl", headers=headers)
 
 
-def _jsonl(entries: Iterable[Any]) -> Iterator[str]:
-    return (json.dumps(asdict(one)) + "\n" for one in entries)
-
-
-def _pieces(lines: Iterable[str]) -> Iterator[str]:
-    """The lines in pieces, each of which takes one turn in the thread pool."""
-    source = iter(lines)
-    while piece := "".join(islice(source, LINES_A_PIECE)):
+def _pieces(entries: Iterator[AuditRecord]) -> Iterator[str]:
+    """The entries as lines of JSON, in pieces, each of which takes one turn in the thread pool."""
+    lines = (json.dumps(asdict(one)) + "\n" for one in entries)
+    while piece := "".join(islice(lines, LINES_A_PIECE)):
         yield piece
