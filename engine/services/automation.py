@@ -131,13 +131,8 @@ class AutomationService:
         due = Timetable.of(values["days"], values).next_due(now)
         run = next(iter(self._training.runs(1, actors=(SCHEDULE, RULE))), None)
         return Automation(
-            paused=values["paused"],
+            **{name: values[name] for name in ("paused", "hour", "minute", "zone", "after_ratings", "activate")},
             days=tuple(sorted(values["days"])),
-            hour=values["hour"],
-            minute=values["minute"],
-            zone=values["zone"],
-            after_ratings=values["after_ratings"],
-            activate=values["activate"],
             next_run=None if values["paused"] else due,
             last_run=run,
             ratings_since=self._new_ratings(values),

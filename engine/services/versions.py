@@ -298,20 +298,19 @@ class VersionService:
             UnknownVersion: there is no such version.
             VersionUnavailable: its arrays are deleted or damaged.
         """
-        found: list[VersionList] = []
-        baseline: dict[str, tuple[int, Movie]] = {}
-        for version in dict.fromkeys(versions):
-            movies = self._recommendations.list_with(self._bundle(version), user_id, n)
-            ranks = {movie.movie_id: rank for rank, movie in enumerate(movies, start=1)}
-            if not found:
-                baseline = {movie.movie_id: (ranks[movie.movie_id], movie) for movie in movies}
-            before = {movie_id: rank for movie_id, (rank, _) in baseline.items()}
-            items = tuple(
-                ListedMovie(rank, movie, before[movie.movie_id] - rank if movie.movie_id in before else None)
-                for rank, movie in enumerate(movies, start=1)
+        lists = {
+            version: self._recommendations.list_with(self._bundle(version), user_id, n)
+            for version in dict.fromkeys(versions)
+        }
+        baseline = next(iter(lists.values()), [])
+        before = {movie: rank for rank, movie in enumerate(baseline, start=1)}
+        found = []
+        for version, movies in lists.items():
+            places = enumerate(movies, start=1)
+            items = (
+                ListedMovie(rank, movie, before[movie] - rank if movie in before else None) for rank, movie in places
             )
-            left = tuple(movie for movie_id, (_, movie) in baseline.items() if movie_id not in ranks)
-            found.append(VersionList(version, items, left))
+            found.append(VersionList(version, tuple(items), tuple(movie for movie in baseline if movie not in movies)))
         return found
 
     def _bundle(self, version: int) -> VersionBundle:

@@ -25,20 +25,8 @@ TRIALS, FOLDS, MINUTES, SEED = 20, 3, 30.0, 0
 BUSY = "Another study is running. Stop it first."
 QUERY = "study"  # query parameter: the selected study
 FIELDS: tuple[tuple[str, str, float, str, str], ...] = (
-    (
-        "trials",
-        "Trials",
-        TRIALS,
-        session.TRIALS,
-        "How many sets of hyperparameters to try, starting with the defaults.",
-    ),
-    (
-        "folds",
-        "Folds",
-        FOLDS,
-        session.FOLDS,
-        "Number of parts; each is predicted by a model trained on the rest.",
-    ),
+    ("trials", "Trials", TRIALS, session.TRIALS, "Sets of hyperparameters to try, starting with the defaults."),
+    ("folds", "Folds", FOLDS, session.FOLDS, "Number of parts; each is predicted by a model trained on the rest."),
     ("minutes", "Minutes", MINUTES, session.MINUTES, "Time for all trials; waiting for a training doesn't count."),
     ("seed", "Seed", SEED, session.STUDY_SEED, "The same seed tries the same hyperparameters."),
 )
