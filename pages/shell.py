@@ -1,7 +1,5 @@
 """The frame of the console: navigation, wordmark and sidebar. ``st.App`` runs this script."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import streamlit as st

@@ -1,7 +1,5 @@
 """The API: routers, error handlers, limits, request log and documentation."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from fastapi import FastAPI

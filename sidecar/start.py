@@ -1,7 +1,5 @@
 """A failed start, told as a sentence."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send

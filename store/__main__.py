@@ -1,7 +1,5 @@
 """Commands on a store: ``python -m store backup|restore|check|info|keys``. What needs Marquee stopped says so."""
 
-from __future__ import annotations
-
 import argparse
 import json
 import os

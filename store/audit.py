@@ -1,7 +1,5 @@
 """The audit log: who did what, when, and with what result."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from typing import Any

@@ -1,7 +1,5 @@
 """Backups: consistent copies of a store in use, each with a manifest, and restoring them."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 import logging

@@ -1,7 +1,5 @@
 """Soundness and contents of a store, read-only so that it works on backups too."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any

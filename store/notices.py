@@ -1,7 +1,5 @@
 """Notices: events that the people who run Marquee may want to know about."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Any, Literal
 

@@ -1,7 +1,5 @@
 """The log of training runs, epoch by epoch."""
 
-from __future__ import annotations
-
 from collections.abc import Collection, Sequence
 from dataclasses import asdict
 from typing import Any

@@ -1,7 +1,5 @@
 """Hyperparameter studies: their progress, and Optuna's own tables in the same file."""
 
-from __future__ import annotations
-
 from collections.abc import Collection
 from threading import Lock
 from typing import Any

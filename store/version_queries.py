@@ -1,7 +1,5 @@
 """Reads of version records and the deployment history, each within a connection of the caller's."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Any
 

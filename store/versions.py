@@ -1,7 +1,5 @@
 """Model versions: saved whole or not at all, verified on every load, never rewritten."""
 
-from __future__ import annotations
-
 import logging
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager

@@ -5,8 +5,6 @@ Lists are given as ``hits``: bool[n_users, k], whether the movie at each place i
 with False.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal

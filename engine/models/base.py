@@ -1,7 +1,5 @@
 """The contract of every model, so that training, evaluation and serving need no model's name."""
 
-from __future__ import annotations
-
 from abc import ABC, abstractmethod
 from collections.abc import Generator, Hashable, Iterable, Mapping
 from typing import Any, ClassVar, Literal, Self

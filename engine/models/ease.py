@@ -1,7 +1,5 @@
 """The ranker (EASE): a linear model from a user's ratings to every movie's score, with its solver."""
 
-from __future__ import annotations
-
 import ctypes
 import os
 from typing import Any, Self

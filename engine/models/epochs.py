@@ -1,7 +1,5 @@
 """The training loop: timing, reports, cancellation, early stopping, divergence. Models only yield epochs."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Callable, Generator
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """Default hyperparameters, read from ``hyperparameters.toml`` once."""
 
-from __future__ import annotations
-
 import tomllib
 from functools import cache
 from pathlib import Path

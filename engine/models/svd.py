@@ -1,7 +1,5 @@
 """Biased matrix factorisation: Surprise's SVD with a compiled inner loop on arrays."""
 
-from __future__ import annotations
-
 from collections.abc import Generator, Hashable
 from functools import partial
 from typing import Any, ClassVar, Literal, Self

@@ -1,7 +1,5 @@
 """API keys: created, revoked and recognised."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass

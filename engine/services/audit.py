@@ -1,7 +1,5 @@
 """The audit log: sign-ins, key changes, imports, exports, deletions and activations, with their results."""
 
-from __future__ import annotations
-
 import hmac
 import logging
 import re

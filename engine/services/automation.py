@@ -1,7 +1,5 @@
 """Automatic retraining: on a schedule, and after a number of new ratings."""
 
-from __future__ import annotations
-
 import logging
 from collections.abc import Callable, Collection
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """Models kept under a name in a file of their own, for notebooks; versions of the console come from trainings."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Mapping
 from typing import Any

@@ -1,7 +1,5 @@
 """Notices: the inbox that people read, and their delivery to the log and to a webhook."""
 
-from __future__ import annotations
-
 import json
 import logging
 import math

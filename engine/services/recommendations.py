@@ -1,7 +1,5 @@
 """Lists, predictions, explanations and interview questions, answered from memory by the version that serves."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """Records of the store that services hand on to pages and routes as they are."""
 
-from __future__ import annotations
-
 from dataclasses import fields
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Details of a training run, stored to understand and repeat it later."""
 
-from __future__ import annotations
-
 import importlib.metadata
 import platform
 import time

@@ -1,7 +1,5 @@
 """The version that serves: loading it, swapping it, folding new ratings into it, and how it holds up."""
 
-from __future__ import annotations
-
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass

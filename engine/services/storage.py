@@ -1,7 +1,5 @@
 """Maintenance of the store: backups on demand and on schedule, restoring, and checks for damage."""
 
-from __future__ import annotations
-
 import logging
 import re
 from collections.abc import Callable, Mapping, Sequence

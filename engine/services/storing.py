@@ -1,7 +1,5 @@
 """Translates storage errors into engine errors."""
 
-from __future__ import annotations
-
 import errno
 from collections.abc import Callable
 from functools import wraps

@@ -1,7 +1,5 @@
 """The worker that trains: takes the runs of the queue one by one, and judges, saves and activates what they give."""
 
-from __future__ import annotations
-
 import logging
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace

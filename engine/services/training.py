@@ -1,7 +1,5 @@
 """Training runs: ordered, queued, followed and cancelled; one runs at a time."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, get_args

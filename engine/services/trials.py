@@ -1,7 +1,5 @@
 """The trials of a study, from a start or resumption to the end or a stop."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field

@@ -1,7 +1,5 @@
 """Studies of hyperparameters: started, stopped, resumed, and trained with; a crash loses no trial."""
 
-from __future__ import annotations
-
 import logging
 import time
 from collections.abc import Callable

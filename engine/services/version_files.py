@@ -1,7 +1,5 @@
 """Versions as files: exported for another Marquee, and imported after every check."""
 
-from __future__ import annotations
-
 import logging
 import re
 from collections.abc import Mapping, Sequence

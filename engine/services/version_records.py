@@ -1,7 +1,5 @@
 """Versions between the engine's values and the store's records."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 from collections.abc import Mapping, Sequence

@@ -1,7 +1,5 @@
 """The registry of versions: list, activate, roll back, delete and compare them."""
 
-from __future__ import annotations
-
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

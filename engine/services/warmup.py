@@ -5,8 +5,6 @@ of a kind. The compiler holds every other thread up for as long as it works: 5 s
 of the first training otherwise.
 """
 
-from __future__ import annotations
-
 import logging
 from collections.abc import Mapping
 from dataclasses import asdict, is_dataclass

@@ -1,7 +1,5 @@
 """Posts to the webhook: one address, one deadline for the whole exchange, no redirects, a signature."""
 
-from __future__ import annotations
-
 import asyncio
 import hashlib
 import hmac

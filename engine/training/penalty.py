@@ -1,7 +1,5 @@
 """Tuning of the ranker's penalty, the one hyperparameter whose best value depends on the amount of data."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from operator import mul
 

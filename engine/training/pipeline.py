@@ -1,7 +1,5 @@
 """From ratings to a version: fit, choose the epochs, calibrate, evaluate, then train on all ratings."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass
 from threading import Event

@@ -1,7 +1,5 @@
 """Whether to activate a new version, and why, in words."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import Literal
 

@@ -1,7 +1,5 @@
 """Backups: create, download, restore and delete them, check the store, and schedule automatic ones."""
 
-from __future__ import annotations
-
 from typing import Any
 from urllib.parse import quote
 

@@ -1,7 +1,5 @@
 """Scheduled retraining: next and last run, the schedule form, and drift."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import streamlit as st

@@ -1,7 +1,5 @@
 """Around a list: filters, the effect of a rating, and the user's ratings."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any
 

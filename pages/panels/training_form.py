@@ -1,7 +1,5 @@
 """Starting a training: the form and the queue."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import streamlit as st

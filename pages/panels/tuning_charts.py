@@ -1,7 +1,5 @@
 """Charts of a study: RMSE by trial, importance of hyperparameters, and all trials in parallel coordinates."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable, Sequence
 from typing import Any

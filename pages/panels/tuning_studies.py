@@ -1,7 +1,5 @@
 """Tuning studies: the form, progress, the table, and the details of one."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Any
 

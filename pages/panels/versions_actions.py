@@ -1,7 +1,5 @@
 """Actions on a version: activate, roll back, train again, export, delete."""
 
-from __future__ import annotations
-
 import streamlit as st
 
 from engine.services import Services

@@ -1,7 +1,5 @@
 """Quality for newcomers, by how many of their ratings are known."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Any
 

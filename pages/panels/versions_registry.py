@@ -1,7 +1,5 @@
 """The registry: table of versions, details of one, deployment history, and import."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from typing import Any
 

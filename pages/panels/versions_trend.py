@@ -1,7 +1,5 @@
 """Charts of versions: a metric over all versions, and differences from a baseline."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Charts. Colours and fonts come from Streamlit's Altair theme, so none is named here."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 

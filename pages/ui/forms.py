@@ -1,7 +1,5 @@
 """A model's hyperparameter form, built from its config, so that each parameter is written once."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable, Collection, Mapping
 from datetime import time

@@ -1,7 +1,5 @@
 """Training runs: their table, and the details of one."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import streamlit as st

@@ -1,7 +1,5 @@
 """Choosing a user from a searchable list, by typing an id, or with ``?user=`` in the address."""
 
-from __future__ import annotations
-
 import streamlit as st
 
 from engine.data.identifiers import composed

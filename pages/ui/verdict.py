@@ -1,7 +1,5 @@
 """The verdict on a version: a badge, a sentence, and charts of the evidence."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Sequence
 from typing import Any

@@ -1,7 +1,5 @@
 """Examples in the API's documentation: what each JSON route returns, as real instances."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any

@@ -1,7 +1,5 @@
 """Real instances of what routes return, for the examples in the documentation and for the fakes of tests."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 
 from engine.data.catalogue import Movie

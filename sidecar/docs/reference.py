@@ -1,7 +1,5 @@
 """The OpenAPI document as a reference: operations, tables of fields, examples, as the templates need them."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterator
 from typing import Any

@@ -1,7 +1,5 @@
 """Outermost layer of the API: request IDs, one log line per request, and responses to unexpected errors."""
 
-from __future__ import annotations
-
 import asyncio
 import logging
 import re

@@ -5,8 +5,6 @@ included. These protocols are uvicorn's own with a guard in front of the parser.
 run ``uvicorn app:app --http sidecar.http.connections:GuardedProtocol``.
 """
 
-from __future__ import annotations
-
 import asyncio
 from abc import abstractmethod
 from functools import cache

@@ -4,8 +4,6 @@ FastAPI's own ``max_body_size`` answers in plain text when a route does not read
 this one always answers with a problem, and distinguishes an import's files from its JSON.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 from starlette.datastructures import Headers

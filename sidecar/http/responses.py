@@ -1,7 +1,5 @@
 """The ``responses`` of routes in the OpenAPI document: the success, and every problem that a route may answer with."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from http import HTTPStatus
 from itertools import groupby

@@ -1,7 +1,5 @@
 """The audit log, in pages and as a file."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterator
 from dataclasses import asdict

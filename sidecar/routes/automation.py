@@ -1,7 +1,5 @@
 """The schedule of automatic retraining."""
 
-from __future__ import annotations
-
 from typing import Annotated
 
 from fastapi import APIRouter

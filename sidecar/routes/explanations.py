@@ -1,7 +1,5 @@
 """Explanations of recommendations, similar movies, and what-if lists."""
 
-from __future__ import annotations
-
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query

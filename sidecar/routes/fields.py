@@ -1,7 +1,5 @@
 """Bases and fields that several requests share, so that each is validated and described once."""
 
-from __future__ import annotations
-
 from typing import Annotated, Any
 
 from fastapi import Path

@@ -1,7 +1,5 @@
 """Health probes: whether the process runs, and whether it can serve recommendations."""
 
-from __future__ import annotations
-
 from typing import Literal
 
 from fastapi import APIRouter

@@ -1,7 +1,5 @@
 """The interview: questions that find out a new user's taste."""
 
-from __future__ import annotations
-
 from typing import Annotated
 
 from fastapi import APIRouter, Query

@@ -1,7 +1,5 @@
 """API keys: list, create, revoke."""
 
-from __future__ import annotations
-
 from dataclasses import asdict
 from typing import Any, Literal
 

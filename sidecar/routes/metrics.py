@@ -1,7 +1,5 @@
 """Metrics of one version, of all versions over time, and of several in comparison."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Annotated, Any

@@ -1,7 +1,5 @@
 """Notices about what happened in the background."""
 
-from __future__ import annotations
-
 from typing import Annotated
 
 from fastapi import APIRouter, Query

@@ -1,7 +1,5 @@
 """Metrics for Prometheus: request durations, and the current state of Marquee."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 from fastapi import APIRouter

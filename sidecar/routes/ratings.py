@@ -1,7 +1,5 @@
 """Ratings: add or remove one, and check how well updates without retraining hold up."""
 
-from __future__ import annotations
-
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query

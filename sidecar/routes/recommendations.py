@@ -1,7 +1,5 @@
 """Recommendation lists and rating predictions from the active version."""
 
-from __future__ import annotations
-
 from functools import partial
 from typing import Annotated
 

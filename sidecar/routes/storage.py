@@ -1,7 +1,5 @@
 """The store: backups, restoring one, and integrity checks."""
 
-from __future__ import annotations
-
 from typing import Annotated, Literal
 
 from fastapi import APIRouter

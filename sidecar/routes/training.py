@@ -1,7 +1,5 @@
 """Training runs: start, follow, cancel."""
 
-from __future__ import annotations
-
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query

@@ -1,7 +1,5 @@
 """Studies: searches for better hyperparameters, and training with the result."""
 
-from __future__ import annotations
-
 from typing import Annotated
 
 from fastapi import APIRouter, Query

@@ -1,7 +1,5 @@
 """Deletion of users."""
 
-from __future__ import annotations
-
 from typing import Annotated
 
 from fastapi import APIRouter, Query

@@ -1,7 +1,5 @@
 """Export of a version as a file, and import here or in another Marquee."""
 
-from __future__ import annotations
-
 import os
 from functools import partial
 

@@ -1,7 +1,5 @@
 """Model versions: list, describe, activate, delete, and the deployment history."""
 
-from __future__ import annotations
-
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Query
