@@ -208,7 +208,6 @@ class StorageService:
         return path
 
     @audited("backup deleted", of_backup)
-    @stores
     def delete(self, name: str) -> None:
         """Delete a backup.
 
@@ -270,7 +269,6 @@ class StorageService:
         return read_plan(self._read(), self._clock())
 
     @audited("backup plan changed", of_store)
-    @stores
     def change_plan(
         self, *, every: str, hour: int = 2, minute: int = 0, zone: str = "UTC", keep_days: int = 30
     ) -> None:

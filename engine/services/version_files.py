@@ -21,7 +21,7 @@ from engine.services.audit import audited, of_version
 from engine.services.serving import ServingService
 from engine.services.snapshots import DataSnapshot, Outdated, Snapshots
 from engine.services.soundness import LAYOUTS
-from engine.services.storing import file_error, stores
+from engine.services.storing import file_error
 from engine.services.version_records import MAX_NOTE_LENGTH, check_remarks, check_report, describe_ids
 from engine.services.versions import VersionService
 from store.connections import Transaction
@@ -110,7 +110,6 @@ class VersionFileService:
         return ExportedVersion(f"marquee-version-{version}.zip", stream)
 
     @audited("version imported", of_version)
-    @stores
     def import_file(self, stream: BinaryIO, *, actor: str = "you") -> int:
         """Import a version exported from a store with the same users and movies; it is not activated.
 

@@ -141,7 +141,6 @@ class VersionService:
         return None if served else judgement
 
     @audited("version activated", of_version)
-    @stores
     def activate(self, version: int, *, actor: str = "you", reason: str = "") -> None:
         """Activate a version from the next request on.
 
@@ -182,7 +181,6 @@ class VersionService:
             raise VersionUnavailable(tell_fault(version, error)) from error
 
     @audited("rolled back", of_version)
-    @stores
     def rollback(self, *, actor: str = "you", reason: str = "") -> int:
         """Activate the version that served before; returns its number.
 
@@ -203,7 +201,6 @@ class VersionService:
         return self._models.served_before()
 
     @audited("version deleted", of_version)
-    @stores
     def delete(self, version: int, *, actor: str = "you", reason: str = "") -> VersionSummary:
         """Delete a version's arrays; its metrics and its lines in the deployment history stay.
 
