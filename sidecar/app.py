@@ -1,7 +1,5 @@
 """The API: routers, error handlers, limits, request log and documentation."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from fastapi import FastAPI
@@ -17,6 +15,7 @@ from sidecar.docs.page import render_file, render_page, security_policy
 from sidecar.http import problems
 from sidecar.http.access_log import AccessMiddleware
 from sidecar.http.limits import BodyLimitMiddleware
+from sidecar.http.responses import add_problems
 from sidecar.routes import (
     audit,
     automation,
@@ -89,7 +88,7 @@ class MarqueeAPI(FastAPI):
             schema = super().openapi()
             add_examples(schema)
             _describe_problems(schema)
-            _describe_keys(schema, needed=self.needs_key)
+            _describe_rules(schema, needed=self.needs_key)
         return super().openapi()
 
 
@@ -137,11 +136,13 @@ def reference() -> str:
 
 def _describe_problems(schema: dict[str, Any]) -> None:
     problem = problems.Problem.model_json_schema(ref_template="#/components/schemas/{model}")
-    schema["components"]["schemas"] |= problem.pop("$defs")
-    schema["components"]["schemas"]["Problem"] = problem
+    schemas = schema["components"]["schemas"]
+    schemas |= problem.pop("$defs") | {"Problem": problem}
+    for unused in ("HTTPValidationError", "ValidationError"):  # FastAPI's own, which a problem replaces
+        del schemas[unused]
 
 
-def _describe_keys(schema: dict[str, Any], *, needed: bool) -> None:
+def _describe_rules(schema: dict[str, Any], *, needed: bool) -> None:
     schema["components"]["securitySchemes"] = {
         "Key": {"type": "apiKey", "in": "header", "name": "X-API-Key"},
         "Bearer": {"type": "http", "scheme": "bearer"},
@@ -152,5 +153,7 @@ def _describe_keys(schema: dict[str, Any], *, needed: bool) -> None:
             rule = RULES.get(f"{method.upper()} {path}", ADMINS)
             operation["x-scope"] = rule.scope
             operation["x-counted"] = rule.counted or ""
-            if rule.scope == "none":
+            key, changes = rule.scope != "none", method != "get"
+            if not key:
                 operation["security"] = []
+            add_problems(operation, key=key, changes=changes, writes=changes and rule.scope != "read")

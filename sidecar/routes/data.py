@@ -13,15 +13,15 @@ from starlette.requests import Request
 from starlette.responses import StreamingResponse
 
 from engine.data.plan import ImportOptions
-from engine.errors import Conflict, DiskFull, InvalidInput, NotReady, UnknownImport, UnknownJob
+from engine.errors import Conflict, InvalidInput, UnknownImport, UnknownJob
 from engine.services import current
 from engine.services.imports import Job, UploadedFile
 from engine.services.library import DataStatistics
 from engine.services.records import ImportRecord
 from sidecar.http.requests import StrictRequest, StrictRoute, invalid_json, media_type, not_json
-from sidecar.http.responses import CHANGING, JSON_BODY, PARAMETERS, answers, file_answers
+from sidecar.http.responses import file_answers, raises
 from sidecar.http.uploads import file_name, form_body, uploads
-from sidecar.routes.fields import Body, ImportNumber, JobNumber
+from sidecar.routes.fields import Body, ImportNumber, JobNumber, example
 
 router = APIRouter(tags=["data"], route_class=StrictRoute)
 
@@ -34,7 +34,7 @@ MAX_OPTIONS = 64 * 2**10
 class DemoImport(Body):
     """Import of the demo ratings."""
 
-    model_config = ConfigDict(json_schema_extra={"examples": [{"source": "demo"}]})
+    model_config = example(source="demo")
 
     source: Literal["demo"] = Field(description="`demo`: 100,004 real ratings of 9,066 movies by 671 people.")
 
@@ -92,12 +92,7 @@ _IMPORT_BODY["requestBody"]["required"] = False
 
 
 # Async, because the upload is read from the network here; spooling it to disk is left to the thread pool.
-@router.post(
-    "/data/imports",
-    status_code=202,
-    openapi_extra=_IMPORT_BODY,
-    responses=answers(CHANGING, JSON_BODY, Conflict, NotReady, DiskFull, status=202),
-)
+@router.post("/data/imports", status_code=202, openapi_extra=_IMPORT_BODY | raises(Conflict))
 async def start_import(request: Request) -> JobStarted:
     """Import ratings.
 
@@ -155,7 +150,7 @@ def _validated(model: type[Model], values: Any) -> Model:
 
 
 # All of these use the store, so they run in the thread pool and not on the event loop.
-@router.get("/data/statistics", responses=answers(NotReady))
+@router.get("/data/statistics")
 def statistics() -> DataStatistics:
     """Get statistics about the data.
 
@@ -166,7 +161,7 @@ def statistics() -> DataStatistics:
     return current().library.statistics()
 
 
-@router.get("/data/imports", responses=answers(NotReady))
+@router.get("/data/imports")
 def imports() -> Imports:
     """List the imports so far.
 
@@ -175,11 +170,7 @@ def imports() -> Imports:
     return Imports(imports=[Imported.of(record) for record in current().imports.batches()])
 
 
-@router.post(
-    "/data/imports/{import_id}/undo",
-    status_code=202,
-    responses=answers(CHANGING, PARAMETERS, UnknownImport, Conflict, NotReady, DiskFull, status=202),
-)
+@router.post("/data/imports/{import_id}/undo", status_code=202, openapi_extra=raises(UnknownImport, Conflict))
 def undo_import(import_id: ImportNumber) -> JobStarted:
     """Undo an import.
 
@@ -203,9 +194,7 @@ MEDIA_TYPES = {"csv": "text/csv", "parquet": "application/vnd.apache.parquet"}
     "/data/exports/{table}",
     status_code=200,
     response_class=TableFile,
-    responses=file_answers(
-        'attachment; filename="marquee-ratings.csv"', PARAMETERS, NotReady, media_types=tuple(MEDIA_TYPES.values())
-    ),
+    responses=file_answers('attachment; filename="marquee-ratings.csv"', *MEDIA_TYPES.values()),
 )
 def export_table(table: TableName, format: FileFormat = "csv") -> TableFile:  # noqa: A002  # the API's word
     """Export all ratings or movies.
@@ -218,7 +207,7 @@ def export_table(table: TableName, format: FileFormat = "csv") -> TableFile:  # 
     return TableFile(current().exports.export(table, format), headers=headers, media_type=MEDIA_TYPES[format])
 
 
-@router.get("/jobs/{job_id}", responses=answers(PARAMETERS, UnknownJob, NotReady))
+@router.get("/jobs/{job_id}", openapi_extra=raises(UnknownJob))
 def job(job_id: JobNumber) -> Job:
     """Get the status of a job.
 
@@ -229,11 +218,7 @@ def job(job_id: JobNumber) -> Job:
     return current().imports.job(job_id)
 
 
-@router.post(
-    "/jobs/{job_id}/cancel",
-    status_code=202,
-    responses=answers(CHANGING, PARAMETERS, UnknownJob, NotReady, DiskFull, status=202),
-)
+@router.post("/jobs/{job_id}/cancel", status_code=202, openapi_extra=raises(UnknownJob))
 def cancel_job(job_id: JobNumber) -> Job:
     """Cancel a job.
 
@@ -244,11 +229,7 @@ def cancel_job(job_id: JobNumber) -> Job:
     return imports.job(job_id)
 
 
-@router.post(
-    "/jobs/{job_id}/answers",
-    status_code=202,
-    responses=answers(CHANGING, JSON_BODY, PARAMETERS, UnknownJob, Conflict, NotReady, DiskFull, status=202),
-)
+@router.post("/jobs/{job_id}/answers", status_code=202, openapi_extra=raises(UnknownJob, Conflict))
 def answer_questions(job_id: JobNumber, answers: Answers) -> Job:
     """Answer questions of an import that waits.
 
