@@ -220,7 +220,8 @@ class Scan:
             )
             if declared is not None and plain:
                 return with_columns(head, declared)
-            return None if isinstance(found, Unclear) else found
+            lacks = plain and isinstance(found, Layout) and found.role == "ratings"
+            return None if lacks or isinstance(found, Unclear) else found
         return recognise(head, self.options.source)
 
     def _report(self, table: Table, layout: Layout | None) -> FileReport:
