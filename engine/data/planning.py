@@ -91,10 +91,17 @@ class Planner:
         self._even_ids()
 
     def _even_ids(self) -> None:
-        """Let 12.0 be 12 where all ids are numbers."""
+        """Let 12.0 be 12 where all ids are numbers, but for Marquee's own export."""
+        if self._is_exported:
+            return
         owned = [film for film in (*self.found.films, *self.found.described) if film.own_id]
         for film, one in zip(owned, without_point([film.own_id for film in owned]), strict=True):
             film.own_id = one
+
+    @property
+    def _is_exported(self) -> bool:
+        """Whether Marquee wrote all the files, so that their ids are as stored."""
+        return all(layout.is_exported for layout in self.scan.layouts if layout.role != "ignored")
 
     # -- scale ---------------------------------------------------------------------------------------------------------
 
@@ -127,7 +134,9 @@ class Planner:
 
     def target_scale(self, found: RatingScale) -> RatingScale:
         """The scale of the store once the ratings are in."""
-        return scales.step_of(self._inside(found), found) if self.is_free else self.store
+        if not self.is_free:
+            return self.store
+        return found if found is self.scan.manifest else scales.step_of(self._inside(found), found)
 
     def _inside(self, found: RatingScale) -> scales.Values:
         inside = (self.values.values >= found.low) & (self.values.values <= found.high)
@@ -219,7 +228,7 @@ class Planner:
         asked = []
         if self.found.staged.rows and self.scale() is None:
             asked.append(questions.scale(self.values, self.target_or_store, self._texts(), self._plausible()))
-        different, compared, some = self._others
+        compared, different, some = self._others
         if self.scan.options.catalogue is None and different and different >= OTHER_SHARE * compared:
             asked.append(questions.catalogue(different, compared, some, self.prefix))
         elif self.matches is None and self.unsure:
@@ -291,7 +300,7 @@ class Planner:
 
     def user_ids(self) -> list[str]:
         """Ids of users by code, as they are stored."""
-        ids = without_point(self.found.users.all())
+        ids = self.found.users.all() if self._is_exported else without_point(self.found.users.all())
         return [self.prefix + one for one in ids] if self.is_separate else ids
 
     def _scale_plan(self, found: RatingScale, origin: Origin) -> ScalePlan:
