@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Literal, TypeVar
+from typing import Any, Literal, TypeVar
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
 from engine.background import give_way
-from engine.data.arrays import Float32
+from engine.data.arrays import Int32
 from engine.data.formats.marquee import (
     FORMAT,
     LINKED_MOVIES_EXPORT,
@@ -27,10 +27,12 @@ from engine.errors import Conflict, NotReady, check_range
 from engine.models.version import VersionBundle
 from engine.recommending.lists import ListOptions
 from engine.recommending.state import ServingState
+from engine.services.audit import audited
 from engine.services.recommendations import MAX_ITEMS
 from engine.services.scale import StoreScale
 from engine.services.serving import ServingService
 from engine.services.snapshots import Snapshots
+from engine.services.storing import stores
 from engine.services.versions import VersionService
 from store.ratings import RatingStore
 from store.records import UNKNOWN_TIME, MovieRow
@@ -84,12 +86,16 @@ class ExportService:
         self._serving = serving
         self._versions = versions
 
+    @audited("data exported", lambda given, _: str(given["table"]))
+    @stores
     def export(self, table: TableName, form: Format = "csv") -> Iterator[bytes]:
         """All ratings, or the catalogue, as a file, as stored at this moment."""
         data, movies = self._read()
         rows = _ratings(data, movies) if table == "ratings" else _movies(movies, MOVIES_EXPORT)
         return rows.pieces(form)
 
+    @audited("data exported", lambda *_: "archive")
+    @stores
     def archive(self) -> Iterator[bytes]:
         """A zip archive of all ratings, all movies with their ids on other sites, and the scale of the ratings.
 
@@ -106,6 +112,8 @@ class ExportService:
             files.append(("ratings.csv", _ratings(data, movies).pieces("csv")))
         return archive(files)
 
+    @audited("data exported", lambda *_: "recommendations")
+    @stores
     def recommendations(self, n: int = 10, form: Format = "csv") -> Iterator[bytes]:
         """The first n places of the list of everybody who has rated, by the active version, as a file.
 
@@ -118,8 +126,12 @@ class ExportService:
             InvalidInput: n is outside its range.
         """
         check_range("n", n, 1, MAX_ITEMS)
-        return TableRows(LISTS, self._lists(self._serving.ready(), n)).pieces(form)
+        state, movies = self._serving.ready(), self._ratings.movies()
+        removed = np.array([key for key, row in enumerate(movies) if row.removed], np.int32)
+        return TableRows(LISTS, self._lists(state, n, removed)).pieces(form)
 
+    @audited("data exported", lambda *_: "factors")
+    @stores
     def factors(self, version: int | None = None, form: Format = "csv") -> Iterator[bytes]:
         """Bias and factors that a version has learned of each user and movie, as a file.
 
@@ -151,8 +163,7 @@ class ExportService:
         """The ratings, and all movies by key."""
         return self._snapshots.load().data, self._ratings.movies()
 
-    def _lists(self, state: ServingState, n: int) -> Iterator[pa.RecordBatch]:
-        removed = np.array([key for key, row in enumerate(self._ratings.movies()) if row.removed], np.int32)
+    def _lists(self, state: ServingState, n: int, removed: Int32) -> Iterator[pa.RecordBatch]:
         wanted = ListOptions(n)
         for some in _batches(_ordered(state.users), PEOPLE):
             present = self._present()
@@ -239,7 +250,7 @@ def _movie_batches(schema: pa.Schema, rows: Sequence[MovieRow]) -> Iterator[pa.R
         yield pa.record_batch([pa.array(cells[field.name], field.type) for field in schema], schema)
 
 
-def _vectors(schema: pa.Schema, kind: str, keys: dict[str, int], vectors: Float32) -> Iterator[pa.RecordBatch]:
+def _vectors(schema: pa.Schema, kind: str, keys: dict[str, int], vectors: NDArray[Any]) -> Iterator[pa.RecordBatch]:
     known = [one for one in _ordered(keys) if keys[one] < len(vectors)]
     for some in _batches(known, PEOPLE):
         rows = vectors[[keys[one] for one in some]].astype(np.float32)

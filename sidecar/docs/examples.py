@@ -9,6 +9,7 @@ from typing import Any
 from pydantic import TypeAdapter
 
 from engine.recommending.cold_start import blend
+from engine.services.imports import NOTHING_KEPT
 from engine.services.notices import WebhookState
 from engine.services.records import JobState, StudyState
 from sidecar.docs.instances import (
@@ -22,6 +23,7 @@ from sidecar.docs.instances import (
     ENTRY,
     EXPLANATION,
     FACTS,
+    IMPORTED,
     INTERVIEW,
     JOB,
     KEY,
@@ -42,6 +44,7 @@ from sidecar.docs.instances import (
     STATISTICS,
     STUDY,
     VERSION,
+    WAITING,
     WHAT_IF,
 )
 from sidecar.docs.problem_examples import PROBLEMS
@@ -115,11 +118,12 @@ ANSWERS: Mapping[str, object] = {
     ),
     "read_notices": notices.Unread(unread=0),
     "start_import": data.JobStarted(job_id=4),
+    "imports": data.Imports(imports=[IMPORTED]),
+    "undo_import": data.JobStarted(job_id=5),
     "statistics": STATISTICS,
-    "job": JOB,
-    "cancel_job": replace(
-        JOB, state=JobState.CANCELLED, message="", result=None, progress=0.0, error="Stopped before anything was saved."
-    ),
+    "job": WAITING,
+    "cancel_job": replace(JOB, state=JobState.CANCELLED, message="", result=None, error=NOTHING_KEPT),
+    "answer_questions": replace(WAITING, state=JobState.RUNNING, message="Going on", questions=None),
     "forget": DELETED_USER,
     "forget_by_query": DELETED_USER,
     "store_facts": FACTS,
@@ -153,6 +157,8 @@ def add_examples(schema: dict[str, Any]) -> None:
             content = next(each for status, each in operation["responses"].items() if status < "300")["content"]
             if "application/json" in content:
                 value = ANSWERS[operation["operationId"]]
-                content["application/json"]["example"] = TypeAdapter(type(value)).dump_python(value, mode="json")
+                content["application/json"]["example"] = TypeAdapter(type(value)).dump_python(
+                    value, mode="json", by_alias=True
+                )
             elif "text/plain" in content:
                 content["text/plain"]["example"] = METRICS_TEXT
