@@ -162,7 +162,7 @@ class MovieCounts(BaseModel):
     new: int
 
 
-class RejectedRows(BaseModel):
+class RejectedCounts(BaseModel):
     """Rows that are set aside for one reason."""
 
     code: str
@@ -180,7 +180,7 @@ class Plan(BaseModel):
     users: UserCounts | None = None
     movies: MovieCounts | None = None
     ratings: int = Field(0, description="Ratings that can be imported.")
-    rejected: list[RejectedRows] = Field(default_factory=list)
+    rejected: list[RejectedCounts] = Field(default_factory=list)
     unrated: int = Field(0, description="Rows without a rating.")
     sample: list[dict[str, str]] = Field(default_factory=list, description="The first rows, by role.")
     unsure: list[dict[str, Any]] = Field(

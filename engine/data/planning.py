@@ -20,7 +20,7 @@ from engine.data.plan import (
     MovieCounts,
     Plan,
     Question,
-    RejectedRows,
+    RejectedCounts,
     ScalePlan,
     UserCounts,
 )
@@ -45,8 +45,8 @@ class Target:
 
     @property
     def title(self) -> str:
-        """The title to store; empty leaves what is stored, as do placeholders and titles of another movie."""
-        title = "" if is_placeholder(self.film.title, self.film.own_id or self.movie_id) else self.film.title
+        """The title to store; empty leaves what is stored, as do titles of another movie."""
+        title = self.film.title
         if self.known is None or not self.known.title:
             return title
         renamed = self.is_described and self.by_id and title and matching.same_title(title, self.known.title)
@@ -88,15 +88,20 @@ class Planner:
         self.scan, self.known, self.store, self.is_free = scan, known, store, is_free
         self.found: Scanned = scan.found
         self._check = check
-        self._even_ids()
+        self._tidy()
 
-    def _even_ids(self) -> None:
-        """Let 12.0 be 12 where all ids are numbers, but for Marquee's own export."""
-        if self._is_exported:
-            return
+    def _tidy(self) -> None:
+        """Let 12.0 be 12 where all ids are numbers, and drop titles that say no more than an id.
+
+        Marquee's own export is exact, but for placeholders that earlier releases stored as titles.
+        """
         owned = [film for film in (*self.found.films, *self.found.described) if film.own_id]
-        for film, one in zip(owned, without_point([film.own_id for film in owned]), strict=True):
+        ids = [film.own_id for film in owned]
+        for film, one in zip(owned, ids if self._is_exported else without_point(ids), strict=True):
             film.own_id = one
+            exact = self._is_exported and film.title != f"Movie {one}"
+            if is_placeholder(film.title, one) and not exact:
+                film.title = ""
 
     @property
     def _is_exported(self) -> bool:
@@ -276,7 +281,7 @@ class Planner:
         """The plan as far as it is known."""
         decided = self.scale() if self.found.staged.rows else None
         rejections = [
-            RejectedRows(**{name: one[name] for name in ("code", "reason", "rows", "examples")})
+            RejectedCounts(**{name: one[name] for name in ("code", "reason", "rows", "examples")})
             for one in self.found.rejections.summary()
         ]
         outside = 0 if decided is None else int(self.values.counts.sum() - self._inside(decided[0]).counts.sum())
