@@ -353,7 +353,7 @@ WAITING = replace(
     questions=[questions.scale(Values(np.array([2.0, 7.0, 10.0]), np.ones(3, np.int64), 1), STARS, {}, None)],
     ended_at=None,
 )
-IMPORTED = data.Imported(
+IMPORTED = data.ImportBatch(
     import_id=3,
     job_id=4,
     state="done",

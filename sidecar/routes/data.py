@@ -61,7 +61,7 @@ class Answers(Body):
     )
 
 
-class Imported(BaseModel):
+class ImportBatch(BaseModel):
     """An import in the history."""
 
     import_id: int
@@ -75,7 +75,7 @@ class Imported(BaseModel):
     undone_at: float | None
 
     @classmethod
-    def of(cls, record: ImportRecord) -> Imported:
+    def of(cls, record: ImportRecord) -> ImportBatch:
         """An import as an answer: without the key of its owner."""
         return cls(**{name: getattr(record, name) for name in cls.model_fields})
 
@@ -83,7 +83,7 @@ class Imported(BaseModel):
 class Imports(BaseModel):
     """The imports so far, newest first."""
 
-    imports: list[Imported]
+    imports: list[ImportBatch]
 
 
 class JobStarted(BaseModel):
@@ -197,7 +197,7 @@ def imports() -> Imports:
 
     Newest first, with files, choices and counts. `state` is `done`, `undone`, or `writing` and `undoing` in between.
     """
-    return Imports(imports=[Imported.of(record) for record in current().imports.batches()])
+    return Imports(imports=[ImportBatch.of(record) for record in current().imports.batches()])
 
 
 @router.post(

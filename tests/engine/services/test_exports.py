@@ -31,7 +31,8 @@ ODD = ("=1+1", "+49", "-5", "@home", "'quoted", "'=said", "''", "a,b", 'a "b"', 
 """Ids and titles that a table could misread."""
 MOVIES = [
     *(MovieRow(one, f"{one} (film)", 1990 + place, ("Drama",)) for place, one in enumerate(ODD)),
-    *(MovieRow(f"t{place}", one, None, ()) for place, one in enumerate(ODD) if one != "NULL"),
+    *(MovieRow(f"t{place}", one, None, ()) for place, one in enumerate((*ODD, "Unknown", "nan", "-"))),
+    MovieRow("Heat", "Heat", None, ()),
     MovieRow("17", "", None, ()),
     MovieRow("18", "Amélie", 2001, ("Action/Adventure", "Drama", "Romance, comic"), {"imdb": "0211433", "tmdb": "194"}),
     MovieRow("19", "One genre", 2001, ("Action/Adventure",), {"trakt": "7", "letterboxd": "https://boxd.it/2a"}),
