@@ -4,10 +4,12 @@ from typing import Any
 
 from fastapi import FastAPI
 from fastapi.routing import APIRoute
+from pydantic import BaseModel
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route
 
+from engine.data.plan import ImportOptions
 from engine.settings import Settings
 from sidecar.docs.description import describe
 from sidecar.docs.examples import add_examples
@@ -21,6 +23,7 @@ from sidecar.routes import (
     automation,
     data,
     explanations,
+    exports,
     health,
     interview,
     keys,
@@ -67,6 +70,7 @@ ROUTERS = (
     automation.router,
     notices.router,
     data.router,
+    exports.router,
     users.router,
     storage.router,
     keys.router,
@@ -87,7 +91,10 @@ class MarqueeAPI(FastAPI):
         if self.openapi_schema is None:
             schema = super().openapi()
             add_examples(schema)
-            _describe_problems(schema)
+            _describe(schema, problems.Problem)
+            _describe(schema, ImportOptions)
+            for unused in ("HTTPValidationError", "ValidationError"):  # FastAPI's own, which a problem replaces
+                del schema["components"]["schemas"][unused]
             _describe_rules(schema, needed=self.needs_key)
         return super().openapi()
 
@@ -134,12 +141,11 @@ def reference() -> str:
     return render_file(schema)
 
 
-def _describe_problems(schema: dict[str, Any]) -> None:
-    problem = problems.Problem.model_json_schema(ref_template="#/components/schemas/{model}")
-    schemas = schema["components"]["schemas"]
-    schemas |= problem.pop("$defs") | {"Problem": problem}
-    for unused in ("HTTPValidationError", "ValidationError"):  # FastAPI's own, which a problem replaces
-        del schemas[unused]
+def _describe(schema: dict[str, Any], model: type[BaseModel]) -> None:
+    """Add the schema of a model that FastAPI does not see."""
+    described = model.model_json_schema(ref_template="#/components/schemas/{model}")
+    schema["components"]["schemas"] |= described.pop("$defs", {})
+    schema["components"]["schemas"][model.__name__] = described
 
 
 def _describe_rules(schema: dict[str, Any], *, needed: bool) -> None:

@@ -207,6 +207,10 @@ class RatingModel(Fitted, ABC):
         """Whether movies can be folded in; versions of earlier releases may lack the arrays for it."""
         return True
 
+    def biases_and_factors(self) -> tuple[NDArray[Any], NDArray[Any]] | None:
+        """float[n, 1 + factors] of users, and of movies: bias and factors of each; None for a model without factors."""
+        return None
+
     @property
     def total_epochs(self) -> int:
         """Maximum number of epochs that ``epochs`` yields."""

@@ -315,6 +315,14 @@ class NeuralCF(RatingModel):
         movie = self.find_movie(movie_id)  # -1, the last row, stands for any other movie
         return self._factors(self.movie_vectors_[movie])
 
+    def biases_and_factors(self) -> tuple[NDArray[Any], NDArray[Any]]:
+        """float32[n, 1 + factors] of users, and of movies: bias and factors of each in the factorisation."""
+        bias = self.config.networks * self.config.hidden[0]
+        part = slice(bias, bias + 1 + self.config.factors)
+        users = self.user_vectors_[:, part].copy()
+        users[:, 0] -= np.float32(self.embeddings_.factorization_.mean_)  # the vectors' bias includes it
+        return users, self.movie_vectors_[:-1, part]  # the last row stands for unknown movies
+
     def _factors(self, vector: Float32) -> Float32:
         first = self.config.networks * self.config.hidden[0] + 1
         return vector[first : first + self.config.factors].copy()

@@ -192,6 +192,13 @@ class MatrixFactorizationModel(RatingModel, SVD):  # type: ignore[misc]  # Surpr
             return np.zeros(1 + self.config.factors, self.user_factors_.dtype)
         return np.concatenate([self.user_bias_[user : user + 1], self.user_factors_[user]])
 
+    def biases_and_factors(self) -> tuple[NDArray[Any], NDArray[Any]]:
+        """float[n, 1 + factors] of users, and of movies: bias and factors of each."""
+        return (
+            np.column_stack([self.user_bias_, self.user_factors_]),
+            np.column_stack([self.movie_bias_, self.movie_factors_]),
+        )
+
     def fold_in_user(self, movies: Int32, ratings: Float32) -> Vector:
         """float[1 + factors]: the bias and factors that fit these ratings best, with the movies fixed.
 

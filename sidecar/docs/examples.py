@@ -7,6 +7,7 @@ from typing import Any
 from pydantic import TypeAdapter
 
 from engine.recommending.cold_start import blend
+from engine.services.imports import NOTHING_KEPT
 from engine.services.notices import WebhookState
 from engine.services.records import JobState, StudyState
 from sidecar.docs import instances as made
@@ -82,11 +83,12 @@ ANSWERS: Mapping[str, object] = {
     ),
     "read_notices": notices.Unread(unread=0),
     "start_import": data.JobStarted(job_id=4),
+    "imports": data.Imports(imports=[made.IMPORTED]),
+    "undo_import": data.JobStarted(job_id=5),
     "statistics": made.STATISTICS,
-    "job": made.JOB,
-    "cancel_job": replace(
-        made.JOB, state=JobState.CANCELLED, message="", result=None, progress=0.0, error="Nothing of it was kept."
-    ),
+    "job": made.WAITING,
+    "cancel_job": replace(made.JOB, state=JobState.CANCELLED, message="", result=None, error=NOTHING_KEPT),
+    "answer_questions": replace(made.WAITING, state=JobState.RUNNING, message="Going on", questions=None),
     "forget": made.DELETED_USER,
     "store_facts": made.FACTS,
     "check_store": storage.Checked(sound=True, faults=[]),
@@ -119,6 +121,8 @@ def add_examples(schema: dict[str, Any]) -> None:
             content = next(each for status, each in operation["responses"].items() if status < "300")["content"]
             if "application/json" in content:
                 value = ANSWERS[operation["operationId"].removesuffix("_by_query")]
-                content["application/json"]["example"] = TypeAdapter(type(value)).dump_python(value, mode="json")
+                content["application/json"]["example"] = TypeAdapter(type(value)).dump_python(
+                    value, mode="json", by_alias=True
+                )
             elif "text/plain" in content:
                 content["text/plain"]["example"] = made.METRICS_TEXT

@@ -2,9 +2,14 @@
 
 from dataclasses import replace
 
+import numpy as np
+
+from engine.data import questions
 from engine.data.catalogue import Movie
 from engine.data.plan import DatesPlan, FilePlan, MovieCounts, Plan, ScalePlan, UserCounts
 from engine.data.rejections import REASONS
+from engine.data.scale import STARS
+from engine.data.scales import Values
 from engine.evaluation.comparison import MetricDifference
 from engine.evaluation.intervals import MetricValue
 from engine.evaluation.newcomers import NewcomerPoint
@@ -52,7 +57,7 @@ from engine.services.versions import Comparison, tell_differences
 from engine.training.drift import UpdateHealth
 from engine.training.steps import Step
 from engine.training.tuning import FoldResult, TuningEvidence
-from sidecar.routes import keys, metrics, storage
+from sidecar.routes import data, keys, metrics, storage
 
 USER = "42"
 NOW = 1795443846.9
@@ -64,6 +69,7 @@ PACKAGES = {"numpy": "2.4.6", "scikit-surprise": "1.1.5"}
 METRICS = {"rmse": MetricValue(0.874, 0.862, 0.886), "ndcg_at_k": MetricValue(0.142, 0.128, 0.157)}
 PROTOCOL = {"split": "each user's last 20% by time", "k": 10, "relevant_from": 3.875}
 HYPERPARAMETERS = {"factors": 100, "epochs": 50}
+SHA256 = "944634796cf85094af9fa3ec3703f065da484e3e819aff39f640a4e882c73b8f"
 IDENTITY = "7dd4ca5d-3441-44c2-9e7d-deb8a472dd7f"
 
 LIST = Recommendations(
@@ -316,6 +322,44 @@ JOB = Job(
     created_at=1795443800.0,
     ended_at=1795443803.1,
 )
+WAITING = replace(
+    JOB,
+    state=JobState.WAITING,
+    progress=0.25,
+    message="Reading scores.csv",
+    result=None,
+    plan=Plan(
+        files=[
+            FilePlan(
+                name="scores.csv",
+                source="Table",
+                role="ratings",
+                why="It holds ratings.",
+                encoding="utf-8",
+                delimiter=",",
+                header=True,
+                rows=3,
+                columns={"user": "user", "movie": "movie", "rating": "score"},
+            )
+        ],
+        users=UserCounts(known=0, new=1),
+        movies=MovieCounts(known=0, matched=0, unsure=0, new=3),
+        ratings=3,
+    ),
+    questions=[questions.scale(Values(np.array([2.0, 7.0, 10.0]), np.ones(3, np.int64), 1), STARS, {}, None)],
+    ended_at=None,
+)
+IMPORTED = data.ImportBatch(
+    import_id=3,
+    job_id=4,
+    state="done",
+    files=[{"name": "ml-latest-small.zip", "sha256": SHA256, "source": "MovieLens"}],
+    choices={},
+    counts={"ratings_added": 100_004, "movies_added": 9066, "users_added": 671, "rows_rejected": 1},
+    created_at=1795443801.2,
+    ended_at=1795443803.0,
+    undone_at=None,
+)
 CONTENTS = (IDENTITY, "0004", 312, 671, 9125, 100_316, 3, 3)
 BACKUP = Backup(
     *CONTENTS,
@@ -323,7 +367,7 @@ BACKUP = Backup(
     made_at=1795312800.0,
     reason="schedule",
     size=9_830_400,
-    sha256="944634796cf85094af9fa3ec3703f065da484e3e819aff39f640a4e882c73b8f",
+    sha256=SHA256,
     generation=902842091,
 )
 FACTS = StoreFacts(*CONTENTS, size=9_830_400, checked_at=1795312900.0, faults=(), newest_backup_at=1795312800.0)

@@ -107,7 +107,8 @@ def _objects(schema: Schema, field: Schema) -> list[Schema]:
     field = _resolve(schema, field)
     if "properties" in field:
         return [field]
-    inner = field.get("anyOf", [field["items"]] if "items" in field else [])
+    one = next((field[name] for name in ("items", "contentSchema") if name in field), None)
+    inner = field.get("anyOf", [] if one is None else [one])
     return [found for each in inner for found in _objects(schema, each)]
 
 

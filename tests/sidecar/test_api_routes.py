@@ -4,15 +4,22 @@ from __future__ import annotations
 
 import json
 import threading
-from dataclasses import asdict
 from typing import Any
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
+from pydantic import TypeAdapter
 
-from engine.errors import StoreReplaced
+from engine.errors import (
+    Conflict,
+    MarqueeError,
+    NotReady,
+    StoreReplaced,
+)
 from engine.services import Services
+from sidecar.docs.instances import IMPORTED
 from sidecar.http.limits import JSON_LIMIT
+from sidecar.routes.exports import MEDIA_TYPES
 from tests.sidecar.client import Client
 from tests.sidecar.fakes import (
     BACKUP,
@@ -20,6 +27,7 @@ from tests.sidecar.fakes import (
     FACTS,
     JOB,
     NOTICES,
+    PIECES,
     PLAN,
     STATISTICS,
 )
@@ -30,7 +38,7 @@ ENCODED = "https%3A%2F%2Fboxd.it%2F2a"
 
 
 def as_json(value: Any) -> Any:
-    return json.loads(json.dumps(asdict(value)))
+    return TypeAdapter(type(value)).dump_python(value, mode="json", by_alias=True)
 
 
 def test_what_reads_or_writes_the_store_runs_in_the_thread_pool(client: Client, services: Services) -> None:
@@ -58,15 +66,16 @@ def test_what_reads_or_writes_the_store_runs_in_the_thread_pool(client: Client, 
 def test_import_of_the_demo(client: Client, services: Services) -> None:
     answer = client.post("/data/imports", json={"source": "demo"})
     assert (answer.status_code, answer.json()) == (202, {"job_id": 4})
-    assert services.library.calls == [("import_demo",)]
+    assert services.imports.calls == [("import_demo",)]
 
 
 def test_import_of_files(client: Client, services: Services) -> None:
     files = [("files", ("ratings.csv", b"a")), ("files", ("../../etc/movies.csv", b"b"))]
-    answer = client.post("/data/imports", files=files, data={"format": "movielens"})
+    given = {"source": "movielens", "scale": [1, 10], "columns": {"rating": 2}, "dry_run": True}
+    answer = client.post("/data/imports", files=files, data={"options": json.dumps(given)})
     assert (answer.status_code, answer.json()) == (202, {"job_id": 4})
     wanted = [("ratings.csv", b"a"), ("movies.csv", b"b")]
-    assert services.library.calls == [("import_files", wanted, "movielens")]
+    assert services.imports.calls == [("import_files", wanted, given)]
 
 
 @pytest.mark.parametrize(
@@ -75,13 +84,13 @@ def test_import_of_files(client: Client, services: Services) -> None:
 )
 def test_names_of_files_are_only_labels(client: Client, services: Services, sent: str, name: str) -> None:
     client.post("/data/imports", files=[("files", (sent, b"a"))])
-    assert services.library.calls == [("import_files", [(name, b"a")], "auto")]
+    assert services.imports.calls == [("import_files", [(name, b"a")], {})]
 
 
 def test_a_large_file_arrives_whole(client: Client, services: Services) -> None:
     content = bytes(range(256)) * 16384
     client.post("/data/imports", files=[("files", ("ratings.csv", content))])
-    assert services.library.calls[0][1] == [("ratings.csv", content)]
+    assert services.imports.calls[0][1] == [("ratings.csv", content)]
 
 
 def test_statistics(client: Client) -> None:
@@ -94,7 +103,35 @@ def test_jobs(client: Client, services: Services) -> None:
     assert client.get("/jobs/4").json() == as_json(JOB)
     answer = client.post("/jobs/4/cancel")
     assert (answer.status_code, answer.json()) == (202, as_json(JOB))
-    assert services.library.calls == [("job", 4), ("cancel_job", 4), ("job", 4)]
+    assert services.imports.calls == [("job", 4), ("cancel_job", 4), ("job", 4)]
+
+
+@pytest.mark.parametrize(
+    "answers",
+    [
+        {"scale": [1, 10]},
+        {"user": "maria", "dates": "dmy", "encoding": "cp1251", "catalogue": "separate"},
+        {"columns": {"user": "who", "movie": 1, "rating": "stars"}, "matches": {"tt1": "17"}},
+        {"matches": {}},
+        {},
+    ],
+)
+def test_answers(client: Client, services: Services, answers: dict[str, Any]) -> None:
+    answer = client.post("/jobs/4/answers", json=answers)
+    assert (answer.status_code, answer.json()) == (202, as_json(JOB))
+    assert services.imports.calls == [("answer", 4, answers), ("job", 4)]
+
+
+def test_the_history_of_imports(client: Client) -> None:
+    (found,) = client.get("/data/imports").json()["imports"]
+    assert found == IMPORTED.model_dump()
+    assert "user_key" not in found
+
+
+def test_undo(client: Client, services: Services) -> None:
+    answer = client.post("/data/imports/3/undo")
+    assert (answer.status_code, answer.json()) == (202, {"job_id": 5})
+    assert services.imports.calls == [("undo", 3)]
 
 
 def test_health(client: Client, services: Services) -> None:
@@ -236,15 +273,58 @@ def test_plans_that_make_no_sense_are_refused(client: Client, services: Services
     assert services.automation.calls == []
 
 
-@pytest.mark.parametrize("table", ["ratings", "movies"])
-def test_a_table_as_a_file(client: Client, services: Services, table: str) -> None:
-    answer = client.get(f"/data/{table}/export")
-    assert (answer.status_code, answer.headers["content-type"]) == (200, "text/csv; charset=utf-8")
-    assert answer.headers["content-disposition"] == f'attachment; filename="marquee-{table}.csv"'
-    assert answer.text.splitlines()[1] == "1,2,3.5,,'=Heat"
-    assert services.library.calls[-1] == ("export", table)  # type: ignore[attr-defined]
+EXPORTS = {
+    "ratings": ("export", "ratings"),
+    "movies": ("export", "movies"),
+    "recommendations": ("recommendations", 10),
+    "recommendations?n=3": ("recommendations", 3),
+    "factors": ("factors", None),
+    "factors?version=2": ("factors", 2),
+}
 
 
-def test_a_table_that_there_is_not(client: Client) -> None:
-    answer = client.get("/data/users/export")
-    assert (answer.status_code, answer.json()["field"]) == (422, "table")
+@pytest.mark.parametrize(
+    ("form", "media_type"), [("csv", "text/csv; charset=utf-8"), ("parquet", MEDIA_TYPES["parquet"])]
+)
+@pytest.mark.parametrize("path", EXPORTS)
+def test_a_table_as_a_file(client: Client, services: Services, path: str, form: str, media_type: str) -> None:
+    answer = client.get(f"/data/exports/{path}{'&' if '?' in path else '?'}format={form}")
+    assert (answer.status_code, answer.headers["content-type"]) == (200, media_type)
+    name = path.partition("?")[0]
+    assert answer.headers["content-disposition"] == f'attachment; filename="marquee-{name}.{form}"'
+    assert answer.content == b"".join(PIECES)
+    assert services.exports.calls == [(*EXPORTS[path], form)]
+
+
+def test_the_archive_as_a_file(client: Client, services: Services) -> None:
+    answer = client.get("/data/exports/archive")
+    assert (answer.status_code, answer.headers["content-type"]) == (200, "application/zip")
+    assert answer.headers["content-disposition"] == 'attachment; filename="marquee-archive.zip"'
+    assert answer.content == b"".join(PIECES)
+    assert services.exports.calls == [("archive",)]
+
+
+@pytest.mark.parametrize(
+    ("path", "field"),
+    [
+        ("users", "table"),
+        ("ratings?format=xlsx", "format"),
+        ("recommendations?n=0", "n"),
+        ("recommendations?n=1001", "n"),
+        ("factors?version=0", "version"),
+        ("archive?format=csv", "format"),
+    ],
+)
+def test_exports_that_there_are_not(client: Client, services: Services, path: str, field: str) -> None:
+    answer = client.get(f"/data/exports/{path}")
+    assert (answer.status_code, answer.json()["field"]) == (422, field)
+    assert services.exports.calls == []
+
+
+@pytest.mark.parametrize(("error", "status"), [(NotReady("Nothing is trained."), 503), (Conflict("It has none."), 409)])
+def test_an_export_that_can_not_be_made_is_a_problem(
+    client: Client, services: Services, error: MarqueeError, status: int
+) -> None:
+    services.exports.fails = error  # type: ignore[attr-defined]
+    answer = client.get("/data/exports/factors")
+    assert (answer.status_code, answer.json()["detail"]) == (status, str(error))
