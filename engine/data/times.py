@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
@@ -86,6 +87,7 @@ def form_of(texts: Iterable[str]) -> tuple[Form, ...]:
     """
     cells = [text for text in (text.strip() for text in texts) if text.casefold() not in MISSING]
     numbers = [float(text.replace(",", ".")) for text in cells if re.match(NUMBER, text)]
+    numbers = [number for number in numbers if math.isfinite(number)]
     if not cells:
         return ()
     if len(numbers) > len(cells) / 2:
