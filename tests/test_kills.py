@@ -250,7 +250,7 @@ def kill_restores(folder: Path, kills: int, seed: int) -> None:
         outcomes[ratings] += 1
         kept = sorted(folder.glob("m.db.replaced-*[0-9]"))
         if ratings == 30:
-            assert backups.verify(kept[-1])["ratings"] == 40
+            assert backups.verify(kept[-1]).ratings == 40
         for one in kept:
             one.unlink()
     assert set(outcomes) <= {30, 40}, outcomes

@@ -10,7 +10,7 @@ from engine.data.notations import NOT_RATED, read_rating
 from engine.data.times import form_of
 
 Role = Literal[
-    "user", "movie", "rating", "time", "title", "year", "genres", "imdb", "tmdb", "trakt", "letterboxd", "kind"
+    "user", "movie", "rating", "time", "title", "year", "genres", "imdb", "tmdb", "trakt", "letterboxd", "alias", "kind"
 ]
 
 ALIASES: dict[Role, tuple[str, ...]] = {

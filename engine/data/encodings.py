@@ -86,7 +86,7 @@ def detect(path: Path, check: Callable[[], None] = lambda: None) -> Encoding:
         return Encoding("utf-8", True)
     if is_western(sample):
         return Encoding("cp1252", True)
-    return Encoding(next(iter(readings(path, check))), False)
+    return Encoding(next(iter(readings(sample)), "latin-1"), False)
 
 
 def _beyond_ascii(path: Path, check: Callable[[], None]) -> tuple[bytes, int, int]:
@@ -174,18 +174,30 @@ def _guesses(sample: bytes) -> list[str]:
     return [name for name in names if name not in ("utf_8", "ascii", "latin_1", "cp1252")]
 
 
-def readings(path: Path, check: Callable[[], None] = lambda: None) -> dict[str, str]:
+def sample_of(path: Path, check: Callable[[], None] = lambda: None) -> bytes:
+    """Lines of a file with bytes beyond ASCII, up to the size of a sample."""
+    return _beyond_ascii(path, check)[0]
+
+
+def can_read(sample: bytes, encoding: str) -> bool:
+    """Whether text can be decoded."""
+    try:
+        sample.decode(encoding)
+    except UnicodeError:
+        return False
+    return True
+
+
+def readings(sample: bytes) -> dict[str, str]:
     """How some lines read in each encoding that may be meant, the most plausible first: encoding to text.
 
     Encodings in which they can't be read, or give control characters, are left out.
     """
-    sample = _beyond_ascii(path, check)[0]
     found: dict[str, str] = {}
     for name in dict.fromkeys((*_guesses(sample), *CANDIDATES)):
-        try:
-            text = sample.decode(name)
-        except UnicodeDecodeError:
+        if not can_read(sample, name):
             continue
+        text = sample.decode(name)
         if not CONTROL.search(text) and text not in found.values():
             found[name] = text
     return dict(list(found.items())[:MAX_CHOICES])

@@ -20,7 +20,7 @@ from engine.data.plan import (
     MovieCounts,
     Plan,
     Question,
-    RejectedRows,
+    RejectedCounts,
     ScalePlan,
     UserCounts,
 )
@@ -45,8 +45,8 @@ class Target:
 
     @property
     def title(self) -> str:
-        """The title to store; empty leaves what is stored, as do placeholders and titles of another movie."""
-        title = "" if is_placeholder(self.film.title, self.film.own_id) else self.film.title
+        """The title to store; empty leaves what is stored, as do titles of another movie."""
+        title = self.film.title
         if self.known is None or not self.known.title:
             return title
         renamed = self.is_described and self.by_id and title and matching.same_title(title, self.known.title)
@@ -88,13 +88,25 @@ class Planner:
         self.scan, self.known, self.store, self.is_free = scan, known, store, is_free
         self.found: Scanned = scan.found
         self._check = check
-        self._even_ids()
+        self._tidy()
 
-    def _even_ids(self) -> None:
-        """Let 12.0 be 12 where all ids are numbers."""
+    def _tidy(self) -> None:
+        """Let 12.0 be 12 where all ids are numbers, and drop titles that say no more than an id.
+
+        Marquee's own export is exact, but for placeholders that earlier releases stored as titles.
+        """
         owned = [film for film in (*self.found.films, *self.found.described) if film.own_id]
-        for film, one in zip(owned, without_point([film.own_id for film in owned]), strict=True):
+        ids = [film.own_id for film in owned]
+        for film, one in zip(owned, ids if self._is_exported else without_point(ids), strict=True):
             film.own_id = one
+            exact = self._is_exported and film.title != f"Movie {one}"
+            if is_placeholder(film.title, one) and not exact:
+                film.title = ""
+
+    @property
+    def _is_exported(self) -> bool:
+        """Whether Marquee wrote all the files, so that their ids are as stored."""
+        return all(layout.is_exported for layout in self.scan.layouts if layout.role != "ignored")
 
     # -- scale ---------------------------------------------------------------------------------------------------------
 
@@ -129,7 +141,9 @@ class Planner:
 
     def target_scale(self, found: RatingScale) -> RatingScale:
         """The scale of the store once the ratings are in."""
-        return scales.step_of(self._inside(found), found) if self.is_free else self.store
+        if not self.is_free:
+            return self.store
+        return found if found is self.scan.manifest else scales.step_of(self._inside(found), found)
 
     def _inside(self, found: RatingScale) -> scales.Values:
         inside = (self.values.values >= found.low) & (self.values.values <= found.high)
@@ -266,7 +280,7 @@ class Planner:
         """The plan as far as it is known."""
         decided = self.scale()
         rejections = [
-            RejectedRows(**{name: one[name] for name in ("code", "reason", "rows", "examples")})
+            RejectedCounts(**{name: one[name] for name in ("code", "reason", "rows", "examples")})
             for one in self.found.rejections.summary()
         ]
         outside = 0 if decided is None else int(self.values.counts.sum() - self._inside(decided[0]).counts.sum())
@@ -290,7 +304,7 @@ class Planner:
 
     def user_ids(self) -> list[str]:
         """Ids of users by code, as they are stored."""
-        ids = without_point(self.found.users.all())
+        ids = self.found.users.all() if self._is_exported else without_point(self.found.users.all())
         return [self.prefix + one for one in ids] if self.is_separate else ids
 
     def _scale_plan(self, found: RatingScale, origin: Origin) -> ScalePlan:

@@ -16,7 +16,7 @@ from engine.data.cells import unguarded
 from engine.data.columns import Role, normal
 from engine.data.formats.base import Layout
 from engine.data.identifiers import composed, id_problem
-from engine.data.matching import SITES, Film, link_ids
+from engine.data.matching import ALIAS, SITES, Film, link_ids
 from engine.data.notations import NOT_RATED, Notation, read_rating
 from engine.data.plan import ImportOptions
 from engine.data.rejections import Rejections
@@ -179,7 +179,7 @@ def _add(cells: Cells, file: int, part: Part, found: Scanned) -> None:
 
 def _users(cells: Cells, part: Part) -> tuple[NDArray[np.int32], list[str]]:
     if "user" in cells.layout.columns:
-        return distinct(part.column(cells.layout.columns["user"]), guarded=cells.layout.is_exported)
+        return distinct(part.column(cells.layout.columns["user"]), guarded=cells.layout.is_guarded)
     return np.zeros(len(part.lines), np.int32), [composed(cells.options.user_id or "")]
 
 
@@ -195,7 +195,7 @@ def _movies(cells: Cells, part: Part) -> tuple[NDArray[np.int32], list[Film]]:
     layout = cells.layout
     if not cells.has_own_ids:
         return _by_description(layout, part)
-    places, ids = distinct(part.column(layout.columns["movie"]), guarded=layout.is_exported)
+    places, ids = distinct(part.column(layout.columns["movie"]), guarded=layout.is_guarded)
     described = any(role in layout.columns for role in ABOUT)
     if not described and not layout.source.site:
         return places, [Film(one) for one in ids]
@@ -229,18 +229,21 @@ def _films(layout: Layout, part: Part) -> list[Film]:
 
 def _film(layout: Layout, cells: dict[str, str]) -> Film:
     """A movie from the cells of a row, by role."""
-    if layout.is_exported:
+    if layout.is_guarded:
         cells = {role: unguarded(text) for role, text in cells.items()}
     own = composed(cells.get("movie", "").strip())
     named = cells.get("title", own if layout.has_titles else "")
     title = composed(named.strip())
     title, year = (title, None) if layout.is_exported else clean_title(title)
-    if title.casefold() in NO_TEXT:
+    if title.casefold() in NO_TEXT and not layout.is_exported:
         title = ""
     links = link_ids(**{site: cells.get(site, "") for site in SITES})
     if layout.source.site and layout.source.site not in links:
         links |= link_ids(**{layout.source.site: own})
-    genres = read_genres(cells.get("genres", ""))
+    if alias := composed(cells.get("alias", "").strip()):
+        links[ALIAS] = alias
+    named_genres = cells.get("genres", "")
+    genres = tuple(filter(None, named_genres.split("|"))) if layout.is_exported else read_genres(named_genres)
     return Film(own, title, read_year(cells.get("year", "")) or year, genres, links)
 
 

@@ -29,7 +29,7 @@ def json_lines(path: Path) -> Lines | None:
     """A file with an object on each of several lines; None for another."""
     names: dict[str, None] = {}
     count = 0
-    with path.open(encoding="utf-8-sig") as stream:
+    with path.open(encoding="utf-8-sig", errors="replace") as stream:
         for line in islice(stream, SAMPLE_LINES):
             if line.strip():
                 count += 1
@@ -107,8 +107,13 @@ def flat(record: dict[str, Any], prefix: str = "") -> dict[str, str]:
         if isinstance(value, dict):
             found |= flat(value, f"{prefix}{name}.")
         else:
-            found[f"{prefix}{name}"] = _cell(value)
+            found[_valid(f"{prefix}{name}")] = _cell(value)
     return found
+
+
+def _valid(text: str) -> str:
+    """The text without halves of characters, which JSON can hold."""
+    return text if text.isascii() else text.encode("utf-8", "replace").decode()
 
 
 def _cell(value: Any) -> str:
@@ -117,10 +122,10 @@ def _cell(value: Any) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, list):
-        return "|".join(str(one.get("name", "")) if isinstance(one, dict) else str(one) for one in value)
+        return _valid("|".join(str(one.get("name", "")) if isinstance(one, dict) else str(one) for one in value))
     if isinstance(value, float):
         return f"{value:.0f}" if value == value and abs(value) < 1e15 and value == int(value) else repr(value)
-    return str(value)
+    return _valid(str(value))
 
 
 def xml_records(path: Path) -> tuple[list[dict[str, str]], dict[str, str]]:

@@ -13,6 +13,7 @@ import pyarrow.compute as pc
 from engine.data import questions
 from engine.data.columns import Role, normal
 from engine.data.containers import SourceFile, unpack
+from engine.data.encodings import can_read
 from engine.data.formats import OWN_ENCODINGS, recognise
 from engine.data.formats.base import Head, Layout, Unclear
 from engine.data.formats.letterboxd import owner_of_zip
@@ -101,10 +102,29 @@ class Scan:
         self.manifest: RatingScale | None = None
         self.found: Scanned | None = None
         self._forms: dict[str, Form | None] = {}
+        self._tables_of: dict[Path, list[Table]] = {}
+        self._unclear: list[Unclear] = []
+        self._unknown: list[EncodingUnknown] = []
 
     def answer(self, **answers: Any) -> None:
         """Complete the options by answers."""
         self.options = self.options.model_copy(update=answers)
+
+    def check_answers(self, answers: Mapping[str, Any]) -> None:
+        """Refuse answers that no file fits, so that their questions stay open.
+
+        Raises:
+            InvalidInput: no table has the columns, or no text can be read in the encoding.
+        """
+        if (columns := answers.get("columns")) is not None:
+            names = dict.fromkeys(name for one in self._unclear for name in one.table.names)
+            if not any(_declared(one.table, columns) for one in self._unclear):
+                told = f"It has {', '.join(names)}." if names else "It has columns without names; give their numbers."
+                raise InvalidInput(f"The file has not all of these columns. {told}", field="columns")
+        if (encoding := answers.get("encoding")) is not None:
+            for one in self._unknown:
+                if not can_read(one.sample, encoding):
+                    raise InvalidInput(f"The text can't be read as {encoding}.", field="encoding")
 
     def run(self) -> list[Question]:
         """Scan as far as it goes; the questions that stand in the way, none when all ratings have been read.
@@ -143,8 +163,8 @@ class Scan:
 
     def _recognise(self) -> list[Question]:
         self.reports = []
-        unclear: list[Unclear] = []
-        unknown: list[EncodingUnknown] = []
+        self._unclear = unclear = []
+        self._unknown = unknown = []
         names = [file.name.lower() for file in self._files]
         for file in self._files:
             self._check()
@@ -187,14 +207,18 @@ class Scan:
         return bool(self.of_role("ratings")) and not one.suggestion
 
     def _tables(self, file: SourceFile, names: Sequence[str]) -> list[Table]:
+        """The tables of a file, which is opened once: text is rewritten in UTF-8."""
+        if file.path in self._tables_of:
+            return self._tables_of[file.path]
         own = OWN_ENCODINGS.get(PurePosixPath(file.name).name.lower())
         options = TextOptions(self.options.encoding, self.options.delimiter, self.options.header, own)
         try:
-            return open_tables(file, options, self._check)
+            self._tables_of[file.path] = open_tables(file, options, self._check)
         except EncodingUnknown:
             if self._is_used(file, names):
                 raise
             raise Unreadable("it holds nothing for an import") from None
+        return self._tables_of[file.path]
 
     def _is_used(self, file: SourceFile, names: Sequence[str]) -> bool:
         """Whether a file of unknown encoding is of any use, by its beginning."""

@@ -23,6 +23,7 @@ from engine.data.containers import SourceFile
 from engine.data.records import MAX_DOCUMENT, json_lines, json_tables, xml_records
 from engine.data.rejections import Rejections
 from engine.data.rows import Part, TextRows
+from engine.errors import InvalidInput
 
 Row = tuple[int, list[str] | None]
 """A row's line and its cells; None for a line that can't be read."""
@@ -50,9 +51,9 @@ class Unreadable(ValueError):
 class EncodingUnknown(Exception):
     """The encoding of a text can't be told; ``readings`` has some lines as each encoding would read them."""
 
-    def __init__(self, readings: dict[str, str]) -> None:
+    def __init__(self, readings: dict[str, str], sample: bytes) -> None:
         super().__init__("The encoding is not known.")
-        self.readings = readings
+        self.readings, self.sample = readings, sample
 
 
 class Reader(Protocol):
@@ -157,10 +158,17 @@ def _normalise(file: SourceFile, options: TextOptions, check: Callable[[], None]
     if encoding is None:
         found = encodings.detect(file.path, check)
         if not found.is_certain and options.fallback is None:
-            raise EncodingUnknown(encodings.readings(file.path, check))
+            sample = encodings.sample_of(file.path, check)
+            readings = encodings.readings(sample)
+            if not readings:
+                raise Unreadable("it is not text, and of no format that is known")
+            raise EncodingUnknown(readings, sample)
         encoding = found.name if found.is_certain else str(options.fallback)
     if text.needs_transcoding(file.path, encoding):
-        text.transcode(file.path, encoding, check)
+        try:
+            text.transcode(file.path, encoding, check)
+        except UnicodeError as error:
+            raise Unreadable(f"it can't be read as {encoding}") from error
     return encoding
 
 
@@ -288,27 +296,31 @@ def cell_text(value: Any) -> str:
 def _parquet(file: SourceFile) -> Table:
     try:
         source = pq.ParquetFile(file.path)
-    except (pa.ArrowInvalid, OSError) as error:
+    except (pa.ArrowException, OSError) as error:
         raise Unreadable(f"it is a Parquet file that can't be opened: {error}") from error
     schema = source.schema_arrow
     names = tuple(schema.names)
 
     def read(used: Sequence[int], whole: Sequence[int], rejections: Rejections) -> Iterator[Part]:  # noqa: ARG001
         line, total = 1, max(source.metadata.num_rows, 1)
-        wanted = sorted(set(used))
-        for batch in pq.ParquetFile(file.path).iter_batches(
-            PART_ROWS, columns=[names[place] for place in wanted], use_threads=False
-        ):
-            columns = {str(place): _texts(batch.column(names[place])) for place in wanted}
+        for batch in _batches(file, PART_ROWS):
+            columns = {str(place): _texts(batch.column(place)) for place in sorted(set(used))}
             lines: NDArray[np.int64] = np.arange(line, line + len(batch))
             line += len(batch)
             yield Part(pa.table(columns), lines, (line - 1) / total)
 
-    sample: list[list[str]] = []
-    for batch in source.iter_batches(SAMPLE_ROWS, use_threads=False):
-        sample = [list(row) for row in zip(*(_texts(column).to_pylist() for column in batch.columns), strict=True)]
-        break
+    first = next(_batches(file, SAMPLE_ROWS), None)
+    columns = [] if first is None else [_texts(column).to_pylist() for column in first.columns]
+    sample = [list(row) for row in zip(*columns, strict=True)]
     return Table(file.name, names, len(names), sample, read, file=file)
+
+
+def _batches(file: SourceFile, rows: int) -> Iterator[pa.RecordBatch]:
+    """The rows of a Parquet file, some at a time."""
+    try:
+        yield from pq.ParquetFile(file.path).iter_batches(rows, use_threads=False)
+    except (pa.ArrowException, OSError) as error:
+        raise InvalidInput(f"{file.name} is a Parquet file that is damaged: {error}", field="files") from error
 
 
 def _texts(column: pa.Array) -> pa.Array:

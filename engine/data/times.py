@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
@@ -86,6 +87,7 @@ def form_of(texts: Iterable[str]) -> tuple[Form, ...]:
     """
     cells = [text for text in (text.strip() for text in texts) if text.casefold() not in MISSING]
     numbers = [float(text.replace(",", ".")) for text in cells if re.match(NUMBER, text)]
+    numbers = [number for number in numbers if math.isfinite(number)]
     if not cells:
         return ()
     if len(numbers) > len(cells) / 2:
@@ -265,7 +267,9 @@ def _ctime(text: str) -> float:
 
 def _named(text: str) -> float:
     """``Sep 13, 2020``, ``13 September 2020``, ``13. Sept. 2020 12:26``, ``2020-Sep-13``, ``2020年9月13日``."""
-    if found := YEAR_NAMED.fullmatch(text):
+    if (found := YEAR_NAMED.fullmatch(text)) and found["month"].isdigit():
+        return _moment(int(found["year"]), int(found["month"]), int(found["day"]), None)
+    if found:
         text = f"{found['day']} {found['month']} {found['year']}{found['rest']}"
     found = NAMED_DATE.fullmatch(re.sub(r"^[^\W\d_]+,?\s+(?=[^\W\d_]|\d)", "", text, count=1))
     found = found or NAMED_DATE.fullmatch(text)

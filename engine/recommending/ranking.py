@@ -1,7 +1,5 @@
 """Candidates of a list, and its variety."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import numpy as np

@@ -178,6 +178,7 @@ class Import:
             InvalidInput: a question is not open, or does not take the value.
         """
         found = read_answers(answers, self.asked)
+        self._scan.check_answers(found)
         self._matches = found.pop("matches", self._matches)
         self._scan.answer(**found)
         self._planner = None

@@ -8,6 +8,7 @@ from dataclasses import replace
 
 from engine.data.columns import Role, are_people, find, guess, normal
 from engine.data.formats.base import Head, Layout, Source, Unclear
+from engine.data.titles import YEAR_IN_TITLE
 
 TABLE = Source("table", "Table")
 OWN = ("my", "your", "own", "mein", "manote")
@@ -92,4 +93,7 @@ def with_columns(head: Head, columns: Mapping[Role, int], source: Source = TABLE
 def _looks_titled(cells: Sequence[str]) -> bool:
     """Whether cells hold titles rather than ids."""
     filled = {cell for cell in cells if cell}
-    return sum(not CODE.fullmatch(cell) and any(map(str.isalpha, cell)) for cell in filled) > len(filled) / 2
+    titled = (
+        bool(YEAR_IN_TITLE.match(cell)) or (not CODE.fullmatch(cell) and any(map(str.isalpha, cell))) for cell in filled
+    )
+    return sum(titled) > len(filled) / 2
