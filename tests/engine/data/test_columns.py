@@ -46,6 +46,6 @@ def test_a_header_differs_from_the_rows_below(header: list[str], expected: bool)
 
 def test_roles_are_guessed_by_the_values() -> None:
     assert guess(ROWS, {}) == {"user": 0, "movie": 1, "rating": 2, "time": 3}
-    assert guess(ROWS, {"movie": 0}) == {"user": 1, "movie": 0, "rating": 2, "time": 3}
+    assert guess(ROWS * 4, {"movie": 1}) == {"user": 0, "movie": 1, "rating": 2, "time": 3}
     assert guess([["a", "b"], ["c", "d"]], {}) == {}
     assert guess([["1", "2", "3"], ["2", "3", "1"]] * 5, {}) == {}  # any of them could be the ratings
