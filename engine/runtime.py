@@ -1,7 +1,5 @@
 """The composition root: builds store, services and threads, starts and stops them."""
 
-from __future__ import annotations
-
 import logging
 import secrets
 import time

@@ -1,7 +1,5 @@
 """The API: routers, error handlers, limits, request log and documentation."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from fastapi import FastAPI
@@ -19,6 +17,7 @@ from sidecar.docs.page import render_file, render_page, security_policy
 from sidecar.http import problems
 from sidecar.http.access_log import AccessMiddleware
 from sidecar.http.limits import BodyLimitMiddleware
+from sidecar.http.responses import add_problems
 from sidecar.routes import (
     audit,
     automation,
@@ -94,7 +93,9 @@ class MarqueeAPI(FastAPI):
             add_examples(schema)
             _describe(schema, problems.Problem)
             _describe(schema, ImportOptions)
-            _describe_keys(schema, needed=self.needs_key)
+            for unused in ("HTTPValidationError", "ValidationError"):  # FastAPI's own, which a problem replaces
+                del schema["components"]["schemas"][unused]
+            _describe_rules(schema, needed=self.needs_key)
         return super().openapi()
 
 
@@ -147,7 +148,7 @@ def _describe(schema: dict[str, Any], model: type[BaseModel]) -> None:
     schema["components"]["schemas"][model.__name__] = described
 
 
-def _describe_keys(schema: dict[str, Any], *, needed: bool) -> None:
+def _describe_rules(schema: dict[str, Any], *, needed: bool) -> None:
     schema["components"]["securitySchemes"] = {
         "Key": {"type": "apiKey", "in": "header", "name": "X-API-Key"},
         "Bearer": {"type": "http", "scheme": "bearer"},
@@ -158,5 +159,7 @@ def _describe_keys(schema: dict[str, Any], *, needed: bool) -> None:
             rule = RULES.get(f"{method.upper()} {path}", ADMINS)
             operation["x-scope"] = rule.scope
             operation["x-counted"] = rule.counted or ""
-            if rule.scope == "none":
+            key, changes = rule.scope != "none", method != "get"
+            if not key:
                 operation["security"] = []
+            add_problems(operation, key=key, changes=changes, writes=changes and rule.scope != "read")

@@ -14,7 +14,7 @@ from engine.data.times import Form
 
 OptionRole = Literal["user", "movie", "rating", "time", "title", "year", "genres"]
 QuestionCode = Literal["encoding", "columns", "user", "dates", "scale", "catalogue", "matches"]
-Number = Annotated[float, Field(allow_inf_nan=False)]
+Number = Annotated[float, Field(allow_inf_nan=False, ge=-1e6, le=1e6)]
 MAX_CELL = 200
 
 

@@ -117,6 +117,8 @@ class Planner:
 
     def scale(self) -> tuple[RatingScale, Origin] | None:
         """The scale of the ratings in the files, and where it comes from; None where it has to be asked for."""
+        if not self.found.staged.rows:
+            return None
         declared = self.scan.options.scale
         if declared is not None:
             return RatingScale.between(*declared), "declared"
@@ -178,7 +180,7 @@ class Planner:
     def targets(self) -> list[Target]:
         """What the films of ratings become, by code, then those that files of movies describe."""
         described = {film.own_id for film in self.found.described if film.own_id}
-        taken: set[int] = set()
+        taken: dict[int, str] = {}
         films = [*self.found.films, *self.found.described]
         found = []
         for place, film in enumerate(films):
@@ -187,7 +189,7 @@ class Planner:
             found.append(self._target(film, taken, is_described))
         return found
 
-    def _target(self, film: Film, taken: set[int], is_described: bool) -> Target:
+    def _target(self, film: Film, taken: dict[int, str], is_described: bool) -> Target:
         new_id = film.new_id
         if self.is_separate:
             new_id = self.prefix + new_id
@@ -203,16 +205,13 @@ class Planner:
         answered = self.matches or {}
         return self.known.by_id.get(answered.get(film.new_id, ""))
 
-    def _may_be(self, film: Film, other: KnownMovie, taken: set[int]) -> bool:
+    def _may_be(self, film: Film, other: KnownMovie, taken: dict[int, str]) -> bool:
         """Whether a film with its own id may be a movie with another id: not one of another catalogue."""
         if not film.own_id or self.is_personal:
             return True
         linked = any(self.known.links.get(site, {}).get(value) == other.key for site, value in film.links.items())
         foreign = linked or not other.movie_id.isdigit()
-        if not foreign or (other.key in taken):
-            return False
-        taken.add(other.key)
-        return True
+        return foreign and taken.setdefault(other.key, film.own_id) == film.own_id
 
     @cached_property
     def unsure(self) -> dict[str, KnownMovie]:
@@ -258,7 +257,7 @@ class Planner:
     def reject_outside(self) -> None:
         """Set ratings outside the scale aside, with their lines."""
         decided = self.scale()
-        if decided is None or not self.found.staged.rows or self.values.lie_in(decided[0]):
+        if decided is None or self.values.lie_in(decided[0]):
             return
         low, high = decided[0].ends
         names = [layout.table.name for layout in self.scan.of_role("ratings")]
@@ -279,7 +278,7 @@ class Planner:
 
     def plan(self) -> Plan:
         """The plan as far as it is known."""
-        decided = self.scale() if self.found.staged.rows else None
+        decided = self.scale()
         rejections = [
             RejectedCounts(**{name: one[name] for name in ("code", "reason", "rows", "examples")})
             for one in self.found.rejections.summary()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -65,6 +66,13 @@ class Cells:
         source = self.layout.source
         return "movie" in self.layout.columns and not self.layout.has_titles and not (source.personal and source.site)
 
+    @cached_property
+    def are_numbers(self) -> bool:
+        """Whether most ratings of the file's first rows are plain numbers, so that others are mistakes."""
+        cells = self.layout.table.cells(self.layout.columns["rating"])
+        read = [found.notation for cell in cells if (found := read_rating(cell, ",")) is not None]
+        return read.count("number") > len(read) / 2
+
     def ratings(self, column: pa.ChunkedArray) -> NDArray[np.float64]:
         """float64[n]: ratings of texts; infinity where there is none, NaN where the text can't be read."""
         places, texts = distinct(column)
@@ -80,7 +88,7 @@ class Cells:
         if text.casefold() in NOT_RATED:
             return np.inf
         found = read_rating(text, self.options.decimal or ",")
-        if found is None:
+        if found is None or (found.notation != "number" and self.are_numbers):
             return np.nan
         value = found.value
         if found.out_of:

@@ -1,7 +1,5 @@
 """Real instances of what routes return, for the examples in the documentation and for the fakes of tests."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 
 import numpy as np
@@ -42,7 +40,15 @@ from engine.services.import_task import ImportResult, RejectedRows
 from engine.services.imports import Job
 from engine.services.library import DataStatistics
 from engine.services.ratings import ForgettingReceipt, RatingReceipt, RatingRemoval
-from engine.services.records import EpochRecord, JobState, State, StudyState
+from engine.services.records import (
+    ActivationRecord,
+    AuditRecord,
+    EpochRecord,
+    JobState,
+    NoticeRecord,
+    State,
+    StudyState,
+)
 from engine.services.storage import Backup, StoreFacts
 from engine.services.studies import Study, TrialReport, TrialState
 from engine.services.training import TrainingStatus
@@ -51,15 +57,7 @@ from engine.services.versions import Comparison, tell_differences
 from engine.training.drift import UpdateHealth
 from engine.training.steps import Step
 from engine.training.tuning import FoldResult, TuningEvidence
-from sidecar.routes import (
-    audit,
-    data,
-    keys,
-    metrics,
-    notices,
-    storage,
-    versions,
-)
+from sidecar.routes import data, keys, metrics, storage
 
 USER = "42"
 NOW = 1795443846.9
@@ -249,9 +247,7 @@ VERSION = VersionSummary(
 NEWCOMERS = NewcomerPoint(
     3, 40, MetricValue(0.9723, 0.8595, 1.0664), 0.986, MetricValue(0.3359, 0.2406, 0.4208), 0.3315
 )
-MEASURED = metrics.MeasuredVersion(
-    version=3, kind="svd", state="ready", active=True, created_at=1795443846.5, ratings=100_004, metrics=METRICS
-)
+MEASURED = metrics.measured(VERSION)
 DIFFERENCES = {"rmse": MetricDifference(0.874, 0.881, -0.007, -0.009, -0.005, 0.0002, 671, "better")}
 COMPARISON = Comparison(3, 2, DIFFERENCES, tell_differences(3, 2, DIFFERENCES))
 
@@ -267,7 +263,7 @@ PLAN = Automation(
     last_run=None,
     ratings_since=312,
 )
-NOTICE = notices.Notice(
+NOTICE = NoticeRecord(
     notice_id=12,
     level="warning",
     topic="access",
@@ -364,37 +360,17 @@ IMPORTED = data.ImportBatch(
     ended_at=1795443803.0,
     undone_at=None,
 )
+CONTENTS = (IDENTITY, "0004", 312, 671, 9125, 100_316, 3, 3)
 BACKUP = Backup(
+    *CONTENTS,
     name=storage.NAME,
     made_at=1795312800.0,
     reason="schedule",
     size=9_830_400,
     sha256=SHA256,
     generation=902842091,
-    identity=IDENTITY,
-    schema="0004",
-    revision=312,
-    users=671,
-    movies=9125,
-    ratings=100_316,
-    versions=3,
-    active_version=3,
-    format=1,
 )
-FACTS = StoreFacts(
-    identity=IDENTITY,
-    schema="0004",
-    revision=315,
-    users=671,
-    movies=9125,
-    ratings=100_319,
-    versions=3,
-    active_version=3,
-    size=9_830_400,
-    checked_at=1795312900.0,
-    faults=(),
-    newest_backup_at=1795312800.0,
-)
+FACTS = StoreFacts(*CONTENTS, size=9_830_400, checked_at=1795312900.0, faults=(), newest_backup_at=1795312800.0)
 BACKUP_PLAN = BackupPlan("daily", 2, 0, "Europe/Berlin", 30, 1795399200.0)
 KEY = keys.Key(
     key_id=2,
@@ -405,19 +381,8 @@ KEY = keys.Key(
     last_used_at=NOW,
     revoked_at=None,
 )
-ENTRY = audit.Entry(
-    audit_id=31,
-    at=NOW,
-    actor="shop",
-    address="203.0.113.7",
-    action="user erased",
-    subject="user ~9f2c61d0a4b7e835",
-    result="done",
-)
-ACTIVATION = versions.Activated(
-    activation_id=4, version=3, activated_at=NOW, actor="api", reason="Better for new users."
-)
-SERVING = versions.Serving(active_version=3)
+ENTRY = AuditRecord(31, NOW, "shop", "203.0.113.7", "user erased", "user ~9f2c61d0a4b7e835", "done")
+ACTIVATION = ActivationRecord(4, 3, NOW, "api", "Better for new users.")
 METRICS_TEXT = """# HELP marquee_ratings Stored ratings.
 # TYPE marquee_ratings gauge
 marquee_ratings 100004.0

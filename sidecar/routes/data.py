@@ -14,7 +14,7 @@ from starlette.requests import Request
 
 from engine.data.plan import ImportOptions, Number, OptionRole
 from engine.data.times import Form
-from engine.errors import Conflict, DiskFull, NotReady, UnknownImport, UnknownJob
+from engine.errors import Conflict, UnknownImport, UnknownJob
 from engine.services import current
 from engine.services.imports import Job, UploadedFile
 from engine.services.library import DataStatistics
@@ -22,9 +22,9 @@ from engine.services.records import ImportRecord
 from sidecar.http.identifiers import MAX_LENGTH
 from sidecar.http.limits import KIB, size
 from sidecar.http.requests import StrictRequest, StrictRoute, invalid_json, media_type, not_json, parse_json
-from sidecar.http.responses import CHANGING, JSON_BODY, PARAMETERS, answers
+from sidecar.http.responses import raises
 from sidecar.http.uploads import fault, file_name, form_body, uploads
-from sidecar.routes.fields import Body, ImportNumber, JobNumber
+from sidecar.routes.fields import Body, ImportNumber, JobNumber, example
 
 router = APIRouter(tags=["data"], route_class=StrictRoute)
 
@@ -40,7 +40,7 @@ PART_TOO_LARGE = "Part exceeded"
 class DemoImport(Body):
     """Import of the demo ratings."""
 
-    model_config = ConfigDict(json_schema_extra={"examples": [{"source": "demo"}]})
+    model_config = example(source="demo")
 
     source: Literal["demo"] = Field(description="`demo`: 100,004 real ratings of 9,066 movies by 671 people.")
 
@@ -109,12 +109,7 @@ _IMPORT_BODY["requestBody"]["required"] = False
 
 
 # Async, because the upload is read from the network here; spooling it to disk is left to the thread pool.
-@router.post(
-    "/data/imports",
-    status_code=202,
-    openapi_extra=_IMPORT_BODY,
-    responses=answers(CHANGING, JSON_BODY, Conflict, NotReady, DiskFull, status=202),
-)
+@router.post("/data/imports", status_code=202, openapi_extra=_IMPORT_BODY | raises(Conflict))
 async def start_import(request: Request) -> JobStarted:
     """Import ratings.
 
@@ -180,7 +175,7 @@ def _validated(model: type[Model], values: Any) -> Model:
 
 
 # All of these use the store, so they run in the thread pool and not on the event loop.
-@router.get("/data/statistics", responses=answers(NotReady))
+@router.get("/data/statistics")
 def statistics() -> DataStatistics:
     """Get statistics about the data.
 
@@ -191,7 +186,7 @@ def statistics() -> DataStatistics:
     return current().library.statistics()
 
 
-@router.get("/data/imports", responses=answers(NotReady))
+@router.get("/data/imports")
 def imports() -> Imports:
     """List the imports so far.
 
@@ -200,11 +195,7 @@ def imports() -> Imports:
     return Imports(imports=[ImportBatch.of(record) for record in current().imports.batches()])
 
 
-@router.post(
-    "/data/imports/{import_id}/undo",
-    status_code=202,
-    responses=answers(CHANGING, PARAMETERS, UnknownImport, Conflict, NotReady, DiskFull, status=202),
-)
+@router.post("/data/imports/{import_id}/undo", status_code=202, openapi_extra=raises(UnknownImport, Conflict))
 def undo_import(import_id: ImportNumber) -> JobStarted:
     """Undo an import.
 
@@ -213,7 +204,7 @@ def undo_import(import_id: ImportNumber) -> JobStarted:
     return JobStarted(job_id=current().imports.undo(import_id))
 
 
-@router.get("/jobs/{job_id}", responses=answers(PARAMETERS, UnknownJob, NotReady))
+@router.get("/jobs/{job_id}", openapi_extra=raises(UnknownJob))
 def job(job_id: JobNumber) -> Job:
     """Get the status of a job.
 
@@ -224,11 +215,7 @@ def job(job_id: JobNumber) -> Job:
     return current().imports.job(job_id)
 
 
-@router.post(
-    "/jobs/{job_id}/cancel",
-    status_code=202,
-    responses=answers(CHANGING, PARAMETERS, UnknownJob, NotReady, DiskFull, status=202),
-)
+@router.post("/jobs/{job_id}/cancel", status_code=202, openapi_extra=raises(UnknownJob))
 def cancel_job(job_id: JobNumber) -> Job:
     """Cancel a job.
 
@@ -239,11 +226,7 @@ def cancel_job(job_id: JobNumber) -> Job:
     return imports.job(job_id)
 
 
-@router.post(
-    "/jobs/{job_id}/answers",
-    status_code=202,
-    responses=answers(CHANGING, JSON_BODY, PARAMETERS, UnknownJob, Conflict, NotReady, DiskFull, status=202),
-)
+@router.post("/jobs/{job_id}/answers", status_code=202, openapi_extra=raises(UnknownJob, Conflict))
 def answer_questions(job_id: JobNumber, answers: Answers) -> Job:
     """Answer questions of an import that waits.
 

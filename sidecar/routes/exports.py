@@ -10,13 +10,13 @@ from pydantic import Field
 from starlette.responses import StreamingResponse
 
 from engine.data.writing import Format
-from engine.errors import Conflict, NotReady, UnknownVersion, VersionUnavailable
+from engine.errors import Conflict, UnknownVersion, VersionUnavailable
 from engine.services import current
 from engine.services.exports import TableName
 from engine.services.recommendations import MAX_ITEMS
 from sidecar.http.identifiers import Number
 from sidecar.http.requests import StrictRoute
-from sidecar.http.responses import PARAMETERS, Problems, Responses, file_answers
+from sidecar.http.responses import Responses, file_answers, raises
 from sidecar.routes.fields import Parameters
 
 router = APIRouter(tags=["data"], route_class=StrictRoute)
@@ -51,8 +51,8 @@ def _disposition(name: str) -> str:
     return f'attachment; filename="marquee-{name}"'
 
 
-def _answers(name: str, *problems: Problems) -> Responses:
-    return file_answers(_disposition(f"{name}.csv"), PARAMETERS, *problems, media_types=tuple(MEDIA_TYPES.values()))
+def _answers(name: str) -> Responses:
+    return file_answers(_disposition(f"{name}.csv"), *MEDIA_TYPES.values())
 
 
 def _table(name: str, form: Format, pieces: Iterator[bytes]) -> TableFile:
@@ -69,7 +69,7 @@ Table = Annotated[TableName, Path(description="The table: `ratings` or `movies`.
     "/data/exports/recommendations",
     status_code=200,
     response_class=TableFile,
-    responses=_answers("recommendations", NotReady),
+    responses=_answers("recommendations"),
 )
 def export_recommendations(asked: Annotated[ListOptions, Query()]) -> TableFile:
     """Export recommendations for everybody.
@@ -85,7 +85,8 @@ def export_recommendations(asked: Annotated[ListOptions, Query()]) -> TableFile:
     "/data/exports/factors",
     status_code=200,
     response_class=TableFile,
-    responses=_answers("factors", NotReady, UnknownVersion, VersionUnavailable, Conflict),
+    responses=_answers("factors"),
+    openapi_extra=raises(UnknownVersion, VersionUnavailable, Conflict),
 )
 def export_factors(asked: Annotated[FactorOptions, Query()]) -> TableFile:
     """Export what a version has learned of users and movies.
@@ -101,7 +102,7 @@ def export_factors(asked: Annotated[FactorOptions, Query()]) -> TableFile:
     "/data/exports/archive",
     status_code=200,
     response_class=TableFile,
-    responses=file_answers(_disposition("archive.zip"), NotReady, media_types=(ZIP,)),
+    responses=file_answers(_disposition("archive.zip"), ZIP),
 )
 def export_archive() -> TableFile:
     """Export ratings, movies and their scale as one archive.
@@ -118,7 +119,7 @@ def export_archive() -> TableFile:
     "/data/exports/{table}",
     status_code=200,
     response_class=TableFile,
-    responses=_answers("ratings", NotReady),
+    responses=_answers("ratings"),
 )
 def export_table(table: Table, asked: Annotated[FileOptions, Query()]) -> TableFile:
     """Export all ratings or movies.

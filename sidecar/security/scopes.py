@@ -1,7 +1,5 @@
 """Authorization: the scope that each route requires, and the allowance that a request uses up."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

@@ -133,7 +133,10 @@ class Head:
 
     def ratings(self, source: Source, **names: str | Sequence[str]) -> Layout:
         """The file holds ratings, under these names."""
-        return Layout(source, "ratings", self.table, self.columns(**names))
+        columns = self.columns(**names)
+        if "rating" not in columns:
+            return self.ignored(source, f"It is from {source.label}, without a column of ratings.", refuses=True)
+        return Layout(source, "ratings", self.table, columns)
 
     def movies(self, source: Source, **names: str | Sequence[str]) -> Layout:
         """The file describes movies, under these names."""

@@ -24,6 +24,13 @@ JOKES = 100
 TITLE = re.compile(r"\(\d{4}\)\s*$|\w\s+\w")
 LONG: dict[Role, int] = {"user": 0, "movie": 1, "rating": 2}
 ABOUT: tuple[Role, ...] = ("year", "genres", "imdb", "tmdb")
+SUMS = frozenset(
+    (
+        "average", "avg", "mean", "median", "total", "sum", "count", "votes", "schnitt", "durchschnitt", "summe",
+        "moyenne", "media", "gemiddelde",
+    )
+)  # fmt: skip
+"""Names of columns and lines that sum up others."""
 
 
 def recognise(head: Head) -> Layout | None:
@@ -46,11 +53,15 @@ def _jester(head: Head) -> Layout | None:
 def _wide(head: Head) -> Layout | None:
     table = head.table
     first = next((place for place, name in enumerate(table.names) if name or _is_text(table.cells(place))), 0)
-    about = {place for place, name in enumerate(table.names) if NAMES.get(normal(name)) in ABOUT}
+    about = {
+        role: place
+        for place, name in enumerate(table.names)
+        if place != first and (role := NAMES.get(normal(name))) in ABOUT
+    }
     columns = {
         place: name.strip()
         for place, name in enumerate(table.names)
-        if place > first and place not in about and name.strip()
+        if place > first and place not in about.values() and name.strip() and normal(name) not in SUMS
     }
     named = [
         name for name in columns.values() if NAMES.get(normal(name)) in ("user", "movie", "rating", "time", "title")
@@ -59,9 +70,10 @@ def _wide(head: Head) -> Layout | None:
     if len(columns) < 2 or not filled or named or not all(_are_ratings(table.cells(place)) for place in columns):
         return None
     films_down = _films_down(table.names[first], table.cells(first), list(columns.values()))
-    melted = long(table, columns, first, turned=films_down)
+    melted = long(table, columns, first, turned=films_down, about=list(about.values()) if films_down else ())
     titles = table.cells(first) if films_down else list(columns.values())
-    return Layout(WIDE, "ratings", melted, LONG, has_titles=any(not title.isdigit() for title in titles))
+    roles = LONG | ({role: 3 + place for place, role in enumerate(about)} if films_down else {})
+    return Layout(WIDE, "ratings", melted, roles, has_titles=any(not title.isdigit() for title in titles))
 
 
 def _is_text(cells: Sequence[str]) -> bool:
@@ -83,8 +95,16 @@ def _films_down(corner: str, down: Sequence[str], across: Sequence[str]) -> bool
     return shares[0] > shares[1]
 
 
-def long(table: Table, columns: dict[int, str], first: int | None, *, turned: bool = False, prefix: str = "") -> Table:
-    """A wide table as rows of user, movie and rating; blank cells give none.
+def long(
+    table: Table,
+    columns: dict[int, str],
+    first: int | None,
+    *,
+    turned: bool = False,
+    prefix: str = "",
+    about: Sequence[int] = (),
+) -> Table:
+    """A wide table as rows of user, movie and rating; blank cells give none, nor do lines that sum up others.
 
     Args:
         table: a line for each user, or each movie where it is ``turned``.
@@ -92,22 +112,25 @@ def long(table: Table, columns: dict[int, str], first: int | None, *, turned: bo
         first: the column that names the line; None: its number does, after the prefix.
         turned: whether lines are movies and columns users.
         prefix: before the numbers of lines.
+        about: further columns that describe the line.
     """
 
     def read(used: Sequence[int], whole: Sequence[int], rejections: Rejections) -> Iterator[Part]:  # noqa: ARG001
-        wanted = [*columns, *([] if first is None else [first])]
+        wanted = [*columns, *about, *([] if first is None else [first])]
         for part in table.read(wanted, (), rejections):
             down = [f"{prefix}{line}" for line in part.lines] if first is None else part.column(first).to_pylist()
-            cells = np.array([part.column(place).to_pylist() for place in columns], dtype=object).T.reshape(
-                len(down), -1
+            cells = [part.column(place).to_pylist() for place in columns]
+            kept = np.array([normal(name) not in SUMS for name in down], bool)
+            filled = np.array([[bool(cell.strip()) for cell in column] for column in cells], bool).reshape(
+                -1, len(down)
             )
-            row, column = np.nonzero(
-                np.array([[bool(cell.strip()) for cell in line] for line in cells], bool).reshape(cells.shape)
-            )
+            row, column = np.nonzero((filled & kept).T)
             names = np.array(list(columns.values()), dtype=object)[column]
             owners = np.array(down, dtype=object)[row]
+            values = [cells[place][line] for line, place in zip(row.tolist(), column.tolist(), strict=True)]
             pair = (names, owners) if turned else (owners, names)
-            arrays = [pa.array(values, pa.string()) for values in (*pair, cells[row, column])]
-            yield Part(pa.table(arrays, names=["0", "1", "2"]), part.lines[row], part.done)
+            more = [np.array(part.column(place).to_pylist(), dtype=object)[row] for place in about]
+            arrays = [pa.array(texts, pa.string()) for texts in (*pair, values, *more)]
+            yield Part(pa.table(arrays, names=[str(place) for place in range(len(arrays))]), part.lines[row], part.done)
 
-    return replace(table, names=(), width=3, read=read, sample=[])
+    return replace(table, names=(), width=3 + len(about), read=read, sample=[])
