@@ -83,7 +83,7 @@ def test_they_are_not_counted_or_exported(undone: Runtime) -> None:
     assert (statistics.movies, library.counts().movies, statistics.ratings) == (80, 80, 1500)
     assert statistics.density == pytest.approx(1500 / 4800)
     assert "Musical" not in statistics.genres
-    lines = b"".join(library.export("movies")).decode().splitlines()
+    lines = b"".join(undone.services.exports.export("movies")).decode().splitlines()
     assert len(lines) == 81
     assert not [line for line in lines if line.startswith(("hit,", "plain,"))]
 
