@@ -100,7 +100,7 @@ class Planner:
         for film, one in zip(owned, ids if self._is_exported else without_point(ids), strict=True):
             film.own_id = one
             exact = self._is_exported and film.title != f"Movie {one}"
-            if is_placeholder(film.title, one) and not exact:
+            if film.year is None and is_placeholder(film.title, one) and not exact:
                 film.title = ""
 
     @property

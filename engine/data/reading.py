@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from engine.data.scanning import Scanned
 
 SEPARATOR = "\x1f"
+NEARLY_ALL = 0.95
 ABOUT: tuple[Role, ...] = ("title", "year", "genres", *SITES)  # type: ignore[assignment]
 NO_TEXT = ("null", "\\n", "nan", "none")
 
@@ -68,10 +69,10 @@ class Cells:
 
     @cached_property
     def are_numbers(self) -> bool:
-        """Whether most ratings of the file's first rows are plain numbers, so that others are mistakes."""
+        """Whether nearly all ratings of the file's first rows are plain numbers, so that words are mistakes."""
         cells = self.layout.table.cells(self.layout.columns["rating"])
         read = [found.notation for cell in cells if (found := read_rating(cell, ",")) is not None]
-        return read.count("number") > len(read) / 2
+        return read.count("number") > NEARLY_ALL * len(read)
 
     def ratings(self, column: pa.ChunkedArray) -> NDArray[np.float64]:
         """float64[n]: ratings of texts; infinity where there is none, NaN where the text can't be read."""
@@ -88,7 +89,7 @@ class Cells:
         if text.casefold() in NOT_RATED:
             return np.inf
         found = read_rating(text, self.options.decimal or ",")
-        if found is None or (found.notation != "number" and self.are_numbers):
+        if found is None or (found.notation in ("words", "letters") and self.are_numbers):
             return np.nan
         value = found.value
         if found.out_of:
