@@ -126,10 +126,10 @@ class Planner:
             return self.scan.manifest, "source"
         sources = {layout.source.name: layout.source for layout in self.scan.of_role("ratings")}
         fixed = {source.scale for source in sources.values()}
-        if len(fixed) > 1 and None not in fixed and len({one.ends for one in fixed if one}) > 1:
+        if len({one and one.ends for one in fixed}) > 1:
             names = " and ".join(source.label for source in sources.values())
             raise InvalidInput(f"{names} have different scales. Import them one after another.", field="files")
-        own = fixed.pop()
+        own = min((one for one in fixed if one is not None), key=lambda one: one.step, default=None)
         if own is not None and self.values.lie_in(own) and not self.found.notations:
             return own, "source"
         if self.found.notations:

@@ -26,6 +26,8 @@ LONG: dict[Role, int] = {"user": 0, "movie": 1, "rating": 2}
 ABOUT: tuple[Role, ...] = ("year", "genres", "imdb", "tmdb")
 MOST = 0.9
 """Share of the filled cells of all columns that have to be ratings."""
+FEW = 2
+"""Cells of a column that may all be mistakes."""
 SUMS = frozenset(
     (
         "average", "avg", "mean", "median", "total", "sum", "count", "votes", "schnitt", "durchschnitt", "summe",
@@ -92,7 +94,7 @@ def _are_ratings(columns: Sequence[Sequence[str]]) -> bool:
     ]
     pairs = [(len(some), len(cells)) for some, cells in zip(rated, filled, strict=True)]
     return 0 < MOST * sum(count for _, count in pairs) <= sum(some for some, _ in pairs) and all(
-        2 * some >= count for some, count in pairs
+        2 * some >= count or count <= FEW for some, count in pairs
     )
 
 
