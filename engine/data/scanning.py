@@ -29,6 +29,8 @@ from engine.data.tables import EncodingUnknown, Table, TextOptions, Unreadable, 
 from engine.data.times import FORMS, Form, form_of
 from engine.errors import InvalidInput
 
+UNFIXED = ("table", "list", "wide", "plays")
+"""Sources that do not say which column is what."""
 PEEK_BYTES = 2**18
 """Bytes by which a file of unknown encoding is recognised."""
 
@@ -100,6 +102,7 @@ class Scan:
         self.manifest: RatingScale | None = None
         self.found: Scanned | None = None
         self._forms: dict[str, Form | None] = {}
+        self.unclear: list[Unclear] = []
 
     def answer(self, **answers: Any) -> None:
         """Complete the options by answers."""
@@ -167,6 +170,7 @@ class Scan:
             return [questions.encoding(unknown)]
         sure = [one for one in unclear if not self._is_beside_the_point(one)]
         self.reports += [self._report(one.table, None) for one in unclear if one not in sure]
+        self.unclear = sure
         return [questions.columns(sure)] if sure else []
 
     def _is_beside_the_point(self, one: Unclear) -> bool:
@@ -202,9 +206,7 @@ class Scan:
         if self.options.columns is not None:
             declared = _declared(head.table, self.options.columns)
             found = recognise(head, self.options.source)
-            plain = (
-                found is None or isinstance(found, Unclear) or found.source.name in ("table", "list", "wide", "plays")
-            )
+            plain = found is None or isinstance(found, Unclear) or found.source.name in UNFIXED
             if declared is not None and plain:
                 return with_columns(head, declared)
             return None if isinstance(found, Unclear) else found
