@@ -48,17 +48,27 @@ def ordered(job: Job | None = None) -> Order | None:
     return order
 
 
-def place(imports: ImportService, files: Sequence[Upload], options: Mapping[str, Any]) -> NoReturn:
+def place(
+    imports: ImportService, files: Sequence[Upload], options: Mapping[str, Any], *, with_demo: bool = False
+) -> NoReturn:
     """Order an import in place of the one that is followed, and rerun.
+
+    Args:
+        imports: takes the order.
+        files: as dropped.
+        options: of the import.
+        with_demo: whether the demo is imported first, and the list of the files' owner opens afterwards.
 
     Raises:
         InvalidInput: an option does not take its value.
         Conflict: too many imports wait.
     """
-    order = Order(list(files), dict(options))
+    checked, order = _checked(options), Order(list(files), dict(options))
     st.session_state[session.IMPORT_ORDER] = order
-    checked = _checked(options)
     discard(imports)
+    if with_demo:
+        imports.import_demo()
+        st.session_state[session.HEADED_FOR] = options["user_id"]
     for file in order.files:
         file.seek(0)
     order.job_id = imports.import_files([UploadedFile(file.name, file) for file in order.files], checked)

@@ -8,7 +8,7 @@ from typing import Any
 import streamlit as st
 
 from engine.data.plan import Plan, Question
-from engine.data.titles import title_id
+from engine.data.titles import sort_title, title_id
 from engine.services import Services
 from engine.services.imports import Job
 from engine.words import counted
@@ -27,7 +27,8 @@ TITLES = {
     "catalogue": "Same movies or others",
     "matches": "Movies with similar titles",
 }
-OTHER = "another"
+OPTIONS = {"user": "user_id"}
+"""Options that answers go into, where their name is another one."""
 SAME = "Same movie"
 COMPANY = "Add the demo as company: 9,066 movies rated by 671 people"
 WHY_COMPANY = (
@@ -44,8 +45,7 @@ def questions(services: Services, job: Job, asked: list[Question]) -> None:
         answers: dict[str, Any] = {}
         faults: list[str] = []
         for question in asked:
-            st.markdown(f"**{TITLES[question.code]}**")
-            st.markdown(text(question.text))
+            st.markdown(f"**{TITLES[question.code]}**  \n{text(question.text)}")
             answers[question.code], fault = _answer(question, plan, job.job_id)
             faults += [fault] if fault else []
         with_company = _company(services, job, asked)
@@ -112,9 +112,10 @@ def _choice(question: Question, job_id: int) -> tuple[Any, str]:
 
 def _matches(question: Question, plan: Plan, job_id: int) -> dict[str, str]:
     """A row for each unsure movie; the answer holds those that are marked as the same."""
+    unsure = sorted(plan.unsure, key=lambda one: sort_title(one["movie"]))
     rows = [
         {SAME: False, "In your files": one["movie"], "In Marquee": title_id(one["title"], one["year"])}
-        for one in plan.unsure
+        for one in unsure
     ]
     edited: Any = st.data_editor(
         rows,
@@ -125,7 +126,7 @@ def _matches(question: Question, plan: Plan, job_id: int) -> dict[str, str]:
         alt="Movies in the files, and the known movies that they may be",
     )
     st.caption("Ratings of marked movies go to the movie in Marquee. The others are added as new movies.")
-    return {one["movie"]: one["known"] for one, row in zip(plan.unsure, edited, strict=True) if row[SAME]}
+    return {one["movie"]: one["known"] for one, row in zip(unsure, edited, strict=True) if row[SAME]}
 
 
 def _company(services: Services, job: Job, asked: list[Question]) -> bool:
@@ -141,12 +142,10 @@ def _company(services: Services, job: Job, asked: list[Question]) -> bool:
 
 def _send(services: Services, job: Job, answers: Mapping[str, Any], *, with_company: bool) -> None:
     imports, order = services.imports, ordered(job)
+    chosen = {OPTIONS.get(code, code): value for code, value in answers.items() if code != "matches"}
+    if order is not None and with_company:
+        place(imports, order.files, order.options | chosen, with_demo=True)
+    job_id = imports.answer(job.job_id, answers)
     if order is not None:
-        options = {name: value for name, value in answers.items() if name not in ("user", "matches")}
-        order.options |= options | ({"user_id": answers["user"]} if "user" in answers else {})
-        if with_company:
-            st.session_state[session.HEADED_FOR] = answers["user"]
-            discard(imports)
-            imports.import_demo()
-            place(imports, order.files, order.options)
-    follow(imports.answer(job.job_id, answers))
+        order.options |= chosen
+    follow(job_id)

@@ -57,6 +57,7 @@ def _drop(imports: ImportService, label: str, key: str) -> None:
     files = st.file_uploader(label, accept_multiple_files=True, key=key, label_visibility="collapsed")
     order = ordered()
     if files and (order is None or [file.file_id for file in files] != order.ids):
+        st.session_state.pop(session.HEADED_FOR, None)
         place(imports, files, {})
 
 

@@ -167,7 +167,7 @@ def scale_mapping(examples: Sequence[Sequence[float]], found: tuple[float, float
         found: lowest and highest rating of the scale in the files.
     """
     rows = [{"file": one, "here": other, "label": f"{one:g} → {other:g}"} for one, other in examples]
-    x = alt.X("file:Q", title="In the files", scale=span(found, margin=0.08), axis=alt.Axis(grid=False, tickCount=6))
+    x = alt.X("file:Q", title="In the files", scale=span(found, margin=0.16), axis=alt.Axis(grid=False, tickCount=6))
     y = alt.Y("here:Q", title="In Marquee", scale=span([other for _, other in examples], margin=0.15))
     base = alt.Chart(data(rows), height=180).encode(x=x, y=y)
     points = base.mark_point(filled=True, size=70, opacity=1)

@@ -186,6 +186,18 @@ def test_an_empty_user_id_is_not_sent(visit: Open) -> None:
     assert held.imports.answered == []
 
 
+def test_a_refused_answer_says_why_and_is_not_kept(visit: Open) -> None:
+    held = fakes.empty()
+    at = waiting(visit, held, "user")
+    at.text_input(key=session.IMPORT_OWNER).set_value("a" * 300)
+    intact(press(at, session.IMPORT_ANSWER))
+    assert "User id" in at.error[0].value
+    assert [job.state for job in held.imports.held] == ["waiting"]
+    at.text_input(key=session.IMPORT_OWNER).set_value("ann")
+    intact(press(at, session.IMPORT_ANSWER))
+    assert held.imports.ordered[-1][1].user_id == "ann"
+
+
 def test_another_scale_needs_both_ends(visit: Open) -> None:
     held = fakes.loaded()
     at = waiting(visit, held, "scale")
@@ -249,7 +261,7 @@ def test_unsure_movies_are_confirmed_one_by_one(visit: Open) -> None:
     held = fakes.loaded()
     at = waiting(visit, held, "matches")
     key = session.answer("matches", held.imports.held[0].job_id)
-    intact(edit(at, key, {0: {"Same movie": True}}))
+    intact(edit(at, key, {1: {"Same movie": True}}))
     assert answered(at, held) == {"matches": {"Sevn (1995)": "47"}}
 
 

@@ -8,6 +8,7 @@ from typing import Any
 from engine.data.scale import RatingScale
 from engine.services import Services
 from engine.settings import Settings
+from store.records import ImportState
 from tests.pages.fakes.data import (
     ABOUT,
     DIFFERENCES,
@@ -28,7 +29,7 @@ from tests.pages.fakes.data import (
     version,
     waiting,
 )
-from tests.pages.fakes.imports import FakeImports
+from tests.pages.fakes.imports import QUESTIONS, FakeImports, record
 from tests.pages.fakes.library import FakeLibrary, FakeScale
 from tests.pages.fakes.operations import BACKUPS, FakeAccess, FakeAudit, FakeAutomation, FakeInbox, FakeStorage
 from tests.pages.fakes.recommendations import FakeRatings, FakeRecommendations, FakeServing
@@ -56,6 +57,7 @@ __all__ = [
     "FakeScale",
     "FakeVersions",
     "Fakes",
+    "asking",
     "drifted",
     "empty",
     "first_training",
@@ -147,6 +149,18 @@ def empty() -> Fakes:
     fakes.serving.version, fakes.versions.held, fakes.inbox.held = None, [], []
     fakes.tuning.history = []
     fakes.access.held, fakes.audit.held = [], []
+    return fakes
+
+
+def asking(*, ended: str = "") -> Fakes:
+    """An import that asks every question, or has its plan (``planned``), or failed."""
+    fakes = Fakes()
+    fakes.imports.import_files([])
+    fakes.imports.rounds = [] if ended == "planned" else [list(QUESTIONS.values())]
+    fakes.imports.scan()
+    if ended == "failed":
+        fakes.imports.end("failed", f"No ratings were found. ratings.csv: its columns are {TRICKY}.")
+    fakes.imports.records = [record(3, choices={"user_id": TRICKY}), record(2, state=ImportState.UNDONE), record(1)]
     return fakes
 
 
