@@ -61,8 +61,8 @@ def _again(services: Services, order: Order | None) -> None:
     if order is None:
         return
     names = ", ".join(file.name for file in order.files)
-    st.markdown(f"Your files are still here: {text(names)}.")
-    with st.expander("Change how they are read, or try again", icon=":material/tune:"), errors_shown():
+    st.markdown(f"Your files are still here: {text(names)}. Drop others below, or change how these are read.")
+    with st.expander("Read the files differently, or try again", icon=":material/tune:"), errors_shown():
         options_form(services.imports, order, "Try again")
 
 

@@ -99,7 +99,7 @@ def test_a_refusal_says_what_was_found_and_keeps_the_files(page: Page, empty: st
     told = page.get_by_test_id("stAlert").filter(has_text="Import failed")
     expect(told).to_contain_text(re.compile(found, re.IGNORECASE))
     expect(page.get_by_text(f"Your files are still here: {name}")).to_be_visible()
-    page.get_by_text("Change how they are read, or try again").click()
+    page.get_by_text("Read the files differently, or try again").click()
     page.get_by_role("button", name="Try again").click()
     expect(told).to_contain_text(re.compile(found, re.IGNORECASE))
     assert (get(empty, "/api/data/statistics") or {})["ratings"] == 0
