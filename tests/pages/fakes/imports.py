@@ -21,7 +21,7 @@ from engine.data.plan import (
 )
 from engine.errors import Conflict, InvalidInput, MarqueeError, UnknownJob
 from engine.services.import_task import ImportResult
-from engine.services.import_task import RejectedCounts as ResultRows
+from engine.services.import_task import RejectedRows as ResultRows
 from engine.services.imports import Job, UploadedFile
 from engine.services.records import JobState
 from store.records import ImportRecord, ImportState
