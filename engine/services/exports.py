@@ -11,7 +11,6 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from engine.background import give_way
-from engine.data.arrays import Int32
 from engine.data.formats.marquee import (
     FORMAT,
     LINKED_MOVIES_EXPORT,
@@ -126,9 +125,7 @@ class ExportService:
             InvalidInput: n is outside its range.
         """
         check_range("n", n, 1, MAX_ITEMS)
-        state, movies = self._serving.ready(), self._ratings.movies()
-        removed = np.array([key for key, row in enumerate(movies) if row.removed], np.int32)
-        return TableRows(LISTS, self._lists(state, n, removed)).pieces(form)
+        return TableRows(LISTS, self._lists(self._serving.ready(), n)).pieces(form)
 
     @audited("data exported", lambda *_: "factors")
     @stores
@@ -163,7 +160,7 @@ class ExportService:
         """The ratings, and all movies by key."""
         return self._snapshots.load().data, self._ratings.movies()
 
-    def _lists(self, state: ServingState, n: int, removed: Int32) -> Iterator[pa.RecordBatch]:
+    def _lists(self, state: ServingState, n: int) -> Iterator[pa.RecordBatch]:
         wanted = ListOptions(n)
         for some in _batches(_ordered(state.users), PEOPLE):
             present = self._present()
@@ -172,7 +169,7 @@ class ExportService:
                 give_way()
                 user = state.listen(user_id)
                 if user_id in present and len(user.state.items):
-                    made = state.make_list(user, wanted, np.concatenate([user.state.items, removed]))
+                    made = state.make_list(user, wanted, user.state.items)
                     places = made.movies.astype(np.int32)
                     scores, predicted = made.scores[places].tolist(), user.state.predict(places).tolist()
                     listed = map(state.movie, places.tolist())

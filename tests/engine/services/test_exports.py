@@ -210,6 +210,23 @@ def test_deleted_users_and_removed_movies_are_in_no_export(trained: Runtime) -> 
         assert b"\x1f" not in content
 
 
+def test_a_deleted_user_is_in_no_export_job_or_history(trained: Runtime) -> None:
+    services = trained.services
+    lists = b"title,year,rating\nMovie 1,,9\nMovie 2,,3\nNew,2001,8\n"
+    mine = bring(trained, "maria-ratings.csv", lists, user_id="maria", scale=[1, 10])
+    table_job = bring(trained, "all.csv", b"user_id,movie_id,rating\nmaria,m3,4\nu1,m3,3.5\n", scale=[0.5, 5])
+    assert (mine.state, table_job.state) == ("succeeded", "succeeded")
+    assert "maria" in str(services.imports.job(mine.job_id))
+    services.ratings.forget("maria")
+    shown = [*map(services.imports.job, (mine.job_id, table_job.job_id)), *services.imports.batches()]
+    assert "maria" not in str(shown)
+    exports = services.exports
+    packed = zipfile.ZipFile(io.BytesIO(b"".join(exports.archive())))
+    files = [packed.read(name) for name in packed.namelist()]
+    files += [b"".join(pieces) for pieces in (exports.recommendations(5), exports.factors(), exports.export("ratings"))]
+    assert not [content for content in files if b"maria" in content]
+
+
 def test_a_user_deleted_meanwhile_is_left_out(trained: Runtime, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("engine.services.exports.PEOPLE", 10)
     pieces = trained.services.exports.recommendations(1)
