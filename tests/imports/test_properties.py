@@ -23,7 +23,8 @@ from engine.services.snapshots import Snapshots
 from store.records import MovieRow
 from tests.imports.bench import Bench
 from tests.imports.data import START, gzipped, json_lines, table, tarred, workbook, zipped
-from tests.imports.test_sources import CASES as SOURCE_CASES
+from tests.imports.test_other_sources import CASES as OTHER_CASES
+from tests.imports.test_sources import CASES as MOVIE_CASES
 
 FEW = settings(max_examples=10, suppress_health_check=[HealthCheck.function_scoped_fixture])
 TABLES: tuple[TableName, ...] = ("ratings", "movies")
@@ -169,7 +170,7 @@ def sound_files() -> list[tuple[str, bytes]]:
         ("a.zip", zipped({"a.csv": text, "b.json": json.dumps(PLAIN)})),
         ("a.csv.gz", gzipped(text)),
         ("a.tar.gz", tarred({"a.csv": text})),
-        *((name, content) for case in SOURCE_CASES for name, content in case.files.items()),
+        *((name, content) for case in [*MOVIE_CASES, *OTHER_CASES] for name, content in case.files.items()),
     ]
     return [(name, content.encode() if isinstance(content, str) else content) for name, content in found]
 
