@@ -3,8 +3,6 @@
 ``python app.py`` (what ``make run`` does) serves it; ``uvicorn app:app`` and ``streamlit run app.py`` work as well.
 """
 
-from __future__ import annotations
-
 import gc
 import logging
 import os

@@ -21,7 +21,7 @@ from engine.data.ratings import Interactions
 from engine.data.splits import hold_out
 from engine.models.base import ModelConfig, RatingModel
 from engine.models.epochs import best_epoch, run_epochs
-from engine.models.registry import MODELS, entry
+from engine.models.registry import MODELS, build, entry
 from engine.training.pipeline import TEST_PART, VALIDATION_PART
 
 Side = Literal["users", "movies"]
@@ -79,7 +79,7 @@ def part(data: Interactions, side: Side, seed: int, count: int = LEFT_OUT) -> Pa
 
 def fit(kind: str, data: Interactions, epochs: int) -> RatingModel:
     """The model with its defaults, trained for ``epochs``."""
-    model = entry(kind).build(_config(kind, epochs))
+    model = build(_config(kind, epochs))
     run_epochs(model, data)
     return model
 
@@ -89,7 +89,7 @@ def epochs_of(kind: str, data: Interactions) -> int:
     parts = hold_out(data, TEST_PART, VALIDATION_PART)
     config = entry(kind).config()
     patience = int(getattr(config, "patience", 0))
-    history = run_epochs(entry(kind).build(config), parts.fit, validation=parts.validation, patience=patience)
+    history = run_epochs(build(config), parts.fit, validation=parts.validation, patience=patience)
     return best_epoch(history)
 
 

@@ -17,7 +17,7 @@ from engine.data.arrays import Float32, Floats
 from engine.data.ratings import Interactions
 from engine.evaluation.newcomers import STEPS, judge_newcomers
 from engine.models.epochs import run_epochs
-from engine.models.registry import MODELS, entry
+from engine.models.registry import MODELS, build, entry
 
 PEOPLE, DRAWS = 80, 3
 NONE, TWENTY, RISE = 1.01, 0.97, 0.003
@@ -33,7 +33,7 @@ def draw(data: Interactions, seed: int, people: int = PEOPLE) -> tuple[Interacti
 
 def measure(kind: str, train: Interactions, theirs: Interactions) -> Floats:
     """float64[1 + steps]: RMSE of the movies' means, then of the model with its defaults after each step."""
-    model = entry(kind).build(entry(kind).config())
+    model = build(entry(kind).config())
     run_epochs(model, train)
     nothing: Float32 = np.zeros(train.n_movies, np.float32)
     found = judge_newcomers(model, lambda *_: nothing, nothing, train, theirs)

@@ -44,7 +44,7 @@ class Ratings:
         parts = HeldOut(inner.train, inner.test, train, test)
         config = configure("svd", {"seed": seed})
         how = "each user's last 20%", Settings().personal_from, QUIET, self.newcomers
-        report = assess("svd", config, parts, *how).report
+        report = assess(config, parts, *how).report
         if report is None:
             raise ValueError("the test part is empty")
         return report

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from engine.models.svd import MatrixFactorizationModel as MatrixFactorizationModel
     from engine.recommending.explanations import ExplainerService as ExplainerService
     from engine.recommending.fold_in import RealtimeLearner as RealtimeLearner
+    from engine.services.model_manager import MLModelManager as MLModelManager
     from engine.services.training import TrainingService as TrainingService
 
 _HOMES = {
@@ -32,6 +33,7 @@ _HOMES = {
     "Interactions": "data.ratings",
     "ItemSimilarityConfig": "models.ease",
     "ItemSimilarityRanker": "models.ease",
+    "MLModelManager": "services.model_manager",
     "MatrixFactorizationConfig": "models.svd",
     "MatrixFactorizationModel": "models.svd",
     "NeuralCF": "models.ncf",
@@ -44,8 +46,9 @@ _HOMES = {
 __all__ = list(_HOMES)
 
 
-# Part of the contract though no code of ours calls them: get_user_embedding and get_movie_embedding of the models, and
-# the calculate_ methods of EvaluationService.
+# Part of the contract though no code of ours calls them: get_user_embedding and get_movie_embedding of the models, the
+# calculate_ methods of EvaluationService, MLModelManager with save_model, load_model, list_versions and get_best_model,
+# and the splits leave_last_out, split_by_time and split_folds.
 
 
 def __getattr__(name: str) -> Any:

@@ -1,7 +1,5 @@
 """Background work yields to requests: processor priority, the interpreter, and peak memory."""
 
-from __future__ import annotations
-
 import logging
 import os
 import resource

@@ -33,8 +33,6 @@ The tree (a page shows ``str(error)``; ``sidecar.http.problems`` maps each class
     └── Cancelled               a run was cancelled
 """
 
-from __future__ import annotations
-
 
 class MarqueeError(Exception):
     """Base of all errors; ``str(error)`` is a sentence for the user."""

@@ -1,7 +1,5 @@
 """Rounding before decisions: other processors sum in another order, and must reach the same verdict."""
 
-from __future__ import annotations
-
 import math
 from typing import Any, overload
 

@@ -1,7 +1,5 @@
 """The composition root: builds store, services and threads, starts and stops them."""
 
-from __future__ import annotations
-
 import logging
 import secrets
 import time
@@ -234,7 +232,7 @@ def build(settings: Settings, clock: Callable[[], float] = time.time, *, restore
         scale=scale,
         library=LibraryService(ratings, snapshots, scale),
         imports=imports,
-        exports=ExportService(ratings, snapshots),
+        exports=ExportService(ratings, snapshots, scale, serving, versions),
         training=training,
         serving=serving,
         ratings=RatingService(ratings, snapshots, models, serving, scale, clock),

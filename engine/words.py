@@ -1,7 +1,5 @@
 """Plurals and lists for sentences."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 
 

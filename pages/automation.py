@@ -1,7 +1,5 @@
 """Automation: scheduled retraining, drift, and backups."""
 
-from __future__ import annotations
-
 import streamlit as st
 
 from engine.services import current

@@ -1,7 +1,5 @@
 """Keys: API keys and the audit log."""
 
-from __future__ import annotations
-
 import streamlit as st
 
 from engine.services import current

@@ -1,7 +1,5 @@
 """Newcomer: a personal list in under a minute, from liked genres and a few ratings."""
 
-from __future__ import annotations
-
 import streamlit as st
 
 from engine.services import current

@@ -1,7 +1,5 @@
 """Notices: what happened, newest first."""
 
-from __future__ import annotations
-
 from engine.services import current
 from pages.ui import notices
 from pages.ui.page import errors_shown, page_header

@@ -1,7 +1,5 @@
 """Recommend: one person's list, the reasons for each movie, and ratings that update it at once."""
 
-from __future__ import annotations
-
 import streamlit as st
 
 from engine.recommending.lists import Recommendations

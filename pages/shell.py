@@ -1,15 +1,11 @@
 """The frame of the console: navigation, wordmark and sidebar. ``st.App`` runs this script."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import streamlit as st
 
-from engine.errors import NotReady
-from engine.services import Services, current
+from engine.services import current, running
 from pages.panels.shell_sidebar import sidebar
-from pages.ui.escape import text
 from pages.ui.page import errors_shown
 
 ASSETS = Path(__file__).parent / "ui" / "assets"
@@ -17,23 +13,13 @@ ICON = str(ASSETS / "icon.svg")
 SIDEBAR_PX = 240
 
 
-def services_or_none() -> Services | None:
-    """The services; None while Marquee starts or stops."""
-    try:
-        return current()
-    except NotReady:
-        return None
-
-
 @st.fragment(run_every=1.0)
 def starting() -> None:
     """Wait for the services, then draw the page."""
-    if services_or_none() is not None:
+    if running() is not None:
         st.rerun()
-    try:
-        current()
-    except NotReady as error:
-        st.info(text(error), icon=":material/hourglass_empty:")
+    with errors_shown():
+        current()  # says why there are none yet
     st.progress(0.0, text="Opening the database and loading the active version")
 
 
@@ -55,7 +41,7 @@ page = st.navigation(
     ]
 )
 st.set_page_config(page_title=f"{page.title} · Marquee")
-services = services_or_none()
+services = running()
 if services is None:
     st.title("Marquee is starting", anchor=False)
     starting()

@@ -1,7 +1,5 @@
 """Training: choose a model and its hyperparameters, follow the run, and review earlier runs."""
 
-from __future__ import annotations
-
 import streamlit as st
 
 from engine.services import Services, current

@@ -1,7 +1,5 @@
 """Tuning: search for better hyperparameters, and see whether they really are better."""
 
-from __future__ import annotations
-
 import streamlit as st
 
 from engine.services import Services, current

@@ -1,7 +1,5 @@
 """Versions: every trained version, its quality, which one is active, and the deployment history."""
 
-from __future__ import annotations
-
 import streamlit as st
 
 from engine.services import Services, current

@@ -1,15 +1,15 @@
 """The API: routers, error handlers, limits, request log and documentation."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from fastapi import FastAPI
 from fastapi.routing import APIRoute
+from pydantic import BaseModel
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route
 
+from engine.data.plan import ImportOptions
 from engine.settings import Settings
 from sidecar.docs.description import describe
 from sidecar.docs.examples import add_examples
@@ -17,11 +17,13 @@ from sidecar.docs.page import render_file, render_page, security_policy
 from sidecar.http import problems
 from sidecar.http.access_log import AccessMiddleware
 from sidecar.http.limits import BodyLimitMiddleware
+from sidecar.http.responses import add_problems
 from sidecar.routes import (
     audit,
     automation,
     data,
     explanations,
+    exports,
     health,
     interview,
     keys,
@@ -68,6 +70,7 @@ ROUTERS = (
     automation.router,
     notices.router,
     data.router,
+    exports.router,
     users.router,
     storage.router,
     keys.router,
@@ -88,8 +91,11 @@ class MarqueeAPI(FastAPI):
         if self.openapi_schema is None:
             schema = super().openapi()
             add_examples(schema)
-            _describe_problems(schema)
-            _describe_keys(schema, needed=self.needs_key)
+            _describe(schema, problems.Problem)
+            _describe(schema, ImportOptions)
+            for unused in ("HTTPValidationError", "ValidationError"):  # FastAPI's own, which a problem replaces
+                del schema["components"]["schemas"][unused]
+            _describe_rules(schema, needed=self.needs_key)
         return super().openapi()
 
 
@@ -135,13 +141,14 @@ def reference() -> str:
     return render_file(schema)
 
 
-def _describe_problems(schema: dict[str, Any]) -> None:
-    problem = problems.Problem.model_json_schema(ref_template="#/components/schemas/{model}")
-    schema["components"]["schemas"] |= problem.pop("$defs")
-    schema["components"]["schemas"]["Problem"] = problem
+def _describe(schema: dict[str, Any], model: type[BaseModel]) -> None:
+    """Add the schema of a model that FastAPI does not see."""
+    described = model.model_json_schema(ref_template="#/components/schemas/{model}")
+    schema["components"]["schemas"] |= described.pop("$defs", {})
+    schema["components"]["schemas"][model.__name__] = described
 
 
-def _describe_keys(schema: dict[str, Any], *, needed: bool) -> None:
+def _describe_rules(schema: dict[str, Any], *, needed: bool) -> None:
     schema["components"]["securitySchemes"] = {
         "Key": {"type": "apiKey", "in": "header", "name": "X-API-Key"},
         "Bearer": {"type": "http", "scheme": "bearer"},
@@ -152,5 +159,7 @@ def _describe_keys(schema: dict[str, Any], *, needed: bool) -> None:
             rule = RULES.get(f"{method.upper()} {path}", ADMINS)
             operation["x-scope"] = rule.scope
             operation["x-counted"] = rule.counted or ""
-            if rule.scope == "none":
+            key, changes = rule.scope != "none", method != "get"
+            if not key:
                 operation["security"] = []
+            add_problems(operation, key=key, changes=changes, writes=changes and rule.scope != "read")

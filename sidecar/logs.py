@@ -1,7 +1,5 @@
 """The log: lines of text for people, or one JSON object per line for programs."""
 
-from __future__ import annotations
-
 import asyncio
 import json
 import logging

@@ -1,6 +1,6 @@
 """A failed start, told as a sentence."""
 
-from __future__ import annotations
+from dataclasses import dataclass
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -8,11 +8,11 @@ from engine.errors import MarqueeError
 from engine.services.storing import in_words
 
 
+@dataclass(frozen=True)
 class StartMiddleware:
     """Logs a sentence instead of a traceback where Marquee can't start for a known reason."""
 
-    def __init__(self, app: ASGIApp) -> None:
-        self.app = app
+    app: ASGIApp
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass everything on; the message of a failed start waits for the reason."""

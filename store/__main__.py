@@ -1,7 +1,5 @@
 """Commands on a store: ``python -m store backup|restore|check|info|keys``. What needs Marquee stopped says so."""
 
-from __future__ import annotations
-
 import argparse
 import json
 import os
@@ -86,9 +84,8 @@ def _backup(path: Path, asked: argparse.Namespace) -> Answer:
         source.isolation_level = None
         made = backups.back_up(source, folder, reason="asked", now=time.time())
     pruned = backups.prune(folder, asked.keep_days, time.time()) if asked.keep_days else []
-    text = (
-        f"{folder / made.name}: {made.ratings:,} ratings, {versions_of(made.versions)}, {made.size:,} bytes, checked."
-    )
+    versions = f"{made.versions:,} version{'' if made.versions == 1 else 's'}"
+    text = f"{folder / made.name}: {made.ratings:,} ratings, {versions}, {made.size:,} bytes, checked."
     if pruned:
         text += f"\nDeleted: {', '.join(pruned)}."
     return asdict(made) | {"path": str(folder / made.name), "pruned": pruned}, text, 0
@@ -128,14 +125,14 @@ def _info(path: Path, asked: argparse.Namespace) -> Answer:
     with backups.reading(path) as connection:
         if not inspection.is_store(connection):
             raise StoreError(f"{path} is not a Marquee store.")
-        facts = inspection.facts(connection)
+        contents = inspection.contents(connection)
     log = beside(path, "-wal")
     newest = backups.list_backups(backups.folder_of(path))[:1]
     values = {
         "path": str(path),
         "size": path.stat().st_size,
         "log_size": log.stat().st_size if log.exists() else 0,
-        **facts,
+        **asdict(contents),
         "generation": generation_of(path),
         "newest_backup": asdict(newest[0]) if newest else None,
     }
@@ -147,11 +144,6 @@ def _text(name: str, value: Any) -> str:
     if name == "newest_backup":
         return f"{value['name']}, {_moment(value['made_at'])}" if value else "none"
     return "none" if value is None else f"{value:,}" if isinstance(value, int) and name != "generation" else str(value)
-
-
-def versions_of(count: int) -> str:
-    """``1 version`` or ``3 versions``."""
-    return "1 version" if count == 1 else f"{count:,} versions"
 
 
 def _moment(unix: float) -> str:

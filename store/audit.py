@@ -1,15 +1,13 @@
 """The audit log: who did what, when, and with what result."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from typing import Any
 
-from sqlalchemy import delete, select
+from sqlalchemy import delete
 
 from store.connections import Transaction
-from store.database import Store
+from store.database import Store, newest_first
 from store.records import AuditRecord
 from store.schema import audit_log
 
@@ -43,10 +41,7 @@ class AuditStore(Store):
 
     def newest(self, limit: int, *, before: int | None = None) -> list[AuditRecord]:
         """Entries, newest first; ``before``: only those older than the entry of this number."""
-        wanted = select(audit_log).order_by(audit_log.c.audit_id.desc()).limit(limit)
-        if before is not None:
-            wanted = wanted.where(audit_log.c.audit_id < before)
-        return self._select(AuditRecord, wanted)
+        return self._select(AuditRecord, newest_first(audit_log.c.audit_id, limit, before))
 
     def all(self) -> Iterator[AuditRecord]:
         """Every entry, newest first, read page by page so that no reader stays open."""

@@ -1,7 +1,5 @@
 """Backups: consistent copies of a store in use, each with a manifest, and restoring them."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 import logging
@@ -24,6 +22,7 @@ from sqlalchemy.pool import NullPool
 from store import inspection, opening
 from store.errors import StoreDamaged, StoreError, StoreFull, UnusableBackup
 from store.generation import beside, generation_of, has_log, new, note, owns_its_log, set_log_aside, sync_folder
+from store.inspection import Contents
 from store.sqlite_errors import translated
 
 log = logging.getLogger(__name__)
@@ -39,7 +38,7 @@ Report = Callable[[float], None]
 
 
 @dataclass(frozen=True)
-class Manifest:
+class Manifest(Contents):
     """Description of a backup, stored beside it as JSON.
 
     Attributes:
@@ -49,11 +48,6 @@ class Manifest:
         size: bytes.
         sha256: of the whole file.
         generation: in its header, unique to this file.
-        identity: of the original store.
-        schema: revision of the last migration.
-        revision: of its ratings.
-        users, movies, ratings, versions: numbers of rows.
-        active_version: None if there was none.
     """
 
     name: str
@@ -62,14 +56,6 @@ class Manifest:
     size: int
     sha256: str
     generation: int
-    identity: str
-    schema: str
-    revision: int
-    users: int
-    movies: int
-    ratings: int
-    versions: int
-    active_version: int | None
     format: int = FORMAT
 
 
@@ -202,15 +188,15 @@ def _finish(part: Path, target: Path, reason: str, now: float) -> Manifest:
     with reading(part) as connection:
         if found := inspection.damage(connection, thorough=False):
             raise UnusableBackup(f"The copy is damaged because the store is, and was not kept: {found[0]}")
-        facts = inspection.facts(connection)
+        contents = inspection.contents(connection)
     manifest = Manifest(
+        **asdict(contents),
         name=target.name,
         made_at=now,
         reason=reason,
         size=part.stat().st_size,
         sha256=_sha256(part),
         generation=generation_of(part),
-        **facts,
     )
     with part.open("rb") as file:
         os.fsync(file.fileno())
@@ -269,7 +255,7 @@ def prune(folder: Path, keep_days: int, now: float) -> list[str]:
     return old
 
 
-def verify(backup: Path) -> dict[str, Any]:
+def verify(backup: Path) -> Contents:
     """Contents of a backup, after checking it against its manifest (if there is one) and page by page.
 
     Raises:
@@ -286,7 +272,7 @@ def verify(backup: Path) -> dict[str, Any]:
                 raise UnusableBackup(f"{backup.name} is not a backup of a Marquee store.")
             if found := inspection.damage(connection, thorough=True):
                 raise UnusableBackup(f"{backup.name} is damaged: {found[0]} Choose another backup.")
-            return inspection.facts(connection)
+            return inspection.contents(connection)
     except (sqlite.Error, StoreError) as error:
         if isinstance(error, UnusableBackup):
             raise

@@ -108,9 +108,7 @@ class BulkRatings(Store):
             ValueError: a rating is not a finite number; nothing was written.
         """
         decimals = shortest_decimals(values)
-        order = np.lexsort((movie_keys, user_keys))
-        pairs = np.stack([user_keys[order], movie_keys[order]])
-        order = order[np.append((pairs[:, 1:] != pairs[:, :-1]).any(0), True)[: len(order)]]
+        order = _order(user_keys, movie_keys)
         with self._database.read() as connection:
             total = Added(0, 0, 0, revisions.current(connection))
         for start in range(0, len(order), CHUNK):
@@ -143,6 +141,16 @@ def shortest_decimals(values: NDArray[np.float32]) -> NDArray[np.float64]:
         raise ValueError("A rating is not a number.")
     distinct, places = np.unique(values, return_inverse=True)
     return np.array([float(str(value)) for value in distinct], np.float64)[places]
+
+
+def _order(user_keys: NDArray[np.int32], movie_keys: NDArray[np.int32]) -> NDArray[np.int64]:
+    """int64[<= n]: the rows sorted by user and movie; of a pair that occurs twice the last."""
+    pairs = user_keys.astype(np.int64) << 32 | movie_keys
+    if (pairs[1:] > pairs[:-1]).all():
+        return np.arange(len(pairs))
+    order = np.argsort(pairs, kind="stable")
+    pairs = pairs[order]
+    return np.asarray(order[np.append(pairs[1:] != pairs[:-1], True)], np.int64)
 
 
 def _chunks(rows: Sequence[T], size: int) -> Iterator[Sequence[T]]:

@@ -1,7 +1,5 @@
 """All ratings as arrays: read from SQL in packed form, and cached in an Arrow file beside the store."""
 
-from __future__ import annotations
-
 import logging
 import uuid
 import zlib

@@ -79,13 +79,13 @@ def unpacked(movie: MovieRow, text: str) -> tuple[MovieRow, int | None]:
 def write(tx: Transaction, rows: Sequence[tuple[int, MovieRow, int | None]]) -> None:
     """Replace all that is stored of movies but the id; each comes with its key and the import that described it."""
     revisions.advance_catalogue(tx)
-    keys = [(key,) for key, _, _ in rows]
+    keys = (json.dumps([key for key, _, _ in rows]),)
     tx.exec_driver_sql(
         "UPDATE movies SET title = ?, year = ?, removed = ?, import_id = ? WHERE id = ?",
         [(row.title, row.year, int(row.removed), import_id, key) for key, row, import_id in rows],
     )
-    tx.exec_driver_sql("DELETE FROM movie_genres WHERE movie_id = ?", keys)
-    tx.exec_driver_sql("DELETE FROM movie_links WHERE movie_id = ?", keys)
+    tx.exec_driver_sql("DELETE FROM movie_genres WHERE movie_id IN (SELECT value FROM json_each(?))", keys)
+    tx.exec_driver_sql("DELETE FROM movie_links WHERE movie_id IN (SELECT value FROM json_each(?))", keys)
     names = sorted({name for _, row, _ in rows for name in row.genres})
     if names:
         tx.exec_driver_sql("INSERT OR IGNORE INTO genres (name) VALUES (?)", [(name,) for name in names])

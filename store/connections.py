@@ -1,7 +1,5 @@
 """SQLite connections: the version required, and the settings every connection gets."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Callable
 from pathlib import Path

@@ -15,7 +15,7 @@ from typing import IO, Any, TypeVar
 
 import pysqlite3.dbapi2 as sqlite
 from alembic.util.exc import CommandError
-from sqlalchemy import Connection, Executable, Select, Table, select
+from sqlalchemy import Column, Connection, Executable, Select, Table, select
 from sqlalchemy.dialects.sqlite import insert
 from sqlalchemy.exc import DBAPIError
 
@@ -306,6 +306,18 @@ class Store:
         """Rows as records, whose fields are the columns."""
         with self._database.read() as connection:
             return [record(**row._mapping) for row in connection.execute(statement)]
+
+
+def newest_first(number: Column[Any], limit: int | None, before: int | None) -> Select[Any]:
+    """Selects the rows of a table, newest first.
+
+    Args:
+        number: the column that numbers them.
+        limit: maximum number of rows; None for all.
+        before: only rows older than the one of this number.
+    """
+    wanted = select(number.table).order_by(number.desc()).limit(limit)
+    return wanted if before is None else wanted.where(number < before)
 
 
 def _set_aside(path: Path, aside: Path) -> str:

@@ -1,7 +1,5 @@
 """Errors of the store; services translate them into the engine's errors."""
 
-from __future__ import annotations
-
 
 class StoreError(Exception):
     """Root of the store's errors."""

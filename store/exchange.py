@@ -1,7 +1,5 @@
 """Export of a model version: a zip with its description as JSON and the raw bytes of its arrays, each with a hash."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 import os

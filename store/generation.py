@@ -8,8 +8,6 @@ behind is applied if header and file match the note, and set aside otherwise. Th
 change when a computer restarts.
 """
 
-from __future__ import annotations
-
 import json
 import logging
 import os

@@ -1,8 +1,7 @@
 """Soundness and contents of a store, read-only so that it works on backups too."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import pysqlite3.dbapi2 as sqlite
@@ -25,14 +24,13 @@ TYPES: dict[type[Any], tuple[str, ...]] = {
     LargeBinary: ("blob",),
 }
 """SQLite storage classes by column type."""
-COUNTS = ("users", "movies", "ratings")
 SHOWN = "movies WHERE NOT removed"
 ORPHANS = {
     "ratings of users that do not exist": "SELECT count(*) FROM ratings WHERE user_id NOT IN (SELECT id FROM users)",
     "ratings of movies that do not exist": (
         "SELECT count(*) FROM ratings WHERE movie_id NOT IN (SELECT id FROM movies)"
     ),
-    "ledger entries for versions that do not exist": (
+    "entries of the deployment history for versions that do not exist": (
         "SELECT count(*) FROM activations WHERE version NOT IN (SELECT version FROM model_versions)"
     ),
 }
@@ -68,7 +66,7 @@ def faults(connection: Connection, *, thorough: bool) -> list[str]:
     Args:
         connection: sees one state of it.
         thorough: also check every index, every reference, and the SHA-256 of every array; otherwise only pages,
-            ledger and counts.
+            deployment history and counts.
     """
     checks = (_pages, _counts, _values, _references, _versions) if thorough else (_pages, _counts)
     return [fault for check in checks for fault in _read(check, connection, thorough)][:MAX_FAULTS]
@@ -149,20 +147,43 @@ def _versions(connection: Connection, _: bool) -> list[str]:
     return found
 
 
-def facts(connection: Connection) -> dict[str, Any]:
-    """Contents of a store: identity, schema, revision, numbers of rows, and the active version."""
+@dataclass(frozen=True)
+class Contents:
+    """Contents of a store.
+
+    Attributes:
+        identity: a UUID made with it; its backups keep it.
+        schema: its migration.
+        revision: increases with every change of ratings.
+        users, movies, ratings, versions: their numbers.
+        active_version: None before the first.
+    """
+
+    identity: str
+    schema: str
+    revision: int
+    users: int
+    movies: int
+    ratings: int
+    versions: int
+    active_version: int | None
+
+
+def contents(connection: Connection) -> Contents:
+    """Contents of a store."""
     newest = select(activations.c.version).order_by(activations.c.activation_id.desc()).limit(1)
     kept = "SELECT count(*) FROM model_versions WHERE state = 'ready'"
     identity = connection.execute(select(meta.c.value).where(meta.c.name == "identity")).scalar()
-    return {
-        "identity": identity or "",
-        "schema": connection.exec_driver_sql("SELECT version_num FROM alembic_version").scalar_one(),
-        "revision": revisions.current(connection),
-        **{table: _count(connection, table) for table in COUNTS},
-        **({"movies": _count(connection, SHOWN)} if "imports" in _tables(connection) else {}),
-        "versions": connection.exec_driver_sql(kept).scalar_one(),
-        "active_version": connection.execute(newest).scalar(),
-    }
+    return Contents(
+        identity=identity or "",
+        schema=connection.exec_driver_sql("SELECT version_num FROM alembic_version").scalar_one(),
+        revision=revisions.current(connection),
+        users=_count(connection, "users"),
+        movies=_count(connection, SHOWN if "imports" in _tables(connection) else "movies"),
+        ratings=_count(connection, "ratings"),
+        versions=connection.exec_driver_sql(kept).scalar_one(),
+        active_version=connection.execute(newest).scalar(),
+    )
 
 
 def _tables(connection: Connection) -> set[str]:

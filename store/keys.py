@@ -1,7 +1,5 @@
 """API keys, stored as hashes only, and sessions that were ended early."""
 
-from __future__ import annotations
-
 import hashlib
 import secrets
 from collections.abc import Iterable, Sequence

@@ -1,7 +1,5 @@
 """``python -m store keys list|create|revoke``: API keys of a store while Marquee is stopped."""
 
-from __future__ import annotations
-
 import argparse
 from collections.abc import Callable
 from dataclasses import asdict

@@ -1,14 +1,12 @@
 """Notices: events that the people who run Marquee may want to know about."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Any, Literal
 
 from sqlalchemy import Select, func, select, update
 
 from store.connections import Transaction
-from store.database import Store
+from store.database import Store, newest_first
 from store.records import NoticeRecord
 from store.schema import notices
 
@@ -48,9 +46,7 @@ class NoticeStore(Store):
         unread_only: bool = False,
     ) -> list[NoticeRecord]:
         """Notices, newest first; ``before``: only those older than the notice of this number."""
-        wanted = select(notices).order_by(notices.c.notice_id.desc()).limit(limit)
-        if before is not None:
-            wanted = wanted.where(notices.c.notice_id < before)
+        wanted = newest_first(notices.c.notice_id, limit, before)
         if levels is not None:
             wanted = wanted.where(notices.c.level.in_(levels))
         if unread_only:

@@ -1,7 +1,5 @@
 """Checks before a store is opened: its location, other users, whether it is a store, and whose log lies beside it."""
 
-from __future__ import annotations
-
 import fcntl
 import getpass
 import os

@@ -1,7 +1,5 @@
 """Waiting for a store that another program has locked: requests wait for seconds, workers until it is free."""
 
-from __future__ import annotations
-
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager

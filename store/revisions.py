@@ -3,8 +3,6 @@
 The revision counts changes of ratings, and is stored with every user and movie concerned.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 
 from sqlalchemy import Connection, select

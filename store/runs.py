@@ -1,7 +1,5 @@
 """The log of training runs, epoch by epoch."""
 
-from __future__ import annotations
-
 from collections.abc import Collection, Sequence
 from dataclasses import asdict
 from typing import Any
@@ -9,7 +7,7 @@ from typing import Any
 from sqlalchemy import Select, func, select, update
 
 from store.connections import Transaction
-from store.database import Store
+from store.database import Store, newest_first
 from store.errors import NotStored
 from store.records import UNFINISHED, EpochRecord, RunRecord, State
 from store.schema import training_epochs, training_runs
@@ -72,32 +70,17 @@ class RunStore(Store):
         """Add a finished epoch."""
         self._database.insert(training_epochs, {"run_id": run_id, **asdict(record)})
 
-    def finish(
-        self,
-        run_id: int,
-        state: State,
-        *,
-        version: int | None = None,
-        metrics: dict[str, Any] | None = None,
-        before: dict[str, Any] | None = None,
-        verdict: str | None = None,
-        error: str | None = None,
-        stage: str = "",
-        details: dict[str, Any] | None = None,
-        tx: Transaction | None = None,
-    ) -> None:
-        """Record the end of a run and what came of it; a run that has ended already stays as it is."""
-        values = {
-            "state": state,
-            "version": version,
-            "metrics": metrics,
-            "before": before,
-            "verdict": verdict,
-            "error": error,
-            "stage": stage,
-            "details": details,
-            "ended_at": self._database.clock(),
-        }
+    def finish(self, run_id: int, state: State, stage: str, *, tx: Transaction | None = None, **values: Any) -> None:
+        """Record the end of a run; a run that has ended already stays as it is.
+
+        Args:
+            run_id: its number.
+            state: how it ended.
+            stage: the same in words.
+            tx: a transaction to be part of.
+            values: what came of it, by column.
+        """
+        values |= {"state": state, "stage": stage, "ended_at": self._database.clock()}
         going = training_runs.c.run_id == run_id, training_runs.c.state.in_(UNFINISHED)
         self._database.execute(update(training_runs).where(*going).values(values), tx=tx)
 
@@ -121,9 +104,7 @@ class RunStore(Store):
             before: only runs older than this number.
             actors: only runs that one of these asked for; everybody's if left out.
         """
-        wanted = select(training_runs).order_by(training_runs.c.run_id.desc()).limit(limit)
-        if before is not None:
-            wanted = wanted.where(training_runs.c.run_id < before)
+        wanted = newest_first(training_runs.c.run_id, limit, before)
         if actors is not None:
             wanted = wanted.where(training_runs.c.actor.in_(actors))
         return self._read(wanted)
@@ -164,7 +145,7 @@ class RunStore(Store):
             going = select(training_runs.c.run_id).where(training_runs.c.state == "running")
             left = list(tx.execute(going).scalars())
             for run_id in left:
-                self.finish(run_id, State.FAILED, error=reason, stage="Failed", tx=tx)
+                self.finish(run_id, State.FAILED, "Failed", error=reason, tx=tx)
             return left
 
         return self._database.write(work)

@@ -1,7 +1,5 @@
 """Translates SQLite's errors into the store's errors if a person can do something about them."""
 
-from __future__ import annotations
-
 import pysqlite3.dbapi2 as sqlite
 
 from store.errors import StoreBusy, StoreDamaged, StoreError, StoreFailing, StoreFull, StoreReadOnly

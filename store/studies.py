@@ -1,7 +1,5 @@
 """Hyperparameter studies: their progress, and Optuna's own tables in the same file."""
 
-from __future__ import annotations
-
 from collections.abc import Collection
 from threading import Lock
 from typing import Any
@@ -13,7 +11,7 @@ from sqlalchemy.dialects.sqlite import insert
 from sqlalchemy.pool import NullPool
 
 from store.connections import Transaction
-from store.database import Database, Store
+from store.database import Database, Store, newest_first
 from store.errors import NotStored
 from store.patience import is_patient
 from store.records import UNFINISHED, StudyState, TuningRecord
@@ -128,8 +126,7 @@ class TuningStore(Store):
 
     def newest(self, limit: int = 20, *, before: int | None = None) -> list[TuningRecord]:
         """Studies, newest first; ``before``: only those older than the study of this number."""
-        wanted = select(tunings).order_by(tunings.c.tuning_id.desc()).limit(limit)
-        return self._select(TuningRecord, wanted if before is None else wanted.where(tunings.c.tuning_id < before))
+        return self._select(TuningRecord, newest_first(tunings.c.tuning_id, limit, before))
 
     def current(self, besides: Collection[int] = ()) -> TuningRecord | None:
         """The queued or running study; None if there is none.

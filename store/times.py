@@ -1,7 +1,5 @@
 """Times of ratings: which are plausible, and which one a rating by hand gets."""
 
-from __future__ import annotations
-
 import numpy as np
 from numpy.typing import NDArray
 

@@ -1,7 +1,5 @@
 """Schema upgrades: Alembic's migrations, run when a store is opened."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 from alembic import command

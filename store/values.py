@@ -1,7 +1,5 @@
 """Settings and state of a service: a JSON object in the table ``meta``."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Mapping
 from typing import Any

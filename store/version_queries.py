@@ -1,6 +1,4 @@
-"""Reads of version records and the activation ledger, each within a connection of the caller's."""
-
-from __future__ import annotations
+"""Reads of version records and the deployment history, each within a connection of the caller's."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -37,7 +35,7 @@ def find(connection: Connection, statement: Select[Any]) -> list[VersionRecord]:
 
 
 def active(connection: Connection) -> int | None:
-    """Version of the ledger's last entry; None if the ledger is empty."""
+    """Version of the last entry of the deployment history; None if it is empty."""
     return connection.execute(
         select(activations.c.version).order_by(activations.c.activation_id.desc()).limit(1)
     ).scalar()

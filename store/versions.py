@@ -1,7 +1,5 @@
 """Model versions: saved whole or not at all, verified on every load, never rewritten."""
 
-from __future__ import annotations
-
 import logging
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -14,7 +12,7 @@ from sqlalchemy.exc import DBAPIError
 
 from store import version_queries as queries
 from store.connections import Transaction
-from store.database import Store
+from store.database import Store, newest_first
 from store.errors import DamagedVersion, NotStored, StoreError
 from store.model_arrays import array_hashes, hash_array, read_arrays, remove_arrays, save_array, seal
 from store.notices import NoticeStore
@@ -55,7 +53,7 @@ class NewVersion(TypedDict, total=False):
 
 
 class MLModelManager(Store):
-    """The registry of versions and the ledger of activations."""
+    """The registry of versions and the deployment history."""
 
     # -- saving ------------------------------------------------------------------------------------------------------
 
@@ -228,9 +226,7 @@ class MLModelManager(Store):
             limit: maximum number of versions; all if left out.
             before: only versions older than this number.
         """
-        wanted = select(model_versions).where(model_versions.c.state != "saving").limit(limit)
-        if before is not None:
-            wanted = wanted.where(model_versions.c.version < before)
+        wanted = newest_first(model_versions.c.version, limit, before).where(model_versions.c.state != "saving")
         with self._database.read() as connection:
             return queries.find(connection, wanted)
 
@@ -275,7 +271,7 @@ class MLModelManager(Store):
         self._database.write(work)
 
     def delete_version(self, version: int) -> None:
-        """Delete a version's arrays; its record and its entries in the ledger stay.
+        """Delete a version's arrays; its record and its entries in the deployment history stay.
 
         Raises:
             NotStored: there is no such version.
@@ -319,7 +315,7 @@ class MLModelManager(Store):
             remove_arrays(self._database, version)
         return gone
 
-    # -- the ledger --------------------------------------------------------------------------------------------------
+    # -- the deployment history --------------------------------------------------------------------------------------
 
     def active_version(self) -> int | None:
         """The active version; None before the first activation."""
@@ -355,11 +351,9 @@ class MLModelManager(Store):
             at: Unix seconds; only entries up to then, so that the first is the version active at that time.
             before: only entries older than this number.
         """
-        entries = select(activations).order_by(activations.c.activation_id.desc()).limit(limit)
+        entries = newest_first(activations.c.activation_id, limit, before)
         if at is not None:
             entries = entries.where(activations.c.activated_at <= at)
-        if before is not None:
-            entries = entries.where(activations.c.activation_id < before)
         return self._select(ActivationRecord, entries)
 
     def _enter(self, tx: Transaction, version: int, activation: Activation) -> None:

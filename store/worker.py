@@ -1,7 +1,5 @@
 """Background threads with a queue of orders, restarted after a crash."""
 
-from __future__ import annotations
-
 import logging
 import queue
 from collections.abc import Callable

@@ -1,7 +1,5 @@
 """The thread that performs every write, one transaction at a time, and checkpoints the write-ahead log."""
 
-from __future__ import annotations
-
 import logging
 from collections.abc import Callable
 from concurrent.futures import Future

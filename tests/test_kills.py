@@ -38,6 +38,9 @@ MAX_DELAY_S = {
 }
 """Maximum delay of the kill after the start of each kind of work: about as long as the work takes."""
 
+HALF_WRITTEN = """
+SELECT count(*) FROM ratings WHERE import_id NOT IN (SELECT import_id FROM imports WHERE state = 'done')
+"""
 DONE = "done: "
 MAX_WAIT_S = 180.0
 """For the work to begin in the child; it takes seconds."""
@@ -45,6 +48,7 @@ MAX_WAIT_S = 180.0
 CHILD = """
 import io, os, random, sys
 from contextlib import contextmanager
+from engine.data.plan import ImportOptions
 from engine.errors import Conflict, VersionUnavailable
 from engine.runtime import build
 from engine.services import trainer
@@ -82,7 +86,7 @@ MLModelManager.saving = telling_of_saving(MLModelManager.saving)
 telling(trainer, "learn", "training")
 for name in ("activate", "delete_version", "retain"):
     telling(MLModelManager, name, name)
-telling(Import, "run", "import")
+telling(Import, "write", "import")
 telling(RatingStore, "add_ratings", "add_ratings")
 telling(backups, "back_up", "back_up")
 telling(Guard, "checkpoint", "checkpoint")
@@ -103,7 +107,7 @@ while True:
     imported += 1
     upload = UploadedFile("ratings.csv", io.BytesIO("\\n".join(lines).encode()))
     try:
-        imports.import_files([upload])
+        imports.import_files([upload], ImportOptions(scale=[0.5, 5.0]))
         storage.start_backup()
     except Conflict as error:  # the last one still goes on
         tell(error)
@@ -165,6 +169,9 @@ def check(runtime: Runtime, name: str, rated: int) -> None:
     wait_for(lambda: services.training.current() is None)  # a run that was ordered but not begun goes on
     wait_for(lambda: all(job.state.is_finished for job in services.imports.jobs(5)))
     assert list(services.storage.check()) == []
+    assert {batch.state for batch in services.imports.batches()} <= {"done"}
+    with runtime.database.read() as connection:
+        assert connection.exec_driver_sql(HALF_WRITTEN).scalar_one() == 0
     for made in services.storage.backups():
         backups.verify(services.storage.path_of(made.name))
         services.storage.delete(made.name)
@@ -243,7 +250,7 @@ def kill_restores(folder: Path, kills: int, seed: int) -> None:
         outcomes[ratings] += 1
         kept = sorted(folder.glob("m.db.replaced-*[0-9]"))
         if ratings == 30:
-            assert backups.verify(kept[-1])["ratings"] == 40
+            assert backups.verify(kept[-1]).ratings == 40
         for one in kept:
             one.unlink()
     assert set(outcomes) <= {30, 40}, outcomes

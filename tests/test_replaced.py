@@ -15,8 +15,8 @@ import httpx
 import pysqlite3.dbapi2 as sqlite
 import pytest
 
+from store import backups
 from tests.engine.services.conftest import trained_store, wait_for
-from tests.store.test_backups import facts_of
 from tests.test_starting import ROOT, environment, free_port, wait_until_live
 
 
@@ -86,7 +86,7 @@ def test_a_store_that_is_replaced_stops_the_server_and_no_acknowledged_rating_is
     assert "while Marquee had it open" in printed
     assert "Traceback" not in printed
     if do is not copied_over:  # the old file was whole, only no longer at its place
-        assert facts_of(tmp_path / "m.db.rescued")["ratings"] >= before + 20
+        assert backups.verify(tmp_path / "m.db.rescued").ratings >= before + 20
 
 
 def facts_of_server(server: Server) -> int:
@@ -157,7 +157,7 @@ def test_a_backup_of_a_busy_server_holds_every_acknowledged_rating_and_is_restor
         assert facts_of_server(server) == made["ratings"]
         assert server.client.get("/api/ml/recommendations/u1").json()["items"] == lists
         assert server.client.get("/api/health/ready").status_code == 200
-        assert facts_of(tmp_path / restored.json()["replaced"])["ratings"] == now
+        assert backups.verify(tmp_path / restored.json()["replaced"]).ratings == now
     finally:
         server.end()
     assert "Traceback" not in server.log.read_text()

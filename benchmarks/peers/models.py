@@ -24,7 +24,7 @@ from engine.data.arrays import Float32, Int32
 from engine.data.ratings import Interactions
 from engine.models.base import RatingModel
 from engine.models.ease import ItemSimilarityConfig, ItemSimilarityRanker
-from engine.models.registry import MODELS, configure, entry
+from engine.models.registry import MODELS, build, configure
 from engine.models.svd import MatrixFactorizationConfig
 from engine.training.penalty import choose_penalty
 
@@ -59,7 +59,7 @@ class MarqueeRater(Rater):
     """A rating model of Marquee with its defaults."""
 
     def __init__(self, kind: str) -> None:
-        self.model: RatingModel = entry(kind).build(configure(kind, {}))
+        self.model: RatingModel = build(configure(kind, {}))
 
     def fit(self) -> None:
         self.model.fit(self.train)

@@ -36,16 +36,23 @@ class MovieTable:
         years: float32[n], NaN where unknown.
         genres: bool[n, g], the genres of each movie.
         genre_names: the g names, sorted.
+        removed: bool[n], movies that are hidden but keep their index, since an import that added them was undone.
     """
 
     titles: NDArray[np.object_]
     years: Float32
     genres: NDArray[np.bool_]
     genre_names: tuple[str, ...]
+    removed: NDArray[np.bool_]
 
     @classmethod
-    def build(cls, titles: Sequence[Any], years: Sequence[Any], genres: Sequence[Any]) -> MovieTable:
-        """Build from columns of equal length; None or NaN where unknown, genres as ``split_genres`` reads them."""
+    def build(
+        cls, titles: Sequence[Any], years: Sequence[Any], genres: Sequence[Any], removed: Sequence[bool] | None = None
+    ) -> MovieTable:
+        """Build from columns of equal length; None or NaN where unknown, genres as ``split_genres`` reads them.
+
+        No movie is removed by default.
+        """
         sets = [split_genres(value) for value in genres]
         names = tuple(sorted({name for names in sets for name in names}))
         column = {name: position for position, name in enumerate(names)}
@@ -53,7 +60,13 @@ class MovieTable:
         for row, present in enumerate(sets):
             table[row, [column[name] for name in present]] = True
         year = pd.to_numeric(pd.Series(list(years), dtype=object), errors="coerce").to_numpy(np.float32)
-        return cls(np.asarray(titles, dtype=object), year, table, names)
+        hidden = np.zeros(len(sets), bool) if removed is None else np.array(removed, bool)
+        return cls(np.asarray(titles, dtype=object), year, table, names, hidden)
+
+    @property
+    def shown(self) -> int:
+        """Number of movies without the removed ones."""
+        return len(self.removed) - int(self.removed.sum())
 
     @cached_property
     def fingerprint(self) -> str:

@@ -10,7 +10,7 @@ from engine.data.notations import NOT_RATED, read_rating
 from engine.data.times import form_of
 
 Role = Literal[
-    "user", "movie", "rating", "time", "title", "year", "genres", "imdb", "tmdb", "trakt", "letterboxd", "kind"
+    "user", "movie", "rating", "time", "title", "year", "genres", "imdb", "tmdb", "trakt", "letterboxd", "alias", "kind"
 ]
 
 ALIASES: dict[Role, tuple[str, ...]] = {
@@ -24,7 +24,8 @@ ALIASES: dict[Role, tuple[str, ...]] = {
         "utilisateur", "utilisateurid", "membre", "client", "usuario", "usuarioid", "idusuario",
         "utente", "idutente", "utilizador", "gebruiker", "gebruikerid", "kijker", "klant", "lid", "användare",
         "bruger", "bruker", "käyttäjä", "uzytkownik", "użytkownik", "uživatel",
-        "felhasználó", "kullanıcı", "пользователь", "зритель", "ユーザー", "用户", "사용자",
+        "felhasználó", "usuário", "spectateur", "espectador", "zuschauer", "katsoja", "korisnik", "gledalac",
+        "kullanıcı", "пользователь", "зритель", "ユーザー", "用户", "사용자",
     ),
     "movie": (
         "movieid", "movie", "filmid", "film", "itemid", "item", "iid", "mid", "productid", "product", "parentasin",
@@ -106,6 +107,9 @@ def is_header(row: Sequence[str], rows: Sequence[Sequence[str]]) -> bool:
     """Whether a row names the columns of the rows below it."""
     if sum(normal(cell) in NAMES or normal(cell) in PLAYS for cell in row) >= min(2, len(row)):
         return True
+    corner = NAMES.get(normal(row[0])) if row else None
+    if corner in ("user", "movie", "title") and len(row) > 2 and len(set(row)) == len(row):
+        return True
     named = plain = 0
     for place, cell in enumerate(row):
         cells = [line[place] for line in rows if place < len(line) and line[place].strip()]
@@ -124,7 +128,7 @@ def is_value(cell: str) -> bool:
     return (
         bool(re.fullmatch(r"[+-]?[\d.,:/\-T ]*\d[\d.,:/\-TZ ]*%?", text))
         or text.casefold() in NOT_RATED
-        or (read_rating(text, ",") is not None and len(text) > 1)
+        or (read_rating(text, ",") is not None and (len(text) > 1 or not text.isalpha()))
     )
 
 
@@ -151,12 +155,22 @@ def guess(rows: Sequence[Sequence[str]], known: Mapping[Role, int]) -> dict[Role
         if len(ratings) == 1:
             found["rating"] = ratings[0]
     left = [place for place, cells in columns.items() if place not in found.values() and len(set(cells)) > 1]
+    if "movie" in found or "title" in found:
+        left = [place for place in left if are_people(columns[place])]
     wanted: list[Role] = [role for role in ("user", "movie") if role not in found]
+    if "title" in found and "movie" in wanted:
+        wanted.remove("movie")
     if len(left) == len(wanted) == 1:
         found[wanted[0]] = left[0]
     elif len(left) == len(wanted) == 2:  # by custom the user comes first
         found["user"], found["movie"] = left
-    return found if {"user", "movie", "rating"} <= found.keys() else {}
+    return found if {"user", "rating"} <= found.keys() and found.keys() & {"movie", "title"} else {}
+
+
+def are_people(cells: Sequence[str]) -> bool:
+    """Whether cells may name users: a few that come again and again, and no numbers with a point."""
+    distinct = set(cells)
+    return 1 < len(distinct) <= len(cells) / 2 and not any("." in cell and is_value(cell) for cell in distinct)
 
 
 def _are_times(cells: Sequence[str]) -> bool:

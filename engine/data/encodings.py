@@ -86,7 +86,7 @@ def detect(path: Path, check: Callable[[], None] = lambda: None) -> Encoding:
         return Encoding("utf-8", True)
     if is_western(sample):
         return Encoding("cp1252", True)
-    return Encoding(next(iter(readings(path, check))), False)
+    return Encoding(next(iter(readings(sample)), "latin-1"), False)
 
 
 def _beyond_ascii(path: Path, check: Callable[[], None]) -> tuple[bytes, int, int]:
@@ -140,7 +140,8 @@ def is_western(sample: bytes) -> bool:
     if CONTROL.search(text):
         return False
     words = {word for word in WORD.findall(text) if not word.isascii()}
-    odd = sum(_is_odd(word) for word in words)
+    letters = {char for char in text.casefold() if char.isalpha() and not char.isascii()}
+    odd = sum(_is_odd(word) or _is_foreign(word.casefold(), letters) for word in words)
     return odd <= MAX_ODD_WORDS * len(words)
 
 
@@ -154,24 +155,49 @@ def _is_odd(word: str) -> bool:
     return any(not char.isascii() and char.isupper() and before.islower() for before, char in pairwise(core))
 
 
+def _is_foreign(word: str, letters: set[str]) -> bool:
+    """Whether a word has letters that stand for Turkish or Hungarian ones, by the other letters of the text.
+
+    Only Icelandic has ð, þ and ý, and it has no ü or ç; õ is Portuguese before e, or Estonian, which has no é.
+    """
+    if set(word) & set("ðþý"):
+        return bool(letters & set("üç")) or word.startswith("ð") or word.rstrip(AROUND).endswith("þ")
+    estonian = "ä" in letters and not letters & set("áéíóú")
+    if "õ" in word:
+        return "õe" not in word and not estonian
+    return "û" in word and "õ" in letters
+
+
 def _guesses(sample: bytes) -> list[str]:
     """Encodings by plausibility, the best first."""
     names = [match.encoding for match in charset_normalizer.from_bytes(sample)]
     return [name for name in names if name not in ("utf_8", "ascii", "latin_1", "cp1252")]
 
 
-def readings(path: Path, check: Callable[[], None] = lambda: None) -> dict[str, str]:
+def sample_of(path: Path, check: Callable[[], None] = lambda: None) -> bytes:
+    """Lines of a file with bytes beyond ASCII, up to the size of a sample."""
+    return _beyond_ascii(path, check)[0]
+
+
+def can_read(sample: bytes, encoding: str) -> bool:
+    """Whether text can be decoded."""
+    try:
+        sample.decode(encoding)
+    except UnicodeError:
+        return False
+    return True
+
+
+def readings(sample: bytes) -> dict[str, str]:
     """How some lines read in each encoding that may be meant, the most plausible first: encoding to text.
 
     Encodings in which they can't be read, or give control characters, are left out.
     """
-    sample = _beyond_ascii(path, check)[0]
     found: dict[str, str] = {}
     for name in dict.fromkeys((*_guesses(sample), *CANDIDATES)):
-        try:
-            text = sample.decode(name)
-        except UnicodeDecodeError:
+        if not can_read(sample, name):
             continue
+        text = sample.decode(name)
         if not CONTROL.search(text) and text not in found.values():
             found[name] = text
     return dict(list(found.items())[:MAX_CHOICES])

@@ -6,7 +6,7 @@ import re
 import unicodedata
 
 MAX_ID_LENGTH = 200
-CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
+CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 NUMBER = re.compile(r"\d+(?:\.0)?")
 
 

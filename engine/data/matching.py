@@ -81,6 +81,19 @@ class Known:
         return {one: by_key[key] for one, key in self.links.get(ALIAS, {}).items() if key in by_key} | found
 
     @cached_property
+    def _links_of(self) -> dict[int, dict[str, str]]:
+        found: dict[int, dict[str, str]] = defaultdict(dict)
+        for site, ids in self.links.items():
+            for one, key in ids.items():
+                found[key][site] = one
+        return found
+
+    def contradicts(self, key: int, links: Mapping[str, str]) -> bool:
+        """Whether a movie is known to be another one by its number on a site."""
+        own = self._links_of.get(key, {})
+        return any(own.get(site, value) != value for site, value in links.items() if site != "letterboxd")
+
+    @cached_property
     def by_key(self) -> dict[int, KnownMovie]:
         """Movies by key."""
         return {movie.key: movie for movie in self.movies}
@@ -114,6 +127,7 @@ def _by_title(film: Film, known: Known) -> KnownMovie | None:
             near = {movie.key: movie for movie in same if movie.year is None or abs(movie.year - film.year) <= 1}
             exact = {key: movie for key, movie in near.items() if movie.year == film.year}
             near = exact or near
+        near = {key: movie for key, movie in near.items() if not known.contradicts(key, film.links)}
         if len(near) == 1:
             return next(iter(near.values()))
     return None
@@ -151,7 +165,12 @@ def others(films: Iterable[Film], known: Known) -> tuple[int, int, list[tuple[st
     compared, different, some = 0, 0, []
     for film in films:
         movie = known.by_id.get(film.own_id)
-        if movie is None or not movie.title or not film.title or is_placeholder(film.title, film.own_id):
+        if (
+            movie is None
+            or not movie.title
+            or not film.title
+            or (film.year is None and is_placeholder(film.title, film.own_id))
+        ):
             continue
         compared += 1
         if not same_title(film.title, movie.title):

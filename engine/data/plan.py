@@ -14,7 +14,7 @@ from engine.data.times import Form
 
 OptionRole = Literal["user", "movie", "rating", "time", "title", "year", "genres"]
 QuestionCode = Literal["encoding", "columns", "user", "dates", "scale", "catalogue", "matches"]
-Number = Annotated[float, Field(allow_inf_nan=False)]
+Number = Annotated[float, Field(allow_inf_nan=False, ge=-1e6, le=1e6)]
 MAX_CELL = 200
 
 
@@ -63,8 +63,24 @@ class ImportOptions(BaseModel):
     @classmethod
     def _is_encoding(cls, value: str | None) -> str | None:
         if value is not None and not is_known(value):
-            raise ValueError(f"{value!r} is not an encoding of text")
+            raise ValueError("must be an encoding of text, such as utf-8 or cp1252")
         return value
+
+    @field_validator("delimiter")
+    @classmethod
+    def _is_delimiter(cls, value: str | None) -> str | None:
+        if value is not None and any(sign in '"\r\n\0' or sign.isalnum() for sign in value):
+            raise ValueError("must not be a letter, a digit, a quotation mark or a line end")
+        return value
+
+    @field_validator("prefix")
+    @classmethod
+    def _is_prefix(cls, value: str | None) -> str | None:
+        if value is None:
+            return None
+        if problem := id_problem(value.strip(), "prefix"):
+            raise ValueError(problem)
+        return composed(value.lstrip())
 
     @field_validator("scale")
     @classmethod
@@ -149,7 +165,7 @@ class MovieCounts(BaseModel):
     new: int
 
 
-class RejectedRows(BaseModel):
+class RejectedCounts(BaseModel):
     """Rows that are set aside for one reason."""
 
     code: str
@@ -177,7 +193,7 @@ class Plan(BaseModel):
     users: UserCounts | None = None
     movies: MovieCounts | None = None
     ratings: int = Field(0, description="Ratings that can be imported.")
-    rejected: list[RejectedRows] = Field(default_factory=list)
+    rejected: list[RejectedCounts] = Field(default_factory=list)
     unrated: int = Field(0, description="Rows without a rating.")
     preview: Preview | None = Field(None, description="The table of ratings, or the one whose columns are asked for.")
     sample: list[dict[str, str]] = Field(default_factory=list, description="The first rows, by role.")

@@ -22,7 +22,7 @@ from engine.data.plan import (
     Plan,
     Preview,
     Question,
-    RejectedRows,
+    RejectedCounts,
     ScalePlan,
     UserCounts,
 )
@@ -48,8 +48,8 @@ class Target:
 
     @property
     def title(self) -> str:
-        """The title to store; empty leaves what is stored, as do placeholders and titles of another movie."""
-        title = "" if is_placeholder(self.film.title, self.film.own_id or self.movie_id) else self.film.title
+        """The title to store; empty leaves what is stored, as do titles of another movie."""
+        title = self.film.title
         if self.known is None or not self.known.title:
             return title
         renamed = self.is_described and self.by_id and title and matching.same_title(title, self.known.title)
@@ -91,13 +91,25 @@ class Planner:
         self.scan, self.known, self.store, self.is_free = scan, known, store, is_free
         self.found: Scanned = scan.found
         self._check = check
-        self._even_ids()
+        self._tidy()
 
-    def _even_ids(self) -> None:
-        """Let 12.0 be 12 where all ids are numbers."""
+    def _tidy(self) -> None:
+        """Let 12.0 be 12 where all ids are numbers, and drop titles that say no more than an id.
+
+        Marquee's own export is exact, but for placeholders that earlier releases stored as titles.
+        """
         owned = [film for film in (*self.found.films, *self.found.described) if film.own_id]
-        for film, one in zip(owned, without_point([film.own_id for film in owned]), strict=True):
+        ids = [film.own_id for film in owned]
+        for film, one in zip(owned, ids if self._is_exported else without_point(ids), strict=True):
             film.own_id = one
+            exact = self._is_exported and film.title != f"Movie {one}"
+            if film.year is None and is_placeholder(film.title, one) and not exact:
+                film.title = ""
+
+    @property
+    def _is_exported(self) -> bool:
+        """Whether Marquee wrote all the files, so that their ids are as stored."""
+        return all(layout.is_exported for layout in self.scan.layouts if layout.role != "ignored")
 
     # -- scale ---------------------------------------------------------------------------------------------------------
 
@@ -108,6 +120,8 @@ class Planner:
 
     def scale(self) -> tuple[RatingScale, Origin] | None:
         """The scale of the ratings in the files, and where it comes from; None where it has to be asked for."""
+        if not self.found.staged.rows:
+            return None
         declared = self.scan.options.scale
         if declared is not None:
             return RatingScale.between(*declared), "declared"
@@ -115,10 +129,10 @@ class Planner:
             return self.scan.manifest, "source"
         sources = {layout.source.name: layout.source for layout in self.scan.of_role("ratings")}
         fixed = {source.scale for source in sources.values()}
-        if len(fixed) > 1 and None not in fixed and len({one.ends for one in fixed if one}) > 1:
+        if len({one and one.ends for one in fixed}) > 1:
             names = " and ".join(source.label for source in sources.values())
             raise InvalidInput(f"{names} have different scales. Import them one after another.", field="files")
-        own = fixed.pop()
+        own = min((one for one in fixed if one is not None), key=lambda one: one.step, default=None)
         if own is not None and self.values.lie_in(own) and not self.found.notations:
             return own, "source"
         if self.found.notations:
@@ -130,7 +144,9 @@ class Planner:
 
     def target_scale(self, found: RatingScale) -> RatingScale:
         """The scale of the store once the ratings are in."""
-        return scales.step_of(self._inside(found), found) if self.is_free else self.store
+        if not self.is_free:
+            return self.store
+        return found if found is self.scan.manifest else scales.step_of(self._inside(found), found)
 
     def _inside(self, found: RatingScale) -> scales.Values:
         inside = (self.values.values >= found.low) & (self.values.values <= found.high)
@@ -167,7 +183,7 @@ class Planner:
     def targets(self) -> list[Target]:
         """What the films of ratings become, by code, then those that files of movies describe."""
         described = {film.own_id for film in self.found.described if film.own_id}
-        taken: set[int] = set()
+        taken: dict[int, str] = {}
         films = [*self.found.films, *self.found.described]
         found = []
         for place, film in enumerate(films):
@@ -176,7 +192,7 @@ class Planner:
             found.append(self._target(film, taken, is_described))
         return found
 
-    def _target(self, film: Film, taken: set[int], is_described: bool) -> Target:
+    def _target(self, film: Film, taken: dict[int, str], is_described: bool) -> Target:
         new_id = film.new_id
         if self.is_separate:
             new_id = self.prefix + new_id
@@ -192,16 +208,13 @@ class Planner:
         answered = self.matches or {}
         return self.known.by_id.get(answered.get(film.new_id, ""))
 
-    def _may_be(self, film: Film, other: KnownMovie, taken: set[int]) -> bool:
+    def _may_be(self, film: Film, other: KnownMovie, taken: dict[int, str]) -> bool:
         """Whether a film with its own id may be a movie with another id: not one of another catalogue."""
         if not film.own_id or self.is_personal:
             return True
         linked = any(self.known.links.get(site, {}).get(value) == other.key for site, value in film.links.items())
         foreign = linked or not other.movie_id.isdigit()
-        if not foreign or (other.key in taken):
-            return False
-        taken.add(other.key)
-        return True
+        return foreign and taken.setdefault(other.key, film.own_id) == film.own_id
 
     @cached_property
     def unsure(self) -> dict[str, KnownMovie]:
@@ -222,7 +235,7 @@ class Planner:
         asked = []
         if self.found.staged.rows and self.scale() is None:
             asked.append(questions.scale(self.values, self.target_or_store, self._texts(), self._plausible()))
-        different, compared, some = self._others
+        compared, different, some = self._others
         if self.scan.options.catalogue is None and different and different >= OTHER_SHARE * compared:
             asked.append(questions.catalogue(different, compared, some, self.prefix))
         elif self.matches is None and self.unsure:
@@ -247,7 +260,7 @@ class Planner:
     def reject_outside(self) -> None:
         """Set ratings outside the scale aside, with their lines."""
         decided = self.scale()
-        if decided is None or not self.found.staged.rows or self.values.lie_in(decided[0]):
+        if decided is None or self.values.lie_in(decided[0]):
             return
         low, high = decided[0].ends
         names = [layout.table.name for layout in self.scan.of_role("ratings")]
@@ -268,9 +281,9 @@ class Planner:
 
     def plan(self) -> Plan:
         """The plan as far as it is known."""
-        decided = self.scale() if self.found.staged.rows else None
+        decided = self.scale()
         rejections = [
-            RejectedRows(**{name: one[name] for name in ("code", "reason", "rows", "examples")})
+            RejectedCounts(**{name: one[name] for name in ("code", "reason", "rows", "examples")})
             for one in self.found.rejections.summary()
         ]
         outside = 0 if decided is None else int(self.values.counts.sum() - self._inside(decided[0]).counts.sum())
@@ -295,7 +308,7 @@ class Planner:
 
     def user_ids(self) -> list[str]:
         """Ids of users by code, as they are stored."""
-        ids = without_point(self.found.users.all())
+        ids = self.found.users.all() if self._is_exported else without_point(self.found.users.all())
         return [self.prefix + one for one in ids] if self.is_separate else ids
 
     def _scale_plan(self, found: RatingScale, origin: Origin) -> ScalePlan:

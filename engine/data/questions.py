@@ -25,8 +25,8 @@ EXPECTED = (
     "Upload an export of your ratings, such as from Letterboxd, IMDb or MovieLens, or a table with columns for user, "
     "movie and rating."
 )
-MAX_LINES = 5
-MAX_TEXT = 300
+MAX_LINES = 12
+MAX_TEXT = 1000
 OPTION = {"user": "user_id"}
 """Options that answers go into, where their name is another one."""
 

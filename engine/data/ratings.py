@@ -204,8 +204,8 @@ class Interactions:
 
     @cached_property
     def mean(self) -> float:
-        """The mean rating, in float64."""
-        return float(self.ratings.mean(dtype=np.float64))
+        """The mean rating, in float64; the middle of the scale if there are none."""
+        return float(self.ratings.mean(dtype=np.float64)) if len(self) else sum(self.scale) / 2
 
     @cached_property
     def given(self) -> tuple[float, float]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,7 +16,7 @@ from engine.data.cells import unguarded
 from engine.data.columns import Role, normal
 from engine.data.formats.base import Layout
 from engine.data.identifiers import composed, id_problem
-from engine.data.matching import SITES, Film, link_ids
+from engine.data.matching import ALIAS, SITES, Film, link_ids
 from engine.data.notations import NOT_RATED, Notation, read_rating
 from engine.data.plan import ImportOptions
 from engine.data.rejections import Rejections
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from engine.data.scanning import Scanned
 
 SEPARATOR = "\x1f"
+NEARLY_ALL = 0.95
 ABOUT: tuple[Role, ...] = ("title", "year", "genres", *SITES)  # type: ignore[assignment]
 NO_TEXT = ("null", "\\n", "nan", "none")
 
@@ -65,6 +67,13 @@ class Cells:
         source = self.layout.source
         return "movie" in self.layout.columns and not self.layout.has_titles and not (source.personal and source.site)
 
+    @cached_property
+    def are_numbers(self) -> bool:
+        """Whether nearly all ratings of the file's first rows are plain numbers, so that words are mistakes."""
+        cells = self.layout.table.cells(self.layout.columns["rating"])
+        read = [found.notation for cell in cells if (found := read_rating(cell, ",")) is not None]
+        return read.count("number") > NEARLY_ALL * len(read)
+
     def ratings(self, column: pa.ChunkedArray) -> NDArray[np.float64]:
         """float64[n]: ratings of texts; infinity where there is none, NaN where the text can't be read."""
         places, texts = distinct(column)
@@ -80,7 +89,7 @@ class Cells:
         if text.casefold() in NOT_RATED:
             return np.inf
         found = read_rating(text, self.options.decimal or ",")
-        if found is None:
+        if found is None or (found.notation in ("words", "letters") and self.are_numbers):
             return np.nan
         value = found.value
         if found.out_of:
@@ -171,7 +180,7 @@ def _add(cells: Cells, file: int, part: Part, found: Scanned) -> None:
 
 def _users(cells: Cells, part: Part) -> tuple[NDArray[np.int32], list[str]]:
     if "user" in cells.layout.columns:
-        return distinct(part.column(cells.layout.columns["user"]), guarded=cells.layout.is_exported)
+        return distinct(part.column(cells.layout.columns["user"]), guarded=cells.layout.is_guarded)
     return np.zeros(len(part.lines), np.int32), [composed(cells.options.user_id or "")]
 
 
@@ -187,7 +196,7 @@ def _movies(cells: Cells, part: Part) -> tuple[NDArray[np.int32], list[Film]]:
     layout = cells.layout
     if not cells.has_own_ids:
         return _by_description(layout, part)
-    places, ids = distinct(part.column(layout.columns["movie"]), guarded=layout.is_exported)
+    places, ids = distinct(part.column(layout.columns["movie"]), guarded=layout.is_guarded)
     described = any(role in layout.columns for role in ABOUT)
     if not described and not layout.source.site:
         return places, [Film(one) for one in ids]
@@ -221,18 +230,21 @@ def _films(layout: Layout, part: Part) -> list[Film]:
 
 def _film(layout: Layout, cells: dict[str, str]) -> Film:
     """A movie from the cells of a row, by role."""
-    if layout.is_exported:
+    if layout.is_guarded:
         cells = {role: unguarded(text) for role, text in cells.items()}
     own = composed(cells.get("movie", "").strip())
     named = cells.get("title", own if layout.has_titles else "")
     title = composed(named.strip())
     title, year = (title, None) if layout.is_exported else clean_title(title)
-    if title.casefold() in NO_TEXT:
+    if title.casefold() in NO_TEXT and not layout.is_exported:
         title = ""
     links = link_ids(**{site: cells.get(site, "") for site in SITES})
     if layout.source.site and layout.source.site not in links:
         links |= link_ids(**{layout.source.site: own})
-    genres = read_genres(cells.get("genres", ""))
+    if alias := composed(cells.get("alias", "").strip()):
+        links[ALIAS] = alias
+    named_genres = cells.get("genres", "")
+    genres = tuple(filter(None, named_genres.split("|"))) if layout.is_exported else read_genres(named_genres)
     return Film(own, title, read_year(cells.get("year", "")) or year, genres, links)
 
 

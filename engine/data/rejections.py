@@ -16,6 +16,7 @@ REASONS = {
     "columns": "The row has another number of columns than the header.",
     "quotes": "A quotation mark is not closed.",
     "encoding": "The line is not in the encoding of the file.",
+    "record": "The line is no JSON object.",
     "line_too_long": "The line is too long.",
     "user_missing": "The user is missing.",
     "user_invalid": "The user's id is longer than 200 characters or has a control character.",

@@ -112,7 +112,7 @@ class TextRows:
 
     def _at_once(self, part: bytes, count: int, first: int) -> _Parsed | None:
         """The rows of a part in which every line is a row; None for other parts."""
-        if self._form.quoted and part.count(b'"') % 2:
+        if (self._form.quoted and part.count(b'"') % 2) or not _is_utf8(part):
             return None
         bad: list[tuple[int, str]] = []
         dropped: list[int] = []
@@ -199,6 +199,17 @@ class TextRows:
             sound = len(found) == self._form.width and not any("\n" in found[column] for column in self._whole)
             return (found, end + 1 - place) if sound else None
         return None
+
+
+def _is_utf8(part: bytes) -> bool:
+    """Whether all of a part can be decoded; where it can't, Arrow hands bad rows to no handler."""
+    if part.isascii():
+        return True
+    try:
+        part.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def _finish_line(stream: BinaryIO) -> None:

@@ -72,6 +72,8 @@ def certain(values: Values, store: RatingScale, *, is_free: bool) -> tuple[Ratin
         is_free: whether the store has no ratings yet, so that its scale says nothing.
     """
     low, high, whole = values.low, values.high, values.are_multiples_of(1.0)
+    if not is_free and not values.lie_in(store):
+        return None
     if high <= 5 and low >= 0 and values.are_multiples_of(0.5) and not whole and values.counts.sum() >= MIN_ROWS:
         return RatingScale(0.5 if low > 0 else 0.0, 5.0, 0.5), "seen"
     used = set(values.values.tolist()) == {1.0, 2.0, 3.0, 4.0, 5.0}

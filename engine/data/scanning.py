@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -13,6 +13,7 @@ import pyarrow.compute as pc
 from engine.data import questions
 from engine.data.columns import Role, normal
 from engine.data.containers import SourceFile, unpack
+from engine.data.encodings import can_read
 from engine.data.formats import OWN_ENCODINGS, recognise
 from engine.data.formats.base import Head, Layout, Unclear
 from engine.data.formats.letterboxd import owner_of_zip
@@ -42,6 +43,7 @@ class FileReport:
     name: str
     layout: Layout | None = None
     why: str = ""
+    names: tuple[str, ...] = ()
     rows: int | None = None
 
 
@@ -103,10 +105,30 @@ class Scan:
         self.found: Scanned | None = None
         self._forms: dict[str, Form | None] = {}
         self.unclear: list[Unclear] = []
+        """Tables whose columns are asked for."""
+        self._tables_of: dict[Path, list[Table]] = {}
+        self._unclear: list[Unclear] = []
+        self._unknown: list[EncodingUnknown] = []
 
     def answer(self, **answers: Any) -> None:
         """Complete the options by answers."""
         self.options = self.options.model_copy(update=answers)
+
+    def check_answers(self, answers: Mapping[str, Any]) -> None:
+        """Refuse answers that no file fits, so that their questions stay open.
+
+        Raises:
+            InvalidInput: no table has the columns, or no text can be read in the encoding.
+        """
+        if (columns := answers.get("columns")) is not None:
+            names = dict.fromkeys(name for one in self._unclear for name in one.table.names)
+            if not any(_declared(one.table, columns) for one in self._unclear):
+                told = f"It has {', '.join(names)}." if names else "It has columns without names; give their numbers."
+                raise InvalidInput(f"The file has not all of these columns. {told}", field="columns")
+        if (encoding := answers.get("encoding")) is not None:
+            for one in self._unknown:
+                if not can_read(one.sample, encoding):
+                    raise InvalidInput(f"The text can't be read as {encoding}.", field="encoding")
 
     def run(self) -> list[Question]:
         """Scan as far as it goes; the questions that stand in the way, none when all ratings have been read.
@@ -145,8 +167,8 @@ class Scan:
 
     def _recognise(self) -> list[Question]:
         self.reports = []
-        unclear: list[Unclear] = []
-        unknown: list[EncodingUnknown] = []
+        self._unclear = unclear = []
+        self._unknown = unknown = []
         names = [file.name.lower() for file in self._files]
         for file in self._files:
             self._check()
@@ -166,6 +188,7 @@ class Scan:
                     unclear.append(found)
                 else:
                     self.reports.append(self._report(table, found))
+        self._see_lists_as_movies()
         if unknown:
             return [questions.encoding(unknown)]
         sure = [one for one in unclear if not self._is_beside_the_point(one)]
@@ -173,19 +196,34 @@ class Scan:
         self.unclear = sure
         return [questions.columns(sure)] if sure else []
 
+    def _see_lists_as_movies(self) -> None:
+        """A table of movies with averages looks like a list of one's own; beside ratings by many it describes them."""
+        if all(layout.source.name == "list" for layout in self.of_role("ratings")):
+            return
+        for report in self.reports:
+            layout = report.layout
+            if layout is not None and layout.role == "ratings" and layout.source.name == "list":
+                columns = {role: place for role, place in layout.columns.items() if role not in ("rating", "time")}
+                if {"movie", "title"} <= columns.keys():
+                    report.layout = replace(layout, role="movies", columns=columns)
+
     def _is_beside_the_point(self, one: Unclear) -> bool:
         """Whether an unclear table need not be asked about: others hold ratings, and it shows none."""
         return bool(self.of_role("ratings")) and not one.suggestion
 
     def _tables(self, file: SourceFile, names: Sequence[str]) -> list[Table]:
+        """The tables of a file, which is opened once: text is rewritten in UTF-8."""
+        if file.path in self._tables_of:
+            return self._tables_of[file.path]
         own = OWN_ENCODINGS.get(PurePosixPath(file.name).name.lower())
         options = TextOptions(self.options.encoding, self.options.delimiter, self.options.header, own)
         try:
-            return open_tables(file, options, self._check)
+            self._tables_of[file.path] = open_tables(file, options, self._check)
         except EncodingUnknown:
             if self._is_used(file, names):
                 raise
             raise Unreadable("it holds nothing for an import") from None
+        return self._tables_of[file.path]
 
     def _is_used(self, file: SourceFile, names: Sequence[str]) -> bool:
         """Whether a file of unknown encoding is of any use, by its beginning."""
@@ -209,13 +247,15 @@ class Scan:
             plain = found is None or isinstance(found, Unclear) or found.source.name in UNFIXED
             if declared is not None and plain:
                 return with_columns(head, declared)
-            return None if isinstance(found, Unclear) else found
+            lacks = plain and isinstance(found, Layout) and found.role == "ratings"
+            return None if lacks or isinstance(found, Unclear) else found
         return recognise(head, self.options.source)
 
     def _report(self, table: Table, layout: Layout | None) -> FileReport:
         if layout is None:
-            return FileReport(table.name, why="It holds no column of ratings or titles that is known.")
-        return FileReport(table.name, layout, layout.why)
+            why = "It holds no column of ratings or titles that is known."
+            return FileReport(table.name, why=why, names=table.names)
+        return FileReport(table.name, layout, layout.why, names=table.names)
 
     def _is_manifest(self, file: SourceFile) -> bool:
         """Whether a file says what an export by Marquee holds; its scale is taken from it."""
@@ -235,6 +275,9 @@ class Scan:
         if refused:
             told = " ".join(dict.fromkeys(f"{layout.table.name}: {layout.why}" for layout in refused[:3]))
             raise InvalidInput(f"There are no ratings to import. {told}", field="files")
+        if not self._files:
+            names = " and ".join(upload.name for upload in self._uploads)
+            raise InvalidInput(f"There is no file in {names}. {questions.EXPECTED}", field="files")
         if self.options.columns is not None:
             raise InvalidInput(f"No file has the columns that were named. {self._columns_found()}", field="columns")
         raise InvalidInput(f"No ratings were found. {self._columns_found()} {questions.EXPECTED}", field="files")
@@ -245,8 +288,8 @@ class Scan:
     def _columns_found(self) -> str:
         told = []
         for report in self.reports[:5]:
-            names = report.layout.table.names if report.layout is not None else ()
-            told.append(f"{report.name}: {report.why or 'its columns are ' + ', '.join(names) + '.'}")
+            columns = f"It has the columns {', '.join(report.names)}." if report.names else ""
+            told.append(f"{report.name}: {report.why} {columns}".strip())
         return " ".join(told)
 
     # -- what has to be asked before ratings are read ------------------------------------------------------------------

@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
+from itertools import islice
 from typing import Any, Protocol
 
 import numpy as np
@@ -19,13 +20,17 @@ from numpy.typing import NDArray
 from engine.data import encodings, text
 from engine.data.columns import is_header
 from engine.data.containers import SourceFile
-from engine.data.records import MAX_DOCUMENT, json_lines, json_records, xml_records
+from engine.data.records import MAX_DOCUMENT, json_lines, json_tables, xml_records
 from engine.data.rejections import Rejections
 from engine.data.rows import Part, TextRows
+from engine.errors import InvalidInput
+
+Row = tuple[int, list[str] | None]
+"""A row's line and its cells; None for a line that can't be read."""
 
 SAMPLE_ROWS = 1000
 PART_ROWS = 100_000
-HTML = re.compile(rb"^\s*(?:<!doctype html|<html|<head|<body)", re.IGNORECASE)
+HTML = re.compile(rb"^\s*<(?:!doctype html|head|body|(?s:.*?)<?html[\s>])", re.IGNORECASE)
 REFUSED = {
     b"SQLite format 3\0": "it is an SQLite database; export its tables as CSV",
     b"%PDF": "it is a PDF document, not a table",
@@ -46,9 +51,9 @@ class Unreadable(ValueError):
 class EncodingUnknown(Exception):
     """The encoding of a text can't be told; ``readings`` has some lines as each encoding would read them."""
 
-    def __init__(self, readings: dict[str, str]) -> None:
+    def __init__(self, readings: dict[str, str], sample: bytes) -> None:
         super().__init__("The encoding is not known.")
-        self.readings = readings
+        self.readings, self.sample = readings, sample
 
 
 class Reader(Protocol):
@@ -121,7 +126,7 @@ def open_tables(file: SourceFile, options: TextOptions, check: Callable[[], None
         return [_parquet(file)]
     if head.startswith((b"PK\x03\x04", b"\xd0\xcf\x11\xe0")):
         return _workbook(file)
-    if HTML.match(head.removeprefix(b"\xef\xbb\xbf")):
+    if HTML.search(head.removeprefix(b"\xef\xbb\xbf")):
         raise Unreadable("it is a web page (HTML); download the file itself, perhaps after signing in")
     return _text(file, options, check)
 
@@ -153,10 +158,17 @@ def _normalise(file: SourceFile, options: TextOptions, check: Callable[[], None]
     if encoding is None:
         found = encodings.detect(file.path, check)
         if not found.is_certain and options.fallback is None:
-            raise EncodingUnknown(encodings.readings(file.path, check))
+            sample = encodings.sample_of(file.path, check)
+            readings = encodings.readings(sample)
+            if not readings:
+                raise Unreadable("it is not text, and of no format that is known")
+            raise EncodingUnknown(readings, sample)
         encoding = found.name if found.is_certain else str(options.fallback)
     if text.needs_transcoding(file.path, encoding):
-        text.transcode(file.path, encoding, check)
+        try:
+            text.transcode(file.path, encoding, check)
+        except UnicodeError as error:
+            raise Unreadable(f"it can't be read as {encoding}") from error
     return encoding
 
 
@@ -173,27 +185,31 @@ def _json(file: SourceFile) -> list[Table] | None:
         return None
     except RecursionError as error:
         raise Unreadable("it is JSON that is nested too deeply") from error
-    return [_of_records(file, json_records(document), {})]
+    found = json_tables(document)
+    tables = [_of_records(file, records, {}, name) for name, records in found.items() if records]
+    if not tables:
+        raise Unreadable("it holds no list of records")
+    return tables
 
 
-def _of_records(file: SourceFile, records: Sequence[dict[str, str]], about: dict[str, str]) -> Table:
+def _of_records(file: SourceFile, records: Sequence[dict[str, str]], about: dict[str, str], part: str = "") -> Table:
     """Records as a table: a column for each name, in order of appearance."""
     names = tuple(dict.fromkeys(name for record in records for name in record))
     if not names:
         raise Unreadable("it holds no list of records")
 
-    def rows() -> Iterator[tuple[int, list[str]]]:
+    def rows() -> Iterator[Row]:
         for place, record in enumerate(records, 1):
             yield place, [record.get(name, "") for name in names]
 
-    table = _of_rows(file, names, rows, header=True)
+    table = _of_rows(file, names, rows, header=True, sheet=part)
     return Table(table.name, table.names, table.width, table.sample, table.read, about=about, file=file)
 
 
 def _of_rows(
     file: SourceFile,
     names: Sequence[str],
-    rows: Callable[[], Iterator[tuple[int, list[str]]]],
+    rows: Callable[[], Iterator[Row]],
     *,
     header: bool,
     sheet: str = "",
@@ -201,19 +217,21 @@ def _of_rows(
     """A table of numbered rows that can be read again and again."""
     width = len(names)
     label = f"{file.name} ({sheet})" if sheet else file.name
-    sample = [row for (_, row), _ in zip(rows(), range(SAMPLE_ROWS), strict=False)]
+    sample = [row for _, row in islice(rows(), SAMPLE_ROWS) if row is not None]
 
     def read(used: Sequence[int], whole: Sequence[int], rejections: Rejections) -> Iterator[Part]:  # noqa: ARG001
-        return _parts(rows(), sorted(set(used)))
+        return _parts(label, rows(), sorted(set(used)), rejections)
 
     return Table(label, tuple(names) if header else (), width, sample, read, file=file)
 
 
-def _parts(rows: Iterable[tuple[int, list[str]]], used: Sequence[int]) -> Iterator[Part]:
+def _parts(name: str, rows: Iterable[Row], used: Sequence[int], rejections: Rejections) -> Iterator[Part]:
     batch: list[list[str]] = []
     lines: list[int] = []
     for line, row in rows:
-        if any(row[place] for place in used):
+        if row is None:
+            rejections.add("record", name, line)
+        elif any(row[place] for place in used):
             batch.append([row[place] for place in used])
             lines.append(line)
         if len(batch) == PART_ROWS:
@@ -278,27 +296,31 @@ def cell_text(value: Any) -> str:
 def _parquet(file: SourceFile) -> Table:
     try:
         source = pq.ParquetFile(file.path)
-    except (pa.ArrowInvalid, OSError) as error:
+    except (pa.ArrowException, OSError) as error:
         raise Unreadable(f"it is a Parquet file that can't be opened: {error}") from error
     schema = source.schema_arrow
     names = tuple(schema.names)
 
     def read(used: Sequence[int], whole: Sequence[int], rejections: Rejections) -> Iterator[Part]:  # noqa: ARG001
         line, total = 1, max(source.metadata.num_rows, 1)
-        wanted = sorted(set(used))
-        for batch in pq.ParquetFile(file.path).iter_batches(
-            PART_ROWS, columns=[names[place] for place in wanted], use_threads=False
-        ):
-            columns = {str(place): _texts(batch.column(names[place])) for place in wanted}
+        for batch in _batches(file, PART_ROWS):
+            columns = {str(place): _texts(batch.column(place)) for place in sorted(set(used))}
             lines: NDArray[np.int64] = np.arange(line, line + len(batch))
             line += len(batch)
             yield Part(pa.table(columns), lines, (line - 1) / total)
 
-    sample: list[list[str]] = []
-    for batch in source.iter_batches(SAMPLE_ROWS, use_threads=False):
-        sample = [list(row) for row in zip(*(_texts(column).to_pylist() for column in batch.columns), strict=True)]
-        break
+    first = next(_batches(file, SAMPLE_ROWS), None)
+    columns = [] if first is None else [_texts(column).to_pylist() for column in first.columns]
+    sample = [list(row) for row in zip(*columns, strict=True)]
     return Table(file.name, names, len(names), sample, read, file=file)
+
+
+def _batches(file: SourceFile, rows: int) -> Iterator[pa.RecordBatch]:
+    """The rows of a Parquet file, some at a time."""
+    try:
+        yield from pq.ParquetFile(file.path).iter_batches(rows, use_threads=False)
+    except (pa.ArrowException, OSError) as error:
+        raise InvalidInput(f"{file.name} is a Parquet file that is damaged: {error}", field="files") from error
 
 
 def _texts(column: pa.Array) -> pa.Array:

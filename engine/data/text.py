@@ -92,13 +92,14 @@ def _with_header(
     if first is None:
         return None
     body = [cells for *_, cells in rows[first + 1 :] if len(cells) == width]
-    if header is not False and first and (names := _narrow_header(rows[first - 1][2], rows[first][2], width)):
-        form = TextFormat(delimiter, width, rows[first - 1][1], quoted, names)
-        return form, [rows[first][2], *body][:SAMPLE_ROWS]
     line, end, cells = rows[first]
-    if header is True or (header is None and is_header([cell.lstrip("# ") for cell in cells], body)):
-        named = tuple(cell.strip().removeprefix("#").strip() for cell in cells)
-        return TextFormat(delimiter, width, end, quoted, named), body[:SAMPLE_ROWS]
+    named = is_header([cell.lstrip("# ") for cell in cells], body)
+    narrow = _narrow_header(rows[first - 1][2], cells, width) if first and not named else None
+    if header is not False and narrow:
+        return TextFormat(delimiter, width, rows[first - 1][1], quoted, narrow), [cells, *body][:SAMPLE_ROWS]
+    if header is True or (header is None and named):
+        names = tuple(cell.strip().removeprefix("#").strip() for cell in cells)
+        return TextFormat(delimiter, width, end, quoted, names), body[:SAMPLE_ROWS]
     return TextFormat(delimiter, width, line - 1, quoted), [cells, *body][:SAMPLE_ROWS]
 
 

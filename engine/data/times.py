@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
@@ -26,10 +27,11 @@ MIN_SECONDS = 1e8
 """Smaller numbers, before 1973, are years or counters rather than seconds since 1970."""
 MISSING = frozenset(("", "null", "n/a", "none", "nan", "nat", "0000-00-00", "-", "\\n"))
 
-NUMBER = r"^\d+(?:\.\d+)?(?:[eE]\+?\d+)?$"
+NUMBER = r"^\d+(?:[.,]\d+)?(?:[eE]\+?\d+)?$"
+COMPACT = r"^(\d{4})(\d{2})(\d{2})T?(\d{2})(\d{2})(\d{2})(?:[.,]\d+)?(Z|[+-]\d{2}:?\d{2})?$"
 CLOCK = (
     r"(?:[T ,]+(?P<hour>\d{1,2})[:.h](?P<minute>\d{2})(?::(?P<second>\d{2})(?:[.,]\d+)?)?\s*"
-    r"(?P<half>[AaPp]\.?[Mm]\.?)?\s*(?P<zone>Z|UTC|GMT|[+-]\d{2}:?\d{2})?)?$"
+    r"(?P<half>[AaPp]\.?[Mm]\.?)?\s*(?P<zone>Z|(?:UTC|GMT)?[+-]\d{2}:?\d{2}|UTC|GMT)?(?:\s*\([^)]*\))?)?$"
 )
 NUMERIC_DATE = r"^(?P<a>\d{1,2})[./\- ]{1,2}(?P<b>\d{1,2})[./\- ]{1,2}(?P<year>\d{2}|\d{4})" + CLOCK
 YEAR_FIRST = r"^(?P<year>\d{4})[./](?P<b>\d{1,2})[./](?P<a>\d{1,2})" + CLOCK
@@ -37,23 +39,41 @@ MONTHS = {
     name: number
     for number, names in enumerate(
         (
-            "jan january januar januari janvier janv enero ene janeiro gennaio gen styczeń jän jänner",
-            "feb february februar februari février févr fév febrero fevereiro fev febbraio",
-            "mar march märz mär mrt maart mars marzo março",
-            "apr april avril avr abril abr aprile",
-            "may mai mei mayo maio maggio mag maj",
-            "jun june juni juin junio junho giugno giu",
-            "jul july juli juillet juil julio julho luglio lug",
-            "aug august augustus augusti août agosto ago",
-            "sep sept september septembre septiembre setembro set settembre",
-            "oct october okt oktober octobre octubre outubro out ottobre ott",
-            "nov november novembre noviembre novembro",
-            "dec december dez dezember décembre déc diciembre dic dezembro dicembre",
+            (
+                "jan january января январь stycznia ledna ocak tammikuuta januar januari janvier janv enero ene "
+                "janeiro gennaio gen styczeń jän jänner"
+            ),
+            (
+                "feb february февраля февраль lutego února şubat helmikuuta februar februari février févr fév febrero "
+                "fevereiro fev febbraio"
+            ),
+            "mar march марта март marca března mart maaliskuuta märz mär mrt maart mars marzo março",
+            "apr april апреля апрель kwietnia dubna nisan huhtikuuta avril avr abril abr aprile",
+            "may мая май maja května mayıs toukokuuta mai mei mayo maio maggio mag maj",
+            "jun june июня июнь czerwca června haziran kesäkuuta juni juin junio junho giugno giu",
+            "jul july июля июль lipca července temmuz heinäkuuta juli juillet juil julio julho luglio lug",
+            "aug august августа август sierpnia srpna ağustos elokuuta augustus augusti août agosto ago",
+            (
+                "sep sept september сентября сентябрь września září eylül syyskuuta septembre septiembre setembro set "
+                "settembre"
+            ),
+            (
+                "oct october октября октябрь października října ekim lokakuuta okt oktober octobre octubre outubro out "
+                "ottobre ott"
+            ),
+            "nov november ноября ноябрь listopada listopadu kasım marraskuuta novembre noviembre novembro",
+            (
+                "dec december декабря декабрь grudnia prosince aralık joulukuuta dez dezember décembre déc diciembre "
+                "dic dezembro dicembre"
+            ),
         ),
         start=1,
     )
     for name in names.split()
 }
+YEAR_NAMED = re.compile(
+    r"(?P<year>\d{4})[\-/ 年](?P<month>[^\W\d_年月日]+|\d{1,2})[\-/ 月](?P<day>\d{1,2})日?(?P<rest>(?:\D.*)?)"
+)
 NAMED_DATE = re.compile(
     r"(?P<first>\d{1,2}(?=er\b|st\b|nd\b|rd\b|th\b|\W)|[^\W\d_]+)(?:er|st|nd|rd|th)?\.?[\s\-/,]+(?:de\s+|of\s+)?"
     r"(?P<second>[^\W\d_]+|\d{1,2})\.?(?:st|nd|rd|th)?[\s\-/,]+(?:de\s+)?(?P<year>\d{4}|\d{2})(?P<rest>(?:\D.*)?)"
@@ -66,7 +86,8 @@ def form_of(texts: Iterable[str]) -> tuple[Form, ...]:
     ``("dmy", "mdy")`` where no text decides which number is the month.
     """
     cells = [text for text in (text.strip() for text in texts) if text.casefold() not in MISSING]
-    numbers = [float(text) for text in cells if re.match(NUMBER, text)]
+    numbers = [float(text.replace(",", ".")) for text in cells if re.match(NUMBER, text)]
+    numbers = [number for number in numbers if math.isfinite(number)]
     if not cells:
         return ()
     if len(numbers) > len(cells) / 2:
@@ -88,7 +109,8 @@ def _numeric_form(numbers: Sequence[float]) -> tuple[Form, ...]:
 
 
 def _is_compact(number: float) -> bool:
-    year, rest = divmod(int(number), 10_000)
+    days = int(number) // 1_000_000 if number >= 1e13 else int(number)
+    year, rest = divmod(days, 10_000)
     month, day = divmod(rest, 100)
     return 1900 <= year <= 2100 and 1 <= month <= 12 and 1 <= day <= 31
 
@@ -135,9 +157,11 @@ def read_times(column: pa.ChunkedArray, form: Form | None, latest: int) -> tuple
 def _distinct(texts: pa.Array, form: Form | None) -> NDArray[np.float64]:
     """float64[m]: seconds since 1970 of distinct texts, NaN where they can't be read."""
     values = np.full(len(texts), np.nan)
+    texts = pc.replace_substring_regex(texts, COMPACT, r"\1-\2-\3T\4:\5:\6\7")
     numeric = pc.match_substring_regex(texts, NUMBER).to_numpy(zero_copy_only=False)
     if numeric.any():
-        values[numeric] = _from_numbers(texts.filter(pa.array(numeric)).cast(pa.float64()).to_numpy(), form)
+        numbers = pc.replace_substring(texts.filter(pa.array(numeric)), ",", ".").cast(pa.float64())
+        values[numeric] = _from_numbers(numbers.to_numpy(zero_copy_only=False), form)
     for read in (_iso, lambda left: _numeric_dates(left, form), _others):
         left = np.isnan(values) & ~numeric
         if left.any():
@@ -154,7 +178,8 @@ def _from_numbers(numbers: NDArray[np.float64], form: Form | None) -> NDArray[np
         return numbers
     if form != "ymd":
         return np.full(len(numbers), np.nan)
-    found: NDArray[np.float64] = _seconds(pd.Series(numbers.astype(np.int64).astype(str)), "%Y%m%d")
+    days = np.where(numbers < 1e8, numbers, 0).astype(np.int64)
+    found: NDArray[np.float64] = _seconds(pd.Series(days.astype(str)), "%Y%m%d")
     return found
 
 
@@ -211,13 +236,14 @@ def _shift(zone: str | None) -> int:
     """Seconds that a zone is ahead of UTC."""
     if not zone or zone in ("Z", "UTC", "GMT"):
         return 0
-    digits = zone[1:].replace(":", "")
-    return (1 if zone[0] == "+" else -1) * (int(digits[:2]) * 3600 + int(digits[2:]) * 60)
+    sign = zone.lstrip("UTCGM")
+    digits = sign[1:].replace(":", "")
+    return (1 if sign[0] == "+" else -1) * (int(digits[:2]) * 3600 + int(digits[2:]) * 60)
 
 
 def _others(texts: pa.Array) -> NDArray[np.float64]:
     """Dates as in mail, of C's ``ctime``, and with names of months."""
-    readers: tuple[Callable[[str], float], ...] = (_ctime, _mail, _named)
+    readers: tuple[Callable[[str], float], ...] = (_ctime, _named, _mail)
 
     def read(text: str) -> float:
         return next((value for reader in readers if (value := reader(text)) == value), float("nan"))
@@ -241,10 +267,13 @@ def _ctime(text: str) -> float:
 
 
 def _named(text: str) -> float:
-    """``Sep 13, 2020``, ``13 September 2020``, ``13. Sept. 2020 12:26``."""
-    found = NAMED_DATE.fullmatch(re.sub(r"^[^\W\d_]+,\s*(?=[^\W\d_]|\d)", "", text, count=1)) or NAMED_DATE.fullmatch(
-        text
-    )
+    """``Sep 13, 2020``, ``13 September 2020``, ``13. Sept. 2020 12:26``, ``2020-Sep-13``, ``2020年9月13日``."""
+    if (found := YEAR_NAMED.fullmatch(text)) and found["month"].isdigit():
+        return _moment(int(found["year"]), int(found["month"]), int(found["day"]), None)
+    if found:
+        text = f"{found['day']} {found['month']} {found['year']}{found['rest']}"
+    found = NAMED_DATE.fullmatch(re.sub(r"^[^\W\d_]+,?\s+(?=[^\W\d_]|\d)", "", text, count=1))
+    found = found or NAMED_DATE.fullmatch(text)
     if not found:
         return float("nan")
     parts = found["first"], found["second"]

@@ -78,7 +78,9 @@ def is_placeholder(title: str, movie_id: str) -> bool:
     plain = title.strip()
     number = plain.casefold().removeprefix("movie").removeprefix("film").removeprefix("item").strip(" #")
     generic = plain.casefold() in ("", "unknown", "untitled", "null", "none", "nan", "n/a", "-", "?")
-    return generic or plain == movie_id or (number == movie_id.casefold() and number != plain.casefold())
+    if generic or not movie_id:
+        return generic
+    return plain == movie_id or (number == movie_id.casefold() and number != plain.casefold())
 
 
 def read_year(value: Any) -> int | None:

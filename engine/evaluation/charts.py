@@ -1,7 +1,5 @@
 """Tables behind the charts of a report: small, and JSON values only, so that they can be stored and sent."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import Any
 

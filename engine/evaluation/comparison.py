@@ -1,7 +1,5 @@
 """Comparison of two versions on the same test part: better, worse, or a difference that may be chance."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Literal

@@ -1,7 +1,5 @@
 """Metrics with 95% bootstrap intervals over users: of ratings, of lists, and of all lists together."""
 
-from __future__ import annotations
-
 import math
 from dataclasses import dataclass
 

@@ -5,8 +5,6 @@ Lists are given as ``hits``: bool[n_users, k], whether the movie at each place i
 with False.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -132,7 +130,8 @@ def novelty(lists: Ints, movie_counts: Ints, n_users: int) -> Floats:
     counts as rated once.
     """
     information = -np.log2(np.maximum(movie_counts, 1) / n_users)
-    return _mean_of_places(information[lists], lists >= 0)
+    present = lists >= 0
+    return divide((information[lists] * present).sum(axis=1), present.sum(axis=1))
 
 
 def diversity(lists: Ints, genres: Bools) -> Floats:
@@ -172,10 +171,6 @@ def _mean_by_user(values: Floats, users: Ints, n_users: int) -> Floats:
     means = np.full(n_users, np.nan)
     np.divide(sums, counts, out=means, where=counts > 0)
     return means
-
-
-def _mean_of_places(values: Floats, present: Bools) -> Floats:
-    return divide((values * present).sum(axis=1), present.sum(axis=1))
 
 
 def bootstrap(

@@ -1,7 +1,5 @@
 """Evaluation on newcomers: people a version has never seen, after their first few ratings."""
 
-from __future__ import annotations
-
 import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """Segments of users, movies and genres that a model may serve better or worse than the rest."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import numpy as np

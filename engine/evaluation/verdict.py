@@ -1,7 +1,5 @@
 """Whether a version should replace the active one: what it gains, and who it would harm."""
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass

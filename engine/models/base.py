@@ -1,7 +1,5 @@
 """The contract of every model, so that training, evaluation and serving need no model's name."""
 
-from __future__ import annotations
-
 from abc import ABC, abstractmethod
 from collections.abc import Generator, Hashable, Iterable, Mapping
 from typing import Any, ClassVar, Literal, Self
@@ -22,13 +20,23 @@ Vector = NDArray[Any]
 NOTHING = np.empty(0, np.int32)
 
 
+def titled(name: str) -> str:
+    """The title of a hyperparameter that has none of its own: ``Learning rate``."""
+    return name.replace("_", " ").capitalize()
+
+
 class ModelConfig(BaseModel):
     """Hyperparameters of one model: validated types and ranges, unknown keys refused, immutable.
 
     Whole numbers count as numbers, and NumPy's numbers as Python's; ``true`` and text are no numbers.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+    kind: ClassVar[str] = ""
+    """Name of the rating model in ``registry.MODELS``."""
+
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", strict=True, field_title_generator=lambda name, _: titled(name)
+    )
 
     @field_validator("*", mode="before")
     @classmethod
@@ -92,7 +100,6 @@ class RatingModel(Fitted, ABC):
     and those beyond what was learned, are unknown: the prediction falls back to the other side, and never fails.
     """
 
-    kind: ClassVar[str]
     leaves_out: ClassVar[Method] = "measured"
     """How ``fold_in_without_each`` works: by formula, or by folding in once for each rating."""
     config: ModelConfig
@@ -200,6 +207,10 @@ class RatingModel(Fitted, ABC):
         """Whether movies can be folded in; versions of earlier releases may lack the arrays for it."""
         return True
 
+    def biases_and_factors(self) -> tuple[NDArray[Any], NDArray[Any]] | None:
+        """float[n, 1 + factors] of users, and of movies: bias and factors of each; None for a model without factors."""
+        return None
+
     @property
     def total_epochs(self) -> int:
         """Maximum number of epochs that ``epochs`` yields."""
@@ -238,7 +249,6 @@ class RatingModel(Fitted, ABC):
 class Ranker(Fitted, ABC):
     """Orders a user's list by scores that are linear in the user's history."""
 
-    kind: ClassVar[str]
     config: ModelConfig
     ratings_: Float32
 

@@ -1,7 +1,5 @@
 """The ranker (EASE): a linear model from a user's ratings to every movie's score, with its solver."""
 
-from __future__ import annotations
-
 import ctypes
 import os
 from typing import Any, Self
@@ -34,21 +32,11 @@ class ItemSimilarityConfig(ModelConfig):
         12_000, ge=10, le=40_000, title="Maximum movies", description="Only the most rated movies get similarities."
     )
     rating_power: float = Field(
-        2.0,
-        ge=0,
-        le=10,
-        title="Rating power",
-        description="Weight of high ratings over low ones; 0 weighs all equally.",
+        2.0, ge=0, le=10, description="Weight of high ratings over low ones; 0 weighs all equally."
     )
-    popularity_discount: float = Field(
-        0.1, ge=0, le=1, title="Popularity discount", description="How strongly less rated movies are raised."
-    )
-    genre_weight: float = Field(
-        0.5, ge=0, le=100, title="Genre weight", description="Weight of shared genres, as a multiple of L2."
-    )
-    year_weight: float = Field(
-        0.2, ge=0, le=100, title="Year weight", description="Weight of close years, as a multiple of L2."
-    )
+    popularity_discount: float = Field(0.1, ge=0, le=1, description="How strongly less rated movies are raised.")
+    genre_weight: float = Field(0.5, ge=0, le=100, description="Weight of shared genres, as a multiple of L2.")
+    year_weight: float = Field(0.2, ge=0, le=100, description="Weight of close years, as a multiple of L2.")
 
 
 def _add_rows(weights: Float32, rows: Int32, scale: Float32) -> Float32:
@@ -82,7 +70,6 @@ class ItemSimilarityRanker(Ranker):
         range_: lowest and highest rating in use.
     """
 
-    kind = "item_similarity"
     config: ItemSimilarityConfig
 
     def __init__(self, config: ItemSimilarityConfig | None = None) -> None:

@@ -1,7 +1,5 @@
 """The training loop: timing, reports, cancellation, early stopping, divergence. Models only yield epochs."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Callable, Generator
 from dataclasses import dataclass
@@ -64,7 +62,6 @@ def run_epochs(
     on_epoch: OnEpoch | None = None,
     on_step: Callable[[str], None] | None = None,
     cancelled: Event | None = None,
-    clock: Callable[[], float] = time.perf_counter,
 ) -> list[EpochReport]:
     """Train a model on ratings, epoch by epoch.
 
@@ -76,7 +73,6 @@ def run_epochs(
         on_epoch: called after each epoch.
         on_step: called with the name of each long step before and within epochs.
         cancelled: checked between epochs and steps.
-        clock: seconds, monotonic.
 
     Returns:
         The epochs that ran. With patience the model is back at the epoch of the lowest validation RMSE.
@@ -88,7 +84,7 @@ def run_epochs(
     history: list[EpochReport] = []
     worst = _worst_loss(data)
     best, kept = float("inf"), _Kept()
-    for loss, seconds in _epochs(model, data, on_step, cancelled, clock):
+    for loss, seconds in _epochs(model, data, on_step, cancelled):
         number = len(history) + 1
         _check_loss(loss, worst, number)
         rmse = None if validation is None else validation_rmse(model, validation)
@@ -108,23 +104,19 @@ def run_epochs(
 
 
 def _epochs(
-    model: Trainable,
-    data: Interactions,
-    on_step: Callable[[str], None] | None,
-    cancelled: Event | None,
-    clock: Callable[[], float],
+    model: Trainable, data: Interactions, on_step: Callable[[str], None] | None, cancelled: Event | None
 ) -> Generator[tuple[float, float], None, None]:
     """Each epoch's loss, and its seconds including the caller's work after the epoch before."""
-    number, started = 1, clock()
+    number, started = 1, time.perf_counter()
     for item in model.epochs(data):
         if isinstance(item, str):
             if on_step is not None:
                 on_step(item)
             _check(cancelled, f"Cancelled before the end of epoch {number} of {model.total_epochs}.")
             if number == 1:
-                started = clock()  # preparation is not part of an epoch's time
+                started = time.perf_counter()  # preparation is not part of an epoch's time
             continue
-        now = clock()
+        now = time.perf_counter()
         seconds, started, number = now - started, now, number + 1
         yield item, seconds
 

@@ -1,7 +1,5 @@
 """Default hyperparameters, read from ``hyperparameters.toml`` once."""
 
-from __future__ import annotations
-
 import tomllib
 from functools import cache
 from pathlib import Path
@@ -16,15 +14,10 @@ FILE = Path(__file__).parents[2] / "hyperparameters.toml"
 Patience = Annotated[
     int,
     Field(
-        ge=0,
-        le=1000,
-        title="Patience",
-        description="Epochs without a better validation RMSE before training stops; 0 never stops early.",
+        ge=0, le=1000, description="Epochs without a better validation RMSE before training stops; 0 never stops early."
     ),
 ]
-Seed = Annotated[
-    int, Field(ge=0, le=2**32 - 1, title="Seed", description="Random seed; the same seed gives the same model.")
-]
+Seed = Annotated[int, Field(ge=0, le=2**32 - 1, description="Random seed; the same seed gives the same model.")]
 
 
 @cache

@@ -1,7 +1,5 @@
 """Calibrated intervals around predicted ratings."""
 
-from __future__ import annotations
-
 import math
 from dataclasses import dataclass
 from typing import Any, Self

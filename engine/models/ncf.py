@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Generator, Hashable
 from contextlib import AbstractContextManager
 from functools import partial
-from typing import TYPE_CHECKING, Annotated, Any, Self
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -47,9 +47,9 @@ field = partial(default, "ncf")
 class NeuralCFConfig(ModelConfig):
     """Hyperparameters of the neural collaborative filter, with defaults from ``hyperparameters.toml``."""
 
-    factors: int = field(
-        "factors", ge=1, le=128, title="Factors", description="Length of each user's and movie's embedding."
-    )
+    kind: ClassVar[str] = "ncf"
+
+    factors: int = field("factors", ge=1, le=128, description="Length of each user's and movie's embedding.")
     hidden: Annotated[tuple[Size, ...], BeforeValidator(_sizes)] = field(
         "hidden",
         min_length=1,
@@ -57,30 +57,19 @@ class NeuralCFConfig(ModelConfig):
         title="Hidden layers",
         description="Width of each hidden layer, such as 64, 32.",
     )
-    networks: int = field(
-        "networks", ge=1, le=10, title="Networks", description="Number of networks whose predictions are averaged."
-    )
-    epochs: int = field("epochs", ge=1, le=1000, title="Epochs", description="Passes of the networks over all ratings.")
+    networks: int = field("networks", ge=1, le=10, description="Number of networks whose predictions are averaged.")
+    epochs: int = field("epochs", ge=1, le=1000, description="Passes of the networks over all ratings.")
     learning_rate: float = field(
-        "learning_rate",
-        gt=0,
-        le=0.1,
-        title="Learning rate",
-        description="Step of the Adam optimiser; too high is unstable.",
+        "learning_rate", gt=0, le=0.1, description="Step of the Adam optimiser; too high is unstable."
     )
     regularization: float = field(
-        "regularization",
-        ge=0,
-        le=1000,
-        title="Regularization",
-        description="L2 penalty that keeps the networks' correction small.",
+        "regularization", ge=0, le=1000, description="L2 penalty that keeps the networks' correction small."
     )
-    batch_size: int = field("batch_size", ge=8, le=65_536, title="Batch size", description="Ratings per gradient step.")
+    batch_size: int = field("batch_size", ge=8, le=65_536, description="Ratings per gradient step.")
     parts: int = field(
         "parts",
         ge=2,
         le=20,
-        title="Parts",
         description="Each part of the ratings is taught with embeddings learned from the other parts.",
     )
     iterations: int = field(
@@ -117,7 +106,6 @@ class NeuralCF(RatingModel):
         embeddings_: Embeddings, learned from all ratings.
     """
 
-    kind = "ncf"
     config: NeuralCFConfig
 
     def __init__(self, config: NeuralCFConfig | None = None) -> None:
@@ -326,6 +314,14 @@ class NeuralCF(RatingModel):
         """float32[factors]: a movie's factors; for an unknown movie those of the last row."""
         movie = self.find_movie(movie_id)  # -1, the last row, stands for any other movie
         return self._factors(self.movie_vectors_[movie])
+
+    def biases_and_factors(self) -> tuple[NDArray[Any], NDArray[Any]]:
+        """float32[n, 1 + factors] of users, and of movies: bias and factors of each in the factorisation."""
+        bias = self.config.networks * self.config.hidden[0]
+        part = slice(bias, bias + 1 + self.config.factors)
+        users = self.user_vectors_[:, part].copy()
+        users[:, 0] -= np.float32(self.embeddings_.factorization_.mean_)  # the vectors' bias includes it
+        return users, self.movie_vectors_[:-1, part]  # the last row stands for unknown movies
 
     def _factors(self, vector: Float32) -> Float32:
         first = self.config.networks * self.config.hidden[0] + 1

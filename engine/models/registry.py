@@ -9,7 +9,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
 from engine.errors import InvalidHyperparameter, InvalidInput, InvalidSettings
-from engine.models.base import ModelConfig, RatingModel
+from engine.models.base import ModelConfig, RatingModel, titled
 from engine.models.hyperparameters import FILE, read
 from engine.models.ncf import NeuralCF, NeuralCFConfig
 from engine.models.svd import MatrixFactorizationConfig, MatrixFactorizationModel
@@ -21,27 +21,20 @@ ModelKind = Literal["svd", "ncf"]
 class ModelEntry:
     """A model that can be chosen for training."""
 
-    kind: str
     label: str
     summary: str
     config: type[ModelConfig]
     model: type[RatingModel]
 
-    def build(self, config: ModelConfig) -> RatingModel:
-        """An untrained model with these hyperparameters."""
-        return self.model(config)  # type: ignore[call-arg]  # each model's constructor takes its config
-
 
 MODELS: dict[str, ModelEntry] = {
     "svd": ModelEntry(
-        "svd",
         "Matrix factorisation",
         "Learns a vector for each user and movie. Fast, and new ratings count at once.",
         MatrixFactorizationConfig,
         MatrixFactorizationModel,
     ),
     "ncf": ModelEntry(
-        "ncf",
         "Neural collaborative filter",
         "Networks on embeddings, genres and habits. The most accurate; takes about twenty times as long.",
         NeuralCFConfig,
@@ -59,6 +52,11 @@ def entry(kind: str) -> ModelEntry:
     if kind not in MODELS:
         raise InvalidInput(f"There is no model {kind!r}. Choose one of: {', '.join(MODELS)}.", field="model")
     return MODELS[kind]
+
+
+def build(config: ModelConfig) -> RatingModel:
+    """An untrained model with these hyperparameters."""
+    return entry(config.kind).model(config)  # type: ignore[call-arg]  # each model's constructor takes its config
 
 
 def configure(kind: str, hyperparameters: Mapping[str, Any]) -> ModelConfig:
@@ -174,7 +172,7 @@ def search_space(kind: str, tables: Mapping[str, Any] | None = None) -> list[Sea
             except InvalidHyperparameter as error:
                 raise InvalidSettings(f"{where}: {error}") from error
         field = config.model_fields[name]
-        title = field.title or name
+        title = field.title or titled(name)
         if line.choices is None:
             ends = float(line.low or 0), float(line.high or 0)
             found.append(SearchRange(name, title, *ends, line.log, field.annotation is int))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 from engine.data.arrays import Floats
 from engine.data.ratings import Interactions
 from engine.data.splits import place_in_history
+
+T = TypeVar("T")
 
 STEPS = (1, 3, 5, 10, 20)
 """Numbers of first ratings after which the others are predicted."""
@@ -156,8 +158,8 @@ def learn_prior(kept_out: Interactions, other: Side, mean: float, start: Penalty
 
     best = start
     for _ in range(2):
-        best = _climb(error, best, Penalty.scale_bias)
-        best = _climb(error, best, Penalty.scale_factors)
+        best = climb(error, best, Penalty.scale_bias, takes_ties=True)
+        best = climb(error, best, Penalty.scale_factors, takes_ties=True)
     return best
 
 
@@ -184,16 +186,23 @@ def _steps(begins: NDArray[np.int64], left: Floats, factors: Floats) -> Iterator
             yield _Step(left[first], known @ transposed, left[later], factors[later] @ transposed, there)
 
 
-def _climb(error: Callable[[Penalty], float], start: Penalty, scale: Callable[[Penalty, float], Penalty]) -> Penalty:
-    """Hill climbing from ``start``, up or else down, in steps of a constant ratio; ties go to the stronger one."""
-    best, lowest = start, error(start)
+def climb(cost: Callable[[T], float], start: T, scale: Callable[[T, float], T], *, takes_ties: bool = False) -> T:
+    """Hill climbing to a low cost, up or else down from ``start``, in steps of a constant ratio.
+
+    Args:
+        cost: of a value; called once for each.
+        start: the first value.
+        scale: a value times a ratio.
+        takes_ties: whether a step up to the same cost is taken.
+    """
+    best, lowest = start, cost(start)
     for ratio in (RATIO, 1 / RATIO):
         for _ in range(MAX_STEPS):
             there = scale(best, ratio)
-            value = error(there)
-            if value > lowest or (ratio < 1 and value == lowest):
+            found = cost(there)
+            if found > lowest or (found == lowest and not (takes_ties and ratio > 1)):
                 break
-            best, lowest = there, value
+            best, lowest = there, found
         if best != start:
             break
     return best

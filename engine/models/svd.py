@@ -1,10 +1,8 @@
 """Biased matrix factorisation: Surprise's SVD with a compiled inner loop on arrays."""
 
-from __future__ import annotations
-
 from collections.abc import Generator, Hashable
 from functools import partial
-from typing import Any, Literal, Self
+from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,24 +26,18 @@ field = partial(default, "svd")
 class MatrixFactorizationConfig(ModelConfig):
     """Hyperparameters of the factorisation, with defaults from ``hyperparameters.toml``."""
 
-    factors: int = field(
-        "factors", ge=1, le=1000, title="Factors", description="Length of each user's and movie's vector."
-    )
-    epochs: int = field("epochs", ge=1, le=1000, title="Epochs", description="Maximum passes over all ratings.")
-    learning_rate: float = field(
-        "learning_rate", gt=0, le=1, title="Learning rate", description="Step of each update; too high diverges."
-    )
+    kind: ClassVar[str] = "svd"
+
+    factors: int = field("factors", ge=1, le=1000, description="Length of each user's and movie's vector.")
+    epochs: int = field("epochs", ge=1, le=1000, description="Maximum passes over all ratings.")
+    learning_rate: float = field("learning_rate", gt=0, le=1, description="Step of each update; too high diverges.")
     regularization: float = field(
-        "regularization",
-        ge=0,
-        le=10,
-        title="Regularization",
-        description="How strongly biases and factors are pulled to zero.",
+        "regularization", ge=0, le=10, description="How strongly biases and factors are pulled to zero."
     )
     patience: Patience = field("patience")
     seed: Seed = field("seed")
     precision: Literal["float32", "float64"] = field(
-        "precision", title="Precision", description="float32 is fast; float64 matches Surprise's SVD exactly."
+        "precision", description="float32 is fast; float64 matches Surprise's SVD exactly."
     )
 
 
@@ -59,7 +51,6 @@ class MatrixFactorizationModel(RatingModel, SVD):  # type: ignore[misc]  # Surpr
         penalties_: penalties for folding in users, and movies.
     """
 
-    kind = "svd"
     leaves_out = "exact"
     config: MatrixFactorizationConfig
 
@@ -200,6 +191,13 @@ class MatrixFactorizationModel(RatingModel, SVD):  # type: ignore[misc]  # Surpr
         if not 0 <= user < len(self.user_bias_):
             return np.zeros(1 + self.config.factors, self.user_factors_.dtype)
         return np.concatenate([self.user_bias_[user : user + 1], self.user_factors_[user]])
+
+    def biases_and_factors(self) -> tuple[NDArray[Any], NDArray[Any]]:
+        """float[n, 1 + factors] of users, and of movies: bias and factors of each."""
+        return (
+            np.column_stack([self.user_bias_, self.user_factors_]),
+            np.column_stack([self.movie_bias_, self.movie_factors_]),
+        )
 
     def fold_in_user(self, movies: Int32, ratings: Float32) -> Vector:
         """float[1 + factors]: the bias and factors that fit these ratings best, with the movies fixed.

@@ -1,7 +1,5 @@
 """Compiled loops of the matrix factorisation: one epoch of gradient descent, and predictions of pairs."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import numba as nb

@@ -1,7 +1,5 @@
 """A model version: everything that is trained together and served together."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Self

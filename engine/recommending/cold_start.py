@@ -1,7 +1,5 @@
 """Lists for newcomers: popularity, which gives way to taste rating by rating."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal

@@ -1,7 +1,5 @@
 """Explanations of a score and of a predicted rating: numbers that add up to both, and supporting evidence."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal

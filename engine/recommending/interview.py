@@ -1,7 +1,5 @@
 """The interview: which movies to ask a newcomer about, so that few answers say much about their taste."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Self

@@ -1,7 +1,5 @@
 """Candidates of a list, and its variety."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import numpy as np
@@ -45,12 +43,12 @@ def genre_column(movies: MovieTable, genre: str, field: str = "genre") -> int:
 
 
 def candidates(movies: MovieTable, *, genre: str | None = None, year_from: int | None = None) -> NDArray[np.bool_]:
-    """bool[n_movies]: the movies that may be listed; those of unknown year fail ``year_from``.
+    """bool[n_movies]: the movies that may be listed; removed ones never, those of unknown year not with ``year_from``.
 
     Raises:
         InvalidInput: no movie has the genre.
     """
-    allowed = np.ones(len(movies.titles), bool)
+    allowed = ~movies.removed
     if genre is not None:
         allowed &= movies.genres[:, genre_column(movies, genre)]
     if year_from is not None:

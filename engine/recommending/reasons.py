@@ -1,7 +1,5 @@
 """Explanations in words: each sentence follows from the numbers, and is left out where they say nothing."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 from engine.recommending.explanations import Contribution, Explanation, RatingExplanation

@@ -87,7 +87,7 @@ class ListScorer:
 
     Args:
         ranker: of a version.
-        popularity: float32[<= n_movies]; movies added later have 0.
+        popularity: float32[<= n_movies]; movies added later have 0, as removed ones get.
         table: the whole catalogue.
     """
 
@@ -96,6 +96,7 @@ class ListScorer:
         self.popularity = np.zeros(len(table.titles), np.float32)
         known = popularity[: len(self.popularity)]
         self.popularity[: len(known)] = known
+        self.popularity[table.removed] = 0
         self._table = table
         self._new = NewMovies.find(ranker, self.popularity, table)
 

@@ -84,7 +84,7 @@ class ServingState:
 
     Attributes:
         newest: Unix time of the newest rating; 0 without times.
-        users, movies: raw id to key; only the writer adds users with their first rating.
+        users, movies: raw id to key, without removed movies; only the writer adds users with their first rating.
     """
 
     version: int
@@ -115,7 +115,7 @@ class ServingState:
             ListScorer(bundle.ranker, bundle.popularity, data.movies),
             float(data.timestamps.max()) if data.timestamps is not None and len(data) else 0.0,
             {str(user): key for key, user in enumerate(data.user_ids.ids)},
-            {str(movie): key for key, movie in enumerate(data.movie_ids.ids)},
+            {str(movie): key for key, movie in enumerate(data.movie_ids.ids) if not data.movies.removed[key]},
         )
 
     @cached_property

@@ -1,8 +1,7 @@
 """API keys: created, revoked and recognised."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from hmac import compare_digest
 from threading import Lock
@@ -66,7 +65,8 @@ class AccessService:
 
     def _read(self) -> None:
         with self._lock:
-            self._holders = {one.sha256: _holder(one) for one in self._keys.all() if one.revoked_at is None}
+            active = (one for one in self._keys.all() if one.revoked_at is None)
+            self._holders = {one.sha256: Holder(one.key_id, one.name, frozenset(one.scopes)) for one in active}
 
     def list_keys(self) -> Sequence[KeyRecord]:
         """Every key ever created, newest first."""
@@ -83,8 +83,7 @@ class AccessService:
         if not self.needed:
             raise Conflict(
                 "Marquee needs no keys because MARQUEE_API_KEY is not set: it accepts requests only from this "
-                "computer. "
-                "Set MARQUEE_API_KEY and start again, then create keys."
+                "computer. Set MARQUEE_API_KEY and start again, then create keys."
             )
         if name.strip().casefold() in RESERVED or name.strip().casefold().startswith("console"):
             raise InvalidInput(f"{name!r} is reserved in the audit log. Choose another name.", field="name")
@@ -130,10 +129,8 @@ class AccessService:
 
     def holder(self, key: bytes) -> Holder | None:
         """The holder of a key; None for an unknown or revoked one."""
-        shown = digest(key)
         # A hash tells nothing of how much of the key was right, so neither does the time that looking it up takes.
-        found = self._holders.get(shown)
-        return self._seen(found)
+        return self._seen(self._holders.get(digest(key)))
 
     def holder_of(self, key_id: int) -> Holder | None:
         """The holder of a session, by the number of its key; None where the key was revoked."""
@@ -143,14 +140,11 @@ class AccessService:
 
     def _seen(self, holder: Holder | None) -> Holder | None:
         """Store the time of use, at most once a minute."""
-        if holder is not None:
-            now = self._clock()
-            if abs(now - self._used.get(holder.key_id, float("-inf"))) >= USED_EVERY_S:
-                self._used[holder.key_id] = now
-                try:
-                    self._keys.note_use(holder.key_id, now)
-                except StoreClosed:  # Marquee is stopping, and the request that came last gets its answer all the same
-                    return holder
+        now = self._clock()
+        if holder is not None and abs(now - self._used.get(holder.key_id, float("-inf"))) >= USED_EVERY_S:
+            self._used[holder.key_id] = now
+            with suppress(StoreClosed):  # Marquee is stopping, and the request that came last gets its answer anyway
+                self._keys.note_use(holder.key_id, now)
         return holder
 
     def is_ended(self, session_id: str) -> bool:
@@ -167,10 +161,6 @@ class AccessService:
         """
         self._ended.add(session_id)
         self._keys.end_session(session_id, until)
-
-
-def _holder(key: KeyRecord) -> Holder:
-    return Holder(key.key_id, key.name, frozenset(key.scopes))
 
 
 def first_holder(key: bytes, first: str) -> Holder | None:

@@ -1,7 +1,5 @@
 """The current actor: the sender of a request, a user of the console, or Marquee itself."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from contextvars import ContextVar
 from dataclasses import dataclass

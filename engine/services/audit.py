@@ -1,7 +1,5 @@
 """The audit log: sign-ins, key changes, imports, exports, deletions and activations, with their results."""
 
-from __future__ import annotations
-
 import hmac
 import logging
 import re
@@ -19,6 +17,7 @@ from engine import services
 from engine.data.cells import csv_pieces
 from engine.data.identifiers import composed
 from engine.services.acting import Actor, actor
+from engine.services.storing import stores
 from store.audit import AuditStore
 from store.connections import Transaction
 from store.errors import StoreClosed
@@ -167,7 +166,7 @@ def log_action(action: str, subject: str, result: str = DONE) -> None:
 
 
 def audited(action: str, subject: Subject) -> Callable[[Callable[P, T]], Callable[P, T]]:
-    """Decorator of use cases that the audit log records, whether they succeed or fail.
+    """Decorator of use cases that the audit log records, whether they succeed or fail; it includes ``stores``.
 
     Args:
         action: its name in the log.
@@ -175,14 +174,14 @@ def audited(action: str, subject: Subject) -> Callable[[Callable[P, T]], Callabl
     """
 
     def marked(use_case: Callable[P, T]) -> Callable[P, T]:
-        shape = signature(use_case)
+        shape, stored = signature(use_case), stores(use_case)
 
         @wraps(use_case)
         def told(*args: P.args, **kwargs: P.kwargs) -> T:
             given = shape.bind(*args, **kwargs)
             given.apply_defaults()
             try:
-                result = use_case(*args, **kwargs)
+                result = stored(*args, **kwargs)
             except Exception as error:
                 log_action(action, subject(given.arguments, None), phrase(type(error).__name__))
                 raise

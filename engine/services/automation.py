@@ -1,7 +1,5 @@
 """Automatic retraining: on a schedule, and after a number of new ratings."""
 
-from __future__ import annotations
-
 import logging
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
@@ -77,6 +75,7 @@ class Automation:
     ratings_since: int
 
 
+@dataclass(eq=False)
 class AutomationService:
     """Orders retrainings when they are due. ``open`` and ``close`` frame the thread.
 
@@ -84,34 +83,28 @@ class AutomationService:
     the runs missed while Marquee was off, only the newest is made up.
     """
 
-    def __init__(
-        self,
-        automation: ValueStore,
-        training: TrainingService,
-        models: MLModelManager,
-        ratings: RatingStore,
-        notices: NoticeStore,
-        clock: Callable[[], float],
-    ) -> None:
-        self._automation = automation
-        self._training = training
-        self._models = models
-        self._backlog = Backlog(ratings, models)
-        self._notices = notices
-        self._clock = clock
+    _automation: ValueStore
+    _training: TrainingService
+    _models: MLModelManager
+    _ratings: RatingStore
+    _notices: NoticeStore
+    _clock: Callable[[], float]
+
+    def __post_init__(self) -> None:
+        self._backlog = Backlog(self._ratings, self._models)
         self._looking = Lock()
         self._scheduler = schedule.Scheduler()
         self._scheduler.every(LOOK_S).seconds.do(self._look_safely)
         # It is the worker that waits, on a monotonic clock: schedule's own jobs wait for a time of day, which a clock
         # that is set moves away by as much.
-        self._thread: Worker[None] = Worker(
+        self.worker: Worker[None] = Worker(
             "automation", begin=self._scheduler.run_all, idle=self._scheduler.run_all, every=LOOK_S
         )
 
     def open(self) -> None:
         """Start the thread."""
         self.prepare()
-        self._thread.start()
+        self.worker.start()
 
     def prepare(self) -> None:
         """Start the schedule now, on the first start."""
@@ -120,12 +113,7 @@ class AutomationService:
 
     def close(self) -> None:
         """Stop the thread."""
-        self._thread.stop()
-
-    @property
-    def worker(self) -> Worker[None]:
-        """The worker that checks the clock."""
-        return self._thread
+        self.worker.stop()
 
     def _look_safely(self) -> None:
         try:
@@ -141,13 +129,8 @@ class AutomationService:
         due = Timetable.of(values["days"], values).next_due(now)
         run = next(iter(self._training.runs(1, actors=(SCHEDULE, RULE))), None)
         return Automation(
-            paused=values["paused"],
+            **{name: values[name] for name in ("paused", "hour", "minute", "zone", "after_ratings", "activate")},
             days=tuple(sorted(values["days"])),
-            hour=values["hour"],
-            minute=values["minute"],
-            zone=values["zone"],
-            after_ratings=values["after_ratings"],
-            activate=values["activate"],
             next_run=None if values["paused"] else due,
             last_run=run,
             ratings_since=self._new_ratings(values),

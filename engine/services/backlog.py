@@ -1,7 +1,5 @@
 """Number of ratings that a version has not learned, updated incrementally."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass, replace
 from threading import Lock
 

@@ -1,7 +1,5 @@
 """The plan of automatic backups: how often, at what time, and how long they are kept."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any

@@ -1,7 +1,5 @@
 """Ends of background work, stored as soon as the store can be written to."""
 
-from __future__ import annotations
-
 import logging
 from collections.abc import Callable, Collection
 from threading import Lock

@@ -179,6 +179,7 @@ class Import:
             InvalidInput: a question is not open, or does not take the value.
         """
         found = read_answers(answers, self.asked)
+        self._scan.check_answers(found)
         self.is_confirmed |= not self.asked
         self._matches = found.pop("matches", self._matches)
         self._scan.answer(**found)
@@ -221,7 +222,7 @@ class Import:
         """
         planner, stores = self._plan(), self._stores
         planner.reject_outside()
-        decided = planner.scale() if planner.found.staged.rows else None
+        decided = planner.scale()
         if decided is not None and planner.is_free:
             stores.scale.take(planner.target_scale(decided[0]))
         users = planner.user_ids()

@@ -98,7 +98,7 @@ class LibraryService:
         """
         data = self._snapshots.load().data
         key = data.movie_ids.index(movie_id)
-        if key < 0:
+        if key < 0 or data.movies.removed[key]:
             raise UnknownMovie(f"The catalogue has no movie {movie_id!r}.")
         return data.movies.movie(key, movie_id)
 
@@ -139,9 +139,9 @@ class Lookup:
         users = int((data.user_counts > 0).sum())
         return DataStatistics(
             users=users,
-            movies=data.n_movies,
+            movies=data.movies.shown,
             ratings=len(data),
-            density=len(data) / (users * data.n_movies) if len(data) else 0.0,
+            density=len(data) / (users * data.movies.shown) if len(data) else 0.0,
             mean_rating=data.mean if len(data) else None,
             first_rated_at=int(rated.min()) if len(rated) else None,
             last_rated_at=int(rated.max()) if len(rated) else None,
@@ -171,13 +171,10 @@ class Lookup:
 
     @cached_property
     def _active(self) -> Sequence[int]:
-        """Users by their number of ratings, most first; where it is the same, the older key first."""
-        return _descending(self._data.user_counts)
-
-
-def _descending(counts: NDArray[np.int64]) -> Sequence[int]:
-    found: list[int] = np.argsort(-counts, kind="stable").tolist()
-    return found
+        """Users with ratings by their number, most first; where it is the same, the older key first."""
+        counts = self._data.user_counts
+        found: list[int] = np.argsort(-counts, kind="stable")[: np.count_nonzero(counts)].tolist()
+        return found
 
 
 def _first(limit: int, exact: Iterable[int], others: Iterable[int]) -> list[int]:

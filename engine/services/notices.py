@@ -1,7 +1,5 @@
 """Notices: the inbox that people read, and their delivery to the log and to a webhook."""
 
-from __future__ import annotations
-
 import json
 import logging
 import math
@@ -12,7 +10,7 @@ from threading import Event
 from typing import Any
 
 from engine.services.storing import in_words, stores
-from engine.services.webhook import Refused, Webhook
+from engine.services.webhook import Refused
 from store.notices import Level, NoticeStore
 from store.records import NoticeRecord
 from store.values import ValueStore
@@ -93,6 +91,7 @@ class InboxService:
         self._notices.mark_read(notice_ids)
 
 
+@dataclass(eq=False)
 class NotifyingService:
     """Delivers new notices in order. ``open`` and ``close`` frame the thread.
 
@@ -109,21 +108,14 @@ class NotifyingService:
         tick: monotonic seconds, so that pauses do not depend on the system clock.
     """
 
-    def __init__(
-        self,
-        notices: NoticeStore,
-        values: ValueStore,
-        url: str | None,
-        send: Post | None = None,
-        clock: Callable[[], float] = time.time,
-        tick: Callable[[], float] = time.monotonic,
-    ) -> None:
-        self._notices = notices
-        self._values = values
-        self._url = url
-        self._send = send or Webhook(clock=clock)
-        self._clock = clock
-        self._tick = tick
+    _notices: NoticeStore
+    _values: ValueStore
+    _url: str | None
+    _send: Post
+    _clock: Callable[[], float]
+    _tick: Callable[[], float] = time.monotonic
+
+    def __post_init__(self) -> None:
         self.worker: Worker[None] = Worker("notices", idle=self._look_safely, every=LOOK_S)
         self._logged = 0
         self._failures = 0

@@ -1,9 +1,8 @@
 """Lists, predictions, explanations and interview questions, answered from memory by the version that serves."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -35,22 +34,15 @@ MAX_ITEMS = 1000
 MAX_QUESTIONS = 100
 
 
+@dataclass(eq=False)
 class RecommendationService:
     """Answers from the current ``ServingState``, which a request takes once; nothing here waits or writes."""
 
-    def __init__(
-        self,
-        serving: ServingService,
-        snapshots: Snapshots,
-        scale: StoreScale,
-        settings: Settings,
-        clock: Callable[[], float],
-    ) -> None:
-        self._serving = serving
-        self._snapshots = snapshots
-        self._scale = scale
-        self._settings = settings
-        self._clock = clock
+    _serving: ServingService
+    _snapshots: Snapshots
+    _scale: StoreScale
+    _settings: Settings
+    _clock: Callable[[], float]
 
     def recommend(
         self,

@@ -1,38 +1,19 @@
 """Records of the store that services hand on to pages and routes as they are."""
 
-from __future__ import annotations
-
 from dataclasses import fields
 from typing import Any
 
-from store.records import (
-    ActivationRecord,
-    AuditRecord,
-    Counts,
-    EpochRecord,
-    ImportRecord,
-    JobState,
-    KeyRecord,
-    NoticeRecord,
-    State,
-    StudyState,
-    WorkState,
-)
-
-__all__ = [
-    "ActivationRecord",
-    "AuditRecord",
-    "Counts",
-    "EpochRecord",
-    "ImportRecord",
-    "JobState",
-    "KeyRecord",
-    "NoticeRecord",
-    "State",
-    "StudyState",
-    "WorkState",
-    "shared",
-]
+from store.records import ActivationRecord as ActivationRecord
+from store.records import AuditRecord as AuditRecord
+from store.records import Counts as Counts
+from store.records import EpochRecord as EpochRecord
+from store.records import ImportRecord as ImportRecord
+from store.records import JobState as JobState
+from store.records import KeyRecord as KeyRecord
+from store.records import NoticeRecord as NoticeRecord
+from store.records import State as State
+from store.records import StudyState as StudyState
+from store.records import WorkState as WorkState
 
 
 def shared(record: Any, kind: type[Any]) -> dict[str, Any]:

@@ -1,7 +1,5 @@
 """Details of a training run, stored to understand and repeat it later."""
 
-from __future__ import annotations
-
 import importlib.metadata
 import platform
 import time
@@ -17,7 +15,8 @@ from store.records import RunRecord, State
 
 PACKAGES = ("numpy", "scipy", "numba", "scikit-learn", "scikit-surprise")
 VERSIONS = {"python": platform.python_version()} | {name: importlib.metadata.version(name) for name in PACKAGES}
-"""Looked up once: a lookup while Streamlit changes ``sys.path`` can fail."""
+"""The package versions that the numbers of a run depend on. Looked up once, since a lookup while Streamlit changes
+``sys.path`` can fail."""
 
 
 @dataclass(frozen=True)
@@ -53,7 +52,7 @@ class RunLog:
         return {
             "seconds": time.monotonic() - self.began,
             "refit_epochs": self.epochs,
-            "packages": package_versions(),
+            "packages": VERSIONS,
             "fingerprint": self.fingerprint,
             "peak_memory_bytes": peak_memory(),
             "repeated": self.repeated,
@@ -79,8 +78,3 @@ def _comparable(record: RunRecord, details: dict[str, Any]) -> dict[str, float]:
     """Seconds by step, without the last step of a run that saved no version."""
     seconds: dict[str, float] = details["step_seconds"]
     return {name: took for name, took in seconds.items() if record.repeats is None or name != Step.SAVING.name}
-
-
-def package_versions() -> dict[str, str]:
-    """The package versions that the numbers of a run depend on."""
-    return dict(VERSIONS)

@@ -1,9 +1,8 @@
 """The version that serves: loading it, swapping it, folding new ratings into it, and how it holds up."""
 
-from __future__ import annotations
-
 import logging
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
 from threading import Lock, RLock
 from typing import TypeVar
@@ -33,6 +32,7 @@ MAX_ROUNDS, FEW_CHANGES = 10, 5
 """A new state replays the ratings that arrived meanwhile until a round has at most 5 of them, 10 rounds at most."""
 
 
+@dataclass(eq=False)
 class ServingService:
     """Holds the current ``ServingState`` and replaces it.
 
@@ -40,21 +40,14 @@ class ServingService:
     that no rating falls between the old state and the new.
     """
 
-    def __init__(
-        self,
-        ratings: RatingStore,
-        snapshots: Snapshots,
-        models: MLModelManager,
-        notices: NoticeStore,
-        settings: Settings,
-        clock: Callable[[], float],
-    ) -> None:
-        self._ratings = ratings
-        self._notices = notices
-        self._snapshots = snapshots
-        self._models = models
-        self._settings = settings
-        self._clock = clock
+    _ratings: RatingStore
+    _snapshots: Snapshots
+    _models: MLModelManager
+    _notices: NoticeStore
+    _settings: Settings
+    _clock: Callable[[], float]
+
+    def __post_init__(self) -> None:
         self._building = RLock()  # held while a state is built and swapped in; taken before `writing`, never after it
         self.writing = Lock()
         """Held while a rating is stored and folded in, and for the moment of a swap."""
@@ -72,8 +65,8 @@ class ServingService:
     def load_active(self) -> None:
         """Serve the active version; where it is damaged or can't be built, the best other one.
 
-        That is the one that served last, or else the best of those that never did; the ledger and a notice record it.
-        Without any, nothing serves until the next training.
+        That is the one that served last, or else the best of those that never did; the deployment history and a notice
+        record it. Without any, nothing serves until the next training.
         """
         with self._building:
             wanted = self._models.active_version()
@@ -111,7 +104,7 @@ class ServingService:
             self._models.activate(version, actor="marquee", reason=fault)
             self._notices.add("error", "versions", told, {"version": version, "instead_of": wanted})
         except StoreError as error:  # it serves anyway, and the next start tries again
-            log.error("%s The ledger could not be written: %s", told, error)
+            log.error("%s The deployment history could not be written: %s", told, error)
 
     def try_out(self, bundle: VersionBundle) -> None:
         """Make a version answer every kind of request before it is stored; nothing is kept.
@@ -134,14 +127,14 @@ class ServingService:
     def serve(
         self, version: int, bundle: VersionBundle, learned: int, enter: Callable[[], object] | None = None
     ) -> None:
-        """Build the next state beside the current one, then swap; the ledger decides which version serves.
+        """Build the next state beside the current one, then swap; the deployment history decides which serves.
 
         Args:
             version: the version.
             bundle: its models.
             learned: the revision of the store that it has learned.
-            enter: writes the activation to the ledger, once the state is built and before it serves. None where the
-                ledger has it already; then nothing happens if another version was activated meanwhile.
+            enter: writes the activation to the deployment history, once the state is built and before it serves. None
+                where the history has it already; then nothing happens if another version was activated meanwhile.
         """
         with self._building:
             if enter is None and self._models.active_version() != version:
@@ -166,7 +159,7 @@ class ServingService:
             finally:
                 with self.writing:
                     self._meanwhile = None
-        log.info("version %d serves %d users and %d movies", version, data.n_users, data.n_movies)
+        log.info("version %d serves %d users and %d movies", version, data.n_users, data.movies.shown)
 
     def _catch_up(self, state: ServingState) -> None:
         """Replay the changes that arrived while a state was being built, until few are left."""
@@ -235,17 +228,10 @@ class ServingService:
         """
         state = self.ready()
         drift = None if state.bundle.counts is None else self._drift(state.version, state.bundle.counts)
-        return UpdateHealth(
-            state.version,
-            state.learner.folded_users,
-            state.learner.folded_movies,
-            None if drift is None else drift.since,
-            None if drift is None else drift.gap,
-            None if drift is None else drift.overlap,
-            0 if drift is None else drift.users,
-            0 if drift is None else drift.held_out,
-            "fine" if drift is None else drift.advice,
-        )
+        folded = state.version, state.learner.folded_users, state.learner.folded_movies
+        if drift is None:
+            return UpdateHealth(*folded, None, None, None, 0, 0, "fine")
+        return UpdateHealth(*folded, drift.since, drift.gap, drift.overlap, drift.users, drift.held_out, drift.advice)
 
     def _drift(self, version: int, counts: LearnedCounts) -> Drift:
         """Measured once per revision of the ratings; concurrent callers wait."""

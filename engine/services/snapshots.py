@@ -123,6 +123,7 @@ class Snapshots:
                 [movie.title or f"Movie {movie.external_id}" for movie in movies],
                 [movie.year for movie in movies],
                 ["|".join(movie.genres) for movie in movies],
+                [movie.removed for movie in movies],
             )
             ids = IdIndex(pd.Index(np.array([movie.external_id for movie in movies], dtype=object)))
             self._movies = _Catalogue(changes, ids, table)

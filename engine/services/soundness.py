@@ -5,8 +5,6 @@ anything can be refused. So each array is held to its line of a table first; wha
 system can be solved, shows when the version is tried (``warmup.try_out``).
 """
 
-from __future__ import annotations
-
 import json
 import re
 from collections.abc import Iterator, Mapping

@@ -1,12 +1,10 @@
 """Maintenance of the store: backups on demand and on schedule, restoring, and checks for damage."""
 
-from __future__ import annotations
-
 import logging
 import re
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from threading import Event, Lock
 from time import monotonic
@@ -22,6 +20,7 @@ from store import backups, inspection
 from store import errors as store_errors
 from store.backups import Manifest
 from store.database import Database
+from store.inspection import Contents
 from store.notices import NoticeStore
 from store.values import ValueStore
 from store.worker import Worker
@@ -42,30 +41,17 @@ Restore = Callable[[Path], Path | None]
 """Stops everything, replaces the store by a backup and restarts; returns the path of the old store."""
 
 
-@dataclass(frozen=True, slots=True)
-class StoreFacts:
+@dataclass(frozen=True)
+class StoreFacts(Contents):
     """Contents and condition of the store.
 
     Attributes:
-        identity: a UUID made with the store; its backups keep it.
-        schema: its migration.
-        revision: increases with every change of ratings.
-        users, movies, ratings, versions: their numbers.
-        active_version: the active version, None before the first.
         size: of the file, in bytes.
         checked_at: Unix seconds of the last check for damage; None before the first.
         faults: what that check found.
         newest_backup_at: Unix seconds of the newest backup; None without any.
     """
 
-    identity: str
-    schema: str
-    revision: int
-    users: int
-    movies: int
-    ratings: int
-    versions: int
-    active_version: int | None
     size: int
     checked_at: float | None
     faults: tuple[str, ...]
@@ -92,6 +78,7 @@ def of_store(_: Mapping[str, Any], __: Any) -> str:
     return "store"
 
 
+@dataclass(eq=False)
 class StorageService:
     """Backs up, restores and checks the store. ``open`` and ``close`` frame the worker thread.
 
@@ -103,20 +90,14 @@ class StorageService:
         restore: replaces the store by a backup; None where that needs Marquee to be stopped.
     """
 
-    def __init__(
-        self,
-        database: Database,
-        values: ValueStore,
-        notices: NoticeStore,
-        clock: Callable[[], float],
-        restore: Restore | None = None,
-    ) -> None:
-        self._database = database
-        self._values = values
-        self._notices = notices
-        self._clock = clock
-        self._restore = restore
-        self._folder = backups.folder_of(database.path)
+    _database: Database
+    _values: ValueStore
+    _notices: NoticeStore
+    _clock: Callable[[], float]
+    _restore: Restore | None = None
+
+    def __post_init__(self) -> None:
+        self._folder = backups.folder_of(self._database.path)
         self._ordering = Lock()
         self._going: _Order | None = None
         self._not_before = 0.0
@@ -165,10 +146,10 @@ class StorageService:
     def facts(self) -> StoreFacts:
         """Contents and size of the store, and its last check and backup."""
         with self._database.read() as connection:
-            held = inspection.facts(connection)
+            held = inspection.contents(connection)
         values, newest = self._values.read(), next(iter(self.backups()), None)
         return StoreFacts(
-            **held,
+            **asdict(held),
             size=self._database.path.stat().st_size,
             checked_at=values.get("checked_at") if values.get("checked") else None,
             faults=tuple(values.get("faults", ())),
@@ -227,7 +208,6 @@ class StorageService:
         return path
 
     @audited("backup deleted", of_backup)
-    @stores
     def delete(self, name: str) -> None:
         """Delete a backup.
 
@@ -289,7 +269,6 @@ class StorageService:
         return read_plan(self._read(), self._clock())
 
     @audited("backup plan changed", of_store)
-    @stores
     def change_plan(
         self, *, every: str, hour: int = 2, minute: int = 0, zone: str = "UTC", keep_days: int = 30
     ) -> None:

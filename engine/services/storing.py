@@ -1,29 +1,27 @@
 """Translates storage errors into engine errors."""
 
-from __future__ import annotations
-
 import errno
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import wraps
 from typing import ParamSpec, TypeVar
 
-from engine.errors import (
-    DiskFull,
-    MarqueeError,
-    NotReady,
-    StoreDamaged,
-    StoreFailing,
-    StoreLocked,
-    StoreNotWritable,
-    StoreReplaced,
-)
-from store import errors
-from store.errors import StoreBusy, StoreClosed, StoreFull, StoreReadOnly
+from engine import errors
+from engine.errors import MarqueeError
+from store import errors as store_errors
 from store.sqlite_errors import translated
 
 P = ParamSpec("P")
 T = TypeVar("T")
 
+WORDS: Mapping[type[BaseException], type[MarqueeError]] = {
+    store_errors.StoreFull: errors.DiskFull,
+    store_errors.StoreBusy: errors.StoreLocked,
+    store_errors.StoreReadOnly: errors.StoreNotWritable,
+    store_errors.StoreReplaced: errors.StoreReplaced,
+    store_errors.StoreDamaged: errors.StoreDamaged,
+    store_errors.StoreFailing: errors.StoreFailing,
+}
+"""The engine's errors, with the same message, for the store's."""
 FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 """A full disk, quota or file size limit."""
 
@@ -49,29 +47,18 @@ def in_words(error: BaseException) -> MarqueeError | None:
     if isinstance(error, MarqueeError):
         return None
     found = translated(error)
-    match found:
-        case StoreFull():
-            return DiskFull(str(found))
-        case StoreBusy():
-            return StoreLocked(str(found))
-        case StoreReadOnly():
-            return StoreNotWritable(str(found))
-        case errors.StoreReplaced():
-            return StoreReplaced(str(found))
-        case errors.StoreDamaged():
-            return StoreDamaged(str(found))
-        case errors.StoreFailing():
-            return StoreFailing(str(found))
-        case StoreClosed():
-            return NotReady("Marquee is stopping. Try again when it has started.")
-        case OSError() if found.errno is not None and not isinstance(found, ConnectionError | TimeoutError):
-            return file_error(found)
+    if type(found) in WORDS:
+        return WORDS[type(found)](str(found))
+    if isinstance(found, store_errors.StoreClosed):
+        return errors.NotReady("Marquee is stopping. Try again when it has started.")
+    if isinstance(found, OSError) and found.errno is not None and not isinstance(found, ConnectionError | TimeoutError):
+        return file_error(found)
     return None
 
 
 def file_error(error: OSError) -> MarqueeError:
     """The engine error for a file that can't be read or written."""
     if error.errno in FULL:
-        return DiskFull("There is no space left for the files. Free some space and try again.")
+        return errors.DiskFull("There is no space left for the files. Free some space and try again.")
     why = error.strerror or str(error)
-    return StoreFailing(f"A file can't be read or written: {why}. Fix the cause, then try again.")
+    return errors.StoreFailing(f"A file can't be read or written: {why}. Fix the cause, then try again.")

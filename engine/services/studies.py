@@ -1,7 +1,5 @@
 """What a study has found: its trials, the best one, and the evidence for it."""
 
-from __future__ import annotations
-
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

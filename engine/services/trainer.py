@@ -1,10 +1,8 @@
 """The worker that trains: takes the runs of the queue one by one, and judges, saves and activates what they give."""
 
-from __future__ import annotations
-
 import logging
 from collections.abc import Callable
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, replace
 from threading import Event, Lock
 from typing import Any
 
@@ -51,6 +49,7 @@ RESTARTED = "Restarted: a user was deleted. "
 """Precedes the name of each step once a training has had to read the ratings again."""
 
 
+@dataclass(eq=False)
 class Trainer:
     """Works on the queue of runs. ``start`` and ``close`` frame the worker thread.
 
@@ -61,25 +60,16 @@ class Trainer:
         ends: ends of runs that are not stored yet.
     """
 
-    def __init__(
-        self,
-        ratings: RatingStore,
-        snapshots: Snapshots,
-        models: MLModelManager,
-        runs: RunStore,
-        notices: NoticeStore,
-        serving: ServingService,
-        settings: Settings,
-        clock: Callable[[], float],
-    ) -> None:
-        self._ratings = ratings
-        self._snapshots = snapshots
-        self._models = models
-        self._runs = runs
-        self._notices = notices
-        self._serving = serving
-        self._settings = settings
-        self._clock = clock
+    _ratings: RatingStore
+    _snapshots: Snapshots
+    _models: MLModelManager
+    _runs: RunStore
+    _notices: NoticeStore
+    _serving: ServingService
+    _settings: Settings
+    _clock: Callable[[], float]
+
+    def __post_init__(self) -> None:
         self.worker: Worker[bool] = Worker(  # an order only says to look at the store's queue
             "training",
             self._work,
@@ -213,7 +203,7 @@ class Trainer:
         saved = self._runs.get(run_id).version
 
         def store(tx: Transaction) -> None:
-            self._runs.finish(run_id, end.state, stage=end.stage, error=end.reason, details=end.details, tx=tx)
+            self._runs.finish(run_id, end.state, end.stage, error=end.reason, details=end.details, tx=tx)
             if end.state == State.FAILED:
                 what = "failed" if saved is None else f"saved version {saved}, but could not finish"
                 told = f"Training run {run_id} {what}. {end.reason}"
@@ -267,7 +257,7 @@ class Trainer:
         listener.check()
         entry.fingerprint = snapshot.data.fingerprint
         config = configure(run.kind, run.hyperparameters)
-        learned = learn(run.kind, config, snapshot.data, self._settings.personal_from, listener)
+        learned = learn(config, snapshot.data, self._settings.personal_from, listener)
         entry.epochs = learned.epochs
         if run.repeats is not None:
             listener.enter(Step.SAVING, words="Comparing with the stored arrays")
@@ -308,8 +298,7 @@ class Trainer:
             verdict = f"Version {version} was not reproduced: {len(unequal)} of {count} arrays differ: {few}."
         else:
             verdict = f"Version {version} was reproduced exactly: all {count} arrays are identical, bit for bit."
-        details = entry.details()
-        self._runs.finish(run.run_id, State.SUCCEEDED, verdict=verdict, stage="Done", details=details)
+        self._runs.finish(run.run_id, State.SUCCEEDED, "Done", verdict=verdict, details=entry.details())
         about = {"run_id": run.run_id, "version": version}
         self._notices.add("warning" if unequal else "info", "training", verdict, about)
 
@@ -361,20 +350,12 @@ class Trainer:
         def publish(tx: Transaction) -> None:
             self._snapshots.check(snapshot, tx=tx)
             self._models.publish(version, activation, tx=tx)
-            self._runs.finish(
-                run.run_id,
-                State.SUCCEEDED,
-                version=version,
-                metrics=metrics,
-                before=before,
-                verdict=decision.verdict,
-                stage="Done",
-                details=entry.details(),
-                tx=tx,
-            )
+            found: dict[str, Any] = {"version": version, "metrics": metrics, "before": before}
+            ended = {"verdict": decision.verdict, "details": entry.details()}
+            self._runs.finish(run.run_id, State.SUCCEEDED, "Done", tx=tx, **found, **ended)
             told = f"Version {version} is trained. {decision.verdict}"
-            about: dict[str, Any] = {"run_id": run.run_id, "version": version, "verdict": decision.judgement.verdict}
-            about |= {"metrics": metrics, "before": before, "compared": decision.judgement.compared}
+            judgement = decision.judgement
+            about = found | {"run_id": run.run_id, "verdict": judgement.verdict, "compared": judgement.compared}
             self._notices.add("info", "training", told, about, tx=tx)
 
         with self._models.saving(
@@ -395,5 +376,5 @@ class Trainer:
             try:
                 self._serving.serve(version, bundle, snapshot.revision)
             except Exception:
-                self._serving.load_active()  # the ledger names it already, so it or the best other one serves
+                self._serving.load_active()  # it is active already, so it or the best other one serves
                 raise

@@ -1,7 +1,5 @@
 """Training runs: ordered, queued, followed and cancelled; one runs at a time."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, get_args
@@ -94,14 +92,14 @@ class TrainingStatus:
     steps: int | None = None
 
 
+@dataclass(eq=False)
 class TrainingService:
     """Orders, follows and cancels training runs; the ``Trainer`` works on them."""
 
-    def __init__(self, trainer: Trainer, ratings: RatingStore, models: MLModelManager, runs: RunStore) -> None:
-        self.trainer = trainer
-        self._ratings = ratings
-        self._models = models
-        self._runs = runs
+    trainer: Trainer
+    _ratings: RatingStore
+    _models: MLModelManager
+    _runs: RunStore
 
     @stores
     def train_model(
@@ -122,7 +120,7 @@ class TrainingService:
             hyperparameters: those that differ from the defaults.
             activate: when to activate the new version: ``if_better``, ``if_no_worse``, ``always`` or ``never``;
                 ``engine.training.promotion.decide`` defines each.
-            actor: who asks, for the ledger.
+            actor: who asks, for the deployment history.
             queue: wait for the current run to end instead of being refused; the queue survives a restart.
             note: for the new version.
             also: further writes to the store, in the transaction that orders the run.
@@ -138,7 +136,7 @@ class TrainingService:
         config = configure(kind, hyperparameters or {})
         if activate not in POLICIES:
             raise InvalidInput(f"activate is {activate!r}, but must be one of {', '.join(POLICIES)}.", field="activate")
-        return self._order(kind, config, activate, actor, queue=queue, note=note, also=also)
+        return self._order(config, activate, actor, queue=queue, note=note, also=also)
 
     @stores
     def retrain(
@@ -181,7 +179,7 @@ class TrainingService:
         """
         record = self.trainer.repeatable(version)
         config = configure(record.kind, asked(record))
-        return self._order(record.kind, config, "never", actor, queue=queue, repeats=version)
+        return self._order(config, "never", actor, queue=queue, repeats=version)
 
     def _version(self, version: int | None) -> VersionRecord:
         number = self._models.active_version() if version is None else version
@@ -191,7 +189,6 @@ class TrainingService:
 
     def _order(
         self,
-        kind: str,
         config: ModelConfig,
         activate: ActivationPolicy,
         actor: str,
@@ -212,7 +209,9 @@ class TrainingService:
             values = config.model_dump(mode="json")
 
             def create(tx: Transaction) -> int:
-                run_id = self._runs.create(kind, values, activate, seed, actor, note=note, repeats=repeats, tx=tx)
+                run_id = self._runs.create(
+                    config.kind, values, activate, seed, actor, note=note, repeats=repeats, tx=tx
+                )
                 if also is not None:
                     also(tx)
                 return run_id
@@ -238,7 +237,7 @@ class TrainingService:
                 event.set()
                 self._runs.stage(run_id, "Stopping")
             else:
-                self._runs.finish(run_id, State.CANCELLED, stage="Cancelled", error="Cancelled while it was queued.")
+                self._runs.finish(run_id, State.CANCELLED, "Cancelled", error="Cancelled while it was queued.")
 
     def queue(self) -> list[TrainingStatus]:
         """The queued runs, next one first."""

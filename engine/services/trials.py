@@ -1,7 +1,5 @@
 """The trials of a study, from a start or resumption to the end or a stop."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
@@ -89,7 +87,7 @@ class Search:
         self._tell("Judging the best trial on ratings no trial has seen")
         configs = [configure(self.record.kind, self._values(trial.params)) for trial in (best, defaults)]
         watcher = tuning.Watcher(self.going.stop, check=self._check_stop)
-        found = tuning.compare_rmse(*tuning.judge(self.record.kind, configs, self.material, watcher))
+        found = tuning.compare_rmse(*tuning.judge(configs, self.material, watcher))
         self.tunings.change(self.record.tuning_id, held_out=asdict(found))
 
     def _try(self) -> None:
@@ -132,7 +130,7 @@ class Search:
 
         watcher = tuning.Watcher(self.going.stop, self._check, begin, look, done)
         config = configure(self.record.kind, self._values(trial.params))
-        return tuning.measure(self.record.kind, config, self.material, watcher)
+        return tuning.measure(config, self.material, watcher)
 
     def _values(self, drawn: dict[str, Any]) -> dict[str, Any]:
         return tuning.read_trial(self.record.kind, self.space, drawn)

@@ -1,7 +1,5 @@
 """Studies of hyperparameters: started, stopped, resumed, and trained with; a crash loses no trial."""
 
-from __future__ import annotations
-
 import logging
 import time
 from collections.abc import Callable
@@ -61,24 +59,18 @@ class StudyEnd:
         return replace(record, **asdict(self))
 
 
+@dataclass(eq=False)
 class TuningService:
     """Starts, follows, stops and resumes studies. ``open`` and ``close`` frame the worker thread."""
 
-    def __init__(
-        self,
-        ratings: RatingStore,
-        snapshots: Snapshots,
-        tunings: TuningStore,
-        notices: NoticeStore,
-        training: TrainingService,
-        clock: Callable[[], float] = time.time,
-    ) -> None:
-        self._ratings = ratings
-        self._snapshots = snapshots
-        self._tunings = tunings
-        self._notices = notices
-        self._training = training
-        self._clock = clock
+    _ratings: RatingStore
+    _snapshots: Snapshots
+    _tunings: TuningStore
+    _notices: NoticeStore
+    _training: TrainingService
+    _clock: Callable[[], float] = time.time
+
+    def __post_init__(self) -> None:
         self._ends = Ends(self._store_end, "study")
         self.worker: Worker[Going] = Worker(
             "tuning",
@@ -91,7 +83,7 @@ class TuningService:
         )
         self._starting = Lock()
         self._going: Going | None = None
-        self._reader = StudyReader(tunings)
+        self._reader = StudyReader(self._tunings)
 
     def open(self) -> None:
         """Mark studies that a stopped process left unfinished, and start the worker."""

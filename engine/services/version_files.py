@@ -1,7 +1,5 @@
 """Versions as files: exported for another Marquee, and imported after every check."""
 
-from __future__ import annotations
-
 import logging
 import re
 from collections.abc import Mapping, Sequence
@@ -22,7 +20,8 @@ from engine.services import soundness
 from engine.services.audit import audited, of_version
 from engine.services.serving import ServingService
 from engine.services.snapshots import DataSnapshot, Outdated, Snapshots
-from engine.services.storing import file_error, stores
+from engine.services.soundness import LAYOUTS
+from engine.services.storing import file_error
 from engine.services.version_records import MAX_NOTE_LENGTH, check_remarks, check_report, describe_ids
 from engine.services.versions import VersionService
 from store.connections import Transaction
@@ -33,18 +32,11 @@ from store.versions import MLModelManager
 
 log = logging.getLogger(__name__)
 
-COMMON = (
-    r"ranker/(weights|movies|constants)|popularity/scores|calibration/(widths|constants)|(counts|offsets)/(users|movies)"
-    r"|report/(users|error_users|error_ratings|error_marks|(list|error)/\w+|row/(users|items|ratings|squared|segments)"
+REPORT = (
+    r"report/(users|error_users|error_ratings|error_marks|(list|error)/\w+|row/(users|items|ratings|squared|segments)"
     r"|newcomer/(users|marks|ratings|relevant|by_mean|by_popularity|(squared|ndcg)_(0|1|3|5|10|20)))"
 )
-RATING = {
-    "svd": r"rating/(constants|penalties|(user|movie)_(bias|factors))",
-    "ncf": r"rating/(scale|taught|(user|movie)_vectors|nobody|(user|pair|movie)_weights|intercept|deep_weights_\d+"
-    r"|features/(metadata|constants|choices|deviations|movies)"
-    r"|factorization/(constants|(user|movie)_(means|covariances|weights|precision)))",
-}
-"""Patterns of the array names of a version, by the kind of its model; a test compares them with trained versions."""
+"""Pattern of the array names of a report; those of models are in ``soundness.LAYOUTS``."""
 MAX_ARRAYS = 200
 MAX_DIRECTORY = 2**16
 """Bytes of the directory of an exported version; one entry takes 66."""
@@ -85,22 +77,15 @@ class ExportedVersion:
     stream: BinaryIO
 
 
+@dataclass(eq=False)
 class VersionFileService:
     """Exports and imports versions."""
 
-    def __init__(
-        self,
-        versions: VersionService,
-        models: MLModelManager,
-        notices: NoticeStore,
-        serving: ServingService,
-        snapshots: Snapshots,
-    ) -> None:
-        self._versions = versions
-        self._models = models
-        self._notices = notices
-        self._serving = serving
-        self._snapshots = snapshots
+    _versions: VersionService
+    _models: MLModelManager
+    _notices: NoticeStore
+    _serving: ServingService
+    _snapshots: Snapshots
 
     @audited("version exported", of_version)
     def export(self, version: int) -> ExportedVersion:
@@ -125,7 +110,6 @@ class VersionFileService:
         return ExportedVersion(f"marquee-version-{version}.zip", stream)
 
     @audited("version imported", of_version)
-    @stores
     def import_file(self, stream: BinaryIO, *, actor: str = "you") -> int:
         """Import a version exported from a store with the same users and movies; it is not activated.
 
@@ -172,7 +156,7 @@ class VersionFileService:
     def _values(self, read: ReadVersion, snapshot: DataSnapshot) -> dict[str, Any]:
         """The values to store for a version from a file, once every check has passed; unknown entries are dropped."""
         kind, config = read.values["kind"], read.values["config"]
-        data = check_data(read.values["data"])
+        data = _Data.model_validate(read.values["data"]).model_dump(exclude_none=True)
         _check_ids(data["ids"], snapshot)
         users, movies = data["ids"]["users"], data["ids"]["movies"]
         check_report(read.arrays)
@@ -212,22 +196,14 @@ def check_names(kind: str, names: Sequence[str]) -> None:
     Raises:
         InvalidInput: there is no such kind, or a version of it has no array of one of the names.
     """
-    if kind not in RATING:
+    if kind not in LAYOUTS:
         raise InvalidInput(f"{UNUSABLE}: there is no model {kind!r}.", field="file")
+    known = "|".join([REPORT, *(pattern for pattern, _, _ in LAYOUTS[kind])])
     for name in names:
-        if not re.fullmatch(f"{RATING[kind]}|{COMMON}", name, re.ASCII):
+        if not re.fullmatch(known, name, re.ASCII):
             raise InvalidInput(f"{UNUSABLE}: a version of {kind} has no array {name!r}.", field="file")
     if len(names) > MAX_ARRAYS:
         raise InvalidInput(f"{UNUSABLE}: it has {len(names):,} arrays.", field="file")
-
-
-def check_data(described: Mapping[str, Any]) -> dict[str, Any]:
-    """The training data of a version as a file describes it, in the shape of ``describe_data``.
-
-    Raises:
-        ValueError: it has another shape.
-    """
-    return _Data.model_validate(described).model_dump(exclude_none=True)
 
 
 def check_config(kind: str, bundle: VersionBundle, described: Mapping[str, Any]) -> dict[str, Any]:

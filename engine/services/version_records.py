@@ -1,7 +1,5 @@
 """Versions between the engine's values and the store's records."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
@@ -9,15 +7,15 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from numpy.typing import NDArray
+from pydantic import TypeAdapter
 
 from engine.data.arrays import Arrays
 from engine.data.ratings import Interactions
 from engine.errors import InvalidInput, UnknownVersion
-from engine.evaluation.comparison import MetricDifference
 from engine.evaluation.intervals import MetricValue
 from engine.evaluation.newcomers import NewcomerPoint
 from engine.evaluation.report import EvaluationReport
-from engine.evaluation.verdict import CoverageGuard, Evidence, Judgement, PromotionVerdict
+from engine.evaluation.verdict import Judgement, PromotionVerdict
 from engine.models.base import join_arrays, part_of
 from engine.services.records import shared
 from engine.services.snapshots import DataSnapshot
@@ -34,6 +32,7 @@ WHOLE = frozenset(
 )
 """Integer columns."""
 NEWCOMER_NUMBERS = dict.fromkeys(("known", "people", "rmse", "movie_mean"), False)
+JUDGEMENT = TypeAdapter(Judgement)
 MAX_TAGS, MAX_TAG_LENGTH, MAX_NOTE_LENGTH = 20, 50, 2000
 MAX_NUMBER = 1e300
 """Larger stored numbers are ignored; pages can't draw them."""
@@ -86,7 +85,7 @@ def describe_data(snapshot: DataSnapshot) -> dict[str, Any]:
     return {
         "ratings": len(data),
         "users": int((data.user_counts > 0).sum()),
-        "movies": data.n_movies,
+        "movies": data.movies.shown,
         "fingerprint": data.fingerprint,
         "catalogue": data.movies.fingerprint,
         "revision": snapshot.revision,
@@ -239,17 +238,7 @@ def _is_point(row: Any) -> bool:
 
 def stored_judgement(stored: Mapping[str, Any] | None) -> Judgement | None:
     """A judgement from the store's JSON."""
-    if stored is None:
-        return None
-    return Judgement(
-        verdict=stored["verdict"],
-        baseline=stored["baseline"],
-        text=stored["text"],
-        evidence=tuple(
-            Evidence(**one | {"difference": MetricDifference(**one["difference"])}) for one in stored["evidence"]
-        ),
-        coverage=tuple(CoverageGuard(**one | {"value": MetricValue(**one["value"])}) for one in stored["coverage"]),
-    )
+    return None if stored is None else JUDGEMENT.validate_python(stored)
 
 
 def plain_metrics(metrics: Mapping[str, MetricValue]) -> dict[str, Any]:
@@ -265,7 +254,7 @@ def summarize(
     Args:
         stored: the record.
         active: the version that serves.
-        activation: its newest line in the ledger.
+        activation: its newest line in the deployment history.
         verdict: of the run that trained it.
     """
     record = readable(stored)

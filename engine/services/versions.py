@@ -1,7 +1,5 @@
 """The registry of versions: list, activate, roll back, delete and compare them."""
 
-from __future__ import annotations
-
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -66,22 +64,15 @@ class VersionList:
     left: tuple[Movie, ...]
 
 
+@dataclass(eq=False)
 class VersionService:
     """Lists, compares, activates, rolls back and deletes versions, with a notice of each change."""
 
-    def __init__(
-        self,
-        models: MLModelManager,
-        runs: RunStore,
-        notices: NoticeStore,
-        serving: ServingService,
-        recommendations: RecommendationService,
-    ) -> None:
-        self._models = models
-        self._runs = runs
-        self._notices = notices
-        self._serving = serving
-        self._recommendations = recommendations
+    _models: MLModelManager
+    _runs: RunStore
+    _notices: NoticeStore
+    _serving: ServingService
+    _recommendations: RecommendationService
 
     def list(self, limit: int | None = None, *, before: int | None = None) -> list[VersionSummary]:
         """Every version, newest first, including deleted ones.
@@ -104,7 +95,7 @@ class VersionService:
         return next((version for version in self.list() if version.active), None)
 
     def activated(self) -> int | None:
-        """The version active in the ledger; it serves once it is loaded."""
+        """The version active in the deployment history; it serves once it is loaded."""
         return self._models.active_version()
 
     def get(self, version: int) -> VersionSummary:
@@ -150,7 +141,6 @@ class VersionService:
         return None if served else judgement
 
     @audited("version activated", of_version)
-    @stores
     def activate(self, version: int, *, actor: str = "you", reason: str = "") -> None:
         """Activate a version from the next request on.
 
@@ -163,7 +153,7 @@ class VersionService:
         if against is not None and not reason.strip():
             raise InvalidInput(
                 f"Version {version} was {'rejected' if against.verdict == 'REJECT' else 'held back'}. {against.text} "
-                "Give a reason to activate it anyway; the ledger keeps it.",
+                "Give a reason to activate it anyway; the deployment history keeps it.",
                 field="reason",
             )
         self._enter(version, actor, reason or "Chosen by hand.")
@@ -172,7 +162,7 @@ class VersionService:
             self._notices.add("warning", "versions", told, {"version": version})
 
     def _enter(self, version: int, actor: str, reason: str) -> None:
-        """Activate a version; the ledger is written once its state is built, and not where that fails.
+        """Activate a version; the deployment history is written once its state is built, and not where that fails.
 
         Raises:
             VersionUnavailable: it is damaged or deleted, or can't be built.
@@ -191,7 +181,6 @@ class VersionService:
             raise VersionUnavailable(tell_fault(version, error)) from error
 
     @audited("rolled back", of_version)
-    @stores
     def rollback(self, *, actor: str = "you", reason: str = "") -> int:
         """Activate the version that served before; returns its number.
 
@@ -212,9 +201,8 @@ class VersionService:
         return self._models.served_before()
 
     @audited("version deleted", of_version)
-    @stores
     def delete(self, version: int, *, actor: str = "you", reason: str = "") -> VersionSummary:
-        """Delete a version's arrays; its metrics and its lines in the ledger stay.
+        """Delete a version's arrays; its metrics and its lines in the deployment history stay.
 
         Raises:
             UnknownVersion: there is no such version.
@@ -305,20 +293,19 @@ class VersionService:
             UnknownVersion: there is no such version.
             VersionUnavailable: its arrays are deleted or damaged.
         """
-        found: list[VersionList] = []
-        baseline: dict[str, tuple[int, Movie]] = {}
-        for version in dict.fromkeys(versions):
-            movies = self._recommendations.list_with(self._bundle(version), user_id, n)
-            ranks = {movie.movie_id: rank for rank, movie in enumerate(movies, start=1)}
-            if not found:
-                baseline = {movie.movie_id: (ranks[movie.movie_id], movie) for movie in movies}
-            before = {movie_id: rank for movie_id, (rank, _) in baseline.items()}
-            items = tuple(
-                ListedMovie(rank, movie, before[movie.movie_id] - rank if movie.movie_id in before else None)
-                for rank, movie in enumerate(movies, start=1)
+        lists = {
+            version: self._recommendations.list_with(self._bundle(version), user_id, n)
+            for version in dict.fromkeys(versions)
+        }
+        baseline = next(iter(lists.values()), [])
+        before = {movie: rank for rank, movie in enumerate(baseline, start=1)}
+        found = []
+        for version, movies in lists.items():
+            places = enumerate(movies, start=1)
+            items = (
+                ListedMovie(rank, movie, before[movie] - rank if movie in before else None) for rank, movie in places
             )
-            left = tuple(movie for movie_id, (_, movie) in baseline.items() if movie_id not in ranks)
-            found.append(VersionList(version, items, left))
+            found.append(VersionList(version, tuple(items), tuple(movie for movie in baseline if movie not in movies)))
         return found
 
     def _bundle(self, version: int) -> VersionBundle:

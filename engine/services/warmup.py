@@ -5,10 +5,7 @@ of a kind. The compiler holds every other thread up for as long as it works: 5 s
 of the first training otherwise.
 """
 
-from __future__ import annotations
-
 import logging
-import math
 from collections.abc import Mapping
 from dataclasses import asdict, is_dataclass
 from functools import cache
@@ -19,6 +16,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from engine.data.ratings import Interactions
+from engine.models.base import NOTHING
 from engine.models.registry import MODELS, configure
 from engine.models.version import VersionBundle
 from engine.recommending.lists import ListOptions
@@ -44,7 +42,7 @@ def warm_up() -> None:
     for kind in MODELS:
         fields = MODELS[kind].config.model_fields
         config = configure(kind, {name: value for name, value in SMALL.items() if name in fields})
-        learned = learn(kind, config, data, PERSONAL_FROM, Listener.silent()).bundle
+        learned = learn(config, data, PERSONAL_FROM, Listener.silent()).bundle
         for bundle in (learned, _as_stored(kind, learned)):
             state = ServingState.build(1, bundle, data, 0, PERSONAL_FROM)
             state.learn("p0", RatingChange(0, 1, 4.5, None, 1, new_user=False))
@@ -74,7 +72,7 @@ def try_out(state: ServingState) -> None:
             ):
                 _check_finite(state.learn("", change))
                 _try_answers(state, "", [movie])
-        _check_finite(state.interview.questions(*_nothing_said(), 2))
+        _check_finite(state.interview.questions(NOTHING, NOTHING.astype(np.float32), NOTHING, 2))
 
 
 def _try_predictions(state: ServingState, movies: NDArray[np.int64]) -> None:
@@ -93,16 +91,12 @@ def _try_predictions(state: ServingState, movies: NDArray[np.int64]) -> None:
 
 
 def _try_answers(state: ServingState, user_id: str, movies: list[int]) -> None:
-    user, nothing = state.listen(user_id), np.empty(0, np.int32)
+    user = state.listen(user_id)
     for options in (ListOptions(10), ListOptions(10, rank_by="rating"), ListOptions(10, diversity=0.5)):
-        for drop in (nothing, user.state.items):
+        for drop in (NOTHING, user.state.items):
             _check_finite([asdict(one) for one in state.annotate(user, state.make_list(user, options, drop))])
     for movie in movies:
         _check_finite(asdict(state.explain(user_id, user, movie)))
-
-
-def _nothing_said() -> tuple[NDArray[np.int32], NDArray[np.float32], NDArray[np.int32]]:
-    return np.empty(0, np.int32), np.empty(0, np.float32), np.empty(0, np.int32)
 
 
 def _some(values: NDArray[Any], n: int) -> NDArray[Any]:
@@ -114,11 +108,8 @@ def _some(values: NDArray[Any], n: int) -> NDArray[Any]:
 
 def _check_finite(answer: Any) -> None:
     """Check that every number in an answer is finite, so that it can be sent as JSON."""
-    if isinstance(answer, np.ndarray):
+    if isinstance(answer, np.ndarray | float):
         if not np.isfinite(answer).all():
-            raise ValueError("an answer holds what is no number")
-    elif isinstance(answer, float):
-        if not math.isfinite(answer):
             raise ValueError("an answer holds what is no number")
     elif isinstance(answer, Mapping):
         _check_finite(list(answer.values()))

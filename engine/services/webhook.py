@@ -1,7 +1,5 @@
 """Posts to the webhook: one address, one deadline for the whole exchange, no redirects, a signature."""
 
-from __future__ import annotations
-
 import asyncio
 import hashlib
 import hmac
@@ -10,6 +8,7 @@ import queue
 import socket
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from http import HTTPStatus
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from threading import Event, Thread
@@ -43,6 +42,7 @@ class Refused(Undelivered):
         self.status = status
 
 
+@dataclass(frozen=True)
 class Webhook:
     """Posts JSON to a receiver.
 
@@ -56,18 +56,10 @@ class Webhook:
         timeout_s: seconds for the whole exchange.
     """
 
-    def __init__(
-        self,
-        secret: str | None = None,
-        *,
-        private: bool = False,
-        clock: Callable[[], float] = time.time,
-        timeout_s: float = TIMEOUT_S,
-    ) -> None:
-        self._secret = secret
-        self._private = private
-        self._clock = clock
-        self._timeout_s = timeout_s
+    secret: str | None = field(default=None, repr=False)
+    private: bool = field(default=False, kw_only=True)
+    clock: Callable[[], float] = field(default=time.time, kw_only=True)
+    timeout_s: float = field(default=TIMEOUT_S, kw_only=True)
 
     def __call__(self, url: str, body: bytes, stop: Event) -> None:
         """Post JSON.
@@ -83,30 +75,30 @@ class Webhook:
         target = httpx.URL(url)
         if target.scheme not in ("http", "https") or not target.host:
             raise Undelivered("The address of the webhook must begin with http:// or https://")
-        end = time.monotonic() + self._timeout_s
+        end = time.monotonic() + self.timeout_s
         addresses = self._allowed(target.host, _resolve(target.host, end, stop))
         try:
             asyncio.run(self._exchange(target, addresses, body, end, stop))
         except TimeoutError as error:
-            raise Undelivered(f"No answer within {self._timeout_s:g} s") from error
+            raise Undelivered(f"No answer within {self.timeout_s:g} s") from error
         except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError) as error:
             raise Undelivered(_why(error)) from error
 
     def headers(self, body: bytes) -> dict[str, str]:
         """Headers of a post; the signature covers time and body, so that neither can be replaced."""
         found = {"Content-Type": "application/json", "User-Agent": "Marquee", "Connection": "close"}
-        if self._secret is None:
+        if self.secret is None:
             return found
-        timestamp = str(int(self._clock()))
+        timestamp = str(int(self.clock()))
         return found | {
             "X-Marquee-Timestamp": timestamp,
-            "X-Marquee-Signature": f"sha256={sign(self._secret, timestamp, body)}",
+            "X-Marquee-Signature": f"sha256={sign(self.secret, timestamp, body)}",
         }
 
     def _allowed(self, host: str, addresses: Sequence[Address]) -> list[Address]:
         """The allowed addresses of a host."""
         literal = _literal(host) is not None
-        fitting = [one for one in addresses if _is_a_host(one) and (self._private or literal or _is_public(one))]
+        fitting = [one for one in addresses if _is_a_host(one) and (self.private or literal or _is_public(one))]
         if not fitting:
             found = ", ".join(map(str, addresses))
             raise Undelivered(
@@ -130,7 +122,7 @@ class Webhook:
     async def _post(self, target: httpx.URL, addresses: Sequence[Address], body: bytes) -> None:
         """Post to the first address that accepts a connection."""
         headers = self.headers(body) | {"Host": target.netloc.decode("ascii").rpartition("@")[2]}
-        async with httpx.AsyncClient(trust_env=False, follow_redirects=False, timeout=self._timeout_s) as client:
+        async with httpx.AsyncClient(trust_env=False, follow_redirects=False, timeout=self.timeout_s) as client:
             for place, address in enumerate(addresses):
                 pinned = target.copy_with(host=str(address))
                 extensions = {"sni_hostname": target.raw_host.decode("ascii")}

@@ -1,7 +1,5 @@
 """Drift: how far folding in new ratings falls behind a retraining, measured on a stand-in in bounded time."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass, replace
 from typing import Literal
 

@@ -1,7 +1,5 @@
 """Progress and time left of a training, from earlier runs, typical times, and the run itself."""
 
-from __future__ import annotations
-
 import math
 import re
 import statistics

@@ -1,8 +1,7 @@
 """Tuning of the ranker's penalty, the one hyperparameter whose best value depends on the amount of data."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
+from operator import mul
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,14 +10,13 @@ from engine.data.ratings import Interactions
 from engine.evaluation import metrics
 from engine.evaluation.report import draw_lists
 from engine.models.ease import ItemSimilarityConfig, ItemSimilarityRanker
+from engine.models.shrinkage import climb
 from engine.rounding import settle
 
 LIST_LENGTH = 10
 MAX_USERS = 2000  # users with held-out ratings
 MAX_MOVIES = 3000  # most rated movies used: the time grows with their cube
 HELD_OUT = 0.2
-STEP = 2.0
-MAX_STEPS = 6
 MIN_LISTS = 20  # fewer lists show no difference
 
 
@@ -44,14 +42,14 @@ def choose_penalty(
     ranker = ItemSimilarityRanker(config.model_copy(update={"max_movies": min(config.max_movies, MAX_MOVIES)}))
     gram = ranker.co_occurrence(train)
 
-    def quality(l2: float) -> float:
+    def cost(l2: float) -> float:
         check()
         ranker.config = ranker.config.model_copy(update={"l2": l2})
         ranker.solve(gram.copy())
         lists = draw_lists(ranker.score_user, train, test, LIST_LENGTH)
-        return settle(float(metrics.ndcg(lists.hits, lists.relevant).mean()), 1)
+        return -settle(float(metrics.ndcg(lists.hits, lists.relevant).mean()), 1)
 
-    return config.model_copy(update={"l2": _climb(quality, config.l2)})
+    return config.model_copy(update={"l2": climb(cost, config.l2, mul)})
 
 
 def _draw(data: Interactions, seed: int) -> NDArray[np.bool_]:
@@ -59,17 +57,3 @@ def _draw(data: Interactions, seed: int) -> NDArray[np.bool_]:
     rng = np.random.default_rng(seed)
     users = rng.permutation(np.flatnonzero(data.user_counts))[:MAX_USERS]
     return np.isin(data.users, users) & (rng.random(len(data)) < HELD_OUT)
-
-
-def _climb(quality: Callable[[float], float], start: float) -> float:
-    """Hill climbing from ``start``, up or else down, in steps of a constant ratio."""
-    best, highest = start, quality(start)
-    for ratio in (STEP, 1 / STEP):
-        for _ in range(MAX_STEPS):
-            value = quality(best * ratio)
-            if value <= highest:
-                break
-            best, highest = best * ratio, value
-        if best != start:
-            break
-    return best

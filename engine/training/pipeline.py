@@ -1,7 +1,5 @@
 """From ratings to a version: fit, choose the epochs, calibrate, evaluate, then train on all ratings."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass
 from threading import Event
@@ -18,7 +16,7 @@ from engine.models.base import ModelConfig, RatingModel
 from engine.models.ease import ItemSimilarityConfig, ItemSimilarityRanker
 from engine.models.epochs import EpochReport, OnEpoch, best_epoch, run_epochs
 from engine.models.intervals import Calibration
-from engine.models.registry import entry
+from engine.models.registry import build
 from engine.models.version import VersionBundle
 from engine.recommending.cold_start import blend, popularity
 from engine.recommending.fold_in import bundle_version
@@ -102,11 +100,10 @@ class Learned:
     epochs: int
 
 
-def learn(kind: str, config: ModelConfig, data: Interactions, personal_from: int, listener: Listener) -> Learned:
+def learn(config: ModelConfig, data: Interactions, personal_from: int, listener: Listener) -> Learned:
     """Train a version.
 
     Args:
-        kind: a name of ``engine.models.registry.MODELS``.
         config: the rating model's hyperparameters.
         data: all ratings.
         personal_from: number of ratings from which a list is purely personal.
@@ -122,8 +119,8 @@ def learn(kind: str, config: ModelConfig, data: Interactions, personal_from: int
     """
     known, newcomers = part_newcomers(data)
     parts = hold_out(known, TEST_PART, VALIDATION_PART)
-    assessed = assess(kind, config, parts, how_split(data), personal_from, listener, newcomers)
-    final = _refit(kind, config, data, assessed.epochs, listener)
+    assessed = assess(config, parts, how_split(data), personal_from, listener, newcomers)
+    final = _refit(config, data, assessed.epochs, listener)
     listener.enter(Step.RANKING)
     ranker = ItemSimilarityRanker(assessed.ranker).fit(data)
     listener.enter(Step.FOLDING)
@@ -149,7 +146,6 @@ class Assessed:
 
 
 def assess(
-    kind: str,
     config: ModelConfig,
     parts: HeldOut,
     split: str,
@@ -160,7 +156,6 @@ def assess(
     """Train on all but the test part, and evaluate on that.
 
     Args:
-        kind: a name of ``engine.models.registry.MODELS``.
         config: the rating model's hyperparameters.
         parts: the ratings to train on, to choose by, and to evaluate on.
         split: how the test part was chosen, in words.
@@ -168,7 +163,7 @@ def assess(
         listener: follows the progress.
         newcomers: ratings of people who are in none of the parts.
     """
-    model, epochs = _fit(kind, config, parts, listener)
+    model, epochs = _fit(config, parts, listener)
     calibration = calibrate(model, parts)
     listener.enter(Step.CHOOSING)
     chosen = choose_penalty(parts.train, ItemSimilarityConfig(), listener.turn)
@@ -201,10 +196,10 @@ def how_split(data: Interactions) -> str:
     return f"each user's last {TEST_PART:.0%} by time"
 
 
-def _fit(kind: str, config: ModelConfig, parts: HeldOut, listener: Listener) -> tuple[RatingModel, int]:
+def _fit(config: ModelConfig, parts: HeldOut, listener: Listener) -> tuple[RatingModel, int]:
     """The rating model, trained on the fitting part, and its best number of epochs."""
     listener.enter(Step.EMBEDDING, Step.FITTING)
-    model = entry(kind).build(config)
+    model = build(config)
 
     def report(epoch: EpochReport) -> None:
         listener.epoch(epoch)
@@ -223,10 +218,10 @@ def _fit(kind: str, config: ModelConfig, parts: HeldOut, listener: Listener) -> 
     return model, best_epoch(history) if getattr(config, "patience", 0) else len(history)
 
 
-def _refit(kind: str, config: ModelConfig, data: Interactions, epochs: int, listener: Listener) -> RatingModel:
+def _refit(config: ModelConfig, data: Interactions, epochs: int, listener: Listener) -> RatingModel:
     """The same settings on all ratings, for the best number of epochs."""
     listener.enter(Step.EMBEDDING_ALL, Step.FITTING_ALL)
-    model = entry(kind).build(config.model_copy(update={"epochs": epochs, "patience": 0}))
+    model = build(config.model_copy(update={"epochs": epochs, "patience": 0}))
 
     def report(epoch: EpochReport) -> None:
         listener.reach(Step.FITTING_ALL, epoch)

@@ -1,7 +1,5 @@
 """Whether to activate a new version, and why, in words."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import Literal
 
@@ -35,7 +33,7 @@ class Rival(Candidate):
 
 @dataclass(frozen=True)
 class Decision:
-    """Whether to activate the version, why (for the ledger and the log), and the judgement behind it."""
+    """Whether to activate the version, why (for the deployment history and the log), and the judgement behind it."""
 
     activate: bool
     verdict: str
@@ -56,17 +54,14 @@ def decide(policy: ActivationPolicy, new: Candidate, rival: Rival | None, alone:
         alone: why there is no rival.
     """
     judgement = Judgement("PROMOTE", None, alone) if rival is None else _judge(new, rival)
+    harmless = judgement.verdict == "HOLD" and bool(judgement.evidence) and judgement.harmless
     serves = {
         "if_better": judgement.verdict == "PROMOTE",
-        "if_no_worse": judgement.verdict == "PROMOTE" or _does_no_harm(judgement),
+        "if_no_worse": judgement.verdict == "PROMOTE" or harmless,
         "always": True,
         "never": False,
     }[policy]
     return Decision(serves, f"{judgement.text} {_tell(policy, judgement, serves)}", judgement)
-
-
-def _does_no_harm(judgement: Judgement) -> bool:
-    return judgement.verdict == "HOLD" and bool(judgement.evidence) and judgement.harmless
 
 
 def _tell(policy: ActivationPolicy, judgement: Judgement, serves: bool) -> str:

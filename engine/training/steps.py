@@ -1,7 +1,5 @@
 """The steps of a training: their names, typical times, and what the times grow with."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from enum import Enum
 

@@ -23,7 +23,7 @@ from engine.evaluation.newcomers import part_newcomers
 from engine.evaluation.report import UserErrors, sum_errors
 from engine.models.base import ModelConfig
 from engine.models.epochs import EpochReport, best_epoch, run_epochs
-from engine.models.registry import MODELS, SearchRange, configure, entry
+from engine.models.registry import MODELS, SearchRange, build, configure
 from engine.rounding import settle, significant
 from engine.training.pipeline import TEST_PART, VALIDATION_PART
 
@@ -130,7 +130,7 @@ class Watcher:
     done: Callable[[FoldResult], None] = _ignore
 
 
-def measure(kind: str, config: ModelConfig, material: Material, watcher: Watcher) -> Measured:
+def measure(config: ModelConfig, material: Material, watcher: Watcher) -> Measured:
     """Cross-validation: each fold is predicted by a model trained on the others.
 
     Each user's last ratings in those choose the number of epochs, as in a training, and whether the trial is pruned;
@@ -147,7 +147,7 @@ def measure(kind: str, config: ModelConfig, material: Material, watcher: Watcher
         began, chosen = time.perf_counter(), material.folds == fold
         test = data.subset(chosen)
         parts = hold_out(data.subset(~chosen), VALIDATION_PART)
-        predicted[chosen], epochs = fit_predict(kind, config, parts.train, parts.test, test, watcher, fold * FOLD_STEPS)
+        predicted[chosen], epochs = fit_predict(config, parts.train, parts.test, test, watcher, fold * FOLD_STEPS)
         rmse = float(np.sqrt(metrics.squared_errors(predicted[chosen], test.ratings).mean()))
         results.append(FoldResult(fold, rmse, epochs, time.perf_counter() - began))
         watcher.done(results[-1])
@@ -155,7 +155,6 @@ def measure(kind: str, config: ModelConfig, material: Material, watcher: Watcher
 
 
 def fit_predict(
-    kind: str,
     config: ModelConfig,
     fit: Interactions,
     validation: Interactions | None,
@@ -164,7 +163,7 @@ def fit_predict(
     first_step: int = 0,
 ) -> tuple[Float32, int]:
     """float32[len(test)]: predicted ratings; and the best number of epochs."""
-    model = entry(kind).build(config)
+    model = build(config)
     lowest = np.inf
 
     def look(epoch: EpochReport) -> None:
@@ -203,14 +202,14 @@ def sum_squares(predicted: Float32, data: Interactions) -> UserErrors:
     return sum_errors(data, {"rmse": metrics.squared_errors(predicted, data.ratings)})
 
 
-def judge(kind: str, configs: Sequence[ModelConfig], material: Material, watcher: Watcher) -> list[UserErrors]:
+def judge(configs: Sequence[ModelConfig], material: Material, watcher: Watcher) -> list[UserErrors]:
     """Each config's errors on the ratings outside all folds."""
     parts = material.parts
     if parts.test is None:
         raise InvalidInput("No ratings were held out.", field="ratings")
     found = []
     for config in configs:
-        predicted, _ = fit_predict(kind, config, parts.fit, parts.validation, parts.test, watcher)
+        predicted, _ = fit_predict(config, parts.fit, parts.validation, parts.test, watcher)
         found.append(sum_squares(predicted, parts.test))
     return found
 

@@ -1,21 +1,17 @@
 """Backups: create, download, restore and delete them, check the store, and schedule automatic ones."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import quote
 
 import streamlit as st
 
 from engine.services.backup_plan import PLANS, BackupPlan
+from engine.services.storage import Backup, StorageService
 from engine.words import counted
 from pages.ui import forms, progress, session
 from pages.ui.escape import text
 from pages.ui.format import when
 from pages.ui.page import confirmed, errors_shown, rerun_with
-
-if TYPE_CHECKING:
-    from engine.services.storage import Backup, StorageService
 
 REASONS = {"asked": "manual", "schedule": "schedule", "migration": "upgrade"}
 EVERY = {"never": "Never", "daily": "Every day", "weekly": "Every Sunday"}
@@ -151,9 +147,5 @@ def _form(storage: StorageService, plan: BackupPlan) -> None:
             forms.field_error(errors, "keep_days")
         if st.form_submit_button("Save", key=session.SAVE_BACKUPS, icon=":material/event_available:"):
             values: dict[str, Any] = {"every": every, "hour": at.hour, "minute": at.minute, "zone": zone}
-            forms.submit(session.BACKUP_ERRORS, lambda: _saved(storage, values | {"keep_days": int(keep)}))
-
-
-def _saved(storage: StorageService, values: dict[str, Any]) -> str:
-    storage.change_plan(**values)
-    return "Backup schedule saved."
+            values |= {"keep_days": int(keep)}
+            forms.submit(session.BACKUP_ERRORS, lambda: storage.change_plan(**values), "Backup schedule saved.")

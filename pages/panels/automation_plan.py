@@ -1,22 +1,17 @@
 """Scheduled retraining: next and last run, the schedule form, and drift."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import streamlit as st
 
 from engine.services import Services
-from engine.services.automation import Automation
+from engine.services.automation import Automation, AutomationService
 from engine.training.drift import UpdateHealth
 from pages.panels.training_form import POLICIES
 from pages.ui import forms, progress, runs, session
 from pages.ui.escape import text
 from pages.ui.format import when
 from pages.ui.page import rerun_with, toast_next
-
-if TYPE_CHECKING:
-    from engine.services.automation import AutomationService
 
 ADVICE = {
     "fine": (st.success, "Instant updates keep up with the new ratings. No need to retrain."),
@@ -162,9 +157,4 @@ def form(automation: AutomationService, plan: Automation) -> None:
         ):
             values: dict[str, Any] = {"days": days, "hour": at.hour, "minute": at.minute, "zone": zone}
             values |= {"after_ratings": after, "activate": activate}
-            forms.submit(session.PLAN_ERRORS, lambda: _saved(automation, values))
-
-
-def _saved(automation: AutomationService, values: dict[str, Any]) -> str:
-    automation.change(**values)
-    return "Schedule saved."
+            forms.submit(session.PLAN_ERRORS, lambda: automation.change(**values), "Schedule saved.")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from engine.data.formats import SOURCES
-from engine.data.plan import FilePlan, Plan, RejectedRows
+from engine.data.plan import FilePlan, Plan, RejectedCounts
 from engine.services import Services
 from engine.services.imports import Job
 from engine.words import counted
@@ -158,7 +158,7 @@ def _columns(services: Services, job: Job, plan: Plan, order: Order | None) -> N
                 )
 
 
-def rejected_rows(rejected: list[RejectedRows]) -> None:
+def rejected_rows(rejected: list[RejectedCounts]) -> None:
     """Reasons with their numbers of rows and examples."""
     rows = [
         {"Rows": f"{one.rows:,}", "Examples": ", ".join(one.examples) or "–", "Reason": one.reason} for one in rejected

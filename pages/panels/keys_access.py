@@ -1,21 +1,16 @@
 """API keys and the audit log."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import streamlit as st
 
-from engine.services.audit import DONE
+from engine.services.access import AccessService
+from engine.services.audit import DONE, AuditService
 from pages.ui import session
 from pages.ui.escape import text
 from pages.ui.format import when
 from pages.ui.page import confirmed, rerun_with
 from pages.ui.tables import table
-
-if TYPE_CHECKING:
-    from engine.services.access import AccessService
-    from engine.services.audit import AuditService
 
 PAGE = 50
 SCOPES = {"read": "Read", "rate": "Rate", "admin": "Admin"}

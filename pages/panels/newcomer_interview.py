@@ -1,7 +1,5 @@
 """The interview: movies to rate or skip, how well the taste is known, and a preview of the list."""
 
-from __future__ import annotations
-
 import streamlit as st
 
 from engine.recommending.interview import InterviewQuestion, InterviewState

@@ -1,23 +1,19 @@
 """Around a list: filters, the effect of a rating, and the user's ratings."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import streamlit as st
 
 from engine.recommending.lists import Recommendations
+from engine.services import Services
+from engine.services.library import LibraryService
 from engine.services.ratings import RatingReceipt
 from engine.words import counted
 from pages.ui import session
 from pages.ui.escape import text
 from pages.ui.format import rating_date, rating_format
 from pages.ui.page import confirmed, errors_shown, rerun_with
-
-if TYPE_CHECKING:
-    from engine.services import Services
-    from engine.services.library import LibraryService
 
 COUNTS = (12, 24, 48, 96)
 RANKINGS = {"ranker": "Best for this user", "rating": "Expected rating"}

@@ -1,7 +1,5 @@
 """What if: change past ratings in a table and see the list they would give; nothing is saved."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Below the navigation: the active version, work in progress and unread notices."""
 
-from __future__ import annotations
-
 import streamlit as st
 
 from engine.services import Services

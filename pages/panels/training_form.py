@@ -1,13 +1,11 @@
 """Starting a training: the form and the queue."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import streamlit as st
 
 from engine.errors import InvalidHyperparameter
-from engine.models.registry import ModelEntry
+from engine.models.registry import MODELS
 from engine.services import Services
 from engine.services.training import TrainingStatus
 from engine.services.version_records import MAX_NOTE_LENGTH
@@ -29,11 +27,11 @@ def form(services: Services, *, busy: bool) -> None:
     """The form that starts a run, or queues it if one is running."""
     if busy:
         st.subheader("Next run", anchor=False)
-    entry = forms.choose_model(session.MODEL)
-    st.caption(text(entry.summary))
+    kind = forms.choose_model(session.MODEL)
+    st.caption(text(MODELS[kind].summary))
     with st.form("training", border=False), errors_shown():
         with st.expander("Hyperparameters", expanded=True, icon=":material/tune:"):
-            values = forms.hyperparameters(entry.kind, entry.config, _errors().get(entry.kind, {}))
+            values = forms.hyperparameters(MODELS[kind].config, _errors().get(kind, {}))
         policy = st.selectbox(
             "Activate the new version",
             list(POLICIES),
@@ -48,7 +46,7 @@ def form(services: Services, *, busy: bool) -> None:
             ("Add to queue", ":material/playlist_add:") if busy else ("Start training", ":material/play_arrow:")
         )
         if st.form_submit_button(label, key=session.START, type="primary", icon=icon):
-            _start(services, entry, values, policy, note, busy=busy)
+            _start(services, kind, values, policy, note, busy=busy)
 
 
 def _errors() -> dict[str, dict[str, str]]:
@@ -56,15 +54,13 @@ def _errors() -> dict[str, dict[str, str]]:
     return st.session_state.setdefault(session.ERRORS, {})  # type: ignore[no-any-return]  # nothing else is kept there
 
 
-def _start(
-    services: Services, entry: ModelEntry, values: dict[str, Any], policy: str, note: str, *, busy: bool
-) -> None:
+def _start(services: Services, kind: str, values: dict[str, Any], policy: str, note: str, *, busy: bool) -> None:
     """Start or queue the run, or keep the messages of refused fields; then rerun."""
-    _errors().pop(entry.kind, None)
+    _errors().pop(kind, None)
     try:
-        run_id = services.training.train_model(entry.kind, values, policy, queue=busy, note=note)  # type: ignore[arg-type]  # a key of POLICIES
+        run_id = services.training.train_model(kind, values, policy, queue=busy, note=note)  # type: ignore[arg-type]  # a key of POLICIES
     except InvalidHyperparameter as error:
-        _errors()[entry.kind] = error.faults
+        _errors()[kind] = error.faults
         st.rerun()
     rerun_with(f"Training run {run_id} {'queued' if busy else 'started'}.")
 

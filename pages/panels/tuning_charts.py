@@ -1,13 +1,12 @@
 """Charts of a study: RMSE by trial, importance of hyperparameters, and all trials in parallel coordinates."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import altair as alt
 
+from engine.models.base import titled
 from engine.services.studies import Study, TrialReport
 from pages.ui import charts
 
@@ -24,11 +23,6 @@ def show(value: Any) -> str:
     if isinstance(value, (tuple, list)):
         return "-".join(map(str, value))
     return f"{value:.3g}" if isinstance(value, float) else str(value)
-
-
-def title(name: str) -> str:
-    """A hyperparameter's name as a label."""
-    return name.replace("_", " ").capitalize()
 
 
 def by_trial(study: Study, *, key: str) -> None:
@@ -49,11 +43,7 @@ def by_trial(study: Study, *, key: str) -> None:
     domain = alt.Scale(domain=list(KINDS[:2]))
     color = alt.Color("kind:N", title=None, scale=domain, legend=alt.Legend(orient="top"))
     shape = alt.Shape("kind:N", title=None, scale=alt.Scale(domain=list(KINDS[:2]), range=["circle", "diamond"]))
-    tooltip = [
-        alt.Tooltip("trial:Q", title="Trial"),
-        alt.Tooltip("rmse:Q", title=RMSE, format=".4f"),
-        alt.Tooltip("values:N", title="Hyperparameters"),
-    ]
+    tooltip = charts.tooltips(("trial:Q", "Trial"), ("rmse:Q", RMSE, ".4f"), ("values:N", "Hyperparameters"))
     base = alt.Chart(charts.data(rows), height=260).encode(x=x)
     line = base.mark_line(interpolate="step-after", strokeWidth=1.5, opacity=0.5).encode(
         y=alt.Y("best:Q", title="Mean RMSE over folds")
@@ -78,7 +68,7 @@ def trial_rows(history: Sequence[TrialReport]) -> list[dict[str, Any]]:
         if trial.rmse is None:
             continue
         best = min(best, trial.rmse)
-        values = ", ".join(f"{title(name).lower()} {show(value)}" for name, value in trial.hyperparameters.items())
+        values = ", ".join(f"{titled(name).lower()} {show(value)}" for name, value in trial.hyperparameters.items())
         kind = KINDS[1] if trial.defaults else KINDS[0]
         rows.append({"trial": trial.number, "rmse": trial.rmse, "best": best, "kind": kind, "values": values})
     return rows
@@ -86,7 +76,7 @@ def trial_rows(history: Sequence[TrialReport]) -> list[dict[str, Any]]:
 
 def importance(study: Study, *, key: str) -> None:
     """Share of the differences in RMSE that each hyperparameter explains."""
-    rows = [{"name": title(name), "part": part} for name, part in study.importance.items()]
+    rows = [{"name": titled(name), "part": part} for name, part in study.importance.items()]
     chart = (
         alt.Chart(charts.data(rows), height=BAR_PX * len(rows) + FRAME_PX)
         .mark_bar(cornerRadiusEnd=3, height=14)
@@ -99,7 +89,7 @@ def importance(study: Study, *, key: str) -> None:
                 stack=False,
             ),
             y=alt.Y("name:N", title=None, sort=None),
-            tooltip=[alt.Tooltip("name:N", title="Hyperparameter"), alt.Tooltip("part:Q", title="Share", format=".0%")],
+            tooltip=charts.tooltips(("name:N", "Hyperparameter"), ("part:Q", "Share", ".0%")),
         )
     )
     spoken = ", ".join(f"{row['name']} {row['part']:.0%}" for row in rows)
@@ -139,12 +129,7 @@ def parallel(study: Study, *, key: str) -> None:
     )
     wide = alt.StrokeWidth("kind:N", scale=alt.Scale(domain=list(KINDS[:2]), range=[1.6, 3.5]), legend=None)
     dash = alt.StrokeDash("kind:N", scale=alt.Scale(domain=list(KINDS[:2]), range=[[1, 0], [6, 3]]), legend=None)
-    tooltip = [
-        alt.Tooltip("trial:N", title="Trial"),
-        alt.Tooltip("axis:N", title="Axis"),
-        alt.Tooltip("label:N", title="Value"),
-        alt.Tooltip("rmse:Q", title=RMSE, format=".4f"),
-    ]
+    tooltip = charts.tooltips(("trial:N", "Trial"), ("axis:N", "Axis"), ("label:N", "Value"), ("rmse:Q", RMSE, ".4f"))
     pruned = [row for row in drawn if row["kind"] == KINDS[2]]
     faint = (
         alt.Chart(charts.data(pruned))
@@ -191,7 +176,7 @@ def parallel_rows(history: Sequence[TrialReport]) -> tuple[list[dict[str, Any]],
     finished = [trial for trial in history if trial.rmse is not None]
     drawn = [*finished, *(trial for trial in history if trial.state == "pruned" and trial.rmse is None)]
     columns: dict[str, list[Any]] = {
-        title(name): [trial.hyperparameters[name] for trial in drawn] for name in drawn[0].hyperparameters
+        titled(name): [trial.hyperparameters[name] for trial in drawn] for name in drawn[0].hyperparameters
     }
     columns[RMSE] = [trial.rmse for trial in finished]
     lines: list[dict[str, Any]] = []

@@ -1,12 +1,12 @@
 """Tuning studies: the form, progress, the table, and the details of one."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import streamlit as st
 
+from engine.models.base import titled
+from engine.models.registry import SearchRange
 from engine.services import Services
 from engine.services.studies import Study, TrialReport
 from pages.panels import tuning_charts
@@ -17,29 +17,14 @@ from pages.ui.forms import choose_model, field_error, other_errors, submit
 from pages.ui.page import errors_shown, rerun_with, toast_next
 from pages.ui.tables import select_one
 
-if TYPE_CHECKING:
-    from engine.models.registry import SearchRange
-
 TRIAL_STATES = {"running": "Running", "complete": "Finished", "pruned": "Stopped early", "failed": "Failed"}
 INTERRUPTED = "Interrupted, retried"
 TRIALS, FOLDS, MINUTES, SEED = 20, 3, 30.0, 0
 BUSY = "Another study is running. Stop it first."
 QUERY = "study"  # query parameter: the selected study
 FIELDS: tuple[tuple[str, str, float, str, str], ...] = (
-    (
-        "trials",
-        "Trials",
-        TRIALS,
-        session.TRIALS,
-        "How many sets of hyperparameters to try, starting with the defaults.",
-    ),
-    (
-        "folds",
-        "Folds",
-        FOLDS,
-        session.FOLDS,
-        "Number of parts; each is predicted by a model trained on the rest.",
-    ),
+    ("trials", "Trials", TRIALS, session.TRIALS, "Sets of hyperparameters to try, starting with the defaults."),
+    ("folds", "Folds", FOLDS, session.FOLDS, "Number of parts; each is predicted by a model trained on the rest."),
     ("minutes", "Minutes", MINUTES, session.MINUTES, "Time for all trials; waiting for a training doesn't count."),
     ("seed", "Seed", SEED, session.STUDY_SEED, "The same seed tries the same hyperparameters."),
 )
@@ -48,7 +33,7 @@ FIELDS: tuple[tuple[str, str, float, str, str], ...] = (
 def form(services: Services, *, expanded: bool) -> None:
     """The form that starts a study."""
     with st.expander("New study", expanded=expanded, icon=":material/search_insights:"):
-        kind = choose_model(session.STUDY_MODEL).kind
+        kind = choose_model(session.STUDY_MODEL)
         st.caption(
             "Each trial trains once per fold. The first uses the defaults; later ones are chosen from earlier results"
             " and stopped early if they fall behind."
@@ -58,7 +43,7 @@ def form(services: Services, *, expanded: bool) -> None:
             if st.form_submit_button(
                 "Start study", key=session.START_STUDY, type="primary", icon=":material/play_arrow:"
             ):
-                submit(session.STUDY_ERRORS, lambda: f"Study {services.tuning.start(kind, **values)} started.")
+                submit(session.STUDY_ERRORS, lambda: services.tuning.start(kind, **values), "Study {} started.")
         st.markdown("**Search space**")
         search_space([*services.tuning.search_space(kind)])
 
@@ -271,5 +256,5 @@ def _trial(trial: TrialReport, folds: range) -> dict[str, object]:
         "RMSE": trial.rmse,
     }
     row |= {_fold(fold): by_fold.get(fold) for fold in folds}
-    values = {tuning_charts.title(name): tuning_charts.show(one) for name, one in trial.hyperparameters.items()}
+    values = {titled(name): tuning_charts.show(one) for name, one in trial.hyperparameters.items()}
     return row | {"Took": duration(trial.seconds)} | values | {"Reason": trial.reason}

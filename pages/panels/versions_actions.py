@@ -1,21 +1,14 @@
 """Actions on a version: activate, roll back, train again, export, delete."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
-
 import streamlit as st
 
 from engine.services import Services
-from engine.services.training import TrainingStatus
+from engine.services.training import TrainingService, TrainingStatus
+from engine.services.version_files import VersionFileService
 from engine.services.version_records import VersionSummary
+from engine.services.versions import VersionService
 from pages.ui import progress, runs, session, verdict
 from pages.ui.page import confirmed, errors_shown, rerun_with
-
-if TYPE_CHECKING:
-    from engine.services.training import TrainingService
-    from engine.services.version_files import VersionFileService
-    from engine.services.versions import VersionService
 
 MAX_REASON = 500
 SEARCHED_RUNS = 200  # newest runs in which the last repetition of a version is looked for
@@ -101,12 +94,7 @@ def _repetition(run: TrainingStatus) -> None:
             progress.training_bar(run)
         else:
             runs.outcome(run)
-        st.page_link(
-            "training.py",
-            label=f"Training run {run.run_id}",
-            icon=":material/receipt_long:",
-            query_params={"run": str(run.run_id)},
-        )
+        runs.link(run.run_id)
 
 
 @st.dialog("Activate a version?")

@@ -1,7 +1,5 @@
 """Comparing versions: metrics, significant differences, and their lists for one user."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence, Set
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Quality for newcomers, by how many of their ratings are known."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Any
 
@@ -53,12 +51,12 @@ def _panel(name: str, points: Sequence[tuple[int, MetricValue, float]], *, key: 
     x = alt.X("known:O", sort=None, title="Ratings known", axis=alt.Axis(labelAngle=0, grid=False))
     scale = charts.span([row[name] for row in rows for name in ("low", "high", "baseline")])
     y = alt.Y("value:Q", title=None, scale=scale, axis=alt.Axis(format=".3f", tickCount=4))
-    tooltip = [
-        alt.Tooltip("known:O", title="Ratings known"),
-        alt.Tooltip("value:Q", title=how.label, format=".4f"),
-        alt.Tooltip("interval:N", title="95% interval"),
-        alt.Tooltip("baseline:Q", title=BASELINES[name], format=".4f"),
-    ]
+    tooltip = charts.tooltips(
+        ("known:O", "Ratings known"),
+        ("value:Q", how.label, ".4f"),
+        ("interval:N", "95% interval"),
+        ("baseline:Q", BASELINES[name], ".4f"),
+    )
     base = alt.Chart(charts.data(rows), height=HEIGHT).encode(x=x)
     band = base.mark_area(opacity=0.2).encode(y=alt.Y("low:Q", title=None, scale=scale), y2="high:Q")
     line = base.mark_line(point={"size": 60, "filled": True}).encode(y=y, tooltip=tooltip)

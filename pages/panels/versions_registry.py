@@ -1,7 +1,5 @@
 """The registry: table of versions, details of one, deployment history, and import."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -15,7 +13,7 @@ from pages.ui import metrics, session, tables, verdict
 from pages.ui.escape import text
 from pages.ui.format import model_name, when
 from pages.ui.page import errors_shown, rerun_with
-from pages.ui.runs import actor
+from pages.ui.runs import actor, link
 from pages.ui.tables import select
 
 COLORS = {"Active": "green", "Ready": "blue", "Damaged": "red", "Deleted": "gray"}
@@ -148,12 +146,7 @@ def _origin(version: VersionSummary) -> None:
     if version.run_id is None:
         st.caption("Imported from a file, so there is no training run to show.")
     else:
-        st.page_link(
-            "training.py",
-            label=f"Training run {version.run_id}",
-            icon=":material/receipt_long:",
-            query_params={"run": str(version.run_id)},
-        )
+        link(version.run_id)
 
 
 def protocol(measured: Mapping[str, Any]) -> dict[str, object]:

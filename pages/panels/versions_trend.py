@@ -1,7 +1,5 @@
 """Charts of versions: a metric over all versions, and differences from a baseline."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Any
 
@@ -70,13 +68,13 @@ def _line(history: Sequence[VersionSummary], name: str) -> None:
         legend=alt.Legend(orient="top", columns=3, values=used),
     )
     shape = alt.Shape("state:N", title=None, scale=alt.Scale(domain=list(STATES), range=list(STATE_SHAPES)))
-    tooltip = [
-        alt.Tooltip("version:O", title="Version"),
-        alt.Tooltip("state:N", title="State"),
-        alt.Tooltip("model:N", title="Model"),
-        alt.Tooltip("value:Q", title=how.label, format=form),
-        alt.Tooltip("interval:N", title="95% interval"),
-    ]
+    tooltip = charts.tooltips(
+        ("version:O", "Version"),
+        ("state:N", "State"),
+        ("model:N", "Model"),
+        ("value:Q", how.label, form),
+        ("interval:N", "95% interval"),
+    )
     base = alt.Chart(charts.data(rows), height=280).encode(x=x)
     line = base.mark_line(strokeWidth=1.5, opacity=0.35).encode(y=y)
     bars = base.mark_rule(strokeWidth=2, opacity=0.7).encode(

@@ -1,7 +1,5 @@
 """Keeps console sessions for a while after their browser disconnects, then closes them and what they hold open."""
 
-from __future__ import annotations
-
 import builtins
 import time
 from collections import OrderedDict

@@ -1,7 +1,5 @@
 """The actor in threads of the console, for the audit log."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
 import streamlit as st

@@ -1,7 +1,5 @@
 """Charts. Colours and fonts come from Streamlit's Altair theme, so none is named here."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -51,6 +49,11 @@ def show(chart: alt.Chart | alt.LayerChart | alt.FacetChart, alt_text: str, *, k
     st.altair_chart(plain, alt=alt_text, key=key)
 
 
+def tooltips(*lines: tuple[str, ...]) -> list[alt.Tooltip]:
+    """What a mark says when touched. Each line is a field with its type, a title and, for a number, a D3 format."""
+    return [alt.Tooltip(field, title=title, format=form[0] if form else alt.Undefined) for field, title, *form in lines]
+
+
 def differences(
     rows: list[dict[str, Any]], y: alt.Y, title: str, form: str, *, row_px: int, more: Sequence[alt.Tooltip] = ()
 ) -> alt.LayerChart | alt.FacetChart:
@@ -71,9 +74,7 @@ def differences(
     shape = alt.Shape("verdict:N", scale=alt.Scale(domain=list(VERDICTS), range=list(VERDICT_SHAPES)), legend=None)
     tooltip = [
         *more,
-        alt.Tooltip("difference:Q", title=title, format=form),
-        alt.Tooltip("interval:N", title="95% interval"),
-        alt.Tooltip("verdict:N", title="Verdict"),
+        *tooltips(("difference:Q", title, form), ("interval:N", "95% interval"), ("verdict:N", "Verdict")),
     ]
     base = alt.Chart(data(rows), height=row_px * len(rows) + FRAME_PX).encode(y=y)
     nothing = data([{"zero": 0.0, "verdict": VERDICTS[-1]}])
@@ -207,11 +208,7 @@ def learning_curve(history: Sequence[EpochRecord], *, key: str, growing: bool) -
             strokeDash=alt.StrokeDash(
                 "part:N", title=None, scale=alt.Scale(domain=list(parts), range=[[1, 0], [6, 3]])
             ),
-            tooltip=[
-                alt.Tooltip("epoch:Q", title="Epoch"),
-                alt.Tooltip("part:N", title="Part"),
-                alt.Tooltip("rmse:Q", title="RMSE", format=".4f"),
-            ],
+            tooltip=tooltips(("epoch:Q", "Epoch"), ("part:N", "Part"), ("rmse:Q", "RMSE", ".4f")),
         )
     )
     spoken = f"Line chart of the error by epoch. Epoch {last.epoch}: training RMSE {last.train_loss**0.5:.4f}"
@@ -296,7 +293,7 @@ def _bars(rows: list[Share], title: str, what: str, *, key: str) -> None:
             ),
             y=alt.Y("line:N", sort=None, title=None, axis=above),
             color=alt.Color("kind:N", scale=alt.Scale(domain=[PAST, OTHERS, REST]), legend=None),
-            tooltip=[alt.Tooltip("label:N", title="Source"), alt.Tooltip("share:Q", title="Share", format="+.4f")],
+            tooltip=tooltips(("label:N", "Source"), ("share:Q", "Share", "+.4f")),
         )
     )
     spoken = "; ".join(f"{label}: {share:+z.3f}" for label, share, _ in rows)

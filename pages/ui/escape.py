@@ -1,7 +1,5 @@
 """Escapes data for Markdown and HTML, so that it shows exactly as it is."""
 
-from __future__ import annotations
-
 import re
 from html import escape
 

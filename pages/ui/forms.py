@@ -1,7 +1,5 @@
 """A model's hyperparameter form, built from its config, so that each parameter is written once."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable, Collection, Mapping
 from datetime import time
@@ -11,15 +9,15 @@ import streamlit as st
 from pydantic.fields import FieldInfo
 
 from engine.errors import InvalidInput
-from engine.models.base import ModelConfig
-from engine.models.registry import MODELS, ModelEntry
+from engine.models.base import ModelConfig, titled
+from engine.models.registry import MODELS
 from engine.services.timetable import zones
 from pages.ui import session
 from pages.ui.escape import markup, text
 from pages.ui.page import rerun_with
 
 
-def choose_model(key: str) -> ModelEntry:
+def choose_model(key: str) -> str:
     """The chosen kind of rating model, kept under ``key``."""
     first = next(iter(MODELS))
     kind = st.segmented_control(
@@ -31,10 +29,10 @@ def choose_model(key: str) -> ModelEntry:
         key=key,
         persist_state="session",
     )
-    return MODELS[kind or first]
+    return kind or first
 
 
-def hyperparameters(kind: str, config: type[ModelConfig], errors: Mapping[str, str]) -> dict[str, Any]:
+def hyperparameters(config: type[ModelConfig], errors: Mapping[str, str]) -> dict[str, Any]:
     """An input for each field of the config, inside ``st.form``; returns the values by name.
 
     Inputs take any number, so that none is changed silently; the service validates them, and its message for a field,
@@ -45,7 +43,7 @@ def hyperparameters(kind: str, config: type[ModelConfig], errors: Mapping[str, s
     values = {}
     for name, schema in properties.items():
         with grid.cell():
-            values[name] = _input(session.hyperparameter(kind, name), name, schema, config.model_fields[name])
+            values[name] = _input(session.hyperparameter(config.kind, name), name, schema, config.model_fields[name])
             field_error(errors, name)
     other_errors(errors, properties)
     return values
@@ -63,15 +61,15 @@ def other_errors(errors: Mapping[str, str], fields: Collection[str]) -> None:
         field_error(errors, name)
 
 
-def submit(errors: str, save: Callable[[], str]) -> None:
-    """Toast what ``save`` returns, or keep the message of a refused field under the key ``errors``; then rerun."""
+def submit(errors: str, save: Callable[[], object], message: str) -> None:
+    """Save and toast a message about the result, or keep that of a refused field under ``errors``; then rerun."""
     st.session_state.pop(errors, None)
     try:
-        message = save()
+        saved = save()
     except InvalidInput as error:
         st.session_state[errors] = {error.field: str(error)}
         st.rerun()
-    rerun_with(message)
+    rerun_with(message.format(saved))
 
 
 def time_of_day(hour: int, minute: int, *, key: str) -> time:
@@ -86,7 +84,7 @@ def time_zone(zone: str, *, key: str) -> str:
 
 
 def _input(key: str, name: str, schema: dict[str, Any], field: FieldInfo) -> Any:
-    label, about = text(field.title or name.replace("_", " ").capitalize()), text(field.description or "")
+    label, about = text(field.title or titled(name)), text(field.description or "")
     kept: dict[str, Any] = {"key": key, "persist_state": "session"}  # survives a visit to another page
     if "enum" in schema:
         options = schema["enum"]

@@ -1,7 +1,5 @@
 """Metrics as shown: name, meaning, digits and interval."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any

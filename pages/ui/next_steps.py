@@ -1,7 +1,5 @@
 """The next step, and what a page shows before it can work."""
 
-from __future__ import annotations
-
 import streamlit as st
 
 from engine.services import Services

@@ -1,7 +1,5 @@
 """Notices: the latest ones in short, and the inbox."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any
 

@@ -1,7 +1,5 @@
 """The frame of a page: heading, toasts that outlive a rerun, and error messages."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Generated title cards: colour and pattern show the genre, and a movie always looks the same."""
 
-from __future__ import annotations
-
 import base64
 import hashlib
 import math

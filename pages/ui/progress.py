@@ -1,7 +1,5 @@
 """Background work: live parts of a page, progress bars, and when a whole page is out of date."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
 import streamlit as st

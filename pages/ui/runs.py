@@ -1,21 +1,15 @@
 """Training runs: their table, and the details of one."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 import streamlit as st
 
 from engine.services.automation import RULE, SCHEDULE
-from engine.services.training import TrainingStatus
+from engine.services.training import TrainingService, TrainingStatus
 from pages.ui import charts, metrics, session, tables, verdict
 from pages.ui.escape import text
 from pages.ui.format import model_name, took, when
 from pages.ui.tables import select_one
-
-if TYPE_CHECKING:
-    from engine.services.training import TrainingService
 
 MAX_RUNS = 50
 ACTORS = {SCHEDULE: "schedule", RULE: "new ratings", "api": "API", "marquee": "Marquee"}
@@ -27,6 +21,12 @@ SHORT = 12  # characters of a fingerprint that are shown
 def actor(name: str) -> str:
     """Who started a run."""
     return ACTORS.get(name, name) or "–"
+
+
+def link(run_id: int) -> None:
+    """A link to the details of a run."""
+    label, query = f"Training run {run_id}", {QUERY: str(run_id)}
+    st.page_link("training.py", label=label, icon=":material/receipt_long:", query_params=query)
 
 
 def ended(training: TrainingService) -> list[TrainingStatus]:

@@ -1,7 +1,5 @@
 """Session-state keys, each spelled once."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 TOASTS = "toasts"  # messages for the next run

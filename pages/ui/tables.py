@@ -1,7 +1,5 @@
 """Tables: small ones to read, as HTML, and sortable ones whose rows can be selected."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Literal
 

@@ -1,20 +1,14 @@
 """Choosing a user from a searchable list, by typing an id, or with ``?user=`` in the address."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
-
 import streamlit as st
 
 from engine.data.identifiers import composed
 from engine.recommending.cold_start import Status
 from engine.recommending.lists import Recommendations
+from engine.services.library import LibraryService
 from engine.words import counted
 from pages.ui import session
 from pages.ui.escape import text
-
-if TYPE_CHECKING:
-    from engine.services.library import LibraryService
 
 MAX_LISTED = 200
 STATUS = {

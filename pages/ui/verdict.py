@@ -1,7 +1,5 @@
 """The verdict on a version: a badge, a sentence, and charts of the evidence."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Sequence
 from typing import Any
@@ -90,7 +88,7 @@ def _panel(evidence: Sequence[Evidence], *, key: str) -> None:
     how, rows = metrics.measure(evidence[0].metric), [_row(one) for one in evidence]
     st.markdown(f"**{how.label}**")
     y = alt.Y("part:N", title=None, sort=None, axis=alt.Axis(labelLimit=150))
-    more = [alt.Tooltip("part:N", title="Segment"), alt.Tooltip("users:Q", title="Users", format=",d")]
+    more = charts.tooltips(("part:N", "Segment"), ("users:Q", "Users", ",d"))
     chart = charts.differences(rows, y, "Improvement, %", "+.2f", row_px=ROW_PX, more=more)
     spoken = "; ".join(f"{row['part']}: {row['difference']:+z.1f}%, {row['verdict']}" for row in rows)
     charts.show(chart, f"Improvement in {how.label}. {spoken}.", key=f"{key}.{how.label}")

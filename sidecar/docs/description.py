@@ -1,7 +1,5 @@
 """The description at the top of the API reference: conventions, access, limits and errors, with current numbers."""
 
-from __future__ import annotations
-
 from sidecar.docs.page import FOLDER
 from sidecar.docs.problem_examples import PROBLEMS
 from sidecar.docs.reference import pretty

@@ -1,7 +1,5 @@
 """Examples in the API's documentation: what each JSON route returns, as real instances."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
@@ -9,41 +7,10 @@ from typing import Any
 from pydantic import TypeAdapter
 
 from engine.recommending.cold_start import blend
+from engine.services.imports import NOTHING_KEPT
 from engine.services.notices import WebhookState
 from engine.services.records import JobState, StudyState
-from sidecar.docs.instances import (
-    ACTIVATION,
-    BACKUP,
-    BACKUP_PLAN,
-    CANCELLED,
-    COMPARISON,
-    DELETED_USER,
-    DRIFT,
-    ENTRY,
-    EXPLANATION,
-    FACTS,
-    INTERVIEW,
-    JOB,
-    KEY,
-    LIST,
-    MEASURED,
-    METRICS,
-    METRICS_TEXT,
-    NEWCOMERS,
-    NOTICE,
-    PLAN,
-    PREDICTIONS,
-    PROTOCOL,
-    RATED,
-    REMOVED,
-    RUN,
-    SERVING,
-    SIMILAR,
-    STATISTICS,
-    STUDY,
-    VERSION,
-    WHAT_IF,
-)
+from sidecar.docs import instances as made
 from sidecar.docs.problem_examples import PROBLEMS
 from sidecar.routes import (
     audit,
@@ -60,86 +27,87 @@ from sidecar.routes import (
 )
 
 ANSWERS: Mapping[str, object] = {
-    "recommend": LIST,
-    "recommend_by_query": LIST,
+    "recommend": made.LIST,
     "recommend_to_anybody": replace(
-        LIST, user_id="", ratings_count=1, reason=blend(1, 1, known=True, personal_from=10).reason, status="blended"
+        made.LIST,
+        user_id="",
+        ratings_count=1,
+        reason=blend(1, 1, known=True, personal_from=10).reason,
+        status="blended",
     ),
-    "predict": PREDICTIONS,
-    "explain": EXPLANATION,
-    "explain_by_query": EXPLANATION,
-    "similar": SIMILAR,
-    "similar_by_query": SIMILAR,
-    "what_if": WHAT_IF,
-    "interview": INTERVIEW,
-    "interview_by_query": INTERVIEW,
-    "rate": RATED,
-    "unrate": REMOVED,
-    "unrate_by_query": REMOVED,
-    "health_of_updates": DRIFT,
+    "predict": made.PREDICTIONS,
+    "explain": made.EXPLANATION,
+    "similar": made.SIMILAR,
+    "what_if": made.WHAT_IF,
+    "interview": made.INTERVIEW,
+    "rate": made.RATED,
+    "unrate": made.REMOVED,
+    "health_of_updates": made.DRIFT,
     "train": training.RunStarted(run_id=7),
     "retrain": training.RunStarted(run_id=8),
-    "training_status": RUN,
-    "list_runs": training.Runs(runs=[RUN], next=None),
-    "cancel_training": CANCELLED,
+    "training_status": made.RUN,
+    "list_runs": training.Runs(runs=[made.RUN], next=None),
+    "cancel_training": made.CANCELLED,
     "start_study": tuning.StudyStarted(study_id=2),
-    "list_studies": tuning.Studies(studies=[STUDY], next=None),
-    "study": STUDY,
+    "list_studies": tuning.Studies(studies=[made.STUDY], next=None),
+    "study": made.STUDY,
     "stop_study": replace(
-        STUDY, state=StudyState.STOPPED, stage="Stopped; resume it to go on", eta_s=None, ended_at=1795443970.0
+        made.STUDY, state=StudyState.STOPPED, stage="Stopped; resume it to go on", eta_s=None, ended_at=1795443970.0
     ),
-    "resume_study": replace(STUDY, state=StudyState.QUEUED, stage="Waiting", eta_s=None, trials=40, budget_s=3600.0),
+    "resume_study": replace(
+        made.STUDY, state=StudyState.QUEUED, stage="Waiting", eta_s=None, trials=40, budget_s=3600.0
+    ),
     "train_with_study": training.RunStarted(run_id=9),
     "version_metrics": metrics.VersionMetrics(
-        version=3, protocol=PROTOCOL, metrics=METRICS, segments={}, newcomers=[NEWCOMERS]
+        version=3, protocol=made.PROTOCOL, metrics=made.METRICS, segments={}, newcomers=[made.NEWCOMERS]
     ),
-    "metrics_history": metrics.History(history=[MEASURED], next=None),
+    "metrics_history": metrics.History(history=[made.MEASURED], next=None),
     "compare_models": metrics.Compared(
         baseline=2,
-        versions=[MEASURED.model_copy(update={"version": 2, "active": False}), MEASURED],
-        comparisons=[COMPARISON],
+        versions=[made.MEASURED.model_copy(update={"version": 2, "active": False}), made.MEASURED],
+        comparisons=[made.COMPARISON],
     ),
-    "list_models": versions.Models(active_version=3, models=[VERSION], next=None),
-    "activate_model": SERVING,
-    "list_activations": versions.Ledger(activations=[ACTIVATION], next=None),
+    "list_models": versions.Models(active_version=3, models=[made.VERSION], next=None),
+    "activate_model": versions.Serving(active_version=3),
+    "list_activations": versions.Ledger(activations=[made.ACTIVATION], next=None),
     "roll_back": versions.Serving(active_version=2),
-    "model": VERSION,
-    "describe_model": VERSION,
-    "delete_model": versions.DeletedVersion(version=3, state="deleted", freed_bytes=VERSION.size_bytes),
+    "model": made.VERSION,
+    "describe_model": made.VERSION,
+    "delete_model": versions.DeletedVersion(version=3, state="deleted", freed_bytes=made.VERSION.size_bytes),
     "import_model": version_files.Imported(version=4),
-    "plan": PLAN,
-    "change_plan": PLAN,
-    "pause_automation": replace(PLAN, paused=True, next_run=None),
+    "plan": made.PLAN,
+    "change_plan": made.PLAN,
+    "pause_automation": replace(made.PLAN, paused=True, next_run=None),
     "list_notices": notices.Notices(
-        unread=1, webhook=WebhookState(0, 1795443847.9, None, None, None), notices=[NOTICE], next=None
+        unread=1, webhook=WebhookState(0, 1795443847.9, None, None, None), notices=[made.NOTICE], next=None
     ),
     "read_notices": notices.Unread(unread=0),
     "start_import": data.JobStarted(job_id=4),
-    "statistics": STATISTICS,
-    "job": JOB,
-    "cancel_job": replace(
-        JOB, state=JobState.CANCELLED, message="", result=None, progress=0.0, error="Stopped before anything was saved."
-    ),
-    "forget": DELETED_USER,
-    "forget_by_query": DELETED_USER,
-    "store_facts": FACTS,
+    "imports": data.Imports(imports=[made.IMPORTED]),
+    "undo_import": data.JobStarted(job_id=5),
+    "statistics": made.STATISTICS,
+    "job": made.WAITING,
+    "cancel_job": replace(made.JOB, state=JobState.CANCELLED, message="", result=None, error=NOTHING_KEPT),
+    "answer_questions": replace(made.WAITING, state=JobState.RUNNING, message="Going on", questions=None),
+    "forget": made.DELETED_USER,
+    "store_facts": made.FACTS,
     "check_store": storage.Checked(sound=True, faults=[]),
-    "list_backups": storage.BackupList(backups=[BACKUP]),
-    "make_backup": replace(BACKUP, reason="asked"),
-    "backup_plan": BACKUP_PLAN,
-    "change_backup_plan": BACKUP_PLAN,
+    "list_backups": storage.BackupList(backups=[made.BACKUP]),
+    "make_backup": replace(made.BACKUP, reason="asked"),
+    "backup_plan": made.BACKUP_PLAN,
+    "change_backup_plan": made.BACKUP_PLAN,
     "delete_backup": storage.DeletedBackup(name=storage.NAME),
     "restore_backup": storage.Restored(name=storage.NAME, replaced="marquee.db.replaced-20261122-090000"),
-    "list_keys": keys.Keys(keys=[KEY]),
+    "list_keys": keys.Keys(keys=[made.KEY]),
     "create_key": keys.NewKey(
-        **KEY.model_dump() | {"last_used_at": None, "key": "mq_2b1Jr0m8Yq5o3dZr9vKQ4nT7uW6xE1aC0sL2hF8gP3k"}
+        **made.KEY.model_dump() | {"last_used_at": None, "key": "mq_2b1Jr0m8Yq5o3dZr9vKQ4nT7uW6xE1aC0sL2hF8gP3k"}
     ),
-    "revoke_key": KEY.model_copy(update={"revoked_at": 1795530246.9}),
-    "audit_log": audit.Entries(entries=[ENTRY], next=None),
+    "revoke_key": made.KEY.model_copy(update={"revoked_at": 1795530246.9}),
+    "audit_log": audit.Entries(entries=[made.ENTRY], next=None),
     "live": health.Live(status="live"),
     "ready": health.Ready(status="ready", model_version=3),
 }
-"""What each JSON route returns, by the name of its function."""
+"""What each JSON route returns, by the name of its function; a twin with IDs in the query returns the same."""
 
 
 def add_examples(schema: dict[str, Any]) -> None:
@@ -152,7 +120,9 @@ def add_examples(schema: dict[str, Any]) -> None:
         for operation in operations.values():
             content = next(each for status, each in operation["responses"].items() if status < "300")["content"]
             if "application/json" in content:
-                value = ANSWERS[operation["operationId"]]
-                content["application/json"]["example"] = TypeAdapter(type(value)).dump_python(value, mode="json")
+                value = ANSWERS[operation["operationId"].removesuffix("_by_query")]
+                content["application/json"]["example"] = TypeAdapter(type(value)).dump_python(
+                    value, mode="json", by_alias=True
+                )
             elif "text/plain" in content:
-                content["text/plain"]["example"] = METRICS_TEXT
+                content["text/plain"]["example"] = made.METRICS_TEXT

@@ -1,12 +1,15 @@
 """Real instances of what routes return, for the examples in the documentation and for the fakes of tests."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 
+import numpy as np
+
+from engine.data import questions
 from engine.data.catalogue import Movie
 from engine.data.plan import DatesPlan, FilePlan, MovieCounts, Plan, ScalePlan, UserCounts
 from engine.data.rejections import REASONS
+from engine.data.scale import STARS
+from engine.data.scales import Values
 from engine.evaluation.comparison import MetricDifference
 from engine.evaluation.intervals import MetricValue
 from engine.evaluation.newcomers import NewcomerPoint
@@ -37,7 +40,15 @@ from engine.services.import_task import ImportResult, RejectedRows
 from engine.services.imports import Job
 from engine.services.library import DataStatistics
 from engine.services.ratings import ForgettingReceipt, RatingReceipt, RatingRemoval
-from engine.services.records import EpochRecord, JobState, State, StudyState
+from engine.services.records import (
+    ActivationRecord,
+    AuditRecord,
+    EpochRecord,
+    JobState,
+    NoticeRecord,
+    State,
+    StudyState,
+)
 from engine.services.storage import Backup, StoreFacts
 from engine.services.studies import Study, TrialReport, TrialState
 from engine.services.training import TrainingStatus
@@ -46,14 +57,7 @@ from engine.services.versions import Comparison, tell_differences
 from engine.training.drift import UpdateHealth
 from engine.training.steps import Step
 from engine.training.tuning import FoldResult, TuningEvidence
-from sidecar.routes import (
-    audit,
-    keys,
-    metrics,
-    notices,
-    storage,
-    versions,
-)
+from sidecar.routes import data, keys, metrics, storage
 
 USER = "42"
 NOW = 1795443846.9
@@ -65,6 +69,7 @@ PACKAGES = {"numpy": "2.4.6", "scikit-surprise": "1.1.5"}
 METRICS = {"rmse": MetricValue(0.874, 0.862, 0.886), "ndcg_at_k": MetricValue(0.142, 0.128, 0.157)}
 PROTOCOL = {"split": "each user's last 20% by time", "k": 10, "relevant_from": 3.875}
 HYPERPARAMETERS = {"factors": 100, "epochs": 50}
+SHA256 = "944634796cf85094af9fa3ec3703f065da484e3e819aff39f640a4e882c73b8f"
 IDENTITY = "7dd4ca5d-3441-44c2-9e7d-deb8a472dd7f"
 
 LIST = Recommendations(
@@ -242,9 +247,7 @@ VERSION = VersionSummary(
 NEWCOMERS = NewcomerPoint(
     3, 40, MetricValue(0.9723, 0.8595, 1.0664), 0.986, MetricValue(0.3359, 0.2406, 0.4208), 0.3315
 )
-MEASURED = metrics.MeasuredVersion(
-    version=3, kind="svd", state="ready", active=True, created_at=1795443846.5, ratings=100_004, metrics=METRICS
-)
+MEASURED = metrics.measured(VERSION)
 DIFFERENCES = {"rmse": MetricDifference(0.874, 0.881, -0.007, -0.009, -0.005, 0.0002, 671, "better")}
 COMPARISON = Comparison(3, 2, DIFFERENCES, tell_differences(3, 2, DIFFERENCES))
 
@@ -260,7 +263,7 @@ PLAN = Automation(
     last_run=None,
     ratings_since=312,
 )
-NOTICE = notices.Notice(
+NOTICE = NoticeRecord(
     notice_id=12,
     level="warning",
     topic="access",
@@ -319,37 +322,55 @@ JOB = Job(
     created_at=1795443800.0,
     ended_at=1795443803.1,
 )
+WAITING = replace(
+    JOB,
+    state=JobState.WAITING,
+    progress=0.25,
+    message="Reading scores.csv",
+    result=None,
+    plan=Plan(
+        files=[
+            FilePlan(
+                name="scores.csv",
+                source="Table",
+                role="ratings",
+                why="It holds ratings.",
+                encoding="utf-8",
+                delimiter=",",
+                header=True,
+                rows=3,
+                columns={"user": "user", "movie": "movie", "rating": "score"},
+            )
+        ],
+        users=UserCounts(known=0, new=1),
+        movies=MovieCounts(known=0, matched=0, unsure=0, new=3),
+        ratings=3,
+    ),
+    questions=[questions.scale(Values(np.array([2.0, 7.0, 10.0]), np.ones(3, np.int64), 1), STARS, {}, None)],
+    ended_at=None,
+)
+IMPORTED = data.ImportBatch(
+    import_id=3,
+    job_id=4,
+    state="done",
+    files=[{"name": "ml-latest-small.zip", "sha256": SHA256, "source": "MovieLens"}],
+    choices={},
+    counts={"ratings_added": 100_004, "movies_added": 9066, "users_added": 671, "rows_rejected": 1},
+    created_at=1795443801.2,
+    ended_at=1795443803.0,
+    undone_at=None,
+)
+CONTENTS = (IDENTITY, "0004", 312, 671, 9125, 100_316, 3, 3)
 BACKUP = Backup(
+    *CONTENTS,
     name=storage.NAME,
     made_at=1795312800.0,
     reason="schedule",
     size=9_830_400,
-    sha256="944634796cf85094af9fa3ec3703f065da484e3e819aff39f640a4e882c73b8f",
+    sha256=SHA256,
     generation=902842091,
-    identity=IDENTITY,
-    schema="0004",
-    revision=312,
-    users=671,
-    movies=9125,
-    ratings=100_316,
-    versions=3,
-    active_version=3,
-    format=1,
 )
-FACTS = StoreFacts(
-    identity=IDENTITY,
-    schema="0004",
-    revision=315,
-    users=671,
-    movies=9125,
-    ratings=100_319,
-    versions=3,
-    active_version=3,
-    size=9_830_400,
-    checked_at=1795312900.0,
-    faults=(),
-    newest_backup_at=1795312800.0,
-)
+FACTS = StoreFacts(*CONTENTS, size=9_830_400, checked_at=1795312900.0, faults=(), newest_backup_at=1795312800.0)
 BACKUP_PLAN = BackupPlan("daily", 2, 0, "Europe/Berlin", 30, 1795399200.0)
 KEY = keys.Key(
     key_id=2,
@@ -360,19 +381,8 @@ KEY = keys.Key(
     last_used_at=NOW,
     revoked_at=None,
 )
-ENTRY = audit.Entry(
-    audit_id=31,
-    at=NOW,
-    actor="shop",
-    address="203.0.113.7",
-    action="user erased",
-    subject="user ~9f2c61d0a4b7e835",
-    result="done",
-)
-ACTIVATION = versions.Activated(
-    activation_id=4, version=3, activated_at=NOW, actor="api", reason="Better for new users."
-)
-SERVING = versions.Serving(active_version=3)
+ENTRY = AuditRecord(31, NOW, "shop", "203.0.113.7", "user erased", "user ~9f2c61d0a4b7e835", "done")
+ACTIVATION = ActivationRecord(4, 3, NOW, "api", "Better for new users.")
 METRICS_TEXT = """# HELP marquee_ratings Stored ratings.
 # TYPE marquee_ratings gauge
 marquee_ratings 100004.0

@@ -1,7 +1,5 @@
 """The API reference as a page that needs no network and no script, and as ``docs/api.md``."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any
 

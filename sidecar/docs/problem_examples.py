@@ -1,7 +1,5 @@
 """Examples of problems: responses to real errors, with the messages of the engine."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterable, Mapping
 from typing import Any

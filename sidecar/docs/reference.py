@@ -1,14 +1,11 @@
 """The OpenAPI document as a reference: operations, tables of fields, examples, as the templates need them."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode
 
-from sidecar.http.kinds import ALL, Kind
+from sidecar.http.kinds import ALL
 from sidecar.http.responses import COMMON
 
 METHODS = ("get", "post", "put", "patch", "delete")
@@ -21,72 +18,9 @@ NAMES = {"string": "text", "integer": "whole number", "boolean": "true or false"
 Schema = dict[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
-    """A parameter or field: its type in words, where it goes and its default as a note."""
-
-    name: str
-    kind: str
-    note: str
-    required: bool
-    description: str
-
-
-@dataclass(frozen=True, slots=True)
-class Table:
-    """Parameters, or the fields of an object; there is at least one."""
-
-    title: str
-    rows: list[Row]
-
-
-@dataclass(frozen=True, slots=True)
-class Operation:
-    """A route: what it does, takes and answers with.
-
-    Attributes:
-        lead: the first paragraph of its description; ``rest`` are the others, both in Markdown.
-        scope: which a key needs; ``none`` needs no key.
-        counted: the allowance that a request uses up: ``ratings``, ``jobs`` or nothing.
-        request: an example, as HTTP.
-        response: an example, as text.
-        problems: codes by status, apart from those that any route may answer with.
-    """
-
-    id: str
-    method: str
-    path: str
-    lead: str
-    rest: str
-    scope: str
-    counted: str
-    tables: list[Table]
-    request: str
-    status: str
-    media_type: str
-    response: str
-    problems: dict[str, list[str]]
-
-
-@dataclass(frozen=True, slots=True)
-class Group:
-    """The operations of one tag."""
-
-    name: str
-    description: str
-    operations: list[Operation]
-
-
-@dataclass(frozen=True, slots=True)
-class Reference:
-    """The whole API."""
-
-    title: str
-    version: str
-    description: str
-    groups: list[Group]
-    problems: tuple[Kind, ...]
-    common: list[str]
+Reference = dict[str, Any]
+"""What the templates show, in the form of the OpenAPI document itself: ``info`` with ``groups``, each a tag with its
+``operations``, which have texts in place of schemas."""
 
 
 def read(schema: Schema, base: str) -> Reference:
@@ -96,17 +30,13 @@ def read(schema: Schema, base: str) -> Reference:
         schema: the document.
         base: where the API is mounted, for example ``/api``.
     """
-    info = schema["info"]
     groups = [
-        Group(
-            tag["name"],
-            tag["description"],
-            [_operation(schema, base, *each) for each in _tagged(schema, tag["name"])],
-        )
+        tag | {"operations": [_operation(schema, base, *each) for each in _tagged(schema, tag["name"])]}
         for tag in schema["tags"]
     ]
     common = [kind.code for kind in ALL if kind in COMMON]
-    return Reference(info["title"], info["version"], info["description"], groups, ALL, common)
+    info: Reference = schema["info"]
+    return info | {"groups": groups, "problems": ALL, "common": common}
 
 
 def _tagged(schema: Schema, tag: str) -> Iterator[tuple[str, str, Schema]]:
@@ -116,7 +46,12 @@ def _tagged(schema: Schema, tag: str) -> Iterator[tuple[str, str, Schema]]:
                 yield method, path, operations[method]
 
 
-def _operation(schema: Schema, base: str, method: str, path: str, operation: Schema) -> Operation:
+def _operation(schema: Schema, base: str, method: str, path: str, operation: Schema) -> Reference:
+    """A route: what it does, takes and answers with.
+
+    ``lead`` is the first paragraph of its description, ``rest`` the others, both in Markdown; ``tables`` are its
+    parameters and the fields of its body; ``problems`` are codes by status, apart from those of any route.
+    """
     lead, _, rest = operation["description"].partition("\n\n")
     status, media_type, response = _success(operation)
     common = {kind.code for kind in COMMON}
@@ -125,24 +60,19 @@ def _operation(schema: Schema, base: str, method: str, path: str, operation: Sch
         for status, answer in operation["responses"].items()
         if status >= "400"
     }
-    return Operation(
-        id=operation["operationId"],
-        method=method,
-        path=f"{base}{path}",
-        lead=lead,
-        rest=rest,
-        scope=operation["x-scope"],
-        counted=operation["x-counted"],
-        tables=[*_parameters(schema, operation), *_body(schema, operation)],
-        request=_request(schema, f"{method.upper()} {base}{path}", operation),
-        status=status,
-        media_type=media_type,
-        response=response,
-        problems={status: codes for status, codes in problems.items() if codes},
-    )
+    return {
+        "id": operation["operationId"],
+        "method": method,
+        "path": f"{base}{path}",
+        "scope": operation["x-scope"],
+        "counted": operation["x-counted"],
+        "tables": [*_parameters(schema, operation), *_body(schema, operation)],
+        "request": _request(schema, f"{method.upper()} {base}{path}", operation),
+        "problems": {status: codes for status, codes in problems.items() if codes},
+    } | {"lead": lead, "rest": rest, "status": status, "media_type": media_type, "response": response}
 
 
-def _parameters(schema: Schema, operation: Schema) -> Iterator[Table]:
+def _parameters(schema: Schema, operation: Schema) -> Iterator[Reference]:
     rows = [
         _row(schema, each["name"], each["schema"], f"in {each['in']}", each.get("required", False))
         for each in operation.get("parameters", [])
@@ -151,7 +81,7 @@ def _parameters(schema: Schema, operation: Schema) -> Iterator[Table]:
         yield _table("Parameters", rows)
 
 
-def _body(schema: Schema, operation: Schema) -> Iterator[Table]:
+def _body(schema: Schema, operation: Schema) -> Iterator[Reference]:
     for media_type, content in operation.get("requestBody", {}).get("content", {}).items():
         model = _resolve(schema, content["schema"])
         yield _fields(schema, f"Body, {media_type}", model)
@@ -161,15 +91,15 @@ def _body(schema: Schema, operation: Schema) -> Iterator[Table]:
                 yield _fields(schema, f"Each of {name}" if many else f"{name}: {part['title']}", part)
 
 
-def _fields(schema: Schema, title: str, model: Schema) -> Table:
+def _fields(schema: Schema, title: str, model: Schema) -> Reference:
     required = model.get("required", [])
     rows = [_row(schema, name, each, "", name in required) for name, each in model["properties"].items()]
     return _table(title, rows)
 
 
-def _table(title: str, rows: list[Row]) -> Table:
+def _table(title: str, rows: list[Reference]) -> Reference:
     """The rows, required ones first."""
-    return Table(title, sorted(rows, key=lambda row: not row.required))
+    return {"title": title, "rows": sorted(rows, key=lambda row: not row["required"])}
 
 
 def _objects(schema: Schema, field: Schema) -> list[Schema]:
@@ -177,16 +107,18 @@ def _objects(schema: Schema, field: Schema) -> list[Schema]:
     field = _resolve(schema, field)
     if "properties" in field:
         return [field]
-    inner = field.get("anyOf", [field["items"]] if "items" in field else [])
+    one = next((field[name] for name in ("items", "contentSchema") if name in field), None)
+    inner = field.get("anyOf", [] if one is None else [one])
     return [found for each in inner for found in _objects(schema, each)]
 
 
-def _row(schema: Schema, name: str, field: Schema, place: str, required: bool) -> Row:
+def _row(schema: Schema, name: str, field: Schema, place: str, required: bool) -> Reference:
     default = field.get("default")
     default = json.dumps(default) if isinstance(default, bool) else default
     shown = f"default {default}" if isinstance(default, str | int | float) and default != "" else ""
     note = ", ".join(part for part in (place, shown) if part)
-    return Row(name, _type(schema, field), note, required, field.get("description", ""))
+    about = field.get("description", "")
+    return {"name": name, "kind": _type(schema, field), "note": note, "required": required, "description": about}
 
 
 def _request(schema: Schema, line: str, operation: Schema) -> str:

@@ -1,12 +1,11 @@
 """Outermost layer of the API: request IDs, one log line per request, and responses to unexpected errors."""
 
-from __future__ import annotations
-
 import asyncio
 import logging
 import re
 import time
 import uuid
+from dataclasses import dataclass
 from urllib.parse import quote, unquote
 
 from starlette.datastructures import Headers, MutableHeaders
@@ -83,11 +82,11 @@ def answer_unexpected(error: Exception, identity: str) -> Response:
     return problem(INTERNAL_ERROR, detail, request_id=identity)
 
 
+@dataclass(frozen=True)
 class AccessMiddleware:
     """Identifies, times and logs requests; turns uncaught errors into problems that reveal no internals."""
 
-    def __init__(self, app: ASGIApp) -> None:
-        self.app = app
+    app: ASGIApp
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one request."""

@@ -5,9 +5,8 @@ included. These protocols are uvicorn's own with a guard in front of the parser.
 run ``uvicorn app:app --http sidecar.http.connections:GuardedProtocol``.
 """
 
-from __future__ import annotations
-
 import asyncio
+from abc import abstractmethod
 from functools import cache
 from typing import Any, ClassVar
 
@@ -17,7 +16,7 @@ from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIO
 from uvicorn.server import ServerState
 
 from engine.settings import Settings
-from sidecar.http.gate import Limits, gate_of
+from sidecar.http.gate import Gate, Limits, gate_of
 from sidecar.http.kinds import BAD_REQUEST, HEAD_TOO_LARGE, REQUEST_TIMEOUT, TOO_MANY_CONNECTIONS, Kind
 from sidecar.http.limits import MAX_HEAD, MAX_HEADERS, head_too_large
 from sidecar.http.problems import RETRY_AFTER_SECONDS, problem
@@ -39,10 +38,29 @@ class _Refused(Exception):
     """Ends the parsing of a request that was refused."""
 
 
-class GuardedWebSocket(WebSocketsSansIOProtocol):
-    """uvicorn's WebSocket, closed unless a first message comes soon; after that its pings suffice."""
+class _Guarded(asyncio.Protocol):
+    """A connection that a gate counts; the parsers of uvicorn come after it in the order of methods."""
 
+    transport: asyncio.Transport
     idle_since: float | None = None
+    _gate: Gate
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Remove it from the gate."""
+        self._gate.leave(self)
+        super().connection_lost(exc)
+
+    def drop(self) -> None:
+        """Make room for another connection; a WebSocket is never idle, so never dropped."""
+        self.transport.abort()
+
+    @abstractmethod
+    def check(self, now: float) -> None:
+        """Close it if something takes too long."""
+
+
+class GuardedWebSocket(_Guarded, WebSocketsSansIOProtocol):
+    """uvicorn's WebSocket, closed unless a first message comes soon; after that its pings suffice."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Add it to the gate."""
@@ -56,19 +74,10 @@ class GuardedWebSocket(WebSocketsSansIOProtocol):
         super().__init__(config, server_state, app_state, _loop)
         self._state = server_state
 
-    def connection_lost(self, exc: Exception | None) -> None:
-        """Remove it from the gate."""
-        self._gate.leave(self)
-        super().connection_lost(exc)
-
     def send_receive_event_to_app(self) -> None:
         """Pass on a message."""
         self._has_spoken = True
         super().send_receive_event_to_app()
-
-    def drop(self) -> None:
-        """Never called: a WebSocket is never idle."""
-        self.transport.abort()
 
     def check(self, now: float) -> None:
         """Close it if it has sent no message."""
@@ -76,13 +85,11 @@ class GuardedWebSocket(WebSocketsSansIOProtocol):
             self.transport.close()
 
 
-class GuardedProtocol(HttpToolsProtocol):
+class GuardedProtocol(_Guarded, HttpToolsProtocol):
     """uvicorn's HTTP with limits. A request is either sending its header or its body."""
 
     limits: ClassVar[Limits | None] = None
     """None reads the settings."""
-
-    idle_since: float | None = None
 
     def __init__(self, config: Any, server_state: ServerState, app_state: dict[str, Any], _loop: Any = None) -> None:
         super().__init__(config, server_state, app_state, _loop)
@@ -106,11 +113,6 @@ class GuardedProtocol(HttpToolsProtocol):
         super().connection_made(transport)
         self.idle_since = self._head_began = self.loop.time()
         self._has_room = self._gate.enter(self, self.client)
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        """Remove it from the gate."""
-        self._gate.leave(self)
-        super().connection_lost(exc)
 
     def handle_websocket_upgrade(self) -> None:
         """Hand the connection over to the WebSocket protocol."""
@@ -233,10 +235,6 @@ class GuardedProtocol(HttpToolsProtocol):
             self._stalled_since, self._buffered = (now if buffered else None), buffered
         elif self._stalled_since is not None and now - self._stalled_since > STALLED_S:
             self.transport.abort()
-
-    def drop(self) -> None:
-        """Make room for another connection."""
-        self.transport.abort()
 
     def _refuse(self, kind: Kind, detail: str | None = None) -> None:
         """Answer with a problem unless a response is already being sent, and close."""

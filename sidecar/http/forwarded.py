@@ -1,7 +1,5 @@
 """Client addresses behind proxies. Anyone can send forwarding headers, so only those of trusted proxies count."""
 
-from __future__ import annotations
-
 import ipaddress
 from collections.abc import Sequence
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network

@@ -1,7 +1,5 @@
 """HTML pages from Jinja templates that escape everything, with a policy under which they load nothing."""
 
-from __future__ import annotations
-
 import base64
 import hashlib
 from functools import cache

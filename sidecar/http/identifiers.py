@@ -1,7 +1,5 @@
 """IDs, numbers and texts from requests, validated before anything else sees them."""
 
-from __future__ import annotations
-
 import unicodedata
 from typing import Annotated, Any
 

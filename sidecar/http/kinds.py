@@ -1,7 +1,5 @@
 """The kinds of problems that the API answers with, and the one table from engine errors to them."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass
 

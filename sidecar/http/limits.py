@@ -4,7 +4,7 @@ FastAPI's own ``max_body_size`` answers in plain text when a route does not read
 this one always answers with a problem, and distinguishes an import's files from its JSON.
 """
 
-from __future__ import annotations
+from dataclasses import dataclass
 
 from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
@@ -50,11 +50,11 @@ def head_too_large() -> str:
     return f"A request header may have {size(MAX_HEAD)} and {MAX_HEADERS} lines."
 
 
+@dataclass(frozen=True)
 class BodyLimitMiddleware:
     """Answers 413: before reading if the declared length is too large, or as soon as a chunked body exceeds it."""
 
-    def __init__(self, app: ASGIApp) -> None:
-        self.app = app
+    app: ASGIApp
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one request."""

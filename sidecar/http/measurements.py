@@ -1,7 +1,5 @@
 """Request durations by route, for Prometheus."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from fastapi.routing import APIRoute

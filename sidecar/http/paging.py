@@ -1,7 +1,5 @@
 """Pages of long lists, newest first. A page starts before a number, so new entries don't shift it."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from typing import Annotated, Any, TypeVar
 

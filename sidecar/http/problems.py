@@ -1,7 +1,5 @@
 """Every error response, as RFC 9457 problem details."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Mapping, Sequence
 from http import HTTPStatus

@@ -1,7 +1,5 @@
 """Strict parsing of requests: no invalid JSON (RFC 8259), no numbers beyond 64 bits, no unknown parameters."""
 
-from __future__ import annotations
-
 import json
 import math
 import re

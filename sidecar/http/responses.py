@@ -1,6 +1,4 @@
-"""The ``responses`` of routes for the documentation: the success, and every problem that a route may answer with."""
-
-from __future__ import annotations
+"""The ``responses`` of routes in the OpenAPI document: the success, and every problem that a route may answer with."""
 
 from collections.abc import Iterable
 from http import HTTPStatus
@@ -8,112 +6,87 @@ from itertools import groupby
 from operator import attrgetter
 from typing import Any
 
-from engine.errors import MarqueeError, StoreDamaged, StoreFailing, StoreLocked, StoreNotWritable, StoreReplaced
-from sidecar.http.kinds import (
-    BAD_PATH,
-    BAD_REQUEST,
-    BODY_TOO_LARGE,
-    FOREIGN_ORIGIN,
-    HEAD_TOO_LARGE,
-    INTERNAL_ERROR,
-    INVALID_INPUT,
-    INVALID_JSON,
-    KEY_REQUIRED,
-    KEY_WRONG,
-    OF_ERROR,
-    PROXY_WITHOUT_KEY,
-    REQUEST_TIMEOUT,
-    SCOPE_TOO_SMALL,
-    STOPPING,
-    TOO_MANY_CONNECTIONS,
-    TOO_MANY_REQUESTS,
-    TOO_MANY_WRONG_KEYS,
-    UNSUPPORTED_MEDIA_TYPE,
-    WRONG_HOST,
-    Kind,
-)
+from engine import errors
+from engine.errors import MarqueeError
+from sidecar.http import kinds
+from sidecar.http.kinds import ALL, OF_ERROR, Kind
 from sidecar.http.problems import MEDIA_TYPE
 
 Responses = dict[int | str, dict[str, Any]]
-Problems = Kind | type[MarqueeError] | tuple[Kind, ...]
 
-STORE = tuple(OF_ERROR[error] for error in (StoreLocked, StoreNotWritable, StoreFailing, StoreReplaced, StoreDamaged))
-PROTOCOL = (BAD_REQUEST, REQUEST_TIMEOUT, HEAD_TOO_LARGE, TOO_MANY_CONNECTIONS)
-EVERYWHERE = (
-    BAD_PATH,
-    WRONG_HOST,
-    PROXY_WITHOUT_KEY,
-    BODY_TOO_LARGE,
-    INVALID_INPUT,
-    INTERNAL_ERROR,
-    STOPPING,
-    *STORE,
-    *PROTOCOL,
+NAMED = "x-problems"
+"""Holds the codes of a route's own problems until the document is complete."""
+STORE_ERRORS = (
+    errors.StoreLocked,
+    errors.StoreNotWritable,
+    errors.StoreFailing,
+    errors.StoreReplaced,
+    errors.StoreDamaged,
 )
-KEYED = (KEY_REQUIRED, KEY_WRONG, SCOPE_TOO_SMALL, TOO_MANY_WRONG_KEYS, TOO_MANY_REQUESTS)
+PROTOCOL = (kinds.BAD_REQUEST, kinds.REQUEST_TIMEOUT, kinds.HEAD_TOO_LARGE, kinds.TOO_MANY_CONNECTIONS)
+REFUSED = (kinds.BAD_PATH, kinds.WRONG_HOST, kinds.PROXY_WITHOUT_KEY, kinds.BODY_TOO_LARGE, kinds.INVALID_INPUT)
+EVERYWHERE = (*REFUSED, kinds.INTERNAL_ERROR, kinds.STOPPING, *(OF_ERROR[error] for error in STORE_ERRORS), *PROTOCOL)
+KEYED = (
+    kinds.KEY_REQUIRED,
+    kinds.KEY_WRONG,
+    kinds.SCOPE_TOO_SMALL,
+    kinds.TOO_MANY_WRONG_KEYS,
+    kinds.TOO_MANY_REQUESTS,
+)
 COMMON = frozenset({*EVERYWHERE, *KEYED})
 """Problems that any route may answer with, apart from those that need no key."""
-CHANGING = (FOREIGN_ORIGIN,)
-JSON_BODY = (INVALID_INPUT, INVALID_JSON, UNSUPPORTED_MEDIA_TYPE)
-PARAMETERS = (INVALID_INPUT,)
 
 
-def answers(*problems: Problems, status: int = 200, key: bool = True) -> Responses:
-    """The ``responses`` of a route that answers in JSON; ``sidecar.docs.examples`` adds an example.
-
-    Args:
-        problems: kinds, engine errors and groups of kinds, in addition to those of every route.
-        status: the status of a success.
-        key: False for a route that needs no key.
-    """
-    return {status: {"description": HTTPStatus(status).phrase}} | _failures(problems, KEYED if key else ())
+def raises(*named: type[MarqueeError]) -> dict[str, Any]:
+    """The ``openapi_extra`` of a route that raises these errors, besides those that ``add_problems`` adds."""
+    return {NAMED: [OF_ERROR[error].code for error in named]}
 
 
-def file_answers(disposition: str, *problems: Problems, media_types: tuple[str, ...]) -> Responses:
+def file_answers(disposition: str, *media_types: str) -> Responses:
     """The ``responses`` of a route that answers with a file.
 
     Args:
         disposition: an example of the header ``Content-Disposition``.
-        problems: as for ``answers``.
         media_types: of the file.
     """
     name = {"description": "The file name.", "schema": {"type": "string"}, "example": disposition}
-    success = {
-        "description": HTTPStatus.OK.phrase,
-        "headers": {"Content-Disposition": name},
-        "content": {each: {"schema": {"type": "string", "format": "binary"}} for each in media_types},
-    }
-    return {200: success} | _failures(problems, KEYED)
+    content = {each: {"schema": {"type": "string", "format": "binary"}} for each in media_types}
+    return {200: {"headers": {"Content-Disposition": name}, "content": content}}
 
 
-def text_answers(*problems: Problems) -> Responses:
-    """The ``responses`` of a route that answers in plain text; the arguments are those of ``answers``."""
-    content = {"text/plain": {"schema": {"type": "string"}}}
-    return {200: {"description": HTTPStatus.OK.phrase, "content": content}} | _failures(problems, KEYED)
+def add_problems(operation: dict[str, Any], *, key: bool, changes: bool, writes: bool) -> None:
+    """Complete the ``responses`` of an operation in an OpenAPI document.
+
+    Args:
+        operation: names its own problems, see ``raises``.
+        key: whether it needs a key.
+        changes: whether it has a method that pages of other websites must not use.
+        writes: whether it writes to the store.
+    """
+    named = operation.pop(NAMED, ())
+    found = {*EVERYWHERE, *(kind for kind in ALL if kind.code in named)}
+    found |= {*KEYED, OF_ERROR[errors.NotReady]} if key else set()
+    found |= {kinds.FOREIGN_ORIGIN} if changes else set()
+    found |= {OF_ERROR[errors.DiskFull]} if writes else set()
+    body = operation.get("requestBody", {}).get("content", {})
+    found |= {kinds.UNSUPPORTED_MEDIA_TYPE} if body else set()
+    found |= {kinds.INVALID_JSON} if "application/json" in body else set()
+    status, success = next(iter(operation["responses"].items()))
+    operation["responses"] = {status: success | {"description": HTTPStatus(int(status)).phrase}} | _failures(found)
 
 
-def _failures(problems: Iterable[Problems], keyed: tuple[Kind, ...]) -> Responses:
-    kinds = sorted({*EVERYWHERE, *keyed, *_kinds(problems)}, key=attrgetter("status", "code"))
-    return {status: _failure(list(group)) for status, group in groupby(kinds, key=attrgetter("status"))}
+def _failures(found: Iterable[Kind]) -> dict[str, dict[str, Any]]:
+    ordered = sorted(found, key=attrgetter("status", "code"))
+    return {str(status): _failure(list(group)) for status, group in groupby(ordered, key=attrgetter("status"))}
 
 
-def _kinds(problems: Iterable[Problems]) -> Iterable[Kind]:
-    for each in problems:
-        if isinstance(each, Kind):
-            yield each
-        elif isinstance(each, tuple):
-            yield from each
-        else:
-            yield OF_ERROR[each]
-
-
-def _failure(kinds: list[Kind]) -> dict[str, Any]:
+def _failure(group: list[Kind]) -> dict[str, Any]:
     return {
-        "description": "; ".join(f"`{kind.code}`: {kind.title}" for kind in kinds),
+        "description": "; ".join(f"`{kind.code}`: {kind.title}" for kind in group),
         "content": {
             MEDIA_TYPE: {
                 "schema": {"$ref": "#/components/schemas/Problem"},
-                "examples": {kind.code: {"$ref": f"#/components/examples/{kind.code}"} for kind in kinds},
+                "examples": {kind.code: {"$ref": f"#/components/examples/{kind.code}"} for kind in group},
             }
         },
     }

@@ -1,7 +1,5 @@
 """Files of a multipart form, checked and named."""
 
-from __future__ import annotations
-
 import unicodedata
 from pathlib import PurePosixPath
 from typing import Any

@@ -1,22 +1,20 @@
 """The audit log, in pages and as a file."""
 
-from __future__ import annotations
-
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import asdict
 from itertools import islice
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from fastapi import APIRouter, Query
 from pydantic import BaseModel, Field
 from starlette.responses import StreamingResponse
 
-from engine.errors import NotReady
 from engine.services import current
+from engine.services.records import AuditRecord
 from sidecar.http.paging import Next, PageRequest, cut, page_size
 from sidecar.http.requests import StrictRoute
-from sidecar.http.responses import PARAMETERS, answers, file_answers
+from sidecar.http.responses import file_answers
 from sidecar.routes.fields import Parameters
 
 router = APIRouter(prefix="/audit", tags=["access"], route_class=StrictRoute)
@@ -30,25 +28,10 @@ class AuditRequest(PageRequest):
     limit: int = page_size(50, 1000)
 
 
-class Entry(BaseModel):
-    """Who did what."""
-
-    audit_id: int
-    at: float
-    actor: str = Field(
-        description="The name of a key, after `console` if a page was used; `no key` if none is set; `marquee` for its "
-        "own actions."
-    )
-    address: str | None = Field(description="The client's address; null if unknown.")
-    action: str
-    subject: str = Field(description="What was acted on. Users appear as hashes that only this store can compute.")
-    result: str = Field(description="`done`, or the kind of failure.")
-
-
 class Entries(BaseModel):
     """Entries, newest first."""
 
-    entries: list[Entry]
+    entries: list[AuditRecord]
     next: Next
 
 
@@ -59,28 +42,25 @@ class ExportRequest(Parameters):
 
 
 # Both read the store, so they run in the thread pool and not on the event loop.
-@router.get("", responses=answers(PARAMETERS, NotReady))
+@router.get("")
 def audit_log(asked: Annotated[AuditRequest, Query()]) -> Entries:
     """Read the audit log.
 
     Newest first: sign-ins and invalid keys, keys created and revoked, imports, exports, deleted users, and versions
-    that were activated, rolled back or deleted. Entries are kept for `MARQUEE_AUDIT_DAYS` days.
+    that were activated, rolled back or deleted. `actor` is the name of a key, after `console` if a page was used,
+    `no key` if none is set, and `marquee` for its own actions; users appear as hashes that only this store can compute.
+    `result` is `done` or the kind of failure. Entries are kept for `MARQUEE_AUDIT_DAYS` days.
     """
     found = current().audit.entries(asked.limit + 1, before=asked.before)
     page, following = cut(found, asked.limit, lambda one: one.audit_id)
-    return Entries(entries=[Entry(**asdict(one)) for one in page], next=following)
+    return Entries(entries=page, next=following)
 
 
 @router.get(
     "/export",
     status_code=200,
     response_class=StreamingResponse,
-    responses=file_answers(
-        'attachment; filename="marquee-audit.csv"',
-        PARAMETERS,
-        NotReady,
-        media_types=("text/csv", "application/jsonl"),
-    ),
+    responses=file_answers('attachment; filename="marquee-audit.csv"', "text/csv", "application/jsonl"),
 )
 def export_audit_log(asked: Annotated[ExportRequest, Query()]) -> StreamingResponse:
     """Download the audit log.
@@ -92,15 +72,11 @@ def export_audit_log(asked: Annotated[ExportRequest, Query()]) -> StreamingRespo
     headers = {"Content-Disposition": f'attachment; filename="marquee-audit.{asked.format}"'}
     if asked.format == "csv":
         return StreamingResponse(audit.table(), media_type="text/csv", headers=headers)
-    return StreamingResponse(_pieces(_jsonl(audit.all())), media_type="application/jsonl", headers=headers)
+    return StreamingResponse(_pieces(audit.all()), media_type="application/jsonl", headers=headers)
 
 
-def _jsonl(entries: Iterable[Any]) -> Iterator[str]:
-    return (json.dumps(asdict(one)) + "\n" for one in entries)
-
-
-def _pieces(lines: Iterable[str]) -> Iterator[str]:
-    """The lines in pieces, each of which takes one turn in the thread pool."""
-    source = iter(lines)
-    while piece := "".join(islice(source, LINES_A_PIECE)):
+def _pieces(entries: Iterator[AuditRecord]) -> Iterator[str]:
+    """The entries as lines of JSON, in pieces, each of which takes one turn in the thread pool."""
+    lines = (json.dumps(asdict(one)) + "\n" for one in entries)
+    while piece := "".join(islice(lines, LINES_A_PIECE)):
         yield piece

@@ -1,18 +1,14 @@
 """The schedule of automatic retraining."""
 
-from __future__ import annotations
-
 from typing import Annotated
 
 from fastapi import APIRouter
-from pydantic import ConfigDict, Field
+from pydantic import Field
 
-from engine.errors import DiskFull, NotReady
 from engine.services import current
 from engine.services.automation import MAX_RATINGS, Automation
 from sidecar.http.requests import StrictRoute
-from sidecar.http.responses import CHANGING, JSON_BODY, answers
-from sidecar.routes.fields import Activate, Body, Hour, Minute, Zone
+from sidecar.routes.fields import Activate, Body, Hour, Minute, Zone, example
 
 router = APIRouter(tags=["automation"], route_class=StrictRoute)
 
@@ -20,9 +16,7 @@ router = APIRouter(tags=["automation"], route_class=StrictRoute)
 class PlanRequest(Body):
     """When to retrain."""
 
-    model_config = ConfigDict(
-        json_schema_extra={"examples": [{"days": [6], "hour": 3, "minute": 0, "zone": "Europe/Berlin"}]}
-    )
+    model_config = example(days=[6], hour=3, minute=0, zone="Europe/Berlin")
 
     days: list[Annotated[int, Field(ge=0, le=6)]] = Field(
         min_length=1, max_length=7, description="Days of the week; 0 is Monday."
@@ -39,13 +33,13 @@ class PlanRequest(Body):
 class PauseRequest(Body):
     """Whether to pause."""
 
-    model_config = ConfigDict(json_schema_extra={"examples": [{"paused": True}]})
+    model_config = example(paused=True)
 
     paused: bool = Field(description="True pauses the schedule, false resumes it.")
 
 
 # All of these use the store, so they run in the thread pool and not on the event loop.
-@router.get("/automation", responses=answers(NotReady))
+@router.get("/automation")
 def plan() -> Automation:
     """Get the retraining schedule.
 
@@ -56,7 +50,7 @@ def plan() -> Automation:
     return current().automation.plan()
 
 
-@router.post("/automation", responses=answers(CHANGING, JSON_BODY, NotReady, DiskFull))
+@router.post("/automation")
 def change_plan(body: PlanRequest) -> Automation:
     """Change the retraining schedule.
 
@@ -68,7 +62,7 @@ def change_plan(body: PlanRequest) -> Automation:
     return automation.plan()
 
 
-@router.post("/automation/pause", responses=answers(CHANGING, JSON_BODY, NotReady, DiskFull))
+@router.post("/automation/pause")
 def pause_automation(body: PauseRequest) -> Automation:
     """Pause or resume automatic retraining.
 

@@ -1,51 +1,67 @@
-"""Ratings and movies: import, export, statistics, and the jobs that do the work."""
+"""Ratings and movies: imports, their history, statistics, and the jobs that do the work."""
 
 from __future__ import annotations
 
 import json
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Any, Literal, TypeVar
 
-from fastapi import APIRouter, Path, Query
+from fastapi import APIRouter
 from fastapi.exceptions import RequestValidationError
-from pydantic import BaseModel, ConfigDict, Field, RootModel, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from starlette.concurrency import run_in_threadpool
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import StreamingResponse
 
-from engine.data.plan import ImportOptions
-from engine.errors import Conflict, DiskFull, InvalidInput, NotReady, UnknownImport, UnknownJob
+from engine.data.plan import ImportOptions, Number, OptionRole
+from engine.data.times import Form
+from engine.errors import Conflict, UnknownImport, UnknownJob
 from engine.services import current
 from engine.services.imports import Job, UploadedFile
 from engine.services.library import DataStatistics
 from engine.services.records import ImportRecord
-from sidecar.http.requests import StrictRequest, StrictRoute, invalid_json, media_type, not_json
-from sidecar.http.responses import CHANGING, JSON_BODY, PARAMETERS, answers, file_answers
-from sidecar.http.uploads import file_name, form_body, uploads
-from sidecar.routes.fields import Body, ImportNumber, JobNumber
+from sidecar.http.identifiers import MAX_LENGTH
+from sidecar.http.limits import KIB, size
+from sidecar.http.requests import StrictRequest, StrictRoute, invalid_json, media_type, not_json, parse_json
+from sidecar.http.responses import raises
+from sidecar.http.uploads import fault, file_name, form_body, uploads
+from sidecar.routes.fields import Body, ImportNumber, JobNumber, example
 
 router = APIRouter(tags=["data"], route_class=StrictRoute)
 
 Model = TypeVar("Model", bound=BaseModel)
 MAX_FILES = 20
-MAX_OPTIONS = 64 * 2**10
+MAX_FIELDS = 5
+MAX_OPTIONS = 64 * KIB
 """Bytes of the options of an import."""
+PART_TOO_LARGE = "Part exceeded"
+"""How Starlette's message about a text field that is too large begins."""
 
 
 class DemoImport(Body):
     """Import of the demo ratings."""
 
-    model_config = ConfigDict(json_schema_extra={"examples": [{"source": "demo"}]})
+    model_config = example(source="demo")
 
     source: Literal["demo"] = Field(description="`demo`: 100,004 real ratings of 9,066 movies by 671 people.")
 
 
-class Answers(RootModel[dict[str, Any]]):
-    """Answers to the questions of an import: code to value."""
+class Answers(Body):
+    """Answers to questions of an import, by code; each has the form of the option it stands for."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [{"scale": [1, 10]}]})
 
+    encoding: str | None = Field(None, min_length=1, description="Encoding of the text.")
+    columns: dict[OptionRole, str | int] | None = Field(None, description="Which column is what, by name or number.")
+    user: str | None = Field(None, min_length=1, max_length=MAX_LENGTH, description="Whose ratings these are.")
+    dates: Form | None = Field(None, description="How times are written.")
+    scale: list[Number] | None = Field(None, description="Lowest and highest rating of the scale in the files.")
+    catalogue: Literal["same", "separate"] | None = Field(None, description="Whether known ids mean the same movies.")
+    matches: dict[str, str] | None = Field(
+        None, description="Movies in the files that are known under another title, each with its id here."
+    )
 
-class Imported(BaseModel):
+
+class ImportBatch(BaseModel):
     """An import in the history."""
 
     import_id: int
@@ -59,7 +75,7 @@ class Imported(BaseModel):
     undone_at: float | None
 
     @classmethod
-    def of(cls, record: ImportRecord) -> Imported:
+    def of(cls, record: ImportRecord) -> ImportBatch:
         """An import as an answer: without the key of its owner."""
         return cls(**{name: getattr(record, name) for name in cls.model_fields})
 
@@ -67,7 +83,7 @@ class Imported(BaseModel):
 class Imports(BaseModel):
     """The imports so far, newest first."""
 
-    imports: list[Imported]
+    imports: list[ImportBatch]
 
 
 class JobStarted(BaseModel):
@@ -80,8 +96,9 @@ _FILES = {"maxItems": MAX_FILES, "description": "Exports of ratings, tables, or 
 _OPTIONS = {
     "type": "string",
     "contentMediaType": "application/json",
+    "contentSchema": {"$ref": "#/components/schemas/ImportOptions"},
     "maxLength": MAX_OPTIONS,
-    "description": "A JSON object of options, as text; its schema is `ImportOptions`.",
+    "description": "A JSON object of options as text, at most 64 KiB.",
     "examples": ['{"user_id": "maria"}'],
 }
 _IMPORT_BODY = form_body("files", _FILES, {"options": _OPTIONS})
@@ -92,12 +109,7 @@ _IMPORT_BODY["requestBody"]["required"] = False
 
 
 # Async, because the upload is read from the network here; spooling it to disk is left to the thread pool.
-@router.post(
-    "/data/imports",
-    status_code=202,
-    openapi_extra=_IMPORT_BODY,
-    responses=answers(CHANGING, JSON_BODY, Conflict, NotReady, DiskFull, status=202),
-)
+@router.post("/data/imports", status_code=202, openapi_extra=_IMPORT_BODY | raises(Conflict))
 async def start_import(request: Request) -> JobStarted:
     """Import ratings.
 
@@ -124,25 +136,33 @@ async def _json(request: Request) -> Any:
 
 
 async def _import_files(request: Request) -> int:
-    async with request.form(max_files=MAX_FILES, max_fields=2, max_part_size=MAX_OPTIONS) as form:
-        # Files first: text in their field gets its own message, not that the field is unknown.
-        files = [UploadedFile(file_name(upload), upload.file) for upload in uploads(form, "files")]
-        fields = {name: value for name, value in form.multi_items() if isinstance(value, str)}
-        options = _options(fields.pop("options", "{}"))
-        if fields:
-            raise InvalidInput(
-                f"There is no field {next(iter(fields))!r}; send files and options.", field=next(iter(fields))
-            )
-        return await run_in_threadpool(current().imports.import_files, files, options)
-
-
-def _options(text: str) -> ImportOptions:
     try:
-        found = json.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise InvalidInput("options is no valid JSON object.", field="options") from error
+        async with request.form(max_files=MAX_FILES, max_fields=MAX_FIELDS, max_part_size=MAX_OPTIONS) as form:
+            # Files first: text in their field gets its own message, not that the field is unknown.
+            files = [UploadedFile(file_name(upload), upload.file) for upload in uploads(form, "files")]
+            options = _options([(name, value) for name, value in form.multi_items() if isinstance(value, str)])
+            return await run_in_threadpool(current().imports.import_files, files, options)
+    except HTTPException as error:
+        if error.detail.startswith(PART_TOO_LARGE):
+            raise fault("options", "too_long", f"Options may have {size(MAX_OPTIONS)}.") from error
+        raise
+
+
+def _options(fields: list[tuple[str, str]]) -> ImportOptions:
+    """The options among the text fields of a form, of which there may be no others."""
+    for place, (name, _) in enumerate(fields):
+        if name != "options":
+            raise fault(name, "extra_forbidden")
+        if place:
+            raise fault(name, "value_error", "It can be given only once.")
+    if not fields:
+        return ImportOptions()
+    try:
+        found = parse_json(fields[0][1].encode())
+    except json.JSONDecodeError as error:
+        raise fault("options", "value_error", f"Options are not valid JSON: {error.msg}.") from error
     if not isinstance(found, dict):
-        raise InvalidInput("options is no JSON object.", field="options")
+        raise fault("options", "dict_type")
     return _validated(ImportOptions, found)
 
 
@@ -150,12 +170,12 @@ def _validated(model: type[Model], values: Any) -> Model:
     try:
         return model.model_validate(values)
     except ValidationError as error:
-        faults = [{**fault, "loc": ("body", *fault["loc"])} for fault in error.errors(include_input=False)]
-        raise RequestValidationError(faults) from error
+        faults = [{**one, "loc": ("body", *one["loc"])} for one in error.errors(include_input=False)]
+        raise RequestValidationError(faults, body=values) from error
 
 
 # All of these use the store, so they run in the thread pool and not on the event loop.
-@router.get("/data/statistics", responses=answers(NotReady))
+@router.get("/data/statistics")
 def statistics() -> DataStatistics:
     """Get statistics about the data.
 
@@ -166,20 +186,16 @@ def statistics() -> DataStatistics:
     return current().library.statistics()
 
 
-@router.get("/data/imports", responses=answers(NotReady))
+@router.get("/data/imports")
 def imports() -> Imports:
     """List the imports so far.
 
     Newest first, with files, choices and counts. `state` is `done`, `undone`, or `writing` and `undoing` in between.
     """
-    return Imports(imports=[Imported.of(record) for record in current().imports.batches()])
+    return Imports(imports=[ImportBatch.of(record) for record in current().imports.batches()])
 
 
-@router.post(
-    "/data/imports/{import_id}/undo",
-    status_code=202,
-    responses=answers(CHANGING, PARAMETERS, UnknownImport, Conflict, NotReady, DiskFull, status=202),
-)
+@router.post("/data/imports/{import_id}/undo", status_code=202, openapi_extra=raises(UnknownImport, Conflict))
 def undo_import(import_id: ImportNumber) -> JobStarted:
     """Undo an import.
 
@@ -188,37 +204,7 @@ def undo_import(import_id: ImportNumber) -> JobStarted:
     return JobStarted(job_id=current().imports.undo(import_id))
 
 
-class TableFile(StreamingResponse):
-    """Sends a table as CSV or Parquet."""
-
-
-TableName = Annotated[
-    Literal["ratings", "movies"], Path(description="The table: `ratings` or `movies`.", examples=["ratings"])
-]
-FileFormat = Annotated[Literal["csv", "parquet"], Query(description="`csv` or `parquet`.")]
-MEDIA_TYPES = {"csv": "text/csv", "parquet": "application/vnd.apache.parquet"}
-
-
-@router.get(
-    "/data/exports/{table}",
-    status_code=200,
-    response_class=TableFile,
-    responses=file_answers(
-        'attachment; filename="marquee-ratings.csv"', PARAMETERS, NotReady, media_types=tuple(MEDIA_TYPES.values())
-    ),
-)
-def export_table(table: TableName, format: FileFormat = "csv") -> TableFile:  # noqa: A002  # the API's word
-    """Export all ratings or movies.
-
-    CSV is UTF-8 with a header row. Text that a spreadsheet would read as a formula (starting with `=`, `+`, `-`, `@`, a
-    tab or a line break, and not a number) gets an apostrophe in front, as does text that starts with apostrophes before
-    one of these. `POST /data/imports` takes these files, and removes these apostrophes.
-    """
-    headers = {"Content-Disposition": f'attachment; filename="marquee-{table}.{format}"'}
-    return TableFile(current().exports.export(table, format), headers=headers, media_type=MEDIA_TYPES[format])
-
-
-@router.get("/jobs/{job_id}", responses=answers(PARAMETERS, UnknownJob, NotReady))
+@router.get("/jobs/{job_id}", openapi_extra=raises(UnknownJob))
 def job(job_id: JobNumber) -> Job:
     """Get the status of a job.
 
@@ -229,11 +215,7 @@ def job(job_id: JobNumber) -> Job:
     return current().imports.job(job_id)
 
 
-@router.post(
-    "/jobs/{job_id}/cancel",
-    status_code=202,
-    responses=answers(CHANGING, PARAMETERS, UnknownJob, NotReady, DiskFull, status=202),
-)
+@router.post("/jobs/{job_id}/cancel", status_code=202, openapi_extra=raises(UnknownJob))
 def cancel_job(job_id: JobNumber) -> Job:
     """Cancel a job.
 
@@ -244,11 +226,7 @@ def cancel_job(job_id: JobNumber) -> Job:
     return imports.job(job_id)
 
 
-@router.post(
-    "/jobs/{job_id}/answers",
-    status_code=202,
-    responses=answers(CHANGING, JSON_BODY, PARAMETERS, UnknownJob, Conflict, NotReady, DiskFull, status=202),
-)
+@router.post("/jobs/{job_id}/answers", status_code=202, openapi_extra=raises(UnknownJob, Conflict))
 def answer_questions(job_id: JobNumber, answers: Answers) -> Job:
     """Answer questions of an import that waits.
 
@@ -257,5 +235,5 @@ def answer_questions(job_id: JobNumber, answers: Answers) -> Job:
     `confirm`.
     """
     imports = current().imports
-    imports.answer(job_id, answers.root)
+    imports.answer(job_id, answers.model_dump(exclude_unset=True))
     return imports.job(job_id)

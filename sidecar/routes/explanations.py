@@ -1,18 +1,16 @@
 """Explanations of recommendations, similar movies, and what-if lists."""
 
-from __future__ import annotations
-
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query
-from pydantic import ConfigDict, Field
+from pydantic import Field
 
-from engine.errors import InvalidRating, NotReady, UnknownMovie
+from engine.errors import InvalidRating, UnknownMovie
 from engine.recommending.explanations import Explanation, SimilarMovies
 from engine.recommending.lists import WhatIf
 from engine.services import current
 from sidecar.http.requests import StrictRoute
-from sidecar.http.responses import CHANGING, JSON_BODY, PARAMETERS, answers
+from sidecar.http.responses import raises
 from sidecar.routes.fields import (
     Body,
     BodyMovie,
@@ -23,6 +21,7 @@ from sidecar.routes.fields import (
     QueryUser,
     RatingValue,
     by_query,
+    example,
 )
 from sidecar.routes.pairs import PairInPath
 from sidecar.routes.recommendations import Genres, ListBody
@@ -31,7 +30,7 @@ router = APIRouter(prefix="/ml", tags=["recommendations"], route_class=StrictRou
 
 MAX_CHANGES = 1000
 LIKED = "The `genres_liked` that the list was requested with."
-EXPLANATION = SIMILAR = answers(PARAMETERS, UnknownMovie, NotReady)
+UNKNOWN = raises(UnknownMovie)
 
 
 class ExplainRequest(Parameters):
@@ -44,7 +43,7 @@ class ExplainRequest(Parameters):
 
 # None of these is async: leaving out each of a thousand ratings, or searching for similar users in large data, would
 # block the event loop too long.
-@router.get("/explain/{user_id:path}/{movie_id:path}", responses=EXPLANATION)
+@router.get("/explain/{user_id:path}/{movie_id:path}", openapi_extra=UNKNOWN)
 def explain(
     pair: Annotated[tuple[str, str], Depends(PairInPath("/ml/explain"))],
     genres_liked: Annotated[Genres, Query(default_factory=list, description=LIKED)],
@@ -64,7 +63,7 @@ def explain(
     return current().recommendations.explain(*pair, genres_liked)
 
 
-@router.get("/explain", responses=EXPLANATION, description=by_query("Explain a recommendation"))
+@router.get("/explain", openapi_extra=UNKNOWN, description=by_query("Explain a recommendation"))
 def explain_by_query(asked: Annotated[ExplainRequest, Query()]) -> Explanation:
     """Explain a recommendation."""
     return current().recommendations.explain(asked.user_id, asked.movie_id, asked.genres_liked)
@@ -82,7 +81,7 @@ class SimilarByQuery(SimilarRequest):
     movie_id: QueryMovie
 
 
-@router.get("/similar/{movie_id:path}", responses=SIMILAR)
+@router.get("/similar/{movie_id:path}", openapi_extra=UNKNOWN)
 def similar(movie_id: PathMovie, asked: Annotated[SimilarRequest, Query()]) -> SimilarMovies:
     """Find similar movies.
 
@@ -92,7 +91,7 @@ def similar(movie_id: PathMovie, asked: Annotated[SimilarRequest, Query()]) -> S
     return current().recommendations.similar(movie_id, asked.n)
 
 
-@router.get("/similar", responses=SIMILAR, description=by_query("Find similar movies"))
+@router.get("/similar", openapi_extra=UNKNOWN, description=by_query("Find similar movies"))
 def similar_by_query(asked: Annotated[SimilarByQuery, Query()]) -> SimilarMovies:
     """Find similar movies."""
     return current().recommendations.similar(asked.movie_id, asked.n)
@@ -110,23 +109,15 @@ class ChangedRating(Body):
 class WhatIfRequest(ListBody):
     """The user, and the ratings to change."""
 
-    model_config = ConfigDict(
-        json_schema_extra={
-            "examples": [
-                {
-                    "user_id": "42",
-                    "changes": [{"movie_id": "527", "rating": None}, {"movie_id": "296", "rating": 1.0}],
-                    "n": 10,
-                }
-            ]
-        },
+    model_config = example(
+        user_id="42", changes=[{"movie_id": "527", "rating": None}, {"movie_id": "296", "rating": 1.0}], n=10
     )
 
     user_id: BodyUser
     changes: list[ChangedRating] = Field(max_length=MAX_CHANGES, description="Up to 1,000 ratings, one per movie.")
 
 
-@router.post("/what-if", responses=answers(CHANGING, JSON_BODY, InvalidRating, UnknownMovie, NotReady))
+@router.post("/what-if", openapi_extra=raises(InvalidRating, UnknownMovie))
 def what_if(body: WhatIfRequest) -> WhatIf:
     """Try out other ratings.
 

@@ -1,8 +1,6 @@
 """Bases and fields that several requests share, so that each is validated and described once."""
 
-from __future__ import annotations
-
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import Path
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
@@ -25,6 +23,11 @@ class Body(BaseModel):
     """A JSON body: no type coercion, no unknown fields."""
 
     model_config = ConfigDict(strict=True, extra="forbid")
+
+
+def example(**fields: Any) -> ConfigDict:
+    """The config of a body with this example in its documentation."""
+    return ConfigDict(json_schema_extra={"examples": [fields]})
 
 
 def by_query(lead: str) -> str:

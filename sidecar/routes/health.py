@@ -1,7 +1,5 @@
 """Health probes: whether the process runs, and whether it can serve recommendations."""
 
-from __future__ import annotations
-
 from typing import Literal
 
 from fastapi import APIRouter
@@ -10,7 +8,7 @@ from pydantic import BaseModel
 from engine.errors import NotReady
 from engine.services import current
 from sidecar.http.requests import StrictRoute
-from sidecar.http.responses import answers
+from sidecar.http.responses import raises
 
 router = APIRouter(prefix="/health", tags=["health"], route_class=StrictRoute)
 
@@ -29,7 +27,7 @@ class Ready(BaseModel):
 
 
 # Async and without the store: it answers whenever the event loop runs, even while the thread pool is busy.
-@router.get("/live", responses=answers(key=False))
+@router.get("/live")
 async def live() -> Live:
     """Check whether the process is running.
 
@@ -38,7 +36,7 @@ async def live() -> Live:
     return Live(status="live")
 
 
-@router.get("/ready", responses=answers(NotReady, key=False))
+@router.get("/ready", openapi_extra=raises(NotReady))
 def ready() -> Ready:
     """Check whether recommendations can be served.
 

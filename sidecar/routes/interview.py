@@ -1,23 +1,17 @@
 """The interview: questions that find out a new user's taste."""
 
-from __future__ import annotations
-
 from typing import Annotated
 
 from fastapi import APIRouter, Query
 from pydantic import Field
 
-from engine.errors import NotReady
 from engine.recommending.interview import InterviewState
 from engine.services import current
 from sidecar.http.identifiers import PathIdentifier
 from sidecar.http.requests import StrictRoute
-from sidecar.http.responses import PARAMETERS, answers
 from sidecar.routes.fields import Parameters, PathUser, QueryUser, by_query
 
 router = APIRouter(prefix="/ml", tags=["recommendations"], route_class=StrictRoute)
-
-INTERVIEW = answers(PARAMETERS, NotReady)
 
 
 class InterviewRequest(Parameters):
@@ -45,7 +39,7 @@ class InterviewByQuery(InterviewRequest):
 
 
 # Neither is async: the first question after a training run or an import takes up to a second.
-@router.get("/interview/{user_id:path}", responses=INTERVIEW)
+@router.get("/interview/{user_id:path}")
 def interview(user_id: PathUser, asked: Annotated[InterviewRequest, Query()]) -> InterviewState:
     """Interview a new user.
 
@@ -56,7 +50,7 @@ def interview(user_id: PathUser, asked: Annotated[InterviewRequest, Query()]) ->
     return current().recommendations.interview(user_id, asked.n, asked.skipped)
 
 
-@router.get("/interview", responses=INTERVIEW, description=by_query("Interview a new user"))
+@router.get("/interview", description=by_query("Interview a new user"))
 def interview_by_query(asked: Annotated[InterviewByQuery, Query()]) -> InterviewState:
     """Interview a new user."""
     return current().recommendations.interview(asked.user_id, asked.n, asked.skipped)

@@ -1,18 +1,16 @@
 """API keys: list, create, revoke."""
 
-from __future__ import annotations
-
 from dataclasses import asdict
 from typing import Any, Literal
 
 from fastapi import APIRouter
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 
-from engine.errors import Conflict, DiskFull, NotReady, UnknownKey
+from engine.errors import Conflict, UnknownKey
 from engine.services import current
 from sidecar.http.requests import StrictRoute
-from sidecar.http.responses import CHANGING, JSON_BODY, PARAMETERS, answers
-from sidecar.routes.fields import Body, KeyNumber
+from sidecar.http.responses import raises
+from sidecar.routes.fields import Body, KeyNumber, example
 
 router = APIRouter(prefix="/keys", tags=["access"], route_class=StrictRoute)
 
@@ -40,7 +38,7 @@ class Keys(BaseModel):
 class KeyRequest(Body):
     """The key to create."""
 
-    model_config = ConfigDict(json_schema_extra={"examples": [{"name": "shop", "scopes": ["read", "rate"]}]})
+    model_config = example(name="shop", scopes=["read", "rate"])
 
     name: str = Field(min_length=1, max_length=100, description="What the key is for.")
     scopes: list[KeyScope] = Field(
@@ -58,7 +56,7 @@ class NewKey(Key):
 
 
 # All of these use the store, so they run in the thread pool and not on the event loop.
-@router.get("", responses=answers(NotReady))
+@router.get("")
 def list_keys() -> Keys:
     """List the API keys.
 
@@ -67,7 +65,7 @@ def list_keys() -> Keys:
     return Keys(keys=[Key(**_shown(one)) for one in current().access.list_keys()])
 
 
-@router.post("", status_code=201, responses=answers(CHANGING, JSON_BODY, Conflict, NotReady, DiskFull, status=201))
+@router.post("", status_code=201, openapi_extra=raises(Conflict))
 def create_key(body: KeyRequest) -> NewKey:
     """Create an API key.
 
@@ -78,7 +76,7 @@ def create_key(body: KeyRequest) -> NewKey:
     return NewKey(**_shown(made), key=key)
 
 
-@router.delete("/{key_id}", responses=answers(CHANGING, PARAMETERS, UnknownKey, NotReady, DiskFull))
+@router.delete("/{key_id}", openapi_extra=raises(UnknownKey))
 def revoke_key(key_id: KeyNumber) -> Key:
     """Revoke an API key.
 

@@ -1,8 +1,7 @@
 """Metrics of one version, of all versions over time, and of several in comparison."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query
@@ -17,7 +16,7 @@ from engine.services.versions import Comparison
 from sidecar.http.identifiers import Number, plain_text
 from sidecar.http.paging import Next, PageRequest, cut, page_size
 from sidecar.http.requests import StrictRoute
-from sidecar.http.responses import PARAMETERS, answers
+from sidecar.http.responses import raises
 from sidecar.routes.fields import Parameters
 
 router = APIRouter(prefix="/ml", tags=["metrics"], route_class=StrictRoute)
@@ -52,10 +51,7 @@ class VersionMetrics(BaseModel):
 
 
 # All of these read the store, so they run in the thread pool and not on the event loop.
-@router.get(
-    "/metrics",
-    responses=answers(PARAMETERS, UnknownVersion, NotReady),
-)
+@router.get("/metrics", openapi_extra=raises(UnknownVersion))
 def version_metrics(asked: Annotated[MetricsRequest, Query()]) -> VersionMetrics:
     """Get the metrics of a version.
 
@@ -67,13 +63,7 @@ def version_metrics(asked: Annotated[MetricsRequest, Query()]) -> VersionMetrics
     found = versions.active() if asked.version is None else versions.get(asked.version)
     if found is None:
         raise NotReady("No version is active yet, so there are no metrics. Import ratings and train a model.")
-    return VersionMetrics(
-        version=found.version,
-        protocol=found.protocol,
-        metrics=found.metrics,
-        segments=found.segments,
-        newcomers=list(found.newcomers),
-    )
+    return VersionMetrics.model_validate(found, from_attributes=True)
 
 
 class HistoryRequest(PageRequest):
@@ -104,7 +94,7 @@ class History(BaseModel):
     next: Next
 
 
-@router.get("/metrics/history", responses=answers(PARAMETERS, NotReady))
+@router.get("/metrics/history")
 def metrics_history(asked: Annotated[HistoryRequest, Query()]) -> History:
     """Get the metrics of all versions over time.
 
@@ -118,19 +108,13 @@ def metrics_history(asked: Annotated[HistoryRequest, Query()]) -> History:
         names = sorted({name for each in current().versions.list() for name in each.metrics})
         if names and asked.metric not in names:
             raise InvalidInput(f"Unknown metric. Available: {', '.join(names)}.", field="metric")
-    return History(history=[_measured(each, asked.metric) for each in versions[::-1]], next=following)
+    return History(history=[measured(each, asked.metric) for each in versions[::-1]], next=following)
 
 
-def _measured(found: VersionSummary, metric: str | None = None) -> MeasuredVersion:
-    return MeasuredVersion(
-        version=found.version,
-        kind=found.kind,
-        state=found.state,
-        active=found.active,
-        created_at=found.created_at,
-        ratings=found.ratings,
-        metrics={name: value for name, value in found.metrics.items() if metric in (None, name)},
-    )
+def measured(found: VersionSummary, metric: str | None = None) -> MeasuredVersion:
+    """A version and its metrics, or only one of them."""
+    chosen = {name: value for name, value in found.metrics.items() if metric in (None, name)}
+    return MeasuredVersion.model_validate(replace(found, metrics=chosen), from_attributes=True)
 
 
 def _split(values: Any) -> Any:
@@ -165,7 +149,7 @@ class Compared(BaseModel):
     comparisons: list[Comparison]
 
 
-@router.get("/models/compare", responses=answers(PARAMETERS, UnknownVersion, Conflict, NotReady))
+@router.get("/models/compare", openapi_extra=raises(UnknownVersion, Conflict))
 def compare_models(asked: Annotated[CompareRequest, Query()]) -> Compared:
     """Compare versions.
 
@@ -177,7 +161,7 @@ def compare_models(asked: Annotated[CompareRequest, Query()]) -> Compared:
     versions = current().versions
     comparisons = versions.compare(asked.versions or _newest_two(versions.list()), asked.baseline)
     baseline = comparisons[0].baseline
-    by_number = {each.version: _measured(each) for each in versions.list()}
+    by_number = {each.version: measured(each) for each in versions.list()}
     shown = [by_number[number] for number in (baseline, *(each.version for each in comparisons))]
     return Compared(baseline=baseline, versions=shown, comparisons=list(comparisons))
 

@@ -1,21 +1,17 @@
 """Notices about what happened in the background."""
 
-from __future__ import annotations
-
-from dataclasses import asdict
-from typing import Annotated, Any, Literal
+from typing import Annotated
 
 from fastapi import APIRouter, Query
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 
-from engine.errors import DiskFull, NotReady
 from engine.services import current
 from engine.services.notices import WebhookState
+from engine.services.records import NoticeRecord
 from sidecar.http.identifiers import Number
 from sidecar.http.paging import Next, PageRequest, cut, page_size
 from sidecar.http.requests import StrictRoute
-from sidecar.http.responses import CHANGING, JSON_BODY, PARAMETERS, answers
-from sidecar.routes.fields import Body
+from sidecar.routes.fields import Body, example
 
 router = APIRouter(tags=["notices"], route_class=StrictRoute)
 
@@ -29,31 +25,19 @@ class NoticesRequest(PageRequest):
     unread: bool = Field(False, description="Only unread notices.", examples=[False])
 
 
-class Notice(BaseModel):
-    """A notice."""
-
-    notice_id: int
-    level: Literal["info", "warning", "error"]
-    topic: str
-    text: str
-    details: dict[str, Any] = Field(description="What it is about, such as a run, a version and their metrics.")
-    created_at: float
-    read_at: float | None = Field(description="Null while unread.")
-
-
 class Notices(BaseModel):
     """Notices, newest first."""
 
     unread: int = Field(description="The number of unread notices, on all pages together.")
     webhook: WebhookState | None = Field(description="The state of the webhook; null if none is set.")
-    notices: list[Notice]
+    notices: list[NoticeRecord]
     next: Next
 
 
 class ReadRequest(Body):
     """Which notices were read."""
 
-    model_config = ConfigDict(json_schema_extra={"examples": [{"notice_ids": [12]}]})
+    model_config = example(notice_ids=[12])
 
     notice_ids: list[Number] | None = Field(
         None, max_length=MAX_MARKED, description="Their numbers; all notices if omitted."
@@ -70,7 +54,7 @@ ALL = ReadRequest(notice_ids=None)
 
 
 # Both use the store, so they run in the thread pool and not on the event loop.
-@router.get("/notices", responses=answers(PARAMETERS, NotReady))
+@router.get("/notices")
 def list_notices(asked: Annotated[NoticesRequest, Query()]) -> Notices:
     """List the notices.
 
@@ -80,11 +64,10 @@ def list_notices(asked: Annotated[NoticesRequest, Query()]) -> Notices:
     inbox = current().inbox
     found = inbox.notices(asked.limit + 1, before=asked.before, unread_only=asked.unread)
     page, following = cut(found, asked.limit, lambda one: one.notice_id)
-    shown = [Notice(**asdict(one)) for one in page]
-    return Notices(unread=inbox.unread(), webhook=inbox.webhook(), notices=shown, next=following)
+    return Notices(unread=inbox.unread(), webhook=inbox.webhook(), notices=page, next=following)
 
 
-@router.post("/notices/read", responses=answers(CHANGING, JSON_BODY, NotReady, DiskFull))
+@router.post("/notices/read")
 def read_notices(body: ReadRequest = ALL) -> Unread:
     """Mark notices as read.
 

@@ -1,7 +1,5 @@
 """User and movie IDs taken from a path as it was sent: only there can a slash inside an ID be told from a separator."""
 
-from __future__ import annotations
-
 from typing import Annotated
 from urllib.parse import quote, unquote
 

@@ -1,7 +1,5 @@
 """Metrics for Prometheus: request durations, and the current state of Marquee."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 from fastapi import APIRouter
@@ -9,14 +7,12 @@ from prometheus_client import PlatformCollector, ProcessCollector
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 from prometheus_client.registry import Collector
-from starlette.responses import Response
+from starlette.responses import PlainTextResponse, Response
 
-from engine.errors import NotReady
 from engine.services import current
 from engine.services.records import State as RunState
 from sidecar.http.measurements import REGISTRY
 from sidecar.http.requests import StrictRoute
-from sidecar.http.responses import text_answers
 
 router = APIRouter(tags=["health"], route_class=StrictRoute)
 
@@ -50,7 +46,7 @@ PlatformCollector(registry=REGISTRY)
 
 
 # Reads the store, so it runs in the thread pool and not on the event loop.
-@router.get("/metrics", status_code=200, response_class=Response, responses=text_answers(NotReady))
+@router.get("/metrics", response_class=PlainTextResponse)
 def metrics() -> Response:
     """Get metrics for Prometheus.
 

@@ -1,30 +1,37 @@
 """Ratings: add or remove one, and check how well updates without retraining hold up."""
 
-from __future__ import annotations
-
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query
-from pydantic import ConfigDict
 
-from engine.errors import DiskFull, InvalidRating, NotReady, UnknownMovie, UnknownUser
+from engine.errors import InvalidRating, UnknownMovie, UnknownUser
 from engine.services import current
 from engine.services.ratings import RatingReceipt, RatingRemoval
 from engine.training.drift import UpdateHealth
 from sidecar.http.requests import StrictRoute
-from sidecar.http.responses import CHANGING, JSON_BODY, PARAMETERS, answers
-from sidecar.routes.fields import Body, BodyMovie, BodyUser, Parameters, QueryMovie, QueryUser, RatingValue, by_query
+from sidecar.http.responses import raises
+from sidecar.routes.fields import (
+    Body,
+    BodyMovie,
+    BodyUser,
+    Parameters,
+    QueryMovie,
+    QueryUser,
+    RatingValue,
+    by_query,
+    example,
+)
 from sidecar.routes.pairs import PairInPath
 
 router = APIRouter(tags=["ratings"], route_class=StrictRoute)
 
-REMOVED = answers(CHANGING, PARAMETERS, UnknownUser, UnknownMovie, NotReady, DiskFull)
+REMOVED = raises(UnknownUser, UnknownMovie)
 
 
 class RatingRequest(Body):
     """A user's rating of a movie."""
 
-    model_config = ConfigDict(json_schema_extra={"examples": [{"user_id": "42", "movie_id": "318", "rating": 4.5}]})
+    model_config = example(user_id="42", movie_id="318", rating=4.5)
 
     user_id: BodyUser
     movie_id: BodyMovie
@@ -39,7 +46,7 @@ class RatingByQuery(Parameters):
 
 
 # Not async: it waits for the disk, and the event loop has the console's WebSockets to serve meanwhile.
-@router.post("/rate", responses=answers(CHANGING, JSON_BODY, InvalidRating, UnknownMovie, NotReady, DiskFull))
+@router.post("/rate", openapi_extra=raises(InvalidRating, UnknownMovie))
 def rate(body: RatingRequest) -> RatingReceipt:
     """Rate a movie.
 
@@ -49,7 +56,7 @@ def rate(body: RatingRequest) -> RatingReceipt:
     return current().ratings.rate(body.user_id, body.movie_id, body.rating)
 
 
-@router.delete("/rate/{user_id:path}/{movie_id:path}", responses=REMOVED)
+@router.delete("/rate/{user_id:path}/{movie_id:path}", openapi_extra=REMOVED)
 def unrate(pair: Annotated[tuple[str, str], Depends(PairInPath("/rate"))]) -> RatingRemoval:
     """Remove a rating.
 
@@ -59,14 +66,14 @@ def unrate(pair: Annotated[tuple[str, str], Depends(PairInPath("/rate"))]) -> Ra
     return current().ratings.unrate(*pair)
 
 
-@router.delete("/rate", responses=REMOVED, description=by_query("Remove a rating"))
+@router.delete("/rate", openapi_extra=REMOVED, description=by_query("Remove a rating"))
 def unrate_by_query(asked: Annotated[RatingByQuery, Query()]) -> RatingRemoval:
     """Remove a rating."""
     return current().ratings.unrate(asked.user_id, asked.movie_id)
 
 
 # Not async: it learns for a second or two.
-@router.get("/ml/health-of-updates", responses=answers(NotReady))
+@router.get("/ml/health-of-updates")
 def health_of_updates() -> UpdateHealth:
     """Measure the drift of the active version.
 

@@ -1,7 +1,5 @@
 """Recommendation lists and rating predictions from the active version."""
 
-from __future__ import annotations
-
 from functools import partial
 from typing import Annotated
 
@@ -9,19 +7,18 @@ from fastapi import APIRouter, Query
 from pydantic import AfterValidator, ConfigDict, Field
 from starlette.concurrency import run_in_threadpool
 
-from engine.errors import InvalidRating, NotReady, UnknownMovie
+from engine.errors import InvalidRating, UnknownMovie
 from engine.recommending.lists import ListOptions, Predictions, RankBy, Recommendations
 from engine.services import current
 from sidecar.http.identifiers import Identifier, PathIdentifier, plain_text
 from sidecar.http.requests import StrictRoute
-from sidecar.http.responses import CHANGING, JSON_BODY, PARAMETERS, answers
-from sidecar.routes.fields import Body, BodyMovie, Parameters, PathUser, QueryUser, RatingValue, by_query
+from sidecar.http.responses import raises
+from sidecar.routes.fields import Body, BodyMovie, Parameters, PathUser, QueryUser, RatingValue, by_query, example
 
 router = APIRouter(prefix="/ml", tags=["recommendations"], route_class=StrictRoute)
 
 MAX_PAIRS = MAX_RATINGS = 10_000
 QUICK_LIST = 100
-LIST = answers(PARAMETERS, NotReady)
 
 Genre = Annotated[str, Field(min_length=1, max_length=100), AfterValidator(plain_text)]
 Genres = Annotated[
@@ -80,18 +77,14 @@ class GivenRating(Body):
 class AnonymousRequest(ListBody):
     """Ratings, and the options of a list."""
 
-    model_config = ConfigDict(
-        json_schema_extra={
-            "examples": [{"ratings": [{"movie_id": "527", "rating": 5.0}], "genres_liked": ["Drama"], "n": 10}]
-        },
-    )
+    model_config = example(ratings=[{"movie_id": "527", "rating": 5.0}], genres_liked=["Drama"], n=10)
 
     ratings: list[GivenRating] = Field(
         max_length=MAX_RATINGS, description="Up to 10,000 ratings; for the same movie the last one counts."
     )
 
 
-@router.get("/recommendations/{user_id:path}", responses=LIST)
+@router.get("/recommendations/{user_id:path}")
 async def recommend(user_id: PathUser, asked: Annotated[ListRequest, Query()]) -> Recommendations:
     """Recommend movies to a user.
 
@@ -102,7 +95,7 @@ async def recommend(user_id: PathUser, asked: Annotated[ListRequest, Query()]) -
     return await _recommend(user_id, asked)
 
 
-@router.get("/recommendations", responses=LIST, description=by_query("Recommend movies to a user"))
+@router.get("/recommendations", description=by_query("Recommend movies to a user"))
 async def recommend_by_query(asked: Annotated[ListByQuery, Query()]) -> Recommendations:
     """Recommend movies to a user."""
     return await _recommend(asked.user_id, asked)
@@ -121,7 +114,7 @@ async def _recommend(user_id: str, asked: ListRequest) -> Recommendations:
 
 
 # Not async: folding in thousands of ratings, or making a long list, would block the event loop too long.
-@router.post("/recommendations", responses=answers(CHANGING, JSON_BODY, InvalidRating, UnknownMovie, NotReady))
+@router.post("/recommendations", openapi_extra=raises(InvalidRating, UnknownMovie))
 def recommend_to_anybody(body: AnonymousRequest) -> Recommendations:
     """Recommend movies for ratings that are not stored.
 
@@ -140,17 +133,13 @@ class Pair(Body):
 class PredictRequest(Body):
     """Pairs of users and movies."""
 
-    model_config = ConfigDict(
-        json_schema_extra={
-            "examples": [{"pairs": [{"user_id": "42", "movie_id": "318"}, {"user_id": "42", "movie_id": "296"}]}]
-        }
-    )
+    model_config = example(pairs=[{"user_id": "42", "movie_id": "318"}, {"user_id": "42", "movie_id": "296"}])
 
     pairs: list[Pair] = Field(min_length=1, max_length=MAX_PAIRS, description="1 to 10,000 pairs.")
 
 
 # Not async: 10,000 pairs would block the event loop too long.
-@router.post("/predict", responses=answers(CHANGING, JSON_BODY, NotReady))
+@router.post("/predict")
 def predict(body: PredictRequest) -> Predictions:
     """Predict ratings.
 

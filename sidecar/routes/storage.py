@@ -1,22 +1,20 @@
 """The store: backups, restoring one, and integrity checks."""
 
-from __future__ import annotations
-
 from typing import Annotated, Literal
 
 from fastapi import APIRouter
 from fastapi import Path as PathParameter
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, Field
 from starlette.responses import FileResponse
 
-from engine.errors import BackupBusy, Cancelled, DiskFull, NotReady, UnknownBackup, UnusableBackup
+from engine.errors import BackupBusy, Cancelled, UnknownBackup, UnusableBackup
 from engine.services import current
 from engine.services.backup_plan import MAX_KEEP_DAYS, BackupPlan
 from engine.services.storage import Backup, StoreFacts
 from sidecar.http.identifiers import plain_text
 from sidecar.http.requests import StrictRoute
-from sidecar.http.responses import CHANGING, JSON_BODY, PARAMETERS, answers, file_answers
-from sidecar.routes.fields import Body, Hour, Minute, Zone
+from sidecar.http.responses import file_answers, raises
+from sidecar.routes.fields import Body, Hour, Minute, Zone, example
 
 router = APIRouter(prefix="/store", tags=["store"], route_class=StrictRoute)
 
@@ -60,7 +58,7 @@ class Checked(BaseModel):
 class CheckRequest(Body):
     """How thoroughly to check."""
 
-    model_config = ConfigDict(json_schema_extra={"examples": [{"thorough": True}]})
+    model_config = example(thorough=True)
 
     thorough: bool = Field(
         True, description="Also check indexes, references and the hash of every array; otherwise only pages and counts."
@@ -70,9 +68,7 @@ class CheckRequest(Body):
 class BackupPlanRequest(Body):
     """When to make backups."""
 
-    model_config = ConfigDict(
-        json_schema_extra={"examples": [{"every": "daily", "hour": 2, "zone": "Europe/Berlin", "keep_days": 30}]}
-    )
+    model_config = example(every="daily", hour=2, zone="Europe/Berlin", keep_days=30)
 
     every: Literal["never", "daily", "weekly"] = Field(description="Weekly means on Sundays.")
     hour: Hour = 2
@@ -93,13 +89,13 @@ class BackupFile(FileResponse):
 
 
 # All of these read or write files, so they run in the thread pool and not on the event loop.
-@router.get("", responses=answers(NotReady))
+@router.get("")
 def store_facts() -> StoreFacts:
     """Get the contents and size of the store, and when it was last checked and backed up."""
     return current().storage.facts()
 
 
-@router.post("/check", responses=answers(CHANGING, JSON_BODY, NotReady, DiskFull))
+@router.post("/check")
 def check_store(body: CheckRequest) -> Checked:
     """Check the store for damage.
 
@@ -110,7 +106,7 @@ def check_store(body: CheckRequest) -> Checked:
     return Checked(sound=not found, faults=list(found))
 
 
-@router.get("/backups", responses=answers(NotReady))
+@router.get("/backups")
 def list_backups() -> BackupList:
     """List the backups next to the store, newest first.
 
@@ -119,11 +115,7 @@ def list_backups() -> BackupList:
     return BackupList(backups=list(current().storage.backups()))
 
 
-@router.post(
-    "/backups",
-    status_code=201,
-    responses=answers(CHANGING, BackupBusy, Cancelled, NotReady, DiskFull, status=201),
-)
+@router.post("/backups", status_code=201, openapi_extra=raises(BackupBusy, Cancelled))
 def make_backup() -> Backup:
     """Back up the store while it is in use.
 
@@ -132,13 +124,13 @@ def make_backup() -> Backup:
     return current().storage.back_up()
 
 
-@router.get("/backup-plan", responses=answers(NotReady))
+@router.get("/backup-plan")
 def backup_plan() -> BackupPlan:
     """Get the schedule of automatic backups."""
     return current().storage.plan()
 
 
-@router.post("/backup-plan", responses=answers(CHANGING, JSON_BODY, NotReady, DiskFull))
+@router.post("/backup-plan")
 def change_backup_plan(body: BackupPlanRequest) -> BackupPlan:
     """Change the schedule of automatic backups.
 
@@ -152,9 +144,8 @@ def change_backup_plan(body: BackupPlanRequest) -> BackupPlan:
 @router.get(
     "/backups/{name}",
     response_class=BackupFile,
-    responses=file_answers(
-        f'attachment; filename="{NAME}"', PARAMETERS, UnknownBackup, NotReady, media_types=(MEDIA_TYPE,)
-    ),
+    responses=file_answers(f'attachment; filename="{NAME}"', MEDIA_TYPE),
+    openapi_extra=raises(UnknownBackup),
 )
 def download_backup(name: Name) -> BackupFile:
     """Download a backup: an SQLite database for `python -m store restore`."""
@@ -162,17 +153,14 @@ def download_backup(name: Name) -> BackupFile:
     return BackupFile(path, filename=path.name)
 
 
-@router.delete("/backups/{name}", responses=answers(CHANGING, PARAMETERS, UnknownBackup, NotReady))
+@router.delete("/backups/{name}", openapi_extra=raises(UnknownBackup))
 def delete_backup(name: Name) -> DeletedBackup:
     """Delete a backup."""
     current().storage.delete(name)
     return DeletedBackup(name=name)
 
 
-@router.post(
-    "/backups/{name}/restore",
-    responses=answers(CHANGING, PARAMETERS, UnknownBackup, UnusableBackup, NotReady, DiskFull),
-)
+@router.post("/backups/{name}/restore", openapi_extra=raises(UnknownBackup, UnusableBackup))
 def restore_backup(name: Name) -> Restored:
     """Restore a backup.
 

@@ -1,17 +1,13 @@
 """Training runs: start, follow, cancel."""
 
-from __future__ import annotations
-
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, WithJsonSchema
+from pydantic import AfterValidator, BaseModel, Field, WithJsonSchema
 
 from engine.errors import (
-    DiskFull,
     InvalidHyperparameter,
     InvalidInput,
-    NotReady,
     TrainingBusy,
     UnknownRun,
     UnknownVersion,
@@ -23,8 +19,8 @@ from engine.services.training import TrainingStatus
 from sidecar.http.identifiers import Number, Remark, plain_text
 from sidecar.http.paging import Next, PageRequest, cut, page_size
 from sidecar.http.requests import StrictRoute
-from sidecar.http.responses import CHANGING, JSON_BODY, PARAMETERS, answers
-from sidecar.routes.fields import ACTOR, Activate, Body, Kind, Parameters, Queue, RunNumber
+from sidecar.http.responses import raises
+from sidecar.routes.fields import ACTOR, Activate, Body, Kind, Parameters, Queue, RunNumber, example
 
 router = APIRouter(prefix="/ml", tags=["training"], route_class=StrictRoute)
 
@@ -40,11 +36,7 @@ _SCHEMAS: list[Any] = [each.config.model_json_schema() | {"title": each.label} f
 class TrainRequest(Body):
     """What to train."""
 
-    model_config = ConfigDict(
-        json_schema_extra={
-            "examples": [{"model": "svd", "hyperparameters": {"factors": 100, "epochs": 50}, "activate": "if_better"}]
-        }
-    )
+    model_config = example(model="svd", hyperparameters={"factors": 100, "epochs": 50}, activate="if_better")
 
     model: Kind = "svd"
     # Without a default in the schema: client generators can't turn one into any of several models.
@@ -61,7 +53,7 @@ class TrainRequest(Body):
 class RetrainRequest(Body):
     """Which version to retrain."""
 
-    model_config = ConfigDict(json_schema_extra={"examples": [{"version": 3, "queue": True}]})
+    model_config = example(version=3, queue=True)
 
     version: Number | None = Field(
         None, description="The version whose hyperparameters to use; by default the active one."
@@ -81,11 +73,7 @@ ACTIVE = RetrainRequest(version=None, activate="if_better", queue=False, exact=F
 
 
 # All of these use the store, so they run in the thread pool and not on the event loop.
-@router.post(
-    "/train",
-    status_code=202,
-    responses=answers(CHANGING, JSON_BODY, InvalidHyperparameter, TrainingBusy, NotReady, DiskFull, status=202),
-)
+@router.post("/train", status_code=202, openapi_extra=raises(InvalidHyperparameter, TrainingBusy))
 def train(body: TrainRequest) -> RunStarted:
     """Start a training run.
 
@@ -102,17 +90,7 @@ def train(body: TrainRequest) -> RunStarted:
 @router.post(
     "/retrain",
     status_code=202,
-    responses=answers(
-        CHANGING,
-        JSON_BODY,
-        InvalidHyperparameter,
-        UnknownVersion,
-        VersionUnavailable,
-        TrainingBusy,
-        NotReady,
-        DiskFull,
-        status=202,
-    ),
+    openapi_extra=raises(InvalidHyperparameter, UnknownVersion, VersionUnavailable, TrainingBusy),
 )
 def retrain(body: RetrainRequest = ACTIVE) -> RunStarted:
     """Retrain with a version's hyperparameters.
@@ -139,7 +117,7 @@ class StatusRequest(Parameters):
     run_id: Number | None = Field(None, description="The run's number.", examples=[7])
 
 
-@router.get("/training-status", responses=answers(PARAMETERS, UnknownRun, NotReady))
+@router.get("/training-status", openapi_extra=raises(UnknownRun))
 def training_status(asked: Annotated[StatusRequest, Query()]) -> TrainingStatus:
     """Get the status of a training run.
 
@@ -168,7 +146,7 @@ class RunsRequest(PageRequest):
     limit: int = page_size(50, 200)
 
 
-@router.get("/training-runs", responses=answers(PARAMETERS, NotReady))
+@router.get("/training-runs")
 def list_runs(asked: Annotated[RunsRequest, Query()]) -> Runs:
     """List the training runs.
 
@@ -180,11 +158,7 @@ def list_runs(asked: Annotated[RunsRequest, Query()]) -> Runs:
     return Runs(runs=page, next=following)
 
 
-@router.post(
-    "/training-runs/{run_id}/cancel",
-    status_code=202,
-    responses=answers(CHANGING, PARAMETERS, UnknownRun, NotReady, DiskFull, status=202),
-)
+@router.post("/training-runs/{run_id}/cancel", status_code=202, openapi_extra=raises(UnknownRun))
 def cancel_training(run_id: RunNumber) -> TrainingStatus:
     """Cancel a training run.
 

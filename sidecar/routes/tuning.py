@@ -1,21 +1,19 @@
 """Studies: searches for better hyperparameters, and training with the result."""
 
-from __future__ import annotations
-
 from typing import Annotated
 
 from fastapi import APIRouter, Query
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 
-from engine.errors import DiskFull, InvalidHyperparameter, NotReady, TrainingBusy, TuningBusy, UnknownStudy
+from engine.errors import InvalidHyperparameter, TrainingBusy, TuningBusy, UnknownStudy
 from engine.services import current
 from engine.services.studies import Study
 from engine.services.tuning import MAX_FOLDS, MAX_MINUTES, MAX_TRIALS, MIN_FOLDS
 from sidecar.http.identifiers import INT64_MAX
 from sidecar.http.paging import Next, PageRequest, cut, page_size
 from sidecar.http.requests import StrictRoute
-from sidecar.http.responses import CHANGING, JSON_BODY, PARAMETERS, answers
-from sidecar.routes.fields import ACTOR, Activate, Body, Kind, StudyNumber
+from sidecar.http.responses import raises
+from sidecar.routes.fields import ACTOR, Activate, Body, Kind, StudyNumber, example
 from sidecar.routes.training import RunStarted
 
 router = APIRouter(prefix="/ml", tags=["tuning"], route_class=StrictRoute)
@@ -27,9 +25,7 @@ Minutes = Annotated[float, Field(ge=0.1, le=MAX_MINUTES, allow_inf_nan=False)]
 class TuneRequest(Body):
     """How to search."""
 
-    model_config = ConfigDict(
-        json_schema_extra={"examples": [{"model": "svd", "trials": 20, "folds": 3, "minutes": 30}]}
-    )
+    model_config = example(model="svd", trials=20, folds=3, minutes=30)
 
     model: Kind = "svd"
     trials: Trials = Field(20, description="Number of trials; the first uses the defaults.")
@@ -43,7 +39,7 @@ class TuneRequest(Body):
 class ResumeRequest(Body):
     """New limits; those that are omitted stay unchanged."""
 
-    model_config = ConfigDict(json_schema_extra={"examples": [{"trials": 40, "minutes": 60}]})
+    model_config = example(trials=40, minutes=60)
 
     trials: Trials | None = Field(None, description="Total number of trials, including those done.")
     minutes: Minutes | None = Field(None, description="Total time limit, including the time used.")
@@ -52,7 +48,7 @@ class ResumeRequest(Body):
 class TrainWithRequest(Body):
     """Which trial to train with."""
 
-    model_config = ConfigDict(json_schema_extra={"examples": [{"trial": 12, "activate": "if_better"}]})
+    model_config = example(trial=12, activate="if_better")
 
     trial: Annotated[int, Field(ge=0, le=INT64_MAX)] | None = Field(
         None, description="The trial's number, 0 for the defaults; by default the best trial."
@@ -84,9 +80,7 @@ BEST = TrainWithRequest(trial=None, activate="if_better")
 
 
 # All of these use the store, so they run in the thread pool and not on the event loop.
-@router.post(
-    "/tuning", status_code=202, responses=answers(CHANGING, JSON_BODY, TuningBusy, NotReady, DiskFull, status=202)
-)
+@router.post("/tuning", status_code=202, openapi_extra=raises(TuningBusy))
 def start_study(body: TuneRequest) -> StudyStarted:
     """Start a study.
 
@@ -100,7 +94,7 @@ def start_study(body: TuneRequest) -> StudyStarted:
     return StudyStarted(study_id=study_id)
 
 
-@router.get("/tuning", responses=answers(PARAMETERS, NotReady))
+@router.get("/tuning")
 def list_studies(asked: Annotated[StudiesRequest, Query()]) -> Studies:
     """List the studies.
 
@@ -111,7 +105,7 @@ def list_studies(asked: Annotated[StudiesRequest, Query()]) -> Studies:
     return Studies(studies=page, next=following)
 
 
-@router.get("/tuning/{study_id}", responses=answers(PARAMETERS, UnknownStudy, NotReady))
+@router.get("/tuning/{study_id}", openapi_extra=raises(UnknownStudy))
 def study(study_id: StudyNumber) -> Study:
     """Get the status of a study.
 
@@ -122,11 +116,7 @@ def study(study_id: StudyNumber) -> Study:
     return current().tuning.status(study_id)
 
 
-@router.post(
-    "/tuning/{study_id}/stop",
-    status_code=202,
-    responses=answers(CHANGING, PARAMETERS, UnknownStudy, NotReady, DiskFull, status=202),
-)
+@router.post("/tuning/{study_id}/stop", status_code=202, openapi_extra=raises(UnknownStudy))
 def stop_study(study_id: StudyNumber) -> Study:
     """Stop a study.
 
@@ -137,11 +127,7 @@ def stop_study(study_id: StudyNumber) -> Study:
     return tuning.status(study_id)
 
 
-@router.post(
-    "/tuning/{study_id}/resume",
-    status_code=202,
-    responses=answers(CHANGING, JSON_BODY, UnknownStudy, TuningBusy, NotReady, DiskFull, status=202),
-)
+@router.post("/tuning/{study_id}/resume", status_code=202, openapi_extra=raises(UnknownStudy, TuningBusy))
 def resume_study(study_id: StudyNumber, body: ResumeRequest = SAME) -> Study:
     """Resume a study.
 
@@ -156,9 +142,7 @@ def resume_study(study_id: StudyNumber, body: ResumeRequest = SAME) -> Study:
 @router.post(
     "/tuning/{study_id}/train",
     status_code=202,
-    responses=answers(
-        CHANGING, JSON_BODY, InvalidHyperparameter, UnknownStudy, TrainingBusy, NotReady, DiskFull, status=202
-    ),
+    openapi_extra=raises(InvalidHyperparameter, UnknownStudy, TrainingBusy),
 )
 def train_with_study(study_id: StudyNumber, body: TrainWithRequest = BEST) -> RunStarted:
     """Train with a study's result.

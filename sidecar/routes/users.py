@@ -1,21 +1,19 @@
 """Deletion of users."""
 
-from __future__ import annotations
-
 from typing import Annotated
 
 from fastapi import APIRouter, Query
 
-from engine.errors import DiskFull, NotReady, UnknownUser
+from engine.errors import UnknownUser
 from engine.services import current
 from engine.services.ratings import ForgettingReceipt
 from sidecar.http.requests import StrictRoute
-from sidecar.http.responses import CHANGING, PARAMETERS, answers
+from sidecar.http.responses import raises
 from sidecar.routes.fields import Parameters, PathUser, QueryUser, by_query
 
 router = APIRouter(prefix="/users", tags=["data"], route_class=StrictRoute)
 
-DELETED = answers(CHANGING, PARAMETERS, UnknownUser, NotReady, DiskFull)
+DELETED = raises(UnknownUser)
 
 
 class UserRequest(Parameters):
@@ -25,7 +23,7 @@ class UserRequest(Parameters):
 
 
 # Neither is async: the serving state is rebuilt without the user.
-@router.delete("/{user_id:path}", responses=DELETED)
+@router.delete("/{user_id:path}", openapi_extra=DELETED)
 def forget(user_id: PathUser) -> ForgettingReceipt:
     """Delete a user.
 
@@ -39,7 +37,7 @@ def forget(user_id: PathUser) -> ForgettingReceipt:
     return current().ratings.forget(user_id)
 
 
-@router.delete("", responses=DELETED, description=by_query("Delete a user"))
+@router.delete("", openapi_extra=DELETED, description=by_query("Delete a user"))
 def forget_by_query(asked: Annotated[UserRequest, Query()]) -> ForgettingReceipt:
     """Delete a user."""
     return current().ratings.forget(asked.user_id)

@@ -1,7 +1,5 @@
 """Export of a version as a file, and import here or in another Marquee."""
 
-from __future__ import annotations
-
 import os
 from functools import partial
 
@@ -13,12 +11,11 @@ from starlette.requests import Request
 from starlette.responses import StreamingResponse
 from starlette.types import Receive, Scope, Send
 
-from engine.errors import DiskFull, NotReady, UnknownVersion, VersionUnavailable
+from engine.errors import DiskFull, UnknownVersion, VersionUnavailable
 from engine.services import current
 from engine.services.version_files import ExportedVersion
-from sidecar.http.kinds import UNSUPPORTED_MEDIA_TYPE
 from sidecar.http.requests import StrictRoute, media_type
-from sidecar.http.responses import CHANGING, PARAMETERS, answers, file_answers
+from sidecar.http.responses import file_answers, raises
 from sidecar.http.uploads import MAX_FIELD_BYTES, fault, form_body, uploads
 from sidecar.routes.fields import ACTOR, VersionNumber
 
@@ -53,15 +50,8 @@ class VersionFile(StreamingResponse):
     "/models/{version}/export",
     status_code=200,
     response_class=VersionFile,
-    responses=file_answers(
-        'attachment; filename="marquee-version-3.zip"',
-        PARAMETERS,
-        UnknownVersion,
-        VersionUnavailable,
-        NotReady,
-        DiskFull,
-        media_types=("application/zip",),
-    ),
+    responses=file_answers('attachment; filename="marquee-version-3.zip"', "application/zip"),
+    openapi_extra=raises(UnknownVersion, VersionUnavailable, DiskFull),
 )
 def export_model(version: VersionNumber) -> VersionFile:
     """Export a version as a file.
@@ -82,7 +72,6 @@ class Imported(BaseModel):
     "/models/import",
     status_code=201,
     openapi_extra=form_body("file", {"description": "A file from `GET /ml/models/{version}/export`."}),
-    responses=answers(CHANGING, UNSUPPORTED_MEDIA_TYPE, NotReady, DiskFull, status=201),
 )
 async def import_model(request: Request) -> Imported:
     """Import a version from a file.

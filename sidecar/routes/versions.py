@@ -1,21 +1,19 @@
-"""Model versions: list, describe, activate, delete, and the activation history."""
+"""Model versions: list, describe, activate, delete, and the deployment history."""
 
-from __future__ import annotations
-
-from dataclasses import asdict
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Query
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, Field
 
-from engine.errors import DiskFull, NotReady, UnknownVersion, VersionUnavailable
+from engine.errors import UnknownVersion, VersionUnavailable
 from engine.services import current
+from engine.services.records import ActivationRecord
 from engine.services.version_records import VersionSummary
 from sidecar.http.identifiers import Remark, plain_text
 from sidecar.http.paging import Next, PageRequest, cut, page_size
 from sidecar.http.requests import StrictRoute
-from sidecar.http.responses import CHANGING, JSON_BODY, PARAMETERS, answers
-from sidecar.routes.fields import ACTOR, Body, VersionNumber
+from sidecar.http.responses import raises
+from sidecar.routes.fields import ACTOR, Body, VersionNumber, example
 
 router = APIRouter(prefix="/ml", tags=["models"], route_class=StrictRoute)
 
@@ -53,27 +51,17 @@ class LedgerRequest(PageRequest):
     limit: int = page_size(100, 1000)
 
 
-class Activated(BaseModel):
-    """An activation."""
-
-    activation_id: int
-    version: int
-    activated_at: float
-    actor: str
-    reason: str
-
-
 class Ledger(BaseModel):
     """Activations, newest first."""
 
-    activations: list[Activated]
+    activations: list[ActivationRecord]
     next: Next
 
 
 class Reason(Body):
     """Why the version is activated."""
 
-    model_config = ConfigDict(json_schema_extra={"examples": [{"reason": "Better for new users."}]})
+    model_config = example(reason="Better for new users.")
 
     reason: Remark = Field("", description="In your own words, for the history.")
 
@@ -84,7 +72,7 @@ Tag = Annotated[str, Field(min_length=1, max_length=50), AfterValidator(plain_te
 class Description(Body):
     """What to change about a version; omitted fields stay unchanged."""
 
-    model_config = ConfigDict(json_schema_extra={"examples": [{"note": "More factors", "tags": ["keep"]}]})
+    model_config = example(note="More factors", tags=["keep"])
 
     note: Annotated[str, AfterValidator(plain_text)] | None = Field(
         None, max_length=2000, description="In your own words; empty to remove it."
@@ -106,7 +94,7 @@ NO_REASON = Reason(reason="")
 
 
 # All of these use the store, so they run in the thread pool and not on the event loop.
-@router.get("/models", responses=answers(PARAMETERS, NotReady))
+@router.get("/models")
 def list_models(asked: Annotated[ModelsRequest, Query()]) -> Models:
     """List the model versions.
 
@@ -119,20 +107,17 @@ def list_models(asked: Annotated[ModelsRequest, Query()]) -> Models:
     return Models(active_version=services.serving.active_version(), models=page, next=following)
 
 
-@router.post(
-    "/models/activate/{version}",
-    responses=answers(CHANGING, JSON_BODY, UnknownVersion, VersionUnavailable, NotReady, DiskFull),
-)
+@router.post("/models/activate/{version}", openapi_extra=raises(UnknownVersion, VersionUnavailable))
 def activate_model(version: VersionNumber, body: Reason = NO_REASON) -> Serving:
     """Activate a version.
 
-    It serves from the next request on. The body is optional; its reason is kept in the activation history.
+    It serves from the next request on. The body is optional; its reason is kept in the deployment history.
     """
     current().versions.activate(version, actor=ACTOR, reason=body.reason)
     return Serving(active_version=version)
 
 
-@router.get("/activations", responses=answers(PARAMETERS, NotReady))
+@router.get("/activations")
 def list_activations(asked: Annotated[LedgerRequest, Query()]) -> Ledger:
     """List the activations.
 
@@ -140,13 +125,10 @@ def list_activations(asked: Annotated[LedgerRequest, Query()]) -> Ledger:
     """
     found = current().versions.ledger(asked.limit + 1, asked.at, before=asked.before)
     page, following = cut(found, asked.limit, lambda line: line.activation_id)
-    return Ledger(activations=[Activated(**asdict(line)) for line in page], next=following)
+    return Ledger(activations=page, next=following)
 
 
-@router.post(
-    "/models/rollback",
-    responses=answers(CHANGING, JSON_BODY, UnknownVersion, VersionUnavailable, NotReady, DiskFull),
-)
+@router.post("/models/rollback", openapi_extra=raises(UnknownVersion, VersionUnavailable))
 def roll_back(body: Reason = NO_REASON) -> Serving:
     """Roll back to the previous version.
 
@@ -155,7 +137,7 @@ def roll_back(body: Reason = NO_REASON) -> Serving:
     return Serving(active_version=current().versions.rollback(actor=ACTOR, reason=body.reason))
 
 
-@router.get("/models/{version}", responses=answers(PARAMETERS, UnknownVersion, NotReady))
+@router.get("/models/{version}", openapi_extra=raises(UnknownVersion))
 def model(version: VersionNumber) -> VersionSummary:
     """Get a version.
 
@@ -164,7 +146,7 @@ def model(version: VersionNumber) -> VersionSummary:
     return current().versions.get(version)
 
 
-@router.patch("/models/{version}", responses=answers(CHANGING, JSON_BODY, UnknownVersion, NotReady, DiskFull))
+@router.patch("/models/{version}", openapi_extra=raises(UnknownVersion))
 def describe_model(version: VersionNumber, body: Description) -> VersionSummary:
     """Change a version's note or tags.
 
@@ -174,10 +156,7 @@ def describe_model(version: VersionNumber, body: Description) -> VersionSummary:
     return current().versions.describe(version, note=body.note, tags=body.tags)
 
 
-@router.delete(
-    "/models/{version}",
-    responses=answers(CHANGING, PARAMETERS, UnknownVersion, VersionUnavailable, NotReady, DiskFull),
-)
+@router.delete("/models/{version}", openapi_extra=raises(UnknownVersion, VersionUnavailable))
 def delete_model(version: VersionNumber) -> DeletedVersion:
     """Delete a version.
 

@@ -1,7 +1,5 @@
 """Authentication: whose key or session a request carries, and how invalid keys are limited."""
 
-from __future__ import annotations
-
 import logging
 import time
 from collections import OrderedDict

@@ -8,8 +8,6 @@ computer. With a key, everything except ``OPEN_PATHS`` requires one: programs se
 redirected to the sign-in page. The console requires the scope *admin*; ``scopes`` has the scope of each API route.
 """
 
-from __future__ import annotations
-
 import ipaddress
 import time
 from collections.abc import Iterable

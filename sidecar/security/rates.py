@@ -1,7 +1,5 @@
 """Rate limits: allowances that refill evenly (the generic cell rate algorithm)."""
 
-from __future__ import annotations
-
 from math import ceil
 from typing import Literal
 

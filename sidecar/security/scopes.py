@@ -1,7 +1,5 @@
 """Authorization: the scope that each route requires, and the allowance that a request uses up."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -72,8 +70,7 @@ RULES: Mapping[str, Rule] = {
     "GET /ml/tuning": READ,
     "GET /ml/tuning/{study_id}": READ,
     "GET /data/statistics": READ,
-    "GET /jobs/{job_id}": READ,
-    "GET /data/imports": READ,
+    "GET /jobs/{job_id}": ADMINS,
     "GET /automation": READ,
     "POST /ml/train": JOB,
     "POST /ml/retrain": JOB,
@@ -89,9 +86,10 @@ RULES: Mapping[str, Rule] = {
     "GET /ml/models/{version}/export": JOB,
     "POST /ml/models/import": JOB,
     "POST /data/imports": JOB,
+    "GET /data/imports": ADMINS,
     "POST /jobs/{job_id}/cancel": ADMINS,
     "POST /jobs/{job_id}/answers": ADMINS,
-    "POST /data/imports/{import_id}/undo": ADMINS,
+    "POST /data/imports/{import_id}/undo": JOB,
     "DELETE /users/{user_id}": ADMINS,
     "DELETE /users": ADMINS,
     "POST /automation": ADMINS,
@@ -101,6 +99,9 @@ RULES: Mapping[str, Rule] = {
     "GET /keys": ADMINS,
     "POST /keys": ADMINS,
     "DELETE /keys/{key_id}": ADMINS,
+    "GET /data/exports/recommendations": JOB,
+    "GET /data/exports/factors": JOB,
+    "GET /data/exports/archive": JOB,
     "GET /data/exports/{table}": JOB,
     "GET /store": ADMINS,
     "POST /store/check": JOB,

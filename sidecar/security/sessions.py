@@ -1,7 +1,5 @@
 """Browser sessions: a cookie that stands for the key entered on the sign-in page."""
 
-from __future__ import annotations
-
 import hmac
 import secrets
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """Sign-in page for browsers, which send no header of their own; it needs no script."""
 
-from __future__ import annotations
-
 import ipaddress
 import logging
 from collections.abc import Mapping

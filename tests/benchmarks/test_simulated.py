@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 
 from benchmarks import simulated
 from benchmarks.simulated import simulate
-from engine.data.formats import SourceFile, layout_of
-from engine.data.reading import read_ratings
-from engine.data.rows import Rejections
+from engine.data.containers import SourceFile
+from engine.data.plan import ImportOptions
+from engine.data.scanning import Scan
 
 
 def gini(counts: np.ndarray) -> float:
@@ -69,11 +69,18 @@ def test_tastes_can_be_learned() -> None:
 
 
 def test_the_file_is_one_of_movielens(tmp_path: Path) -> None:
-    file = SourceFile("ratings.csv", tmp_path / "ratings.csv")
-    simulated.main([str(file.path), "300", "20", "50", "4"])
-    layout, rejections = layout_of(file), Rejections()
-    assert layout is not None
-    blocks = list(read_ratings(file, layout, (0.5, 5.0), rejections))
-    assert sum(len(block.ratings) for block in blocks) == 300
-    assert rejections.count == 0
-    assert file.path.read_text().startswith("userId,movieId,rating,timestamp\n")
+    path = tmp_path / "ratings.csv"
+    simulated.main([str(path), "300", "20", "50", "4"])
+    assert path.read_text().startswith("userId,movieId,rating,timestamp\n")
+    scan = Scan(
+        [SourceFile("ratings.csv", path)],
+        tmp_path,
+        ImportOptions(),
+        latest=2**32,
+        check=lambda: None,
+        step=lambda share, message: None,
+    )
+    assert scan.run() == []
+    assert scan.found is not None
+    assert (scan.found.staged.rows, scan.found.rejections.rows) == (300, 0)
+    assert [layout.source.label for layout in scan.layouts] == ["MovieLens"]

@@ -22,6 +22,7 @@ IDS: dict[str, object] = {
     "key_id": 2,
     "name": "b.db",
     "table": "ratings",
+    "import_id": 3,
 }
 """A value for every parameter that paths have."""
 

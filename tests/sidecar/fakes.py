@@ -9,6 +9,7 @@ from tempfile import TemporaryFile
 from typing import Any
 
 from engine.data.catalogue import Movie
+from engine.data.plan import ImportOptions
 from engine.data.scale import STARS
 from engine.errors import InvalidInput, UnknownKey, UnknownVersion
 from engine.evaluation.intervals import MetricValue
@@ -44,7 +45,7 @@ from engine.services.versions import Comparison
 from engine.settings import Settings
 from engine.training.drift import UpdateHealth
 from sidecar.docs import instances
-from store.records import ActivationRecord, AuditRecord, Counts, KeyRecord, NoticeRecord
+from store.records import ActivationRecord, AuditRecord, Counts, ImportRecord, KeyRecord, NoticeRecord
 
 METRICS = instances.METRICS
 SCRIPT = "<script>alert('title')</script>"
@@ -234,17 +235,11 @@ class FakeVersions(Recorder):
 
 
 JOB, STATISTICS = instances.JOB, instances.STATISTICS
+IMPORT = ImportRecord(**instances.IMPORTED.model_dump(), user_key=7)
+PIECES = b"user_id,movie_id\n", b"1,'=Heat\n"
 
 
 class FakeLibrary(Recorder):
-    def import_demo(self) -> int:
-        self.note("import_demo")
-        return 4
-
-    def import_files(self, files: Any, format: str = "auto") -> int:  # noqa: A002
-        self.note("import_files", [(file.name, file.stream.read()) for file in files], format)
-        return 4
-
     def counts(self) -> Counts:
         self.note("counts")
         return Counts(671, 9066, 100_004)
@@ -253,9 +248,28 @@ class FakeLibrary(Recorder):
         self.note("statistics")
         return STATISTICS
 
-    def export(self, table: str) -> Iterator[bytes]:
-        self.note("export", table)
-        return iter((b"user_id,movie_id,rating,rated_at,movie_title\n", b"1,2,3.5,,'=Heat\n"))
+
+class FakeImports(Recorder):
+    def import_demo(self) -> int:
+        self.note("import_demo")
+        return 4
+
+    def import_files(self, files: Any, options: ImportOptions) -> int:
+        given = options.model_dump(exclude_unset=True)
+        self.note("import_files", [(file.name, file.stream.read()) for file in files], given)
+        return 4
+
+    def answer(self, job_id: int, answers: dict[str, Any]) -> int:
+        self.note("answer", job_id, answers)
+        return job_id
+
+    def undo(self, import_id: int) -> int:
+        self.note("undo", import_id)
+        return 5
+
+    def batches(self) -> list[ImportRecord]:
+        self.note("batches")
+        return [IMPORT]
 
     def job(self, job_id: int) -> Job:
         self.note("job", job_id)
@@ -263,6 +277,24 @@ class FakeLibrary(Recorder):
 
     def cancel_job(self, job_id: int) -> None:
         self.note("cancel_job", job_id)
+
+
+class FakeExports(Recorder):
+    def export(self, table: str, form: str) -> Iterator[bytes]:
+        self.note("export", table, form)
+        return iter(PIECES)
+
+    def recommendations(self, n: int, form: str) -> Iterator[bytes]:
+        self.note("recommendations", n, form)
+        return iter(PIECES)
+
+    def factors(self, version: int | None, form: str) -> Iterator[bytes]:
+        self.note("factors", version, form)
+        return iter(PIECES)
+
+    def archive(self) -> Iterator[bytes]:
+        self.note("archive")
+        return iter(PIECES)
 
 
 STUDY = instances.STUDY
@@ -453,11 +485,12 @@ class FakeScale:
 
 
 def fake_services(settings: Settings) -> Services:
-    versions, library = FakeVersions(), FakeLibrary()
+    versions = FakeVersions()
     fakes: dict[str, Any] = {
         "scale": FakeScale(),
-        "library": library,
-        "imports": library,
+        "library": FakeLibrary(),
+        "imports": FakeImports(),
+        "exports": FakeExports(),
         "training": FakeTraining(),
         "serving": FakeServing(),
         "ratings": FakeRatings(),
@@ -478,6 +511,8 @@ def calls_of(services: Services) -> list[tuple[Any, ...]]:
     """What any of the services was asked."""
     fakes: Any = (
         services.library,
+        services.imports,
+        services.exports,
         services.training,
         services.serving,
         services.ratings,

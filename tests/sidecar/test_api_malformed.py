@@ -10,6 +10,7 @@ import pytest
 
 from engine.services import Services
 from sidecar.app import ROUTES as API_ROUTES
+from sidecar.routes.data import MAX_OPTIONS
 from tests.sidecar.client import IDS, Client
 from tests.sidecar.fakes import calls_of
 
@@ -55,6 +56,15 @@ GOOD: dict[str, dict[str, Any]] = {
     "POST /store/backup-plan": {"every": "daily", "hour": 2, "minute": 0, "zone": "Europe/Berlin", "keep_days": 30},
     "POST /notices/read": {"notice_ids": [1, 2]},
     "POST /data/imports": {"source": "demo"},
+    "POST /jobs/4/answers": {
+        "encoding": "cp1251",
+        "columns": {"user": 0, "movie": "film"},
+        "user": "maria",
+        "dates": "dmy",
+        "scale": [1, 10],
+        "catalogue": "separate",
+        "matches": {"tt1": "17"},
+    },
 }
 ROUTES = sorted(GOOD)
 """Every route that takes JSON."""
@@ -275,6 +285,9 @@ def test_studies(client: Client, services: Services, path: str, body: dict[str, 
 NUMBERED = [
     "GET /jobs/{}",
     "POST /jobs/{}/cancel",
+    "POST /data/imports/{}/undo",
+    "GET /data/exports/recommendations?n={}",
+    "GET /data/exports/factors?version={}",
     "GET /ml/training-status?run_id={}",
     "POST /ml/training-runs/{}/cancel",
     "GET /ml/training-runs?limit={}",
@@ -443,21 +456,97 @@ def test_explain_by_query_needs_both_ids(client: Client, services: Services, que
     assert services.recommendations.calls == []
 
 
-FORMS = {
-    "no file": ({"format": "csv"}, [("other", ("a.csv", b"a"))]),
-    "unknown field": ({"colour": "red"}, [("files", ("a.csv", b"a"))]),
-    "unknown format": ({"format": "odt"}, [("files", ("a.csv", b"a"))]),
-    "odd user": ({"user_id": "a\0"}, [("files", ("a.csv", b"a"))]),
-    "blank user": ({"user_id": " "}, [("files", ("a.csv", b"a"))]),
+FORMS: list[tuple[dict[str, Any], str, str]] = [
+    ({}, "other", "other"),
+    ({"files": "text"}, "files", "files"),
+    ({"colour": "red"}, "files", "colour"),
+    ({"options": "{}", "format": "csv"}, "files", "format"),
+    ({"options": ["{}", "{}"]}, "files", "options"),
+    ({"options": "x" * (MAX_OPTIONS + 1)}, "files", "options"),
+]
+
+
+@pytest.mark.parametrize(("data", "name", "field"), FORMS)
+def test_forms(client: Client, services: Services, data: dict[str, Any], name: str, field: str) -> None:
+    answer = client.post("/data/imports", data=data, files=[(name, ("a.csv", b"a"))])
+    assert (answer.status_code, answer.json()["code"], answer.json()["field"]) == (422, "invalid_input", field)
+    assert calls_of(services) == []
+
+
+OPTIONS = {
+    "{": "options",
+    "": "options",
+    "[]": "options",
+    "null": "options",
+    '"auto"': "options",
+    '{"scale": [1, NaN]}': "options",
+    '{"scale": [1, 1e999]}': "options",
+    '{"source": "imdb", "source": "trakt"}': "options",
+    r'{"user_id": "\ud800"}': "options",
+    "[" * 10_000: "options",
+    '{"colour": "red"}': "colour",
+    '{"user_id": 7}': "user_id",
+    '{"user_id": " "}': "user_id",
+    r'{"user_id": "a\u0000"}': "user_id",
+    '{"source": "odt"}': "source",
+    '{"encoding": "klingon"}': "encoding",
+    '{"encoding": "base64"}': "encoding",
+    '{"header": "yes"}': "header",
+    '{"header": 1}': "header",
+    '{"delimiter": ""}': "delimiter",
+    '{"delimiter": "abc"}': "delimiter",
+    r'{"delimiter": "\n"}': "delimiter",
+    r'{"delimiter": "\""}': "delimiter",
+    '{"delimiter": "a"}': "delimiter",
+    '{"decimal": ";"}': "decimal",
+    '{"scale": [5, 1]}': "scale",
+    '{"scale": [1, 1]}': "scale",
+    '{"scale": [1]}': "scale",
+    '{"scale": [1, 5, 10]}': "scale",
+    '{"scale": ["1", "5"]}': "scale.0",
+    '{"scale": {"low": 1}}': "scale",
+    '{"scale": [-1e308, 1e308]}': "scale",
+    '{"dates": "ydm"}': "dates",
+    '{"catalogue": "both"}': "catalogue",
+    '{"prefix": ""}': "prefix",
+    r'{"prefix": "a\tb"}': "prefix",
+    '{"on_question": "guess"}': "on_question",
+    '{"dry_run": "true"}': "dry_run",
+    '{"columns": []}': "columns",
+    '{"columns": {}}': "columns",
+    '{"columns": {"price": 1}}': "columns.price",
+    '{"columns": {"rating": -1}}': "columns",
+    '{"columns": {"rating": 1.5}}': "columns.rating",
+    '{"columns": {"rating": true}}': "columns.rating",
+    '{"columns": {"user": 1, "rating": 1}}': "columns",
+    '{"columns": {"user": "a", "rating": "a"}}': "columns",
 }
 
 
-@pytest.mark.parametrize("case", FORMS)
-def test_forms(client: Client, services: Services, case: str) -> None:
-    data, files = FORMS[case]
-    answer = client.post("/data/imports", data=data, files=files)
-    assert (answer.status_code, answer.json()["code"]) == (422, "invalid_input")
-    assert services.library.calls == []
+@pytest.mark.parametrize(("options", "field"), OPTIONS.items())
+def test_options_of_an_import(client: Client, services: Services, options: str, field: str) -> None:
+    answer = client.post("/data/imports", data={"options": options}, files=[("files", ("a.csv", b"a"))])
+    assert (answer.status_code, answer.json()["code"], answer.json()["field"]) == (422, "invalid_input", field)
+    assert calls_of(services) == []
+
+
+@pytest.mark.parametrize(
+    ("answers", "field"),
+    [
+        ({"colour": "red"}, "colour"),
+        ({"user": 7}, "user"),
+        ({"scale": "1-10"}, "scale"),
+        ({"scale": [1, None]}, "scale.1"),
+        ({"columns": {"price": 1}}, "columns.price"),
+        ({"dates": "ydm"}, "dates"),
+        ({"catalogue": "both"}, "catalogue"),
+        ({"matches": {"tt1": 17}}, "matches.tt1"),
+    ],
+)
+def test_answers_to_an_import(client: Client, services: Services, answers: dict[str, Any], field: str) -> None:
+    answer = client.post("/jobs/4/answers", json=answers)
+    assert (answer.status_code, answer.json()["field"]) == (422, field)
+    assert calls_of(services) == []
 
 
 def test_a_form_without_files(client: Client, services: Services) -> None:
@@ -505,13 +594,14 @@ def test_a_form_that_ends_is_taken_however_it_is_cut(client: Client, services: S
 
     sent = {"Content-Type": "Multipart/Form-Data; boundary=x"}
     assert client.post("/data/imports", content=pieces(), headers=sent).status_code == 202
-    assert services.library.calls == [("import_files", [("a.csv", b"1,2,3")], "auto")]
+    assert services.imports.calls == [("import_files", [("a.csv", b"1,2,3")], {})]
 
 
-def test_too_many_files_and_too_long_fields(client: Client, services: Services) -> None:
+def test_too_many_files_and_fields(client: Client, services: Services) -> None:
     answer = client.post("/data/imports", files=[("files", (f"{n}.csv", b"a")) for n in range(21)])
     assert (answer.status_code, answer.json()["code"]) == (400, "bad_request")
-    answer = client.post("/data/imports", data={"user_id": "x" * 2000}, files=[("files", ("a.csv", b"a"))])
+    fields = {f"field{place}": "x" for place in range(20)}
+    answer = client.post("/data/imports", data=fields, files=[("files", ("a.csv", b"a"))])
     assert (answer.status_code, answer.json()["code"]) == (400, "bad_request")
     assert calls_of(services) == []
 

@@ -32,6 +32,7 @@ STATUS = {
     "UnknownStudy": 404,
     "UnknownKey": 404,
     "UnknownJob": 404,
+    "UnknownImport": 404,
     "UnknownBackup": 404,
     "Conflict": 409,
     "BackupBusy": 409,

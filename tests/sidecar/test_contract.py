@@ -31,13 +31,16 @@ HEADERS = {"X-API-Key": KEY}
 KINDS = ("none", "revoked", "read", "rate", "admin")
 UNREACHED = {
     "post /ml/models/import",
+    "post /jobs/{job_id}/answers",
+    "post /data/imports/{import_id}/undo",
     "post /ml/tuning/{study_id}/train",
     "delete /keys/{key_id}",
     "get /store/backups/{name}",
     "delete /store/backups/{name}",
     "post /store/backups/{name}/restore",
 }
-"""What no generated case names, or not surely: a version's file, a study with an ended trial, a key, a backup."""
+"""What no generated case names, or not surely: a version's file, a job that waits, an import, a study with an ended
+trial, a key, a backup."""
 LONGEST_S = 60
 KNOWN = {"user_id": "u1", "movie_id": "m1"}
 UNREADABLE = {"bad_path", "head_too_large"}

@@ -190,7 +190,9 @@ def test_the_import(server: Server, imported: dict[str, Any]) -> None:
     result = imported["result"]
     assert (result["ratings_added"], result["users_added"], result["movies_added"]) == (1500, 60, 80)
     assert result["rows_rejected"] == 1
-    assert (result["rejected"][0]["file"], result["rejected"][0]["line"]) == ("ratings.csv", 1502)
+    (rejected,) = result["rejected"]
+    assert (rejected["code"], rejected["rows"]) == ("rating_unreadable", 1)
+    assert rejected["lines"] == [{"file": "ratings.csv", "line": 1502}]
     statistics = server.get("/data/statistics")
     assert (statistics["users"], statistics["movies"], statistics["ratings"]) == (60, 80, 1500)
     assert server.get("/jobs/999", 404)["code"] == "unknown_job"

@@ -22,7 +22,13 @@ GENERATOR = Path(sys.executable).with_name("openapi-python-client")
 PACKAGE = "marquee_client"
 TRAINED_S = 120
 # The generator knows JSON, text and bytes; the types of our files are bytes.
-BYTES = ("text/csv", "application/jsonl", "application/zip", "application/vnd.sqlite3")
+BYTES = (
+    "text/csv",
+    "application/vnd.apache.parquet",
+    "application/jsonl",
+    "application/zip",
+    "application/vnd.sqlite3",
+)
 CONFIG = {"content_type_overrides": dict.fromkeys(BYTES, "application/octet-stream"), "post_hooks": []}
 
 

@@ -13,8 +13,12 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from store import backups, generation
+import numpy as np
+
+from store import backups, bulk_ratings, generation, undo
 from store.database import Database
+from store.imports import ImportStore
+from store.jobs import JobStore
 from store.ratings import RatingStore
 from store.records import MovieRow
 
@@ -110,3 +114,22 @@ def restore(pipe: Connection, backup: Path, path: Path) -> None:
     """Say when it begins."""
     pipe.send("begun")
     backups.restore(backup, path, now=0)
+
+
+def import_and_undo(pipe: Connection, path: Path) -> None:
+    """Replace 1,000 ratings, add as many and a movie, and take it all back, again and again; say when each begins."""
+    for module, name in ((bulk_ratings, "CHUNK"), (undo, "PAIRS"), (undo, "RATINGS")):
+        setattr(module, name, 50)
+    database = Database.open(f"sqlite:///{path}")
+    store, imports, job_id = RatingStore(database), ImportStore(database), JobStore(database).create("import", "")
+    users, movies = (np.repeat(np.arange(100, dtype=np.int32), 20), np.tile(np.arange(20, dtype=np.int32), 100))
+    while True:
+        import_id = imports.begin(job_id, files=[], choices={})
+        pipe.send("writing")
+        store.add_movies(
+            [MovieRow("m0", "Better", 1999, ("War",)), MovieRow("m19", "New", None, ())], import_id=import_id
+        )
+        store.add_ratings(users, movies, np.full(2000, 5, np.float32), np.full(2000, 9), import_id=import_id)
+        imports.finish(import_id, {})
+        pipe.send("undoing")
+        imports.undo(import_id)

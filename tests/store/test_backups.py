@@ -63,7 +63,7 @@ def test_a_backup_is_the_store_at_one_moment_with_a_manifest(
     assert (made.users, made.movies, made.ratings) == (counts.users, counts.movies, counts.ratings)
     assert (made.revision, made.identity, made.made_at) == (ratings.revision(), database.identity, NOW)
     assert reported[-1] == 1
-    assert backups.verify(tmp_path / "backups" / made.name)["ratings"] == made.ratings
+    assert backups.verify(tmp_path / "backups" / made.name).ratings == made.ratings
     assert sorted(one.name for one in (tmp_path / "backups").iterdir()) == [made.name, f"{made.name}.json"]
 
 
@@ -157,11 +157,7 @@ def test_what_a_killed_process_had_in_its_log_is_kept_when_it_is_replaced(path: 
     rate_and_kill(path, 20, 50)
     kept = backups.restore(tmp_path / "backups" / made.name, path, now=NOW)
     assert kept is not None
-    assert [facts_of(one)["ratings"] for one in (path, kept)] == [20, 50]
-
-
-def facts_of(path: Path) -> dict[str, object]:
-    return backups.verify(path)
+    assert [backups.verify(one).ratings for one in (path, kept)] == [20, 50]
 
 
 @pytest.mark.parametrize("place", [0, 60, 4096, -1])

@@ -38,7 +38,7 @@ def test_a_run_from_order_to_end(database: Database, clock: Clock) -> None:
 def test_a_run_left_by_a_stopped_process_is_marked_failed_and_the_queue_stays(database: Database) -> None:
     runs = RunStore(database)
     done, going, waiting = (runs.create("svd", {}, "never", 0, "ann") for _ in range(3))
-    runs.finish(done, State.SUCCEEDED)
+    runs.finish(done, State.SUCCEEDED, "Done")
     runs.start(going)
     assert runs.recover("The process was stopped.") == [going]
     assert [run.run_id for run in runs.queued()] == [waiting]
@@ -61,8 +61,8 @@ def test_runs_are_read_page_by_page_and_by_who_asked_for_them(database: Database
 def test_a_run_that_has_ended_stays_as_it_is(database: Database) -> None:
     runs = RunStore(database)
     run_id = runs.create("svd", {}, "never", 0, "ann", note="for the club", repeats=3)
-    runs.finish(run_id, State.SUCCEEDED, version=4)
-    runs.finish(run_id, State.FAILED, error="The version could not be loaded.")
+    runs.finish(run_id, State.SUCCEEDED, "Done", version=4)
+    runs.finish(run_id, State.FAILED, "Failed", error="The version could not be loaded.")
     found = runs.get(run_id)
     assert (found.state, found.version, found.error) == (State.SUCCEEDED, 4, None)
     assert (found.note, found.repeats) == ("for the club", 3)

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import random
+import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -19,8 +23,9 @@ from store.imports import ImportStore
 from store.jobs import JobStore
 from store.ratings import RatingStore
 from store.records import ImportState, MovieRow, UndoneCounts
+from tests.store.children import child, import_and_undo
 
-SETTINGS = settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+SETTINGS = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 USERS = [f"u{n}" for n in range(3)]
 MOVIES = [f"m{n}" for n in range(4)]
 BASE = MovieRow("m0", "Known before", 1999, ("Drama",), {"imdb": "0000001"})
@@ -109,10 +114,10 @@ class Model:
                 if links and links[-1][0] == import_id:
                     links.pop()
                 links.append((import_id, merged))
-        for user, movie, rating, time in files.ratings:
+        for user, movie, rating, rated_at in files.ratings:
             chain = self.ratings.setdefault((user, movie), [])
-            if not chain or (time >= chain[-1][2] and (rating, time) != chain[-1][1:]):
-                chain.append((import_id, rating, time))
+            if not chain or (rated_at >= chain[-1][2] and (rating, rated_at) != chain[-1][1:]):
+                chain.append((import_id, rating, rated_at))
 
     def rate(self, user: str, movie: str, rating: float | None) -> None:
         chain = self.ratings.get((user, movie), [])
@@ -205,9 +210,9 @@ class Shelf:
         for user in USERS:
             key = self.ratings.user_key(self.own(user))
             rated = self.ratings.user_ratings(-1 if key is None else key)
-            for movie, rating, time in zip(rated.movies, rated.ratings, rated.rated_at, strict=True):
+            for movie, rating, rated_at in zip(rated.movies, rated.ratings, rated.rated_at, strict=True):
                 assert not stored[movie].removed
-                ratings[user, stored[movie].external_id.removeprefix(prefix)] = float(rating), int(time)
+                ratings[user, stored[movie].external_id.removeprefix(prefix)] = float(rating), int(rated_at)
         movies = {
             (own := row.external_id.removeprefix(prefix)): replace(row, external_id=own)
             for row in stored
@@ -266,7 +271,7 @@ def perform(shelf: Shelf, model: Model, change: Import | Hand | Undo | Forget) -
 def test_undo_takes_one_change_out_of_the_chain(shelf: Shelf) -> None:
     """Whatever was imported, rated, deleted and undone before, in whatever order, and however often it was killed."""
 
-    @SETTINGS
+    @settings(SETTINGS, max_examples=80)
     @given(changes)
     def check(done: list[Import | Hand | Undo | Forget]) -> None:
         model = shelf.begin()
@@ -281,17 +286,16 @@ def test_undo_takes_one_change_out_of_the_chain(shelf: Shelf) -> None:
 
 def test_undoing_all_imports_in_any_order_leaves_what_was_there(shelf: Shelf) -> None:
     @SETTINGS
-    @given(st.lists(by_hand, max_size=4), st.lists(brought, min_size=1, max_size=4), st.randoms(use_true_random=False))
-    def check(before: list[Hand], imports: list[Import], order: Any) -> None:
+    @given(st.lists(by_hand, max_size=4), st.lists(brought, min_size=1, max_size=4), st.permutations(range(4)))
+    def check(before: list[Hand], imports: list[Import], order: list[int]) -> None:
         model = shelf.begin()
         for change in before:
             perform(shelf, model, change)
         expected = shelf.seen()
         for files in imports:
             shelf.write(files)
-        order.shuffle(shelf.done)
-        for import_id in shelf.done:
-            shelf.undo(import_id, [])
+        for place in sorted(range(len(imports)), key=order.index):
+            shelf.undo(shelf.done[place], [])
         assert shelf.seen() == expected
 
     check()
@@ -316,3 +320,37 @@ def test_two_imports_agree_in_either_order_where_their_times_differ(shelf: Shelf
         assert found[0] == found[1]
 
     check()
+
+
+def test_an_import_that_is_killed_while_it_is_written_or_undone_leaves_nothing_behind(tmp_path: Path) -> None:
+    path, draw = tmp_path / "store.db", random.Random(0)
+    database = Database.open(f"sqlite:///{path}")
+    store = RatingStore(database)
+    store.add_movies([MovieRow(f"m{n}", f"Movie {n}", None, ()) for n in range(19)])
+    users = np.repeat(store.add_users([f"u{n}" for n in range(100)]).keys, 10)
+    movies = np.tile(np.arange(0, 20, 2, dtype=np.int32), 100)
+    store.add_ratings(users, movies, np.full(1000, 3, np.float32), np.full(1000, 5))
+    described, expected = store.movies(), store.load()
+    database.close()
+    interrupted: Counter[str] = Counter()
+    for kill in range(20):
+        with child(import_and_undo, path) as (_, pipe):
+            while pipe.recv() != ("writing", "undoing")[kill % 2]:
+                pass
+            time.sleep(0.06 * draw.random())
+        database = Database.open(f"sqlite:///{path}")
+        store, imports = RatingStore(database), ImportStore(database)
+        for import_id in imports.unfinished():
+            interrupted[imports.get(import_id).state] += 1
+            imports.undo(import_id)
+        for record in imports.newest(1):  # the child was killed between the two
+            imports.undo(record.import_id)
+        found = store.load()
+        for name in ("users", "movies", "ratings", "rated_at"):
+            np.testing.assert_array_equal(getattr(found, name), getattr(expected, name))
+        assert store.movies()[:19] == described
+        assert [row.removed for row in store.movies()[19:]] in ([], [True])
+        with database.read() as connection:
+            assert inspection.faults(connection, thorough=True) == []
+        database.close()
+    assert set(interrupted) == {"writing", "undoing"}, interrupted

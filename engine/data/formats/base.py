@@ -61,7 +61,7 @@ class Layout:
         why: a sentence on what the file is, where it is ignored.
         owner: whose export it is, as far as the files say.
         has_titles: whether the column ``movie`` holds titles rather than ids.
-        is_exported: whether Marquee wrote the file, and put apostrophes before formulas.
+        is_exported: whether Marquee wrote the file, so that its texts are as stored.
         refuses: whether the file is of a kind that has no ratings, so that nothing can come of it.
     """
 
@@ -74,6 +74,11 @@ class Layout:
     has_titles: bool = False
     is_exported: bool = False
     refuses: bool = False
+
+    @property
+    def is_guarded(self) -> bool:
+        """Whether Marquee put apostrophes before formulas, as it does in text but not in Parquet."""
+        return self.is_exported and self.table.delimiter is not None
 
 
 @dataclass(frozen=True)
@@ -128,7 +133,10 @@ class Head:
 
     def ratings(self, source: Source, **names: str | Sequence[str]) -> Layout:
         """The file holds ratings, under these names."""
-        return Layout(source, "ratings", self.table, self.columns(**names))
+        columns = self.columns(**names)
+        if "rating" not in columns:
+            return self.ignored(source, f"It is from {source.label}, without a column of ratings.", refuses=True)
+        return Layout(source, "ratings", self.table, columns)
 
     def movies(self, source: Source, **names: str | Sequence[str]) -> Layout:
         """The file describes movies, under these names."""

@@ -25,7 +25,7 @@ def recognise(head: Head) -> Layout | None:
         return head.ratings(STORYGRAPH, title="title", rating="starrating", time=("lastdateread", "dateadded"))
     if head.has("userid", "bookid", "isread", "rating"):
         return head.ratings(INTERACTIONS, user="userid", movie="bookid", rating="rating", time=("dateadded", "readat"))
-    if head.has("userid", "isbn", "bookrating"):
+    if head.names == ["userid", "isbn", "bookrating"]:
         return head.ratings(BOOK_CROSSING, user="userid", movie="isbn", rating="bookrating")
     if head.has("isbn", "booktitle"):
         return head.movies(BOOK_CROSSING, movie="isbn", title="booktitle", year="yearofpublication")

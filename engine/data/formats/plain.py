@@ -6,10 +6,13 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from engine.data.columns import Role, find, guess, normal
+from engine.data.columns import Role, are_people, find, guess, normal
 from engine.data.formats.base import Head, Layout, Source, Unclear
+from engine.data.titles import YEAR_IN_TITLE
 
 TABLE = Source("table", "Table")
+OWN = ("my", "your", "own", "mein", "manote")
+"""Beginnings of names of columns that hold one's own ratings."""
 LIST = Source("list", "List of one's own", personal=True)
 CODE = re.compile(
     r"[A-Za-z]{0,3}[-_:#]?\d+[A-Za-z]?|[0-9A-Fa-f\-]{8,}|[A-Z0-9]{10}|\S+://\S+|[^\s_\-]+(?:[-_][^\s_\-]+)+|\d+(?:\.\d+)?"
@@ -44,9 +47,9 @@ def _movies(head: Head, columns: dict[Role, int]) -> Layout | Unclear | None:
         return Layout(TABLE, "movies", head.table, columns)
     if "movie" in columns and len(keys) > 1:
         return Layout(TABLE, "links", head.table, columns)
-    if "time" in columns and columns.keys() & {"title", "movie"}:
-        return head.ignored(TABLE, "It lists titles and dates, like a viewing history, without ratings.", refuses=True)
     suggestion = guess(head.table.sample, columns)
+    if "time" in columns and columns.keys() & {"title", "movie"} and not suggestion:
+        return head.ignored(TABLE, "It lists titles and dates, like a viewing history, without ratings.", refuses=True)
     return Unclear(head.table, suggestion) if head.table.width >= 3 else None
 
 
@@ -63,7 +66,17 @@ def _own_list(head: Head, columns: dict[Role, int]) -> Layout | Unclear | None:
         people = dict(columns)
         people["user"] = people.pop("title")
         return Unclear(head.table, people)
+    if not normal(head.table.names[columns["rating"]]).startswith(OWN) and _names_people(head, columns):
+        return Unclear(head.table, guess(head.table.sample, columns))
     return with_columns(head, columns, LIST)
+
+
+def _names_people(head: Head, columns: Mapping[Role, int]) -> bool:
+    """Whether a table without a known column for users may have one: a movie comes twice, or names repeat."""
+    keys = [place for role, place in columns.items() if role in ("movie", "title", "year", "imdb", "tmdb")]
+    movies = list(zip(*(head.table.cells(place) for place in keys), strict=True))
+    others = [place for place in range(head.table.width) if place not in columns.values()]
+    return len(set(movies)) < len(movies) or any(are_people(head.table.cells(place)) for place in others)
 
 
 def with_columns(head: Head, columns: Mapping[Role, int], source: Source = TABLE) -> Layout:
@@ -80,4 +93,7 @@ def with_columns(head: Head, columns: Mapping[Role, int], source: Source = TABLE
 def _looks_titled(cells: Sequence[str]) -> bool:
     """Whether cells hold titles rather than ids."""
     filled = {cell for cell in cells if cell}
-    return sum(not CODE.fullmatch(cell) and any(map(str.isalpha, cell)) for cell in filled) > len(filled) / 2
+    titled = (
+        bool(YEAR_IN_TITLE.match(cell)) or (not CODE.fullmatch(cell) and any(map(str.isalpha, cell))) for cell in filled
+    )
+    return sum(titled) > len(filled) / 2

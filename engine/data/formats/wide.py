@@ -24,6 +24,17 @@ JOKES = 100
 TITLE = re.compile(r"\(\d{4}\)\s*$|\w\s+\w")
 LONG: dict[Role, int] = {"user": 0, "movie": 1, "rating": 2}
 ABOUT: tuple[Role, ...] = ("year", "genres", "imdb", "tmdb")
+MOST = 0.9
+"""Share of the filled cells of all columns that have to be ratings."""
+FEW = 2
+"""Cells of a column that may all be mistakes."""
+SUMS = frozenset(
+    (
+        "average", "avg", "mean", "median", "total", "sum", "count", "votes", "schnitt", "durchschnitt", "summe",
+        "moyenne", "media", "gemiddelde",
+    )
+)  # fmt: skip
+"""Names of columns and lines that sum up others."""
 
 
 def recognise(head: Head) -> Layout | None:
@@ -45,46 +56,68 @@ def _jester(head: Head) -> Layout | None:
 
 def _wide(head: Head) -> Layout | None:
     table = head.table
-    first = next((place for place, name in enumerate(table.names) if name or _is_text(table.cells(place))), 0)
-    about = {place for place, name in enumerate(table.names) if NAMES.get(normal(name)) in ABOUT}
+    roles = [NAMES.get(normal(name)) for name in table.names]
+    started = (place for place, name in enumerate(table.names) if name or _is_text(table.cells(place)))
+    first = next((place for place in started if roles[place] != "time"), 0)
+    about = {
+        role: place
+        for place, name in enumerate(table.names)
+        if place != first and (role := NAMES.get(normal(name))) in ABOUT
+    }
     columns = {
         place: name.strip()
         for place, name in enumerate(table.names)
-        if place > first and place not in about and name.strip()
+        if place > first and place not in about.values() and name.strip() and normal(name) not in SUMS
     }
     named = [
         name for name in columns.values() if NAMES.get(normal(name)) in ("user", "movie", "rating", "time", "title")
     ]
-    filled = any(cell for place in columns for cell in table.cells(place))
-    if len(columns) < 2 or not filled or named or not all(_are_ratings(table.cells(place)) for place in columns):
+    if len(columns) < 2 or named or not _are_ratings([table.cells(place) for place in columns]):
         return None
     films_down = _films_down(table.names[first], table.cells(first), list(columns.values()))
-    melted = long(table, columns, first, turned=films_down)
+    melted = long(table, columns, first, turned=films_down, about=list(about.values()) if films_down else ())
     titles = table.cells(first) if films_down else list(columns.values())
-    return Layout(WIDE, "ratings", melted, LONG, has_titles=any(not title.isdigit() for title in titles))
+    more = {role: 3 + place for place, role in enumerate(about)} if films_down else {}
+    return Layout(WIDE, "ratings", melted, LONG | more, has_titles=any(not title.isdigit() for title in titles))
 
 
 def _is_text(cells: Sequence[str]) -> bool:
     return any(cell and not is_value(cell) for cell in cells)
 
 
-def _are_ratings(cells: Sequence[str]) -> bool:
-    filled = [cell for cell in cells if cell.casefold() not in NOT_RATED]
-    return all(is_value(cell) for cell in filled) and all(abs(value) <= 100 for value in numbers(filled))
+def _are_ratings(columns: Sequence[Sequence[str]]) -> bool:
+    """Whether columns hold ratings, give or take a mistake."""
+    filled = [[cell for cell in cells if cell.casefold() not in NOT_RATED] for cells in columns]
+    rated = [
+        [cell for cell in cells if is_value(cell) and all(abs(one) <= 100 for one in numbers([cell]))]
+        for cells in filled
+    ]
+    pairs = [(len(some), len(cells)) for some, cells in zip(rated, filled, strict=True)]
+    return 0 < MOST * sum(count for _, count in pairs) <= sum(some for some, _ in pairs) and all(
+        2 * some >= count or count <= FEW for some, count in pairs
+    )
 
 
 def _films_down(corner: str, down: Sequence[str], across: Sequence[str]) -> bool:
     """Whether movies are lines and users are columns: by the name in the corner, else by what looks like titles."""
     if normal(corner) in ALIASES["user"]:
         return False
-    if normal(corner) in ALIASES["movie"] or normal(corner) in ALIASES["title"]:
+    if normal(corner) in ALIASES["movie"] or (normal(corner) in ALIASES["title"] and normal(corner) != "name"):
         return True
     shares = [sum(bool(TITLE.search(text)) for text in texts) / max(len(texts), 1) for texts in (down, across)]
     return shares[0] > shares[1]
 
 
-def long(table: Table, columns: dict[int, str], first: int | None, *, turned: bool = False, prefix: str = "") -> Table:
-    """A wide table as rows of user, movie and rating; blank cells give none.
+def long(
+    table: Table,
+    columns: dict[int, str],
+    first: int | None,
+    *,
+    turned: bool = False,
+    prefix: str = "",
+    about: Sequence[int] = (),
+) -> Table:
+    """A wide table as rows of user, movie and rating; blank cells give none, nor do lines that sum up others.
 
     Args:
         table: a line for each user, or each movie where it is ``turned``.
@@ -92,22 +125,25 @@ def long(table: Table, columns: dict[int, str], first: int | None, *, turned: bo
         first: the column that names the line; None: its number does, after the prefix.
         turned: whether lines are movies and columns users.
         prefix: before the numbers of lines.
+        about: further columns that describe the line.
     """
 
     def read(used: Sequence[int], whole: Sequence[int], rejections: Rejections) -> Iterator[Part]:  # noqa: ARG001
-        wanted = [*columns, *([] if first is None else [first])]
+        wanted = [*columns, *about, *([] if first is None else [first])]
         for part in table.read(wanted, (), rejections):
             down = [f"{prefix}{line}" for line in part.lines] if first is None else part.column(first).to_pylist()
-            cells = np.array([part.column(place).to_pylist() for place in columns], dtype=object).T.reshape(
-                len(down), -1
+            cells = [part.column(place).to_pylist() for place in columns]
+            kept = np.array([normal(name) not in SUMS for name in down], bool)
+            filled = np.array([[bool(cell.strip()) for cell in column] for column in cells], bool).reshape(
+                -1, len(down)
             )
-            row, column = np.nonzero(
-                np.array([[bool(cell.strip()) for cell in line] for line in cells], bool).reshape(cells.shape)
-            )
+            row, column = np.nonzero((filled & kept).T)
             names = np.array(list(columns.values()), dtype=object)[column]
             owners = np.array(down, dtype=object)[row]
+            values = [cells[place][line] for line, place in zip(row.tolist(), column.tolist(), strict=True)]
             pair = (names, owners) if turned else (owners, names)
-            arrays = [pa.array(values, pa.string()) for values in (*pair, cells[row, column])]
-            yield Part(pa.table(arrays, names=["0", "1", "2"]), part.lines[row], part.done)
+            more = [np.array(part.column(place).to_pylist(), dtype=object)[row] for place in about]
+            arrays = [pa.array(texts, pa.string()) for texts in (*pair, values, *more)]
+            yield Part(pa.table(arrays, names=[str(place) for place in range(len(arrays))]), part.lines[row], part.done)
 
-    return replace(table, names=(), width=3, read=read, sample=[])
+    return replace(table, names=(), width=3 + len(about), read=read, sample=[])

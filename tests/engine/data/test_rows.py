@@ -10,27 +10,31 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.data.formats import MAX_LINE, SourceFile, layout_of
-from engine.data.rows import PART_BYTES, Rejections, read_parts
+from engine.data import text
+from engine.data.containers import SourceFile
+from engine.data.rejections import Rejections
+from engine.data.rows import MAX_LINE, PART_BYTES, TextRows
 
 HEADER = "user,movie,rating,comment\n"
+COLONS = text.TextFormat("::", 4, quoted=False)
+TABS = text.TextFormat("\t", 4, quoted=False)
+COMMAS = text.TextFormat(",", 4, 1)
 
 
-def rows_of(file: SourceFile) -> tuple[dict[int, tuple[str, ...]], dict[int, str]]:
-    """By line: the texts of user, movie and rating, and the reasons of lines set aside."""
-    layout, rejections = layout_of(file), Rejections()
+def rows_of(file: SourceFile, form: text.TextFormat = COMMAS) -> tuple[dict[int, tuple[str, ...]], dict[int, str]]:
+    """By line: the texts of user, movie and rating, and the codes of reasons of lines set aside."""
+    rejections = Rejections()
     rows: dict[int, tuple[str, ...]] = {}
-    assert layout is not None
-    for part in read_parts(file, layout, rejections):
-        columns = [part.column(layout.columns[name]).to_pylist() for name in ("user", "movie", "rating")]
+    for part in TextRows(file.name, file.path, form, [0, 1, 2, 3], [0, 1, 2]).parts(rejections):
+        columns = [part.column(place).to_pylist() for place in range(3)]
         rows.update(zip(part.lines.tolist(), zip(*columns, strict=True), strict=True))
-    return rows, {row.line: row.reason for row in rejections.rows}
+    return rows, {one["line"]: reason["code"] for reason in rejections.summary() for one in reason["lines"]}
 
 
-def written(folder: Path, text: str | bytes, name: str = "mine.csv") -> SourceFile:
+def written(folder: Path, content: str | bytes) -> SourceFile:
     path = folder / "file"
-    path.write_bytes(text if isinstance(text, bytes) else text.encode())
-    return SourceFile(name, path)
+    path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    return SourceFile("mine.csv", path)
 
 
 @pytest.fixture(params=[PART_BYTES, 90], ids=["one part", "many parts"])
@@ -75,7 +79,7 @@ def test_a_comment_may_run_over_lines_at_every_place_where_a_part_ends(
 def test_blank_lines_are_nothing_to_set_aside(tmp_path: Path) -> None:
     rows, reasons = rows_of(written(tmp_path, HEADER + "a,heat,4,\n\nb,heat,4,\n,,,\nc,4\n\n\r\n\n"))
     assert list(rows) == [2, 4]
-    assert reasons == {6: "There are 2 columns where there should be 4."}
+    assert reasons == {6: "columns"}
 
 
 def test_a_line_without_end_is_skipped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -83,17 +87,23 @@ def test_a_line_without_end_is_skipped(tmp_path: Path, monkeypatch: pytest.Monke
     endless = "x" * (2 * MAX_LINE + 200)
     rows, reasons = rows_of(written(tmp_path, HEADER + f"a,heat,4,\n{endless},heat,4,\nb,heat,4,\n{endless}"))
     assert list(rows) == [2, 4]
-    assert reasons == dict.fromkeys((3, 5), f"The line is longer than {MAX_LINE:,} characters.")
+    assert reasons == dict.fromkeys((3, 5), "line_too_long")
 
 
-def test_a_lone_carriage_return_costs_its_line_only(tmp_path: Path) -> None:
+def test_a_lone_carriage_return_ends_no_line(tmp_path: Path) -> None:
     rows, reasons = rows_of(written(tmp_path, HEADER + "a,heat,4,\nb,he\rat,4,\nc,heat,4,\n"))
-    assert list(rows) == [2, 4]
-    assert list(reasons) == [3]
+    assert rows == {2: ("a", "heat", "4"), 3: ("b", "he\rat", "4"), 4: ("c", "heat", "4")}
+    assert reasons == {}
+
+
+def test_bytes_that_are_not_utf_8_cost_their_line_only(tmp_path: Path) -> None:
+    rows, reasons = rows_of(written(tmp_path, HEADER.encode() + b"a,heat,4,\nb,h\xe9,4,\n\xe9,5\nc,heat,4,\xc3\xa9\n"))
+    assert list(rows) == [2, 5]
+    assert reasons == {3: "encoding", 4: "encoding"}
 
 
 def test_quotation_marks_mean_nothing_where_columns_are_parted_by_tabs(tmp_path: Path) -> None:
-    rows, reasons = rows_of(written(tmp_path, '"a\tm\t3\t1\nb\t"m"\t4\t1\n', "u.data"))
+    rows, reasons = rows_of(written(tmp_path, '"a\tm\t3\t1\nb\t"m"\t4\t1\n'), TABS)
     assert rows == {1: ('"a', "m", "3"), 2: ("b", '"m"', "4")}
     assert reasons == {}
 
@@ -116,12 +126,12 @@ def test_what_a_csv_writer_writes_is_read_back(
     assert list(rows.values()) == [(f"u{n}", f"m{number}", str(number)) for n, (number, _) in enumerate(cells)]
 
 
-@given(st.binary(max_size=300), st.sampled_from(["mine.csv", "u.data", "ratings.dat"]), st.sampled_from([5, 5000]))
+@given(st.binary(max_size=300), st.sampled_from([COMMAS, TABS, COLONS]), st.sampled_from([5, 5000]))
 def test_no_content_breaks_the_reader(
-    tmp_path_factory: pytest.TempPathFactory, content: bytes, name: str, size: int
+    tmp_path_factory: pytest.TempPathFactory, content: bytes, form: text.TextFormat, size: int
 ) -> None:
-    start = HEADER.encode() if name == "mine.csv" else b""
+    start = HEADER.encode() if form.skip else b""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("engine.data.rows.PART_BYTES", size)
-        rows, _ = rows_of(written(tmp_path_factory.mktemp("any"), start + content, name))
+        rows, _ = rows_of(written(tmp_path_factory.mktemp("any"), start + content), form)
     assert len(rows) <= content.count(b"\n") + 1

@@ -43,7 +43,7 @@ def data() -> Interactions:
 
 @pytest.fixture(scope="module")
 def learned(data: Interactions) -> Learned:
-    return learn("svd", quick_config("svd"), data, 10, Listener.silent())
+    return learn(quick_config("svd"), data, 10, Listener.silent())
 
 
 def test_the_same_people_are_kept_out_whatever_else_comes(data: Interactions) -> None:
@@ -79,7 +79,7 @@ def test_nothing_of_newcomers_reaches_what_they_are_judged_by(data: Interactions
     """Their ratings turned upside down change no other figure, no interval and no penalty; only their own curve."""
     theirs = np.isin(data.users, choose_newcomers(data))
     turned = replace(data, ratings=np.where(theirs, 5.5 - data.ratings, data.ratings).astype(np.float32))
-    again = learn("svd", quick_config("svd"), turned, 10, Listener.silent())
+    again = learn(quick_config("svd"), turned, 10, Listener.silent())
     first, second = learned.report, again.report
     assert first is not None
     assert second is not None

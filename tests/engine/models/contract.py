@@ -45,6 +45,13 @@ class RatingModelContract:
             with pytest.raises(NotReady, match=f"This {self.model.__name__} is not fitted yet"):
                 call()
 
+    def test_factors_are_the_embeddings(self, fitted: RatingModel) -> None:
+        learned, user, movie = fitted.biases_and_factors(), fitted.user_ids_.ids[1], fitted.movie_ids_.ids[2]
+        rows = None if learned is None else (learned[0][1, 1:], learned[1][2, 1:])
+        model: Any = fitted
+        wanted = model.get_user_embedding(user), model.get_movie_embedding(movie)
+        assert rows is None or all(np.allclose(row, one) for row, one in zip(rows, wanted, strict=True))
+
     def test_ids_of_another_type_are_warned_of(self, fitted: RatingModel) -> None:
         numbered = type(fitted).from_arrays(fitted.config, fitted.arrays())
         numbered.user_ids_, numbered.movie_ids_ = IdIndex(range(60)), IdIndex(range(60))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from engine.models.base import ModelConfig, RatingModel
-from engine.models.registry import configure, entry
+from engine.models.registry import build, configure, entry
 
 QUICK: dict[str, dict[str, Any]] = {
     "svd": {"factors": 8, "epochs": 30, "learning_rate": 0.02, "regularization": 0.05},
@@ -23,4 +23,4 @@ def quick_config(kind: str, **changes: Any) -> ModelConfig:
 
 def quick_model(kind: str, **changes: Any) -> RatingModel:
     """An untrained model."""
-    return entry(kind).build(quick_config(kind, **changes))
+    return build(quick_config(kind, **changes))

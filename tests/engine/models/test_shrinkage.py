@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from operator import mul
 
 import numpy as np
 import pandas as pd
 import pytest
 
 from engine.data.ratings import Interactions
-from engine.models.shrinkage import BIAS, FACTORS, MIN_KEPT_OUT, KeptOut, Penalty, Side, learn_prior
+from engine.models.shrinkage import BIAS, FACTORS, MIN_KEPT_OUT, KeptOut, Penalty, Side, climb, learn_prior
 from engine.models.svd import MatrixFactorizationConfig, MatrixFactorizationModel
 from tests.zoo import ZOO
 
@@ -109,3 +110,20 @@ def test_a_model_of_an_earlier_release_folds_in_as_it_did(small: Interactions) -
     expected = np.linalg.solve(design.T @ design + 6 * model.config.regularization * np.eye(5), design.T @ target)
     np.testing.assert_allclose(again.fold_in_user(movies, given), expected, atol=1e-5)
     assert not np.allclose(model.fold_in_user(movies, given), expected, atol=1e-3)
+
+
+@pytest.mark.parametrize("peak", [1, 4, 16, 64, 2048])
+def test_the_way_leads_to_the_lowest_cost(peak: float) -> None:
+    asked: list[float] = []
+
+    def cost(value: float) -> float:
+        asked.append(value)
+        return float(abs(np.log(value / peak)))
+
+    assert climb(cost, 16.0, mul) == min(max(peak, 16 / 64), 16 * 64)
+    assert len(asked) == len(set(asked))
+
+
+@pytest.mark.parametrize(("takes_ties", "found"), [(False, 1.0), (True, 64.0)])
+def test_a_tie_counts_upwards_only_if_asked(takes_ties: bool, found: float) -> None:
+    assert climb(lambda _: 0.0, 1.0, mul, takes_ties=takes_ties) == found

@@ -15,7 +15,7 @@ from engine.evaluation.newcomers import movie_means
 from engine.models.base import RatingModel
 from engine.models.ease import ItemSimilarityRanker
 from engine.models.intervals import Calibration
-from engine.models.registry import MODELS, configure, entry
+from engine.models.registry import MODELS, build, configure
 from engine.models.svd import MatrixFactorizationConfig, MatrixFactorizationModel
 from tests.zoo import GENRES, ZOO, grid, interactions
 
@@ -24,7 +24,7 @@ KIND = pytest.mark.parametrize("kind", list(MODELS))
 
 
 def fit(kind: str, data: Interactions) -> RatingModel:
-    return entry(kind).build(configure(kind, {})).fit(data)
+    return build(configure(kind, {})).fit(data)
 
 
 @SIDE
@@ -63,8 +63,8 @@ def test_a_stranger_is_predicted_what_was_given(kind: str, name: str) -> None:
 def test_strangers_are_predicted_no_worse_than_by_the_movies_means(kind: str) -> None:
     """On average over the zoo, as a part of the scale; and nowhere by more than what a penalty costs."""
     worse = []
-    for name, build in ZOO.items():
-        data = build()
+    for name, make in ZOO.items():
+        data = make()
         if data.n_users == 1:
             continue
         train, test = part(data)

@@ -273,7 +273,7 @@ def test_the_real_thread_orders_a_real_run(runtime: Runtime) -> None:
     assert run.hyperparameters["epochs"] == QUICK["epochs"]
     manual = automation.run_now()
     assert finished(runtime, manual).actor == "you"
-    wait_for(lambda: automation._thread.is_alive())
+    wait_for(lambda: automation.worker.is_alive())
     automation.pause(paused=True)
     assert automation.plan().next_run is None
 

@@ -61,7 +61,7 @@ def test_variables_that_are_not_set_contradict_nothing(hundred: Path) -> None:
         assert runtime.services.scale.current == RatingScale(1, 100, 1)
         data = runtime.services.serving._snapshots.load().data
         assert data.scale == (1, 100)
-        assert runtime.services.imports._scale.current.ends == (1, 100)
+        assert runtime.services.imports._stores.scale.current.ends == (1, 100)
         assert runtime.services.ratings.rate("ann", "m0", 90).rating == 90
         with pytest.raises(InvalidRating, match="between 1 and 100"):
             runtime.services.ratings.rate("ann", "m0", 0.5)

@@ -182,7 +182,7 @@ def test_a_run_ends_although_what_it_noted_of_itself_can_not_be_told(
 
     fill(runtime)
     with monkeypatch.context() as patch:
-        patch.setattr("engine.services.run_log.package_versions", broken)
+        patch.setattr("engine.services.run_log.peak_memory", broken)
         status = finished(runtime, runtime.services.training.train_model("svd", QUICK))
         assert (status.state, status.error) == ("failed", "An unexpected error ended the run: LookupError: oops")
     assert runtime.services.training.trainer.worker.is_alive()

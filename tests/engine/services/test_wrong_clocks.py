@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import pytest
 from sqlalchemy import Connection
 
+from engine.data.plan import ImportOptions
 from engine.runtime import Runtime, build
 from engine.services.imports import ImportService, Job, UploadedFile
 from engine.settings import Settings
@@ -49,7 +50,8 @@ def put_times(runtime: Runtime, rated_at: int, where: str = "true") -> None:
 
 
 def bring(imports: ImportService, text: str) -> Job:
-    job_id = imports.import_files([UploadedFile("ratings.csv", io.BytesIO(text.encode()))])
+    order = ImportOptions(scale=[0.5, 5.0])
+    job_id = imports.import_files([UploadedFile("ratings.csv", io.BytesIO(text.encode()))], order)
     wait_for(lambda: imports.job(job_id).state.is_finished)
     return imports.job(job_id)
 
@@ -93,14 +95,12 @@ def test_an_import_of_local_times_does_not_undo_what_was_rated_since(dated: Runt
     assert rating_of(dated, "new", "m1")[0] == 1.0
 
 
-def test_rows_with_times_after_tomorrow_are_set_aside_with_a_reason(dated: Runtime) -> None:
+def test_times_after_tomorrow_are_unknown(dated: Runtime) -> None:
     rows = f"new,m1,4,{NOW + DAY}\nnew,m2,4,{NOW + DAY + 1}\nnew,m3,4,{MILLISECONDS}\nnew,m4,4,9999-12-31\n"
     job = bring(dated.services.imports, f"user,movie,rating,time\n{rows}")
     assert job.result is not None
-    assert (job.state, job.result.ratings_added, job.result.rows_rejected) == ("succeeded", 1, 3)
-    assert {row.line: row.reason for row in job.result.rejected} == dict.fromkeys(
-        (3, 4, 5), "The time is after tomorrow, by this computer's clock."
-    )
+    assert (job.state, job.result.ratings_added, job.result.times_unknown) == ("succeeded", 4, 3)
+    assert [rating_of(dated, "new", f"m{n}")[1] for n in range(1, 5)] == [NOW + DAY, None, None, None]
 
 
 @pytest.mark.parametrize("wrong", [MILLISECONDS, NOW + 30 * DAY, 2**62, -(2**62)])

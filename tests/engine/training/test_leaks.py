@@ -89,7 +89,7 @@ def judged(kind: str, data: Interactions, monkeypatch: pytest.MonkeyPatch) -> Ju
     with monkeypatch.context() as patched:
         patched.setattr(EvaluationService, "generate_report", keep)
         with pytest.raises(_Enough):
-            learn(kind, quick_config(kind), data, 10, listener)
+            learn(quick_config(kind), data, 10, listener)
     return seen[0]
 
 

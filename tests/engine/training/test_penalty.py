@@ -11,7 +11,7 @@ import pytest
 from engine.data.ratings import Interactions
 from engine.errors import Cancelled
 from engine.models.ease import ItemSimilarityConfig
-from engine.training.penalty import _climb, choose_penalty
+from engine.training.penalty import choose_penalty
 
 START = ItemSimilarityConfig(l2=16, min_ratings=1)
 
@@ -67,18 +67,6 @@ def test_it_can_be_cancelled_between_two_solutions() -> None:
 
     with pytest.raises(Cancelled, match="enough"):
         choose_penalty(clubs(150), START, cancel)
-
-
-@pytest.mark.parametrize("peak", [1, 4, 16, 64, 2048])
-def test_the_way_leads_to_the_peak(peak: float) -> None:
-    asked: list[float] = []
-
-    def quality(l2: float) -> float:
-        asked.append(l2)
-        return -abs(np.log(l2 / peak))
-
-    assert _climb(quality, 16.0) == min(max(peak, 16 / 64), 16 * 64)
-    assert len(asked) == len(set(asked))
 
 
 def test_a_gain_that_is_noise_moves_nothing(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -24,7 +24,7 @@ def test_every_step_is_told_in_its_order_and_the_progress_rises(kind: str) -> No
     forecast = Forecast(Work(kind, config.model_dump(), len(data)), clock=lambda: float(next(ticks)))
     told: list[tuple[str, Outlook]] = []
     listener = Listener(lambda words: told.append((words, forecast.outlook())), lambda _: None, forecast, Event())
-    learn(kind, config, data, 10, listener)
+    learn(config, data, 10, listener)
     steps = [outlook.step for _, outlook in told]
     taken = [step for step in steps_of(kind) if step not in (Step.READING, Step.SAVING)]
     assert list(dict.fromkeys(steps)) == [steps_of(kind).index(step) + 1 for step in taken]

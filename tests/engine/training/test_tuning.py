@@ -70,7 +70,7 @@ def test_nothing_of_the_held_out_ratings_reaches_a_trial(small: Interactions, ki
     turned[rows] = sum(small.scale) - turned[rows]
     other = tuning.Material.part(replace(small, ratings=turned), 2, seed=0)
     quick = QUICK if kind == "svd" else {"epochs": 2, "factors": 4, "iterations": 2, "parts": 2, "networks": 1}
-    one, two = (tuning.measure(kind, configure(kind, quick), part, WATCHER) for part in (material, other))
+    one, two = (tuning.measure(configure(kind, quick), part, WATCHER) for part in (material, other))
     assert [fold.rmse for fold in one.folds] == [fold.rmse for fold in two.folds]
     assert one.errors.sums["rmse"].tobytes() == two.errors.sums["rmse"].tobytes()
 
@@ -86,14 +86,14 @@ def test_a_fold_is_predicted_by_a_model_that_did_not_see_it(small: Interactions)
     for part in (material, other):
         data, chosen = part.data, part.folds == 0
         parts = hold_out(data.subset(~chosen), 0.1)
-        predicted, _ = tuning.fit_predict("svd", configure("svd", QUICK), parts.train, parts.test, data, WATCHER)
+        predicted, _ = tuning.fit_predict(configure("svd", QUICK), parts.train, parts.test, data, WATCHER)
         found.append(predicted[chosen].tolist())
     assert found[0] == found[1]
 
 
 def test_errors_of_all_folds_are_those_of_each_user(small: Interactions) -> None:
     material = tuning.Material.part(small, 3, seed=0)
-    measured = tuning.measure("svd", configure("svd", QUICK), material, WATCHER)
+    measured = tuning.measure(configure("svd", QUICK), material, WATCHER)
     sizes = np.bincount(material.folds)
     total = sum(fold.rmse**2 * size for fold, size in zip(measured.folds, sizes, strict=True))
     assert measured.errors.sums["rmse"].sum() == pytest.approx(total, rel=1e-5)
@@ -108,7 +108,7 @@ def test_a_watcher_sees_folds_and_looks_and_may_end_it(small: Interactions) -> N
     watcher = tuning.Watcher(
         Event(), nothing, lambda fold: seen.append(fold), lambda step, rmse: seen.append(step), lambda fold: None
     )
-    tuning.measure("svd", configure("svd", QUICK | {"patience": 0}), material, watcher)
+    tuning.measure(configure("svd", QUICK | {"patience": 0}), material, watcher)
     steps = [6, 8, tuning.FOLD_STEPS - 1]
     assert seen == [0, *steps, 1, *(tuning.FOLD_STEPS + step for step in steps)]
 
@@ -116,11 +116,11 @@ def test_a_watcher_sees_folds_and_looks_and_may_end_it(small: Interactions) -> N
         raise optuna.TrialPruned
 
     with pytest.raises(optuna.TrialPruned):
-        tuning.measure("svd", configure("svd", QUICK), material, replace(watcher, look=give_up))
+        tuning.measure(configure("svd", QUICK), material, replace(watcher, look=give_up))
     stop = Event()
     stop.set()
     with pytest.raises(Cancelled):
-        tuning.measure("svd", configure("svd", QUICK), material, replace(watcher, cancelled=stop))
+        tuning.measure(configure("svd", QUICK), material, replace(watcher, cancelled=stop))
 
 
 def test_looks_grow_rarer() -> None:

@@ -15,13 +15,12 @@ from engine.data.plan import (
     Plan,
     Preview,
     Question,
-    RejectedRows,
+    RejectedCounts,
     ScalePlan,
     UserCounts,
 )
 from engine.errors import Conflict, InvalidInput, MarqueeError, UnknownJob
-from engine.services.import_task import ImportResult
-from engine.services.import_task import RejectedRows as ResultRows
+from engine.services.import_task import ImportResult, RejectedRows
 from engine.services.imports import Job, UploadedFile
 from engine.services.records import JobState
 from store.records import ImportRecord, ImportState
@@ -46,7 +45,7 @@ PLAN = Plan(
     users=UserCounts(known=0, new=1),
     movies=MovieCounts(known=1200, matched=40, unsure=2, new=120),
     ratings=1842,
-    rejected=[RejectedRows(code="movie_missing", reason="The movie is missing.", rows=3, examples=[TRICKY])],
+    rejected=[RejectedCounts(code="movie_missing", reason="The movie is missing.", rows=3, examples=[TRICKY])],
     unrated=12,
     preview=PREVIEW,
     unsure=[
@@ -111,7 +110,7 @@ RESULT = ImportResult(
     unrated=12,
     rows_rejected=3,
     rejected=(
-        ResultRows("movie_missing", "The movie is missing.", 3, ({"file": "ratings.csv", "line": 7},), (TRICKY,)),
+        RejectedRows("movie_missing", "The movie is missing.", 3, ({"file": "ratings.csv", "line": 7},), (TRICKY,)),
     ),
     times_unknown=1,
 )

@@ -15,6 +15,7 @@ from engine.services.backup_plan import BackupPlan
 from engine.services.notices import WebhookState
 from engine.services.storage import Backup, StoreFacts
 from engine.services.training import TrainingStatus
+from sidecar.docs import instances
 from store.records import AuditRecord, KeyRecord, NoticeRecord
 from tests.pages.fakes.data import ABOUT, NOW, RUNS, TRICKY
 from tests.pages.fakes.training import FakeTraining
@@ -91,21 +92,10 @@ class FakeAutomation:
 
 
 BACKUPS = [
-    Backup(
-        f"marquee-2026110{n}-020000.db",
-        NOW - n * 86_400,
-        "schedule",
-        9_830_400,
-        "ab" * 32,
-        n,
-        "id",
-        "0004",
-        3,
-        671,
-        9125,
-        100_316,
-        3,
-        3,
+    replace(
+        instances.BACKUP,
+        name=f"marquee-2026110{n}-020000.db",
+        made_at=NOW - n * 86_400,
     )
     for n in (1, 2, 3)
 ]

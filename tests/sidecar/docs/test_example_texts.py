@@ -13,6 +13,7 @@ import pytest
 from numpy.typing import NDArray
 
 from engine import errors
+from engine.data.plan import ImportOptions
 from engine.evaluation.report import UserErrors
 from engine.runtime import Runtime
 from engine.services.imports import UploadedFile
@@ -50,6 +51,7 @@ RAISES: dict[type[errors.MarqueeError], Callable[[Runtime], object]] = {
     errors.UnknownRun: lambda found: found.services.training.status(99),
     errors.UnknownStudy: lambda found: found.services.tuning.status(99),
     errors.UnknownJob: lambda found: found.services.imports.job(99),
+    errors.UnknownImport: lambda found: found.services.imports.undo(99),
     errors.UnknownBackup: lambda found: found.services.storage.path_of("x.db"),
     errors.UnknownKey: lambda found: found.services.access.revoke(99),
     errors.Conflict: lambda found: found.services.access.create("shop", ["read"]),
@@ -90,13 +92,27 @@ def test_before_the_first_ratings_the_example_of_not_ready_is_true(tmp_path: Pat
 def test_a_job_and_its_rejected_row_say_what_their_example_says(runtime: Runtime) -> None:
     rows = b"userId,movieId,rating\nu1,m1,4\nu1,m2,9\n"
     imports = runtime.services.imports
-    job_id = imports.import_files([UploadedFile("ratings.csv", io.BytesIO(rows))])
+    job_id = imports.import_files([UploadedFile("ratings.csv", io.BytesIO(rows))], ImportOptions(scale=[0.5, 5]))
     wait_for(lambda: imports.job(job_id).ended_at is not None)
     job = imports.job(job_id)
     assert job.result is not None
     assert instances.JOB.result is not None
     assert shape(job.message) == shape(instances.JOB.message)
     assert job.result.rejected[0].reason == instances.JOB.result.rejected[0].reason
+
+
+def test_a_question_says_what_its_example_says(runtime: Runtime) -> None:
+    rows = b"user,movie,score\nq1,m1,2\nq1,m2,7\nq1,m3,10\n"
+    imports = runtime.services.imports
+    job_id = imports.import_files([UploadedFile("scores.csv", io.BytesIO(rows))])
+    wait_for(lambda: imports.job(job_id).state != "running" and imports.job(job_id).plan is not None)
+    job = imports.job(job_id)
+    imports.cancel_job(job_id)
+    assert (job.state, job.message, job.questions) == ("waiting", "Reading scores.csv", instances.WAITING.questions)
+    assert job.plan is not None
+    assert instances.WAITING.plan is not None
+    (found,), (shown,) = job.plan.files, instances.WAITING.plan.files
+    assert found == shown.model_copy(update={"why": found.why})
 
 
 def test_what_is_unknown_about_a_prediction(runtime: Runtime) -> None:

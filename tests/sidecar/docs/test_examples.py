@@ -21,11 +21,11 @@ JSON = {route.name: route for route in ROUTES if "200" not in route.responses an
 @pytest.mark.parametrize("name", JSON)
 def test_an_example_is_an_instance_of_what_the_route_returns(name: str) -> None:
     returned = get_type_hints(JSON[name].endpoint)["return"]
-    assert type(ANSWERS[name]) is returned
+    assert type(ANSWERS[name.removesuffix("_by_query")]) is returned
 
 
 def test_no_example_is_left_over() -> None:
-    assert set(ANSWERS) == set(JSON)
+    assert set(ANSWERS) == {name.removesuffix("_by_query") for name in JSON}
 
 
 def test_every_kind_of_problem_has_an_example() -> None:

@@ -116,7 +116,7 @@ def test_everything_on_the_page_is_escaped() -> None:
     assert found.events == []
 
 
-@pytest.mark.parametrize("model", MODELS.values(), ids=lambda model: model.kind)
+@pytest.mark.parametrize("model", MODELS.values(), ids=lambda model: model.config.kind)
 def test_hyperparameters_are_described(page: Page, model: ModelEntry) -> None:
     assert f"hyperparameters: {model.label}" in page.shown
     for field in model.config.model_fields.values():
@@ -125,9 +125,9 @@ def test_hyperparameters_are_described(page: Page, model: ModelEntry) -> None:
 
 def test_every_operation_has_the_scope_and_allowance_of_its_rule() -> None:
     shown = {
-        f"{each.method.upper()} {each.path.removeprefix('/api')}": (each.scope, each.counted)
-        for group in read(SCHEMA, "/api").groups
-        for each in group.operations
+        f"{each['method'].upper()} {each['path'].removeprefix('/api')}": (each["scope"], each["counted"])
+        for group in read(SCHEMA, "/api")["groups"]
+        for each in group["operations"]
     }
     rules = {name: (rule.scope, rule.counted or "") for name, rule in RULES.items()}
     assert shown == {name: rule for name, rule in rules.items() if name not in {"GET /docs", "GET /openapi.json"}}
@@ -135,10 +135,10 @@ def test_every_operation_has_the_scope_and_allowance_of_its_rule() -> None:
 
 def test_problems_of_every_route_are_listed_once() -> None:
     found = read(SCHEMA, "/api")
-    assert set(found.common) == {kind.code for kind in COMMON}
-    for group in found.groups:
-        for each in group.operations:
-            assert not set(found.common) & {code for codes in each.problems.values() for code in codes}
+    assert set(found["common"]) == {kind.code for kind in COMMON}
+    for group in found["groups"]:
+        for each in group["operations"]:
+            assert not set(found["common"]) & {code for codes in each["problems"].values() for code in codes}
 
 
 def test_the_file_is_up_to_date() -> None:
