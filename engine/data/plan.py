@@ -196,7 +196,6 @@ class Plan(BaseModel):
     rejected: list[RejectedCounts] = Field(default_factory=list)
     unrated: int = Field(0, description="Rows without a rating.")
     preview: Preview | None = Field(None, description="The table of ratings, or the one whose columns are asked for.")
-    sample: list[dict[str, str]] = Field(default_factory=list, description="The first rows, by role.")
     unsure: list[dict[str, Any]] = Field(
         default_factory=list, description="Movies that may be known under another title."
     )

@@ -299,7 +299,6 @@ class Planner:
             rejected=rejections,
             unrated=self.found.unrated,
             preview=preview(self.scan),
-            sample=self.found.sample,
             unsure=[
                 {"movie": new, "known": movie.movie_id, "title": movie.title, "year": movie.year}
                 for new, movie in self.unsure.items()

@@ -188,7 +188,9 @@ def read_answers(answers: Mapping[str, Any], asked: Sequence[Question]) -> dict[
     except ValidationError as error:
         fault = error.errors()[0]
         code = {option: code for code, option in OPTION.items()}.get(str(fault["loc"][0]), str(fault["loc"][0]))
-        raise InvalidInput(f"The answer to {code!r} is not valid: {fault['msg']}.", field=code) from error
+        raise InvalidInput(
+            f"The answer to {code!r} is not valid: {fault['msg'].removeprefix('Value error, ')}.", field=code
+        ) from error
     if "matches" in answers:
         found["matches"] = _pairs(answers["matches"])
     return found

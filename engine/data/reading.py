@@ -121,19 +121,12 @@ def read_ratings(cells: Cells, file: int, found: Scanned) -> Iterator[Progress]:
     used = sorted(set(layout.columns.values()))
     whole = [place for role, place in layout.columns.items() if role not in ("title", "genres")]
     for part in layout.table.read(used, whole, found.rejections):
-        if not found.sample:
-            found.sample = _sample(layout, part)
         if len(part.lines):
             _add(cells, file, part, found)
         yield Progress(len(part.lines), part.done)
     for notation, texts in cells.notations.items():
         found.notations.setdefault(notation, {}).update(texts)
     found.out_of = found.out_of or cells.out_of
-
-
-def _sample(layout: Layout, part: Part) -> list[dict[str, str]]:
-    columns = {role: part.column(place)[:8].to_pylist() for role, place in layout.columns.items()}
-    return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
 
 
 def _add(cells: Cells, file: int, part: Part, found: Scanned) -> None:

@@ -71,7 +71,6 @@ class Scanned:
     times_unreadable: int = 0
     notations: dict[Notation, dict[str, float]] = field(default_factory=dict)
     out_of: float | None = None
-    sample: list[dict[str, str]] = field(default_factory=list)
 
 
 class Scan:
@@ -104,11 +103,9 @@ class Scan:
         self.manifest: RatingScale | None = None
         self.found: Scanned | None = None
         self._forms: dict[str, Form | None] = {}
-        self.unclear: list[Unclear] = []
-        """Tables whose columns are asked for."""
         self._tables_of: dict[Path, list[Table]] = {}
-        self._unclear: list[Unclear] = []
         self._unknown: list[EncodingUnknown] = []
+        self.unclear: list[Unclear] = []
 
     def answer(self, **answers: Any) -> None:
         """Complete the options by answers."""
@@ -121,8 +118,8 @@ class Scan:
             InvalidInput: no table has the columns, or no text can be read in the encoding.
         """
         if (columns := answers.get("columns")) is not None:
-            names = dict.fromkeys(name for one in self._unclear for name in one.table.names)
-            if not any(_declared(one.table, columns) for one in self._unclear):
+            names = dict.fromkeys(name for one in self.unclear for name in one.table.names)
+            if not any(_declared(one.table, columns) for one in self.unclear):
                 told = f"It has {', '.join(names)}." if names else "It has columns without names; give their numbers."
                 raise InvalidInput(f"The file has not all of these columns. {told}", field="columns")
         if (encoding := answers.get("encoding")) is not None:
@@ -167,7 +164,7 @@ class Scan:
 
     def _recognise(self) -> list[Question]:
         self.reports = []
-        self._unclear = unclear = []
+        self.unclear = unclear = []
         self._unknown = unknown = []
         names = [file.name.lower() for file in self._files]
         for file in self._files:

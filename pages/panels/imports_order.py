@@ -81,8 +81,9 @@ def _checked(options: Mapping[str, Any]) -> ImportOptions:
     except ValidationError as error:
         fault = error.errors(include_url=False)[0]
         name = str(fault["loc"][0]) if fault["loc"] else "options"
-        told = fault["msg"].removeprefix("Value error, ").rstrip(".")
-        raise InvalidInput(f"{name.replace('_', ' ').capitalize()}: {told}.", field=name) from error
+        raise InvalidInput(
+            f"{name.replace('_', ' ').capitalize()}: {fault['msg'].removeprefix('Value error, ')}.", field=name
+        ) from error
 
 
 def follow(job_id: int) -> NoReturn:
