@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from itertools import cycle, islice
 
 import pytest
 
 from tests.imports.bench import Bench
 
-BROKEN = {
+BROKEN: dict[str, Callable[[int], str]] = {
     "columns": lambda n: f"u{n},m1",
     "rating_unreadable": lambda n: f"u{n},m1,excellent,1600000000",
     "rating_outside": lambda n: f"u{n},m1,9.5,1600000000",

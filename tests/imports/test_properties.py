@@ -18,7 +18,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from engine.data.titles import is_placeholder
-from engine.services.exports import ExportService
+from engine.services.exports import ExportService, TableName
 from engine.services.snapshots import Snapshots
 from store.records import MovieRow
 from tests.imports.bench import Bench
@@ -26,6 +26,7 @@ from tests.imports.data import START, gzipped, json_lines, table, tarred, workbo
 from tests.imports.test_sources import CASES as SOURCE_CASES
 
 FEW = settings(max_examples=10, suppress_health_check=[HealthCheck.function_scoped_fixture])
+TABLES: tuple[TableName, ...] = ("ratings", "movies")
 STARS = {"scale": [0.5, 5.0], "catalogue": "same"}
 
 
@@ -45,10 +46,10 @@ def fresh(empty: Path) -> Callable[[], Any]:
     return opened
 
 
-def exported(bench: Bench) -> dict[str, bytes]:
-    """Both tables as CSV."""
-    service = ExportService(bench.ratings, Snapshots(bench.ratings, bench.scale))
-    return {"ratings.csv": b"".join(service.export("ratings")), "movies.csv": b"".join(service.export("movies"))}
+def exports(bench: Bench) -> ExportService:
+    """The exports of a store; without versions there are neither lists nor factors."""
+    nothing: Any = None
+    return ExportService(bench.ratings, Snapshots(bench.ratings, bench.scale), bench.scale, nothing, nothing)
 
 
 # -- export and import -------------------------------------------------------------------------------------------------
@@ -86,13 +87,15 @@ def test_what_is_exported_is_imported_as_it_was(fresh: Callable[[], Any], data: 
         for user, movie in pairs:
             value = data.draw(st.integers(1, 10)) / 2
             first.ratings.put_rating(user, movie.external_id, value, data.draw(st.integers(10**8, START)))
-        files = exported(first)
-        done = second.bring(files, **STARS)
+        tables: dict[str, bytes] = {name: b"".join(exports(first).export(name)) for name in TABLES}
+        if data.draw(st.booleans()):
+            done = second.bring({"marquee.zip": b"".join(exports(first).archive())})
+        else:
+            done = second.bring({f"{name}.csv": content for name, content in tables.items()}, **STARS)
         assert (done.job.state, done.codes) == ("succeeded", []), done.job.error
         assert second.stored() == first.stored()
         assert second.movies() == first.movies()
-        assert sorted(exported(second)["ratings.csv"].splitlines()) == sorted(files["ratings.csv"].splitlines())
-        assert sorted(exported(second)["movies.csv"].splitlines()) == sorted(files["movies.csv"].splitlines())
+        assert {name: b"".join(exports(second).export(name)) for name in TABLES} == tables
 
 
 # -- undo, and order ---------------------------------------------------------------------------------------------------

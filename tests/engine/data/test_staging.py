@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +18,7 @@ def drawn(n: int, seed: int, users: int = 40, movies: int = 12) -> Block:
     return Block(
         draw.integers(0, users, n, np.int32),
         draw.integers(0, movies, n, np.int32),
-        draw.integers(1, 11, n).astype(np.float32) / 2,
+        (draw.integers(1, 11, n) / 2).astype(np.float32),
         draw.choice([-1, 7, 8, 9], n).astype(np.int64),
         np.arange(n, dtype=np.uint32),
         np.full(n, seed, np.uint16),
@@ -54,8 +55,8 @@ def test_sorted_rows_are_those_of_pandas_and_memory_is_bounded(
 
 def test_values_are_counted(tmp_path: Path) -> None:
     staged = Staged(tmp_path)
-    staged.add(Block(*(np.zeros(3, kind) for kind in (np.int32, np.int32)), np.array([0.1, 4.5, 0.1], np.float32),
-                     np.zeros(3, np.int64), np.zeros(3, np.uint32), np.zeros(3, np.uint16)))  # fmt: skip
+    block = drawn(3, 1)
+    staged.add(replace(block, rating=np.array([0.1, 4.5, 0.1], np.float32)))
     values, counts = staged.values()
     assert (values.tolist(), counts.tolist()) == ([0.1, 4.5], [2, 1])
 

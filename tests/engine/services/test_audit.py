@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from engine.data.plan import ImportOptions
 from engine.errors import InvalidInput, UnknownUser, UnknownVersion, VersionUnavailable
 from engine.runtime import Runtime
 from engine.services.acting import MARQUEE, Actor, act_as, actor, ask
@@ -44,7 +45,7 @@ def test_versions_and_imports(trained: Runtime, tmp_path: Path) -> None:
     file = tmp_path / "mine.csv"
     file.write_text("user,movie,rating\nann,m1,4\n")
     with file.open("rb") as stream:
-        job = services.imports.import_files([UploadedFile("mine.csv", stream)])
+        job = services.imports.import_files([UploadedFile("mine.csv", stream)], ImportOptions(scale=[0.5, 5.0]))
     wait_for(lambda: services.imports.job(job).state.is_finished)
     with pytest.raises(InvalidInput):
         services.imports.import_files([])

@@ -7,6 +7,7 @@ import io
 import sys
 import time
 import zipfile
+from functools import partial
 from pathlib import Path
 from threading import Event, Thread
 from typing import Any
@@ -117,7 +118,7 @@ def test_an_empty_zip_is_said_to_hold_nothing(runtime: Runtime) -> None:
     packed.seek(0)
     job = ended(services.imports, services.imports.import_files([UploadedFile("mine.zip", packed)]))
     assert job.state == "failed"
-    assert str(job.error).startswith("No ratings were found.")
+    assert str(job.error).startswith("There is no file in mine.zip.")
 
 
 def test_orders_that_make_no_sense_are_refused(runtime: Runtime) -> None:
@@ -162,7 +163,7 @@ def spooled(runtime: Runtime) -> list[Path]:
 def test_so_many_imports_wait_and_no_more(runtime: Runtime, monkeypatch: pytest.MonkeyPatch) -> None:
     gate, imports = Gate(monkeypatch), runtime.services.imports
     jobs = [order(imports, RATINGS) for _ in range(MAX_QUEUE)]
-    for one_more in (lambda: order(imports, RATINGS), imports.import_demo):
+    for one_more in (partial(order, imports, RATINGS), imports.import_demo):
         with pytest.raises(Conflict, match="10 imports are in progress or waiting"):
             one_more()
     assert len(spooled(runtime)) == MAX_QUEUE  # nothing was copied for those that were refused
@@ -288,7 +289,7 @@ def test_what_a_job_brought_or_took_back_is_served_when_it_has_ended(
         patch.setattr(Import, "write", broken)
         failed = bring(imports, ratings_csv=f"{RATINGS}3,10,4,5\n")
     assert str(failed.error).endswith("oops. Nothing of it was kept.")
-    assert ended(imports, imports.undo(done.result.import_id)).state == "succeeded"  # type: ignore[union-attr]
+    assert ended(imports, imports.undo(imports.batches()[-1].import_id)).state == "succeeded"
     assert states == ["running"] * 3
     assert runtime.services.library.counts().ratings == 0
 

@@ -8,8 +8,10 @@ from typing import Any
 
 import pytest
 
+from engine.data.plan import ImportOptions
 from engine.errors import StoreLocked, StoreNotWritable
 from engine.runtime import Runtime, build
+from engine.services.import_task import Import
 from engine.services.imports import UploadedFile
 from engine.services.storing import in_words
 from engine.settings import Settings
@@ -126,12 +128,13 @@ def test_a_study_waits(brief: Runtime, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_an_import_and_the_first_training_after_it_wait(brief: Runtime, monkeypatch: pytest.MonkeyPatch) -> None:
     imports, training = brief.services.imports, brief.services.training
-    module = __import__("engine.services.import_task", fromlist=["read_ratings"])
-    text = "user,movie,rating,time\n" + "".join(f"u{n % 7},m{n},{1 + n % 5},{n}\n" for n in range(60))
+    text = "user,movie,rating,time\n" + "".join(f"u{n % 7},m{n},{1 + n % 5},{10**9 + n}\n" for n in range(60))
     with monkeypatch.context() as patch:
-        tries = lock_before(brief, patch, module, "read_ratings")
+        tries = lock_before(brief, patch, Import, "write")
         lock_again = lock_before(brief, patch, training, "train_model")
-        job_id = imports.import_files([UploadedFile("mine.csv", io.BytesIO(text.encode()))])
+        job_id = imports.import_files(
+            [UploadedFile("mine.csv", io.BytesIO(text.encode()))], ImportOptions(scale=[0.5, 5.0])
+        )
         wait_for(lambda: imports.job(job_id).state.is_finished)
         job = imports.job(job_id)
         assert (job.state, job.error) == ("succeeded", None)

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from engine.data.plan import ImportOptions
 from engine.runtime import Runtime, build
 from engine.services.imports import UploadedFile
 from engine.services.notices import NotifyingService
@@ -63,7 +64,7 @@ def kill(runtime: Runtime, name: str, patch: pytest.MonkeyPatch) -> Any:
         patch.setattr(services.tuning, "_go_on", gone)
         return services.tuning.start("svd", 2, 2)
     if name == "import":
-        patch.setattr("engine.services.import_task.read_ratings", gone)
+        patch.setattr("engine.services.import_task.Import.write", gone)
         return bring(runtime)
     if name in ("automation", "storage"):
         patch.setattr(getattr(services, name).worker, "_idle", gone)
@@ -78,7 +79,9 @@ def kill(runtime: Runtime, name: str, patch: pytest.MonkeyPatch) -> Any:
 
 def bring(runtime: Runtime) -> int:
     text = b"user,movie,rating\nnew,m1,4\n"
-    return runtime.services.imports.import_files([UploadedFile("mine.csv", io.BytesIO(text))])
+    return runtime.services.imports.import_files(
+        [UploadedFile("mine.csv", io.BytesIO(text))], ImportOptions(scale=[0.5, 5.0])
+    )
 
 
 def notices(runtime: Runtime) -> list[str]:
@@ -141,7 +144,7 @@ def test_what_a_worker_had_in_hand_ends_with_a_reason(
     with monkeypatch.context() as patch:
         job_id = kill(runtime, "import", patch)
         wait_for(lambda: services.imports.job(job_id).state == "failed")
-        assert "SystemExit: gone. Nothing was saved." in str(services.imports.job(job_id).error)
+        assert "The import ended unexpectedly: SystemExit: gone." in str(services.imports.job(job_id).error)
 
 
 def test_runs_that_wait_behind_one_over_which_the_worker_dies_go_on(
