@@ -116,7 +116,7 @@ class Runtime:
         if self.services.imports.has_demo():
             self.services.imports.import_demo()
         else:
-            log.info("Marquee is empty, and the demo ratings are not installed. Import ratings on the Overview page.")
+            log.info("Marquee is empty, and the demo ratings are not installed. Import ratings on the Import page.")
 
     def _demo_is_missing(self) -> bool:
         """The store is empty, or the import of the demo was interrupted before the first training."""

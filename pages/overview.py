@@ -6,7 +6,6 @@ import streamlit as st
 
 from engine.services import Services, current
 from engine.services.library import DataStatistics
-from pages.panels.overview_import import import_panel, import_result
 from pages.ui import charts, metrics, next_steps, notices, progress, session
 from pages.ui.escape import text
 from pages.ui.format import rating_period, when
@@ -32,7 +31,9 @@ def work(services: Services) -> None:
     with errors_shown():
         if job is not None:
             progress.job_bar(job)
-            if st.button("Cancel import", key=session.CANCEL_IMPORT, icon=":material/stop_circle:"):
+            if job.kind != "undo" and st.button(
+                "Cancel import", key=session.CANCEL_IMPORT, icon=":material/stop_circle:"
+            ):
                 services.imports.cancel_job(job.job_id)
         if run is not None:
             st.markdown(f"**Training run {run.run_id}**")
@@ -52,12 +53,8 @@ page_header("Overview", "Your data, the active version and what to do next.")
 importing, busy = progress.running_job(services) is not None, progress.expecting(services)
 statistics = services.library.statistics(fresh=not importing)
 progress.live(lambda: live_part(services, statistics, importing=importing), every_s=progress.EVERY_S if busy else None)
-if (job_id := st.session_state.get(session.IMPORT_JOB)) is not None:
-    with errors_shown():
-        import_result(services.imports.job(job_id))
 next_steps.next_steps(services, busy=busy)
 if not services.library.counts().ratings:
-    import_panel(services.imports, busy=importing)
     st.stop()
 
 active = services.versions.active()
@@ -72,10 +69,9 @@ if statistics.ratings:
     period = rating_period(statistics.first_rated_at, statistics.last_rated_at)
     st.caption(f"{period} On a scale of {scale.low:g} to {scale.high:g}.")
     charts.rating_distribution(statistics.rating_counts, scale)
+    st.page_link("imports.py", label="Import or export ratings", icon=":material/upload_file:")
 else:
     st.caption("The chart appears when the import is done.")
 
 st.subheader("Notices", anchor=False)
 notices.latest(services)
-st.subheader("Import more ratings", anchor=False)
-import_panel(services.imports, busy=importing)

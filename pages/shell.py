@@ -29,6 +29,7 @@ st.logo(str(ASSETS / "wordmark.svg"), size="large", icon_image=ICON)
 page = st.navigation(
     [
         st.Page("overview.py", title="Overview", icon=":material/space_dashboard:", default=True),
+        st.Page("imports.py", title="Import", icon=":material/upload_file:"),
         st.Page("recommend.py", title="Recommend", icon=":material/movie:"),
         st.Page("newcomer.py", title="Newcomer", icon=":material/person_add:"),
         st.Page("training.py", title="Training", icon=":material/model_training:"),

@@ -128,7 +128,7 @@ def is_value(cell: str) -> bool:
     return (
         bool(re.fullmatch(r"[+-]?[\d.,:/\-T ]*\d[\d.,:/\-TZ ]*%?", text))
         or text.casefold() in NOT_RATED
-        or (read_rating(text, ",") is not None and len(text) > 1)
+        or (read_rating(text, ",") is not None and (len(text) > 1 or not text.isalpha()))
     )
 
 

@@ -165,7 +165,12 @@ def others(films: Iterable[Film], known: Known) -> tuple[int, int, list[tuple[st
     compared, different, some = 0, 0, []
     for film in films:
         movie = known.by_id.get(film.own_id)
-        if movie is None or not movie.title or not film.title or is_placeholder(film.title, film.own_id):
+        if (
+            movie is None
+            or not movie.title
+            or not film.title
+            or (film.year is None and is_placeholder(film.title, film.own_id))
+        ):
             continue
         compared += 1
         if not same_title(film.title, movie.title):

@@ -23,6 +23,7 @@ FRACTION = re.compile(
 )
 NAMED = re.compile(r"([+-]?\d+(?:[.,]\d+)?)\s*(?:stars?|points?|pts?|sterne?|étoiles?|estrellas?|\*)")
 STARS = re.compile(r"[★⭐✭✩☆⯨⯪✮\ufe0f*]*[½]?[☆✩\ufe0f]*|[★⭐]*\s*1/2")
+HALVES = re.compile(r"(\d+)\s*([½¼¾])(?:\s*(?:stars?|\*))?")
 FULL, HALF = "★⭐✭✮*", "½⯨⯪"
 WORDS = {
     0.0: (
@@ -64,6 +65,9 @@ def read_rating(text: str, decimal: str = ".") -> Reading | None:
         return Reading(_float(found[1]), "fraction", _float(found[2]))
     if found := NAMED.fullmatch(lower):
         return Reading(_float(found[1]), "stars")
+    if found := HALVES.fullmatch(lower):
+        return Reading(int(found[1]) + {"¼": 0.25, "½": 0.5, "¾": 0.75}[found[2]], "stars")
+    text = text.replace(" ", "")
     if text and STARS.fullmatch(text) and any(sign in text for sign in FULL + HALF + "☆✩"):
         half = any(sign in text for sign in HALF) or text.endswith("1/2")
         return Reading(sum(text.count(sign) for sign in FULL) + 0.5 * half, "stars")

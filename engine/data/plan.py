@@ -47,6 +47,9 @@ class ImportOptions(BaseModel):
     on_question: Literal["wait", "refuse", "suggestion"] = Field(
         "wait", description="Where something can't be told: ask and wait, fail, or take the suggestion."
     )
+    confirm: bool = Field(
+        False, description="Wait with the plan before anything is written, until an empty answer confirms it."
+    )
     dry_run: bool = Field(False, description="Make the plan, and write nothing.")
 
     @field_validator("source")
@@ -171,6 +174,16 @@ class RejectedCounts(BaseModel):
     examples: list[str] = Field(default_factory=list)
 
 
+class Preview(BaseModel):
+    """A table with its first rows, and which column is what."""
+
+    file: str
+    names: list[str] = Field(description="The columns' names; empty without a header.")
+    rows: list[list[str]] = Field(description="The first rows.")
+    columns: dict[str, int] = Field(description="Role to position of the column.")
+    fixed: bool = Field(description="Whether the source says which column is what.")
+
+
 class Plan(BaseModel):
     """What the files are, and what an import will do."""
 
@@ -182,7 +195,7 @@ class Plan(BaseModel):
     ratings: int = Field(0, description="Ratings that can be imported.")
     rejected: list[RejectedCounts] = Field(default_factory=list)
     unrated: int = Field(0, description="Rows without a rating.")
-    sample: list[dict[str, str]] = Field(default_factory=list, description="The first rows, by role.")
+    preview: Preview | None = Field(None, description="The table of ratings, or the one whose columns are asked for.")
     unsure: list[dict[str, Any]] = Field(
         default_factory=list, description="Movies that may be known under another title."
     )

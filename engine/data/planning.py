@@ -15,22 +15,25 @@ from engine.data.identifiers import without_point
 from engine.data.matching import ALIAS, OTHER_SHARE, Film, Known, KnownMovie
 from engine.data.notations import notation_scale
 from engine.data.plan import (
+    MAX_CELL,
     DatesPlan,
     FilePlan,
     MovieCounts,
     Plan,
+    Preview,
     Question,
     RejectedCounts,
     ScalePlan,
     UserCounts,
 )
 from engine.data.scale import RatingScale
-from engine.data.scanning import FileReport, Scan, Scanned
+from engine.data.scanning import UNFIXED, FileReport, Scan, Scanned
 from engine.data.staging import Block
 from engine.data.titles import is_placeholder
 from engine.errors import InvalidInput
 
 Origin = Literal["source", "declared", "store", "seen"]
+PREVIEW_ROWS, PREVIEW_COLUMNS = 5, 40
 
 
 @dataclass(frozen=True)
@@ -100,7 +103,7 @@ class Planner:
         for film, one in zip(owned, ids if self._is_exported else without_point(ids), strict=True):
             film.own_id = one
             exact = self._is_exported and film.title != f"Movie {one}"
-            if is_placeholder(film.title, one) and not exact:
+            if film.year is None and is_placeholder(film.title, one) and not exact:
                 film.title = ""
 
     @property
@@ -126,10 +129,10 @@ class Planner:
             return self.scan.manifest, "source"
         sources = {layout.source.name: layout.source for layout in self.scan.of_role("ratings")}
         fixed = {source.scale for source in sources.values()}
-        if len(fixed) > 1 and None not in fixed and len({one.ends for one in fixed if one}) > 1:
+        if len({one and one.ends for one in fixed}) > 1:
             names = " and ".join(source.label for source in sources.values())
             raise InvalidInput(f"{names} have different scales. Import them one after another.", field="files")
-        own = fixed.pop()
+        own = min((one for one in fixed if one is not None), key=lambda one: one.step, default=None)
         if own is not None and self.values.lie_in(own) and not self.found.notations:
             return own, "source"
         if self.found.notations:
@@ -295,7 +298,7 @@ class Planner:
             ratings=self.found.staged.rows - outside,
             rejected=rejections,
             unrated=self.found.unrated,
-            sample=self.found.sample,
+            preview=preview(self.scan),
             unsure=[
                 {"movie": new, "known": movie.movie_id, "title": movie.title, "year": movie.year}
                 for new, movie in self.unsure.items()
@@ -336,6 +339,23 @@ class Planner:
         """How many movies of the files were there before: of a personal export all, else those not known by id."""
         counts = self._movie_counts()
         return counts.known + counts.matched if self.is_personal else counts.matched
+
+
+def preview(scan: Scan) -> Preview | None:
+    """The table whose columns are asked for, else the first one of ratings or movies; None where there is neither."""
+    if scan.unclear:
+        table, columns, fixed = scan.unclear[0].table, scan.unclear[0].suggestion, False
+    elif used := [*scan.of_role("ratings"), *scan.of_role("movies")]:
+        table, columns, fixed = used[0].table, used[0].columns, used[0].source.name not in UNFIXED
+    else:
+        return None
+    return Preview(
+        file=table.name,
+        names=[name[:MAX_CELL] for name in table.names[:PREVIEW_COLUMNS]],
+        rows=[[cell[:MAX_CELL] for cell in row[:PREVIEW_COLUMNS]] for row in table.sample[:PREVIEW_ROWS]],
+        columns={role: place for role, place in columns.items() if place < PREVIEW_COLUMNS},
+        fixed=fixed,
+    )
 
 
 def file_plans(reports: Sequence[FileReport]) -> list[FilePlan]:

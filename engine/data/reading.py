@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from engine.data.scanning import Scanned
 
 SEPARATOR = "\x1f"
+NEARLY_ALL = 0.95
 ABOUT: tuple[Role, ...] = ("title", "year", "genres", *SITES)  # type: ignore[assignment]
 NO_TEXT = ("null", "\\n", "nan", "none")
 
@@ -68,10 +69,10 @@ class Cells:
 
     @cached_property
     def are_numbers(self) -> bool:
-        """Whether most ratings of the file's first rows are plain numbers, so that others are mistakes."""
+        """Whether nearly all ratings of the file's first rows are plain numbers, so that words are mistakes."""
         cells = self.layout.table.cells(self.layout.columns["rating"])
         read = [found.notation for cell in cells if (found := read_rating(cell, ",")) is not None]
-        return read.count("number") > len(read) / 2
+        return read.count("number") > NEARLY_ALL * len(read)
 
     def ratings(self, column: pa.ChunkedArray) -> NDArray[np.float64]:
         """float64[n]: ratings of texts; infinity where there is none, NaN where the text can't be read."""
@@ -88,7 +89,7 @@ class Cells:
         if text.casefold() in NOT_RATED:
             return np.inf
         found = read_rating(text, self.options.decimal or ",")
-        if found is None or (found.notation != "number" and self.are_numbers):
+        if found is None or (found.notation in ("words", "letters") and self.are_numbers):
             return np.nan
         value = found.value
         if found.out_of:
@@ -120,19 +121,12 @@ def read_ratings(cells: Cells, file: int, found: Scanned) -> Iterator[Progress]:
     used = sorted(set(layout.columns.values()))
     whole = [place for role, place in layout.columns.items() if role not in ("title", "genres")]
     for part in layout.table.read(used, whole, found.rejections):
-        if not found.sample:
-            found.sample = _sample(layout, part)
         if len(part.lines):
             _add(cells, file, part, found)
         yield Progress(len(part.lines), part.done)
     for notation, texts in cells.notations.items():
         found.notations.setdefault(notation, {}).update(texts)
     found.out_of = found.out_of or cells.out_of
-
-
-def _sample(layout: Layout, part: Part) -> list[dict[str, str]]:
-    columns = {role: part.column(place)[:8].to_pylist() for role, place in layout.columns.items()}
-    return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
 
 
 def _add(cells: Cells, file: int, part: Part, found: Scanned) -> None:

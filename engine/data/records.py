@@ -10,6 +10,8 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from engine.data.columns import NAMES, normal
+
 MAX_DOCUMENT = 200 * 2**20
 """Bytes of a JSON document, which is read as a whole; JSON lines have no limit."""
 MAX_DEPTH = 4
@@ -86,6 +88,8 @@ def _columns(document: dict[str, Any]) -> dict[str, list[Any]]:
     if all(isinstance(value, list) for value in values) and len({len(value) for value in values}) == 1:
         return {} if values[0] and isinstance(values[0][0], dict) else document
     if all(isinstance(value, dict) for value in values) and len({tuple(value) for value in values}) == 1:
+        if sum(normal(str(name)) in NAMES for name in values[0]) >= 2:  # rows by their ids, orient="index"
+            return {name: [value[name] for value in values] for name in values[0]}
         scalar = not any(isinstance(cell, (dict, list)) for value in values for cell in value.values())
         return {name: list(value.values()) for name, value in document.items()} if scalar else {}
     return {}

@@ -30,6 +30,8 @@ from engine.data.tables import EncodingUnknown, Table, TextOptions, Unreadable, 
 from engine.data.times import FORMS, Form, form_of
 from engine.errors import InvalidInput
 
+UNFIXED = ("table", "list", "wide", "plays")
+"""Sources that do not say which column is what."""
 PEEK_BYTES = 2**18
 """Bytes by which a file of unknown encoding is recognised."""
 
@@ -69,7 +71,6 @@ class Scanned:
     times_unreadable: int = 0
     notations: dict[Notation, dict[str, float]] = field(default_factory=dict)
     out_of: float | None = None
-    sample: list[dict[str, str]] = field(default_factory=list)
 
 
 class Scan:
@@ -103,8 +104,8 @@ class Scan:
         self.found: Scanned | None = None
         self._forms: dict[str, Form | None] = {}
         self._tables_of: dict[Path, list[Table]] = {}
-        self._unclear: list[Unclear] = []
         self._unknown: list[EncodingUnknown] = []
+        self.unclear: list[Unclear] = []
 
     def answer(self, **answers: Any) -> None:
         """Complete the options by answers."""
@@ -117,8 +118,8 @@ class Scan:
             InvalidInput: no table has the columns, or no text can be read in the encoding.
         """
         if (columns := answers.get("columns")) is not None:
-            names = dict.fromkeys(name for one in self._unclear for name in one.table.names)
-            if not any(_declared(one.table, columns) for one in self._unclear):
+            names = dict.fromkeys(name for one in self.unclear for name in one.table.names)
+            if not any(_declared(one.table, columns) for one in self.unclear):
                 told = f"It has {', '.join(names)}." if names else "It has columns without names; give their numbers."
                 raise InvalidInput(f"The file has not all of these columns. {told}", field="columns")
         if (encoding := answers.get("encoding")) is not None:
@@ -163,7 +164,7 @@ class Scan:
 
     def _recognise(self) -> list[Question]:
         self.reports = []
-        self._unclear = unclear = []
+        self.unclear = unclear = []
         self._unknown = unknown = []
         names = [file.name.lower() for file in self._files]
         for file in self._files:
@@ -189,6 +190,7 @@ class Scan:
             return [questions.encoding(unknown)]
         sure = [one for one in unclear if not self._is_beside_the_point(one)]
         self.reports += [self._report(one.table, None) for one in unclear if one not in sure]
+        self.unclear = sure
         return [questions.columns(sure)] if sure else []
 
     def _see_lists_as_movies(self) -> None:
@@ -239,9 +241,7 @@ class Scan:
         if self.options.columns is not None:
             declared = _declared(head.table, self.options.columns)
             found = recognise(head, self.options.source)
-            plain = (
-                found is None or isinstance(found, Unclear) or found.source.name in ("table", "list", "wide", "plays")
-            )
+            plain = found is None or isinstance(found, Unclear) or found.source.name in UNFIXED
             if declared is not None and plain:
                 return with_columns(head, declared)
             lacks = plain and isinstance(found, Layout) and found.role == "ratings"

@@ -178,7 +178,8 @@ def _from_numbers(numbers: NDArray[np.float64], form: Form | None) -> NDArray[np
         return numbers
     if form != "ymd":
         return np.full(len(numbers), np.nan)
-    found: NDArray[np.float64] = _seconds(pd.Series(numbers.astype(np.int64).astype(str)), "%Y%m%d")
+    days = np.where(numbers < 1e8, numbers, 0).astype(np.int64)
+    found: NDArray[np.float64] = _seconds(pd.Series(days.astype(str)), "%Y%m%d")
     return found
 
 

@@ -14,7 +14,7 @@ from engine.data.containers import SourceFile
 from engine.data.demo import load_demo
 from engine.data.matching import Known, KnownMovie
 from engine.data.plan import ImportOptions, Plan, Question
-from engine.data.planning import Planner, file_plans
+from engine.data.planning import Planner, file_plans, preview
 from engine.data.questions import read_answers
 from engine.data.scale import STARS
 from engine.data.scales import convert
@@ -122,6 +122,7 @@ class Import:
         """Whether anything was written."""
         self.import_id: int | None = None
         self.asked: list[Question] = []
+        self.is_confirmed = not options.confirm or options.dry_run
         self._planner: Planner | None = None
         self._matches: dict[str, str] | None = None
         self._scan = Scan(
@@ -172,13 +173,14 @@ class Import:
         return [name for layout in self._scan.layouts for name in layout.table.names]
 
     def answer(self, answers: Mapping[str, Any]) -> None:
-        """Take answers to open questions.
+        """Take answers to open questions; where none is open, an empty answer confirms the plan.
 
         Raises:
             InvalidInput: a question is not open, or does not take the value.
         """
         found = read_answers(answers, self.asked)
         self._scan.check_answers(found)
+        self.is_confirmed |= not self.asked
         self._matches = found.pop("matches", self._matches)
         self._scan.answer(**found)
         self._planner = None
@@ -204,7 +206,7 @@ class Import:
     def plan(self) -> Plan:
         """The plan as far as it is known."""
         if self._scan.found is None:
-            return Plan(files=file_plans(self._scan.reports))
+            return Plan(files=file_plans(self._scan.reports), preview=preview(self._scan))
         return self._plan().plan()
 
     @property
@@ -310,7 +312,7 @@ class Import:
         ]
 
     def _choices(self) -> dict[str, Any]:
-        chosen = self._scan.options.model_dump(exclude_defaults=True)
+        chosen = self._scan.options.model_dump(exclude_defaults=True, exclude={"confirm"})
         return chosen | ({"matches": self._matches} if self._matches else {})
 
 

@@ -182,7 +182,7 @@ class ImportService:
 
         Args:
             job_id: the job.
-            answers: code of a question to its value.
+            answers: code of a question to its value; empty to confirm the plan of a job without questions.
 
         Raises:
             UnknownJob: no job has this number.
@@ -299,7 +299,7 @@ class ImportService:
         try:
             asked = task.scan()
             plan = task.plan().model_dump(mode="json", by_alias=True)
-            if asked:
+            if asked or not task.is_confirmed:
                 self._jobs.ask(order.job_id, plan, [question.model_dump(mode="json") for question in asked])
                 return None
             self._jobs.plan(order.job_id, plan)

@@ -34,6 +34,10 @@ def _work(services: Services) -> None:
     job, run = progress.running_job(services), services.training.current()
     if job is not None:
         progress.job_bar(job)
+    waiting = progress.waiting_jobs(services)
+    label = f"{counted(len(waiting), 'import')} to confirm"
+    if waiting and st.button(label, key=session.IMPORT_WAITING, type="tertiary", icon=":material/rule:"):
+        st.switch_page("imports.py", query_params={"job": str(waiting[0].job_id)})
     if run is not None:
         progress.short_training_bar(run)
 

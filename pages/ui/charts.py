@@ -160,6 +160,23 @@ def rating_distribution(counts: Mapping[float, int], scale: RatingScale) -> None
     show(chart, f"Bar chart of the number of ratings by value. The most common is {most}.")
 
 
+def scale_mapping(examples: Sequence[Sequence[float]], found: tuple[float, float]) -> None:
+    """Ratings of files against what they become, with examples.
+
+    Args:
+        examples: pairs of a rating in the files and as stored.
+        found: lowest and highest rating of the scale in the files.
+    """
+    rows = [{"file": one, "here": other, "label": f"{one:g} → {other:g}"} for one, other in examples]
+    x = alt.X("file:Q", title="In the files", scale=span(found, margin=0.16), axis=alt.Axis(grid=False, tickCount=6))
+    y = alt.Y("here:Q", title="In Marquee", scale=span([other for _, other in examples], margin=0.15))
+    base = alt.Chart(data(rows), height=180).encode(x=x, y=y)
+    points = base.mark_point(filled=True, size=70, opacity=1)
+    labels = base.mark_text(align="left", dx=8, dy=12).encode(text="label:N")
+    told = ", ".join(f"{one:g} becomes {other:g}" for one, other in examples)
+    show(alt.layer(base.mark_line(opacity=0.5), points, labels), f"Line chart of ratings and what they become: {told}.")
+
+
 def learning_curve(history: Sequence[EpochRecord], *, key: str, growing: bool) -> None:
     """Training and validation RMSE by epoch. The training loss is a mean square, so its root is drawn.
 

@@ -10,13 +10,14 @@ def next_steps(services: Services, *, busy: bool) -> None:
     """Show the next step, or that it is under way."""
     with st.container(border=True):
         if services.library.counts().ratings == 0:
-            sources = "the demo ratings or your own" if services.imports.has_demo() else "your rating files"
+            sources = "your own ratings or the demo" if services.imports.has_demo() else "your ratings"
             _step(
                 "Importing ratings" if busy else "Import ratings",
                 "The first version is trained automatically afterwards."
                 if busy
                 else f"Marquee is empty. Import {sources}; the first version is then trained automatically.",
             )
+            st.page_link("imports.py", label="Open Import", icon=":material/upload_file:")
         elif services.serving.active_version() is None:
             _step(
                 "Training the first version" if busy else "Train the first version",
@@ -37,7 +38,6 @@ def require_version(services: Services) -> None:
     if services.serving.active_version() is not None:
         return
     next_steps(services, busy=progress.expecting(services))
-    st.page_link("overview.py", label="Open Overview", icon=":material/space_dashboard:")
     st.stop()
 
 
@@ -46,7 +46,7 @@ def require_ratings(services: Services) -> bool:
     if services.library.counts().ratings:
         return True
     st.info("No ratings to train on yet.", icon=":material/hourglass_empty:")
-    st.page_link("overview.py", label="Import ratings", icon=":material/upload_file:")
+    st.page_link("imports.py", label="Import ratings", icon=":material/upload_file:")
     return False
 
 

@@ -6,6 +6,7 @@ import streamlit as st
 
 from engine.services import Services, current
 from engine.services.imports import Job
+from engine.services.records import JobState
 from engine.services.training import TrainingStatus
 from pages.ui.escape import text
 from pages.ui.format import roughly
@@ -13,14 +14,21 @@ from pages.ui.page import errors_shown
 
 EVERY_S, IDLE_S = 1.0, 5.0
 """Refresh intervals while work is in progress, and while there is none."""
-KINDS = {"import": "Import", "demo": "Demo import"}
+KINDS = {"import": "Import", "demo": "Demo import", "undo": "Undo"}
+IN_PROGRESS = (JobState.QUEUED, JobState.RUNNING)
 LEARNING = "Learning"
 NO_BREAK = "\N{NO-BREAK SPACE}"
 
 
 def running_job(services: Services) -> Job | None:
-    """The newest unfinished job."""
-    return next((job for job in services.imports.jobs(limit=5) if not job.state.is_finished), None)
+    """The job in progress; of several, which run one after another, the oldest."""
+    going = [job for job in services.imports.jobs() if job.state in IN_PROGRESS]
+    return going[-1] if going else None
+
+
+def waiting_jobs(services: Services) -> list[Job]:
+    """The imports that wait for answers, newest first."""
+    return [job for job in services.imports.jobs() if job.state == JobState.WAITING]
 
 
 def expecting(services: Services) -> bool:

@@ -25,12 +25,25 @@ SKIP = "newcomer.skip"
 UNDO = "newcomer.undo"
 ASK_AGAIN = "newcomer.ask_again"
 
-IMPORT_DEMO = "overview.import_demo"
-IMPORT_FORMAT = "overview.import_format"
-IMPORT_FILES = "overview.import_files"
-IMPORT = "overview.import"
-IMPORT_JOB = "overview.import_job"
-CANCEL_IMPORT = "overview.cancel_import"
+IMPORT_JOB = "imports.job"  # the job that is followed; also in the address: /imports?job=4
+IMPORT_ORDER = "imports.order"  # files and options of that job
+IMPORT_OWN = "imports.own"  # drop zone for a personal export
+IMPORT_FILES = "imports.files"  # drop zone for any file
+IMPORT_DEMO = "imports.demo"
+IMPORT_ANSWER = "imports.answer"
+IMPORT_CONFIRM = "imports.confirm"
+IMPORT_COMPANY = "imports.company"  # whether the demo is imported first
+IMPORT_OWNER = "imports.owner"  # user id of a personal export
+IMPORT_SCALE = "imports.scale"  # ends of another scale
+IMPORT_COLUMNS = "imports.columns"
+IMPORT_AGAIN = "imports.again"
+IMPORT_DISCARD = "imports.discard"
+IMPORT_CLOSE = "imports.close"
+IMPORT_WAITING = "imports.waiting"  # in the sidebar
+HEADED_FOR = "imports.headed_for"  # user whose list opens after the import
+IMPORTS_SHOWN = "imports.shown"  # how many
+OLDER_IMPORTS = "imports.older"
+CANCEL_IMPORT = "imports.cancel"
 
 MODEL = "training.model"
 ACTIVATION = "training.activation"
@@ -106,6 +119,31 @@ OLDER_ENTRIES = "keys.older"
 
 CONFIRM = "dialog.confirm"
 CANCEL = "dialog.cancel"
+
+
+def answer(code: str, job_id: int) -> str:
+    """Answer to a question of an import."""
+    return f"imports.answer.{code}.{job_id}"
+
+
+def role(column: int, job_id: int) -> str:
+    """Role of a column of the files of an import."""
+    return f"imports.role.{column}.{job_id}"
+
+
+def option(name: str) -> str:
+    """Option of an import."""
+    return f"imports.option.{name}"
+
+
+def undo(import_id: int) -> str:
+    """Button that undoes an import."""
+    return f"imports.undo.{import_id}"
+
+
+def waiting(job_id: int) -> str:
+    """Button that opens an import that waits."""
+    return f"imports.open.{job_id}"
 
 
 def card(part: str, movie_id: str) -> str:

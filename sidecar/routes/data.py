@@ -231,7 +231,8 @@ def answer_questions(job_id: JobNumber, answers: Answers) -> Job:
     """Answer questions of an import that waits.
 
     An object of codes and values. The `value` of a choice and the `suggestion` can be sent as they are. The import goes
-    on once all its questions are answered.
+    on once all its questions are answered. An empty object confirms the plan of an import that was ordered with
+    `confirm`.
     """
     imports = current().imports
     imports.answer(job_id, answers.model_dump(exclude_unset=True))

@@ -19,6 +19,7 @@ from tests.browser.console import ROOT, launch, server, settled, wait_until_trai
 
 PAGES = {
     "overview": "",
+    "imports": "imports",
     "recommend": "recommend?user=1",
     "newcomer": "newcomer?user=somebody",
     "training": "training",

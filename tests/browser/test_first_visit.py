@@ -15,6 +15,7 @@ pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
 PAGES = {
     "": "Overview",
+    "imports": "Import",
     "recommend?user=1": "Recommend",
     "newcomer?user=somebody": "Newcomer",
     "training": "Training",

@@ -1,6 +1,6 @@
 """The console with fake services, to look at states that a real store is rarely in.
 
-    python -m tests.pages.serve {loaded,empty,training,retraining,storied,searching,ten,hundred,jester} [--port 8601]
+    python -m tests.pages.serve STATE [--port 8601]
 
 Nothing is stored.
 """
@@ -31,6 +31,9 @@ STATES: dict[str, Callable[[], fakes.Fakes]] = {
     "ten": lambda: fakes.rated_on(RatingScale(1, 10, 1)),
     "hundred": lambda: fakes.rated_on(RatingScale(0, 100, 1)),
     "jester": lambda: fakes.rated_on(RatingScale(-10, 10, 0.01)),
+    "asking": fakes.asking,  # open the import in the sidebar
+    "planned": lambda: fakes.asking(ended="planned"),
+    "failed": lambda: fakes.asking(ended="failed"),
 }
 
 

@@ -103,7 +103,7 @@ def test_a_removed_movie_is_nowhere_and_keeps_its_key(database: Database, rating
     with pytest.raises(NotStored):
         ratings.put_rating("ann", "new", 3.0, 5)
     with database.read() as connection:
-        assert inspection.facts(connection)["movies"] == 30
+        assert inspection.contents(connection).movies == 30
     again = ratings.add_movies(rows)
     assert (again.keys.tolist(), again.added) == ([key], 1)
     assert ratings.movies()[key] == rows[0]

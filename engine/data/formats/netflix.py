@@ -31,7 +31,7 @@ def recognise(head: Head) -> Layout | None:
         return Layout(PRIZE, "movies", table, {"movie": 0, "year": 1, "title": 2})
     if head.name in ("qualifying.txt", "probe.txt", "judging.txt"):
         return head.ignored(PRIZE, "It names pairs without their ratings.")
-    if head.has("profilename", "titlename", "ratingtype"):
+    if head.has("profilename", "titlename", "ratingtype", "starvalue"):
         stars = any(cell.strip("0. ") for cell in head.table.cells(head.names.index("starvalue")))
         column, source = ("starvalue", ACCOUNT) if stars else ("thumbsvalue", THUMBS)
         return head.ratings(source, user="profilename", title="titlename", rating=column, time="eventutcts")
@@ -81,7 +81,7 @@ def _block(
     rejections: Rejections,
     done: float,
 ) -> Part:
-    sound = np.array([text.count(b",") == 2 for text in texts], bool)
+    sound = np.array([text.count(b",") == 2 and text.isascii() and b"\r" not in text for text in texts], bool)
     rejections.add_many(
         "columns", name, lines[[not good and bool(text) for good, text in zip(sound, texts, strict=True)]]
     )

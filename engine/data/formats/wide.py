@@ -24,6 +24,10 @@ JOKES = 100
 TITLE = re.compile(r"\(\d{4}\)\s*$|\w\s+\w")
 LONG: dict[Role, int] = {"user": 0, "movie": 1, "rating": 2}
 ABOUT: tuple[Role, ...] = ("year", "genres", "imdb", "tmdb")
+MOST = 0.9
+"""Share of the filled cells of all columns that have to be ratings."""
+FEW = 2
+"""Cells of a column that may all be mistakes."""
 SUMS = frozenset(
     (
         "average", "avg", "mean", "median", "total", "sum", "count", "votes", "schnitt", "durchschnitt", "summe",
@@ -52,7 +56,9 @@ def _jester(head: Head) -> Layout | None:
 
 def _wide(head: Head) -> Layout | None:
     table = head.table
-    first = next((place for place, name in enumerate(table.names) if name or _is_text(table.cells(place))), 0)
+    roles = [NAMES.get(normal(name)) for name in table.names]
+    started = (place for place, name in enumerate(table.names) if name or _is_text(table.cells(place)))
+    first = next((place for place in started if roles[place] != "time"), 0)
     about = {
         role: place
         for place, name in enumerate(table.names)
@@ -66,30 +72,37 @@ def _wide(head: Head) -> Layout | None:
     named = [
         name for name in columns.values() if NAMES.get(normal(name)) in ("user", "movie", "rating", "time", "title")
     ]
-    filled = any(cell for place in columns for cell in table.cells(place))
-    if len(columns) < 2 or not filled or named or not all(_are_ratings(table.cells(place)) for place in columns):
+    if len(columns) < 2 or named or not _are_ratings([table.cells(place) for place in columns]):
         return None
     films_down = _films_down(table.names[first], table.cells(first), list(columns.values()))
     melted = long(table, columns, first, turned=films_down, about=list(about.values()) if films_down else ())
     titles = table.cells(first) if films_down else list(columns.values())
-    roles = LONG | ({role: 3 + place for place, role in enumerate(about)} if films_down else {})
-    return Layout(WIDE, "ratings", melted, roles, has_titles=any(not title.isdigit() for title in titles))
+    more = {role: 3 + place for place, role in enumerate(about)} if films_down else {}
+    return Layout(WIDE, "ratings", melted, LONG | more, has_titles=any(not title.isdigit() for title in titles))
 
 
 def _is_text(cells: Sequence[str]) -> bool:
     return any(cell and not is_value(cell) for cell in cells)
 
 
-def _are_ratings(cells: Sequence[str]) -> bool:
-    filled = [cell for cell in cells if cell.casefold() not in NOT_RATED]
-    return all(is_value(cell) for cell in filled) and all(abs(value) <= 100 for value in numbers(filled))
+def _are_ratings(columns: Sequence[Sequence[str]]) -> bool:
+    """Whether columns hold ratings, give or take a mistake."""
+    filled = [[cell for cell in cells if cell.casefold() not in NOT_RATED] for cells in columns]
+    rated = [
+        [cell for cell in cells if is_value(cell) and all(abs(one) <= 100 for one in numbers([cell]))]
+        for cells in filled
+    ]
+    pairs = [(len(some), len(cells)) for some, cells in zip(rated, filled, strict=True)]
+    return 0 < MOST * sum(count for _, count in pairs) <= sum(some for some, _ in pairs) and all(
+        2 * some >= count or count <= FEW for some, count in pairs
+    )
 
 
 def _films_down(corner: str, down: Sequence[str], across: Sequence[str]) -> bool:
     """Whether movies are lines and users are columns: by the name in the corner, else by what looks like titles."""
     if normal(corner) in ALIASES["user"]:
         return False
-    if normal(corner) in ALIASES["movie"] or normal(corner) in ALIASES["title"]:
+    if normal(corner) in ALIASES["movie"] or (normal(corner) in ALIASES["title"] and normal(corner) != "name"):
         return True
     shares = [sum(bool(TITLE.search(text)) for text in texts) / max(len(texts), 1) for texts in (down, across)]
     return shares[0] > shares[1]

@@ -7,9 +7,8 @@ from typing import Any
 
 from engine.data.scale import RatingScale
 from engine.services import Services
-from engine.services.imports import Job
-from engine.services.records import JobState
 from engine.settings import Settings
+from store.records import ImportState
 from tests.pages.fakes.data import (
     ABOUT,
     DIFFERENCES,
@@ -30,6 +29,7 @@ from tests.pages.fakes.data import (
     version,
     waiting,
 )
+from tests.pages.fakes.imports import QUESTIONS, FakeImports, record
 from tests.pages.fakes.library import FakeLibrary, FakeScale
 from tests.pages.fakes.operations import BACKUPS, FakeAccess, FakeAudit, FakeAutomation, FakeInbox, FakeStorage
 from tests.pages.fakes.recommendations import FakeRatings, FakeRecommendations, FakeServing
@@ -51,11 +51,13 @@ __all__ = [
     "RUNNING",
     "TRICKY",
     "UNEQUAL",
+    "FakeImports",
     "FakeLibrary",
     "FakeRecommendations",
     "FakeScale",
     "FakeVersions",
     "Fakes",
+    "asking",
     "drifted",
     "empty",
     "first_training",
@@ -76,6 +78,7 @@ class Fakes:
 
     library: FakeLibrary = field(default_factory=FakeLibrary)
     scale: FakeScale = field(init=False)
+    imports: FakeImports = field(default_factory=FakeImports)
     training: FakeTraining = field(default_factory=FakeTraining)
     serving: FakeServing = field(default_factory=FakeServing)
     ratings: FakeRatings = field(init=False)
@@ -97,7 +100,7 @@ class Fakes:
 
     def services(self) -> Services:
         held: dict[str, Any] = {one.name: getattr(self, one.name) for one in fields(self)}
-        held |= {"version_files": self.versions, "imports": self.library}
+        held |= {"version_files": self.versions, "exports": None}
         return Services(Settings(demo=False), **held)
 
 
@@ -142,16 +145,28 @@ def rated_on(scale: RatingScale) -> Fakes:
 
 def empty() -> Fakes:
     """An empty store."""
-    fakes = Fakes(FakeLibrary(movies=(), ratings=0, rated={}), FakeTraining(history=[]))
+    fakes = Fakes(FakeLibrary(movies=(), ratings=0, rated={}), training=FakeTraining(history=[]))
     fakes.serving.version, fakes.versions.held, fakes.inbox.held = None, [], []
     fakes.tuning.history = []
     fakes.access.held, fakes.audit.held = [], []
     return fakes
 
 
+def asking(*, ended: str = "") -> Fakes:
+    """An import that asks every question, or has its plan (``planned``), or failed."""
+    fakes = Fakes()
+    fakes.imports.import_files([])
+    fakes.imports.rounds = [] if ended == "planned" else [list(QUESTIONS.values())]
+    fakes.imports.scan()
+    if ended == "failed":
+        fakes.imports.end("failed", f"No ratings were found. ratings.csv: its columns are {TRICKY}.")
+    fakes.imports.records = [record(3, choices={"user_id": TRICKY}), record(2, state=ImportState.UNDONE), record(1)]
+    return fakes
+
+
 def first_training() -> Fakes:
     """The first version is being trained."""
-    fakes = Fakes(FakeLibrary(), FakeTraining(history=[], going=RUNNING))
+    fakes = Fakes(training=FakeTraining(history=[], going=RUNNING))
     fakes.serving.version, fakes.versions.held, fakes.inbox.held = None, [], []
     return fakes
 
@@ -159,8 +174,6 @@ def first_training() -> Fakes:
 def retraining() -> Fakes:
     """A version is active while the next one is trained and files are imported."""
     line = [waiting(5, model="ncf"), waiting(6, repeats=2, actor="marquee")]
-    fakes = Fakes(FakeLibrary(), FakeTraining(going=RUNNING, line=line))
-    fakes.library.running = [
-        Job(9, "import", JobState.RUNNING, 0.42, "Reading ratings.csv", None, None, NOW, None, None, None)
-    ]
+    fakes = Fakes(training=FakeTraining(going=RUNNING, line=line))
+    fakes.imports.import_files([])
     return fakes

@@ -1,25 +1,15 @@
-"""The fake library: ratings, users, imports."""
+"""The fake library: ratings and users."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
-from typing import Any
+from dataclasses import dataclass, field
 
 from engine.data.catalogue import Movie
-from engine.data.rows import RejectedRow
 from engine.data.scale import STARS, RatingScale
-from engine.errors import (
-    MarqueeError,
-    UnknownJob,
-    UnknownUser,
-)
-from engine.services.import_task import ImportResult
-from engine.services.imports import Job
+from engine.errors import UnknownUser
 from engine.services.library import DataStatistics, RatedMovie, UserSummary
-from engine.services.records import JobState
 from store.records import Counts
-from tests.pages.fakes.data import MOVIES, NOW, TRICKY
+from tests.pages.fakes.data import MOVIES, NOW
 
 
 @dataclass
@@ -43,10 +33,6 @@ class FakeLibrary:
     scale: FakeScale = field(default_factory=FakeScale)
     movies: tuple[Movie, ...] = MOVIES
     ratings: int = 100_004
-    running: list[Job] = field(default_factory=list)
-    imported: list[tuple[str, bytes]] = field(default_factory=list)
-    fails: MarqueeError | None = None
-    demo: bool = True
     rated: dict[str, list[RatedMovie]] = field(
         default_factory=lambda: {
             "42": [RatedMovie(MOVIES[n], 5.0 - n % 4 / 2, int(NOW) - 86_400 * n) for n in (12, 4, 2, 8)],
@@ -57,47 +43,6 @@ class FakeLibrary:
 
     def counts(self) -> Counts:
         return Counts(671 * bool(self.ratings), len(self.movies), self.ratings)
-
-    def has_demo(self) -> bool:
-        return self.demo
-
-    def import_demo(self) -> int:
-        if self.fails:
-            raise self.fails
-        return self._start("demo")
-
-    def import_files(self, files: Sequence[Any], format: str = "auto") -> int:  # noqa: A002
-        if self.fails:
-            raise self.fails
-        self.imported = [(one.name, one.stream.read()) for one in files]
-        return self._start("import")
-
-    def _start(self, kind: str) -> int:
-        self.running = [Job(9, kind, JobState.RUNNING, 0.42, "Reading ratings.csv", None, None, NOW, None)]
-        return 9
-
-    def end(self, state: str = "succeeded", error: str | None = None) -> None:
-        """End the job; if it succeeds, some rows are skipped."""
-        rejected = (
-            RejectedRow("ratings.csv", 7, "The rating is '6.5', outside 0.5 to 5."),
-            RejectedRow("movies.csv", 12, TRICKY),
-        )
-        result = ImportResult(1200, 3, 5, 40, 12, 2, rejected) if state == "succeeded" else None
-        self.running = [
-            replace(self.running[0], state=JobState(state), progress=1.0, result=result, error=error, ended_at=NOW)
-        ]  # type: ignore[arg-type]
-
-    def cancel_job(self, job_id: int) -> None:
-        self.end("cancelled")
-
-    def job(self, job_id: int) -> Job:
-        for job in self.running:
-            if job.job_id == job_id:
-                return job
-        raise UnknownJob(f"There is no job {job_id}.")
-
-    def jobs(self, limit: int = 20) -> list[Job]:
-        return self.running[:limit]
 
     def statistics(self, *, fresh: bool = True) -> DataStatistics:
         if not self.ratings:
