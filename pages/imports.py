@@ -35,4 +35,4 @@ with errors_shown():
     imports_history.history(services.imports)
 if services.library.counts().ratings:
     st.subheader("Export", anchor=False)
-    imports_history.exports()
+    imports_history.exports(with_version=services.serving.active_version() is not None)

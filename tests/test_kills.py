@@ -53,7 +53,7 @@ from engine.errors import Conflict, VersionUnavailable
 from engine.runtime import build
 from engine.services import trainer
 from engine.services.import_task import Import
-from engine.services.imports import UploadedFile
+from engine.services.uploads import UploadedFile
 from engine.settings import Settings
 from store import backups
 from store.generation import Guard

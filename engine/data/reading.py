@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -21,17 +21,40 @@ from engine.data.notations import NOT_RATED, Notation, read_rating
 from engine.data.plan import ImportOptions
 from engine.data.rejections import Rejections
 from engine.data.rows import Part
-from engine.data.staging import Block
+from engine.data.staging import Block, Ids, Staged
 from engine.data.times import Form, read_times
 from engine.data.titles import clean_title, read_genres, read_year
-
-if TYPE_CHECKING:
-    from engine.data.scanning import Scanned
 
 SEPARATOR = "\x1f"
 NEARLY_ALL = 0.95
 ABOUT: tuple[Role, ...] = ("title", "year", "genres", *SITES)  # type: ignore[assignment]
 NO_TEXT = ("null", "\\n", "nan", "none")
+
+
+@dataclass
+class Scanned:
+    """What was found in the files.
+
+    Attributes:
+        staged: the ratings, with codes of users and movies.
+        users: ids by code.
+        films: movies by code, with what the files say of them.
+        described: movies of files of movies, which come in even if nobody rated them.
+        rejections, unrated, times_unknown: rows that give no rating, or no time.
+        notations: ratings that are no plain numbers, with examples; ``out_of`` is what fractions are of.
+    """
+
+    staged: Staged
+    users: Ids = field(default_factory=Ids)
+    movies: Ids = field(default_factory=Ids)
+    films: list[Film] = field(default_factory=list)
+    described: list[Film] = field(default_factory=list)
+    rejections: Rejections = field(default_factory=Rejections)
+    unrated: int = 0
+    times_unknown: int = 0
+    times_unreadable: int = 0
+    notations: dict[Notation, dict[str, float]] = field(default_factory=dict)
+    out_of: float | None = None
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -19,13 +19,11 @@ from engine.data.formats.base import Head, Layout, Unclear
 from engine.data.formats.letterboxd import owner_of_zip
 from engine.data.formats.marquee import MANIFEST
 from engine.data.formats.plain import with_columns
-from engine.data.matching import Film
-from engine.data.notations import Notation
 from engine.data.plan import ImportOptions, Question
-from engine.data.reading import Cells, films_of, read_ratings
+from engine.data.reading import Cells, Scanned, films_of, read_ratings
 from engine.data.rejections import Rejections
 from engine.data.scale import RatingScale
-from engine.data.staging import Ids, Staged
+from engine.data.staging import Staged
 from engine.data.tables import EncodingUnknown, Table, TextOptions, Unreadable, open_tables
 from engine.data.times import FORMS, Form, form_of
 from engine.errors import InvalidInput
@@ -45,32 +43,6 @@ class FileReport:
     why: str = ""
     names: tuple[str, ...] = ()
     rows: int | None = None
-
-
-@dataclass
-class Scanned:
-    """What was found in the files.
-
-    Attributes:
-        staged: the ratings, with codes of users and movies.
-        users: ids by code.
-        films: movies by code, with what the files say of them.
-        described: movies of files of movies, which come in even if nobody rated them.
-        rejections, unrated, times_unknown: rows that give no rating, or no time.
-        notations: ratings that are no plain numbers, with examples; ``out_of`` is what fractions are of.
-    """
-
-    staged: Staged
-    users: Ids = field(default_factory=Ids)
-    movies: Ids = field(default_factory=Ids)
-    films: list[Film] = field(default_factory=list)
-    described: list[Film] = field(default_factory=list)
-    rejections: Rejections = field(default_factory=Rejections)
-    unrated: int = 0
-    times_unknown: int = 0
-    times_unreadable: int = 0
-    notations: dict[Notation, dict[str, float]] = field(default_factory=dict)
-    out_of: float | None = None
 
 
 class Scan:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import zipfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 import pyarrow.csv as arrow
 import pyarrow.parquet as pq
 
-from engine.data.cells import guarded
+from engine.data.cells import BEGINS, guarded
 
 Format = Literal["csv", "parquet"]
 EARLIEST = (1980, 1, 1, 0, 0, 0)
@@ -43,11 +43,10 @@ class TableRows:
 
     def _csv(self) -> Iterator[bytes]:
         yield (",".join(self.schema.names) + "\n").encode()
-        guard = _Guard()
         options = arrow.WriteOptions(include_header=False, quoting_style="needed")
         for batch in self.batches:
             sink = io.BytesIO()
-            arrow.write_csv(pa.table([_cells(one, guard) for one in batch.columns], self.schema.names), sink, options)
+            arrow.write_csv(pa.table([_cells(one) for one in batch.columns], self.schema.names), sink, options)
             yield sink.getvalue()
 
 
@@ -95,22 +94,19 @@ class _Sink(io.RawIOBase):
         return content
 
 
-class _Guard:
-    """Puts apostrophes before texts that a spreadsheet would run as a formula."""
-
-    def __init__(self) -> None:
-        self._known: dict[str, str] = {}
-
-    def __call__(self, texts: pa.Array) -> pa.Array:
-        encoded = texts.dictionary_encode()
-        distinct = [self._known.setdefault(text, guarded(text)) for text in encoded.dictionary.to_pylist()]
-        return pa.array(distinct, pa.string()).take(encoded.indices)
-
-
-def _cells(column: pa.Array, guard: Callable[[pa.Array], pa.Array]) -> pa.Array:
+def _cells(column: pa.Array) -> pa.Array:
     """A column as CSV has it: texts guarded, times in ISO 8601, unknown ones empty."""
     if pa.types.is_timestamp(column.type):
-        return pc.strftime(column, format="%Y-%m-%dT%H:%M:%SZ")
+        return pc.replace_substring(column.cast(pa.string()), " ", "T", max_replacements=1)
     if pa.types.is_floating(column.type):
         return column.cast(pa.string()).cast(pa.float64())  # the shortest decimals that round to the float32
-    return guard(column) if pa.types.is_string(column.type) else column
+    return _guarded(column) if pa.types.is_string(column.type) else column
+
+
+def _guarded(texts: pa.Array) -> pa.Array:
+    """Texts with apostrophes before those that a spreadsheet would run as a formula."""
+    begins = pc.match_substring_regex(texts, f"^(?:{BEGINS.pattern})")
+    if not pc.any(begins).as_py():
+        return texts
+    found = pa.array(map(guarded, texts.filter(begins).to_pylist()), pa.string())
+    return pc.replace_with_mask(texts, begins, found)

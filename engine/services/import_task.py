@@ -22,6 +22,7 @@ from engine.data.scanning import Scan
 from engine.data.staging import Block, factorize
 from engine.errors import Cancelled, InvalidInput
 from engine.services.scale import StoreScale
+from engine.services.uploads import Upload
 from engine.words import counted
 from store.imports import ImportStore
 from store.ratings import RatingStore
@@ -74,15 +75,6 @@ class ImportResult:
     def rows_accepted(self) -> int:
         """Rows of ratings imported or already stored."""
         return self.ratings_added + self.ratings_updated + self.ratings_unchanged + self.ratings_repeated
-
-
-@dataclass(frozen=True)
-class Upload:
-    """An uploaded file on disk, with its SHA-256."""
-
-    name: str
-    path: Path
-    sha256: str
 
 
 @dataclass

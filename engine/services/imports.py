@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 import logging
 import shutil
 import uuid
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 from engine.background import step_back
 from engine.data.demo import MISSING, demo_is_installed
@@ -18,9 +17,10 @@ from engine.data.questions import EXPECTED
 from engine.errors import Cancelled, Conflict, InvalidInput, MarqueeError, UnknownImport, UnknownJob
 from engine.services.audit import audited, of_job
 from engine.services.ends import AGAIN_S, Ends
-from engine.services.import_task import DemoImport, Import, ImportResult, RejectedRows, Stores, Upload
+from engine.services.import_task import DemoImport, Import, ImportResult, RejectedRows, Stores
 from engine.services.records import ImportRecord, shared
 from engine.services.storing import file_error, stores
+from engine.services.uploads import UploadedFile, spool
 from engine.words import counted
 from store.errors import NotStored, NotWritten, StoreError
 from store.jobs import JobStore
@@ -31,7 +31,6 @@ log = logging.getLogger(__name__)
 
 MAX_QUEUE = 10
 """Imports in progress or waiting; each may hold 2 GiB of files."""
-COPY_BYTES = 2**20
 STOPPED = "Marquee was stopped during this import. Nothing of it was kept; import the files again."
 NOTHING_KEPT = "Nothing of it was kept."
 
@@ -51,14 +50,6 @@ class Job(JobRecord):
     plan: Plan | None  # type: ignore[assignment]  # JSON in the store
     questions: list[Question] | None  # type: ignore[assignment]
     result: ImportResult | None  # type: ignore[assignment]
-
-
-@dataclass(frozen=True)
-class UploadedFile:
-    """An uploaded file: its name and content."""
-
-    name: str
-    stream: BinaryIO
 
 
 @dataclass(frozen=True)
@@ -166,7 +157,7 @@ class ImportService:
         self._check_queue()
         folder = self._folder / uuid.uuid4().hex
         try:
-            uploads = _spool(files, folder)
+            uploads = spool(files, folder)
             job_id = self._jobs.create("import", "Waiting")
             step = self._stepper(job_id)
             task = Import(self._stores, job_id, uploads, folder, options or ImportOptions(), step)
@@ -372,23 +363,6 @@ def _reason(job_id: int, error: Exception) -> str:
     log.error("import %d failed", job_id, exc_info=error)
     told = file_error(error) if isinstance(error, OSError) else None
     return str(told or f"An unexpected error ended the import: {type(error).__name__}: {error}.")
-
-
-def _spool(files: Sequence[UploadedFile], folder: Path) -> list[Upload]:
-    """Copy files into a folder, and hash them on the way."""
-    found = []
-    try:
-        folder.mkdir(parents=True)
-        for place, upload in enumerate(files):
-            path, digest = folder / f"{place}.spool", hashlib.sha256()
-            with path.open("wb") as copy:
-                while piece := upload.stream.read(COPY_BYTES):
-                    digest.update(piece)
-                    copy.write(piece)
-            found.append(Upload(upload.name, path, digest.hexdigest()))
-    except OSError as error:
-        raise file_error(error) from error
-    return found
 
 
 def _job(record: JobRecord) -> Job:

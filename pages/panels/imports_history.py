@@ -31,12 +31,9 @@ CHOICES = {
     "catalogue": "Catalogue",
     "matches": "Confirmed matches",
 }
-EXPORTS = {
-    ("ratings", "csv"): "Ratings as CSV",
-    ("ratings", "parquet"): "Ratings as Parquet",
-    ("movies", "csv"): "Movies as CSV",
-    ("movies", "parquet"): "Movies as Parquet",
-}
+TABLES = {"ratings": "Ratings", "movies": "Movies"}
+LEARNED = {"recommendations": "Top 10 for everybody", "factors": "Factors"}
+FORMS = {"csv": "CSV", "parquet": "Parquet"}
 
 
 def history(imports: ImportService) -> None:
@@ -124,9 +121,14 @@ def confirm_undo(imports: ImportService, record: ImportRecord) -> None:
             follow(imports.undo(record.import_id))
 
 
-def exports() -> None:
-    """Links to files with all ratings and movies."""
-    st.caption("Files with everything that is stored. Marquee can import them again.")
+def exports(*, with_version: bool) -> None:
+    """Links to files with what is stored, and what the active version makes of it."""
+    st.caption(
+        "The archive has all ratings, movies and the rating scale. Another Marquee imports it without a question."
+    )
     with st.container(horizontal=True):
-        for (name, form), label in EXPORTS.items():
-            st.link_button(label, f"/api/data/exports/{name}?format={form}", icon=":material/download:")
+        st.link_button("Archive", "/api/data/exports/archive", icon=":material/folder_zip:")
+        for name, label in {**TABLES, **(LEARNED if with_version else {})}.items():
+            for form, suffix in FORMS.items():
+                address = f"/api/data/exports/{name}?format={form}"
+                st.link_button(f"{label} ({suffix})", address, icon=":material/download:")

@@ -11,8 +11,9 @@ from pydantic import ValidationError
 
 from engine.data.plan import ImportOptions
 from engine.errors import InvalidInput, UnknownJob
-from engine.services.imports import ImportService, Job, UploadedFile
+from engine.services.imports import ImportService, Job
 from engine.services.records import JobState
+from engine.services.uploads import UploadedFile
 from pages.ui import session
 from pages.ui.tables import query_number
 

@@ -7,7 +7,7 @@ from sidecar.http import limits
 from sidecar.http.html import templates
 from sidecar.http.identifiers import MAX_LENGTH
 from sidecar.http.problems import MAX_FIELD_ERRORS
-from sidecar.routes.data import MAX_FILES
+from sidecar.routes.data import MAX_FILES, MAX_OPTIONS
 from sidecar.routes.explanations import MAX_CHANGES
 from sidecar.routes.recommendations import MAX_PAIRS, MAX_RATINGS
 
@@ -28,6 +28,7 @@ def describe(needs_key: bool | None = None) -> str:
         ratings=MAX_RATINGS,
         changes=MAX_CHANGES,
         files=MAX_FILES,
+        options=MAX_OPTIONS,
         field_errors=MAX_FIELD_ERRORS,
         problem=pretty(PROBLEMS["invalid_input"]),
     )

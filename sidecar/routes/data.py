@@ -16,9 +16,10 @@ from engine.data.plan import ImportOptions, Number, OptionRole
 from engine.data.times import Form
 from engine.errors import Conflict, UnknownImport, UnknownJob
 from engine.services import current
-from engine.services.imports import Job, UploadedFile
+from engine.services.imports import Job
 from engine.services.library import DataStatistics
 from engine.services.records import ImportRecord
+from engine.services.uploads import UploadedFile
 from sidecar.http.identifiers import MAX_LENGTH
 from sidecar.http.limits import KIB, size
 from sidecar.http.requests import StrictRequest, StrictRoute, invalid_json, media_type, not_json, parse_json

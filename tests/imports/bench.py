@@ -12,8 +12,9 @@ from typing import Any, Self
 
 from engine.data.plan import ImportOptions, Plan, Question
 from engine.services.import_task import Stores
-from engine.services.imports import ImportService, Job, UploadedFile
+from engine.services.imports import ImportService, Job
 from engine.services.scale import StoreScale
+from engine.services.uploads import UploadedFile
 from engine.settings import Settings
 from store.database import Database
 from store.imports import ImportStore

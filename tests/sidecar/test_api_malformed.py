@@ -505,7 +505,7 @@ OPTIONS = {
     '{"scale": [1, 5, 10]}': "scale",
     '{"scale": ["1", "5"]}': "scale.0",
     '{"scale": {"low": 1}}': "scale",
-    '{"scale": [-1e308, 1e308]}': "scale",
+    '{"scale": [-1e308, 1e308]}': "scale.0",
     '{"dates": "ydm"}': "dates",
     '{"catalogue": "both"}': "catalogue",
     '{"prefix": ""}': "prefix",

@@ -12,7 +12,7 @@ from engine.errors import InvalidInput, UnknownUser, UnknownVersion, VersionUnav
 from engine.runtime import Runtime
 from engine.services.acting import MARQUEE, Actor, act_as, actor, ask
 from engine.services.audit import phrase
-from engine.services.imports import UploadedFile
+from engine.services.uploads import UploadedFile
 from engine.settings import Settings
 from tests.engine.services.conftest import QUICK, finished, opened, trained_store, wait_for
 

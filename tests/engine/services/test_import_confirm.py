@@ -9,7 +9,7 @@ import pytest
 from engine.data.plan import ImportOptions, Preview
 from engine.errors import InvalidInput
 from engine.runtime import Runtime
-from engine.services.imports import UploadedFile
+from engine.services.uploads import UploadedFile
 from tests.engine.services.conftest import wait_for
 
 RATINGS = "user_id,movie_id,rating,note\nann,1,4.5,x\nben,2,0.5,y\n" + "".join(f"u{n},{n},3.5,z\n" for n in range(9))

@@ -12,8 +12,8 @@ from engine.data.plan import ImportOptions
 from engine.errors import StoreLocked, StoreNotWritable
 from engine.runtime import Runtime, build
 from engine.services.import_task import Import
-from engine.services.imports import UploadedFile
 from engine.services.storing import in_words
+from engine.services.uploads import UploadedFile
 from engine.settings import Settings
 from pages.ui.page import show_unexpected
 from sidecar.app import create_api

@@ -10,8 +10,8 @@ import pytest
 
 from engine.data.plan import ImportOptions
 from engine.runtime import Runtime, build
-from engine.services.imports import UploadedFile
 from engine.services.notices import NotifyingService
+from engine.services.uploads import UploadedFile
 from engine.settings import Settings
 from sidecar.app import create_api
 from store.notices import NoticeStore

@@ -20,10 +20,10 @@ from engine.data.plan import (
     UserCounts,
 )
 from engine.errors import Conflict, InvalidInput, MarqueeError, UnknownJob
-from engine.services.import_task import ImportResult
-from engine.services.import_task import RejectedRows as ResultRows
-from engine.services.imports import Job, UploadedFile
+from engine.services.import_task import ImportResult, RejectedRows
+from engine.services.imports import Job
 from engine.services.records import JobState
+from engine.services.uploads import UploadedFile
 from store.records import ImportRecord, ImportState
 from tests.pages.fakes.data import NOW, TRICKY
 
@@ -111,7 +111,7 @@ RESULT = ImportResult(
     unrated=12,
     rows_rejected=3,
     rejected=(
-        ResultRows("movie_missing", "The movie is missing.", 3, ({"file": "ratings.csv", "line": 7},), (TRICKY,)),
+        RejectedRows("movie_missing", "The movie is missing.", 3, ({"file": "ratings.csv", "line": 7},), (TRICKY,)),
     ),
     times_unknown=1,
 )

@@ -16,8 +16,8 @@ from engine import errors
 from engine.data.plan import ImportOptions
 from engine.evaluation.report import UserErrors
 from engine.runtime import Runtime
-from engine.services.imports import UploadedFile
 from engine.services.storing import in_words
+from engine.services.uploads import UploadedFile
 from engine.training.tuning import FoldResult, Measured, weigh
 from sidecar.docs import instances
 from sidecar.docs.problem_examples import ENGINE_ERRORS
