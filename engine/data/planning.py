@@ -26,8 +26,9 @@ from engine.data.plan import (
     ScalePlan,
     UserCounts,
 )
+from engine.data.reading import Scanned
 from engine.data.scale import RatingScale
-from engine.data.scanning import UNFIXED, FileReport, Scan, Scanned
+from engine.data.scanning import UNFIXED, FileReport, Scan
 from engine.data.staging import Block
 from engine.data.titles import is_placeholder
 from engine.errors import InvalidInput

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import PurePosixPath
 
@@ -74,11 +74,20 @@ def _wide(head: Head) -> Layout | None:
     ]
     if len(columns) < 2 or named or not _are_ratings([table.cells(place) for place in columns]):
         return None
+    corner = normal(table.names[first])
+    if corner and NAMES.get(corner) not in ("user", "movie", "title") and not _has_titles(table.cells(first), columns):
+        return None
     films_down = _films_down(table.names[first], table.cells(first), list(columns.values()))
     melted = long(table, columns, first, turned=films_down, about=list(about.values()) if films_down else ())
     titles = table.cells(first) if films_down else list(columns.values())
     more = {role: 3 + place for place, role in enumerate(about)} if films_down else {}
     return Layout(WIDE, "ratings", melted, LONG | more, has_titles=any(not title.isdigit() for title in titles))
+
+
+def _has_titles(down: Sequence[str], across: Mapping[int, str]) -> bool:
+    """Whether most lines or most columns are named by what looks like titles."""
+    names = down, list(across.values())
+    return any(2 * sum(bool(TITLE.search(text)) for text in texts) > len(texts) for texts in names)
 
 
 def _is_text(cells: Sequence[str]) -> bool:
