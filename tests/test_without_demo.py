@@ -45,10 +45,11 @@ def test_asking_for_the_demo_says_what_to_do_instead(started: Runtime) -> None:
 
 def test_own_ratings_can_be_imported(started: Runtime) -> None:
     client = Client(api_for(None))
-    sent = client.post("/data/imports", files=[("files", ("ratings.csv", b"userId,movieId,rating\n1,2,3.5\n"))])
+    files = [("files", ("ratings.csv", b"userId,movieId,rating\n1,2,3.5\n"))]
+    sent = client.post("/data/imports", files=files, data={"options": '{"scale": [0.5, 5], "on_question": "refuse"}'})
     assert sent.status_code == 202
     jobs = started.services.imports
-    while jobs.job(sent.json()["job_id"]).ended_at is None:
+    while not (job := jobs.job(sent.json()["job_id"])).state.is_finished:
         jobs.worker.stopping.wait(0.02)
-    assert jobs.job(sent.json()["job_id"]).state == "succeeded"
+    assert job.state == "succeeded", job.error
     assert started.services.library.counts().ratings == 1
