@@ -163,16 +163,18 @@ def records(header: str, some: Iterable[Mapping[str, Any]]) -> str:
 
 
 def zipped(members: Mapping[str, str | bytes], method: int = zipfile.ZIP_DEFLATED) -> bytes:
-    """A zip."""
+    """A zip, the same bytes each time."""
     content = io.BytesIO()
     with zipfile.ZipFile(content, "w", method) as archive:
         for name, member in members.items():
-            archive.writestr(name, member)
+            archive.writestr(zipfile.ZipInfo(name), member, method)
     return content.getvalue()
 
 
 def tarred(members: Mapping[str, str], mode: str = "w:gz") -> bytes:
-    """A tar, compressed by the mode."""
+    """A tar, compressed by the mode; the same bytes each time."""
+    if mode == "w:gz":
+        return gzip.compress(tarred(members, "w:"), mtime=0)
     content = io.BytesIO()
     with tarfile.open(fileobj=content, mode=mode) as archive:  # type: ignore[call-overload]
         for name, member in members.items():

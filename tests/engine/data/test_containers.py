@@ -78,7 +78,9 @@ def test_archives_share_one_limit(tmp_path: Path) -> None:
         unpack(zips, tmp_path, limit=50_000)
 
 
-@pytest.mark.parametrize("content", [zipped({"a": "", "b": "", "c": ""}), tarred({"a": "", "b": "", "c": ""})])
+@pytest.mark.parametrize(
+    "content", [zipped({"a": "", "b": "", "c": ""}), tarred({"a": "", "b": "", "c": ""})], ids=["zip", "tar"]
+)
 def test_an_archive_of_too_many_files_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: bytes
 ) -> None:
