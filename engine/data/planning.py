@@ -11,6 +11,7 @@ from typing import Literal
 import numpy as np
 
 from engine.data import matching, questions, scales
+from engine.data.formats.base import Layout
 from engine.data.identifiers import without_point
 from engine.data.matching import ALIAS, OTHER_SHARE, Film, Known, KnownMovie
 from engine.data.notations import notation_scale
@@ -376,13 +377,19 @@ def _file_plan(report: FileReport) -> FilePlan:
         name=report.name,
         source=layout.source.label,
         role=layout.role,
-        why=layout.why or f"It holds {layout.role} as {layout.source.label} has them.",
+        why=layout.why or _why(layout),
         encoding=table.encoding,
         delimiter=table.delimiter,
         header=bool(table.names),
         rows=report.rows,
         columns=names,
     )
+
+
+def _why(layout: Layout) -> str:
+    if layout.source.name in UNFIXED:
+        return f"It holds {layout.role}."
+    return f"It holds {layout.role} as {layout.source.label} has them."
 
 
 def _day(seconds: int) -> str:

@@ -289,7 +289,9 @@ def test_sigterm_ends_the_process_beside_a_receiver_that_drips(tmp_path: Path) -
             with httpx.Client(base_url=f"http://127.0.0.1:{port}") as client:
                 wait_until_live(client, process)
                 for file in ("user,movie,rating\nu,m,3\nv,m,4\n",):
-                    client.post("/api/data/imports", files={"files": ("r.csv", file)})
+                    client.post(
+                        "/api/data/imports", files={"files": ("r.csv", file)}, data={"options": '{"scale": [1, 5]}'}
+                    )
                 wait_for(lambda: bool(got))
             began = time.monotonic()
             process.send_signal(signal.SIGTERM)
