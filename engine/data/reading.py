@@ -132,10 +132,14 @@ class Cells:
 
 def distinct(column: pa.ChunkedArray, *, guarded: bool = False) -> tuple[NDArray[np.int32], list[str]]:
     """int32[n] and m texts: the place of each text, without blanks around and in NFC, among the distinct ones."""
-    trimmed = pc.utf8_normalize(pc.utf8_trim_whitespace(column), form="NFC")
-    encoded = trimmed.combine_chunks().dictionary_encode()
-    texts = encoded.dictionary.to_pylist()
-    return encoded.indices.to_numpy().astype(np.int32), [unguarded(text) for text in texts] if guarded else texts
+    encoded = column.combine_chunks().dictionary_encode()
+    texts = [composed(text.strip()) for text in encoded.dictionary.to_pylist()]
+    texts = [unguarded(text) for text in texts] if guarded else texts
+    places = encoded.indices.to_numpy().astype(np.int32)
+    plain = {text: place for place, text in enumerate(dict.fromkeys(texts))}
+    if len(plain) == len(texts):
+        return places, texts
+    return np.array([plain[text] for text in texts], np.int32)[places], list(plain)
 
 
 def read_ratings(cells: Cells, file: int, found: Scanned) -> Iterator[Progress]:
@@ -178,8 +182,7 @@ def _add(cells: Cells, file: int, part: Part, found: Scanned) -> None:
     rows = np.flatnonzero(left)
     times = np.full(len(ratings), -1, np.int64)
     if "time" in layout.columns:
-        column = pc.utf8_trim_whitespace(part.column(layout.columns["time"]))
-        times, unreadable = read_times(column, cells.form, cells.latest)
+        times, unreadable = read_times(part.column(layout.columns["time"]), cells.form, cells.latest)
         found.times_unreadable += int(unreadable[rows].sum())
     found.times_unknown += int((times[rows] < 0).sum())
     found.staged.add(

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 Form = Literal["iso", "dmy", "mdy", "ymd", "seconds", "milliseconds", "excel"]
 """How times are written; ``ymd``: the year first, also without signs between (20200913)."""
+NUMERIC = ("seconds", "milliseconds", "excel")
 FORMS: tuple[Form, ...] = ("iso", "dmy", "mdy", "ymd", "seconds", "milliseconds", "excel")
 
 UNKNOWN_TIME = -1
@@ -133,25 +134,38 @@ def read_times(column: pa.ChunkedArray, form: Form | None, latest: int) -> tuple
     A time without a zone is UTC; a day is its midnight.
 
     Args:
-        column: n texts without blanks around them.
+        column: n texts.
         form: how most are written; others are tried as ISO, mail and with names of months.
         latest: later times are unreadable, as nobody has rated in the future.
 
     Returns:
         int64[n], -1 where unknown; bool[n], unreadable: not missing either.
     """
-    encoded = column.combine_chunks().dictionary_encode() if len(column) else None
-    if encoded is None:
-        return np.empty(0, np.int64), np.empty(0, bool)
-    texts = encoded.dictionary
-    values = _distinct(texts, form)
-    known = np.isfinite(values)
-    known[known] &= (values[known] > 0) & (values[known] <= latest)
-    seconds = np.full(len(values), UNKNOWN_TIME, np.int64)
-    seconds[known] = np.floor(values[known] + 1e-6).astype(np.int64)
-    missing = pc.is_in(pc.utf8_lower(texts), pa.array(sorted(MISSING))).to_numpy(zero_copy_only=False)
+    numbers = _numbers(column) if form in NUMERIC else None
+    if numbers is not None:
+        seconds, known = _seconds_of(_from_numbers(numbers, form), latest)
+        return seconds, ~known
+    encoded = pc.utf8_trim_whitespace(column).combine_chunks().dictionary_encode()
+    seconds, known = _seconds_of(_distinct(encoded.dictionary, form), latest)
+    missing = pc.is_in(pc.utf8_lower(encoded.dictionary), pa.array(sorted(MISSING))).to_numpy(zero_copy_only=False)
     places = encoded.indices.to_numpy()
     return seconds[places], (~known & ~missing)[places]
+
+
+def _numbers(column: pa.ChunkedArray) -> NDArray[np.float64] | None:
+    """float64[n]: texts that are all finite numbers, as most files have them; None for others."""
+    try:
+        values: NDArray[np.float64] = column.cast(pa.float64()).to_numpy()
+    except pa.ArrowInvalid:
+        return None
+    return values if np.isfinite(values).all() else None
+
+
+def _seconds_of(values: NDArray[np.float64], latest: int) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+    """int64[n]: whole seconds, -1 for what is no time of a rating; bool[n]: the others."""
+    with np.errstate(invalid="ignore"):
+        known = (values > 0) & (values <= latest)
+    return np.floor(np.where(known, values + 1e-6, UNKNOWN_TIME)).astype(np.int64), known
 
 
 def _distinct(texts: pa.Array, form: Form | None) -> NDArray[np.float64]:
