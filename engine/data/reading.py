@@ -26,7 +26,6 @@ from engine.data.times import Form, read_times
 from engine.data.titles import clean_title, read_genres, read_year
 
 SEPARATOR = "\x1f"
-NEARLY_ALL = 0.95
 ABOUT: tuple[Role, ...] = ("title", "year", "genres", *SITES)  # type: ignore[assignment]
 NO_TEXT = ("null", "\\n", "nan", "none")
 
@@ -92,10 +91,10 @@ class Cells:
 
     @cached_property
     def are_numbers(self) -> bool:
-        """Whether nearly all ratings of the file's first rows are plain numbers, so that words are mistakes."""
+        """Whether most ratings of the file's first rows are plain numbers, so that words are mistakes."""
         cells = self.layout.table.cells(self.layout.columns["rating"])
         read = [found.notation for cell in cells if (found := read_rating(cell, ",")) is not None]
-        return read.count("number") > NEARLY_ALL * len(read)
+        return read.count("number") > len(read) / 2
 
     def ratings(self, column: pa.ChunkedArray) -> NDArray[np.float64]:
         """float64[n]: ratings of texts; infinity where there is none, NaN where the text can't be read."""
