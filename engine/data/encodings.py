@@ -56,10 +56,11 @@ RUN = re.compile(r"[^\W\d_a-zA-Z]{3,}")
 
 @dataclass(frozen=True)
 class Encoding:
-    """Encoding of a file; ``is_certain`` is False for a guess that a person has to confirm."""
+    """Encoding of a file; where it is not certain, the lines with bytes beyond ASCII that a person has to judge by."""
 
     name: str
     is_certain: bool
+    sample: bytes = b""
 
 
 def detect(path: Path, check: Callable[[], None] = lambda: None) -> Encoding:
@@ -70,8 +71,8 @@ def detect(path: Path, check: Callable[[], None] = lambda: None) -> Encoding:
         check: called often; may raise to stop.
 
     Returns:
-        ``utf-8``, ``utf-8-sig``, ``utf-16``, ``utf-16-le``, ``utf-16-be``, ``utf-32`` or ``cp1252``; else the most
-        probable encoding, which is not certain.
+        ``utf-8``, ``utf-8-sig``, ``utf-16``, ``utf-16-le``, ``utf-16-be``, ``utf-32`` or ``cp1252``; else one that
+        is not certain, in which any text can be read.
     """
     with path.open("rb") as stream:
         start = stream.read(4096)
@@ -86,7 +87,7 @@ def detect(path: Path, check: Callable[[], None] = lambda: None) -> Encoding:
         return Encoding("utf-8", True)
     if is_western(sample):
         return Encoding("cp1252", True)
-    return Encoding(next(iter(readings(sample)), "latin-1"), False)
+    return Encoding("latin-1", False, sample)
 
 
 def _beyond_ascii(path: Path, check: Callable[[], None]) -> tuple[bytes, int, int]:
@@ -172,11 +173,6 @@ def _guesses(sample: bytes) -> list[str]:
     """Encodings by plausibility, the best first."""
     names = [match.encoding for match in charset_normalizer.from_bytes(sample)]
     return [name for name in names if name not in ("utf_8", "ascii", "latin_1", "cp1252")]
-
-
-def sample_of(path: Path, check: Callable[[], None] = lambda: None) -> bytes:
-    """Lines of a file with bytes beyond ASCII, up to the size of a sample."""
-    return _beyond_ascii(path, check)[0]
 
 
 def can_read(sample: bytes, encoding: str) -> bool:

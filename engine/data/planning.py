@@ -31,6 +31,7 @@ from engine.data.reading import Scanned
 from engine.data.scale import RatingScale
 from engine.data.scanning import UNFIXED, FileReport, Scan
 from engine.data.staging import Block
+from engine.data.times import day_of
 from engine.data.titles import is_placeholder
 from engine.errors import InvalidInput
 
@@ -326,8 +327,8 @@ class Planner:
         forms = self.scan.time_forms()
         return DatesPlan(
             form=forms[0] if forms else None,
-            first=None if first is None else _day(first),
-            last=None if last is None else _day(last),
+            first=None if first is None else day_of(first),
+            last=None if last is None else day_of(last),
             unreadable=self.found.times_unreadable,
         )
 
@@ -390,7 +391,3 @@ def _why(layout: Layout) -> str:
     if layout.source.name in UNFIXED:
         return f"It holds {layout.role}."
     return f"It holds {layout.role} as {layout.source.label} has them."
-
-
-def _day(seconds: int) -> str:
-    return str(np.datetime64(seconds, "s").astype("datetime64[D]"))

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+import pyarrow as pa
 from pydantic import ValidationError
 
 from engine.data.formats.base import Source, Unclear
@@ -14,12 +15,9 @@ from engine.data.plan import Choice, ImportOptions, Question
 from engine.data.scale import RatingScale
 from engine.data.scales import Values, choices, convert, examples
 from engine.data.tables import EncodingUnknown
-from engine.data.times import read_times
+from engine.data.times import Form, day_of, read_times
 from engine.data.titles import title_id
 from engine.errors import InvalidInput
-
-if TYPE_CHECKING:
-    pass
 
 EXPECTED = (
     "Upload an export of your ratings, such as from Letterboxd, IMDb or MovieLens, or a table with columns for user, "
@@ -94,11 +92,8 @@ def dates(cells: Sequence[str]) -> Question:
     )
 
 
-def _day(text: str, form: Any) -> str:
-    import pyarrow as pa
-
-    seconds = read_times(pa.chunked_array([[text]]), form, 2**40)[0][0]
-    return str(np.datetime64(int(seconds), "s").astype("datetime64[D]"))
+def _day(text: str, form: Form) -> str:
+    return day_of(int(read_times(pa.chunked_array([[text]]), form, 2**40)[0][0]))
 
 
 def scale(values: Values, store: RatingScale, texts: Mapping[str, float], plausible: RatingScale | None) -> Question:

@@ -158,11 +158,10 @@ def _normalise(file: SourceFile, options: TextOptions, check: Callable[[], None]
     if encoding is None:
         found = encodings.detect(file.path, check)
         if not found.is_certain and options.fallback is None:
-            sample = encodings.sample_of(file.path, check)
-            readings = encodings.readings(sample)
+            readings = encodings.readings(found.sample)
             if not readings:
                 raise Unreadable("it is not text, and of no format that is known")
-            raise EncodingUnknown(readings, sample)
+            raise EncodingUnknown(readings, found.sample)
         encoding = found.name if found.is_certain else str(options.fallback)
     if text.needs_transcoding(file.path, encoding):
         try:

@@ -228,6 +228,11 @@ def _numeric_dates(texts: pa.Array, form: Form | None) -> NDArray[np.float64]:
     return np.array([read(text) for text in texts.to_pylist()], np.float64)
 
 
+def day_of(seconds: int) -> str:
+    """The day of Unix seconds in UTC, such as ``2020-09-13``."""
+    return str(np.datetime64(seconds, "s").astype("datetime64[D]"))
+
+
 def _century(year: int) -> int:
     """A year of two digits in full, as C's ``strptime`` does."""
     return year if year >= 100 else year + (1900 if year >= 69 else 2000)

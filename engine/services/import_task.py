@@ -24,6 +24,7 @@ from engine.errors import Cancelled, InvalidInput
 from engine.services.scale import StoreScale
 from engine.services.uploads import Upload
 from engine.words import counted
+from store.bulk_ratings import shortest_decimals
 from store.imports import ImportStore
 from store.ratings import RatingStore
 from store.records import MovieRow
@@ -231,7 +232,7 @@ class Import:
 
             def stored(block: Block) -> Block:
                 block = planner.inside(block)
-                values = convert(_decimals(block.rating), decided[0], store).astype(np.float32)
+                values = convert(shortest_decimals(block.rating), decided[0], store).astype(np.float32)
                 return Block(user_keys[block.user], movie_keys[block.movie], values, block.time, block.line, block.file)
 
             self._write_ratings(planner, stored, int(user_keys.max(initial=0)) + 1, counts)
@@ -337,7 +338,7 @@ class DemoImport(Import):
         users, user_ids = factorize(data.user_ids)
         user_keys = stores.ratings.add_users(user_ids).keys[users]
         movie_keys = np.array([keys[one] for one in data.movie_ids], np.int32)
-        values = convert(_decimals(data.ratings), STARS, stores.scale.current).astype(np.float32)
+        values = convert(shortest_decimals(data.ratings), STARS, stores.scale.current).astype(np.float32)
         self.check()
         self._step(0.2, "Writing ratings")
         done = stores.ratings.add_ratings(user_keys, movie_keys, values, data.times, import_id=self.import_id)
@@ -361,12 +362,6 @@ def _id(import_id: int | None) -> int:
     if import_id is None:
         raise ValueError("The import has not begun.")
     return import_id
-
-
-def _decimals(values: Any) -> Any:
-    """float64[n]: the shortest decimals that round to these float32."""
-    distinct, places = np.unique(values, return_inverse=True)
-    return np.array([float(str(value)) for value in distinct], np.float64)[places]
 
 
 def _merged(one: MovieRow, other: MovieRow) -> MovieRow:

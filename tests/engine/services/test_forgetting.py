@@ -42,7 +42,7 @@ def test_a_forgotten_user_is_nobody_and_the_others_stay(trained: Runtime, servic
     }
     with pytest.raises(UnknownUser):
         services.ratings.forget("u1")
-    services.ratings.rate("u1", "m0", 4)  # whoever comes under that id again is somebody new
+    services.ratings.rate("u1", "m0", 4)  # the same id now belongs to a new person
     again = services.recommendations.recommend("u1")
     assert (again.status, again.ratings_count) == ("blended", 1)
 

@@ -152,7 +152,7 @@ def test_who_came_after_a_training_began_is_forgotten_without_another_training(
     release.set()
     run = finished(trained, run_id)
     assert (run.state, run.version) == ("succeeded", 2)
-    assert not [stage for stage in stages if "anew" in stage]
+    assert not [stage for stage in stages if "Restarted" in stage]
     assert trained.services.versions.get(2).users == 60
 
 
