@@ -74,6 +74,10 @@ class ImportStore(Store):
             return record
         raise NotStored(f"There is no import {import_id}.")
 
+    def of_job(self, job_id: int) -> ImportRecord | None:
+        """The import that a job wrote; None if it wrote none, or what it wrote was taken back."""
+        return next(iter(self._select(ImportRecord, select(imports).where(imports.c.job_id == job_id))), None)
+
     def newest(self, limit: int = 100) -> list[ImportRecord]:
         """Imports, newest first."""
         return self._select(ImportRecord, select(imports).order_by(imports.c.import_id.desc()).limit(limit))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 from sqlalchemy import Connection, Update, select, update
@@ -81,23 +80,9 @@ class JobStore(Store):
         """Jobs, newest first."""
         return self._select(JobRecord, select(jobs).order_by(jobs.c.job_id.desc()).limit(limit))
 
-    def recover(self, reason: Callable[[dict[str, Any]], str]) -> int:
-        """Mark unfinished jobs of a stopped process as failed, also those that wait for answers; returns how many.
-
-        Args:
-            reason: takes the result so far and returns why the job failed.
-        """
-
-        def work(tx: Transaction) -> int:
-            going = select(jobs.c.job_id, jobs.c.result).where(jobs.c.state.in_(UNFINISHED))
-            left = tx.execute(going).all()
-            for job_id, result in left:
-                values: dict[str, Any] = {"state": "failed", "error": reason(result or {}), "questions": None}
-                values |= {"ended_at": self._database.clock()}
-                tx.execute(update(jobs).where(jobs.c.job_id == job_id).values(values))
-            return len(left)
-
-        return self._database.write(work)
+    def unfinished(self) -> list[JobRecord]:
+        """Jobs that have not ended, also those that wait for answers; oldest first."""
+        return self._select(JobRecord, select(jobs).where(jobs.c.state.in_(UNFINISHED)).order_by(jobs.c.job_id))
 
 
 def _going(job_id: int) -> Update:

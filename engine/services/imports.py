@@ -32,6 +32,11 @@ log = logging.getLogger(__name__)
 MAX_QUEUE = 10
 """Imports in progress or waiting; each may hold 2 GiB of files."""
 STOPPED = "Marquee was stopped during this import. Nothing of it was kept; import the files again."
+UNDO_STOPPED = (
+    "Marquee was stopped during this undoing. If it had begun, the next start has completed it; the list of imports "
+    "shows whether it had."
+)
+STOPPED_AFTERWARDS = "Everything was imported. Marquee was stopped right after."
 NOTHING_KEPT = "Nothing of it was kept."
 
 
@@ -100,13 +105,21 @@ class ImportService:
         self._orders: dict[int, Order] = {}
 
     def start(self) -> None:
-        """Take back what a stopped process left half written, and start the worker."""
+        """Take back what a stopped process left half written, end its jobs, and start the worker."""
         for import_id in self._stores.imports.unfinished():
             log.info("import %d was cut short; taking it back", import_id)
             self._stores.imports.undo(import_id)
-        self._jobs.recover(lambda _: STOPPED)
+        for job in self._jobs.unfinished():
+            self._store_end(job.job_id, self._cut_short(job))
         shutil.rmtree(self._folder, ignore_errors=True)
         self.worker.start()
+
+    def _cut_short(self, job: JobRecord) -> JobEnd:
+        """How a job of a stopped process ended; it may have written everything before the stop."""
+        batch = self._stores.imports.of_job(job.job_id)
+        if batch is not None and batch.state == "done":
+            return JobEnd(JobState.SUCCEEDED, None, STOPPED_AFTERWARDS, {"import_id": batch.import_id, **batch.counts})
+        return JobEnd(JobState.FAILED, UNDO_STOPPED if job.kind == "undo" else STOPPED, "", {})
 
     def close(self) -> None:
         """Cancel all imports and wait for the worker."""

@@ -91,9 +91,9 @@ def test_a_job_from_order_to_end(database: Database, clock: Clock) -> None:
     other = jobs.create("import", "Waiting")
     jobs.update(other, 0.5, "Reading", {"rows_rejected": 3, "users_added": 5})
     jobs.update(other, 0.6, "Reading", {"rows_rejected": 4})
-    assert jobs.recover(lambda result: f"Stopped after {sorted(result.items())}.") == 1
     assert [record.job_id for record in jobs.newest()] == [other, job_id]
-    assert jobs.get(other).error == "Stopped after [('rows_rejected', 4), ('users_added', 5)]."
+    assert jobs.unfinished() == [jobs.get(other)]
+    assert jobs.get(other).result == {"rows_rejected": 4, "users_added": 5}
 
 
 def test_a_job_waits_for_answers_and_goes_on(database: Database) -> None:
@@ -112,13 +112,15 @@ def test_a_job_waits_for_answers_and_goes_on(database: Database) -> None:
     assert (jobs.get(job_id).state, jobs.get(job_id).plan) == (JobState.SUCCEEDED, {"unrated": 2})
 
 
-def test_a_job_that_waits_for_answers_fails_when_the_process_stops(database: Database) -> None:
+def test_the_end_of_a_job_that_waits_for_answers_drops_its_questions(database: Database) -> None:
     jobs = JobStore(database)
     job_id = jobs.create("import", "Waiting")
     jobs.ask(job_id, {}, [{"code": "scale"}])
-    assert jobs.recover(lambda _: "Marquee was stopped.") == 1
+    assert [job.job_id for job in jobs.unfinished()] == [job_id]
+    jobs.finish(job_id, JobState.FAILED, error="Marquee was stopped.")
     found = jobs.get(job_id)
     assert (found.state, found.error, found.questions) == (JobState.FAILED, "Marquee was stopped.", None)
+    assert jobs.unfinished() == []
 
 
 def test_a_late_word_of_a_job_does_not_bring_it_back(database: Database) -> None:
