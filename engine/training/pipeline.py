@@ -120,7 +120,7 @@ def learn(config: ModelConfig, data: Interactions, personal_from: int, listener:
     known, newcomers = part_newcomers(data)
     parts = hold_out(known, TEST_PART, VALIDATION_PART)
     assessed = assess(config, parts, how_split(data), personal_from, listener, newcomers)
-    final = _refit(config, data, assessed.epochs, listener)
+    final = _refit(assessed.settings, data, assessed.epochs, listener)
     listener.enter(Step.RANKING)
     ranker = ItemSimilarityRanker(assessed.ranker).fit(data)
     listener.enter(Step.FOLDING)
@@ -133,12 +133,14 @@ class Assessed:
     """Evaluation of settings on held-out ratings.
 
     Attributes:
+        settings: the rating model's hyperparameters, with what the training chose in place of ``auto``.
         epochs: the best number.
         calibration: of the intervals; None with too few ratings.
         ranker: the ranker's settings with the chosen penalty.
         report: None without a test part.
     """
 
+    settings: ModelConfig
     epochs: int
     calibration: Calibration | None
     ranker: ItemSimilarityConfig
@@ -168,7 +170,7 @@ def assess(
     listener.enter(Step.CHOOSING)
     chosen = choose_penalty(parts.train, ItemSimilarityConfig(), listener.turn)
     if parts.test is None:
-        return Assessed(epochs, calibration, chosen, None)
+        return Assessed(model.settings, epochs, calibration, chosen, None)
     listener.enter(Step.JUDGING)
     ranker = ItemSimilarityRanker(chosen).fit(parts.train)
     listener.check()
@@ -186,7 +188,7 @@ def assess(
         listener.enter(Step.MEETING)
         found = judge_newcomers(model, served, served.popularity, parts.train, newcomers, LIST_LENGTH, listener.check)
         report = report.with_newcomers(found)
-    return Assessed(epochs, calibration, chosen, report)
+    return Assessed(model.settings, epochs, calibration, chosen, report)
 
 
 def how_split(data: Interactions) -> str:
