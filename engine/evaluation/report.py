@@ -17,8 +17,9 @@ from engine.evaluation.charts import Charts, JudgedRatings, chart_lists, chart_r
 from engine.evaluation.intervals import Columns, MetricValue, estimate_catalogue, estimate_lists, estimate_ratings
 from engine.evaluation.newcomers import Newcomers
 from engine.evaluation.segments import Segment, find_segments
-from engine.models.base import Ranker, RatingModel, top
+from engine.models.base import RatingModel, top
 from engine.models.intervals import Calibration
+from engine.models.ranker import Ranker
 
 ScoreUser = Callable[[int], Float32]
 

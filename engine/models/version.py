@@ -12,6 +12,7 @@ from engine.data.ratings import Interactions
 from engine.models.base import RatingModel, join_arrays, part_of
 from engine.models.ease import ItemSimilarityConfig, ItemSimilarityRanker
 from engine.models.intervals import Calibration
+from engine.models.ranker import Ranker
 from engine.models.registry import MODELS, configure
 
 
@@ -62,14 +63,16 @@ class VersionBundle:
         calibration: of the intervals; None with too few ratings.
         counts: numbers of training ratings; None in versions of earlier releases.
         offsets: of learned vectors from folded-in ones; None in versions of earlier releases.
+        spread: standard deviation of a user's predicted ratings over movies, in rating units; 0 where unknown.
     """
 
     rating: RatingModel
-    ranker: ItemSimilarityRanker
+    ranker: Ranker
     popularity: Float32
     calibration: Calibration | None
     counts: LearnedCounts | None = None
     offsets: LearnedOffsets | None = None
+    spread: float = 0.0
 
     def config(self) -> dict[str, Any]:
         """The hyperparameters, as JSON values."""
@@ -81,6 +84,7 @@ class VersionBundle:
             "rating": self.rating.arrays(),
             "ranker": self.ranker.arrays(),
             "popularity": {"scores": self.popularity},
+            "spread": {"rating": np.array([self.spread])},
         }
         if self.calibration is not None:
             parts["calibration"] = self.calibration.arrays()
@@ -95,8 +99,9 @@ class VersionBundle:
         """Rebuild a bundle from ``config()`` and ``arrays()``."""
         calibration, counts = part_of(arrays, "calibration"), part_of(arrays, "counts")
         offsets = part_of(arrays, "offsets")
-        # Early versions have hyperparameters that no longer exist.
-        ranker = {name: value for name, value in config["ranker"].items() if name in ItemSimilarityConfig.model_fields}
+        # Early versions have hyperparameters that no longer exist, and lack some whose effect they did not know.
+        stored = {"dislike": 0.0} | config["ranker"]
+        ranker = {name: value for name, value in stored.items() if name in ItemSimilarityConfig.model_fields}
         return cls(
             MODELS[kind].model.from_arrays(configure(kind, config["model"]), part_of(arrays, "rating")),
             ItemSimilarityRanker.from_arrays(ItemSimilarityConfig.model_validate(ranker), part_of(arrays, "ranker")),
@@ -104,4 +109,5 @@ class VersionBundle:
             Calibration.from_arrays(calibration) if calibration else None,
             LearnedCounts(counts["users"], counts["movies"]) if counts else None,
             LearnedOffsets(offsets["users"], offsets["movies"]) if offsets else None,
+            float(part_of(arrays, "spread").get("rating", np.zeros(1))[0]),
         )

@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from engine.data.history import UNKNOWN
 from engine.data.ratings import Interactions
 from engine.models.base import NOTHING
 from engine.models.registry import MODELS, configure
@@ -45,7 +46,7 @@ def warm_up() -> None:
         learned = learn(config, data, PERSONAL_FROM, Listener.silent()).bundle
         for bundle in (learned, _as_stored(kind, learned)):
             state = ServingState.build(1, bundle, data, 0, PERSONAL_FROM)
-            state.learn("p0", RatingChange(0, 1, 4.5, None, 1, new_user=False))
+            state.learn("p0", RatingChange(0, 1, 4.5, None, 1, 1, new_user=False))
             for user in (state.listen("p0"), state.listen("nobody")):
                 for wanted in (whole, ListOptions(n=3, rank_by="rating")):
                     state.annotate(user, state.make_list(user, wanted, user.state.items))
@@ -67,8 +68,8 @@ def try_out(state: ServingState) -> None:
             _try_answers(state, user_id, movies.tolist())
         for movie in movies.tolist():
             for change in (
-                RatingChange(data.n_users, movie, data.scale[1], None, state.revision + 1, new_user=True),
-                RatingChange(data.n_users, movie, None, data.scale[1], state.revision + 1, new_user=False),
+                RatingChange(data.n_users, movie, data.scale[1], None, 1, state.revision + 1, new_user=True),
+                RatingChange(data.n_users, movie, None, data.scale[1], UNKNOWN, state.revision + 1, new_user=False),
             ):
                 _check_finite(state.learn("", change))
                 _try_answers(state, "", [movie])

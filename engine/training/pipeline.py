@@ -5,8 +5,12 @@ from dataclasses import dataclass
 from threading import Event
 from typing import Self
 
+import numpy as np
+from numpy.typing import NDArray
+
 from engine.background import give_way
 from engine.data.arrays import Float32, Int32
+from engine.data.history import History
 from engine.data.ratings import Interactions
 from engine.data.splits import HeldOut, hold_out
 from engine.errors import Cancelled
@@ -16,11 +20,12 @@ from engine.models.base import ModelConfig, RatingModel
 from engine.models.ease import ItemSimilarityConfig, ItemSimilarityRanker
 from engine.models.epochs import EpochReport, OnEpoch, best_epoch, run_epochs
 from engine.models.intervals import Calibration
+from engine.models.ranker import Ranker
 from engine.models.registry import build
 from engine.models.version import VersionBundle
 from engine.recommending.cold_start import blend, popularity
-from engine.recommending.fold_in import bundle_version
-from engine.recommending.scoring import ListScorer
+from engine.recommending.fold_in import bundle_version, measure_spread
+from engine.recommending.scoring import CANDIDATES, ListScorer, Predict, Scores
 from engine.training.forecast import Forecast
 from engine.training.penalty import choose_penalty
 from engine.training.steps import Step
@@ -174,19 +179,21 @@ def assess(
     listener.enter(Step.JUDGING)
     ranker = ItemSimilarityRanker(chosen).fit(parts.train)
     listener.check()
-    served = ServedScores.of(ranker, parts.train, personal_from)
+    served = ServedLists.of(ranker, model, parts.train, personal_from)
     report = EvaluationService().generate_report(
         model,
         parts.train,
         parts.test,
         LIST_LENGTH,
-        score_user=served.of_user(parts.train, listener),
+        score_user=served.of_user(model, parts.train, listener),
         calibration=calibration,
         split=split,
     )
     if newcomers is not None:
         listener.enter(Step.MEETING)
-        found = judge_newcomers(model, served, served.popularity, parts.train, newcomers, LIST_LENGTH, listener.check)
+        found = judge_newcomers(
+            model, served.draw, served.popularity, parts.train, newcomers, LIST_LENGTH, listener.check
+        )
         report = report.with_newcomers(found)
     return Assessed(model.settings, epochs, calibration, chosen, report)
 
@@ -247,11 +254,11 @@ def calibrate(model: RatingModel, parts: HeldOut) -> Calibration | None:
 
 
 @dataclass(frozen=True)
-class ServedScores:
-    """Scores of served lists: popularity is blended in for newcomers, and new movies are scored.
+class ServedLists:
+    """Lists as they are served: popularity is blended in for newcomers, and new movies are scored.
 
     Attributes:
-        scorer: of the ranker.
+        scorer: of the ranker and the rating model.
         personal_from: number of ratings from which a list is purely personal.
     """
 
@@ -259,27 +266,40 @@ class ServedScores:
     personal_from: int
 
     @classmethod
-    def of(cls, ranker: ItemSimilarityRanker, data: Interactions, personal_from: int) -> Self:
-        """The scores of a ranker that was fitted on ``data``."""
-        return cls(ListScorer(ranker, popularity(data, ranker.weigh(data.ratings)), data.movies), personal_from)
+    def of(cls, ranker: Ranker, model: RatingModel, data: Interactions, personal_from: int) -> Self:
+        """The lists of a ranker that was fitted on ``data``, and of a rating model that knows no other ratings."""
+        popular = popularity(data, ranker.weigher.like(data.ratings))
+        spread = measure_spread(model, data, ranker.movies_)
+        return cls(ListScorer(ranker, popular, data.movies, spread), personal_from)
 
     @property
     def popularity(self) -> Float32:
         """float32[n_movies]: what orders the list of an unknown user."""
         return self.scorer.popularity
 
-    def __call__(self, items: Int32, ratings: Float32) -> Float32:
-        """float32[n_movies]: the scores for a history."""
-        informative, known = self.scorer.ranker.count_known(items), len(items) > 0
-        how = blend(len(items), informative, known=known, personal_from=self.personal_from)
-        return self.scorer.score(how, self.popularity, items, ratings)
+    def scores(self, history: History) -> Scores:
+        """The scores for a history."""
+        informative, known = len(self.scorer.ranker.known(history)), len(history) > 0
+        how = blend(len(history), informative, known=known, personal_from=self.personal_from)
+        return self.scorer.score(how, self.popularity, history)
 
-    def of_user(self, data: Interactions, listener: Listener) -> ScoreUser:
-        """Scores for a user's ratings in ``data``."""
+    def draw(self, history: History, predict: Predict, drop: Int32) -> NDArray[np.int64]:
+        """int64[n]: the list for a history; ``drop``: int32[k], movies to leave out."""
+        return self.scores(history).best(LIST_LENGTH, predict, drop=drop).movies
+
+    def of_user(self, model: RatingModel, data: Interactions, listener: Listener) -> ScoreUser:
+        """Scores of the movies that a user's list may hold, for the ratings in ``data``; -inf for others."""
 
         def score(user: int) -> Float32:
             listener.check()  # a large evaluation takes minutes
-            rows = data.by_user.of(user)
-            return self(data.items[rows], data.ratings[rows])
+            history = data.history(user)
+
+            def predict(movies: Int32) -> Float32:
+                return model.predict_indices(np.full(len(movies), user, np.int32), movies)
+
+            best = self.scores(history).best(CANDIDATES, predict, drop=history.items)
+            out = np.full(data.n_movies, -np.inf, np.float32)
+            out[best.movies] = best.scores
+            return out
 
         return score
