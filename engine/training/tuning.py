@@ -18,7 +18,8 @@ from engine.data.ratings import Interactions
 from engine.data.splits import HeldOut, assign_folds, hold_out
 from engine.errors import InvalidInput
 from engine.evaluation import metrics
-from engine.evaluation.comparison import LEVEL, MetricDifference, compare_errors, find_shared
+from engine.evaluation.comparison import compare_errors, find_shared
+from engine.evaluation.differences import LEVEL, MetricDifference
 from engine.evaluation.newcomers import part_newcomers
 from engine.evaluation.report import UserErrors, sum_errors
 from engine.models.base import ModelConfig

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from engine.errors import InvalidInput, InvalidSettings
-from engine.models.hyperparameters import default, read
+from engine.models.hyperparameters import AUTO, default, read
 from engine.models.registry import MODELS, check_settings, search_space
 
 

@@ -13,7 +13,7 @@ import pytest
 from engine.data.ratings import Interactions
 from engine.data.splits import assign_folds, hold_out
 from engine.errors import Cancelled, InvalidInput
-from engine.evaluation.comparison import MetricDifference
+from engine.evaluation.differences import MetricDifference
 from engine.evaluation.newcomers import choose_newcomers
 from engine.evaluation.report import UserErrors
 from engine.models.registry import SearchRange, configure, search_space
