@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from engine.data.ratings import Interactions
 from engine.evaluation import metrics
-from engine.evaluation.report import draw_lists
+from engine.evaluation.lists import draw_lists
 from engine.models.ease import ItemSimilarityConfig, ItemSimilarityRanker
 from engine.models.shrinkage import climb
 from engine.rounding import settle
