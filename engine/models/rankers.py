@@ -12,9 +12,9 @@ from pydantic.fields import FieldInfo
 from engine.data.ratings import Interactions
 from engine.models.base import ModelConfig
 from engine.models.ease import ItemSimilarityConfig, ItemSimilarityRanker
+from engine.models.hyperparameters import AUTO
 from engine.models.ranker import Ranker, RankerConfig
 
-AUTO = "auto"
 CHOSEN = frozenset({"l2", "recency", "next_weight", "rating_weight", "popularity_discount"})
 """Settings that a training chooses unless they are given."""
 

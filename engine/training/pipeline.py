@@ -131,7 +131,7 @@ def learn(
     known, newcomers = part_newcomers(data)
     parts = hold_out(known, TEST_PART, VALIDATION_PART)
     assessed = assess(config, parts, how_split(data), personal_from, listener, newcomers, ranking)
-    final = _refit(config, data, assessed.epochs, listener)
+    final = _refit(assessed.settings, data, assessed.epochs, listener)
     listener.enter(Step.RANKING)
     ranker = build_ranker(assessed.ranking.config).fit(data)
     listener.enter(Step.FOLDING)
@@ -144,12 +144,14 @@ class Assessed:
     """Evaluation of settings on held-out ratings.
 
     Attributes:
+        settings: the rating model's hyperparameters, with what the training chose in place of ``auto``.
         epochs: the best number.
         calibration: of the intervals; None with too few ratings.
         ranking: the settings of the lists.
         report: None without a test part.
     """
 
+    settings: ModelConfig
     epochs: int
     calibration: Calibration | None
     ranking: ChosenRanking
@@ -181,7 +183,7 @@ def assess(
     listener.enter(Step.CHOOSING)
     chosen = choose_ranking(ranking, parts, model, listener.turn)
     if parts.test is None:
-        return Assessed(epochs, calibration, chosen, None)
+        return Assessed(model.settings, epochs, calibration, chosen, None)
     listener.enter(Step.JUDGING)
     ranker = build_ranker(chosen.config).fit(parts.train)
     listener.check()
@@ -202,7 +204,7 @@ def assess(
         )
         report = report.with_newcomers(found)
     report = report.with_charts(ranking=chosen.frontier)
-    return Assessed(epochs, calibration, chosen, report)
+    return Assessed(model.settings, epochs, calibration, chosen, report)
 
 
 def how_split(data: Interactions) -> str:
