@@ -12,7 +12,7 @@ from pydantic.fields import FieldInfo
 from engine.data.ratings import Interactions
 from engine.models.base import ModelConfig
 from engine.models.ease import ItemSimilarityConfig, ItemSimilarityRanker
-from engine.models.hyperparameters import AUTO
+from engine.models.hyperparameters import AUTO, read
 from engine.models.ranker import Ranker, RankerConfig
 
 CHOSEN = frozenset({"l2", "recency", "next_weight", "rating_weight", "popularity_discount"})
@@ -63,10 +63,14 @@ class RankingConfig(ModelConfig):
         return next(iter(RANKERS)) if self.method == AUTO or not len(data) else self.method
 
 
+def _default(name: str, otherwise: Any) -> Any:
+    return read().get("ranker", {}).get("defaults", {}).get(name, otherwise)
+
+
 def _or_auto(name: str, info: FieldInfo) -> tuple[Any, Any]:
     annotated: Any = Annotated
     kind = annotated[(info.annotation, *info.metadata)] if info.metadata else info.annotation
-    default = AUTO if name in CHOSEN else info.default
+    default = _default(name, AUTO if name in CHOSEN else info.default)
     annotation: Any = Union[kind, Literal["auto"]] if name in CHOSEN else kind  # noqa: UP007  # made at run time
     return annotation, Field(default, title=info.title, description=info.description)
 
@@ -76,7 +80,7 @@ def _fields() -> dict[str, Any]:
     literal: Any = Literal
     method = (
         literal[(AUTO, *RANKERS)],
-        Field(AUTO, description="How movies are compared; auto takes what fits the catalogue."),
+        Field(_default("method", AUTO), description="How movies are compared; auto takes what fits the catalogue."),
     )
     settings = [item for entry in RANKERS.values() for item in entry.config.model_fields.items()]
     return {"method": method, **{name: _or_auto(name, info) for name, info in settings}}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
@@ -12,7 +12,10 @@ from engine.errors import InvalidHyperparameter, InvalidInput, InvalidSettings
 from engine.models.base import ModelConfig, RatingModel, titled
 from engine.models.hyperparameters import AUTO, FILE, read
 from engine.models.ncf import NeuralCF, NeuralCFConfig
+from engine.models.rankers import RANKING, RankingConfig
 from engine.models.svd import MatrixFactorizationConfig, MatrixFactorizationModel
+
+C = TypeVar("C", bound=ModelConfig)
 
 ModelKind = Literal["svd", "ncf"]
 
@@ -66,14 +69,27 @@ def configure(kind: str, hyperparameters: Mapping[str, Any]) -> ModelConfig:
         InvalidInput: there is no such model.
         InvalidHyperparameter: one is unknown or out of range; the message names field, value and range.
     """
-    config = entry(kind).config
+    return _validated(entry(kind).config, hyperparameters)
+
+
+def configure_ranking(settings: Mapping[str, Any]) -> RankingConfig:
+    """Validated settings of the lists, with defaults for missing ones.
+
+    Raises:
+        InvalidHyperparameter: one is unknown or out of range; the message names field, such as ``ranker.recency``,
+            value and range.
+    """
+    return _validated(RANKING, settings, "ranker.")
+
+
+def _validated(config: type[C], values: Mapping[str, Any], prefix: str = "") -> C:
     try:
-        return config.model_validate(dict(hyperparameters))
+        return config.model_validate(dict(values))
     except ValidationError as error:
         faults: dict[str, str] = {}
         for problem in error.errors():
             name = str(problem["loc"][0]) if problem["loc"] else "hyperparameters"  # the rest is a place in a list
-            faults.setdefault(name, _sentence(config, name, problem))
+            faults.setdefault(f"{prefix}{name}", _sentence(config, name, problem))
         raise InvalidHyperparameter(faults) from error
 
 
@@ -207,3 +223,7 @@ def check_settings() -> None:
         except InvalidHyperparameter as error:
             raise InvalidSettings(f"{FILE.name}, [{kind}.defaults]: {error}") from error
         search_space(kind)
+    try:
+        configure_ranking(read().get("ranker", {}).get("defaults", {}))
+    except InvalidHyperparameter as error:
+        raise InvalidSettings(f"{FILE.name}, [ranker.defaults]: {error}") from error
