@@ -12,6 +12,8 @@ from pydantic import TypeAdapter
 from engine.data.arrays import Arrays
 from engine.data.ratings import Interactions
 from engine.errors import InvalidInput, UnknownVersion
+from engine.evaluation import baselines
+from engine.evaluation.baselines import Baseline
 from engine.evaluation.intervals import MetricValue
 from engine.evaluation.newcomers import NewcomerPoint
 from engine.evaluation.report import EvaluationReport
@@ -47,7 +49,9 @@ class VersionSummary:
     ``digest`` is SHA-256 over the hashes of all arrays: equal for versions that are equal bit for bit.
     ``verdict`` is that of its training, on whether it should take the place of the version that served then.
     ``newcomers`` is how well it serves people it had never seen, by how many of their ratings are known; empty where
-    too few have rated enough. ``hyperparameters`` are those of the rating model, ``ranker`` those of the lists;
+    too few have rated enough. ``baselines`` has what the most popular movies and a random list get beside each list
+    metric, and ``shortfalls`` a sentence for each group of users whose lists are below the former; both are empty for
+    versions of earlier releases. ``hyperparameters`` are those of the rating model, ``ranker`` those of the lists;
     ``automatic`` names those that its training chose, such as ``factors`` or ``ranker.recency``.
     """
 
@@ -75,6 +79,8 @@ class VersionSummary:
     verdict: PromotionVerdict | None = None
     newcomers: tuple[NewcomerPoint, ...] = ()
     automatic: tuple[str, ...] = ()
+    baselines: tuple[Baseline, ...] = ()
+    shortfalls: tuple[str, ...] = ()
 
 
 def all_arrays(learned: Learned) -> Arrays:
@@ -291,6 +297,8 @@ def summarize(
         "tags": tuple(record.tags),
         "verdict": verdict,
         "newcomers": newcomer_points(record.charts),
+        "baselines": (beside := baselines.stored(record.charts)),
+        "shortfalls": tuple(baselines.shortfalls(beside)),
         "ranker": record.config["ranker"],
         "automatic": _chosen(record),
     }

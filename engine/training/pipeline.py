@@ -14,8 +14,9 @@ from engine.data.history import History
 from engine.data.ratings import Interactions
 from engine.data.splits import HeldOut, hold_out
 from engine.errors import Cancelled
+from engine.evaluation.lists import ScoreUser
 from engine.evaluation.newcomers import judge_newcomers, part_newcomers
-from engine.evaluation.report import EvaluationReport, EvaluationService, ScoreUser
+from engine.evaluation.report import EvaluationReport, EvaluationService
 from engine.models.base import ModelConfig, RatingModel
 from engine.models.epochs import EpochReport, OnEpoch, best_epoch, run_epochs
 from engine.models.intervals import Calibration

@@ -10,6 +10,7 @@ from engine.data.plan import DatesPlan, FilePlan, MovieCounts, Plan, ScalePlan, 
 from engine.data.rejections import REASONS
 from engine.data.scale import STARS
 from engine.data.scales import Values
+from engine.evaluation.baselines import Baseline
 from engine.evaluation.differences import MetricDifference
 from engine.evaluation.intervals import MetricValue
 from engine.evaluation.newcomers import NewcomerPoint
@@ -251,6 +252,7 @@ VERSION = VersionSummary(
 NEWCOMERS = NewcomerPoint(
     3, 40, MetricValue(0.9723, 0.8595, 1.0664), 0.986, MetricValue(0.3359, 0.2406, 0.4208), 0.3315
 )
+BASELINE = Baseline("all", "ndcg_at_k", 0.142, 0.066, 0.0008, 0.076, 0.0637, 0.0885, 653, "better")
 MEASURED = metrics.measured(VERSION)
 DIFFERENCES = {"rmse": MetricDifference(0.874, 0.881, -0.007, -0.009, -0.005, 0.0002, 671, "better")}
 COMPARISON = Comparison(3, 2, DIFFERENCES, tell_differences(3, 2, DIFFERENCES))
