@@ -1,6 +1,6 @@
 """The ranker (EASE): a linear model from a user's ratings to every movie's score, with its solver."""
 
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import numba as nb
 import numpy as np
@@ -20,6 +20,8 @@ from engine.models.sequences import learn_following, mix_in
 
 class ItemSimilarityConfig(RankerConfig):
     """Hyperparameters of EASE."""
+
+    kind: ClassVar[str] = "ease"
 
     l2: float = Field(200, gt=0, le=1e6, title="L2", description="Ridge penalty; each training tunes it.")
     next_weight: float = Field(
