@@ -12,12 +12,10 @@ from engine.errors import InvalidHyperparameter, InvalidInput, InvalidSettings
 from engine.models.base import ModelConfig, RatingModel, titled
 from engine.models.hyperparameters import AUTO, FILE, read
 from engine.models.ncf import NeuralCF, NeuralCFConfig
-from engine.models.rankers import RANKING, RankingConfig
 from engine.models.svd import MatrixFactorizationConfig, MatrixFactorizationModel
 
-C = TypeVar("C", bound=ModelConfig)
-
 ModelKind = Literal["svd", "ncf"]
+Config = TypeVar("Config", bound=ModelConfig)
 
 
 @dataclass(frozen=True)
@@ -69,20 +67,20 @@ def configure(kind: str, hyperparameters: Mapping[str, Any]) -> ModelConfig:
         InvalidInput: there is no such model.
         InvalidHyperparameter: one is unknown or out of range; the message names field, value and range.
     """
-    return _validated(entry(kind).config, hyperparameters)
+    return validated(entry(kind).config, hyperparameters)
 
 
-def configure_ranking(settings: Mapping[str, Any]) -> RankingConfig:
-    """Validated settings of the lists, with defaults for missing ones.
+def validated(config: type[Config], values: Mapping[str, Any], prefix: str = "") -> Config:
+    """A config of these values, with defaults for missing ones.
+
+    Args:
+        config: its class.
+        values: by name.
+        prefix: precedes the names of fields in the error, such as ``ranker.``.
 
     Raises:
-        InvalidHyperparameter: one is unknown or out of range; the message names field, such as ``ranker.recency``,
-            value and range.
+        InvalidHyperparameter: one is unknown or out of range; the message names field, value and range.
     """
-    return _validated(RANKING, settings, "ranker.")
-
-
-def _validated(config: type[C], values: Mapping[str, Any], prefix: str = "") -> C:
     try:
         return config.model_validate(dict(values))
     except ValidationError as error:
@@ -223,7 +221,3 @@ def check_settings() -> None:
         except InvalidHyperparameter as error:
             raise InvalidSettings(f"{FILE.name}, [{kind}.defaults]: {error}") from error
         search_space(kind)
-    try:
-        configure_ranking(read().get("ranker", {}).get("defaults", {}))
-    except InvalidHyperparameter as error:
-        raise InvalidSettings(f"{FILE.name}, [ranker.defaults]: {error}") from error

@@ -10,7 +10,8 @@ from engine.background import start_peak, step_back
 from engine.errors import Cancelled, MarqueeError, VersionUnavailable
 from engine.evaluation.verdict import GOALS
 from engine.models.epochs import EpochReport
-from engine.models.registry import configure, configure_ranking
+from engine.models.list_settings import configure_ranking
+from engine.models.registry import configure
 from engine.services.audit import log_action
 from engine.services.ends import AGAIN_S, Ends
 from engine.services.run_log import RunEnd, RunLog, past_runs

@@ -14,8 +14,8 @@ from engine.errors import (
 from engine.evaluation.intervals import MetricValue
 from engine.evaluation.verdict import Judgement
 from engine.models.base import ModelConfig
-from engine.models.rankers import RankingConfig
-from engine.models.registry import configure, configure_ranking
+from engine.models.list_settings import RankingConfig, configure_ranking
+from engine.models.registry import configure
 from engine.services.records import EpochRecord, State, shared
 from engine.services.storing import stores
 from engine.services.trainer import Trainer

@@ -14,7 +14,8 @@ from engine.errors import InvalidHyperparameter, InvalidInput
 from engine.evaluation.comparison import compare
 from engine.evaluation.report import EvaluationReport
 from engine.models.base import part_of
-from engine.models.registry import configure, configure_ranking
+from engine.models.list_settings import configure_ranking
+from engine.models.registry import configure
 from engine.models.version import VersionBundle
 from engine.services import soundness
 from engine.services.audit import audited, of_version

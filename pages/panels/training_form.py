@@ -5,7 +5,7 @@ from typing import Any
 import streamlit as st
 
 from engine.errors import InvalidHyperparameter
-from engine.models.rankers import RANKING
+from engine.models.list_settings import RANKING
 from engine.models.registry import MODELS
 from engine.services import Services
 from engine.services.training import TrainingStatus

@@ -13,7 +13,7 @@ from engine.errors import (
     UnknownVersion,
     VersionUnavailable,
 )
-from engine.models.rankers import RANKING
+from engine.models.list_settings import RANKING
 from engine.models.registry import MODELS
 from engine.services import current
 from engine.services.training import TrainingStatus
