@@ -40,7 +40,10 @@ COMMON: tuple[Line, ...] = (
     ("offsets/movies", "f", ("movies", "vector")),
     ("popularity/scores", "f", ("movies",)),
     ("ranker/constants", "f", (3,)),
+    ("ranker/factors", "f", ("ranked", "ranker factors")),
     ("ranker/movies", "i4", ("ranked",)),
+    ("ranker/penalty", "f", (2,)),
+    ("ranker/raised", "f", ("ranked",)),
     ("ranker/weights", "f", ("ranked", "ranked")),
 )
 SVD: tuple[Line, ...] = (
@@ -250,6 +253,9 @@ def _check_ranker(movies: int, arrays: Mapping[str, NDArray[Any]]) -> None:
         raise ValueError("the ranker's constants are not those of this catalogue")
     if len(np.unique(ranked)) < len(ranked) or (len(ranked) and not 0 <= ranked.min() <= ranked.max() < movies):
         raise ValueError("the ranker orders a movie twice, or one that there is not")
+    each, least = arrays["ranker/penalty"].tolist() if "ranker/penalty" in arrays else (0.0, 1.0)
+    if each < 0 or least <= 0:
+        raise ValueError("the ranker's factors have no penalty")
 
 
 def _check_factorization(factors: int, arrays: Mapping[str, NDArray[Any]]) -> None:

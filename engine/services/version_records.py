@@ -51,7 +51,8 @@ class VersionSummary:
     ``newcomers`` is how well it serves people it had never seen, by how many of their ratings are known; empty where
     too few have rated enough. ``baselines`` has what the most popular movies and a random list get beside each list
     metric, and ``shortfalls`` a sentence for each group of users whose lists are below the former; both are empty for
-    versions of earlier releases. ``automatic`` names the hyperparameters that its training chose.
+    versions of earlier releases. ``hyperparameters`` are those of the rating model, ``ranker`` those of the lists;
+    ``automatic`` names those that its training chose, such as ``factors`` or ``ranker.recency``.
     """
 
     version: int
@@ -61,6 +62,7 @@ class VersionSummary:
     created_at: float
     run_id: int | None
     hyperparameters: dict[str, Any]
+    ranker: dict[str, Any]
     metrics: dict[str, MetricValue]
     protocol: dict[str, Any]
     ratings: int
@@ -121,10 +123,24 @@ def find_version(models: MLModelManager, version: int) -> VersionRecord:
         raise UnknownVersion(str(error)) from error
 
 
-def asked(record: VersionRecord) -> dict[str, Any]:
-    """The hyperparameters a version was ordered with; its model's own have the best number of epochs."""
-    found: dict[str, Any] = record.config.get("asked", record.config["model"])
-    return found
+@dataclass(frozen=True)
+class Asked:
+    """The settings that a version was ordered with: of its rating model, and of its lists."""
+
+    model: dict[str, Any]
+    ranker: dict[str, Any]
+
+
+def asked(record: VersionRecord) -> Asked:
+    """The settings a version was ordered with; its own have what the training chose, and the best number of epochs."""
+    return Asked(record.config.get("asked", record.config["model"]), record.config.get("asked_ranker", {}))
+
+
+def _chosen(record: VersionRecord) -> tuple[str, ...]:
+    """Names of the settings that the training chose, such as ``ranker.recency``."""
+    ordered, of_ranker = asked(record), record.config["ranker"]
+    listed = [f"ranker.{name}" for name, value in ordered.ranker.items() if value == AUTO and name in of_ranker]
+    return (*(name for name, value in ordered.model.items() if value == AUTO), *listed)
 
 
 def check_report(arrays: Mapping[str, NDArray[Any]]) -> None:
@@ -283,6 +299,7 @@ def summarize(
         "newcomers": newcomer_points(record.charts),
         "baselines": (beside := baselines.stored(record.charts)),
         "shortfalls": tuple(baselines.shortfalls(beside)),
-        "automatic": tuple(name for name, value in asked(record).items() if value == AUTO),
+        "ranker": record.config["ranker"],
+        "automatic": _chosen(record),
     }
     return VersionSummary(**shared(record, VersionSummary) | derived)

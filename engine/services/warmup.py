@@ -15,9 +15,11 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from engine.data.arrays import Arrays
 from engine.data.history import UNKNOWN
 from engine.data.ratings import Interactions
 from engine.models.base import NOTHING
+from engine.models.rankers import METHOD, RANKERS, build_ranker, configure_ranker, ranker_settings, restore_ranker
 from engine.models.registry import MODELS, configure
 from engine.models.version import VersionBundle
 from engine.recommending.lists import ListOptions
@@ -50,6 +52,12 @@ def warm_up() -> None:
             for user in (state.listen("p0"), state.listen("nobody")):
                 for wanted in (whole, ListOptions(n=3, rank_by="rating")):
                     state.annotate(user, state.make_list(user, wanted, user.state.items))
+    for method in RANKERS:
+        ranker = build_ranker(configure_ranker({METHOD: method})).fit(data)
+        stored = restore_ranker(ranker_settings(ranker.config), _read_only(ranker.arrays()))
+        for one in (ranker, stored):
+            one.score_history(data.history(0))
+            one.shares(data.history(0), 0)
 
 
 def try_out(state: ServingState) -> None:
@@ -146,7 +154,11 @@ def made_up_ratings() -> Interactions:
 
 def _as_stored(kind: str, bundle: VersionBundle) -> VersionBundle:
     """The same with read-only arrays, as the store returns them."""
-    arrays = {name: array.copy() for name, array in bundle.arrays().items()}
-    for array in arrays.values():
+    return VersionBundle.from_arrays(kind, bundle.config(), _read_only(bundle.arrays()))
+
+
+def _read_only(arrays: Arrays) -> Arrays:
+    copies = {name: array.copy() for name, array in arrays.items()}
+    for array in copies.values():
         array.flags.writeable = False
-    return VersionBundle.from_arrays(kind, bundle.config(), arrays)
+    return copies

@@ -44,7 +44,7 @@ GROWS_WITH: Mapping[Step, tuple[str, ...]] = {
 BY_EPOCHS = (Step.FITTING, Step.FITTING_ALL)
 IN_PIECES = (Step.EMBEDDING, Step.EMBEDDING_ALL)
 """Models report their pieces as text, such as ``Learning embeddings 2 of 9``."""
-TURNS = {Step.CHOOSING: 3}
+TURNS = {Step.CHOOSING: 20}
 """Steps with rounds, and the minimum number of rounds; ``Listener.turn`` reports each."""
 
 

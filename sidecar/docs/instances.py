@@ -70,6 +70,7 @@ PACKAGES = {"numpy": "2.4.6", "scikit-surprise": "1.1.5"}
 METRICS = {"rmse": MetricValue(0.874, 0.862, 0.886), "ndcg_at_k": MetricValue(0.142, 0.128, 0.157)}
 PROTOCOL = {"split": "each user's last 20% by time", "k": 10, "relevant_from": 3.875}
 HYPERPARAMETERS = {"factors": 100, "epochs": 50}
+RANKER = {"method": "ease", "l2": 200.0, "recency": 0.3, "next_weight": 0.3, "rating_weight": 0.25}
 SHA256 = "944634796cf85094af9fa3ec3703f065da484e3e819aff39f640a4e882c73b8f"
 IDENTITY = "7dd4ca5d-3441-44c2-9e7d-deb8a472dd7f"
 
@@ -102,10 +103,11 @@ _EXPLANATION = Explanation(
     score=0.93,
     baseline=0.0,
     contributions=(
-        Contribution(SCHINDLER.movie_id, SCHINDLER.title, 5.0, 0.61),
-        Contribution(LAMBS.movie_id, LAMBS.title, 4.0, 0.32),
+        Contribution(SCHINDLER.movie_id, SCHINDLER.title, 5.0, 0.58),
+        Contribution(LAMBS.movie_id, LAMBS.title, 4.0, 0.3),
     ),
-    residual=0.0,
+    residual=0.05,
+    from_rating=0.05,
     by_neighbours=False,
     predicted_rating=4.4,
     interval=(3.4, 5.0),
@@ -156,6 +158,7 @@ RUN = TrainingStatus(
     eta_s=13.1,
     history=(EpochRecord(1, 50, 0.94, 0.93, 0.06), EpochRecord(2, 50, 0.85, 0.91, 0.06)),
     hyperparameters=HYPERPARAMETERS,
+    ranker=RANKER,
     activate="if_better",
     version=None,
     metrics=None,
@@ -231,6 +234,7 @@ VERSION = VersionSummary(
     created_at=1795443846.5,
     run_id=7,
     hyperparameters=HYPERPARAMETERS,
+    ranker=RANKER,
     metrics=METRICS,
     protocol=PROTOCOL,
     ratings=100_004,
