@@ -15,7 +15,7 @@ from engine.parallel import run_chains
 if TYPE_CHECKING:
     from sklearn.neural_network import MLPRegressor
 
-EPOCH_ROWS = 1 << 18
+EPOCH_ROWS = 250_000
 """Rows that a network learns from in an epoch, at most. Where there are more, each epoch takes other ones.
 
 A network has some thousands of weights: three passes over a million rows teach it as much as twelve.

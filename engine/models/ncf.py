@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 PAIRS_AT_ONCE = 1 << 11  # predictions computed together, so that their layers fit into a processor's cache
 RATINGS_AT_ONCE = 1 << 18  # ratings folded in together, which bounds the memory
-MAX_TAUGHT = 1 << 20  # ratings that the networks are taught; larger data are sampled
+MAX_TAUGHT = 1_000_000  # ratings that the networks are taught; larger data are sampled
 MIN_PER_PART = 2  # ratings per part below which embeddings are learned from all ratings
 FIRST = (0, 1, 2, 3, 5, 8, 12, 20)  # history lengths of the newcomers that the networks train on
 NEWCOMERS = 0.1  # share of the ratings that are taught a second time, as those of a newcomer
@@ -60,7 +60,12 @@ class NeuralCFConfig(ModelConfig):
         description="Width of each hidden layer, such as 64, 32.",
     )
     networks: int = field("networks", ge=1, le=10, description="Number of networks whose predictions are averaged.")
-    epochs: int = field("epochs", ge=1, le=1000, description="Passes of the networks over all ratings.")
+    epochs: int = field(
+        "epochs",
+        ge=1,
+        le=1000,
+        description="Passes of the networks over all ratings, or over 250,000 of them where there are more.",
+    )
     learning_rate: float = field(
         "learning_rate", gt=0, le=0.1, description="Step of the Adam optimiser; too high is unstable."
     )
@@ -72,7 +77,8 @@ class NeuralCFConfig(ModelConfig):
         "parts",
         ge=2,
         le=20,
-        description="Each part of the ratings is taught with embeddings learned from the other parts.",
+        description="Each part of the ratings is taught with embeddings learned from the other parts. Of more than a "
+        "million ratings, as many parts are taught as have a million.",
     )
     iterations: int = field(
         "iterations",
@@ -131,7 +137,7 @@ class NeuralCF(RatingModel):
 
     def _teach(self, data: Interactions) -> Generator[str, None, TrainingRows]:
         """Learn the embeddings of all ratings, and for each part that is taught those of the other parts."""
-        parts, taught = self._division(len(data))
+        parts, taught = division(len(data), self.config.parts)
         rng = np.random.default_rng(self.config.seed)
         part, place = rng.permutation(len(data)) % parts, place_in_history(data)
         reference: Embeddings | None = None
@@ -158,13 +164,6 @@ class NeuralCF(RatingModel):
         later = later[rng.random(len(later)) < again]
         table = np.concatenate([part[ratings], taught + part[later]])
         return TrainingRows(data, np.concatenate([ratings, later]), table, known + new, self.embeddings_.pairs_)
-
-    def _division(self, ratings: int) -> tuple[int, int]:
-        """Number of parts, and of those that are taught: all, or as many as have ``MAX_TAUGHT`` ratings."""
-        if ratings < self.config.parts * MIN_PER_PART:
-            return 1, 1
-        parts = max(self.config.parts, -(-ratings // MAX_TAUGHT))
-        return parts, min(parts, MAX_TAUGHT // -(-ratings // parts))
 
     def _embed(self, data: Interactions, reference: Embeddings | None) -> Embeddings:
         config = self.config
@@ -359,3 +358,11 @@ def _one_thread() -> AbstractContextManager[Any]:
     """One BLAS thread: the same order of sums on every machine, and small matrices gain nothing from more."""
     limit: AbstractContextManager[Any] = threadpool_limits(1, user_api="blas")
     return limit
+
+
+def division(ratings: int, parts: int) -> tuple[int, int]:
+    """Number of parts that ratings are divided into, and of those that are taught: all, or ``MAX_TAUGHT`` ratings."""
+    if ratings < parts * MIN_PER_PART:
+        return 1, 1
+    parts = max(parts, -(-ratings // MAX_TAUGHT))
+    return parts, min(parts, MAX_TAUGHT // -(-ratings // parts))
