@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Mapping
+from collections.abc import Generator, Iterator, Mapping
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import Any, Self
 
-import numba as nb
 import numpy as np
 import scipy.linalg
 from numpy.typing import NDArray
 
-from engine.data.arrays import Float32, Int32
+from engine.data.arrays import Float32, Int32, Int64
 from engine.data.ratings import Interactions, Rows, group
+from engine.models.variational_kernels import fill_moments, fill_posteriors
+from engine.parallel import run_all
 
 Float64 = NDArray[np.float64]
 
 FIRST_SPREAD = 0.3  # standard deviation of the initial factors
 PRIOR_PENALTY = 10.0  # ridge penalty of the priors' regression on features
+OWNER_COST = 30  # time of a posterior without ratings, in ratings
+BLOCK_COST, MAX_BLOCKS = 1 << 14, 64  # time of what one thread does at a time, in ratings; number of such pieces
 
 
 @dataclass(frozen=True)
@@ -35,6 +39,32 @@ class Side:
     covariances: Float64
     weights: Float64
     precision: Float64
+
+
+@dataclass(frozen=True)
+class Grouped:
+    """Ratings in the order of their owners: all users, or all movies.
+
+    Attributes:
+        start: int64[n + 1]; an owner's ratings are those from ``start[owner]`` to ``start[owner + 1]``.
+        others: int32[m], the row of the other side.
+        targets: float32[m], the rating minus the mean.
+    """
+
+    start: Int64
+    others: Int32
+    targets: Float32
+
+    @classmethod
+    def by(cls, rows: Rows, others: Int32, targets: Float32) -> Self:
+        """Group ratings."""
+        return cls(rows.start, others[rows.order], targets[rows.order])
+
+    def blocks(self) -> Iterator[tuple[int, int]]:
+        """First owner and end of pieces that take about equally long."""
+        cost = self.start + OWNER_COST * np.arange(len(self.start))
+        ends = np.searchsorted(cost, np.linspace(0, cost[-1], _pieces(int(cost[-1])) + 1))
+        return pairwise(np.unique(ends).tolist())
 
 
 class VariationalFactorization:
@@ -79,14 +109,16 @@ class VariationalFactorization:
         rng = np.random.default_rng(self.seed)
         self.mean_, self.noise_ = data.mean, max(float(np.var(data.ratings)) / 2, 1e-6)
         targets = data.ratings - np.float32(self.mean_)
+        of_users = Grouped.by(data.by_user, data.items, targets)
+        of_movies = Grouped.by(data.by_movie, data.users, targets)
         features = _with_constant(user_features), _with_constant(movie_features)
         known = data.user_counts > 0, data.movie_counts > 0
         # Priors under which products of factors vary as much as the ratings. Narrower ones can keep all factors at 0.
         variance = max(float(np.sqrt(np.var(data.ratings) / self.factors)), 1e-3)
         users, movies = (self._first(rng, side, variance) for side in features)
         for turn in range(self.iterations):
-            movies, _ = self._update(data.by_movie, data.users, targets, users, movies, features[1])
-            users, error = self._update(data.by_user, data.items, targets, movies, users, features[0])
+            movies, _ = self._update(of_movies, users, movies, features[1])
+            users, error = self._update(of_users, movies, users, features[0])
             if turn:  # priors learned from the random initial vectors would be noise
                 movies = _learn_prior(movies, features[1], known[1])
                 users = _learn_prior(users, features[0], known[0])
@@ -94,7 +126,7 @@ class VariationalFactorization:
             self.users_, self.movies_ = users, movies
             yield turn + 1
         stored = _as_stored(movies.means, movies.covariances)  # as later fold-ins see the movies
-        self.users_, _ = self._update(data.by_user, data.items, targets, stored, users, features[0])
+        self.users_, _ = self._update(of_users, stored, users, features[0])
 
     def _first(self, rng: np.random.Generator, features: Float64, variance: float) -> Side:
         size = 1 + self.factors
@@ -103,17 +135,23 @@ class VariationalFactorization:
         nothing = np.zeros((len(features), size, size))
         return Side(means, nothing, np.zeros((features.shape[1], size)), np.eye(size) / variance)
 
-    def _update(
-        self, rows: Rows, others: Int32, targets: Float32, other: Side, side: Side, features: Float64
-    ) -> tuple[Side, float]:
-        """One side's posteriors with the other side fixed, and the expected sum of squared errors."""
-        prior = features @ side.weights
+    def _update(self, ratings: Grouped, other: Side, side: Side, features: Float64) -> tuple[Side, float]:
+        """One side's posteriors with the other side fixed, and the expected sum of squared errors.
+
+        The posteriors are written over those of ``side``.
+        """
+        prior, errors = features @ side.weights, np.empty(len(features))
         moments = _moments(other.means, other.covariances)
-        means, covariances = np.empty_like(side.means), np.empty_like(side.covariances)
-        error = _posteriors(
-            rows.start, rows.order, others, targets, *moments, prior, side.precision, self.noise_, means, covariances
-        )
-        return Side(means, covariances, side.weights, side.precision), float(error)
+
+        def fill(ends: tuple[int, int]) -> None:
+            start, others, targets = ratings.start, ratings.others, ratings.targets
+            precision, noise, means, covariances = side.precision, self.noise_, side.means, side.covariances
+            fill_posteriors(
+                *ends, start, others, targets, *moments, prior, precision, noise, means, covariances, errors
+            )
+
+        run_all(fill, ratings.blocks())
+        return side, float(errors.sum())
 
     def fold_in(self, users: Int32, movies: Int32, ratings: Float32, features: Float32) -> Float64:
         """float64[m, 1 + factors]: posterior means of m users from their ratings, with the movies fixed.
@@ -162,8 +200,8 @@ class VariationalFactorization:
         """Posteriors of groups of ratings; ``others``: int32[n], each rating's row of the other side."""
         n, size = len(features), 1 + self.factors
         blank = replace(side, means=np.empty((n, size)), covariances=np.empty((n, size, size)))
-        targets = ratings - np.float32(self.mean_)
-        return self._update(rows, others, targets, other, blank, _with_constant(features))[0]
+        grouped = Grouped.by(rows, others, ratings - np.float32(self.mean_))
+        return self._update(grouped, other, blank, _with_constant(features))[0]
 
     def prior_of_movie(self, features: Float32) -> Float64:
         """float64[n, 1 + factors]: prior means of movies with these features."""
@@ -240,7 +278,7 @@ def _learn_prior(side: Side, features: Float64, known: NDArray[np.bool_]) -> Sid
     rows, means = features[known], side.means[known]
     gram = rows.T @ rows + PRIOR_PENALTY * np.eye(rows.shape[1])
     weights = np.asarray(np.linalg.solve(gram, rows.T @ means), np.float64)
-    left = (means - rows @ weights) ** 2 + np.diagonal(side.covariances[known], axis1=1, axis2=2)
+    left = (means - rows @ weights) ** 2 + np.diagonal(side.covariances, axis1=1, axis2=2)[known]
     return replace(side, weights=weights, precision=np.diag(1 / np.maximum(left.mean(axis=0), 1e-6)))
 
 
@@ -250,129 +288,16 @@ def _turned(side: Side, turn: Float64) -> Side:
     )
 
 
-def _moments_of(means: Float64, covariances: Float64) -> tuple[Float32, Float32, Float32]:
-    """Moments of each vector v with bias v[0], and of w, the same with 1 in place of the bias.
-
-    Returns:
-        The means: float32[n, K] of w; float32[n, K (K + 1) / 2] of the lower half of w w'; float32[n, K + 1] of v[0] w
-        and, at the end, of v[0] squared. They are read once per rating, so their size decides the time.
-    """
+def _moments(means: Float64, covariances: Float64) -> tuple[Float32, Float32, Float32]:
+    """The three moments of every row, as ``fill_moments`` describes them."""
     n, size = means.shape
-    first, second = np.ones((n, size), np.float32), np.empty((n, size * (size + 1) // 2), np.float32)
-    mixed = np.empty((n, size + 1), np.float32)
-    for row in range(n):
-        bias, place = means[row, 0], 0
-        mixed[row, 0] = bias
-        mixed[row, size] = bias * bias + covariances[row, 0, 0]
-        for a in range(size):
-            if a:
-                first[row, a] = means[row, a]
-                mixed[row, a] = bias * means[row, a] + covariances[row, a, 0]
-            for b in range(a + 1):
-                product = means[row, a] * means[row, b] + covariances[row, a, b]
-                second[row, place] = first[row, a] if b == 0 else product
-                place += 1
+    shapes = (n, size), (n, size * (size + 1) // 2), (n, size + 1)
+    first, second, mixed = (np.empty(shape, np.float32) for shape in shapes)
+    ends = np.linspace(0, n, _pieces(n * OWNER_COST) + 1).astype(int).tolist()
+    run_all(lambda piece: fill_moments(*piece, means, covariances, first, second, mixed), pairwise(ends))
     return first, second, mixed
 
 
-def _posteriors_of(
-    start: NDArray[np.int64],
-    order: NDArray[np.int64],
-    others: Int32,
-    targets: Float32,
-    first: Float32,
-    second: Float32,
-    mixed: Float32,
-    prior: Float64,
-    precision: Float64,
-    noise: float,
-    means: Float64,
-    covariances: Float64,
-) -> float:
-    """Fill the means and covariances of one side; returns the expected sum of squared errors afterwards.
-
-    The expectation of a rating y by the owner of v is ``v . w + v0``, with w and the bias v0 of the other side: linear
-    regression of ``y - v0`` on w, both given by their moments.
-    """
-    size = means.shape[1]
-    gram, right = np.empty((size, size)), np.empty(size)
-    sums, half = np.empty(size, np.float32), np.empty(size * (size + 1) // 2, np.float32)
-    total = 0.0
-    for owner in range(len(means)):
-        rows = order[start[owner] : start[owner + 1]]
-        total += _add_ratings(rows, others, targets, first, second, mixed, sums, half)
-        place = 0
-        for a in range(size):
-            right[a] = sums[a] / noise
-            for b in range(size):
-                right[a] += precision[a, b] * prior[owner, b]
-            for b in range(a + 1):
-                gram[a, b] = gram[b, a] = half[place] / noise + precision[a, b]
-                place += 1
-        _invert(gram, covariances[owner])
-        for a in range(size):
-            means[owner, a] = 0
-            for b in range(size):
-                means[owner, a] += covariances[owner, a, b] * right[b]
-        total += _explained(means[owner], covariances[owner], sums, half)
-    return total
-
-
-def _sums_of_ratings(
-    rows: NDArray[np.int64],
-    others: Int32,
-    targets: Float32,
-    first: Float32,
-    second: Float32,
-    mixed: Float32,
-    sums: Float32,
-    half: Float32,
-) -> float:
-    """Fill the right side of the regression and the lower half of its left side; returns the targets' squares."""
-    size = len(sums)
-    squares = 0.0
-    sums[:] = 0
-    half[:] = 0
-    for row in rows:
-        other, y = others[row], targets[row]
-        squares += y * y - 2 * y * mixed[other, 0] + mixed[other, size]
-        for a in range(len(half)):
-            half[a] += second[other, a]
-        for a in range(size):
-            sums[a] += y * first[other, a] - mixed[other, a]
-    return squares
-
-
-def _change_of_error(mean: Float64, covariance: Float64, sums: Float32, half: Float32) -> float:
-    """Change of the expected sum of squared errors by a vector with this posterior."""
-    change, place = 0.0, 0
-    for a in range(len(mean)):
-        change -= 2 * mean[a] * sums[a]
-        for b in range(a + 1):
-            change += half[place] * (mean[a] * mean[b] + covariance[a, b]) * (1 if a == b else 2)
-            place += 1
-    return change
-
-
-def _inverse_of(matrix: Float64, out: Float64) -> None:
-    """Invert a positive definite matrix by Gauss-Jordan elimination, without pivots."""
-    size = len(matrix)
-    out[:] = matrix
-    for k in range(size):
-        scale = 1 / out[k, k]
-        out[k, k] = 1
-        for j in range(size):
-            out[k, j] *= scale
-        for i in range(size):
-            if i != k:
-                factor = out[i, k]
-                out[i, k] = 0
-                for j in range(size):
-                    out[i, j] -= factor * out[k, j]
-
-
-_moments = nb.njit(nogil=True, cache=True)(_moments_of)
-_invert = nb.njit(nogil=True, fastmath=True, cache=True)(_inverse_of)
-_add_ratings = nb.njit(nogil=True, fastmath=True, cache=True)(_sums_of_ratings)
-_explained = nb.njit(nogil=True, fastmath=True, cache=True)(_change_of_error)
-_posteriors = nb.njit(nogil=True, fastmath=True, cache=True)(_posteriors_of)
+def _pieces(cost: int) -> int:
+    """Number of pieces to divide work into, by its time in ratings."""
+    return max(min(cost // BLOCK_COST, MAX_BLOCKS), 1)

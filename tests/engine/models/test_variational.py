@@ -1,12 +1,17 @@
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 
+from engine import parallel
 from engine.data.arrays import Float32
-from engine.data.ratings import Interactions
+from engine.data.ratings import Interactions, group
 from engine.data.splits import split_random
-from engine.models.variational import VariationalFactorization, _invert, _moments, _posteriors
+from engine.models import variational
+from engine.models.variational import VariationalFactorization, _moments
+from engine.models.variational_kernels import _invert, fill_posteriors
 
 
 def no_features(n: int) -> Float32:
@@ -31,18 +36,17 @@ def test_a_posterior_is_that_of_linear_regression() -> None:
     other, targets = rng.normal(size=(7, 4)), rng.normal(size=7).astype(np.float32)
     precision, prior, noise = np.diag([2.0, 1.0, 3.0, 0.5]), rng.normal(size=(1, 4)), 0.3
     means, covariances = np.empty((1, 4)), np.empty((1, 4, 4))
-    rows = np.arange(7)
+    rows, errors = np.arange(7, dtype=np.int32), np.empty(1)
     moments = _moments(other, np.zeros((7, 4, 4)))
-    squares = _posteriors(
-        np.array([0, 7]), rows, rows.astype(np.int32), targets, *moments, prior, precision, noise, means, covariances
-    )
+    known = np.array([0, 7]), rows, targets, *moments, prior, precision, noise
+    fill_posteriors(0, 1, *known, means, covariances, errors)
     design = np.column_stack([np.ones(7), other[:, 1:]])
     expected = np.linalg.inv(design.T @ design / noise + precision)
     np.testing.assert_allclose(covariances[0], expected, rtol=1e-4, atol=1e-5)
     mean = expected @ (design.T @ (targets - other[:, 0]) / noise + precision @ prior[0])
     np.testing.assert_allclose(means[0], mean, rtol=1e-4, atol=1e-4)
     left = targets - other[:, 0] - design @ mean
-    assert squares == pytest.approx(left @ left + np.trace(design @ expected @ design.T), rel=1e-3)
+    assert errors[0] == pytest.approx(left @ left + np.trace(design @ expected @ design.T), rel=1e-3)
 
 
 def test_uncertainty_of_the_other_side_is_counted() -> None:
@@ -65,7 +69,7 @@ def test_inverse(size: int) -> None:
     half = np.random.default_rng(size).normal(size=(size, size))
     matrix = half @ half.T + np.eye(size)
     out = np.empty_like(matrix)
-    _invert(matrix, out)
+    _invert(matrix, out, np.empty(size))
     np.testing.assert_allclose(out @ matrix, np.eye(size), atol=1e-9)
 
 
@@ -124,3 +128,31 @@ def test_a_stored_factorisation_folds_in_alike(small: Interactions) -> None:
     rows = small.by_user.of(5)
     history = np.zeros(len(rows), np.int32), small.items[rows], small.ratings[rows], no_features(1)
     np.testing.assert_allclose(again.fold_in(*history), model.fold_in(*history), atol=1e-4)
+
+
+def test_the_number_of_threads_changes_no_bit(small: Interactions, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(variational, "BLOCK_COST", 50)
+    told = np.random.default_rng(0).normal(size=(small.n_movies, 2)).astype(np.float32)
+    learned = []
+    for processors in (1, 2, 3):
+        monkeypatch.setattr(parallel, "processors", lambda count=processors: count)
+        learned.append(learn(small, iterations=6, movies=told))
+    monkeypatch.setattr(variational, "BLOCK_COST", 10**9)
+    learned.append(learn(small, iterations=6, movies=told))
+    for model in learned[1:]:
+        for ours, first in ((model.users_, learned[0].users_), (model.movies_, learned[0].movies_)):
+            assert np.array_equal(ours.means, first.means)
+            assert np.array_equal(ours.covariances, first.covariances)
+        assert model.noise_ == learned[0].noise_
+
+
+def test_pieces_take_about_equally_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first owner has most of the ratings: it is alone, and the others are shared out."""
+    monkeypatch.setattr(variational, "BLOCK_COST", 100)
+    keys = np.concatenate([np.zeros(1000, np.int32), np.arange(100, dtype=np.int32)])
+    grouped = variational.Grouped.by(group(keys, 100), keys, keys.astype(np.float32))
+    pieces = list(grouped.blocks())
+    assert pieces[0] == (0, 1)
+    assert pieces[-1][1] == 100
+    assert all(end == begin for (_, end), (begin, _) in pairwise(pieces))
+    assert max(end - begin for begin, end in pieces[1:]) <= 4
