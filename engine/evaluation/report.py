@@ -13,7 +13,7 @@ from engine.data.arrays import Arrays, Float32, Floats, Int32
 from engine.data.ratings import Interactions, check_interactions
 from engine.errors import InvalidInput
 from engine.evaluation import metrics
-from engine.evaluation.charts import Charts, JudgedRatings, chart_lists, chart_ratings, chart_segments
+from engine.evaluation.charts import ChartRow, Charts, JudgedRatings, chart_lists, chart_ratings, chart_segments
 from engine.evaluation.intervals import Columns, MetricValue, estimate_catalogue, estimate_lists, estimate_ratings
 from engine.evaluation.newcomers import Newcomers
 from engine.evaluation.segments import Segment, find_segments
@@ -115,6 +115,10 @@ class EvaluationReport:
             | {f"row/{name}": values for name, values in rows.items()}
             | {f"newcomer/{name}": values for name, values in newcomers.items()}
         )
+
+    def with_charts(self, **tables: list[ChartRow]) -> EvaluationReport:
+        """The report with further tables for charts; empty ones are left out."""
+        return replace(self, charts=self.charts | {name: rows for name, rows in tables.items() if rows})
 
     def with_newcomers(self, newcomers: Newcomers | None) -> EvaluationReport:
         """The report with the evaluation of newcomers and its chart."""

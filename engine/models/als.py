@@ -4,8 +4,9 @@ import math
 import os
 from collections.abc import Callable, Generator
 from concurrent.futures import Executor, ThreadPoolExecutor
+from copy import copy
 from dataclasses import dataclass
-from typing import Any, ClassVar, Self
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,14 +22,16 @@ from engine.models.ranker import Ranker, RankerConfig
 
 BLOCKS = 64
 """Parts of a side, of about as many ratings each, that threads take in turn."""
+MAX_RATINGS = 1_000_000
+"""Ratings, in whole users, from which rankers of several settings are made to compare them."""
+LIGHT = ("recency", "dislike", "rating_weight", "genre_weight", "year_weight", "popularity_discount")
+"""Settings that leave the factors as they are."""
 FIRST_SPREAD = 0.01
 """The first factors of movies are drawn between 0 and this."""
 
 
 class ImplicitALSConfig(RankerConfig):
     """Hyperparameters of implicit-feedback ALS."""
-
-    kind: ClassVar[str] = "als"
 
     factors: int = Field(64, ge=1, le=512, description="Length of the vector of each user and movie.")
     epochs: int = Field(10, ge=1, le=200, description="Number of turns, each over all users and all movies.")
@@ -39,9 +42,6 @@ class ImplicitALSConfig(RankerConfig):
         0.45, gt=0, le=100, description="Penalty, as a multiple of what ratings at random would need."
     )
     popularity_discount: float = Field(0.0, ge=0, le=1, description="How strongly less rated movies are raised.")
-    max_movies: int = Field(
-        1_000_000, ge=10, le=10_000_000, title="Maximum movies", description="Only the most rated movies get factors."
-    )
     seed: Seed = 0
 
 
@@ -84,23 +84,31 @@ class ImplicitALSRanker(Ranker):
             pass
         return self
 
-    def turns(self, data: Interactions) -> Generator[int, None, None]:
+    @classmethod
+    def variants(cls, data: Interactions, max_movies: int) -> Callable[[RankerConfig], Ranker]:
+        """As the base class; of more than ``MAX_RATINGS`` ratings, those of users drawn at random are used."""
+        return _Variants(_draw_users(data), max_movies)
+
+    def turns(self, data: Interactions, max_movies: int | None = None) -> Generator[int, None, None]:
         """Train, yielding after each epoch; usable after each.
 
         All processors are used; the result is the same, bit for bit, for any number of them.
+
+        Args:
+            data: the ratings.
+            max_movies: only the most rated movies get factors; all by default.
 
         Raises:
             InvalidInput: the data are no ``Interactions``.
         """
         check_interactions(data)
         config = self.config
-        self._keep(data, config.max_movies)
+        self._keep(data, data.n_movies if max_movies is None else max_movies)
         rows = self.position_[data.items]
         kept = np.flatnonzero(rows >= 0)
         rows, owners, weights = rows[kept], data.users[kept], self.weigher.like(data.ratings[kept])
         n_users, n_movies = data.n_users, len(self.movies_)
-        popularity = np.bincount(rows, weights.astype(np.float64) ** 2, n_movies) + 1
-        self.raised_ = ((popularity / popularity.max(initial=1)) ** -config.popularity_discount).astype(np.float32)
+        self._raise_rare(np.bincount(rows, weights.astype(np.float64) ** 2, n_movies))
         weights *= np.float32(config.confidence)
         by_user, by_movie = _Side.of(owners, rows, weights, n_users), _Side.of(rows, owners, weights, n_movies)
         of_users, of_movies = Penalty.of(config, len(rows), by_user.active, by_movie.active)
@@ -114,6 +122,12 @@ class ImplicitALSRanker(Ranker):
                 by_movie.improve(movies, users, of_movies, pool)
                 self.factors_, self.gram_ = movies, _gram(movies, pool.map)
                 yield epoch + 1
+
+    def _raise_rare(self, popularity: Floats) -> None:
+        """Set the discount; ``popularity``: float64[m], the sum of each movie's squared weights."""
+        self.popularity_ = popularity
+        share = (popularity + 1) / (popularity.max(initial=0) + 1)
+        self.raised_ = (share**-self.config.popularity_discount).astype(np.float32)
 
     def score_history(self, history: History) -> Float32:
         """float32[n_movies]: the scores for a history; 0 for movies without factors."""
@@ -168,6 +182,35 @@ class ImplicitALSRanker(Ranker):
         expect(ranker.raised_, len(ranker.movies_))
         ranker.gram_ = _gram(ranker.factors_, map)
         return ranker
+
+
+class _Variants:
+    """Rankers of several settings on the same ratings."""
+
+    def __init__(self, data: Interactions, max_movies: int) -> None:
+        self._data, self._max_movies = data, max_movies
+        self._fitted: dict[RankerConfig, ImplicitALSRanker] = {}
+
+    def __call__(self, config: RankerConfig) -> ImplicitALSRanker:
+        same = config.model_copy(update=dict.fromkeys(LIGHT, 0.0))
+        if same not in self._fitted:
+            fitted = ImplicitALSRanker(ImplicitALSConfig.model_validate(same.model_dump()))
+            for _ in fitted.turns(self._data, self._max_movies):
+                pass
+            self._fitted[same] = fitted
+        ranker = copy(self._fitted[same])
+        ranker.config = ImplicitALSConfig.model_validate(config.model_dump())
+        ranker._raise_rare(ranker.popularity_)
+        return ranker
+
+
+def _draw_users(data: Interactions) -> Interactions:
+    if len(data) <= MAX_RATINGS:
+        return data
+    order = np.random.default_rng(0).permutation(data.n_users)
+    drawn = np.zeros(data.n_users, bool)
+    drawn[order[np.cumsum(data.user_counts[order]) <= MAX_RATINGS]] = True
+    return data.subset(drawn[data.users])
 
 
 @dataclass(frozen=True)

@@ -211,6 +211,15 @@ class RatingModel(Fitted, ABC):
         """float[n, 1 + factors] of users, and of movies: bias and factors of each; None for a model without factors."""
         return None
 
+    def choose(self, data: Interactions) -> ModelConfig:  # noqa: ARG002
+        """The hyperparameters with which it trains on these ratings: with numbers in place of ``auto``."""
+        return self.config
+
+    @property
+    def settings(self) -> ModelConfig:
+        """The hyperparameters of the training, with what it chose in place of ``auto``."""
+        return self.config
+
     @property
     def total_epochs(self) -> int:
         """Maximum number of epochs that ``epochs`` yields."""

@@ -1,6 +1,7 @@
 """The ranker (EASE): a linear model from a user's ratings to every movie's score, with its solver."""
 
-from typing import Any, ClassVar, Self
+from collections.abc import Callable
+from typing import Any, Self
 
 import numba as nb
 import numpy as np
@@ -17,11 +18,12 @@ from engine.models.lapack import invert
 from engine.models.ranker import Ranker, RankerConfig
 from engine.models.sequences import learn_following, mix_in
 
+LIGHT = ("recency", "dislike", "rating_weight", "next_weight", "popularity_discount")
+"""Settings that leave the weights of what people rated together as they are."""
+
 
 class ItemSimilarityConfig(RankerConfig):
     """Hyperparameters of EASE."""
-
-    kind: ClassVar[str] = "ease"
 
     l2: float = Field(200, gt=0, le=1e6, title="L2", description="Ridge penalty; each training tunes it.")
     next_weight: float = Field(
@@ -72,18 +74,19 @@ class ItemSimilarityRanker(Ranker):
         """
         check_interactions(data)
         gram = self.co_occurrence(data)
-        following = self.following(data) if self.config.next_weight and data.timestamps is not None else None
-        return self.solve(gram, following)
+        popularity = np.diag(gram).copy()
+        weights = self.together(gram)
+        if self._follows(data):
+            weights = mix_in(weights, self.following(data), self.config.next_weight)
+        return self._raise_rare(weights, popularity)
 
-    def following(self, data: Interactions) -> Float32:
-        """float32[m, m]: the weights from what people rated next; ``co_occurrence`` comes first."""
-        columns = self.position_[data.items]
-        kept = columns >= 0
-        known, likes = data.subset(kept), self.weigher.like(data.ratings[kept])
-        return learn_following(known, columns[kept], len(self.movies_), likes, self.config.recency, self.config.l2)
+    @classmethod
+    def variants(cls, data: Interactions, max_movies: int) -> Callable[[RankerConfig], Ranker]:
+        """As the base class; the matrices of each penalty are computed once."""
+        return _Variants(data, max_movies)
 
     def co_occurrence(self, data: Interactions) -> Float32:
-        """float32[m, m]: G, the weighted co-occurrence of the kept movies; the first of two steps of ``fit``."""
+        """float32[m, m]: G, the weighted co-occurrence of the kept movies; the first step of ``fit``."""
         self._keep(data, self.config.max_movies)
         columns = self.position_[data.items]
         kept = columns >= 0
@@ -93,25 +96,30 @@ class ItemSimilarityRanker(Ranker):
             np.float32,
         )
         self.bind(data)
-        self.table_ = data.movies
         gram: Float32 = (history.T @ history).toarray()
         return gram
 
-    def solve(self, gram: Float32, following: Float32 | None = None) -> Self:
-        """Compute the weights for the config's penalty, content weights and discount; overwrites G.
+    def together(self, gram: Float32) -> Float32:
+        """float32[m, m]: the weights of what people rated together, before the discount; overwrites G."""
+        config, l2 = self.config, self.config.l2
+        add_likeness(gram, self.data_.movies, self.movies_, l2 * config.genre_weight, l2 * config.year_weight)
+        return _solve(gram, l2)
 
-        Args:
-            gram: float32[m, m], G.
-            following: float32[m, m], of ``following``; None leaves it out.
-        """
-        config = self.config
-        popularity = np.diag(gram) + 1
-        raised = (popularity / popularity.max()) ** -config.popularity_discount
-        add_likeness(gram, self.table_, self.movies_, config.l2 * config.genre_weight, config.l2 * config.year_weight)
-        self.weights_ = _solve(gram, config.l2)
-        if following is not None:
-            self.weights_ = mix_in(self.weights_, following, config.next_weight)
-        self.weights_ *= raised.astype(np.float32)
+    def _follows(self, data: Interactions) -> bool:
+        return self.config.next_weight > 0 and data.timestamps is not None
+
+    def following(self, data: Interactions) -> Float32:
+        """float32[m, m]: the weights of what people rated next, before the discount."""
+        columns = self.position_[data.items]
+        kept = columns >= 0
+        known, likes = data.subset(kept), self.weigher.like(data.ratings[kept])
+        return learn_following(known, columns[kept], len(self.movies_), likes, self.config.l2)
+
+    def _raise_rare(self, weights: Float32, popularity: Float32) -> Self:
+        """Set the weights, with less popular movies raised; ``popularity``: float32[m], the diagonal of G."""
+        share = (popularity + 1) / (popularity.max(initial=0) + 1)
+        self.weights_ = weights
+        self.weights_ *= (share**-self.config.popularity_discount).astype(np.float32)
         return self
 
     def score_history(self, history: History) -> Float32:
@@ -150,6 +158,40 @@ class ItemSimilarityRanker(Ranker):
         ranker._place(arrays["movies"], int(n_movies))
         expect(ranker.weights_, len(ranker.movies_), len(ranker.movies_))
         return ranker
+
+
+class _Variants:
+    """Rankers of several settings on the same ratings."""
+
+    def __init__(self, data: Interactions, max_movies: int) -> None:
+        self._data, self._max_movies = data, max_movies
+        self._gram: tuple[object, Float32] | None = None
+        self._together: tuple[object, Float32] | None = None
+        self._following: dict[float, Float32] = {}
+
+    def __call__(self, config: RankerConfig) -> ItemSimilarityRanker:
+        values = config.model_dump()
+        limited = min(int(values["max_movies"]), self._max_movies)
+        ranker = ItemSimilarityRanker(ItemSimilarityConfig.model_validate(values | {"max_movies": limited}))
+        counted = ranker.config.rating_power, ranker.config.min_ratings, limited
+        if self._gram is None or self._gram[0] != counted:
+            self._gram, self._following = (counted, ranker.co_occurrence(self._data)), {}
+        else:
+            ranker._keep(self._data, limited)
+            ranker.bind(self._data)
+        same = ranker.config.model_copy(update=dict.fromkeys(LIGHT, 0.0))
+        if self._together is None or self._together[0] != same:
+            self._together = same, ranker.together(self._gram[1].copy())
+        weights = self._together[1]
+        if ranker._follows(self._data):
+            weights = mix_in(weights, self._learned(ranker), ranker.config.next_weight)
+        return ranker._raise_rare(weights.copy(), np.diag(self._gram[1]))
+
+    def _learned(self, ranker: ItemSimilarityRanker) -> Float32:
+        l2 = ranker.config.l2
+        if l2 not in self._following:
+            self._following = {l2: ranker.following(self._data)}
+        return self._following[l2]
 
 
 def _solve(gram: NDArray[Any], l2: float) -> Float32:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Self
 
@@ -121,6 +122,16 @@ class Ranker(Fitted, ABC):
 
         Raises:
             InvalidInput: the data are no ``Interactions``.
+        """
+
+    @classmethod
+    @abstractmethod
+    def variants(cls, data: Interactions, max_movies: int) -> Callable[[RankerConfig], Ranker]:
+        """Makes rankers of any settings from the same ratings, and shares what they have in common.
+
+        Args:
+            data: the ratings.
+            max_movies: only the most rated movies take part.
         """
 
     @abstractmethod

@@ -13,15 +13,15 @@ from engine.models.lapack import solve
 
 CUTS = 8
 """Moments at which each history is parted into before and after; what follows is a ninth of it."""
+RECENCY = 0.3
+"""Power of a rating's rank before the moment: how fast older ones lose weight, as in ``weigh_by_recency``."""
 MAX_RATINGS = 1_000_000
 """Maximum ratings, in whole users, that take part."""
 MAX_MOVIES = 5000
 """Only the most rated movies take part: the time grows with their cube."""
 
 
-def learn_following(
-    data: Interactions, columns: Int32, m: int, likes: Float32, recency: float, l2: float, seed: int = 0
-) -> Float32:
+def learn_following(data: Interactions, columns: Int32, m: int, likes: Float32, l2: float, seed: int = 0) -> Float32:
     """float32[m, m]: row j is what a rating of movie j adds to every movie's score as the next to be rated.
 
     Each history is parted at eight moments. With X the weighted ratings before each, by height and recency, and Y those
@@ -33,7 +33,6 @@ def learn_following(
         columns: int32[n], the movie of each rating, in 0..m-1.
         m: number of movies.
         likes: float32[n], the weight of each rating by its height.
-        recency: power of the rank from the moment, as in ``weigh_by_recency``.
         l2: the penalty.
         seed: random seed of the users that take part where there are more than ``MAX_RATINGS`` ratings.
     """
@@ -41,7 +40,7 @@ def learn_following(
     place = np.full(m, -1, np.int32)
     place[movies] = np.arange(len(movies), dtype=np.int32)
     rows = np.flatnonzero(_drawn(data, seed)[data.users] & (place[columns] >= 0))
-    before, after = _part(data.subset(rows), place[columns[rows]], len(movies), likes[rows], recency)
+    before, after = _part(data.subset(rows), place[columns[rows]], len(movies), likes[rows])
     gram = (before.T @ before).toarray("C")
     gram[np.diag_indices_from(gram)] += np.float32(l2)
     found = (after.T @ before).toarray("C")
@@ -72,9 +71,7 @@ def _drawn(data: Interactions, seed: int) -> NDArray[np.bool_]:
     return drawn
 
 
-def _part(
-    data: Interactions, columns: Int32, m: int, likes: Float32, recency: float
-) -> tuple[sp.csr_array, sp.csr_array]:
+def _part(data: Interactions, columns: Int32, m: int, likes: Float32) -> tuple[sp.csr_array, sp.csr_array]:
     """Histories before and after each moment: float32[moments * users, m] twice."""
     assert data.timestamps is not None
     count = data.user_counts[data.users]
@@ -82,7 +79,7 @@ def _part(
     sides: tuple[list[sp.csr_array], list[sp.csr_array]] = ([], [])
     for cut in np.arange(1, CUTS + 1) / (CUTS + 1):
         rank = np.maximum((age - cut) * count - 0.5, 0)
-        weights = likes * (1 + rank) ** -recency, likes
+        weights = likes * (1 + rank) ** -RECENCY, likes
         chosen = age > cut, (age <= cut) & (age > cut - 1 / (CUTS + 1))
         for side, weight, rows in zip(sides, weights, chosen, strict=True):
             entries = weight[rows].astype(np.float32), (data.users[rows], columns[rows])

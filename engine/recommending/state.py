@@ -71,7 +71,7 @@ class Listener:
 
 @dataclass(frozen=True)
 class MadeList:
-    """int64[n] movies, best first, their scores (float32[n_movies], 0 for others), and the price of variety if asked."""
+    """int64[n] movies, best first; scores (float32[n_movies], 0 for others); the price of variety if requested."""
 
     movies: NDArray[np.int64]
     scores: Float32

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
 from engine.models.base import ModelConfig
+from engine.models.hyperparameters import AUTO
 from engine.models.ncf import NeuralCFConfig
 from engine.models.svd import MatrixFactorizationConfig
 
@@ -144,6 +145,8 @@ def check_arrays(
 def _sizes(config: ModelConfig, arrays: Mapping[str, NDArray[Any]]) -> dict[str, int]:
     """The sizes that follow from hyperparameters, and from the names of features."""
     if isinstance(config, MatrixFactorizationConfig):
+        if config.factors == AUTO or config.regularization == AUTO:
+            raise ValueError("it does not say what its training chose")
         return {"factors": config.factors, "vector": 1 + config.factors}
     if not isinstance(config, NeuralCFConfig):
         raise TypeError(f"a version of {type(config).__name__} can't be checked")

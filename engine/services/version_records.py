@@ -17,6 +17,7 @@ from engine.evaluation.newcomers import NewcomerPoint
 from engine.evaluation.report import EvaluationReport
 from engine.evaluation.verdict import Judgement, PromotionVerdict
 from engine.models.base import join_arrays, part_of
+from engine.models.hyperparameters import AUTO
 from engine.services.records import shared
 from engine.services.snapshots import DataSnapshot
 from engine.training.pipeline import Learned
@@ -46,7 +47,7 @@ class VersionSummary:
     ``digest`` is SHA-256 over the hashes of all arrays: equal for versions that are equal bit for bit.
     ``verdict`` is that of its training, on whether it should take the place of the version that served then.
     ``newcomers`` is how well it serves people it had never seen, by how many of their ratings are known; empty where
-    too few have rated enough.
+    too few have rated enough. ``automatic`` names the hyperparameters that its training chose.
     """
 
     version: int
@@ -71,6 +72,7 @@ class VersionSummary:
     digest: str | None = None
     verdict: PromotionVerdict | None = None
     newcomers: tuple[NewcomerPoint, ...] = ()
+    automatic: tuple[str, ...] = ()
 
 
 def all_arrays(learned: Learned) -> Arrays:
@@ -273,5 +275,6 @@ def summarize(
         "tags": tuple(record.tags),
         "verdict": verdict,
         "newcomers": newcomer_points(record.charts),
+        "automatic": tuple(name for name, value in asked(record).items() if value == AUTO),
     }
     return VersionSummary(**shared(record, VersionSummary) | derived)

@@ -17,20 +17,19 @@ from engine.errors import Cancelled
 from engine.evaluation.newcomers import judge_newcomers, part_newcomers
 from engine.evaluation.report import EvaluationReport, EvaluationService, ScoreUser
 from engine.models.base import ModelConfig, RatingModel
-from engine.models.ease import ItemSimilarityConfig, ItemSimilarityRanker
 from engine.models.epochs import EpochReport, OnEpoch, best_epoch, run_epochs
 from engine.models.intervals import Calibration
 from engine.models.ranker import Ranker
+from engine.models.rankers import DEFAULT_RANKING, RankingConfig, build_ranker
 from engine.models.registry import build
 from engine.models.version import VersionBundle
 from engine.recommending.cold_start import blend, popularity
 from engine.recommending.fold_in import bundle_version, measure_spread
 from engine.recommending.scoring import CANDIDATES, ListScorer, Predict, Scores
 from engine.training.forecast import Forecast
-from engine.training.penalty import choose_penalty
+from engine.training.ranking import LIST_LENGTH, ChosenRanking, choose_ranking
 from engine.training.steps import Step
 
-LIST_LENGTH = 10
 TEST_PART, VALIDATION_PART = 0.2, 0.1
 
 
@@ -105,7 +104,13 @@ class Learned:
     epochs: int
 
 
-def learn(config: ModelConfig, data: Interactions, personal_from: int, listener: Listener) -> Learned:
+def learn(
+    config: ModelConfig,
+    data: Interactions,
+    personal_from: int,
+    listener: Listener,
+    ranking: RankingConfig = DEFAULT_RANKING,
+) -> Learned:
     """Train a version.
 
     Args:
@@ -113,6 +118,7 @@ def learn(config: ModelConfig, data: Interactions, personal_from: int, listener:
         data: all ratings.
         personal_from: number of ratings from which a list is purely personal.
         listener: follows the progress.
+        ranking: settings of the lists.
 
     Returns:
         The version, trained on all ratings. Its report (None if too few ratings could be held out) and its intervals
@@ -124,10 +130,10 @@ def learn(config: ModelConfig, data: Interactions, personal_from: int, listener:
     """
     known, newcomers = part_newcomers(data)
     parts = hold_out(known, TEST_PART, VALIDATION_PART)
-    assessed = assess(config, parts, how_split(data), personal_from, listener, newcomers)
-    final = _refit(config, data, assessed.epochs, listener)
+    assessed = assess(config, parts, how_split(data), personal_from, listener, newcomers, ranking)
+    final = _refit(assessed.settings, data, assessed.epochs, listener)
     listener.enter(Step.RANKING)
-    ranker = ItemSimilarityRanker(assessed.ranker).fit(data)
+    ranker = build_ranker(assessed.ranking.config).fit(data)
     listener.enter(Step.FOLDING)
     bundle = bundle_version(final, ranker, data, assessed.calibration, listener.check)
     return Learned(bundle, assessed.report, assessed.epochs)
@@ -138,15 +144,17 @@ class Assessed:
     """Evaluation of settings on held-out ratings.
 
     Attributes:
+        settings: the rating model's hyperparameters, with what the training chose in place of ``auto``.
         epochs: the best number.
         calibration: of the intervals; None with too few ratings.
-        ranker: the ranker's settings with the chosen penalty.
+        ranking: the settings of the lists.
         report: None without a test part.
     """
 
+    settings: ModelConfig
     epochs: int
     calibration: Calibration | None
-    ranker: ItemSimilarityConfig
+    ranking: ChosenRanking
     report: EvaluationReport | None
 
 
@@ -157,6 +165,7 @@ def assess(
     personal_from: int,
     listener: Listener,
     newcomers: Interactions | None = None,
+    ranking: RankingConfig = DEFAULT_RANKING,
 ) -> Assessed:
     """Train on all but the test part, and evaluate on that.
 
@@ -167,15 +176,16 @@ def assess(
         personal_from: number of ratings from which a list is purely personal.
         listener: follows the progress.
         newcomers: ratings of people who are in none of the parts.
+        ranking: settings of the lists.
     """
     model, epochs = _fit(config, parts, listener)
     calibration = calibrate(model, parts)
     listener.enter(Step.CHOOSING)
-    chosen = choose_penalty(parts.train, ItemSimilarityConfig(), listener.turn)
+    chosen = choose_ranking(ranking, parts, model, listener.turn)
     if parts.test is None:
-        return Assessed(epochs, calibration, chosen, None)
+        return Assessed(model.settings, epochs, calibration, chosen, None)
     listener.enter(Step.JUDGING)
-    ranker = ItemSimilarityRanker(chosen).fit(parts.train)
+    ranker = build_ranker(chosen.config).fit(parts.train)
     listener.check()
     served = ServedLists.of(ranker, model, parts.train, personal_from)
     report = EvaluationService().generate_report(
@@ -193,7 +203,8 @@ def assess(
             model, served.draw, served.popularity, parts.train, newcomers, LIST_LENGTH, listener.check
         )
         report = report.with_newcomers(found)
-    return Assessed(epochs, calibration, chosen, report)
+    report = report.with_charts(ranking=chosen.frontier)
+    return Assessed(model.settings, epochs, calibration, chosen, report)
 
 
 def how_split(data: Interactions) -> str:

@@ -122,7 +122,8 @@ def details(versions: VersionService, version: VersionSummary) -> None:
         else:
             st.caption("Not measured: there were too few ratings to hold any out.")
     with settings:
-        tables.pairs(version.hyperparameters, f"Hyperparameters of version {version.version}")
+        chosen = {name: f"{version.hyperparameters[name]} (auto)" for name in version.automatic}
+        tables.pairs(version.hyperparameters | chosen, f"Hyperparameters of version {version.version}")
     with origin:
         _origin(version)
     with words, errors_shown():

@@ -8,7 +8,7 @@ import altair as alt
 import streamlit as st
 
 from engine.data.scale import MAX_VALUES, RatingScale
-from engine.evaluation.comparison import MetricDifference
+from engine.evaluation.differences import MetricDifference
 from engine.evaluation.intervals import MetricValue
 from engine.recommending.explanations import Contribution, Explanation, RatingExplanation
 from engine.services.records import EpochRecord

@@ -6,7 +6,7 @@ from typing import Any
 
 import streamlit as st
 
-from engine.evaluation.comparison import MetricDifference
+from engine.evaluation.differences import MetricDifference
 from engine.evaluation.intervals import MetricValue
 from engine.evaluation.metrics import METRICS
 

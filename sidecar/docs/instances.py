@@ -10,7 +10,7 @@ from engine.data.plan import DatesPlan, FilePlan, MovieCounts, Plan, ScalePlan, 
 from engine.data.rejections import REASONS
 from engine.data.scale import STARS
 from engine.data.scales import Values
-from engine.evaluation.comparison import MetricDifference
+from engine.evaluation.differences import MetricDifference
 from engine.evaluation.intervals import MetricValue
 from engine.evaluation.newcomers import NewcomerPoint
 from engine.recommending.cold_start import blend

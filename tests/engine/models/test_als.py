@@ -10,6 +10,7 @@ import pytest
 
 from engine.data.history import History
 from engine.data.ratings import Interactions
+from engine.models import als
 from engine.models.als import ImplicitALSConfig, ImplicitALSRanker
 from engine.models.ease import ItemSimilarityConfig
 
@@ -96,3 +97,10 @@ def test_no_ratings_give_no_scores(small: Interactions) -> None:
     assert not len(ranker.movies_)
     assert not ranker.score_history(small.history(0)).any()
     assert not ranker.shares(small.history(0), 3).any()
+
+
+def test_settings_are_compared_on_some_of_many_users(small: Interactions, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(als, "MAX_RATINGS", 500)
+    some = ImplicitALSRanker.variants(small, small.n_movies)(CONFIG)
+    assert len(some.data_) == 500
+    assert sorted({*some.data_.user_counts.tolist()}) == [0, 25]
