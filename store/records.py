@@ -232,6 +232,7 @@ class RunRecord:
     ended_at: float | None
     note: str = ""
     repeats: int | None = None
+    ranker: dict[str, Any] = field(default_factory=dict)
     epochs: tuple[EpochRecord, ...] = field(default_factory=tuple)
 
 

@@ -207,8 +207,10 @@ def compare_errors(ours: UserErrors, theirs: UserErrors, seed: int = 0) -> dict[
     names = [
         name for name, metric in METRICS.items() if metric.is_compared and name in ours.sums and name in theirs.sums
     ]
-    sums = ({name: one.sums[name] for name in names} for one in (ours, theirs))
-    return compare_sums(*sums, ours.ratings.astype(np.float64), seed)
+    counts = ours.ratings.astype(np.float64)
+    return compare_sums(
+        {name: ours.sums[name] for name in names}, {name: theirs.sums[name] for name in names}, counts, seed
+    )
 
 
 def _compare_lists(

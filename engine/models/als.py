@@ -6,7 +6,7 @@ from collections.abc import Callable, Generator
 from concurrent.futures import Executor, ThreadPoolExecutor
 from copy import copy
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,18 +20,20 @@ from engine.models.base import ModelConfig, expect
 from engine.models.hyperparameters import Seed
 from engine.models.ranker import Ranker, RankerConfig
 
-BLOCKS = 64
-"""Parts of a side, of about as many ratings each, that threads take in turn."""
 MAX_RATINGS = 1_000_000
 """Ratings, in whole users, from which rankers of several settings are made to compare them."""
 LIGHT = ("recency", "dislike", "rating_weight", "genre_weight", "year_weight", "popularity_discount")
 """Settings that leave the factors as they are."""
+BLOCKS = 64
+"""Parts of a side, of about as many ratings each, that threads take in turn."""
 FIRST_SPREAD = 0.01
 """The first factors of movies are drawn between 0 and this."""
 
 
 class ImplicitALSConfig(RankerConfig):
     """Hyperparameters of implicit-feedback ALS."""
+
+    kind: ClassVar[str] = "als"
 
     factors: int = Field(64, ge=1, le=512, description="Length of the vector of each user and movie.")
     epochs: int = Field(10, ge=1, le=200, description="Number of turns, each over all users and all movies.")
@@ -42,6 +44,9 @@ class ImplicitALSConfig(RankerConfig):
         0.45, gt=0, le=100, description="Penalty, as a multiple of what ratings at random would need."
     )
     popularity_discount: float = Field(0.0, ge=0, le=1, description="How strongly less rated movies are raised.")
+    max_movies: int = Field(
+        1_000_000, ge=10, le=10_000_000, title="Maximum movies", description="Only the most rated movies get factors."
+    )
     seed: Seed = 0
 
 
@@ -84,31 +89,22 @@ class ImplicitALSRanker(Ranker):
             pass
         return self
 
-    @classmethod
-    def variants(cls, data: Interactions, max_movies: int) -> Callable[[RankerConfig], Ranker]:
-        """As the base class; of more than ``MAX_RATINGS`` ratings, those of users drawn at random are used."""
-        return _Variants(_draw_users(data), max_movies)
-
-    def turns(self, data: Interactions, max_movies: int | None = None) -> Generator[int, None, None]:
+    def turns(self, data: Interactions) -> Generator[int, None, None]:
         """Train, yielding after each epoch; usable after each.
 
         All processors are used; the result is the same, bit for bit, for any number of them.
-
-        Args:
-            data: the ratings.
-            max_movies: only the most rated movies get factors; all by default.
 
         Raises:
             InvalidInput: the data are no ``Interactions``.
         """
         check_interactions(data)
         config = self.config
-        self._keep(data, data.n_movies if max_movies is None else max_movies)
+        self._keep(data, config.max_movies)
         rows = self.position_[data.items]
         kept = np.flatnonzero(rows >= 0)
         rows, owners, weights = rows[kept], data.users[kept], self.weigher.like(data.ratings[kept])
         n_users, n_movies = data.n_users, len(self.movies_)
-        self._raise_rare(np.bincount(rows, weights.astype(np.float64) ** 2, n_movies))
+        self._raise_rare(np.bincount(rows, weights.astype(np.float64) ** 2, n_movies).astype(np.float64))
         weights *= np.float32(config.confidence)
         by_user, by_movie = _Side.of(owners, rows, weights, n_users), _Side.of(rows, owners, weights, n_movies)
         of_users, of_movies = Penalty.of(config, len(rows), by_user.active, by_movie.active)
@@ -122,6 +118,14 @@ class ImplicitALSRanker(Ranker):
                 by_movie.improve(movies, users, of_movies, pool)
                 self.factors_, self.gram_ = movies, _gram(movies, pool.map)
                 yield epoch + 1
+
+    @classmethod
+    def variants(cls, data: Interactions, max_movies: int) -> Callable[[RankerConfig], Ranker]:
+        """As the base class; of more than ``MAX_RATINGS`` ratings, those of users drawn at random are used.
+
+        The factors are learned once for all weights of a history, and discounts.
+        """
+        return _Variants(_draw_users(data), max_movies)
 
     def _raise_rare(self, popularity: Floats) -> None:
         """Set the discount; ``popularity``: float64[m], the sum of each movie's squared weights."""
@@ -189,17 +193,16 @@ class _Variants:
 
     def __init__(self, data: Interactions, max_movies: int) -> None:
         self._data, self._max_movies = data, max_movies
-        self._fitted: dict[RankerConfig, ImplicitALSRanker] = {}
+        self._learned: dict[ImplicitALSConfig, ImplicitALSRanker] = {}
 
     def __call__(self, config: RankerConfig) -> ImplicitALSRanker:
-        same = config.model_copy(update=dict.fromkeys(LIGHT, 0.0))
-        if same not in self._fitted:
-            fitted = ImplicitALSRanker(ImplicitALSConfig.model_validate(same.model_dump()))
-            for _ in fitted.turns(self._data, self._max_movies):
-                pass
-            self._fitted[same] = fitted
-        ranker = copy(self._fitted[same])
-        ranker.config = ImplicitALSConfig.model_validate(config.model_dump())
+        wanted = ImplicitALSConfig.model_validate(config.model_dump())
+        limited = {"max_movies": min(wanted.max_movies, self._max_movies)}
+        same = wanted.model_copy(update=limited | dict.fromkeys(LIGHT, 0.0))
+        if same not in self._learned:
+            self._learned[same] = ImplicitALSRanker(same).fit(self._data)
+        ranker = copy(self._learned[same])
+        ranker.config = wanted.model_copy(update=limited)
         ranker._raise_rare(ranker.popularity_)
         return ranker
 

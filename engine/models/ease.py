@@ -1,7 +1,7 @@
 """The ranker (EASE): a linear model from a user's ratings to every movie's score, with its solver."""
 
 from collections.abc import Callable
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import numba as nb
 import numpy as np
@@ -24,6 +24,8 @@ LIGHT = ("recency", "dislike", "rating_weight", "next_weight", "popularity_disco
 
 class ItemSimilarityConfig(RankerConfig):
     """Hyperparameters of EASE."""
+
+    kind: ClassVar[str] = "ease"
 
     l2: float = Field(200, gt=0, le=1e6, title="L2", description="Ridge penalty; each training tunes it.")
     next_weight: float = Field(

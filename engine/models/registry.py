@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
@@ -15,6 +15,7 @@ from engine.models.ncf import NeuralCF, NeuralCFConfig
 from engine.models.svd import MatrixFactorizationConfig, MatrixFactorizationModel
 
 ModelKind = Literal["svd", "ncf"]
+Config = TypeVar("Config", bound=ModelConfig)
 
 
 @dataclass(frozen=True)
@@ -66,14 +67,27 @@ def configure(kind: str, hyperparameters: Mapping[str, Any]) -> ModelConfig:
         InvalidInput: there is no such model.
         InvalidHyperparameter: one is unknown or out of range; the message names field, value and range.
     """
-    config = entry(kind).config
+    return validated(entry(kind).config, hyperparameters)
+
+
+def validated(config: type[Config], values: Mapping[str, Any], prefix: str = "") -> Config:
+    """A config of these values, with defaults for missing ones.
+
+    Args:
+        config: its class.
+        values: by name.
+        prefix: precedes the names of fields in the error, such as ``ranker.``.
+
+    Raises:
+        InvalidHyperparameter: one is unknown or out of range; the message names field, value and range.
+    """
     try:
-        return config.model_validate(dict(hyperparameters))
+        return config.model_validate(dict(values))
     except ValidationError as error:
         faults: dict[str, str] = {}
         for problem in error.errors():
             name = str(problem["loc"][0]) if problem["loc"] else "hyperparameters"  # the rest is a place in a list
-            faults.setdefault(name, _sentence(config, name, problem))
+            faults.setdefault(f"{prefix}{name}", _sentence(config, name, problem))
         raise InvalidHyperparameter(faults) from error
 
 

@@ -12,7 +12,7 @@ from engine.data.ratings import Interactions
 from engine.models.base import RatingModel, join_arrays, part_of
 from engine.models.intervals import Calibration
 from engine.models.ranker import Ranker
-from engine.models.rankers import restore_ranker, settings_of
+from engine.models.rankers import ranker_settings, restore_ranker
 from engine.models.registry import MODELS, configure
 
 
@@ -76,7 +76,7 @@ class VersionBundle:
 
     def config(self) -> dict[str, Any]:
         """The hyperparameters, as JSON values."""
-        return {"model": self.rating.config.model_dump(), "ranker": settings_of(self.ranker.config)}
+        return {"model": self.rating.config.model_dump(), "ranker": ranker_settings(self.ranker.config)}
 
     def arrays(self) -> Arrays:
         """All learned arrays, prefixed with their part, such as ``rating/user_bias``."""

@@ -19,7 +19,7 @@ from engine.data.arrays import Arrays
 from engine.data.history import UNKNOWN
 from engine.data.ratings import Interactions
 from engine.models.base import NOTHING
-from engine.models.rankers import RANKERS, build_ranker, restore_ranker, settings_of
+from engine.models.rankers import METHOD, RANKERS, build_ranker, configure_ranker, ranker_settings, restore_ranker
 from engine.models.registry import MODELS, configure
 from engine.models.version import VersionBundle
 from engine.recommending.lists import ListOptions
@@ -53,8 +53,8 @@ def warm_up() -> None:
                 for wanted in (whole, ListOptions(n=3, rank_by="rating")):
                     state.annotate(user, state.make_list(user, wanted, user.state.items))
     for method in RANKERS:
-        ranker = build_ranker(RANKERS[method].config()).fit(data)
-        stored = restore_ranker(settings_of(ranker.config), _read_only(ranker.arrays()))
+        ranker = build_ranker(configure_ranker({METHOD: method})).fit(data)
+        stored = restore_ranker(ranker_settings(ranker.config), _read_only(ranker.arrays()))
         for one in (ranker, stored):
             one.score_history(data.history(0))
             one.shares(data.history(0), 0)

@@ -14,13 +14,15 @@ from engine.data.history import History
 from engine.data.ratings import Interactions
 from engine.data.splits import HeldOut, hold_out
 from engine.errors import Cancelled
+from engine.evaluation.lists import ScoreUser
 from engine.evaluation.newcomers import judge_newcomers, part_newcomers
-from engine.evaluation.report import EvaluationReport, EvaluationService, ScoreUser
+from engine.evaluation.report import EvaluationReport, EvaluationService
 from engine.models.base import ModelConfig, RatingModel
 from engine.models.epochs import EpochReport, OnEpoch, best_epoch, run_epochs
 from engine.models.intervals import Calibration
+from engine.models.list_settings import DEFAULT_RANKING, RankingConfig
 from engine.models.ranker import Ranker
-from engine.models.rankers import DEFAULT_RANKING, RankingConfig, build_ranker
+from engine.models.rankers import build_ranker
 from engine.models.registry import build
 from engine.models.version import VersionBundle
 from engine.recommending.cold_start import blend, popularity

@@ -14,10 +14,11 @@ from engine.data.ratings import Interactions
 from engine.data.splits import HeldOut, hold_out
 from engine.evaluation import metrics
 from engine.evaluation.charts import ChartRow
-from engine.evaluation.report import Lists, ScoreUser, draw_lists
+from engine.evaluation.lists import Lists, ScoreUser, draw_lists
 from engine.models.base import RatingModel
+from engine.models.list_settings import RankingConfig
 from engine.models.ranker import Ranker, RankerConfig
-from engine.models.rankers import RANKERS, RankingConfig
+from engine.models.rankers import RANKERS
 from engine.models.shrinkage import climb
 from engine.recommending.fold_in import measure_spread
 from engine.recommending.scoring import Scores

@@ -21,6 +21,10 @@ GONE = {
     "damaged": "Its arrays are damaged, so it can't be activated. Its metrics are kept.",
     "deleted": "Its arrays were deleted, so it can't be activated. Its metrics are kept.",
 }
+BASELINES = (
+    "Popular movies: those with most ratings in training, without what the person had rated. In brackets: the 95%"
+    " interval of the gain, user by user. Random list: what is to be expected of movies drawn from the catalogue."
+)
 EXPORTS = ["zip"]
 NOTE_PX = 175  # left beside the metrics in a window of 1280 pixels
 PROTOCOL = {
@@ -117,7 +121,7 @@ def details(versions: VersionService, version: VersionSummary) -> None:
         _verdict(versions, version)
     with measured:
         if version.metrics:
-            tables.table(metrics.rows(version.metrics), f"Metrics of version {version.version}")
+            _measured(version)
             newcomers(version.newcomers, key=f"version {version.version} newcomers")
         else:
             st.caption("Not measured: there were too few ratings to hold any out.")
@@ -128,6 +132,21 @@ def details(versions: VersionService, version: VersionSummary) -> None:
         _origin(version)
     with words, errors_shown():
         _describe(versions, version)
+
+
+def _measured(version: VersionSummary) -> None:
+    """The metrics beside lists that know nobody, where they were measured."""
+    for sentence in version.shortfalls:
+        st.warning(text(sentence), icon=":material/trending_down:")
+    caption = f"Metrics of version {version.version}"
+    if not version.baselines:
+        tables.table(metrics.rows(version.metrics), caption)
+        return
+    tables.table(metrics.rows(version.metrics, baselines=version.baselines), caption, phone="scroll")
+    st.caption(BASELINES)
+    groups = metrics.by_group(version.baselines)
+    if groups:
+        tables.table(groups, f"Lists of version {version.version} by group of users", phone="scroll")
 
 
 def _verdict(versions: VersionService, version: VersionSummary) -> None:

@@ -17,13 +17,15 @@ from pages.ui import session
 from pages.ui.escape import markup, text
 from pages.ui.page import rerun_with
 
+MOST_ACCURATE = "ncf"
+
 
 def choose_model(key: str) -> str:
-    """The chosen kind of rating model, kept under ``key``."""
-    first = next(iter(MODELS))
+    """The chosen kind of rating model, kept under ``key``; the most accurate one is offered first."""
+    first, *_ = kinds = sorted(MODELS, key=lambda name: name != MOST_ACCURATE)
     kind = st.segmented_control(
         "Model",
-        list(MODELS),
+        kinds,
         default=first,
         required=True,
         format_func=lambda name: MODELS[name].label,
@@ -48,6 +50,13 @@ def hyperparameters(config: type[ModelConfig], errors: Mapping[str, str]) -> dic
             field_error(errors, name)
     other_errors(errors, properties)
     return values
+
+
+def without_prefix(errors: Mapping[str, str], prefix: str) -> dict[str, str]:
+    """The messages of fields whose names begin with a prefix, such as ``ranker.``; of those without any for ''."""
+    if not prefix:
+        return {name: message for name, message in errors.items() if "." not in name}
+    return {name.removeprefix(prefix): told for name, told in errors.items() if name.startswith(prefix)}
 
 
 def field_error(errors: Mapping[str, str], name: str) -> None:

@@ -11,16 +11,16 @@ import pytest
 
 from engine.data.history import NOBODY, History
 from engine.data.ratings import Interactions
-from engine.errors import InvalidInput, NotReady
+from engine.errors import InvalidHyperparameter, InvalidInput, NotReady
 from engine.models.ranker import Ranker
-from engine.models.rankers import DEFAULT_RANKING, RANKERS, RANKING, build_ranker, restore_ranker, settings_of
+from engine.models.rankers import RANKERS, build_ranker, configure_ranker, ranker_settings, restore_ranker
 
 SETTINGS: dict[str, dict[str, Any]] = {"ease": {"l2": 20.0}, "als": {"factors": 8}}
 """What suits a few planted ratings."""
 
 
 def quick(method: str, **changes: Any) -> Ranker:
-    return build_ranker(RANKERS[method].config.model_validate({"recency": 0.3, **SETTINGS[method], **changes}))
+    return build_ranker(configure_ranker({"method": method, "recency": 0.3, **SETTINGS[method], **changes}))
 
 
 @pytest.fixture(params=list(RANKERS), scope="module")
@@ -106,7 +106,7 @@ def test_lists_hold_what_was_held_out_more_often_than_popularity(method: str, sm
 
 
 def test_round_trip_through_settings_and_arrays(fitted: Ranker, small: Interactions) -> None:
-    again = restore_ranker(settings_of(fitted.config), fitted.arrays())
+    again = restore_ranker(ranker_settings(fitted.config), fitted.arrays())
     assert type(again) is type(fitted)
     assert again.config == fitted.config
     for past in histories(small):
@@ -125,6 +125,7 @@ def test_equal_data_gives_equal_arrays(method: str, fitted: Ranker, small: Inter
 def test_settings_round_trip_through_json(fitted: Ranker) -> None:
     config = fitted.config
     assert type(config).model_validate_json(config.model_dump_json()) == config
+    assert configure_ranker(ranker_settings(config)) == config
 
 
 def test_movies_that_nobody_knows_add_nothing(method: str, small: Interactions) -> None:
@@ -174,8 +175,14 @@ def test_rarely_rated_movies_are_left_out(method: str, small: Interactions) -> N
     assert not ranker.score_user(0)[small.movie_counts < threshold].any()
 
 
+def test_only_the_most_rated_movies_fit_under_the_cap(method: str, small: Interactions) -> None:
+    ranker = quick(method, max_movies=10).fit(small)
+    assert len(ranker.movies_) == 10
+    assert small.movie_counts[ranker.movies_].min() >= np.sort(small.movie_counts)[-10]
+
+
 def test_variants_are_what_fitting_each_of_them_gives(method: str, small: Interactions) -> None:
-    """Whatever order they are made in, and shared arrays are never changed."""
+    """Whatever order they are made in; what they share is never changed."""
     variant = RANKERS[method].ranker.variants(small, small.n_movies)
     settings = [{}, {"popularity_discount": 0.3}, {"recency": 0.0}, {"rating_power": 1.0}, {"dislike": 0.0}, {}]
     for changes in settings:
@@ -183,7 +190,6 @@ def test_variants_are_what_fitting_each_of_them_gives(method: str, small: Intera
         assert np.array_equal(variant(alone.config).score_user(5), alone.score_user(5))
     few = RANKERS[method].ranker.variants(small, 10)(quick(method).config)
     assert len(few.movies_) == 10
-    assert small.movie_counts[few.movies_].min() >= np.sort(small.movie_counts)[-10]
 
 
 def test_a_discount_raises_what_is_less_rated(method: str, small: Interactions) -> None:
@@ -205,29 +211,17 @@ def test_recommends_distinct_unseen_movies(fitted: Ranker, small: Interactions) 
     assert not np.isin(small.movie_ids.indices(listed), seen).any()
 
 
-def test_an_unknown_ranker_is_refused(fitted: Ranker) -> None:
-    with pytest.raises(InvalidInput, match=r"There is no ranker 'knn'\. There are: ease, als"):
-        restore_ranker({"method": "knn"}, fitted.arrays())
+def test_settings_are_validated() -> None:
+    with pytest.raises(InvalidInput, match=r"There is no ranker .svd.\. Choose one of: ease, als"):
+        configure_ranker({"method": "svd"})
+    with pytest.raises(InvalidHyperparameter, match=r"regularization is -1\.0, but must be a number above 0"):
+        configure_ranker({"method": "als", "regularization": -1.0})
+    with pytest.raises(InvalidHyperparameter, match="There is no hyperparameter 'l2'"):
+        configure_ranker({"method": "als", "l2": 10.0})
 
 
 def test_settings_without_a_method_are_those_of_ease(small: Interactions) -> None:
     """Versions of earlier releases have no method, and settings that no longer exist."""
+    fitted = quick("ease").fit(small)
     earlier = {"l2": 20.0, "min_ratings": 4, "gone": True}
-    assert restore_ranker(earlier, quick("ease").fit(small).arrays()).config == RANKERS["ease"].config(l2=20.0)
-
-
-def test_als_is_taken_where_ease_would_leave_out_too_many_ratings(small: Interactions) -> None:
-    assert DEFAULT_RANKING.choose_method(small) == "ease"
-    assert RANKING(max_movies=50).choose_method(small) == "ease"
-    assert RANKING(max_movies=30).choose_method(small) == "als"
-    assert RANKING(max_movies=30, method="ease").choose_method(small) == "ease"
-    assert RANKING(method="als").choose_method(small) == "als"
-
-
-def test_asked_settings_make_a_config_of_either_ranker() -> None:
-    asked: Any = RANKING(factors=16, min_ratings=2)
-    assert asked.choices("ease") >= {"l2", "recency"}
-    assert asked.choices("als") >= {"regularization", "recency"}
-    config: Any = asked.config("als", {"regularization": 0.7, "l2": 100.0})
-    assert (config.factors, config.min_ratings, config.regularization) == (16, 2, 0.7)
-    assert asked.config("ease", {"l2": 100.0}) == RANKERS["ease"].config(l2=100.0, min_ratings=2)
+    assert restore_ranker(earlier, fitted.arrays()).config == configure_ranker({"l2": 20.0})

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from engine.data.ratings import Interactions
-from engine.models.rankers import RANKERS, build_ranker
+from engine.models.rankers import RANKERS, build_ranker, configure_ranker
 from engine.models.version import VersionBundle
 from engine.recommending.fold_in import bundle_version
 from engine.recommending.lists import ListOptions
@@ -22,8 +22,8 @@ LIST = ListOptions(n=10)
 
 @pytest.fixture(params=list(RANKERS), scope="module")
 def bundle(request: pytest.FixtureRequest, small: Interactions) -> VersionBundle:
-    settings = RANKERS[request.param].config(min_ratings=18, recency=0.3, rating_weight=0.3)
-    ranker = build_ranker(settings).fit(small)
+    settings = {"method": request.param, "min_ratings": 18, "recency": 0.3, "rating_weight": 0.3}
+    ranker = build_ranker(configure_ranker(settings)).fit(small)
     assert len(ranker.movies_) < small.n_movies  # the others are scored by their neighbours
     return bundle_version(quick_model("svd").fit(small), ranker, small)
 
