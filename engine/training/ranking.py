@@ -36,11 +36,12 @@ MIN_SPREAD = 1e-3
 """Predicted ratings that differ less, in rating units, are all the same."""
 DIGITS = 3
 """Places to which NDCG is rounded before it decides."""
-START = {"l2": 200.0, "recency": 0.3, "next_weight": 0.3, "rating_weight": 0.0, "popularity_discount": 0.1}
-"""Where the search begins, and what is used with too few lists."""
+START = {"l2": 200.0, "recency": 0.3, "next_weight": 0.3, "rating_weight": 0.0}
+"""Where the search begins, and what is used with too few lists; other settings begin at their defaults."""
 BY_TIME = frozenset({"recency", "next_weight"})
 """Settings that are 0 where no times are known."""
 TRIED: dict[str, Sequence[float]] = {
+    "regularization": (0.45, 0.3, 0.7, 1.0, 1.5),
     "recency": (0.0, 0.3, 0.6),
     "next_weight": (0.0, 0.3),
     "rating_weight": (0.0, 0.25, 0.5),
