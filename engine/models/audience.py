@@ -43,9 +43,7 @@ class Audience:
             seed: random seed of the search.
         """
         self = cls()
-        by_user, by_movie = (
-            1 / np.sqrt(counts + SMOOTHING) for counts in (data.user_counts, data.movie_counts)
-        )
+        by_user, by_movie = (1 / np.sqrt(counts + SMOOTHING) for counts in (data.user_counts, data.movie_counts))
         weights = (by_movie[data.items] * by_user[data.users]).astype(np.float32)
         matrix = sp.csr_array((weights, (data.items, data.users)), (data.n_movies, data.n_users))
         vectors, values = _right_vectors(matrix, size, np.random.default_rng(seed))

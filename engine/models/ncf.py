@@ -174,9 +174,7 @@ class NeuralCF(RatingModel):
     def _embed(self, data: Interactions, reference: Embeddings | None) -> Embeddings:
         config = self.config
         with _one_thread():
-            return Embeddings.learn(
-                data, config.factors, config.iterations, config.seed, reference, config.audience
-            )
+            return Embeddings.learn(data, config.factors, config.iterations, config.seed, reference, config.audience)
 
     def _network(self, number: int) -> MLPRegressor:
         from sklearn.neural_network import MLPRegressor  # only training needs it, and it takes a second to load

@@ -22,8 +22,8 @@ from engine.models.rankers import RANKERS
 from engine.models.shrinkage import climb
 from engine.recommending.fold_in import measure_spread
 from engine.recommending.scoring import Scores
+from engine.training.served import LIST_LENGTH
 
-LIST_LENGTH = 10
 MAX_USERS = 1000
 """Users whose validation ratings are used."""
 MAX_MOVIES = 2000
