@@ -142,15 +142,11 @@ def _measured(version: VersionSummary) -> None:
     """The metrics beside lists that know nobody, where they were measured."""
     for sentence in version.shortfalls:
         st.warning(text(sentence), icon=":material/trending_down:")
-    caption = f"Metrics of version {version.version}"
-    if not version.baselines:
-        tables.table(metrics.rows(version.metrics), caption)
-        return
-    tables.table(metrics.rows(version.metrics, baselines=version.baselines), caption, phone="scroll")
-    st.caption(BASELINES)
-    groups = metrics.by_group(version.baselines)
-    if groups:
-        tables.table(groups, f"Lists of version {version.version} by group of users", phone="scroll")
+    tables.table(metrics.rows(version.metrics), f"Metrics of version {version.version}")
+    if version.baselines:
+        st.markdown("**Lists beside popular movies**")
+        st.caption(BASELINES)
+        tables.table(metrics.beside(version.baselines), f"Baselines of version {version.version}", phone="scroll")
 
 
 def _verdict(versions: VersionService, version: VersionSummary) -> None:
