@@ -56,8 +56,8 @@ class RatingScale:
 
     @property
     def are_preferences(self) -> bool:
-        """Whether it has two values: liked, played or bought, and not liked."""
-        return self.high - self.low < 1.5 * self.step
+        """Whether it is that of likes, plays and thumbs."""
+        return are_preferences(self.ends)
 
     def values(self) -> tuple[float, ...] | None:
         """The ratings to choose from, lowest first; None where there are more than 21."""
@@ -75,6 +75,11 @@ class RatingScale:
 
 def _is_whole(value: float) -> bool:
     return math.isfinite(value) and abs(value - round(value)) < 1e-6
+
+
+def are_preferences(ends: tuple[float, float]) -> bool:
+    """Whether ratings between these ends are preferences: likes, plays and thumbs."""
+    return ends == PREFERENCES.ends
 
 
 PREFERENCES = RatingScale(0.0, 1.0, 1.0)

@@ -9,7 +9,7 @@ from engine.services.version_files import VersionFileService
 from engine.services.version_records import MAX_NOTE_LENGTH, VersionSummary
 from engine.services.versions import VersionService
 from pages.panels.versions_newcomers import newcomers
-from pages.ui import metrics, session, tables, verdict
+from pages.ui import metrics, preferences, session, tables, verdict
 from pages.ui.escape import text
 from pages.ui.format import model_name, when
 from pages.ui.page import errors_shown, rerun_with
@@ -139,10 +139,12 @@ def _measured(version: VersionSummary) -> None:
     for sentence in version.shortfalls:
         st.warning(text(sentence), icon=":material/trending_down:")
     caption = f"Metrics of version {version.version}"
+    preferences.explain()
+    shown = preferences.without_errors(version.metrics)
     if not version.baselines:
-        tables.table(metrics.rows(version.metrics), caption)
+        tables.table(metrics.rows(shown), caption)
         return
-    tables.table(metrics.rows(version.metrics, baselines=version.baselines), caption, phone="scroll")
+    tables.table(metrics.rows(shown, baselines=version.baselines), caption, phone="scroll")
     st.caption(BASELINES)
     groups = metrics.by_group(version.baselines)
     if groups:
