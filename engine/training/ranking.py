@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from operator import mul
 from typing import Any
 
@@ -22,8 +22,8 @@ from engine.models.rankers import RANKERS
 from engine.models.shrinkage import climb
 from engine.recommending.fold_in import measure_spread
 from engine.recommending.scoring import Scores
+from engine.training.served import LIST_LENGTH
 
-LIST_LENGTH = 10
 MAX_USERS = 1000
 """Users whose validation ratings are used."""
 MAX_MOVIES = 2000
@@ -50,13 +50,30 @@ TRIED: dict[str, Sequence[float]] = {
 """Values tried in turn, the simplest first, with the others kept; the penalty is doubled or halved while that helps."""
 
 
+@dataclass(frozen=True, slots=True)
+class FrontierPoint:
+    """What a discount of popular movies gives on validation ratings.
+
+    Attributes:
+        popularity_discount: how strongly less rated movies are raised.
+        ndcg: NDCG@10.
+        coverage: share of the catalogue in any list of ten.
+        chosen: whether the version has it.
+    """
+
+    popularity_discount: float
+    ndcg: float
+    coverage: float
+    chosen: bool
+
+
 @dataclass(frozen=True)
 class ChosenRanking:
     """The settings of a version's lists.
 
     Attributes:
         config: with numbers for all settings.
-        frontier: NDCG@10 and coverage on the validation ratings for each discount of popular movies, for a chart.
+        frontier: a ``FrontierPoint`` for each discount of popular movies, as JSON values.
     """
 
     config: RankerConfig
@@ -157,12 +174,7 @@ class _Tried:
         discounts = sorted({*TRIED["popularity_discount"], config.popularity_discount})
         settings = [_with(config, popularity_discount=discount) for discount in discounts]
         return [
-            {
-                "popularity_discount": one.popularity_discount,
-                "ndcg": self.ndcg(one),
-                "coverage": self.coverage(one),
-                "chosen": one == config,
-            }
+            asdict(FrontierPoint(one.popularity_discount, self.ndcg(one), self.coverage(one), one == config))
             for one in settings
         ]
 

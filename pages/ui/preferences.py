@@ -11,8 +11,8 @@ from engine.data.scale import RatingScale
 from engine.services import current
 
 WHY = (
-    "This store holds preferences, such as likes, plays or thumbs, and no ratings. They say what people want and not how"
-    " much, so there are no stars, no expected ratings and no errors of them."
+    "This store holds preferences, such as likes, plays or thumbs, and no ratings. They say what people want and not"
+    " how much, so there are no stars, no expected ratings and no errors of them."
 )
 ERRORS = frozenset({"rmse", "mae", "interval_coverage"})
 """Metrics that say nothing of preferences."""

@@ -41,7 +41,8 @@ def shape(scale: RatingScale) -> dict[str, Any]:
     """How a scale is laid out.
 
     Stars on scales of up to five stars, whole or half, else a row of up to 11 numbers, else a slider. ``values`` are
-    the numbers, ``names`` what they are called where they have names, ``middle`` is where the keyboard begins, and ``page`` is the distance of a page up or down.
+    the numbers, ``names`` are words for them in a store of preferences, ``middle`` is where the keyboard begins, and
+    ``page`` is the distance of a page up or down.
     """
     low, high, step = scale.low, scale.high, scale.step
     values = scale.values() or ()

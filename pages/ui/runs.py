@@ -85,7 +85,8 @@ def _row(run: TrainingStatus) -> dict[str, object]:
 def before_and_after(run: TrainingStatus, name: str) -> tuple[float | None, float | None]:
     """A metric of the previously active version and of the new one.
 
-    Errors of preferences say nothing and are left out. Both are on the same held-out ratings if the verdict compared them; otherwise only the new one is known.
+    Both are on the same held-out ratings if the verdict compared them; otherwise only the new one is known. Errors of
+    preferences say nothing, so they are left out.
     """
     if name in preferences.ERRORS and preferences.in_use():
         return None, None

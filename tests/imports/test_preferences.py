@@ -8,13 +8,13 @@ import pytest
 
 from engine.data.plan import ImportOptions
 from engine.data.scale import PREFERENCES
-from tests.imports.bench import Bench, Case, assert_same
+from tests.imports.bench import Bench, Case, Stored, assert_same
 from tests.imports.data import plain, rows
 from tests.imports.test_stores import MOVIELENS, STARTER
 
 WANTED: dict[str, Any] = {"preferences": True}
 PLAYS = {"plays.csv": "user,artist id,plays\nann,7,17\nben,8,1204\nann,8,0\ncid,7,\n"}
-LIKED = {("ann", "7"): (1.0, None), ("ben", "8"): (1.0, None)}
+LIKED: Stored = {("ann", "7"): (1.0, None), ("ben", "8"): (1.0, None)}
 NETFLIX = "Profile Name,Title Name,Rating Type,Star Value,Thumbs Value,Device Model,Event Utc Ts,Region View Date\n"
 
 TAKEN = [
