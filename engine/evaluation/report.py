@@ -125,6 +125,11 @@ class EvaluationReport:
         """The report with further tables for charts; empty ones are left out."""
         return replace(self, charts=self.charts | {name: rows for name, rows in tables.items() if rows})
 
+    def with_protocol(self, **values: Any) -> EvaluationReport:
+        """The report with further entries of its protocol, as JSON values; None is left out."""
+        known = {name: value for name, value in values.items() if value is not None}
+        return replace(self, protocol=self.protocol | known)
+
     def with_newcomers(self, newcomers: Newcomers | None) -> EvaluationReport:
         """The report with the evaluation of newcomers and its chart."""
         if newcomers is None:

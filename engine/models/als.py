@@ -20,7 +20,9 @@ from engine.models.base import ModelConfig, expect
 from engine.models.hyperparameters import Seed
 from engine.models.ranker import Ranker, RankerConfig
 
-LIGHT = ("recency", "dislike", "rating_weight")
+MAX_RATINGS = 1_000_000
+"""Ratings, in whole users, from which rankers of several settings are made to compare them."""
+LIGHT = ("recency", "dislike", "rating_weight", "genre_weight", "year_weight", "popularity_discount")
 """Settings that leave the factors as they are."""
 BLOCKS = 64
 """Parts of a side, of about as many ratings each, that threads take in turn."""
@@ -102,8 +104,7 @@ class ImplicitALSRanker(Ranker):
         kept = np.flatnonzero(rows >= 0)
         rows, owners, weights = rows[kept], data.users[kept], self.weigher.like(data.ratings[kept])
         n_users, n_movies = data.n_users, len(self.movies_)
-        popularity = np.bincount(rows, weights.astype(np.float64) ** 2, n_movies) + 1
-        self.raised_ = ((popularity / popularity.max(initial=1)) ** -config.popularity_discount).astype(np.float32)
+        self._raise_rare(np.bincount(rows, weights.astype(np.float64) ** 2, n_movies).astype(np.float64))
         weights *= np.float32(config.confidence)
         by_user, by_movie = _Side.of(owners, rows, weights, n_users), _Side.of(rows, owners, weights, n_movies)
         of_users, of_movies = Penalty.of(config, len(rows), by_user.active, by_movie.active)
@@ -120,8 +121,17 @@ class ImplicitALSRanker(Ranker):
 
     @classmethod
     def variants(cls, data: Interactions, max_movies: int) -> Callable[[RankerConfig], Ranker]:
-        """As the base class; the factors are learned once for all weights of a history, and discounts."""
-        return _Variants(data, max_movies)
+        """As the base class; of more than ``MAX_RATINGS`` ratings, those of users drawn at random are used.
+
+        The factors are learned once for all weights of a history, and discounts.
+        """
+        return _Variants(_draw_users(data), max_movies)
+
+    def _raise_rare(self, popularity: Floats) -> None:
+        """Set the discount; ``popularity``: float64[m], the sum of each movie's squared weights."""
+        self.popularity_ = popularity
+        share = (popularity + 1) / (popularity.max(initial=0) + 1)
+        self.raised_ = (share**-self.config.popularity_discount).astype(np.float32)
 
     def score_history(self, history: History) -> Float32:
         """float32[n_movies]: the scores for a history; 0 for movies without factors."""
@@ -188,13 +198,22 @@ class _Variants:
     def __call__(self, config: RankerConfig) -> ImplicitALSRanker:
         wanted = ImplicitALSConfig.model_validate(config.model_dump())
         limited = {"max_movies": min(wanted.max_movies, self._max_movies)}
-        same = wanted.model_copy(update=limited | dict.fromkeys(LIGHT, 0.0) | {"popularity_discount": 1.0})
+        same = wanted.model_copy(update=limited | dict.fromkeys(LIGHT, 0.0))
         if same not in self._learned:
             self._learned[same] = ImplicitALSRanker(same).fit(self._data)
         ranker = copy(self._learned[same])
         ranker.config = wanted.model_copy(update=limited)
-        ranker.raised_ = ranker.raised_ ** np.float32(wanted.popularity_discount)
+        ranker._raise_rare(ranker.popularity_)
         return ranker
+
+
+def _draw_users(data: Interactions) -> Interactions:
+    if len(data) <= MAX_RATINGS:
+        return data
+    order = np.random.default_rng(0).permutation(data.n_users)
+    drawn = np.zeros(data.n_users, bool)
+    drawn[order[np.cumsum(data.user_counts[order]) <= MAX_RATINGS]] = True
+    return data.subset(drawn[data.users])
 
 
 @dataclass(frozen=True)

@@ -167,7 +167,7 @@ class _Variants:
 
     def __init__(self, data: Interactions, max_movies: int) -> None:
         self._data, self._max_movies = data, max_movies
-        self._gram: Float32 | None = None
+        self._gram: tuple[object, Float32] | None = None
         self._together: tuple[object, Float32] | None = None
         self._following: dict[float, Float32] = {}
 
@@ -175,18 +175,19 @@ class _Variants:
         values = config.model_dump()
         limited = min(int(values["max_movies"]), self._max_movies)
         ranker = ItemSimilarityRanker(ItemSimilarityConfig.model_validate(values | {"max_movies": limited}))
-        if self._gram is None:
-            self._gram = ranker.co_occurrence(self._data)
+        counted = ranker.config.rating_power, ranker.config.min_ratings, limited
+        if self._gram is None or self._gram[0] != counted:
+            self._gram, self._following = (counted, ranker.co_occurrence(self._data)), {}
         else:
             ranker._keep(self._data, limited)
             ranker.bind(self._data)
         same = ranker.config.model_copy(update=dict.fromkeys(LIGHT, 0.0))
         if self._together is None or self._together[0] != same:
-            self._together = same, ranker.together(self._gram.copy())
+            self._together = same, ranker.together(self._gram[1].copy())
         weights = self._together[1]
         if ranker._follows(self._data):
             weights = mix_in(weights, self._learned(ranker), ranker.config.next_weight)
-        return ranker._raise_rare(weights.copy(), np.diag(self._gram))
+        return ranker._raise_rare(weights.copy(), np.diag(self._gram[1]))
 
     def _learned(self, ranker: ItemSimilarityRanker) -> Float32:
         l2 = ranker.config.l2

@@ -19,12 +19,16 @@ from engine.models.rankers import FIRST, RANKERS
 from engine.models.registry import validated
 from engine.words import listed
 
-CHOSEN = frozenset({"l2", "recency", "next_weight", "rating_weight", "popularity_discount"})
+CHOSEN = frozenset({"l2", "regularization", "recency", "next_weight", "rating_weight", "popularity_discount"})
 """Settings that a training chooses unless they are given."""
 OWN = frozenset({"max_movies"})
 """Settings whose default is the ranker's own."""
-BEYOND = 0.05
-"""Share of the ratings that may belong to movies beyond EASE's maximum before another ranker is taken."""
+BEYOND = 0.4
+"""Share of the ratings that may belong to movies beyond EASE's maximum before another ranker is taken.
+
+On three random splits of the demo data EASE on the most rated movies that have 67% of the ratings gives NDCG@10 0.321,
+on those with 57% 0.315; ALS on all movies gives 0.317.
+"""
 
 
 class RankingConfig(ModelConfig):
@@ -52,7 +56,7 @@ class RankingConfig(ModelConfig):
         return frozenset(name for name in CHOSEN & set(RANKERS[method].config.model_fields) if name not in self.given)
 
     def choose_method(self, data: Interactions) -> str:
-        """The ranker for these ratings: EASE, unless the movies beyond its maximum have 5% of the ratings or more."""
+        """The ranker for these ratings: EASE, unless the movies beyond its maximum have too many of them."""
         if self.method != AUTO:
             return self.method
         most = self.given.get("max_movies", ItemSimilarityConfig().max_movies)

@@ -24,6 +24,8 @@ LARGEST = 1e9
 AT_ONCE = 2**20
 """Numbers that are looked at in one step."""
 MATRICES_AT_ONCE = 2000
+MAX_NOISE = 100.0
+"""How much noisier than average a user's ratings may be, or less noisy; ``FeatureEngineer`` keeps to a quarter to four."""
 INDEFINITE = 1e-3
 """How far below 0 rounding to float32 may put the smallest eigenvalue of a covariance, as a part of the largest."""
 
@@ -79,6 +81,8 @@ NCF: tuple[Line, ...] = (
     ("rating/factorization/(user|movie)_precision", "f", ("row", "row")),
     ("rating/factorization/user_means", "f", ("users and one", "row")),
     ("rating/factorization/user_covariances", "f", ("users and one", "half")),
+    ("rating/factorization/user_noise", "f", ("users and one",)),
+    ("rating/audience/raters", "f", ("users and one", "audience")),
     ("rating/factorization/user_weights", "f", ("user choices", "row")),
 )
 LAYOUTS: Mapping[str, tuple[Line, ...]] = {"svd": COMMON + SVD, "ncf": COMMON + NCF}
@@ -159,6 +163,7 @@ def _sizes(config: ModelConfig, arrays: Mapping[str, NDArray[Any]]) -> dict[str,
             raise ValueError("a feature is named twice")
     families = {side: [name.partition(":")[0] for name in names] for side, names in kept.items()}
     attributes = len(found.vocabulary) + 2
+    audience = arrays.get("rating/audience/raters", np.empty((0, 0))).shape[-1]  # earlier releases have none
     width = config.networks * config.hidden[0]
     outputs = [*config.hidden[1:], 1]
     of_movie = ("genre", "year", "year_squared", "popularity", "popularity_squared")
@@ -173,7 +178,8 @@ def _sizes(config: ModelConfig, arrays: Mapping[str, NDArray[Any]]) -> dict[str,
         "movie inputs": len(kept["movie"]) + row,
         "user inputs": len(kept["user"]) - families["user"].count("recency") + row,
         "pair inputs": config.factors + 1 + 2 + 1,
-        "movie content": 1 + sum(family in of_movie for family in families["movie"]),
+        "audience": audience,
+        "movie content": 1 + sum(family in of_movie for family in families["movie"]) + audience,
         "user choices": 1 + sum(family in ("chosen", "count") for family in families["user"]),
     }
     sizes |= {"taught": sizes["movie inputs"] + sizes["user inputs"]}
@@ -225,6 +231,9 @@ def _check_constants(scale: tuple[float, float], arrays: Mapping[str, NDArray[An
         mean, spread, *_ = arrays["rating/features/constants"].tolist()
         if noise <= 0 or spread < 0 or not low <= mean <= high:
             raise ValueError("what it says of the mean and the noise of ratings can't be")
+        noise_of_users = arrays.get("rating/factorization/user_noise", np.ones(0))
+        if ((noise_of_users < 1 / MAX_NOISE) | (noise_of_users > MAX_NOISE)).any():
+            raise ValueError("the ratings of a user are far too certain, or too noisy")
         if (arrays.get("rating/features/choices", np.zeros((2, 0)))[1] < 0).any():
             raise ValueError("a choice is shrunk by less than no rating")
     else:

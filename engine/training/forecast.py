@@ -10,7 +10,17 @@ from threading import Lock
 from typing import Any, Self
 
 from engine.models.registry import configure
-from engine.training.steps import BY_EPOCHS, FOLLOWS, GROWS_WITH, IN_PIECES, TURNS, TYPICAL_RATINGS, Step, steps_of
+from engine.training.steps import (
+    BY_EPOCHS,
+    FOLLOWS,
+    GROWS_WITH,
+    IN_PIECES,
+    TURNS,
+    TYPICAL_RATINGS,
+    Step,
+    ratings_in,
+    steps_of,
+)
 
 RECENT = 5  # earlier runs in the median
 SLOWER = 0.7  # exponent of the ratings in the time of steps that do not loop over all of them
@@ -243,7 +253,7 @@ def _typical(kind: str) -> PastRun:
 
 def _growth(step: Step, work: Work, run: PastRun) -> float:
     """Ratio of a step's time to that in an earlier run."""
-    ratings = _ratio(work.ratings, run.work.ratings)
+    ratings = _ratio(*(ratings_in(step, one.ratings, one.settings) for one in (work, run.work)))
     if step not in GROWS_WITH:
         return float(ratings**SLOWER)
     for name in GROWS_WITH[step]:

@@ -5,31 +5,24 @@ from dataclasses import dataclass
 from threading import Event
 from typing import Self
 
-import numpy as np
-from numpy.typing import NDArray
-
 from engine.background import give_way
-from engine.data.arrays import Float32, Int32
-from engine.data.history import History
 from engine.data.ratings import Interactions
 from engine.data.splits import HeldOut, hold_out
 from engine.errors import Cancelled
-from engine.evaluation.lists import ScoreUser
 from engine.evaluation.newcomers import judge_newcomers, part_newcomers
 from engine.evaluation.report import EvaluationReport, EvaluationService
 from engine.models.base import ModelConfig, RatingModel
 from engine.models.epochs import EpochReport, OnEpoch, best_epoch, run_epochs
 from engine.models.intervals import Calibration
 from engine.models.list_settings import DEFAULT_RANKING, RankingConfig
-from engine.models.ranker import Ranker
 from engine.models.rankers import build_ranker
 from engine.models.registry import build
 from engine.models.version import VersionBundle
-from engine.recommending.cold_start import blend, popularity
-from engine.recommending.fold_in import bundle_version, measure_spread
-from engine.recommending.scoring import CANDIDATES, ListScorer, Predict, Scores
+from engine.recommending.fold_in import bundle_version
+from engine.training.faithfulness import measure_faithfulness
 from engine.training.forecast import Forecast
-from engine.training.ranking import LIST_LENGTH, ChosenRanking, choose_ranking
+from engine.training.ranking import ChosenRanking, choose_ranking
+from engine.training.served import LIST_LENGTH, ServedLists
 from engine.training.steps import Step
 
 TEST_PART, VALIDATION_PART = 0.2, 0.1
@@ -195,7 +188,7 @@ def assess(
         parts.train,
         parts.test,
         LIST_LENGTH,
-        score_user=served.of_user(model, parts.train, listener),
+        score_user=served.of_user(model, parts.train, listener.check),
         calibration=calibration,
         split=split,
     )
@@ -205,7 +198,8 @@ def assess(
             model, served.draw, served.popularity, parts.train, newcomers, LIST_LENGTH, listener.check
         )
         report = report.with_newcomers(found)
-    report = report.with_charts(ranking=chosen.frontier)
+    faithfulness = measure_faithfulness(served, model, parts.train, listener.check)
+    report = report.with_charts(ranking=chosen.frontier).with_protocol(faithfulness=faithfulness)
     return Assessed(model.settings, epochs, calibration, chosen, report)
 
 
@@ -262,55 +256,3 @@ def calibrate(model: RatingModel, parts: HeldOut) -> Calibration | None:
     predicted = model.predict_indices(part.users, part.items)
     counts = parts.fit.user_counts[part.users], parts.fit.movie_counts[part.items]
     return Calibration.fit(predicted, part.ratings, *counts, part.scale)
-
-
-@dataclass(frozen=True)
-class ServedLists:
-    """Lists as they are served: popularity is blended in for newcomers, and new movies are scored.
-
-    Attributes:
-        scorer: of the ranker and the rating model.
-        personal_from: number of ratings from which a list is purely personal.
-    """
-
-    scorer: ListScorer
-    personal_from: int
-
-    @classmethod
-    def of(cls, ranker: Ranker, model: RatingModel, data: Interactions, personal_from: int) -> Self:
-        """The lists of a ranker that was fitted on ``data``, and of a rating model that knows no other ratings."""
-        popular = popularity(data, ranker.weigher.like(data.ratings))
-        spread = measure_spread(model, data, ranker.movies_)
-        return cls(ListScorer(ranker, popular, data.movies, spread), personal_from)
-
-    @property
-    def popularity(self) -> Float32:
-        """float32[n_movies]: what orders the list of an unknown user."""
-        return self.scorer.popularity
-
-    def scores(self, history: History) -> Scores:
-        """The scores for a history."""
-        informative, known = len(self.scorer.ranker.known(history)), len(history) > 0
-        how = blend(len(history), informative, known=known, personal_from=self.personal_from)
-        return self.scorer.score(how, self.popularity, history)
-
-    def draw(self, history: History, predict: Predict, drop: Int32) -> NDArray[np.int64]:
-        """int64[n]: the list for a history; ``drop``: int32[k], movies to leave out."""
-        return self.scores(history).best(LIST_LENGTH, predict, drop=drop).movies
-
-    def of_user(self, model: RatingModel, data: Interactions, listener: Listener) -> ScoreUser:
-        """Scores of the movies that a user's list may hold, for the ratings in ``data``; -inf for others."""
-
-        def score(user: int) -> Float32:
-            listener.check()  # a large evaluation takes minutes
-            history = data.history(user)
-
-            def predict(movies: Int32) -> Float32:
-                return model.predict_indices(np.full(len(movies), user, np.int32), movies)
-
-            best = self.scores(history).best(CANDIDATES, predict, drop=history.items)
-            out = np.full(data.n_movies, -np.inf, np.float32)
-            out[best.movies] = best.scores
-            return out
-
-        return score

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from operator import mul
 from typing import Any
 
@@ -22,8 +22,8 @@ from engine.models.rankers import RANKERS
 from engine.models.shrinkage import climb
 from engine.recommending.fold_in import measure_spread
 from engine.recommending.scoring import Scores
+from engine.training.served import LIST_LENGTH
 
-LIST_LENGTH = 10
 MAX_USERS = 1000
 """Users whose validation ratings are used."""
 MAX_MOVIES = 2000
@@ -36,11 +36,12 @@ MIN_SPREAD = 1e-3
 """Predicted ratings that differ less, in rating units, are all the same."""
 DIGITS = 3
 """Places to which NDCG is rounded before it decides."""
-START = {"l2": 200.0, "recency": 0.3, "next_weight": 0.3, "rating_weight": 0.0, "popularity_discount": 0.1}
-"""Where the search begins, and what is used with too few lists."""
+START = {"l2": 200.0, "recency": 0.3, "next_weight": 0.3, "rating_weight": 0.0}
+"""Where the search begins, and what is used with too few lists; other settings begin at their defaults."""
 BY_TIME = frozenset({"recency", "next_weight"})
 """Settings that are 0 where no times are known."""
 TRIED: dict[str, Sequence[float]] = {
+    "regularization": (0.45, 0.3, 0.7, 1.0, 1.5),
     "recency": (0.0, 0.3, 0.6),
     "next_weight": (0.0, 0.3),
     "rating_weight": (0.0, 0.25, 0.5),
@@ -49,13 +50,30 @@ TRIED: dict[str, Sequence[float]] = {
 """Values tried in turn, the simplest first, with the others kept; the penalty is doubled or halved while that helps."""
 
 
+@dataclass(frozen=True, slots=True)
+class FrontierPoint:
+    """What a discount of popular movies gives on validation ratings.
+
+    Attributes:
+        popularity_discount: how strongly less rated movies are raised.
+        ndcg: NDCG@10.
+        coverage: share of the catalogue in any list of ten.
+        chosen: whether the version has it.
+    """
+
+    popularity_discount: float
+    ndcg: float
+    coverage: float
+    chosen: bool
+
+
 @dataclass(frozen=True)
 class ChosenRanking:
     """The settings of a version's lists.
 
     Attributes:
         config: with numbers for all settings.
-        frontier: NDCG@10 and coverage on the validation ratings for each discount of popular movies, for a chart.
+        frontier: a ``FrontierPoint`` for each discount of popular movies, as JSON values.
     """
 
     config: RankerConfig
@@ -156,12 +174,7 @@ class _Tried:
         discounts = sorted({*TRIED["popularity_discount"], config.popularity_discount})
         settings = [_with(config, popularity_discount=discount) for discount in discounts]
         return [
-            {
-                "popularity_discount": one.popularity_discount,
-                "ndcg": self.ndcg(one),
-                "coverage": self.coverage(one),
-                "chosen": one == config,
-            }
+            asdict(FrontierPoint(one.popularity_discount, self.ndcg(one), self.coverage(one), one == config))
             for one in settings
         ]
 

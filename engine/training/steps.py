@@ -2,6 +2,10 @@
 
 from collections.abc import Mapping
 from enum import Enum
+from typing import Any
+
+from engine.models.ensemble import EPOCH_ROWS
+from engine.models.ncf import division
 
 TYPICAL_RATINGS = 100_000
 """Ratings of the demo, on which the typical seconds were measured: default settings, two cores."""
@@ -35,8 +39,8 @@ class Step(Enum):
 FOLLOWS = {Step.EMBEDDING_ALL: Step.EMBEDDING, Step.FITTING_ALL: Step.FITTING}
 """The earlier step of a run that predicts the time of a later one."""
 GROWS_WITH: Mapping[Step, tuple[str, ...]] = {
-    Step.EMBEDDING: ("factors", "iterations", "parts"),
-    Step.EMBEDDING_ALL: ("factors", "iterations", "parts"),
+    Step.EMBEDDING: ("factors", "iterations"),
+    Step.EMBEDDING_ALL: ("factors", "iterations"),
     Step.FITTING: ("factors", "networks"),
     Step.FITTING_ALL: ("factors", "networks"),
 }
@@ -51,3 +55,12 @@ TURNS = {Step.CHOOSING: 20}
 def steps_of(kind: str) -> tuple[Step, ...]:
     """The steps of a kind of model, in order."""
     return tuple(step for step in Step if kind in step.typical)
+
+
+def ratings_in(step: Step, ratings: int, settings: Mapping[str, Any]) -> int:
+    """Number of ratings that a step goes through: embeddings are learned several times, networks from a sample."""
+    if "parts" not in settings:
+        return ratings
+    if step in IN_PIECES:
+        return ratings * (1 + division(ratings, settings["parts"])[1])
+    return min(ratings, EPOCH_ROWS) if step in BY_EPOCHS else ratings

@@ -9,6 +9,7 @@ from engine.services.version_files import VersionFileService
 from engine.services.version_records import MAX_NOTE_LENGTH, VersionSummary
 from engine.services.versions import VersionService
 from pages.panels.versions_newcomers import newcomers
+from pages.panels.versions_ranking import ranking
 from pages.ui import metrics, session, tables, verdict
 from pages.ui.escape import text
 from pages.ui.format import model_name, when
@@ -114,8 +115,8 @@ def heading(version: VersionSummary) -> None:
 
 def details(versions: VersionService, version: VersionSummary) -> None:
     """Tabs with everything about one version."""
-    measured, judged, settings, origin, words = st.tabs(
-        ["Metrics", "Verdict", "Hyperparameters", "Data and protocol", "Note and tags"]
+    measured, judged, settings, lists, origin, words = st.tabs(
+        ["Metrics", "Verdict", "Hyperparameters", "Ranking", "Data and protocol", "Note and tags"]
     )
     with judged, errors_shown():
         _verdict(versions, version)
@@ -126,8 +127,11 @@ def details(versions: VersionService, version: VersionSummary) -> None:
         else:
             st.caption("Not measured: there were too few ratings to hold any out.")
     with settings:
-        chosen = {name: f"{version.hyperparameters[name]} (auto)" for name in version.automatic}
+        own = [name for name in version.automatic if name in version.hyperparameters]
+        chosen = {name: f"{version.hyperparameters[name]} (auto)" for name in own}
         tables.pairs(version.hyperparameters | chosen, f"Hyperparameters of version {version.version}")
+    with lists:
+        ranking(version)
     with origin:
         _origin(version)
     with words, errors_shown():
@@ -174,6 +178,7 @@ def protocol(measured: Mapping[str, Any]) -> dict[str, object]:
     return {
         PROTOCOL.get(name, name): f"{value:,}" if type(value) is int and name != "seed" else value
         for name, value in measured.items()
+        if not isinstance(value, Mapping)  # shown elsewhere
     }
 
 

@@ -10,8 +10,10 @@ import pytest
 
 from engine.data.history import History
 from engine.data.ratings import Interactions
+from engine.models import als
 from engine.models.als import ImplicitALSConfig, ImplicitALSRanker
 from engine.models.ease import ItemSimilarityConfig
+from engine.models.list_settings import DEFAULT_RANKING, configure_ranking
 
 CONFIG = ImplicitALSConfig(factors=4, min_ratings=1, dislike=0.0)
 
@@ -96,3 +98,20 @@ def test_no_ratings_give_no_scores(small: Interactions) -> None:
     assert not len(ranker.movies_)
     assert not ranker.score_history(small.history(0)).any()
     assert not ranker.shares(small.history(0), 3).any()
+
+
+def test_settings_are_compared_on_some_of_many_users(small: Interactions, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(als, "MAX_RATINGS", 500)
+    some = ImplicitALSRanker.variants(small, small.n_movies)(CONFIG)
+    assert len(some.data_) == 500
+    assert sorted({*some.data_.user_counts.tolist()}) == [0, 25]
+
+
+def test_it_is_taken_where_ease_would_leave_out_too_many_ratings(small: Interactions) -> None:
+    counts = np.sort(small.movie_counts)[::-1].cumsum() / len(small)
+    enough, few = (int(np.searchsorted(counts, share)) + 1 for share in (0.65, 0.5))
+    assert DEFAULT_RANKING.choose_method(small) == "ease"
+    assert configure_ranking({"max_movies": enough}).choose_method(small) == "ease"
+    assert configure_ranking({"max_movies": few}).choose_method(small) == "als"
+    assert configure_ranking({"max_movies": few, "method": "ease"}).choose_method(small) == "ease"
+    assert "regularization" in DEFAULT_RANKING.choices("als")

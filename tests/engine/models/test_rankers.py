@@ -181,6 +181,17 @@ def test_only_the_most_rated_movies_fit_under_the_cap(method: str, small: Intera
     assert small.movie_counts[ranker.movies_].min() >= np.sort(small.movie_counts)[-10]
 
 
+def test_variants_are_what_fitting_each_of_them_gives(method: str, small: Interactions) -> None:
+    """Whatever order they are made in; what they share is never changed."""
+    variant = RANKERS[method].ranker.variants(small, small.n_movies)
+    settings = [{}, {"popularity_discount": 0.3}, {"recency": 0.0}, {"rating_power": 1.0}, {"dislike": 0.0}, {}]
+    for changes in settings:
+        alone = quick(method, **changes).fit(small)
+        assert np.array_equal(variant(alone.config).score_user(5), alone.score_user(5))
+    few = RANKERS[method].ranker.variants(small, 10)(quick(method).config)
+    assert len(few.movies_) == 10
+
+
 def test_a_discount_raises_what_is_less_rated(method: str, small: Interactions) -> None:
     plain, raised = (quick(method, popularity_discount=discount).fit(small) for discount in (0.0, 0.5))
     before, after = plain.score_user(3), raised.score_user(3)
