@@ -159,10 +159,10 @@ class ListTrials(Trials[RankerConfig]):
         return judged
 
     def judging_s(self, fold_seconds: Sequence[float]) -> float:
-        """As the base class; the rankers have more movies then, and the time grows with their cube."""
+        """As the base class; the rankers have more movies then, and the time grows with about their square."""
         rated = int((self.parts.train.movie_counts >= self.defaults.min_ratings).sum())
         movies = min(rated, int(self.defaults.model_dump()["max_movies"]))  # each ranker has its own maximum
-        return len(self.groups) * max(1.0, movies / MAX_MOVIES) ** 3 * super().judging_s(fold_seconds)
+        return len(self.groups) * max(1.0, movies / MAX_MOVIES) ** 2 * super().judging_s(fold_seconds)
 
 
 def searched(defaults: RankerConfig, *, timed: bool) -> list[SearchRange]:
