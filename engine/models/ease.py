@@ -17,8 +17,9 @@ from engine.models.base import ModelConfig, expect
 from engine.models.lapack import invert
 from engine.models.ranker import Ranker, RankerConfig
 from engine.models.sequences import learn_following, mix_in
+from engine.models.smoothing import learn_smoothed
 
-LIGHT = ("recency", "dislike", "rating_weight", "next_weight", "popularity_discount")
+LIGHT = ("recency", "dislike", "rating_weight", "next_weight", "factor_weight", "popularity_discount")
 """Settings that leave the weights of what people rated together as they are."""
 
 
@@ -30,6 +31,9 @@ class ItemSimilarityConfig(RankerConfig):
     l2: float = Field(200, gt=0, le=1e6, title="L2", description="Ridge penalty; each training tunes it.")
     next_weight: float = Field(
         0.0, ge=0, le=1, description="Share of the weights that comes from what people rated next."
+    )
+    factor_weight: float = Field(
+        0.0, ge=0, le=1, description="Share of the weights that comes from factors of movies, learned by ALS."
     )
     max_movies: int = Field(
         12_000, ge=10, le=40_000, title="Maximum movies", description="Only the most rated movies get similarities."
@@ -55,9 +59,10 @@ class ItemSimilarityRanker(Ranker):
     weights are ``B[j, i] = -P[j, i] / P[i, i]``, 0 on the diagonal (Steck, "Embarrassingly shallow autoencoders for
     sparse data", WWW 2019). L is the similarity of genres and years, which counts as if l2 more users had rated by them
     (Jeunen, Van Balen and Goethals, "Closed-form models for collaborative filtering with side-information", RecSys
-    2020). A part of the weights, ``next_weight``, comes from what people rated next (``engine.models.sequences``). A
-    user's scores are ``x B`` with x the user's weighted history, so each past rating's share in a score is exact.
-    Column i of B is divided by ``((n_i + 1) / (max n + 1)) ** popularity_discount``, with n the diagonal of G.
+    2020). A part of the weights, ``next_weight``, comes from what people rated next (``engine.models.sequences``), and
+    another, ``factor_weight``, from factors of movies (``engine.models.smoothing``). A user's scores are ``x B`` with x
+    the user's weighted history, so each past rating's share in a score is exact. Before that,
+    column i of B is divided by ``((n_i + 1) / (max n + 1)) ** popularity_discount``, with n the diagonal of G.
 
     Attributes:
         weights_: float32[m, m], row j is what a rating of movie j adds to every movie's score.
@@ -80,6 +85,8 @@ class ItemSimilarityRanker(Ranker):
         weights = self.together(gram)
         if self._follows(data):
             weights = mix_in(weights, self.following(data), self.config.next_weight)
+        if self.config.factor_weight:
+            weights = mix_in(weights, learn_smoothed(self, data), self.config.factor_weight)
         return self._raise_rare(weights, popularity)
 
     @classmethod
@@ -170,6 +177,7 @@ class _Variants:
         self._gram: tuple[object, Float32] | None = None
         self._together: tuple[object, Float32] | None = None
         self._following: dict[float, Float32] = {}
+        self._smoothed: Float32 | None = None
 
     def __call__(self, config: RankerConfig) -> ItemSimilarityRanker:
         values = config.model_dump()
@@ -177,7 +185,7 @@ class _Variants:
         ranker = ItemSimilarityRanker(ItemSimilarityConfig.model_validate(values | {"max_movies": limited}))
         counted = ranker.config.rating_power, ranker.config.min_ratings, limited
         if self._gram is None or self._gram[0] != counted:
-            self._gram, self._following = (counted, ranker.co_occurrence(self._data)), {}
+            self._gram, self._following, self._smoothed = (counted, ranker.co_occurrence(self._data)), {}, None
         else:
             ranker._keep(self._data, limited)
             ranker.bind(self._data)
@@ -187,6 +195,9 @@ class _Variants:
         weights = self._together[1]
         if ranker._follows(self._data):
             weights = mix_in(weights, self._learned(ranker), ranker.config.next_weight)
+        if ranker.config.factor_weight:
+            self._smoothed = learn_smoothed(ranker, self._data) if self._smoothed is None else self._smoothed
+            weights = mix_in(weights, self._smoothed, ranker.config.factor_weight)
         return ranker._raise_rare(weights.copy(), np.diag(self._gram[1]))
 
     def _learned(self, ranker: ItemSimilarityRanker) -> Float32:

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from engine.data.arrays import Float32, Int32
 from engine.data.history import rank_from_newest
 from engine.data.ratings import Interactions
+from engine.data.splits import draw_users
 from engine.models.lapack import solve
 
 CUTS = 8
@@ -39,7 +40,7 @@ def learn_following(data: Interactions, columns: Int32, m: int, likes: Float32, 
     movies = _most_rated(columns, m)
     place = np.full(m, -1, np.int32)
     place[movies] = np.arange(len(movies), dtype=np.int32)
-    rows = np.flatnonzero(_drawn(data, seed)[data.users] & (place[columns] >= 0))
+    rows = np.flatnonzero(draw_users(data, MAX_RATINGS, seed)[data.users] & (place[columns] >= 0))
     before, after = _part(data.subset(rows), place[columns[rows]], len(movies), likes[rows])
     gram = (before.T @ before).toarray("C")
     gram[np.diag_indices_from(gram)] += np.float32(l2)
@@ -61,14 +62,6 @@ def mix_in(together: Float32, following: Float32, share: float) -> Float32:
 def _most_rated(columns: Int32, m: int) -> NDArray[np.int64]:
     counts = np.bincount(columns, minlength=m)
     return np.sort(np.argsort(-counts, kind="stable")[:MAX_MOVIES])
-
-
-def _drawn(data: Interactions, seed: int) -> NDArray[np.bool_]:
-    """bool[n_users]: the users that take part."""
-    order = np.random.default_rng(seed).permutation(data.n_users)
-    drawn = np.zeros(data.n_users, bool)
-    drawn[order[np.cumsum(data.user_counts[order]) <= MAX_RATINGS]] = True
-    return drawn
 
 
 def _part(data: Interactions, columns: Int32, m: int, likes: Float32) -> tuple[sp.csr_array, sp.csr_array]:
