@@ -61,7 +61,7 @@ active = services.versions.active()
 if active is not None:
     st.subheader(f"Version {active.version} is active", anchor=False)
     st.caption(f"Trained {text(when(active.created_at))} on {active.ratings:,} ratings. Measured on held-out ratings.")
-    metrics.tiles(active.metrics)
+    metrics.tiles(active.metrics, active.baselines)
 
 st.subheader("Ratings", anchor=False)
 if statistics.ratings:

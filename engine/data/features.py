@@ -19,6 +19,8 @@ Strategy = Literal["median", "mean", "zero"]
 Columns = dict[str, NDArray[np.float64]]
 
 SHRINK = 5.0  # prior ratings at the overall mean, for every mean and taste
+SHRINK_NOISE = 20.0  # prior ratings of an average user, for how much a user's ratings scatter
+NOISE_RANGE = (0.25, 4.0)  # of that, as a multiple of the average: nobody counts for nothing, or for everything
 MAX_PRIOR = 1000.0  # maximum prior ratings of the mean choices
 RESOLUTION = 1e-4  # spreads below this share of the scale, or of the mean, are rounding errors
 DAY, YEAR = 86_400, 365.2425 * 86_400
@@ -85,6 +87,7 @@ class FeatureEngineer:
         attributes_: float32[n_movies + 1, a], the attributes of tastes and choices: genres, year, popularity.
         vocabulary_: names of the genres, which are the first attributes.
         choices_: float64[2, a], mean choices, and the number of prior ratings that shrink to them.
+        scatter_: mean square of what is left of a rating above its movie's and its user's mean.
     """
 
     def __init__(self, imputation: Mapping[str, Strategy] | None = None) -> None:
@@ -115,6 +118,7 @@ class FeatureEngineer:
         self.movies_ = _fill(columns, self.movie_features_)
         self.attributes_ = self._attributes()
         self.noise_ = float(np.mean((deviation - self.deviations_[data.items]) ** 2))
+        self.scatter_ = self._learn_scatter(data)
         self.choices_ = self._learn_choices(data)
         users = self._user_columns(data.users, data.items, data.ratings, data.timestamps, data.n_users)
         self.user_features_ = self._learn("user", users, data.user_counts > 0)
@@ -138,6 +142,17 @@ class FeatureEngineer:
         columns = self._user_columns(users, items, ratings, timestamps, n_users)
         tastes = [columns[name] for name in columns if name.startswith("taste:")]
         return _fill(columns, self.user_features_), np.column_stack(tastes).astype(np.float32)
+
+    def user_noise(self, users: Int32, items: Int32, ratings: Float32, n_users: int) -> NDArray[np.float64]:
+        """float64[n_users]: variance of each user's ratings around expectation, as a multiple of the average one.
+
+        Shrunk to 1 by ``SHRINK_NOISE`` ratings, and within ``NOISE_RANGE``. It is 1 for everybody where ratings do not
+        scatter, and in versions of earlier releases. Arguments are those of ``users``.
+        """
+        if not self.scatter_:
+            return np.ones(n_users)
+        _, residual = self._residuals(users, items, ratings, n_users)
+        return np.clip(1 + _shrunk(users, residual**2 / self.scatter_ - 1, n_users, SHRINK_NOISE), *NOISE_RANGE)
 
     def user_inputs(self, features: Float32) -> Float32:
         """float32[n_users, c]: the users' features without recency, as ratings are folded in without times."""
@@ -192,9 +207,7 @@ class FeatureEngineer:
         self, users: Int32, items: Int32, ratings: Float32, timestamps: Int64 | None, n_users: int
     ) -> Columns:
         counts = np.bincount(users, minlength=n_users)
-        above = ratings - self.mean_ - self.deviations_[items]  # above the movie's mean
-        level = _shrunk(users, above, n_users)
-        residual = above - level[users]
+        level, residual = self._residuals(users, items, ratings, n_users)
         columns: Columns = {"count": np.log1p(counts), "mean": np.where(counts > 0, level, np.nan)}
         columns["spread"] = np.where(counts > 0, _spread(users, residual, n_users, self.noise_), np.nan)
         columns["recency"] = self._recency(users, timestamps, n_users)
@@ -202,6 +215,20 @@ class FeatureEngineer:
         names = [*self.vocabulary_, "year", "popularity"]
         columns |= {f"taste:{name}": tastes[:, a] for a, name in enumerate(names)}
         return columns | {f"chosen:{name}": chosen[:, a] for a, name in enumerate(names)}
+
+    def _residuals(
+        self, users: Int32, items: Int32, ratings: Float32, n_users: int
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """float64[n_users]: each user's mean above the movies' means; float64[n]: each rating above both."""
+        above = ratings - self.mean_ - self.deviations_[items]
+        level = _shrunk(users, above, n_users)
+        return level, above - level[users]
+
+    def _learn_scatter(self, data: Interactions) -> float:
+        """Mean square of the residuals; 0 if that is a rounding error."""
+        _, residual = self._residuals(data.users, data.items, data.ratings, data.n_users)
+        scatter, (low, high) = float(np.mean(residual**2)), self.scale_
+        return scatter if scatter > (RESOLUTION * (high - low)) ** 2 else 0.0
 
     def _recency(self, users: Int32, timestamps: Int64 | None, n_users: int) -> NDArray[np.float64]:
         """Log of 1 plus the days from a user's last rating to the newest of all."""
@@ -275,7 +302,7 @@ class FeatureEngineer:
         }
         return {
             "metadata": np.frombuffer(json.dumps(metadata).encode(), np.uint8),
-            "constants": np.array([self.mean_, self.noise_, *self.scale_]),
+            "constants": np.array([self.mean_, self.noise_, *self.scale_, self.scatter_]),
             "choices": self.choices_,
             "deviations": self.deviations_,
             "movies": self.movies_,
@@ -290,8 +317,9 @@ class FeatureEngineer:
         engineer.vocabulary_, engineer.newest_ = tuple(metadata["vocabulary"]), metadata["newest"]
         engineer.movie_features_ = tuple(one for one in features if one.of == "movie")
         engineer.user_features_ = tuple(one for one in features if one.of == "user")
-        engineer.mean_, engineer.noise_, *scale = arrays["constants"].tolist()
-        engineer.scale_ = (scale[0], scale[1]) if scale else (0.0, 0.0)
+        engineer.mean_, engineer.noise_, *later = arrays["constants"].tolist()  # earlier releases stored two or four
+        engineer.scale_ = (later[0], later[1]) if later else (0.0, 0.0)
+        engineer.scatter_ = later[2] if len(later) > 2 else 0.0
         engineer.deviations_, engineer.movies_ = arrays["deviations"], arrays["movies"]
         engineer.attributes_ = engineer._attributes()
         engineer.choices_ = arrays.get("choices", np.zeros((2, engineer.attributes_.shape[1])))
@@ -324,9 +352,9 @@ def _squared(column: NDArray[np.float64]) -> NDArray[np.float64]:
     return (column - (present.mean() if len(present) else 0.0)) ** 2
 
 
-def _shrunk(keys: Int32, values: NDArray[Any], n: int) -> NDArray[np.float64]:
+def _shrunk(keys: Int32, values: NDArray[Any], n: int, by: float = SHRINK) -> NDArray[np.float64]:
     """float64[n]: the mean of each group, shrunk towards 0."""
-    return np.bincount(keys, values, n) / (np.bincount(keys, minlength=n) + SHRINK)
+    return np.bincount(keys, values, n) / (np.bincount(keys, minlength=n) + by)
 
 
 def _spread(keys: Int32, residual: NDArray[Any], n: int, noise: float | None = None) -> NDArray[np.float64]:

@@ -5,7 +5,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from engine.evaluation.comparison import LEVEL, MetricDifference, Verdict, compare, compare_newcomers, compare_segments
+from engine.evaluation.comparison import compare, compare_newcomers, compare_segments
+from engine.evaluation.differences import LEVEL, MetricDifference, Verdict
 from engine.evaluation.intervals import MetricValue
 from engine.evaluation.metrics import METRICS
 from engine.evaluation.report import EvaluationReport

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from engine.data.arrays import Float32, Int32
 from engine.data.features import RESOLUTION, SHRINK, FeatureEngineer
 from engine.data.ratings import Interactions
+from engine.models.audience import Audience
 from engine.models.base import join_arrays, part_of
 from engine.models.variational import VariationalFactorization
 
@@ -100,23 +101,45 @@ class Embeddings:
         factorization_: the factorisation.
         pairs_: inputs of pairs.
         users_: a row for every user; after ``learn`` only.
+        audience_: features of movies by who rated them, if any.
     """
 
     engineer_: FeatureEngineer
     factorization_: VariationalFactorization
     pairs_: PairInputs
     users_: Knowledge
+    audience_: Audience | None = None
 
     @classmethod
     def learn(
-        cls, data: Interactions, factors: int, iterations: int, seed: int, reference: Embeddings | None = None
+        cls,
+        data: Interactions,
+        factors: int,
+        iterations: int,
+        seed: int,
+        reference: Embeddings | None = None,
+        audience: int = 0,
     ) -> Self:
-        """Learn from training ratings; a reference aligns the factors with its own."""
+        """Learn from training ratings.
+
+        Args:
+            data: training ratings.
+            factors: length of the embeddings.
+            iterations: rounds over users and movies.
+            seed: random seed.
+            reference: aligns the factors with its own.
+            audience: number of features of a movie that tell who rated it.
+        """
         self = cls()
         self.engineer_ = engineer = FeatureEngineer().fit(data)
         features, tastes = engineer.users(data.users, data.items, data.ratings, data.timestamps, data.n_users)
+        content = engineer.movie_content()[:-1]
+        if audience:
+            self.audience_ = Audience.learn(data, audience, seed)
+            content = np.hstack([content, self.audience_.movies(data)])
+        noise = engineer.user_noise(data.users, data.items, data.ratings, data.n_users)
         self.factorization_ = VariationalFactorization(factors, iterations, seed).fit(
-            data, engineer.user_choices(features), engineer.movie_content()[:-1]
+            data, engineer.user_choices(features), content, noise
         )
         if reference is not None:
             self.factorization_.align(reference.factorization_)
@@ -132,12 +155,16 @@ class Embeddings:
 
     def movies(self) -> Knowledge:
         """A row for every movie, and at the end one for any other."""
-        content = self.engineer_.movie_content()
-        other = self.factorization_.prior_of_movie(content[-1:])
+        nobody = self._content(self.engineer_.movie_content()[-1:], np.empty(0, np.int32))
+        other = self.factorization_.prior_of_movie(nobody)
         vectors = np.vstack([self.factorization_.movies_.means, other]).astype(np.float32)
         inputs = np.hstack([self.engineer_.movies_, vectors])
         factors = np.hstack([vectors[:, 1:], self.engineer_.attributes_])
         return Knowledge(inputs, factors, np.ascontiguousarray(vectors[:, 0]))
+
+    def _content(self, features: Float32, users: Int32) -> Float32:
+        """float32[1, f]: what the prior of a movie is made of, from its features and who rated it."""
+        return features if self.audience_ is None else np.hstack([features, self.audience_.movie(users)])
 
     def fold_in(self, movies: Int32, ratings: Float32) -> Knowledge:
         """The row of a user with these ratings of learned movies, with the movies fixed."""
@@ -166,7 +193,8 @@ class Embeddings:
         """
         features, tastes = self.engineer_.users(users, movies, ratings, None, n_users)
         choices = self.engineer_.user_choices(features)
-        vectors = self.factorization_.fold_in(users, movies, ratings, choices)
+        noise = self.engineer_.user_noise(users, movies, ratings, n_users)
+        vectors = self.factorization_.fold_in(users, movies, ratings, choices, noise)
         return self._user_rows(features, tastes, vectors)
 
     def remember_raters(self) -> None:
@@ -186,6 +214,7 @@ class Embeddings:
         engineer = self.engineer_
         row = _movie_features(engineer, movie, ratings)
         content = row[:, [one.name.partition(":")[0] in CONTENT for one in engineer.movie_features_]]
+        content = self._content(content, users)
         vector = self.factorization_.fold_in_movie(users, ratings, content)[None].astype(np.float32)
         attributes = row[:, [one.name.partition(":")[0] in ATTRIBUTES for one in engineer.movie_features_]]
         return Knowledge(np.hstack([row, vector]), np.hstack([vector[:, 1:], attributes]), vector[:, 0])
@@ -199,7 +228,8 @@ class Embeddings:
 
     def arrays(self) -> dict[str, NDArray[Any]]:
         """Arrays for folding in, by name."""
-        return join_arrays({"features": self.engineer_.arrays(), "factorization": self.factorization_.arrays()})
+        parts = {"features": self.engineer_.arrays(), "factorization": self.factorization_.arrays()}
+        return join_arrays(parts | ({"audience": self.audience_.arrays()} if self.audience_ else {}))
 
     @classmethod
     def from_arrays(cls, factors: int, iterations: int, seed: int, arrays: Mapping[str, NDArray[Any]]) -> Self:
@@ -208,6 +238,7 @@ class Embeddings:
         learned = part_of(arrays, "factorization")
         self.engineer_ = FeatureEngineer.from_arrays(part_of(arrays, "features"))
         self.factorization_ = VariationalFactorization.from_arrays(factors, iterations, seed, learned)
+        self.audience_ = Audience.from_arrays(part_of(arrays, "audience"))
         self._bind()
         return self
 

@@ -87,6 +87,12 @@ class NeuralCFConfig(ModelConfig):
         title="Embedding iterations",
         description="Rounds over users and movies when embeddings are learned.",
     )
+    audience: int = field(
+        "audience",
+        ge=0,
+        le=128,
+        description="Features of a movie that tell who rated it, however it was rated; 0 is none.",
+    )
     patience: Patience = field("patience")
     seed: Seed = field("seed")
 
@@ -168,7 +174,7 @@ class NeuralCF(RatingModel):
     def _embed(self, data: Interactions, reference: Embeddings | None) -> Embeddings:
         config = self.config
         with _one_thread():
-            return Embeddings.learn(data, config.factors, config.iterations, config.seed, reference)
+            return Embeddings.learn(data, config.factors, config.iterations, config.seed, reference, config.audience)
 
     def _network(self, number: int) -> MLPRegressor:
         from sklearn.neural_network import MLPRegressor  # only training needs it, and it takes a second to load

@@ -20,6 +20,7 @@ Float64 = NDArray[np.float64]
 
 FIRST_SPREAD = 0.3  # standard deviation of the initial factors
 PRIOR_PENALTY = 10.0  # ridge penalty of the priors' regression on features
+STRIDE, FIRST_STRIDES = 1.5, 4  # over-relaxation of the movies' means, and the number of rounds without
 OWNER_COST = 30  # time of a posterior without ratings, in ratings
 BLOCK_COST, MAX_BLOCKS = 1 << 14, 64  # time of what one thread does at a time, in ratings; number of such pieces
 
@@ -33,12 +34,14 @@ class Side:
         covariances: float64[n, 1 + factors, 1 + factors], posterior covariances.
         weights: float64[f, 1 + factors]; the prior mean of a vector is ``features @ weights``.
         precision: float64[1 + factors, 1 + factors], of the prior.
+        noise: float64[n], variance of ratings around expectation, as a multiple of the average; 1 for movies.
     """
 
     means: Float64
     covariances: Float64
     weights: Float64
     precision: Float64
+    noise: Float64
 
 
 @dataclass(frozen=True)
@@ -88,23 +91,36 @@ class VariationalFactorization:
         mean_: of the training ratings.
         noise_: variance of a rating around its expectation.
         users_, movies_: posteriors.
-        raters_: the users' part of folding in movies: float32[n_users + 1, 1 + factors], their means, and
-            float32[n_users + 1, h], the lower halves of their covariances; the last row is a user without ratings.
+        raters_: the users' part of folding in movies: float32[n_users + 1, 1 + factors], their means,
+            float32[n_users + 1, h], the lower halves of their covariances, and float32[n_users + 1], their noise; the
+            last row is a user without ratings.
             None before ``remember_raters``, and for versions of earlier releases.
     """
 
-    raters_: tuple[Float32, Float32] | None = None
+    raters_: tuple[Float32, Float32, Float32] | None = None
 
     def __init__(self, factors: int, iterations: int, seed: int) -> None:
         self.factors, self.iterations, self.seed = factors, iterations, seed
 
-    def fit(self, data: Interactions, user_features: Float32, movie_features: Float32) -> Self:
-        """Train; features are float32[n, f] for every user and movie of the data."""
-        for _ in self.turns(data, user_features, movie_features):
+    def fit(
+        self, data: Interactions, user_features: Float32, movie_features: Float32, user_noise: Float64 | None = None
+    ) -> Self:
+        """Train.
+
+        Args:
+            data: ratings.
+            user_features: float32[n_users, f].
+            movie_features: float32[n_movies, f].
+            user_noise: float64[n_users], how noisy the ratings of each user are, as a multiple of the average variance;
+                1 for everybody by default.
+        """
+        for _ in self.turns(data, user_features, movie_features, user_noise):
             pass
         return self
 
-    def turns(self, data: Interactions, user_features: Float32, movie_features: Float32) -> Generator[int, None, None]:
+    def turns(
+        self, data: Interactions, user_features: Float32, movie_features: Float32, user_noise: Float64 | None = None
+    ) -> Generator[int, None, None]:
         """Train, yielding after each round; usable after each."""
         rng = np.random.default_rng(self.seed)
         self.mean_, self.noise_ = data.mean, max(float(np.var(data.ratings)) / 2, 1e-6)
@@ -116,8 +132,12 @@ class VariationalFactorization:
         # Priors under which products of factors vary as much as the ratings. Narrower ones can keep all factors at 0.
         variance = max(float(np.sqrt(np.var(data.ratings) / self.factors)), 1e-3)
         users, movies = (self._first(rng, side, variance) for side in features)
+        users = users if user_noise is None else replace(users, noise=user_noise)
         for turn in range(self.iterations):
+            before = movies.means.copy()
             movies, _ = self._update(of_movies, users, movies, features[1])
+            if turn >= FIRST_STRIDES:
+                np.add(before, STRIDE * (movies.means - before), out=movies.means)
             users, error = self._update(of_users, movies, users, features[0])
             if turn:  # priors learned from the random initial vectors would be noise
                 movies = _learn_prior(movies, features[1], known[1])
@@ -133,27 +153,31 @@ class VariationalFactorization:
         means = np.zeros((len(features), size))
         means[:, 1:] = rng.normal(0, FIRST_SPREAD, (len(features), self.factors))
         nothing = np.zeros((len(features), size, size))
-        return Side(means, nothing, np.zeros((features.shape[1], size)), np.eye(size) / variance)
+        weights, precision = np.zeros((features.shape[1], size)), np.eye(size) / variance
+        return Side(means, nothing, weights, precision, np.ones(len(features)))
 
     def _update(self, ratings: Grouped, other: Side, side: Side, features: Float64) -> tuple[Side, float]:
         """One side's posteriors with the other side fixed, and the expected sum of squared errors.
 
-        The posteriors are written over those of ``side``.
+        Errors are divided by the noise of ``side``, and that of ``other`` must be 1 for them to be of use. The
+        posteriors are written over those of ``side``.
         """
         prior, errors = features @ side.weights, np.empty(len(features))
-        moments = _moments(other.means, other.covariances)
+        moments, noise = _moments(other), self.noise_ * side.noise
 
         def fill(ends: tuple[int, int]) -> None:
             start, others, targets = ratings.start, ratings.others, ratings.targets
-            precision, noise, means, covariances = side.precision, self.noise_, side.means, side.covariances
+            precision, means, covariances = side.precision, side.means, side.covariances
             fill_posteriors(
                 *ends, start, others, targets, *moments, prior, precision, noise, means, covariances, errors
             )
 
         run_all(fill, ratings.blocks())
-        return side, float(errors.sum())
+        return side, float((errors / side.noise).sum())
 
-    def fold_in(self, users: Int32, movies: Int32, ratings: Float32, features: Float32) -> Float64:
+    def fold_in(
+        self, users: Int32, movies: Int32, ratings: Float32, features: Float32, noise: Float64 | None = None
+    ) -> Float64:
         """float64[m, 1 + factors]: posterior means of m users from their ratings, with the movies fixed.
 
         Args:
@@ -161,11 +185,13 @@ class VariationalFactorization:
             movies: int32[n], indices of learned movies.
             ratings: float32[n].
             features: float32[m, f], of the users.
+            noise: float64[m], of the users, as in ``fit``.
         """
         used, places = np.unique(movies, return_inverse=True)
         rated = _as_stored(self.movies_.means[used], self.movies_.covariances[used])
         rows = group(users, len(features))
-        return self._fold(rated, rows, places.astype(np.int32), ratings, self.users_, features).means
+        side = replace(self.users_, noise=np.ones(len(features)) if noise is None else noise)
+        return self._fold(rated, rows, places.astype(np.int32), ratings, side, features).means
 
     def fold_in_movie(self, users: Int32, ratings: Float32, features: Float32) -> Float64:
         """float64[1 + factors]: a movie's posterior mean from these ratings, with the users fixed.
@@ -180,21 +206,24 @@ class VariationalFactorization:
         """
         if self.raters_ is None:
             raise ValueError("this version was stored without its users' posteriors")
-        means, lower = self.raters_
+        means, lower, noise = self.raters_
         nobody = len(means) - 1
         rows = np.where((users >= 0) & (users < nobody), users, nobody)
-        raters = _unpacked(means[rows], lower[rows])
+        raters = replace(_unpacked(means[rows], lower[rows]), noise=noise[rows].astype(np.float64))
         own, every = np.arange(len(ratings), dtype=np.int32), group(np.zeros(len(ratings), np.int32), 1)
-        vector: Float64 = self._fold(raters, every, own, ratings, self.movies_, features).means[0]
+        side = replace(self.movies_, noise=np.ones(1))
+        vector: Float64 = self._fold(raters, every, own, ratings, side, features).means[0]
         return vector
 
     def remember_raters(self, nobody: Float32) -> None:
         """Set ``raters_``; ``nobody``: float32[1, f], the features of a user without ratings."""
         nothing = _as_stored(self.movies_.means[:0], self.movies_.covariances[:0])
         none = np.empty(0, np.int32)
-        newcomer = self._fold(nothing, group(none, 1), none, np.empty(0, np.float32), self.users_, nobody)
+        side = replace(self.users_, noise=np.ones(1))
+        newcomer = self._fold(nothing, group(none, 1), none, np.empty(0, np.float32), side, nobody)
         means = np.vstack([self.users_.means, newcomer.means]).astype(np.float32)
-        self.raters_ = means, _packed(np.concatenate([self.users_.covariances, newcomer.covariances]))
+        covariances = np.concatenate([self.users_.covariances, newcomer.covariances])
+        self.raters_ = means, _packed(covariances), np.append(self.users_.noise, 1).astype(np.float32)
 
     def _fold(self, other: Side, rows: Rows, others: Int32, ratings: Float32, side: Side, features: Float32) -> Side:
         """Posteriors of groups of ratings; ``others``: int32[n], each rating's row of the other side."""
@@ -229,7 +258,7 @@ class VariationalFactorization:
             "user_precision": self.users_.precision,
         }
         if self.raters_ is not None:
-            stored |= {"user_means": self.raters_[0], "user_covariances": self.raters_[1]}
+            stored |= dict(zip(("user_means", "user_covariances", "user_noise"), self.raters_, strict=True))
             stored |= {"movie_weights": self.movies_.weights, "movie_precision": self.movies_.precision}
         return stored
 
@@ -243,8 +272,10 @@ class VariationalFactorization:
         learned = _unpacked(arrays["movie_means"], arrays["movie_covariances"])
         model.movies_ = replace(learned, weights=weights, precision=precision)
         if "user_means" in arrays:
-            model.raters_ = arrays["user_means"], arrays["user_covariances"]
-        model.users_ = Side(nothing, nothing, arrays["user_weights"], arrays["user_precision"])
+            means = arrays["user_means"]
+            noise = arrays.get("user_noise", np.ones(len(means), np.float32))
+            model.raters_ = means, arrays["user_covariances"], noise
+        model.users_ = Side(nothing, nothing, arrays["user_weights"], arrays["user_precision"], np.empty(0))
         return model
 
 
@@ -266,7 +297,7 @@ def _unpacked(means: Float32, lower: Float32) -> Side:
     first, second = np.tril_indices(size)
     covariances[:, first, second] = covariances[:, second, first] = lower
     nothing = np.empty((0, size))
-    return Side(means.astype(np.float64), covariances, nothing, nothing)
+    return Side(means.astype(np.float64), covariances, nothing, nothing, np.ones(n))
 
 
 def _with_constant(features: Float32) -> Float64:
@@ -283,18 +314,18 @@ def _learn_prior(side: Side, features: Float64, known: NDArray[np.bool_]) -> Sid
 
 
 def _turned(side: Side, turn: Float64) -> Side:
-    return Side(
-        side.means @ turn, turn.T @ side.covariances @ turn, side.weights @ turn, turn.T @ side.precision @ turn
-    )
+    covariances, precision = turn.T @ side.covariances @ turn, turn.T @ side.precision @ turn
+    return Side(side.means @ turn, covariances, side.weights @ turn, precision, side.noise)
 
 
-def _moments(means: Float64, covariances: Float64) -> tuple[Float32, Float32, Float32]:
+def _moments(side: Side) -> tuple[Float32, Float32, Float32]:
     """The three moments of every row, as ``fill_moments`` describes them."""
+    means, covariances, noise = side.means, side.covariances, side.noise
     n, size = means.shape
     shapes = (n, size), (n, size * (size + 1) // 2), (n, size + 1)
     first, second, mixed = (np.empty(shape, np.float32) for shape in shapes)
     ends = np.linspace(0, n, _pieces(n * OWNER_COST) + 1).astype(int).tolist()
-    run_all(lambda piece: fill_moments(*piece, means, covariances, first, second, mixed), pairwise(ends))
+    run_all(lambda piece: fill_moments(*piece, means, covariances, noise, first, second, mixed), pairwise(ends))
     return first, second, mixed
 
 

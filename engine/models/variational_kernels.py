@@ -15,17 +15,25 @@ Float64 = NDArray[np.float64]
 
 
 def _moments_of(
-    begin: int, end: int, means: Float64, covariances: Float64, first: Float32, second: Float32, mixed: Float32
+    begin: int,
+    end: int,
+    means: Float64,
+    covariances: Float64,
+    noise: Float64,
+    first: Float32,
+    second: Float32,
+    mixed: Float32,
 ) -> None:
     """Fill some rows of the moments of each vector v with bias v[0], and of w, the same with 1 in place of the bias.
 
-    They are read once per rating, so their size decides the time.
+    They are read once per rating, so their size decides the time. All are divided by the noise of the row.
 
     Args:
         begin: the first row.
         end: the row after the last.
         means: float64[n, K] of v.
         covariances: float64[n, K, K] of v.
+        noise: float64[n], how noisy ratings of the row are, as a multiple of the average.
         first: float32[n, K], the means of w.
         second: float32[n, K (K + 1) / 2], the means of the lower half of w w'.
         mixed: float32[n, K + 1], the means of v[0] w and, at the end, of v[0] squared.
@@ -44,6 +52,9 @@ def _moments_of(
                 product = means[row, a] * means[row, b] + covariances[row, a, b]
                 second[row, place] = first[row, a] if b == 0 else product
                 place += 1
+        first[row] /= noise[row]
+        second[row] /= noise[row]
+        mixed[row] /= noise[row]
 
 
 def _posteriors_of(
@@ -57,7 +68,7 @@ def _posteriors_of(
     mixed: Float32,
     prior: Float64,
     precision: Float64,
-    noise: float,
+    noise: Float64,
     means: Float64,
     covariances: Float64,
     errors: Float64,
@@ -78,10 +89,10 @@ def _posteriors_of(
         mixed: float32[o, K + 1].
         prior: float64[n, K], prior means.
         precision: float64[K, K], of the prior.
-        noise: variance of a rating.
+        noise: float64[n], variance of a rating of each owner.
         means: float64[n, K].
         covariances: float64[n, K, K].
-        errors: float64[n].
+        errors: float64[n]; of use only where the moments of the other side were divided by 1.
     """
     size = means.shape[1]
     gram, right, swept = np.empty((size, size)), np.empty(size), np.empty(size)
@@ -90,11 +101,11 @@ def _posteriors_of(
         squares = _add_ratings(start[owner], start[owner + 1], others, targets, first, second, mixed, sums, half)
         place = 0
         for a in range(size):
-            right[a] = sums[a] / noise
+            right[a] = sums[a] / noise[owner]
             for b in range(size):
                 right[a] += precision[a, b] * prior[owner, b]
             for b in range(a + 1):
-                gram[a, b] = half[place] / noise + precision[a, b]
+                gram[a, b] = half[place] / noise[owner] + precision[a, b]
                 place += 1
         _invert(gram, covariances[owner], swept)
         for a in range(size):

@@ -21,7 +21,8 @@ MIN_GENRE_RATINGS = 3
 
 def tell(explanation: Explanation) -> str:
     """Why the movie is listed, what supports it, what counts against it, and the rating to expect."""
-    sentences = [*_ground(explanation), _genres(explanation), _people(explanation), _against(explanation)]
+    sentences = [*_ground(explanation), _lift(explanation), _genres(explanation), _people(explanation)]
+    sentences.append(_against(explanation))
     return " ".join(one for one in [*sentences, *_rating(explanation)] if one)
 
 
@@ -61,6 +62,14 @@ def _by_ratings(explanation: Explanation, supporting: Sequence[Contribution]) ->
         )
     part = f": {sum(parts):.0%} of its score" if 0 < sum(parts) <= 1 else ""
     return f"The {_ratings(leading)} {_verb(leading, 'weigh')} most{part}."
+
+
+def _lift(explanation: Explanation) -> str:
+    """What the rating to expect does to the score."""
+    if explanation.score <= 0 or abs(explanation.from_rating) < NOTABLE * explanation.score:
+        return ""
+    part = abs(explanation.from_rating) / explanation.score
+    return f"The rating to expect {'adds' if explanation.from_rating > 0 else 'takes off'} {part:.0%} of its score."
 
 
 def _genres(explanation: Explanation) -> str:

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
 from engine.models.base import ModelConfig
+from engine.models.hyperparameters import AUTO
 from engine.models.ncf import NeuralCFConfig
 from engine.models.svd import MatrixFactorizationConfig
 
@@ -23,6 +24,8 @@ LARGEST = 1e9
 AT_ONCE = 2**20
 """Numbers that are looked at in one step."""
 MATRICES_AT_ONCE = 2000
+MAX_NOISE = 100.0
+"""How much noisier than average a user's ratings may be, or less noisy; ``FeatureEngineer`` keeps to a quarter to four."""
 INDEFINITE = 1e-3
 """How far below 0 rounding to float32 may put the smallest eigenvalue of a covariance, as a part of the largest."""
 
@@ -39,7 +42,10 @@ COMMON: tuple[Line, ...] = (
     ("offsets/movies", "f", ("movies", "vector")),
     ("popularity/scores", "f", ("movies",)),
     ("ranker/constants", "f", (3,)),
+    ("ranker/factors", "f", ("ranked", "ranker factors")),
     ("ranker/movies", "i4", ("ranked",)),
+    ("ranker/penalty", "f", (2,)),
+    ("ranker/raised", "f", ("ranked",)),
     ("ranker/weights", "f", ("ranked", "ranked")),
 )
 SVD: tuple[Line, ...] = (
@@ -75,6 +81,8 @@ NCF: tuple[Line, ...] = (
     ("rating/factorization/(user|movie)_precision", "f", ("row", "row")),
     ("rating/factorization/user_means", "f", ("users and one", "row")),
     ("rating/factorization/user_covariances", "f", ("users and one", "half")),
+    ("rating/factorization/user_noise", "f", ("users and one",)),
+    ("rating/audience/raters", "f", ("users and one", "audience")),
     ("rating/factorization/user_weights", "f", ("user choices", "row")),
 )
 LAYOUTS: Mapping[str, tuple[Line, ...]] = {"svd": COMMON + SVD, "ncf": COMMON + NCF}
@@ -141,6 +149,8 @@ def check_arrays(
 def _sizes(config: ModelConfig, arrays: Mapping[str, NDArray[Any]]) -> dict[str, int]:
     """The sizes that follow from hyperparameters, and from the names of features."""
     if isinstance(config, MatrixFactorizationConfig):
+        if config.factors == AUTO or config.regularization == AUTO:
+            raise ValueError("it does not say what its training chose")
         return {"factors": config.factors, "vector": 1 + config.factors}
     if not isinstance(config, NeuralCFConfig):
         raise TypeError(f"a version of {type(config).__name__} can't be checked")
@@ -153,6 +163,7 @@ def _sizes(config: ModelConfig, arrays: Mapping[str, NDArray[Any]]) -> dict[str,
             raise ValueError("a feature is named twice")
     families = {side: [name.partition(":")[0] for name in names] for side, names in kept.items()}
     attributes = len(found.vocabulary) + 2
+    audience = arrays.get("rating/audience/raters", np.empty((0, 0))).shape[-1]  # earlier releases have none
     width = config.networks * config.hidden[0]
     outputs = [*config.hidden[1:], 1]
     of_movie = ("genre", "year", "year_squared", "popularity", "popularity_squared")
@@ -167,7 +178,8 @@ def _sizes(config: ModelConfig, arrays: Mapping[str, NDArray[Any]]) -> dict[str,
         "movie inputs": len(kept["movie"]) + row,
         "user inputs": len(kept["user"]) - families["user"].count("recency") + row,
         "pair inputs": config.factors + 1 + 2 + 1,
-        "movie content": 1 + sum(family in of_movie for family in families["movie"]),
+        "audience": audience,
+        "movie content": 1 + sum(family in of_movie for family in families["movie"]) + audience,
         "user choices": 1 + sum(family in ("chosen", "count") for family in families["user"]),
     }
     sizes |= {"taught": sizes["movie inputs"] + sizes["user inputs"]}
@@ -219,6 +231,9 @@ def _check_constants(scale: tuple[float, float], arrays: Mapping[str, NDArray[An
         mean, spread, *_ = arrays["rating/features/constants"].tolist()
         if noise <= 0 or spread < 0 or not low <= mean <= high:
             raise ValueError("what it says of the mean and the noise of ratings can't be")
+        noise_of_users = arrays.get("rating/factorization/user_noise", np.ones(0))
+        if ((noise_of_users < 1 / MAX_NOISE) | (noise_of_users > MAX_NOISE)).any():
+            raise ValueError("the ratings of a user are far too certain, or too noisy")
         if (arrays.get("rating/features/choices", np.zeros((2, 0)))[1] < 0).any():
             raise ValueError("a choice is shrunk by less than no rating")
     else:
@@ -247,6 +262,9 @@ def _check_ranker(movies: int, arrays: Mapping[str, NDArray[Any]]) -> None:
         raise ValueError("the ranker's constants are not those of this catalogue")
     if len(np.unique(ranked)) < len(ranked) or (len(ranked) and not 0 <= ranked.min() <= ranked.max() < movies):
         raise ValueError("the ranker orders a movie twice, or one that there is not")
+    each, least = arrays["ranker/penalty"].tolist() if "ranker/penalty" in arrays else (0.0, 1.0)
+    if each < 0 or least <= 0:
+        raise ValueError("the ranker's factors have no penalty")
 
 
 def _check_factorization(factors: int, arrays: Mapping[str, NDArray[Any]]) -> None:

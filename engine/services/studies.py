@@ -12,7 +12,7 @@ from optuna.trial import FrozenTrial
 from optuna.trial import TrialState as Ended
 
 from engine.errors import InvalidInput
-from engine.evaluation.comparison import MetricDifference
+from engine.evaluation.differences import MetricDifference
 from engine.models.registry import SearchRange, search_space
 from engine.services.records import StudyState, WorkState, shared
 from engine.services.trials import DEFAULTS, FOLDS, REASON, Going, counts, seconds_of, unpack

@@ -13,7 +13,8 @@ from optuna.trial import TrialState as Ended
 
 from engine.errors import Cancelled, MarqueeError, TrainingDiverged
 from engine.evaluation.report import UserErrors
-from engine.models.registry import configure, search_space
+from engine.models.base import ModelConfig
+from engine.models.registry import build, configure, search_space
 from engine.training import tuning
 from engine.training.tuning import FoldResult
 from store.records import TuningRecord
@@ -55,7 +56,8 @@ class Search:
 
     def __post_init__(self) -> None:
         self.space = search_space(self.record.kind)
-        self.draws = tuning.distributions(self.space, configure(self.record.kind, {}))
+        self.defaults = self._find_defaults()
+        self.draws = tuning.distributions(self.space, self.defaults)
         self.fold_seconds = [fold["seconds"] for trial in self._trials() for fold in trial.user_attrs.get(FOLDS, [])]
 
     def go_on(self) -> None:
@@ -71,11 +73,17 @@ class Search:
                 self.study.tell(trial.number, state=Ended.FAIL)
                 self._repeat(trial.params, trial.user_attrs)
         if not any(trial.user_attrs.get(DEFAULTS) and trial.state in KEPT for trial in self._trials()):
-            self.study.enqueue_trial(tuning.first_trial(self.record.kind, self.space), {DEFAULTS: True})
+            self.study.enqueue_trial(tuning.first_trial(self.defaults, self.space), {DEFAULTS: True})
         while sum(map(counts, trials := self._trials())) < self.record.trials:
             taken = [seconds for trial in trials if (seconds := seconds_of(trial)) and trial.state == Ended.COMPLETE]
             self._check(expected=float(np.mean(taken)) if taken else 0.0)
             self._try()
+
+    def _find_defaults(self) -> ModelConfig:
+        """The defaults; what they leave to the training is chosen once, on all ratings of the folds."""
+        begun = (trial.params for trial in self._trials() if trial.user_attrs.get(DEFAULTS) and trial.params)
+        config = configure(self.record.kind, self._values(next(begun, {})))
+        return build(config).choose(self.material.data)
 
     def judge(self) -> None:
         """Judge the best trial and the defaults on ratings that no fold contained."""

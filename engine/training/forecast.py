@@ -257,8 +257,9 @@ def _growth(step: Step, work: Work, run: PastRun) -> float:
     if step not in GROWS_WITH:
         return float(ratings**SLOWER)
     for name in GROWS_WITH[step]:
-        if name in work.settings and name in run.work.settings:
-            ratings *= _ratio(work.settings[name], run.work.settings[name])
+        here, there = work.settings.get(name), run.work.settings.get(name)
+        if isinstance(here, int | float) and isinstance(there, int | float):  # what is chosen is not known beforehand
+            ratings *= _ratio(here, there)
     return ratings * _ratio(_epochs(work, run), run.epochs) if step in BY_EPOCHS else ratings
 
 

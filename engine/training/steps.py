@@ -21,12 +21,12 @@ class Step(Enum):
 
     READING = "Reading ratings", {"svd": 0.1, "ncf": 0.1}
     EMBEDDING = "Learning embeddings", {"ncf": 10.0}
-    FITTING = "Learning", {"svd": 0.4, "ncf": 8.0}
+    FITTING = "Learning", {"svd": 1.3, "ncf": 8.0}
     CHOOSING = "Tuning the ranking", {"svd": 7.0, "ncf": 7.0}
     JUDGING = "Evaluating on held-out ratings", {"svd": 4.0, "ncf": 8.0}
     MEETING = "Evaluating on newcomers", {"svd": 0.2, "ncf": 0.6}
     EMBEDDING_ALL = "Learning embeddings from all ratings", {"ncf": 12.0}
-    FITTING_ALL = "Learning from all ratings", {"svd": 0.4, "ncf": 9.0}
+    FITTING_ALL = "Learning from all ratings", {"svd": 0.7, "ncf": 9.0}
     RANKING = "Learning which movies go together", {"svd": 3.0, "ncf": 3.0}
     FOLDING = "Preparing instant updates", {"svd": 1.0, "ncf": 2.5}
     SAVING = "Saving", {"svd": 2.0, "ncf": 2.0}  # and activating
@@ -48,7 +48,7 @@ GROWS_WITH: Mapping[Step, tuple[str, ...]] = {
 BY_EPOCHS = (Step.FITTING, Step.FITTING_ALL)
 IN_PIECES = (Step.EMBEDDING, Step.EMBEDDING_ALL)
 """Models report their pieces as text, such as ``Learning embeddings 2 of 9``."""
-TURNS = {Step.CHOOSING: 3}
+TURNS = {Step.CHOOSING: 20}
 """Steps with rounds, and the minimum number of rounds; ``Listener.turn`` reports each."""
 
 

@@ -18,12 +18,13 @@ from engine.data.ratings import Interactions
 from engine.data.splits import HeldOut, assign_folds, hold_out
 from engine.errors import InvalidInput
 from engine.evaluation import metrics
-from engine.evaluation.comparison import LEVEL, MetricDifference, compare_errors, find_shared
+from engine.evaluation.comparison import compare_errors, find_shared
+from engine.evaluation.differences import LEVEL, MetricDifference
 from engine.evaluation.newcomers import part_newcomers
 from engine.evaluation.report import UserErrors, sum_errors
 from engine.models.base import ModelConfig
 from engine.models.epochs import EpochReport, best_epoch, run_epochs
-from engine.models.registry import MODELS, SearchRange, build, configure
+from engine.models.registry import MODELS, SearchRange, build
 from engine.rounding import settle, significant
 from engine.training.pipeline import TEST_PART, VALIDATION_PART
 
@@ -269,7 +270,12 @@ def _between(found: MetricDifference) -> str:
 
 
 def distributions(space: Sequence[SearchRange], defaults: ModelConfig) -> dict[str, BaseDistribution]:
-    """Optuna's search space, widened to include the defaults, which are the first trial."""
+    """Optuna's search space, widened to include the defaults, which are the first trial.
+
+    Args:
+        space: the ranges.
+        defaults: with numbers in place of ``auto``.
+    """
     found: dict[str, BaseDistribution] = {}
     for one in space:
         value = getattr(defaults, one.name)
@@ -299,9 +305,8 @@ def read_trial(kind: str, space: Sequence[SearchRange], drawn: dict[str, Any]) -
     return {name: choices[name].get(value, value) if name in choices else value for name, value in drawn.items()}
 
 
-def first_trial(kind: str, space: Sequence[SearchRange]) -> dict[str, Any]:
-    """The defaults, as Optuna stores them."""
-    defaults = configure(kind, {})
+def first_trial(defaults: ModelConfig, space: Sequence[SearchRange]) -> dict[str, Any]:
+    """The defaults, as Optuna stores them; with numbers in place of ``auto``."""
     return {one.name: spell(getattr(defaults, one.name)) for one in space}
 
 

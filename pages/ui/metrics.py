@@ -1,15 +1,18 @@
 """Metrics as shown: name, meaning, digits and interval."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import streamlit as st
 
-from engine.evaluation.comparison import MetricDifference
+from engine.evaluation.baselines import ALL, TOLD, Baseline
+from engine.evaluation.differences import MetricDifference
 from engine.evaluation.intervals import MetricValue
 from engine.evaluation.metrics import METRICS
+from engine.evaluation.segments import in_words
 
+BESIDE = ("Popular movies", "Gain over them", "Random list")
 NO_INTERVAL = "too few users for an interval"
 
 
@@ -54,19 +57,26 @@ def measure(name: str) -> Measure:
     return MEASURES.get(name, Measure(name.replace("_", " "), "", None))
 
 
-def tiles(metrics: Mapping[str, MetricValue]) -> None:
-    """The key metrics as tiles, each with its 95% interval."""
+def tiles(metrics: Mapping[str, MetricValue], baselines: Sequence[Baseline] = ()) -> None:
+    """The key metrics as tiles, each with its 95% interval, and that of the most popular movies where it is known."""
+    beside = of_everyone(baselines)
     grid = st.grid(4, min_column_width=140, border=True)
     for name in (name for name in KEY_MEASURES if name in metrics):
         how, value = measure(name), metrics[name]
         grid.metric(
             how.label,
             how.show(value.value),
-            how.between(value),
+            how.between(value) + (f" · popular movies {how.show(beside[name].popularity)}" if name in beside else ""),
             delta_color="off",
             delta_arrow="off",
-            help=f"{how.meaning} Below: the 95% interval over users, if there are at least ten.",
+            help=f"{how.meaning} Below: the 95% interval over users, if there are at least ten."
+            + (" Then the value of the movies with most ratings." if name in beside else ""),
         )
+
+
+def of_everyone(baselines: Sequence[Baseline]) -> dict[str, Baseline]:
+    """The baselines of all users, by metric."""
+    return {one.metric: one for one in baselines if one.segment == ALL}
 
 
 def same(found: MetricDifference) -> bool:
@@ -74,9 +84,13 @@ def same(found: MetricDifference) -> bool:
     return not (found.difference or found.low or found.high) and found.p_value == 1
 
 
-def rows(metrics: Mapping[str, MetricValue], before: Mapping[str, MetricValue] | None = None) -> list[dict[str, Any]]:
-    """Rows of a table: metric, value, interval, and the previous version's value if given."""
-    table = []
+def rows(
+    metrics: Mapping[str, MetricValue],
+    before: Mapping[str, MetricValue] | None = None,
+    baselines: Sequence[Baseline] = (),
+) -> list[dict[str, Any]]:
+    """Rows of a table: metric, value, interval, the previous version's value and the baselines if given."""
+    table, beside = [], of_everyone(baselines)
     for name, value in metrics.items():
         how = measure(name)
         row = {
@@ -86,5 +100,26 @@ def rows(metrics: Mapping[str, MetricValue], before: Mapping[str, MetricValue] |
         }
         if before is not None:
             row["Previous version"] = how.show(before[name].value) if name in before else "–"
+        if beside:
+            row |= _beside(how, beside.get(name))
         table.append(row | {"Meaning": f"{how.meaning} {how.direction}".strip()})
     return table
+
+
+def by_group(baselines: Sequence[Baseline]) -> list[dict[str, Any]]:
+    """Rows of a table: the quality of lists of each segment of users beside the baselines."""
+    how = measure(TOLD)
+    return [
+        {"Lists of": in_words(one.segment), how.label: how.show(one.value)} | _beside(how, one)
+        for one in baselines
+        if one.metric == TOLD and one.segment != ALL
+    ]
+
+
+def _beside(how: Measure, found: Baseline | None) -> dict[str, str]:
+    """Cells of the baselines."""
+    if found is None:
+        return dict.fromkeys(BESIDE, "–")
+    interval = "" if found.low is None or found.high is None else f" ({how.change(found.low, found.high)})"
+    random = "–" if found.random is None else how.show(found.random)
+    return dict(zip(BESIDE, (how.show(found.popularity), how.change(found.difference) + interval, random), strict=True))

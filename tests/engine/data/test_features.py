@@ -127,6 +127,31 @@ def test_normalised_columns_of_rated_movies_have_mean_0_and_spread_1(small: Inte
     assert rated[:, columns].std(axis=0) == pytest.approx(1, abs=1e-4)
 
 
+def test_noise_is_the_variance_of_what_is_left_shrunk_to_the_average(small: Interactions) -> None:
+    engineer = FeatureEngineer().fit(small)
+    mean = np.bincount(small.items, small.ratings - small.mean, small.n_movies) / (small.movie_counts + 5)
+    above = small.ratings - small.mean - mean[small.items]
+    level = np.bincount(small.users, above, small.n_users) / (small.user_counts + 5)
+    left = (above - level[small.users]) ** 2
+    expected = (np.bincount(small.users, left) + 20 * left.mean()) / (small.user_counts + 20) / left.mean()
+    noise = engineer.user_noise(small.users, small.items, small.ratings, small.n_users)
+    np.testing.assert_allclose(noise, np.clip(expected, 0.25, 4), rtol=1e-5)
+    assert noise.std() > 0.01
+    again = FeatureEngineer.from_arrays(engineer.arrays())
+    assert np.array_equal(again.user_noise(small.users, small.items, small.ratings, small.n_users), noise)
+    nothing = np.empty(0, np.int32), np.empty(0, np.int32), np.empty(0, np.float32)
+    assert engineer.user_noise(*nothing, 1).tolist() == [1]
+
+
+def test_noise_is_the_same_for_everybody_where_nothing_scatters_and_in_earlier_releases(small: Interactions) -> None:
+    engineer = FeatureEngineer().fit(replace(small, ratings=np.full(len(small), 4, np.float32)))
+    assert (engineer.user_noise(small.users, small.items, small.ratings, small.n_users) == 1).all()
+    arrays = FeatureEngineer().fit(small).arrays()
+    earlier = FeatureEngineer.from_arrays(arrays | {"constants": arrays["constants"][:4]})
+    assert (earlier.user_noise(small.users, small.items, small.ratings, small.n_users) == 1).all()
+    assert earlier.scale_ == small.scale
+
+
 def test_without_times_recency_and_age_are_filled(data: Interactions) -> None:
     timeless = replace(data, timestamps=None)
     engineer = FeatureEngineer().fit(timeless)

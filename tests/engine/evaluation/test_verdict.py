@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from engine.evaluation.comparison import MetricDifference
+from engine.evaluation.differences import MetricDifference
 from engine.evaluation.intervals import MetricValue
 from engine.evaluation.metrics import METRICS
 from engine.evaluation.newcomers import STEPS

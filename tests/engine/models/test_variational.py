@@ -10,7 +10,7 @@ from engine.data.arrays import Float32
 from engine.data.ratings import Interactions, group
 from engine.data.splits import split_random
 from engine.models import variational
-from engine.models.variational import VariationalFactorization, _moments
+from engine.models.variational import Side, VariationalFactorization, _moments
 from engine.models.variational_kernels import _invert, fill_posteriors
 
 
@@ -24,6 +24,11 @@ def learn(data: Interactions, factors: int = 3, iterations: int = 15, **features
     return VariationalFactorization(factors, iterations, seed=0).fit(data, users, movies)
 
 
+def side(means: np.ndarray, covariances: np.ndarray, noise: np.ndarray | None = None) -> Side:
+    nothing = np.empty((0, means.shape[1]))
+    return Side(means, covariances, nothing, nothing, np.ones(len(means)) if noise is None else noise)
+
+
 def error(model: VariationalFactorization, part: Interactions) -> float:
     users, movies = model.users_.means[part.users], model.movies_.means[part.items]
     predicted = model.mean_ + users[:, 0] + movies[:, 0] + (users[:, 1:] * movies[:, 1:]).sum(axis=1)
@@ -32,21 +37,32 @@ def error(model: VariationalFactorization, part: Interactions) -> float:
 
 def test_a_posterior_is_that_of_linear_regression() -> None:
     """One owner, the other side known for certain: the textbook formula of Bayesian linear regression."""
+    _check_regression(np.ones(7))
+
+
+def test_noisy_ratings_count_for_less() -> None:
+    """The same with a variance for each rating: weighted least squares."""
+    _check_regression(np.array([0.3, 1.0, 4.0, 0.5, 2.0, 1.5, 0.8]))
+
+
+def _check_regression(noisy: np.ndarray) -> None:
     rng = np.random.default_rng(0)
     other, targets = rng.normal(size=(7, 4)), rng.normal(size=7).astype(np.float32)
     precision, prior, noise = np.diag([2.0, 1.0, 3.0, 0.5]), rng.normal(size=(1, 4)), 0.3
     means, covariances = np.empty((1, 4)), np.empty((1, 4, 4))
     rows, errors = np.arange(7, dtype=np.int32), np.empty(1)
-    moments = _moments(other, np.zeros((7, 4, 4)))
-    known = np.array([0, 7]), rows, targets, *moments, prior, precision, noise
+    moments = _moments(side(other, np.zeros((7, 4, 4)), noisy))
+    known = np.array([0, 7]), rows, targets, *moments, prior, precision, np.array([noise])
     fill_posteriors(0, 1, *known, means, covariances, errors)
     design = np.column_stack([np.ones(7), other[:, 1:]])
-    expected = np.linalg.inv(design.T @ design / noise + precision)
+    weighted = design / noisy[:, None]
+    expected = np.linalg.inv(weighted.T @ design / noise + precision)
     np.testing.assert_allclose(covariances[0], expected, rtol=1e-4, atol=1e-5)
-    mean = expected @ (design.T @ (targets - other[:, 0]) / noise + precision @ prior[0])
+    mean = expected @ (weighted.T @ (targets - other[:, 0]) / noise + precision @ prior[0])
     np.testing.assert_allclose(means[0], mean, rtol=1e-4, atol=1e-4)
     left = targets - other[:, 0] - design @ mean
-    assert errors[0] == pytest.approx(left @ left + np.trace(design @ expected @ design.T), rel=1e-3)
+    if (noisy == 1).all():
+        assert errors[0] == pytest.approx(left @ left + np.trace(design @ expected @ design.T), rel=1e-3)
 
 
 def test_uncertainty_of_the_other_side_is_counted() -> None:
@@ -54,7 +70,7 @@ def test_uncertainty_of_the_other_side_is_counted() -> None:
     rng = np.random.default_rng(1)
     half = rng.normal(size=(3, 3)) * 0.4
     means, covariances = rng.normal(size=(1, 3)), (half @ half.T)[None]
-    first, second, mixed = _moments(means, covariances)
+    first, second, mixed = _moments(side(means, covariances))
     drawn = rng.multivariate_normal(means[0], covariances[0], 200_000)
     design = np.column_stack([np.ones(len(drawn)), drawn[:, 1:]])
     np.testing.assert_allclose(first[0], design.mean(axis=0), atol=0.02)
@@ -156,3 +172,48 @@ def test_pieces_take_about_equally_long(monkeypatch: pytest.MonkeyPatch) -> None
     assert pieces[-1][1] == 100
     assert all(end == begin for (_, end), (begin, _) in pairwise(pieces))
     assert max(end - begin for begin, end in pieces[1:]) <= 4
+
+
+def test_longer_steps_come_to_the_same_end_sooner(small: Interactions, monkeypatch: pytest.MonkeyPatch) -> None:
+    def biases(iterations: int) -> np.ndarray:
+        return learn(small, factors=1, iterations=iterations).movies_.means[:, 0]
+
+    end, early = biases(200), biases(10)
+    monkeypatch.setattr(variational, "STRIDE", 1.0)
+    np.testing.assert_allclose(biases(200), end, atol=1e-4)
+    assert np.abs(early - end).mean() < 0.8 * np.abs(biases(10) - end).mean()
+
+
+def test_a_noisy_user_tells_less_of_a_movie(small: Interactions) -> None:
+    noise = np.ones(small.n_users)
+    noise[3] = 100.0
+    features = no_features(small.n_users), no_features(small.n_movies)
+    plain, told = (VariationalFactorization(1, 8, seed=0).fit(small, *features, one) for one in (None, noise))
+    nobody = no_features(1)
+    for model in (plain, told):
+        model.remember_raters(nobody)
+    moved = []
+    for model in (plain, told):
+        low, high = (
+            model.fold_in_movie(np.array([3], np.int32), np.array([rating], np.float32), nobody)[0]
+            for rating in (1, 5)
+        )
+        moved.append(high - low)
+    assert 0 < moved[1] < 0.2 * moved[0]
+    rows = small.by_user.of(3)
+    history = np.zeros(len(rows), np.int32), small.items[rows], small.ratings[rows], nobody
+    np.testing.assert_allclose(told.fold_in(*history, noise[[3]])[0], told.users_.means[3], atol=1e-9)
+    again = VariationalFactorization.from_arrays(1, 8, 0, told.arrays())
+    assert again.raters_ is not None
+    assert again.raters_[2][3] == 100
+
+
+def test_versions_of_earlier_releases_have_equally_noisy_users(small: Interactions) -> None:
+    model = learn(small)
+    model.remember_raters(no_features(1))
+    arrays = model.arrays()
+    del arrays["user_noise"]
+    again = VariationalFactorization.from_arrays(3, 15, 0, arrays)
+    rows = small.by_movie.of(3)
+    given = small.users[rows], small.ratings[rows], no_features(1)
+    assert np.array_equal(again.fold_in_movie(*given), model.fold_in_movie(*given))

@@ -13,7 +13,7 @@ import pytest
 from engine.data.ratings import Interactions
 from engine.data.splits import assign_folds, hold_out
 from engine.errors import Cancelled, InvalidInput
-from engine.evaluation.comparison import MetricDifference
+from engine.evaluation.differences import MetricDifference
 from engine.evaluation.newcomers import choose_newcomers
 from engine.evaluation.report import UserErrors
 from engine.models.registry import SearchRange, configure, search_space
@@ -219,18 +219,18 @@ def test_draws_lie_in_the_ranges_and_hold_the_defaults() -> None:
     assert drawn["factors"] == optuna.distributions.IntDistribution(2, 50, log=True)
     assert drawn["learning_rate"] == optuna.distributions.FloatDistribution(0.002, 0.05, log=True)
     assert drawn["hidden"] == optuna.distributions.CategoricalDistribution(["32", "8, 4", "64, 32"])
-    first = tuning.first_trial("ncf", space)
+    first = tuning.first_trial(configure("ncf", {}), space)
     assert first == {"factors": 16, "learning_rate": 0.002, "hidden": "64, 32"}
     assert tuning.read_trial("ncf", space, first)["hidden"] == (64, 32)
     assert tuning.read_trial("ncf", space, first | {"hidden": "8, 4"})["hidden"] == (8, 4)
 
 
-@pytest.mark.parametrize("kind", ["svd", "ncf"])
-def test_every_draw_is_allowed_by_the_model(kind: str) -> None:
+@pytest.mark.parametrize(("kind", "numbers"), [("svd", {"factors": 100, "regularization": 0.1}), ("ncf", {})])
+def test_every_draw_is_allowed_by_the_model(kind: str, numbers: dict[str, float]) -> None:
     space = search_space(kind)
     assert len(space) >= 3
     study = optuna.create_study(sampler=tuning.sampler(5, 0))
-    draws = tuning.distributions(space, configure(kind, {}))
+    draws = tuning.distributions(space, configure(kind, numbers))
     for _ in range(30):
         trial = study.ask(draws)
         config = configure(kind, tuning.read_trial(kind, space, trial.params))

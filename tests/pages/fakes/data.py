@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 from engine.data.catalogue import Movie
-from engine.evaluation.comparison import MetricDifference
+from engine.evaluation.differences import MetricDifference
 from engine.evaluation.intervals import MetricValue
 from engine.evaluation.verdict import CoverageGuard, Evidence, Judgement
 from engine.models.registry import configure
