@@ -24,6 +24,8 @@ MAX_RATINGS = 1_000_000
 """Ratings, in whole users, from which rankers of several settings are made to compare them."""
 LIGHT = ("recency", "dislike", "rating_weight", "genre_weight", "year_weight", "popularity_discount")
 """Settings that leave the factors as they are."""
+MAX_KEPT = 8
+"""Fits that are kept while settings are compared."""
 BLOCKS = 64
 """Parts of a side, of about as many ratings each, that threads take in turn."""
 FIRST_SPREAD = 0.01
@@ -200,6 +202,8 @@ class _Variants:
         limited = {"max_movies": min(wanted.max_movies, self._max_movies)}
         same = wanted.model_copy(update=limited | dict.fromkeys(LIGHT, 0.0))
         if same not in self._learned:
+            while len(self._learned) >= MAX_KEPT:
+                del self._learned[next(iter(self._learned))]
             self._learned[same] = ImplicitALSRanker(same).fit(self._data)
         ranker = copy(self._learned[same])
         ranker.config = wanted.model_copy(update=limited)
