@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from engine.data.ratings import UnmatchedIds as UnmatchedIds
     from engine.evaluation.comparison import compare as compare
     from engine.evaluation.report import EvaluationService as EvaluationService
+    from engine.models.als import ImplicitALSConfig as ImplicitALSConfig
+    from engine.models.als import ImplicitALSRanker as ImplicitALSRanker
     from engine.models.ease import ItemSimilarityConfig as ItemSimilarityConfig
     from engine.models.ease import ItemSimilarityRanker as ItemSimilarityRanker
     from engine.models.ncf import NeuralCF as NeuralCF
@@ -30,6 +32,8 @@ _HOMES = {
     "EvaluationService": "evaluation.report",
     "ExplainerService": "recommending.explanations",
     "FeatureEngineer": "data.features",
+    "ImplicitALSConfig": "models.als",
+    "ImplicitALSRanker": "models.als",
     "Interactions": "data.ratings",
     "ItemSimilarityConfig": "models.ease",
     "ItemSimilarityRanker": "models.ease",

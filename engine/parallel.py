@@ -1,10 +1,12 @@
 """Independent pieces of a computation on all processors."""
 
-from collections.abc import Callable, Iterable
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
 Piece = TypeVar("Piece")
+END = object()
 
 
 def processors() -> int:
@@ -35,3 +37,25 @@ def run_all(work: Callable[[Piece], Any], pieces: Iterable[Piece]) -> None:
     with ThreadPoolExecutor(threads, "piece") as pool:
         for _ in pool.map(work, listed):
             pass
+
+
+def run_chains(chains: Iterable[Iterator[Any]]) -> None:
+    """Exhaust iterators, several at a time; the pieces of one are computed in order, each by any thread.
+
+    Shorter pieces share the processors more evenly: three chains on two processors end together.
+
+    Raises:
+        Exception: the first that a piece failed with.
+    """
+    waiting = deque(chains)
+
+    def work(_: int) -> None:
+        while True:
+            try:
+                chain = waiting.popleft()
+            except IndexError:  # the other threads end the chains that they are at
+                return
+            if next(chain, END) is not END:
+                waiting.append(chain)
+
+    run_all(work, range(len(waiting)))

@@ -12,6 +12,7 @@ from time import monotonic
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]  # it carries no types
 
 from engine.errors import InvalidSettings, MarqueeError, StoreLocked
+from engine.models.list_settings import check_list_settings
 from engine.models.registry import check_settings
 from engine.services import Services, use
 from engine.services.access import AccessService
@@ -158,6 +159,7 @@ def check_start(settings: Settings) -> None:
         InvalidSettings: they can't, with the reason and what to do.
     """
     check_settings()
+    check_list_settings()
     _open(settings, time.time)[0].close()
 
 
@@ -201,6 +203,7 @@ def build(settings: Settings, clock: Callable[[], float] = time.time, *, restore
             message says why and what to do.
     """
     check_settings()
+    check_list_settings()
     database, scale = _open(settings, clock)
     ratings, models = RatingStore(database), MLModelManager(database)
     runs, notices, jobs = RunStore(database), NoticeStore(database), JobStore(database)
@@ -216,7 +219,7 @@ def build(settings: Settings, clock: Callable[[], float] = time.time, *, restore
         folder=database.path.with_name(f"{database.path.name}.imports"),
         on_change=lambda: runtime.data_changed(),
     )
-    tuning = TuningService(ratings, snapshots, TuningStore(database), notices, training, clock)
+    tuning = TuningService(ratings, snapshots, TuningStore(database), notices, training, settings.personal_from, clock)
     automation = AutomationService(ValueStore(database, "automation"), training, models, ratings, notices, clock)
     post = Webhook(settings.secret, private=settings.webhook_private, clock=clock)
     notifying = NotifyingService(notices, ValueStore(database, "webhook"), settings.webhook_url, post, clock)

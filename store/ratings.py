@@ -13,7 +13,7 @@ from store.bulk_ratings import DELETED_KEYS, UPSERT, BulkRatings, next_key, shor
 from store.cache import RatingCache
 from store.connections import Transaction
 from store.errors import NotStored, StoreError
-from store.records import Counts, Forgotten, MovieRow, RatingArrays, RatingChange
+from store.records import UNKNOWN_TIME, Counts, Forgotten, MovieRow, RatingArrays, RatingChange
 from store.schema import movies, ratings, users
 from store.times import time_by_hand
 
@@ -58,14 +58,14 @@ class RatingStore(BulkRatings):
             if user is None:
                 user, new_user = next_key(tx, users), True
                 tx.execute(users.insert().values(id=user, external_id=user_id, revision=0))
-            elif previous == value:
-                tx.exec_driver_sql(CLAIM, (user, movie))
-                return RatingChange(user, movie, value, previous, revisions.current(tx), False)
             row = user, movie, value, time_by_hand(rated_at, before)
+            if previous == value:
+                tx.exec_driver_sql(CLAIM, (user, movie))
+                return RatingChange(user, movie, value, previous, row[3], revisions.current(tx), False)
             if tx.exec_driver_sql(UPSERT.format("(?, ?, ?, ?, NULL)"), row).rowcount != 1:
                 raise StoreError("The rating was not written.")  # never acknowledge what is not there
             revision = revisions.advance(tx, [user], [movie], 1 if previous is None else 0)
-            return RatingChange(user, movie, value, previous, revision, new_user)
+            return RatingChange(user, movie, value, previous, row[3], revision, new_user)
 
         return self._database.write(work)
 
@@ -83,7 +83,7 @@ class RatingStore(BulkRatings):
                 raise NotStored(f"{user_id!r} has not rated {movie_id!r}.")
             tx.execute(ratings.delete().where(ratings.c.user_id == user, ratings.c.movie_id == movie))
             revision = revisions.advance(tx, [user], [movie], -1)
-            return RatingChange(user, movie, None, previous, revision, False)
+            return RatingChange(user, movie, None, previous, UNKNOWN_TIME, revision, False)
 
         return self._database.write(work)
 

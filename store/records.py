@@ -107,12 +107,16 @@ class Added:
 
 @dataclass(frozen=True, slots=True)
 class RatingChange:
-    """One rating before and after; ``rating`` is None after a deletion, ``previous`` if there was none."""
+    """One rating before and after; ``rating`` is None after a deletion, ``previous`` if there was none.
+
+    ``rated_at``: Unix time of the new rating; ``UNKNOWN_TIME`` after a deletion.
+    """
 
     user_key: int
     movie_key: int
     rating: float | None
     previous: float | None
+    rated_at: int
     revision: int
     new_user: bool
 
@@ -228,15 +232,20 @@ class RunRecord:
     ended_at: float | None
     note: str = ""
     repeats: int | None = None
+    ranker: dict[str, Any] = field(default_factory=dict)
     epochs: tuple[EpochRecord, ...] = field(default_factory=tuple)
 
 
 @dataclass(frozen=True, slots=True)
 class TuningRecord:
-    """A hyperparameter study; its trials are in Optuna's tables, under the name ``study_name``."""
+    """A hyperparameter study; its trials are in Optuna's tables, under the name ``study_name``.
+
+    ``goal`` is the metric that it improves: ``rmse``, or ``ndcg_at_k`` for a study of the settings of lists.
+    """
 
     tuning_id: int
     kind: str
+    goal: str
     state: StudyState
     stage: str
     trials: int

@@ -26,6 +26,7 @@ class RunStore(Store):
         *,
         note: str = "",
         repeats: int | None = None,
+        ranker: dict[str, Any] | None = None,
         tx: Transaction | None = None,
     ) -> int:
         """Add a queued run; returns its number.
@@ -38,6 +39,7 @@ class RunStore(Store):
             actor: who asked for it.
             note: for the new version.
             repeats: the version that is trained again, to compare the two.
+            ranker: settings of the lists, JSON.
             tx: a transaction to be part of.
         """
         row = {
@@ -50,6 +52,7 @@ class RunStore(Store):
             "actor": actor,
             "note": note,
             "repeats": repeats,
+            "ranker": ranker or {},
             "created_at": self._database.clock(),
         }
         return self._database.insert(training_runs, row, tx=tx)

@@ -225,6 +225,7 @@ training_runs = Table(
     Column("ended_at", Float),
     Column("note", Text, nullable=False, server_default=""),
     Column("repeats", Integer),
+    Column("ranker", JSON, nullable=False, server_default="{}"),
     CheckConstraint("state in ('queued', 'running', 'succeeded', 'failed', 'cancelled')", name="run_state"),
     sqlite_autoincrement=True,
 )
@@ -258,6 +259,7 @@ tunings = Table(
     Column("error", Text),
     Column("created_at", Float, nullable=False),
     Column("ended_at", Float),
+    Column("goal", Text, nullable=False, server_default="rmse"),
     CheckConstraint("state in ('queued', 'running', 'stopped', 'succeeded', 'failed')", name="tuning_state"),
     sqlite_autoincrement=True,
 )

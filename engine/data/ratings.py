@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from engine.data.arrays import Float32, Int32, Int64, mix
 from engine.data.catalogue import MovieTable
+from engine.data.history import NOBODY, History
 from engine.errors import InvalidInput
 
 
@@ -252,6 +253,14 @@ class Interactions:
         """Whether these are the ids of the users and movies."""
         pairs = (self.user_ids, user_ids), (self.movie_ids, movie_ids)
         return all(ours is theirs or ours.ids.equals(theirs.ids) for ours, theirs in pairs)
+
+    def history(self, user: int) -> History:
+        """The ratings of one user; none for a user that these ratings do not have."""
+        if not 0 <= user < self.n_users:
+            return NOBODY
+        rows = self.by_user.of(user)
+        times = None if self.timestamps is None else self.timestamps[rows]
+        return History.of(self.items[rows], self.ratings[rows], times)
 
     def subset(self, rows: NDArray[Any]) -> Interactions:
         """Some of the ratings, with the same users and movies; ``rows`` is a mask or row numbers."""

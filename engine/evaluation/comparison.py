@@ -1,61 +1,23 @@
 """Comparison of two versions on the same test part: better, worse, or a difference that may be chance."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from engine.data.arrays import Floats
 from engine.errors import InvalidInput
-from engine.evaluation import metrics
-from engine.evaluation.intervals import MIN_USERS, around
+from engine.evaluation.differences import MetricDifference, compare_sums
+from engine.evaluation.intervals import MIN_USERS
 from engine.evaluation.metrics import METRICS
 from engine.evaluation.report import EvaluationReport, UserErrors
 from engine.evaluation.segments import NEWCOMERS, USER_SEGMENTS
-from engine.rounding import settle, significant
 
-Verdict = Literal["better", "worse", "no difference shown"]
-
-DRAWS, MIN_DRAWS, MAX_DRAWN = 2000, 400, 50_000_000
-"""Bootstrap draws; fewer for many users, where they take long and differ little."""
-LEVEL = 0.05
-"""Significance level."""
-EXACT = 50
-"""Maximum number of users with a difference for the exact signed-rank test."""
-TIED = 12
-"""Digits, relative to the largest error of a user, that tied differences share: tails may be heavy."""
 SAME = ("split", "k", "relevant_from")
 """Protocol entries that two reports must share, if both have them."""
 MIN_SHARED = 0.1
 """Minimum share of each report's ratings, or users, that both must have in common."""
-
-Finish = Callable[[Floats], Floats]
-
-
-@dataclass(frozen=True, slots=True)
-class MetricDifference:
-    """One metric of two versions on the same test part.
-
-    Attributes:
-        value: of the candidate version.
-        baseline: of the version it is compared with.
-        difference: ``value - baseline``, in the metric's units.
-        low, high: 95% bootstrap interval of the difference over users; None for fewer than ten.
-        p_value: of Wilcoxon's two-sided signed-rank test of the users' differences.
-        users: number of users.
-        verdict: on the candidate.
-    """
-
-    value: float
-    baseline: float
-    difference: float
-    low: float | None
-    high: float | None
-    p_value: float
-    users: int
-    verdict: Verdict
 
 
 def compare(report: EvaluationReport, baseline: EvaluationReport, seed: int = 0) -> dict[str, MetricDifference]:
@@ -153,11 +115,11 @@ def compare_newcomers(
     counts, listed = ours.ratings[left].astype(np.float64), ours.relevant[left] > 0
     found: dict[str, dict[str, MetricDifference]] = {}
     for step in ours.squared:
-        errors = ours.squared[step][left], theirs.squared[step][right]
-        found[f"{NEWCOMERS}:{step}"] = parts = {"rmse": _compare("rmse", *errors, counts, seed, np.sqrt)}
+        errors = {"rmse": ours.squared[step][left]}, {"rmse": theirs.squared[step][right]}
+        found[f"{NEWCOMERS}:{step}"] = parts = compare_sums(*errors, counts, seed)
         if listed.any():
-            lists = ours.ndcg[step][left][listed], theirs.ndcg[step][right][listed]
-            parts["ndcg_at_k"] = _compare("ndcg_at_k", *lists, np.ones(int(listed.sum())), seed, np.positive)
+            lists = {"ndcg_at_k": ours.ndcg[step][left][listed]}, {"ndcg_at_k": theirs.ndcg[step][right][listed]}
+            parts |= compare_sums(*lists, np.ones(int(listed.sum())), seed)
     return found
 
 
@@ -242,14 +204,13 @@ def find_shared(ours: UserErrors, theirs: UserErrors) -> tuple[UserErrors, UserE
 
 def compare_errors(ours: UserErrors, theirs: UserErrors, seed: int = 0) -> dict[str, MetricDifference]:
     """RMSE and MAE of the same users, weighted by their number of ratings."""
+    names = [
+        name for name, metric in METRICS.items() if metric.is_compared and name in ours.sums and name in theirs.sums
+    ]
     counts = ours.ratings.astype(np.float64)
-    return {
-        name: _compare(
-            name, ours.sums[name], theirs.sums[name], counts, seed, np.sqrt if name == "rmse" else np.positive
-        )
-        for name, metric in METRICS.items()
-        if metric.is_compared and name in ours.sums and name in theirs.sums
-    }
+    return compare_sums(
+        {name: ours.sums[name] for name in names}, {name: theirs.sums[name] for name in names}, counts, seed
+    )
 
 
 def _compare_lists(
@@ -260,87 +221,7 @@ def _compare_lists(
     if not chosen.any():
         return {}
     left, right, once = left[chosen], right[chosen], np.ones(int(chosen.sum()))
-    return {
-        name: _compare(name, report.per_user[name][left], baseline.per_user[name][right], once, seed, np.positive)
-        for name in names
-        if METRICS[name].is_compared and name in report.per_user and name in baseline.per_user
-    }
-
-
-def _compare(name: str, ours: Floats, theirs: Floats, counts: Floats, seed: int, finish: Finish) -> MetricDifference:
-    """``finish`` turns a ratio of sums into the metric.
-
-    Signed ranks use the users' sums, not their means, so that users with more weight in the metric rank higher.
-    """
-    value, baseline = (significant(float(finish(values.sum() / counts.sum()))) for values in (ours, theirs))
-    size = max(abs(value), abs(baseline))
-    difference = settle(value - baseline, size)
-    side, p_value = signed_rank(ours - theirs, max(np.abs(ours).max(), np.abs(theirs).max()))
-    low = high = None
-    called = False
-    if len(ours) >= MIN_USERS:
-        draws = metrics.draw_sums(np.column_stack([ours, theirs, counts]), seed=seed, samples=_samples(len(ours)))
-        drawn = settle(finish(draws[:, 0] / draws[:, 2]) - finish(draws[:, 1] / draws[:, 2]), size)
-        low, high = around(difference, *np.quantile(drawn, [LEVEL / 2, 1 - LEVEL / 2]).tolist())
-        called = p_value < LEVEL and (low > 0 if side > 0 else high < 0)
-    return MetricDifference(
-        value=value,
-        baseline=baseline,
-        difference=difference,
-        low=low,
-        high=high,
-        p_value=p_value,
-        users=len(ours),
-        verdict=_verdict(side * METRICS[name].sign if called else 0),
-    )
-
-
-def _samples(users: int) -> int:
-    return int(np.clip(MAX_DRAWN / users, MIN_DRAWS, DRAWS))
-
-
-def signed_rank(differences: Floats, size: float = 1.0) -> tuple[int, float]:
-    """Wilcoxon's two-sided signed-rank test: the side of the differences (1 or -1), and the p-value.
-
-    Exact for up to 50 users, ties included; above, the normal approximation with corrections for ties and continuity.
-    Users without a difference are left out; without any other the result is (0, 1).
-
-    Args:
-        differences: float64[n], one for each user.
-        size: magnitude of the compared numbers; differences that are rounding errors of it tie.
-    """
-    from scipy.stats import wilcoxon  # half a second, at the first comparison instead of at the start
-
-    nonzero = settle(differences, size, TIED)
-    nonzero = nonzero[nonzero != 0]
-    if not len(nonzero):
-        return 0, 1.0
-    if len(nonzero) <= EXACT:
-        more, less = _exact_tails(nonzero)
-    else:
-        more = float(wilcoxon(nonzero, alternative="greater", correction=True).pvalue)
-        less = float(wilcoxon(nonzero, alternative="less", correction=True).pvalue)
-    return (1 if more < less else -1), min(1.0, significant(2 * min(more, less)))
-
-
-def _exact_tails(differences: Floats) -> tuple[float, float]:
-    """Probabilities of at least, and at most, the sum of positive ranks if every sign is a coin flip.
-
-    Built rank by rank: SciPy's exact distribution does not handle ties, and its permutations take seconds.
-    """
-    from scipy.stats import rankdata  # see ``signed_rank``
-
-    ranks = (2 * rankdata(np.abs(differences))).astype(np.int64)  # ranks of ties end in a half
-    chance = np.ones(1)
-    for rank in ranks.tolist():
-        tails = np.concatenate([chance, np.zeros(rank)])
-        heads = np.concatenate([np.zeros(rank), chance])
-        chance = (heads + tails) / 2
-    found = int(ranks[differences > 0].sum())
-    return float(chance[found:].sum()), float(chance[: found + 1].sum())
-
-
-def _verdict(direction: int) -> Verdict:
-    if not direction:
-        return "no difference shown"
-    return "better" if direction > 0 else "worse"
+    both = [name for name in names if name in report.per_user and name in baseline.per_user]
+    compared = [name for name in both if METRICS[name].is_compared]
+    ours = {name: report.per_user[name][left] for name in compared}
+    return compare_sums(ours, {name: baseline.per_user[name][right] for name in compared}, once, seed)

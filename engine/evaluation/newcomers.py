@@ -3,29 +3,32 @@
 import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from engine.data.arrays import Arrays, Float32, Floats, Int32
+from engine.data.history import History
 from engine.data.ratings import Interactions
 from engine.data.splits import place_in_history
 from engine.evaluation import metrics
 from engine.evaluation.charts import ChartRow
 from engine.evaluation.intervals import MetricValue, estimate_lists, estimate_ratio
-from engine.models.base import RatingModel, top
+from engine.models.base import RatingModel, Vector, top
 from engine.rounding import significant
 
 STEPS = (0, 1, 3, 5, 10, 20)
 """Numbers of first ratings after which newcomers are evaluated."""
+LAST = STEPS[-1]
 MIN_PEOPLE, SHARE, MAX_PEOPLE = 40, 0.05, 500
 """People to keep out: this share of those with more than 20 ratings, within these bounds."""
 MAX_SHARE = 0.25
 """Nobody is kept out where ``MIN_PEOPLE`` would be a larger share: too few would be left to train on."""
 
-ScoreHistory = Callable[[Int32, Float32], Float32]
-"""float32[n_movies]: the list scores for these ratings (movies in order of key)."""
+DrawList = Callable[[History, Callable[[Int32], Float32], Int32], NDArray[np.int64]]
+"""int64[n]: a list for a history; takes the person's predicted ratings of movies, and the movies to leave out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +141,7 @@ def part_newcomers(data: Interactions) -> tuple[Interactions, Interactions]:
 
 def judge_newcomers(
     model: RatingModel,
-    score: ScoreHistory,
+    draw: DrawList,
     popularity: Float32,
     train: Interactions,
     theirs: Interactions,
@@ -153,7 +156,7 @@ def judge_newcomers(
 
     Args:
         model: fitted on ``train``.
-        score: orders their lists.
+        draw: makes their lists.
         popularity: float32[n_movies], orders the baseline's list.
         train: training ratings; the other baseline is their movie means.
         theirs: the ratings of newcomers only.
@@ -169,22 +172,16 @@ def judge_newcomers(
         check()
         rows = theirs.by_user.of(user)
         rows = rows[np.argsort(place[rows])]
-        items, ratings = theirs.items[rows], theirs.ratings[rows]
-        first, later, given = items[: STEPS[-1]], items[STEPS[-1] :], ratings[STEPS[-1] :]
+        first, later, given = theirs.items[rows[:LAST]], theirs.items[rows[LAST:]], theirs.ratings[rows[LAST:]]
         wanted = later[given >= liked_from]
-
-        def ndcg(scores: Float32, first: Int32 = first, wanted: Int32 = wanted) -> float:
-            return _ndcg(top(scores, length, drop=first), wanted, length)
-
-        found = {"ratings": float(len(later)), "relevant": float(len(wanted))}
-        found |= {"by_mean": _squared(means[later], given), "by_popularity": ndcg(popularity)}
+        found = {"ratings": float(len(later)), "relevant": float(len(wanted)), "by_mean": _squared(means[later], given)}
+        found["by_popularity"] = _ndcg(top(popularity, length, drop=first), wanted, length)
         for step in STEPS:
-            order = np.argsort(items[:step])
-            known = items[:step][order], ratings[:step][order]
-            vector = model.fold_in_user(*known)
-            predicted = model.predict_vector(vector, later)
-            predicted = predicted if step else np.clip(predicted, *model.given_)
-            found |= {f"squared_{step}": _squared(predicted, given), f"ndcg_{step}": ndcg(score(*known))}
+            known = theirs.subset(rows[:step]).history(user)
+            known = known.subset(np.argsort(known.items))
+            predict = partial(_predict, model, model.fold_in_user(known.items, known.ratings), is_new=not step)
+            found[f"squared_{step}"] = _squared(predict(later), given)
+            found[f"ndcg_{step}"] = _ndcg(draw(known, predict, first)[:length], wanted, length)
         for name, value in found.items():
             columns.setdefault(name, []).append(value)
     floats = {name: np.array(values, np.float64) for name, values in columns.items()}
@@ -196,6 +193,12 @@ def movie_means(train: Interactions) -> Float32:
     """float32[n_movies]: each movie's mean rating; the overall mean for one without ratings."""
     sums = np.bincount(train.items, train.ratings, train.n_movies)
     return np.where(train.movie_counts > 0, sums / np.maximum(train.movie_counts, 1), train.mean).astype(np.float32)
+
+
+def _predict(model: RatingModel, vector: Vector, movies: Int32, *, is_new: bool) -> Float32:
+    """float32[n]: predicted ratings of a person; without any rating of theirs inside the range of the learned ones."""
+    predicted = model.predict_vector(vector, movies)
+    return np.clip(predicted, *model.given_) if is_new else predicted
 
 
 def _squared(predicted: Float32, given: Float32) -> float:

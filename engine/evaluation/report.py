@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Protocol, Self
 
@@ -12,15 +12,16 @@ from numpy.typing import NDArray
 from engine.data.arrays import Arrays, Float32, Floats, Int32
 from engine.data.ratings import Interactions, check_interactions
 from engine.errors import InvalidInput
-from engine.evaluation import metrics
-from engine.evaluation.charts import Charts, JudgedRatings, chart_lists, chart_ratings, chart_segments
+from engine.evaluation import baselines, metrics
+from engine.evaluation.baselines import Baseline
+from engine.evaluation.charts import ChartRow, Charts, JudgedRatings, chart_lists, chart_ratings, chart_segments
 from engine.evaluation.intervals import Columns, MetricValue, estimate_catalogue, estimate_lists, estimate_ratings
+from engine.evaluation.lists import Lists, ScoreUser, draw_lists
 from engine.evaluation.newcomers import Newcomers
 from engine.evaluation.segments import Segment, find_segments
-from engine.models.base import Ranker, RatingModel, top
+from engine.models.base import RatingModel
 from engine.models.intervals import Calibration
-
-ScoreUser = Callable[[int], Float32]
+from engine.models.ranker import Ranker
 
 
 @dataclass(frozen=True)
@@ -101,6 +102,11 @@ class EvaluationReport:
     rows: JudgedRows | None = None
     newcomers: Newcomers | None = None
 
+    @property
+    def baselines(self) -> tuple[Baseline, ...]:
+        """What popularity and a random list get beside each list metric; empty in reports of earlier releases."""
+        return baselines.stored(self.charts)
+
     def arrays(self) -> Arrays:
         """Arrays by name; with the JSON parts they rebuild the report."""
         errors = self.errors
@@ -114,6 +120,15 @@ class EvaluationReport:
             | {f"row/{name}": values for name, values in rows.items()}
             | {f"newcomer/{name}": values for name, values in newcomers.items()}
         )
+
+    def with_charts(self, **tables: list[ChartRow]) -> EvaluationReport:
+        """The report with further tables for charts; empty ones are left out."""
+        return replace(self, charts=self.charts | {name: rows for name, rows in tables.items() if rows})
+
+    def with_protocol(self, **values: Any) -> EvaluationReport:
+        """The report with further entries of its protocol, as JSON values; None is left out."""
+        known = {name: value for name, value in values.items() if value is not None}
+        return replace(self, protocol=self.protocol | known)
 
     def with_newcomers(self, newcomers: Newcomers | None) -> EvaluationReport:
         """The report with the evaluation of newcomers and its chart."""
@@ -140,20 +155,6 @@ class EvaluationReport:
         errors = UserErrors(arrays["error_users"], arrays["error_ratings"], arrays["error_marks"], sums)
         judged, newcomers = JudgedRows(**rows) if rows else None, Newcomers.restore(people) if people else None
         return cls(metrics, segments, protocol, arrays["users"], per_user, errors, charts, judged, newcomers)
-
-
-@dataclass(frozen=True)
-class Lists:
-    """Lists of the users with a relevant test rating."""
-
-    users: NDArray[np.int64]
-    movies: NDArray[np.int64]
-    hits: NDArray[np.bool_]
-    relevant: NDArray[np.int64]
-
-    def per_user(self) -> Columns:
-        """float64[n] by list metric, in the order of ``users``."""
-        return {name: one.of_hits(self.hits, self.relevant) for name, one in metrics.METRICS.items() if one.of_hits}
 
 
 class Predictor(Protocol):
@@ -257,6 +258,8 @@ class EvaluationService:
         if len(lists.users):
             found |= estimate_lists(per_user, seed) | estimate_catalogue(lists.movies, train, seed)
             charts |= chart_lists(lists.hits, lists.relevant, metrics.exposure(lists.movies, train.n_movies))
+            of_users = {name: segment.users for name, segment in segments.items() if segment.users is not None}
+            charts |= baselines.chart_baselines(lists, train, test, of_users, seed)
         return EvaluationReport(
             metrics=found,
             segments=measured,
@@ -310,24 +313,6 @@ def _some_lists(model: Predictor | Ranker, train: Interactions, test: Interactio
             field="test",
         )
     return lists
-
-
-def draw_lists(score_user: ScoreUser, train: Interactions, test: Interactions, k: int) -> Lists:
-    """Lists of k from the whole catalogue without the training part, for users with a relevant test rating."""
-    liked = test.ratings >= metrics.relevant_from(test.scale)
-    relevant = np.bincount(test.users[liked], minlength=test.n_users)
-    users = np.flatnonzero(relevant)
-    movies = np.full((len(users), k), -1, np.int64)
-    hits = np.zeros((len(users), k), bool)
-    wanted = np.zeros(train.n_movies, bool)  # of the current user; reused, as it is large
-    for row, user in enumerate(users.tolist()):
-        listed = top(score_user(user), k, drop=train.items[train.by_user.of(user)])
-        rows = test.by_user.of(user)
-        wanted[test.items[rows]] = liked[rows]
-        movies[row, : len(listed)] = listed
-        hits[row, : len(listed)] = wanted[listed]
-        wanted[test.items[rows]] = False
-    return Lists(users, movies, hits, relevant[users])
 
 
 def _per_rating(

@@ -211,6 +211,15 @@ class RatingModel(Fitted, ABC):
         """float[n, 1 + factors] of users, and of movies: bias and factors of each; None for a model without factors."""
         return None
 
+    def choose(self, data: Interactions) -> ModelConfig:  # noqa: ARG002
+        """The hyperparameters with which it trains on these ratings: with numbers in place of ``auto``."""
+        return self.config
+
+    @property
+    def settings(self) -> ModelConfig:
+        """The hyperparameters of the training, with what it chose in place of ``auto``."""
+        return self.config
+
     @property
     def total_epochs(self) -> int:
         """Maximum number of epochs that ``epochs`` yields."""
@@ -244,46 +253,6 @@ class RatingModel(Fitted, ABC):
         """float32[n_movies]: what orders this user's list: the predicted ratings."""
         movies = np.arange(len(self.movie_ids_), dtype=np.int32)
         return self.predict_indices(np.full(len(movies), user, np.int32), movies)
-
-
-class Ranker(Fitted, ABC):
-    """Orders a user's list by scores that are linear in the user's history."""
-
-    config: ModelConfig
-    ratings_: Float32
-
-    @abstractmethod
-    def fit(self, data: Interactions) -> Self:
-        """Learn from ratings."""
-
-    @abstractmethod
-    def score_history(self, items: Int32, ratings: Float32) -> Float32:
-        """float32[n_movies]: the scores of all movies for a history of rated movies."""
-
-    @abstractmethod
-    def shares(self, items: Int32, ratings: Float32, movie: int) -> Float32:
-        """float32[len(items)]: each past rating's share in one movie's score; they sum to the score."""
-
-    @abstractmethod
-    def arrays(self) -> Arrays:
-        """Learned arrays by name."""
-
-    @classmethod
-    @abstractmethod
-    def from_arrays(cls, config: ModelConfig, arrays: Arrays) -> Self:
-        """Rebuild a ranker from ``arrays()``; it knows indices, not raw ids."""
-
-    def bind(self, data: Interactions) -> None:
-        """Remember the data's raw ids and histories, for the methods that take raw ids."""
-        super().bind(data)
-        self.ratings_ = data.ratings
-
-    def score_user(self, user: int) -> Float32:
-        """float32[n_movies]: the scores of a user of the training data; zeros for an unknown user."""
-        self.check_fitted()
-        by_user, items = self.seen_
-        rows = by_user.of(user) if user >= 0 else by_user.order[:0]
-        return self.score_history(items[rows], self.ratings_[rows])
 
 
 def top(scores: Float32, n: int, *, drop: Int32 = NOTHING) -> NDArray[np.int64]:

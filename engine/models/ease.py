@@ -1,42 +1,44 @@
 """The ranker (EASE): a linear model from a user's ratings to every movie's score, with its solver."""
 
-import ctypes
-import os
-from typing import Any, Self
+from collections.abc import Callable
+from typing import Any, ClassVar, Self
 
 import numba as nb
 import numpy as np
 import scipy.sparse as sp
-from numba.extending import get_cython_function_address
 from numpy.typing import NDArray
 from pydantic import Field
-from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]  # it carries no types
 
-from engine.data.arrays import Arrays, Float32, Int32, check_lengths
+from engine.data.arrays import Arrays, Float32, Int32
 from engine.data.catalogue import MovieTable
+from engine.data.history import History
 from engine.data.ratings import Interactions, check_interactions
-from engine.models.base import ModelConfig, Ranker, expect
+from engine.models.base import ModelConfig, expect
+from engine.models.lapack import invert
+from engine.models.mixing import Part
+from engine.models.ranker import Ranker, RankerConfig
+from engine.models.sequences import learn_following
+from engine.models.smoothing import learn_smoothed
 
-HIGH = 0.75  # place in the used range at which a rating weighs 1
-RARE = 0.005  # ends of the scale with a smaller share of the ratings are not in use
+LIGHT = ("recency", "dislike", "rating_weight", "next_weight", "factor_weight", "popularity_discount")
+"""Settings that leave the weights of what people rated together as they are."""
 
 
-class ItemSimilarityConfig(ModelConfig):
-    """Hyperparameters of the ranker."""
+class ItemSimilarityConfig(RankerConfig):
+    """Hyperparameters of EASE."""
+
+    kind: ClassVar[str] = "ease"
 
     l2: float = Field(200, gt=0, le=1e6, title="L2", description="Ridge penalty; each training tunes it.")
-    min_ratings: int = Field(
-        4, ge=1, le=1000, title="Minimum ratings", description="Movies with fewer ratings get no similarities."
+    next_weight: float = Field(
+        0.0, ge=0, le=1, description="Share of the weights that comes from what people rated next."
+    )
+    factor_weight: float = Field(
+        0.0, ge=0, le=1, description="Share of the weights that comes from factors of movies, learned by ALS."
     )
     max_movies: int = Field(
         12_000, ge=10, le=40_000, title="Maximum movies", description="Only the most rated movies get similarities."
     )
-    rating_power: float = Field(
-        2.0, ge=0, le=10, description="Weight of high ratings over low ones; 0 weighs all equally."
-    )
-    popularity_discount: float = Field(0.1, ge=0, le=1, description="How strongly less rated movies are raised.")
-    genre_weight: float = Field(0.5, ge=0, le=100, description="Weight of shared genres, as a multiple of L2.")
-    year_weight: float = Field(0.2, ge=0, le=100, description="Weight of close years, as a multiple of L2.")
 
 
 def _add_rows(weights: Float32, rows: Int32, scale: Float32) -> Float32:
@@ -54,20 +56,17 @@ _weighted_rows = nb.njit(nogil=True, fastmath=True, cache=True)(_add_rows)
 class ItemSimilarityRanker(Ranker):
     """EASE on ratings weighted by their height, with a discount for popular movies.
 
-    A rating weighs ``(place / 0.75) ** rating_power``, with its place from 0 to 1 in the used range of ratings, so that
-    likes, which use one end of the scale only, don't weigh 0. With G the weighted co-occurrence of movies and P the
-    inverse of G + l2 (I + L), the weights are ``B[j, i] = -P[j, i] / P[i, i]``, 0 on the diagonal (Steck,
-    "Embarrassingly shallow autoencoders for sparse data", WWW 2019). L is the similarity of genres and years, which
-    counts as if l2 more users had rated by them (Jeunen, Van Balen and Goethals, "Closed-form models for collaborative
-    filtering with side-information", RecSys 2020). A user's scores are ``x B`` with x the user's weighted history, so
-    each past rating's share in a score is exact. Column i of B is divided by
-    ``((n_i + 1) / (max n + 1)) ** popularity_discount``, with n the diagonal of G.
+    With G the weighted co-occurrence of movies (``RatingWeigher.like``) and P the inverse of G + l2 (I + L), the
+    weights are ``B[j, i] = -P[j, i] / P[i, i]``, 0 on the diagonal (Steck, "Embarrassingly shallow autoencoders for
+    sparse data", WWW 2019). L is the similarity of genres and years, which counts as if l2 more users had rated by them
+    (Jeunen, Van Balen and Goethals, "Closed-form models for collaborative filtering with side-information", RecSys
+    2020). A part of the weights, ``next_weight``, comes from what people rated next (``engine.models.sequences``), and
+    another, ``factor_weight``, from factors of movies (``engine.models.smoothing``). A user's scores are ``x B`` with x
+    the user's weighted history, so each past rating's share in a score is exact. Before that,
+    column i of B is divided by ``((n_i + 1) / (max n + 1)) ** popularity_discount``, with n the diagonal of G.
 
     Attributes:
-        movies_: int32[m], the index of each movie with weights.
         weights_: float32[m, m], row j is what a rating of movie j adds to every movie's score.
-        position_: int32[n_movies], each movie's row in the weights, -1 without one.
-        range_: lowest and highest rating in use.
     """
 
     config: ItemSimilarityConfig
@@ -82,86 +81,73 @@ class ItemSimilarityRanker(Ranker):
             InvalidInput: the data are no ``Interactions``.
         """
         check_interactions(data)
-        return self.solve(self.co_occurrence(data))
+        gram = self.co_occurrence(data)
+        popularity = np.diag(gram).copy()
+        weights = self.together(gram)
+        if self._follows(data):
+            self.following(data).mix_into(weights, self.config.next_weight)
+        if self.config.factor_weight:
+            learn_smoothed(self, data).mix_into(weights, self.config.factor_weight)
+        return self._raise_rare(weights, popularity)
+
+    @classmethod
+    def variants(cls, data: Interactions, max_movies: int) -> Callable[[RankerConfig], Ranker]:
+        """As the base class; the matrices of each penalty are computed once."""
+        return _Variants(data, max_movies)
 
     def co_occurrence(self, data: Interactions) -> Float32:
-        """float32[m, m]: G, the weighted co-occurrence of the kept movies; the first of two steps of ``fit``."""
-        self.range_ = _range_in_use(data)
-        self._keep(data)
+        """float32[m, m]: G, the weighted co-occurrence of the kept movies; the first step of ``fit``."""
+        self._keep(data, self.config.max_movies)
         columns = self.position_[data.items]
         kept = columns >= 0
         history = sp.csr_matrix(
-            (self.weigh(data.ratings[kept]), (data.users[kept], columns[kept])),
+            (self.weigher.like(data.ratings[kept]), (data.users[kept], columns[kept])),
             (data.n_users, len(self.movies_)),
             np.float32,
         )
         self.bind(data)
-        self.table_ = data.movies
         gram: Float32 = (history.T @ history).toarray()
         return gram
 
-    def solve(self, gram: Float32) -> Self:
-        """Compute the weights for the config's penalty, content weights and discount; overwrites G."""
-        config = self.config
-        popularity = np.diag(gram) + 1
-        raised = (popularity / popularity.max()) ** -config.popularity_discount
-        add_likeness(gram, self.table_, self.movies_, config.l2 * config.genre_weight, config.l2 * config.year_weight)
-        self.weights_ = _solve(gram, config.l2)
-        self.weights_ *= raised.astype(np.float32)
+    def together(self, gram: Float32) -> Float32:
+        """float32[m, m]: the weights of what people rated together, before the discount; overwrites G."""
+        config, l2 = self.config, self.config.l2
+        add_likeness(gram, self.data_.movies, self.movies_, l2 * config.genre_weight, l2 * config.year_weight)
+        return _solve(gram, l2)
+
+    def _follows(self, data: Interactions) -> bool:
+        return self.config.next_weight > 0 and data.timestamps is not None
+
+    def following(self, data: Interactions) -> Part:
+        """The weights of what people rated next, before the discount."""
+        columns = self.position_[data.items]
+        kept = columns >= 0
+        known, likes = data.subset(kept), self.weigher.like(data.ratings[kept])
+        return learn_following(known, columns[kept], len(self.movies_), likes, self.config.l2)
+
+    def _raise_rare(self, weights: Float32, popularity: Float32) -> Self:
+        """Set the weights, with less popular movies raised; ``popularity``: float32[m], the diagonal of G."""
+        share = (popularity + 1) / (popularity.max(initial=0) + 1)
+        self.weights_ = weights
+        self.weights_ *= (share**-self.config.popularity_discount).astype(np.float32)
         return self
 
-    def _keep(self, data: Interactions) -> None:
-        counts = data.movie_counts
-        # If no movie has enough ratings, those with the most still get similarities.
-        enough = np.flatnonzero(counts >= min(self.config.min_ratings, max(int(counts.max()), 1)))
-        most_rated = enough[np.argsort(-counts[enough], kind="stable")[: self.config.max_movies]]
-        self.movies_ = np.sort(most_rated).astype(np.int32)
-        self.position_ = np.full(data.n_movies, -1, np.int32)
-        self.position_[self.movies_] = np.arange(len(self.movies_), dtype=np.int32)
-
-    def weigh(self, ratings: Float32) -> Float32:
-        """float32[n]: the weight of each rating."""
-        low, high = self.range_
-        if high == low:
-            return np.ones(len(ratings), np.float32)
-        part = ((np.clip(ratings, low, high) - low) / (high - low) / HIGH).astype(np.float32)
-        weights: Float32 = part ** np.float32(self.config.rating_power)
-        return weights
-
-    def _rows(self, items: Int32, ratings: Float32) -> tuple[NDArray[np.intp], Int32, Float32]:
-        """The entries of a history with similarities, their rows, and their weights."""
-        check_lengths(items=items, ratings=ratings)
-        known = np.flatnonzero((items >= 0) & (items < len(self.position_)))
-        rows = self.position_[items[known]]
-        known, rows = known[rows >= 0], rows[rows >= 0]
-        return known, rows, self.weigh(ratings[known])
-
-    def count_known(self, items: Int32) -> int:
-        """Number of movies in a history with similarities."""
-        return len(self._rows(items, np.zeros(len(items), np.float32))[1])
-
-    def score_history(self, items: Int32, ratings: Float32) -> Float32:
-        """float32[n_movies]: the scores for a history; 0 for movies without similarities.
-
-        Raises:
-            ValueError: there are not as many movies as ratings.
-        """
-        _, rows, weight = self._rows(items, ratings)
+    def score_history(self, history: History) -> Float32:
+        """float32[n_movies]: the scores for a history; 0 for movies without similarities."""
+        known = self.known(history)
         scores = np.zeros(len(self.position_), np.float32)
-        scores[self.movies_] = _weighted_rows(self.weights_, rows, weight)
+        rows, weights = self.position_[history.items[known]], self.weigher.weights_of(history)[known]
+        scores[self.movies_] = _weighted_rows(self.weights_, rows, weights)
         return scores
 
-    def shares(self, items: Int32, ratings: Float32, movie: int) -> Float32:
-        """float32[len(items)]: each past rating's share in one movie's score; they sum to the score.
-
-        Raises:
-            ValueError: there are not as many movies as ratings.
-        """
-        out = np.zeros(len(items), np.float32)
+    def shares(self, history: History, movie: int) -> Float32:
+        """float32[len(history)]: each rating's share in one movie's score; they sum to the score."""
+        out = np.zeros(len(history), np.float32)
         column = self.position_[movie] if 0 <= movie < len(self.position_) else -1
         if column >= 0:
-            known, rows, weight = self._rows(items, ratings)
-            out[known] = weight * self.weights_[rows, column]
+            known = self.known(history)
+            rows = self.position_[history.items[known]]
+            out[known] = self.weigher.weights_of(history)[known] * self.weights_[rows, column]
         return out
 
     def arrays(self) -> Arrays:
@@ -178,19 +164,48 @@ class ItemSimilarityRanker(Ranker):
         ranker = cls(ItemSimilarityConfig.model_validate(config.model_dump()))
         n_movies, low, high = arrays["constants"].tolist()
         ranker.range_ = (low, high)
-        ranker.weights_, ranker.movies_ = arrays["weights"], arrays["movies"]
+        ranker.weights_ = arrays["weights"]
+        ranker._place(arrays["movies"], int(n_movies))
         expect(ranker.weights_, len(ranker.movies_), len(ranker.movies_))
-        ranker.position_ = np.full(int(n_movies), -1, np.int32)
-        ranker.position_[ranker.movies_] = np.arange(len(ranker.movies_), dtype=np.int32)
         return ranker
 
 
-def _range_in_use(data: Interactions) -> tuple[float, float]:
-    """Lowest and highest rating in use; the scale if there are no ratings."""
-    if not len(data):
-        return data.scale
-    low, high = np.quantile(data.ratings, [RARE, 1 - RARE], method="inverted_cdf").tolist()
-    return low, high
+class _Variants:
+    """Rankers of several settings on the same ratings."""
+
+    def __init__(self, data: Interactions, max_movies: int) -> None:
+        self._data, self._max_movies = data, max_movies
+        self._gram: tuple[object, Float32] | None = None
+        self._together: tuple[object, Float32] | None = None
+        self._following: dict[float, Part] = {}
+        self._smoothed: Part | None = None
+
+    def __call__(self, config: RankerConfig) -> ItemSimilarityRanker:
+        values = config.model_dump()
+        limited = min(int(values["max_movies"]), self._max_movies)
+        ranker = ItemSimilarityRanker(ItemSimilarityConfig.model_validate(values | {"max_movies": limited}))
+        counted = ranker.config.rating_power, ranker.config.min_ratings, limited
+        if self._gram is None or self._gram[0] != counted:
+            self._gram, self._following, self._smoothed = (counted, ranker.co_occurrence(self._data)), {}, None
+        else:
+            ranker._keep(self._data, limited)
+            ranker.bind(self._data)
+        same = ranker.config.model_copy(update=dict.fromkeys(LIGHT, 0.0))
+        if self._together is None or self._together[0] != same:
+            self._together = same, ranker.together(self._gram[1].copy())
+        weights = self._together[1].copy()
+        if ranker._follows(self._data):
+            self._learned(ranker).mix_into(weights, ranker.config.next_weight)
+        if ranker.config.factor_weight:
+            self._smoothed = learn_smoothed(ranker, self._data) if self._smoothed is None else self._smoothed
+            self._smoothed.mix_into(weights, ranker.config.factor_weight)
+        return ranker._raise_rare(weights, np.diag(self._gram[1]))
+
+    def _learned(self, ranker: ItemSimilarityRanker) -> Part:
+        l2 = ranker.config.l2
+        if l2 not in self._following:
+            self._following = {l2: ranker.following(self._data)}
+        return self._following[l2]
 
 
 def _solve(gram: NDArray[Any], l2: float) -> Float32:
@@ -262,37 +277,3 @@ def _unit_genres(table: MovieTable, movies: NDArray[Any]) -> Float32:
     genres: Float32 = table.genres[movies].astype(np.float32)
     genres /= np.maximum(np.sqrt(genres.sum(1, keepdims=True)), 1)
     return genres
-
-
-LAPACK = "scipy.linalg.cython_lapack"
-Pointer = ctypes.c_void_p
-# SciPy's wrappers of LAPACK hold the interpreter lock while they work, seconds here, in which no request is answered.
-# A foreign function of ctypes releases it.
-_signature = ctypes.CFUNCTYPE(None, Pointer, Pointer, Pointer, Pointer, Pointer)
-_factorise = _signature(get_cython_function_address(LAPACK, "spotrf"))
-_invert_factor = _signature(get_cython_function_address(LAPACK, "spotri"))
-
-
-def invert(matrix: Float32) -> None:
-    """Invert a positive definite matrix in place; only the upper triangle of the result is valid.
-
-    Cholesky factorisation by LAPACK's ``spotrf`` and ``spotri``, in n^3 multiplications.
-
-    Args:
-        matrix: float32[n, n], C-contiguous and symmetric.
-
-    Raises:
-        numpy.linalg.LinAlgError: the matrix is not positive definite.
-        ValueError: it has another type or layout.
-    """
-    if matrix.dtype != np.float32 or not matrix.flags.c_contiguous or matrix.shape[0] != matrix.shape[1]:
-        raise ValueError("a square, C-contiguous matrix of float32 is expected")
-    count, info = ctypes.c_int(len(matrix)), ctypes.c_int(0)
-    # LAPACK's lower triangle by columns is the upper one by rows.
-    lower, size, status = ctypes.byref(ctypes.c_char(b"L")), ctypes.byref(count), ctypes.byref(info)
-    with threadpool_limits(os.cpu_count(), user_api="blas"):  # servers limit BLAS to one thread
-        for step in (_factorise, _invert_factor):
-            if info.value == 0:
-                step(lower, size, matrix.ctypes.data, size, status)
-    if info.value != 0:
-        raise np.linalg.LinAlgError(f"The matrix is not positive definite (LAPACK info {info.value}).")

@@ -3,7 +3,7 @@
 import tomllib
 from functools import cache
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Final, Literal
 
 from pydantic import Field
 
@@ -11,6 +11,9 @@ from engine.errors import InvalidSettings
 
 FILE = Path(__file__).parents[2] / "hyperparameters.toml"
 
+AUTO: Final = "auto"
+Auto = Literal["auto"]
+"""The value of a hyperparameter that each training chooses for itself."""
 Patience = Annotated[
     int,
     Field(

@@ -17,14 +17,16 @@ from engine.data.ratings import Interactions
 from engine.data.splits import place_in_history
 from engine.models.base import ModelConfig, RatingModel, Vector
 from engine.models.embeddings import Embeddings, Knowledge
+from engine.models.ensemble import EnsembleTrainer, Inputs
 from engine.models.hyperparameters import Patience, Seed, default
-from engine.models.networks import ROWS_AT_ONCE, Layers, TrainingRows
+from engine.models.networks import Layers, TrainingRows
 
 if TYPE_CHECKING:
     from sklearn.neural_network import MLPRegressor
 
 PAIRS_AT_ONCE = 1 << 11  # predictions computed together, so that their layers fit into a processor's cache
 RATINGS_AT_ONCE = 1 << 18  # ratings folded in together, which bounds the memory
+MAX_TAUGHT = 1_000_000  # ratings that the networks are taught; larger data are sampled
 MIN_PER_PART = 2  # ratings per part below which embeddings are learned from all ratings
 FIRST = (0, 1, 2, 3, 5, 8, 12, 20)  # history lengths of the newcomers that the networks train on
 NEWCOMERS = 0.1  # share of the ratings that are taught a second time, as those of a newcomer
@@ -59,7 +61,12 @@ class NeuralCFConfig(ModelConfig):
         description="Width of each hidden layer, such as 64, 32.",
     )
     networks: int = field("networks", ge=1, le=10, description="Number of networks whose predictions are averaged.")
-    epochs: int = field("epochs", ge=1, le=1000, description="Passes of the networks over all ratings.")
+    epochs: int = field(
+        "epochs",
+        ge=1,
+        le=1000,
+        description="Passes of the networks over all ratings, or over 250,000 of them where there are more.",
+    )
     learning_rate: float = field(
         "learning_rate", gt=0, le=0.1, description="Step of the Adam optimiser; too high is unstable."
     )
@@ -71,7 +78,8 @@ class NeuralCFConfig(ModelConfig):
         "parts",
         ge=2,
         le=20,
-        description="Each part of the ratings is taught with embeddings learned from the other parts.",
+        description="Each part of the ratings is taught with embeddings learned from the other parts. Of more than a "
+        "million ratings, as many parts are taught as have a million.",
     )
     iterations: int = field(
         "iterations",
@@ -127,30 +135,26 @@ class NeuralCF(RatingModel):
         self.begin(data)
         taught = yield from self._teach(data)
         users, movies = self.embeddings_.users_, self.embeddings_.movies()
-        networks = [self._network(n, len(taught)) for n in range(self.config.networks)]
-        rng = np.random.default_rng(self.config.seed)
+        networks = [self._network(n) for n in range(self.config.networks)]
         moments, self.taught_ = taught.moments(), taught.ends()
+        trainer = EnsembleTrainer(networks, Inputs(taught, moments), self.config.seed)
         for _ in range(self.config.epochs):
-            error = 0.0
-            chunks = np.array_split(rng.permutation(len(taught)), -(-len(taught) // ROWS_AT_ONCE))
-            for done, rows in enumerate(chunks):
-                if done:
-                    yield f"Training the networks, piece {done + 1} of {len(chunks)}"
-                error += self._step(networks, taught, rows, moments)
+            with _one_thread():
+                error = trainer.epoch()
             self._finish(networks, moments, users, movies)
-            yield error / len(taught)
+            yield error
 
     def _teach(self, data: Interactions) -> Generator[str, None, TrainingRows]:
-        """Learn the embeddings of all ratings, and for each part those of the other parts."""
-        parts = self.config.parts if len(data) >= self.config.parts * MIN_PER_PART else 1
+        """Learn the embeddings of all ratings, and for each part that is taught those of the other parts."""
+        parts, taught = division(len(data), self.config.parts)
         rng = np.random.default_rng(self.config.seed)
         part, place = rng.permutation(len(data)) % parts, place_in_history(data)
         reference: Embeddings | None = None
         known, new, unrated = [], [], []
         firsts = rng.choice(FIRST, (parts, data.n_users))  # history length of each newcomer, by part
-        for number in range(parts):
+        for number in range(taught):
             if parts > 1:
-                yield f"Learning embeddings {number + 1} of {parts + 1}"
+                yield f"Learning embeddings {number + 1} of {taught + 1}"
             rest = part != number if parts > 1 else np.ones(len(data), bool)
             learned = self._embed(data.subset(rest) if parts > 1 else data, reference)
             reference = reference or learned
@@ -161,49 +165,35 @@ class NeuralCF(RatingModel):
                 new.append((learned.fold_in_users(first.users, first.items, first.ratings, data.n_users), movies))
                 unrated.append((learned.users_, learned.new_movies()))
         if parts > 1:
-            yield f"Learning embeddings {parts + 1} of {parts + 1}"
+            yield f"Learning embeddings {taught + 1} of {taught + 1}"
         self.embeddings_ = self._embed(data, reference)
         self.embeddings_.remember_raters()
+        ratings = np.flatnonzero(part < taught)
         again = max(NEWCOMERS, min(MIN_NEWCOMERS / len(data), 0.25))
-        later = np.flatnonzero((place >= firsts[part, data.users]) & (rng.random(len(data)) < again))
-        some = np.flatnonzero(rng.random(len(data)) < NEW_MOVIES)
-        ratings = np.concatenate([np.arange(len(data)), later, some])
-        table = np.concatenate([part, parts + part[later], 2 * parts + part[some]])
-        return TrainingRows(data, ratings, table, known + new + unrated, self.embeddings_.pairs_)
+        later = ratings[place[ratings] >= firsts[part[ratings], data.users[ratings]]]
+        later = later[rng.random(len(later)) < again]
+        some = ratings[rng.random(len(ratings)) < NEW_MOVIES]
+        table = np.concatenate([part[ratings], taught + part[later], 2 * taught + part[some]])
+        rows = np.concatenate([ratings, later, some])
+        return TrainingRows(data, rows, table, known + new + unrated, self.embeddings_.pairs_)
 
     def _embed(self, data: Interactions, reference: Embeddings | None) -> Embeddings:
         config = self.config
         with _one_thread():
             return Embeddings.learn(data, config.factors, config.iterations, config.seed, reference, config.audience)
 
-    def _network(self, number: int, rows: int) -> MLPRegressor:
+    def _network(self, number: int) -> MLPRegressor:
         from sklearn.neural_network import MLPRegressor  # only training needs it, and it takes a second to load
 
         config = self.config
         return MLPRegressor(
             hidden_layer_sizes=config.hidden,
             alpha=config.regularization,
-            batch_size=min(config.batch_size, rows, ROWS_AT_ONCE // 2),
+            batch_size=config.batch_size,
             learning_rate_init=config.learning_rate,
             random_state=(config.seed + number) % 2**32,
+            shuffle=False,
         )
-
-    def _step(
-        self,
-        networks: list[MLPRegressor],
-        taught: TrainingRows,
-        rows: NDArray[np.int64],
-        moments: tuple[Float32, Float32],
-    ) -> float:
-        """Train all networks on some rows; returns the sum of squared errors of their mean afterwards."""
-        inputs, left = taught.rows(rows)
-        inputs = (inputs - moments[0]) / moments[1]
-        corrections = np.zeros(len(rows))
-        with _one_thread():
-            for network in networks:
-                network.partial_fit(inputs, left)
-                corrections += network.predict(inputs)
-        return float(np.sum((left - corrections / len(networks)) ** 2))
 
     def _finish(
         self, networks: list[MLPRegressor], moments: tuple[Float32, Float32], users: Knowledge, movies: Knowledge
@@ -380,3 +370,11 @@ def _one_thread() -> AbstractContextManager[Any]:
     """One BLAS thread: the same order of sums on every machine, and small matrices gain nothing from more."""
     limit: AbstractContextManager[Any] = threadpool_limits(1, user_api="blas")
     return limit
+
+
+def division(ratings: int, parts: int) -> tuple[int, int]:
+    """Number of parts that ratings are divided into, and of those that are taught: all, or ``MAX_TAUGHT`` ratings."""
+    if ratings < parts * MIN_PER_PART:
+        return 1, 1
+    parts = max(parts, -(-ratings // MAX_TAUGHT))
+    return parts, min(parts, MAX_TAUGHT // -(-ratings // parts))

@@ -15,7 +15,7 @@ from engine.models.embeddings import Knowledge, PairInputs
 if TYPE_CHECKING:
     from sklearn.neural_network import MLPRegressor
 
-ROWS_AT_ONCE = 1 << 18  # ratings whose inputs are in memory together
+MOMENT_ROWS = 1 << 18  # rows from which mean and scale of the inputs are computed, at most
 
 
 @dataclass(frozen=True)
@@ -110,7 +110,7 @@ class TrainingRows:
 
     def moments(self) -> tuple[Float32, Float32]:
         """float32[d] twice: mean and scale of the inputs, from a sample where there are many rows."""
-        step = -(-len(self) // ROWS_AT_ONCE)
+        step = -(-len(self) // MOMENT_ROWS)
         inputs, _ = self.rows(np.arange(0, len(self), step))
         return inputs.mean(axis=0), self.pairs.level(inputs.std(axis=0), self.tables[0][0].inputs.shape[1])
 

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
 from engine.errors import InvalidHyperparameter, InvalidInput, InvalidSettings
 from engine.models.base import ModelConfig, RatingModel, titled
-from engine.models.hyperparameters import FILE, read
+from engine.models.hyperparameters import AUTO, FILE, read
 from engine.models.ncf import NeuralCF, NeuralCFConfig
 from engine.models.svd import MatrixFactorizationConfig, MatrixFactorizationModel
 
 ModelKind = Literal["svd", "ncf"]
+Config = TypeVar("Config", bound=ModelConfig)
 
 
 @dataclass(frozen=True)
@@ -66,14 +67,27 @@ def configure(kind: str, hyperparameters: Mapping[str, Any]) -> ModelConfig:
         InvalidInput: there is no such model.
         InvalidHyperparameter: one is unknown or out of range; the message names field, value and range.
     """
-    config = entry(kind).config
+    return validated(entry(kind).config, hyperparameters)
+
+
+def validated(config: type[Config], values: Mapping[str, Any], prefix: str = "") -> Config:
+    """A config of these values, with defaults for missing ones.
+
+    Args:
+        config: its class.
+        values: by name.
+        prefix: precedes the names of fields in the error, such as ``ranker.``.
+
+    Raises:
+        InvalidHyperparameter: one is unknown or out of range; the message names field, value and range.
+    """
     try:
-        return config.model_validate(dict(hyperparameters))
+        return config.model_validate(dict(values))
     except ValidationError as error:
         faults: dict[str, str] = {}
         for problem in error.errors():
             name = str(problem["loc"][0]) if problem["loc"] else "hyperparameters"  # the rest is a place in a list
-            faults.setdefault(name, _sentence(config, name, problem))
+            faults.setdefault(f"{prefix}{name}", _sentence(config, name, problem))
         raise InvalidHyperparameter(faults) from error
 
 
@@ -91,7 +105,15 @@ def allowed(config: type[ModelConfig], name: str) -> str:
     return _allowed(schema)
 
 
+def number_branch(schema: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """The schema of the numbers of a hyperparameter that may be ``auto`` instead; None if it may not."""
+    return next((one for one in schema.get("anyOf", []) if one.get("type") in ("integer", "number")), None)
+
+
 def _allowed(schema: Mapping[str, Any]) -> str:
+    number = number_branch(schema)
+    if number is not None:
+        return f"{AUTO} or {_allowed(number)}"
     if "enum" in schema:
         return "one of " + ", ".join(map(str, schema["enum"]))
     noun = "a whole number" if schema.get("type") == "integer" else "a number"
@@ -157,29 +179,47 @@ def search_space(kind: str, tables: Mapping[str, Any] | None = None) -> list[Sea
         InvalidInput: there is no such model.
         InvalidSettings: a value is out of the model's range; names hyperparameter, value and range.
     """
-    config = entry(kind).config
-    lines: Mapping[str, Any] = (read() if tables is None else tables).get(kind, {}).get("search", {})
+    return read_space(kind, entry(kind).config, tables)
+
+
+def read_space(section: str, config: type[ModelConfig], tables: Mapping[str, Any] | None = None) -> list[SearchRange]:
+    """Search space of one section of the file.
+
+    Args:
+        section: its name, such as ``svd``.
+        config: the class whose fields are searched.
+        tables: tables by section; by default those of the file.
+
+    Raises:
+        InvalidSettings: a value is out of range; names hyperparameter, value and range.
+    """
+    lines: Mapping[str, Any] = (read() if tables is None else tables).get(section, {}).get("search", {})
     found = []
     for name, values in lines.items():
-        where = f"{FILE.name}, [{kind}.search] {name}"
+        where = f"{FILE.name}, [{section}.search] {name}"
         try:
             line = _Line.model_validate(values)
         except ValidationError as error:
             raise InvalidSettings(f"{where}: {error.errors()[0]['msg'].removeprefix('Value error, ')}.") from error
         for tried in line.choices if line.choices is not None else [line.low, line.high]:
             try:
-                configure(kind, {name: tried})
+                validated(config, {name: tried})
             except InvalidHyperparameter as error:
                 raise InvalidSettings(f"{where}: {error}") from error
         field = config.model_fields[name]
         title = field.title or titled(name)
         if line.choices is None:
             ends = float(line.low or 0), float(line.high or 0)
-            found.append(SearchRange(name, title, *ends, line.log, field.annotation is int))
+            found.append(SearchRange(name, title, *ends, line.log, _is_whole(config, name)))
         else:
             choices = tuple(tuple(one) if isinstance(one, list) else one for one in line.choices)
             found.append(SearchRange(name, title, choices=choices))
     return found
+
+
+def _is_whole(config: type[ModelConfig], name: str) -> bool:
+    schema = config.model_json_schema()["properties"][name]
+    return bool((number_branch(schema) or schema).get("type") == "integer")
 
 
 def check_settings() -> None:

@@ -1,20 +1,26 @@
 """Biased matrix factorisation: Surprise's SVD with a compiled inner loop on arrays."""
 
 from collections.abc import Generator, Hashable
+from dataclasses import asdict
 from functools import partial
-from typing import Any, ClassVar, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
+from pydantic import Field
 from surprise import SVD
 
 from engine.data.arrays import Arrays, Float32, Int32, check_lengths
 from engine.data.ratings import Interactions
 from engine.models.base import ModelConfig, RatingModel, Vector, expect
-from engine.models.hyperparameters import Patience, Seed, default
+from engine.models.hyperparameters import AUTO, Auto, Patience, Seed, default
 from engine.models.shrinkage import BIAS, FACTORS, KeptOut, Penalty, Side, learn_prior
+from engine.models.svd_auto import FASTER, MAX_RATE, Size, choose_size
 from engine.models.svd_kernels import exact_epoch, fast_epoch, predict_pairs
 
+CHOSEN = ("factors", "regularization")
+"""Hyperparameters that may be ``auto``."""
 WIDTH = 4.5  # width of the scale to which float32 training stretches the ratings
 INITIAL_SPREAD = 0.1  # standard deviation of the initial factors, as in Surprise
 LANES = 8  # float32 factors in one vector register; training pads rows to a multiple
@@ -28,11 +34,19 @@ class MatrixFactorizationConfig(ModelConfig):
 
     kind: ClassVar[str] = "svd"
 
-    factors: int = field("factors", ge=1, le=1000, description="Length of each user's and movie's vector.")
+    factors: Annotated[int, Field(ge=1, le=1000)] | Auto = field(
+        "factors", description="Length of each user's and movie's vector; auto chooses it on held-out ratings."
+    )
     epochs: int = field("epochs", ge=1, le=1000, description="Maximum passes over all ratings.")
-    learning_rate: float = field("learning_rate", gt=0, le=1, description="Step of each update; too high diverges.")
-    regularization: float = field(
-        "regularization", ge=0, le=10, description="How strongly biases and factors are pulled to zero."
+    learning_rate: float = field(
+        "learning_rate", gt=0, le=1, description="Step of each update in the first epoch; too high diverges."
+    )
+    decay: float = field(
+        "decay", gt=0, le=1, description="Learning rate of an epoch as a share of the one before; not with float64."
+    )
+    regularization: Annotated[float, Field(ge=0, le=10)] | Auto = field(
+        "regularization",
+        description="How strongly biases and factors are pulled to zero; auto chooses it on held-out ratings.",
     )
     patience: Patience = field("patience")
     seed: Seed = field("seed")
@@ -49,10 +63,12 @@ class MatrixFactorizationModel(RatingModel, SVD):  # type: ignore[misc]  # Surpr
         user_bias_, movie_bias_: [n_users], [n_movies].
         user_factors_, movie_factors_: [n_users, factors], [n_movies, factors]; zeros without ratings.
         penalties_: penalties for folding in users, and movies.
+        settings_: the hyperparameters, with what was chosen in place of ``auto``.
     """
 
     leaves_out = "exact"
     config: MatrixFactorizationConfig
+    settings_: MatrixFactorizationConfig
 
     def __init__(self, config: MatrixFactorizationConfig | None = None) -> None:
         self.config = config or MatrixFactorizationConfig()
@@ -68,9 +84,38 @@ class MatrixFactorizationModel(RatingModel, SVD):  # type: ignore[misc]  # Surpr
     def epochs(self, data: Interactions) -> Generator[float | str, None, None]:
         """Train in Surprise's order: user by user, each user's ratings in their own order."""
         self.begin(data)
+        if AUTO in (self.config.factors, self.config.regularization):
+            yield "Choosing factors and regularization"
+        self.settings_ = self.choose(data)
         self.penalties_ = self._learn_penalties(data)
-        yield "Learning factors"  # keeps the penalties out of the first epoch's time
+        yield "Learning factors"  # keeps all of that out of the first epoch's time
         yield from self._learn(data)
+
+    def choose(self, data: Interactions) -> MatrixFactorizationConfig:
+        """The config with numbers in place of ``auto``, chosen on ratings held out from these (``svd_auto``)."""
+        config = self.config
+        fixed = {name: None if (value := getattr(config, name)) == AUTO else value for name in CHOSEN}
+        if None not in fixed.values():
+            return config
+        faster = max(min(FASTER, MAX_RATE / config.learning_rate), 1.0)
+        epochs = max(round(config.epochs / faster), 1)
+        quick = {"epochs": epochs, "learning_rate": config.learning_rate * faster, "decay": config.decay**faster}
+        trial = config.model_copy(update=quick)
+
+        def predict(train: Interactions, test: Interactions, size: Size) -> Float32:
+            model = self._settled(trial.model_copy(update=asdict(size)), train)
+            losses = list(model._learn(train))
+            found = model._predict(test.users, test.items)
+            return found if np.isfinite(losses).all() else np.full_like(found, np.nan)
+
+        return config.model_copy(update=asdict(choose_size(data, predict, config.seed, **fixed)))
+
+    def _settled(self, settings: MatrixFactorizationConfig, data: Interactions) -> Self:
+        """A model with these settings, ready to learn."""
+        model = type(self)(settings)
+        model.begin(data)
+        model.settings_ = settings
+        return model
 
     def _learn(self, data: Interactions) -> Generator[float, None, None]:
         order = data.by_user.order
@@ -82,8 +127,7 @@ class MatrixFactorizationModel(RatingModel, SVD):  # type: ignore[misc]  # Surpr
         start, kept_out = self._first_penalty(), KeptOut.draw(data, self.config.seed)
         if not len(kept_out.learned):
             return start, start
-        model = type(self)(self.config)
-        model.begin(data)
+        model = self._settled(self.settings_, data)
         for _ in model._learn(kept_out.learned):
             pass
         movies, users = Side(model.movie_bias_, model.movie_factors_), Side(model.user_bias_, model.user_factors_)
@@ -94,13 +138,15 @@ class MatrixFactorizationModel(RatingModel, SVD):  # type: ignore[misc]  # Surpr
 
     def _first_penalty(self) -> Penalty:
         """Start of the search for penalties, in units of the scale."""
-        width, each = 1 / self._stretch(), self.config.regularization  # 1 with float64, which is not stretched
+        each, width = float(self.settings_.regularization), 1 / self._stretch()  # 1 with float64
         return Penalty(BIAS, FACTORS * width, each, each * width)
 
     def sgd(self, trainset: Any) -> None:
         """Surprise's hook: train on one of its training sets, after which its own ``estimate`` works."""
         users, movies, ratings = (np.array(column) for column in zip(*trainset.all_ratings(), strict=True))
         self.scale_ = self.given_ = trainset.rating_scale
+        frame = pd.DataFrame({"user_id": users, "movie_id": movies, "rating": ratings})
+        self.settings_ = self.choose(Interactions.from_frame(frame, scale=self.scale_))
         self.penalties_ = self._first_penalty(), self._first_penalty()
         known = np.ones(trainset.n_users, bool), np.ones(trainset.n_items, bool)
         rows = users.astype(np.int32), movies.astype(np.int32), ratings
@@ -129,19 +175,21 @@ class MatrixFactorizationModel(RatingModel, SVD):  # type: ignore[misc]  # Surpr
         stretch = self._stretch()
         pu, qi = self._first_factors(*known)
         bu, bi = np.zeros(len(pu), dtype), np.zeros(len(qi), dtype)
-        constants = dtype(mean * stretch), dtype(self.config.learning_rate), dtype(self.config.regularization)
+        middle, penalty = dtype(mean * stretch), dtype(self.settings_.regularization)
+        rate = self.config.learning_rate
         ratings = (ratings * stretch).astype(dtype)
         self.mean_ = float(mean)
         self._keep(bu, bi, pu, qi, stretch)
         for _ in range(self.config.epochs):
-            loss = step(users, movies, ratings, bu, bi, pu, qi, *constants)
+            loss = step(users, movies, ratings, bu, bi, pu, qi, middle, dtype(rate), penalty)
+            rate *= self.config.decay if dtype is np.float32 else 1.0
             if stretch != 1:
                 self._keep(bu, bi, pu, qi, stretch)
             yield loss / stretch**2
 
     def _keep(self, bu: NDArray[Any], bi: NDArray[Any], pu: NDArray[Any], qi: NDArray[Any], stretch: float) -> None:
         """Store the current arrays in the data's scale; views of the arrays where nothing is stretched."""
-        pu, qi = pu[:, : self.config.factors], qi[:, : self.config.factors]
+        pu, qi = pu[:, : self._factors], qi[:, : self._factors]
         if stretch != 1:
             bu, bi = (bias / bias.dtype.type(stretch) for bias in (bu, bi))
             pu, qi = (factors / factors.dtype.type(np.sqrt(stretch)) for factors in (pu, qi))
@@ -149,7 +197,7 @@ class MatrixFactorizationModel(RatingModel, SVD):  # type: ignore[misc]  # Surpr
 
     def _first_factors(self, users: NDArray[np.bool_], movies: NDArray[np.bool_]) -> tuple[NDArray[Any], NDArray[Any]]:
         """Normal random factors, zero without ratings; float64 draws the same numbers as Surprise."""
-        factors = self.config.factors
+        factors = self._factors
         if self.config.precision == "float64":
             old = np.random.RandomState(self.config.seed)
             drawn: list[NDArray[Any]] = [
@@ -173,6 +221,15 @@ class MatrixFactorizationModel(RatingModel, SVD):  # type: ignore[misc]  # Surpr
         return predict_pairs(users, movies, self.mean_, *learned, *self.scale_)
 
     @property
+    def settings(self) -> ModelConfig:
+        """The hyperparameters of the training, with what was chosen in place of ``auto``."""
+        return self.settings_
+
+    @property
+    def _factors(self) -> int:
+        return int(self.settings_.factors)
+
+    @property
     def _learned_users(self) -> int:
         return len(self.user_bias_)
 
@@ -189,7 +246,7 @@ class MatrixFactorizationModel(RatingModel, SVD):  # type: ignore[misc]  # Surpr
     def user_vector(self, user: int) -> Vector:
         """float[1 + factors]: a user's bias and factors; zeros for an unknown user."""
         if not 0 <= user < len(self.user_bias_):
-            return np.zeros(1 + self.config.factors, self.user_factors_.dtype)
+            return np.zeros(1 + self._factors, self.user_factors_.dtype)
         return np.concatenate([self.user_bias_[user : user + 1], self.user_factors_[user]])
 
     def biases_and_factors(self) -> tuple[NDArray[Any], NDArray[Any]]:
@@ -261,7 +318,7 @@ class MatrixFactorizationModel(RatingModel, SVD):  # type: ignore[misc]  # Surpr
     def _solve(self, factors: NDArray[Any], target: NDArray[Any], penalty: Penalty) -> Vector:
         """float[1 + factors]: ridge regression of the target on ``[1, factors]``; zeros without a rating."""
         if not len(target):
-            return np.zeros(1 + self.config.factors, self.user_factors_.dtype)
+            return np.zeros(1 + self._factors, self.user_factors_.dtype)
         design = _design(factors)
         diagonal = penalty.diagonal(design.shape[1], len(target))
         if len(target) < design.shape[1]:
@@ -281,7 +338,7 @@ class MatrixFactorizationModel(RatingModel, SVD):  # type: ignore[misc]  # Surpr
     def movie_vector(self, movie: int) -> Vector:
         """float[1 + factors]: a movie's bias and factors; zeros for an unknown movie."""
         if not 0 <= movie < len(self.movie_bias_):
-            return np.zeros(1 + self.config.factors, self.movie_factors_.dtype)
+            return np.zeros(1 + self._factors, self.movie_factors_.dtype)
         return np.concatenate([self.movie_bias_[movie : movie + 1], self.movie_factors_[movie]])
 
     def unclipped(self, users: NDArray[Any], movies: NDArray[Any]) -> Float32:
@@ -307,12 +364,15 @@ class MatrixFactorizationModel(RatingModel, SVD):  # type: ignore[misc]  # Surpr
         mean, low, high, *given = arrays["constants"].tolist()
         lowest, highest = given or (low, high)
         model.mean_, model.scale_, model.given_ = mean, (low, high), (lowest, highest)
-        none = Penalty(0, 0, model.config.regularization, model.config.regularization).values()
+        each = model.config.regularization
+        none = Penalty(0, 0, each, each).values() if each != AUTO else []  # a chosen one is among the penalties
         users, movies = arrays.get("penalties", np.array([none, none])).tolist()
         model.penalties_ = Penalty(*users), Penalty(*movies)
         model.user_bias_, model.movie_bias_ = arrays["user_bias"], arrays["movie_bias"]
         model.user_factors_, model.movie_factors_ = arrays["user_factors"], arrays["movie_factors"]
         factors = model.user_factors_.shape[1]
+        chosen = {"factors": factors, "regularization": model.penalties_[0].bias_each if each == AUTO else each}
+        model.settings_ = model.config.model_copy(update=chosen)
         expect(model.user_factors_, len(model.user_bias_), factors)
         expect(model.movie_factors_, len(model.movie_bias_), factors)
         return model

@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 from engine.data.arrays import Arrays, Float32, Int32
 from engine.data.ratings import Interactions
 from engine.models.base import RatingModel, join_arrays, part_of
-from engine.models.ease import ItemSimilarityConfig, ItemSimilarityRanker
 from engine.models.intervals import Calibration
+from engine.models.ranker import Ranker
+from engine.models.rankers import ranker_settings, restore_ranker
 from engine.models.registry import MODELS, configure
 
 
@@ -62,18 +63,20 @@ class VersionBundle:
         calibration: of the intervals; None with too few ratings.
         counts: numbers of training ratings; None in versions of earlier releases.
         offsets: of learned vectors from folded-in ones; None in versions of earlier releases.
+        spread: standard deviation of a user's predicted ratings over movies, in rating units; 0 where unknown.
     """
 
     rating: RatingModel
-    ranker: ItemSimilarityRanker
+    ranker: Ranker
     popularity: Float32
     calibration: Calibration | None
     counts: LearnedCounts | None = None
     offsets: LearnedOffsets | None = None
+    spread: float = 0.0
 
     def config(self) -> dict[str, Any]:
         """The hyperparameters, as JSON values."""
-        return {"model": self.rating.config.model_dump(), "ranker": self.ranker.config.model_dump()}
+        return {"model": self.rating.config.model_dump(), "ranker": ranker_settings(self.ranker.config)}
 
     def arrays(self) -> Arrays:
         """All learned arrays, prefixed with their part, such as ``rating/user_bias``."""
@@ -81,6 +84,7 @@ class VersionBundle:
             "rating": self.rating.arrays(),
             "ranker": self.ranker.arrays(),
             "popularity": {"scores": self.popularity},
+            "spread": {"rating": np.array([self.spread])},
         }
         if self.calibration is not None:
             parts["calibration"] = self.calibration.arrays()
@@ -95,13 +99,14 @@ class VersionBundle:
         """Rebuild a bundle from ``config()`` and ``arrays()``."""
         calibration, counts = part_of(arrays, "calibration"), part_of(arrays, "counts")
         offsets = part_of(arrays, "offsets")
-        # Early versions have hyperparameters that no longer exist.
-        ranker = {name: value for name, value in config["ranker"].items() if name in ItemSimilarityConfig.model_fields}
+        # Early versions lack hyperparameters whose effect they did not know.
+        ranker = {"dislike": 0.0} | config["ranker"]
         return cls(
             MODELS[kind].model.from_arrays(configure(kind, config["model"]), part_of(arrays, "rating")),
-            ItemSimilarityRanker.from_arrays(ItemSimilarityConfig.model_validate(ranker), part_of(arrays, "ranker")),
+            restore_ranker(ranker, part_of(arrays, "ranker")),
             np.asarray(part_of(arrays, "popularity")["scores"], np.float32),
             Calibration.from_arrays(calibration) if calibration else None,
             LearnedCounts(counts["users"], counts["movies"]) if counts else None,
             LearnedOffsets(offsets["users"], offsets["movies"]) if offsets else None,
+            float(part_of(arrays, "spread").get("rating", np.zeros(1))[0]),
         )

@@ -11,7 +11,8 @@ from engine.data.arrays import Float32, divide
 from engine.data.catalogue import Movie
 from engine.data.ratings import Interactions
 from engine.models.base import Method, Vector, top
-from engine.models.ease import ItemSimilarityRanker, likeness
+from engine.models.ease import likeness
+from engine.models.ranker import Ranker
 from engine.recommending.cold_start import Status
 from engine.recommending.fold_in import UserState
 from engine.recommending.scoring import Shares
@@ -119,6 +120,7 @@ class RatingExplanation:
 class Explanation:
     """Parts of a score: ``baseline + sum(share) + residual == score``; ``rating`` explains the predicted rating.
 
+    ``from_rating``: the part of the residual that the predicted rating adds; the rest is the rounding error.
     ``by_neighbours``: too few people rated the movie to compare it, so its score comes from movies of similar genres
     and years. ``genres_liked``: its genres that the user says they like, which raise the baseline.
     """
@@ -131,6 +133,7 @@ class Explanation:
     baseline: float
     contributions: tuple[Contribution, ...]
     residual: float
+    from_rating: float
     by_neighbours: bool
     predicted_rating: float
     interval: tuple[float, float] | None
@@ -151,10 +154,10 @@ class ExplainerService:
         ranker: weighs ratings, so that a low one counts less than a high one.
     """
 
-    def __init__(self, data: Interactions, ranker: ItemSimilarityRanker) -> None:
+    def __init__(self, data: Interactions, ranker: Ranker) -> None:
         self._data = data
-        self._weigh = ranker.weigh
-        weights = ranker.weigh(data.ratings)
+        self._weigher = ranker.weigher
+        weights = self._weigher.like(data.ratings)
         shape = data.n_users, data.n_movies
         self._by_user = sp.csr_array((weights, (data.users, data.items)), shape)
         self._by_movie = self._by_user.tocsc()
@@ -206,7 +209,7 @@ class ExplainerService:
         cosine = divide(dots, self._movie_norms[inside] * self._movie_norms[movie])
         best = [k for k in np.argsort(-cosine, kind="stable") if cosine[k] > ALIKE and inside[k] != movie][:n]
         return tuple(
-            SimilarMovie(self._movie_id(m), self._title(m), state.rating_of(m) or 0.0, float(cosine[k]))
+            SimilarMovie(self._movie_id(m), self._title(m), state.history.rating_of(m) or 0.0, float(cosine[k]))
             for k, m in ((k, int(inside[k])) for k in best)
         )
 
@@ -256,7 +259,7 @@ class ExplainerService:
     def _taste(self, state: UserState) -> Float32:
         taste = np.zeros(self._data.n_movies, np.float32)
         inside = state.items < self._data.n_movies
-        taste[state.items[inside]] = self._weigh(state.ratings[inside])
+        taste[state.items[inside]] = self._weigher.like(state.ratings[inside])
         return taste
 
     def _movie_id(self, movie: int) -> str:

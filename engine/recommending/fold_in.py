@@ -16,11 +16,12 @@ from typing import Any, Generic, Self, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.data.arrays import Float32, Int32
+from engine.data.arrays import Float32, Int32, Int64
+from engine.data.history import UNKNOWN, History
 from engine.data.ratings import Interactions
 from engine.models.base import RatingModel, Vector
-from engine.models.ease import ItemSimilarityRanker
 from engine.models.intervals import Calibration
+from engine.models.ranker import Ranker
 from engine.models.version import LearnedCounts, LearnedOffsets, VersionBundle
 from engine.recommending.cold_start import popularity
 
@@ -28,6 +29,8 @@ MAX_LEARNED = 1000
 """A movie with more learned ratings keeps its vector: one more rating changes little, and costs time."""
 ALIKE = 1e-3
 """Smaller differences of vectors are rounding errors."""
+SAMPLED = 500
+"""Maximum users, and movies, from which the spread of predicted ratings is measured."""
 PARTS = 256
 """Parts of an overlay; a change copies one of them."""
 
@@ -100,21 +103,24 @@ class UserState:
     """One user, and all movies, at one moment. Immutable.
 
     Attributes:
-        items: int32[n], the user's rated movies.
-        ratings: float32[n].
+        history: the user's ratings.
         vector: of the rating model.
         movies: the movies at that moment.
     """
 
-    items: Int32
-    ratings: Float32
+    history: History
     vector: Vector
     movies: FoldedMovies
 
-    def rating_of(self, movie: int) -> float | None:
-        """The user's rating of a movie; None if there is none."""
-        found = np.flatnonzero(self.items == movie)
-        return float(self.ratings[found[0]]) if len(found) else None
+    @property
+    def items(self) -> Int32:
+        """int32[n]: the user's rated movies."""
+        return self.history.items
+
+    @property
+    def ratings(self) -> Float32:
+        """float32[n]: the user's ratings."""
+        return self.history.ratings
 
     @property
     def mean(self) -> float:
@@ -134,8 +140,7 @@ class UserState:
 class _FoldedUser:
     """A user's state without the movies, so that old moments of these can be freed."""
 
-    items: Int32
-    ratings: Float32
+    history: History
     vector: Vector
 
 
@@ -205,19 +210,20 @@ class RealtimeLearner:
         now = self._now
         found = now.users.get(user)
         if found is not None:
-            return UserState(found.items, found.ratings, found.vector, now.folded)
-        items, ratings, vector = self._loaded(user)
-        return UserState(items, ratings, vector, now.folded)
+            return UserState(found.history, found.vector, now.folded)
+        return UserState(self.data.history(user), self.bundle.rating.user_vector(self._known(user)), now.folded)
 
-    def imagine(self, items: Int32, ratings: Float32, user: int = -1) -> UserState:
+    def _known(self, user: int) -> int:
+        return user if 0 <= user < self.data.n_users else -1
+
+    def imagine(self, history: History, user: int = -1) -> UserState:
         """The state of a user with these ratings, which are not stored.
 
         Args:
-            items: int32[n], the movies, in order of key.
-            ratings: float32[n].
+            history: the ratings.
             user: the user's key if the version may have learned the user.
         """
-        return UserState(items, ratings, self._folded_user(user, items, ratings), self._now.folded)
+        return UserState(history, self._folded_user(user, history), self._now.folded)
 
     def movie_state(self, movie: int) -> MovieState:
         """The ratings of a movie, as of the last update of movies."""
@@ -241,16 +247,17 @@ class RealtimeLearner:
 
     # -- writing -----------------------------------------------------------------------------------------------------
 
-    def update_user_embedding(self, user: int, items: Int32, ratings: Float32) -> UserState:
+    def update_user_embedding(self, user: int, items: Int32, ratings: Float32, times: Int64 | None = None) -> UserState:
         """Fold in a user from all of the user's ratings; their order of arrival makes no difference.
 
         Args:
             user: the user's key; may be new.
             items: int32[n], all movies the user has rated, in order of key.
             ratings: float32[n].
+            times: int64[n], Unix seconds; None where unknown.
         """
         with self._writing:
-            self._now = self._with_user(self._now, user, items, ratings)
+            self._now = self._with_user(self._now, user, History.of(items, ratings, times))
         return self.state(user)
 
     def update_movie_embedding(self, movie: int, users: Int32, ratings: Float32) -> MovieState:
@@ -269,18 +276,19 @@ class RealtimeLearner:
                 self._now = self._with_movie(self._now, movie, users, ratings)
         return self.movie_state(movie)
 
-    def rate(self, user: int, movie: int, rating: float) -> UserState:
-        """Add or replace one rating, and update the user and the movie in one moment."""
-        return self._change(user, movie, rating)
+    def rate(self, user: int, movie: int, rating: float, time: int = UNKNOWN) -> UserState:
+        """Add or replace one rating, and update the user and the movie in one moment; ``time``: Unix seconds."""
+        return self._change(user, movie, rating, time)
 
     def unrate(self, user: int, movie: int) -> UserState:
         """Remove one rating, as if it had never been given."""
         return self._change(user, movie, None)
 
-    def _change(self, user: int, movie: int, rating: float | None) -> UserState:
+    def _change(self, user: int, movie: int, rating: float | None, time: int = UNKNOWN) -> UserState:
         with self._writing:
-            mine = self.state(user)
-            now = self._with_user(self._now, user, *_changed(mine.items, mine.ratings, movie, rating))
+            mine = self.state(user).history
+            changed = mine.without(movie) if rating is None else mine.with_rating(movie, rating, time)
+            now = self._with_user(self._now, user, changed)
             if self._folds(movie):
                 its = self.movie_state(movie)
                 now = self._with_movie(now, movie, *_changed(its.users, its.ratings, user, rating))
@@ -292,12 +300,11 @@ class RealtimeLearner:
             raise ValueError(f"there is no movie {movie} among {len(self._learned)}")
         return self.bundle.rating.folds_movies and bool(self._learned[movie] <= MAX_LEARNED)
 
-    def _with_user(self, now: _Moment, user: int, items: Int32, ratings: Float32) -> _Moment:
-        vector = self._folded_user(user, items, ratings)
-        return replace(now, users=now.users.put(user, _FoldedUser(items, ratings, vector)))
+    def _with_user(self, now: _Moment, user: int, history: History) -> _Moment:
+        return replace(now, users=now.users.put(user, _FoldedUser(history, self._folded_user(user, history))))
 
-    def _folded_user(self, user: int, items: Int32, ratings: Float32) -> Vector:
-        vector = self.bundle.rating.fold_in_user(items, ratings)
+    def _folded_user(self, user: int, history: History) -> Vector:
+        vector = self.bundle.rating.fold_in_user(history.items, history.ratings)
         return vector if self.bundle.offsets is None else vector + self.bundle.offsets.of_user(user)
 
     def _with_movie(self, now: _Moment, movie: int, users: Int32, ratings: Float32) -> _Moment:
@@ -307,17 +314,10 @@ class RealtimeLearner:
         folded = now.folded.put(movie, vector, len(users))
         return replace(now, movies=now.movies.put(movie, MovieState(users, ratings)), folded=folded)
 
-    def _loaded(self, user: int) -> tuple[Int32, Float32, Vector]:
-        model = self.bundle.rating
-        if not 0 <= user < self.data.n_users:
-            return np.empty(0, np.int32), np.empty(0, np.float32), model.user_vector(-1)
-        rows = self.data.by_user.of(user)
-        return self.data.items[rows], self.data.ratings[rows], model.user_vector(user)
-
 
 def bundle_version(
     model: RatingModel,
-    ranker: ItemSimilarityRanker,
+    ranker: Ranker,
     data: Interactions,
     calibration: Calibration | None = None,
     check: Callable[[], object] = lambda: None,
@@ -331,10 +331,38 @@ def bundle_version(
         calibration: of the intervals; None for predictions without intervals.
         check: called often; may raise to stop.
     """
-    popular = popularity(data, ranker.weigh(data.ratings))
     return VersionBundle(
-        model, ranker, popular, calibration, LearnedCounts.of(data), measure_offsets(model, data, check)
+        model,
+        ranker,
+        popularity(data, ranker.weigher.like(data.ratings)),
+        calibration,
+        LearnedCounts.of(data),
+        measure_offsets(model, data, check),
+        measure_spread(model, data, ranker.movies_),
     )
+
+
+def measure_spread(model: RatingModel, data: Interactions, movies: Int32) -> float:
+    """Standard deviation of a user's predicted ratings over these movies, in rating units, averaged over users.
+
+    Some users and movies at equal distances stand for all.
+
+    Args:
+        model: predicts ratings.
+        data: its training ratings.
+        movies: int32[m], indices.
+    """
+    users, some = _some(np.flatnonzero(data.user_counts)), _some(movies).astype(np.int32)
+    if not len(users) or not len(some):
+        return 0.0
+    pairs = np.repeat(users, len(some)).astype(np.int32), np.tile(some, len(users))
+    predicted = model.predict_indices(*pairs).reshape(len(users), -1)
+    return float(predicted.std(axis=1, dtype=np.float64).mean())
+
+
+def _some(values: NDArray[Any]) -> NDArray[Any]:
+    step = -(-len(values) // SAMPLED) if len(values) else 1
+    return values[::step]
 
 
 def measure_offsets(

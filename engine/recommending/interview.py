@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from engine.data.arrays import Bools, Float32, Floats, Int32
 from engine.data.catalogue import Movie
 from engine.data.ratings import Interactions
-from engine.models.ease import ItemSimilarityRanker
+from engine.models.ranker import Ranker, RatingWeigher
 from engine.recommending.cold_start import Status
 from engine.rounding import settle
 
@@ -117,11 +117,11 @@ class Interview:
     noise: Floats
     known: Floats
     chances: Floats
-    weigher: ItemSimilarityRanker
+    weigher: RatingWeigher
     asked: int
 
     @classmethod
-    def prepare(cls, data: Interactions, ranker: ItemSimilarityRanker, asked: int = ASKED, seed: int = 0) -> Self:
+    def prepare(cls, data: Interactions, ranker: Ranker, asked: int = ASKED, seed: int = 0) -> Self:
         """Learn the model from ratings, in under a second for any number of them.
 
         Args:
@@ -148,7 +148,7 @@ class Interview:
             NOISE + np.maximum(np.diag(covariance) - explained.sum(axis=1), 0),
             rated.mean(axis=0, dtype=np.float64),
             (rated.T @ tastes).astype(np.float64) / len(rated),
-            _without_similarities(ranker),
+            ranker.weigher,
             min(asked, len(movies)),
         )
 
@@ -253,7 +253,7 @@ class Interview:
     def _chance(self, items: Int32, ratings: Float32, skipped: Int32) -> Floats:
         """float64[m]: the chance to know each movie."""
         covered = self._covers(items)
-        rows, weights = self.position[items[covered]], self.weigher.weigh(ratings[covered])
+        rows, weights = self.position[items[covered]], self.weigher.like(ratings[covered])
         unknown = np.setdiff1d(self._rows(skipped), rows)
         rows, weights = np.concatenate([rows, unknown]), np.concatenate([weights, np.zeros(len(unknown))])
         surprise = (weights - self.means[rows]) / self.noise[rows]
@@ -262,7 +262,7 @@ class Interview:
         return chance
 
 
-def _most_rated(data: Interactions, ranker: ItemSimilarityRanker) -> Rows:
+def _most_rated(data: Interactions, ranker: Ranker) -> Rows:
     """int64[m]: the most rated movies that the ranker knows, most rated first."""
     learned = ranker.movies_[ranker.movies_ < data.n_movies].astype(np.int64)
     counts = data.movie_counts[learned]
@@ -270,9 +270,7 @@ def _most_rated(data: Interactions, ranker: ItemSimilarityRanker) -> Rows:
     return learned[order[counts[order] > 0]]
 
 
-def _draw_histories(
-    data: Interactions, ranker: ItemSimilarityRanker, position: Rows, seed: int
-) -> tuple[Float32, Float32]:
+def _draw_histories(data: Interactions, ranker: Ranker, position: Rows, seed: int) -> tuple[Float32, Float32]:
     """float32[users, m] twice: weights of the ratings, and 1 where a movie was rated; at least one user."""
     users = np.flatnonzero(data.user_counts)
     if len(users) > MAX_USERS:
@@ -284,7 +282,7 @@ def _draw_histories(
     place = line[data.users[drawn]], position[data.items[drawn]]
     weighted = np.zeros((max(len(users), 1), int(position.max(initial=-1)) + 1), np.float32)
     rated = np.zeros_like(weighted)
-    weighted[place], rated[place] = ranker.weigh(data.ratings[drawn]), 1
+    weighted[place], rated[place] = ranker.weigher.like(data.ratings[drawn]), 1
     return weighted, rated
 
 
@@ -300,10 +298,3 @@ def _load(covariance: Floats, square: float) -> Floats:
     real = values > EPSILON * max(square, EPSILON)
     loadings: Floats = vectors[:, real] * np.sqrt(values[real])
     return loadings
-
-
-def _without_similarities(ranker: ItemSimilarityRanker) -> ItemSimilarityRanker:
-    """A ranker that weighs ratings the same, without the large arrays."""
-    light = ItemSimilarityRanker(ranker.config)
-    light.range_ = ranker.range_
-    return light

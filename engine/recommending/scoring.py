@@ -1,24 +1,32 @@
-"""The score that orders lists: the ranker's, with popularity for newcomers and neighbours for new movies."""
+"""The score that orders lists: ranker and rating model, with popularity for newcomers and neighbours for new movies."""
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.data.arrays import Float32, Int32
+from engine.data.arrays import Bools, Float32, Int32
 from engine.data.catalogue import MovieTable
-from engine.models.ease import ItemSimilarityRanker, likeness
+from engine.data.history import History
+from engine.models.base import NOTHING, top
+from engine.models.ease import likeness
+from engine.models.ranker import Ranker
 from engine.recommending.cold_start import Blend
 from engine.recommending.ranking import genre_column
+
+Predict = Callable[[Int32], Float32]
+"""float32[n]: one user's predicted ratings of movies (int32[n]); -1 is a movie of which nothing is known."""
 
 NEIGHBOURS = 20
 NEW_PART = np.float32(0.2)
 """Share of its neighbours' mean score that a new movie gets. Above 0.2 the demo's lists get worse."""
 FIRST, LIKED = 10, 6
 """Of a newcomer's first ten places, six go to movies of the genres they like."""
+CANDIDATES = 500
+"""Movies of the best linear scores, among which predicted ratings change the order."""
 ABOVE = 1e-5
 """Relative distance by which a score is lifted above another one, enough for float32."""
 ROWS_AT_ONCE = 1024  # bounds the memory of the search for neighbours
@@ -26,12 +34,24 @@ ROWS_AT_ONCE = 1024  # bounds the memory of the search for neighbours
 
 @dataclass(frozen=True)
 class Shares:
-    """Parts of a score: ``baseline + sum(shares) + residual == score``, shares in the order of the ratings."""
+    """Parts of a score: ``baseline + sum(shares) + residual == score``, shares in the order of the ratings.
+
+    ``added``: the part of the residual that the predicted rating adds; the rest is the rounding error.
+    """
 
     score: float
     baseline: float
     shares: Float32
     residual: float
+    added: float
+
+
+@dataclass(frozen=True)
+class Best:
+    """int64[n]: movies, best first; float32[n]: their scores."""
+
+    movies: NDArray[np.int64]
+    scores: Float32
 
 
 @dataclass(frozen=True)
@@ -49,7 +69,7 @@ class NewMovies:
     neighbours: NDArray[np.int64]
 
     @classmethod
-    def find(cls, ranker: ItemSimilarityRanker, popularity: Float32, table: MovieTable) -> NewMovies:
+    def find(cls, ranker: Ranker, popularity: Float32, table: MovieTable) -> NewMovies:
         """Find the neighbours of all new movies; ties go to the more popular ones."""
         known = ranker.movies_[ranker.movies_ < len(table.titles)]
         new = np.setdiff1d(np.flatnonzero(table.genres.any(axis=1) | np.isfinite(table.years)), known)
@@ -79,19 +99,64 @@ class NewMovies:
         return self.neighbours[self.rows[place]] if found else None
 
 
-class ListScorer:
-    """Scores ``personal * (x B)[movie] + popular * prior[movie]``, with x B the ranker's scores for the history x.
+@dataclass(frozen=True)
+class Scores:
+    """Scores of a user's lists.
 
-    The prior is popularity, raised for the genres that a user likes. Movies without similarities get a share of their
-    neighbours' scores. So the score is linear in x, and each past rating's share in it is exact.
+    Attributes:
+        linear: float32[n_movies], without the rating model's part.
+        per_rating: what a predicted rating adds to a score for each rating unit above the user's level.
+    """
+
+    linear: Float32
+    per_rating: float
+
+    def best(self, n: int, predict: Predict, *, allowed: Bools | None = None, drop: Int32 = NOTHING) -> Best:
+        """The n best movies with their scores.
+
+        Only the ``CANDIDATES`` movies of the best linear scores (or n, if more) get the rating model's part.
+
+        Args:
+            n: maximum length.
+            predict: the user's predicted ratings.
+            allowed: bool[n_movies], the movies that may be listed; all by default.
+            drop: indices of movies that may not.
+        """
+        linear = self.linear if allowed is None else np.where(allowed, self.linear, np.float32(-np.inf))
+        if not self.per_rating:
+            movies = top(linear, n, drop=drop)
+            return Best(movies, linear[movies])
+        movies = np.sort(top(linear, max(n, CANDIDATES), drop=drop))
+        scores = linear[movies] + self.added(predict(movies.astype(np.int32)), level_of(predict))
+        order = np.argsort(-scores, kind="stable")[:n]
+        return Best(movies[order], scores[order])
+
+    def added(self, predicted: Float32, level: float) -> Float32:
+        """float32[n]: what these predicted ratings add to the scores of their movies."""
+        return np.asarray((predicted - np.float32(level)) * np.float32(self.per_rating), np.float32)
+
+
+def level_of(predict: Predict) -> float:
+    """The user's predicted rating of a movie of which nothing is known."""
+    return float(predict(np.array([-1], np.int32))[0])
+
+
+class ListScorer:
+    """Scores ``personal * (x B)[movie] + popular * prior[movie] + what the predicted rating adds``.
+
+    With x B the ranker's scores for the weighted history x. The prior is popularity, raised for the genres that a user
+    likes. Movies without similarities get a share of their neighbours' scores. So but for the last term the score is
+    linear in x, and each past rating's share in it is exact. The last term is ``rating_weight`` standard deviations of
+    the user's ``personal * x B`` for each standard deviation of the predicted rating from the user's level.
 
     Args:
         ranker: of a version.
         popularity: float32[<= n_movies]; movies added later have 0, as removed ones get.
         table: the whole catalogue.
+        spread: the standard deviation of a user's predicted ratings, in rating units; 0 leaves the last term out.
     """
 
-    def __init__(self, ranker: ItemSimilarityRanker, popularity: Float32, table: MovieTable) -> None:
+    def __init__(self, ranker: Ranker, popularity: Float32, table: MovieTable, spread: float = 0.0) -> None:
         self.ranker = ranker
         self.popularity = np.zeros(len(table.titles), np.float32)
         known = popularity[: len(self.popularity)]
@@ -99,6 +164,7 @@ class ListScorer:
         self.popularity[table.removed] = 0
         self._table = table
         self._new = NewMovies.find(ranker, self.popularity, table)
+        self._weight = ranker.config.rating_weight / spread if spread > 0 else 0.0
 
     def genres(self, names: Collection[str]) -> tuple[str, ...]:
         """The genres in the catalogue's spelling, without repetition.
@@ -125,33 +191,45 @@ class ListScorer:
         liked = cosine > 0
         return np.asarray(raised + _lift(raised, liked) * liked, np.float32)
 
-    def score(self, how: Blend, prior: Float32, items: Int32, ratings: Float32) -> Float32:
-        """float32[n_movies]: the list scores for a history."""
+    def score(self, how: Blend, prior: Float32, history: History) -> Scores:
+        """The scores of a user's lists."""
         scores = np.zeros(len(prior), np.float32)
+        per_rating = 0.0
         if how.personal:
-            ranked = self.ranker.score_history(items, ratings)
+            ranked = self.ranker.score_history(history)
             scores[: len(ranked)] = np.float32(how.personal) * ranked[: len(scores)]
+            if self._weight:
+                per_rating = self._weight * how.personal * float(ranked[self.ranker.movies_].std(dtype=np.float64))
             self._new.fill(scores)
         scores += prior * np.float32(how.popular)
-        return scores
+        return Scores(scores, per_rating)
 
     def by_neighbours(self, movie: int) -> bool:
         """Whether a movie's score comes from its neighbours."""
         return self._new.neighbours_of(movie) is not None
 
     def take_apart(
-        self, how: Blend, prior: Float32, items: Int32, ratings: Float32, movie: int, score: float
+        self, how: Blend, prior: Float32, history: History, movie: int, score: float, added: float
     ) -> Shares:
-        """The exact share of each past rating in one movie's score; the residual is the rounding error."""
+        """The parts of one movie's score.
+
+        Args:
+            how: weights of the list.
+            prior: float32[n_movies], as for ``score``.
+            history: the user's ratings.
+            movie: its index.
+            score: its score.
+            added: what the predicted rating adds to it.
+        """
         neighbours = self._new.neighbours_of(movie)
         if neighbours is None:
-            shares = self.ranker.shares(items, ratings, movie)
+            shares = self.ranker.shares(history, movie)
         else:
-            each = [self.ranker.shares(items, ratings, int(other)) for other in neighbours]
+            each = [self.ranker.shares(history, int(other)) for other in neighbours]
             shares = NEW_PART * np.array(each).mean(axis=0)
         shares = shares * np.float32(how.personal)
         baseline = float(how.popular * prior[movie])
-        return Shares(score, baseline, shares, score - baseline - float(shares.sum(dtype=np.float64)))
+        return Shares(score, baseline, shares, score - baseline - float(shares.sum(dtype=np.float64)), added)
 
 
 def _lift(raised: NDArray[np.float64], liked: NDArray[np.bool_]) -> float:

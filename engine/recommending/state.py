@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 
 from engine.data.arrays import Float32, Int32
 from engine.data.catalogue import Movie
+from engine.data.history import UNKNOWN
 from engine.data.ratings import Interactions
-from engine.models.base import top
+from engine.data.scale import are_preferences
 from engine.models.version import VersionBundle
 from engine.recommending.cold_start import Blend, blend
 from engine.recommending.explanations import ExplainerService, Explanation
@@ -22,7 +23,7 @@ from engine.recommending.interview import Interview
 from engine.recommending.lists import ListOptions, RecommendedItem
 from engine.recommending.ranking import VarietyPrice, candidates, diversify, price_variety
 from engine.recommending.reasons import tell
-from engine.recommending.scoring import ListScorer
+from engine.recommending.scoring import ListScorer, Scores, level_of
 
 CANDIDATES = 5
 """Candidates of a varied list, as a multiple of its length."""
@@ -59,19 +60,19 @@ class Listener:
     Attributes:
         key: of the user, -1 if unknown.
         prior: float32[n_movies], scores without any rating.
-        scores: float32[n_movies].
+        scores: of the lists.
     """
 
     key: int
     state: UserState
     blend: Blend
     prior: Float32 = field(repr=False)
-    scores: Float32 = field(repr=False)
+    scores: Scores = field(repr=False)
 
 
 @dataclass(frozen=True)
 class MadeList:
-    """int64[n] movies, best first, their scores (float32[n_movies]), and the price of variety if requested."""
+    """int64[n] movies, best first; scores (float32[n_movies], 0 for others); the price of variety if requested."""
 
     movies: NDArray[np.int64]
     scores: Float32
@@ -112,7 +113,7 @@ class ServingState:
             personal_from,
             RealtimeLearner(bundle, data),
             ExplainerService(data, bundle.ranker),
-            ListScorer(bundle.ranker, bundle.popularity, data.movies),
+            ListScorer(bundle.ranker, bundle.popularity, data.movies, bundle.spread),
             float(data.timestamps.max()) if data.timestamps is not None and len(data) else 0.0,
             {str(user): key for key, user in enumerate(data.user_ids.ids)},
             {str(movie): key for key, movie in enumerate(data.movie_ids.ids) if not data.movies.removed[key]},
@@ -123,10 +124,15 @@ class ServingState:
         """The interview, prepared on first use in up to a second."""
         return Interview.prepare(self.data, self.bundle.ranker)
 
-    def learn(self, user_id: str, change: RatingChange) -> tuple[float | None, float | None]:
+    def learn(self, user_id: str, change: RatingChange, at: int = UNKNOWN) -> tuple[float | None, float | None]:
         """Fold in a rating that arrived after the ratings were read; returns the prediction before and after.
 
         Both are None if the movie arrived later too.
+
+        Args:
+            user_id: the user's id.
+            change: the rating.
+            at: its Unix time.
         """
         user, movie = change.user_key, change.movie_key
         if movie >= self.data.n_movies:
@@ -138,7 +144,7 @@ class ServingState:
             known = (
                 self.learner.unrate(user, movie)
                 if change.rating is None
-                else self.learner.rate(user, movie, change.rating)
+                else self.learner.rate(user, movie, change.rating, at)
             )
         after = known.predict(column)[0]
         self.users[user_id] = user
@@ -162,11 +168,11 @@ class ServingState:
         """A user with this state; ``known``: whether the user is in the store."""
         how = self.blend_of(state, liked, known=known)
         prior = self.scorer.prior(liked)
-        return Listener(key, state, how, prior, self.scorer.score(how, prior, state.items, state.ratings))
+        return Listener(key, state, how, prior, self.scorer.score(how, prior, state.history))
 
     def blend_of(self, state: UserState, liked: Sequence[str] = (), *, known: bool) -> Blend:
         """The weights of a list for this state."""
-        informative = self.bundle.ranker.count_known(state.items)
+        informative = len(self.bundle.ranker.known(state.history))
         return blend(len(state.items), informative, known=known, personal_from=self.personal_from, liked=liked)
 
     def make_list(self, user: Listener, wanted: ListOptions, drop: Int32) -> MadeList:
@@ -180,21 +186,23 @@ class ServingState:
         Raises:
             InvalidInput: no movie has the genre.
         """
-        scores, table, n = user.scores, self.data.movies, wanted.n
+        table, n, predict = self.data.movies, wanted.n, user.state.predict
+        scores = user.scores
         if wanted.rank_by == "rating":
-            scores = user.state.predict(np.arange(self.data.n_movies, dtype=np.int32))
+            scores = Scores(predict(np.arange(self.data.n_movies, dtype=np.int32)), 0.0)
         left_out = np.array([self.movies[movie] for movie in wanted.exclude if movie in self.movies], np.int32)
         drop = np.concatenate([drop, left_out])
         allowed = candidates(table, genre=wanted.genre, year_from=wanted.year_from)
-        fitting = np.where(allowed, scores, -np.inf).astype(np.float32)
-        if wanted.diversity == 0:
-            return MadeList(top(fitting, n, drop=drop), scores, None)
-        chosen = top(fitting, CANDIDATES * n, drop=drop)
-        plain, varied = chosen[:n], diversify(chosen, scores, table.genres, n, wanted.diversity)
-        if not len(plain):
-            return MadeList(plain, scores, None)
-        predicted = user.state.predict(np.concatenate([varied, plain]).astype(np.int32)).reshape(2, -1)
-        return MadeList(varied, scores, price_variety(varied, plain, scores, predicted, table.genres))
+        length = n if wanted.diversity == 0 else CANDIDATES * n
+        best = scores.best(length, predict, allowed=allowed, drop=drop)
+        found = np.zeros(self.data.n_movies, np.float32)
+        found[best.movies] = best.scores
+        plain = best.movies[:n]
+        if wanted.diversity == 0 or not len(plain):
+            return MadeList(plain, found, None)
+        varied = diversify(best.movies, found, table.genres, n, wanted.diversity)
+        predicted = predict(np.concatenate([varied, plain]).astype(np.int32)).reshape(2, -1)
+        return MadeList(varied, found, price_variety(varied, plain, found, predicted, table.genres))
 
     def annotate(self, user: Listener, made: MadeList) -> tuple[RecommendedItem, ...]:
         """The items of a list, with predicted ratings and intervals."""
@@ -216,7 +224,7 @@ class ServingState:
                     float(rating),
                     interval,
                     None if interval is None else 1 - (interval[1] - interval[0]) / (high - low),
-                    user.state.rating_of(int(column)),
+                    user.state.history.rating_of(int(column)),
                 )
             )
         return tuple(items)
@@ -230,10 +238,10 @@ class ServingState:
             movie: the movie's key.
             liked: genres of the request, in the catalogue's spelling.
         """
-        parts = self.scorer.take_apart(
-            user.blend, user.prior, user.state.items, user.state.ratings, movie, float(user.scores[movie])
-        )
         rating = self.explainer.explain_rating(user.state, movie)
+        added = self._added(user, rating.predicted_rating)
+        score = float(user.scores.linear[movie]) + added
+        parts = self.scorer.take_apart(user.blend, user.prior, user.state.history, movie, score, added)
         predicted, column = np.array([rating.predicted_rating], np.float32), np.array([movie], np.int32)
         named = self.movie(movie)
         explanation = Explanation(
@@ -245,6 +253,7 @@ class ServingState:
             parts.baseline,
             self.explainer.explain_recommendation(user.state, parts),
             parts.residual,
+            parts.added,
             by_neighbours=self.scorer.by_neighbours(movie),
             predicted_rating=rating.predicted_rating,
             interval=self.intervals(predicted, user.state, column)[0],
@@ -256,7 +265,12 @@ class ServingState:
             model_version=self.version,
             genres_liked=tuple(genre for genre in liked if genre in named.genres),
         )
-        return replace(explanation, text=tell(explanation))
+        return replace(explanation, text=tell(explanation, preferences=are_preferences(self.data.scale)))
+
+    def _added(self, user: Listener, predicted: float) -> float:
+        """What a predicted rating adds to a score."""
+        level = level_of(user.state.predict)
+        return float(user.scores.added(np.array([predicted], np.float32), level)[0])
 
     def intervals(self, predicted: Float32, user: UserState, movies: Int32) -> list[tuple[float, float] | None]:
         """The 90% interval of each predicted rating; None without a calibration."""

@@ -8,6 +8,7 @@ import numpy as np
 
 from engine.data.arrays import Int32
 from engine.data.catalogue import Movie
+from engine.data.history import NOBODY, History
 from engine.errors import UnknownMovie, check_range
 from engine.models.base import NOTHING
 from engine.models.version import VersionBundle
@@ -88,7 +89,7 @@ class RecommendationService:
         started = time.perf_counter()
         _checked(wanted)
         state = self._serving.ready()
-        imagined = self._imagine(state, {}, ratings)
+        imagined = self._imagine(state, NOBODY, ratings)
         user = state.listen_to(imagined, state.scorer.genres(wanted.genres_liked))
         return self._answer(state, "", user, wanted, started)
 
@@ -134,10 +135,8 @@ class RecommendationService:
         state = self._serving.ready()
         liked = state.scorer.genres(wanted.genres_liked)
         user = state.listen(user_id, liked)
-        now = dict(zip(user.state.items.tolist(), user.state.ratings.tolist(), strict=True))
-        other = state.listen_to(
-            self._imagine(state, now, changes, user.key), liked, known=user.key >= 0 or bool(changes)
-        )
+        imagined = self._imagine(state, user.state.history, changes, user.key)
+        other = state.listen_to(imagined, liked, known=user.key >= 0 or bool(changes))
         drop = np.union1d(user.state.items, other.state.items).astype(np.int32)
         before, after = (state.make_list(one, wanted, drop).movies.tolist() for one in (user, other))
         columns = np.array(after, np.int32)
@@ -184,17 +183,20 @@ class RecommendationService:
         return InterviewState(user_id, status, state.version, len(user.items), confidence, questions, finished)
 
     def _imagine(
-        self, state: ServingState, ratings: dict[int, float], changes: Mapping[str, float | None], user: int = -1
+        self, state: ServingState, history: History, changes: Mapping[str, float | None], user: int = -1
     ) -> UserState:
-        """A user state with these ratings by movie key, changed by movie id."""
-        changed: dict[int, float | None] = dict(ratings)
+        """A user state with these ratings, changed by movie id; the changed ones are the newest."""
+        now = max(int(self._clock()), int(history.times.max(initial=0)) + 1)
         for movie_id, rating in changes.items():
-            if rating is not None:
-                check_rating(rating, self._scale.current)
-            changed[_key(state, movie_id)] = rating
-        kept = sorted((movie, rating) for movie, rating in changed.items() if rating is not None)
-        movies, values = ([one[side] for one in kept] for side in (0, 1))
-        return state.learner.imagine(np.array(movies, np.int32), np.array(values, np.float32), user)
+            movie = _key(state, movie_id)
+            if rating is None:
+                history = history.without(movie)
+                continue
+            check_rating(rating, self._scale.current)
+            if history.rating_of(movie) == np.float32(rating):  # as when it is stored again
+                continue
+            history = history.with_rating(movie, rating, now)
+        return state.learner.imagine(history, user)
 
     def list_with(self, bundle: VersionBundle, user_id: str, n: int = 10) -> list[Movie]:
         """The list that another version makes for a user from the current ratings.

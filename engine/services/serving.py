@@ -7,6 +7,8 @@ from functools import partial
 from threading import Lock, RLock
 from typing import TypeVar
 
+import numpy as np
+
 from engine.background import give_way
 from engine.errors import NotReady
 from engine.evaluation.verdict import GOALS
@@ -22,6 +24,7 @@ from store.errors import DamagedVersion, NotStored, NotWritten, StoreClosed, Sto
 from store.notices import NoticeStore
 from store.ratings import RatingStore
 from store.records import RatingChange, VersionRecord
+from store.times import known_times
 from store.versions import MLModelManager
 
 log = logging.getLogger(__name__)
@@ -183,8 +186,8 @@ class ServingService:
         for user in self._ratings.users_changed_since(learned).tolist():
             if user < data.n_users:
                 give_way()
-                rows = data.by_user.of(user)
-                learner.update_user_embedding(user, data.items[rows], data.ratings[rows])
+                mine = data.history(user)
+                learner.update_user_embedding(user, mine.items, mine.ratings, mine.times)
         for movie in self._ratings.movies_changed_since(learned).tolist():
             if movie < data.n_movies:
                 give_way()
@@ -216,7 +219,8 @@ class ServingService:
     def learn(self, user_id: str, change: RatingChange) -> tuple[float | None, float | None]:
         """Fold a stored rating into user and movie; the prediction before and after. Needs ``writing``."""
         self.last_rated = self._clock()
-        return self.change(lambda state: state.learn(user_id, change)) or (None, None)
+        at = int(known_times(np.array([change.rated_at]), self.last_rated)[0])  # as the next start will read it
+        return self.change(lambda state: state.learn(user_id, change, at)) or (None, None)
 
     def health(self) -> UpdateHealth:
         """Drift of the folded-in state from a retrained version (see ``engine.training.drift``).

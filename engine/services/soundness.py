@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
 from engine.models.base import ModelConfig
+from engine.models.hyperparameters import AUTO
 from engine.models.ncf import NeuralCFConfig
 from engine.models.svd import MatrixFactorizationConfig
 
@@ -41,7 +42,10 @@ COMMON: tuple[Line, ...] = (
     ("offsets/movies", "f", ("movies", "vector")),
     ("popularity/scores", "f", ("movies",)),
     ("ranker/constants", "f", (3,)),
+    ("ranker/factors", "f", ("ranked", "ranker factors")),
     ("ranker/movies", "i4", ("ranked",)),
+    ("ranker/penalty", "f", (2,)),
+    ("ranker/raised", "f", ("ranked",)),
     ("ranker/weights", "f", ("ranked", "ranked")),
 )
 SVD: tuple[Line, ...] = (
@@ -146,6 +150,8 @@ def check_arrays(
 def _sizes(config: ModelConfig, arrays: Mapping[str, NDArray[Any]]) -> dict[str, int]:
     """The sizes that follow from hyperparameters, and from the names of features."""
     if isinstance(config, MatrixFactorizationConfig):
+        if config.factors == AUTO or config.regularization == AUTO:
+            raise ValueError("it does not say what its training chose")
         return {"factors": config.factors, "vector": 1 + config.factors}
     if not isinstance(config, NeuralCFConfig):
         raise TypeError(f"a version of {type(config).__name__} can't be checked")
@@ -256,6 +262,9 @@ def _check_ranker(movies: int, arrays: Mapping[str, NDArray[Any]]) -> None:
         raise ValueError("the ranker's constants are not those of this catalogue")
     if len(np.unique(ranked)) < len(ranked) or (len(ranked) and not 0 <= ranked.min() <= ranked.max() < movies):
         raise ValueError("the ranker orders a movie twice, or one that there is not")
+    each, least = arrays["ranker/penalty"].tolist() if "ranker/penalty" in arrays else (0.0, 1.0)
+    if each < 0 or least <= 0:
+        raise ValueError("the ranker's factors have no penalty")
 
 
 def _check_factorization(factors: int, arrays: Mapping[str, NDArray[Any]]) -> None:

@@ -10,6 +10,7 @@ from engine.background import start_peak, step_back
 from engine.errors import Cancelled, MarqueeError, VersionUnavailable
 from engine.evaluation.verdict import GOALS
 from engine.models.epochs import EpochReport
+from engine.models.list_settings import configure_ranking
 from engine.models.registry import configure
 from engine.services.audit import log_action
 from engine.services.ends import AGAIN_S, Ends
@@ -118,6 +119,8 @@ class Trainer:
             why = f"it is {record.state}"
         elif "asked" not in record.config:
             why = "the settings of its training are not known"
+        elif "asked_ranker" not in record.config:
+            why = "it is of an earlier release, whose lists were made in another way"
         elif record.data["fingerprint"] != data.fingerprint:
             why = f"the ratings have changed since: it learned {record.data['ratings']:,}, now there are {len(data):,}"
         elif record.data.get("catalogue") != data.movies.fingerprint:
@@ -257,7 +260,8 @@ class Trainer:
         listener.check()
         entry.fingerprint = snapshot.data.fingerprint
         config = configure(run.kind, run.hyperparameters)
-        learned = learn(config, snapshot.data, self._settings.personal_from, listener)
+        ranking = configure_ranking(run.ranker)
+        learned = learn(config, snapshot.data, self._settings.personal_from, listener, ranking)
         entry.epochs = learned.epochs
         if run.repeats is not None:
             listener.enter(Step.SAVING, words="Comparing with the stored arrays")
@@ -360,7 +364,7 @@ class Trainer:
 
         with self._models.saving(
             kind=run.kind,
-            config=bundle.config() | {"asked": run.hyperparameters},
+            config=bundle.config() | {"asked": run.hyperparameters, "asked_ranker": run.ranker},
             arrays=all_arrays(learned),
             metrics=metrics,
             segments={part: plain_metrics(found) for part, found in report.segments.items()} if report else {},

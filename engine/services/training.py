@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any, get_args
 
 from engine.errors import (
+    InvalidHyperparameter,
     InvalidInput,
     NotReady,
     TrainingBusy,
@@ -13,6 +14,7 @@ from engine.errors import (
 from engine.evaluation.intervals import MetricValue
 from engine.evaluation.verdict import Judgement
 from engine.models.base import ModelConfig
+from engine.models.list_settings import RankingConfig, configure_ranking
 from engine.models.registry import configure
 from engine.services.records import EpochRecord, State, shared
 from engine.services.storing import stores
@@ -50,6 +52,7 @@ class TrainingStatus:
         epoch, epochs: the newest epoch and how many were asked for.
         eta_s: estimated seconds until the run ends, from earlier runs and its own progress; None where unknown.
         history: one entry per epoch.
+        hyperparameters, ranker: what was asked for, of the rating model and of the lists.
         version: the version it saved.
         metrics, before: value and interval by metric, of its own version and of the one that was active before, each on
             its own held-out part.
@@ -70,6 +73,7 @@ class TrainingStatus:
     eta_s: float | None
     history: tuple[EpochRecord, ...]
     hyperparameters: dict[str, Any]
+    ranker: dict[str, Any]
     activate: ActivationPolicy
     version: int | None
     metrics: dict[str, MetricValue] | None
@@ -109,6 +113,7 @@ class TrainingService:
         activate: ActivationPolicy = "if_better",
         actor: str = "you",
         *,
+        ranker: Mapping[str, Any] | None = None,
         queue: bool = False,
         note: str = "",
         also: Also | None = None,
@@ -121,6 +126,7 @@ class TrainingService:
             activate: when to activate the new version: ``if_better``, ``if_no_worse``, ``always`` or ``never``;
                 ``engine.training.promotion.decide`` defines each.
             actor: who asks, for the deployment history.
+            ranker: settings of the lists that differ from the defaults.
             queue: wait for the current run to end instead of being refused; the queue survives a restart.
             note: for the new version.
             also: further writes to the store, in the transaction that orders the run.
@@ -133,10 +139,10 @@ class TrainingService:
             TrainingBusy: another run is in progress, or the queue is full.
             NotReady: there are no ratings to learn from.
         """
-        config = configure(kind, hyperparameters or {})
+        settings = _configured(kind, hyperparameters or {}, ranker or {})
         if activate not in POLICIES:
             raise InvalidInput(f"activate is {activate!r}, but must be one of {', '.join(POLICIES)}.", field="activate")
-        return self._order(config, activate, actor, queue=queue, note=note, also=also)
+        return self._order(settings, activate, actor, queue=queue, note=note, also=also)
 
     @stores
     def retrain(
@@ -164,7 +170,10 @@ class TrainingService:
         """
         record = self._version(version)
         note = f"Retrained with the settings of version {record.version}."
-        return self.train_model(record.kind, asked(record), activate, actor, queue=queue, note=note, also=also)
+        settings = asked(record)
+        return self.train_model(
+            record.kind, settings.model, activate, actor, ranker=settings.ranker, queue=queue, note=note, also=also
+        )
 
     @stores
     def train_again(self, version: int, actor: str = "you", *, queue: bool = False) -> int:
@@ -178,8 +187,9 @@ class TrainingService:
             TrainingBusy: as ``train_model``.
         """
         record = self.trainer.repeatable(version)
-        config = configure(record.kind, asked(record))
-        return self._order(config, "never", actor, queue=queue, repeats=version)
+        settings = asked(record)
+        configured = _configured(record.kind, settings.model, settings.ranker)
+        return self._order(configured, "never", actor, queue=queue, repeats=version)
 
     def _version(self, version: int | None) -> VersionRecord:
         number = self._models.active_version() if version is None else version
@@ -189,7 +199,7 @@ class TrainingService:
 
     def _order(
         self,
-        config: ModelConfig,
+        settings: tuple[ModelConfig, RankingConfig],
         activate: ActivationPolicy,
         actor: str,
         *,
@@ -205,12 +215,12 @@ class TrainingService:
                 raise TrainingBusy(going.run_id)
             if self._ratings.counts().ratings == 0:
                 raise NotReady("There are no ratings to learn from. Import the demo data or your own first.")
+            config, (values, ranker) = settings[0], (one.model_dump(mode="json") for one in settings)
             seed = getattr(config, "seed", 0)
-            values = config.model_dump(mode="json")
 
             def create(tx: Transaction) -> int:
                 run_id = self._runs.create(
-                    config.kind, values, activate, seed, actor, note=note, repeats=repeats, tx=tx
+                    config.kind, values, activate, seed, actor, note=note, repeats=repeats, ranker=ranker, tx=tx
                 )
                 if also is not None:
                     also(tx)
@@ -316,3 +326,22 @@ class TrainingService:
             "judgement": stored_judgement(details.get("judgement")),
         }
         return TrainingStatus(**shared(record, TrainingStatus) | derived)
+
+
+def _configured(
+    kind: str, hyperparameters: Mapping[str, Any], ranker: Mapping[str, Any]
+) -> tuple[ModelConfig, RankingConfig]:
+    """Validated settings of the rating model and of the lists.
+
+    Raises:
+        InvalidInput, InvalidHyperparameter: as ``configure`` and ``configure_ranking``, with all that is wrong.
+    """
+    try:
+        config = configure(kind, hyperparameters)
+    except InvalidHyperparameter as error:
+        try:
+            configure_ranking(ranker)
+        except InvalidHyperparameter as other:
+            raise InvalidHyperparameter(error.faults | other.faults) from other
+        raise
+    return config, configure_ranking(ranker)

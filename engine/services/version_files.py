@@ -14,6 +14,7 @@ from engine.errors import InvalidHyperparameter, InvalidInput
 from engine.evaluation.comparison import compare
 from engine.evaluation.report import EvaluationReport
 from engine.models.base import part_of
+from engine.models.list_settings import configure_ranking
 from engine.models.registry import configure
 from engine.models.version import VersionBundle
 from engine.services import soundness
@@ -214,4 +215,6 @@ def check_config(kind: str, bundle: VersionBundle, described: Mapping[str, Any])
     """
     if "asked" not in described:
         return bundle.config()
-    return bundle.config() | {"asked": configure(kind, described["asked"]).model_dump(mode="json")}
+    ranker = configure_ranking(described.get("asked_ranker", {}))
+    ordered = {"asked": configure(kind, described["asked"]), "asked_ranker": ranker}
+    return bundle.config() | {name: settings.model_dump(mode="json") for name, settings in ordered.items()}

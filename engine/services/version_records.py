@@ -12,14 +12,18 @@ from pydantic import TypeAdapter
 from engine.data.arrays import Arrays
 from engine.data.ratings import Interactions
 from engine.errors import InvalidInput, UnknownVersion
+from engine.evaluation import baselines
+from engine.evaluation.baselines import Baseline
 from engine.evaluation.intervals import MetricValue
 from engine.evaluation.newcomers import NewcomerPoint
 from engine.evaluation.report import EvaluationReport
 from engine.evaluation.verdict import Judgement, PromotionVerdict
 from engine.models.base import join_arrays, part_of
+from engine.models.hyperparameters import AUTO
 from engine.services.records import shared
 from engine.services.snapshots import DataSnapshot
 from engine.training.pipeline import Learned
+from engine.training.ranking import FrontierPoint
 from store.errors import NotStored
 from store.records import ActivationRecord, VersionRecord
 from store.versions import MLModelManager
@@ -46,7 +50,11 @@ class VersionSummary:
     ``digest`` is SHA-256 over the hashes of all arrays: equal for versions that are equal bit for bit.
     ``verdict`` is that of its training, on whether it should take the place of the version that served then.
     ``newcomers`` is how well it serves people it had never seen, by how many of their ratings are known; empty where
-    too few have rated enough.
+    too few have rated enough. ``baselines`` has what the most popular movies and a random list get beside each list
+    metric, and ``shortfalls`` a sentence for each group of users whose lists are below the former; both are empty for
+    versions of earlier releases. ``hyperparameters`` are those of the rating model, ``ranker`` those of the lists;
+    ``automatic`` names those that its training chose, such as ``factors`` or ``ranker.recency``. ``frontier`` is what
+    discounting popular movies costs and gains.
     """
 
     version: int
@@ -56,6 +64,7 @@ class VersionSummary:
     created_at: float
     run_id: int | None
     hyperparameters: dict[str, Any]
+    ranker: dict[str, Any]
     metrics: dict[str, MetricValue]
     protocol: dict[str, Any]
     ratings: int
@@ -71,6 +80,10 @@ class VersionSummary:
     digest: str | None = None
     verdict: PromotionVerdict | None = None
     newcomers: tuple[NewcomerPoint, ...] = ()
+    automatic: tuple[str, ...] = ()
+    frontier: tuple[FrontierPoint, ...] = ()
+    baselines: tuple[Baseline, ...] = ()
+    shortfalls: tuple[str, ...] = ()
 
 
 def all_arrays(learned: Learned) -> Arrays:
@@ -113,10 +126,24 @@ def find_version(models: MLModelManager, version: int) -> VersionRecord:
         raise UnknownVersion(str(error)) from error
 
 
-def asked(record: VersionRecord) -> dict[str, Any]:
-    """The hyperparameters a version was ordered with; its model's own have the best number of epochs."""
-    found: dict[str, Any] = record.config.get("asked", record.config["model"])
-    return found
+@dataclass(frozen=True)
+class Asked:
+    """The settings that a version was ordered with: of its rating model, and of its lists."""
+
+    model: dict[str, Any]
+    ranker: dict[str, Any]
+
+
+def asked(record: VersionRecord) -> Asked:
+    """The settings a version was ordered with; its own have what the training chose, and the best number of epochs."""
+    return Asked(record.config.get("asked", record.config["model"]), record.config.get("asked_ranker", {}))
+
+
+def _chosen(record: VersionRecord) -> tuple[str, ...]:
+    """Names of the settings that the training chose, such as ``ranker.recency``."""
+    ordered, of_ranker = asked(record), record.config["ranker"]
+    listed = [f"ranker.{name}" for name, value in ordered.ranker.items() if value == AUTO and name in of_ranker]
+    return (*(name for name, value in ordered.model.items() if value == AUTO), *listed)
 
 
 def check_report(arrays: Mapping[str, NDArray[Any]]) -> None:
@@ -273,5 +300,10 @@ def summarize(
         "tags": tuple(record.tags),
         "verdict": verdict,
         "newcomers": newcomer_points(record.charts),
+        "baselines": (beside := baselines.stored(record.charts)),
+        "shortfalls": tuple(baselines.shortfalls(beside)),
+        "ranker": record.config["ranker"],
+        "automatic": _chosen(record),
+        "frontier": tuple(FrontierPoint(**point) for point in record.charts.get("ranking", [])),
     }
     return VersionSummary(**shared(record, VersionSummary) | derived)

@@ -7,7 +7,8 @@ from functools import partial
 
 from engine.data.catalogue import Movie
 from engine.errors import InvalidInput, MarqueeError, UnknownVersion, VersionUnavailable
-from engine.evaluation.comparison import MetricDifference, compare
+from engine.evaluation.comparison import compare
+from engine.evaluation.differences import MetricDifference
 from engine.evaluation.metrics import METRICS
 from engine.evaluation.report import EvaluationReport
 from engine.evaluation.verdict import GOALS, Judgement

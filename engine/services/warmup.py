@@ -15,8 +15,11 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from engine.data.arrays import Arrays
+from engine.data.history import UNKNOWN
 from engine.data.ratings import Interactions
 from engine.models.base import NOTHING
+from engine.models.rankers import METHOD, RANKERS, build_ranker, configure_ranker, ranker_settings, restore_ranker
 from engine.models.registry import MODELS, configure
 from engine.models.version import VersionBundle
 from engine.recommending.lists import ListOptions
@@ -45,10 +48,16 @@ def warm_up() -> None:
         learned = learn(config, data, PERSONAL_FROM, Listener.silent()).bundle
         for bundle in (learned, _as_stored(kind, learned)):
             state = ServingState.build(1, bundle, data, 0, PERSONAL_FROM)
-            state.learn("p0", RatingChange(0, 1, 4.5, None, 1, new_user=False))
+            state.learn("p0", RatingChange(0, 1, 4.5, None, 1, 1, new_user=False))
             for user in (state.listen("p0"), state.listen("nobody")):
                 for wanted in (whole, ListOptions(n=3, rank_by="rating")):
                     state.annotate(user, state.make_list(user, wanted, user.state.items))
+    for method in RANKERS:
+        ranker = build_ranker(configure_ranker({METHOD: method})).fit(data)
+        stored = restore_ranker(ranker_settings(ranker.config), _read_only(ranker.arrays()))
+        for one in (ranker, stored):
+            one.score_history(data.history(0))
+            one.shares(data.history(0), 0)
 
 
 def try_out(state: ServingState) -> None:
@@ -67,8 +76,8 @@ def try_out(state: ServingState) -> None:
             _try_answers(state, user_id, movies.tolist())
         for movie in movies.tolist():
             for change in (
-                RatingChange(data.n_users, movie, data.scale[1], None, state.revision + 1, new_user=True),
-                RatingChange(data.n_users, movie, None, data.scale[1], state.revision + 1, new_user=False),
+                RatingChange(data.n_users, movie, data.scale[1], None, 1, state.revision + 1, new_user=True),
+                RatingChange(data.n_users, movie, None, data.scale[1], UNKNOWN, state.revision + 1, new_user=False),
             ):
                 _check_finite(state.learn("", change))
                 _try_answers(state, "", [movie])
@@ -145,7 +154,11 @@ def made_up_ratings() -> Interactions:
 
 def _as_stored(kind: str, bundle: VersionBundle) -> VersionBundle:
     """The same with read-only arrays, as the store returns them."""
-    arrays = {name: array.copy() for name, array in bundle.arrays().items()}
-    for array in arrays.values():
+    return VersionBundle.from_arrays(kind, bundle.config(), _read_only(bundle.arrays()))
+
+
+def _read_only(arrays: Arrays) -> Arrays:
+    copies = {name: array.copy() for name, array in arrays.items()}
+    for array in copies.values():
         array.flags.writeable = False
-    return VersionBundle.from_arrays(kind, bundle.config(), arrays)
+    return copies

@@ -10,7 +10,17 @@ from threading import Lock
 from typing import Any, Self
 
 from engine.models.registry import configure
-from engine.training.steps import BY_EPOCHS, FOLLOWS, GROWS_WITH, IN_PIECES, TURNS, TYPICAL_RATINGS, Step, steps_of
+from engine.training.steps import (
+    BY_EPOCHS,
+    FOLLOWS,
+    GROWS_WITH,
+    IN_PIECES,
+    TURNS,
+    TYPICAL_RATINGS,
+    Step,
+    ratings_in,
+    steps_of,
+)
 
 RECENT = 5  # earlier runs in the median
 SLOWER = 0.7  # exponent of the ratings in the time of steps that do not loop over all of them
@@ -243,12 +253,13 @@ def _typical(kind: str) -> PastRun:
 
 def _growth(step: Step, work: Work, run: PastRun) -> float:
     """Ratio of a step's time to that in an earlier run."""
-    ratings = _ratio(work.ratings, run.work.ratings)
+    ratings = _ratio(*(ratings_in(step, one.ratings, one.settings) for one in (work, run.work)))
     if step not in GROWS_WITH:
         return float(ratings**SLOWER)
     for name in GROWS_WITH[step]:
-        if name in work.settings and name in run.work.settings:
-            ratings *= _ratio(work.settings[name], run.work.settings[name])
+        here, there = work.settings.get(name), run.work.settings.get(name)
+        if isinstance(here, int | float) and isinstance(there, int | float):  # what is chosen is not known beforehand
+            ratings *= _ratio(here, there)
     return ratings * _ratio(_epochs(work, run), run.epochs) if step in BY_EPOCHS else ratings
 
 

@@ -6,26 +6,25 @@ from threading import Event
 from typing import Self
 
 from engine.background import give_way
-from engine.data.arrays import Float32, Int32
 from engine.data.ratings import Interactions
 from engine.data.splits import HeldOut, hold_out
 from engine.errors import Cancelled
 from engine.evaluation.newcomers import judge_newcomers, part_newcomers
-from engine.evaluation.report import EvaluationReport, EvaluationService, ScoreUser
+from engine.evaluation.report import EvaluationReport, EvaluationService
 from engine.models.base import ModelConfig, RatingModel
-from engine.models.ease import ItemSimilarityConfig, ItemSimilarityRanker
 from engine.models.epochs import EpochReport, OnEpoch, best_epoch, run_epochs
 from engine.models.intervals import Calibration
+from engine.models.list_settings import DEFAULT_RANKING, RankingConfig
+from engine.models.rankers import build_ranker
 from engine.models.registry import build
 from engine.models.version import VersionBundle
-from engine.recommending.cold_start import blend, popularity
 from engine.recommending.fold_in import bundle_version
-from engine.recommending.scoring import ListScorer
+from engine.training.faithfulness import measure_faithfulness
 from engine.training.forecast import Forecast
-from engine.training.penalty import choose_penalty
+from engine.training.ranking import ChosenRanking, choose_ranking
+from engine.training.served import LIST_LENGTH, ServedLists
 from engine.training.steps import Step
 
-LIST_LENGTH = 10
 TEST_PART, VALIDATION_PART = 0.2, 0.1
 
 
@@ -100,7 +99,13 @@ class Learned:
     epochs: int
 
 
-def learn(config: ModelConfig, data: Interactions, personal_from: int, listener: Listener) -> Learned:
+def learn(
+    config: ModelConfig,
+    data: Interactions,
+    personal_from: int,
+    listener: Listener,
+    ranking: RankingConfig = DEFAULT_RANKING,
+) -> Learned:
     """Train a version.
 
     Args:
@@ -108,6 +113,7 @@ def learn(config: ModelConfig, data: Interactions, personal_from: int, listener:
         data: all ratings.
         personal_from: number of ratings from which a list is purely personal.
         listener: follows the progress.
+        ranking: settings of the lists.
 
     Returns:
         The version, trained on all ratings. Its report (None if too few ratings could be held out) and its intervals
@@ -119,10 +125,10 @@ def learn(config: ModelConfig, data: Interactions, personal_from: int, listener:
     """
     known, newcomers = part_newcomers(data)
     parts = hold_out(known, TEST_PART, VALIDATION_PART)
-    assessed = assess(config, parts, how_split(data), personal_from, listener, newcomers)
-    final = _refit(config, data, assessed.epochs, listener)
+    assessed = assess(config, parts, how_split(data), personal_from, listener, newcomers, ranking)
+    final = _refit(assessed.settings, data, assessed.epochs, listener)
     listener.enter(Step.RANKING)
-    ranker = ItemSimilarityRanker(assessed.ranker).fit(data)
+    ranker = build_ranker(assessed.ranking.config).fit(data)
     listener.enter(Step.FOLDING)
     bundle = bundle_version(final, ranker, data, assessed.calibration, listener.check)
     return Learned(bundle, assessed.report, assessed.epochs)
@@ -133,15 +139,17 @@ class Assessed:
     """Evaluation of settings on held-out ratings.
 
     Attributes:
+        settings: the rating model's hyperparameters, with what the training chose in place of ``auto``.
         epochs: the best number.
         calibration: of the intervals; None with too few ratings.
-        ranker: the ranker's settings with the chosen penalty.
+        ranking: the settings of the lists.
         report: None without a test part.
     """
 
+    settings: ModelConfig
     epochs: int
     calibration: Calibration | None
-    ranker: ItemSimilarityConfig
+    ranking: ChosenRanking
     report: EvaluationReport | None
 
 
@@ -152,6 +160,7 @@ def assess(
     personal_from: int,
     listener: Listener,
     newcomers: Interactions | None = None,
+    ranking: RankingConfig = DEFAULT_RANKING,
 ) -> Assessed:
     """Train on all but the test part, and evaluate on that.
 
@@ -162,31 +171,36 @@ def assess(
         personal_from: number of ratings from which a list is purely personal.
         listener: follows the progress.
         newcomers: ratings of people who are in none of the parts.
+        ranking: settings of the lists.
     """
     model, epochs = _fit(config, parts, listener)
     calibration = calibrate(model, parts)
     listener.enter(Step.CHOOSING)
-    chosen = choose_penalty(parts.train, ItemSimilarityConfig(), listener.turn)
+    chosen = choose_ranking(ranking, parts, model, listener.turn)
     if parts.test is None:
-        return Assessed(epochs, calibration, chosen, None)
+        return Assessed(model.settings, epochs, calibration, chosen, None)
     listener.enter(Step.JUDGING)
-    ranker = ItemSimilarityRanker(chosen).fit(parts.train)
+    ranker = build_ranker(chosen.config).fit(parts.train)
     listener.check()
-    served = ServedScores.of(ranker, parts.train, personal_from)
+    served = ServedLists.of(ranker, model, parts.train, personal_from)
     report = EvaluationService().generate_report(
         model,
         parts.train,
         parts.test,
         LIST_LENGTH,
-        score_user=served.of_user(parts.train, listener),
+        score_user=served.of_user(model, parts.train, listener.check),
         calibration=calibration,
         split=split,
     )
     if newcomers is not None:
         listener.enter(Step.MEETING)
-        found = judge_newcomers(model, served, served.popularity, parts.train, newcomers, LIST_LENGTH, listener.check)
+        found = judge_newcomers(
+            model, served.draw, served.popularity, parts.train, newcomers, LIST_LENGTH, listener.check
+        )
         report = report.with_newcomers(found)
-    return Assessed(epochs, calibration, chosen, report)
+    faithfulness = measure_faithfulness(served, model, parts.train, listener.check)
+    report = report.with_charts(ranking=chosen.frontier).with_protocol(faithfulness=faithfulness)
+    return Assessed(model.settings, epochs, calibration, chosen, report)
 
 
 def how_split(data: Interactions) -> str:
@@ -242,42 +256,3 @@ def calibrate(model: RatingModel, parts: HeldOut) -> Calibration | None:
     predicted = model.predict_indices(part.users, part.items)
     counts = parts.fit.user_counts[part.users], parts.fit.movie_counts[part.items]
     return Calibration.fit(predicted, part.ratings, *counts, part.scale)
-
-
-@dataclass(frozen=True)
-class ServedScores:
-    """Scores of served lists: popularity is blended in for newcomers, and new movies are scored.
-
-    Attributes:
-        scorer: of the ranker.
-        personal_from: number of ratings from which a list is purely personal.
-    """
-
-    scorer: ListScorer
-    personal_from: int
-
-    @classmethod
-    def of(cls, ranker: ItemSimilarityRanker, data: Interactions, personal_from: int) -> Self:
-        """The scores of a ranker that was fitted on ``data``."""
-        return cls(ListScorer(ranker, popularity(data, ranker.weigh(data.ratings)), data.movies), personal_from)
-
-    @property
-    def popularity(self) -> Float32:
-        """float32[n_movies]: what orders the list of an unknown user."""
-        return self.scorer.popularity
-
-    def __call__(self, items: Int32, ratings: Float32) -> Float32:
-        """float32[n_movies]: the scores for a history."""
-        informative, known = self.scorer.ranker.count_known(items), len(items) > 0
-        how = blend(len(items), informative, known=known, personal_from=self.personal_from)
-        return self.scorer.score(how, self.popularity, items, ratings)
-
-    def of_user(self, data: Interactions, listener: Listener) -> ScoreUser:
-        """Scores for a user's ratings in ``data``."""
-
-        def score(user: int) -> Float32:
-            listener.check()  # a large evaluation takes minutes
-            rows = data.by_user.of(user)
-            return self(data.items[rows], data.ratings[rows])
-
-        return score

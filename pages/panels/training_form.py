@@ -5,6 +5,7 @@ from typing import Any
 import streamlit as st
 
 from engine.errors import InvalidHyperparameter
+from engine.models.list_settings import RANKING
 from engine.models.registry import MODELS
 from engine.services import Services
 from engine.services.training import TrainingStatus
@@ -31,7 +32,12 @@ def form(services: Services, *, busy: bool) -> None:
     st.caption(text(MODELS[kind].summary))
     with st.form("training", border=False), errors_shown():
         with st.expander("Hyperparameters", expanded=True, icon=":material/tune:"):
-            values = forms.hyperparameters(MODELS[kind].config, _errors().get(kind, {}))
+            values = forms.hyperparameters(MODELS[kind].config, forms.without_prefix(_errors().get(kind, {}), ""))
+        with st.expander("Ranking", icon=":material/format_list_numbered:"):
+            st.caption(
+                "How lists are ordered. Settings on auto are chosen by the training, on ratings that it holds out."
+            )
+            ranker = forms.hyperparameters(RANKING, forms.without_prefix(_errors().get(kind, {}), "ranker."))
         policy = st.selectbox(
             "Activate the new version",
             list(POLICIES),
@@ -46,7 +52,7 @@ def form(services: Services, *, busy: bool) -> None:
             ("Add to queue", ":material/playlist_add:") if busy else ("Start training", ":material/play_arrow:")
         )
         if st.form_submit_button(label, key=session.START, type="primary", icon=icon):
-            _start(services, kind, values, policy, note, busy=busy)
+            _start(services, kind, values, ranker, policy, note, busy=busy)
 
 
 def _errors() -> dict[str, dict[str, str]]:
@@ -54,11 +60,27 @@ def _errors() -> dict[str, dict[str, str]]:
     return st.session_state.setdefault(session.ERRORS, {})  # type: ignore[no-any-return]  # nothing else is kept there
 
 
-def _start(services: Services, kind: str, values: dict[str, Any], policy: str, note: str, *, busy: bool) -> None:
+def _start(
+    services: Services,
+    kind: str,
+    values: dict[str, Any],
+    ranker: dict[str, Any],
+    policy: str,
+    note: str,
+    *,
+    busy: bool,
+) -> None:
     """Start or queue the run, or keep the messages of refused fields; then rerun."""
     _errors().pop(kind, None)
     try:
-        run_id = services.training.train_model(kind, values, policy, queue=busy, note=note)  # type: ignore[arg-type]  # a key of POLICIES
+        run_id = services.training.train_model(
+            kind,
+            values,
+            policy,  # type: ignore[arg-type]  # a key of POLICIES
+            ranker=ranker,
+            queue=busy,
+            note=note,
+        )
     except InvalidHyperparameter as error:
         _errors()[kind] = error.faults
         st.rerun()

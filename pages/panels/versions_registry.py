@@ -9,7 +9,8 @@ from engine.services.version_files import VersionFileService
 from engine.services.version_records import MAX_NOTE_LENGTH, VersionSummary
 from engine.services.versions import VersionService
 from pages.panels.versions_newcomers import newcomers
-from pages.ui import metrics, session, tables, verdict
+from pages.panels.versions_ranking import ranking
+from pages.ui import metrics, preferences, session, tables, verdict
 from pages.ui.escape import text
 from pages.ui.format import model_name, when
 from pages.ui.page import errors_shown, rerun_with
@@ -21,6 +22,10 @@ GONE = {
     "damaged": "Its arrays are damaged, so it can't be activated. Its metrics are kept.",
     "deleted": "Its arrays were deleted, so it can't be activated. Its metrics are kept.",
 }
+BASELINES = (
+    "Popular movies: those with most ratings in training, without what the person had rated. In brackets: the 95%"
+    " interval of the gain, user by user. Random list: what is to be expected of movies drawn from the catalogue."
+)
 EXPORTS = ["zip"]
 NOTE_PX = 175  # left beside the metrics in a window of 1280 pixels
 PROTOCOL = {
@@ -110,23 +115,40 @@ def heading(version: VersionSummary) -> None:
 
 def details(versions: VersionService, version: VersionSummary) -> None:
     """Tabs with everything about one version."""
-    measured, judged, settings, origin, words = st.tabs(
-        ["Metrics", "Verdict", "Hyperparameters", "Data and protocol", "Note and tags"]
+    measured, judged, settings, lists, origin, words = st.tabs(
+        ["Metrics", "Verdict", "Hyperparameters", "Ranking", "Data and protocol", "Note and tags"]
     )
     with judged, errors_shown():
         _verdict(versions, version)
     with measured:
         if version.metrics:
-            tables.table(metrics.rows(version.metrics), f"Metrics of version {version.version}")
+            _measured(version)
             newcomers(version.newcomers, key=f"version {version.version} newcomers")
         else:
             st.caption("Not measured: there were too few ratings to hold any out.")
     with settings:
-        tables.pairs(version.hyperparameters, f"Hyperparameters of version {version.version}")
+        own = [name for name in version.automatic if name in version.hyperparameters]
+        chosen = {name: f"{version.hyperparameters[name]} (auto)" for name in own}
+        tables.pairs(version.hyperparameters | chosen, f"Hyperparameters of version {version.version}")
+    with lists:
+        ranking(version)
     with origin:
         _origin(version)
     with words, errors_shown():
         _describe(versions, version)
+
+
+def _measured(version: VersionSummary) -> None:
+    """The metrics beside lists that know nobody, where they were measured."""
+    for sentence in version.shortfalls:
+        st.warning(text(sentence), icon=":material/trending_down:")
+    preferences.explain()
+    shown = preferences.without_errors(version.metrics)
+    tables.table(metrics.rows(shown), f"Metrics of version {version.version}")
+    if version.baselines:
+        st.markdown("**Lists beside popular movies**")
+        st.caption(BASELINES)
+        tables.table(metrics.beside(version.baselines), f"Baselines of version {version.version}", phone="scroll")
 
 
 def _verdict(versions: VersionService, version: VersionSummary) -> None:
@@ -154,6 +176,7 @@ def protocol(measured: Mapping[str, Any]) -> dict[str, object]:
     return {
         PROTOCOL.get(name, name): f"{value:,}" if type(value) is int and name != "seed" else value
         for name, value in measured.items()
+        if not isinstance(value, Mapping)  # shown elsewhere
     }
 
 

@@ -10,19 +10,22 @@ from pydantic.fields import FieldInfo
 
 from engine.errors import InvalidInput
 from engine.models.base import ModelConfig, titled
-from engine.models.registry import MODELS
+from engine.models.hyperparameters import AUTO
+from engine.models.registry import MODELS, number_branch
 from engine.services.timetable import zones
 from pages.ui import session
 from pages.ui.escape import markup, text
 from pages.ui.page import rerun_with
 
+MOST_ACCURATE = "ncf"
+
 
 def choose_model(key: str) -> str:
-    """The chosen kind of rating model, kept under ``key``."""
-    first = next(iter(MODELS))
+    """The chosen kind of rating model, kept under ``key``; the most accurate one is offered first."""
+    first, *_ = kinds = sorted(MODELS, key=lambda name: name != MOST_ACCURATE)
     kind = st.segmented_control(
         "Model",
-        list(MODELS),
+        kinds,
         default=first,
         required=True,
         format_func=lambda name: MODELS[name].label,
@@ -47,6 +50,13 @@ def hyperparameters(config: type[ModelConfig], errors: Mapping[str, str]) -> dic
             field_error(errors, name)
     other_errors(errors, properties)
     return values
+
+
+def without_prefix(errors: Mapping[str, str], prefix: str) -> dict[str, str]:
+    """The messages of fields whose names begin with a prefix, such as ``ranker.``; of those without any for ''."""
+    if not prefix:
+        return {name: message for name, message in errors.items() if "." not in name}
+    return {name.removeprefix(prefix): told for name, told in errors.items() if name.startswith(prefix)}
 
 
 def field_error(errors: Mapping[str, str], name: str) -> None:
@@ -94,14 +104,24 @@ def _input(key: str, name: str, schema: dict[str, Any], field: FieldInfo) -> Any
     if schema.get("type") == "array":
         listed = st.text_input(label, ", ".join(map(str, field.default)), help=f"{about} {listing(schema)}", **kept)
         return [part.strip() for part in listed.split(",")]
-    about = f"{about} {_range(schema)}"
+    number = number_branch(schema)
+    if number is None:
+        return _number(label, schema, field.default, f"{about} {_range(schema)}", **kept)
+    about = f"{about} Empty: {AUTO}. Or a number: {_range(number)}"
+    default = None if field.default == AUTO else field.default
+    given = _number(label, number, default, about, placeholder=AUTO, **kept)
+    return AUTO if given is None else given
+
+
+def _number(label: str, schema: Mapping[str, Any], default: float | None, about: str, **kept: Any) -> float | None:
+    """A number; None where it is empty, which it can be if the default is None."""
     if schema.get("type") == "integer":
-        return st.number_input(label, value=field.default, step=1, help=about, **kept)
-    value = float(field.default)
-    return st.number_input(label, value=value, step=step(value), format="%g", help=about, **kept)
+        return st.number_input(label, value=default, step=1, help=about, **kept)
+    value = None if default is None else float(default)
+    return st.number_input(label, value=value, step=step(value or 0.0), format="%g", help=about, **kept)
 
 
-def _range(schema: dict[str, Any]) -> str:
+def _range(schema: Mapping[str, Any]) -> str:
     if "exclusiveMinimum" in schema:
         return f"Above {schema['exclusiveMinimum']:g}, at most {schema.get('maximum', math.inf):,g}."
     if "minimum" in schema and "maximum" in schema:

@@ -1,14 +1,16 @@
 """Metrics as shown: name, meaning, digits and interval."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import streamlit as st
 
-from engine.evaluation.comparison import MetricDifference
+from engine.evaluation.baselines import ALL, TOLD, Baseline
+from engine.evaluation.differences import MetricDifference
 from engine.evaluation.intervals import MetricValue
 from engine.evaluation.metrics import METRICS
+from engine.evaluation.segments import in_words
 
 NO_INTERVAL = "too few users for an interval"
 
@@ -54,19 +56,28 @@ def measure(name: str) -> Measure:
     return MEASURES.get(name, Measure(name.replace("_", " "), "", None))
 
 
-def tiles(metrics: Mapping[str, MetricValue]) -> None:
-    """The key metrics as tiles, each with its 95% interval."""
+def tiles(metrics: Mapping[str, MetricValue], baselines: Sequence[Baseline] = ()) -> None:
+    """The key metrics as tiles, each with its 95% interval, and that of the most popular movies where it is known."""
+    known = of_everyone(baselines)
     grid = st.grid(4, min_column_width=140, border=True)
     for name in (name for name in KEY_MEASURES if name in metrics):
         how, value = measure(name), metrics[name]
-        grid.metric(
-            how.label,
-            how.show(value.value),
-            how.between(value),
-            delta_color="off",
-            delta_arrow="off",
-            help=f"{how.meaning} Below: the 95% interval over users, if there are at least ten.",
-        )
+        with grid.cell():
+            st.metric(
+                how.label,
+                how.show(value.value),
+                how.between(value),
+                delta_color="off",
+                delta_arrow="off",
+                help=f"{how.meaning} Below: the 95% interval over users, if there are at least ten.",
+            )
+            if name in known:
+                st.caption(f"Popular movies: {how.show(known[name].popularity)}")
+
+
+def of_everyone(baselines: Sequence[Baseline]) -> dict[str, Baseline]:
+    """The baselines of all users, by metric."""
+    return {one.metric: one for one in baselines if one.segment == ALL}
 
 
 def same(found: MetricDifference) -> bool:
@@ -88,3 +99,20 @@ def rows(metrics: Mapping[str, MetricValue], before: Mapping[str, MetricValue] |
             row["Previous version"] = how.show(before[name].value) if name in before else "–"
         table.append(row | {"Meaning": f"{how.meaning} {how.direction}".strip()})
     return table
+
+
+def beside(baselines: Sequence[Baseline]) -> list[dict[str, Any]]:
+    """Rows of a table: list metrics of all users, then the quality of lists of each segment, beside the baselines."""
+    shown = [one for one in baselines if one.segment == ALL or one.metric == TOLD]
+    return [_beside(measure(one.metric), one) for one in shown]
+
+
+def _beside(how: Measure, found: Baseline) -> dict[str, str]:
+    interval = "" if found.low is None or found.high is None else f" ({how.change(found.low, found.high)})"
+    return {
+        "Metric": how.label if found.segment == ALL else f"{how.label}, {in_words(found.segment)}",
+        "Value": how.show(found.value),
+        "Popular movies": how.show(found.popularity),
+        "Gain over them": how.change(found.difference) + interval,
+        "Random list": "–" if found.random is None else how.show(found.random),
+    }

@@ -59,7 +59,13 @@ ANSWERS: Mapping[str, object] = {
     ),
     "train_with_study": training.RunStarted(run_id=9),
     "version_metrics": metrics.VersionMetrics(
-        version=3, protocol=made.PROTOCOL, metrics=made.METRICS, segments={}, newcomers=[made.NEWCOMERS]
+        version=3,
+        protocol=made.PROTOCOL,
+        metrics=made.METRICS,
+        segments={},
+        newcomers=[made.NEWCOMERS],
+        baselines=[made.BASELINE],
+        shortfalls=[],
     ),
     "metrics_history": metrics.History(history=[made.MEASURED], next=None),
     "compare_models": metrics.Compared(

@@ -10,7 +10,8 @@ from engine.data.plan import DatesPlan, FilePlan, MovieCounts, Plan, ScalePlan, 
 from engine.data.rejections import REASONS
 from engine.data.scale import STARS
 from engine.data.scales import Values
-from engine.evaluation.comparison import MetricDifference
+from engine.evaluation.baselines import Baseline
+from engine.evaluation.differences import MetricDifference
 from engine.evaluation.intervals import MetricValue
 from engine.evaluation.newcomers import NewcomerPoint
 from engine.recommending.cold_start import blend
@@ -69,6 +70,7 @@ PACKAGES = {"numpy": "2.4.6", "scikit-surprise": "1.1.5"}
 METRICS = {"rmse": MetricValue(0.874, 0.862, 0.886), "ndcg_at_k": MetricValue(0.142, 0.128, 0.157)}
 PROTOCOL = {"split": "each user's last 20% by time", "k": 10, "relevant_from": 3.875}
 HYPERPARAMETERS = {"factors": 100, "epochs": 50}
+RANKER = {"method": "ease", "l2": 200.0, "recency": 0.3, "next_weight": 0.3, "rating_weight": 0.25}
 SHA256 = "944634796cf85094af9fa3ec3703f065da484e3e819aff39f640a4e882c73b8f"
 IDENTITY = "7dd4ca5d-3441-44c2-9e7d-deb8a472dd7f"
 
@@ -101,10 +103,11 @@ _EXPLANATION = Explanation(
     score=0.93,
     baseline=0.0,
     contributions=(
-        Contribution(SCHINDLER.movie_id, SCHINDLER.title, 5.0, 0.61),
-        Contribution(LAMBS.movie_id, LAMBS.title, 4.0, 0.32),
+        Contribution(SCHINDLER.movie_id, SCHINDLER.title, 5.0, 0.58),
+        Contribution(LAMBS.movie_id, LAMBS.title, 4.0, 0.3),
     ),
-    residual=0.0,
+    residual=0.05,
+    from_rating=0.05,
     by_neighbours=False,
     predicted_rating=4.4,
     interval=(3.4, 5.0),
@@ -155,6 +158,7 @@ RUN = TrainingStatus(
     eta_s=13.1,
     history=(EpochRecord(1, 50, 0.94, 0.93, 0.06), EpochRecord(2, 50, 0.85, 0.91, 0.06)),
     hyperparameters=HYPERPARAMETERS,
+    ranker=RANKER,
     activate="if_better",
     version=None,
     metrics=None,
@@ -230,6 +234,7 @@ VERSION = VersionSummary(
     created_at=1795443846.5,
     run_id=7,
     hyperparameters=HYPERPARAMETERS,
+    ranker=RANKER,
     metrics=METRICS,
     protocol=PROTOCOL,
     ratings=100_004,
@@ -247,6 +252,7 @@ VERSION = VersionSummary(
 NEWCOMERS = NewcomerPoint(
     3, 40, MetricValue(0.9723, 0.8595, 1.0664), 0.986, MetricValue(0.3359, 0.2406, 0.4208), 0.3315
 )
+BASELINE = Baseline("all", "ndcg_at_k", 0.142, 0.066, 0.0008, 0.076, 0.0637, 0.0885, 653, "better")
 MEASURED = metrics.measured(VERSION)
 DIFFERENCES = {"rmse": MetricDifference(0.874, 0.881, -0.007, -0.009, -0.005, 0.0002, 671, "better")}
 COMPARISON = Comparison(3, 2, DIFFERENCES, tell_differences(3, 2, DIFFERENCES))

@@ -8,6 +8,7 @@ from fastapi import APIRouter, Query
 from pydantic import AfterValidator, BaseModel, BeforeValidator, Field
 
 from engine.errors import Conflict, InvalidInput, NotReady, UnknownVersion
+from engine.evaluation.baselines import Baseline
 from engine.evaluation.intervals import MetricValue
 from engine.evaluation.newcomers import NewcomerPoint
 from engine.services import current
@@ -48,6 +49,13 @@ class VersionMetrics(BaseModel):
         description="Quality for people whom the version had never seen, after 0 to 20 of their ratings; empty if "
         "fewer than 160 people have more than 20."
     )
+    baselines: list[Baseline] = Field(
+        description="Each list metric beside that of the most popular movies and of a random list, for the same users, "
+        "and of segments of users; empty for versions of earlier releases."
+    )
+    shortfalls: list[str] = Field(
+        description="A sentence for each group of users whose lists are below the most popular movies."
+    )
 
 
 # All of these read the store, so they run in the thread pool and not on the event loop.
@@ -57,7 +65,9 @@ def version_metrics(asked: Annotated[MetricsRequest, Query()]) -> VersionMetrics
 
     Measured on held-out ratings before the version learned them too; `protocol` says how. `newcomers` was measured on
     people left out of training altogether, next to the error of each movie's mean rating and lists of popular movies.
-    If fewer than ten users were judged, there is no interval: `low` and `high` are null.
+    If fewer than ten users were judged, there is no interval: `low` and `high` are null. `baselines` compares lists
+    with the movies that have most ratings in the training part: `difference` has a paired interval, `verdict` needs two
+    tests to agree, and `random` is the expectation of a list drawn at random.
     """
     versions = current().versions
     found = versions.active() if asked.version is None else versions.get(asked.version)

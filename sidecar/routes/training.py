@@ -13,6 +13,7 @@ from engine.errors import (
     UnknownVersion,
     VersionUnavailable,
 )
+from engine.models.list_settings import RANKING
 from engine.models.registry import MODELS
 from engine.services import current
 from engine.services.training import TrainingStatus
@@ -44,6 +45,14 @@ class TrainRequest(Body):
         dict[Text, Value],
         Field(max_length=50, description="Those that differ from the defaults."),
         WithJsonSchema({"anyOf": _SCHEMAS}),
+    ] = Field(default_factory=dict)
+    ranker: Annotated[
+        dict[Text, Value],
+        Field(
+            max_length=50,
+            description="Settings of the lists that differ from the defaults; `auto` lets the training choose.",
+        ),
+        WithJsonSchema(RANKING.model_json_schema()),
     ] = Field(default_factory=dict)
     activate: Activate = "if_better"
     queue: Queue = False
@@ -80,9 +89,18 @@ def train(body: TrainRequest) -> RunStarted:
     It runs in the background; follow it with `GET /ml/training-status`. While another run is in progress, the request
     fails with 409 and its `run_id`. With `queue` the run waits instead, in the state `queued`: up to 50 runs can wait,
     and a restart keeps them. If hyperparameters are invalid, `errors` gives each with its value and its range.
+
+    `ranker` sets how lists are ordered: which ratings count, and how much what the rating model expects. The training
+    chooses settings that are `auto`, as most are by default, on ratings that it holds out.
     """
     run = current().training.train_model(
-        body.model, body.hyperparameters, body.activate, ACTOR, queue=body.queue, note=body.note
+        body.model,
+        body.hyperparameters,
+        body.activate,
+        ACTOR,
+        ranker=body.ranker,
+        queue=body.queue,
+        note=body.note,
     )
     return RunStarted(run_id=run)
 

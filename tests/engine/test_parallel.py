@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -39,6 +40,26 @@ def test_a_failed_piece_is_heard_of(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(parallel, "processors", lambda: 2)
     with pytest.raises(ZeroDivisionError):
         parallel.run_all(lambda piece: 1 / piece, [1, 0, 2])
+
+
+@pytest.mark.parametrize("processors", [1, 2, 5])
+def test_chains_keep_their_order(processors: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(parallel, "processors", lambda: processors)
+    done: list[list[int]] = [[] for _ in range(3)]
+
+    def chain(number: int) -> Iterator[None]:
+        for piece in range(20):
+            done[number].append(piece)
+            yield
+
+    parallel.run_chains(map(chain, range(3)))
+    assert done == [list(range(20))] * 3
+
+
+def test_a_failed_chain_is_heard_of(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(parallel, "processors", lambda: 2)
+    with pytest.raises(ZeroDivisionError):
+        parallel.run_chains([map((1).__truediv__, numbers) for numbers in ([1, 2], [3, 0, 4], [5])])
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere priorities belong to processes")

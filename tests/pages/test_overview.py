@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+from engine.evaluation.baselines import Baseline
 from pages.ui import session
 from pages.ui.progress import NO_BREAK
 from tests.pages import fakes
@@ -30,6 +33,14 @@ def test_counts_metrics_and_chart_of_a_loaded_store(visit: Open) -> None:
     assert metrics["Hit rate@10"] == ("74.1%", "70.8% to 77.4%")
     assert len(at.get("vega_lite_chart")) == 1
     assert "Ready" in words(at)
+
+
+def test_a_tile_names_the_popular_movies(visit: Open) -> None:
+    held = fakes.loaded()
+    beside = Baseline("all", "hit_rate_at_k", 0.741, 0.5, 0.01, 0.241, 0.2, 0.28, 653, "better")
+    held.versions.held = [replace(one, baselines=(beside,)) for one in held.versions.held]
+    at = visit("overview.py", held)
+    assert [one.value for one in at.caption if "Popular" in one.value] == ["Popular movies: 50.0%"]
 
 
 def test_notices_show_as_text_and_can_be_marked_read(visit: Open) -> None:

@@ -10,6 +10,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from engine.errors import InvalidHyperparameter, NotReady
+from engine.models.hyperparameters import AUTO
 from engine.models.registry import MODELS, configure
 from pages.ui import forms, session
 from pages.ui.escape import markup, text
@@ -34,7 +35,9 @@ def test_the_form_has_every_hyperparameter_with_its_default(visit: Open, kind: s
     for name, field in MODELS[kind].config.model_fields.items():
         shown = inputs[session.hyperparameter(kind, name)]
         assert shown.label == field.title
-        assert shown.value == (field.default if not isinstance(field.default, tuple) else "64, 32")
+        expected = {AUTO: None, (64, 32): "64, 32"}.get(field.default, field.default)
+        assert shown.value == expected
+        assert shown.value is not None or shown.placeholder == AUTO
         assert shown.help
 
 
@@ -46,6 +49,7 @@ def test_start_sends_the_form(visit: Open) -> None:
     intact(press(at, session.START))
     kind, values, policy = held.training.asked[0]
     assert (kind, values["factors"], values["epochs"], policy) == ("svd", 20, 50, "never")
+    assert values["regularization"] == AUTO  # left empty
     assert at.toast[0].value == "Training run 4 started."
     assert at.subheader[0].value == "Run 4"
 

@@ -9,6 +9,7 @@ import pytest
 import streamlit as st
 
 from engine.errors import VersionUnavailable
+from engine.evaluation.baselines import Baseline, shortfalls
 from engine.evaluation.intervals import MetricValue
 from engine.evaluation.newcomers import NewcomerPoint
 from pages.ui import session
@@ -49,6 +50,21 @@ def test_newcomers_are_charted_with_a_baseline(visit: Open) -> None:
     alone = tuple(replace(one, ndcg=None, popularity=None) for one in points)
     held.versions.held = [replace(one, newcomers=alone) for one in held.versions.held]
     assert "popular movies" not in words(visit("versions.py", held))
+
+
+def test_metrics_stand_beside_popular_movies_and_a_random_list(visit: Open) -> None:
+    held = fakes.loaded()
+    assert "Popular movies" not in words(visit("versions.py", held))
+    of_all = Baseline("all", "ndcg_at_k", 0.3054, 0.145, 0.002, 0.1604, 0.141, 0.18, 653, "better")
+    coverage = Baseline("all", "coverage", 0.087, 0.012, None, 0.075, None, None, 653, "no difference shown")
+    below = Baseline("new_users", "ndcg_at_k", 0.05, 0.07, 0.001, -0.02, -0.035, -0.005, 64, "worse")
+    beside = (of_all, coverage, below)
+    told = tuple(shortfalls(beside))
+    held.versions.held = [replace(one, baselines=beside, shortfalls=told) for one in held.versions.held]
+    at = visit("versions.py", held)
+    for expected in ("Popular movies", "+0.1604 (+0.1410 to +0.1800)", "+7.5 points", "0.0020", "new users", "-0.0200"):
+        assert expected in words(at), expected
+    assert [one.value for one in at.warning][:1] == [text(told[0])]
 
 
 def test_only_intact_inactive_versions_can_be_activated(visit: Open) -> None:

@@ -176,10 +176,15 @@ def test_metrics_of_the_active_version(client: Client, services: Services) -> No
         "ndcg_at_k": {"value": 0.142, "low": 0.128, "high": 0.157},
     }
     found = {"version": 3, "protocol": instances.PROTOCOL, "metrics": metrics, "segments": {}}
+    found |= {"baselines": [], "shortfalls": []}
     assert client.get("/ml/metrics").json() == found | {"newcomers": []}
     curve = NewcomerPoint(3, 40, MetricValue(0.97, 0.9, 1.04), 0.99, None, None)
     services.versions.held = [replace(VERSION, newcomers=(curve,))]
     assert client.get("/ml/metrics").json() == found | {"newcomers": [as_json(curve)]}
+    below = replace(instances.BASELINE, value=0.06, difference=-0.006, low=-0.011, high=-0.002, verdict="worse")
+    services.versions.held = [replace(VERSION, baselines=(below,), shortfalls=("Lists are worse.",))]
+    said = client.get("/ml/metrics").json()
+    assert (said["baselines"], said["shortfalls"]) == ([as_json(below)], ["Lists are worse."])
     services.versions.held = [OLDER]
     assert client.get("/ml/metrics").status_code == 503
 

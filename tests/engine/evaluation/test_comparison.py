@@ -16,7 +16,8 @@ from engine.data.ratings import Interactions
 from engine.data.splits import Split, split_by_user_time
 from engine.errors import InvalidInput
 from engine.evaluation import metrics
-from engine.evaluation.comparison import compare, compare_segments, signed_rank
+from engine.evaluation.comparison import compare, compare_segments
+from engine.evaluation.differences import signed_rank
 from engine.evaluation.report import EvaluationReport, EvaluationService, UserErrors
 from engine.models.svd import MatrixFactorizationConfig, MatrixFactorizationModel
 

@@ -6,10 +6,11 @@ from threading import Event
 import numpy as np
 import pytest
 
+from engine import parallel
 from engine.data.ratings import Interactions
 from engine.data.splits import split_random
 from engine.errors import Cancelled
-from engine.models import ncf
+from engine.models import ensemble, ncf, variational
 from engine.models.epochs import run_epochs, validation_rmse
 from engine.models.ncf import NeuralCF, NeuralCFConfig
 from engine.models.networks import TrainingRows
@@ -107,11 +108,30 @@ def test_networks_correct_the_factorisation(small: Interactions) -> None:
     assert validation_rmse(model, split.test) < 0.95 * alone
 
 
-def test_large_data_are_taught_piece_by_piece(small: Interactions, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ncf, "ROWS_AT_ONCE", 300)
-    steps: list[str] = []
-    run_epochs(NeuralCF(SHORT), small, on_step=steps.append)
-    assert any(step.startswith("Training the networks, piece 2") for step in steps)
+def test_large_data_are_sampled(small: Interactions, monkeypatch: pytest.MonkeyPatch) -> None:
+    """1,500 ratings in three parts of 500, of which two have what may be taught; then in eight, of which one has."""
+    for limit, parts, of_part in ((1200, 2, 500), (190, 1, 188)):
+        monkeypatch.setattr(ncf, "MAX_TAUGHT", limit)
+        steps: list[str] = []
+        taught = _taught(small, steps)
+        assert steps == [f"Learning embeddings {number + 1} of {parts + 1}" for number in range(parts + 1)]
+        assert len(taught.tables) == 2 * parts
+        own = taught.table < parts
+        assert len(np.unique(taught.ratings[own])) == own.sum() <= parts * of_part
+        assert set(taught.ratings[~own]) < set(taught.ratings[own])
+        assert set(taught.table) == set(range(2 * parts))
+    model = NeuralCF(SHORT).fit(small)
+    assert validation_rmse(model, small) < 0.9
+
+
+def test_the_number_of_threads_changes_no_bit(small: Interactions, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(variational, "BLOCK_COST", 100)
+    monkeypatch.setattr(ensemble, "ROWS_AT_ONCE", 300)
+    learned = []
+    for processors in (1, 2):
+        monkeypatch.setattr(parallel, "processors", lambda count=processors: count)
+        learned.append(NeuralCF(SHORT).fit(small).arrays())
+    assert all(np.array_equal(array, learned[1][name]) for name, array in learned[0].items())
 
 
 def test_steps_before_the_first_epoch_are_told_and_can_be_cancelled(small: Interactions) -> None:
@@ -176,11 +196,12 @@ def test_embeddings_by_raw_id(fitted: NeuralCF) -> None:
     assert np.isfinite(fitted.get_movie_embedding("nothing")).all()
 
 
-def _taught(data: Interactions) -> TrainingRows:
+def _taught(data: Interactions, told: list[str] | None = None) -> TrainingRows:
     steps: Iterator[str] = NeuralCF(SHORT)._teach(data)
+    told = [] if told is None else told
     while True:
         try:
-            next(steps)
+            told.append(next(steps))
         except StopIteration as end:
             taught: TrainingRows = end.value
             return taught

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from engine.errors import InvalidInput, InvalidSettings
-from engine.models.hyperparameters import default, read
+from engine.models.hyperparameters import AUTO, default, read
 from engine.models.registry import MODELS, check_settings, search_space
 
 
@@ -24,6 +24,8 @@ def test_ranges_hold_the_defaults(kind: str) -> None:
     assert len(space) >= 3
     for tried in space:
         value = getattr(defaults, tried.name)
+        if value == AUTO:
+            continue
         assert value in tried.choices if tried.choices else tried.low <= value <= tried.high, tried.name
 
 
@@ -37,7 +39,7 @@ def test_ranges_know_whole_numbers_and_orders_of_magnitude() -> None:
 @pytest.mark.parametrize(
     ("line", "reason"),
     [
-        ({"factors": {"low": 0, "high": 10}}, "factors is 0, but must be a whole number from 1 to 1000"),
+        ({"factors": {"low": 0, "high": 10}}, "factors is 0, but must be auto or a whole number from 1 to 1000"),
         ({"learning_rate": {"low": 0.1, "high": 7.0}}, "learning_rate is 7.0"),
         ({"layers": {"low": 1, "high": 2}}, "no hyperparameter 'layers'"),
         ({"factors": {"low": 10, "high": 10}}, "low being the lower"),

@@ -60,7 +60,7 @@ def test_surprise_can_train_it_on_its_own_training_set() -> None:
     trainset = Dataset.load_from_df(
         frame[["user_id", "movie_id", "rating"]], Reader(rating_scale=(0.5, 5))
     ).build_full_trainset()
-    config = MatrixFactorizationConfig(factors=6, epochs=5, precision="float64")
+    config = MatrixFactorizationConfig(factors=6, epochs=5, learning_rate=0.01, regularization=0.1, precision="float64")
     model = MatrixFactorizationModel(config)
     SVD.fit(model, trainset)
     reference = SVD(n_factors=6, n_epochs=5, lr_all=0.01, reg_all=0.1, random_state=0).fit(trainset)
@@ -71,9 +71,9 @@ def test_float32_agrees_with_float64_in_quality(small: Interactions) -> None:
     """Other random numbers and rounding, the same model: equal training error within 5%."""
     losses = [
         list(
-            MatrixFactorizationModel(MatrixFactorizationConfig(factors=10, epochs=40, precision=precision)).epochs(
-                small
-            )
+            MatrixFactorizationModel(
+                MatrixFactorizationConfig(factors=10, epochs=40, regularization=0.1, decay=1, precision=precision)
+            ).epochs(small)
         )[-1]
         for precision in ("float32", "float64")
     ]

@@ -128,7 +128,7 @@ def test_orders_that_make_no_sense_are_refused(trained: Runtime) -> None:
     training = trained.services.training
     with pytest.raises(InvalidInput, match="svd"):
         training.train_model("oracle")
-    with pytest.raises(InvalidHyperparameter, match="factors is 0, but must be a whole number from 1 to 1000"):
+    with pytest.raises(InvalidHyperparameter, match="factors is 0, but must be auto or a whole number from 1 to 1000"):
         training.train_model("svd", {"factors": 0})
     with pytest.raises(InvalidHyperparameter, match="no hyperparameter 'layers'"):
         training.train_model("svd", {"layers": 3})

@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import Connection
 
 from engine.errors import InvalidInput, UnknownVersion, VersionUnavailable
-from engine.evaluation.comparison import MetricDifference
+from engine.evaluation.differences import MetricDifference
 from engine.runtime import Runtime, build
 from engine.services.versions import tell_differences
 from engine.settings import Settings

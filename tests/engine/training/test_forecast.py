@@ -9,7 +9,7 @@ import pytest
 
 from engine.models.registry import MODELS, configure
 from engine.training.forecast import Forecast, Outlook, PastRun, Work
-from engine.training.steps import BY_EPOCHS, IN_PIECES, TYPICAL_RATINGS, Step, steps_of
+from engine.training.steps import BY_EPOCHS, IN_PIECES, TYPICAL_RATINGS, Step, ratings_in, steps_of
 
 PIECES, EVERY_S = 9, 0.5
 KINDS = list(MODELS)
@@ -149,7 +149,8 @@ def test_a_run_that_starts_over_takes_nothing_of_its_progress_back() -> None:
     forecast.enter(Step.READING)
     after = forecast.outlook()
     assert (after.progress, after.step) == (before.progress, 1)
-    assert after.left == pytest.approx(3 + 3 + sum(typical("svd").values()) - 0.1 - 0.4)
+    others = [seconds for step, seconds in typical("svd").items() if step not in (Step.READING, Step.FITTING)]
+    assert after.left == pytest.approx(3 + 3 + sum(others))
 
 
 def test_a_step_that_does_the_same_again_and_again_shows_how_fast_it_is() -> None:
@@ -168,3 +169,15 @@ def test_a_step_that_does_the_same_again_and_again_shows_how_fast_it_is() -> Non
 def test_every_kind_of_model_has_its_steps() -> None:
     for kind in KINDS:
         assert {Step.READING, Step.FITTING, Step.FITTING_ALL, Step.RANKING, Step.SAVING} <= set(steps_of(kind))
+
+
+def test_networks_take_no_longer_on_more_ratings_than_an_epoch_has_and_embeddings_are_learned_less_often() -> None:
+    past = [Run(work("ncf"), typical("ncf")).past]
+    settings = work("ncf").settings
+    ten, hundred = 10 * TYPICAL_RATINGS, 100 * TYPICAL_RATINGS
+    assert ratings_in(Step.EMBEDDING, ten, settings) == 9 * ten
+    assert ratings_in(Step.EMBEDDING, hundred, settings) == 2 * hundred
+    assert ratings_in(Step.FITTING, ten, settings) == ratings_in(Step.FITTING, hundred, settings) < ten
+    assert ratings_in(Step.JUDGING, ten, settings) == ratings_in(Step.FITTING, ten, work("svd").settings) == ten
+    left = [Forecast(work("ncf", ratings), past, lambda: 0.0).outlook().left for ratings in (ten, hundred)]
+    assert left[1] < 10 * left[0]  # type: ignore[operator]

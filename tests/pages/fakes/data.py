@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 from engine.data.catalogue import Movie
-from engine.evaluation.comparison import MetricDifference
+from engine.evaluation.differences import MetricDifference
 from engine.evaluation.intervals import MetricValue
 from engine.evaluation.verdict import CoverageGuard, Evidence, Judgement
 from engine.models.registry import configure
@@ -88,6 +88,7 @@ def run(run_id: int, state: str, done: int = 42, **changes: Any) -> TrainingStat
         eta_s=None,
         history=epochs(done),
         hyperparameters=configure("svd", {}).model_dump(),
+        ranker={},
         activate="if_better",
         version=None,
         metrics=None,
@@ -195,6 +196,7 @@ def version(number: int, **changes: Any) -> VersionSummary:
         created_at=NOW - 86_400 * (3 - number),
         run_id=number,
         hyperparameters=configure("svd", {}).model_dump(),
+        ranker={},
         metrics=METRICS if number == 2 else BEFORE,
         protocol={"split": "each user's last 20% by time", "k": 10, "relevant": "rated 4 or more"},
         ratings=100_004,

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from engine.errors import InvalidInput, MarqueeError, TuningBusy, UnknownStudy
-from engine.evaluation.comparison import MetricDifference
+from engine.evaluation.differences import MetricDifference
 from engine.models.registry import SearchRange, search_space
 from engine.services.records import StudyState
 from engine.services.studies import Study, TrialReport, TrialState

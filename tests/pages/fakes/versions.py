@@ -13,7 +13,7 @@ from engine.errors import (
     MarqueeError,
     VersionUnavailable,
 )
-from engine.evaluation.comparison import MetricDifference
+from engine.evaluation.differences import MetricDifference
 from engine.evaluation.verdict import Judgement
 from engine.services.version_records import VersionSummary
 from engine.services.versions import Comparison, ListedMovie, VersionList

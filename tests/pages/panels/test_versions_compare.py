@@ -12,7 +12,7 @@ from streamlit.testing.v1 import AppTest
 
 from engine.data.catalogue import Movie
 from engine.errors import InvalidInput
-from engine.evaluation.comparison import MetricDifference
+from engine.evaluation.differences import MetricDifference
 from engine.services.versions import ListedMovie, VersionList
 from pages.panels import versions_compare
 from pages.ui import metrics, session

@@ -8,7 +8,7 @@ from threading import Event, Thread
 import numpy as np
 import pytest
 
-from engine.models.ease import invert
+from engine.models.lapack import invert
 
 
 def definite(size: int, seed: int = 0) -> np.ndarray:
