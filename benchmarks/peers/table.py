@@ -26,7 +26,7 @@ def leads(outcomes: Sequence[Outcome], beside: Mapping[str, str | None]) -> tupl
     """A sentence for RMSE and for NDCG@10: Marquee's best beside the best peer; and whether no peer is better.
 
     Args:
-        outcomes: of all models. Without a figure of either side, or for lists without ``Marquee lists``, nothing is said.
+        outcomes: of all models. Nothing is said without a figure of either side, or of lists without ``Marquee lists``.
         beside: None for Marquee's own models.
     """
     lines, ahead = [], True
