@@ -15,8 +15,9 @@ from engine.data.history import History
 from engine.data.ratings import Interactions, check_interactions
 from engine.models.base import ModelConfig, expect
 from engine.models.lapack import invert
+from engine.models.mixing import Part
 from engine.models.ranker import Ranker, RankerConfig
-from engine.models.sequences import learn_following, mix_in
+from engine.models.sequences import learn_following
 from engine.models.smoothing import learn_smoothed
 
 LIGHT = ("recency", "dislike", "rating_weight", "next_weight", "factor_weight", "popularity_discount")
@@ -84,9 +85,9 @@ class ItemSimilarityRanker(Ranker):
         popularity = np.diag(gram).copy()
         weights = self.together(gram)
         if self._follows(data):
-            weights = mix_in(weights, self.following(data), self.config.next_weight)
+            self.following(data).mix_into(weights, self.config.next_weight)
         if self.config.factor_weight:
-            weights = mix_in(weights, learn_smoothed(self, data), self.config.factor_weight)
+            learn_smoothed(self, data).mix_into(weights, self.config.factor_weight)
         return self._raise_rare(weights, popularity)
 
     @classmethod
@@ -117,8 +118,8 @@ class ItemSimilarityRanker(Ranker):
     def _follows(self, data: Interactions) -> bool:
         return self.config.next_weight > 0 and data.timestamps is not None
 
-    def following(self, data: Interactions) -> Float32:
-        """float32[m, m]: the weights of what people rated next, before the discount."""
+    def following(self, data: Interactions) -> Part:
+        """The weights of what people rated next, before the discount."""
         columns = self.position_[data.items]
         kept = columns >= 0
         known, likes = data.subset(kept), self.weigher.like(data.ratings[kept])
@@ -176,8 +177,8 @@ class _Variants:
         self._data, self._max_movies = data, max_movies
         self._gram: tuple[object, Float32] | None = None
         self._together: tuple[object, Float32] | None = None
-        self._following: dict[float, Float32] = {}
-        self._smoothed: Float32 | None = None
+        self._following: dict[float, Part] = {}
+        self._smoothed: Part | None = None
 
     def __call__(self, config: RankerConfig) -> ItemSimilarityRanker:
         values = config.model_dump()
@@ -192,15 +193,15 @@ class _Variants:
         same = ranker.config.model_copy(update=dict.fromkeys(LIGHT, 0.0))
         if self._together is None or self._together[0] != same:
             self._together = same, ranker.together(self._gram[1].copy())
-        weights = self._together[1]
+        weights = self._together[1].copy()
         if ranker._follows(self._data):
-            weights = mix_in(weights, self._learned(ranker), ranker.config.next_weight)
+            self._learned(ranker).mix_into(weights, ranker.config.next_weight)
         if ranker.config.factor_weight:
             self._smoothed = learn_smoothed(ranker, self._data) if self._smoothed is None else self._smoothed
-            weights = mix_in(weights, self._smoothed, ranker.config.factor_weight)
-        return ranker._raise_rare(weights.copy(), np.diag(self._gram[1]))
+            self._smoothed.mix_into(weights, ranker.config.factor_weight)
+        return ranker._raise_rare(weights, np.diag(self._gram[1]))
 
-    def _learned(self, ranker: ItemSimilarityRanker) -> Float32:
+    def _learned(self, ranker: ItemSimilarityRanker) -> Part:
         l2 = ranker.config.l2
         if l2 not in self._following:
             self._following = {l2: ranker.following(self._data)}

@@ -11,6 +11,7 @@ from engine.data.history import rank_from_newest
 from engine.data.ratings import Interactions
 from engine.data.splits import draw_users
 from engine.models.lapack import solve
+from engine.models.mixing import Part
 
 CUTS = 8
 """Moments at which each history is parted into before and after; what follows is a ninth of it."""
@@ -22,8 +23,8 @@ MAX_MOVIES = 5000
 """Only the most rated movies take part: the time grows with their cube."""
 
 
-def learn_following(data: Interactions, columns: Int32, m: int, likes: Float32, l2: float, seed: int = 0) -> Float32:
-    """float32[m, m]: row j is what a rating of movie j adds to every movie's score as the next to be rated.
+def learn_following(data: Interactions, columns: Int32, m: int, likes: Float32, l2: float, seed: int = 0) -> Part:
+    """Row j is what a rating of movie j adds to every movie's score as the next to be rated.
 
     Each history is parted at eight moments. With X the weighted ratings before each, by height and recency, and Y those
     of the next ninth of the history, by height, the weights are the ridge regression ``(X'X + l2 I)^-1 X'Y`` (Hoerl and
@@ -47,16 +48,7 @@ def learn_following(data: Interactions, columns: Int32, m: int, likes: Float32, 
     found = (after.T @ before).toarray("C")
     solve(gram, found)
     np.fill_diagonal(found, 0)
-    weights = np.zeros((m, m), np.float32)
-    weights[np.ix_(movies, movies)] = found.T
-    return weights
-
-
-def mix_in(together: Float32, following: Float32, share: float) -> Float32:
-    """float32[m, m]: a share of the weights from what followed, scaled to the size of what goes together."""
-    sizes = [float(np.sqrt(np.square(one, dtype=np.float64).sum())) for one in (together, following)]
-    scale = sizes[0] / sizes[1] if sizes[1] > 0 else 0.0
-    return np.float32(1 - share) * together + np.float32(share * scale) * following
+    return Part(movies, found.T)
 
 
 def _most_rated(columns: Int32, m: int) -> NDArray[np.int64]:
