@@ -28,9 +28,9 @@ from engine.models.registry import MODELS
 FOLDS = 5
 Rows = NDArray[np.int64]
 Build = Callable[[], Rater]
-GOALS = {"ncf": 0.850, "svd": 0.882}
+GOALS = {"ncf": 0.822, "svd": 0.8758}
 """Maximum RMSE by kind of model. Surprise's SVD gives 0.8953 on these folds, its KNNBaseline 0.8971."""
-FIT_GOALS = {"ncf": 25.0}
+FIT_GOALS = {"ncf": 40.0}
 """Maximum seconds of a fold's fit, on 2 cores."""
 LIST_GOAL = 10.0
 """Maximum milliseconds of a list."""

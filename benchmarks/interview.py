@@ -8,22 +8,19 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks import markdown
 from benchmarks.data import demo_interactions
+from benchmarks.peers.models import MarqueeLists
 from engine.data.arrays import Float32, Int32
+from engine.data.history import History
 from engine.data.ratings import Interactions
 from engine.evaluation import metrics
-from engine.models.base import top
-from engine.models.ease import ItemSimilarityConfig, ItemSimilarityRanker
-from engine.recommending.cold_start import blend, popularity
 from engine.recommending.interview import Interview
-from engine.recommending.scoring import ListScorer
-from engine.settings import Settings
-from engine.training.penalty import choose_penalty
 
 MIN_RATINGS = 40
 """Minimum number of ratings of an interviewed user: half to answer with, half to evaluate on."""
@@ -80,8 +77,7 @@ class World:
     """A version trained on everybody else, and the users left out."""
 
     train: Interactions
-    ranker: ItemSimilarityRanker
-    scorer: ListScorer
+    lists: MarqueeLists
     people: list[Person]
 
 
@@ -135,11 +131,11 @@ def choose_users(data: Interactions) -> tuple[Users, Users]:
 def build(data: Interactions, people: Users, kept_out: Users, seed: int) -> World:
     """Train as usual on everybody except the interviewed users and those kept out."""
     train = data.subset(~np.isin(data.users, np.concatenate([people, kept_out])))
-    config = choose_penalty(train, ItemSimilarityConfig(), lambda: None)
-    ranker = ItemSimilarityRanker(config).fit(train)
-    scorer = ListScorer(ranker, popularity(train, ranker.weigh(train.ratings)), data.movies)
+    lists = MarqueeLists()
+    lists.load(train)
+    lists.fit()
     rng = np.random.default_rng(seed)
-    return World(train, ranker, scorer, [_halve(data, user, rng) for user in people.tolist()])
+    return World(train, lists, [_halve(data, user, rng) for user in people.tolist()])
 
 
 def _halve(data: Interactions, user: int, rng: np.random.Generator) -> Person:
@@ -151,7 +147,7 @@ def _halve(data: Interactions, user: int, rng: np.random.Generator) -> Person:
 
 def strategies(world: World) -> dict[str, Strategy]:
     """Both strategies."""
-    prepared = Interview.prepare(world.train, world.ranker)
+    prepared = Interview.prepare(world.train, world.lists.served.scorer.ranker)
     ordered = np.argsort(-world.train.movie_counts, kind="stable").tolist()
 
     def interview(said: Answers) -> int | None:
@@ -180,11 +176,10 @@ def hold(strategy: Strategy, person: Person, world: World) -> Outcome:
 
 def judge(said: Answers, person: Person, world: World) -> float:
     """NDCG@10 of the list after these answers, without any movie the person could have answered about."""
-    items, ratings = said.history
-    personal_from = Settings.model_fields["personal_from"].default
-    how = blend(len(items), world.ranker.count_known(items), known=True, personal_from=personal_from)
-    scores = world.scorer.score(how, world.scorer.popularity, items, ratings)
-    listed = top(scores, LIST_LENGTH, drop=np.array(list(person.pool), np.int32))
+    model, history = world.lists.model, History.of(*said.history)
+    vector = model.fold_in_user(history.items, history.ratings)
+    drop = np.array(list(person.pool), np.int32)
+    listed = world.lists.served.draw(history, partial(model.predict_vector, vector), drop)[:LIST_LENGTH]
     hits = np.zeros((1, LIST_LENGTH), bool)
     hits[0, : len(listed)] = np.isin(listed, person.liked)
     return float(metrics.ndcg(hits, np.array([len(person.liked)]))[0])

@@ -36,7 +36,7 @@ def measure(kind: str, train: Interactions, theirs: Interactions) -> Floats:
     model = build(entry(kind).config())
     run_epochs(model, train)
     nothing: Float32 = np.zeros(train.n_movies, np.float32)
-    found = judge_newcomers(model, lambda *_: nothing, nothing, train, theirs)
+    found = judge_newcomers(model, lambda *_: np.empty(0, np.int64), nothing, train, theirs)
     if found is None:
         raise ValueError("nobody was left out")
     squared = [found.by_mean, *found.squared.values()]

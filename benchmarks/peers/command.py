@@ -18,7 +18,7 @@ from benchmarks.peers.chart import draw
 from benchmarks.peers.models import ENTRIES
 from benchmarks.peers.problems import SIZES, describe, pose
 from benchmarks.peers.running import Limits, Outcome, run
-from benchmarks.peers.table import ratios, render
+from benchmarks.peers.table import leads, ratios, render
 
 LIBRARIES = ("numpy", "scipy", "numba", "scikit-learn", "scikit-surprise", "implicit", "cornac")
 
@@ -37,10 +37,15 @@ def parser() -> argparse.ArgumentParser:
 
 
 def main(arguments: list[str]) -> int:
-    """Run the requested sizes; 1 if a model failed other than by the limits of time and memory."""
+    """Run the requested sizes; 1 if a peer is better, or a model failed other than by the limits of time and memory."""
     options = parser().parse_args(arguments)
-    outcomes = [outcome for size in options.size or SIZES for outcome in compare(size, options, arguments)]
-    return int(any(outcome.failed for outcome in outcomes))
+    worst = 0
+    for size in options.size or SIZES:
+        outcomes = compare(size, options, arguments)
+        lines, ahead = leads(outcomes, {outcome.model: ENTRIES[outcome.model].beside for outcome in outcomes})
+        print("\n".join([*lines, ""]))
+        worst = max(worst, int(not ahead or any(outcome.failed for outcome in outcomes)))
+    return worst
 
 
 def compare(size: str, options: argparse.Namespace, arguments: list[str]) -> list[Outcome]:

@@ -22,10 +22,14 @@ from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 from benchmarks.data import trainset
 from engine.data.arrays import Float32, Int32
 from engine.data.ratings import Interactions
+from engine.data.splits import HeldOut, hold_out
 from engine.models.base import RatingModel
-from engine.models.ease import ItemSimilarityConfig, ItemSimilarityRanker
+from engine.models.rankers import build_ranker
 from engine.models.registry import MODELS, build, configure
-from engine.training.penalty import choose_penalty
+from engine.settings import Settings
+from engine.training.pipeline import VALIDATION_PART, Listener, ServedLists, assess
+
+PERSONAL_FROM = int(Settings.model_fields["personal_from"].default)
 
 
 class Model(ABC):
@@ -71,14 +75,30 @@ class MarqueeRater(Rater):
 
 
 class MarqueeLists(Model):
-    """Marquee's ranker; its penalty is chosen on part of the training ratings, as in a training."""
+    """Lists as a training with defaults makes and serves them; all settings are chosen on part of the ratings.
+
+    Args:
+        kind: the rating model, by default the one that the Training page offers first.
+    """
+
+    model: RatingModel
+    served: ServedLists
+
+    def __init__(self, kind: str = next(iter(MODELS))) -> None:
+        self.kind = kind
 
     def fit(self) -> None:
-        chosen = choose_penalty(self.train, ItemSimilarityConfig(), lambda: None)
-        self.ranker = ItemSimilarityRanker(chosen).fit(self.train)
+        part, listener = hold_out(self.train, VALIDATION_PART), Listener.silent()
+        parts = HeldOut(part.train, part.test, self.train, None)
+        found = assess(configure(self.kind, {}), parts, "", PERSONAL_FROM, listener)
+        config = found.settings.model_copy(update={"epochs": found.epochs, "patience": 0})
+        model, ranker = build(config).fit(self.train), build_ranker(found.ranking.config).fit(self.train)
+        self.model, self.served = model, ServedLists.of(ranker, model, self.train, PERSONAL_FROM)
+        self.scores = self.served.of_user(model, self.train, listener)
 
     def score(self, user: int) -> Float32:
-        return self.ranker.score_user(user)
+        """The scores of the movies that a list may hold; -inf for others."""
+        return self.scores(user)
 
 
 class Popularity(Model):

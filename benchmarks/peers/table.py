@@ -22,6 +22,27 @@ def ratios(outcomes: Sequence[Outcome], beside: Mapping[str, str | None]) -> dic
     return found
 
 
+def leads(outcomes: Sequence[Outcome], beside: Mapping[str, str | None]) -> tuple[list[str], bool]:
+    """A sentence for RMSE and for NDCG@10: Marquee's best beside the best peer; and whether no peer is better.
+
+    Args:
+        outcomes: of all models; where either side has no figure, nothing is said.
+        beside: None for Marquee's own models.
+    """
+    lines, ahead = [], True
+    for name, label, sign, digits in (("rmse", "RMSE", -1, 4), ("ndcg", "NDCG@10", 1, 3)):
+        found = [(sign * one.figures[name], one.model) for one in outcomes if name in one.figures]
+        ours, theirs = ([each for each in found if (beside[each[1]] is None) == own] for own in (True, False))
+        if not ours or not theirs:
+            continue
+        (mine, model), (best, peer) = max(ours), max(theirs)
+        met = round(mine, digits) >= round(best, digits)
+        figures = f"{abs(mine):.{digits}f} ({model}), best peer {abs(best):.{digits}f} ({peer})"
+        lines.append(f"{label}: Marquee's best {figures}, {'met' if met else 'MISSED'}")
+        ahead &= met
+    return lines, ahead
+
+
 def render(outcomes: Sequence[Outcome]) -> str:
     """A Markdown table that gives the reason for missing figures."""
     beside = {outcome.model: ENTRIES[outcome.model].beside for outcome in outcomes}

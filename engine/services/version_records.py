@@ -23,6 +23,7 @@ from engine.models.hyperparameters import AUTO
 from engine.services.records import shared
 from engine.services.snapshots import DataSnapshot
 from engine.training.pipeline import Learned
+from engine.training.ranking import FrontierPoint
 from store.errors import NotStored
 from store.records import ActivationRecord, VersionRecord
 from store.versions import MLModelManager
@@ -52,7 +53,8 @@ class VersionSummary:
     too few have rated enough. ``baselines`` has what the most popular movies and a random list get beside each list
     metric, and ``shortfalls`` a sentence for each group of users whose lists are below the former; both are empty for
     versions of earlier releases. ``hyperparameters`` are those of the rating model, ``ranker`` those of the lists;
-    ``automatic`` names those that its training chose, such as ``factors`` or ``ranker.recency``.
+    ``automatic`` names those that its training chose, such as ``factors`` or ``ranker.recency``. ``frontier`` is what
+    discounting popular movies costs and gains.
     """
 
     version: int
@@ -79,6 +81,7 @@ class VersionSummary:
     verdict: PromotionVerdict | None = None
     newcomers: tuple[NewcomerPoint, ...] = ()
     automatic: tuple[str, ...] = ()
+    frontier: tuple[FrontierPoint, ...] = ()
     baselines: tuple[Baseline, ...] = ()
     shortfalls: tuple[str, ...] = ()
 
@@ -301,5 +304,6 @@ def summarize(
         "shortfalls": tuple(baselines.shortfalls(beside)),
         "ranker": record.config["ranker"],
         "automatic": _chosen(record),
+        "frontier": tuple(FrontierPoint(**point) for point in record.charts.get("ranking", [])),
     }
     return VersionSummary(**shared(record, VersionSummary) | derived)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from operator import mul
 from typing import Any
 
@@ -44,10 +44,28 @@ TRIED: dict[str, Sequence[float]] = {
     "regularization": (0.45, 0.3, 0.7, 1.0, 1.5),
     "recency": (0.0, 0.3, 0.6),
     "next_weight": (0.0, 0.3),
+    "factor_weight": (0.0, 0.2),
     "rating_weight": (0.0, 0.25, 0.5),
     "popularity_discount": (0.0, 0.1, 0.2, 0.3),
 }
 """Values tried in turn, the simplest first, with the others kept; the penalty is doubled or halved while that helps."""
+
+
+@dataclass(frozen=True, slots=True)
+class FrontierPoint:
+    """What a discount of popular movies gives on validation ratings.
+
+    Attributes:
+        popularity_discount: how strongly less rated movies are raised.
+        ndcg: NDCG@10.
+        coverage: share of the catalogue in any list of ten.
+        chosen: whether the version has it.
+    """
+
+    popularity_discount: float
+    ndcg: float
+    coverage: float
+    chosen: bool
 
 
 @dataclass(frozen=True)
@@ -56,7 +74,7 @@ class ChosenRanking:
 
     Attributes:
         config: with numbers for all settings.
-        frontier: NDCG@10 and coverage on the validation ratings for each discount of popular movies, for a chart.
+        frontier: a ``FrontierPoint`` for each discount of popular movies, as JSON values.
     """
 
     config: RankerConfig
@@ -166,12 +184,7 @@ class TriedLists:
         discounts = sorted({*TRIED["popularity_discount"], config.popularity_discount})
         settings = [_with(config, popularity_discount=discount) for discount in discounts]
         return [
-            {
-                "popularity_discount": one.popularity_discount,
-                "ndcg": self.ndcg(one),
-                "coverage": self.coverage(one),
-                "chosen": one == config,
-            }
+            asdict(FrontierPoint(one.popularity_discount, self.ndcg(one), self.coverage(one), one == config))
             for one in settings
         ]
 

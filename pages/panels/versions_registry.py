@@ -9,7 +9,8 @@ from engine.services.version_files import VersionFileService
 from engine.services.version_records import MAX_NOTE_LENGTH, VersionSummary
 from engine.services.versions import VersionService
 from pages.panels.versions_newcomers import newcomers
-from pages.ui import metrics, session, tables, verdict
+from pages.panels.versions_ranking import ranking
+from pages.ui import metrics, preferences, session, tables, verdict
 from pages.ui.escape import text
 from pages.ui.format import model_name, when
 from pages.ui.page import errors_shown, rerun_with
@@ -114,8 +115,8 @@ def heading(version: VersionSummary) -> None:
 
 def details(versions: VersionService, version: VersionSummary) -> None:
     """Tabs with everything about one version."""
-    measured, judged, settings, origin, words = st.tabs(
-        ["Metrics", "Verdict", "Hyperparameters", "Data and protocol", "Note and tags"]
+    measured, judged, settings, lists, origin, words = st.tabs(
+        ["Metrics", "Verdict", "Hyperparameters", "Ranking", "Data and protocol", "Note and tags"]
     )
     with judged, errors_shown():
         _verdict(versions, version)
@@ -126,8 +127,11 @@ def details(versions: VersionService, version: VersionSummary) -> None:
         else:
             st.caption("Not measured: there were too few ratings to hold any out.")
     with settings:
-        chosen = {name: f"{version.hyperparameters[name]} (auto)" for name in version.automatic}
+        own = [name for name in version.automatic if name in version.hyperparameters]
+        chosen = {name: f"{version.hyperparameters[name]} (auto)" for name in own}
         tables.pairs(version.hyperparameters | chosen, f"Hyperparameters of version {version.version}")
+    with lists:
+        ranking(version)
     with origin:
         _origin(version)
     with words, errors_shown():
@@ -138,15 +142,13 @@ def _measured(version: VersionSummary) -> None:
     """The metrics beside lists that know nobody, where they were measured."""
     for sentence in version.shortfalls:
         st.warning(text(sentence), icon=":material/trending_down:")
-    caption = f"Metrics of version {version.version}"
-    if not version.baselines:
-        tables.table(metrics.rows(version.metrics), caption)
-        return
-    tables.table(metrics.rows(version.metrics, baselines=version.baselines), caption, phone="scroll")
-    st.caption(BASELINES)
-    groups = metrics.by_group(version.baselines)
-    if groups:
-        tables.table(groups, f"Lists of version {version.version} by group of users", phone="scroll")
+    preferences.explain()
+    shown = preferences.without_errors(version.metrics)
+    tables.table(metrics.rows(shown), f"Metrics of version {version.version}")
+    if version.baselines:
+        st.markdown("**Lists beside popular movies**")
+        st.caption(BASELINES)
+        tables.table(metrics.beside(version.baselines), f"Baselines of version {version.version}", phone="scroll")
 
 
 def _verdict(versions: VersionService, version: VersionSummary) -> None:
@@ -174,6 +176,7 @@ def protocol(measured: Mapping[str, Any]) -> dict[str, object]:
     return {
         PROTOCOL.get(name, name): f"{value:,}" if type(value) is int and name != "seed" else value
         for name, value in measured.items()
+        if not isinstance(value, Mapping)  # shown elsewhere
     }
 
 

@@ -216,9 +216,14 @@ def learning_curve(history: Sequence[EpochRecord], *, key: str, growing: bool) -
 
 
 def share_rows(explanation: Explanation) -> list[Share]:
-    """(label, share, kind) of each bar: the largest shares, the others, popularity. They sum to the score."""
+    """(label, share, kind) of each bar: the largest shares, the others, expected rating, popularity.
+
+    They sum to the score.
+    """
     # The rounding error is far below a pixel; adding it to a bar keeps the sum exact.
-    rows = _largest(explanation.contributions, explanation.residual)
+    rows = _largest(explanation.contributions, explanation.residual - explanation.from_rating)
+    if abs(explanation.from_rating) > TINY:
+        rows.append(("Expected rating", explanation.from_rating, REST))
     left = explanation.score - sum(share for _, share, _ in rows)
     if not rows or abs(explanation.baseline) > 1e-9:
         liked = " and liked genres" if explanation.genres_liked else ""

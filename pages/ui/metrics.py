@@ -12,7 +12,6 @@ from engine.evaluation.intervals import MetricValue
 from engine.evaluation.metrics import METRICS
 from engine.evaluation.segments import in_words
 
-BESIDE = ("Popular movies", "Gain over them", "Random list")
 NO_INTERVAL = "too few users for an interval"
 
 
@@ -59,19 +58,21 @@ def measure(name: str) -> Measure:
 
 def tiles(metrics: Mapping[str, MetricValue], baselines: Sequence[Baseline] = ()) -> None:
     """The key metrics as tiles, each with its 95% interval, and that of the most popular movies where it is known."""
-    beside = of_everyone(baselines)
+    known = of_everyone(baselines)
     grid = st.grid(4, min_column_width=140, border=True)
     for name in (name for name in KEY_MEASURES if name in metrics):
         how, value = measure(name), metrics[name]
-        grid.metric(
-            how.label,
-            how.show(value.value),
-            how.between(value) + (f" · popular movies {how.show(beside[name].popularity)}" if name in beside else ""),
-            delta_color="off",
-            delta_arrow="off",
-            help=f"{how.meaning} Below: the 95% interval over users, if there are at least ten."
-            + (" Then the value of the movies with most ratings." if name in beside else ""),
-        )
+        with grid.cell():
+            st.metric(
+                how.label,
+                how.show(value.value),
+                how.between(value),
+                delta_color="off",
+                delta_arrow="off",
+                help=f"{how.meaning} Below: the 95% interval over users, if there are at least ten.",
+            )
+            if name in known:
+                st.caption(f"Popular movies: {how.show(known[name].popularity)}")
 
 
 def of_everyone(baselines: Sequence[Baseline]) -> dict[str, Baseline]:
@@ -84,13 +85,9 @@ def same(found: MetricDifference) -> bool:
     return not (found.difference or found.low or found.high) and found.p_value == 1
 
 
-def rows(
-    metrics: Mapping[str, MetricValue],
-    before: Mapping[str, MetricValue] | None = None,
-    baselines: Sequence[Baseline] = (),
-) -> list[dict[str, Any]]:
-    """Rows of a table: metric, value, interval, the previous version's value and the baselines if given."""
-    table, beside = [], of_everyone(baselines)
+def rows(metrics: Mapping[str, MetricValue], before: Mapping[str, MetricValue] | None = None) -> list[dict[str, Any]]:
+    """Rows of a table: metric, value, interval, and the previous version's value if given."""
+    table = []
     for name, value in metrics.items():
         how = measure(name)
         row = {
@@ -100,26 +97,22 @@ def rows(
         }
         if before is not None:
             row["Previous version"] = how.show(before[name].value) if name in before else "–"
-        if beside:
-            row |= _beside(how, beside.get(name))
         table.append(row | {"Meaning": f"{how.meaning} {how.direction}".strip()})
     return table
 
 
-def by_group(baselines: Sequence[Baseline]) -> list[dict[str, Any]]:
-    """Rows of a table: the quality of lists of each segment of users beside the baselines."""
-    how = measure(TOLD)
-    return [
-        {"Lists of": in_words(one.segment), how.label: how.show(one.value)} | _beside(how, one)
-        for one in baselines
-        if one.metric == TOLD and one.segment != ALL
-    ]
+def beside(baselines: Sequence[Baseline]) -> list[dict[str, Any]]:
+    """Rows of a table: list metrics of all users, then the quality of lists of each segment, beside the baselines."""
+    shown = [one for one in baselines if one.segment == ALL or one.metric == TOLD]
+    return [_beside(measure(one.metric), one) for one in shown]
 
 
-def _beside(how: Measure, found: Baseline | None) -> dict[str, str]:
-    """Cells of the baselines."""
-    if found is None:
-        return dict.fromkeys(BESIDE, "–")
+def _beside(how: Measure, found: Baseline) -> dict[str, str]:
     interval = "" if found.low is None or found.high is None else f" ({how.change(found.low, found.high)})"
-    random = "–" if found.random is None else how.show(found.random)
-    return dict(zip(BESIDE, (how.show(found.popularity), how.change(found.difference) + interval, random), strict=True))
+    return {
+        "Metric": how.label if found.segment == ALL else f"{how.label}, {in_words(found.segment)}",
+        "Value": how.show(found.value),
+        "Popular movies": how.show(found.popularity),
+        "Gain over them": how.change(found.difference) + interval,
+        "Random list": "–" if found.random is None else how.show(found.random),
+    }

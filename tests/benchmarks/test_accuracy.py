@@ -63,12 +63,12 @@ def test_the_interval_is_students() -> None:
     assert Measured(rmse=rmse).interval() == pytest.approx(expected)
 
 
-@pytest.mark.parametrize(("ncf", "svd", "met"), [(0.850, 0.882, True), (0.851, 0.87, False), (0.84, 0.883, False)])
+@pytest.mark.parametrize(("ncf", "svd", "met"), [(0.822, 0.8758, True), (0.823, 0.87, False), (0.82, 0.876, False)])
 def test_a_missed_goal_is_reported(ncf: float, svd: float, met: bool) -> None:
     found = {"ncf": Measured([ncf], [99.0], [1.0]), "svd": Measured([svd], [1.0], [1.0])}
     lines, accurate = judge(found)
     assert accurate is met
-    assert "ncf, slowest fit in s: 99.0, goal at most 25, MISSED" in lines  # reported, but without effect
+    assert "ncf, slowest fit in s: 99.0, goal at most 40, MISSED" in lines  # reported, but without effect
 
 
 def test_a_model_that_is_not_there_misses_its_goal() -> None:
