@@ -219,7 +219,7 @@ def build(settings: Settings, clock: Callable[[], float] = time.time, *, restore
         folder=database.path.with_name(f"{database.path.name}.imports"),
         on_change=lambda: runtime.data_changed(),
     )
-    tuning = TuningService(ratings, snapshots, TuningStore(database), notices, training, clock)
+    tuning = TuningService(ratings, snapshots, TuningStore(database), notices, training, settings.personal_from, clock)
     automation = AutomationService(ValueStore(database, "automation"), training, models, ratings, notices, clock)
     post = Webhook(settings.secret, private=settings.webhook_private, clock=clock)
     notifying = NotifyingService(notices, ValueStore(database, "webhook"), settings.webhook_url, post, clock)

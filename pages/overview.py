@@ -6,7 +6,7 @@ import streamlit as st
 
 from engine.services import Services, current
 from engine.services.library import DataStatistics
-from pages.ui import charts, metrics, next_steps, notices, progress, session
+from pages.ui import charts, metrics, next_steps, notices, preferences, progress, session
 from pages.ui.escape import text
 from pages.ui.format import rating_period, when
 from pages.ui.page import errors_shown, page_header
@@ -22,7 +22,10 @@ def counts(services: Services, statistics: DataStatistics, *, importing: bool) -
     grid.metric("Ratings", f"{stored.ratings:,}", help=f"{density:.2%} of all user-movie pairs have a rating.")
     grid.metric("Users", f"{users:,}")
     grid.metric("Movies", f"{movies:,}")
-    grid.metric("Mean rating", "–" if mean is None else f"{mean:.2f}")
+    if preferences.in_use():
+        grid.metric("Likes", "–" if mean is None else f"{mean:.0%}", help="Share of likes among the preferences.")
+    else:
+        grid.metric("Mean rating", "–" if mean is None else f"{mean:.2f}")
 
 
 def work(services: Services) -> None:
@@ -61,13 +64,14 @@ active = services.versions.active()
 if active is not None:
     st.subheader(f"Version {active.version} is active", anchor=False)
     st.caption(f"Trained {text(when(active.created_at))} on {active.ratings:,} ratings. Measured on held-out ratings.")
-    metrics.tiles(active.metrics, active.baselines)
+    metrics.tiles(preferences.without_errors(active.metrics), active.baselines)
 
 st.subheader("Ratings", anchor=False)
 if statistics.ratings:
     scale = services.scale.current
     period = rating_period(statistics.first_rated_at, statistics.last_rated_at)
-    st.caption(f"{period} On a scale of {scale.low:g} to {scale.high:g}.")
+    st.caption(period if preferences.in_use() else f"{period} On a scale of {scale.low:g} to {scale.high:g}.")
+    preferences.explain()
     charts.rating_distribution(statistics.rating_counts, scale)
     st.page_link("imports.py", label="Import or export ratings", icon=":material/upload_file:")
 else:

@@ -5,7 +5,7 @@ import streamlit as st
 from engine.recommending.lists import Recommendations
 from engine.services import Services, current
 from pages.panels import recommend_list, recommend_what_if
-from pages.ui import next_steps, user_picker
+from pages.ui import next_steps, preferences, user_picker
 from pages.ui.movie_card import card
 from pages.ui.page import errors_shown, page_header
 
@@ -25,6 +25,7 @@ def cards(services: Services, answer: Recommendations) -> None:
 services = current()
 page_header("Recommend", "A personal list, with the reasons for each movie. Rate one and the list updates at once.")
 next_steps.require_version(services)
+preferences.explain()
 with st.container(border=True):
     user_id = user_picker.pick_user(services.library)
     options = recommend_list.filters(services.library)

@@ -238,10 +238,14 @@ class RunRecord:
 
 @dataclass(frozen=True, slots=True)
 class TuningRecord:
-    """A hyperparameter study; its trials are in Optuna's tables, under the name ``study_name``."""
+    """A hyperparameter study; its trials are in Optuna's tables, under the name ``study_name``.
+
+    ``goal`` is the metric that it improves: ``rmse``, or ``ndcg_at_k`` for a study of the settings of lists.
+    """
 
     tuning_id: int
     kind: str
+    goal: str
     state: StudyState
     stage: str
     trials: int

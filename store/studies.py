@@ -59,10 +59,13 @@ class TuningStore(Store):
                 self._storage.remove_session()
                 self._storage.engine.dispose()
 
-    def create(self, kind: str, trials: int, folds: int, seed: int, budget_s: float, actor: str) -> int:
+    def create(
+        self, kind: str, trials: int, folds: int, seed: int, budget_s: float, actor: str, goal: str = "rmse"
+    ) -> int:
         """Add a queued study; returns its number."""
         row = {
             "kind": kind,
+            "goal": goal,
             "state": "queued",
             "stage": "Waiting",
             "trials": trials,

@@ -19,6 +19,7 @@ ALIASES: dict[Role, tuple[str, ...]] = {
         "member", "personid", "person",
         "accountid", "account", "profileid", "profile", "profilename", "viewerid", "viewer", "raterid", "rater",
         "criticid", "critic", "voter",
+        "visitorid", "visitor",
         "readerid", "reader", "clientid", "subscriberid", "playerid", "userkey", "useridx", "users", "who",
         "benutzer", "benutzerid", "benutzername", "nutzer", "nutzerid", "kunde", "mitglied", "person",
         "utilisateur", "utilisateurid", "membre", "client", "usuario", "usuarioid", "idusuario",

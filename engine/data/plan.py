@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from engine.data.encodings import is_known
 from engine.data.formats import SOURCES
@@ -34,6 +34,11 @@ class ImportOptions(BaseModel):
     decimal: Literal[".", ","] | None = Field(None, description="The decimal sign.")
     scale: list[Number] | None = Field(
         None, description="Lowest and highest rating of the scale in the files.", min_length=2, max_length=2
+    )
+    preferences: bool = Field(
+        False,
+        description="Take plays, hours, events, histories and thumbs as preferences: 1 for what somebody did or liked, "
+        "0 for a thumb down. Only for a store of preferences, or an empty one.",
     )
     dates: Form | None = Field(
         None, description="How times are written: `ymd` begins with the year, `excel` counts days."
@@ -88,6 +93,12 @@ class ImportOptions(BaseModel):
         if value is not None and not (value[0] < value[1] and math.isfinite(value[1] - value[0])):
             raise ValueError("the scale's low end must be below its high end")
         return value
+
+    @model_validator(mode="after")
+    def _one_scale(self) -> ImportOptions:
+        if self.preferences and self.scale is not None:
+            raise ValueError("preferences have a scale of their own: leave out either preferences or scale")
+        return self
 
     @field_validator("columns")
     @classmethod

@@ -28,7 +28,7 @@ from engine.data.plan import (
     UserCounts,
 )
 from engine.data.reading import Scanned
-from engine.data.scale import RatingScale
+from engine.data.scale import PREFERENCES, RatingScale
 from engine.data.scanning import UNFIXED, FileReport, Scan
 from engine.data.staging import Block
 from engine.data.times import day_of
@@ -37,6 +37,7 @@ from engine.errors import InvalidInput
 
 Origin = Literal["source", "declared", "store", "seen"]
 PREVIEW_ROWS, PREVIEW_COLUMNS = 5, 40
+AS_PREFERENCES = "What somebody did or liked becomes 1, what they did not like 0."
 
 
 @dataclass(frozen=True)
@@ -125,6 +126,9 @@ class Planner:
         """The scale of the ratings in the files, and where it comes from; None where it has to be asked for."""
         if not self.found.staged.rows:
             return None
+        if self.scan.options.preferences:
+            self._check_preferences()
+            return PREFERENCES, "declared"
         declared = self.scan.options.scale
         if declared is not None:
             return RatingScale.between(*declared), "declared"
@@ -144,6 +148,20 @@ class Planner:
             return self.store, "store"
         seen = scales.certain(self.values, self.store, is_free=self.is_free)
         return None if seen is None else (seen[0], "seen" if seen[1] == "seen" else "store")
+
+    def _check_preferences(self) -> None:
+        if not set(self.values.values.tolist()) <= {PREFERENCES.low, PREFERENCES.high}:
+            raise InvalidInput(
+                f"The ratings run from {self.values.low:g} to {self.values.high:g}, which says more than preferences "
+                "do. Import them without the option preferences.",
+                field="preferences",
+            )
+        if not self.is_free and self.store.ends != PREFERENCES.ends:
+            raise InvalidInput(
+                f"The ratings in this store run from {self.store.low:g} to {self.store.high:g}, and preferences don't "
+                "mix with them. Import preferences into a store of their own.",
+                field="preferences",
+            )
 
     def target_scale(self, found: RatingScale) -> RatingScale:
         """The scale of the store once the ratings are in."""
@@ -316,7 +334,8 @@ class Planner:
     def _scale_plan(self, found: RatingScale, origin: Origin) -> ScalePlan:
         store = self.target_scale(found)
         shown = scales.examples(self.values.values.tolist(), found, store)
-        return ScalePlan(found=list(found.ends), origin=origin, mapping=scales.describe(found, store), examples=shown)
+        mapping = AS_PREFERENCES if self.scan.options.preferences else scales.describe(found, store)
+        return ScalePlan(found=list(found.ends), origin=origin, mapping=mapping, examples=shown)
 
     def _dates_plan(self) -> DatesPlan | None:
         if not any("time" in layout.columns for layout in self.scan.of_role("ratings")):

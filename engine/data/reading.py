@@ -89,6 +89,11 @@ class Cells:
         source = self.layout.source
         return "movie" in self.layout.columns and not self.layout.has_titles and not (source.personal and source.site)
 
+    def ratings_of(self, part: Part) -> NDArray[np.float64]:
+        """float64[n]: as ``ratings``; without a column of ratings each row is a preference."""
+        place = self.layout.columns.get("rating")
+        return np.ones(len(part.lines)) if place is None else self.ratings(part.column(place))
+
     @cached_property
     def are_numbers(self) -> bool:
         """Whether most ratings of the file's first rows are plain numbers, so that words are mistakes."""
@@ -119,9 +124,17 @@ class Cells:
             value *= self._out_of / found.out_of
         if value in self.layout.source.unrated:
             return np.inf
+        if self.options.preferences:
+            return self._preference(value)
         if found.notation != "number":
             self.notations.setdefault(found.notation, {})[text] = value
         return value
+
+    def _preference(self, value: float) -> float:
+        if self.layout.counts:
+            return 1.0 if value > 0 else np.inf if value == 0 else np.nan
+        liked_from = self.layout.source.liked_from
+        return value if liked_from is None else float(value >= liked_from)
 
     @property
     def out_of(self) -> float | None:
@@ -157,7 +170,7 @@ def read_ratings(cells: Cells, file: int, found: Scanned) -> Iterator[Progress]:
 
 def _add(cells: Cells, file: int, part: Part, found: Scanned) -> None:
     layout, name = cells.layout, cells.layout.table.name
-    ratings = cells.ratings(part.column(layout.columns["rating"]))
+    ratings = cells.ratings_of(part)
     users, user_ids = _users(cells, part)
     movies, films = _movies(cells, part)
     left = np.ones(len(ratings), bool)

@@ -54,6 +54,11 @@ class RatingScale:
         """Decimals that write every step exactly, at most 2."""
         return next((n for n in (0, 1) if _is_whole(self.low * 10**n) and _is_whole(self.step * 10**n)), 2)
 
+    @property
+    def are_preferences(self) -> bool:
+        """Whether it is that of likes, plays and thumbs."""
+        return are_preferences(self.ends)
+
     def values(self) -> tuple[float, ...] | None:
         """The ratings to choose from, lowest first; None where there are more than 21."""
         steps = (self.high - self.low) / self.step
@@ -72,5 +77,12 @@ def _is_whole(value: float) -> bool:
     return math.isfinite(value) and abs(value - round(value)) < 1e-6
 
 
+def are_preferences(ends: tuple[float, float]) -> bool:
+    """Whether ratings between these ends are preferences: likes, plays and thumbs."""
+    return ends == PREFERENCES.ends
+
+
+PREFERENCES = RatingScale(0.0, 1.0, 1.0)
+"""What somebody liked, played or bought is 1; what they did not like is 0."""
 STARS = RatingScale(0.5, 5.0, 0.5)
 """Half stars: the scale of a store for which nothing else was chosen."""

@@ -11,7 +11,7 @@ from typing import Any
 import pyarrow.compute as pc
 
 from engine.data import questions
-from engine.data.columns import Role, normal
+from engine.data.columns import ALIASES, Role, normal
 from engine.data.containers import SourceFile, unpack
 from engine.data.encodings import can_read
 from engine.data.formats import OWN_ENCODINGS, recognise
@@ -19,6 +19,7 @@ from engine.data.formats.base import Head, Layout, Unclear
 from engine.data.formats.letterboxd import owner_of_zip
 from engine.data.formats.marquee import MANIFEST
 from engine.data.formats.plain import with_columns
+from engine.data.formats.plays import as_preferences
 from engine.data.plan import ImportOptions, Question
 from engine.data.reading import Cells, Scanned, films_of, read_ratings
 from engine.data.rejections import Rejections
@@ -210,15 +211,27 @@ class Scan:
         return any(isinstance(one, Unclear) or (one is not None and one.role != "ignored") for one in found)
 
     def _layout(self, head: Head) -> Layout | Unclear | None:
+        found = self._as_ratings(head)
+        if not self.options.preferences or not (isinstance(found, Unclear) or (found is not None and found.is_done)):
+            return found
+        return as_preferences(head) or found
+
+    def _as_ratings(self, head: Head) -> Layout | Unclear | None:
         if self.options.columns is not None:
             declared = _declared(head.table, self.options.columns)
             found = recognise(head, self.options.source)
             plain = found is None or isinstance(found, Unclear) or found.source.name in UNFIXED
             if declared is not None and plain:
-                return with_columns(head, declared)
+                return self._with_columns(head, declared)
             lacks = plain and isinstance(found, Layout) and found.role == "ratings"
             return None if lacks or isinstance(found, Unclear) else found
         return recognise(head, self.options.source)
+
+    def _with_columns(self, head: Head, declared: Mapping[Role, int]) -> Layout:
+        layout = with_columns(head, declared)
+        place = declared.get("rating", -1)
+        is_rating = 0 <= place < len(head.names) and head.names[place] in ALIASES["rating"]
+        return replace(layout, counts=self.options.preferences and not is_rating)
 
     def _report(self, table: Table, layout: Layout | None) -> FileReport:
         if layout is None:
@@ -243,7 +256,8 @@ class Scan:
         refused = self._refused()
         if refused:
             told = " ".join(dict.fromkeys(f"{layout.table.name}: {layout.why}" for layout in refused[:3]))
-            raise InvalidInput(f"There are no ratings to import. {told}", field="files")
+            hint = " With the option preferences it would count as preferences." if self._is_done() else ""
+            raise InvalidInput(f"There are no ratings to import. {told}{hint}", field="files")
         if not self._files:
             names = " and ".join(upload.name for upload in self._uploads)
             raise InvalidInput(f"There is no file in {names}. {questions.EXPECTED}", field="files")
@@ -253,6 +267,9 @@ class Scan:
 
     def _refused(self) -> list[Layout]:
         return [layout for layout in self.layouts if layout.refuses]
+
+    def _is_done(self) -> bool:
+        return any(layout.is_done for layout in self._refused())
 
     def _columns_found(self) -> str:
         told = []

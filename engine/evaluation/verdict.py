@@ -22,6 +22,8 @@ GOALS = tuple(name for name in reversed(METRICS) if METRICS[name].min_change is 
 Smaller changes than ``min_change`` are noise: another seed moves the RMSE by about 0.2%, which a test over many users
 takes for a real difference.
 """
+EXACT = 0.02
+"""RMSE below which predictions are as good as exact: preferences are all 1, and how near 1 they come means nothing."""
 SHORT = 0.02
 """Tolerated shortfall of the interval coverage."""
 
@@ -142,6 +144,7 @@ def _guards(parts: Mapping[str, Mapping[str, MetricDifference]]) -> Iterator[Evi
 def _call(name: str, found: MetricDifference, chances: int) -> Verdict:
     """The finding of a difference, corrected for the number of comparisons (``chances``)."""
     small = abs(found.difference) < settle((METRICS[name].min_change or 0.0) * found.baseline, found.baseline)
+    small |= name == "rmse" and settle(max(found.value, found.baseline), 1) < EXACT
     return "no difference shown" if small or settle(found.p_value * chances, 1) >= LEVEL else found.verdict
 
 

@@ -16,10 +16,12 @@ from engine.models.ease import ItemSimilarityConfig
 from engine.models.hyperparameters import AUTO, FILE, read
 from engine.models.ranker import RankerConfig
 from engine.models.rankers import FIRST, RANKERS
-from engine.models.registry import validated
+from engine.models.registry import SearchRange, read_space, validated
 from engine.words import listed
 
-CHOSEN = frozenset({"l2", "regularization", "recency", "next_weight", "rating_weight", "popularity_discount"})
+CHOSEN = frozenset(
+    {"l2", "regularization", "recency", "next_weight", "factor_weight", "rating_weight", "popularity_discount"}
+)
 """Settings that a training chooses unless they are given."""
 OWN = frozenset({"max_movies"})
 """Settings whose default is the ranker's own."""
@@ -107,6 +109,23 @@ def configure_ranking(settings: Mapping[str, Any]) -> RankingConfig:
     return validated(RANKING, settings, "ranker.")
 
 
+def ranking_space(tables: Mapping[str, Any] | None = None) -> list[SearchRange]:
+    """Search space of the settings of lists for tuning.
+
+    Args:
+        tables: tables by section; by default those of the file.
+
+    Raises:
+        InvalidSettings: a value is out of range, or the method is searched; names setting, value and range.
+    """
+    space = read_space(RANKING.kind, RANKING, tables)
+    if any(one.name == "method" for one in space):
+        raise InvalidSettings(
+            f"{FILE.name}, [ranker.search] method: a study has one method. Set it under [ranker.defaults]."
+        )
+    return space
+
+
 def check_list_settings() -> None:
     """Check the settings of lists in the file of hyperparameters.
 
@@ -117,3 +136,4 @@ def check_list_settings() -> None:
         configure_ranking(read().get("ranker", {}).get("defaults", {}))
     except InvalidHyperparameter as error:
         raise InvalidSettings(f"{FILE.name}, [ranker.defaults]: {error}") from error
+    ranking_space()

@@ -179,18 +179,31 @@ def search_space(kind: str, tables: Mapping[str, Any] | None = None) -> list[Sea
         InvalidInput: there is no such model.
         InvalidSettings: a value is out of the model's range; names hyperparameter, value and range.
     """
-    config = entry(kind).config
-    lines: Mapping[str, Any] = (read() if tables is None else tables).get(kind, {}).get("search", {})
+    return read_space(kind, entry(kind).config, tables)
+
+
+def read_space(section: str, config: type[ModelConfig], tables: Mapping[str, Any] | None = None) -> list[SearchRange]:
+    """Search space of one section of the file.
+
+    Args:
+        section: its name, such as ``svd``.
+        config: the class whose fields are searched.
+        tables: tables by section; by default those of the file.
+
+    Raises:
+        InvalidSettings: a value is out of range; names hyperparameter, value and range.
+    """
+    lines: Mapping[str, Any] = (read() if tables is None else tables).get(section, {}).get("search", {})
     found = []
     for name, values in lines.items():
-        where = f"{FILE.name}, [{kind}.search] {name}"
+        where = f"{FILE.name}, [{section}.search] {name}"
         try:
             line = _Line.model_validate(values)
         except ValidationError as error:
             raise InvalidSettings(f"{where}: {error.errors()[0]['msg'].removeprefix('Value error, ')}.") from error
         for tried in line.choices if line.choices is not None else [line.low, line.high]:
             try:
-                configure(kind, {name: tried})
+                validated(config, {name: tried})
             except InvalidHyperparameter as error:
                 raise InvalidSettings(f"{where}: {error}") from error
         field = config.model_fields[name]

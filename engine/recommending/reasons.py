@@ -1,9 +1,12 @@
 """Explanations in words: each sentence follows from the numbers, and is left out where they say nothing."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from engine.recommending.explanations import Contribution, Explanation, RatingExplanation
-from engine.words import listed
+from engine.words import counted, listed
+
+Named = Callable[[Sequence[Contribution]], str]
+"""Names what a user rated or liked."""
 
 MAX_NAMED = 3
 DECISIVE = 0.5
@@ -19,14 +22,20 @@ HINGE = 0.05
 MIN_GENRE_RATINGS = 3
 
 
-def tell(explanation: Explanation) -> str:
-    """Why the movie is listed, what supports it, what counts against it, and the rating to expect."""
-    sentences = [*_ground(explanation), _lift(explanation), _genres(explanation), _people(explanation)]
-    sentences.append(_against(explanation))
+def tell(explanation: Explanation, *, preferences: bool = False) -> str:
+    """Why the movie is listed, what supports it, what counts against it, and the rating to expect.
+
+    ``preferences``: the store has likes instead of ratings, so nothing is said of how high anybody rates.
+    """
+    if preferences:
+        told = [*_ground(explanation, _likes), _likers(explanation), _against(explanation, _likes)]
+        return " ".join(one for one in told if one)
+    sentences = [*_ground(explanation, _ratings), _lift(explanation), _genres(explanation), _people(explanation)]
+    sentences.append(_against(explanation, _ratings))
     return " ".join(one for one in [*sentences, *_rating(explanation)] if one)
 
 
-def _ground(explanation: Explanation) -> list[str]:
+def _ground(explanation: Explanation, named: Named) -> list[str]:
     """The basis of the score."""
     supporting = [one for one in explanation.contributions if one.share > 0]
     if not supporting:
@@ -34,7 +43,7 @@ def _ground(explanation: Explanation) -> list[str]:
             "None of this user's ratings supports it" if explanation.contributions else "This user's taste is unknown"
         )
         return [f"{known}; it is listed for {_popular(explanation)}."]
-    told = [_by_ratings(explanation, supporting)]
+    told = [_by_ratings(explanation, supporting, named)]
     if explanation.by_neighbours:
         told.insert(0, "Too few people have rated it, so it is scored by movies of similar genre and year.")
     return told
@@ -46,22 +55,22 @@ def _popular(explanation: Explanation) -> str:
     return "its popularity" + (f" and the liking for {listed(liked)}" if liked else "")
 
 
-def _by_ratings(explanation: Explanation, supporting: Sequence[Contribution]) -> str:
+def _by_ratings(explanation: Explanation, supporting: Sequence[Contribution], named: Named) -> str:
     leading, score = supporting[:MAX_NAMED], explanation.score
     parts = [one.share / score if score > 0 else 0.0 for one in leading]
     if explanation.baseline > sum(one.share for one in supporting):
         how = f", {explanation.baseline / score:.0%}," if 0 < explanation.baseline <= score else ""
-        added = f"The {_ratings(leading)} {_verb(leading, 'add')} to it."
+        added = f"The {named(leading)} {_verb(leading, 'add')} to it."
         return f"Most of its score{how} comes from {_popular(explanation)}. {added}"
     if DECISIVE <= parts[0] <= 1:
-        return f"It rests on the {_ratings(leading[:1])}: {parts[0]:.0%} of its score."
+        return f"It rests on the {named(leading[:1])}: {parts[0]:.0%} of its score."
     if len(supporting) > MAX_NAMED and 0 < sum(parts) < SCATTERED:
         return (
-            f"{len(supporting)} ratings support it and none decides it; the {_ratings(leading[:1])} adds most, "
+            f"{len(supporting)} ratings support it and none decides it; the {named(leading[:1])} adds most, "
             f"{parts[0]:.0%} of its score."
         )
     part = f": {sum(parts):.0%} of its score" if 0 < sum(parts) <= 1 else ""
-    return f"The {_ratings(leading)} {_verb(leading, 'weigh')} most{part}."
+    return f"The {named(leading)} {_verb(leading, 'weigh')} most{part}."
 
 
 def _lift(explanation: Explanation) -> str:
@@ -92,11 +101,16 @@ def _people(explanation: Explanation) -> str:
     return f"The {len(people)} most similar users who rated it gave it {mean:.1f} on average."
 
 
-def _against(explanation: Explanation) -> str:
+def _likers(explanation: Explanation) -> str:
+    likers = sum(one.rating > 0 for one in explanation.similar_users)
+    return f"{counted(likers, 'user')} of similar taste liked it." if likers else ""
+
+
+def _against(explanation: Explanation, named: Named) -> str:
     worst = min(explanation.contributions, key=lambda one: one.share, default=None)
     if worst is None or worst.share >= -NOTABLE * abs(explanation.score):
         return ""
-    return f"The {_ratings([worst])} counts against it."
+    return f"The {named([worst])} counts against it."
 
 
 def _rating(explanation: Explanation) -> list[str]:
@@ -132,6 +146,11 @@ def _hinge(rating: RatingExplanation) -> list[str]:
 def _ratings(leading: Sequence[Contribution]) -> str:
     told = [f"{one.title} ({one.rating:g})" for one in leading]
     return f"{'rating' if len(told) == 1 else 'ratings'} of {listed(told)}"
+
+
+def _likes(leading: Sequence[Contribution]) -> str:
+    noun = "like" if leading[0].rating > 0 else "dislike"
+    return f"{noun if len(leading) == 1 else f'{noun}s'} of {listed([one.title for one in leading])}"
 
 
 def _verb(leading: Sequence[Contribution], verb: str) -> str:

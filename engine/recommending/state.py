@@ -14,6 +14,7 @@ from engine.data.arrays import Float32, Int32
 from engine.data.catalogue import Movie
 from engine.data.history import UNKNOWN
 from engine.data.ratings import Interactions
+from engine.data.scale import are_preferences
 from engine.models.version import VersionBundle
 from engine.recommending.cold_start import Blend, blend
 from engine.recommending.explanations import ExplainerService, Explanation
@@ -264,7 +265,7 @@ class ServingState:
             model_version=self.version,
             genres_liked=tuple(genre for genre in liked if genre in named.genres),
         )
-        return replace(explanation, text=tell(explanation))
+        return replace(explanation, text=tell(explanation, preferences=are_preferences(self.data.scale)))
 
     def _added(self, user: Listener, predicted: float) -> float:
         """What a predicted rating adds to a score."""

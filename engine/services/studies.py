@@ -13,11 +13,13 @@ from optuna.trial import TrialState as Ended
 
 from engine.errors import InvalidInput
 from engine.evaluation.differences import MetricDifference
-from engine.models.registry import SearchRange, search_space
+from engine.evaluation.metrics import METRICS
+from engine.models.base import ModelConfig
+from engine.models.registry import SearchRange
 from engine.services.records import StudyState, WorkState, shared
-from engine.services.trials import DEFAULTS, FOLDS, REASON, Going, counts, seconds_of, unpack
-from engine.training import tuning
-from engine.training.tuning import FoldResult, TuningEvidence
+from engine.services.trials import DEFAULTS, FOLDS, REASON, Going, counts, goal_of, seconds_of, unpack
+from engine.training import search
+from engine.training.tuning import FoldResult, Goal, Measured, TuningEvidence, weigh
 from store.records import TuningRecord
 from store.studies import TuningStore
 
@@ -44,7 +46,7 @@ STATES: Mapping[Ended, TrialState] = {
 
 @dataclass(frozen=True, slots=True)
 class TrialReport:
-    """One set of hyperparameters; ``rmse`` is the mean over its folds, None until all are done.
+    """One set of hyperparameters; ``value`` is the mean of the goal's metric over its folds, None until all are done.
 
     ``defaults`` marks the trial of the defaults; ``reason`` is why a trial failed (None: a stop interrupted it, and it
     is repeated).
@@ -53,7 +55,7 @@ class TrialReport:
     number: int
     state: TrialState
     hyperparameters: dict[str, Any]
-    rmse: float | None
+    value: float | None
     folds: tuple[FoldResult, ...]
     seconds: float
     defaults: bool = False
@@ -64,13 +66,16 @@ class TrialReport:
 class Study:
     """A search for hyperparameters. Times in seconds; ``eta_s`` is None while it does not run.
 
-    ``importance`` maps a hyperparameter to its share in explaining the trials' RMSE (sums to 1; empty below four
-    finished trials). ``trials_done`` counts finished and pruned trials, of ``trials``.
+    ``goal`` is the metric to improve. With ``rmse`` the hyperparameters of ``model`` are searched; with ``ndcg_at_k``
+    the settings of lists, and ``model`` has its defaults. ``importance`` maps a hyperparameter to its share in
+    explaining the differences between the trials' values (sums to 1; empty below four finished trials).
+    ``trials_done`` counts finished and pruned trials, of ``trials``.
     """
 
     study_id: int
     state: StudyState
     model: str
+    goal: Goal
     stage: str
     trials: int
     trials_done: int
@@ -107,11 +112,11 @@ class StudyReader:
 
     def _read(self, record: TuningRecord, going: Going | None) -> Study:
         study = optuna.load_study(storage=self._tunings.storage(), study_name=record.study_name)
-        space = search_space(record.kind)
+        goal = goal_of(record)
+        asked, space = search.asked_of(goal, record.kind), search.space_of(goal, record.kind)
         trials = [trial for trial in study.get_trials(deepcopy=False) if trial.state != Ended.WAITING]
-        history = tuple(_report(record.kind, space, trial) for trial in trials)
-        finished = [trial for trial in history if trial.rmse is not None and trial.state == TrialState.COMPLETE]
-        best = min(finished, key=lambda trial: (trial.rmse, trial.number), default=None)
+        history = tuple(_report(asked, space, trial) for trial in trials)
+        best = best_of(goal, history)
         done = sum(counts(trial) for trial in trials)
         running = record.state == StudyState.RUNNING and going is not None and going.study_id == record.tuning_id
         used = going.used() if running and going is not None else record.used_s
@@ -119,6 +124,7 @@ class StudyReader:
         derived = {
             "study_id": record.tuning_id,
             "model": record.kind,
+            "goal": goal,
             "trials_done": done,
             "used_s": used,
             "eta_s": _forecast(record, history, done, used) if running else None,
@@ -137,7 +143,7 @@ class StudyReader:
         key = record.tuning_id, 2 * finished + (record.held_out is not None)
         if key not in self._known:
             held_out = None if record.held_out is None else MetricDifference(**record.held_out)
-            self._known[key] = tuning.importances(study), self._weigh(record, history, best, finished, held_out)
+            self._known[key] = search.importances(study), self._weigh(record, history, best, finished, held_out)
         return self._known[key]
 
     def _weigh(
@@ -152,27 +158,35 @@ class StudyReader:
         defaults = next((trial for trial in history if trial.defaults and trial.state == TrialState.COMPLETE), None)
         if best is None or defaults is None or best.number == defaults.number:
             return None
-        ours, theirs = (self._measured(record.tuning_id, trial) for trial in (best, defaults))
+        goal = goal_of(record)
+        ours, theirs = (self._measured(record.tuning_id, trial, goal) for trial in (best, defaults))
         if ours is None or theirs is None:
             return None
         try:
-            return tuning.weigh(best.number, ours, theirs, finished - 1, held_out)
+            return weigh(goal, best.number, ours, theirs, finished - 1, held_out)
         except InvalidInput as error:  # the ratings have changed since the study started
             log.warning("study %d can't be judged: %s", record.tuning_id, error)
             return None
 
-    def _measured(self, study_id: int, trial: TrialReport) -> tuning.Measured | None:
+    def _measured(self, study_id: int, trial: TrialReport, goal: Goal) -> Measured | None:
         content = self._tunings.errors(study_id, trial.number)
-        return None if content is None else tuning.Measured(trial.folds, unpack(content))
+        return None if content is None else Measured(trial.folds, unpack(content, goal))
 
 
-def _report(kind: str, space: Sequence[SearchRange], trial: FrozenTrial) -> TrialReport:
+def best_of(goal: Goal, history: Sequence[TrialReport]) -> TrialReport | None:
+    """The finished trial with the best value, the first of equal ones; None without any."""
+    sign = METRICS[goal].sign
+    finished = [trial for trial in history if trial.value is not None and trial.state == TrialState.COMPLETE]
+    return min(finished, key=lambda trial: (-sign * (trial.value or 0.0), trial.number), default=None)
+
+
+def _report(asked: ModelConfig, space: Sequence[SearchRange], trial: FrozenTrial) -> TrialReport:
     return TrialReport(
         number=trial.number,
         state=STATES[trial.state],
-        hyperparameters=tuning.read_trial(kind, space, trial.params),
-        rmse=trial.value if trial.state == Ended.COMPLETE else None,
-        folds=tuple(FoldResult(**one) for one in trial.user_attrs.get(FOLDS, [])),
+        hyperparameters=search.read_trial(asked, space, trial.params),
+        value=trial.value if trial.state == Ended.COMPLETE else None,
+        folds=tuple(FoldResult.stored(one) for one in trial.user_attrs.get(FOLDS, [])),
         seconds=seconds_of(trial),
         defaults=bool(trial.user_attrs.get(DEFAULTS)),
         reason=trial.user_attrs.get(REASON),

@@ -1,7 +1,7 @@
 """The trials of a study, from a start or resumption to the end or a stop."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from threading import Event
 from typing import Any
@@ -11,18 +11,22 @@ import optuna
 from optuna.trial import FrozenTrial
 from optuna.trial import TrialState as Ended
 
+from engine.data.ratings import Interactions
 from engine.errors import Cancelled, MarqueeError, TrainingDiverged
+from engine.evaluation.metrics import METRICS
 from engine.evaluation.report import UserErrors
-from engine.models.base import ModelConfig
-from engine.models.registry import build, configure, search_space
-from engine.training import tuning
-from engine.training.tuning import FoldResult
+from engine.models.rankers import ranker_settings
+from engine.training import search
+from engine.training.list_trials import ListTrials
+from engine.training.rating_trials import RatingTrials
+from engine.training.tuning import FoldResult, Goal, Measured, Trials, Watcher, compare_goal
 from store.records import TuningRecord
 from store.studies import TuningStore
 
 DEFAULTS, FOLDS, REASON, SECONDS = "defaults", "folds", "reason", "seconds"  # user attributes of a trial
+SETTINGS = "settings"  # user attribute of the first trial of a study of lists: all settings of its lists
 KEPT = (Ended.COMPLETE, Ended.WAITING)
-ERRORS = np.dtype([("user", "<i8"), ("ratings", "<i8"), ("mark", "<u8"), ("squared", "<f8")])
+ERRORS = np.dtype([("user", "<i8"), ("ratings", "<i8"), ("mark", "<u8"), ("sum", "<f8")])
 
 
 class OutOfTime(MarqueeError):
@@ -45,20 +49,50 @@ class Going:
 
 @dataclass
 class Search:
-    """Runs the trials of a study until the end or a stop."""
+    """Runs the trials of a study until the end or a stop; ``begin`` comes first.
+
+    Attributes:
+        record: the study.
+        going: its progress.
+        study: the same in Optuna.
+        data: all ratings.
+        personal_from: number of ratings from which a list is purely personal.
+        tunings: the store.
+        wait: called at the start of each fold; waits for a training.
+    """
 
     record: TuningRecord
     going: Going
     study: optuna.Study
-    material: tuning.Material
+    data: Interactions
+    personal_from: int
     tunings: TuningStore
     wait: Callable[[Going], None]
 
-    def __post_init__(self) -> None:
-        self.space = search_space(self.record.kind)
-        self.defaults = self._find_defaults()
-        self.draws = tuning.distributions(self.space, self.defaults)
+    def begin(self) -> None:
+        """Prepare the ratings and the defaults.
+
+        Raises:
+            InvalidInput: there are too few ratings.
+            Cancelled: the study was stopped.
+        """
+        self.goal = goal_of(self.record)
+        self.trials = self._prepare()
+        self.draws = search.distributions(self.trials.space, self.trials.defaults)
+        self.asked = search.asked_of(self.goal, self.record.kind)
         self.fold_seconds = [fold["seconds"] for trial in self._trials() for fold in trial.user_attrs.get(FOLDS, [])]
+
+    def _prepare(self) -> Trials[Any]:
+        record = self.record
+        if self.goal == "rmse":
+            begun = next((one.params for one in self._trials() if one.user_attrs.get(DEFAULTS) and one.params), None)
+            space, asked = search.space_of(self.goal, record.kind), search.asked_of(self.goal, record.kind)
+            values = None if begun is None else search.read_trial(asked, space, begun)
+            return RatingTrials.prepare(record.kind, self.data, record.folds, record.seed, values)
+        self._tell("Training the rating model")
+        watcher = Watcher(self.going.stop, self._check_stop)
+        known = settings_of(self._trials())
+        return ListTrials.prepare(record.kind, self.data, record.folds, record.seed, self.personal_from, watcher, known)
 
     def go_on(self) -> None:
         """Run trials until all are done.
@@ -73,29 +107,25 @@ class Search:
                 self.study.tell(trial.number, state=Ended.FAIL)
                 self._repeat(trial.params, trial.user_attrs)
         if not any(trial.user_attrs.get(DEFAULTS) and trial.state in KEPT for trial in self._trials()):
-            self.study.enqueue_trial(tuning.first_trial(self.defaults, self.space), {DEFAULTS: True})
+            first = search.first_trial(self.trials.defaults, self.trials.space)
+            self.study.enqueue_trial(first, self._about_defaults())
         while sum(map(counts, trials := self._trials())) < self.record.trials:
             taken = [seconds for trial in trials if (seconds := seconds_of(trial)) and trial.state == Ended.COMPLETE]
             self._check(expected=float(np.mean(taken)) if taken else 0.0)
             self._try()
 
-    def _find_defaults(self) -> ModelConfig:
-        """The defaults; what they leave to the training is chosen once, on all ratings of the folds."""
-        begun = (trial.params for trial in self._trials() if trial.user_attrs.get(DEFAULTS) and trial.params)
-        config = configure(self.record.kind, self._values(next(begun, {})))
-        return build(config).choose(self.material.data)
-
     def judge(self) -> None:
         """Judge the best trial and the defaults on ratings that no fold contained."""
         finished = [trial for trial in self._trials() if trial.state == Ended.COMPLETE]
         defaults = next((trial for trial in finished if trial.user_attrs.get(DEFAULTS)), None)
-        best = min(finished, key=lambda trial: (trial.value, trial.number), default=None)
+        sign = METRICS[self.goal].sign
+        best = min(finished, key=lambda trial: (-sign * (trial.value or 0.0), trial.number), default=None)
         if best is None or defaults is None or best.number == defaults.number:
             return
         self._tell("Judging the best trial on ratings no trial has seen")
-        configs = [configure(self.record.kind, self._values(trial.params)) for trial in (best, defaults)]
-        watcher = tuning.Watcher(self.going.stop, check=self._check_stop)
-        found = tuning.compare_rmse(*tuning.judge(configs, self.material, watcher))
+        configs = [self.trials.configure(self._values(trial.params)) for trial in (best, defaults)]
+        watcher = Watcher(self.going.stop, check=self._check_stop)
+        found = compare_goal(self.goal, *self.trials.judge(configs, watcher))
         self.tunings.change(self.record.tuning_id, held_out=asdict(found))
 
     def _try(self) -> None:
@@ -116,18 +146,18 @@ class Search:
             raise
         else:
             self.tunings.keep_errors(self.record.tuning_id, trial.number, pack(measured.errors))
-            self.study.tell(trial, measured.rmse)
+            self.study.tell(trial, measured.value)
         self.tunings.change(self.record.tuning_id, used_s=self.going.used())
 
-    def _measure(self, trial: optuna.Trial) -> tuning.Measured:
+    def _measure(self, trial: optuna.Trial) -> Measured:
         folds: list[FoldResult] = []
 
         def begin(fold: int) -> None:
             self.wait(self.going)
             self._tell(f"Trial {trial.number}, fold {fold + 1} of {self.record.folds}")
 
-        def look(step: int, rmse: float) -> None:
-            trial.report(rmse, step)
+        def look(step: int, value: float) -> None:
+            trial.report(value, step)
             if not trial.user_attrs.get(DEFAULTS) and trial.should_prune():
                 raise optuna.TrialPruned
 
@@ -136,16 +166,21 @@ class Search:
             self.fold_seconds.append(fold.seconds)
             trial.set_user_attr(FOLDS, [asdict(one) for one in folds])
 
-        watcher = tuning.Watcher(self.going.stop, self._check, begin, look, done)
-        config = configure(self.record.kind, self._values(trial.params))
-        return tuning.measure(config, self.material, watcher)
+        watcher = Watcher(self.going.stop, self._check, begin, look, done)
+        return self.trials.measure(self.trials.configure(self._values(trial.params)), watcher)
 
     def _values(self, drawn: dict[str, Any]) -> dict[str, Any]:
-        return tuning.read_trial(self.record.kind, self.space, drawn)
+        return search.read_trial(self.asked, self.trials.space, drawn)
 
     def _repeat(self, params: dict[str, Any], about: dict[str, Any]) -> None:
         """Queue an interrupted trial to come next."""
-        self.study.enqueue_trial(params, {DEFAULTS: True} if about.get(DEFAULTS) else None)
+        self.study.enqueue_trial(params, self._about_defaults() if about.get(DEFAULTS) else None)
+
+    def _about_defaults(self) -> dict[str, Any]:
+        about: dict[str, Any] = {DEFAULTS: True}
+        if self.goal != "rmse":
+            about[SETTINGS] = ranker_settings(self.trials.defaults)
+        return about
 
     def _trials(self) -> list[FrozenTrial]:
         return self.study.get_trials(deepcopy=False)
@@ -160,9 +195,19 @@ class Search:
     def _check(self, expected: float = 0.0) -> None:
         """Stop or run out of time; ``expected``: seconds of the next step. Time to judge at the end is reserved."""
         self._check_stop()
-        kept = 2 * float(np.mean(self.fold_seconds)) if self.fold_seconds else 0.0
+        kept = self.trials.judging_s(self.fold_seconds)
         if self.going.used() + expected + kept > self.record.budget_s:
             raise OutOfTime("The study has used its time.")
+
+
+def goal_of(record: TuningRecord) -> Goal:
+    """The metric that a study improves."""
+    return "rmse" if record.goal == "rmse" else "ndcg_at_k"
+
+
+def settings_of(trials: Sequence[FrozenTrial]) -> dict[str, Any] | None:
+    """All settings of the first lists of a study; None if none has begun."""
+    return next((trial.user_attrs[SETTINGS] for trial in trials if SETTINGS in trial.user_attrs), None)
 
 
 def counts(trial: FrozenTrial) -> bool:
@@ -178,15 +223,15 @@ def seconds_of(trial: FrozenTrial) -> float:
 
 
 def pack(errors: UserErrors) -> bytes:
-    """The errors of each user as bytes for the store."""
+    """The sums of the one metric of each user as bytes for the store."""
     rows = np.empty(len(errors.users), ERRORS)
     rows["user"], rows["ratings"], rows["mark"] = errors.users, errors.ratings, errors.marks
-    rows["squared"] = errors.sums["rmse"]
+    (rows["sum"],) = errors.sums.values()
     return rows.tobytes()
 
 
-def unpack(content: bytes) -> UserErrors:
-    """The errors of each user, from ``pack``."""
+def unpack(content: bytes, goal: Goal) -> UserErrors:
+    """The sums of the goal's metric of each user, from ``pack``."""
     rows = np.frombuffer(content, ERRORS)
     users, ratings, marks = (rows[name].copy() for name in ("user", "ratings", "mark"))
-    return UserErrors(users, ratings, marks, {"rmse": rows["squared"].copy()})
+    return UserErrors(users, ratings, marks, {goal: rows["sum"].copy()})

@@ -19,15 +19,18 @@ from engine.errors import (
     UnknownStudy,
     check_range,
 )
-from engine.models.registry import SearchRange, search_space
+from engine.models.list_settings import CHOSEN
+from engine.models.rankers import METHOD
+from engine.models.registry import SearchRange
 from engine.services.ends import AGAIN_S, Ends
 from engine.services.snapshots import Outdated, Snapshots
 from engine.services.storing import in_words, stores
 from engine.services.studies import Study, StudyReader
 from engine.services.training import TrainingService
-from engine.services.trials import Going, OutOfTime, Search
-from engine.training import tuning
+from engine.services.trials import Going, OutOfTime, Search, goal_of, settings_of
+from engine.training import search
 from engine.training.promotion import ActivationPolicy
+from engine.training.tuning import GOALS, Goal
 from store.connections import Transaction
 from store.errors import NotStored, StoreError
 from store.notices import Level, NoticeStore
@@ -68,6 +71,7 @@ class TuningService:
     _tunings: TuningStore
     _notices: NoticeStore
     _training: TrainingService
+    _personal_from: int
     _clock: Callable[[], float] = time.time
 
     def __post_init__(self) -> None:
@@ -111,16 +115,20 @@ class TuningService:
         minutes: float = 30.0,
         seed: int = 0,
         actor: str = "you",
+        *,
+        goal: Goal = "rmse",
     ) -> int:
         """Start a study in the background.
 
         Args:
             kind: a name of ``engine.models.registry.MODELS``.
             trials: number of sets of hyperparameters to try, the defaults first.
-            folds: folds of the cross-validation.
+            folds: folds of the cross-validation; of users if lists are the goal.
             minutes: time budget, without stops.
             seed: start of the random numbers.
             actor: who asks.
+            goal: the metric to improve: ``rmse`` by the model's hyperparameters, or ``ndcg_at_k`` by the settings of
+                lists, with the model at its defaults.
 
         Returns:
             The number of the study.
@@ -130,15 +138,18 @@ class TuningService:
             TuningBusy: another study is in progress.
             NotReady: there are no ratings to learn from.
         """
-        if not search_space(kind):
-            raise InvalidInput(f"hyperparameters.toml defines no search space for {kind}.", field="model")
+        if goal not in GOALS:
+            raise InvalidInput(f"goal is {goal!r}, but must be one of {', '.join(GOALS)}.", field="goal")
+        if not search.space_of(goal, kind):
+            what, field = (kind, "model") if goal == "rmse" else ("lists", "goal")
+            raise InvalidInput(f"hyperparameters.toml defines no search space for {what}.", field=field)
         check_range("trials", trials, 2, MAX_TRIALS)
         check_range("folds", folds, MIN_FOLDS, MAX_FOLDS)
         check_range("minutes", minutes, 0.1, MAX_MINUTES)
         check_range("seed", seed, 0, 2**32 - 1)
         with self._starting:
             self._check_free()
-            study_id = self._tunings.create(kind, trials, folds, seed, minutes * 60, actor)
+            study_id = self._tunings.create(kind, trials, folds, seed, minutes * 60, actor, goal)
             self._create(self._tunings.get(study_id))
             self._order(study_id)
         return study_id
@@ -212,13 +223,13 @@ class TuningService:
         """The newest studies, newest first; ``before``: only studies older than this number."""
         return [self._study(record) for record in self._tunings.newest(limit, before=before)]
 
-    def search_space(self, kind: str) -> list[SearchRange]:
-        """The search space of a model.
+    def search_space(self, kind: str, goal: Goal = "rmse") -> list[SearchRange]:
+        """The search space of a model, or of the lists where they are the goal.
 
         Raises:
             InvalidInput: there is no such model.
         """
-        return search_space(kind)
+        return search.space_of(goal, kind)
 
     @stores
     def train_with(
@@ -241,8 +252,12 @@ class TuningService:
             raise InvalidInput(f"Study {study_id} has no finished trial yet. Let it continue.", field="trial")
         number = trial if trial is not None else study.best.number if study.best else 0
         values = self._hyperparameters(study, number)
-        note = f"Hyperparameters of trial {number} of study {study_id}."
-        return self._training.train_model(study.model, values, activate, actor, note=note)
+        if study.goal == "rmse":
+            note = f"Hyperparameters of trial {number} of study {study_id}."
+            return self._training.train_model(study.model, values, activate, actor, note=note)
+        ranker = self._list_settings(study_id) | values
+        note = f"Settings of lists of trial {number} of study {study_id}."
+        return self._training.train_model(study.model, {}, activate, actor, ranker=ranker, note=note)
 
     # -- what is known of a study ------------------------------------------------------------------------------------
 
@@ -269,11 +284,11 @@ class TuningService:
         study = optuna.create_study(
             storage=self._tunings.storage(),
             study_name=record.study_name,
-            direction="minimize",
+            direction=search.direction(goal_of(record)),
             load_if_exists=True,
-            pruner=tuning.pruner(),
+            pruner=search.pruner(),
         )
-        study.sampler = tuning.sampler(record.seed, len(study.get_trials(deepcopy=False)))
+        study.sampler = search.sampler(record.seed, len(study.get_trials(deepcopy=False)))
         return study
 
     def _hyperparameters(self, study: Study, number: int) -> dict[str, Any]:
@@ -281,6 +296,12 @@ class TuningService:
             if trial.number == number:
                 return trial.hyperparameters
         raise InvalidInput(f"Study {study.study_id} has no trial {number}.", field="trial")
+
+    def _list_settings(self, study_id: int) -> dict[str, Any]:
+        """What all trials of a study of lists share and a training would choose: the method and unsearched settings."""
+        study = optuna.load_study(storage=self._tunings.storage(), study_name=self._record(study_id).study_name)
+        settings = settings_of(study.get_trials(deepcopy=False)) or {}
+        return {name: value for name, value in settings.items() if name in CHOSEN | {METHOD}}
 
     def _study(self, stored: TuningRecord) -> Study:
         end = self._ends.of(stored.tuning_id)
@@ -355,15 +376,15 @@ class TuningService:
             self._wait(going)
             self._snapshots.check(snapshot)
 
-        material = tuning.Material.part(snapshot.data, record.folds, record.seed)
-        search = Search(record, going, self._create(record), material, self._tunings, wait)
+        trials = Search(record, going, self._create(record), snapshot.data, self._personal_from, self._tunings, wait)
+        trials.begin()
         stage = "All trials are done"
         try:
-            search.go_on()
+            trials.go_on()
         except OutOfTime:
             stage = "The time is used up"
         self._snapshots.check(snapshot)
-        search.judge()
+        trials.judge()
         return stage
 
     def _wait(self, going: Going) -> None:

@@ -15,7 +15,7 @@ from engine.data.splits import HeldOut, hold_out
 from engine.evaluation import metrics
 from engine.evaluation.charts import ChartRow
 from engine.evaluation.lists import Lists, ScoreUser, draw_lists
-from engine.models.base import RatingModel
+from engine.models.base import NOTHING, RatingModel
 from engine.models.list_settings import RankingConfig
 from engine.models.ranker import Ranker, RankerConfig
 from engine.models.rankers import RANKERS
@@ -44,6 +44,7 @@ TRIED: dict[str, Sequence[float]] = {
     "regularization": (0.45, 0.3, 0.7, 1.0, 1.5),
     "recency": (0.0, 0.3, 0.6),
     "next_weight": (0.0, 0.3),
+    "factor_weight": (0.0, 0.2),
     "rating_weight": (0.0, 0.25, 0.5),
     "popularity_discount": (0.0, 0.1, 0.2, 0.3),
 }
@@ -103,7 +104,7 @@ def choose_ranking(
     earlier = hold_out(data, LATER, 0.5)
     if earlier.test is None or parts.validation is None:
         return ChosenRanking(config)
-    linear = _Tried(earlier.train, _draw(earlier.test), None, RANKERS[method].ranker, check)
+    linear = TriedLists(earlier.train, _draw(earlier.test), None, RANKERS[method].ranker, check)
     if linear.lists < MIN_LISTS:
         return ChosenRanking(config)
     given, config = config, _with(config, rating_weight=0.0)
@@ -114,7 +115,7 @@ def choose_ranking(
     frontier = linear.frontier(config)
     config = _with(config, rating_weight=given.rating_weight)
     if "rating_weight" in free:
-        mixed = _Tried(parts.fit, _draw(parts.validation), model, RANKERS[method].ranker, check)
+        mixed = TriedLists(parts.fit, _draw(parts.validation), model, RANKERS[method].ranker, check)
         config = mixed.climb_in_turn(config, {"rating_weight"}) if mixed.lists >= MIN_LISTS else config
     return ChosenRanking(config, frontier)
 
@@ -131,8 +132,16 @@ def _draw(validation: Interactions, seed: int = 0) -> Interactions:
     return validation.subset(np.isin(validation.users, drawn))
 
 
-class _Tried:
-    """Lists on validation ratings for any settings; each is made once."""
+class TriedLists:
+    """Lists on validation ratings for any settings; each is made once.
+
+    Args:
+        fit: the ratings known.
+        validation: those to find.
+        model: knows no other ratings than ``fit``; None if no setting weighs its predictions.
+        ranker: class of the rankers.
+        check: called before each fit; may raise to cancel.
+    """
 
     def __init__(
         self,
@@ -146,6 +155,7 @@ class _Tried:
         self._ranker = ranker.variants(fit, MAX_MOVIES)
         self._found: dict[RankerConfig, Lists] = {}
         self._predicted: dict[int, Float32] = {}
+        self._predicted_of = NOTHING
         self._spread = 0.0
         self.lists = len(np.unique(validation.users))
 
@@ -180,13 +190,15 @@ class _Tried:
 
     def _lists(self, config: RankerConfig) -> Lists:
         if config not in self._found:
-            self._check()
-            self._found[config] = draw_lists(self._scores(config), self._fit, self._validation, LIST_LENGTH)
+            self._found[config] = draw_lists(self.score_user(config), self._fit, self._validation, LIST_LENGTH)
         return self._found[config]
 
-    def _scores(self, config: RankerConfig) -> ScoreUser:
+    def score_user(self, config: RankerConfig) -> ScoreUser:
         """The scores of the movies that a user's list may hold; -inf for others."""
+        self._check()
         ranker = self._ranker(config)
+        if not np.array_equal(ranker.movies_, self._predicted_of):
+            self._predicted_of, self._predicted, self._spread = ranker.movies_, {}, 0.0
         weight = config.rating_weight / self._measured_spread(ranker) if config.rating_weight else 0.0
 
         def score(user: int) -> Float32:

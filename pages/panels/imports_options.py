@@ -47,6 +47,15 @@ def options_form(imports: ImportService, order: Order, label: str) -> None:
             ).strip()
             or None,
         }
+        chosen["preferences"] = (
+            grid.checkbox(
+                "Take plays, hours, histories and thumbs as preferences",
+                bool(given.get("preferences")),
+                key=session.option("preferences"),
+                help="What somebody did or liked counts 1, a thumb down 0. Only for a store without ratings.",
+            )
+            or None
+        )
         low, high = map(float, given["scale"]) if "scale" in given else (None, None)
         chosen["scale"] = scale_input(grid, session.option("scale"), low, high)
         if st.form_submit_button(label, key=session.IMPORT_AGAIN, icon=":material/refresh:"):

@@ -6,7 +6,7 @@ from engine.recommending.interview import InterviewQuestion, InterviewState
 from engine.recommending.lists import Recommendations
 from engine.services import Services
 from engine.words import counted
-from pages.ui import session, tables, user_picker
+from pages.ui import preferences, session, tables, user_picker
 from pages.ui.escape import text
 from pages.ui.movie_card import tile
 from pages.ui.rating_input import rating_input
@@ -73,11 +73,16 @@ def preview(answer: Recommendations) -> None:
     ids = {item.movie_id for item in answer.items}
     user_id, before = st.session_state.get(session.LISTED, (None, ids))
     new = ids - set(before) if user_id == answer.user_id else set()
+    stars = not preferences.in_use()
     rows = [
-        (f"{item.rank}. {item.title}", "new" if item.movie_id in new else "", f"{item.predicted_rating:.1f}")
+        (
+            f"{item.rank}. {item.title}",
+            "new" if item.movie_id in new else "",
+            f"{item.predicted_rating:.1f}" if stars else "",
+        )
         for item in answer.items
     ]
-    tables.facts(rows, headings=("Movie", "", "Expected"))
+    tables.facts(rows, headings=("Movie", "", "Expected" if stars else ""))
     st.session_state[session.LISTED] = answer.user_id, ids
 
 

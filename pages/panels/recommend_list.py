@@ -10,7 +10,7 @@ from engine.services import Services
 from engine.services.library import LibraryService
 from engine.services.ratings import RatingReceipt
 from engine.words import counted
-from pages.ui import session
+from pages.ui import preferences, session
 from pages.ui.escape import text
 from pages.ui.format import rating_date, rating_format
 from pages.ui.page import confirmed, errors_shown, rerun_with
@@ -29,14 +29,7 @@ def filters(library: LibraryService) -> dict[str, Any]:
     genres = sorted(library.statistics().genres)
     kept: dict[str, Any] = {"persist_state": "session"}
     grid = st.grid(4, min_column_width=130)
-    rank_by = grid.selectbox(
-        "Order by",
-        list(RANKINGS),
-        format_func=RANKINGS.__getitem__,
-        key=session.RANK_BY,
-        help="“Best for this user” puts the movies they most likely want first, not those they would rate highest.",
-        **kept,
-    )
+    rank_by = "ranker" if preferences.in_use() else _order(grid, kept)
     genre = grid.selectbox("Genre", genres, index=None, placeholder="Any genre", key=session.GENRE, **kept)
     year_from = grid.number_input(
         "From year", EARLIEST, LATEST, value=None, placeholder="Any year", key=session.YEAR_FROM, **kept
@@ -59,6 +52,18 @@ def filters(library: LibraryService) -> dict[str, Any]:
     }
 
 
+def _order(grid: Any, kept: Mapping[str, Any]) -> str:
+    chosen: str = grid.selectbox(
+        "Order by",
+        list(RANKINGS),
+        format_func=RANKINGS.__getitem__,
+        key=session.RANK_BY,
+        help="“Best for this user” puts the movies they most likely want first, not those they would rate highest.",
+        **kept,
+    )
+    return chosen
+
+
 def liked_genres(library: LibraryService) -> list[str]:
     """The genres that the user says they like."""
     return st.multiselect(
@@ -76,10 +81,14 @@ def variety_cost(answer: Recommendations) -> None:
     cost = answer.price
     if cost is None:
         return
+    rating = (
+        f", and an average expected rating of {cost.predicted_rating:.2f} instead of {cost.predicted_before:.2f}"
+        if not preferences.in_use()
+        else ""
+    )
     st.caption(
         f"Variety: {counted(cost.replaced, 'movie')} replaced; genres differ by {cost.variety:.0%} instead of"
-        f" {cost.variety_before:.0%}. Cost: {1 - cost.score_kept:.0%} of the list's score, and an average expected"
-        f" rating of {cost.predicted_rating:.2f} instead of {cost.predicted_before:.2f}."
+        f" {cost.variety_before:.0%}. Cost: {1 - cost.score_kept:.0%} of the list's score{rating}."
     )
 
 
@@ -95,8 +104,9 @@ def announce_change(answer: Recommendations) -> None:
         st.session_state[session.RANKS] = None
         return
     rated = [item for item in last.items if item.movie_id == receipt.movie_id] if last else []
-    message = f"Rated {text(shortened(rated[0].title if rated else receipt.movie_id))} {receipt.rating:g}."
-    if receipt.predicted_before is not None and receipt.predicted_after is not None:
+    title, stars = text(shortened(rated[0].title if rated else receipt.movie_id)), not preferences.in_use()
+    message = f"Rated {title} {receipt.rating:g}." if stars else f"{'Liked' if receipt.rating else 'Disliked'} {title}."
+    if stars and receipt.predicted_before is not None and receipt.predicted_after is not None:
         message += f" Expected rating: {receipt.predicted_before:.2f} before, {receipt.predicted_after:.2f} now."
     if last is not None and last.user_id == answer.user_id:
         before = ranks_without(last, receipt.movie_id)

@@ -11,7 +11,7 @@ from engine.services import Services
 from engine.services.library import RatedMovie
 from pages.panels.recommend_list import MOVIE_PX
 from pages.panels.versions_compare import changes, movement, titled
-from pages.ui import session, tables
+from pages.ui import preferences, session, tables
 from pages.ui.escape import text
 from pages.ui.format import rating_format
 from pages.ui.page import errors_shown
@@ -69,14 +69,15 @@ def summary(result: WhatIf) -> str:
 
 
 def _list(result: WhatIf) -> None:
+    stars = not preferences.in_use()
     rows = [
         (
             f"{item.rank}. {titled(item.movie)}",
             movement(item.change),
-            f"{item.predicted_before:.2f} → {item.predicted_rating:.2f}",
+            f"{item.predicted_before:.2f} → {item.predicted_rating:.2f}" if stars else "",
         )
         for item in result.items
     ]
-    tables.facts(rows, headings=("Movie", "Rank", "Expected rating, now → what if"))
+    tables.facts(rows, headings=("Movie", "Rank", "Expected rating, now → what if" if stars else ""))
     if result.left:
         st.caption(f"Dropped: {text(', '.join(map(titled, result.left)))}.")

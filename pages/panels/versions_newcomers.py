@@ -8,7 +8,7 @@ import streamlit as st
 
 from engine.evaluation.intervals import MetricValue
 from engine.evaluation.newcomers import NewcomerPoint
-from pages.ui import charts, metrics
+from pages.ui import charts, metrics, preferences
 
 PANEL_WIDTH, HEIGHT = 280, 220
 BASELINES = {"rmse": "Each movie's mean", "ndcg_at_k": "The most popular movies"}
@@ -28,7 +28,9 @@ def newcomers(points: Sequence[NewcomerPoint], *, key: str) -> None:
     )
     panels = {"rmse": [(one.known, one.rmse, one.movie_mean) for one in points]}
     lists = [(one.known, one.ndcg, one.popularity) for one in points if one.ndcg and one.popularity is not None]
-    panels |= {"ndcg_at_k": lists} if lists else {}
+    panels = preferences.without_errors(panels | ({"ndcg_at_k": lists} if lists else {}))
+    if not panels:
+        return
     grid = st.grid(len(panels), min_column_width=PANEL_WIDTH, border=True)
     for name, rows in panels.items():
         with grid.cell():

@@ -10,7 +10,7 @@ from engine.services.version_records import MAX_NOTE_LENGTH, VersionSummary
 from engine.services.versions import VersionService
 from pages.panels.versions_newcomers import newcomers
 from pages.panels.versions_ranking import ranking
-from pages.ui import metrics, session, tables, verdict
+from pages.ui import metrics, preferences, session, tables, verdict
 from pages.ui.escape import text
 from pages.ui.format import model_name, when
 from pages.ui.page import errors_shown, rerun_with
@@ -142,7 +142,9 @@ def _measured(version: VersionSummary) -> None:
     """The metrics beside lists that know nobody, where they were measured."""
     for sentence in version.shortfalls:
         st.warning(text(sentence), icon=":material/trending_down:")
-    tables.table(metrics.rows(version.metrics), f"Metrics of version {version.version}")
+    preferences.explain()
+    shown = preferences.without_errors(version.metrics)
+    tables.table(metrics.rows(shown), f"Metrics of version {version.version}")
     if version.baselines:
         st.markdown("**Lists beside popular movies**")
         st.caption(BASELINES)

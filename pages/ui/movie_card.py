@@ -15,6 +15,7 @@ from pages.ui import charts, session, tables
 from pages.ui.escape import markup, text
 from pages.ui.page import errors_shown
 from pages.ui.poster import data_url
+from pages.ui.preferences import given
 from pages.ui.rating_input import rating_input
 
 
@@ -29,7 +30,9 @@ def tile(title: str, movie_id: str, year: int | None, genres: tuple[str, ...], r
 
 
 def predicted(item: RecommendedItem, scale: RatingScale) -> str:
-    """Expected rating, its interval on the scale, and confidence, as HTML."""
+    """Expected rating, its interval on the scale, and confidence, as HTML; nothing for preferences."""
+    if scale.are_preferences:
+        return ""
     if item.interval is None or item.confidence is None:
         number = f"<strong>{item.predicted_rating:.1f}</strong>"
         return f'<div class="mq-predicted">{number}<small>Expected rating</small></div>'
@@ -65,7 +68,7 @@ def card(services: Services, user_id: str, item: RecommendedItem, liked: Collect
     )
     if why.open:
         with why, errors_shown():
-            _why(services.recommendations.explain(user_id, item.movie_id, liked))
+            _why(services.recommendations.explain(user_id, item.movie_id, liked), scale)
 
 
 def _rank(item: RecommendedItem) -> str:
@@ -76,27 +79,31 @@ def _rank(item: RecommendedItem) -> str:
     return f"{item.rank} · was {before[item.movie_id]}" if item.movie_id in before else f"{item.rank} · new"
 
 
-def _why(explanation: Explanation) -> None:
+def _why(explanation: Explanation, scale: RatingScale) -> None:
     st.markdown(text(explanation.text))
-    shares, rating, movies, genres, people = st.tabs(["Rank", "Rating", "Movies", "Genres", "People"])
-    with shares:
+    of_ratings = () if scale.are_preferences else ("Rating", "Genres")
+    names = ("Rank", *of_ratings[:1], "Movies", *of_ratings[1:], "People")
+    tabs = dict(zip(names, st.tabs(names), strict=True))
+    with tabs["Rank"]:
         charts.shares(explanation, key=session.card("shares", explanation.movie_id))
-    with rating:
-        _rating(explanation)
+    if of_ratings:
+        with tabs["Rating"]:
+            _rating(explanation)
     similar = [
-        (one.title, f"rated {one.rating:g}", f"{one.similarity:.0%} similar")
+        (one.title, given(one.rating, scale), f"{one.similarity:.0%} similar")
         for one in explanation.similar_rated_movies
     ]
     lifts = [(name, f"{lift:+z.1f}", counted(n, "rating")) for name, lift, n in explanation.genre_match.genres]
     users = [
-        (f"User {one.user_id}", f"rated {one.rating:g}", f"{one.similarity:.0%} similar")
+        (f"User {one.user_id}", given(one.rating, scale), f"{one.similarity:.0%} similar")
         for one in explanation.similar_users
     ]
-    with movies:
+    with tabs["Movies"]:
         _facts("Most similar movies among those rated", similar, "No rated movie is similar.")
-    with genres:
-        _facts("This user's mean in its genres, compared with their overall mean", lifts, "Its genres are unknown.")
-    with people:
+    if of_ratings:
+        with tabs["Genres"]:
+            _facts("This user's mean in its genres, compared with their overall mean", lifts, "Its genres are unknown.")
+    with tabs["People"]:
         _facts("Users with similar taste who rated it", users, "Nobody with similar taste has rated it.")
 
 

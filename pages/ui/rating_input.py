@@ -8,6 +8,7 @@ from typing import Any
 import streamlit as st
 
 from engine.data.scale import RatingScale
+from pages.ui.preferences import DISLIKE, LIKE
 
 ASSETS = Path(__file__).parent / "assets"
 MAX_CHOICES = 11
@@ -31,7 +32,8 @@ def rating_input(label: str, scale: RatingScale, *, key: str, value: float | Non
         key: the widget's key.
         value: current rating, None if not rated.
     """
-    data = {"label": label, "value": value, "invitation": "Rate it"} | shape(scale)
+    invitation = "Like it?" if scale.are_preferences else "Rate it"
+    data = {"label": label, "value": value, "invitation": invitation} | shape(scale)
     return accepted(_input(key=key, data=data, on_rated_change=lambda: None).rated, scale)
 
 
@@ -39,7 +41,8 @@ def shape(scale: RatingScale) -> dict[str, Any]:
     """How a scale is laid out.
 
     Stars on scales of up to five stars, whole or half, else a row of up to 11 numbers, else a slider. ``values`` are
-    the numbers, ``middle`` is where the keyboard begins, and ``page`` is the distance of a page up or down.
+    the numbers, ``names`` are words for them in a store of preferences, ``middle`` is where the keyboard begins, and
+    ``page`` is the distance of a page up or down.
     """
     low, high, step = scale.low, scale.high, scale.step
     values = scale.values() or ()
@@ -54,6 +57,7 @@ def shape(scale: RatingScale) -> dict[str, Any]:
         "middle": scale.snap((low + high) / 2),
         "page": max(step, round((high - low) / 10 / step) * step),
         "values": list(values) if kind == "choices" else [],
+        "names": [DISLIKE, LIKE] if scale.are_preferences else [],
     }
 
 

@@ -6,7 +6,7 @@ import streamlit as st
 
 from engine.services.automation import RULE, SCHEDULE
 from engine.services.training import TrainingService, TrainingStatus
-from pages.ui import charts, metrics, session, tables, verdict
+from pages.ui import charts, metrics, preferences, session, tables, verdict
 from pages.ui.escape import text
 from pages.ui.format import model_name, took, when
 from pages.ui.tables import select_one
@@ -85,8 +85,11 @@ def _row(run: TrainingStatus) -> dict[str, object]:
 def before_and_after(run: TrainingStatus, name: str) -> tuple[float | None, float | None]:
     """A metric of the previously active version and of the new one.
 
-    Both are on the same held-out ratings if the verdict compared them; otherwise only the new one is known.
+    Both are on the same held-out ratings if the verdict compared them; otherwise only the new one is known. Errors of
+    preferences say nothing, so they are left out.
     """
+    if name in preferences.ERRORS and preferences.in_use():
+        return None, None
     compared = run.judgement.compared.get(name) if run.judgement else None
     return compared or (None, run.metrics[name].value if run.metrics and name in run.metrics else None)
 
@@ -133,7 +136,7 @@ def details(run: TrainingStatus) -> None:
             verdict.evidence(run.judgement, key=f"run {run.run_id}")
     curve(run, key=str(run.run_id))
     if run.metrics:
-        tables.table(metrics.rows(run.metrics, run.before), f"Metrics of run {run.run_id}")
+        tables.table(metrics.rows(preferences.without_errors(run.metrics), run.before), f"Metrics of run {run.run_id}")
         if run.before and run.judgement and run.judgement.evidence:
             st.caption(
                 "Each version was measured on its own held-out ratings. The verdict compares both on the same ratings,"

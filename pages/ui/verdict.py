@@ -10,7 +10,7 @@ import streamlit as st
 from engine.evaluation.newcomers import STEPS
 from engine.evaluation.segments import MOVIES, NEWCOMERS, USER_SEGMENTS, in_words
 from engine.evaluation.verdict import Evidence, Judgement, PromotionVerdict
-from pages.ui import charts, metrics
+from pages.ui import charts, metrics, preferences
 from pages.ui.escape import text
 
 BOXES = {"PROMOTE": st.success, "HOLD": st.warning, "REJECT": st.error}
@@ -52,6 +52,7 @@ def evidence(judgement: Judgement, *, key: str) -> None:
     if not judgement.evidence:
         return
     panels = {name: [row for row in judgement.evidence if row.metric == name] for name in ("rmse", "ndcg_at_k")}
+    panels = preferences.without_errors(panels)
     differ = [name for name, rows in panels.items() if not all(metrics.same(row.difference) for row in rows)]
     if differ:
         st.markdown(charts.LEGEND)
@@ -62,7 +63,7 @@ def evidence(judgement: Judgement, *, key: str) -> None:
         st.caption(HOW.format(judgement.baseline))
     for name in (name for name, rows in panels.items() if rows and name not in differ):
         st.caption(f"{metrics.measure(name).label}: identical for every user.")
-    if judgement.coverage:
+    if judgement.coverage and not preferences.in_use():
         shares = ", ".join(
             f"{segment_label(guard.part).lower()} {guard.value.value:.1%}{'' if guard.holds else ' (too few)'}"
             for guard in judgement.coverage

@@ -38,6 +38,7 @@ class Source:
         personal: whether its files hold the ratings of one person, who is not named in the rows.
         kinds: kinds of title that are kept; empty keeps all.
         site: whose ids its movies have in their own column, such as ``imdb``; '' where they are its own.
+        liked_from: the lowest of its ratings that is a liking, where they are thumbs.
     """
 
     name: str
@@ -47,6 +48,7 @@ class Source:
     personal: bool = False
     kinds: frozenset[str] = frozenset()
     site: str = ""
+    liked_from: float | None = None
 
 
 @dataclass(frozen=True)
@@ -63,6 +65,8 @@ class Layout:
         has_titles: whether the column ``movie`` holds titles rather than ids.
         is_exported: whether Marquee wrote the file, so that its texts are as stored.
         refuses: whether the file is of a kind that has no ratings, so that nothing can come of it.
+        is_done: whether it says what people did, such as plays, which may count as preferences.
+        counts: whether the column ``rating`` counts plays or hours; above 0 they are a preference.
     """
 
     source: Source
@@ -74,6 +78,8 @@ class Layout:
     has_titles: bool = False
     is_exported: bool = False
     refuses: bool = False
+    is_done: bool = False
+    counts: bool = False
 
     @property
     def is_guarded(self) -> bool:
@@ -127,9 +133,9 @@ class Head:
                     break
         return found
 
-    def ignored(self, source: Source, why: str, *, refuses: bool = False) -> Layout:
+    def ignored(self, source: Source, why: str, *, refuses: bool = False, is_done: bool = False) -> Layout:
         """The file is of no use, for this reason."""
-        return Layout(source, "ignored", self.table, why=why, refuses=refuses)
+        return Layout(source, "ignored", self.table, why=why, refuses=refuses or is_done, is_done=is_done)
 
     def ratings(self, source: Source, **names: str | Sequence[str]) -> Layout:
         """The file holds ratings, under these names."""

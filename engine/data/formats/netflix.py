@@ -17,7 +17,7 @@ from engine.data.tables import Table
 
 PRIZE = Source("netflix-prize", "Netflix Prize", STARS)
 ACCOUNT = Source("netflix", "Netflix account", STARS, frozenset((0.0,)))
-THUMBS = Source("netflix-thumbs", "Netflix thumbs", RatingScale(1.0, 3.0, 1.0), frozenset((0.0,)))
+THUMBS = Source("netflix-thumbs", "Netflix thumbs", RatingScale(1.0, 3.0, 1.0), frozenset((0.0,)), liked_from=2.0)
 BLOCK_BYTES = 8 * 2**20
 
 
@@ -37,7 +37,7 @@ def recognise(head: Head) -> Layout | None:
         return head.ratings(source, user="profilename", title="titlename", rating=column, time="eventutcts")
     if head.has("profilename", "starttime", "title") or head.names == ["title", "date"]:
         return head.ignored(
-            ACCOUNT, "It is a viewing history: what was watched and when, without ratings.", refuses=True
+            ACCOUNT, "It is a viewing history: what was watched and when, without ratings.", is_done=True
         )
     return None
 

@@ -49,7 +49,7 @@ def _movies(head: Head, columns: dict[Role, int]) -> Layout | Unclear | None:
         return Layout(TABLE, "links", head.table, columns)
     suggestion = guess(head.table.sample, columns)
     if "time" in columns and columns.keys() & {"title", "movie"} and not suggestion:
-        return head.ignored(TABLE, "It lists titles and dates, like a viewing history, without ratings.", refuses=True)
+        return head.ignored(TABLE, "It lists titles and dates, like a viewing history, without ratings.", is_done=True)
     return Unclear(head.table, suggestion) if head.table.width >= 3 else None
 
 

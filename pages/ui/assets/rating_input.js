@@ -39,7 +39,7 @@ const KINDS = {
     },
   },
   choices: {
-    draw: (root, data) => data.values.forEach((value) => element("choice", root, value.toFixed(data.decimals))),
+    draw: (root, data) => data.values.forEach((value, n) => element("choice", root, data.names[n] ?? value.toFixed(data.decimals))),
     paint: (root, value, data) =>
       [...root.children].forEach((one, n) => {
         one.classList.toggle("on", value !== null && Math.abs(data.values[n] - value) < data.step / 2);
@@ -78,13 +78,14 @@ export default function (component) {
     const nearest = Number((low + Math.round((inside - low) / step) * step).toFixed(6));
     return high - inside < Math.abs(nearest - inside) ? high : nearest; // the last step may be shorter
   };
-  const spoken = (value) => (low < 0 ? `${value}, from ${low} to ${high}` : `${value} of ${high}`);
+  const named = (value) => data.names[data.values.indexOf(Number(value))];
+  const spoken = (value) => named(value) ?? (low < 0 ? `${value}, from ${low} to ${high}` : `${value} of ${high}`);
   let shown = data.value;
   const show = (value, text) => {
     shown = value;
     kind.paint(slider, value, data);
     const number = value === null ? null : String(Number(value.toFixed(Math.max(data.decimals, 2))));
-    output.textContent = text ?? number ?? data.invitation;
+    output.textContent = text ?? named(number) ?? number ?? data.invitation;
     slider.setAttribute("aria-valuenow", value === null ? low : value);
     slider.setAttribute("aria-valuetext", number === null ? "not rated" : spoken(number));
   };

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from engine.data.history import History
 from engine.data.ratings import Interactions
 from engine.models.ease import ItemSimilarityConfig, ItemSimilarityRanker
 
@@ -26,14 +27,16 @@ def by_year(data: Interactions) -> np.ndarray:
 
 def by_definition(data: Interactions, l2: float, discount: float) -> np.ndarray:
     """EASE in float64 from its closed form, with every movie kept."""
-    matrix = np.zeros((data.n_users, data.n_movies))
-    matrix[data.users, data.items] = ((data.ratings - 0.5) / 4.5 / 0.75) ** 2
+    place = (data.ratings - 0.5) / 4.5
+    matrix, tastes = np.zeros((2, data.n_users, data.n_movies))
+    matrix[data.users, data.items] = (place / 0.75) ** 2
+    tastes[data.users, data.items] = (place / 0.75) ** 2 - 0.3 * np.maximum(1 - place / 0.5, 0)
     gram = matrix.T @ matrix
     inverse = np.linalg.inv(gram + l2 * (np.eye(data.n_movies) + 0.5 * by_genre(data) + 0.2 * by_year(data)))
     weights = inverse / -np.diag(inverse)
     weights[np.diag_indices_from(weights)] = 0
     popularity = np.diag(gram) + 1
-    return matrix @ weights * (popularity.max() / popularity) ** discount
+    return tastes @ weights * (popularity.max() / popularity) ** discount
 
 
 @pytest.mark.parametrize("discount", [0.0, 0.3])
@@ -48,25 +51,21 @@ def test_scores_are_those_of_the_closed_form(small: Interactions, discount: floa
 def test_shares_sum_to_the_score(small: Interactions) -> None:
     ranker = ItemSimilarityRanker().fit(small)
     for user in range(small.n_users):
-        rows = small.by_user.of(user)
-        items, ratings = small.items[rows], small.ratings[rows]
-        scores = ranker.score_history(items, ratings)
+        past = small.history(user)
+        scores = ranker.score_history(past)
         for movie in np.argsort(-scores)[:5]:
-            assert ranker.shares(items, ratings, int(movie)).sum() == pytest.approx(scores[movie], abs=1e-5)
+            assert ranker.shares(past, int(movie)).sum() == pytest.approx(scores[movie], abs=1e-5)
 
 
 def test_removing_a_rating_lowers_the_score_by_its_share(small: Interactions) -> None:
     ranker = ItemSimilarityRanker().fit(small)
-    rows = small.by_user.of(5)
-    items, ratings = small.items[rows], small.ratings[rows]
-    scores = ranker.score_history(items, ratings)
+    past = small.history(5)
+    scores = ranker.score_history(past)
     movie = int(np.argmax(scores))
-    shares = ranker.shares(items, ratings, movie)
+    shares = ranker.shares(past, movie)
     largest = int(np.argmax(shares))
-    left = np.arange(len(items)) != largest
-    assert scores[movie] - ranker.score_history(items[left], ratings[left])[movie] == pytest.approx(
-        shares[largest], abs=1e-5
-    )
+    left = ranker.score_history(past.without(int(past.items[largest])))
+    assert scores[movie] - left[movie] == pytest.approx(shares[largest], abs=1e-5)
 
 
 def test_rarely_rated_movies_have_no_weights(small: Interactions) -> None:
@@ -90,17 +89,16 @@ def test_a_single_user_is_enough_to_fit(small: Interactions) -> None:
 
 def test_unknown_movies_in_a_history_add_nothing(small: Interactions) -> None:
     ranker = ItemSimilarityRanker().fit(small)
-    items, ratings = np.array([3, -1, small.n_movies + 7], np.int32), np.array([5, 5, 5], np.float32)
-    assert np.array_equal(ranker.score_history(items, ratings), ranker.score_history(items[:1], ratings[:1]))
-    assert ranker.count_known(items) == 1
+    past = History.of(np.array([3, -1, small.n_movies + 7], np.int32), np.array([5, 5, 5], np.float32))
+    assert np.array_equal(ranker.score_history(past), ranker.score_history(past.subset(np.arange(1))))
+    assert ranker.known(past).tolist() == [0]
 
 
 def test_round_trip_through_arrays(small: Interactions) -> None:
     ranker = ItemSimilarityRanker().fit(small)
     again = ItemSimilarityRanker.from_arrays(ranker.config, ranker.arrays())
-    rows = small.by_user.of(2)
-    history = small.items[rows], small.ratings[rows]
-    assert np.array_equal(again.score_history(*history), ranker.score_history(*history))
+    past = small.history(2)
+    assert np.array_equal(again.score_history(past), ranker.score_history(past))
 
 
 def test_recommends_distinct_unseen_movies(small: Interactions) -> None:

@@ -14,7 +14,7 @@ from engine.models.intervals import Calibration
 from engine.models.registry import MODELS
 from engine.models.version import LearnedCounts, VersionBundle
 from engine.recommending.cold_start import popularity
-from engine.recommending.fold_in import measure_offsets
+from engine.recommending.fold_in import measure_offsets, measure_spread
 from tests.engine.models.quick import quick_model
 
 
@@ -24,8 +24,9 @@ def bundle(kind: str, data: Interactions) -> VersionBundle:
     predicted = rating.predict_indices(data.users, data.items)
     counts = data.user_counts[data.users], data.movie_counts[data.items]
     calibration = Calibration.fit(predicted, data.ratings, *counts, data.scale)
-    popular, offsets = popularity(data, ranker.weigh(data.ratings)), measure_offsets(rating, data)
-    return VersionBundle(rating, ranker, popular, calibration, LearnedCounts.of(data), offsets)
+    popular = popularity(data, ranker.weigher.like(data.ratings))
+    offsets, spread = measure_offsets(rating, data), measure_spread(rating, data, ranker.movies_)
+    return VersionBundle(rating, ranker, popular, calibration, LearnedCounts.of(data), offsets, spread)
 
 
 @pytest.mark.parametrize("kind", MODELS)
@@ -35,8 +36,9 @@ def test_a_rebuilt_version_answers_bit_for_bit(small: Interactions, kind: str) -
     again = VersionBundle.from_arrays(kind, stored, version.arrays())
     pairs = small.users, small.items
     assert np.array_equal(again.rating.predict_indices(*pairs), version.rating.predict_indices(*pairs))
-    history = small.items[:20], small.ratings[:20]
-    assert np.array_equal(again.ranker.score_history(*history), version.ranker.score_history(*history))
+    past = small.history(3)
+    assert np.array_equal(again.ranker.score_history(past), version.ranker.score_history(past))
+    assert again.spread == version.spread > 0.01
     assert again.config() == version.config()
     assert again.counts is not None
     assert again.counts.users.tolist() == small.user_counts.tolist()
@@ -51,9 +53,12 @@ def test_a_version_of_an_earlier_release_serves(small: Interactions) -> None:
     version = bundle("svd", small)
     config = version.config()
     earlier = {"l2": 100.0, "min_ratings": 4, "max_movies": 12_000, "high_weight": 1.0, "low_weight": 0.1}
-    again = VersionBundle.from_arrays("svd", config | {"ranker": earlier}, version.arrays())
-    assert again.ranker.config.l2 == 100
-    assert np.isfinite(again.ranker.score_history(small.items[:5], small.ratings[:5])).all()
+    arrays = {name: array for name, array in version.arrays().items() if not name.startswith("spread")}
+    again = VersionBundle.from_arrays("svd", config | {"ranker": earlier}, arrays)
+    served = again.ranker.config
+    assert served.l2 == 100
+    assert (served.dislike, served.recency, served.rating_weight, again.spread) == (0, 0, 0, 0)
+    assert np.isfinite(again.ranker.score_history(small.history(0))).all()
 
 
 NEWER = ("counts/", "offsets/", "movie_weights", "intercept", "user_means", "user_covariances", "movie_precision")

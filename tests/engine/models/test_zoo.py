@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from engine.data.history import History
 from engine.data.ratings import Interactions
 from engine.errors import TrainingDiverged
 from engine.evaluation import metrics
@@ -94,10 +95,13 @@ def test_lists_of_the_ranker_are_full_and_distinct(name: str) -> None:
         unseen = data.n_movies - int(data.user_counts[data.user_ids.index(user)])
         listed = ranker.recommend(user, 10)
         assert len(set(listed)) == len(listed) == min(10, unseen)
-    weights = ranker.weigh(np.unique(data.ratings))
     assert np.isfinite(ranker.weights_).all()
-    assert weights.max() > 0
-    assert (np.diff(weights) >= 0).all()
+    given = np.unique(data.ratings)
+    likes, tastes = ranker.weigher.like(given), ranker.weigher.taste(given)
+    assert likes.min() >= 0
+    for weights in (likes, tastes):
+        assert weights.max() > 0
+        assert (np.diff(weights) >= 0).all()
 
 
 @pytest.mark.parametrize(
@@ -119,7 +123,9 @@ def test_ratings_that_are_all_alike_count_as_likes(value: float, scale: tuple[fl
 def test_an_end_of_the_scale_that_hardly_anybody_uses_moves_no_weight() -> None:
     rows = grid(lambda user, movie: 1.0)
     odd = [(*rows[0][:2], 5.0), *rows[1:]]
-    assert ItemSimilarityRanker().fit(interactions(odd)).weigh(np.array([1, 5], np.float32)).tolist() == [1, 1]
+    weigher = ItemSimilarityRanker().fit(interactions(odd)).weigher
+    for weigh in (weigher.like, weigher.taste):
+        assert weigh(np.array([1, 5], np.float32)).tolist() == [1, 1]
 
 
 @pytest.mark.parametrize("scale", [(0.0, 1.0), (1.0, 10.0), (0.0, 100.0), (-10.0, 10.0)])
@@ -164,13 +170,13 @@ def test_the_zoo_has_genres() -> None:
 
 
 def test_other_methods_that_take_columns_refuse_unequal_lengths(small: Interactions) -> None:
-    ranker, three, rating = ItemSimilarityRanker().fit(small), np.arange(3, dtype=np.int32), np.ones(1, np.float32)
+    three, rating = np.arange(3, dtype=np.int32), np.ones(1, np.float32)
     predicted = np.full(60, 3, np.float32)
     calibration = Calibration.fit(predicted, predicted, predicted, predicted, small.scale)
     assert calibration is not None
     for ask in (
-        lambda: ranker.score_history(three, rating),
-        lambda: ranker.shares(three, rating, 0),
+        lambda: History.of(three, rating),
+        lambda: History.of(three, np.ones(3, np.float32), np.zeros(2, np.int64)),
         lambda: metrics.squared_errors(predicted, rating),
         lambda: metrics.absolute_errors(predicted, rating),
         lambda: Calibration.fit(predicted, rating, predicted, predicted, small.scale),

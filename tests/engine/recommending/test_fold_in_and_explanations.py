@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from engine.data.history import UNKNOWN
 from engine.data.ratings import Interactions
 from engine.models.ease import ItemSimilarityRanker
 from engine.models.svd import MatrixFactorizationConfig, MatrixFactorizationModel
@@ -18,7 +19,7 @@ from engine.recommending.fold_in import RealtimeLearner
 def bundle(small: Interactions) -> VersionBundle:
     ranker = ItemSimilarityRanker().fit(small)
     rating = MatrixFactorizationModel(MatrixFactorizationConfig(factors=8, epochs=40, regularization=0.05)).fit(small)
-    return VersionBundle(rating, ranker, popularity(small, ranker.weigh(small.ratings)), None)
+    return VersionBundle(rating, ranker, popularity(small, ranker.weigher.like(small.ratings)), None)
 
 
 @pytest.fixture
@@ -26,10 +27,16 @@ def learner(bundle: VersionBundle, small: Interactions) -> RealtimeLearner:
     return RealtimeLearner(bundle, small)
 
 
+def timestamps_of(data: Interactions) -> np.ndarray:
+    assert data.timestamps is not None
+    return data.timestamps
+
+
 def test_a_learned_user_starts_from_what_the_version_learned(learner: RealtimeLearner, small: Interactions) -> None:
     state = learner.state(4)
     rows = small.by_user.of(4)
     assert state.items.tolist() == small.items[rows].tolist()
+    assert state.history.times.tolist() == timestamps_of(small)[rows].tolist()
     assert np.array_equal(state.vector, learner.bundle.rating.user_vector(4))
     assert learner.folded_users == 0
 
@@ -61,8 +68,25 @@ def test_the_order_of_ratings_does_not_matter(bundle: VersionBundle, small: Inte
     first, second = one.state(999), two.state(999)
     assert np.array_equal(first.items, second.items)
     assert np.array_equal(first.vector, second.vector)
-    assert first.rating_of(3) == 2.5
-    assert first.rating_of(4) is None
+    assert first.history.rating_of(3) == 2.5
+    assert first.history.rating_of(4) is None
+
+
+def test_the_time_of_a_rating_is_kept_and_of_a_changed_one_replaced(learner: RealtimeLearner) -> None:
+    learner.rate(999, 9, 4.0, 100)
+    learner.rate(999, 3, 4.0, 300)
+    learner.rate(999, 9, 2.0, 200)
+    past = learner.rate(999, 20, 5.0).history
+    assert past.items.tolist() == [3, 9, 20]
+    assert past.times.tolist() == [300, 200, UNKNOWN]
+    assert learner.unrate(999, 9).history.times.tolist() == [300, UNKNOWN]
+
+
+def test_an_update_without_times_has_none(learner: RealtimeLearner) -> None:
+    items, ratings = np.array([3, 9], np.int32), np.array([4, 2], np.float32)
+    assert learner.update_user_embedding(999, items, ratings).history.times.tolist() == [UNKNOWN, UNKNOWN]
+    times = np.array([5, 6], np.int64)
+    assert learner.update_user_embedding(999, items, ratings, times).history.times.tolist() == [5, 6]
 
 
 def test_a_state_is_never_changed(learner: RealtimeLearner) -> None:
@@ -82,7 +106,7 @@ def test_similar_rated_movies_are_cosines(
     explainer: ExplainerService, bundle: VersionBundle, learner: RealtimeLearner, small: Interactions
 ) -> None:
     matrix = np.zeros((small.n_users, small.n_movies))
-    matrix[small.users, small.items] = bundle.ranker.weigh(small.ratings)
+    matrix[small.users, small.items] = bundle.ranker.weigher.like(small.ratings)
     state = learner.state(3)
     found = explainer.find_similar_rated_movies(state, 10)
     assert 0 < len(found) <= 5
@@ -90,7 +114,7 @@ def test_similar_rated_movies_are_cosines(
         one, other = matrix[:, small.movie_ids.index(similar.movie_id)], matrix[:, 10]
         expected = one @ other / np.linalg.norm(one) / np.linalg.norm(other)
         assert similar.similarity == pytest.approx(expected, abs=1e-5)
-        assert similar.rating == state.rating_of(small.movie_ids.index(similar.movie_id))
+        assert similar.rating == state.history.rating_of(small.movie_ids.index(similar.movie_id))
     assert [one.similarity for one in found] == sorted((one.similarity for one in found), reverse=True)
 
 

@@ -29,6 +29,7 @@ def explanation(*shares: float, **changes: Any) -> Explanation:
         baseline=0.0,
         contributions=rated(*shares),
         residual=0.0,
+        from_rating=0.0,
         by_neighbours=False,
         predicted_rating=4.2,
         interval=None,
@@ -66,6 +67,8 @@ def people(*ratings: float) -> tuple[SimilarUser, ...]:
         ),
         (explanation(0.6, by_neighbours=True), "scored by movies of similar genre and year. It rests on"),
         (explanation(0.6, -0.2, score=0.4), "The rating of Film 1 (4) counts against it."),
+        (explanation(0.6, score=0.8, from_rating=0.2), "The rating to expect adds 25% of its score."),
+        (explanation(0.6, score=0.5, from_rating=-0.1), "The rating to expect takes off 20% of its score."),
         (explanation(0.6, genre_match=GenreMatch(0, (("War", 0.4, 3),))), "rates War movies 0.4 above their mean."),
         (explanation(0.6, genre_match=GenreMatch(0, (("War", -0.4, 3),))), "rates War movies 0.4 below their mean."),
         (
@@ -95,6 +98,8 @@ def test_what_the_numbers_say(one: Explanation, expected: str) -> None:
         (explanation(0.6, genre_match=GenreMatch(0, (("War", 0.05, 30),))), "War"),
         (explanation(0.6, -0.01, score=0.59), "against"),
         (explanation(0.6), "taste"),
+        (explanation(0.6, score=0.65, from_rating=0.05), "to expect"),  # less than a tenth
+        (explanation(0.6, score=-0.1, from_rating=-0.7), "to expect"),
         (explanation(0.6), "Without"),
         (explanation(0.6, rating=replace(RATING, level=0.09)), "generally"),
         (explanation(0.6, rating=replace(RATING, contributions=rated(0.01))), "No single"),

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from benchmarks.data import demo_interactions
 from engine.data.catalogue import MovieTable
+from engine.data.history import NOBODY
 from engine.data.ratings import Interactions
 from engine.errors import InvalidInput
 from engine.models.base import top
@@ -20,12 +21,10 @@ from engine.recommending.cold_start import blend, popularity
 from engine.recommending.scoring import NEIGHBOURS, NEW_PART, ListScorer
 from tests.conftest import planted
 
-NONE = np.empty(0, np.int32), np.empty(0, np.float32)
-
 
 def scorer_of(data: Interactions, min_ratings: int = 1) -> ListScorer:
     ranker = ItemSimilarityRanker(ItemSimilarityConfig(min_ratings=min_ratings)).fit(data)
-    return ListScorer(ranker, popularity(data, ranker.weigh(data.ratings)), data.movies)
+    return ListScorer(ranker, popularity(data, ranker.weigher.like(data.ratings)), data.movies)
 
 
 @pytest.fixture(scope="module")
@@ -34,18 +33,15 @@ def scorer(small: Interactions) -> ListScorer:
     return scorer_of(small, 19)
 
 
-def history(data: Interactions, user: int) -> tuple[np.ndarray, np.ndarray]:
-    rows = data.by_user.of(user)
-    return data.items[rows], data.ratings[rows]
-
-
 def test_a_score_blends_ranker_and_popularity(small: Interactions) -> None:
-    scorer, (items, ratings) = scorer_of(small), history(small, 3)
+    scorer = scorer_of(small)
     for count in (4, 25):
-        some = items[:count], ratings[:count]
+        some = small.history(3).subset(np.arange(count))
         how = blend(count, count, known=True, personal_from=10)
-        expected = how.popular * scorer.popularity + how.personal * scorer.ranker.score_history(*some)
-        np.testing.assert_allclose(scorer.score(how, scorer.popularity, *some), expected, atol=1e-6)
+        expected = how.popular * scorer.popularity + how.personal * scorer.ranker.score_history(some)
+        found = scorer.score(how, scorer.popularity, some)
+        np.testing.assert_allclose(found.linear, expected, atol=1e-6)
+        assert found.per_rating == 0
 
 
 def cosine_of(table: MovieTable, liked: tuple[str, ...]) -> np.ndarray:
@@ -84,7 +80,7 @@ def test_the_lift_is_the_smallest_that_brings_six_above_the_fifth_best_other_one
 
 def first_ten(scorer: ListScorer, liked: tuple[str, ...]) -> np.ndarray:
     how = blend(0, 0, known=False, personal_from=10, liked=liked)
-    return top(scorer.score(how, scorer.prior(liked), *NONE), 10)
+    return top(scorer.score(how, scorer.prior(liked), NOBODY).linear, 10)
 
 
 def assert_favoured(scorer: ListScorer, table: MovieTable, liked: tuple[str, ...]) -> None:
@@ -93,10 +89,10 @@ def assert_favoured(scorer: ListScorer, table: MovieTable, liked: tuple[str, ...
     listed = first_ten(scorer, liked)
     assert of_them[listed].sum() >= min(6, of_them.sum(), len(listed)), liked
     how, prior = blend(0, 0, known=False, personal_from=10, liked=liked), scorer.prior(liked)
-    scores = scorer.score(how, prior, *NONE)
+    scores = scorer.score(how, prior, NOBODY).linear
     assert (np.diff(scores[listed]) <= 0).all()
     for movie in listed.tolist():
-        parts = scorer.take_apart(how, prior, *NONE, movie, float(scores[movie]))
+        parts = scorer.take_apart(how, prior, NOBODY, movie, float(scores[movie]), 0.0)
         assert (parts.baseline, parts.residual) == (float(scores[movie]), 0)
 
 
@@ -112,7 +108,7 @@ def test_six_of_a_newcomers_first_ten_are_of_the_genres_they_like(
 ) -> None:
     data: Interactions = request.getfixturevalue(catalogue)
     ranker = ItemSimilarityRanker(ItemSimilarityConfig(max_movies=50)).fit(data)
-    scorer = ListScorer(ranker, popularity(data, ranker.weigh(data.ratings)), data.movies)
+    scorer = ListScorer(ranker, popularity(data, ranker.weigher.like(data.ratings)), data.movies)
     chosen = list(itertools.combinations(data.movies.genre_names, size))
     assert len(chosen) >= 4
     for liked in chosen:
@@ -153,9 +149,9 @@ def test_a_genre_that_no_movie_has_is_named(scorer: ListScorer) -> None:
 
 def test_a_new_movie_gets_a_part_of_its_neighbours_score(small: Interactions, scorer: ListScorer) -> None:
     """Its neighbours are those of the nearest genres and years."""
-    table, ranker, (items, ratings) = small.movies, scorer.ranker, history(small, 3)
-    scores = scorer.score(blend(25, 25, known=True, personal_from=10), np.zeros(80, np.float32), items, ratings)
-    ranked = ranker.score_history(items, ratings)
+    table, ranker, past = small.movies, scorer.ranker, small.history(3)
+    scores = scorer.score(blend(25, 25, known=True, personal_from=10), np.zeros(80, np.float32), past).linear
+    ranked = ranker.score_history(past)
     new = [movie for movie in range(80) if scorer.by_neighbours(movie)]
     assert 10 < len(new) < 70
     assert set(new) == set(range(80)) - set(ranker.movies_.tolist())
@@ -174,11 +170,10 @@ def test_a_new_movie_gets_a_part_of_its_neighbours_score(small: Interactions, sc
 
 
 def test_shares_in_a_new_movies_score_sum_to_it(small: Interactions, scorer: ListScorer) -> None:
-    items, ratings = history(small, 5)
-    how = blend(25, 25, known=True, personal_from=10)
-    scores = scorer.score(how, scorer.popularity, items, ratings)
+    past, how = small.history(5), blend(25, 25, known=True, personal_from=10)
+    scores = scorer.score(how, scorer.popularity, past).linear
     for movie in range(80):
-        parts = scorer.take_apart(how, scorer.popularity, items, ratings, movie, float(scores[movie]))
+        parts = scorer.take_apart(how, scorer.popularity, past, movie, float(scores[movie]), 0.0)
         assert parts.baseline + float(parts.shares.sum()) == pytest.approx(float(scores[movie]), abs=1e-5)
         assert abs(parts.residual) < 1e-5
 
@@ -197,13 +192,13 @@ def test_a_catalogue_that_grew_since_the_training_is_scored_whole(small: Interac
     """The version's arrays end where its training did."""
     train = Interactions.from_frame(planted()[0], planted()[1].iloc[:60], scale=(0.5, 5.0))
     ranker = ItemSimilarityRanker().fit(train)
-    short = popularity(train, ranker.weigh(train.ratings))[:60]
+    short = popularity(train, ranker.weigher.like(train.ratings))[:60]
     ranker.movies_ = ranker.movies_[ranker.movies_ < 60]
     ranker.weights_ = ranker.weights_[:60, :60].copy()
     ranker.position_ = ranker.position_[:60]
     scorer = ListScorer(ranker, short, small.movies)
-    items, ratings = history(small, 2)
-    scores = scorer.score(blend(25, 20, known=True, personal_from=10), scorer.popularity, items, ratings)
+    how = blend(25, 20, known=True, personal_from=10)
+    scores = scorer.score(how, scorer.popularity, small.history(2)).linear
     assert scores.shape == (80,)
     assert all(scorer.by_neighbours(movie) for movie in range(60, 80))
     assert (scores[60:] != 0).all()
@@ -211,5 +206,5 @@ def test_a_catalogue_that_grew_since_the_training_is_scored_whole(small: Interac
 
 def test_nothing_to_compare_with_leaves_popularity(small: Interactions) -> None:
     scorer = scorer_of(small)
-    scores = scorer.score(blend(0, 0, known=False, personal_from=10), scorer.popularity, *NONE)
-    assert np.array_equal(scores, scorer.popularity)
+    scores = scorer.score(blend(0, 0, known=False, personal_from=10), scorer.popularity, NOBODY)
+    assert np.array_equal(scores.linear, scorer.popularity)
