@@ -123,6 +123,20 @@ def hold_out(data: Interactions, test: float = 0.2, validation: float = 0.1) -> 
     return HeldOut(inner.train, inner.test, outer.train, outer.test)
 
 
+def draw_users(data: Interactions, most: int, seed: int = 0) -> NDArray[np.bool_]:
+    """bool[n_users]: users drawn at random, as many as have at most this number of ratings together.
+
+    Everybody where that is enough, and one user at least.
+    """
+    if len(data) <= most:
+        return np.ones(data.n_users, bool)
+    order = np.random.default_rng(seed).permutation(data.n_users)
+    reached = np.cumsum(data.user_counts[order])
+    drawn = np.zeros(data.n_users, bool)
+    drawn[order[: max(int(np.searchsorted(reached, most, side="right")), 1)]] = True
+    return drawn
+
+
 def _check_fraction(fraction: float) -> None:
     if not 0 < fraction < 1:
         raise InvalidInput(f"The test fraction is {fraction}, but must be between 0 and 1.", field="fraction")

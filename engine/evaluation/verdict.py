@@ -144,7 +144,7 @@ def _guards(parts: Mapping[str, Mapping[str, MetricDifference]]) -> Iterator[Evi
 def _call(name: str, found: MetricDifference, chances: int) -> Verdict:
     """The finding of a difference, corrected for the number of comparisons (``chances``)."""
     small = abs(found.difference) < settle((METRICS[name].min_change or 0.0) * found.baseline, found.baseline)
-    small |= name == "rmse" and max(found.value, found.baseline) < EXACT
+    small |= name == "rmse" and settle(max(found.value, found.baseline), 1) < EXACT
     return "no difference shown" if small or settle(found.p_value * chances, 1) >= LEVEL else found.verdict
 
 

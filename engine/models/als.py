@@ -15,6 +15,7 @@ from pydantic import Field
 from engine.data.arrays import Arrays, Float32, Floats, Int32, Int64
 from engine.data.history import History
 from engine.data.ratings import Interactions, check_interactions, group
+from engine.data.splits import draw_users
 from engine.models.als_kernels import gram_of, improve, products, pull, solve
 from engine.models.base import ModelConfig, expect
 from engine.models.hyperparameters import Seed
@@ -121,13 +122,29 @@ class ImplicitALSRanker(Ranker):
                 self.factors_, self.gram_ = movies, _gram(movies, pool.map)
                 yield epoch + 1
 
+    def average_user(self, data: Interactions) -> Floats:
+        """float64[k, k]: the matrix A of a user with as many ratings as the average one, of movies as often rated.
+
+        Args:
+            data: the training ratings.
+        """
+        rows = self.position_[data.items]
+        counts = np.bincount(rows[rows >= 0], minlength=len(self.movies_)).astype(np.float64)
+        ratings = counts.sum() / max(int((data.user_counts > 0).sum()), 1)
+        shares = counts / max(counts.sum(), 1)
+        rated = (self.factors_.T * shares) @ self.factors_.astype(np.float64)
+        penalty = self.penalty_.each * ratings + self.penalty_.least
+        return np.asarray(
+            self.gram_ + self.config.confidence * ratings * rated + penalty * np.eye(len(rated)), np.float64
+        )
+
     @classmethod
     def variants(cls, data: Interactions, max_movies: int) -> Callable[[RankerConfig], Ranker]:
         """As the base class; of more than ``MAX_RATINGS`` ratings, those of users drawn at random are used.
 
         The factors are learned once for all weights of a history, and discounts.
         """
-        return _Variants(_draw_users(data), max_movies)
+        return _Variants(data.subset(draw_users(data, MAX_RATINGS)[data.users]), max_movies)
 
     def _raise_rare(self, popularity: Floats) -> None:
         """Set the discount; ``popularity``: float64[m], the sum of each movie's squared weights."""
@@ -209,15 +226,6 @@ class _Variants:
         ranker.config = wanted.model_copy(update=limited)
         ranker._raise_rare(ranker.popularity_)
         return ranker
-
-
-def _draw_users(data: Interactions) -> Interactions:
-    if len(data) <= MAX_RATINGS:
-        return data
-    order = np.random.default_rng(0).permutation(data.n_users)
-    drawn = np.zeros(data.n_users, bool)
-    drawn[order[np.cumsum(data.user_counts[order]) <= MAX_RATINGS]] = True
-    return data.subset(drawn[data.users])
 
 
 @dataclass(frozen=True)

@@ -15,10 +15,12 @@ from engine.data.history import History
 from engine.data.ratings import Interactions, check_interactions
 from engine.models.base import ModelConfig, expect
 from engine.models.lapack import invert
+from engine.models.mixing import Part
 from engine.models.ranker import Ranker, RankerConfig
-from engine.models.sequences import learn_following, mix_in
+from engine.models.sequences import learn_following
+from engine.models.smoothing import learn_smoothed
 
-LIGHT = ("recency", "dislike", "rating_weight", "next_weight", "popularity_discount")
+LIGHT = ("recency", "dislike", "rating_weight", "next_weight", "factor_weight", "popularity_discount")
 """Settings that leave the weights of what people rated together as they are."""
 
 
@@ -30,6 +32,9 @@ class ItemSimilarityConfig(RankerConfig):
     l2: float = Field(200, gt=0, le=1e6, title="L2", description="Ridge penalty; each training tunes it.")
     next_weight: float = Field(
         0.0, ge=0, le=1, description="Share of the weights that comes from what people rated next."
+    )
+    factor_weight: float = Field(
+        0.0, ge=0, le=1, description="Share of the weights that comes from factors of movies, learned by ALS."
     )
     max_movies: int = Field(
         12_000, ge=10, le=40_000, title="Maximum movies", description="Only the most rated movies get similarities."
@@ -55,9 +60,10 @@ class ItemSimilarityRanker(Ranker):
     weights are ``B[j, i] = -P[j, i] / P[i, i]``, 0 on the diagonal (Steck, "Embarrassingly shallow autoencoders for
     sparse data", WWW 2019). L is the similarity of genres and years, which counts as if l2 more users had rated by them
     (Jeunen, Van Balen and Goethals, "Closed-form models for collaborative filtering with side-information", RecSys
-    2020). A part of the weights, ``next_weight``, comes from what people rated next (``engine.models.sequences``). A
-    user's scores are ``x B`` with x the user's weighted history, so each past rating's share in a score is exact.
-    Column i of B is divided by ``((n_i + 1) / (max n + 1)) ** popularity_discount``, with n the diagonal of G.
+    2020). A part of the weights, ``next_weight``, comes from what people rated next (``engine.models.sequences``), and
+    another, ``factor_weight``, from factors of movies (``engine.models.smoothing``). A user's scores are ``x B`` with x
+    the user's weighted history, so each past rating's share in a score is exact. Before that,
+    column i of B is divided by ``((n_i + 1) / (max n + 1)) ** popularity_discount``, with n the diagonal of G.
 
     Attributes:
         weights_: float32[m, m], row j is what a rating of movie j adds to every movie's score.
@@ -79,7 +85,9 @@ class ItemSimilarityRanker(Ranker):
         popularity = np.diag(gram).copy()
         weights = self.together(gram)
         if self._follows(data):
-            weights = mix_in(weights, self.following(data), self.config.next_weight)
+            self.following(data).mix_into(weights, self.config.next_weight)
+        if self.config.factor_weight:
+            learn_smoothed(self, data).mix_into(weights, self.config.factor_weight)
         return self._raise_rare(weights, popularity)
 
     @classmethod
@@ -110,8 +118,8 @@ class ItemSimilarityRanker(Ranker):
     def _follows(self, data: Interactions) -> bool:
         return self.config.next_weight > 0 and data.timestamps is not None
 
-    def following(self, data: Interactions) -> Float32:
-        """float32[m, m]: the weights of what people rated next, before the discount."""
+    def following(self, data: Interactions) -> Part:
+        """The weights of what people rated next, before the discount."""
         columns = self.position_[data.items]
         kept = columns >= 0
         known, likes = data.subset(kept), self.weigher.like(data.ratings[kept])
@@ -169,7 +177,8 @@ class _Variants:
         self._data, self._max_movies = data, max_movies
         self._gram: tuple[object, Float32] | None = None
         self._together: tuple[object, Float32] | None = None
-        self._following: dict[float, Float32] = {}
+        self._following: dict[float, Part] = {}
+        self._smoothed: Part | None = None
 
     def __call__(self, config: RankerConfig) -> ItemSimilarityRanker:
         values = config.model_dump()
@@ -177,19 +186,22 @@ class _Variants:
         ranker = ItemSimilarityRanker(ItemSimilarityConfig.model_validate(values | {"max_movies": limited}))
         counted = ranker.config.rating_power, ranker.config.min_ratings, limited
         if self._gram is None or self._gram[0] != counted:
-            self._gram, self._following = (counted, ranker.co_occurrence(self._data)), {}
+            self._gram, self._following, self._smoothed = (counted, ranker.co_occurrence(self._data)), {}, None
         else:
             ranker._keep(self._data, limited)
             ranker.bind(self._data)
         same = ranker.config.model_copy(update=dict.fromkeys(LIGHT, 0.0))
         if self._together is None or self._together[0] != same:
             self._together = same, ranker.together(self._gram[1].copy())
-        weights = self._together[1]
+        weights = self._together[1].copy()
         if ranker._follows(self._data):
-            weights = mix_in(weights, self._learned(ranker), ranker.config.next_weight)
-        return ranker._raise_rare(weights.copy(), np.diag(self._gram[1]))
+            self._learned(ranker).mix_into(weights, ranker.config.next_weight)
+        if ranker.config.factor_weight:
+            self._smoothed = learn_smoothed(ranker, self._data) if self._smoothed is None else self._smoothed
+            self._smoothed.mix_into(weights, ranker.config.factor_weight)
+        return ranker._raise_rare(weights, np.diag(self._gram[1]))
 
-    def _learned(self, ranker: ItemSimilarityRanker) -> Float32:
+    def _learned(self, ranker: ItemSimilarityRanker) -> Part:
         l2 = ranker.config.l2
         if l2 not in self._following:
             self._following = {l2: ranker.following(self._data)}

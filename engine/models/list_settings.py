@@ -19,7 +19,9 @@ from engine.models.rankers import FIRST, RANKERS
 from engine.models.registry import SearchRange, read_space, validated
 from engine.words import listed
 
-CHOSEN = frozenset({"l2", "regularization", "recency", "next_weight", "rating_weight", "popularity_discount"})
+CHOSEN = frozenset(
+    {"l2", "regularization", "recency", "next_weight", "factor_weight", "rating_weight", "popularity_discount"}
+)
 """Settings that a training chooses unless they are given."""
 OWN = frozenset({"max_movies"})
 """Settings whose default is the ranker's own."""

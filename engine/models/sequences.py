@@ -9,7 +9,9 @@ from numpy.typing import NDArray
 from engine.data.arrays import Float32, Int32
 from engine.data.history import rank_from_newest
 from engine.data.ratings import Interactions
+from engine.data.splits import draw_users
 from engine.models.lapack import solve
+from engine.models.mixing import Part
 
 CUTS = 8
 """Moments at which each history is parted into before and after; what follows is a ninth of it."""
@@ -21,8 +23,8 @@ MAX_MOVIES = 5000
 """Only the most rated movies take part: the time grows with their cube."""
 
 
-def learn_following(data: Interactions, columns: Int32, m: int, likes: Float32, l2: float, seed: int = 0) -> Float32:
-    """float32[m, m]: row j is what a rating of movie j adds to every movie's score as the next to be rated.
+def learn_following(data: Interactions, columns: Int32, m: int, likes: Float32, l2: float, seed: int = 0) -> Part:
+    """Row j is what a rating of movie j adds to every movie's score as the next to be rated.
 
     Each history is parted at eight moments. With X the weighted ratings before each, by height and recency, and Y those
     of the next ninth of the history, by height, the weights are the ridge regression ``(X'X + l2 I)^-1 X'Y`` (Hoerl and
@@ -39,36 +41,19 @@ def learn_following(data: Interactions, columns: Int32, m: int, likes: Float32, 
     movies = _most_rated(columns, m)
     place = np.full(m, -1, np.int32)
     place[movies] = np.arange(len(movies), dtype=np.int32)
-    rows = np.flatnonzero(_drawn(data, seed)[data.users] & (place[columns] >= 0))
+    rows = np.flatnonzero(draw_users(data, MAX_RATINGS, seed)[data.users] & (place[columns] >= 0))
     before, after = _part(data.subset(rows), place[columns[rows]], len(movies), likes[rows])
     gram = (before.T @ before).toarray("C")
     gram[np.diag_indices_from(gram)] += np.float32(l2)
     found = (after.T @ before).toarray("C")
     solve(gram, found)
     np.fill_diagonal(found, 0)
-    weights = np.zeros((m, m), np.float32)
-    weights[np.ix_(movies, movies)] = found.T
-    return weights
-
-
-def mix_in(together: Float32, following: Float32, share: float) -> Float32:
-    """float32[m, m]: a share of the weights from what followed, scaled to the size of what goes together."""
-    sizes = [float(np.sqrt(np.square(one, dtype=np.float64).sum())) for one in (together, following)]
-    scale = sizes[0] / sizes[1] if sizes[1] > 0 else 0.0
-    return np.float32(1 - share) * together + np.float32(share * scale) * following
+    return Part(movies, found.T)
 
 
 def _most_rated(columns: Int32, m: int) -> NDArray[np.int64]:
     counts = np.bincount(columns, minlength=m)
     return np.sort(np.argsort(-counts, kind="stable")[:MAX_MOVIES])
-
-
-def _drawn(data: Interactions, seed: int) -> NDArray[np.bool_]:
-    """bool[n_users]: the users that take part."""
-    order = np.random.default_rng(seed).permutation(data.n_users)
-    drawn = np.zeros(data.n_users, bool)
-    drawn[order[np.cumsum(data.user_counts[order]) <= MAX_RATINGS]] = True
-    return drawn
 
 
 def _part(data: Interactions, columns: Int32, m: int, likes: Float32) -> tuple[sp.csr_array, sp.csr_array]:

@@ -119,6 +119,8 @@ class Trainer:
             why = f"it is {record.state}"
         elif "asked" not in record.config:
             why = "the settings of its training are not known"
+        elif "asked_ranker" not in record.config:
+            why = "it is of an earlier release, whose lists were made in another way"
         elif record.data["fingerprint"] != data.fingerprint:
             why = f"the ratings have changed since: it learned {record.data['ratings']:,}, now there are {len(data):,}"
         elif record.data.get("catalogue") != data.movies.fingerprint:

@@ -44,6 +44,7 @@ TRIED: dict[str, Sequence[float]] = {
     "regularization": (0.45, 0.3, 0.7, 1.0, 1.5),
     "recency": (0.0, 0.3, 0.6),
     "next_weight": (0.0, 0.3),
+    "factor_weight": (0.0, 0.2),
     "rating_weight": (0.0, 0.25, 0.5),
     "popularity_discount": (0.0, 0.1, 0.2, 0.3),
 }

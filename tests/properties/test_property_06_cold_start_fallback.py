@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import spearmanr
 
+from engine.data.history import History
 from engine.recommending.lists import ListOptions, Recommendations
 from engine.runtime import Runtime
 from tests.conftest import planted
@@ -130,7 +131,8 @@ def test_a_newcomers_score_is_taste_and_popularity(
     answer = runtime.services.recommendations.recommend_to(ratings, ListOptions(len(MOVIES)))
     ranker = runtime.services.serving.ready().bundle.ranker
     rated = sorted((int(movie[1:]), rating) for movie, rating in ratings.items())
-    taste = ranker.score_history(*(np.array(column) for column in zip(*rated, strict=True)))
+    movies, given_ratings = (np.array(column) for column in zip(*rated, strict=True))
+    taste = ranker.score_history(History.of(movies.astype(np.int32), given_ratings.astype(np.float32)))
     assert len(answer.items) == len(MOVIES) - count
     for item in answer.items:
         part = count / PERSONAL_FROM

@@ -52,6 +52,15 @@ def test_a_difference_too_small_to_matter_is_not_called() -> None:
     assert (goal.finding, found.verdict) == ("no difference shown", "HOLD")
 
 
+def test_errors_of_preferences_are_not_compared() -> None:
+    """Where all ratings are 1, one model comes nearer to 1 than another, for every user."""
+    found = judge(judged(8e-5, 0.30), judged(1e-6, 0.30), 3)
+    goal = next(one for one in found.evidence if one.metric == "rmse")
+    assert goal.difference.verdict == "worse"
+    assert (goal.finding, found.verdict) == ("no difference shown", "HOLD")
+    assert judge(judged(8e-3, 0.30), judged(1e-4, 0.30), 3).verdict == "REJECT"
+
+
 def test_of_two_goals_each_is_called_at_half_the_level() -> None:
     """A gain in lists with p between 0.025 and 0.05."""
     rng = np.random.default_rng(5)

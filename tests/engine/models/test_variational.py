@@ -195,8 +195,7 @@ def test_a_noisy_user_tells_less_of_a_movie(small: Interactions) -> None:
     moved = []
     for model in (plain, told):
         low, high = (
-            model.fold_in_movie(np.array([3], np.int32), np.array([rating], np.float32), nobody)[0]
-            for rating in (1, 5)
+            model.fold_in_movie(np.array([3], np.int32), np.array([rating], np.float32), nobody)[0] for rating in (1, 5)
         )
         moved.append(high - low)
     assert 0 < moved[1] < 0.2 * moved[0]

@@ -182,6 +182,7 @@ class FakeRecommendations:
             baseline=0.01,
             contributions=contributions,
             residual=2e-7,
+            from_rating=0.0,
             by_neighbours=False,
             predicted_rating=4.4,
             interval=(3.4, 5.0),
