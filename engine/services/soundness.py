@@ -87,7 +87,10 @@ NCF: tuple[Line, ...] = (
     ("rating/factorization/user_weights", "f", ("user choices", "row")),
 )
 LAYOUTS: Mapping[str, tuple[Line, ...]] = {"svd": COMMON + SVD, "ncf": COMMON + NCF}
-COUNTS = r"counts/(users|movies)|spread/rating|report/(error_ratings|row/squared|(list|error)/\w+|newcomer/(squared|ndcg)_\d+)"
+COUNTS = (
+    r"counts/(users|movies)|spread/rating|"
+    r"report/(error_ratings|row/squared|(list|error)/\w+|newcomer/(squared|ndcg)_\d+)"
+)
 """Names of arrays that hold nothing below 0."""
 
 Number = Annotated[float, Field(ge=-LARGEST, le=LARGEST)]
