@@ -135,8 +135,8 @@ class Embeddings:
         features, tastes = engineer.users(data.users, data.items, data.ratings, data.timestamps, data.n_users)
         content = engineer.movie_content()[:-1]
         if audience:
-            self.audience_ = Audience.learn(data, audience, seed)
-            content = np.hstack([content, self.audience_.movies(data)])
+            self.audience_ = Audience.learn(data, content, audience, seed)
+            content = np.hstack([content, self.audience_.movies(data, content)])
         noise = engineer.user_noise(data.users, data.items, data.ratings, data.n_users)
         self.factorization_ = VariationalFactorization(factors, iterations, seed).fit(
             data, engineer.user_choices(features), content, noise
@@ -155,16 +155,23 @@ class Embeddings:
 
     def movies(self) -> Knowledge:
         """A row for every movie, and at the end one for any other."""
-        nobody = self._content(self.engineer_.movie_content()[-1:], np.empty(0, np.int32))
-        other = self.factorization_.prior_of_movie(nobody)
+        other = self._expected(self.engineer_.movie_content()[-1:])
         vectors = np.vstack([self.factorization_.movies_.means, other]).astype(np.float32)
-        inputs = np.hstack([self.engineer_.movies_, vectors])
-        factors = np.hstack([vectors[:, 1:], self.engineer_.attributes_])
-        return Knowledge(inputs, factors, np.ascontiguousarray(vectors[:, 0]))
+        return _movie_rows(self.engineer_.movies_, vectors, self.engineer_.attributes_)
 
-    def _content(self, features: Float32, users: Int32) -> Float32:
-        """float32[1, f]: what the prior of a movie is made of, from its features and who rated it."""
-        return features if self.audience_ is None else np.hstack([features, self.audience_.movie(users)])
+    def new_movies(self) -> Knowledge:
+        """The rows of ``movies`` as if nobody had rated any."""
+        rows = _movie_features(self.engineer_, slice(None), np.empty(0, np.float32))
+        return _movie_rows(rows, self._expected(self._columns(rows, CONTENT)), self._columns(rows, ATTRIBUTES))
+
+    def _columns(self, rows: Float32, families: frozenset[str]) -> Float32:
+        """float32[n, c]: the columns of movies' features that belong to some families."""
+        return rows[:, [one.name.partition(":")[0] in families for one in self.engineer_.movie_features_]]
+
+    def _expected(self, content: Float32) -> Float32:
+        """float32[n, 1 + k]: the vectors of movies that nobody rated."""
+        known = content if self.audience_ is None else np.hstack([content, self.audience_.expect(content)])
+        return self.factorization_.prior_of_movie(known).astype(np.float32)
 
     def fold_in(self, movies: Int32, ratings: Float32) -> Knowledge:
         """The row of a user with these ratings of learned movies, with the movies fixed."""
@@ -212,12 +219,11 @@ class Embeddings:
             movie: its index, for genres, year and age; an unknown movie has none.
         """
         engineer = self.engineer_
-        row = _movie_features(engineer, movie, ratings)
-        content = row[:, [one.name.partition(":")[0] in CONTENT for one in engineer.movie_features_]]
-        content = self._content(content, users)
-        vector = self.factorization_.fold_in_movie(users, ratings, content)[None].astype(np.float32)
-        attributes = row[:, [one.name.partition(":")[0] in ATTRIBUTES for one in engineer.movie_features_]]
-        return Knowledge(np.hstack([row, vector]), np.hstack([vector[:, 1:], attributes]), vector[:, 0])
+        row = _movie_features(engineer, movie if 0 <= movie < len(engineer.movies_) - 1 else -1, ratings)
+        content = self._columns(row, CONTENT)
+        known = content if self.audience_ is None else np.hstack([content, self.audience_.movie(users, content)])
+        vector = self.factorization_.fold_in_movie(users, ratings, known)[None].astype(np.float32)
+        return _movie_rows(row, vector, self._columns(row, ATTRIBUTES))
 
     def _user_rows(self, features: Float32, tastes: Float32, vectors: NDArray[np.float64]) -> Knowledge:
         means = vectors.astype(np.float32)
@@ -243,15 +249,22 @@ class Embeddings:
         return self
 
 
-def _movie_features(engineer: FeatureEngineer, movie: int, ratings: Float32) -> Float32:
-    """float32[1, f]: a movie's features with these ratings, by the formulas of training."""
-    row: Float32 = engineer.movies_[movie if 0 <= movie < len(engineer.movies_) - 1 else -1].copy()
+def _movie_rows(features: Float32, vectors: Float32, attributes: Float32) -> Knowledge:
+    """Rows of movies, from their features, biases and factors, and attributes."""
+    factors = np.hstack([vectors[:, 1:], attributes])
+    return Knowledge(np.hstack([features, vectors]), factors, np.ascontiguousarray(vectors[:, 0]))
+
+
+def _movie_features(engineer: FeatureEngineer, of: int | slice, ratings: Float32) -> Float32:
+    """float32[n, f]: features of a movie, or of several, with these ratings, by the formulas of training."""
+    rows = np.atleast_2d(engineer.movies_[of]).copy()
     names = [one.name for one in engineer.movie_features_]
     place = names.index("popularity")
     known = engineer.movie_features_[place]
     centre = float((engineer.movies_[:-1, place] * known.scale + known.mean).mean())  # of all movies, as when learned
     popularity = float(np.log1p(len(ratings)))
     values = {"popularity": popularity, "popularity_squared": (popularity - centre) ** 2}
+    values |= {one.name: one.fill for one in engineer.movie_features_ if one.name in ("mean", "spread")}
     if len(ratings):
         above = ratings - engineer.mean_
         level = float(above.sum()) / (len(ratings) + SHRINK)
@@ -259,5 +272,5 @@ def _movie_features(engineer: FeatureEngineer, movie: int, ratings: Float32) -> 
         values |= {"mean": level, "spread": float(np.sqrt(squares / (len(ratings) + SHRINK)))}
     for place, one in enumerate(engineer.movie_features_):
         if one.name in values:
-            row[place] = (values[one.name] - one.mean) / one.scale
-    return row.reshape(1, -1)
+            rows[:, place] = (values[one.name] - one.mean) / one.scale
+    return rows

@@ -30,6 +30,7 @@ MAX_TAUGHT = 1_000_000  # ratings that the networks are taught; larger data are 
 MIN_PER_PART = 2  # ratings per part below which embeddings are learned from all ratings
 FIRST = (0, 1, 2, 3, 5, 8, 12, 20)  # history lengths of the newcomers that the networks train on
 NEWCOMERS = 0.1  # share of the ratings that are taught a second time, as those of a newcomer
+NEW_MOVIES = 0.05  # share of the ratings that are taught a second time, as those of a movie that nobody rated before
 MIN_NEWCOMERS = 2000  # small data use a larger share, up to a quarter, to reach this many
 
 Size = Annotated[int, Field(ge=1, le=512)]
@@ -107,7 +108,9 @@ class NeuralCF(RatingModel):
     factorisation instead of zero.
 
     Some ratings are taught a second time with only the first few ratings of their user, so that the networks know
-    newcomers too (as in DropoutNet: Volkovs, Yu and Poutanen 2017). Inputs are clipped to the range seen in training.
+    newcomers too (as in DropoutNet: Volkovs, Yu and Poutanen 2017). Others are taught again as ratings of a movie that
+    nobody had rated: those without ratings in the training data are obscure, later ones may just be new. Inputs are
+    clipped to the range seen in training.
 
     The first layer is linear, so it splits into a user's part and a movie's part, each computed once, and a part for
     the few inputs of the pair. A vector holds ``[first layer | base | factors and tastes]``.
@@ -147,7 +150,7 @@ class NeuralCF(RatingModel):
         rng = np.random.default_rng(self.config.seed)
         part, place = rng.permutation(len(data)) % parts, place_in_history(data)
         reference: Embeddings | None = None
-        known, new = [], []
+        known, new, unrated = [], [], []
         firsts = rng.choice(FIRST, (parts, data.n_users))  # history length of each newcomer, by part
         for number in range(taught):
             if parts > 1:
@@ -160,6 +163,7 @@ class NeuralCF(RatingModel):
             first = data.subset(rest & (place < firsts[number][data.users]))
             with _one_thread():
                 new.append((learned.fold_in_users(first.users, first.items, first.ratings, data.n_users), movies))
+                unrated.append((learned.users_, learned.new_movies()))
         if parts > 1:
             yield f"Learning embeddings {taught + 1} of {taught + 1}"
         self.embeddings_ = self._embed(data, reference)
@@ -168,8 +172,10 @@ class NeuralCF(RatingModel):
         again = max(NEWCOMERS, min(MIN_NEWCOMERS / len(data), 0.25))
         later = ratings[place[ratings] >= firsts[part[ratings], data.users[ratings]]]
         later = later[rng.random(len(later)) < again]
-        table = np.concatenate([part[ratings], taught + part[later]])
-        return TrainingRows(data, np.concatenate([ratings, later]), table, known + new, self.embeddings_.pairs_)
+        some = ratings[rng.random(len(ratings)) < NEW_MOVIES]
+        table = np.concatenate([part[ratings], taught + part[later], 2 * taught + part[some]])
+        rows = np.concatenate([ratings, later, some])
+        return TrainingRows(data, rows, table, known + new + unrated, self.embeddings_.pairs_)
 
     def _embed(self, data: Interactions, reference: Embeddings | None) -> Embeddings:
         config = self.config

@@ -25,7 +25,7 @@ AT_ONCE = 2**20
 """Numbers that are looked at in one step."""
 MATRICES_AT_ONCE = 2000
 MAX_NOISE = 100.0
-"""How much noisier than average a user's ratings may be, or less noisy; ``FeatureEngineer`` keeps to a quarter to four."""
+"""How many times noisier than average a user's ratings may be, or less noisy; what is learned stays within four."""
 INDEFINITE = 1e-3
 """How far below 0 rounding to float32 may put the smallest eigenvalue of a covariance, as a part of the largest."""
 
@@ -84,13 +84,12 @@ NCF: tuple[Line, ...] = (
     ("rating/factorization/user_covariances", "f", ("users and one", "half")),
     ("rating/factorization/user_noise", "f", ("users and one",)),
     ("rating/audience/raters", "f", ("users and one", "audience")),
+    ("rating/audience/expected", "f", ("content and one", "audience")),
     ("rating/factorization/user_weights", "f", ("user choices", "row")),
 )
 LAYOUTS: Mapping[str, tuple[Line, ...]] = {"svd": COMMON + SVD, "ncf": COMMON + NCF}
-COUNTS = (
-    r"counts/(users|movies)|spread/rating|"
-    r"report/(error_ratings|row/squared|(list|error)/\w+|newcomer/(squared|ndcg)_\d+)"
-)
+REPORTED = r"report/(error_ratings|row/squared|(list|error)/\w+|newcomer/(squared|ndcg)_\d+)"
+COUNTS = rf"counts/(users|movies)|spread/rating|{REPORTED}"
 """Names of arrays that hold nothing below 0."""
 
 Number = Annotated[float, Field(ge=-LARGEST, le=LARGEST)]
@@ -171,6 +170,7 @@ def _sizes(config: ModelConfig, arrays: Mapping[str, NDArray[Any]]) -> dict[str,
     width = config.networks * config.hidden[0]
     outputs = [*config.hidden[1:], 1]
     of_movie = ("genre", "year", "year_squared", "popularity", "popularity_squared")
+    content_and_one = 1 + sum(family in of_movie for family in families["movie"])
     sizes = {
         "row": row,
         "half": row * (row + 1) // 2,
@@ -183,7 +183,8 @@ def _sizes(config: ModelConfig, arrays: Mapping[str, NDArray[Any]]) -> dict[str,
         "user inputs": len(kept["user"]) - families["user"].count("recency") + row,
         "pair inputs": config.factors + 1 + 2 + 1,
         "audience": audience,
-        "movie content": 1 + sum(family in of_movie for family in families["movie"]) + audience,
+        "content and one": content_and_one,
+        "movie content": content_and_one + audience,
         "user choices": 1 + sum(family in ("chosen", "count") for family in families["user"]),
     }
     sizes |= {"taught": sizes["movie inputs"] + sizes["user inputs"]}
@@ -235,9 +236,6 @@ def _check_constants(scale: tuple[float, float], arrays: Mapping[str, NDArray[An
         mean, spread, *_ = arrays["rating/features/constants"].tolist()
         if noise <= 0 or spread < 0 or not low <= mean <= high:
             raise ValueError("what it says of the mean and the noise of ratings can't be")
-        noise_of_users = arrays.get("rating/factorization/user_noise", np.ones(0))
-        if ((noise_of_users < 1 / MAX_NOISE) | (noise_of_users > MAX_NOISE)).any():
-            raise ValueError("the ratings of a user are far too certain, or too noisy")
         if (arrays.get("rating/features/choices", np.zeros((2, 0)))[1] < 0).any():
             raise ValueError("a choice is shrunk by less than no rating")
     else:
@@ -275,6 +273,9 @@ def _check_factorization(factors: int, arrays: Mapping[str, NDArray[Any]]) -> No
     """Whether what folding in solves has a solution, whoever is folded in."""
     row = 1 + factors
     first, second = np.tril_indices(row)
+    noise = arrays.get("rating/factorization/user_noise", np.ones(0))
+    if ((noise < 1 / MAX_NOISE) | (noise > MAX_NOISE)).any():
+        raise ValueError("the ratings of a user are far too certain, or far too noisy")
     for side in ("user", "movie"):
         precision = arrays.get(f"rating/factorization/{side}_precision")
         if precision is not None and not np.linalg.eigvalsh(_symmetric(precision, side)).min() > 0:

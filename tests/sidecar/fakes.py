@@ -309,8 +309,8 @@ STUDY = instances.STUDY
 
 
 class FakeTuning(Recorder):
-    def start(self, kind: str, trials: int, folds: int, minutes: float, seed: int, actor: str) -> int:
-        self.note("start", kind, trials, folds, minutes, seed, actor)
+    def start(self, kind: str, trials: int, folds: int, minutes: float, seed: int, actor: str, *, goal: str) -> int:
+        self.note("start", kind, trials, folds, minutes, seed, actor, goal)
         return 2
 
     def studies(self, limit: int = 20, *, before: int | None = None) -> list[Study]:

@@ -159,6 +159,37 @@ def test_movies_nobody_rated_are_told_apart_by_what_is_known_of_them(small: Inte
     assert len(np.unique(model.predict_indices(users, movies))) > 1
 
 
+def test_new_movies_are_taught_as_they_are_folded_in(small: Interactions, fitted: NeuralCF) -> None:
+    """The rows of movies nobody has rated are those of folding in no rating, for known and unknown movies."""
+    embeddings, nothing = fitted.embeddings_, (np.empty(0, np.int32), np.empty(0, np.float32))
+    new = embeddings.new_movies()
+    for movie in (0, 7, -1):
+        folded = embeddings.fold_in_movie(*nothing, movie)
+        np.testing.assert_allclose(folded.inputs[0], new.inputs[movie], atol=1e-4)
+        np.testing.assert_allclose(folded.factors[0], new.factors[movie], atol=1e-4)
+        np.testing.assert_allclose(folded.base[0], new.base[movie], atol=1e-4)
+    taught = _taught(small)
+    some = np.flatnonzero(taught.table >= 2 * SHORT.parts)
+    assert 0.02 * len(small) < len(some) < 0.1 * len(small)
+
+
+def test_versions_of_earlier_releases_have_no_audience(small: Interactions) -> None:
+    earlier = NeuralCF(SHORT.model_copy(update={"audience": 0})).fit(small)
+    arrays = earlier.arrays()
+    assert not any(name.startswith("audience/") for name in arrays)
+    del arrays["factorization/user_noise"]
+    arrays["features/constants"] = arrays["features/constants"][:4]
+    again = NeuralCF.from_arrays(SHORT, arrays)
+    expected = earlier.predict_indices(small.users, small.items)
+    assert np.array_equal(again.predict_indices(small.users, small.items), expected)
+    rows, raters = small.by_user.of(7), small.by_movie.of(7)
+    for vector in (
+        again.fold_in_user(small.items[rows], small.ratings[rows]),
+        again.fold_in_movie(small.users[raters], small.ratings[raters], 7),
+    ):
+        assert np.isfinite(vector).all()
+
+
 def test_embeddings_by_raw_id(fitted: NeuralCF) -> None:
     assert fitted.get_user_embedding("u1").shape == fitted.get_movie_embedding("m1").shape == (4,)
     assert np.array_equal(fitted.get_user_embedding("nobody"), fitted._factors(fitted.nobody_))
