@@ -21,7 +21,8 @@ def running(services: Services) -> None:
 
 services = current()
 page_header(
-    "Tuning", "Search for hyperparameters that predict ratings better, then test the best ones on ratings set aside."
+    "Tuning",
+    "Search for settings that predict ratings or make lists better, then test the best ones on ratings set aside.",
 )
 study = services.tuning.current()
 progress.live(lambda: running(services), every_s=None if study is None else progress.EVERY_S)

@@ -27,7 +27,8 @@ from engine.models.base import RatingModel
 from engine.models.rankers import build_ranker
 from engine.models.registry import MODELS, build, configure
 from engine.settings import Settings
-from engine.training.pipeline import VALIDATION_PART, Listener, ServedLists, assess
+from engine.training.pipeline import VALIDATION_PART, Listener, assess
+from engine.training.served import ServedLists
 
 PERSONAL_FROM = int(Settings.model_fields["personal_from"].default)
 
@@ -94,7 +95,7 @@ class MarqueeLists(Model):
         config = found.settings.model_copy(update={"epochs": found.epochs, "patience": 0})
         model, ranker = build(config).fit(self.train), build_ranker(found.ranking.config).fit(self.train)
         self.model, self.served = model, ServedLists.of(ranker, model, self.train, PERSONAL_FROM)
-        self.scores = self.served.of_user(model, self.train, listener)
+        self.scores = self.served.of_user(model, self.train, lambda: None)
 
     def score(self, user: int) -> Float32:
         """The scores of the movies that a list may hold; -inf for others."""

@@ -47,6 +47,7 @@ COMMON: tuple[Line, ...] = (
     ("ranker/penalty", "f", (2,)),
     ("ranker/raised", "f", ("ranked",)),
     ("ranker/weights", "f", ("ranked", "ranked")),
+    ("spread/rating", "f", (1,)),
 )
 SVD: tuple[Line, ...] = (
     ("rating/constants", "f", ("constants",)),
@@ -87,7 +88,8 @@ NCF: tuple[Line, ...] = (
     ("rating/factorization/user_weights", "f", ("user choices", "row")),
 )
 LAYOUTS: Mapping[str, tuple[Line, ...]] = {"svd": COMMON + SVD, "ncf": COMMON + NCF}
-COUNTS = r"counts/(users|movies)|report/(error_ratings|row/squared|(list|error)/\w+|newcomer/(squared|ndcg)_\d+)"
+REPORTED = r"report/(error_ratings|row/squared|(list|error)/\w+|newcomer/(squared|ndcg)_\d+)"
+COUNTS = rf"counts/(users|movies)|spread/rating|{REPORTED}"
 """Names of arrays that hold nothing below 0."""
 
 Number = Annotated[float, Field(ge=-LARGEST, le=LARGEST)]

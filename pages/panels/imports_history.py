@@ -26,6 +26,7 @@ CHOICES = {
     "source": "Source",
     "columns": "Columns",
     "scale": "Scale",
+    "preferences": "Taken as preferences",
     "dates": "Dates",
     "encoding": "Encoding",
     "catalogue": "Catalogue",
@@ -99,6 +100,8 @@ def _details(record: ImportRecord) -> None:
 def _choice(value: object) -> str:
     if isinstance(value, dict):
         return ", ".join(f"{name}: {one}" for name, one in value.items())
+    if isinstance(value, bool):
+        return "Yes" if value else "No"
     return " to ".join(f"{one:g}" for one in value) if isinstance(value, list) else str(value)
 
 

@@ -1,4 +1,4 @@
-"""Charts of a study: RMSE by trial, importance of hyperparameters, and all trials in parallel coordinates."""
+"""Charts of a study: its metric by trial, importance of hyperparameters, and all trials in parallel coordinates."""
 
 import math
 from collections.abc import Callable, Sequence
@@ -6,13 +6,14 @@ from typing import Any
 
 import altair as alt
 
+from engine.evaluation.metrics import METRICS
 from engine.models.base import titled
 from engine.services.studies import Study, TrialReport
+from engine.training.tuning import Goal
 from pages.ui import charts
 
 KINDS = ("Trial", "Defaults", "Stopped early")
-RMSE = "RMSE"
-PALE = 1.25  # extends the colour scale beyond the largest error: the theme's palest colours have too little contrast
+PALE = 1.25  # extends the colour scale beyond the worst value: the theme's palest colours have too little contrast
 SPREAD = 10.0  # ratio of the largest to the smallest value from which an axis is logarithmic
 BAR_PX, FRAME_PX = 30, 50
 AXIS_PX = 76  # minimum width for axis names side by side
@@ -25,13 +26,19 @@ def show(value: Any) -> str:
     return f"{value:.3g}" if isinstance(value, float) else str(value)
 
 
+def label_of(study: Study) -> str:
+    """The name of a study's metric: ``RMSE``."""
+    return METRICS[study.goal].label
+
+
 def by_trial(study: Study, *, key: str) -> None:
-    """RMSE of each finished trial, and a line for the best so far; the defaults stand out."""
-    rows = trial_rows(study.history)
+    """The metric of each finished trial, and a line for the best so far; the defaults stand out."""
+    rows, label = trial_rows(study.history, study.goal), label_of(study)
+    title = f"Mean {label} over folds"
     y = alt.Y(
-        "rmse:Q",
-        title="Mean RMSE over folds",
-        scale=charts.span([row["rmse"] for row in rows], margin=0.08),
+        "value:Q",
+        title=title,
+        scale=charts.span([row["value"] for row in rows], margin=0.08),
         axis=alt.Axis(tickCount=5, format=".4f"),
     )
     x = alt.X(
@@ -43,14 +50,12 @@ def by_trial(study: Study, *, key: str) -> None:
     domain = alt.Scale(domain=list(KINDS[:2]))
     color = alt.Color("kind:N", title=None, scale=domain, legend=alt.Legend(orient="top"))
     shape = alt.Shape("kind:N", title=None, scale=alt.Scale(domain=list(KINDS[:2]), range=["circle", "diamond"]))
-    tooltip = charts.tooltips(("trial:Q", "Trial"), ("rmse:Q", RMSE, ".4f"), ("values:N", "Hyperparameters"))
+    tooltip = charts.tooltips(("trial:Q", "Trial"), ("value:Q", label, ".4f"), ("values:N", "Hyperparameters"))
     base = alt.Chart(charts.data(rows), height=260).encode(x=x)
-    line = base.mark_line(interpolate="step-after", strokeWidth=1.5, opacity=0.5).encode(
-        y=alt.Y("best:Q", title="Mean RMSE over folds")
-    )
+    line = base.mark_line(interpolate="step-after", strokeWidth=1.5, opacity=0.5).encode(y=alt.Y("best:Q", title=title))
     points = base.mark_point(filled=True, size=90, opacity=1).encode(y=y, color=color, shape=shape, tooltip=tooltip)
-    best = min(rows, key=lambda row: float(row["rmse"]))
-    spoken = f"RMSE of {len(rows)} finished trials. The best is trial {best['trial']}: {best['rmse']:.4f}."
+    best = _best(rows, study.goal)
+    spoken = f"{label} of {len(rows)} finished trials. The best is trial {best['trial']}: {best['value']:.4f}."
     charts.show(alt.layer(line, points), spoken, key=key)
 
 
@@ -60,22 +65,27 @@ def _axis_length(study: Study) -> int:
     return max(tried, study.trials) if not study.state.is_finished else tried
 
 
-def trial_rows(history: Sequence[TrialReport]) -> list[dict[str, Any]]:
-    """A row for each finished trial, with the lowest RMSE so far."""
+def _best(rows: Sequence[dict[str, Any]], goal: Goal) -> dict[str, Any]:
+    return max(rows, key=lambda row: METRICS[goal].sign * float(row["value"]))
+
+
+def trial_rows(history: Sequence[TrialReport], goal: Goal) -> list[dict[str, Any]]:
+    """A row for each finished trial, with the best value so far."""
     rows: list[dict[str, Any]] = []
-    best = math.inf
+    better = max if METRICS[goal].sign > 0 else min
+    best: float | None = None
     for trial in history:
-        if trial.rmse is None:
+        if trial.value is None:
             continue
-        best = min(best, trial.rmse)
+        best = trial.value if best is None else better(best, trial.value)
         values = ", ".join(f"{titled(name).lower()} {show(value)}" for name, value in trial.hyperparameters.items())
         kind = KINDS[1] if trial.defaults else KINDS[0]
-        rows.append({"trial": trial.number, "rmse": trial.rmse, "best": best, "kind": kind, "values": values})
+        rows.append({"trial": trial.number, "value": trial.value, "best": best, "kind": kind, "values": values})
     return rows
 
 
 def importance(study: Study, *, key: str) -> None:
-    """Share of the differences in RMSE that each hyperparameter explains."""
+    """Share of the differences between trials that each hyperparameter explains."""
     rows = [{"name": titled(name), "part": part} for name, part in study.importance.items()]
     chart = (
         alt.Chart(charts.data(rows), height=BAR_PX * len(rows) + FRAME_PX)
@@ -93,12 +103,13 @@ def importance(study: Study, *, key: str) -> None:
         )
     )
     spoken = ", ".join(f"{row['name']} {row['part']:.0%}" for row in rows)
-    charts.show(chart, f"Importance for the RMSE: {spoken}.", key=key)
+    charts.show(chart, f"Importance for the {label_of(study)}: {spoken}.", key=key)
 
 
 def parallel(study: Study, *, key: str) -> None:
-    """Each trial as a line across an axis for each hyperparameter and one for RMSE; dotted: stopped early."""
-    drawn, ends = parallel_rows(study.history)
+    """Each trial as a line across an axis for each hyperparameter and one for the metric; dotted: stopped early."""
+    drawn, ends = parallel_rows(study.history, study.goal)
+    label, sign = label_of(study), METRICS[study.goal].sign
     lines = [row for row in drawn if row["kind"] != KINDS[2]]
     order = list(dict.fromkeys(row["axis"] for row in drawn))
     narrow = f"width < {AXIS_PX * len(order)}"  # evaluated in the browser, which knows the width
@@ -118,18 +129,19 @@ def parallel(study: Study, *, key: str) -> None:
             labelLimit=110,
         ),
     )
-    low, high = (end(row["rmse"] for row in lines) for end in (min, max))
+    low, high = (end(row["value"] for row in lines) for end in (min, max))
+    pale = PALE * (high - low)
     y = alt.Y("place:Q", title=None, axis=None, scale=alt.Scale(domain=[-0.1, 1.1], nice=False))
-    rmse = alt.Color(
-        "rmse:Q",
-        title=RMSE,
-        scale=alt.Scale(domain=[low, high + PALE * (high - low)], nice=False, zero=False),
+    value = alt.Color(
+        "value:Q",
+        title=label,
+        scale=alt.Scale(domain=[low, high + pale] if sign < 0 else [low - pale, high], nice=False, zero=False),
         legend=alt.Legend(orient="bottom", format=".3f", values=sorted({low, (low + high) / 2, high})),
-        sort="descending",
+        sort="descending" if sign < 0 else "ascending",
     )
     wide = alt.StrokeWidth("kind:N", scale=alt.Scale(domain=list(KINDS[:2]), range=[1.6, 3.5]), legend=None)
     dash = alt.StrokeDash("kind:N", scale=alt.Scale(domain=list(KINDS[:2]), range=[[1, 0], [6, 3]]), legend=None)
-    tooltip = charts.tooltips(("trial:N", "Trial"), ("axis:N", "Axis"), ("label:N", "Value"), ("rmse:Q", RMSE, ".4f"))
+    tooltip = charts.tooltips(("trial:N", "Trial"), ("axis:N", "Axis"), ("label:N", "Value"), ("value:Q", label, ".4f"))
     pruned = [row for row in drawn if row["kind"] == KINDS[2]]
     faint = (
         alt.Chart(charts.data(pruned))
@@ -139,10 +151,10 @@ def parallel(study: Study, *, key: str) -> None:
     finished = (
         alt.Chart(charts.data(lines), height=300)
         .mark_line(point=alt.OverlayMarkDef(size=30))
-        .encode(x=x, y=y, color=rmse, detail="trial:N", strokeWidth=wide, strokeDash=dash, tooltip=tooltip)
+        .encode(x=x, y=y, color=value, detail="trial:N", strokeWidth=wide, strokeDash=dash, tooltip=tooltip)
     )
     layers = [*([faint] if pruned else []), finished, *_labels(ends, x, y)]
-    best = min(lines, key=lambda row: float(row["rmse"]))
+    best = _best(lines, study.goal)
     spoken = (
         f"Parallel coordinates of {len({row['trial'] for row in lines})} finished trials over {', '.join(order)}. "
         f"The best is trial {best['trial']}; the dashed line shows the defaults."
@@ -168,32 +180,34 @@ def _labels(ends: list[dict[str, Any]], x: alt.X, y: alt.Y) -> list[alt.Chart]:
     ]
 
 
-def parallel_rows(history: Sequence[TrialReport]) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+def parallel_rows(history: Sequence[TrialReport], goal: Goal) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
     """A point for each trial on each axis, placed from 0 to 1, and the labels of the axes.
 
-    Trials stopped early have no RMSE, so no point on its axis; failed and running ones are left out.
+    The last axis is the metric. Trials stopped early have no value, so no point on it; failed and running ones are left
+    out.
     """
-    finished = [trial for trial in history if trial.rmse is not None]
-    drawn = [*finished, *(trial for trial in history if trial.state == "pruned" and trial.rmse is None)]
+    label = METRICS[goal].label
+    finished = [trial for trial in history if trial.value is not None]
+    drawn = [*finished, *(trial for trial in history if trial.state == "pruned" and trial.value is None)]
     columns: dict[str, list[Any]] = {
         titled(name): [trial.hyperparameters[name] for trial in drawn] for name in drawn[0].hyperparameters
     }
-    columns[RMSE] = [trial.rmse for trial in finished]
+    columns[label] = [trial.value for trial in finished]
     lines: list[dict[str, Any]] = []
     ends: list[dict[str, Any]] = []
     for axis, values in columns.items():
-        placed, labels = places(values, "{:.3f}".format if axis == RMSE else show)
-        ends += [{"axis": axis, "place": place, "label": label} for place, label in labels]
+        placed, labels = places(values, "{:.3f}".format if axis == label else show)
+        ends += [{"axis": axis, "place": place, "label": shown} for place, shown in labels]
         lines += [
             {
                 "trial": trial.number,
-                "rmse": trial.rmse,
-                "kind": KINDS[2] if trial.rmse is None else KINDS[1] if trial.defaults else KINDS[0],
+                "value": trial.value,
+                "kind": KINDS[2] if trial.value is None else KINDS[1] if trial.defaults else KINDS[0],
                 "axis": axis,
                 "place": place,
-                "label": show(value) if axis != RMSE else f"{value:.4f}",
+                "label": show(value) if axis != label else f"{value:.4f}",
             }
-            for trial, value, place in zip(drawn, values, placed, strict=False)  # RMSE has finished trials only
+            for trial, value, place in zip(drawn, values, placed, strict=False)  # the metric has finished trials only
         ]
     return lines, ends
 

@@ -5,12 +5,14 @@ from typing import Any
 
 import streamlit as st
 
+from engine.evaluation.metrics import METRICS
 from engine.models.base import titled
 from engine.models.registry import SearchRange
 from engine.services import Services
 from engine.services.studies import Study, TrialReport
+from engine.training.tuning import GOALS, Goal
 from pages.panels import tuning_charts
-from pages.ui import session, tables
+from pages.ui import preferences, session, tables
 from pages.ui.escape import text
 from pages.ui.format import duration, model_name, when
 from pages.ui.forms import choose_model, field_error, other_errors, submit
@@ -21,6 +23,14 @@ TRIAL_STATES = {"running": "Running", "complete": "Finished", "pruned": "Stopped
 INTERRUPTED = "Interrupted, retried"
 TRIALS, FOLDS, MINUTES, SEED = 20, 3, 30.0, 0
 BUSY = "Another study is running. Stop it first."
+AIMS: dict[Goal, str] = {"rmse": "Predicted ratings (RMSE)", "ndcg_at_k": "Lists (NDCG@10)"}
+ABOUT: dict[Goal, str] = {
+    "rmse": "Each trial trains once per fold. The first uses the defaults; later ones are chosen from earlier results"
+    " and stopped early if they fall behind.",
+    "ndcg_at_k": "Each trial has other settings of the lists, and must find each user's later ratings from the earlier"
+    " ones. The model keeps its defaults. The first trial has the settings that a training chooses by default; folds"
+    " are groups of users.",
+}
 QUERY = "study"  # query parameter: the selected study
 FIELDS: tuple[tuple[str, str, float, str, str], ...] = (
     ("trials", "Trials", TRIALS, session.TRIALS, "Sets of hyperparameters to try, starting with the defaults."),
@@ -33,19 +43,33 @@ FIELDS: tuple[tuple[str, str, float, str, str], ...] = (
 def form(services: Services, *, expanded: bool) -> None:
     """The form that starts a study."""
     with st.expander("New study", expanded=expanded, icon=":material/search_insights:"):
-        kind = choose_model(session.STUDY_MODEL)
-        st.caption(
-            "Each trial trains once per fold. The first uses the defaults; later ones are chosen from earlier results"
-            " and stopped early if they fall behind."
-        )
+        kind, goal = choose_model(session.STUDY_MODEL), _choose_goal()
+        st.caption(ABOUT[goal])
         with st.form("study", border=False):
             values = _fields(st.session_state.get(session.STUDY_ERRORS, {}))
             if st.form_submit_button(
                 "Start study", key=session.START_STUDY, type="primary", icon=":material/play_arrow:"
             ):
-                submit(session.STUDY_ERRORS, lambda: services.tuning.start(kind, **values), "Study {} started.")
+                submit(
+                    session.STUDY_ERRORS, lambda: services.tuning.start(kind, goal=goal, **values), "Study {} started."
+                )
         st.markdown("**Search space**")
-        search_space([*services.tuning.search_space(kind)])
+        search_space([*services.tuning.search_space(kind, goal)])
+
+
+def _choose_goal() -> Goal:
+    """What the study improves; without ratings there are no errors to improve."""
+    goals = GOALS[1:] if preferences.in_use() else GOALS
+    goal = st.segmented_control(
+        "Aim at",
+        goals,
+        default=goals[0],
+        required=True,
+        format_func=AIMS.__getitem__,
+        key=session.STUDY_GOAL,
+        persist_state="session",
+    )
+    return goal or goals[0]
 
 
 def _fields(errors: dict[str, str]) -> dict[str, Any]:
@@ -89,7 +113,9 @@ def progress_card(services: Services, study: Study) -> None:
             f"{duration(study.used_s)} of {duration(study.budget_s)}{left}",
         )
         if study.best is not None:
-            st.caption(f"Best so far: trial {study.best.number}, RMSE {study.best.rmse:.4f}.")
+            st.caption(
+                f"Best so far: trial {study.best.number}, {tuning_charts.label_of(study)} {study.best.value:.4f}."
+            )
         if st.button(
             "Stop study", key=session.STOP_STUDY, icon=":material/stop_circle:", help="You can resume it later."
         ):
@@ -113,7 +139,7 @@ def table(history: Sequence[Study]) -> int | None:
         {study.study_id: _row(study) for study in history},
         key=session.STUDY,
         name=QUERY,
-        columns={"Study": number(width=60), "Best RMSE": number(format="%.4f"), "Defaults": number(format="%.4f")},
+        columns={"Study": number(width=60), "Best": number(format="%.4f"), "Defaults": number(format="%.4f")},
         alt="Studies, newest first",
     )
     st.caption("Select a study for its trials and results.")
@@ -121,12 +147,13 @@ def table(history: Sequence[Study]) -> int | None:
 
 
 def _row(study: Study) -> dict[str, object]:
-    defaults = next((trial.rmse for trial in study.history if trial.defaults and trial.rmse is not None), None)
+    defaults = next((trial.value for trial in study.history if trial.defaults and trial.value is not None), None)
     return {
         "Study": study.study_id,
         "State": "Finished" if study.state == "succeeded" else study.state.capitalize(),
         "Trials": f"{study.trials_done}/{study.trials}",
-        "Best RMSE": study.best.rmse if study.best else None,
+        "Aim": METRICS[study.goal].label,
+        "Best": study.best.value if study.best else None,
         "Defaults": defaults,
         "Better": "–" if study.evidence is None else "Yes" if study.evidence.better else "Not proven",
         "Model": model_name(study.model),
@@ -215,14 +242,14 @@ def _resume(services: Services, study: Study, trials: int | None = None, minutes
 
 
 def charts_of(study: Study, *, key: str) -> None:
-    """RMSE by trial, hyperparameters of all trials, and importance."""
-    finished = [trial for trial in study.history if trial.rmse is not None]
+    """The metric by trial, hyperparameters of all trials, and importance."""
+    finished = [trial for trial in study.history if trial.value is not None]
     if not finished:
         st.caption("The charts appear with the first finished trial.")
         return
     tuning_charts.by_trial(study, key=f"study.trials.{key}")
     if len(finished) > 1:
-        st.markdown("**Hyperparameters and RMSE**")
+        st.markdown(f"**Hyperparameters and {tuning_charts.label_of(study)}**")
         tuning_charts.parallel(study, key=f"study.parallel.{key}")
     if study.importance:
         st.markdown("**Importance**")
@@ -231,12 +258,12 @@ def charts_of(study: Study, *, key: str) -> None:
 
 def trials(study: Study) -> None:
     """All trials with their folds and hyperparameters."""
-    folds = range(study.folds)
+    folds, label = range(study.folds), tuning_charts.label_of(study)
     st.dataframe(
-        [_trial(trial, folds) for trial in study.history],
+        [_trial(trial, folds, label) for trial in study.history],
         hide_index=True,
         column_config={
-            name: st.column_config.NumberColumn(format="%.4f") for name in ("RMSE", *(_fold(fold) for fold in folds))
+            name: st.column_config.NumberColumn(format="%.4f") for name in (label, *(_fold(fold) for fold in folds))
         },
         placeholder="–",
         alt=f"Trials of study {study.study_id}",
@@ -247,13 +274,13 @@ def _fold(fold: int) -> str:
     return f"Fold {fold + 1}"
 
 
-def _trial(trial: TrialReport, folds: range) -> dict[str, object]:
+def _trial(trial: TrialReport, folds: range, label: str) -> dict[str, object]:
     state = INTERRUPTED if trial.state == "failed" and trial.reason is None else TRIAL_STATES[trial.state]
-    by_fold = {one.fold: one.rmse for one in trial.folds}
+    by_fold = {one.fold: one.value for one in trial.folds}
     row: dict[str, object] = {
         "Trial": trial.number,
         "State": f"{state} (defaults)" if trial.defaults else state,
-        "RMSE": trial.rmse,
+        label: trial.value,
     }
     row |= {_fold(fold): by_fold.get(fold) for fold in folds}
     values = {titled(name): tuning_charts.show(one) for name, one in trial.hyperparameters.items()}

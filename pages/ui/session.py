@@ -67,6 +67,7 @@ SAVE_DESCRIPTION = "versions.save"
 
 STUDY = "tuning.study"  # selected in the table of studies
 STUDY_MODEL = "tuning.model"
+STUDY_GOAL = "tuning.goal"
 STUDY_ERRORS = "tuning.errors"  # by field
 TRIALS = "tuning.trials"
 FOLDS = "tuning.folds"

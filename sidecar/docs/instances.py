@@ -192,7 +192,7 @@ TRIAL = TrialReport(
     number=12,
     state=TrialState.COMPLETE,
     hyperparameters={"factors": 142, "learning_rate": 0.0121, "regularization": 0.094},
-    rmse=0.8691,
+    value=0.8691,
     folds=(FoldResult(0, 0.8702, 41, 1.9), FoldResult(1, 0.868, 44, 2.0)),
     seconds=3.9,
 )
@@ -200,6 +200,7 @@ STUDY = Study(
     study_id=2,
     state=StudyState.RUNNING,
     model="svd",
+    goal="rmse",
     stage="Trial 14, fold 1 of 2",
     trials=20,
     trials_done=14,

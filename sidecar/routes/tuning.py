@@ -9,6 +9,7 @@ from engine.errors import InvalidHyperparameter, TrainingBusy, TuningBusy, Unkno
 from engine.services import current
 from engine.services.studies import Study
 from engine.services.tuning import MAX_FOLDS, MAX_MINUTES, MAX_TRIALS, MIN_FOLDS
+from engine.training.tuning import Goal
 from sidecar.http.identifiers import INT64_MAX
 from sidecar.http.paging import Next, PageRequest, cut, page_size
 from sidecar.http.requests import StrictRoute
@@ -25,12 +26,20 @@ Minutes = Annotated[float, Field(ge=0.1, le=MAX_MINUTES, allow_inf_nan=False)]
 class TuneRequest(Body):
     """How to search."""
 
-    model_config = example(model="svd", trials=20, folds=3, minutes=30)
+    model_config = example(model="svd", goal="rmse", trials=20, folds=3, minutes=30)
 
     model: Kind = "svd"
+    goal: Goal = Field(
+        "rmse",
+        description="The metric to improve: `rmse` searches the hyperparameters of the model; `ndcg_at_k` the settings "
+        "of lists, with the model at its defaults.",
+    )
     trials: Trials = Field(20, description="Number of trials; the first uses the defaults.")
     folds: int = Field(
-        3, ge=MIN_FOLDS, le=MAX_FOLDS, description="Cross-validation folds; each trial trains once per fold."
+        3,
+        ge=MIN_FOLDS,
+        le=MAX_FOLDS,
+        description="Cross-validation folds; each trial trains once per fold. With `ndcg_at_k`, groups of users.",
     )
     minutes: Minutes = Field(30.0, description="Total time limit.")
     seed: int = Field(0, ge=0, le=2**32 - 1, description="Random seed.")
@@ -85,12 +94,13 @@ def start_study(body: TuneRequest) -> StudyStarted:
     """Start a study.
 
     It searches for hyperparameters in the background, within the ranges of `hyperparameters.toml`; follow it with
-    `GET /ml/tuning/{study_id}`. Trial 0 uses the defaults. Trials that fall behind are stopped early. While another
-    study is in progress, the request fails with 409 and its `study_id`. Training runs take precedence, and their time
-    doesn't count towards the limit.
+    `GET /ml/tuning/{study_id}`. With the goal `rmse` it searches for those of the model; with `ndcg_at_k` for the
+    settings of lists, as in `ranker` of `POST /ml/train`. Trial 0 uses the defaults. Trials that fall behind are
+    stopped early. While another study is in progress, the request fails with 409 and its `study_id`. Training runs take
+    precedence, and their time doesn't count towards the limit.
     """
     tuning = current().tuning
-    study_id = tuning.start(body.model, body.trials, body.folds, body.minutes, body.seed, ACTOR)
+    study_id = tuning.start(body.model, body.trials, body.folds, body.minutes, body.seed, ACTOR, goal=body.goal)
     return StudyStarted(study_id=study_id)
 
 
@@ -109,9 +119,10 @@ def list_studies(asked: Annotated[StudiesRequest, Query()]) -> Studies:
 def study(study_id: StudyNumber) -> Study:
     """Get the status of a study.
 
-    `history` has its trials with their folds; `importance` says which hyperparameters the RMSE depends on. `evidence`
-    says whether the best trial is really better than the defaults, paired by fold and user. Its `better` is true only
-    once the study has ended and ratings that no fold used (`held_out`) confirm it.
+    `history` has its trials with their folds; each `value` is the metric that `goal` names. `importance` says which
+    hyperparameters it depends on. `evidence` says whether the best trial is really better than the defaults, paired by
+    fold and user. Its `better` is true only once the study has ended and ratings that no fold used (`held_out`) confirm
+    it.
     """
     return current().tuning.status(study_id)
 
@@ -147,8 +158,8 @@ def resume_study(study_id: StudyNumber, body: ResumeRequest = SAME) -> Study:
 def train_with_study(study_id: StudyNumber, body: TrainWithRequest = BEST) -> RunStarted:
     """Train with a study's result.
 
-    Starts a training run with the hyperparameters of the best trial, or of the given one; follow it with
-    `GET /ml/training-status`. The body is optional.
+    Starts a training run with the hyperparameters of the best trial, or of the given one, or with its settings of
+    lists; follow it with `GET /ml/training-status`. The body is optional.
     """
     run = current().tuning.train_with(study_id, body.activate, ACTOR, trial=body.trial)
     return RunStarted(run_id=run)

@@ -7,6 +7,7 @@ import math
 import pytest
 
 from engine.errors import InvalidInput, TrainingBusy
+from engine.models.list_settings import ranking_space
 from engine.models.registry import MODELS, search_space
 from pages.panels import tuning_charts, tuning_studies
 from pages.ui import session
@@ -43,9 +44,43 @@ def test_starting_sends_the_form(visit: Open, kind: str) -> None:
     at.number_input(key=session.TRIALS).set_value(12)
     at.number_input(key=session.MINUTES).set_value(2.5)
     at = intact(press(at, session.START_STUDY))
-    assert held.tuning.asked == [("start", kind, 12, 3, 2.5, 0)]
+    assert held.tuning.asked == [("start", kind, 12, 3, 2.5, 0, "rmse")]
     assert at.toast[0].value == "Study 5 started."
     assert button(at, session.START_STUDY) is None
+
+
+def test_a_study_can_aim_at_lists(visit: Open) -> None:
+    held = fakes.loaded()
+    at = visit("tuning.py", held)
+    at.segmented_control(key=session.STUDY_GOAL).set_value("ndcg_at_k")
+    at = intact(at.run())
+    for one in ranking_space():
+        assert one.title in words(at)
+    assert "groups of users" in words(at)
+    intact(press(at, session.START_STUDY))
+    assert held.tuning.asked == [("start", "ncf", 20, 3, 30.0, 0, "ndcg_at_k")]
+
+
+def test_a_study_of_lists_shows_its_metric(visit: Open) -> None:
+    held = fakes.loaded()
+    held.tuning.history = [fake_tuning.LISTS]
+    at = visit("tuning.py", held)
+    assert "It is better" in at.success[0].value
+    assert "Hyperparameters and NDCG@10" in words(at)
+    assert at.dataframe[0].value["Aim"].tolist() == ["NDCG@10"]
+    assert at.dataframe[1].value["NDCG@10"].tolist()[0] == pytest.approx(0.14)
+    assert at.dataframe[1].value["Fold 3"].tolist()[0] == pytest.approx(0.144)
+    assert "RMSE" not in at.dataframe[1].value
+    intact(press(at, session.TRAIN_BEST))
+    assert held.tuning.asked == [("train", 7)]
+
+
+def test_higher_is_better_in_the_charts_of_lists() -> None:
+    rows = tuning_charts.trial_rows(fake_tuning.LIST_TRIALS, "ndcg_at_k")
+    assert [round(row["best"], 3) for row in rows] == [0.14, 0.15, 0.15, 0.15, 0.152, 0.152, 0.152]
+    lines, _ = tuning_charts.parallel_rows(fake_tuning.LIST_TRIALS, "ndcg_at_k")
+    assert list(dict.fromkeys(row["axis"] for row in lines)) == ["L2", "Recency", "Rating weight", "NDCG@10"]
+    assert {row["axis"]: row for row in lines if row["trial"] == 4}["NDCG@10"]["place"] == 1
 
 
 def test_a_refused_value_has_a_message_and_is_kept(visit: Open) -> None:
@@ -184,14 +219,14 @@ def test_the_trial_axis_leaves_room() -> None:
 
 
 def test_rows_of_the_trial_chart_hold_the_best_so_far() -> None:
-    rows = tuning_charts.trial_rows(fake_tuning.TRIALS)
+    rows = tuning_charts.trial_rows(fake_tuning.TRIALS, "rmse")
     assert [row["trial"] for row in rows] == [0, 1, 2, 5, 7]
     assert [row["best"] for row in rows] == [0.8962, 0.8962, 0.8955, 0.8931, 0.8931]
     assert [row["kind"] for row in rows] == ["Defaults", *["Trial"] * 4]
 
 
 def test_parallel_lines_cross_every_axis_between_its_ends() -> None:
-    lines, ends = tuning_charts.parallel_rows(fake_tuning.TRIALS)
+    lines, ends = tuning_charts.parallel_rows(fake_tuning.TRIALS, "rmse")
     axes = ["Factors", "Learning rate", "Regularization", "RMSE"]
     assert list(dict.fromkeys(row["axis"] for row in lines)) == axes
     assert len(lines) == 5 * len(axes) + 3  # what was given up has no RMSE
@@ -207,7 +242,7 @@ def test_parallel_lines_cross_every_axis_between_its_ends() -> None:
 
 
 def test_lists_have_an_axis_of_choices_and_long_numbers_are_short(visit: Open) -> None:
-    lines, ends = tuning_charts.parallel_rows(fake_tuning.NEURAL_TRIALS)
+    lines, ends = tuning_charts.parallel_rows(fake_tuning.NEURAL_TRIALS, "rmse")
     assert [end["label"] for end in ends if end["axis"] == "Hidden"] == ["128-64", "32", "64-32"]
     assert {row["kind"] for row in lines} == set(tuning_charts.KINDS)
     assert max(len(end["label"]) for end in ends) <= 8

@@ -16,10 +16,12 @@ import pytest
 from hypothesis import Phase
 from hypothesis import settings as hypothesis_settings
 
+from engine.data.history import History
 from engine.evaluation import metrics
 from engine.evaluation.report import EvaluationService
 from engine.models import base
 from engine.models.base import RatingModel
+from engine.models.ease import ItemSimilarityRanker
 from engine.models.ncf import NeuralCF
 from engine.models.registry import MODELS
 from engine.models.svd import MatrixFactorizationModel
@@ -27,7 +29,7 @@ from engine.models.version import LearnedOffsets, VersionBundle
 from engine.recommending import cold_start, ranking, reasons
 from engine.recommending.explanations import ExplainerService, GenreMatch
 from engine.recommending.fold_in import FoldedMovies, RealtimeLearner
-from engine.recommending.scoring import ListScorer, Shares
+from engine.recommending.scoring import ListScorer, Scores, Shares
 from engine.recommending.state import ServingState
 from store.versions import MLModelManager
 
@@ -130,6 +132,11 @@ def intervals_are_not_stored() -> None:
 @breaks(1, "what_was_learned")
 def the_hyperparameters_of_the_ranker_are_not_stored() -> None:
     change(VersionBundle, "config", lambda right, self: right(self) | {"ranker": {}})
+
+
+@breaks(1, "what_was_learned")
+def the_spread_of_predictions_is_not_stored() -> None:
+    _store_without("spread/")
 
 
 @breaks(1, "what_was_learned")
@@ -238,12 +245,9 @@ def a_rating_taken_away_stays() -> None:
 
 @breaks(4, "any_interleaving")
 def movies_are_not_updated() -> None:
-    def users_alone(right: Any, self: RealtimeLearner, user: int, movie: int, rating: float) -> Any:
-        items, ratings = self.state(user).items, self.state(user).ratings
-        kept = items != movie
-        place = int(np.searchsorted(items[kept], movie))
-        items = np.insert(items[kept], place, movie).astype(np.int32)
-        return self.update_user_embedding(user, items, np.insert(ratings[kept], place, rating).astype(np.float32))
+    def users_alone(right: Any, self: RealtimeLearner, user: int, movie: int, rating: float, time: int = -1) -> Any:
+        changed = self.state(user).history.with_rating(movie, rating, time)
+        return self.update_user_embedding(user, changed.items, changed.ratings, changed.times)
 
     change(RealtimeLearner, "rate", users_alone)
 
@@ -260,11 +264,25 @@ def what_training_learned_of_movies_is_lost_with_an_update() -> None:
 
 @breaks(4, "any_interleaving")
 def a_rating_is_not_replaced() -> None:
-    def first(right: Any, self: RealtimeLearner, user: int, movie: int, rating: float) -> Any:
+    def first(right: Any, self: RealtimeLearner, user: int, movie: int, rating: float, time: int = -1) -> Any:
         known = self.state(user)
-        return known if known.rating_of(movie) is not None else right(self, user, movie, rating)
+        return known if known.history.rating_of(movie) is not None else right(self, user, movie, rating, time)
 
     change(RealtimeLearner, "rate", first)
+
+
+@breaks(4, "any_interleaving")
+def times_of_ratings_are_forgotten() -> None:
+    change(RealtimeLearner, "rate", lambda right, self, user, movie, rating, time=-1: right(self, user, movie, rating))
+
+
+@breaks(4, "any_interleaving")
+def a_changed_rating_keeps_its_time() -> None:
+    def first(right: Any, self: History, movie: int, rating: float, time: int = -1) -> Any:
+        known = self.times[self.items == movie]
+        return right(self, movie, rating, int(known[0]) if len(known) else time)
+
+    change(History, "with_rating", first)
 
 
 @breaks(4, "reader_sees")
@@ -346,9 +364,23 @@ def the_text_forgets_the_rating_to_expect() -> None:
 def the_residual_explains_everything() -> None:
     def nothing(right: Any, *args: Any) -> Shares:
         parts = right(*args)
-        return Shares(parts.score, parts.baseline, np.zeros_like(parts.shares), parts.score - parts.baseline)
+        none = np.zeros_like(parts.shares)
+        return Shares(parts.score, parts.baseline, none, parts.score - parts.baseline, parts.added)
 
     change(ListScorer, "take_apart", nothing)
+
+
+@breaks(5, "largest_share")
+def shares_forget_the_age_of_ratings() -> None:
+    def ageless(right: Any, self: ItemSimilarityRanker, history: History, movie: int) -> Any:
+        return right(self, replace(history, times=np.zeros_like(history.times)), movie)
+
+    change(ItemSimilarityRanker, "shares", ageless)
+
+
+@breaks(5, "parts_sum_to_the_score")
+def what_the_predicted_rating_adds_is_not_named() -> None:
+    change(ListScorer, "take_apart", lambda right, *args: replace(right(*args), added=0.0))
 
 
 # -- 6: cold start ---------------------------------------------------------------------------------------------------
@@ -356,9 +388,9 @@ def the_residual_explains_everything() -> None:
 
 @breaks(6, "stranger_is_shown")
 def strangers_get_movies_by_index() -> None:
-    def by_index(right: Any, self: ListScorer, how: Any, prior: Any, items: Any, ratings: Any) -> Any:
-        scores = right(self, how, prior, items, ratings)
-        return scores if how.personal else -np.arange(len(scores), dtype=np.float32)
+    def by_index(right: Any, self: ListScorer, how: Any, prior: Any, history: Any) -> Any:
+        scores = right(self, how, prior, history)
+        return scores if how.personal else Scores(-np.arange(len(scores.linear), dtype=np.float32), 0.0)
 
     change(ListScorer, "score", by_index)
 

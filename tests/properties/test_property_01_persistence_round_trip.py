@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
 
+from engine.data.history import History
 from engine.data.ratings import Interactions
 from engine.models.ease import ItemSimilarityConfig, ItemSimilarityRanker
 from engine.models.registry import MODELS
@@ -28,9 +29,11 @@ FAR = st.sampled_from([-(2**31), -1, 2**31 - 1])
 USER = st.one_of(st.integers(-1, N_USERS + 5), FAR)
 MOVIE = st.one_of(st.integers(-1, N_MOVIES + 5), FAR)
 RATING = st.integers(1, 10).map(lambda step: step / 2)
-HISTORY = st.dictionaries(MOVIE, RATING, max_size=30)
+TIME = st.integers(-1, 5)
+HISTORY = st.dictionaries(MOVIE, st.tuples(RATING, TIME), max_size=30)
 COUNT = st.integers(0, 1000)
 EVERYTHING = np.arange(-1, N_MOVIES + 1, dtype=np.int32)
+Ratings = dict[int, tuple[float, int]]
 DTYPES = st.one_of(
     npst.boolean_dtypes(),
     npst.integer_dtypes(endianness="?"),
@@ -55,7 +58,8 @@ def save(models: MLModelManager, kind: str, config: dict[str, Any], arrays: dict
 @pytest.fixture(scope="module", params=MODELS)
 def pair(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, small: Interactions) -> Pair:
     """Trained once, saved, and read by another opening of the file."""
-    ranker = ItemSimilarityRanker(ItemSimilarityConfig(min_ratings=16)).fit(small)  # not all movies, not the default
+    config = ItemSimilarityConfig(min_ratings=16, recency=0.3, next_weight=0.2)  # not all movies, not the defaults
+    ranker = ItemSimilarityRanker(config).fit(small)
     trained = replace(bundle(request.param, small), ranker=ranker)
     url = f"sqlite:///{tmp_path_factory.mktemp('store')}/test.db"
     database = Database.open(url)
@@ -81,8 +85,8 @@ def assert_same(found: np.ndarray, expected: np.ndarray) -> None:
     assert found.tobytes() == expected.tobytes()
 
 
-def columns(history: dict[int, float]) -> tuple[np.ndarray, np.ndarray]:
-    return np.array(list(history), np.int32), np.array(list(history.values()), np.float32)
+def columns(history: Ratings) -> tuple[np.ndarray, np.ndarray]:
+    return np.array(list(history), np.int32), np.array([rating for rating, _ in history.values()], np.float32)
 
 
 @settings(max_examples=100)
@@ -104,7 +108,7 @@ def test_vectors_of_any_user_and_what_they_predict(pair: Pair, user: int) -> Non
 
 @settings(max_examples=100)
 @given(history=HISTORY)
-def test_vectors_folded_in_and_what_they_predict(pair: Pair, history: dict[int, float]) -> None:
+def test_vectors_folded_in_and_what_they_predict(pair: Pair, history: Ratings) -> None:
     trained, stored = pair.trained.rating, pair.stored.rating
     expected, found = trained.fold_in_user(*columns(history)), stored.fold_in_user(*columns(history))
     assert_same(found, expected)
@@ -113,11 +117,12 @@ def test_vectors_folded_in_and_what_they_predict(pair: Pair, history: dict[int, 
 
 @settings(max_examples=100)
 @given(history=HISTORY, movie=MOVIE)
-def test_scores_of_any_history_and_their_shares(pair: Pair, history: dict[int, float], movie: int) -> None:
+def test_scores_of_any_history_and_their_shares(pair: Pair, history: Ratings, movie: int) -> None:
     trained, stored = pair.trained.ranker, pair.stored.ranker
-    assert_same(stored.score_history(*columns(history)), trained.score_history(*columns(history)))
-    assert_same(stored.shares(*columns(history), movie), trained.shares(*columns(history), movie))
-    assert stored.count_known(columns(history)[0]) == trained.count_known(columns(history)[0])
+    past = History.of(*columns(history), np.array([time for _, time in history.values()], np.int64))
+    assert_same(stored.score_history(past), trained.score_history(past))
+    assert_same(stored.shares(past, movie), trained.shares(past, movie))
+    assert_same(stored.known(past), trained.known(past))
 
 
 @settings(max_examples=100)
@@ -133,13 +138,18 @@ def test_intervals_of_any_predictions(pair: Pair, asked: list[tuple[float, int, 
 
 
 @settings(max_examples=100)
-@given(updates=st.lists(st.tuples(st.integers(0, N_USERS - 1), st.integers(0, N_MOVIES - 1), RATING), max_size=10))
-def test_what_new_ratings_lead_to(pair: Pair, small: Interactions, updates: list[tuple[int, int, float]]) -> None:
+@given(
+    updates=st.lists(st.tuples(st.integers(0, N_USERS - 1), st.integers(0, N_MOVIES - 1), RATING, TIME), max_size=10)
+)
+def test_what_new_ratings_lead_to(pair: Pair, small: Interactions, updates: list[tuple[int, int, float, int]]) -> None:
     """Of users and movies that the version has learned, whose vectors go on from where training left them."""
     trained, stored = (RealtimeLearner(one, small) for one in (pair.trained, pair.stored))
     for update in updates:
         expected, found = trained.rate(*update), stored.rate(*update)
         assert_same(found.vector, expected.vector)
+        assert_same(
+            pair.stored.ranker.score_history(found.history), pair.trained.ranker.score_history(expected.history)
+        )
         assert_same(found.predict(EVERYTHING), expected.predict(EVERYTHING))
         assert_same(found.movies.counts_of(EVERYTHING), expected.movies.counts_of(EVERYTHING))
 
@@ -166,6 +176,7 @@ def test_what_was_learned_is_what_was_stored(pair: Pair) -> None:
     assert pair.stored.rating.config == pair.trained.rating.config
     assert pair.stored.ranker.config == pair.trained.ranker.config
     assert_same(pair.stored.popularity, pair.trained.popularity)
+    assert pair.stored.spread == pair.trained.spread > 0
 
 
 @st.composite

@@ -11,8 +11,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from engine.data.history import UNKNOWN
 from engine.data.ratings import Interactions
-from engine.models.ease import ItemSimilarityRanker
+from engine.models.ease import ItemSimilarityConfig, ItemSimilarityRanker
 from engine.models.registry import MODELS
 from engine.models.version import LearnedCounts, VersionBundle
 from engine.recommending.cold_start import popularity
@@ -24,16 +25,17 @@ NEW_MOVIES = 4  # that nobody had rated when the version learned
 USERS = st.integers(0, 63)  # the last four are new
 MOVIES = st.integers(0, 79)
 RATINGS = st.integers(1, 10).map(lambda halves: halves / 2)
-UPDATES = st.lists(st.tuples(USERS, MOVIES, st.one_of(st.none(), RATINGS)), min_size=1, max_size=25)
-Update = tuple[int, int, float | None]
+TIMES = st.one_of(st.just(UNKNOWN), st.integers(1_030_000, 1_030_009), st.integers(2_000_000, 2_000_003))
+UPDATES = st.lists(st.tuples(USERS, MOVIES, st.one_of(st.none(), RATINGS), TIMES), min_size=1, max_size=25)
+Update = tuple[int, int, float | None, int]
 
 
 @cache
 def version(kind: str) -> tuple[VersionBundle, Interactions]:
     data = Interactions.from_frame(*planted(), scale=(0.5, 5.0))
     train = data.subset(data.items < data.n_movies - NEW_MOVIES)
-    ranker = ItemSimilarityRanker().fit(train)
-    popular = popularity(train, ranker.weigh(train.ratings))
+    ranker = ItemSimilarityRanker(ItemSimilarityConfig(recency=0.3)).fit(train)
+    popular = popularity(train, ranker.weigher.like(train.ratings))
     model = quick_model(kind).fit(train)
     offsets = measure_offsets(model, train)
     return VersionBundle(model, ranker, popular, None, LearnedCounts.of(train), offsets), train
@@ -44,19 +46,24 @@ def learner_of(kind: str) -> RealtimeLearner:
 
 
 def apply(learner: RealtimeLearner, updates: list[Update]) -> None:
-    for user, movie, rating in updates:
+    for user, movie, rating, time in updates:
         if rating is None:
             learner.unrate(user, movie)
         else:
-            learner.rate(user, movie, rating)
+            learner.rate(user, movie, rating, time)
 
 
 def state_of(learner: RealtimeLearner) -> list[np.ndarray]:
     """Everything that anybody may be told."""
     everything = np.arange(-1, learner.data.n_movies + 1, dtype=np.int32)
     states = [learner.state(user) for user in range(64)]
-    told = [part for one in states for part in (one.items, one.ratings, one.vector, one.predict(everything))]
-    return [*told, states[0].movies.counts_of(everything)]
+    told = [
+        part
+        for one in states
+        for part in (one.items, one.ratings, one.history.times, one.vector, one.predict(everything))
+    ]
+    scores = [learner.bundle.ranker.score_history(one.history) for one in states]
+    return [*told, *scores, states[0].movies.counts_of(everything)]
 
 
 def assert_same(first: list[np.ndarray], second: list[np.ndarray]) -> None:
@@ -68,23 +75,25 @@ def assert_same(first: list[np.ndarray], second: list[np.ndarray]) -> None:
 def from_scratch(kind: str, updates: list[Update]) -> RealtimeLearner:
     """The ratings as they are after all updates, and whoever was concerned folded in once."""
     bundle, data = version(kind)
-    ratings: dict[tuple[int, int], float | None] = dict(
-        zip(zip(data.users.tolist(), data.items.tolist(), strict=True), data.ratings.tolist(), strict=True)
+    assert data.timestamps is not None
+    given = zip(data.ratings.tolist(), data.timestamps.tolist(), strict=True)
+    ratings: dict[tuple[int, int], tuple[float | None, int]] = dict(
+        zip(zip(data.users.tolist(), data.items.tolist(), strict=True), given, strict=True)
     )
-    ratings |= {(user, movie): rating for user, movie, rating in updates}
-    rows = sorted((user, movie, rating) for (user, movie), rating in ratings.items() if rating is not None)
+    ratings |= {(user, movie): (rating, time) for user, movie, rating, time in updates}
+    rows = sorted((*pair, rating, time) for pair, (rating, time) in ratings.items() if rating is not None)
     learner = RealtimeLearner(bundle, data)
-    for user in {user for user, _, _ in updates}:
-        mine = [(movie, rating) for other, movie, rating in rows if other == user]
-        learner.update_user_embedding(user, *_columns(mine))
-    for movie in {movie for _, movie, _ in updates}:
-        its = [(user, rating) for user, other, rating in rows if other == movie]
+    for user in {update[0] for update in updates}:
+        mine = [(movie, rating, time) for other, movie, rating, time in rows if other == user]
+        learner.update_user_embedding(user, *_columns(mine), np.array([time for *_, time in mine], np.int64))
+    for movie in {update[1] for update in updates}:
+        its = [(user, rating, time) for user, other, rating, time in rows if other == movie]
         learner.update_movie_embedding(movie, *_columns(its))
     return learner
 
 
-def _columns(pairs: list[tuple[int, float]]) -> tuple[Any, Any]:
-    return np.array([key for key, _ in pairs], np.int32), np.array([rating for _, rating in pairs], np.float32)
+def _columns(rows: list[tuple[int, float, int]]) -> tuple[Any, Any]:
+    return np.array([key for key, *_ in rows], np.int32), np.array([rating for _, rating, _ in rows], np.float32)
 
 
 @pytest.mark.parametrize("kind", MODELS)
@@ -98,7 +107,7 @@ def test_a_rating_moves_its_prediction_towards_it(
 
     def after(value: float | None) -> float:
         learner = learner_of(kind)
-        apply(learner, [*before, (user, movie, None)])
+        apply(learner, [*before, (user, movie, None, UNKNOWN)])
         if value is not None:
             learner.rate(user, movie, value)
         return float(learner.state(user).predict(column)[0])

@@ -13,13 +13,16 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
+from engine.data.history import UNKNOWN
 from engine.data.ratings import Interactions
+from engine.models.base import RatingModel
 from engine.models.ease import ItemSimilarityConfig, ItemSimilarityRanker
 from engine.models.registry import MODELS
-from engine.models.version import LearnedCounts, VersionBundle
-from engine.recommending.cold_start import popularity
+from engine.models.version import VersionBundle
 from engine.recommending.explanations import RatingExplanation, SimilarMovie
-from engine.recommending.fold_in import UserState, measure_offsets
+from engine.recommending.fold_in import UserState, bundle_version
+from engine.recommending.lists import ListOptions
+from engine.recommending.scoring import NEW_PART
 from engine.recommending.state import Listener, ServingState
 from engine.services import Services
 from tests.conftest import planted
@@ -30,8 +33,9 @@ PERSONAL_FROM = 10
 USERS = st.integers(0, 61)  # the last two are new
 MOVIES = st.integers(0, 79)
 RATINGS = st.integers(1, 10).map(lambda halves: halves / 2)
-UPDATES = st.lists(st.tuples(USERS, MOVIES, RATINGS), max_size=20)
-Update = tuple[int, int, float]
+TIMES = st.one_of(st.just(UNKNOWN), st.integers(1_030_000, 1_030_009), st.integers(2_000_000, 2_000_003))
+UPDATES = st.lists(st.tuples(USERS, MOVIES, RATINGS, TIMES), max_size=20)
+Update = tuple[int, int, float, int]
 PAIRS = settings(max_examples=200)
 
 
@@ -76,30 +80,51 @@ class Club:
 
 
 @cache
-def version(kind: str) -> tuple[VersionBundle, Interactions]:
-    """Some of the movies are new to the ranker, some to the whole version."""
+def version(kind: str, recency: float) -> tuple[VersionBundle, Interactions]:
+    """Some of the movies are new to the ranker, some to the whole version; predicted ratings count in lists."""
     data = Interactions.from_frame(*planted(), scale=(0.5, 5.0))
     train = data.subset(data.items < data.n_movies - 4)
-    ranker = ItemSimilarityRanker(ItemSimilarityConfig(min_ratings=16)).fit(train)
-    popular = popularity(train, ranker.weigh(train.ratings))
-    model = quick_model(kind).fit(train)
-    offsets = measure_offsets(model, train)
-    return VersionBundle(model, ranker, popular, None, LearnedCounts.of(train), offsets), train
+    ranker = ItemSimilarityRanker(
+        ItemSimilarityConfig(min_ratings=16, recency=recency, next_weight=recency, rating_weight=0.4)
+    ).fit(train)
+    return bundle_version(learned(kind), ranker, train), train
 
 
-def after(kind: str, updates: list[Update]) -> ServingState:
-    bundle, data = version(kind)
+@cache
+def learned(kind: str) -> RatingModel:
+    data = Interactions.from_frame(*planted(), scale=(0.5, 5.0))
+    return quick_model(kind).fit(data.subset(data.items < data.n_movies - 4))
+
+
+def after(kind: str, updates: list[Update], recency: float = 0.3) -> ServingState:
+    bundle, data = version(kind, recency)
     state = ServingState.build(1, bundle, data, 0, PERSONAL_FROM)
-    for user, movie, rating in updates:
-        state.learner.rate(user, movie, rating)
+    for user, movie, rating, time in updates:
+        state.learner.rate(user, movie, rating, time)
     return state
 
 
 def without(state: ServingState, key: int, place: int) -> UserState:
     """The user as if that one rating had never been given, recomputed from nothing."""
     user = state.learner.state(key)
-    kept = np.arange(len(user.items)) != place
-    return state.learner.imagine(user.items[kept], user.ratings[kept], key)
+    return state.learner.imagine(user.history.without(int(user.items[place])), key)
+
+
+def linear_without(state: ServingState, user: Listener, place: int, movie: int) -> float:
+    """A movie's linear score by definition, without one rating, and with the weights of the others kept."""
+    ranker, history = state.bundle.ranker, user.state.history
+    assert isinstance(ranker, ItemSimilarityRanker)
+    weights = ranker.weigher.weights_of(history).astype(np.float64)
+    weights[place] = 0
+    rows = np.array([int(ranker.position_[item]) if item < len(ranker.position_) else -1 for item in history.items])
+
+    def personal(other: int) -> float:
+        column = int(ranker.position_[other])
+        return float(weights[rows >= 0] @ ranker.weights_[rows[rows >= 0], column]) if column >= 0 else 0.0
+
+    near = state.scorer._new.neighbours_of(movie)
+    score = personal(movie) if near is None else NEW_PART * mean(personal(int(other)) for other in near)
+    return user.blend.personal * score + user.blend.popular * float(user.prior[movie])
 
 
 def unclipped(user: UserState, movie: int) -> float:
@@ -116,11 +141,27 @@ def total(rating: RatingExplanation) -> float:
 def test_the_parts_sum_to_the_score(kind: str, updates: list[Update], key: int, movie: int, liked: set[str]) -> None:
     state = after(kind, updates)
     user = state.listen_to(state.learner.state(key), sorted(liked))
-    score = float(user.scores[movie])
-    parts = state.scorer.take_apart(user.blend, user.prior, user.state.items, user.state.ratings, movie, score)
-    assert len(parts.shares) == len(user.state.items)
-    assert abs(parts.residual) < 1e-4
-    assert parts.baseline + float(parts.shares.sum(dtype=np.float64)) == pytest.approx(score, abs=1e-4)
+    told = state.explain("somebody", user, movie, sorted(liked))
+    shares = sum(one.share for one in told.contributions)
+    assert len(told.contributions) == len(user.state.items)
+    assert told.baseline + shares + told.residual == pytest.approx(told.score, abs=1e-6)
+    assert told.residual == pytest.approx(told.from_rating, abs=1e-4)
+    assert told.baseline + shares == pytest.approx(float(user.scores.linear[movie]), abs=1e-4)
+    predicted, level = user.state.predict(np.array([movie, -1], np.int32))
+    assert told.from_rating == pytest.approx(float(predicted - level) * user.scores.per_rating, abs=1e-5)
+    assert bool(user.scores.per_rating) == bool(user.blend.personal)
+
+
+@pytest.mark.parametrize("kind", MODELS)
+def test_a_listed_score_is_the_one_explained(kind: str) -> None:
+    state, compared = after(kind, []), 0
+    for key in range(0, 60, 3):
+        user = state.listen_to(state.learner.state(key))
+        made = state.make_list(user, ListOptions(n=10), user.state.items)
+        for movie in made.movies.tolist():
+            assert state.explain("somebody", user, movie).score == pytest.approx(float(made.scores[movie]), abs=1e-4)
+            compared += 1
+    assert compared == 200
 
 
 @pytest.mark.parametrize("kind", MODELS)
@@ -150,19 +191,36 @@ def test_the_parts_sum_to_the_predicted_rating(kind: str, updates: list[Update],
 def test_a_score_falls_by_the_largest_share_when_its_rating_goes(
     kind: str, updates: list[Update], key: int, movie: int
 ) -> None:
-    """The blend is that of today: another count of ratings shifts what comes from popularity, which is no share."""
+    """The other ratings keep their weights, and the blend is that of today: both are in no share."""
     state = after(kind, updates)
     user = state.listen_to(state.learner.state(key))
     assume(len(user.state.items))
-    score = float(user.scores[movie])
-    parts = state.scorer.take_apart(user.blend, user.prior, user.state.items, user.state.ratings, movie, score)
+    score = float(user.scores.linear[movie])
+    parts = state.scorer.take_apart(user.blend, user.prior, user.state.history, movie, score, 0.0)
+    for place in (int(np.argmax(parts.shares)), int(np.argmin(parts.shares))):
+        fallen = score - linear_without(state, user, place, movie)
+        assert fallen == pytest.approx(float(parts.shares[place]), abs=1e-3)
+
+
+@pytest.mark.parametrize("kind", MODELS)
+@PAIRS
+@given(updates=UPDATES, key=USERS, movie=MOVIES)
+def test_where_age_does_not_count_a_score_really_falls_by_the_largest_share(
+    kind: str, updates: list[Update], key: int, movie: int
+) -> None:
+    """When its rating is really taken away, which without recency changes no other weight."""
+    state = after(kind, updates, recency=0.0)
+    user = state.listen_to(state.learner.state(key))
+    assume(len(user.state.items))
+    score = float(user.scores.linear[movie])
+    parts = state.scorer.take_apart(user.blend, user.prior, user.state.history, movie, score, 0.0)
     place = int(np.argmax(parts.shares))
     gone = without(state, key, place)
-    again = state.scorer.score(user.blend, user.prior, gone.items, gone.ratings)
+    again = state.scorer.score(user.blend, user.prior, gone.history).linear
     assert score - float(again[movie]) == pytest.approx(float(parts.shares[place]), abs=1e-3)
     other: Listener = state.listen_to(gone)
     if other.blend.status == user.blend.status == "personal":
-        assert np.array_equal(other.scores, again)
+        assert np.array_equal(other.scores.linear, again)
 
 
 @pytest.mark.parametrize("kind", MODELS)
@@ -193,7 +251,7 @@ def services(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Services]:
 @pytest.fixture(scope="module")
 def club(services: Services) -> Club:
     frame, movies = planted()
-    weigh = services.serving.ready().bundle.ranker.weigh
+    weigh = services.serving.ready().bundle.ranker.weigher.like
     weights = np.zeros((60, 80))
     weights[frame.user_id.str[1:].astype(int), frame.movie_id.str[1:].astype(int)] = weigh(frame.rating.to_numpy())
     ratings = {str(user): dict(zip(own.movie_id, own.rating, strict=True)) for user, own in frame.groupby("user_id")}
@@ -211,7 +269,7 @@ def test_every_part_is_there_as_it_is_served(services: Services, club: Club, use
         assert [abs(one.share) for one in told] == sorted((abs(one.share) for one in told), reverse=True)
     parts = why.baseline + sum(one.share for one in why.contributions) + why.residual
     assert parts == pytest.approx(why.score, abs=1e-6)
-    assert abs(why.residual) < 1e-4
+    assert why.residual == pytest.approx(why.from_rating, abs=1e-4)
     assert total(why.rating) == pytest.approx(why.predicted_rating, abs=1e-6)
 
     lifts = club.lifts(rated, f"m{movie}")

@@ -40,7 +40,7 @@ GOOD: dict[str, dict[str, Any]] = {
     "POST /ml/models/activate/3": {"reason": "better"},
     "POST /ml/models/rollback": {"reason": "better"},
     "PATCH /ml/models/3": {"note": "better", "tags": ["keep"]},
-    "POST /ml/tuning": {"model": "ncf", "trials": 2, "folds": 2, "minutes": 1, "seed": 1},
+    "POST /ml/tuning": {"model": "ncf", "goal": "ndcg_at_k", "trials": 2, "folds": 2, "minutes": 1, "seed": 1},
     "POST /ml/tuning/2/resume": {"trials": 40, "minutes": 60.5},
     "POST /ml/tuning/2/train": {"trial": 0, "activate": "always"},
     "POST /automation": {
@@ -259,6 +259,7 @@ def test_retrainings(client: Client, services: Services, body: dict[str, Any], f
     ("path", "body", "field"),
     [
         ("", {"model": "nothing"}, "model"),
+        ("", {"goal": "mae"}, "goal"),
         ("", {"trials": 1}, "trials"),
         ("", {"trials": 1001}, "trials"),
         ("", {"trials": 2.5}, "trials"),

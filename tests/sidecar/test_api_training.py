@@ -115,9 +115,12 @@ def test_cancel_training(client: Client, services: Services) -> None:
 
 def test_start_a_study(client: Client, services: Services) -> None:
     assert client.post("/ml/tuning", json={}).json() == {"study_id": 2}
-    body = {"model": "ncf", "trials": 5, "folds": 2, "minutes": 1, "seed": 7}
+    body = {"model": "ncf", "goal": "ndcg_at_k", "trials": 5, "folds": 2, "minutes": 1, "seed": 7}
     assert client.post("/ml/tuning", json=body).status_code == 202
-    assert services.tuning.calls == [("start", "svd", 20, 3, 30.0, 0, "api"), ("start", "ncf", 5, 2, 1.0, 7, "api")]
+    assert services.tuning.calls == [
+        ("start", "svd", 20, 3, 30.0, 0, "api", "rmse"),
+        ("start", "ncf", 5, 2, 1.0, 7, "api", "ndcg_at_k"),
+    ]
 
 
 def test_studies(client: Client, services: Services) -> None:

@@ -7,8 +7,10 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
+from numpy.typing import NDArray
 
 from engine.data.arrays import Float32, Int32
+from engine.data.history import History
 from engine.data.ratings import Interactions
 from engine.evaluation import metrics
 from engine.evaluation.newcomers import (
@@ -20,7 +22,9 @@ from engine.evaluation.newcomers import (
     part_newcomers,
 )
 from engine.evaluation.report import EvaluationReport
+from engine.models.base import top
 from engine.models.svd import MatrixFactorizationModel
+from engine.recommending.scoring import Predict
 from engine.training.pipeline import Learned, Listener, learn
 from tests.conftest import planted
 from tests.engine.models.quick import quick_config, quick_model
@@ -124,19 +128,26 @@ def by_hand() -> tuple[Interactions, Interactions]:
 
 def test_a_newcomer_by_hand() -> None:
     train, theirs = by_hand()
-    seen: list[int] = []
+    seen: list[History] = []
 
-    def score(items: Int32, ratings: Float32) -> Float32:
-        seen.append(len(items))
+    def draw(history: History, predict: Predict, drop: Int32) -> NDArray[np.int64]:
+        seen.append(history)
+        first = np.float32(3 if not len(history) else history.ratings[0])
+        assert predict(np.array([-1, 20], np.int32)).tolist() == [first, first]
         scores = np.zeros(train.n_movies, np.float32)
         scores[train.movie_ids.indices(["m20", "m21", "m99"])] = [1, 2, 3]
-        return scores
+        return top(scores, 10, drop=drop)
 
     popularity = np.zeros(train.n_movies, np.float32)
     popularity[train.movie_ids.index("m20")] = 1
-    found = judge_newcomers(ByFirst(), score, popularity, train, theirs)
+    found = judge_newcomers(ByFirst(), draw, popularity, train, theirs)
     assert found is not None
-    assert seen == list(STEPS)
+    assert [len(history) for history in seen] == list(STEPS)
+    newest_first = np.argsort(-seen[-1].times)
+    assert train.movie_ids.ids[seen[-1].items[newest_first]].tolist() == [f"m{n}" for n in range(20)]
+    for step, history in zip(STEPS, seen, strict=True):  # the first ratings by time, in order of key, with their times
+        assert sorted(history.times.tolist()) == list(range(81, 81 + step))
+        assert (np.diff(history.items) > 0).all()
     assert found.users.tolist() == [theirs.user_ids.index("new")]
     assert (found.ratings.tolist(), found.relevant.tolist()) == ([2], [1])
     assert found.squared[0].tolist() == [2**2 + 1]  # 3 for 5 and for 2

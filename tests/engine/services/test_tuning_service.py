@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime
 from itertools import count
 from threading import Event, current_thread
@@ -13,11 +14,13 @@ import pytest
 from engine.errors import InvalidInput, NotReady, TrainingDiverged, TuningBusy, UnknownStudy
 from engine.models.registry import configure
 from engine.runtime import Runtime, build
-from engine.services.studies import Study
+from engine.services.studies import Study, StudyReader
 from engine.services.training import TrainingService
-from engine.services.trials import SECONDS, Going, seconds_of, unpack
+from engine.services.trials import FOLDS, SECONDS, Going, seconds_of, unpack
 from engine.settings import Settings
-from engine.training import tuning
+from engine.training import list_trials, search
+from engine.training.list_trials import ListTrials
+from engine.training.rating_trials import RatingTrials
 from store.notices import NoticeStore
 from store.studies import TuningStore
 from tests.engine.services.conftest import QUICK, fill, finished, wait_for
@@ -33,17 +36,22 @@ def ended(runtime: Runtime, study_id: int) -> Study:
 def hold(monkeypatch: pytest.MonkeyPatch, trial: int = 1) -> tuple[Event, Event]:
     """Makes a study wait in a trial: an event that tells it is there, and one that lets it go on."""
     there, release = Event(), Event()
-    measure, begun = tuning.measure, []
+    for cls in (RatingTrials, ListTrials):
+        monkeypatch.setattr(cls, "measure", held(cls.measure, trial, there, release))
+    return there, release
 
-    def held(*args: Any) -> Any:
+
+def held(measure: Callable[..., Any], trial: int, there: Event, release: Event) -> Callable[..., Any]:
+    begun: list[object] = []
+
+    def wait(*args: Any) -> Any:
         begun.append(args)
         if len(begun) == trial + 1:
             there.set()
             assert release.wait(60)
         return measure(*args)
 
-    monkeypatch.setattr(tuning, "measure", held)
-    return there, release
+    return wait
 
 
 @pytest.fixture
@@ -63,9 +71,9 @@ def test_a_study_tries_the_defaults_first_and_ends_with_evidence(filled: Runtime
     assert first.state == "complete"
     assert first.hyperparameters == {"factors": 8, "learning_rate": 0.02, "regularization": 0.025}
     assert len(first.folds) == 3
-    assert first.rmse == pytest.approx(sum(fold.rmse for fold in first.folds) / 3)
+    assert first.value == pytest.approx(sum(fold.value for fold in first.folds) / 3)
     assert study.best is not None
-    assert study.best.rmse == min(trial.rmse for trial in study.history if trial.rmse is not None)
+    assert study.best.value == min(trial.value for trial in study.history if trial.value is not None)
     assert 0 < study.used_s < study.budget_s
     if study.best.number:
         assert study.evidence is not None
@@ -83,7 +91,7 @@ def test_equal_seeds_try_the_same(filled: Runtime) -> None:
     tried = []
     for seed in (1, 1, 2):
         study = ended(filled, filled.services.tuning.start("svd", trials=4, folds=2, minutes=5, seed=seed))
-        tried.append([(trial.hyperparameters, trial.rmse) for trial in study.history])
+        tried.append([(trial.hyperparameters, trial.value) for trial in study.history])
     assert tried[0] == tried[1] != tried[2]
 
 
@@ -135,7 +143,7 @@ def test_a_study_goes_on_without_who_was_forgotten(filled: Runtime, monkeypatch:
     assert study.history[2].hyperparameters == study.history[1].hyperparameters
     tunings = TuningStore(filled.database)
     kept = [tunings.errors(study_id, trial.number) for trial in study.history[2:]]
-    judged = [unpack(errors).users for errors in kept if errors is not None]
+    judged = [unpack(errors, "rmse").users for errors in kept if errors is not None]
     assert judged
     assert all(key not in users for users in judged)
 
@@ -166,7 +174,7 @@ def test_what_a_killed_process_left_is_stopped_and_tried_again(
     record = tunings.get(study_id)
     study = optuna.load_study(storage=tunings.storage(), study_name=record.study_name)
     numbers = configure("svd", study.trials[0].params)
-    lost = study.ask(tuning.distributions(cut.services.tuning.search_space("svd"), numbers))
+    lost = study.ask(search.distributions(cut.services.tuning.search_space("svd"), numbers))
     tunings.change(study_id, state="running", trials=3)
     tunings.close()
     cut.database.close()
@@ -203,7 +211,7 @@ def test_a_study_ends_within_its_time(filled: Runtime, monkeypatch: pytest.Monke
 
 
 def test_a_trial_that_diverges_is_one_that_failed(filled: Runtime, monkeypatch: pytest.MonkeyPatch) -> None:
-    measure, begun = tuning.measure, []
+    measure, begun = RatingTrials.measure, []
 
     def diverge(*args: Any) -> Any:
         begun.append(args)
@@ -211,7 +219,7 @@ def test_a_trial_that_diverges_is_one_that_failed(filled: Runtime, monkeypatch: 
             raise TrainingDiverged("The loss became infinite.")
         return measure(*args)
 
-    monkeypatch.setattr(tuning, "measure", diverge)
+    monkeypatch.setattr(RatingTrials, "measure", diverge)
     study = ended(filled, filled.services.tuning.start("svd", trials=3, folds=2, minutes=5))
     assert (study.state, study.trials_done) == ("succeeded", 3)
     assert (study.history[1].state, study.history[1].reason) == ("failed", "The loss became infinite.")
@@ -223,7 +231,7 @@ def test_a_fault_ends_the_study_with_its_reason_and_the_next_one_works(
     def break_down(*args: Any) -> Any:
         raise RuntimeError("out of luck")
 
-    monkeypatch.setattr(tuning, "measure", break_down)
+    monkeypatch.setattr(RatingTrials, "measure", break_down)
     studies = filled.services.tuning
     study = ended(filled, studies.start("svd", trials=2, folds=2, minutes=5))
     assert study.state == "failed"
@@ -277,6 +285,81 @@ def test_the_best_trial_is_trained_with_one_call(filled: Runtime) -> None:
         studies.train_with(study.study_id, trial=99)
 
 
+def test_a_study_can_aim_at_lists(filled: Runtime) -> None:
+    studies = filled.services.tuning
+    study_id = studies.start("svd", trials=6, folds=3, minutes=5, goal="ndcg_at_k")
+    study = ended(filled, study_id)
+    assert (study.state, study.goal, study.error, study.trials_done) == ("succeeded", "ndcg_at_k", None, 6)
+    first = study.history[0]
+    assert first.defaults
+    assert set(first.hyperparameters) == {one.name for one in studies.search_space("svd", "ndcg_at_k")}
+    assert [fold.epochs for fold in first.folds] == [None] * 3
+    assert first.value == pytest.approx(sum(fold.value for fold in first.folds) / 3)
+    values = [trial.value for trial in study.history if trial.value is not None]
+    assert study.best is not None
+    assert study.best.value == max(values)
+    if study.best.number:
+        assert study.evidence is not None
+        assert study.evidence.held_out is not None
+        assert study.evidence.difference.value >= study.evidence.difference.baseline
+        assert "NDCG@10" in study.evidence.text
+    assert studies.studies() == [study]
+
+
+def test_a_study_of_lists_that_is_resumed_goes_on_as_it_was(filled: Runtime, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The trial that was cut short comes out as in a study that was not, and the defaults are not chosen again."""
+    there, release = hold(monkeypatch)
+    studies = filled.services.tuning
+    study_id = studies.start("svd", trials=2, folds=2, minutes=5, goal="ndcg_at_k")
+    assert there.wait(60)
+    studies.stop(study_id)
+    release.set()
+    stopped = ended(filled, study_id)
+    assert (stopped.state, stopped.trials_done) == ("stopped", 1)
+    monkeypatch.undo()
+    monkeypatch.setattr(list_trials, "choose_ranking", None)
+    studies.resume(study_id)
+    resumed = ended(filled, study_id)
+    assert (resumed.state, resumed.error) == ("succeeded", None)
+    monkeypatch.undo()
+    whole = ended(filled, studies.start("svd", trials=2, folds=2, minutes=5, goal="ndcg_at_k"))
+    assert resumed.history[2].hyperparameters == whole.history[1].hyperparameters
+    assert [resumed.history[n].value for n in (0, 2)] == [trial.value for trial in whole.history]
+    compared = [None if study.evidence is None else study.evidence.held_out for study in (resumed, whole)]
+    assert compared[0] == compared[1]
+
+
+def test_a_version_is_trained_with_the_settings_of_a_trial(filled: Runtime) -> None:
+    studies = filled.services.tuning
+    study = ended(filled, studies.start("svd", trials=3, folds=2, minutes=5, goal="ndcg_at_k"))
+    run = finished(filled, studies.train_with(study.study_id, "never", trial=1))
+    assert run.error is None
+    wanted = study.history[1].hyperparameters
+    assert run.ranker | wanted == run.ranker
+    assert run.ranker["method"] == "ease"
+    assert run.hyperparameters == configure("svd", {}).model_dump(mode="json")
+    version = filled.services.versions.get(run.version or 0)
+    assert version.ranker | wanted == version.ranker
+    assert not [name for name in version.automatic if name.startswith("ranker.") and name != "ranker.max_movies"]
+    assert version.note == f"Settings of lists of trial 1 of study {study.study_id}."
+
+
+def test_trials_of_earlier_releases_are_read(filled: Runtime) -> None:
+    """Their folds name the value ``rmse``."""
+    studies = filled.services.tuning
+    study_id = studies.start("svd", trials=2, folds=2, minutes=5)
+    study = ended(filled, study_id)
+    tunings = TuningStore(filled.database)
+    stored = optuna.load_study(storage=tunings.storage(), study_name=tunings.get(study_id).study_name)
+    for trial in stored.trials:
+        folds = [
+            {"rmse" if name == "value" else name: one for name, one in fold.items()} for fold in trial.user_attrs[FOLDS]
+        ]
+        tunings.storage().set_trial_user_attr(trial._trial_id, FOLDS, folds)
+    tunings.close()
+    assert StudyReader(TuningStore(filled.database)).study(tunings.get(study_id), None).history == study.history
+
+
 def test_orders_that_make_no_sense_are_refused(filled: Runtime) -> None:
     studies = filled.services.tuning
     for changes, field in (
@@ -286,6 +369,8 @@ def test_orders_that_make_no_sense_are_refused(filled: Runtime) -> None:
         ({"minutes": float("nan")}, "minutes"),
         ({"seed": -1}, "seed"),
         ({"kind": "oracle"}, "model"),
+        ({"kind": "oracle", "goal": "ndcg_at_k"}, "model"),
+        ({"goal": "mae"}, "goal"),
     ):
         with pytest.raises(InvalidInput) as refused:
             studies.start(**changes)  # type: ignore[arg-type]

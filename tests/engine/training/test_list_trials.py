@@ -37,7 +37,7 @@ def prepare(data: Interactions, begun: dict[str, Any] | None = None, seed: int =
 
 @cache
 def moving(n_users: int = 220, clusters: int = 8, seed: int = 0) -> Interactions:
-    """People whose taste moves: what they like next is of the cluster of their newest ratings, not of their many old ones."""
+    """People whose taste moves: what they like next is like their newest ratings, not like their many old ones."""
     rng = np.random.default_rng(seed)
     rows = []
     for user in range(n_users):

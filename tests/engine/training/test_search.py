@@ -11,6 +11,7 @@ from engine.models.list_settings import DEFAULT_RANKING, ranking_space
 from engine.models.registry import MODELS, SearchRange, configure, search_space
 from engine.training import search
 
+
 def test_draws_lie_in_the_ranges_and_hold_the_defaults() -> None:
     space = [
         SearchRange("factors", "Factors", 2, 50, log=True, whole=True),

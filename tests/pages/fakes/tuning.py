@@ -8,20 +8,21 @@ from typing import Any
 
 from engine.errors import InvalidInput, MarqueeError, TuningBusy, UnknownStudy
 from engine.evaluation.differences import MetricDifference
-from engine.models.registry import SearchRange, search_space
+from engine.models.registry import SearchRange
 from engine.services.records import StudyState
 from engine.services.studies import Study, TrialReport, TrialState
-from engine.training.tuning import FoldResult, TuningEvidence
+from engine.training.search import space_of
+from engine.training.tuning import FoldResult, Goal, TuningEvidence
 
 NOW = 1_795_443_840.0
 HOSTILE = "The loss became <script>alert('x')</script> **infinite** at epoch 3."
 
 
-def trial(number: int, rmse: float | None, state: str = "complete", **changes: Any) -> TrialReport:
+def trial(number: int, value: float | None, state: str = "complete", **changes: Any) -> TrialReport:
     """One trial; its folds lie around its mean."""
     values = {"factors": 30 + 17 * number % 90, "learning_rate": 0.004 * 1.3 ** (number % 6), "regularization": 0.1}
-    folds = () if rmse is None else tuple(FoldResult(n, rmse + (n - 1) * 0.003, 40 - number, 0.3) for n in range(3))
-    return replace(TrialReport(number, TrialState(state), values, rmse, folds, 1.1), **changes)
+    folds = () if value is None else tuple(FoldResult(n, value + (n - 1) * 0.003, 40 - number, 0.3) for n in range(3))
+    return replace(TrialReport(number, TrialState(state), values, value, folds, 1.1), **changes)
 
 
 TRIALS = (
@@ -47,6 +48,7 @@ def study(study_id: int, state: str = "succeeded", **changes: Any) -> Study:
         study_id=study_id,
         state=StudyState(state),
         model="svd",
+        goal="rmse",
         stage="All trials are done",
         trials=7,
         trials_done=7,
@@ -115,6 +117,28 @@ NEURAL = study(
 )
 
 
+def listing(number: int) -> TrialReport:
+    """A trial of settings of lists."""
+    values = {"l2": 100.0 * 1.3**number, "recency": 0.1 * number, "rating_weight": 0.05 * (number % 4)}
+    value = 0.14 + 0.002 * (number * 5 % 7)
+    folds = tuple(FoldResult(n, value + (n - 1) * 0.004, None, 0.8) for n in range(3))
+    return trial(number, value, hyperparameters=values, folds=folds, defaults=number == 0)
+
+
+LIST_TRIALS = tuple(listing(number) for number in range(7))
+LISTED = MetricDifference(0.152, 0.14, 0.012, 0.006, 0.018, 0.0004, 671, "better")
+LISTS = study(
+    7,
+    goal="ndcg_at_k",
+    history=LIST_TRIALS,
+    best=LIST_TRIALS[4],
+    importance={"recency": 0.7, "l2": 0.2, "rating_weight": 0.1},
+    evidence=TuningEvidence(
+        4, LISTED, 3, LISTED, True, "Trial 4 has NDCG@10 0.1520, the defaults have 0.1400. It is better."
+    ),
+)
+
+
 @dataclass
 class FakeTuning:
     history: list[Study] = field(default_factory=lambda: list(HISTORY))
@@ -122,12 +146,12 @@ class FakeTuning:
     asked: list[tuple[Any, ...]] = field(default_factory=list)
     fails: MarqueeError | None = None
 
-    def start(self, kind: str, trials: int, folds: int, minutes: float, seed: int) -> int:
+    def start(self, kind: str, trials: int, folds: int, minutes: float, seed: int, *, goal: Goal) -> int:
         if self.fails:
             raise self.fails
         if not 2 <= trials <= 1000:
             raise InvalidInput(f"trials is {trials}, but must be from 2 to 1000.", field="trials")
-        self.asked.append(("start", kind, trials, folds, minutes, seed))
+        self.asked.append(("start", kind, trials, folds, minutes, seed, goal))
         self.going = GOING
         return GOING.study_id
 
@@ -158,8 +182,8 @@ class FakeTuning:
     def studies(self, limit: int = 20) -> Sequence[Study]:
         return [*([self.going] if self.going else []), *self.history][:limit]
 
-    def search_space(self, kind: str) -> list[SearchRange]:
-        return search_space(kind)
+    def search_space(self, kind: str, goal: Goal = "rmse") -> list[SearchRange]:
+        return space_of(goal, kind)
 
     def train_with(self, study_id: int) -> int:
         if self.fails:

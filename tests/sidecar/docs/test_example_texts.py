@@ -138,7 +138,7 @@ def test_what_a_run_cancelled_in_the_queue_says(runtime: Runtime) -> None:
 
 def test_what_the_evidence_of_a_study_says() -> None:
     squared = np.random.default_rng(0).uniform(5.0, 10.0, 40)
-    found = weigh(12, measured(0.8, squared * 0.8), measured(0.9, squared), 14, None)
+    found = weigh("rmse", 12, measured(0.8, squared * 0.8), measured(0.9, squared), 14, None)
     assert instances.STUDY.evidence is not None
     assert shape(found.text) == shape(instances.STUDY.evidence.text)
 
