@@ -30,7 +30,7 @@ MAX_TAUGHT = 1_000_000  # ratings that the networks are taught; larger data are 
 MIN_PER_PART = 2  # ratings per part below which embeddings are learned from all ratings
 FIRST = (0, 1, 2, 3, 5, 8, 12, 20)  # history lengths of the newcomers that the networks train on
 NEWCOMERS = 0.1  # share of the ratings that are taught a second time, as those of a newcomer
-NEW_MOVIES = 0.05  # share of the ratings that are taught a second time, as those of a movie that nobody rated before
+NEW_MOVIES = 0.02  # share of the ratings that are taught a second time, as those of a movie that nobody rated before
 MIN_NEWCOMERS = 2000  # small data use a larger share, up to a quarter, to reach this many
 
 Size = Annotated[int, Field(ge=1, le=512)]
