@@ -255,10 +255,11 @@ class Interactions:
         return all(ours is theirs or ours.ids.equals(theirs.ids) for ours, theirs in pairs)
 
     def history(self, user: int) -> History:
-        """The ratings of one user; none for a user that these ratings do not have."""
+        """The ratings of one user in order of key; none for a user that these ratings do not have."""
         if not 0 <= user < self.n_users:
             return NOBODY
         rows = self.by_user.of(user)
+        rows = rows[np.argsort(self.items[rows], kind="stable")]
         times = None if self.timestamps is None else self.timestamps[rows]
         return History.of(self.items[rows], self.ratings[rows], times)
 

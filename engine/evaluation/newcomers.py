@@ -178,7 +178,6 @@ def judge_newcomers(
         found["by_popularity"] = _ndcg(top(popularity, length, drop=first), wanted, length)
         for step in STEPS:
             known = theirs.subset(rows[:step]).history(user)
-            known = known.subset(np.argsort(known.items))
             predict = partial(_predict, model, model.fold_in_user(known.items, known.ratings), is_new=not step)
             found[f"squared_{step}"] = _squared(predict(later), given)
             found[f"ndcg_{step}"] = _ndcg(draw(known, predict, first)[:length], wanted, length)

@@ -62,3 +62,9 @@ def test_preferences_are_not_offered_beside_ratings(visit: Open) -> None:
     at = drop(visit("imports.py", held), session.IMPORT_FILES)
     held.imports.end("failed", "It counts plays.")
     assert not [one for one in intact(at.run()).checkbox if one.key == session.option("preferences")]
+
+
+def test_studies_aim_at_lists(visit: Open) -> None:
+    held = fakes.rated_on(PREFERENCES)
+    intact(press(visit("tuning.py", held), session.START_STUDY))
+    assert held.tuning.asked[0][-1] == "ndcg_at_k"

@@ -58,9 +58,8 @@ def save(models: MLModelManager, kind: str, config: dict[str, Any], arrays: dict
 @pytest.fixture(scope="module", params=MODELS)
 def pair(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, small: Interactions) -> Pair:
     """Trained once, saved, and read by another opening of the file."""
-    ranker = ItemSimilarityRanker(ItemSimilarityConfig(min_ratings=16, recency=0.3, next_weight=0.2)).fit(
-        small
-    )  # not all movies, not the default
+    config = ItemSimilarityConfig(min_ratings=16, recency=0.3, next_weight=0.2)  # not all movies, not the defaults
+    ranker = ItemSimilarityRanker(config).fit(small)
     trained = replace(bundle(request.param, small), ranker=ranker)
     url = f"sqlite:///{tmp_path_factory.mktemp('store')}/test.db"
     database = Database.open(url)

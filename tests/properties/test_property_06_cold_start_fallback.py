@@ -11,8 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import spearmanr
 
-from engine.data.history import History
+from engine.data.history import NOBODY, History
 from engine.recommending.lists import ListOptions, Recommendations
+from engine.recommending.scoring import level_of
 from engine.runtime import Runtime
 from tests.conftest import planted
 from tests.engine.services.conftest import opened, store_in, trained_store
@@ -98,7 +99,7 @@ def test_a_rating_more_moves_the_list_by_a_step_and_not_by_a_jump(runtime: Runti
     state = runtime.services.serving.ready()
     parts = []
     for n in (count, count + 1):
-        imagined = runtime.services.recommendations._imagine(state, {}, dict.fromkeys(movies[:n], 4.0))
+        imagined = runtime.services.recommendations._imagine(state, NOBODY, dict.fromkeys(movies[:n], 4.0))
         parts.append(state.listen_to(imagined).blend.personal)
     assert parts[1] - parts[0] == pytest.approx(1 / PERSONAL_FROM)
 
@@ -129,7 +130,10 @@ def test_a_newcomers_score_is_taste_and_popularity(
     rng = random.Random(seed)
     ratings = {movie: rng.randint(1, 10) / 2 for movie in rng.sample(MOVIES, count)}
     answer = runtime.services.recommendations.recommend_to(ratings, ListOptions(len(MOVIES)))
-    ranker = runtime.services.serving.ready().bundle.ranker
+    state = runtime.services.serving.ready()
+    ranker = state.bundle.ranker
+    imagined = runtime.services.recommendations._imagine(state, NOBODY, ratings)
+    level, per_rating = level_of(imagined.predict), state.listen_to(imagined).scores.per_rating
     rated = sorted((int(movie[1:]), rating) for movie, rating in ratings.items())
     movies, given_ratings = (np.array(column) for column in zip(*rated, strict=True))
     taste = ranker.score_history(History.of(movies.astype(np.int32), given_ratings.astype(np.float32)))
@@ -137,6 +141,7 @@ def test_a_newcomers_score_is_taste_and_popularity(
     for item in answer.items:
         part = count / PERSONAL_FROM
         expected = part * float(taste[int(item.movie_id[1:])]) + (1 - part) * popular[item.movie_id]
+        expected += per_rating * (item.predicted_rating - level)
         assert item.score == pytest.approx(expected, abs=1e-4)
 
 

@@ -138,9 +138,17 @@ class FakeTraining(Recorder):
         return {"succeeded": 2, "failed": 1}
 
     def train_model(
-        self, kind: str, hyperparameters: dict[str, Any], activate: str, actor: str, *, queue: bool, note: str
+        self,
+        kind: str,
+        hyperparameters: dict[str, Any],
+        activate: str,
+        actor: str,
+        *,
+        queue: bool,
+        note: str,
+        ranker: dict[str, Any],
     ) -> int:
-        self.note("train_model", kind, hyperparameters, activate, actor, queue, note)
+        self.note("train_model", kind, hyperparameters, activate, actor, queue, note, ranker)
         return 7
 
     def retrain(self, version: int | None, activate: str, actor: str, *, queue: bool) -> int:

@@ -1,4 +1,4 @@
-"""The inverse is right, says where there is none, and leaves the interpreter to others meanwhile."""
+"""Inverse and solutions are right, say where there are none, and leave the interpreter to others meanwhile."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from threading import Event, Thread
 import numpy as np
 import pytest
 
-from engine.models.lapack import invert
+from engine.models.lapack import invert, solve
 
 
 def definite(size: int, seed: int = 0) -> np.ndarray:
@@ -22,6 +22,30 @@ def test_the_upper_triangle_is_that_of_the_inverse(size: int) -> None:
     expected = np.linalg.inv(matrix.astype(np.float64))
     invert(matrix)
     np.testing.assert_allclose(np.triu(matrix), np.triu(expected), atol=1e-4)
+
+
+@pytest.mark.parametrize(("size", "rows"), [(1, 1), (2, 5), (7, 1), (150, 40), (7, 0)])
+def test_each_row_is_replaced_by_its_solution(size: int, rows: int) -> None:
+    matrix = definite(size)
+    right = np.random.default_rng(1).standard_normal((rows, size)).astype(np.float32)
+    expected = np.linalg.solve(matrix.astype(np.float64), right.T.astype(np.float64)).T
+    solve(matrix, right)
+    np.testing.assert_allclose(right, expected, atol=1e-4)
+
+
+def test_a_system_without_a_solution_is_refused() -> None:
+    with pytest.raises(np.linalg.LinAlgError, match="not positive definite"):
+        solve(-definite(5), np.ones((2, 5), np.float32))
+
+
+@pytest.mark.parametrize(
+    "right", [np.ones((2, 4)), np.ones((2, 3), np.float32), np.asfortranarray(np.ones((2, 4), np.float32))]
+)
+def test_what_can_not_be_replaced_in_place_is_refused(right: np.ndarray) -> None:
+    with pytest.raises(ValueError, match="C-contiguous"):
+        solve(definite(4), right)
+    with pytest.raises(ValueError, match="C-contiguous"):
+        solve(np.asfortranarray(definite(4)), np.ones((2, 4), np.float32))
 
 
 def test_a_matrix_without_an_inverse_is_refused() -> None:

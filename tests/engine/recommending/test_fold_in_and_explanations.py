@@ -35,6 +35,7 @@ def timestamps_of(data: Interactions) -> np.ndarray:
 def test_a_learned_user_starts_from_what_the_version_learned(learner: RealtimeLearner, small: Interactions) -> None:
     state = learner.state(4)
     rows = small.by_user.of(4)
+    rows = rows[np.argsort(small.items[rows])]
     assert state.items.tolist() == small.items[rows].tolist()
     assert state.history.times.tolist() == timestamps_of(small)[rows].tolist()
     assert np.array_equal(state.vector, learner.bundle.rating.user_vector(4))
