@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from benchmarks import markdown
-from benchmarks.peers.models import ENTRIES
+from benchmarks.peers.models import ENTRIES, OUR_LISTS
 from benchmarks.peers.running import Outcome
 
 RATIOS = ("fit_s", "peak_mib", "list_ms")
@@ -26,14 +26,14 @@ def leads(outcomes: Sequence[Outcome], beside: Mapping[str, str | None]) -> tupl
     """A sentence for RMSE and for NDCG@10: Marquee's best beside the best peer; and whether no peer is better.
 
     Args:
-        outcomes: of all models; where either side has no figure, nothing is said.
+        outcomes: of all models. Nothing is said without a figure of either side, or of lists without ``Marquee lists``.
         beside: None for Marquee's own models.
     """
     lines, ahead = [], True
     for name, label, sign, digits in (("rmse", "RMSE", -1, 4), ("ndcg", "NDCG@10", 1, 3)):
         found = [(sign * one.figures[name], one.model) for one in outcomes if name in one.figures]
         ours, theirs = ([each for each in found if (beside[each[1]] is None) == own] for own in (True, False))
-        if not ours or not theirs:
+        if not ours or not theirs or (name == "ndcg" and all(model != OUR_LISTS for _, model in ours)):
             continue
         (mine, model), (best, peer) = max(ours), max(theirs)
         met = round(mine, digits) >= round(best, digits)

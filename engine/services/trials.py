@@ -89,7 +89,7 @@ class Search:
             space, asked = search.space_of(self.goal, record.kind), search.asked_of(self.goal, record.kind)
             values = None if begun is None else search.read_trial(asked, space, begun)
             return RatingTrials.prepare(record.kind, self.data, record.folds, record.seed, values)
-        self._tell("Training the rating model")
+        self._tell("Training the model and choosing the defaults")
         watcher = Watcher(self.going.stop, self._check_stop)
         known = settings_of(self._trials())
         return ListTrials.prepare(record.kind, self.data, record.folds, record.seed, self.personal_from, watcher, known)

@@ -12,7 +12,7 @@ from engine.services import Services
 from engine.services.studies import Study, TrialReport
 from engine.training.tuning import GOALS, Goal
 from pages.panels import tuning_charts
-from pages.ui import session, tables
+from pages.ui import preferences, session, tables
 from pages.ui.escape import text
 from pages.ui.format import duration, model_name, when
 from pages.ui.forms import choose_model, field_error, other_errors, submit
@@ -58,16 +58,18 @@ def form(services: Services, *, expanded: bool) -> None:
 
 
 def _choose_goal() -> Goal:
+    """What the study improves; without ratings there are no errors to improve."""
+    goals = GOALS[1:] if preferences.in_use() else GOALS
     goal = st.segmented_control(
         "Aim at",
-        GOALS,
-        default=GOALS[0],
+        goals,
+        default=goals[0],
         required=True,
         format_func=AIMS.__getitem__,
         key=session.STUDY_GOAL,
         persist_state="session",
     )
-    return goal or GOALS[0]
+    return goal or goals[0]
 
 
 def _fields(errors: dict[str, str]) -> dict[str, Any]:

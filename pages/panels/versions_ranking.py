@@ -15,17 +15,18 @@ CHOSEN, OTHERS = "This version", "Other discounts"
 
 
 def ranking(version: VersionSummary) -> None:
-    """Settings, explanations, and the choice between accuracy and reach."""
+    """The choice between accuracy and reach, explanations, and settings."""
     automatic = {name.removeprefix("ranker.") for name in version.automatic}
     settings: dict[str, object] = {"Method": RANKERS[version.ranker.get("method", "ease")].label}
     for name, value in version.ranker.items():
         if name in RANKING.model_fields and name != "method":
             title = RANKING.model_fields[name].title or name.replace("_", " ").capitalize()
-            settings[title] = f"{value} (auto)" if name in automatic else value
-    tables.pairs(settings, f"Settings of the lists of version {version.version}")
-    _faithfulness(version.protocol.get("faithfulness"))
+            settings[title] = f"{value:,g} (auto)" if name in automatic else f"{value:,g}"
     if version.frontier:
         _frontier(version)
+    _faithfulness(version.protocol.get("faithfulness"))
+    st.markdown("**Settings**")
+    tables.pairs(settings, f"Settings of the lists of version {version.version}")
 
 
 def _faithfulness(found: dict[str, Any] | None) -> None:

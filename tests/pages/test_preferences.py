@@ -10,7 +10,7 @@ from engine.data.scale import PREFERENCES, STARS
 from pages.ui import preferences, session
 from pages.ui.rating_input import shape
 from tests.pages import fakes
-from tests.pages.conftest import Open, intact, rate, words
+from tests.pages.conftest import Open, intact, press, rate, words
 
 
 @pytest.mark.parametrize("page", ["overview.py", "recommend.py", "versions.py"])
@@ -43,3 +43,9 @@ def test_other_scales_have_numbers() -> None:
     assert shape(STARS)["names"] == []
     assert preferences.given(4.5, STARS) == "rated 4.5"
     assert [preferences.given(one, PREFERENCES) for one in (1.0, 0.0)] == ["liked it", "did not like it"]
+
+
+def test_studies_aim_at_lists(visit: Open) -> None:
+    held = fakes.rated_on(PREFERENCES)
+    intact(press(visit("tuning.py", held), session.START_STUDY))
+    assert held.tuning.asked[0][-1] == "ndcg_at_k"

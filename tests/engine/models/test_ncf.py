@@ -115,11 +115,11 @@ def test_large_data_are_sampled(small: Interactions, monkeypatch: pytest.MonkeyP
         steps: list[str] = []
         taught = _taught(small, steps)
         assert steps == [f"Learning embeddings {number + 1} of {parts + 1}" for number in range(parts + 1)]
-        assert len(taught.tables) == 2 * parts
+        assert len(taught.tables) == 3 * parts
         own = taught.table < parts
         assert len(np.unique(taught.ratings[own])) == own.sum() <= parts * of_part
         assert set(taught.ratings[~own]) < set(taught.ratings[own])
-        assert set(taught.table) == set(range(2 * parts))
+        assert set(taught.table) == set(range(3 * parts))
     model = NeuralCF(SHORT).fit(small)
     assert validation_rmse(model, small) < 0.9
 

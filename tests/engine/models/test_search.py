@@ -9,6 +9,7 @@ import pytest
 
 from engine.errors import InvalidInput, InvalidSettings
 from engine.models.hyperparameters import AUTO, default, read
+from engine.models.list_settings import RANKING, check_list_settings, ranking_space
 from engine.models.registry import MODELS, check_settings, search_space
 
 
@@ -54,6 +55,30 @@ def test_ranges_know_whole_numbers_and_orders_of_magnitude() -> None:
 def test_what_no_model_allows_is_refused_with_the_place(line: dict[str, Any], reason: str) -> None:
     with pytest.raises(InvalidSettings, match=r"hyperparameters\.toml, \[svd\.search\]") as refused:
         search_space("svd", {"svd": {"search": line}})
+    assert reason in str(refused.value)
+
+
+def test_settings_of_lists_have_ranges() -> None:
+    check_list_settings()
+    space = {one.name: one for one in ranking_space()}
+    assert set(space) <= set(RANKING.model_fields)
+    assert {"l2", "recency", "rating_weight", "popularity_discount"} <= set(space)
+    assert space["l2"].log
+    assert space["l2"].title == "L2"
+    assert ranking_space({}) == []
+
+
+@pytest.mark.parametrize(
+    ("line", "reason"),
+    [
+        ({"recency": {"low": 0.0, "high": 7.0}}, "recency is 7.0, but must be auto or a number from 0 to 5"),
+        ({"epoch": {"low": 1, "high": 2}}, "no hyperparameter 'epoch'"),
+        ({"method": {"choices": ["ease", "als"]}}, "a study has one method"),
+    ],
+)
+def test_settings_of_lists_that_are_not_allowed_are_refused(line: dict[str, Any], reason: str) -> None:
+    with pytest.raises(InvalidSettings, match=r"hyperparameters\.toml, \[ranker\.search\]") as refused:
+        ranking_space({"ranker": {"search": line}})
     assert reason in str(refused.value)
 
 
