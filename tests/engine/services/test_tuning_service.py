@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import asdict
 from datetime import datetime
 from itertools import count
 from threading import Event, current_thread
@@ -14,13 +15,15 @@ import pytest
 from engine.errors import InvalidInput, NotReady, TrainingDiverged, TuningBusy, UnknownStudy
 from engine.models.registry import configure
 from engine.runtime import Runtime, build
-from engine.services.studies import Study, StudyReader
+from engine.services import trials
+from engine.services.studies import Study
 from engine.services.training import TrainingService
 from engine.services.trials import FOLDS, SECONDS, Going, seconds_of, unpack
 from engine.settings import Settings
 from engine.training import list_trials, search
 from engine.training.list_trials import ListTrials
 from engine.training.rating_trials import RatingTrials
+from engine.training.tuning import FoldResult
 from store.notices import NoticeStore
 from store.studies import TuningStore
 from tests.engine.services.conftest import QUICK, fill, finished, wait_for
@@ -344,20 +347,19 @@ def test_a_version_is_trained_with_the_settings_of_a_trial(filled: Runtime) -> N
     assert version.note == f"Settings of lists of trial 1 of study {study.study_id}."
 
 
-def test_trials_of_earlier_releases_are_read(filled: Runtime) -> None:
+def test_trials_of_earlier_releases_are_read(filled: Runtime, monkeypatch: pytest.MonkeyPatch) -> None:
     """Their folds name the value ``rmse``."""
-    studies = filled.services.tuning
-    study_id = studies.start("svd", trials=2, folds=2, minutes=5)
-    study = ended(filled, study_id)
-    tunings = TuningStore(filled.database)
-    stored = optuna.load_study(storage=tunings.storage(), study_name=tunings.get(study_id).study_name)
-    for trial in stored.trials:
-        folds = [
-            {"rmse" if name == "value" else name: one for name, one in fold.items()} for fold in trial.user_attrs[FOLDS]
-        ]
-        tunings.storage().set_trial_user_attr(trial._trial_id, FOLDS, folds)
-    tunings.close()
-    assert StudyReader(TuningStore(filled.database)).study(tunings.get(study_id), None).history == study.history
+
+    def as_before(one: Any) -> dict[str, Any]:
+        values = asdict(one)
+        return {"rmse": values.pop("value")} | values if isinstance(one, FoldResult) else values
+
+    monkeypatch.setattr(trials, "asdict", as_before)
+    study = ended(filled, filled.services.tuning.start("svd", trials=2, folds=2, minutes=5))
+    stored = optuna.load_study(storage=TuningStore(filled.database).storage(), study_name=f"svd study {study.study_id}")
+    assert "rmse" in stored.trials[0].user_attrs[FOLDS][0]
+    first = study.history[0]
+    assert first.value == pytest.approx(sum(fold.value for fold in first.folds) / 2)
 
 
 def test_orders_that_make_no_sense_are_refused(filled: Runtime) -> None:
