@@ -63,6 +63,22 @@ class _Metric(_Shape):
     high: float | None
 
 
+class _Faithfulness(_Shape):
+    model_config = ConfigDict(extra="forbid")
+
+    pairs: Annotated[int, Field(ge=1)]
+    share: float
+    effect: float
+    difference: float
+
+
+class _Protocol(_Shape):
+    model_config = ConfigDict(extra="allow")
+
+    __pydantic_extra__: dict[Name, Plain]
+    faithfulness: _Faithfulness | None = None  # missing in files of earlier releases
+
+
 class _Description(_Shape):
     version: Annotated[int, Field(ge=1, lt=2**63)]
     digest: str
@@ -72,11 +88,11 @@ class _Description(_Shape):
     config: dict[Name, Table]
     metrics: dict[Name, _Metric]
     segments: dict[Name, dict[Name, _Metric]]
-    protocol: dict[Name, Plain]
+    protocol: _Protocol
     data: Table
     note: str
     tags: list[str]
-    charts: dict[Name, list[dict[Name, float | int | str | None]]]
+    charts: dict[Name, list[dict[Name, Plain]]]
 
 
 def write_export(model: StoredModel, target: IO[bytes]) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 import streamlit as st
 
 from engine.data.formats import SOURCES
+from engine.services import current
 from engine.services.imports import ImportService
 from pages.panels.imports_order import Order, place
 from pages.ui import session
@@ -47,21 +48,23 @@ def options_form(imports: ImportService, order: Order, label: str) -> None:
             ).strip()
             or None,
         }
-        chosen["preferences"] = (
-            grid.checkbox(
-                "Take plays, hours, histories and thumbs as preferences",
-                bool(given.get("preferences")),
-                key=session.option("preferences"),
-                help="What somebody did or liked counts 1, a thumb down 0. Only for a store without ratings.",
-            )
-            or None
-        )
+        chosen["preferences"] = _preferences(grid, given=bool(given.get("preferences")))
         low, high = map(float, given["scale"]) if "scale" in given else (None, None)
         chosen["scale"] = scale_input(grid, session.option("scale"), low, high)
         if st.form_submit_button(label, key=session.IMPORT_AGAIN, icon=":material/refresh:"):
             place(
                 imports, order.files, {name: value for name, value in {**given, **chosen}.items() if value is not None}
             )
+
+
+def _preferences(grid: Any, *, given: bool) -> bool | None:
+    """Whether plays and thumbs are taken; offered where the store takes them: without ratings, or of preferences."""
+    services = current()
+    if services.library.counts().ratings and not services.scale.current.are_preferences:
+        return given or None
+    label = "Take plays, hours, histories and thumbs as preferences"
+    about = "What somebody did or liked counts 1, a thumb down 0. Ratings can't be imported beside them."
+    return grid.checkbox(label, given, key=session.option("preferences"), help=about) or None
 
 
 def _choice(grid: Any, name: str, label: str, names: dict[Any, str], value: Any) -> Any:

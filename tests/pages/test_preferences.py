@@ -11,6 +11,7 @@ from pages.ui import preferences, session
 from pages.ui.rating_input import shape
 from tests.pages import fakes
 from tests.pages.conftest import Open, intact, press, rate, words
+from tests.pages.test_imports_page import drop
 
 
 @pytest.mark.parametrize("page", ["overview.py", "recommend.py", "versions.py"])
@@ -43,6 +44,24 @@ def test_other_scales_have_numbers() -> None:
     assert shape(STARS)["names"] == []
     assert preferences.given(4.5, STARS) == "rated 4.5"
     assert [preferences.given(one, PREFERENCES) for one in (1.0, 0.0)] == ["liked it", "did not like it"]
+
+
+def test_refused_plays_are_taken_where_the_box_is_ticked(visit: Open) -> None:
+    held = fakes.rated_on(PREFERENCES)
+    held.imports.rounds = [[]]
+    at = drop(visit("imports.py", held), session.IMPORT_FILES)
+    held.imports.end("failed", "It counts plays. With the option preferences it would count as preferences.")
+    intact(at.run())
+    at.checkbox(key=session.option("preferences")).check()
+    intact(press(at, session.IMPORT_AGAIN))
+    assert held.imports.ordered[-1][1].preferences
+
+
+def test_preferences_are_not_offered_beside_ratings(visit: Open) -> None:
+    held = fakes.rated_on(STARS)
+    at = drop(visit("imports.py", held), session.IMPORT_FILES)
+    held.imports.end("failed", "It counts plays.")
+    assert not [one for one in intact(at.run()).checkbox if one.key == session.option("preferences")]
 
 
 def test_studies_aim_at_lists(visit: Open) -> None:

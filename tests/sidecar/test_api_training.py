@@ -19,9 +19,10 @@ from tests.sidecar.test_api_routes import as_json
 
 def test_train(client: Client, services: Services) -> None:
     body = {"model": "svd", "hyperparameters": {"factors": 10, "learning_rate": 0.01}, "activate": "never"}
-    answer = client.post("/ml/train", json=body | {"queue": True, "note": "a try"})
+    ranker = {"recency": 0.5, "l2": "auto"}
+    answer = client.post("/ml/train", json=body | {"queue": True, "note": "a try", "ranker": ranker})
     assert (answer.status_code, answer.json()) == (202, {"run_id": 7})
-    wanted = ("train_model", "svd", {"factors": 10, "learning_rate": 0.01}, "never", "api", True, "a try")
+    wanted = ("train_model", "svd", {"factors": 10, "learning_rate": 0.01}, "never", "api", True, "a try", ranker)
     assert services.training.calls == [wanted]
     assert [type(value) for value in services.training.calls[0][2].values()] == [int, float]
 
@@ -34,7 +35,7 @@ def test_a_hyperparameter_may_be_a_list(client: Client, services: Services) -> N
 
 def test_train_has_defaults(client: Client, services: Services) -> None:
     assert client.post("/ml/train", json={}).status_code == 202
-    assert services.training.calls == [("train_model", "svd", {}, "if_better", "api", False, "")]
+    assert services.training.calls == [("train_model", "svd", {}, "if_better", "api", False, "", {})]
 
 
 @pytest.mark.parametrize(

@@ -28,7 +28,9 @@ def models(database: Database) -> MLModelManager:
 
 @pytest.fixture
 def exported(models: MLModelManager) -> BytesIO:
-    version = save(models, note="of the club", tags=["club"], charts={"errors": [{"x": 1.5}]}, segments={"new": {}})
+    faithfulness = {"pairs": 200, "share": 0.5, "effect": 0.4, "difference": 0.1}
+    about = {"segments": {"new": {}}, "protocol": {"k": 10, "split": "by time", "faithfulness": faithfulness}}
+    version = save(models, note="of the club", tags=["club"], charts={"errors": [{"x": 1.5, "chosen": True}]}, **about)
     file = BytesIO()
     write_export(models.load_model(version), file)
     return file
@@ -183,6 +185,10 @@ HALF = "\ud800"
         ("segments.new.rmse", {"segments": {"new": {"rmse": 1.0}}}),
         ("protocol", {"protocol": "as always"}),
         ("protocol.k", {"protocol": {"k": [10]}}),
+        ("protocol.k", {"protocol": {"k": {"of": 10}}}),
+        ("protocol", {"protocol": {"k" * 201: 10}}),
+        ("protocol.faithfulness", {"protocol": {"faithfulness": 0.5}}),
+        ("protocol.faithfulness.share", {"protocol": {"faithfulness": {"pairs": 9, "effect": 1, "difference": 0}}}),
         ("charts.errors", {"charts": {"errors": {"x": 1}}}),
         ("charts.errors.0", {"charts": {"errors": [1]}}),
         ("tags", {"tags": None}),

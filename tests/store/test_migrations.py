@@ -18,7 +18,9 @@ from store.database import Database
 from store.errors import StoreError
 from store.ratings import RatingStore
 from store.records import Counts
+from store.runs import RunStore
 from store.schema import metadata
+from store.studies import TuningStore
 from store.upgrades import MIGRATIONS
 from store.versions import MLModelManager
 
@@ -129,6 +131,28 @@ def test_what_the_first_schema_held_is_still_there(url: str) -> None:
         assert ratings.load().ratings.tolist() == [4.5, 3.0]
         assert ratings.put_rating("ann", "m", 1.0, 200).revision == 2
         assert MLModelManager(database).load_model(7).arrays == {}
+    finally:
+        database.close()
+
+
+def test_runs_and_studies_of_earlier_releases_leave_lists_to_their_defaults(url: str) -> None:
+    path = Path(url.removeprefix("sqlite:///"))
+    migrate(path, "0006")
+    connection = sqlite.connect(path)
+    connection.executescript(
+        """
+        INSERT INTO training_runs (run_id, kind, state, stage, hyperparameters, activate, seed, actor, created_at)
+        VALUES (3, 'svd', 'succeeded', 'Done', '{"factors": 8}', 'never', 0, 'ann', 0);
+        INSERT INTO tunings (tuning_id, kind, state, stage, trials, folds, seed, budget_s, used_s, actor, created_at)
+        VALUES (2, 'svd', 'stopped', '', 9, 3, 0, 60, 0, 'ann', 0);
+        """
+    )
+    connection.close()
+    database = Database.open(url)
+    try:
+        run = RunStore(database).get(3)
+        assert (run.hyperparameters, run.ranker) == ({"factors": 8}, {})
+        assert TuningStore(database).get(2).goal == "rmse"
     finally:
         database.close()
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from dataclasses import asdict
 from datetime import datetime
 from itertools import count
 from threading import Event, current_thread
@@ -14,44 +14,17 @@ import pytest
 from engine.errors import InvalidInput, NotReady, TrainingDiverged, TuningBusy, UnknownStudy
 from engine.models.registry import configure
 from engine.runtime import Runtime, build
-from engine.services.studies import Study, StudyReader
+from engine.services import trials
 from engine.services.training import TrainingService
 from engine.services.trials import FOLDS, SECONDS, Going, seconds_of, unpack
 from engine.settings import Settings
-from engine.training import list_trials, search
-from engine.training.list_trials import ListTrials
+from engine.training import search
 from engine.training.rating_trials import RatingTrials
+from engine.training.tuning import FoldResult
 from store.notices import NoticeStore
 from store.studies import TuningStore
 from tests.engine.services.conftest import QUICK, fill, finished, wait_for
-
-
-def ended(runtime: Runtime, study_id: int) -> Study:
-    """A study once it has ended or stopped."""
-    studies = runtime.services.tuning
-    wait_for(lambda: studies.status(study_id).state.is_finished, 120)
-    return studies.status(study_id)
-
-
-def hold(monkeypatch: pytest.MonkeyPatch, trial: int = 1) -> tuple[Event, Event]:
-    """Makes a study wait in a trial: an event that tells it is there, and one that lets it go on."""
-    there, release = Event(), Event()
-    for cls in (RatingTrials, ListTrials):
-        monkeypatch.setattr(cls, "measure", held(cls.measure, trial, there, release))
-    return there, release
-
-
-def held(measure: Callable[..., Any], trial: int, there: Event, release: Event) -> Callable[..., Any]:
-    begun: list[object] = []
-
-    def wait(*args: Any) -> Any:
-        begun.append(args)
-        if len(begun) == trial + 1:
-            there.set()
-            assert release.wait(60)
-        return measure(*args)
-
-    return wait
+from tests.engine.services.studies import ended, hold
 
 
 @pytest.fixture
@@ -285,79 +258,19 @@ def test_the_best_trial_is_trained_with_one_call(filled: Runtime) -> None:
         studies.train_with(study.study_id, trial=99)
 
 
-def test_a_study_can_aim_at_lists(filled: Runtime) -> None:
-    studies = filled.services.tuning
-    study_id = studies.start("svd", trials=6, folds=3, minutes=5, goal="ndcg_at_k")
-    study = ended(filled, study_id)
-    assert (study.state, study.goal, study.error, study.trials_done) == ("succeeded", "ndcg_at_k", None, 6)
-    first = study.history[0]
-    assert first.defaults
-    assert set(first.hyperparameters) == {one.name for one in studies.search_space("svd", "ndcg_at_k")}
-    assert [fold.epochs for fold in first.folds] == [None] * 3
-    assert first.value == pytest.approx(sum(fold.value for fold in first.folds) / 3)
-    values = [trial.value for trial in study.history if trial.value is not None]
-    assert study.best is not None
-    assert study.best.value == max(values)
-    if study.best.number:
-        assert study.evidence is not None
-        assert study.evidence.held_out is not None
-        assert study.evidence.difference.value >= study.evidence.difference.baseline
-        assert "NDCG@10" in study.evidence.text
-    assert studies.studies() == [study]
-
-
-def test_a_study_of_lists_that_is_resumed_goes_on_as_it_was(filled: Runtime, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The trial that was cut short comes out as in a study that was not, and the defaults are not chosen again."""
-    there, release = hold(monkeypatch)
-    studies = filled.services.tuning
-    study_id = studies.start("svd", trials=2, folds=2, minutes=5, goal="ndcg_at_k")
-    assert there.wait(60)
-    studies.stop(study_id)
-    release.set()
-    stopped = ended(filled, study_id)
-    assert (stopped.state, stopped.trials_done) == ("stopped", 1)
-    monkeypatch.undo()
-    monkeypatch.setattr(list_trials, "choose_ranking", None)
-    studies.resume(study_id)
-    resumed = ended(filled, study_id)
-    assert (resumed.state, resumed.error) == ("succeeded", None)
-    monkeypatch.undo()
-    whole = ended(filled, studies.start("svd", trials=2, folds=2, minutes=5, goal="ndcg_at_k"))
-    assert resumed.history[2].hyperparameters == whole.history[1].hyperparameters
-    assert [resumed.history[n].value for n in (0, 2)] == [trial.value for trial in whole.history]
-    compared = [None if study.evidence is None else study.evidence.held_out for study in (resumed, whole)]
-    assert compared[0] == compared[1]
-
-
-def test_a_version_is_trained_with_the_settings_of_a_trial(filled: Runtime) -> None:
-    studies = filled.services.tuning
-    study = ended(filled, studies.start("svd", trials=3, folds=2, minutes=5, goal="ndcg_at_k"))
-    run = finished(filled, studies.train_with(study.study_id, "never", trial=1))
-    assert run.error is None
-    wanted = study.history[1].hyperparameters
-    assert run.ranker | wanted == run.ranker
-    assert run.ranker["method"] == "ease"
-    assert run.hyperparameters == configure("svd", {}).model_dump(mode="json")
-    version = filled.services.versions.get(run.version or 0)
-    assert version.ranker | wanted == version.ranker
-    assert not [name for name in version.automatic if name.startswith("ranker.") and name != "ranker.max_movies"]
-    assert version.note == f"Settings of lists of trial 1 of study {study.study_id}."
-
-
-def test_trials_of_earlier_releases_are_read(filled: Runtime) -> None:
+def test_trials_of_earlier_releases_are_read(filled: Runtime, monkeypatch: pytest.MonkeyPatch) -> None:
     """Their folds name the value ``rmse``."""
-    studies = filled.services.tuning
-    study_id = studies.start("svd", trials=2, folds=2, minutes=5)
-    study = ended(filled, study_id)
-    tunings = TuningStore(filled.database)
-    stored = optuna.load_study(storage=tunings.storage(), study_name=tunings.get(study_id).study_name)
-    for trial in stored.trials:
-        folds = [
-            {"rmse" if name == "value" else name: one for name, one in fold.items()} for fold in trial.user_attrs[FOLDS]
-        ]
-        tunings.storage().set_trial_user_attr(trial._trial_id, FOLDS, folds)
-    tunings.close()
-    assert StudyReader(TuningStore(filled.database)).study(tunings.get(study_id), None).history == study.history
+
+    def as_before(one: Any) -> dict[str, Any]:
+        values = asdict(one)
+        return {"rmse": values.pop("value")} | values if isinstance(one, FoldResult) else values
+
+    monkeypatch.setattr(trials, "asdict", as_before)
+    study = ended(filled, filled.services.tuning.start("svd", trials=2, folds=2, minutes=5))
+    stored = optuna.load_study(storage=TuningStore(filled.database).storage(), study_name=f"svd study {study.study_id}")
+    assert "rmse" in stored.trials[0].user_attrs[FOLDS][0]
+    first = study.history[0]
+    assert first.value == pytest.approx(sum(fold.value for fold in first.folds) / 2)
 
 
 def test_orders_that_make_no_sense_are_refused(filled: Runtime) -> None:

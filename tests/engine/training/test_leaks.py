@@ -16,7 +16,9 @@ from engine.evaluation.report import EvaluationReport, EvaluationService
 from engine.models.base import RatingModel
 from engine.models.intervals import Calibration
 from engine.models.registry import MODELS
+from engine.training import pipeline
 from engine.training.pipeline import Listener, learn
+from engine.training.ranking import ChosenRanking, choose_ranking
 from tests.conftest import planted
 from tests.engine.models.quick import quick_config
 
@@ -55,6 +57,7 @@ class Judged:
     arrays: Arrays
     predicted: Float32
     scores: list[Float32]
+    ranking: ChosenRanking
     report: EvaluationReport
 
 
@@ -65,6 +68,12 @@ class _Enough(Exception):
 def judged(kind: str, data: Interactions, monkeypatch: pytest.MonkeyPatch) -> Judged:
     """Train as a version is trained, up to the moment when it is judged."""
     seen: list[Judged] = []
+    chosen: list[ChosenRanking] = []
+
+    def keep_choice(*args: Any) -> ChosenRanking:
+        chosen.append(choose_ranking(*args))
+        return chosen[-1]
+
     generate = EvaluationService.generate_report
 
     def keep(
@@ -82,12 +91,14 @@ def judged(kind: str, data: Interactions, monkeypatch: pytest.MonkeyPatch) -> Ju
         pairs = np.repeat(everyone, len(catalogue)), np.tile(catalogue, len(everyone))
         scores = [score_user(user) for user in everyone.tolist()]
         report = generate(service, model, train, test, *args, score_user=score_user, calibration=calibration, **named)
-        seen.append(Judged({n: a.copy() for n, a in arrays.items()}, model.predict_indices(*pairs), scores, report))
+        learned = {name: array.copy() for name, array in arrays.items()}
+        seen.append(Judged(learned, model.predict_indices(*pairs), scores, chosen[0], report))
         raise _Enough
 
     listener = Listener.silent()
     with monkeypatch.context() as patched:
         patched.setattr(EvaluationService, "generate_report", keep)
+        patched.setattr(pipeline, "choose_ranking", keep_choice)
         with pytest.raises(_Enough):
             learn(quick_config(kind), data, 10, listener)
     return seen[0]
@@ -118,6 +129,7 @@ def test_another_test_part_changes_nothing_that_is_learned(
         for name, array in expected.arrays.items():
             assert np.array_equal(found.arrays[name], array), f"{change.__name__}: {name}"
         assert np.array_equal(found.predicted, expected.predicted)
+        assert found.ranking == expected.ranking
         for one, other in zip(found.scores, expected.scores, strict=True):
             assert np.array_equal(one, other)
         assert found.report.metrics["rmse"] != expected.report.metrics["rmse"], "the change was not even judged"
@@ -134,4 +146,5 @@ def test_the_training_part_does_change_what_is_learned(
     learned[:10] = False
     one, other = (judged(kind, data, monkeypatch) for data in (ratings, turn_ratings(ratings, ~learned)))
     assert not np.array_equal(one.predicted, other.predicted)
+    assert one.ranking.frontier != other.ranking.frontier
     assert any(not np.array_equal(a, b) for a, b in zip(one.scores, other.scores, strict=True))
