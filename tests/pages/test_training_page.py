@@ -64,7 +64,7 @@ def test_the_form_has_every_setting_of_lists_with_its_default(visit: Open) -> No
         shown = inputs[session.hyperparameter("ranker", name)]
         assert shown.label == (field.title or titled(name))
         assert shown.value == (None if field.default == AUTO and name != "method" else field.default)
-        assert shown.help == text(field.description or "")
+        assert shown.help.startswith(text(field.description or ""))
 
 
 def test_settings_of_lists_are_sent(visit: Open) -> None:
@@ -81,7 +81,7 @@ def test_settings_of_lists_are_sent(visit: Open) -> None:
 def test_refused_settings_of_lists_have_messages_beside_those_of_the_model(visit: Open) -> None:
     held = fakes.loaded()
     at = form_of(visit, held)
-    typed = {"svd": {"factors": 0}, "ranker": {"recency": 9.0, "dislike": -1.0}}
+    typed: dict[str, dict[str, float]] = {"svd": {"factors": 0}, "ranker": {"recency": 9.0, "dislike": -1.0}}
     for kind, values in typed.items():
         for name, value in values.items():
             at.number_input(key=session.hyperparameter(kind, name)).set_value(value)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
 from engine.errors import (
@@ -106,8 +107,9 @@ def validated(
     kind: str, hyperparameters: Mapping[str, Any], ranker: Mapping[str, Any]
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     """The settings of both parts, or the faults of both together."""
-    found, faults = [], {}
-    for configured in (lambda: configure(kind, hyperparameters), lambda: configure_ranking(ranker)):
+    found: list[dict[str, Any]] = []
+    faults: dict[str, str] = {}
+    for configured in (partial(configure, kind, hyperparameters), partial(configure_ranking, ranker)):
         try:
             found.append(configured().model_dump())
         except InvalidHyperparameter as error:
