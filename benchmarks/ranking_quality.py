@@ -16,7 +16,7 @@ import numpy as np
 
 from benchmarks import markdown
 from benchmarks.data import demo_interactions, interactions, simulate
-from benchmarks.peers.models import ENTRIES, OUR_LISTS, MarqueeLists, Model
+from benchmarks.peers.models import ENTRIES, FIRST_KIND, OUR_LISTS, MarqueeLists, Model
 from engine.data.arrays import Floats
 from engine.data.ratings import Interactions
 from engine.data.splits import Split, split_by_user_time, split_random
@@ -146,7 +146,7 @@ def warm_up(models: Mapping[str, Build]) -> None:
 
 def main(arguments: list[str]) -> int:
     found = argparse.ArgumentParser(prog="python -m benchmarks ranking", description=__doc__)
-    found.add_argument("--model", choices=MODELS, default=next(iter(MODELS)), help="Marquee's rating model")
+    found.add_argument("--model", choices=MODELS, default=FIRST_KIND, help="Marquee's rating model")
     found.add_argument("--only", choices=("time", "random"), help="only one of the two protocols")
     options = found.parse_args(arguments)
     models = builds(options.model)

@@ -30,6 +30,7 @@ from engine.settings import Settings
 from engine.training.pipeline import VALIDATION_PART, Listener, assess
 from engine.training.served import ServedLists
 
+FIRST_KIND = "svd"
 PERSONAL_FROM = int(Settings.model_fields["personal_from"].default)
 
 
@@ -79,13 +80,13 @@ class MarqueeLists(Model):
     """Lists as a training with defaults makes and serves them; all settings are chosen on part of the ratings.
 
     Args:
-        kind: the rating model, by default the one that the Training page offers first.
+        kind: the rating model, by default that of an empty store's first version.
     """
 
     model: RatingModel
     served: ServedLists
 
-    def __init__(self, kind: str = next(iter(MODELS))) -> None:
+    def __init__(self, kind: str = FIRST_KIND) -> None:
         self.kind = kind
 
     def fit(self) -> None:

@@ -68,6 +68,11 @@ class Search:
     personal_from: int
     tunings: TuningStore
     wait: Callable[[Going], None]
+    trials: Trials[Any] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.goal = goal_of(self.record)
+        self.asked = search.asked_of(self.goal, self.record.kind)
 
     def begin(self) -> None:
         """Prepare the ratings and the defaults.
@@ -76,19 +81,17 @@ class Search:
             InvalidInput: there are too few ratings.
             Cancelled: the study was stopped.
         """
-        self.goal = goal_of(self.record)
         self.trials = self._prepare()
         self.draws = search.distributions(self.trials.space, self.trials.defaults)
-        self.asked = search.asked_of(self.goal, self.record.kind)
         self.fold_seconds = [fold["seconds"] for trial in self._trials() for fold in trial.user_attrs.get(FOLDS, [])]
 
     def _prepare(self) -> Trials[Any]:
         record = self.record
         if self.goal == "rmse":
-            begun = next((one.params for one in self._trials() if one.user_attrs.get(DEFAULTS) and one.params), None)
-            space, asked = search.space_of(self.goal, record.kind), search.asked_of(self.goal, record.kind)
-            values = None if begun is None else search.read_trial(asked, space, begun)
+            begun = next((one.params for one in self._trials() if one.user_attrs.get(DEFAULTS) and one.params), {})
+            values = search.read_trial(self.asked, search.space_of(self.goal, record.kind), begun)
             return RatingTrials.prepare(record.kind, self.data, record.folds, record.seed, values)
+        self.wait(self.going)
         self._tell("Training the model and choosing the defaults")
         watcher = Watcher(self.going.stop, self._check_stop)
         known = settings_of(self._trials())

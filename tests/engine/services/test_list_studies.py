@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from threading import Event
+
 import pytest
 
 from engine.models.registry import configure
 from engine.runtime import Runtime
+from engine.services.training import TrainingService
 from engine.training import list_trials
-from tests.engine.services.conftest import fill, finished
+from tests.engine.services.conftest import fill, finished, wait_for
 from tests.engine.services.studies import ended, hold
 
 
@@ -74,3 +77,17 @@ def test_a_version_is_trained_with_the_settings_of_a_trial(filled: Runtime) -> N
     assert version.ranker | wanted == version.ranker
     assert not [name for name in version.automatic if name.startswith("ranker.") and name != "ranker.max_movies"]
     assert version.note == f"Settings of lists of trial 1 of study {study.study_id}."
+
+
+def test_a_study_of_lists_waits_for_a_training_before_it_fits_its_model(
+    filled: Runtime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    training = Event()
+    training.set()
+    monkeypatch.setattr(TrainingService, "current", lambda self: object() if training.is_set() else None)
+    studies = filled.services.tuning
+    study_id = studies.start("svd", trials=2, folds=2, minutes=5, goal="ndcg_at_k")
+    wait_for(lambda: studies.status(study_id).stage.startswith("Waiting for a training"))
+    assert not studies.status(study_id).history
+    training.clear()
+    assert ended(filled, study_id).state == "succeeded"
