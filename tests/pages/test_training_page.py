@@ -10,7 +10,9 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from engine.errors import InvalidHyperparameter, NotReady
+from engine.models.base import titled
 from engine.models.hyperparameters import AUTO
+from engine.models.list_settings import DEFAULT_RANKING, RANKING
 from engine.models.registry import MODELS, configure
 from pages.ui import forms, session
 from pages.ui.escape import markup, text
@@ -28,9 +30,7 @@ def test_without_ratings_it_asks_for_them(visit: Open) -> None:
 
 @pytest.mark.parametrize("kind", MODELS)
 def test_the_form_has_every_hyperparameter_with_its_default(visit: Open, kind: str) -> None:
-    at = visit("training.py", fakes.loaded())
-    at.segmented_control(key=session.MODEL).set_value(kind)
-    at = intact(at.run())
+    at = form_of(visit, fakes.loaded(), kind)
     inputs = {one.key: one for one in (*at.number_input, *at.selectbox, *at.text_input)}
     for name, field in MODELS[kind].config.model_fields.items():
         shown = inputs[session.hyperparameter(kind, name)]
@@ -41,9 +41,62 @@ def test_the_form_has_every_hyperparameter_with_its_default(visit: Open, kind: s
         assert shown.help
 
 
+def form_of(visit: Open, held: Any, kind: str = "svd") -> AppTest:
+    """The page with the form of this model."""
+    at = visit("training.py", held)
+    at.segmented_control(key=session.MODEL).set_value(kind)
+    return intact(at.run())
+
+
+def test_the_most_accurate_model_is_offered_first(visit: Open) -> None:
+    at = visit("training.py", fakes.loaded())
+    choice = at.segmented_control(key=session.MODEL)
+    assert choice.value == forms.MOST_ACCURATE == "ncf"
+    assert choice.options == [MODELS[kind].label for kind in ("ncf", "svd")]
+    assert at.text_input(key=session.hyperparameter("ncf", "hidden"))
+
+
+def test_the_form_has_every_setting_of_lists_with_its_default(visit: Open) -> None:
+    at = visit("training.py", fakes.loaded())
+    assert "Ranking" in [one.label for one in at.expander]
+    inputs = {one.key: one for one in (*at.number_input, *at.selectbox, *at.text_input)}
+    for name, field in RANKING.model_fields.items():
+        shown = inputs[session.hyperparameter("ranker", name)]
+        assert shown.label == (field.title or titled(name))
+        assert shown.value == (None if field.default == AUTO and name != "method" else field.default)
+        assert shown.help.startswith(text(field.description or ""))
+
+
+def test_settings_of_lists_are_sent(visit: Open) -> None:
+    held = fakes.loaded()
+    at = form_of(visit, held)
+    at.number_input(key=session.hyperparameter("ranker", "recency")).set_value(0.7)
+    at.number_input(key=session.hyperparameter("ranker", "dislike")).set_value(1.5)
+    at.selectbox(key=session.hyperparameter("ranker", "method")).set_value("als")
+    intact(press(at, session.START))
+    wanted = {"recency": 0.7, "dislike": 1.5, "method": "als"}
+    assert held.training.lists == [DEFAULT_RANKING.model_dump() | wanted]
+
+
+def test_refused_settings_of_lists_have_messages_beside_those_of_the_model(visit: Open) -> None:
+    held = fakes.loaded()
+    at = form_of(visit, held)
+    typed: dict[str, dict[str, float]] = {"svd": {"factors": 0}, "ranker": {"recency": 9.0, "dislike": -1.0}}
+    for kind, values in typed.items():
+        for name, value in values.items():
+            at.number_input(key=session.hyperparameter(kind, name)).set_value(value)
+    at = intact(press(at, session.START))
+    for kind, values in typed.items():
+        for name in values:
+            told = cell_of(at, session.hyperparameter(kind, name)).get("html")
+            assert ["but must be" in one.proto.body for one in told] == [True], name
+    assert sum("alert" in one.proto.body for one in at.html) == 3
+    assert held.training.asked == []
+
+
 def test_start_sends_the_form(visit: Open) -> None:
     held = fakes.loaded()
-    at = visit("training.py", held)
+    at = form_of(visit, held)
     at.number_input(key=session.hyperparameter("svd", "factors")).set_value(20)
     at.selectbox(key=session.ACTIVATION).set_value("never")
     intact(press(at, session.START))
@@ -56,9 +109,7 @@ def test_start_sends_the_form(visit: Open) -> None:
 
 def test_a_list_is_written_with_commas(visit: Open) -> None:
     held = fakes.loaded()
-    at = visit("training.py", held)
-    at.segmented_control(key=session.MODEL).set_value("ncf")
-    at = intact(at.run())
+    at = form_of(visit, held, "ncf")
     at.text_input(key=session.hyperparameter("ncf", "hidden")).set_value("32,16")
     intact(press(at, session.START))
     assert configure("ncf", held.training.asked[0][1]).model_dump()["hidden"] == (32, 16)
@@ -73,7 +124,7 @@ def test_a_refused_start_says_why(visit: Open) -> None:
 
 def test_refused_fields_have_messages_and_keep_their_values(visit: Open) -> None:
     held = fakes.loaded()
-    at = visit("training.py", held)
+    at = form_of(visit, held)
     typed = {"factors": 0, "learning_rate": 7.5}
     for name, value in typed.items():
         at.number_input(key=session.hyperparameter("svd", name)).set_value(value)
@@ -102,7 +153,7 @@ def cell_of(at: AppTest, key: str) -> Any:
 
 def test_a_corrected_form_starts_without_messages(visit: Open) -> None:
     held = fakes.loaded()
-    at = visit("training.py", held)
+    at = form_of(visit, held)
     at.number_input(key=session.hyperparameter("svd", "factors")).set_value(0)
     press(at, session.START)
     at.number_input(key=session.hyperparameter("svd", "factors")).set_value(30)
@@ -112,7 +163,7 @@ def test_a_corrected_form_starts_without_messages(visit: Open) -> None:
 
 
 def test_errors_belong_to_one_model(visit: Open) -> None:
-    at = visit("training.py", fakes.loaded())
+    at = form_of(visit, fakes.loaded())
     at.number_input(key=session.hyperparameter("svd", "factors")).set_value(0)
     press(at, session.START)
     at.segmented_control(key=session.MODEL).set_value("ncf")
@@ -130,7 +181,7 @@ def test_a_note_goes_to_the_new_version(visit: Open) -> None:
 def test_a_second_run_is_queued_and_can_be_removed(visit: Open) -> None:
     held = fakes.loaded()
     press(visit("training.py", held), session.START)
-    at = visit("training.py", held)
+    at = form_of(visit, held)
     at.number_input(key=session.hyperparameter("svd", "factors")).set_value(7)
     at = intact(press(at, session.START))
     assert at.toast[0].value == "Training run 5 queued."
@@ -233,7 +284,7 @@ def test_a_step_suits_its_value(default: float, expected: float) -> None:
 
 def test_the_form_keeps_its_values_during_a_run(visit: Open) -> None:
     held = fakes.loaded()
-    at = visit("training.py", held)
+    at = form_of(visit, held)
     at.number_input(key=session.hyperparameter("svd", "factors")).set_value(20)
     at.selectbox(key=session.ACTIVATION).set_value("always")
     press(at, session.START)

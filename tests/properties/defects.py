@@ -555,22 +555,22 @@ def embeddings_are_of_double_precision() -> None:
 # -- 10: lists -------------------------------------------------------------------------------------------------------
 
 
-@breaks(10, "lists_of_the_ranker")
+@breaks(10, "lists_of_the_rankers")
 def a_list_holds_what_was_rated() -> None:
     change_function(base.top, lambda right, scores, n, drop=None: right(scores, n))
 
 
-@breaks(10, "lists_of_the_ranker")
+@breaks(10, "lists_of_the_rankers")
 def a_list_is_one_too_long() -> None:
     change_function(base.top, lambda right, scores, n, **named: right(scores, n + 1, **named))
 
 
-@breaks(10, "lists_of_the_ranker")
+@breaks(10, "lists_of_the_rankers")
 def a_list_is_worst_first() -> None:
     change_function(base.top, lambda right, *args, **named: right(*args, **named)[::-1])
 
 
-@breaks(10, "lists_of_the_ranker")
+@breaks(10, "lists_of_the_rankers")
 def a_list_names_a_movie_twice() -> None:
     def twice(right: Any, *args: Any, **named: Any) -> Any:
         found = right(*args, **named)

@@ -124,7 +124,7 @@ def linear_without(state: ServingState, user: Listener, place: int, movie: int) 
 
     near = state.scorer._new.neighbours_of(movie)
     score = personal(movie) if near is None else NEW_PART * mean(personal(int(other)) for other in near)
-    return user.blend.personal * score + user.blend.popular * float(user.prior[movie])
+    return float(user.blend.personal * score + user.blend.popular * user.prior[movie])
 
 
 def unclipped(user: UserState, movie: int) -> float:

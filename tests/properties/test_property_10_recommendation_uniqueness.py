@@ -10,8 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from engine.data.ratings import Interactions
-from engine.models.base import Ranker, RatingModel
-from engine.models.ease import ItemSimilarityRanker
+from engine.models.base import RatingModel
+from engine.models.ranker import Ranker
+from engine.models.rankers import RANKERS, build_ranker, configure_ranker
 from engine.models.registry import MODELS
 from engine.recommending.lists import RankBy
 from engine.runtime import Runtime
@@ -44,10 +45,12 @@ def test_lists_of_rating_models(kind: str, data: Interactions, user_id: Hashable
     assert_list(quick_model(kind, epochs=2).fit(data), data, user_id, n)
 
 
+@pytest.mark.parametrize("method", RANKERS)
 @settings(max_examples=50)
-@given(data=interactions(), user_id=ANYBODY, n=LENGTHS)
-def test_lists_of_the_ranker(data: Interactions, user_id: Hashable, n: int) -> None:
-    assert_list(ItemSimilarityRanker().fit(data), data, user_id, n)
+@given(data=interactions(timed=True), user_id=ANYBODY, n=LENGTHS, recency=st.sampled_from([0.0, 0.5]))
+def test_lists_of_the_rankers(method: str, data: Interactions, user_id: Hashable, n: int, recency: float) -> None:
+    ranker = build_ranker(configure_ranker({"method": method, "recency": recency}))
+    assert_list(ranker.fit(data), data, user_id, n)
 
 
 @pytest.fixture(scope="module")

@@ -29,7 +29,10 @@ def models(database: Database) -> MLModelManager:
 @pytest.fixture
 def exported(models: MLModelManager) -> BytesIO:
     faithfulness = {"pairs": 200, "share": 0.5, "effect": 0.4, "difference": 0.1}
-    about = {"segments": {"new": {}}, "protocol": {"k": 10, "split": "by time", "faithfulness": faithfulness}}
+    about: dict[str, Any] = {
+        "segments": {"new": {}},
+        "protocol": {"k": 10, "split": "by time", "faithfulness": faithfulness},
+    }
     version = save(models, note="of the club", tags=["club"], charts={"errors": [{"x": 1.5, "chosen": True}]}, **about)
     file = BytesIO()
     write_export(models.load_model(version), file)

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from engine.data.ratings import Interactions
-from engine.models.ease import ItemSimilarityRanker
+from engine.models.ease import ItemSimilarityConfig, ItemSimilarityRanker
 from engine.models.intervals import Calibration
 from engine.models.registry import MODELS
 from engine.models.version import LearnedCounts, VersionBundle
@@ -56,7 +56,8 @@ def test_a_version_of_an_earlier_release_serves(small: Interactions) -> None:
     arrays = {name: array for name, array in version.arrays().items() if not name.startswith("spread")}
     again = VersionBundle.from_arrays("svd", config | {"ranker": earlier}, arrays)
     served = again.ranker.config
-    assert served.l2 == 100
+    assert isinstance(served, ItemSimilarityConfig)
+    assert (served.l2, served.next_weight) == (100, 0)
     assert (served.dislike, served.recency, served.rating_weight, again.spread) == (0, 0, 0, 0)
     assert np.isfinite(again.ranker.score_history(small.history(0))).all()
 

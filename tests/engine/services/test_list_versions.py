@@ -15,21 +15,17 @@ from engine.models.rankers import RANKERS
 from engine.runtime import Runtime, build
 from engine.services.training import TrainingStatus
 from engine.settings import Settings
+from engine.training.promotion import ActivationPolicy
 from tests.engine.services.conftest import QUICK, finished
 
 WORSE = {"l2": 1e6, "next_weight": 0.0, "factor_weight": 0.0, "dislike": 10.0, "popularity_discount": 1.0}
 """Lists of what few people have rated, whatever the user likes."""
 
 
-def train(runtime: Runtime, ranker: dict[str, Any], activate: str = "never") -> TrainingStatus:
+def train(runtime: Runtime, ranker: dict[str, Any], activate: ActivationPolicy = "never") -> TrainingStatus:
     status = finished(runtime, runtime.services.training.train_model("svd", QUICK, activate, ranker=ranker))
     assert status.state == "succeeded", status.error
     return status
-
-
-def listed(runtime: Runtime, version: int) -> list[list[str]]:
-    versions = runtime.services.versions
-    return [[one.movie_id for one in versions.recommend(version, f"u{n}")] for n in range(20)]
 
 
 def test_other_settings_of_lists_change_lists_and_nothing_else(trained: Runtime) -> None:
@@ -37,6 +33,9 @@ def test_other_settings_of_lists_change_lists_and_nothing_else(trained: Runtime)
     before, after = (trained.services.versions.get(number).metrics for number in (1, 2))
     assert after["rmse"] == before["rmse"]
     assert after["ndcg_at_k"].value < before["ndcg_at_k"].value
+    for user in ("u1", "u20", "u41"):
+        one, other = trained.services.versions.lists(user, [1, 2], 10)
+        assert {item.movie.movie_id for item in one.items} != {item.movie.movie_id for item in other.items}
     (found,) = trained.services.versions.compare([1, 2])
     assert found.differences["rmse"].difference == 0
     assert found.differences["ndcg_at_k"].verdict == "worse"

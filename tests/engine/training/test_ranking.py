@@ -13,7 +13,7 @@ from engine.data.arrays import Float32, Int32
 from engine.data.ratings import Interactions
 from engine.data.splits import HeldOut, hold_out
 from engine.errors import Cancelled
-from engine.models.list_settings import CHOSEN, DEFAULT_RANKING, RANKING, RankingConfig
+from engine.models.list_settings import CHOSEN, DEFAULT_RANKING, RankingConfig, configure_ranking
 from engine.models.rankers import RANKERS
 from engine.models.svd import MatrixFactorizationModel
 from engine.training.ranking import BY_TIME, START, TRIED, ChosenRanking, choose_ranking
@@ -91,7 +91,7 @@ def chosen_of(found: ChosenRanking) -> dict[str, Any]:
 @pytest.mark.parametrize("method", list(RANKERS))
 def test_equal_ratings_give_an_equal_choice(method: str, parts: HeldOut) -> None:
     model = quick_model("svd").fit(parts.fit)
-    first, second = (choose(parts, RANKING(method=method), model) for _ in range(2))
+    first, second = (choose(parts, configure_ranking({"method": method}), model) for _ in range(2))
     assert first == second
     assert type(first.config) is RANKERS[method].config
     assert first.frontier
@@ -109,7 +109,7 @@ def test_settings_that_are_given_stay(method: str, parts: HeldOut) -> None:
         "dislike": 0.6,
         "min_ratings": 2,
     }
-    found = choose(parts, RANKING(method=method, **values), Oracle(parts.train)).config.model_dump()
+    found = choose(parts, configure_ranking({"method": method, **values}), Oracle(parts.train)).config.model_dump()
     assert {name: value for name, value in found.items() if name in values} == {
         name: value for name, value in values.items() if name in found
     }
@@ -117,7 +117,7 @@ def test_settings_that_are_given_stay(method: str, parts: HeldOut) -> None:
 
 @pytest.mark.parametrize("name", sorted(START))
 def test_one_that_is_given_leaves_the_others_to_the_training(name: str, parts: HeldOut) -> None:
-    asked = RANKING(**{name: 0.45})
+    asked = configure_ranking({name: 0.45})
     assert asked.choices("ease") == CHOSEN & set(RANKERS["ease"].config.model_fields) - {name}
     found = choose(parts, asked)
     assert found.config.model_dump()[name] == 0.45
@@ -200,7 +200,7 @@ def test_the_frontier_has_a_row_for_each_discount(parts: HeldOut) -> None:
 
 
 def test_a_given_discount_is_on_the_frontier(parts: HeldOut) -> None:
-    found = choose(parts, RANKING(popularity_discount=0.15))
+    found = choose(parts, configure_ranking({"popularity_discount": 0.15}))
     discounts = [row["popularity_discount"] for row in found.frontier]
     assert discounts == sorted({*TRIED["popularity_discount"], 0.15})
     assert [row["popularity_discount"] for row in found.frontier if row["chosen"]] == [0.15]

@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
 from engine.errors import (
+    InvalidHyperparameter,
     MarqueeError,
     TrainingBusy,
     UnknownRun,
 )
+from engine.models.list_settings import configure_ranking
 from engine.models.registry import configure
 from engine.services.records import State
 from engine.services.training import TrainingStatus
@@ -23,6 +26,7 @@ class FakeTraining:
     history: list[TrainingStatus] = field(default_factory=lambda: list(RUNS))
     going: TrainingStatus | None = None
     asked: list[tuple[str, dict[str, Any], str]] = field(default_factory=list)
+    lists: list[dict[str, Any]] = field(default_factory=list)
     noted: list[str] = field(default_factory=list)
     line: list[TrainingStatus] = field(default_factory=list)
     cancelled: list[int] = field(default_factory=list)
@@ -37,12 +41,14 @@ class FakeTraining:
         *,
         queue: bool = False,
         note: str = "",
+        ranker: Mapping[str, Any] | None = None,
     ) -> int:
         if self.fails:
             raise self.fails
-        settings = configure(kind, hyperparameters or {}).model_dump()
-        run_id = self._begin(RUNNING, queue, model=kind, hyperparameters=settings, actor=actor)
+        settings, lists = validated(kind, hyperparameters or {}, ranker or {})
+        run_id = self._begin(RUNNING, queue, model=kind, hyperparameters=settings, ranker=lists, actor=actor)
         self.asked.append((kind, settings, activate))
+        self.lists.append(lists)
         self.noted.append(note)
         return run_id
 
@@ -95,3 +101,19 @@ class FakeTraining:
             ),
         )
         self.going = None
+
+
+def validated(
+    kind: str, hyperparameters: Mapping[str, Any], ranker: Mapping[str, Any]
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The settings of both parts, or the faults of both together."""
+    found: list[dict[str, Any]] = []
+    faults: dict[str, str] = {}
+    for configured in (partial(configure, kind, hyperparameters), partial(configure_ranking, ranker)):
+        try:
+            found.append(configured().model_dump())
+        except InvalidHyperparameter as error:
+            faults |= error.faults
+    if faults:
+        raise InvalidHyperparameter(faults)
+    return found[0], found[1]
