@@ -182,7 +182,7 @@ def readable(record: VersionRecord) -> VersionRecord:
     counts = {name: data[name] if _is_count(data.get(name)) else 0 for name in ("ratings", "users", "movies")}
     return replace(
         record,
-        config={"model": {}} | {name: values for name, values in config.items() if isinstance(values, dict)},
+        config={"model": {}, "ranker": {}} | {name: part for name, part in config.items() if isinstance(part, dict)},
         metrics=_metrics(record.metrics),
         segments={name: _metrics(values) for name, values in _table(record.segments).items()},
         protocol=_table(record.protocol),
@@ -263,6 +263,24 @@ def _is_point(row: Any) -> bool:
     )
 
 
+def frontier_points(charts: Mapping[str, Any]) -> tuple[FrontierPoint, ...]:
+    """Accuracy and reach by discount from the store's JSON; empty where there are no readable ones."""
+    found = charts.get("ranking", ())
+    if not isinstance(found, list) or not all(_is_frontier_point(row) for row in found):
+        return ()
+    return tuple(FrontierPoint(**row) for row in found)
+
+
+def _is_frontier_point(row: Any) -> bool:
+    numbers = ("popularity_discount", "ndcg", "coverage")
+    return (
+        isinstance(row, dict)
+        and row.keys() == {*numbers, "chosen"}
+        and all(_is_number(row[name]) for name in numbers)
+        and isinstance(row["chosen"], bool)
+    )
+
+
 def stored_judgement(stored: Mapping[str, Any] | None) -> Judgement | None:
     """A judgement from the store's JSON."""
     return None if stored is None else JUDGEMENT.validate_python(stored)
@@ -304,6 +322,6 @@ def summarize(
         "shortfalls": tuple(baselines.shortfalls(beside)),
         "ranker": record.config["ranker"],
         "automatic": _chosen(record),
-        "frontier": tuple(FrontierPoint(**point) for point in record.charts.get("ranking", [])),
+        "frontier": frontier_points(record.charts),
     }
     return VersionSummary(**shared(record, VersionSummary) | derived)

@@ -147,6 +147,8 @@ def check_mutations(runtime: Runtime, kind: int, mutations: list[str]) -> None:
                 continue
             with np.errstate(over="ignore"):
                 changed = MUTATIONS[mutation](model.arrays[name])
+            if np.array_equal(changed, model.arrays[name]) and changed.dtype == model.arrays[name].dtype:
+                continue  # as one number is 1 x 1 already
             if try_file(runtime, sealed(model, {name: np.ascontiguousarray(changed)})):
                 taken.append((mutation, name))
     assert not [one for one in taken if one[0] in ("1 x 1", "flat", "half", "not a number") and "report" not in one[1]]

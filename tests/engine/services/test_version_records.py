@@ -10,8 +10,9 @@ from engine.evaluation.intervals import MetricValue
 from engine.models.registry import MODELS
 from engine.runtime import Runtime
 from engine.services.version_files import check_names
-from engine.services.version_records import all_arrays, check_report, metric_values
+from engine.services.version_records import all_arrays, check_report, frontier_points, metric_values
 from engine.training.pipeline import Learned
+from engine.training.ranking import FrontierPoint
 from store.versions import MLModelManager
 from tests.engine.models.test_version import bundle
 
@@ -26,6 +27,7 @@ def test_every_array_of_every_kind_is_known(small: Interactions, kind: str) -> N
         "calibration",
         "counts",
         "offsets",
+        "spread",
     }
     check_names(kind, names)
     for name in names:
@@ -65,3 +67,29 @@ def test_a_metric_that_can_not_be_read_is_left_out() -> None:
     assert list(found) == ["rmse", "mae"]
     assert found["mae"] == MetricValue(1.0, None, None)
     assert metric_values(None) is None
+
+
+POINT = {"popularity_discount": 0.1, "ndcg": 0.2, "coverage": 0.3, "chosen": True}
+
+
+def test_a_frontier_is_read() -> None:
+    assert frontier_points({"ranking": [POINT]}) == (FrontierPoint(0.1, 0.2, 0.3, chosen=True),)
+    assert frontier_points({}) == ()
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        "high",
+        {"x": 1},
+        [1],
+        [{"x": 1}],
+        [POINT | {"more": 1}],
+        [POINT | {"ndcg": None}],
+        [POINT | {"ndcg": "x"}],
+        [POINT | {"chosen": 1}],
+        [POINT, POINT | {"coverage": 10**400}],
+    ],
+)
+def test_a_frontier_that_can_not_be_read_is_left_out(rows: object) -> None:
+    assert frontier_points({"ranking": rows}) == ()

@@ -202,7 +202,7 @@ UNREADABLE = {
     "config": '{"model": ["x"]}',
     "data": '{"users": "60", "revision": 1}',
     "tags": '["kept", 7]',
-    "charts": "[1]",
+    "charts": '{"ranking": [{"x": 1}], "newcomers": 3}',
 }
 
 
