@@ -352,12 +352,12 @@ def a_user_is_similar_to_themselves() -> None:
 
 @breaks(5, "every_part_is_there")
 def the_text_is_empty() -> None:
-    change_function(reasons.tell, lambda right, explanation: "")
+    change_function(reasons.tell, lambda right, *args, **named: "")
 
 
 @breaks(5, "every_part_is_there")
 def the_text_forgets_the_rating_to_expect() -> None:
-    change_function(reasons.tell, lambda right, explanation: right(explanation).split("Expected rating")[0])
+    change_function(reasons.tell, lambda right, *args, **named: right(*args, **named).split("Expected rating")[0])
 
 
 @breaks(5, "every_part_is_there")
