@@ -256,7 +256,11 @@ def _movie_rows(features: Float32, vectors: Float32, attributes: Float32) -> Kno
 
 
 def _movie_features(engineer: FeatureEngineer, of: int | slice, ratings: Float32) -> Float32:
-    """float32[n, f]: features of a movie, or of several, with these ratings, by the formulas of training."""
+    """float32[n, f]: features of a movie, or of several, with these ratings, by the formulas of training.
+
+    They stay in the range of the learned movies: where all have about as many ratings, one without any would be far
+    outside, and what is expected of it with it.
+    """
     rows = np.atleast_2d(engineer.movies_[of]).copy()
     names = [one.name for one in engineer.movie_features_]
     place = names.index("popularity")
@@ -272,5 +276,7 @@ def _movie_features(engineer: FeatureEngineer, of: int | slice, ratings: Float32
         values |= {"mean": level, "spread": float(np.sqrt(squares / (len(ratings) + SHRINK)))}
     for place, one in enumerate(engineer.movie_features_):
         if one.name in values:
-            rows[:, place] = (values[one.name] - one.mean) / one.scale
+            learned = engineer.movies_[:-1, place]
+            value = np.float32((values[one.name] - one.mean) / one.scale)
+            rows[:, place] = np.clip(value, learned.min(initial=0), learned.max(initial=0)) if len(learned) else value
     return rows
