@@ -28,7 +28,7 @@ def form(services: Services, *, busy: bool) -> None:
     """The form that starts a run, or queues it if one is running."""
     if busy:
         st.subheader("Next run", anchor=False)
-    kind = forms.choose_model(session.MODEL)
+    kind = forms.choose_model(session.MODEL, forms.MOST_ACCURATE)
     st.caption(text(MODELS[kind].summary))
     with st.form("training", border=False), errors_shown():
         with st.expander("Hyperparameters", expanded=True, icon=":material/tune:"):

@@ -15,7 +15,7 @@ from pages.panels import tuning_charts
 from pages.ui import preferences, session, tables
 from pages.ui.escape import text
 from pages.ui.format import duration, model_name, when
-from pages.ui.forms import choose_model, field_error, other_errors, submit
+from pages.ui.forms import FASTEST, choose_model, field_error, other_errors, submit
 from pages.ui.page import errors_shown, rerun_with, toast_next
 from pages.ui.tables import select_one
 
@@ -43,7 +43,7 @@ FIELDS: tuple[tuple[str, str, float, str, str], ...] = (
 def form(services: Services, *, expanded: bool) -> None:
     """The form that starts a study."""
     with st.expander("New study", expanded=expanded, icon=":material/search_insights:"):
-        kind, goal = choose_model(session.STUDY_MODEL), _choose_goal()
+        kind, goal = choose_model(session.STUDY_MODEL, FASTEST), _choose_goal()
         st.caption(ABOUT[goal])
         with st.form("study", border=False):
             values = _fields(st.session_state.get(session.STUDY_ERRORS, {}))

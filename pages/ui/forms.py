@@ -17,12 +17,12 @@ from pages.ui import session
 from pages.ui.escape import markup, text
 from pages.ui.page import rerun_with
 
-MOST_ACCURATE = "ncf"
+MOST_ACCURATE, FASTEST = "ncf", "svd"
 
 
-def choose_model(key: str) -> str:
-    """The chosen kind of rating model, kept under ``key``; the most accurate one is offered first."""
-    first, *_ = kinds = sorted(MODELS, key=lambda name: name != MOST_ACCURATE)
+def choose_model(key: str, offered: str) -> str:
+    """The chosen kind of rating model, kept under ``key``; ``offered`` comes first."""
+    first, *_ = kinds = sorted(MODELS, key=lambda name: name != offered)
     kind = st.segmented_control(
         "Model",
         kinds,

@@ -58,7 +58,7 @@ def test_a_study_can_aim_at_lists(visit: Open) -> None:
         assert one.title in words(at)
     assert "groups of users" in words(at)
     intact(press(at, session.START_STUDY))
-    assert held.tuning.asked == [("start", "ncf", 20, 3, 30.0, 0, "ndcg_at_k")]
+    assert held.tuning.asked == [("start", "svd", 20, 3, 30.0, 0, "ndcg_at_k")]
 
 
 def test_a_study_of_lists_shows_its_metric(visit: Open) -> None:
