@@ -130,11 +130,16 @@ def draw_users(data: Interactions, most: int, seed: int = 0) -> NDArray[np.bool_
     """
     if len(data) <= most:
         return np.ones(data.n_users, bool)
-    order = np.random.default_rng(seed).permutation(data.n_users)
+    order = np.random.default_rng(seed).permutation(np.flatnonzero(data.user_counts))
     reached = np.cumsum(data.user_counts[order])
     drawn = np.zeros(data.n_users, bool)
     drawn[order[: max(int(np.searchsorted(reached, most, side="right")), 1)]] = True
     return drawn
+
+
+def sample_users(data: Interactions, most: int, seed: int = 0) -> Interactions:
+    """All ratings of the users of ``draw_users``; the data themselves where that is everybody."""
+    return data if len(data) <= most else data.subset(draw_users(data, most, seed)[data.users])
 
 
 def _check_fraction(fraction: float) -> None:

@@ -15,7 +15,7 @@ from pydantic import Field
 from engine.data.arrays import Arrays, Float32, Floats, Int32, Int64
 from engine.data.history import History
 from engine.data.ratings import Interactions, check_interactions, group
-from engine.data.splits import draw_users
+from engine.data.splits import sample_users
 from engine.models.als_kernels import gram_of, improve, products, pull, solve
 from engine.models.base import ModelConfig, expect
 from engine.models.hyperparameters import Seed
@@ -144,7 +144,7 @@ class ImplicitALSRanker(Ranker):
 
         The factors are learned once for all weights of a history, and discounts.
         """
-        return _Variants(data.subset(draw_users(data, MAX_RATINGS)[data.users]), max_movies)
+        return _Variants(sample_users(data, MAX_RATINGS), max_movies)
 
     def _raise_rare(self, popularity: Floats) -> None:
         """Set the discount; ``popularity``: float64[m], the sum of each movie's squared weights."""

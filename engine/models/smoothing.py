@@ -6,7 +6,7 @@ import numpy as np
 
 from engine.data.arrays import Float32
 from engine.data.ratings import Interactions
-from engine.data.splits import draw_users
+from engine.data.splits import sample_users
 from engine.models.als import ImplicitALSConfig, ImplicitALSRanker
 from engine.models.mixing import Part
 from engine.models.ranker import Ranker
@@ -27,7 +27,7 @@ def learn_smoothed(ranker: Ranker, data: Interactions, seed: int = 0) -> Part:
         data: the ratings.
         seed: random seed of the users that take part where there are more than ``MAX_RATINGS`` ratings.
     """
-    some = data.subset(draw_users(data, MAX_RATINGS, seed)[data.users])
+    some = sample_users(data, MAX_RATINGS, seed)
     config = ImplicitALSConfig(min_ratings=1, rating_power=ranker.config.rating_power)
     learned = ImplicitALSRanker(config).fit(some)
     rows = learned.position_[ranker.movies_]

@@ -8,7 +8,7 @@ import numpy as np
 
 from engine.data.arrays import Float32
 from engine.data.ratings import Interactions
-from engine.data.splits import assign_folds
+from engine.data.splits import assign_folds, sample_users
 from engine.models.shrinkage import climb
 from engine.rounding import settle
 
@@ -65,7 +65,7 @@ def choose_size(
     """
     start = Size()
     start = Size(factors or start.factors, start.regularization if regularization is None else regularization)
-    data = sample_users(data, seed)
+    data = sample_users(data, MAX_RATINGS, seed)
     judged = assign_folds(data, HELD_OUT, seed) == 0
     train, test = data.subset(~judged), data.subset(judged)
     if len(test) < MIN_JUDGED or not len(train) or not (spread := float(test.ratings.std(dtype=np.float64))):
@@ -84,13 +84,3 @@ def choose_size(
         if factors is None:
             best = climb(cost, best, Size.scale_factors)
     return best
-
-
-def sample_users(data: Interactions, seed: int, limit: int = MAX_RATINGS) -> Interactions:
-    """All ratings of as many random users as have at most this number together."""
-    if len(data) <= limit:
-        return data
-    users = np.random.default_rng(seed).permutation(np.flatnonzero(data.user_counts))
-    kept = np.zeros(data.n_users, bool)
-    kept[users[np.cumsum(data.user_counts[users]) <= limit]] = True
-    return data.subset(kept[data.users])

@@ -37,9 +37,9 @@ def _faithfulness(found: dict[str, Any] | None) -> None:
         return
     effect, difference = (found[name] / found["share"] for name in ("effect", "difference"))
     st.caption(
-        f"For {found['pairs']:,} users, the most important rating behind the first movie of their list was taken away."
-        f" On average the score fell by {effect:.0%} of that rating's share; for a single movie the two differ by"
-        f" {difference:.0%} of it, because the other ratings count differently without that one."
+        f"Tested by removing one rating of each of {found['pairs']:,} users: the one with the largest share in the"
+        f" first movie of their list. On average, the movie's score fell by {effect:.0%} of that share. For a single"
+        f" movie the two differ by {difference:.0%}, because removing a rating changes how much the others count."
     )
 
 

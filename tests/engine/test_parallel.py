@@ -62,7 +62,7 @@ def test_a_failed_chain_is_heard_of(monkeypatch: pytest.MonkeyPatch) -> None:
         parallel.run_chains([map((1).__truediv__, numbers) for numbers in ([1, 2], [3, 0, 4], [5])])
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere priorities belong to processes")
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux gives each thread a priority of its own")
 def test_threads_have_the_priority_of_the_training(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(parallel, "processors", lambda: 2)
     found: list[tuple[int, int]] = []

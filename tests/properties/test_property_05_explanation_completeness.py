@@ -209,7 +209,7 @@ def test_a_score_falls_by_the_largest_share_when_its_rating_goes(
 def test_where_age_does_not_count_a_score_really_falls_by_the_largest_share(
     kind: str, updates: list[Update], key: int, movie: int
 ) -> None:
-    """When its rating is really taken away, which without recency changes no other weight."""
+    """Remove the rating itself; without recency, no other rating's weight changes."""
     state = after(kind, updates, recency=0.0)
     user = state.listen_to(state.learner.state(key))
     assume(len(user.state.items))

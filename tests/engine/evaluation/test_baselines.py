@@ -1,4 +1,4 @@
-"""What popularity and a random list get is stored beside a model's metrics, and a shortfall is told."""
+"""Reports store what popularity and random lists score, and say where a model is worse than popularity."""
 
 from __future__ import annotations
 

@@ -7,8 +7,9 @@ import pytest
 
 from engine.data.arrays import Float32
 from engine.data.ratings import Interactions
+from engine.data.splits import sample_users
 from engine.models.svd import MatrixFactorizationConfig, MatrixFactorizationModel
-from engine.models.svd_auto import MAX_FACTORS, MIN_FACTORS, MIN_REGULARIZATION, Size, choose_size, sample_users
+from engine.models.svd_auto import MAX_FACTORS, MIN_FACTORS, MIN_REGULARIZATION, Size, choose_size
 from tests.conftest import planted
 from tests.engine.models.contract import RatingModelContract
 
@@ -92,8 +93,8 @@ def test_too_few_ratings_decide_nothing(clear: Interactions) -> None:
 
 
 def test_a_sample_has_whole_users(clear: Interactions) -> None:
-    drawn = sample_users(clear, 0, limit=1000)
+    drawn = sample_users(clear, 1000)
     counts = drawn.user_counts
     assert len(drawn) == 60 * (counts > 0).sum() == 960
     assert set(counts.tolist()) == {0, 60}
-    assert sample_users(clear, 0) is clear
+    assert sample_users(clear, 1_000_000) is clear

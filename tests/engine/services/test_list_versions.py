@@ -98,7 +98,7 @@ def history_of(runtime: Runtime, user: str) -> History:
 
 
 def test_the_times_of_a_history_survive_a_restart(trained: Runtime, settings: Settings) -> None:
-    """Ratings that were learned, given since, changed and taken away: each is as new as it was."""
+    """Ratings from before the training, and later ones, changed or removed, keep their times after a restart."""
     services = trained.services
     known = history_of(trained, "u1")
     movies = [str(services.serving.ready().data.movie_ids.raw(int(item))) for item in known.items]

@@ -21,23 +21,9 @@ from engine.training.pipeline import Listener, learn
 from engine.training.ranking import ChosenRanking, choose_ranking
 from tests.conftest import planted
 from tests.engine.models.quick import quick_config
+from tests.engine.training.held_out import swap_movies, turn_ratings
 
 Change = Callable[[Interactions, np.ndarray], Interactions]
-
-
-def turn_ratings(data: Interactions, rows: np.ndarray) -> Interactions:
-    """What was liked in the test part is disliked."""
-    return replace(data, ratings=np.where(rows, np.float32(5.5) - data.ratings, data.ratings))
-
-
-def swap_movies(data: Interactions, rows: np.ndarray) -> Interactions:
-    """The test part is of other movies, which the users had not rated."""
-    items, rng = data.items.copy(), np.random.default_rng(0)
-    for user in range(data.n_users):
-        of_user = data.by_user.of(user)
-        held = of_user[rows[of_user]]
-        items[held] = rng.choice(np.setdiff1d(np.arange(data.n_movies), data.items[of_user]), len(held), replace=False)
-    return replace(data, items=items)
 
 
 def crowd_movies(data: Interactions, rows: np.ndarray) -> Interactions:

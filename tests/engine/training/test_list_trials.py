@@ -22,6 +22,7 @@ from engine.training.list_trials import ListTrials, deal, searched
 from engine.training.ranking import MIN_LISTS
 from engine.training.tuning import Watcher, compare_goal, weigh
 from tests.conftest import planted
+from tests.engine.training.held_out import swap_movies, turn_ratings
 
 
 def nothing() -> None:
@@ -99,22 +100,7 @@ def test_settings_of_other_rankers_are_not_drawn() -> None:
     assert {one.name for one in searched(ImplicitALSConfig(), timed=True)}.isdisjoint({"l2", "next_weight"})
 
 
-def turn(data: Interactions, rows: np.ndarray) -> Interactions:
-    """What was liked is disliked."""
-    return replace(data, ratings=np.where(rows, np.float32(5.5) - data.ratings, data.ratings))
-
-
-def move(data: Interactions, rows: np.ndarray) -> Interactions:
-    """The ratings are of other movies, which their users had not rated."""
-    items, rng = data.items.copy(), np.random.default_rng(0)
-    for user in range(data.n_users):
-        of_user = data.by_user.of(user)
-        held = of_user[rows[of_user]]
-        items[held] = rng.choice(np.setdiff1d(np.arange(data.n_movies), data.items[of_user]), len(held), replace=False)
-    return replace(data, items=items)
-
-
-@pytest.mark.parametrize("change", [turn, move])
+@pytest.mark.parametrize("change", [turn_ratings, swap_movies])
 def test_nothing_of_the_held_out_ratings_reaches_a_trial(
     small: Interactions, change: Callable[[Interactions, np.ndarray], Interactions]
 ) -> None:
