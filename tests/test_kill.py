@@ -19,7 +19,7 @@ from tests.engine.services.conftest import QUICK, fill, finished, opened, wait_f
 from tests.shared_folder import shared_folder
 from tests.test_starting import ROOT, environment, free_port, wait_until_live
 
-LONG = {"epochs": 1000, "factors": 1000, "regularization": 0.1, "patience": 0}
+LONG = {"epochs": 1000, "factors": 1000, "patience": 0}
 N_USERS, RATINGS_EACH = 400, 25
 
 

@@ -48,9 +48,12 @@ def test_a_stop_answers_who_has_asked_marks_the_run_and_closes_the_store(
     prepare(tmp_path, tmp_path_factory)
     port = free_port()
     own = environment(tmp_path, port) | {"MARQUEE_LOG_FORMAT": "json"}
-    process = subprocess.Popen(
-        [sys.executable, "app.py"], cwd=ROOT, env=own, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
-    )
+    # Nobody would read a pipe meanwhile, and a full one holds the server up.
+    log = tmp_path_factory.mktemp("log") / "log.jsonl"
+    with log.open("w") as written:
+        process = subprocess.Popen(
+            [sys.executable, "app.py"], cwd=ROOT, env=own, stdout=written, stderr=subprocess.STDOUT, text=True
+        )
     try:
         with httpx.Client(base_url=f"http://127.0.0.1:{port}") as client:
             wait_until_live(client, process)
@@ -63,12 +66,12 @@ def test_a_stop_answers_who_has_asked_marks_the_run_and_closes_the_store(
             half.sendall(BODY[10:])
             with half.makefile("rb") as answering:
                 answer = answering.read()
-        output, _ = process.communicate(timeout=30)
+        process.wait(timeout=30)
     finally:
         process.kill()
     assert process.returncode in {0, -signal.SIGTERM}
     assert answer.startswith(b"HTTP/1.1 200 "), answer
-    lines = [json.loads(line) for line in output.splitlines()]  # every line is JSON, whoever writes it
+    lines = [json.loads(line) for line in log.read_text("utf-8").splitlines()]  # every line is JSON, whoever writes it
     assert [line["status"] for line in lines if line.get("path") == "/api/rate"] == [200]
     assert not [line for line in lines if line["level"] == "error"]
     left = {file.name for file in tmp_path.iterdir() if file.stat().st_size}
