@@ -1,12 +1,10 @@
 """The ranker for large catalogues: factors of users and movies from who rated what, by alternating least squares."""
 
 import math
-import os
 from collections.abc import Callable, Generator
-from concurrent.futures import Executor, ThreadPoolExecutor
 from copy import copy
 from dataclasses import dataclass
-from typing import Any, ClassVar, Self
+from typing import ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +18,7 @@ from engine.models.als_kernels import gram_of, improve, products, pull, solve
 from engine.models.base import ModelConfig, expect
 from engine.models.hyperparameters import Seed
 from engine.models.ranker import Ranker, RankerConfig
+from engine.parallel import run_all
 
 MAX_RATINGS = 1_000_000
 """Ratings, in whole users, from which rankers of several settings are made to compare them."""
@@ -115,12 +114,11 @@ class ImplicitALSRanker(Ranker):
         movies, users = draw * np.float32(FIRST_SPREAD), np.zeros((n_users, config.factors), np.float32)
         self.bind(data)
         self.penalty_ = of_users
-        with ThreadPoolExecutor(os.cpu_count()) as pool:
-            for epoch in range(config.epochs):
-                by_user.improve(users, movies, of_users, pool)
-                by_movie.improve(movies, users, of_movies, pool)
-                self.factors_, self.gram_ = movies, _gram(movies, pool.map)
-                yield epoch + 1
+        for epoch in range(config.epochs):
+            by_user.improve(users, movies, of_users)
+            by_movie.improve(movies, users, of_movies)
+            self.factors_, self.gram_ = movies, _gram(movies)
+            yield epoch + 1
 
     def average_user(self, data: Interactions) -> Floats:
         """float64[k, k]: the matrix A of a user with as many ratings as the average one, of movies as often rated.
@@ -203,7 +201,7 @@ class ImplicitALSRanker(Ranker):
         ranker._place(arrays["movies"], int(n_movies))
         expect(ranker.factors_, len(ranker.movies_), ranker.config.factors)
         expect(ranker.raised_, len(ranker.movies_))
-        ranker.gram_ = _gram(ranker.factors_, map)
+        ranker.gram_ = _gram(ranker.factors_)
         return ranker
 
 
@@ -277,16 +275,15 @@ class _Side:
         rows = group(owners, n)
         return cls(rows.start, others[rows.order], weights[rows.order], int(np.count_nonzero(np.diff(rows.start))))
 
-    def improve(self, vectors: Float32, fixed: Float32, penalty: Penalty, pool: Executor) -> None:
+    def improve(self, vectors: Float32, fixed: Float32, penalty: Penalty) -> None:
         """Move all vectors of this side towards their optimum, in place.
 
         Args:
             vectors: float32[n, k], of this side.
             fixed: float32[others, k], of the other side.
             penalty: of this side's vectors.
-            pool: of threads.
         """
-        gram = _gram(fixed, pool.map).astype(np.float32)
+        gram = _gram(fixed).astype(np.float32)
         marks = np.searchsorted(self.start, np.linspace(0, self.start[-1], BLOCKS + 1)[1:-1])
         ends = np.unique([0, *marks, len(vectors)])
 
@@ -294,10 +291,16 @@ class _Side:
             part = ends[block], ends[block + 1]
             improve(*part, self.start, self.others, self.weights, gram, penalty.each, penalty.least, fixed, vectors)
 
-        list(pool.map(work, range(len(ends) - 1)))
+        run_all(work, range(len(ends) - 1))
 
 
-def _gram(factors: Float32, mapped: Callable[..., Any]) -> Floats:
-    """float64[k, k]: ``Y'Y``, summed in a fixed order; ``mapped`` is ``map`` or that of a pool."""
-    parts: Any = mapped(gram_of, np.array_split(factors, BLOCKS))
-    return np.asarray(sum(parts), np.float64)
+def _gram(factors: Float32) -> Floats:
+    """float64[k, k]: ``Y'Y``, summed in a fixed order."""
+    blocks = np.array_split(factors, BLOCKS)
+    parts: dict[int, Floats] = {}
+
+    def work(block: int) -> None:
+        parts[block] = gram_of(blocks[block])
+
+    run_all(work, range(BLOCKS))
+    return np.asarray(sum(parts[block] for block in range(BLOCKS)), np.float64)

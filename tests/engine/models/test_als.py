@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import os
-
 import numpy as np
 import pandas as pd
 import pytest
 
+from engine import parallel
 from engine.data.history import History
 from engine.data.ratings import Interactions
 from engine.models import als
@@ -70,7 +69,7 @@ def test_the_loss_falls_with_every_epoch(small: Interactions) -> None:
 def test_the_number_of_threads_changes_nothing(small: Interactions, monkeypatch: pytest.MonkeyPatch) -> None:
     found = []
     for threads in (1, 2, 5):
-        monkeypatch.setattr(os, "cpu_count", lambda threads=threads: threads)
+        monkeypatch.setattr(parallel, "processors", lambda threads=threads: threads)
         found.append(ImplicitALSRanker(CONFIG).fit(small).arrays())
     assert all(np.array_equal(found[0][name], other[name]) for other in found[1:] for name in other)
 
