@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,7 +14,7 @@ from engine.data.history import History
 from engine.models.base import NOTHING, top
 from engine.models.ease import likeness
 from engine.models.ranker import Ranker
-from engine.recommending.cold_start import Blend
+from engine.recommending.cold_start import Blend, blend
 from engine.recommending.ranking import genre_column
 
 Predict = Callable[[Int32], Float32]
@@ -25,6 +25,8 @@ NEW_PART = np.float32(0.2)
 """Share of its neighbours' mean score that a new movie gets. Above 0.2 the demo's lists get worse."""
 FIRST, LIKED = 10, 6
 """Of a newcomer's first ten places, six go to movies of the genres they like."""
+MIN_SPREAD = 1e-3
+"""Predicted ratings that differ less, in rating units, are all the same."""
 CANDIDATES = 500
 """Movies of the best linear scores, among which predicted ratings change the order."""
 ABOVE = 1e-5
@@ -127,13 +129,26 @@ class Scores:
             movies = top(linear, n, drop=drop)
             return Best(movies, linear[movies])
         movies = np.sort(top(linear, max(n, CANDIDATES), drop=drop))
-        scores = linear[movies] + self.added(predict(movies.astype(np.int32)), level_of(predict))
+        scores = linear[movies] + self.added(predict, movies.astype(np.int32))
         order = np.argsort(-scores, kind="stable")[:n]
         return Best(movies[order], scores[order])
 
-    def added(self, predicted: Float32, level: float) -> Float32:
-        """float32[n]: what these predicted ratings add to the scores of their movies."""
-        return np.asarray((predicted - np.float32(level)) * np.float32(self.per_rating), np.float32)
+    def of_best(self, n: int, predict: Predict, *, drop: Int32 = NOTHING) -> Float32:
+        """float32[n_movies]: the scores of the n best movies; -inf for others."""
+        best = self.best(n, predict, drop=drop)
+        scores = np.full(len(self.linear), -np.inf, np.float32)
+        scores[best.movies] = best.scores
+        return scores
+
+    def added(self, predict: Predict, movies: Int32) -> Float32:
+        """float32[n]: what the predicted ratings of movies (int32[n]) add to their scores."""
+        above = predict(movies) - np.float32(level_of(predict))
+        return np.asarray(above * np.float32(self.per_rating), np.float32)
+
+    def of(self, movie: int, predict: Predict) -> tuple[float, float]:
+        """The score of one movie, and the part of it that the predicted rating adds."""
+        added = float(self.added(predict, np.array([movie], np.int32))[0])
+        return float(self.linear[movie]) + added, added
 
 
 def level_of(predict: Predict) -> float:
@@ -164,7 +179,7 @@ class ListScorer:
         self.popularity[table.removed] = 0
         self._table = table
         self._new = NewMovies.find(ranker, self.popularity, table)
-        self._weight = ranker.config.rating_weight / spread if spread > 0 else 0.0
+        self._spread = spread
 
     def genres(self, names: Collection[str]) -> tuple[str, ...]:
         """The genres in the catalogue's spelling, without repetition.
@@ -198,11 +213,15 @@ class ListScorer:
         if how.personal:
             ranked = self.ranker.score_history(history)
             scores[: len(ranked)] = np.float32(how.personal) * ranked[: len(scores)]
-            if self._weight:
-                per_rating = self._weight * how.personal * float(ranked[self.ranker.movies_].std(dtype=np.float64))
+            per_rating = how.personal * weigh_rating(self.ranker, ranked, self._spread)
             self._new.fill(scores)
         scores += prior * np.float32(how.popular)
         return Scores(scores, per_rating)
+
+    def blend(self, history: History, personal_from: int, *, known: bool, liked: Sequence[str] = ()) -> Blend:
+        """The weights of a list for a history; arguments as of ``cold_start.blend``."""
+        informative = len(self.ranker.known(history))
+        return blend(len(history), informative, known=known, personal_from=personal_from, liked=liked)
 
     def by_neighbours(self, movie: int) -> bool:
         """Whether a movie's score comes from its neighbours."""
@@ -221,15 +240,34 @@ class ListScorer:
             score: its score.
             added: what the predicted rating adds to it.
         """
+        shares = self.shares(how, history, movie)
+        baseline = float(how.popular * prior[movie])
+        return Shares(score, baseline, shares, score - baseline - float(shares.sum(dtype=np.float64)), added)
+
+    def shares(self, how: Blend, history: History, movie: int) -> Float32:
+        """float32[len(history)]: the share of each rating in one movie's score."""
         neighbours = self._new.neighbours_of(movie)
         if neighbours is None:
             shares = self.ranker.shares(history, movie)
         else:
             each = [self.ranker.shares(history, int(other)) for other in neighbours]
             shares = NEW_PART * np.array(each).mean(axis=0)
-        shares = shares * np.float32(how.personal)
-        baseline = float(how.popular * prior[movie])
-        return Shares(score, baseline, shares, score - baseline - float(shares.sum(dtype=np.float64)), added)
+        return np.asarray(shares * np.float32(how.personal))
+
+
+def weigh_rating(ranker: Ranker, ranked: Float32, spread: float) -> float:
+    """What one rating unit of the predicted rating is worth beside a ranker's scores.
+
+    Args:
+        ranker: its config has the weight.
+        ranked: float32[n_movies], its scores for a history.
+        spread: the standard deviation of a user's predicted ratings; one below ``MIN_SPREAD`` counts as that, and 0 as
+            no prediction.
+    """
+    weight = ranker.config.rating_weight
+    if not weight or not spread:
+        return 0.0
+    return weight / max(spread, MIN_SPREAD) * float(ranked[ranker.movies_].std(dtype=np.float64))
 
 
 def _lift(raised: NDArray[np.float64], liked: NDArray[np.bool_]) -> float:

@@ -16,14 +16,14 @@ from engine.data.history import UNKNOWN
 from engine.data.ratings import Interactions
 from engine.data.scale import are_preferences
 from engine.models.version import VersionBundle
-from engine.recommending.cold_start import Blend, blend
+from engine.recommending.cold_start import Blend
 from engine.recommending.explanations import ExplainerService, Explanation
 from engine.recommending.fold_in import RealtimeLearner, UserState
 from engine.recommending.interview import Interview
 from engine.recommending.lists import ListOptions, RecommendedItem
 from engine.recommending.ranking import VarietyPrice, candidates, diversify, price_variety
 from engine.recommending.reasons import tell
-from engine.recommending.scoring import ListScorer, Scores, level_of
+from engine.recommending.scoring import ListScorer, Scores
 
 CANDIDATES = 5
 """Candidates of a varied list, as a multiple of its length."""
@@ -172,8 +172,7 @@ class ServingState:
 
     def blend_of(self, state: UserState, liked: Sequence[str] = (), *, known: bool) -> Blend:
         """The weights of a list for this state."""
-        informative = len(self.bundle.ranker.known(state.history))
-        return blend(len(state.items), informative, known=known, personal_from=self.personal_from, liked=liked)
+        return self.scorer.blend(state.history, self.personal_from, known=known, liked=liked)
 
     def make_list(self, user: Listener, wanted: ListOptions, drop: Int32) -> MadeList:
         """The list for these options, best first.
@@ -239,8 +238,7 @@ class ServingState:
             liked: genres of the request, in the catalogue's spelling.
         """
         rating = self.explainer.explain_rating(user.state, movie)
-        added = self._added(user, rating.predicted_rating)
-        score = float(user.scores.linear[movie]) + added
+        score, added = user.scores.of(movie, user.state.predict)
         parts = self.scorer.take_apart(user.blend, user.prior, user.state.history, movie, score, added)
         predicted, column = np.array([rating.predicted_rating], np.float32), np.array([movie], np.int32)
         named = self.movie(movie)
@@ -266,11 +264,6 @@ class ServingState:
             genres_liked=tuple(genre for genre in liked if genre in named.genres),
         )
         return replace(explanation, text=tell(explanation, preferences=are_preferences(self.data.scale)))
-
-    def _added(self, user: Listener, predicted: float) -> float:
-        """What a predicted rating adds to a score."""
-        level = level_of(user.state.predict)
-        return float(user.scores.added(np.array([predicted], np.float32), level)[0])
 
     def intervals(self, predicted: Float32, user: UserState, movies: Int32) -> list[tuple[float, float] | None]:
         """The 90% interval of each predicted rating; None without a calibration."""

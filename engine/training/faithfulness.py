@@ -11,7 +11,7 @@ import numpy as np
 from engine.data.history import History
 from engine.data.ratings import Interactions
 from engine.models.base import RatingModel
-from engine.recommending.scoring import level_of
+from engine.recommending.scoring import Predict
 from engine.rounding import significant
 from engine.training.served import ServedLists
 
@@ -73,8 +73,8 @@ def measure_faithfulness(
 
 def _compare(served: ServedLists, model: RatingModel, history: History) -> tuple[float, float] | None:
     """The largest share, and the effect of its rating; None where the list rests on no rating."""
-    predict = partial(model.predict_vector, model.fold_in_user(history.items, history.ratings))
-    listed = served.draw(history, predict, history.items)
+    scores, predict = served.scores(history), _predicts(model, history)
+    listed = scores.best(1, predict, drop=history.items).movies
     if not len(listed):
         return None
     movie = int(listed[0])
@@ -83,11 +83,9 @@ def _compare(served: ServedLists, model: RatingModel, history: History) -> tuple
     if shares[largest] <= 0:
         return None
     less = history.without(int(history.items[largest]))
-    return float(shares[largest]), _score(served, model, history, movie) - _score(served, model, less, movie)
+    left = served.scores(less).of(movie, _predicts(model, less))[0]
+    return float(shares[largest]), scores.of(movie, predict)[0] - left
 
 
-def _score(served: ServedLists, model: RatingModel, history: History, movie: int) -> float:
-    scores = served.scores(history)
-    predict = partial(model.predict_vector, model.fold_in_user(history.items, history.ratings))
-    added = scores.added(predict(np.array([movie], np.int32)), level_of(predict))
-    return float(scores.linear[movie]) + float(added[0])
+def _predicts(model: RatingModel, history: History) -> Predict:
+    return partial(model.predict_vector, model.fold_in_user(history.items, history.ratings))

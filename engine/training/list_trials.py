@@ -134,7 +134,7 @@ class ListTrials(Trials[RankerConfig]):
         for fold, later in enumerate(self.groups):
             watcher.fold(fold)
             began = time.perf_counter()
-            score = score or _checked(self.lists.score_user(config), watcher.check)
+            score = score or _checked(self.lists.score_user(config), _turn(watcher.check))
             users, found = list_ndcg(score, self.known, later)
             ndcg[users] = found
             results.append(FoldResult(fold, float(found.mean()), None, time.perf_counter() - began))
@@ -154,7 +154,7 @@ class ListTrials(Trials[RankerConfig]):
             watcher.check()
             ranker = build_ranker(config).fit(parts.train)
             served = ServedLists.of(ranker, self.model, parts.train, self.personal_from)
-            score = _checked(served.of_user(self.model, parts.train, watcher.check), watcher.check)
+            score = served.of_user(self.model, parts.train, _turn(watcher.check))
             judged.append(_by_user(*list_ndcg(score, parts.train, parts.test), parts.test))
         return judged
 
@@ -189,11 +189,20 @@ def list_ndcg(score: ScoreUser, known: Interactions, later: Interactions) -> tup
     return lists.users, metrics.ndcg(lists.hits, lists.relevant)
 
 
+def _turn(check: Callable[[], None]) -> Callable[[], None]:
+    """Between two users: requests go first, and ``check`` may end it."""
+
+    def turn() -> None:
+        give_way()
+        check()
+
+    return turn
+
+
 def _checked(score: ScoreUser, check: Callable[[], None]) -> ScoreUser:
-    """The same scores; requests go first, and ``check`` may end it."""
+    """The same scores, with a check before each user."""
 
     def checked(user: int) -> Float32:
-        give_way()
         check()
         return score(user)
 

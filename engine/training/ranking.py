@@ -21,7 +21,7 @@ from engine.models.ranker import Ranker, RankerConfig
 from engine.models.rankers import RANKERS
 from engine.models.shrinkage import climb
 from engine.recommending.fold_in import measure_spread
-from engine.recommending.scoring import Scores
+from engine.recommending.scoring import Scores, weigh_rating
 from engine.training.served import LIST_LENGTH
 
 MAX_USERS = 1000
@@ -32,8 +32,6 @@ LATER = 0.2
 """Share of each user's ratings on which the ranker's own settings are chosen."""
 MIN_LISTS = 20
 """Fewer lists show no difference."""
-MIN_SPREAD = 1e-3
-"""Predicted ratings that differ less, in rating units, are all the same."""
 DIGITS = 3
 """Places to which NDCG is rounded before it decides."""
 START = {"l2": 200.0, "recency": 0.3, "next_weight": 0.3, "rating_weight": 0.0}
@@ -199,26 +197,23 @@ class TriedLists:
         ranker = self._ranker(config)
         if not np.array_equal(ranker.movies_, self._predicted_of):
             self._predicted_of, self._predicted, self._spread = ranker.movies_, {}, 0.0
-        weight = config.rating_weight / self._measured_spread(ranker) if config.rating_weight else 0.0
+        spread = self._measured_spread(ranker) if config.rating_weight else 0.0
 
         def score(user: int) -> Float32:
             history = self._fit.history(user)
             linear = ranker.score_history(history)
-            if not weight:
+            per_rating = weigh_rating(ranker, linear, spread)
+            if not per_rating:
                 return linear
             predicted = self._predictions(user, ranker)
-            per_rating = weight * float(linear[ranker.movies_].std(dtype=np.float64))
-            best = Scores(linear, per_rating).best(LIST_LENGTH, lambda movies: predicted[movies], drop=history.items)
-            scores = np.full(len(linear), -np.inf, np.float32)
-            scores[best.movies] = best.scores
-            return scores
+            return Scores(linear, per_rating).of_best(LIST_LENGTH, lambda movies: predicted[movies], drop=history.items)
 
         return score
 
     def _measured_spread(self, ranker: Ranker) -> float:
         assert self._model is not None  # a config with a weight of the predicted rating has one
         self._spread = self._spread or measure_spread(self._model, self._fit, ranker.movies_)
-        return max(self._spread, MIN_SPREAD)
+        return self._spread
 
     def _predictions(self, user: int, ranker: Ranker) -> Float32:
         """float32[n_movies + 1]: a user's predicted ratings of the ranker's movies; level at the end."""

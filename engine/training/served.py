@@ -13,7 +13,7 @@ from engine.data.ratings import Interactions
 from engine.evaluation.lists import ScoreUser
 from engine.models.base import RatingModel
 from engine.models.ranker import Ranker
-from engine.recommending.cold_start import Blend, blend, popularity
+from engine.recommending.cold_start import Blend, popularity
 from engine.recommending.fold_in import measure_spread
 from engine.recommending.scoring import CANDIDATES, ListScorer, Predict, Scores
 
@@ -45,8 +45,7 @@ class ServedLists:
         return self.scorer.popularity
 
     def _blend(self, history: History) -> Blend:
-        informative, known = len(self.scorer.ranker.known(history)), len(history) > 0
-        return blend(len(history), informative, known=known, personal_from=self.personal_from)
+        return self.scorer.blend(history, self.personal_from, known=len(history) > 0)
 
     def scores(self, history: History) -> Scores:
         """The scores for a history."""
@@ -54,7 +53,7 @@ class ServedLists:
 
     def shares(self, history: History, movie: int) -> Float32:
         """float32[len(history)]: the share of each rating in a movie's score."""
-        return self.scorer.take_apart(self._blend(history), self.popularity, history, movie, 0.0, 0.0).shares
+        return self.scorer.shares(self._blend(history), history, movie)
 
     def draw(self, history: History, predict: Predict, drop: Int32) -> NDArray[np.int64]:
         """int64[n]: the list for a history; ``drop``: int32[k], movies to leave out."""
@@ -76,9 +75,6 @@ class ServedLists:
             def predict(movies: Int32) -> Float32:
                 return model.predict_indices(np.full(len(movies), user, np.int32), movies)
 
-            best = self.scores(history).best(CANDIDATES, predict, drop=history.items)
-            out = np.full(data.n_movies, -np.inf, np.float32)
-            out[best.movies] = best.scores
-            return out
+            return self.scores(history).of_best(CANDIDATES, predict, drop=history.items)
 
         return score
