@@ -13,11 +13,10 @@ from optuna.trial import TrialState as Ended
 
 from engine.errors import InvalidInput
 from engine.evaluation.differences import MetricDifference
-from engine.evaluation.metrics import METRICS
 from engine.models.base import ModelConfig
 from engine.models.registry import SearchRange
 from engine.services.records import StudyState, WorkState, shared
-from engine.services.trials import DEFAULTS, FOLDS, REASON, Going, counts, goal_of, seconds_of, unpack
+from engine.services.trials import DEFAULTS, FOLDS, REASON, Going, best_of, counts, goal_of, seconds_of, unpack
 from engine.training import search
 from engine.training.tuning import FoldResult, Goal, Measured, TuningEvidence, weigh
 from store.records import TuningRecord
@@ -116,7 +115,8 @@ class StudyReader:
         asked, space = search.asked_of(goal, record.kind), search.space_of(goal, record.kind)
         trials = [trial for trial in study.get_trials(deepcopy=False) if trial.state != Ended.WAITING]
         history = tuple(_report(asked, space, trial) for trial in trials)
-        best = best_of(goal, history)
+        finished = (one for one in history if one.value is not None and one.state == TrialState.COMPLETE)
+        best = best_of(goal, finished)
         done = sum(counts(trial) for trial in trials)
         running = record.state == StudyState.RUNNING and going is not None and going.study_id == record.tuning_id
         used = going.used() if running and going is not None else record.used_s
@@ -171,13 +171,6 @@ class StudyReader:
     def _measured(self, study_id: int, trial: TrialReport, goal: Goal) -> Measured | None:
         content = self._tunings.errors(study_id, trial.number)
         return None if content is None else Measured(trial.folds, unpack(content, goal))
-
-
-def best_of(goal: Goal, history: Sequence[TrialReport]) -> TrialReport | None:
-    """The finished trial with the best value, the first of equal ones; None without any."""
-    sign = METRICS[goal].sign
-    finished = [trial for trial in history if trial.value is not None and trial.state == TrialState.COMPLETE]
-    return min(finished, key=lambda trial: (-sign * (trial.value or 0.0), trial.number), default=None)
 
 
 def _report(asked: ModelConfig, space: Sequence[SearchRange], trial: FrozenTrial) -> TrialReport:

@@ -1,10 +1,10 @@
 """The trials of a study, from a start or resumption to the end or a stop."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass, field
 from threading import Event
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 import optuna
@@ -121,8 +121,7 @@ class Search:
         """Judge the best trial and the defaults on ratings that no fold contained."""
         finished = [trial for trial in self._trials() if trial.state == Ended.COMPLETE]
         defaults = next((trial for trial in finished if trial.user_attrs.get(DEFAULTS)), None)
-        sign = METRICS[self.goal].sign
-        best = min(finished, key=lambda trial: (-sign * (trial.value or 0.0), trial.number), default=None)
+        best = best_of(self.goal, finished)
         if best is None or defaults is None or best.number == defaults.number:
             return
         self._tell("Judging the best trial on ratings no trial has seen")
@@ -201,6 +200,27 @@ class Search:
         kept = self.trials.judging_s(self.fold_seconds)
         if self.going.used() + expected + kept > self.record.budget_s:
             raise OutOfTime("The study has used its time.")
+
+
+class Numbered(Protocol):
+    """A trial with its number and value."""
+
+    @property
+    def number(self) -> int:
+        """The place among the trials."""
+
+    @property
+    def value(self) -> float | None:
+        """The goal's metric; None until the trial is done."""
+
+
+Trial = TypeVar("Trial", bound=Numbered)
+
+
+def best_of(goal: Goal, finished: Iterable[Trial]) -> Trial | None:
+    """The finished trial with the best value, the first of equal ones; None without any."""
+    sign = METRICS[goal].sign
+    return min(finished, key=lambda trial: (-sign * (trial.value or 0.0), trial.number), default=None)
 
 
 def goal_of(record: TuningRecord) -> Goal:
