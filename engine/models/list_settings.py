@@ -103,8 +103,8 @@ def configure_ranking(settings: Mapping[str, Any]) -> RankingConfig:
     """Validated settings of the lists, with defaults for missing ones.
 
     Raises:
-        InvalidHyperparameter: one is unknown or out of range; the message names field, such as ``ranker.recency``,
-            value and range.
+        InvalidHyperparameter: one is unknown or out of range; the message names it with value and range, and its
+            ``field`` is such as ``ranker.recency``.
     """
     return validated(RANKING, settings, "ranker.")
 

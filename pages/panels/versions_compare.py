@@ -12,7 +12,7 @@ from engine.services.version_records import VersionSummary
 from engine.services.versions import Comparison, ListedMovie, VersionList
 from engine.words import listed
 from pages.panels import versions_trend
-from pages.ui import metrics, session, tables, user_picker
+from pages.ui import metrics, preferences, session, tables, user_picker
 from pages.ui.escape import text
 from pages.ui.page import errors_shown
 
@@ -65,7 +65,7 @@ def _differences(comparisons: Sequence[Comparison]) -> None:
     """The differences in words, charts and tables."""
     for one in comparisons:
         st.info(f"**{_pair(one)}.** {text(one.text)}", icon=":material/balance:")
-    names = in_order({name for one in comparisons for name in one.differences})
+    names = in_order({name for one in comparisons for name in preferences.without_errors(one.differences)})
     if not names:
         return
     differ = [name for name in names if any(not identical(one, name) for one in comparisons)]
@@ -120,7 +120,7 @@ def p_value(p: float) -> str:
 def _metrics(versions: Sequence[VersionSummary], baseline: int) -> None:
     """One row a metric, one column a version, baseline first; each on its own held-out ratings."""
     ordered = sorted(versions, key=lambda version: (version.version != baseline, -version.version))
-    names = in_order({name for version in versions for name in version.metrics})
+    names = in_order({name for version in versions for name in preferences.without_errors(version.metrics)})
     if not names:
         st.caption("These versions have no metrics.")
         return

@@ -9,7 +9,7 @@ import streamlit as st
 from engine.services.version_records import VersionSummary
 from engine.services.versions import Comparison
 from pages.panels.versions_registry import state
-from pages.ui import charts, metrics, session
+from pages.ui import charts, metrics, preferences, session
 from pages.ui.format import model_name
 
 # Positions among the theme's six colours; the legend shows only those in use.
@@ -24,7 +24,9 @@ def trend(history: Sequence[VersionSummary]) -> None:
     """A chosen metric with its interval over all versions. ``history``: oldest first."""
     st.subheader("Trend", anchor=False)
     measured = [
-        name for name in metrics.MEASURES if sum(name in version.metrics for version in history) >= MIN_VERSIONS
+        name
+        for name in preferences.without_errors(metrics.MEASURES)
+        if sum(name in version.metrics for version in history) >= MIN_VERSIONS
     ]
     if not measured:
         st.caption("The chart appears with the second measured version.")
