@@ -8,7 +8,7 @@ from engine.services.automation import RULE, SCHEDULE
 from engine.services.training import TrainingService, TrainingStatus
 from pages.ui import charts, metrics, preferences, session, tables, verdict
 from pages.ui.escape import text
-from pages.ui.format import model_name, took, when
+from pages.ui.format import hyperparameters, model_name, took, when
 from pages.ui.tables import select_one
 
 MAX_RUNS = 50
@@ -143,7 +143,7 @@ def details(run: TrainingStatus) -> None:
                 " so its numbers may differ."
             )
     with st.expander("Hyperparameters", icon=":material/tune:"):
-        tables.pairs(run.hyperparameters, f"Hyperparameters of run {run.run_id}")
+        tables.pairs(hyperparameters(run.model, run.hyperparameters), f"Hyperparameters of run {run.run_id}")
     with st.expander("Data, time, memory and packages", icon=":material/receipt_long:"):
         tables.pairs(facts(run), f"Data, time, memory and packages of run {run.run_id}")
 

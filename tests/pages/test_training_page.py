@@ -10,7 +10,6 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from engine.errors import InvalidHyperparameter, NotReady
-from engine.models.base import titled
 from engine.models.hyperparameters import AUTO
 from engine.models.list_settings import DEFAULT_RANKING, RANKING
 from engine.models.registry import MODELS, configure
@@ -62,7 +61,7 @@ def test_the_form_has_every_setting_of_lists_with_its_default(visit: Open) -> No
     inputs = {one.key: one for one in (*at.number_input, *at.selectbox, *at.text_input)}
     for name, field in RANKING.model_fields.items():
         shown = inputs[session.hyperparameter("ranker", name)]
-        assert shown.label == (field.title or titled(name))
+        assert shown.label == RANKING.title_of(name)
         assert shown.value == (None if field.default == AUTO and name != "method" else field.default)
         assert shown.help.startswith(text(field.description or ""))
 
