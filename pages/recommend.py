@@ -1,5 +1,7 @@
 """Recommend: one person's list, the reasons for each movie, and ratings that update it at once."""
 
+from itertools import zip_longest
+
 import streamlit as st
 
 from engine.recommending.lists import Recommendations
@@ -16,10 +18,13 @@ def cards(services: Services, answer: Recommendations) -> None:
     """The list as a responsive grid."""
     if not answer.items:
         st.info("No movies match. Try fewer filters.", icon=":material/filter_alt_off:")
+    liked, by_ranker = options["genres_liked"], options["rank_by"] == "ranker"
+    movies = [item.movie_id for item in answer.items] if by_ranker else []
+    reasons = services.recommendations.reasons(answer.user_id, movies, liked)
     grid = st.grid(min_column_width=CARD_WIDTH)
-    for item in answer.items:
+    for item, reason in zip_longest(answer.items, reasons):
         with grid.cell(), st.container(border=True):  # its own border, so that an open neighbour doesn't stretch it
-            st.fragment(card)(services, answer.user_id, item, options["genres_liked"])
+            st.fragment(card)(services, answer.user_id, item, liked, reason)
 
 
 services = current()

@@ -36,6 +36,16 @@ def test_a_link_opens_the_list_of_its_user(visit: Open) -> None:
     assert at.dataframe[0].value["Movie"].tolist()[0] == "Lawrence of Arabia"
 
 
+def test_each_card_says_the_main_reason(visit: Open) -> None:
+    held = fakes.loaded()
+    first = held.library.rated["42"][0]
+    at = visit("recommend.py", held, user="42")
+    assert words(at).count(f"Because you gave {first.movie.title} {first.rating:g}") == 12
+    intact(at.selectbox(key=session.RANK_BY).set_value("rating").run())
+    assert "Because you gave" not in words(at)
+    assert "Popular with everybody" in words(visit("recommend.py", held, user="somebody"))
+
+
 def test_an_unknown_id_gets_a_list(visit: Open) -> None:
     at = visit("recommend.py", fakes.loaded(), user="<b>new*one</b>")
     assert at.subheader[0].value == r"User \<b\>new\*one\<\/b\>"
