@@ -7,7 +7,8 @@ import streamlit as st
 from engine.recommending.lists import Recommendations
 from engine.services import Services, current
 from pages.panels import recommend_list, recommend_what_if
-from pages.ui import next_steps, preferences, user_picker
+from pages.ui import calls, next_steps, preferences, user_picker
+from pages.ui.calls import Call
 from pages.ui.movie_card import card
 from pages.ui.page import errors_shown, page_header
 
@@ -39,7 +40,8 @@ if user_id is None:
     st.stop()
 
 answer = services.recommendations.recommend(user_id, **options)
-user_picker.header(answer)
+call = Call("/api/ml/recommendations", query={"user_id": user_id} | options)
+user_picker.header(answer, lambda: calls.offer(services, call))
 recommend_list.variety_cost(answer)
 recommend_list.announce_change(answer)
 list_tab, history_tab, what_if_tab = st.tabs(

@@ -11,7 +11,8 @@ from engine.recommending.explanations import Explanation
 from engine.recommending.lists import RecommendedItem
 from engine.services import Services
 from engine.words import counted
-from pages.ui import charts, session, tables
+from pages.ui import calls, charts, session, tables
+from pages.ui.calls import Call
 from pages.ui.escape import markup, text
 from pages.ui.page import errors_shown
 from pages.ui.poster import data_url
@@ -84,7 +85,7 @@ def card(
     )
     if why.open:
         with why, errors_shown():
-            _why(services.recommendations.explain(user_id, item.movie_id, liked), scale, item.confidence)
+            _why(services, services.recommendations.explain(user_id, item.movie_id, liked), item.confidence)
 
 
 def _rank(item: RecommendedItem) -> str:
@@ -95,7 +96,8 @@ def _rank(item: RecommendedItem) -> str:
     return f"{item.rank} · was {before[item.movie_id]}" if item.movie_id in before else f"{item.rank} · new"
 
 
-def _why(explanation: Explanation, scale: RatingScale, confidence: float | None) -> None:
+def _why(services: Services, explanation: Explanation, confidence: float | None) -> None:
+    scale = services.scale.current
     st.markdown(text(explanation.text))
     of_ratings = () if scale.are_preferences else ("Rating", "Genres")
     names = ("Rank", *of_ratings[:1], "Movies", *of_ratings[1:], "People")
@@ -105,6 +107,8 @@ def _why(explanation: Explanation, scale: RatingScale, confidence: float | None)
     if of_ratings:
         with tabs["Rating"]:
             _rating(explanation, confidence)
+            pair = {"user_id": explanation.user_id, "movie_id": explanation.movie_id}
+            calls.offer(services, Call("/api/ml/predict", body={"pairs": [pair]}))
     similar = [
         (one.title, given(one.rating, scale), f"{one.similarity:.0%} similar")
         for one in explanation.similar_rated_movies
