@@ -1,0 +1,108 @@
+"""Compiled ridge regressions: the biases and factors of many users, or movies, with the other side fixed."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numba as nb
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.data.arrays import Floats, Int32, Int64
+
+
+def _fold_in(
+    owners: Int64,
+    start: Int64,
+    order: Int64,
+    others: Int32,
+    ratings: NDArray[Any],
+    mean: Any,
+    bias: NDArray[Any],
+    factors: NDArray[Any],
+    penalty: Floats,
+    out: NDArray[Any],
+) -> None:
+    """Solve the regression of each owner's residuals on ``[1, factors of the other side]``.
+
+    The normal equations, or where an owner has fewer ratings than unknowns the smaller equivalent system, as one
+    regression at a time is solved (``MatrixFactorizationModel.fold_in_user``).
+
+    Args:
+        owners: int64[k], rows of ``out``.
+        start, order: the ratings of owner o are ``order[start[o]:start[o + 1]]``.
+        others, ratings: of all ratings.
+        mean: overall mean.
+        bias, factors: of the other side.
+        penalty: float64[4]: constants of bias and factors, and their terms for each rating.
+        out: [n, 1 + factors]; rows of owners without ratings stay as they are.
+    """
+    size = 1 + factors.shape[1]
+    design, right = np.empty((size, size)), np.empty(size)
+    for n in range(len(owners)):
+        owner = owners[n]
+        rows = order[start[owner] : start[owner + 1]]
+        count = len(rows)
+        of_bias = max(penalty[0] + penalty[2] * count, 1e-6)
+        of_factors = max(penalty[1] + penalty[3] * count, 1e-6)
+        if count >= size:
+            design[:], right[:] = 0, 0
+            for row in rows:
+                other = others[row]
+                target = ratings[row] - mean - bias[other]
+                design[0, 0] += 1
+                right[0] += target
+                for a in range(1, size):
+                    left = np.float64(factors[other, a - 1])
+                    design[a, 0] += left
+                    right[a] += target * left
+                    for b in range(1, a + 1):
+                        design[a, b] += left * factors[other, b - 1]
+            for a in range(size):
+                design[a, a] += of_bias if a == 0 else of_factors
+            _solve(design, right, size)
+            for a in range(size):
+                out[owner, a] = right[a]
+        elif count:
+            for a in range(count):
+                one = others[rows[a]]
+                right[a] = ratings[rows[a]] - mean - bias[one]
+                for b in range(a + 1):
+                    other = others[rows[b]]
+                    product = 0.0
+                    for k in range(size - 1):
+                        product += np.float64(factors[one, k]) * factors[other, k]
+                    design[a, b] = 1 / of_bias + product / of_factors
+                design[a, a] += 1
+            _solve(design, right, count)
+            total = 0.0
+            for a in range(count):
+                total += right[a]
+            out[owner, 0] = total / of_bias
+            for k in range(size - 1):
+                total = 0.0
+                for a in range(count):
+                    total += right[a] * factors[others[rows[a]], k]
+                out[owner, 1 + k] = total / of_factors
+
+
+def _solve_positive(matrix: Floats, right: Floats, size: int) -> None:
+    """Solve by Cholesky factorisation, in place; the lower triangle of a positive definite matrix is read."""
+    for a in range(size):
+        for b in range(a + 1):
+            value = matrix[a, b]
+            for k in range(b):
+                value -= matrix[a, k] * matrix[b, k]
+            matrix[a, b] = np.sqrt(value) if a == b else value / matrix[b, b]
+    for a in range(size):
+        for k in range(a):
+            right[a] -= matrix[a, k] * right[k]
+        right[a] /= matrix[a, a]
+    for a in range(size - 1, -1, -1):
+        for k in range(a + 1, size):
+            right[a] -= matrix[k, a] * right[k]
+        right[a] /= matrix[a, a]
+
+
+_solve = nb.njit(nogil=True, cache=True)(_solve_positive)
+fold_in = nb.njit(nogil=True, cache=True)(_fold_in)
