@@ -1,1 +1,1 @@
-"""One server through a store's life at growing sizes: import, training, requests, restart: ``python -m benchmarks scale``."""
+"""One server through a store's life at growing sizes: import, training, requests, restart."""

@@ -65,10 +65,9 @@ def live(folder: Path, file: Path, seconds: float, tell: Tell) -> Life:
     server.start(LIVE)
     stages = list[Stage]()
 
-    def keep(stage: Stage) -> Stage:
+    def keep(stage: Stage) -> None:
         stages.append(stage)
         tell(stage)
-        return stage
 
     try:
         watch = Watch(server.process.pid)

@@ -33,7 +33,8 @@ def places_by_time(start: Int64, order: Int64, times: Int64, ties: Int64) -> Int
     """int64[n]: each row's place among the rows of its owner, the earliest first.
 
     Args:
-        start, order: the owners' rows, as ``group_rows`` gives them.
+        start: see ``order``.
+        order: the owners' rows, as ``group_rows`` gives them.
         times: int64[n].
         ties: int64[n], distinct numbers that order rows of equal times.
     """

@@ -68,7 +68,7 @@ def _fill_rows(
     whole: Float32,
     gram: Float32,
 ) -> None:
-    """Add the ratings at ``places``, which are in the order of the users, to their movies' rows from the diagonal on."""
+    """Add the ratings at ``places``, in the order of the users, to their movies' rows from the diagonal on."""
     for n in range(len(places)):
         place = places[n]
         user, movie, weight = owners[place], columns[place], weights[place]

@@ -30,60 +30,107 @@ def _fold_in(
 
     Args:
         owners: int64[k], rows of ``out``.
-        start, order: the ratings of owner o are ``order[start[o]:start[o + 1]]``.
-        others, ratings: of all ratings.
+        start: int64[n + 1], see ``order``.
+        order: the ratings of owner o are ``order[start[o]:start[o + 1]]``.
+        others: of all ratings, the row of the other side.
+        ratings: of all ratings.
         mean: overall mean.
-        bias, factors: of the other side.
-        penalty: float64[4]: constants of bias and factors, and their terms for each rating.
+        bias: of the other side.
+        factors: of the other side.
+        penalty: float64[4], constants of bias and factors, and their terms for each rating.
         out: [n, 1 + factors]; rows of owners without ratings stay as they are.
     """
     size = 1 + factors.shape[1]
-    design, right = np.empty((size, size)), np.empty(size)
+    system, right = np.empty((size, size)), np.empty(size)
     for n in range(len(owners)):
-        owner = owners[n]
-        rows = order[start[owner] : start[owner + 1]]
+        rows = order[start[owners[n]] : start[owners[n] + 1]]
         count = len(rows)
         of_bias = max(penalty[0] + penalty[2] * count, 1e-6)
         of_factors = max(penalty[1] + penalty[3] * count, 1e-6)
         if count >= size:
-            design[:], right[:] = 0, 0
-            for row in rows:
-                other = others[row]
-                target = ratings[row] - mean - bias[other]
-                design[0, 0] += 1
-                right[0] += target
-                for a in range(1, size):
-                    left = np.float64(factors[other, a - 1])
-                    design[a, 0] += left
-                    right[a] += target * left
-                    for b in range(1, a + 1):
-                        design[a, b] += left * factors[other, b - 1]
+            _normal(rows, others, ratings, mean, bias, factors, system, right)
+            system[0, 0] += of_bias
+            for a in range(1, size):
+                system[a, a] += of_factors
+            _solve(system, right, size)
             for a in range(size):
-                design[a, a] += of_bias if a == 0 else of_factors
-            _solve(design, right, size)
-            for a in range(size):
-                out[owner, a] = right[a]
+                out[owners[n], a] = right[a]
         elif count:
-            for a in range(count):
-                one = others[rows[a]]
-                right[a] = ratings[rows[a]] - mean - bias[one]
-                for b in range(a + 1):
-                    other = others[rows[b]]
-                    product = 0.0
-                    for k in range(size - 1):
-                        product += np.float64(factors[one, k]) * factors[other, k]
-                    design[a, b] = 1 / of_bias + product / of_factors
-                design[a, a] += 1
-            _solve(design, right, count)
-            total = 0.0
-            for a in range(count):
-                total += right[a]
-            out[owner, 0] = total / of_bias
-            for k in range(size - 1):
-                total = 0.0
-                for a in range(count):
-                    total += right[a] * factors[others[rows[a]], k]
-                out[owner, 1 + k] = total / of_factors
+            _dual(rows, others, ratings, mean, bias, factors, of_bias, of_factors, system, right)
+            _solve(system, right, count)
+            _from_dual(rows, others, right, factors, of_bias, of_factors, out[owners[n]])
+
+
+def _normal_equations(
+    rows: Int64,
+    others: Int32,
+    ratings: NDArray[Any],
+    mean: Any,
+    bias: NDArray[Any],
+    factors: NDArray[Any],
+    system: Floats,
+    right: Floats,
+) -> None:
+    """``D'D``, lower triangle, and ``D'y``, with rows ``[1, factors]`` of D and residuals y."""
+    size = 1 + factors.shape[1]
+    system[:], right[:] = 0, 0
+    for row in rows:
+        other = others[row]
+        target = ratings[row] - mean - bias[other]
+        system[0, 0] += 1
+        right[0] += target
+        for a in range(1, size):
+            left = np.float64(factors[other, a - 1])
+            system[a, 0] += left
+            right[a] += target * left
+            for b in range(1, a + 1):
+                system[a, b] += left * factors[other, b - 1]
+
+
+def _dual_equations(
+    rows: Int64,
+    others: Int32,
+    ratings: NDArray[Any],
+    mean: Any,
+    bias: NDArray[Any],
+    factors: NDArray[Any],
+    of_bias: float,
+    of_factors: float,
+    system: Floats,
+    right: Floats,
+) -> None:
+    """``D P^-1 D' + I``, lower triangle, and y, with the diagonal penalty P."""
+    for a in range(len(rows)):
+        one = others[rows[a]]
+        right[a] = ratings[rows[a]] - mean - bias[one]
+        for b in range(a + 1):
+            other = others[rows[b]]
+            product = 0.0
+            for k in range(factors.shape[1]):
+                product += np.float64(factors[one, k]) * factors[other, k]
+            system[a, b] = 1 / of_bias + product / of_factors
+        system[a, a] += 1
+
+
+def _from_dual_solution(
+    rows: Int64,
+    others: Int32,
+    solved: Floats,
+    factors: NDArray[Any],
+    of_bias: float,
+    of_factors: float,
+    out: NDArray[Any],
+) -> None:
+    """``P^-1 D'`` times the solution of the dual equations."""
+    total = 0.0
+    for a in range(len(rows)):
+        total += solved[a]
+    out[0] = total / of_bias
+    for k in range(factors.shape[1]):
+        total = 0.0
+        for a in range(len(rows)):
+            total += solved[a] * factors[others[rows[a]], k]
+        out[1 + k] = total / of_factors
 
 
 def _solve_positive(matrix: Floats, right: Floats, size: int) -> None:
@@ -104,5 +151,8 @@ def _solve_positive(matrix: Floats, right: Floats, size: int) -> None:
         right[a] /= matrix[a, a]
 
 
+_normal = nb.njit(nogil=True, cache=True)(_normal_equations)
+_dual = nb.njit(nogil=True, cache=True)(_dual_equations)
+_from_dual = nb.njit(nogil=True, cache=True)(_from_dual_solution)
 _solve = nb.njit(nogil=True, cache=True)(_solve_positive)
 fold_in = nb.njit(nogil=True, cache=True)(_fold_in)
