@@ -15,17 +15,15 @@ from engine.data.arrays import Arrays, Float32, Int32, Int64, check_lengths
 from engine.data.ratings import Interactions
 from engine.models.base import ModelConfig, RatingModel, Vector, expect
 from engine.models.hyperparameters import AUTO, Auto, Patience, Seed, default
-from engine.models.ridge_kernels import fold_in
+from engine.models.ridge import fold_in_owners
 from engine.models.shrinkage import BIAS, FACTORS, KeptOut, Penalty, Side, learn_prior
 from engine.models.svd_auto import FASTER, MAX_RATE, Size, choose_size
 from engine.models.svd_kernels import exact_epoch, fast_epoch, predict_pairs
-from engine.parallel import run_all
 
 CHOSEN = ("factors", "regularization")
 """Hyperparameters that may be ``auto``."""
 WIDTH = 4.5  # width of the scale to which float32 training stretches the ratings
 INITIAL_SPREAD = 0.1  # standard deviation of the initial factors, as in Surprise
-OWNERS_AT_ONCE = 256  # users or movies that a thread folds in before it takes the next ones
 LANES = 8  # float32 factors in one vector register; training pads rows to a multiple
 
 
@@ -324,17 +322,8 @@ class MatrixFactorizationModel(RatingModel, SVD):  # type: ignore[misc]  # Surpr
         """As the base class, compiled and on all processors; equal to one at a time but for rounding."""
         rows, others = (data.by_movie, data.users) if movies else (data.by_user, data.items)
         bias, factors = (self.user_bias_, self.user_factors_) if movies else (self.movie_bias_, self.movie_factors_)
-        found = np.zeros((len(rows.start) - 1, 1 + self._factors), factors.dtype)
-        fixed = factors.dtype.type(self.mean_), bias, np.ascontiguousarray(factors)
-        penalty = np.array(self.penalties_[int(movies)].values(), np.float64)
-
-        def solve(first: int) -> None:
-            check()
-            some = owners[first : first + OWNERS_AT_ONCE]
-            fold_in(some, rows.start, rows.order, others, data.ratings, *fixed, penalty, found)
-
-        run_all(solve, range(0, len(owners), OWNERS_AT_ONCE))
-        return found[owners]
+        penalty = self.penalties_[int(movies)]
+        return fold_in_owners(owners, rows, others, data.ratings, self.mean_, bias, factors, penalty, check)
 
     def _solve(self, factors: NDArray[Any], target: NDArray[Any], penalty: Penalty) -> Vector:
         """float[1 + factors]: ridge regression of the target on ``[1, factors]``; zeros without a rating."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numba as nb
@@ -9,9 +10,52 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.data.arrays import Floats, Int32, Int64
+from engine.data.ratings import Rows
+from engine.models.shrinkage import Penalty
+from engine.parallel import run_all
+
+OWNERS_AT_ONCE = 256
+"""Owners that a thread folds in before it takes the next ones."""
 
 
-def _fold_in(
+def fold_in_owners(
+    owners: Int64,
+    rows: Rows,
+    others: Int32,
+    ratings: NDArray[Any],
+    mean: float,
+    bias: NDArray[Any],
+    factors: NDArray[Any],
+    penalty: Penalty,
+    check: Callable[[], object],
+) -> NDArray[Any]:
+    """[k, 1 + f], in the type of the factors: bias and factors of each owner; zeros without ratings.
+
+    Args:
+        owners: int64[k], users or movies.
+        rows: the ratings of each.
+        others: int32[n], the other side of each rating.
+        ratings: float[n].
+        mean: overall mean.
+        bias: of the other side.
+        factors: [m, f], of the other side.
+        penalty: of the owners' side.
+        check: called often; may raise to stop.
+    """
+    found = np.zeros((len(rows.start) - 1, 1 + factors.shape[1]), factors.dtype)
+    fixed = factors.dtype.type(mean), bias, np.ascontiguousarray(factors)
+    values = np.array(penalty.values(), np.float64)
+
+    def solve(first: int) -> None:
+        check()
+        some = owners[first : first + OWNERS_AT_ONCE]
+        _fold_in(some, rows.start, rows.order, others, ratings, *fixed, values, found)
+
+    run_all(solve, range(0, len(owners), OWNERS_AT_ONCE))
+    return found[owners]
+
+
+def _fold_in_each(
     owners: Int64,
     start: Int64,
     order: Int64,
@@ -155,4 +199,4 @@ _normal = nb.njit(nogil=True, cache=True)(_normal_equations)
 _dual = nb.njit(nogil=True, cache=True)(_dual_equations)
 _from_dual = nb.njit(nogil=True, cache=True)(_from_dual_solution)
 _solve = nb.njit(nogil=True, cache=True)(_solve_positive)
-fold_in = nb.njit(nogil=True, cache=True)(_fold_in)
+_fold_in = nb.njit(nogil=True, cache=True)(_fold_in_each)
