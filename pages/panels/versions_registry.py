@@ -36,6 +36,7 @@ PROTOCOL = {
     "test_ratings": "number of held-out ratings",
     "test_fingerprint": "fingerprint of the held-out ratings",
     "users_with_lists": "users with evaluated lists",
+    "users_drawn_from": "of these users, drawn at random",
     "catalogue": "movies that can be listed",
     "interval": "intervals",
     "seed": "seed of the intervals",
