@@ -203,5 +203,9 @@ class TrainingDiverged(MarqueeError):
     """The loss became infinite or not a number; a lower learning rate usually helps."""
 
 
+class NotSolvable(MarqueeError):
+    """Equations have no unique solution in the precision of the computation; a higher penalty helps."""
+
+
 class Cancelled(MarqueeError):
     """The run was cancelled; the active version is unchanged."""
