@@ -31,7 +31,8 @@ NOTE_PX = 175  # left beside the metrics in a window of 1280 pixels
 PROTOCOL = {
     "split": "held-out ratings",
     "k": "list length",
-    "scale": "rating scale",
+    "lowest": "lowest possible rating",
+    "highest": "highest possible rating",
     "relevant_from": "counts as liked from",
     "train_ratings": "number of training ratings",
     "test_ratings": "number of held-out ratings",
@@ -175,16 +176,10 @@ def _origin(version: VersionSummary) -> None:
 def protocol(measured: Mapping[str, Any]) -> dict[str, object]:
     """How a version was measured; entries unknown here keep their name."""
     return {
-        PROTOCOL.get(name, name): _told(name, value)
+        PROTOCOL.get(name, name): f"{value:,}" if type(value) is int and name != "seed" else value
         for name, value in measured.items()
         if not isinstance(value, Mapping)  # shown elsewhere
     }
-
-
-def _told(name: str, value: Any) -> object:
-    if name == "scale":
-        return f"{value[0]:g} to {value[1]:g}"
-    return f"{value:,}" if type(value) is int and name != "seed" else value
 
 
 def _describe(versions: VersionService, version: VersionSummary) -> None:

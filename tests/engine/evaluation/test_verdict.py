@@ -55,7 +55,7 @@ def test_a_difference_too_small_to_matter_is_not_called() -> None:
 def test_errors_of_preferences_are_not_compared() -> None:
     """How near 1 a predicted like comes says little of the lists."""
     for scale, verdict in (((0.0, 1.0), "HOLD"), ((0.5, 5.0), "REJECT")):
-        new, old = (one.with_protocol(scale=list(scale)) for one in (judged(0.99, 0.30), OLD))
+        new, old = (one.with_protocol(lowest=scale[0], highest=scale[1]) for one in (judged(0.99, 0.30), OLD))
         found = judge(new, old, 3)
         assert found.verdict == verdict
         assert any(one.metric == "rmse" for one in found.evidence) == (verdict == "REJECT")
