@@ -12,9 +12,11 @@ from engine.errors import InvalidHyperparameter, InvalidInput, InvalidSettings
 from engine.models.base import ModelConfig, RatingModel, titled
 from engine.models.hyperparameters import AUTO, FILE, read
 from engine.models.ncf import NeuralCF, NeuralCFConfig
+from engine.models.spark import current
+from engine.models.spark_als import SparkALS, SparkALSConfig
 from engine.models.svd import MatrixFactorizationConfig, MatrixFactorizationModel
 
-ModelKind = Literal["svd", "ncf"]
+ModelKind = Literal["svd", "ncf", "als"]
 Config = TypeVar("Config", bound=ModelConfig)
 
 
@@ -26,6 +28,8 @@ class ModelEntry:
     summary: str
     config: type[ModelConfig]
     model: type[RatingModel]
+    on_spark: bool = False
+    """Whether it learns on Apache Spark, outside this process."""
 
 
 MODELS: dict[str, ModelEntry] = {
@@ -41,6 +45,13 @@ MODELS: dict[str, ModelEntry] = {
         NeuralCFConfig,
         NeuralCF,
     ),
+    "als": ModelEntry(
+        "Alternating least squares on Spark",
+        "Learns a vector for each user and movie on Apache Spark, for ratings that one machine can't learn.",
+        SparkALSConfig,
+        SparkALS,
+        on_spark=True,
+    ),
 }
 
 
@@ -53,6 +64,16 @@ def entry(kind: str) -> ModelEntry:
     if kind not in MODELS:
         raise InvalidInput(f"There is no model {kind!r}. Choose one of: {', '.join(MODELS)}.", field="model")
     return MODELS[kind]
+
+
+def check_trainable(kind: str) -> None:
+    """Refuse a model that can't be trained here.
+
+    Raises:
+        InvalidInput: there is no such model, or what it needs is not installed; the message says how to get it.
+    """
+    if entry(kind).on_spark and (missing := current().missing):
+        raise InvalidInput(missing, field="model")
 
 
 def build(config: ModelConfig) -> RatingModel:

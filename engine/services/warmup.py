@@ -42,8 +42,10 @@ def warm_up() -> None:
     """Warm up once per process; takes 0.7 s, or 7 s on a machine where nothing is compiled yet."""
     log.info("preparing; the first start on a machine takes some seconds longer")
     data, whole = made_up_ratings(), ListOptions(n=3)
-    for kind in MODELS:
-        fields = MODELS[kind].config.model_fields
+    for kind, model in MODELS.items():
+        if model.on_spark:  # its loops are those of the others
+            continue
+        fields = model.config.model_fields
         config = configure(kind, {name: value for name, value in SMALL.items() if name in fields})
         learned = learn(config, data, PERSONAL_FROM, Listener.silent()).bundle
         for bundle in (learned, _as_stored(kind, learned)):

@@ -1,0 +1,75 @@
+"""Stands in for spark-submit where a test is not about Spark: runs the same job on one machine, in a second.
+
+It takes the command line of ``spark-submit ... als_job.py``, and reads and writes the same files.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.dataset as ds
+import pyarrow.parquet as pq
+
+sys.path.insert(0, str(Path(__file__).parents[2]))
+
+from engine.data.ratings import IdIndex, Interactions  # noqa: E402
+from engine.data.catalogue import MovieTable  # noqa: E402
+from engine.models.least_squares import learn_biases, learn_factors  # noqa: E402
+
+
+def tell(**said: Any) -> None:
+    print(json.dumps(said), flush=True)
+
+
+def read(folder: str) -> Interactions:
+    table = ds.dataset(folder).to_table()
+    users, movies, ratings = (table[name].to_numpy() for name in ("user", "movie", "rating"))
+    sizes = users.max() + 1, movies.max() + 1
+    ids = (IdIndex(pd.RangeIndex(size)) for size in sizes)
+    nothing = [None] * sizes[1]
+    catalogue = MovieTable.build([""] * sizes[1], nothing, nothing)
+    return Interactions(users, movies, ratings, None, *ids, catalogue, (float(ratings.min()), float(ratings.max())))
+
+
+def write(folder: str, counts: np.ndarray, bias: np.ndarray, factors: np.ndarray) -> None:
+    ids = np.flatnonzero(counts)
+    columns = {
+        "id": pa.array(ids, pa.int64()),
+        "bias": bias[ids],
+        "factors": pa.array(list(factors[ids].astype(np.float32)), pa.list_(pa.float32())),
+    }
+    Path(folder).mkdir(parents=True)
+    pq.write_table(pa.table(columns), f"{folder}/0.parquet")
+
+
+def main(arguments: list[str]) -> None:
+    place = next(place for place, word in enumerate(arguments) if word.endswith("als_job.py"))
+    words = iter(arguments[place + 1 :])
+    options = {name.removeprefix("--"): value for name, value in zip(words, words, strict=True)}
+    factors, turns, seed = (int(options[name]) for name in ("factors", "turns", "seed"))
+    data = read(options["ratings"])
+    tell(step="Learning biases on Spark")
+    users, movies = np.count_nonzero(data.user_counts), np.count_nonzero(data.movie_counts)
+    biases = learn_biases(data, float(options["damping"]))
+    left = biases.residuals(data)
+    noise = float(left.std()) * (np.sqrt(users / len(data)) + np.sqrt(movies / len(data)))
+    penalty = max(float(options["regularization"]) * noise, 1e-6)
+    for epoch in range(1, int(options["epochs"]) + 1):
+        learned = np.zeros((data.n_users, 0)), np.zeros((data.n_movies, 0))
+        if epoch > 1:
+            tell(step=f"Learning factors on Spark, turn 1 of {turns}")
+            learned = learn_factors(data, left, factors, turns, penalty, seed)
+        write(f"{options['out']}/epoch={epoch}/users", data.user_counts, biases.users, learned[0])
+        write(f"{options['out']}/epoch={epoch}/movies", data.movie_counts, biases.movies, learned[1])
+        tell(epoch=epoch, mean=biases.mean, penalty=penalty)
+    tell(done=True)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
