@@ -38,6 +38,8 @@ DIGITS = 6
 """Digits of the penalty."""
 RATINGS_IN_PART = 250_000
 """Ratings that one task works on, at least."""
+TURNS_KEPT = 5
+"""Turns after which the factors are written down: Spark would otherwise remember how each turn came from the last."""
 LOOK_S = 0.5
 """Seconds between two looks at the progress, and at whether the owner lives."""
 MAX_REASON = 300
@@ -82,7 +84,7 @@ def watch_owner(owner: int) -> None:
 
 
 class Progress:
-    """Tells the turns of ALS while they run: Spark runs all of them as one job, of two stages or more for each turn."""
+    """Tells the turns of ALS while they run: Spark numbers its stages, and a turn takes two, of movies and of users."""
 
     def __init__(self, spark: SparkSession, turns: int) -> None:
         self._tracker, self._turns, self._over = spark.sparkContext.statusTracker(), turns, threading.Event()
@@ -97,21 +99,14 @@ class Progress:
         self._thread.join()
 
     def _look(self) -> None:
-        told = 0
+        first, told = -1, 0
         while not self._over.wait(LOOK_S):
-            turn = max((self._turn(job) for job in self._tracker.getActiveJobsIds()), default=0)
-            if turn > told:
+            newest = max(self._tracker.getActiveStageIds(), default=-1)
+            first = newest if first < 0 else first
+            turn = min(1 + (newest - first) // 2, self._turns)
+            if newest >= 0 and turn > told:
                 told = turn
                 tell(step=f"Learning factors on Spark, turn {turn} of {self._turns}")
-
-    def _turn(self, job: int) -> int:
-        """The turn that a job of at least two stages for each turn is in; 0 for any other job."""
-        info = self._tracker.getJobInfo(job)
-        stages = [] if info is None else sorted(info.stageIds)
-        if len(stages) < 2 * self._turns:
-            return 0
-        going = [stages.index(stage) for stage in self._tracker.getActiveStageIds() if stage in stages]
-        return 1 + min(going) * self._turns // len(stages) if going else 0
 
 
 @dataclass
@@ -181,7 +176,9 @@ def fit(spark: SparkSession, options: argparse.Namespace, target: DataFrame, pen
         itemCol="movie",
         ratingCol="target",
         seed=options.seed,
+        checkpointInterval=TURNS_KEPT,
     )
+    spark.sparkContext.setCheckpointDir(f"{options.out}/checkpoints")
     with Progress(spark, options.turns):
         return als.fit(target)
 
@@ -193,22 +190,22 @@ def learn(spark: SparkSession, options: argparse.Namespace) -> None:
     held_out = table.where(F.col("part").isin(*HELD_OUT)) if "part" in table.columns else None
     train = table if held_out is None else table.where(F.col("part").isNull() | ~F.col("part").isin(*HELD_OUT))
     train = train.select("user", "movie", F.col("rating").cast("double").alias("rating")).persist()
-    parts = max(spark.sparkContext.defaultParallelism, train.count() // RATINGS_IN_PART)
-    spark.conf.set("spark.sql.shuffle.partitions", str(parts))
-    found = train.agg(
-        F.count("*"), F.count_distinct("user"), F.count_distinct("movie"), whole(F.col("rating"))
-    ).collect()[0]
-    ratings, users, movies, total = found
+    spark.conf.set("spark.sql.shuffle.partitions", str(spark.sparkContext.defaultParallelism))
+    ratings, total = train.agg(F.count("*"), whole(F.col("rating"))).collect()[0]
     if not ratings:
         raise ValueError("the table of ratings is empty")
+    parts = max(spark.sparkContext.defaultParallelism, ratings // RATINGS_IN_PART)
+    spark.conf.set("spark.sql.shuffle.partitions", str(parts))
     if options.confidence > 0:
-        learn_choices(spark, options, train, (ratings, users, movies))
+        learn_choices(spark, options, train, ratings)
         return
     tell(step="Learning biases on Spark")
     learned = learn_biases(train, total / ratings, options.damping)
-    left = learned.expect(train).withColumn("target", (F.col("rating") - F.col("expected")).cast("float")).persist()
+    target = (F.col("rating") - F.col("expected")).cast("float").alias("target")
+    learned.expect(train).select("user", "movie", target).write.parquet(f"{options.out}/left")
+    left = spark.read.parquet(f"{options.out}/left")  # without the memory of how it came about
     spread = (left.agg(whole(F.pow("target", F.lit(2)))).collect()[0][0] / ratings) ** 0.5
-    penalty = penalty_of(options, ratings, users, movies, spread)
+    penalty = penalty_of(options, ratings, learned.users.count(), learned.movies.count(), spread)
     finish(options, 1, learned, penalty, held_out)
     if options.epochs > 1:
         tell(step="Learning factors on Spark")
@@ -221,12 +218,11 @@ def learn(spark: SparkSession, options: argparse.Namespace) -> None:
         finish(options, 2, learned, penalty, held_out)
 
 
-def learn_choices(
-    spark: SparkSession, options: argparse.Namespace, train: DataFrame, sizes: tuple[int, int, int]
-) -> None:
+def learn_choices(spark: SparkSession, options: argparse.Namespace, train: DataFrame, ratings: int) -> None:
     """Factors of who rated what: Hu, Koren and Volinsky, "Collaborative filtering for implicit feedback" (2008)."""
     tell(step="Learning factors on Spark")
-    penalty = penalty_of(options, *sizes, options.confidence)
+    users, movies = (train.select(side).distinct().count() for side in ("user", "movie"))
+    penalty = penalty_of(options, ratings, users, movies, options.confidence)
     model = fit(spark, options, train.withColumnRenamed("rating", "target"), penalty)
     model.itemFactors.withColumnRenamed("features", "factors").write.parquet(f"{options.out}/epoch=1/movies")
     tell(epoch=1, mean=0.0, penalty=penalty)

@@ -84,5 +84,5 @@ def _solve_block(
     design, wanted, starts = fixed[others[taken]], target[taken], begins - begins[0]
     gram = np.add.reduceat(design[:, :, None] * design[:, None, :], starts)
     right = np.add.reduceat(design * wanted[:, None], starts)
-    gram[:, *np.diag_indices(fixed.shape[1])] += penalty * (ends - begins)[:, None]
+    np.einsum("nii->ni", gram)[...] += penalty * (ends - begins)[:, None]
     out[owners] = np.linalg.solve(gram, right[:, :, None])[:, :, 0]

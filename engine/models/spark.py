@@ -40,6 +40,13 @@ BEAT_S = 1.0
 """Seconds after which a silent job is looked at, so that it can be cancelled."""
 END_S = 5.0
 """Seconds in which a job that was told to end has to."""
+BRIEF = 2_000_000
+"""Ratings up to which compiling takes longer than it saves."""
+INTERPRETED = {
+    "spark.sql.codegen.wholeStage": "false",
+    "spark.sql.codegen.factoryMode": "NO_CODEGEN",
+    "spark.driver.extraJavaOptions": "-XX:TieredStopAtLevel=1",
+}
 ROWS_IN_FILE = 4_000_000
 TAIL = 4000
 _numbers = count(1)
@@ -87,9 +94,9 @@ class Cluster:
         """Whether all of Spark runs on this machine, in the process of the job."""
         return self.master.startswith("local")
 
-    def words(self) -> list[str]:
-        """The command up to the job; its own options count more than these."""
-        conf = {"spark.ui.enabled": "false"}
+    def words(self, *, brief: bool) -> list[str]:
+        """The command up to the job; its own options count more than these. A brief job does not compile its queries."""
+        conf = {"spark.ui.enabled": "false"} | (INTERPRETED if brief else {})
         if self.is_local:
             conf |= {"spark.driver.host": "127.0.0.1", "spark.driver.bindAddress": "127.0.0.1"}
         added = [f"{name}={value}" for name, value in conf.items() if name not in self.submit]
@@ -128,10 +135,12 @@ class Job:
         self.cluster = cluster
         self._files, where = _file_system(cluster.path)
         self._mine = f"job-{socket.gethostname()}-{os.getpid()}-{next(_numbers)}"
+        self._ratings = 0
         self._folder = f"{where.rstrip('/')}/{self._mine}"
 
     def write_ratings(self, users: Int32, movies: Int32, ratings: Float32) -> None:
         """Write the table of ratings, in files that several workers can read at once."""
+        self._ratings = len(ratings)
         table = pa.table({"user": users, "movie": movies, "rating": ratings})
         self._files.create_dir(self._folder, recursive=True)
         ds.write_dataset(
@@ -153,7 +162,14 @@ class Job:
             ClusterFailed: it ended without a result; the message has the reason.
         """
         at = f"{self.cluster.path.rstrip('/')}/{self._mine}"
-        words = [*self.cluster.words(), str(JOB), "--ratings", f"{at}/ratings", "--out", f"{at}/out"]
+        words = [
+            *self.cluster.words(brief=self._ratings < BRIEF),
+            str(JOB),
+            "--ratings",
+            f"{at}/ratings",
+            "--out",
+            f"{at}/out",
+        ]
         words += ["--owner", str(os.getpid())]
         words += [word for name, value in options.items() for word in (f"--{name}", str(value))]
         scratch = tempfile.TemporaryDirectory(prefix="marquee-spark-", ignore_cleanup_errors=True)

@@ -18,23 +18,23 @@ import pyarrow.parquet as pq
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
-from engine.data.ratings import IdIndex, Interactions  # noqa: E402
-from engine.data.catalogue import MovieTable  # noqa: E402
-from engine.models.least_squares import learn_biases, learn_factors  # noqa: E402
+from engine.data.catalogue import MovieTable
+from engine.data.ratings import IdIndex, Interactions
+from engine.models.least_squares import learn_biases, learn_factors
 
 
 def tell(**said: Any) -> None:
-    print(json.dumps(said), flush=True)
+    sys.stdout.write(json.dumps(said) + "\n")
+    sys.stdout.flush()
 
 
 def read(folder: str) -> Interactions:
     table = ds.dataset(folder).to_table()
     users, movies, ratings = (table[name].to_numpy() for name in ("user", "movie", "rating"))
-    sizes = users.max() + 1, movies.max() + 1
-    ids = (IdIndex(pd.RangeIndex(size)) for size in sizes)
-    nothing = [None] * sizes[1]
-    catalogue = MovieTable.build([""] * sizes[1], nothing, nothing)
-    return Interactions(users, movies, ratings, None, *ids, catalogue, (float(ratings.min()), float(ratings.max())))
+    user_ids, movie_ids = (IdIndex(pd.RangeIndex(column.max() + 1)) for column in (users, movies))
+    nothing = [None] * len(movie_ids)
+    catalogue, scale = MovieTable.build([""] * len(movie_ids), nothing, nothing), (ratings.min(), ratings.max())
+    return Interactions(users, movies, ratings, None, user_ids, movie_ids, catalogue, scale)
 
 
 def write(folder: str, counts: np.ndarray, bias: np.ndarray, factors: np.ndarray) -> None:
