@@ -95,7 +95,7 @@ class Cluster:
         return self.master.startswith("local")
 
     def words(self, *, brief: bool) -> list[str]:
-        """The command up to the job; its own options count more than these. A brief job does not compile its queries."""
+        """The command up to the job; its own options count more. A brief job does not compile its queries."""
         conf = {"spark.ui.enabled": "false"} | (INTERPRETED if brief else {})
         if self.is_local:
             conf |= {"spark.driver.host": "127.0.0.1", "spark.driver.bindAddress": "127.0.0.1"}

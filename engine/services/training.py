@@ -15,6 +15,7 @@ from engine.evaluation.intervals import MetricValue
 from engine.evaluation.verdict import Judgement
 from engine.models.base import ModelConfig
 from engine.models.list_settings import RankingConfig, configure_ranking
+from engine.models.rankers import check_rankable
 from engine.models.registry import check_trainable, configure
 from engine.services.records import EpochRecord, State, shared
 from engine.services.storing import stores
@@ -345,5 +346,7 @@ def _configured(
         except InvalidHyperparameter as other:
             raise InvalidHyperparameter(error.faults | other.faults) from other
         raise
+    ranking = configure_ranking(ranker)
     check_trainable(kind)
-    return config, configure_ranking(ranker)
+    check_rankable(ranking.method)
+    return config, ranking

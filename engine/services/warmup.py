@@ -54,7 +54,9 @@ def warm_up() -> None:
             for user in (state.listen("p0"), state.listen("nobody")):
                 for wanted in (whole, ListOptions(n=3, rank_by="rating")):
                     state.annotate(user, state.make_list(user, wanted, user.state.items))
-    for method in RANKERS:
+    for method, entry in RANKERS.items():
+        if entry.on_spark:
+            continue
         ranker = build_ranker(configure_ranker({METHOD: method})).fit(data)
         stored = restore_ranker(ranker_settings(ranker.config), _read_only(ranker.arrays()))
         for one in (ranker, stored):

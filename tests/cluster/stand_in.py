@@ -48,12 +48,39 @@ def write(folder: str, counts: np.ndarray, bias: np.ndarray, factors: np.ndarray
     pq.write_table(pa.table(columns), f"{folder}/0.parquet")
 
 
+def learn_choices(data: Interactions, options: dict[str, str]) -> None:
+    """Factors of who rated what, as Spark learns them, with all pairs in memory."""
+    confidence, sizes = float(options["confidence"]), (data.n_users, data.n_movies)
+    noise = sum(np.sqrt(size / len(data)) for size in sizes)
+    penalty = float(options["regularization"]) * confidence * noise
+    weights = np.zeros(sizes)
+    weights[data.users, data.items] = confidence * data.ratings
+    movies = np.abs(np.random.default_rng(int(options["seed"])).normal(0, 0.1, (sizes[1], int(options["factors"]))))
+    for _ in range(int(options["turns"])):
+        users = solve(weights, movies, penalty)
+        movies = solve(weights.T, users, penalty)
+    write(f"{options['out']}/epoch=1/movies", data.movie_counts, np.zeros(sizes[1]), movies)
+    tell(epoch=1, mean=0.0, penalty=penalty)
+    tell(done=True)
+
+
+def solve(weights: np.ndarray, fixed: np.ndarray, penalty: float) -> np.ndarray:
+    """One side's factors, each by its own equations."""
+    counts = np.count_nonzero(weights, axis=1)
+    grams = fixed.T @ fixed + np.einsum("om,mk,ml->okl", weights, fixed, fixed)
+    grams += (penalty * counts)[:, None, None] * np.eye(fixed.shape[1])
+    return np.linalg.solve(grams, (((weights > 0) + weights) @ fixed)[:, :, None])[:, :, 0]
+
+
 def main(arguments: list[str]) -> None:
     place = next(place for place, word in enumerate(arguments) if word.endswith("als_job.py"))
     words = iter(arguments[place + 1 :])
     options = {name.removeprefix("--"): value for name, value in zip(words, words, strict=True)}
     factors, turns, seed = (int(options[name]) for name in ("factors", "turns", "seed"))
     data = read(options["ratings"])
+    if "confidence" in options:
+        learn_choices(data, options)
+        return
     tell(step="Learning biases on Spark")
     users, movies = np.count_nonzero(data.user_counts), np.count_nonzero(data.movie_counts)
     biases = learn_biases(data, float(options["damping"]))

@@ -50,11 +50,11 @@ def here(ratings: Interactions) -> SparkALS:
 
 def is_alike(found: SparkALS, here: SparkALS, ratings: Interactions) -> bool:
     """The first factors differ, so only biases are the same; both end near the same optimum."""
-    rmse = [validation_rmse(model, ratings) for model in (found, here)]
+    one, other = (validation_rmse(model, ratings) for model in (found, here))
     return (
         np.allclose(found.user_bias_, here.user_bias_, atol=1e-4)
         and np.allclose(found.movie_bias_, here.movie_bias_, atol=1e-4)
-        and bool(np.isclose(*rmse, atol=0.02))
+        and abs(one - other) < 0.02
     )
 
 
