@@ -22,7 +22,9 @@ class SparkImplicitRanker(ImplicitALSRanker):
 
     With w the weight of each rating and c the confidence, Spark's factors minimise ``(1 + c w) (1 - x . y) ** 2`` over
     what was rated and ``(x . y) ** 2`` over the rest (Hu, Koren and Volinsky, ICDM 2008), with a penalty that grows
-    with the number of ratings alone. Settings are chosen on a sample, on this machine.
+    with the number of ratings alone. A history is folded in with that penalty and the constant of
+    ``ImplicitALSRanker``, as for all movies that nobody rated: on the demo data that gives better lists than either
+    alone. Settings are chosen on a sample, on this machine.
     """
 
     config: SparkImplicitConfig
@@ -65,4 +67,6 @@ class SparkImplicitRanker(ImplicitALSRanker):
             ):
                 if "epoch" in said:
                     _, self.factors_ = job.read_side(said["epoch"], "movies", len(self.movies_))
-                    self.penalty_ = Penalty(said["penalty"], said["penalty"])
+                    active = len(np.unique(users)), len(np.unique(rows))
+                    least = Penalty.of(config, len(rows), *active)[0].least
+                    self.penalty_ = Penalty(said["penalty"], least)

@@ -52,7 +52,7 @@ def test_the_most_accurate_model_is_offered_first(visit: Open) -> None:
     at = visit("training.py", fakes.loaded())
     choice = at.segmented_control(key=session.MODEL)
     assert choice.value == forms.MOST_ACCURATE == "ncf"
-    assert choice.options == [MODELS[kind].label for kind in ("ncf", "svd")]
+    assert choice.options == [MODELS[kind].label for kind in ("ncf", "svd", "als")]
     assert at.text_input(key=session.hyperparameter("ncf", "hidden"))
 
 
