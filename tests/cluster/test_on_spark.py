@@ -16,6 +16,7 @@ from engine.data.ratings import Interactions
 from engine.data.splits import split_random
 from engine.models import spark
 from engine.models.epochs import validation_rmse
+from engine.models.rankers import build_ranker, configure_ranker
 from engine.models.registry import build, configure
 from engine.models.spark import Cluster
 from engine.models.spark_als import SparkALS, SparkALSConfig
@@ -78,6 +79,17 @@ def test_two_workers_learn_what_one_machine_does_and_one_may_die(
     assert two_workers.processes[1].poll() is None
     assert is_alike(model, here, ratings)
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.slow
+def test_implicit_factors_are_those_of_the_definition(submit: str, ratings: Interactions, tmp_path: Path) -> None:
+    config = configure_ranker({"method": "spark_als", "factors": 4, "epochs": 20, "min_ratings": 1})
+    here = build_ranker(config).fit(ratings)
+    spark.use(Cluster("local[2]", str(tmp_path), submit))
+    found = build_ranker(config).fit(ratings)
+    scores = [np.array([ranker.score_user(user) for user in range(30)]) for ranker in (found, here)]
+    assert np.corrcoef(*(one.ravel() for one in scores))[0, 1] > 0.98
+    assert np.abs(scores[0]).mean() == pytest.approx(np.abs(scores[1]).mean(), rel=0.1)
 
 
 @pytest.fixture
