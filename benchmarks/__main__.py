@@ -24,6 +24,7 @@ from benchmarks import (
     store_arrays,
 )
 from benchmarks.peers import command as peers
+from benchmarks.scale import command as scale
 
 
 def plain(run: Callable[[], None]) -> Callable[[list[str]], int]:
@@ -50,6 +51,7 @@ BENCHMARKS = {
     "newcomers": newcomers.main,
     "promotion": promotion.main,
     "peers": peers.main,
+    "scale": scale.main,
     "siege": siege.main,
 }
 

@@ -26,6 +26,7 @@ ROOT = Path(__file__).parents[1]
 KEY = "the key of the benchmarks"
 KEYED = {"X-API-Key": KEY}
 DEADLINE_S = 300
+READY, LIVE = "/health/ready", "/health/live"
 FLUSH_PAUSE_S = 0.05
 FLUSHED = bytes(16_384)
 Planned = tuple[str, str, float]
@@ -42,8 +43,8 @@ class Server:
             listening.bind(("127.0.0.1", 0))
             self.port = int(listening.getsockname()[1])
 
-    def start(self) -> None:
-        """Start, and wait for an active version."""
+    def start(self, probe: str = READY) -> None:
+        """Start, and wait until a health probe succeeds: by default for an active version."""
         env = os.environ | {
             "MARQUEE_DATABASE_URL": f"sqlite:///{self.folder}/marquee.db",
             "MARQUEE_HOST": "127.0.0.1",
@@ -54,13 +55,13 @@ class Server:
         }
         with (self.folder / "log").open("ab") as log:
             self.process = subprocess.Popen([sys.executable, "app.py"], cwd=ROOT, env=env, stdout=log, stderr=log)
-        until(self._ready, "an active version")
+        until(lambda: self._succeeds(probe), probe)
 
-    def _ready(self) -> bool:
+    def _succeeds(self, probe: str) -> bool:
         if self.process.poll() is not None:
             raise RuntimeError(f"the server did not start: {(self.folder / 'log').read_text('utf-8')}")
         try:
-            return self.client().ask("GET", "/health/ready", failing=True)[0] == 200
+            return self.client().ask("GET", probe, failing=True)[0] == 200
         except OSError:
             return False
 

@@ -7,19 +7,13 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from html import escape
 
+from benchmarks import picture
 from benchmarks.peers.running import Outcome
 from benchmarks.peers.table import number
 
 LEFT, WIDTH, GAP, ROW, TOP = 190, 170, 70, 24, 64
 MAX_LABEL = 30  # characters that fit into a panel
 MIN_VALUE = 1e-3  # start of a logarithmic axis
-STYLE = """<style>
-text { font: 12px system-ui, sans-serif; fill: #333 } .title { font-weight: 600; font-size: 14px }
-.head { font-weight: 600 } .ours { font-weight: 600; fill: #b4232c } .missing { fill: #777; font-style: italic }
-line { stroke: #ddd } circle { fill: #6b7785 } circle.ours { fill: #b4232c } .back { fill: #fff }
-@media (prefers-color-scheme: dark) { text { fill: #ddd } .ours, circle.ours { fill: #ff7b7b } .missing { fill: #999 }
-line { stroke: #444 } circle { fill: #9aa7b4 } .back { fill: #14161a } }
-</style>"""
 
 
 @dataclass(frozen=True)
@@ -44,17 +38,12 @@ PANELS = (
 def draw(title: str, outcomes: Sequence[Outcome]) -> str:
     """An SVG of all models and figures."""
     width, height = LEFT + len(PANELS) * (WIDTH + GAP), TOP + ROW * len(outcomes) + 16
-    parts = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" role="img">',
-        f"<title>{escape(title)}</title>{STYLE}",
-        f'<rect class="back" width="{width}" height="{height}"/>',
-        f'<text class="title" x="12" y="22">{escape(title)}</text>',
-    ]
+    parts = picture.begin(title, width, height)
     for row, outcome in enumerate(outcomes):
         parts.append(f'<text{_ours(outcome)} x="12" y="{_y(row) + 4}">{escape(outcome.model)}</text>')
     for column, panel in enumerate(PANELS):
         parts += _panel(panel, LEFT + column * (WIDTH + GAP), outcomes)
-    return "\n".join([*parts, "</svg>"]) + "\n"
+    return picture.end(parts)
 
 
 def _panel(panel: Panel, left: int, outcomes: Sequence[Outcome]) -> list[str]:

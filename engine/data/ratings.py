@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from engine.data.arrays import Float32, Int32, Int64, mix
 from engine.data.catalogue import MovieTable
 from engine.data.history import NOBODY, History
+from engine.data.order import group_rows
 from engine.errors import InvalidInput
 
 
@@ -104,9 +105,7 @@ class Rows:
 
 def group(keys: Int32, n: int) -> Rows:
     """Group row numbers by key in 0..n-1, stable."""
-    start = np.zeros(n + 1, np.int64)
-    np.cumsum(np.bincount(keys, minlength=n), out=start[1:])
-    return Rows(start, np.argsort(keys, kind="stable"))
+    return Rows(*group_rows(keys, n))
 
 
 @dataclass(frozen=True)

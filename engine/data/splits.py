@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.data.arrays import Int32, mix
-from engine.data.ratings import Interactions
+from engine.data.order import places_by_time
+from engine.data.ratings import Interactions, group
 from engine.errors import InvalidInput
 
 
@@ -154,13 +155,9 @@ def place_in_history(data: Interactions, keys: Int32 | None = None) -> NDArray[n
         data: the n ratings.
         keys: int32[n], the owner of each rating, if not its user.
     """
-    keys = data.users if keys is None else keys
     times = data.timestamps if data.timestamps is not None else np.zeros(len(data), np.int64)
-    order = np.lexsort((np.random.default_rng(0).permutation(len(data)), times, keys))
-    counts = np.bincount(keys)
-    place = np.empty(len(data), np.int64)
-    place[order] = np.arange(len(data)) - np.repeat(np.cumsum(counts) - counts, counts)
-    return place
+    rows = data.by_user if keys is None else group(keys, int(keys.max(initial=-1)) + 1)
+    return places_by_time(rows.start, rows.order, times, np.random.default_rng(0).permutation(len(data)))
 
 
 def _mask(rows: NDArray[np.int64], n: int) -> NDArray[np.bool_]:

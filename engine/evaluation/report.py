@@ -363,6 +363,7 @@ def _protocol(train: Interactions, test: Interactions, lists: Lists, seed: int) 
         "test_ratings": len(test),
         "test_fingerprint": test.fingerprint,
         "users_with_lists": len(lists.users),
+        **({"users_drawn_from": lists.drawn_from} if lists.drawn_from > len(lists.users) else {}),
         "catalogue": train.n_movies,
         "interval": "95% bootstrap over users",
         "seed": seed,

@@ -1,14 +1,14 @@
 """The contract of every model, so that training, evaluation and serving need no model's name."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Generator, Hashable, Iterable, Mapping
+from collections.abc import Callable, Generator, Hashable, Iterable, Mapping
 from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, field_validator
 
-from engine.data.arrays import Arrays, Float32, Int32, check_lengths
+from engine.data.arrays import Arrays, Float32, Int32, Int64, check_lengths
 from engine.data.ratings import IdIndex, Interactions, Rows, check_interactions
 from engine.errors import NotReady
 from engine.models.epochs import OnEpoch, run_epochs
@@ -37,6 +37,12 @@ class ModelConfig(BaseModel):
     model_config = ConfigDict(
         frozen=True, extra="forbid", strict=True, field_title_generator=lambda name, _: titled(name)
     )
+
+    @classmethod
+    def title_of(cls, name: str) -> str:
+        """The title of a hyperparameter, also of one that only earlier releases had."""
+        field = cls.model_fields.get(name)
+        return (field.title if field else None) or titled(name)
 
     @field_validator("*", mode="before")
     @classmethod
@@ -166,6 +172,27 @@ class RatingModel(Fitted, ABC):
             ratings: float32[n].
             movie: index of the movie, for models that use its content.
         """
+
+    def fold_in_all(
+        self, data: Interactions, owners: Int64, check: Callable[[], object], *, movies: bool
+    ) -> NDArray[Any]:
+        """float[n, d]: the vector that ``fold_in_user``, or ``fold_in_movie``, gives each owner for all its ratings.
+
+        Args:
+            data: the ratings.
+            owners: int64[n], users or movies.
+            check: called often; may raise to stop.
+            movies: whether the owners are movies.
+        """
+        found = []
+        for owner in owners.tolist():
+            check()
+            rows = (data.by_movie if movies else data.by_user).of(owner)
+            if movies:
+                found.append(self.fold_in_movie(data.users[rows], data.ratings[rows], owner))
+            else:
+                found.append(self.fold_in_user(data.items[rows], data.ratings[rows]))
+        return np.array(found) if found else (self.movie_vector(-1) if movies else self.user_vector(-1))[None][:0]
 
     @abstractmethod
     def fold_in_without_each(self, movies: Int32, ratings: Float32) -> NDArray[Any]:

@@ -5,7 +5,6 @@ from typing import Any, ClassVar, Self
 
 import numba as nb
 import numpy as np
-import scipy.sparse as sp
 from numpy.typing import NDArray
 from pydantic import Field
 
@@ -14,11 +13,13 @@ from engine.data.catalogue import MovieTable
 from engine.data.history import History
 from engine.data.ratings import Interactions, check_interactions
 from engine.models.base import ModelConfig, expect
+from engine.models.co_occurrence import co_occurrence
 from engine.models.lapack import invert
 from engine.models.mixing import Part
 from engine.models.ranker import Ranker, RankerConfig
 from engine.models.sequences import learn_following
 from engine.models.smoothing import learn_smoothed
+from engine.parallel import run_all
 
 LIGHT = ("recency", "dislike", "rating_weight", "next_weight", "factor_weight", "popularity_discount")
 """Settings that leave the weights of what people rated together as they are."""
@@ -100,14 +101,9 @@ class ItemSimilarityRanker(Ranker):
         self._keep(data, self.config.max_movies)
         columns = self.position_[data.items]
         kept = columns >= 0
-        history = sp.csr_matrix(
-            (self.weigher.like(data.ratings[kept]), (data.users[kept], columns[kept])),
-            (data.n_users, len(self.movies_)),
-            np.float32,
-        )
         self.bind(data)
-        gram: Float32 = (history.T @ history).toarray()
-        return gram
+        likes = self.weigher.like(data.ratings[kept])
+        return co_occurrence(data.users[kept], columns[kept], likes, data.n_users, len(self.movies_))
 
     def together(self, gram: Float32) -> Float32:
         """float32[m, m]: the weights of what people rated together, before the discount; overwrites G."""
@@ -176,6 +172,7 @@ class _Variants:
     def __init__(self, data: Interactions, max_movies: int) -> None:
         self._data, self._max_movies = data, max_movies
         self._gram: tuple[object, Float32] | None = None
+        self._kept: ItemSimilarityRanker | None = None
         self._together: tuple[object, Float32] | None = None
         self._following: dict[float, Part] = {}
         self._smoothed: Part | None = None
@@ -187,8 +184,10 @@ class _Variants:
         counted = ranker.config.rating_power, ranker.config.min_ratings, limited
         if self._gram is None or self._gram[0] != counted:
             self._gram, self._following, self._smoothed = (counted, ranker.co_occurrence(self._data)), {}, None
+            self._kept = ranker
         else:
-            ranker._keep(self._data, limited)
+            assert self._kept is not None  # set together with the gram
+            ranker._keep_as(self._kept)
             ranker.bind(self._data)
         same = ranker.config.model_copy(update=dict.fromkeys(LIGHT, 0.0))
         if self._together is None or self._together[0] != same:
@@ -268,9 +267,12 @@ def add_likeness(gram: Float32, table: MovieTable, movies: Int32, genre: float, 
     """
     if not genre and not year:
         return
-    for start in range(0, len(movies), ROWS_AT_ONCE):
+
+    def add(start: int) -> None:
         rows = slice(start, start + ROWS_AT_ONCE)
         gram[rows] += likeness(table, movies[rows], movies, genre, year)
+
+    run_all(add, range(0, len(movies), ROWS_AT_ONCE))
 
 
 def _unit_genres(table: MovieTable, movies: NDArray[Any]) -> Float32:

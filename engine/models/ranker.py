@@ -183,6 +183,10 @@ class Ranker(Fitted, ABC):
         most_rated = enough[np.argsort(-counts[enough], kind="stable")[:most]]
         self._place(np.sort(most_rated).astype(np.int32), data.n_movies)
 
+    def _keep_as(self, other: Ranker) -> None:
+        """The same as of another ranker of the same ratings and limits."""
+        self.range_, self.movies_, self.position_ = other.range_, other.movies_, other.position_
+
     def _place(self, movies: Int32, n_movies: int) -> None:
         self.movies_ = movies
         self.position_ = np.full(n_movies, -1, np.int32)

@@ -378,13 +378,13 @@ def measure_offsets(
         check: called often; may raise to stop.
     """
     users = np.zeros((data.n_users, len(model.user_vector(-1))), np.float32)
-    for user in np.flatnonzero(data.user_counts).tolist():
-        check()
-        users[user] = offset_of_user(model, data, user)
+    if len(rated := np.flatnonzero(data.user_counts)):
+        learned = np.array([model.user_vector(user) for user in rated.tolist()])
+        users[rated] = learned - model.fold_in_all(data, rated, check, movies=False)
     movies = np.zeros((data.n_movies, len(model.movie_vector(-1))), np.float32)
-    for movie in np.flatnonzero((data.movie_counts > 0) & (data.movie_counts <= MAX_LEARNED)).tolist():
-        check()
-        movies[movie] = offset_of_movie(model, data, movie)
+    if len(rare := np.flatnonzero((data.movie_counts > 0) & (data.movie_counts <= MAX_LEARNED))):
+        learned = np.array([model.movie_vector(movie) for movie in rare.tolist()])
+        movies[rare] = learned - model.fold_in_all(data, rare, check, movies=True)
     return LearnedOffsets(users if np.abs(users).max(initial=0) > ALIKE else users[:0], movies)
 
 

@@ -20,6 +20,17 @@ def test_bootstrap_intervals_hold_the_mean_as_often_as_they_say() -> None:
     assert 3 <= missed <= 34
 
 
+def test_many_users_are_drawn_in_groups_with_about_the_same_intervals(monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = np.random.default_rng(3)
+    counts = rng.integers(1, 50, (20_000, 1)).astype(np.float64)
+    sums = counts * rng.exponential(1.0, (20_000, 1))
+    alone = np.hstack(metrics.bootstrap(sums, counts, seed=1))
+    monkeypatch.setattr(metrics, "MAX_GROUPS", 2000)
+    together = np.hstack(metrics.bootstrap(sums, counts, seed=1))
+    assert not np.array_equal(alone, together)
+    assert together == pytest.approx(alone, abs=0.1 * (alone[1] - alone[0]))
+
+
 @pytest.mark.parametrize("at_once", [1, 100, 1 << 20])
 def test_bootstrap_is_the_drawing_of_whole_users(monkeypatch: pytest.MonkeyPatch, at_once: int) -> None:
     """Written out for one draw at a time; how many are drawn at once changes nothing."""

@@ -176,6 +176,26 @@ class RatingModelContract:
         nothing = fitted.fold_in_user(np.empty(0, np.int32), np.empty(0, np.float32))
         assert np.array_equal(nothing, fitted.user_vector(-1))
 
+    @pytest.mark.parametrize("movies", [False, True])
+    @pytest.mark.parametrize("few", [False, True])
+    def test_folding_in_all_is_folding_in_each(
+        self, small: Interactions, fitted: RatingModel, *, movies: bool, few: bool
+    ) -> None:
+        data = small.subset(np.arange(0, len(small), 9)) if few else small
+        owners = np.flatnonzero(data.movie_counts if movies else data.user_counts)
+        found = fitted.fold_in_all(data, owners, lambda: None, movies=movies)
+        assert len(found) == len(owners)
+        for place in range(0, len(owners), 7):
+            if movies:
+                rows = data.by_movie.of(owners[place])
+                expected = fitted.fold_in_movie(data.users[rows], data.ratings[rows], int(owners[place]))
+            else:
+                rows = data.by_user.of(owners[place])
+                expected = fitted.fold_in_user(data.items[rows], data.ratings[rows])
+            np.testing.assert_allclose(found[place], expected, atol=2e-5)
+        nobody = np.empty(0, np.int64)
+        assert fitted.fold_in_all(data, nobody, lambda: None, movies=movies).shape == (0, found.shape[1])
+
     @pytest.mark.parametrize("count", [0, 1, 2, 7, 25])
     def test_each_rating_left_out_is_folding_in_the_others(
         self, small: Interactions, fitted: RatingModel, count: int
