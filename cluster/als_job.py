@@ -6,7 +6,9 @@ are evaluated, all others are learned. The results are Parquet below ``--out``:
 
 * ``epoch=1/users`` and ``epoch=1/movies``: ``id``, ``count``, ``bias`` and ``factors``, which are empty: biases alone;
 * ``epoch=2/users`` and ``epoch=2/movies``: the same with factors;
-* ``metrics``, if there is a part to evaluate: ``epoch``, ``part``, ``name`` and ``value``.
+* ``metrics``, if there is a part to evaluate: ``epoch``, ``part``, ``name`` and ``value``;
+* ``lists``, with ``--lists`` above 0: ``user``, ``rank`` from 1, ``movie`` and ``score``, for every user of the table:
+  the movies with the highest scores, without those that the user rated; ties go to the lower id.
 
 With ``--confidence`` above 0 there are no biases: ``rating`` is the weight of what was rated, beside all that was not.
 
@@ -22,12 +24,15 @@ import os
 import sys
 import threading
 import time
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
 from pyspark.errors import PySparkException
 from pyspark.ml.recommendation import ALS, ALSModel
-from pyspark.sql import Column, DataFrame, SparkSession
+from pyspark.sql import Column, DataFrame, Row, SparkSession
 from pyspark.sql import functions as F  # noqa: N812  # as everybody calls it
 
 SWEEPS = 3
@@ -66,6 +71,7 @@ def parser() -> argparse.ArgumentParser:
     found.add_argument("--confidence", type=float, default=0.0, help="above 0: learn who rated what, without biases")
     found.add_argument("--blocks", type=int, default=10, help="parts of users, and of movies (10)")
     found.add_argument("--epochs", type=int, default=2, choices=(1, 2), help="1 learns biases alone (2)")
+    found.add_argument("--lists", type=int, default=0, help="length of a list for every user (0: none)")
     found.add_argument("--seed", type=int, default=0, help="of the first factors (0)")
     found.add_argument("--owner", type=int, default=0, help="end once the process of this number has gone")
     return found
@@ -216,6 +222,8 @@ def learn(spark: SparkSession, options: argparse.Namespace) -> None:
             with_factors(learned.movies, model.itemFactors),
         )
         finish(options, 2, learned, penalty, held_out)
+    if options.lists:
+        write_lists(spark, options, learned, train)
 
 
 def learn_choices(spark: SparkSession, options: argparse.Namespace, train: DataFrame, ratings: int) -> None:
@@ -224,8 +232,53 @@ def learn_choices(spark: SparkSession, options: argparse.Namespace, train: DataF
     users, movies = (train.select(side).distinct().count() for side in ("user", "movie"))
     penalty = penalty_of(options, ratings, users, movies, options.confidence)
     model = fit(spark, options, train.withColumnRenamed("rating", "target"), penalty)
-    model.itemFactors.withColumnRenamed("features", "factors").write.parquet(f"{options.out}/epoch=1/movies")
+    sides = (factors.withColumnRenamed("features", "factors") for factors in (model.userFactors, model.itemFactors))
+    learned = Learned(0.0, *(side.withColumn("bias", F.lit(0.0)) for side in sides))
+    learned.movies.select("id", "factors").write.parquet(f"{options.out}/epoch=1/movies")
     tell(epoch=1, mean=0.0, penalty=penalty)
+    if options.lists:
+        write_lists(spark, options, learned, train)
+
+
+def write_lists(spark: SparkSession, options: argparse.Namespace, learned: Learned, train: DataFrame) -> None:
+    """The best movies of every user, made where the users are; the factors of all movies go to every worker."""
+    tell(step="Making everybody's list on Spark")
+    rows = learned.movies.select("id", "bias", "factors").orderBy("id").collect()
+    catalogue = np.array([row.id for row in rows]), _vectors(rows)
+    shared, length, mean = spark.sparkContext.broadcast(catalogue), options.lists, learned.mean
+    rated = train.groupBy(F.col("user").alias("id")).agg(F.collect_list("movie").alias("rated"))
+    users = learned.users.select("id", "bias", "factors").join(rated, "id")
+    lists = users.rdd.mapPartitions(lambda part: best_of(part, *shared.value, mean, length))
+    schema = "user long, rank int, movie long, score double"
+    spark.createDataFrame(lists, schema).write.parquet(f"{options.out}/lists")
+
+
+def _vectors(rows: list[Row]) -> NDArray[np.float32]:
+    """float32[n, 1 + factors]: bias and factors of each row."""
+    return np.array([[row.bias, *row.factors] for row in rows], np.float32)
+
+
+def best_of(
+    users: Iterable[Row], ids: NDArray[np.int64], movies: NDArray[np.float32], mean: float, length: int
+) -> Iterator[tuple[int, int, int, float]]:
+    """User, rank, movie and score of the places of each user's list.
+
+    Args:
+        users: with ``id``, ``bias``, ``factors`` and ``rated``, the ids of what they rated.
+        ids: int64[m] in order, the ids of the movies.
+        movies: float32[m, 1 + factors].
+        mean: of all ratings.
+        length: at most, of a list.
+    """
+    length = min(length, len(ids))
+    for user in users:
+        vector = np.array([1.0, *user.factors], np.float32)
+        scores = mean + user.bias + (movies @ vector).astype(np.float64)
+        scores[np.searchsorted(ids, user.rated)] = -np.inf
+        enough = np.flatnonzero(scores >= -np.partition(-scores, length - 1)[length - 1])
+        order = enough[np.argsort(-scores[enough], kind="stable")][:length]
+        for rank, place in enumerate(order[np.isfinite(scores[order])].tolist(), start=1):
+            yield int(user.id), rank, int(ids[place]), float(scores[place])
 
 
 def finish(
