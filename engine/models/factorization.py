@@ -188,13 +188,12 @@ class Factorization(RatingModel):
         return model
 
     def _take(self, arrays: Arrays) -> None:
-        """Store what was learned, with the penalties of the arrays; those of an earlier release may have none."""
+        """Store what was learned."""
         mean, low, high, *given = arrays["constants"].tolist()
         lowest, highest = given or (low, high)
         self.mean_, self.scale_, self.given_ = mean, (low, high), (lowest, highest)
-        if "penalties" in arrays:
-            users, movies = arrays["penalties"].tolist()
-            self.penalties_ = Penalty(*users), Penalty(*movies)
+        users, movies = arrays["penalties"].tolist()
+        self.penalties_ = Penalty(*users), Penalty(*movies)
         self.user_bias_, self.movie_bias_ = arrays["user_bias"], arrays["movie_bias"]
         self.user_factors_, self.movie_factors_ = arrays["user_factors"], arrays["movie_factors"]
         expect(self.user_factors_, len(self.user_bias_), self._factors)

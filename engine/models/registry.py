@@ -39,12 +39,6 @@ MODELS: dict[str, ModelEntry] = {
         MatrixFactorizationConfig,
         MatrixFactorizationModel,
     ),
-    "ncf": ModelEntry(
-        "Neural collaborative filter",
-        "Networks on embeddings, genres and habits. The most accurate; takes about twenty times as long.",
-        NeuralCFConfig,
-        NeuralCF,
-    ),
     "als": ModelEntry(
         "Alternating least squares on Spark",
         "Learns a vector for each user and movie on Apache Spark, for ratings that one machine can't learn.",
@@ -52,7 +46,17 @@ MODELS: dict[str, ModelEntry] = {
         SparkALS,
         on_spark=True,
     ),
+    "ncf": ModelEntry(
+        "Neural collaborative filter",
+        "Networks on embeddings, genres and habits. The most accurate; takes about twenty times as long.",
+        NeuralCFConfig,
+        NeuralCF,
+    ),
 }
+
+
+HERE: tuple[str, ...] = tuple(kind for kind, each in MODELS.items() if not each.on_spark)
+"""Those that are learned in this process."""
 
 
 def entry(kind: str) -> ModelEntry:

@@ -10,10 +10,10 @@ import numpy as np
 
 from engine.data.ratings import Interactions
 from engine.models import spark
+from engine.models.alternating import learn_biases, learn_factors
 from engine.models.base import ModelConfig
 from engine.models.factorization import Factorization
 from engine.models.hyperparameters import Patience, Seed, default
-from engine.models.least_squares import learn_biases, learn_factors
 from engine.models.shrinkage import FACTORS, KeptOut, Penalty, Side, learn_prior
 from engine.models.svd_kernels import predict_pairs
 

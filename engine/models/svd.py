@@ -226,8 +226,8 @@ class MatrixFactorizationModel(Factorization, SVD):  # type: ignore[misc]  # Sur
         """Store what was learned; a model of an earlier release folds in without a prior, as it did."""
         each = self.config.regularization
         if "penalties" not in arrays:
-            none = Penalty(0, 0, float(each), float(each))
-            self.penalties_ = none, none
+            none = Penalty(0, 0, float(each), float(each)).values()
+            arrays = {**arrays, "penalties": np.array([none, none])}
         elif each == AUTO:  # a chosen one is among the penalties
             each = float(arrays["penalties"][0, 2])
         chosen = {"factors": arrays["user_factors"].shape[1], "regularization": each}

@@ -279,7 +279,6 @@ class Trainer:
             told: epochs in the log already, including those of an aborted attempt.
             before: precedes the name of each step.
         """
-
         shown = ""
 
         def stage(text: str) -> None:

@@ -20,7 +20,7 @@ sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from engine.data.catalogue import MovieTable
 from engine.data.ratings import IdIndex, Interactions
-from engine.models.least_squares import learn_biases, learn_factors
+from engine.models.alternating import learn_biases, learn_factors
 
 
 def tell(**said: Any) -> None:
