@@ -57,6 +57,13 @@ def test_the_most_accurate_model_is_offered_first(visit: Open) -> None:
     assert at.text_input(key=session.hyperparameter("ncf", "hidden"))
 
 
+def test_without_spark_the_page_says_how_to_get_it(visit: Open, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert not form_of(visit, fakes.loaded(), "als").error
+    monkeypatch.setenv("MARQUEE_SPARK_SUBMIT", "/nowhere/spark-submit")
+    assert "Run `make spark`" in form_of(visit, fakes.loaded(), "als").error[0].value.replace("\\", "")
+    assert not form_of(visit, fakes.loaded(), "svd").error
+
+
 def test_the_form_has_every_setting_of_lists_with_its_default(visit: Open) -> None:
     at = visit("training.py", fakes.loaded())
     assert "Ranking" in [one.label for one in at.expander]
