@@ -137,6 +137,7 @@ class Runtime:
         self.services.training.trainer.close()
         self.notifying.close()
         self.services.audit.close()
+        spark.use(None)
         self.database.close()
 
     def data_changed(self) -> None:

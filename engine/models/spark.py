@@ -103,8 +103,9 @@ class Cluster:
         return [*self.command, "--master", self.master, *(word for one in added for word in ("--conf", one))]
 
     def environment(self, scratch: str) -> dict[str, str]:
-        """The variables of the process of a job."""
-        found = os.environ | {"SPARK_LOCAL_DIRS": scratch}
+        """The variables of the process of a job: all but Marquee's own, among which is a key."""
+        found = {name: value for name, value in os.environ.items() if not name.startswith("MARQUEE_")}
+        found["SPARK_LOCAL_DIRS"] = scratch
         if self.is_local:
             found["SPARK_LOCAL_IP"] = "127.0.0.1"
         home = Path(self.command[0]).parents[1]

@@ -123,6 +123,7 @@ def test_options_of_the_command_count_more_than_ours() -> None:
     found = local.environment("/scratch")
     assert found["SPARK_HOME"] == "/venv/lib/python3.11/site-packages/pyspark"
     assert found["PYSPARK_PYTHON"] == "/venv/bin/python"
+    assert not [name for name in found if name.startswith("MARQUEE_")]
     assert (found["SPARK_LOCAL_IP"], found["SPARK_LOCAL_DIRS"]) == ("127.0.0.1", "/scratch")
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -25,11 +25,12 @@ def test_no_run_is_ordered_where_spark_is_missing(trained: Runtime, tmp_path: Pa
     training, tuning = trained.services.training, trained.services.tuning
     spark.use(Cluster("local[*]", str(tmp_path), NONE))
     runs = len(training.runs())
-    for order in (
+    orders: list[Callable[[], object]] = [
         lambda: training.train_model("als"),
         lambda: training.train_model("svd", ranker={"method": "spark_als"}),
         lambda: tuning.start("als", trials=2),
-    ):
+    ]
+    for order in orders:
         with pytest.raises(InvalidInput, match="Run `make spark`"):
             order()
     assert len(training.runs()) == runs
