@@ -87,6 +87,9 @@ class Cluster:
         """Why no job can run, and what to do, as a sentence; empty if one can."""
         if not self.command or shutil.which(self.command[0]) is None:
             return f"Training on Apache Spark needs pyspark, which is not installed. {HOW}"
+        is_spark = Path(self.command[0]).name == "spark-submit"
+        if is_spark and shutil.which("java") is None and not os.environ.get("JAVA_HOME"):
+            return "Training on Apache Spark needs Java 17, which is not installed, or not on the PATH."
         return ""
 
     @property

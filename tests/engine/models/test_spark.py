@@ -113,6 +113,16 @@ def test_without_spark_nothing_starts_and_the_reason_says_how_to_get_it(small: I
     check_rankable("auto")
 
 
+def test_without_java_it_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    submit = tmp_path / "spark-submit"
+    submit.touch(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.delenv("JAVA_HOME", raising=False)
+    assert "needs Java 17" in Cluster("local[2]", "", str(submit)).missing
+    monkeypatch.setenv("JAVA_HOME", "/opt/java")
+    assert not Cluster("local[2]", "", str(submit)).missing
+
+
 def test_options_of_the_command_count_more_than_ours() -> None:
     where = Cluster("spark://host:7077", "/shared", "/opt/spark/bin/spark-submit --conf spark.ui.enabled=true")
     assert where.words(brief=False) == [*shlex.split(where.submit), "--master", "spark://host:7077"]
