@@ -3,12 +3,15 @@
 import logging
 import uuid
 import zlib
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, CursorResult, select
 from sqlalchemy.dialects.sqlite import insert
 
 from store import revisions
@@ -117,7 +120,7 @@ def _rows(connection: Connection, statement: str, parameters: tuple[int, ...]) -
     types = np.int32, np.float64, np.int64
     parts: list[list[NDArray[np.generic]]] = [[], [], []]
     cursor = connection.exec_driver_sql(statement, parameters)
-    while batch := cursor.fetchmany(USERS_A_BATCH):
+    for batch in _batches(cursor):
         keys.extend(row[0] for row in batch)
         counts.extend(row[1] for row in batch)
         for column, (part, dtype) in enumerate(zip(parts, types, strict=True), start=2):
@@ -127,6 +130,15 @@ def _rows(connection: Connection, statement: str, parameters: tuple[int, ...]) -
     )
     owners = np.repeat(np.array(keys, np.int32), np.array(counts, np.int64))
     return RatingArrays(owners, movies, ratings.astype(np.float32), rated_at, revisions.current(connection))
+
+
+def _batches(cursor: CursorResult[Any]) -> Iterator[Sequence[Any]]:
+    """The rows of a statement; SQLite reads the next ones while the caller parses the last."""
+    with ThreadPoolExecutor(1, "rows") as pool:
+        following = pool.submit(cursor.fetchmany, USERS_A_BATCH)
+        while batch := following.result():
+            following = pool.submit(cursor.fetchmany, USERS_A_BATCH)
+            yield batch
 
 
 def _patched(old: RatingArrays, fresh: RatingArrays, changed: NDArray[np.int32]) -> RatingArrays:
