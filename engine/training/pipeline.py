@@ -123,8 +123,7 @@ def learn(
         Cancelled: the run was cancelled.
         TrainingDiverged: the loss became infinite or not a number.
     """
-    known, newcomers = part_newcomers(data)
-    parts = hold_out(known, TEST_PART, VALIDATION_PART)
+    parts, newcomers = _part(data)
     assessed = assess(config, parts, how_split(data), personal_from, listener, newcomers, ranking)
     final = _refit(assessed.settings, data, assessed.epochs, listener)
     listener.enter(Step.RANKING)
@@ -132,6 +131,12 @@ def learn(
     listener.enter(Step.FOLDING)
     bundle = bundle_version(final, ranker, data, assessed.calibration, listener.check)
     return Learned(bundle, assessed.report, assessed.epochs)
+
+
+def _part(data: Interactions) -> tuple[HeldOut, Interactions | None]:
+    """The parts of those who are learned from, and the newcomers; nothing between the two stays in memory."""
+    known, newcomers = part_newcomers(data)
+    return hold_out(known, TEST_PART, VALIDATION_PART), newcomers
 
 
 @dataclass(frozen=True)
