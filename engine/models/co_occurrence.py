@@ -11,8 +11,8 @@ from engine.parallel import run_all
 
 ROWS = 16
 """Rows of the result that a piece of work fills: as many as fit into a processor's cache."""
-WHOLE = 8
-"""Users with more than an eighth of the movies are added as whole rows, which a processor does in order."""
+WHOLE = 2
+"""Users with more than a half of the movies are added as whole rows, which a processor does in order."""
 
 
 def co_occurrence(users: Int32, columns: Int32, weights: Float32, n_users: int, m: int) -> Float32:

@@ -125,6 +125,7 @@ def learn(
     """
     parts, newcomers = _part(data)
     assessed = assess(config, parts, how_split(data), personal_from, listener, newcomers, ranking)
+    del parts, newcomers  # as large as all ratings
     final = _refit(assessed.settings, data, assessed.epochs, listener)
     listener.enter(Step.RANKING)
     ranker = build_ranker(assessed.ranking.config).fit(data)
