@@ -31,7 +31,7 @@ st.subheader("Runs", anchor=False)
 selected = runs.table(runs.ended(services.training), empty="No runs yet.")
 if selected is not None:
     with errors_shown():
-        runs.details(services.training.status(selected))
+        runs.details(services, services.training.status(selected))
 st.subheader("Backups", anchor=False)
 with st.container(border=True):
     automation_backups.panel(services.storage)

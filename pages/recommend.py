@@ -1,11 +1,14 @@
 """Recommend: one person's list, the reasons for each movie, and ratings that update it at once."""
 
+from itertools import zip_longest
+
 import streamlit as st
 
 from engine.recommending.lists import Recommendations
 from engine.services import Services, current
 from pages.panels import recommend_list, recommend_what_if
-from pages.ui import next_steps, preferences, user_picker
+from pages.ui import calls, next_steps, preferences, user_picker
+from pages.ui.calls import Call
 from pages.ui.movie_card import card
 from pages.ui.page import errors_shown, page_header
 
@@ -16,10 +19,13 @@ def cards(services: Services, answer: Recommendations) -> None:
     """The list as a responsive grid."""
     if not answer.items:
         st.info("No movies match. Try fewer filters.", icon=":material/filter_alt_off:")
+    liked, by_ranker = options["genres_liked"], options["rank_by"] == "ranker"
+    movies = [item.movie_id for item in answer.items] if by_ranker else []
+    reasons = services.recommendations.reasons(answer.user_id, movies, liked)
     grid = st.grid(min_column_width=CARD_WIDTH)
-    for item in answer.items:
+    for item, reason in zip_longest(answer.items, reasons):
         with grid.cell(), st.container(border=True):  # its own border, so that an open neighbour doesn't stretch it
-            st.fragment(card)(services, answer.user_id, item, options["genres_liked"])
+            st.fragment(card)(services, answer.user_id, item, liked, reason)
 
 
 services = current()
@@ -34,7 +40,8 @@ if user_id is None:
     st.stop()
 
 answer = services.recommendations.recommend(user_id, **options)
-user_picker.header(answer)
+call = Call("/api/ml/recommendations", query={"user_id": user_id} | options)
+user_picker.header(answer, lambda: calls.offer(services, call))
 recommend_list.variety_cost(answer)
 recommend_list.announce_change(answer)
 list_tab, history_tab, what_if_tab = st.tabs(

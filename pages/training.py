@@ -39,4 +39,4 @@ ended = runs.ended(services.training)
 selected = runs.table(ended)
 if selected is not None or ended:
     with errors_shown():
-        runs.details(services.training.status(ended[0].run_id if selected is None else selected))
+        runs.details(services, services.training.status(ended[0].run_id if selected is None else selected))

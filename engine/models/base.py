@@ -38,6 +38,12 @@ class ModelConfig(BaseModel):
         frozen=True, extra="forbid", strict=True, field_title_generator=lambda name, _: titled(name)
     )
 
+    @classmethod
+    def title_of(cls, name: str) -> str:
+        """The title of a hyperparameter, also of one that only earlier releases had."""
+        field = cls.model_fields.get(name)
+        return (field.title if field else None) or titled(name)
+
     @field_validator("*", mode="before")
     @classmethod
     def _plain(cls, value: Any) -> Any:

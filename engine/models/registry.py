@@ -9,7 +9,7 @@ from typing import Any, Literal, TypeVar
 from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
 from engine.errors import InvalidHyperparameter, InvalidInput, InvalidSettings
-from engine.models.base import ModelConfig, RatingModel, titled
+from engine.models.base import ModelConfig, RatingModel
 from engine.models.hyperparameters import AUTO, FILE, read
 from engine.models.ncf import NeuralCF, NeuralCFConfig
 from engine.models.svd import MatrixFactorizationConfig, MatrixFactorizationModel
@@ -206,8 +206,7 @@ def read_space(section: str, config: type[ModelConfig], tables: Mapping[str, Any
                 validated(config, {name: tried})
             except InvalidHyperparameter as error:
                 raise InvalidSettings(f"{where}: {error}") from error
-        field = config.model_fields[name]
-        title = field.title or titled(name)
+        title = config.title_of(name)
         if line.choices is None:
             ends = float(line.low or 0), float(line.high or 0)
             found.append(SearchRange(name, title, *ends, line.log, _is_whole(config, name)))

@@ -168,6 +168,16 @@ class ExplainerService:
         """Every past rating with its share in a score, largest first (ties by movie key)."""
         return self._contributions(state, parts.shares.tolist())
 
+    def leading(self, state: UserState, baseline: float, shares: Float32) -> Contribution | None:
+        """The past rating with the largest share in a score; None where the baseline exceeds all that support it."""
+        if shares.max(initial=0) <= 0 or baseline > shares[shares > 0].sum():
+            return None
+        first = int(shares.argmax())
+        movie = int(state.items[first])
+        return Contribution(
+            self._movie_id(movie), self._title(movie), float(state.ratings[first]), float(shares[first])
+        )
+
     def explain_rating(self, state: UserState, movie: int) -> RatingExplanation:
         """Split a predicted rating into shares by leaving out each past rating.
 

@@ -35,6 +35,21 @@ def tell(explanation: Explanation, *, preferences: bool = False) -> str:
     return " ".join(one for one in [*sentences, *_rating(explanation)] if one)
 
 
+def tell_briefly(leading: Contribution | None, liked: Sequence[str] = (), *, preferences: bool = False) -> str:
+    """The main reason in a few words, such as ``Because you gave Alien 5``.
+
+    Args:
+        leading: the rating with the largest share in the score; None where popularity weighs more.
+        liked: the movie's genres that the user says they like.
+        preferences: as for ``tell``.
+    """
+    if leading is None:
+        return f"Popular, and you like {listed(liked)}" if liked else "Popular with everybody"
+    if preferences:
+        return f"Because you {'liked' if leading.rating > 0 else 'disliked'} {leading.title}"
+    return f"Because you gave {leading.title} {leading.rating:g}"
+
+
 def _ground(explanation: Explanation, named: Named) -> list[str]:
     """The basis of the score."""
     supporting = [one for one in explanation.contributions if one.share > 0]

@@ -22,7 +22,7 @@ from engine.recommending.fold_in import RealtimeLearner, UserState
 from engine.recommending.interview import Interview
 from engine.recommending.lists import ListOptions, RecommendedItem
 from engine.recommending.ranking import VarietyPrice, candidates, diversify, price_variety
-from engine.recommending.reasons import tell
+from engine.recommending.reasons import tell, tell_briefly
 from engine.recommending.scoring import ListScorer, Scores
 
 CANDIDATES = 5
@@ -264,6 +264,13 @@ class ServingState:
             genres_liked=tuple(genre for genre in liked if genre in named.genres),
         )
         return replace(explanation, text=tell(explanation, preferences=are_preferences(self.data.scale)))
+
+    def reason(self, user: Listener, movie: int, liked: Sequence[str] = ()) -> str:
+        """The main reason for a movie's place in a user's list, in a few words; arguments as of ``explain``."""
+        shares = self.scorer.shares(user.blend, user.state.history, movie)
+        leading = self.explainer.leading(user.state, user.blend.popular * float(user.prior[movie]), shares)
+        shared = [genre for genre in liked if genre in self.movie(movie).genres]
+        return tell_briefly(leading, shared, preferences=are_preferences(self.data.scale))
 
     def intervals(self, predicted: Float32, user: UserState, movies: Int32) -> list[tuple[float, float] | None]:
         """The 90% interval of each predicted rating; None without a calibration."""

@@ -243,6 +243,17 @@ class RecommendationService:
         movie, liked = _key(state, movie_id), state.scorer.genres(genres_liked)
         return state.explain(user_id, state.listen(user_id, liked), movie, liked)
 
+    def reasons(self, user_id: str, movie_ids: Sequence[str], genres_liked: Collection[str] = ()) -> list[str]:
+        """The main reason for each movie's place in a user's list, in a few words; arguments as of ``explain``.
+
+        Raises:
+            NotReady, InvalidInput, UnknownMovie: as ``explain``.
+        """
+        state = self._serving.ready()
+        liked = state.scorer.genres(genres_liked)
+        user = state.listen(user_id, liked)
+        return [state.reason(user, _key(state, movie), liked) for movie in movie_ids]
+
     def similar(self, movie_id: str, n: int = 10) -> SimilarMovies:
         """The movies most similar to one.
 

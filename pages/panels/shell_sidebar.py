@@ -6,6 +6,7 @@ from engine.services import Services
 from engine.words import counted
 from pages.ui import progress, session
 
+API = '<a class="mq-out" href="/api/docs" target="_blank"><span aria-hidden="true">api</span>API reference</a>'
 SIGN_OUT = '<a class="mq-out" href="/sign-out" target="_self"><span aria-hidden="true">logout</span>Sign out</a>'
 
 
@@ -18,6 +19,7 @@ def sidebar(services: Services) -> None:
         _notices(services)
 
     progress.watch(services, state)
+    st.html(API)
     if services.settings.key is not None:
         st.html(SIGN_OUT)
 

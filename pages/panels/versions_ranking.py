@@ -11,6 +11,7 @@ from engine.services.version_records import VersionSummary
 from pages.ui import charts, tables
 
 HEIGHT = 240
+PERCENT = alt.Axis(format=".0%", tickMinStep=0.01)
 CHOSEN, OTHERS = "This version", "Other discounts"
 
 
@@ -20,8 +21,7 @@ def ranking(version: VersionSummary) -> None:
     settings: dict[str, object] = {"Method": RANKERS[version.ranker.get("method", "ease")].label}
     for name, value in version.ranker.items():
         if name in RANKING.model_fields and name != "method":
-            title = RANKING.model_fields[name].title or name.replace("_", " ").capitalize()
-            settings[title] = f"{value:,g} (auto)" if name in automatic else f"{value:,g}"
+            settings[RANKING.title_of(name)] = f"{value:,g} (auto)" if name in automatic else f"{value:,g}"
     if version.frontier:
         _frontier(version)
     _faithfulness(version.protocol.get("faithfulness"))
@@ -60,7 +60,7 @@ def _frontier(version: VersionSummary) -> None:
         for point in version.frontier
     ]
     base = alt.Chart(charts.data(rows), height=HEIGHT).encode(
-        x=alt.X("coverage:Q", title="Coverage: share of the catalogue in any top ten", axis=alt.Axis(format=".0%")),
+        x=alt.X("coverage:Q", title="Coverage: share of the catalogue in any top ten", axis=PERCENT),
         y=alt.Y("ndcg:Q", title="NDCG@10", scale=charts.span([point.ndcg for point in version.frontier])),
     )
     line = base.mark_line(opacity=0.4).encode(order="discount:Q")

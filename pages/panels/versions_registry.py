@@ -12,7 +12,7 @@ from pages.panels.versions_newcomers import newcomers
 from pages.panels.versions_ranking import ranking
 from pages.ui import metrics, preferences, session, tables, verdict
 from pages.ui.escape import text
-from pages.ui.format import model_name, when
+from pages.ui.format import hyperparameters, model_name, when
 from pages.ui.page import errors_shown, rerun_with
 from pages.ui.runs import actor, link
 from pages.ui.tables import select
@@ -128,9 +128,8 @@ def details(versions: VersionService, version: VersionSummary) -> None:
         else:
             st.caption("Not measured: there were too few ratings to hold any out.")
     with settings:
-        own = [name for name in version.automatic if name in version.hyperparameters]
-        chosen = {name: f"{version.hyperparameters[name]} (auto)" for name in own}
-        tables.pairs(version.hyperparameters | chosen, f"Hyperparameters of version {version.version}")
+        values = hyperparameters(version.kind, version.hyperparameters, version.automatic)
+        tables.pairs(values, f"Hyperparameters of version {version.version}")
     with lists:
         ranking(version)
     with origin:

@@ -1,12 +1,13 @@
 """Times, durations, ratings and model names as text."""
 
-from collections.abc import Iterable
+from collections.abc import Container, Iterable, Mapping
 from datetime import UTC, datetime, tzinfo
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import streamlit as st
 
 from engine.data.scale import RatingScale
+from engine.models.base import ModelConfig
 from engine.models.registry import MODELS
 
 SINGLE_PRECISION = 1e-4
@@ -85,3 +86,9 @@ def took(started_at: float | None, ended_at: float | None) -> str:
 def model_name(kind: str) -> str:
     """Label of a kind of model; an unknown kind is shown as it is."""
     return MODELS[kind].label if kind in MODELS else kind
+
+
+def hyperparameters(kind: str, values: Mapping[str, object], automatic: Container[str] = ()) -> dict[str, object]:
+    """Hyperparameters of a rating model by title; those that a training chose itself are marked."""
+    config = MODELS[kind].config if kind in MODELS else ModelConfig
+    return {config.title_of(name): f"{value} (auto)" if name in automatic else value for name, value in values.items()}

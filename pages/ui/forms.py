@@ -9,7 +9,7 @@ import streamlit as st
 from pydantic.fields import FieldInfo
 
 from engine.errors import InvalidInput
-from engine.models.base import ModelConfig, titled
+from engine.models.base import ModelConfig
 from engine.models.hyperparameters import AUTO
 from engine.models.registry import MODELS, number_branch
 from engine.services.timetable import zones
@@ -46,7 +46,8 @@ def hyperparameters(config: type[ModelConfig], errors: Mapping[str, str]) -> dic
     values = {}
     for name, schema in properties.items():
         with grid.cell():
-            values[name] = _input(session.hyperparameter(config.kind, name), name, schema, config.model_fields[name])
+            key, label = session.hyperparameter(config.kind, name), text(config.title_of(name))
+            values[name] = _input(key, label, schema, config.model_fields[name])
             field_error(errors, name)
     other_errors(errors, properties)
     return values
@@ -93,8 +94,8 @@ def time_zone(zone: str, *, key: str) -> str:
     return st.selectbox("Time zone", known, index=known.index(zone), key=key)
 
 
-def _input(key: str, name: str, schema: dict[str, Any], field: FieldInfo) -> Any:
-    label, about = text(field.title or titled(name)), text(field.description or "")
+def _input(key: str, label: str, schema: dict[str, Any], field: FieldInfo) -> Any:
+    about = text(field.description or "")
     kept: dict[str, Any] = {"key": key, "persist_state": "session"}  # survives a visit to another page
     if "enum" in schema:
         options = schema["enum"]

@@ -11,12 +11,16 @@ from engine.recommending.explanations import Explanation
 from engine.recommending.lists import RecommendedItem
 from engine.services import Services
 from engine.words import counted
-from pages.ui import charts, session, tables
+from pages.ui import calls, charts, session, tables
+from pages.ui.calls import Call
 from pages.ui.escape import markup, text
 from pages.ui.page import errors_shown
 from pages.ui.poster import data_url
 from pages.ui.preferences import given
 from pages.ui.rating_input import rating_input
+
+CERTAINTY = ((0.6, "Quite sure"), (0.45, "Fairly sure"), (0.3, "Not sure"), (0.0, "A guess"))
+"""What confidence from a number on is called."""
 
 
 def tile(title: str, movie_id: str, year: int | None, genres: tuple[str, ...], rank: str) -> str:
@@ -30,7 +34,7 @@ def tile(title: str, movie_id: str, year: int | None, genres: tuple[str, ...], r
 
 
 def predicted(item: RecommendedItem, scale: RatingScale) -> str:
-    """Expected rating, its interval on the scale, and confidence, as HTML; nothing for preferences."""
+    """Expected rating, its interval on the scale, and how sure it is, as HTML; nothing for preferences."""
     if scale.are_preferences:
         return ""
     if item.interval is None or item.confidence is None:
@@ -42,17 +46,30 @@ def predicted(item: RecommendedItem, scale: RatingScale) -> str:
         f'<div class="mq-predicted"><strong>{item.predicted_rating:.1f}</strong>'
         f'<div class="mq-span" aria-hidden="true"><i style="left:{left:.1f}%;width:{right - left:.1f}%"></i>'
         f'<b style="left:{at:.1f}%"></b></div>'
-        f"<small>Expected, most likely {low:.1f} to {high:.1f}<br>Confidence {item.confidence:.0%}</small></div>"
+        f"<small>Expected, most likely {low:.1f} to {high:.1f}<br>{certainty(item.confidence)}</small></div>"
     )
 
 
-def card(services: Services, user_id: str, item: RecommendedItem, liked: Collection[str]) -> None:
+def certainty(confidence: float) -> str:
+    """In words, how narrow the 90% interval is: ``confidence`` is the part of the scale outside it."""
+    return next(words for least, words in CERTAINTY if confidence >= least)
+
+
+def card(
+    services: Services, user_id: str, item: RecommendedItem, liked: Collection[str], reason: str | None = None
+) -> None:
     """A movie of a list. "Why this movie?" reruns only this card; a rating reruns the whole list.
 
-    ``liked``: the liked genres that the list was made for.
+    Args:
+        services: answer and store.
+        user_id: whose list it is.
+        item: the movie.
+        liked: the liked genres that the list was made for.
+        reason: why it is listed, in a few words.
     """
     scale = services.scale.current
-    st.html(tile(item.title, item.movie_id, item.year, item.genres, _rank(item)) + predicted(item, scale))
+    because = f'<p class="mq-because">{markup(reason)}</p>' if reason else ""
+    st.html(tile(item.title, item.movie_id, item.year, item.genres, _rank(item)) + because + predicted(item, scale))
     with errors_shown():
         key = session.card("rate", item.movie_id)
         rating = rating_input(f"Rate {item.title}", scale, key=key, value=item.rated)
@@ -68,7 +85,7 @@ def card(services: Services, user_id: str, item: RecommendedItem, liked: Collect
     )
     if why.open:
         with why, errors_shown():
-            _why(services.recommendations.explain(user_id, item.movie_id, liked), scale)
+            _why(services, services.recommendations.explain(user_id, item.movie_id, liked), item.confidence)
 
 
 def _rank(item: RecommendedItem) -> str:
@@ -79,7 +96,8 @@ def _rank(item: RecommendedItem) -> str:
     return f"{item.rank} · was {before[item.movie_id]}" if item.movie_id in before else f"{item.rank} · new"
 
 
-def _why(explanation: Explanation, scale: RatingScale) -> None:
+def _why(services: Services, explanation: Explanation, confidence: float | None) -> None:
+    scale = services.scale.current
     st.markdown(text(explanation.text))
     of_ratings = () if scale.are_preferences else ("Rating", "Genres")
     names = ("Rank", *of_ratings[:1], "Movies", *of_ratings[1:], "People")
@@ -88,7 +106,9 @@ def _why(explanation: Explanation, scale: RatingScale) -> None:
         charts.shares(explanation, key=session.card("shares", explanation.movie_id))
     if of_ratings:
         with tabs["Rating"]:
-            _rating(explanation)
+            _rating(explanation, confidence)
+            pair = {"user_id": explanation.user_id, "movie_id": explanation.movie_id}
+            calls.offer(services, Call("/api/ml/predict", body={"pairs": [pair]}))
     similar = [
         (one.title, given(one.rating, scale), f"{one.similarity:.0%} similar")
         for one in explanation.similar_rated_movies
@@ -107,10 +127,11 @@ def _why(explanation: Explanation, scale: RatingScale) -> None:
         _facts("Users with similar taste who rated it", users, "Nobody with similar taste has rated it.")
 
 
-def _rating(explanation: Explanation) -> None:
+def _rating(explanation: Explanation, confidence: float | None) -> None:
     """The expected rating, from the average viewer's to this user's."""
     rating = explanation.rating
-    st.caption(f"Average viewer {rating.baseline:.2f}, this user {rating.predicted_rating:.2f}.")
+    sure = "" if confidence is None else f" Confidence {confidence:.0%}: the part of the scale outside the interval."
+    st.caption(f"Average viewer {rating.baseline:.2f}, this user {rating.predicted_rating:.2f}.{sure}")
     if rating.contributions:
         charts.rating_shares(rating, key=session.card("rating", explanation.movie_id))
         how = "exactly" if rating.method == "exact" else "by leaving out one rating at a time"

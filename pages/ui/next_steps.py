@@ -1,36 +1,74 @@
 """The next step, and what a page shows before it can work."""
 
+from dataclasses import dataclass
+
 import streamlit as st
 
 from engine.services import Services
+from engine.training.drift import MANY
+from engine.words import counted
 from pages.ui import progress
+
+IMPORT = ("imports.py", "Open Import", ":material/upload_file:")
+TRAINING = ("training.py", "Open Training", ":material/model_training:")
+RECOMMEND = ("recommend.py", "Open Recommend", ":material/movie:")
+
+
+@dataclass(frozen=True)
+class Step:
+    """A step, why it is the next one, and the page for it: its file, the link's label and icon."""
+
+    title: str
+    text: str
+    page: tuple[str, str, str]
 
 
 def next_steps(services: Services, *, busy: bool) -> None:
     """Show the next step, or that it is under way."""
+    step = _choose(services, busy=busy)
+    file, label, icon = step.page
     with st.container(border=True):
-        if services.library.counts().ratings == 0:
-            sources = "your own ratings or the demo" if services.imports.has_demo() else "your ratings"
-            _step(
-                "Importing ratings" if busy else "Import ratings",
-                "The first version is trained automatically afterwards."
-                if busy
-                else f"Marquee is empty. Import {sources}; the first version is then trained automatically.",
-            )
-            st.page_link("imports.py", label="Open Import", icon=":material/upload_file:")
-        elif services.serving.active_version() is None:
-            _step(
-                "Training the first version" if busy else "Train the first version",
-                "Recommendations appear as soon as it is ready."
-                if busy
-                else "The ratings are in. Train a version to get recommendations; with the demo it takes a minute.",
-            )
-            st.page_link("training.py", label="Open Training", icon=":material/model_training:")
-        else:
-            _step(
-                "Ready", "Choose a user to see what Marquee recommends and why. Rate a movie and watch the list change."
-            )
-            st.page_link("recommend.py", label="Open Recommend", icon=":material/movie:")
+        st.markdown(f"**{step.title}**")
+        st.markdown(step.text)
+        st.page_link(file, label=label, icon=icon)
+
+
+def _choose(services: Services, *, busy: bool) -> Step:
+    """What keeps other things waiting comes first."""
+    ratings = services.library.counts().ratings
+    if waiting := progress.waiting_jobs(services):
+        return _answer(len(waiting[-1].questions or ()))
+    if not ratings:
+        return _import(services, busy=busy)
+    if services.serving.active_version() is None:
+        text = (
+            "Recommendations appear as soon as it is ready."
+            if busy
+            else "The ratings are in. Train a version to get recommendations; with the demo it takes a minute."
+        )
+        return Step("Training the first version" if busy else "Train the first version", text, TRAINING)
+    active = services.versions.active()
+    if active is not None and not busy and ratings > (1 + MANY) * active.ratings:
+        text = f"Version {active.version} learned {active.ratings:,} of {ratings:,} ratings. Train one on all of them."
+        return Step("Train again", text, TRAINING)
+    text = "Choose a user to see what Marquee recommends and why. Rate a movie and watch the list change."
+    return Step("Nothing to do", text, RECOMMEND)
+
+
+def _answer(questions: int) -> Step:
+    if not questions:
+        return Step("Confirm your import", "It is scanned, and nothing is written yet.", IMPORT)
+    return Step(
+        "Answer your import", f"It waits for {counted(questions, 'answer')}, and nothing is written yet.", IMPORT
+    )
+
+
+def _import(services: Services, *, busy: bool) -> Step:
+    if busy:
+        return Step("Importing ratings", "The first version is trained automatically afterwards.", IMPORT)
+    sources = "your own ratings or the demo" if services.imports.has_demo() else "your ratings"
+    text = f"Marquee is empty. Import {sources}; the first version is then trained automatically."
+    return Step("Import ratings", text, IMPORT)
 
 
 def require_version(services: Services) -> None:
@@ -48,8 +86,3 @@ def require_ratings(services: Services) -> bool:
     st.info("No ratings to train on yet.", icon=":material/hourglass_empty:")
     st.page_link("imports.py", label="Import ratings", icon=":material/upload_file:")
     return False
-
-
-def _step(title: str, text: str) -> None:
-    st.markdown(f"**{title}**")
-    st.markdown(text)

@@ -4,11 +4,13 @@ from collections.abc import Sequence
 
 import streamlit as st
 
+from engine.services import Services
 from engine.services.automation import RULE, SCHEDULE
 from engine.services.training import TrainingService, TrainingStatus
 from pages.ui import charts, metrics, preferences, session, tables, verdict
+from pages.ui.calls import Call, offer
 from pages.ui.escape import text
-from pages.ui.format import model_name, took, when
+from pages.ui.format import hyperparameters, model_name, took, when
 from pages.ui.tables import select_one
 
 MAX_RUNS = 50
@@ -127,7 +129,7 @@ def outcome(run: TrainingStatus) -> None:
         box(text(run.verdict), icon=":material/verified:" if run.repeated else ":material/difference:")
 
 
-def details(run: TrainingStatus) -> None:
+def details(services: Services, run: TrainingStatus) -> None:
     """Outcome, chart, metrics, and everything the numbers depend on."""
     st.subheader(f"Run {run.run_id}", anchor=False)
     outcome(run)
@@ -143,9 +145,18 @@ def details(run: TrainingStatus) -> None:
                 " so its numbers may differ."
             )
     with st.expander("Hyperparameters", icon=":material/tune:"):
-        tables.pairs(run.hyperparameters, f"Hyperparameters of run {run.run_id}")
+        tables.pairs(hyperparameters(run.model, run.hyperparameters), f"Hyperparameters of run {run.run_id}")
+        offer(services, _call(run))
     with st.expander("Data, time, memory and packages", icon=":material/receipt_long:"):
         tables.pairs(facts(run), f"Data, time, memory and packages of run {run.run_id}")
+
+
+def _call(run: TrainingStatus) -> Call:
+    """The call of the API that starts the same run."""
+    if run.repeats is not None:
+        return Call("/api/ml/retrain", body={"version": run.repeats, "exact": True})
+    body = {"model": run.model, "hyperparameters": run.hyperparameters, "ranker": run.ranker, "activate": run.activate}
+    return Call("/api/ml/train", body=body)
 
 
 def facts(run: TrainingStatus) -> dict[str, object]:

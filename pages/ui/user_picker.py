@@ -1,5 +1,7 @@
 """Choosing a user from a searchable list, by typing an id, or with ``?user=`` in the address."""
 
+from collections.abc import Callable
+
 import streamlit as st
 
 from engine.data.identifiers import composed
@@ -41,8 +43,8 @@ def badge(status: Status) -> None:
     st.badge(label, icon=icon, color=color)  # type: ignore[arg-type]  # one of Streamlit's colour names
 
 
-def header(answer: Recommendations) -> None:
-    """The user, and how their list was made."""
+def header(answer: Recommendations, *more: Callable[[], object]) -> None:
+    """The user, and how their list was made; ``more`` draws what else stands in the last line."""
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         st.subheader(f"User {text(answer.user_id)}", anchor=False, width="content")
         badge(answer.status)
@@ -56,3 +58,5 @@ def header(answer: Recommendations) -> None:
             icon=":material/person_add:",
             query_params={session.USER: answer.user_id},
         )
+        for draw in more:
+            draw()

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import pytest
+
 from engine.evaluation.baselines import Baseline
 from pages.ui import session
 from pages.ui.progress import NO_BREAK
 from tests.pages import fakes
 from tests.pages.conftest import Open, button, intact, links, press, words
+from tests.pages.fakes.data import RUNNING
+from tests.pages.fakes.imports import QUESTIONS
 
 
 def test_an_empty_store_leads_to_the_import(visit: Open) -> None:
@@ -32,7 +36,30 @@ def test_counts_metrics_and_chart_of_a_loaded_store(visit: Open) -> None:
     assert metrics["RMSE"] == ("0.8731", "0.8655 to 0.8809")
     assert metrics["Hit rate@10"] == ("74.1%", "70.8% to 77.4%")
     assert len(at.get("vega_lite_chart")) == 1
-    assert "Ready" in words(at)
+    assert "Nothing to do" in words(at)
+
+
+def test_a_version_that_learned_little_is_trained_again(visit: Open) -> None:
+    held = fakes.loaded()
+    held.versions.held = [replace(one, ratings=83_337) for one in held.versions.held]
+    assert "Nothing to do" in words(visit("overview.py", held))
+    held.versions.held = [replace(one, ratings=2) for one in held.versions.held]
+    at = visit("overview.py", held)
+    assert "Version 2 learned 2 of 100,004 ratings. Train one on all of them." in words(at)
+    assert "Open Training" in links(at)
+    held.training.going = RUNNING
+    assert "Train again" not in words(visit("overview.py", held))
+
+
+@pytest.mark.parametrize(
+    ("ended", "title", "why"),
+    [("", "Answer your import", f"It waits for {len(QUESTIONS)} answers"), ("planned", "Confirm your import", "It is")],
+)
+def test_an_import_that_waits_comes_first(visit: Open, ended: str, title: str, why: str) -> None:
+    at = visit("overview.py", fakes.asking(ended=ended))
+    assert title in words(at)
+    assert why in words(at)
+    assert "Open Import" in links(at)
 
 
 def test_a_tile_names_the_popular_movies(visit: Open) -> None:

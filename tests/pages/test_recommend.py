@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import shlex
 from dataclasses import replace
+from urllib.parse import parse_qsl
 
 import pytest
 
@@ -12,6 +14,7 @@ from pages.panels.recommend_list import MAX_TITLE, changed, ranks_without, short
 from pages.panels.recommend_what_if import WHAT_IF
 from pages.ui import session
 from pages.ui.charts import rating_rows, share_rows
+from sidecar.routes.recommendations import ListByQuery, PredictRequest
 from tests.pages import fakes
 from tests.pages.conftest import Open, button, edit, intact, links, press, rate, select, unfold, words
 
@@ -34,6 +37,27 @@ def test_a_link_opens_the_list_of_its_user(visit: Open) -> None:
     assert len(at.get("bidi_component")) == 12
     assert "&lt;script&gt;alert(1)" not in words(at)  # it is rated already
     assert at.dataframe[0].value["Movie"].tolist()[0] == "Lawrence of Arabia"
+
+
+def test_each_card_says_the_main_reason(visit: Open) -> None:
+    held = fakes.loaded()
+    first = held.library.rated["42"][0]
+    at = visit("recommend.py", held, user="42")
+    assert words(at).count(f"Because you gave {first.movie.title} {first.rating:g}") == 12
+    intact(at.selectbox(key=session.RANK_BY).set_value("rating").run())
+    assert "Because you gave" not in words(at)
+    assert "Popular with everybody" in words(visit("recommend.py", held, user="somebody"))
+
+
+def test_the_list_and_a_prediction_can_be_had_from_code(visit: Open) -> None:
+    at = unfold(visit("recommend.py", fakes.loaded(), user="42"), session.card("why", "2"))
+    of_list, of_prediction = [shlex.split(one.value) for one in at.code if one.language == "bash"]
+    path, _, query = of_list[1].partition("?")
+    assert path.endswith("/api/ml/recommendations")
+    asked = ListByQuery.model_validate(dict(parse_qsl(query)))
+    assert (asked.user_id, asked.n, asked.rank_by) == ("42", 12, "ranker")
+    body = PredictRequest.model_validate_json(of_prediction[3])
+    assert [(one.user_id, one.movie_id) for one in body.pairs] == [("42", "2")]
 
 
 def test_an_unknown_id_gets_a_list(visit: Open) -> None:

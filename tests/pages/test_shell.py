@@ -10,7 +10,7 @@ from streamlit.testing.v1 import AppTest
 from engine.errors import TrainingDiverged
 from engine.services import Services, use
 from engine.settings import Settings
-from pages.panels.shell_sidebar import SIGN_OUT
+from pages.panels.shell_sidebar import API, SIGN_OUT
 from pages.ui.progress import NO_BREAK
 from tests.pages import fakes
 from tests.pages.conftest import SHELL, Open, intact, words
@@ -38,8 +38,8 @@ class Keyed(fakes.Fakes):
 
 
 def test_with_a_key_the_sidebar_has_a_sign_out(visit: Open) -> None:
-    assert SIGN_OUT in [one.proto.body for one in visit("overview.py", Keyed()).sidebar.get("html")]
-    assert not visit("overview.py", fakes.empty()).sidebar.get("html")
+    assert [one.proto.body for one in visit("overview.py", Keyed()).sidebar.get("html")] == [API, SIGN_OUT]
+    assert [one.proto.body for one in visit("overview.py", fakes.empty()).sidebar.get("html")] == [API]
 
 
 def test_the_sidebar_of_an_empty_store(visit: Open) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import replace
 from math import nan
 from typing import Any
@@ -10,13 +11,13 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from engine.errors import InvalidHyperparameter, NotReady
-from engine.models.base import titled
 from engine.models.hyperparameters import AUTO
 from engine.models.list_settings import DEFAULT_RANKING, RANKING
 from engine.models.registry import MODELS, configure
 from pages.ui import forms, session
 from pages.ui.escape import markup, text
 from pages.ui.progress import NO_BREAK
+from sidecar.routes.training import RetrainRequest, TrainRequest
 from tests.pages import fakes
 from tests.pages.conftest import Open, button, intact, press, select, words
 
@@ -62,7 +63,7 @@ def test_the_form_has_every_setting_of_lists_with_its_default(visit: Open) -> No
     inputs = {one.key: one for one in (*at.number_input, *at.selectbox, *at.text_input)}
     for name, field in RANKING.model_fields.items():
         shown = inputs[session.hyperparameter("ranker", name)]
-        assert shown.label == (field.title or titled(name))
+        assert shown.label == RANKING.title_of(name)
         assert shown.value == (None if field.default == AUTO and name != "method" else field.default)
         assert shown.help.startswith(text(field.description or ""))
 
@@ -233,6 +234,18 @@ def test_runs_are_listed_and_can_be_selected(visit: Open) -> None:
     assert len(at.get("vega_lite_chart")) == 3  # by epoch, and RMSE and NDCG of the verdict
     assert "Previous version" in words(at)
     assert "It serves now" in at.success[0].value
+
+
+def test_a_run_can_be_started_from_code(visit: Open) -> None:
+    held = fakes.loaded()
+    command = next(one.value for one in visit("training.py", held).code if one.language == "bash")
+    body = TrainRequest.model_validate_json(shlex.split(command)[3])
+    newest = held.training.history[0]
+    assert (body.model, body.hyperparameters, body.activate) == (newest.model, newest.hyperparameters, newest.activate)
+    held.training.history = [fakes.repeated(6, 7)]
+    command = next(one.value for one in visit("training.py", held).code if one.language == "bash")
+    again = RetrainRequest.model_validate_json(shlex.split(command)[3])
+    assert (again.version, again.exact) == (7, True)
 
 
 def test_a_run_shows_what_its_numbers_depend_on(visit: Open) -> None:

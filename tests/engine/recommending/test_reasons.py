@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from engine.recommending.explanations import Contribution, Explanation, GenreMatch, RatingExplanation, SimilarUser
-from engine.recommending.reasons import tell
+from engine.recommending.reasons import tell, tell_briefly
 
 RATING = RatingExplanation(4.2, 3.8, (), 0.4, 0.0, 0.4, 0.0, 0.0, "exact")
 
@@ -119,3 +119,12 @@ def test_texts_differ_where_the_evidence_does() -> None:
         explanation(0.6, similar_users=people(4)),
     ]
     assert len({tell(one) for one in ones}) == len(ones)
+
+
+def test_the_main_reason_is_told_in_a_few_words() -> None:
+    assert tell_briefly(rated(0.6)[0]) == "Because you gave Film 0 4.5"
+    assert tell_briefly(None) == "Popular with everybody"
+    assert tell_briefly(None, ["Crime", "War"]) == "Popular, and you like Crime and War"
+    liked, disliked = (Contribution("a", "Alien", rating, 0.2) for rating in (1.0, 0.0))
+    assert tell_briefly(liked, preferences=True) == "Because you liked Alien"
+    assert tell_briefly(disliked, preferences=True) == "Because you disliked Alien"

@@ -54,6 +54,18 @@ def test_explanations_add_up_for_every_recommended_movie_of_50_users(services: S
             assert why.text
 
 
+def test_the_main_reason_is_the_largest_share_or_popularity(services: Services) -> None:
+    for user in ("u3", "nobody"):
+        listed = [item.movie_id for item in services.recommendations.recommend(user).items]
+        for movie, reason in zip(listed, services.recommendations.reasons(user, listed), strict=True):
+            supporting = [one for one in services.recommendations.explain(user, movie).contributions if one.share > 0]
+            first = max(supporting, key=lambda one: one.share, default=None)
+            expected = f"Because you gave {first.title} {first.rating:g}" if first else "Popular with everybody"
+            assert reason == expected
+    with pytest.raises(UnknownMovie):
+        services.recommendations.reasons("u3", ["nothing"])
+
+
 def test_anyone_gets_a_list_and_is_told_how_it_was_made(trained: Runtime, services: Services) -> None:
     assert services.recommendations.recommend("nobody").status == "unknown_user"
     statuses = []

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -22,6 +22,7 @@ from engine.recommending.explanations import (
 from engine.recommending.interview import InterviewQuestion, InterviewState
 from engine.recommending.lists import ImaginedItem, ListOptions, Recommendations, RecommendedItem, WhatIf
 from engine.recommending.ranking import VarietyPrice
+from engine.recommending.reasons import tell_briefly
 from engine.services.library import RatedMovie
 from engine.services.ratings import ForgettingReceipt, RatingReceipt, RatingRemoval, check_rating
 from engine.training.drift import UpdateHealth
@@ -136,6 +137,12 @@ class FakeRecommendations:
             (low, high) if self.calibrated else None,
             confidence,
         )
+
+    def reasons(self, user_id: str, movie_ids: Sequence[str], genres_liked: Collection[str] = ()) -> list[str]:
+        rated, liked = self.library.rated.get(user_id, []), sorted(genres_liked)
+        leading = [Contribution(one.movie.movie_id, one.movie.title, one.rating, 0.2) for one in rated[:1]]
+        preferences = self.library.scale.current.are_preferences
+        return [tell_briefly(next(iter(leading), None), liked, preferences=preferences) for _ in movie_ids]
 
     def what_if(self, user_id: str, changes: Mapping[str, float | None], wanted: ListOptions) -> WhatIf:
         for rating in changes.values():

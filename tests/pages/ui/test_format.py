@@ -6,7 +6,17 @@ import numpy as np
 import pytest
 
 from engine.data.scale import STARS, RatingScale
-from pages.ui.format import day, duration, rating_date, rating_format, rating_period, roughly, took, when
+from pages.ui.format import (
+    day,
+    duration,
+    hyperparameters,
+    rating_date,
+    rating_format,
+    rating_period,
+    roughly,
+    took,
+    when,
+)
 
 
 @pytest.mark.parametrize(
@@ -61,3 +71,10 @@ def test_ratings_have_the_decimals_of_their_scale() -> None:
     assert rating_format([3.0, 9.0], RatingScale(1, 10, 1)) == "%.0f"
     assert rating_format([float(np.float32(-3.14))], RatingScale(-10, 10, 0.01)) == "%.2f"
     assert rating_format([3.25, 9.0], RatingScale(1, 10, 1)) is None  # shown as they are
+
+
+def test_hyperparameters_have_titles_and_say_which_were_chosen() -> None:
+    values = {"iterations": 16, "learning_rate": 0.002, "old_one": 1}
+    shown = {"Embedding iterations": 16, "Learning rate": "0.002 (auto)", "Old one": 1}
+    assert hyperparameters("ncf", values, ["learning_rate"]) == shown
+    assert hyperparameters("gone", values) == {"Iterations": 16, "Learning rate": 0.002, "Old one": 1}

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.data.scale import STARS
-from pages.ui.movie_card import predicted, tile
+from pages.ui.movie_card import certainty, predicted, tile
 from pages.ui.poster import GENRES, data_url, drawing
 from tests.pages.fakes import TRICKY, FakeLibrary, FakeRecommendations
 
@@ -56,7 +56,22 @@ def test_the_interval_lies_on_the_scale() -> None:
     shown = predicted(item, STARS)
     assert "<strong>4.6</strong>" in shown
     assert "most likely 3.4 to 5.0" in shown
-    assert "Confidence 64%" in shown
+    assert "Quite sure" in shown
+
+
+@pytest.mark.parametrize(
+    ("confidence", "words"),
+    [
+        (1.0, "Quite sure"),
+        (0.6, "Quite sure"),
+        (0.59, "Fairly sure"),
+        (0.44, "Not sure"),
+        (0.29, "A guess"),
+        (0, "A guess"),
+    ],
+)
+def test_confidence_is_told_in_words(confidence: float, words: str) -> None:
+    assert certainty(confidence) == words
 
 
 def test_without_calibration_there_is_no_interval() -> None:
