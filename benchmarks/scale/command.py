@@ -15,6 +15,7 @@ import tempfile
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -35,6 +36,7 @@ SIZES = {
     "25m": MOVIELENS_25M,
 }
 """Ratings, users and movies."""
+Figures = dict[str, Any]
 FITTED = ("Marquee svd", "Surprise SVD", "implicit ALS", "Cornac MF")
 STEEPEST = 1.15
 """Exponent of growth above which a step is named."""
@@ -97,7 +99,7 @@ def main(arguments: list[str]) -> int:
     for size in wanted:
         if options.only != "peers":
             lives[size] = one(size, options)
-            write(options.out, lives)  # what has ended is kept if a larger size does not
+            write(options.out, {size: figures(lives[size])})  # kept even if a larger size does not end
         if size == LARGEST and lives:
             found = goals(lives[size])
             print("\n".join(map(str, found)), flush=True)
@@ -157,30 +159,33 @@ def beside(size: str, options: argparse.Namespace) -> None:
     print(f"{render(outcomes)}\n", flush=True)
 
 
-def grown(lives: Sequence[tuple[int, Life]]) -> dict[str, list[float]]:
+def figures(life: Life) -> Figures:
+    """One size as JSON values."""
+    return {
+        "stages": [asdict(stage) for stage in life.stages],
+        "lists_ms": np.percentile(life.served.lists, [50, 99, 100]).tolist(),
+        "ratings_ms": np.percentile(life.served.ratings, [50, 99, 100]).tolist(),
+        "store_gib": life.store_gib,
+    } | machine()
+
+
+def grown(sizes: Sequence[Figures]) -> dict[str, list[float]]:
     """Processor seconds of every stage that all sizes have, by name; the time of requests is fixed."""
-    names = [stage.name for stage in lives[0][1].stages if stage.name != SERVING]
-    have = [{stage.name: stage.processor_s for stage in life.stages} for _, life in lives]
-    return {name: [one[name] for one in have] for name in names if all(one.get(name, 0) > 0 for one in have)}
+    have = [{stage["name"]: stage["processor_s"] for stage in size["stages"]} for size in sizes]
+    shared = [name for name in have[0] if name != SERVING and all(one.get(name, 0) > 0 for one in have)]
+    return {name: [one[name] for one in have] for name in shared}
 
 
-def write(folder: Path, lives: dict[str, Life]) -> None:
-    """``scale.json``, and with several sizes ``scale.svg`` and the exponents."""
+def write(folder: Path, found: dict[str, Figures]) -> None:
+    """``scale.json``, and with several sizes ``scale.svg`` and the exponents; sizes measured before are kept."""
     folder.mkdir(parents=True, exist_ok=True)
-    sizes = {
-        size: {
-            "stages": [asdict(stage) for stage in life.stages],
-            "lists_ms": np.percentile(life.served.lists, [50, 99, 100]).tolist(),
-            "ratings_ms": np.percentile(life.served.ratings, [50, 99, 100]).tolist(),
-            "store_gib": life.store_gib,
-        }
-        for size, life in lives.items()
-    }
-    (folder / "scale.json").write_text(json.dumps(machine() | {"sizes": sizes}, indent=1) + "\n", encoding="utf-8")
-    if len(lives) < 2:
+    file = folder / "scale.json"
+    before = json.loads(file.read_text("utf-8")) if file.exists() else {}
+    known = {size: found.get(size) or before[size] for size in SIZES if size in found or size in before}
+    file.write_text(json.dumps(known, indent=1) + "\n", encoding="utf-8")
+    if len(known) < 2:
         return
-    ratings = [SIZES[size][0] for size in lives]
-    steps = grown([(SIZES[size][0], life) for size, life in lives.items()])
+    ratings, steps = [SIZES[size][0] for size in known], grown(list(known.values()))
     title = "Processor seconds by number of ratings; dashed: in proportion"
     (folder / "scale.svg").write_text(draw(title, ratings, steps), encoding="utf-8")
     print("growth of processor time, exponent (1 is in proportion):")
