@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from typing import Any
 
 import numpy as np
 
-from engine.data.arrays import Float32, Floats
+from engine.data.arrays import Float32, Floats, Int32
 from engine.data.ratings import Interactions
 from engine.data.splits import HeldOut, hold_out, shuffle_users
 from engine.evaluation import metrics
 from engine.evaluation.charts import ChartRow
 from engine.evaluation.lists import Lists, ScoreUser, draw_lists
-from engine.models.base import NOTHING, RatingModel
+from engine.models.base import RatingModel
 from engine.models.list_settings import RankingConfig
 from engine.models.ranker import Ranker, RankerConfig
 from engine.models.rankers import RANKERS
@@ -161,9 +162,8 @@ class TriedLists:
         self._fit, self._validation, self._model, self._check = fit, validation, model, check
         self._ranker = ranker.variants(fit, MAX_MOVIES)
         self._found: dict[RankerConfig, Lists] = {}
-        self._predicted: dict[int, Float32] = {}
-        self._predicted_of = NOTHING
-        self._spread = 0.0
+        self._predicted: dict[tuple[int, bytes], Float32] = {}
+        self._spreads: dict[bytes, float] = {}
         self.lists = len(np.unique(validation.users))
 
     def ndcg(self, config: RankerConfig) -> float:
@@ -220,8 +220,6 @@ class TriedLists:
         """The scores of the movies that a user's list may hold; -inf for others."""
         self._check()
         ranker = self._ranker(config)
-        if not np.array_equal(ranker.movies_, self._predicted_of):
-            self._predicted_of, self._predicted, self._spread = ranker.movies_, {}, 0.0
         spread = self._measured_spread(ranker) if config.rating_weight else 0.0
 
         def score(user: int) -> Float32:
@@ -230,22 +228,22 @@ class TriedLists:
             per_rating = weigh_rating(ranker, linear, spread)
             if not per_rating:
                 return linear
-            predicted = self._predictions(user, ranker)
-            return Scores(linear, per_rating).of_best(LIST_LENGTH, lambda movies: predicted[movies], drop=history.items)
+            predict = partial(self._predict, user)
+            return Scores(linear, per_rating).of_best(LIST_LENGTH, predict, drop=history.items)
 
         return score
 
     def _measured_spread(self, ranker: Ranker) -> float:
         assert self._model is not None  # a config with a weight of the predicted rating has one
-        self._spread = self._spread or measure_spread(self._model, self._fit, ranker.movies_)
-        return self._spread
+        key = ranker.movies_.tobytes()
+        if key not in self._spreads:
+            self._spreads[key] = measure_spread(self._model, self._fit, ranker.movies_)
+        return self._spreads[key]
 
-    def _predictions(self, user: int, ranker: Ranker) -> Float32:
-        """float32[n_movies + 1]: a user's predicted ratings of the ranker's movies; level at the end."""
-        if user not in self._predicted:
-            movies = np.append(ranker.movies_, np.int32(-1))
-            predicted = np.zeros(self._fit.n_movies + 1, np.float32)
-            assert self._model is not None
-            predicted[movies] = self._model.predict_indices(np.full(len(movies), user, np.int32), movies)
-            self._predicted[user] = predicted
-        return self._predicted[user]
+    def _predict(self, user: int, movies: Int32) -> Float32:
+        """float32[n]: a user's predicted ratings; other weights of them ask for the same movies again."""
+        assert self._model is not None
+        key = user, movies.tobytes()
+        if key not in self._predicted:
+            self._predicted[key] = self._model.predict_indices(np.full(len(movies), user, np.int32), movies)
+        return self._predicted[key]
