@@ -208,5 +208,9 @@ class ClusterFailed(MarqueeError):
     """A job on Apache Spark ended without a result; the message has its reason."""
 
 
+class NotSolvable(MarqueeError):
+    """Equations have no unique solution in the precision of the computation; a higher penalty helps."""
+
+
 class Cancelled(MarqueeError):
     """The run was cancelled; the active version is unchanged."""

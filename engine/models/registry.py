@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, TypeVar
@@ -119,7 +120,12 @@ def validated(config: type[Config], values: Mapping[str, Any], prefix: str = "")
 def _sentence(config: type[ModelConfig], name: str, problem: Mapping[str, Any]) -> str:
     if name not in config.model_fields:
         return f"There is no hyperparameter {name!r}. There are: {', '.join(config.model_fields)}."
-    return f"{name} is {problem['input']!r}, but must be {allowed(config, name)}."
+    return f"{name} is {_as_given(problem['input'])}, but must be {allowed(config, name)}."
+
+
+def _as_given(value: Any) -> str:
+    """A value as a request or a form has it: text in quotes, and JSON's ``null`` and ``true``."""
+    return json.dumps(value) if value is None or isinstance(value, bool) else repr(value)
 
 
 def allowed(config: type[ModelConfig], name: str) -> str:

@@ -5,7 +5,7 @@ from typing import Any
 import streamlit as st
 
 from engine.errors import InvalidHyperparameter
-from engine.models.list_settings import RANKING
+from engine.models.list_settings import RANKING, by_method
 from engine.models.registry import MODELS, check_trainable
 from engine.services import Services
 from engine.services.training import TrainingStatus
@@ -39,7 +39,8 @@ def form(services: Services, *, busy: bool) -> None:
             st.caption(
                 "How lists are ordered. Settings on auto are chosen by the training, on ratings that it holds out."
             )
-            ranker = forms.hyperparameters(RANKING, forms.without_prefix(_errors().get(kind, {}), "ranker."))
+            refused = forms.without_prefix(_errors().get(kind, {}), "ranker.")
+            ranker = forms.hyperparameters(RANKING, refused, by_method())
         policy = st.selectbox(
             "Activate the new version",
             list(POLICIES),
