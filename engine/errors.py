@@ -30,6 +30,7 @@ The tree (a page shows ``str(error)``; ``sidecar.http.problems`` maps each class
     ├── StoreDamaged            pages of the store are damaged
     ├── StoreFailing            the disk, or the system, fails to read or write
     ├── TrainingDiverged        the loss became infinite or not a number
+    ├── NotSolvable             equations have no unique solution; a higher penalty helps
     ├── ClusterFailed           a job on Spark ended without a result
     └── Cancelled               a run was cancelled
 """

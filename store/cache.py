@@ -3,12 +3,15 @@
 import logging
 import uuid
 import zlib
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, CursorResult, select
 from sqlalchemy.dialects.sqlite import insert
 
 from store import revisions
@@ -28,6 +31,7 @@ GROUPED = (
 EVERYONE = GROUPED.format("true")
 CHANGED = GROUPED.format("user_id IN (SELECT id FROM users WHERE revision > ?)")
 USERS_A_BATCH = 2000
+PIECE = 1 << 20
 
 COLUMNS = ("users", "movies", "ratings", "rated_at")
 REWRITE_FROM = 1 / 16  # share of ratings changed from which the file is written again
@@ -73,15 +77,14 @@ class RatingCache:
         token, revision, checksum = f"{value}  ".split(" ")[:3]
         path = self._path(token)
         try:
-            content = pa.memory_map(str(path)).read_buffer()
+            if str(_checksum(path)) != checksum:
+                log.warning("the cache of ratings is damaged and will be rebuilt: %s", path)
+                return None
+            columns = {name: _column(path, place) for place, name in enumerate(COLUMNS)}
         except OSError as error:
             log.info("the cache of ratings will be rebuilt: %s", error)
             return None
-        if str(zlib.crc32(content)) != checksum:
-            log.warning("the cache of ratings is damaged and will be rebuilt: %s", path)
-            return None
-        table = pa.ipc.open_file(content).read_all()
-        return RatingArrays(revision=int(revision), **{name: np.array(table[name]) for name in COLUMNS})
+        return RatingArrays(revision=int(revision), **columns)
 
     def _write(self, arrays: RatingArrays) -> None:
         """Name the file in the store once it is complete: a crash leaves the old one or the new one."""
@@ -92,7 +95,7 @@ class RatingCache:
             self._folder.mkdir(exist_ok=True)
             with pa.ipc.new_file(str(path), table.schema) as file:
                 file.write_table(table)
-            value = f"{token} {arrays.revision} {zlib.crc32(pa.memory_map(str(path)).read_buffer())}"
+            value = f"{token} {arrays.revision} {_checksum(path)}"
             row = insert(meta).values(name="cache", value=value)
             with patient(None):  # other threads may be waiting for what was read
                 self._database.execute(row.on_conflict_do_update(["name"], set_={"value": value}))
@@ -114,19 +117,49 @@ class RatingCache:
 def _rows(connection: Connection, statement: str, parameters: tuple[int, ...]) -> RatingArrays:
     keys: list[int] = []
     counts: list[int] = []
-    types = np.int32, np.float64, np.int64
-    parts: list[list[NDArray[np.generic]]] = [[], [], []]
+    types = np.int32, np.float32, np.int64
+    parts: list[list[NDArray[Any]]] = [[], [], []]
     cursor = connection.exec_driver_sql(statement, parameters)
-    while batch := cursor.fetchmany(USERS_A_BATCH):
+    for batch in _batches(cursor):
         keys.extend(row[0] for row in batch)
         counts.extend(row[1] for row in batch)
         for column, (part, dtype) in enumerate(zip(parts, types, strict=True), start=2):
             part.append(np.fromstring(",".join(row[column] for row in batch), dtype, sep=","))
-    movies, ratings, rated_at = (
-        np.concatenate(part) if part else np.empty(0, dtype) for part, dtype in zip(parts, types, strict=True)
-    )
+    movies, ratings, rated_at = (_joined(part, dtype) for part, dtype in zip(parts, types, strict=True))
     owners = np.repeat(np.array(keys, np.int32), np.array(counts, np.int64))
-    return RatingArrays(owners, movies, ratings.astype(np.float32), rated_at, revisions.current(connection))
+    return RatingArrays(owners, movies, ratings, rated_at, revisions.current(connection))
+
+
+def _joined(parts: list[NDArray[Any]], dtype: type) -> NDArray[Any]:
+    """The parts as one array; they are let go, so that a single column is in memory twice."""
+    found = np.concatenate(parts) if parts else np.empty(0, dtype)
+    parts.clear()
+    return found
+
+
+def _checksum(path: Path) -> int:
+    """CRC-32 of a file, read in pieces: all of it at once would count as memory of the process."""
+    found = 0
+    with path.open("rb", buffering=0) as file:
+        while piece := file.read(PIECE):
+            found = zlib.crc32(piece, found)
+    return found
+
+
+def _column(path: Path, place: int) -> NDArray[Any]:
+    """One column of a file of ratings."""
+    with pa.OSFile(str(path)) as file:
+        table = pa.ipc.open_file(file, options=pa.ipc.IpcReadOptions(included_fields=[place])).read_all()
+        return np.array(table[0])
+
+
+def _batches(cursor: CursorResult[Any]) -> Iterator[Sequence[Any]]:
+    """The rows of a statement; SQLite reads the next ones while the caller parses the last."""
+    with ThreadPoolExecutor(1, "rows") as pool:
+        following = pool.submit(cursor.fetchmany, USERS_A_BATCH)
+        while batch := following.result():
+            following = pool.submit(cursor.fetchmany, USERS_A_BATCH)
+            yield batch
 
 
 def _patched(old: RatingArrays, fresh: RatingArrays, changed: NDArray[np.int32]) -> RatingArrays:

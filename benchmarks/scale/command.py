@@ -1,8 +1,7 @@
 """``python -m benchmarks scale``: import, training, requests and restart of one server at one million ratings and more.
 
-The simulated ratings are those of a part of the users: all sizes share the catalogue of 59,047 movies. Beside them, on
-the same ratings (80% of them), stand a fit of Surprise's SVD, implicit's ALS and Cornac's MF with ``--peers``. At 25m
-the exit code is 1 where a goal is missed.
+Smaller sizes have fewer users and the same catalogue of 59,047 movies. Beside a store's life stand fits of Surprise's
+SVD, implicit's ALS and Cornac's MF to 80% of the same ratings. At 25m the exit code is 1 where a goal is missed.
 """
 
 from __future__ import annotations
@@ -16,6 +15,7 @@ import tempfile
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -36,7 +36,8 @@ SIZES = {
     "25m": MOVIELENS_25M,
 }
 """Ratings, users and movies."""
-PEERS = ("Surprise SVD", "implicit ALS", "Cornac MF")
+Figures = dict[str, Any]
+FITTED = ("Marquee svd", "Surprise SVD", "implicit ALS", "Cornac MF")
 STEEPEST = 1.15
 """Exponent of growth above which a step is named."""
 LARGEST = "25m"
@@ -81,7 +82,7 @@ def parser() -> argparse.ArgumentParser:
     found.add_argument("--size", choices=SIZES, action="append", help="only this size; may be given again")
     found.add_argument("--seconds", type=float, default=60, help="duration of the requests (60)")
     found.add_argument("--files", type=Path, help="folder that keeps the files of ratings (a temporary one)")
-    found.add_argument("--peers", action="store_true", help="fit the models of other libraries too")
+    found.add_argument("--only", choices=("marquee", "peers"), help="without the peers, or nothing but the peers")
     found.add_argument("--budget", type=float, default=600, help="maximum seconds per peer (600)")
     found.add_argument("--memory", type=float, default=12, help="maximum GiB per peer (12)")
     found.add_argument("--threads", type=int, default=2, help="threads per peer (2)")
@@ -96,14 +97,15 @@ def main(arguments: list[str]) -> int:
     lives: dict[str, Life] = {}
     missed = False
     for size in wanted:
-        lives[size] = one(size, options)
-        if size == LARGEST:
+        if options.only != "peers":
+            lives[size] = one(size, options)
+            write(options.out, {size: figures(lives[size])})  # kept even if a larger size does not end
+        if size == LARGEST and lives:
             found = goals(lives[size])
             print("\n".join(map(str, found)), flush=True)
             missed = not all(goal.met for goal in found)
-        if options.peers:
+        if options.only != "marquee":
             beside(size, options)
-    write(options.out, lives)
     return int(missed)
 
 
@@ -150,36 +152,40 @@ def table(ratings: int, life: Life) -> str:
 
 def beside(size: str, options: argparse.Namespace) -> None:
     """Fits of other libraries on the same ratings, one at a time, each in its own process."""
+    print(f"{size}: fits to 80% of the ratings; load {load()}", flush=True)
     problem = part(interactions(simulate(*SIZES[size])), n_users=500, seed=0)
     limits = Limits(options.budget, options.memory, options.threads)
-    outcomes = run(PEERS, problem, limits, lambda line: print(f"  {line}", file=sys.stderr, flush=True))
+    outcomes = run(FITTED, problem, limits, lambda line: print(f"  {line}", file=sys.stderr, flush=True))
     print(f"{render(outcomes)}\n", flush=True)
 
 
-def grown(lives: Sequence[tuple[int, Life]]) -> dict[str, list[float]]:
+def figures(life: Life) -> Figures:
+    """One size as JSON values."""
+    return {
+        "stages": [asdict(stage) for stage in life.stages],
+        "lists_ms": np.percentile(life.served.lists, [50, 99, 100]).tolist(),
+        "ratings_ms": np.percentile(life.served.ratings, [50, 99, 100]).tolist(),
+        "store_gib": life.store_gib,
+    } | machine()
+
+
+def grown(sizes: Sequence[Figures]) -> dict[str, list[float]]:
     """Processor seconds of every stage that all sizes have, by name; the time of requests is fixed."""
-    names = [stage.name for stage in lives[0][1].stages if stage.name != SERVING]
-    have = [{stage.name: stage.processor_s for stage in life.stages} for _, life in lives]
-    return {name: [one[name] for one in have] for name in names if all(one.get(name, 0) > 0 for one in have)}
+    have = [{stage["name"]: stage["processor_s"] for stage in size["stages"]} for size in sizes]
+    shared = [name for name in have[0] if name != SERVING and all(one.get(name, 0) > 0 for one in have)]
+    return {name: [one[name] for one in have] for name in shared}
 
 
-def write(folder: Path, lives: dict[str, Life]) -> None:
-    """``scale.json``, and with several sizes ``scale.svg`` and the exponents."""
+def write(folder: Path, found: dict[str, Figures]) -> None:
+    """``scale.json``, and with several sizes ``scale.svg`` and the exponents; sizes measured before are kept."""
     folder.mkdir(parents=True, exist_ok=True)
-    sizes = {
-        size: {
-            "stages": [asdict(stage) for stage in life.stages],
-            "lists_ms": np.percentile(life.served.lists, [50, 99, 100]).tolist(),
-            "ratings_ms": np.percentile(life.served.ratings, [50, 99, 100]).tolist(),
-            "store_gib": life.store_gib,
-        }
-        for size, life in lives.items()
-    }
-    (folder / "scale.json").write_text(json.dumps(machine() | {"sizes": sizes}, indent=1) + "\n", encoding="utf-8")
-    if len(lives) < 2:
+    file = folder / "scale.json"
+    before = json.loads(file.read_text("utf-8")) if file.exists() else {}
+    known = {size: found.get(size) or before[size] for size in SIZES if size in found or size in before}
+    file.write_text(json.dumps(known, indent=1) + "\n", encoding="utf-8")
+    if len(known) < 2:
         return
-    ratings = [SIZES[size][0] for size in lives]
-    steps = grown([(SIZES[size][0], life) for size, life in lives.items()])
+    ratings, steps = [SIZES[size][0] for size in known], grown(list(known.values()))
     title = "Processor seconds by number of ratings; dashed: in proportion"
     (folder / "scale.svg").write_text(draw(title, ratings, steps), encoding="utf-8")
     print("growth of processor time, exponent (1 is in proportion):")

@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from engine.data.arrays import Float32, Int32, Int64, mix
+from engine.data.arrays import Float32, Int32, Int64, Ints, mix
 from engine.data.catalogue import MovieTable
 from engine.data.history import NOBODY, History
 from engine.data.order import group_rows
@@ -96,9 +96,9 @@ class Rows:
     """Rows grouped by a key: group k is ``order[start[k]:start[k + 1]]``, in the rows' own order."""
 
     start: Int64
-    order: Int64
+    order: Ints
 
-    def of(self, key: int) -> Int64:
+    def of(self, key: int) -> Ints:
         """The row numbers of one group."""
         return self.order[self.start[key] : self.start[key + 1]]
 

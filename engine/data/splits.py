@@ -132,11 +132,16 @@ class HeldOut:
 
 
 def hold_out(data: Interactions, test: float = 0.2, validation: float = 0.1) -> HeldOut:
-    """Each user's last ratings by time are the test part, the last ones before those the validation part."""
+    """Each user's last ratings by time are the test part, the last ones before those the validation part.
+
+    A share of 0 is no validation part.
+    """
     try:
         outer = split_by_user_time(data, test)
     except InvalidInput:
         return HeldOut(data, None, data, None)
+    if not validation:
+        return HeldOut(outer.train, None, outer.train, outer.test)
     try:
         inner = split_by_user_time(outer.train, validation)
     except InvalidInput:

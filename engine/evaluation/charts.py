@@ -139,7 +139,8 @@ def _coverage_by_group(judged: JudgedRatings) -> list[ChartRow]:
     users = np.digitize(judged.train.user_counts[judged.test.users], USER_EDGES)
     movies = np.digitize(judged.train.movie_counts[judged.test.items], MOVIE_EDGES)
     rows: list[ChartRow] = []
-    for user, movie in np.unique(np.column_stack([users, movies]), axis=0).tolist():
+    places = len(MOVIE_EDGES) + 1
+    for user, movie in (divmod(pair, places) for pair in np.unique(users * places + movies).tolist()):
         names: ChartRow = {"user_ratings": _range(user, USER_EDGES), "movie_ratings": _range(movie, MOVIE_EDGES)}
         inside = judged.columns["interval_coverage"]
         rows.append(judged.bar(names, "interval_coverage", inside, (users == user) & (movies == movie)))

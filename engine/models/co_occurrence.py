@@ -5,14 +5,14 @@ from __future__ import annotations
 import numba as nb
 import numpy as np
 
-from engine.data.arrays import Float32, Int32, Int64
+from engine.data.arrays import Float32, Int32, Int64, Ints
 from engine.data.ratings import group
 from engine.parallel import run_all
 
 ROWS = 16
 """Rows of the result that a piece of work fills: as many as fit into a processor's cache."""
-WHOLE = 8
-"""Users with more than an eighth of the movies are added as whole rows, which a processor does in order."""
+WHOLE = 2
+"""Users with more than a half of the movies are added as whole rows, which a processor does in order."""
 
 
 def co_occurrence(users: Int32, columns: Int32, weights: Float32, n_users: int, m: int) -> Float32:
@@ -30,9 +30,9 @@ def co_occurrence(users: Int32, columns: Int32, weights: Float32, n_users: int, 
     """
     order = group(columns, m).order
     rows = group(users[order], n_users)
-    order = order[rows.order]
-    columns, weights = np.ascontiguousarray(columns[order]), np.ascontiguousarray(weights[order], np.float32)
-    owners, start = users[order], rows.start
+    order = order[rows.order]  # by user, then by movie
+    columns, weights, owners, start = columns[order], weights[order], users[order], rows.start
+    del order, rows
     blocks = -(-m // ROWS)
     by_block = group((columns // ROWS).astype(np.int32), blocks)
     places, wide = by_block.order, _wide(start, columns, weights, m)
@@ -59,7 +59,7 @@ def _wide(start: Int64, columns: Int32, weights: Float32, m: int) -> tuple[Int32
 
 
 def _fill_rows(
-    places: Int64,
+    places: Ints,
     owners: Int32,
     start: Int64,
     columns: Int32,

@@ -9,7 +9,7 @@ import numba as nb
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.data.arrays import Floats, Int32, Int64
+from engine.data.arrays import Floats, Int32, Int64, Ints
 from engine.data.ratings import Rows
 from engine.models.shrinkage import Penalty
 from engine.parallel import run_all
@@ -58,7 +58,7 @@ def fold_in_owners(
 def _fold_in_each(
     owners: Int64,
     start: Int64,
-    order: Int64,
+    order: Ints,
     others: Int32,
     ratings: NDArray[Any],
     mean: Any,
@@ -106,7 +106,7 @@ def _fold_in_each(
 
 
 def _normal_equations(
-    rows: Int64,
+    rows: Ints,
     others: Int32,
     ratings: NDArray[Any],
     mean: Any,
@@ -132,7 +132,7 @@ def _normal_equations(
 
 
 def _dual_equations(
-    rows: Int64,
+    rows: Ints,
     others: Int32,
     ratings: NDArray[Any],
     mean: Any,
@@ -157,7 +157,7 @@ def _dual_equations(
 
 
 def _from_dual_solution(
-    rows: Int64,
+    rows: Ints,
     others: Int32,
     solved: Floats,
     factors: NDArray[Any],

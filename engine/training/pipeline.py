@@ -124,15 +124,21 @@ def learn(
         TrainingDiverged: the loss became infinite or not a number.
     """
     data = with_order(data)
-    known, newcomers = part_newcomers(data)
-    parts = hold_out(known, TEST_PART, VALIDATION_PART)
+    parts, newcomers = _part(data)
     assessed = assess(config, parts, how_split(data), personal_from, listener, newcomers, ranking)
+    del parts, newcomers  # as large as all ratings
     final = _refit(assessed.settings, data, assessed.epochs, listener)
     listener.enter(Step.RANKING)
     ranker = build_ranker(assessed.ranking.config).fit(data)
     listener.enter(Step.FOLDING)
     bundle = bundle_version(final, ranker, data, assessed.calibration, listener.check)
     return Learned(bundle, assessed.report, assessed.epochs)
+
+
+def _part(data: Interactions) -> tuple[HeldOut, Interactions | None]:
+    """The parts of those who are learned from, and the newcomers; nothing between the two stays in memory."""
+    known, newcomers = part_newcomers(data)
+    return hold_out(known, TEST_PART, VALIDATION_PART), newcomers
 
 
 @dataclass(frozen=True)

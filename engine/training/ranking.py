@@ -100,22 +100,32 @@ def choose_ranking(
     method = asked.choose_method(data)
     start = TIMELESS_START if data.timestamps is None else START
     config, free = asked.config(method, start), asked.choices(method)
-    earlier = hold_out(data, LATER, 0.5)
-    if earlier.test is None or parts.validation is None:
+    ranker = RANKERS[method].ranker
+    own = None if parts.validation is None else _choose_own(config, free, data, ranker, check)
+    if own is None or parts.validation is None:
         return ChosenRanking(config)
-    linear = TriedLists(earlier.train, _draw(earlier.test), None, RANKERS[method].ranker, check)
-    if linear.lists < MIN_LISTS:
-        return ChosenRanking(config)
+    chosen, frontier = own
+    if "rating_weight" in free:
+        mixed = TriedLists(parts.fit, _draw(parts.validation), model, ranker, check)
+        chosen = mixed.climb_in_turn(chosen, {"rating_weight"}) if mixed.lists >= MIN_LISTS else chosen
+    return ChosenRanking(chosen, frontier)
+
+
+def _choose_own(
+    config: RankerConfig, free: Collection[str], data: Interactions, ranker: type[Ranker], check: Callable[[], None]
+) -> tuple[RankerConfig, list[ChartRow]] | None:
+    """The ranker's own settings, and what a discount of popular movies gives; None with too few lists."""
+    earlier = hold_out(data, LATER, validation=0)
+    if earlier.test is None:
+        return None
+    lists = TriedLists(earlier.train, _draw(earlier.test), None, ranker, check)
+    if lists.lists < MIN_LISTS:
+        return None
     given, config = config, _with(config, rating_weight=0.0)
     if "l2" in free:
-        config = _with(config, l2=linear.climb_penalty(_with(config, next_weight=0.0)))
-    config = linear.climb_in_turn(config, free - {"rating_weight"})
-    frontier = linear.frontier(config)
-    config = _with(config, rating_weight=given.rating_weight)
-    if "rating_weight" in free:
-        mixed = TriedLists(parts.fit, _draw(parts.validation), model, RANKERS[method].ranker, check)
-        config = mixed.climb_in_turn(config, {"rating_weight"}) if mixed.lists >= MIN_LISTS else config
-    return ChosenRanking(config, frontier)
+        config = _with(config, l2=lists.climb_penalty(_with(config, next_weight=0.0)))
+    config = lists.climb_in_turn(config, set(free) - {"rating_weight"})
+    return _with(config, rating_weight=given.rating_weight), lists.frontier(config)
 
 
 def _with(config: RankerConfig, **changes: Any) -> RankerConfig:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from dataclasses import replace
 from pathlib import Path
@@ -11,7 +12,7 @@ import numpy as np
 import pytest
 
 from benchmarks.__main__ import BENCHMARKS
-from benchmarks.scale.command import SIZES, goals, grown, main, table
+from benchmarks.scale.command import SIZES, figures, goals, grown, main, table, write
 from benchmarks.scale.growth import draw, exponent
 from benchmarks.scale.process import Stage, Watch
 from benchmarks.scale.stages import IMPORT, RESTART, SERVING, TRAINING, Life, Served
@@ -19,7 +20,11 @@ from benchmarks.scale.stages import IMPORT, RESTART, SERVING, TRAINING, Life, Se
 
 def life(scale: float = 1.0) -> Life:
     stages = [Stage(IMPORT, 50 * scale, 60 * scale, 0.5), Stage("Learning", 20 * scale, 30 * scale, 1.5)]
-    stages += [Stage(TRAINING, 100 * scale, 150 * scale, 3.0), Stage(SERVING, 60, 20, 2.0), Stage(RESTART, 8, 9, 1.5)]
+    stages += [
+        Stage(TRAINING, 100 * scale, 150 * scale, 3.0),
+        Stage(SERVING, 60, 20, 2.0),
+        Stage(RESTART, 8, 9 * scale, 1.5),
+    ]
     return Life(stages, Served(np.full(100, 2.0), np.full(20, 4.0), 0), 1.2)
 
 
@@ -69,7 +74,19 @@ def test_a_table_has_every_stage_and_ratings_a_second() -> None:
 
 def test_growth_is_of_the_stages_that_all_sizes_have() -> None:
     more = replace(life(5.0), stages=[stage for stage in life(5.0).stages if stage.name != "Learning"])
-    assert grown([(1, life()), (5, more)]) == {IMPORT: [60, 300], TRAINING: [150, 750], RESTART: [9, 9]}
+    found = grown([figures(life()), figures(more)])
+    assert found == {IMPORT: [60, 300], TRAINING: [150, 750], RESTART: [9, 45]}
+
+
+def test_sizes_measured_before_are_kept(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write(tmp_path, {"25m": figures(life(25.0))})
+    assert not (tmp_path / "scale.svg").exists()
+    write(tmp_path, {"1m": figures(life())})
+    kept = json.loads((tmp_path / "scale.json").read_text("utf-8"))
+    assert list(kept) == ["1m", "25m"]
+    assert kept["25m"]["stages"][0]["seconds"] == 50 * 25
+    assert " 1.00  import" in capsys.readouterr().out
+    ElementTree.fromstring((tmp_path / "scale.svg").read_text("utf-8"))
 
 
 def test_it_is_a_benchmark_and_knows_its_sizes() -> None:
