@@ -30,6 +30,7 @@ WORKDIR /opt/marquee
 COPY --from=build /opt/marquee/.venv .venv
 COPY app.py hyperparameters.toml LICENSE ./
 COPY .streamlit .streamlit
+COPY cluster cluster
 COPY engine engine
 COPY pages pages
 COPY sidecar sidecar

@@ -3,6 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 TOOLS := $(VENV)/tools
+SPARK := $(VENV)/spark
 MARQUEE_HOST ?= 127.0.0.1
 MARQUEE_PORT ?= 8501
 TEST_WORKERS ?= 2
@@ -12,19 +13,23 @@ export MARQUEE_HOST MARQUEE_PORT
 PIP_INSTALL := -m pip install --quiet --disable-pip-version-check --require-hashes --no-build-isolation
 # A broken link is an error. The notice about the successor of MkDocs is not.
 MKDOCS := NO_MKDOCS_2_WARNING=1 PYTHONPATH=. $(BIN)/mkdocs build --strict
-LOCKED := requirements requirements-build requirements-demo requirements-dev requirements-bench requirements-tools
+LOCKED := requirements requirements-build requirements-demo requirements-dev requirements-bench requirements-spark requirements-tools
 
-.PHONY: run setup test test-long coverage check api docs hooks audit lock bench clean
+.PHONY: run setup spark test test-long coverage check api docs hooks audit lock bench clean
 
 run: $(VENV)/.run
 	$(BIN)/python app.py
 
 setup: $(VENV)/.run
 
-test: $(VENV)/.dev check
+# Apache Spark, which trains `als`. It runs on Java 17.
+spark: $(SPARK)/.ready
+	@command -v java >/dev/null || { echo "Spark is installed, but needs Java 17: on Debian and Ubuntu, apt-get install openjdk-17-jre-headless"; exit 1; }
+
+test: $(VENV)/.dev $(SPARK)/.ready check
 	$(BIN)/python -m pytest -n $(TEST_WORKERS)
 
-test-long: $(VENV)/.dev
+test-long: $(VENV)/.dev $(SPARK)/.ready
 	$(BIN)/python -m pytest -m long
 
 # Coverage of the fast tests, in half as much time again as they take alone. Fails below the floor in pyproject.toml.
@@ -88,6 +93,12 @@ $(VENV)/.bench: requirements-bench.txt $(VENV)/.run
 $(TOOLS)/.ready: requirements-tools.txt | $(VENV)/bin/python
 	$(PYTHON) -m venv $(TOOLS)
 	$(TOOLS)/bin/python $(PIP_INSTALL) -r requirements-tools.txt
+	touch $@
+
+$(SPARK)/.ready: requirements-spark.txt requirements-build.txt | $(VENV)/bin/python
+	$(PYTHON) -m venv $(SPARK)
+	$(SPARK)/bin/python $(PIP_INSTALL) -r requirements-build.txt
+	$(SPARK)/bin/python $(PIP_INSTALL) -r requirements-spark.txt
 	touch $@
 
 clean:

@@ -23,7 +23,7 @@ from benchmarks.data import demo_interactions, interactions, simulate
 from benchmarks.peers.models import MarqueeRater, Rater, SurpriseRater
 from engine.data.ratings import Interactions
 from engine.evaluation.metrics import squared_errors
-from engine.models.registry import MODELS
+from engine.models.registry import HERE
 
 FOLDS = 5
 Rows = NDArray[np.int64]
@@ -59,7 +59,7 @@ def folds(n: int, k: int = FOLDS) -> Iterator[tuple[Rows, Rows]]:
 
 def builds() -> dict[str, Build]:
     """Every rating model of Marquee with its defaults, then Surprise's."""
-    return {kind: partial(MarqueeRater, kind) for kind in MODELS} | {
+    return {kind: partial(MarqueeRater, kind) for kind in HERE} | {
         "Surprise SVD": partial(SurpriseRater, "SVD", random_state=0),
         "Surprise KNNBaseline": partial(SurpriseRater, "KNNBaseline", verbose=False),
     }

@@ -21,7 +21,7 @@ from engine.data.ratings import Interactions
 from engine.data.splits import hold_out
 from engine.models.base import ModelConfig, RatingModel
 from engine.models.epochs import best_epoch, run_epochs
-from engine.models.registry import MODELS, build, entry
+from engine.models.registry import HERE, build, entry
 from engine.training.pipeline import TEST_PART, VALIDATION_PART
 
 Side = Literal["users", "movies"]
@@ -162,6 +162,6 @@ def main(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks foldin", description=__doc__)
     parser.add_argument("--draws", type=int, default=1, help="number of random draws of who is left out")
     asked = parser.parse_args(arguments)
-    found = measure_all(demo_interactions(), MODELS, range(asked.draws))
+    found = measure_all(demo_interactions(), HERE, range(asked.draws))
     print(f"demo, {LEFT_OUT} left out, {FIRST} ratings of each\n\n{render(found)}")
     return 0 if all(mean_ratio(draws) <= GOAL for draws in found.values()) else 1

@@ -17,7 +17,7 @@ from engine.data.arrays import Float32, Floats
 from engine.data.ratings import Interactions
 from engine.evaluation.newcomers import STEPS, judge_newcomers
 from engine.models.epochs import run_epochs
-from engine.models.registry import MODELS, build, entry
+from engine.models.registry import HERE, build, entry
 
 PEOPLE, DRAWS = 80, 3
 NONE, TWENTY, RISE = 1.01, 0.97, 0.003
@@ -82,7 +82,7 @@ def measure_all(data: Interactions, kinds: Iterable[str], draws: int, people: in
 def main(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks newcomers", description=__doc__)
     parser.add_argument("--draws", type=int, default=DRAWS, help="number of random draws of who is left out")
-    found = measure_all(demo_interactions(), MODELS, parser.parse_args(arguments).draws)
+    found = measure_all(demo_interactions(), HERE, parser.parse_args(arguments).draws)
     judged = [judge(kind, np.mean(draws, axis=0)) for kind, draws in found.items()]
     lines = "\n".join(line for lines, _ in judged for line in lines)
     print(f"demo, {PEOPLE} people left out, RMSE of their ratings after the twentieth\n\n{render(found)}\n\n{lines}")

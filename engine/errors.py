@@ -30,6 +30,7 @@ The tree (a page shows ``str(error)``; ``sidecar.http.problems`` maps each class
     ├── StoreDamaged            pages of the store are damaged
     ├── StoreFailing            the disk, or the system, fails to read or write
     ├── TrainingDiverged        the loss became infinite or not a number
+    ├── ClusterFailed           a job on Spark ended without a result
     └── Cancelled               a run was cancelled
 """
 
@@ -201,6 +202,14 @@ class StoreFailing(MarqueeError):
 
 class TrainingDiverged(MarqueeError):
     """The loss became infinite or not a number; a lower learning rate usually helps."""
+
+
+class NotSolvable(MarqueeError):
+    """Equations have no unique solution in the precision of the computation; a higher penalty helps."""
+
+
+class ClusterFailed(MarqueeError):
+    """A job on Apache Spark ended without a result; the message has its reason."""
 
 
 class Cancelled(MarqueeError):

@@ -12,6 +12,7 @@ from time import monotonic
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]  # it carries no types
 
 from engine.errors import InvalidSettings, MarqueeError, StoreLocked
+from engine.models import spark
 from engine.models.list_settings import check_list_settings
 from engine.models.registry import check_settings
 from engine.services import Services, use
@@ -136,6 +137,7 @@ class Runtime:
         self.services.training.trainer.close()
         self.notifying.close()
         self.services.audit.close()
+        spark.use(None)
         self.database.close()
 
     def data_changed(self) -> None:
@@ -204,6 +206,7 @@ def build(settings: Settings, clock: Callable[[], float] = time.time, *, restore
     """
     check_settings()
     check_list_settings()
+    spark.use(spark.Cluster.of(settings))
     database, scale = _open(settings, clock)
     ratings, models = RatingStore(database), MLModelManager(database)
     runs, notices, jobs = RunStore(database), NoticeStore(database), JobStore(database)

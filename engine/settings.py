@@ -81,6 +81,22 @@ class Settings(BaseSettings):
         "written as an address, such as http://127.0.0.1:9000/hook, may in any case.",
     )
 
+    spark_master: str = Field(
+        "local[*]",
+        pattern=r"^\S+$",
+        description="The Apache Spark on which `als` is trained: local[*], spark://host:7077, yarn, or k8s://host.",
+    )
+    spark_path: str = Field(
+        "",
+        description="A folder that every worker of Spark can write, for ratings and factors while a job runs: a path "
+        "or, such as hdfs://host/marquee, any file system that Spark and PyArrow know; unset, it is beside the store.",
+    )
+    spark_submit: str = Field(
+        "",
+        description="The command that submits jobs, with any options, such as /opt/spark/bin/spark-submit "
+        "--driver-memory 8g; unset, that of `make spark`, or else the one on the PATH.",
+    )
+
     log_format: LogFormat = Field("text", description="Lines of the log: text, or json, one object a line.")
 
     @model_validator(mode="after")

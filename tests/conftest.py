@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import sys
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -24,6 +26,8 @@ def pytest_configure(config: pytest.Config) -> None:
     """Let workers (``pytest -n 2``) share the processors, each with a compiler cache of its own."""
     for threads in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS"):
         os.environ.setdefault(threads, "1")  # inherited by workers and servers
+    stand_in = Path(__file__).parent / "cluster" / "stand_in.py"  # of spark-submit, where a test is not about Spark
+    os.environ["MARQUEE_SPARK_SUBMIT"] = f"{sys.executable} {stand_in}"
     worker = os.environ.get("PYTEST_XDIST_WORKER", "gw0")
     cache = getattr(config, "cache", None)  # there is none with -p no:cacheprovider
     if worker != "gw0" and cache is not None:

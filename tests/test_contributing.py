@@ -14,7 +14,8 @@ ROOT = Path(__file__).parents[1]
 TEXT = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"^`([\w/.]+)`\n\n```(python|diff)\n(.*?)^```$", TEXT, flags=re.MULTILINE | re.DOTALL)
 COMMANDS = re.findall(r"^\$ \.venv/bin/python -m pytest (tests/[\w/.]+)$", TEXT, flags=re.MULTILINE)
-COPIED = ("engine", "store", "sidecar", "pages", "tests", "docs", "tools", "pyproject.toml", "hyperparameters.toml")
+FOLDERS = ("cluster", "engine", "store", "sidecar", "pages", "tests", "docs", "tools")
+COPIED = (*FOLDERS, "pyproject.toml", "hyperparameters.toml")
 
 
 def change(path: Path, diff: str) -> None:

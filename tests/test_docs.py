@@ -83,7 +83,7 @@ def test_every_test_that_the_page_on_security_names_is_there() -> None:
 
 def test_every_folder_of_the_map_is_there() -> None:
     names = re.findall(r"^(\w+)/ ", README, flags=re.MULTILINE)
-    assert len(names) == 9
+    assert len(names) == 10
     chapters = [f"engine/{name}" for name in re.findall(r"^  (\w+)/ ", README, flags=re.MULTILINE)]
     assert len(chapters) == 6
     for name in [*names, *chapters]:
@@ -99,7 +99,7 @@ def test_every_file_that_a_page_names_is_there(page: str) -> None:
 
 
 def test_direct_dependencies_have_a_reason() -> None:
-    sets = ("requirements", "requirements-build", "requirements-demo", "requirements-tools")
+    sets = ("requirements", "requirements-build", "requirements-demo", "requirements-spark", "requirements-tools")
     names = {name for each in sets for name in asked_for(ROOT / f"{each}.in")}
     reasons = (ROOT / "docs" / "decisions.md").read_text(encoding="utf-8").lower().replace("_", "-")
     given = {

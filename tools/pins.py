@@ -10,7 +10,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).parents[1]
-SETS = tuple(f"requirements{part}" for part in ("", "-build", "-demo", "-dev", "-bench", "-tools"))
+SETS = tuple(f"requirements{part}" for part in ("", "-build", "-demo", "-dev", "-bench", "-spark", "-tools"))
 _HASH = re.compile(r"--hash=sha256:([0-9a-f]{64})")
 _COMMENT = re.compile(r"(^|\s)#.*")
 

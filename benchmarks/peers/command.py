@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.peers.chart import draw
-from benchmarks.peers.models import ENTRIES
+from benchmarks.peers.models import ENTRIES, ON_SPARK
 from benchmarks.peers.problems import SIZES, describe, pose
 from benchmarks.peers.running import Limits, Outcome, run
 from benchmarks.peers.table import leads, ratios, render
@@ -55,7 +55,7 @@ def compare(size: str, options: argparse.Namespace, arguments: list[str]) -> lis
     about = describe(problem)
     title = f"{size}: {about['train_ratings']:,} training ratings, {about['users']:,} users, {about['movies']:,} movies"
     print(f"{title}; evaluated on {about['test_ratings']:,} ratings and the lists of {about['users_listed']} users")
-    names = options.models or list(ENTRIES)
+    names = options.models or [name for name in ENTRIES if name not in ON_SPARK]
     outcomes = run(names, problem, limits, lambda line: print(f"  {line}", file=sys.stderr))
     run_as = {"command": shlex.join(["python", "-m", "benchmarks", "peers", *arguments]), "limits": asdict(limits)}
     write(options.out, size, title, outcomes, run_as | machine() | {"problem": about})

@@ -25,7 +25,7 @@ from engine.data.ratings import Interactions
 from engine.data.splits import HeldOut, hold_out
 from engine.models.base import RatingModel
 from engine.models.rankers import build_ranker
-from engine.models.registry import MODELS, build, configure
+from engine.models.registry import HERE, MODELS, build, configure
 from engine.settings import Settings
 from engine.training.pipeline import VALIDATION_PART, Listener, assess
 from engine.training.served import ServedLists
@@ -209,6 +209,8 @@ EASE = {"lamb": 2000, "posB": False}
 BPR = {"k": 50, "learning_rate": 0.05, "max_iter": 200}
 OUR_SETTINGS = {"n_factors": 128, "n_epochs": 50, "lr_all": 0.01, "reg_all": 0.1}
 """What Marquee chooses on the demo data, with about the mean of its learning rates."""
+ON_SPARK = frozenset(f"Marquee {kind}" for kind in MODELS if kind not in HERE)
+"""Entries that need Apache Spark, and run only where they are named."""
 ENTRIES: dict[str, Entry] = {
     **{f"Marquee {kind}": Entry(partial(MarqueeRater, kind), "defaults", None) for kind in MODELS},
     OUR_LISTS: Entry(MarqueeLists, "defaults", None),

@@ -77,7 +77,7 @@ def _is_whole(value: float) -> bool:
     return math.isfinite(value) and abs(value - round(value)) < 1e-6
 
 
-def are_preferences(ends: tuple[float, float]) -> bool:
+def are_preferences(ends: tuple[float, ...]) -> bool:
     """Whether ratings between these ends are preferences: likes, plays and thumbs."""
     return ends == PREFERENCES.ends
 

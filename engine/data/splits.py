@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from engine.data.arrays import Int32, mix
+from engine.data.history import UNKNOWN
 from engine.data.order import places_by_time
 from engine.data.ratings import Interactions, group
 from engine.errors import InvalidInput
+
+ORDERED = 0.5
+"""Share of the ratings from which known times tell what came when."""
 
 
 @dataclass(frozen=True)
@@ -22,10 +27,11 @@ class Split:
     test: Interactions
 
 
-def split_by_user_time(data: Interactions, fraction: float = 0.2) -> Split:
+def split_by_user_time(data: Interactions, fraction: float = 0.2, seed: int = 0) -> Split:
     """Each user's last ratings by time are the test part (rounded down, so users with few ratings have none).
 
-    Ties and unknown times are broken at random with a fixed seed, as the order of rows may carry information.
+    Ties and unknown times are broken at random, by user, movie and seed alone: neither the order of rows nor the
+    ratings of others change a user's parts.
 
     Raises:
         InvalidInput: the fraction is not between 0 and 1, or a part is empty.
@@ -33,7 +39,7 @@ def split_by_user_time(data: Interactions, fraction: float = 0.2) -> Split:
     _check_fraction(fraction)
     counts = data.user_counts
     keep = counts - np.floor(counts * fraction).astype(np.int64)
-    return _parts(data, place_in_history(data) >= keep[data.users])
+    return _parts(data, place_in_history(data, seed=seed) >= keep[data.users])
 
 
 def leave_last_out(data: Interactions, n: int = 1) -> Split:
@@ -94,8 +100,22 @@ def assign_folds(data: Interactions, k: int, seed: int = 0) -> NDArray[np.int64]
 
     So new ratings leave the others in their folds. Fold sizes vary at random.
     """
+    return (_hash_pairs(data, seed) % np.uint64(k)).astype(np.int64)
+
+
+def _hash_pairs(data: Interactions, seed: int = 0) -> NDArray[np.uint64]:
+    """uint64[n]: numbers as good as random, of each rating's user and movie and of nothing else."""
     pairs = data.users.astype(np.uint64) << np.uint64(32) | data.items.astype(np.uint64)
-    return (mix(pairs + mix(np.array([seed], np.uint64))) % np.uint64(k)).astype(np.int64)
+    return mix(pairs + mix(np.array([seed], np.uint64)))
+
+
+def with_order(data: Interactions) -> Interactions:
+    """The data, without times where these don't tell an order: fewer than half are known, or all are the same."""
+    if data.timestamps is None:
+        return data
+    known = data.timestamps[data.timestamps != UNKNOWN]
+    tells = len(known) >= ORDERED * len(data) and len(known) > 0 and known.min() < known.max()
+    return data if tells else replace(data, timestamps=None)
 
 
 @dataclass(frozen=True)
@@ -136,11 +156,17 @@ def draw_users(data: Interactions, most: int, seed: int = 0) -> NDArray[np.bool_
     """
     if len(data) <= most:
         return np.ones(data.n_users, bool)
-    order = np.random.default_rng(seed).permutation(np.flatnonzero(data.user_counts))
+    order = shuffle_users(np.flatnonzero(data.user_counts), seed)
     reached = np.cumsum(data.user_counts[order])
     drawn = np.zeros(data.n_users, bool)
     drawn[order[: max(int(np.searchsorted(reached, most, side="right")), 1)]] = True
     return drawn
+
+
+def shuffle_users(users: NDArray[Any], seed: int = 0) -> NDArray[Any]:
+    """int[n]: these users in random order, each placed by its own number alone, so that others change nothing."""
+    keys = users.astype(np.uint64) + np.uint64(1)
+    return users[np.argsort(mix(keys + mix(np.array([seed], np.uint64))), kind="stable")]
 
 
 def sample_users(data: Interactions, most: int, seed: int = 0) -> Interactions:
@@ -153,16 +179,17 @@ def _check_fraction(fraction: float) -> None:
         raise InvalidInput(f"The test fraction is {fraction}, but must be between 0 and 1.", field="fraction")
 
 
-def place_in_history(data: Interactions, keys: Int32 | None = None) -> NDArray[np.int64]:
+def place_in_history(data: Interactions, keys: Int32 | None = None, seed: int = 0) -> NDArray[np.int64]:
     """int64[n]: number of earlier ratings by the same user; ties and unknown times are broken at random.
 
     Args:
         data: the n ratings.
         keys: int32[n], the owner of each rating, if not its user.
+        seed: of the order of ties.
     """
     times = data.timestamps if data.timestamps is not None else np.zeros(len(data), np.int64)
     rows = data.by_user if keys is None else group(keys, int(keys.max(initial=-1)) + 1)
-    return places_by_time(rows.start, rows.order, times, np.random.default_rng(0).permutation(len(data)))
+    return places_by_time(rows.start, rows.order, times, _hash_pairs(data, seed).view(np.int64))
 
 
 def _mask(rows: NDArray[np.int64], n: int) -> NDArray[np.bool_]:

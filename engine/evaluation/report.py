@@ -103,6 +103,11 @@ class EvaluationReport:
     newcomers: Newcomers | None = None
 
     @property
+    def scale(self) -> tuple[float, ...]:
+        """The lowest and the highest possible rating; empty in reports of earlier releases."""
+        return tuple(self.protocol[name] for name in ("lowest", "highest") if name in self.protocol)
+
+    @property
     def baselines(self) -> tuple[Baseline, ...]:
         """What popularity and a random list get beside each list metric; empty in reports of earlier releases."""
         return baselines.stored(self.charts)
@@ -358,6 +363,8 @@ def list_rows(test: Interactions, squared: Floats, segments: Mapping[str, Segmen
 def _protocol(train: Interactions, test: Interactions, lists: Lists, seed: int) -> dict[str, Any]:
     return {
         "k": lists.movies.shape[1],
+        "lowest": test.scale[0],
+        "highest": test.scale[1],
         "relevant_from": metrics.relevant_from(test.scale),
         "train_ratings": len(train),
         "test_ratings": len(test),

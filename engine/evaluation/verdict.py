@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
+from engine.data.scale import are_preferences
 from engine.evaluation.comparison import compare, compare_newcomers, compare_segments
 from engine.evaluation.differences import LEVEL, MetricDifference, Verdict
 from engine.evaluation.intervals import MetricValue
@@ -22,8 +23,6 @@ GOALS = tuple(name for name in reversed(METRICS) if METRICS[name].min_change is 
 Smaller changes than ``min_change`` are noise: another seed moves the RMSE by about 0.2%, which a test over many users
 takes for a real difference.
 """
-EXACT = 0.02
-"""RMSE below which predictions are as good as exact: preferences are all 1, and how near 1 they come means nothing."""
 SHORT = 0.02
 """Tolerated shortfall of the interval coverage."""
 
@@ -105,6 +104,8 @@ def judge(report: EvaluationReport, baseline: EvaluationReport, version: int, se
     of the coverage is more than two points below the promise, unless the active version's coverage is no higher. Fewer
     than ten users show nothing.
 
+    Of preferences only lists are judged: how near 1 a predicted like comes means little.
+
     Args:
         report: of the candidate version.
         baseline: of the active version.
@@ -115,9 +116,14 @@ def judge(report: EvaluationReport, baseline: EvaluationReport, version: int, se
         InvalidInput: the two can't be compared; the message says why.
     """
     found = compare(report, baseline, seed)
-    goals = [Evidence("goal", "all", name, found[name], _goal(name, found[name])) for name in GOALS if name in found]
-    guards = list(_guards(_parts(report, baseline, seed)))
+    parts = _parts(report, baseline, seed)
     coverage = list(_coverage(report, baseline))
+    if are_preferences(report.scale):
+        for differences in (found, *parts.values()):
+            differences.pop("rmse", None)
+        coverage = []
+    goals = [Evidence("goal", "all", name, found[name], _goal(name, found[name])) for name in GOALS if name in found]
+    guards = list(_guards(parts))
     verdict, text = _weigh(version, goals, guards, coverage)
     return Judgement(verdict, version, text, (*goals, *guards), tuple(coverage))
 
@@ -144,7 +150,6 @@ def _guards(parts: Mapping[str, Mapping[str, MetricDifference]]) -> Iterator[Evi
 def _call(name: str, found: MetricDifference, chances: int) -> Verdict:
     """The finding of a difference, corrected for the number of comparisons (``chances``)."""
     small = abs(found.difference) < settle((METRICS[name].min_change or 0.0) * found.baseline, found.baseline)
-    small |= name == "rmse" and settle(max(found.value, found.baseline), 1) < EXACT
     return "no difference shown" if small or settle(found.p_value * chances, 1) >= LEVEL else found.verdict
 
 
@@ -171,8 +176,7 @@ def _weigh(
     better, worse = ([one for one in goals if one.finding == side] for side in ("better", "worse"))
     broken = [_tell_guard(one) for one in guards if one.finding == "worse"]
     broken += [_tell_coverage(one) for one in coverage if not one.holds]
-    users = max((one.difference.users for one in goals), default=0)
-    where = f"on the same held-out ratings of {users:,} users"
+    where = "on the same held-out ratings"
     if worse and not better:
         return "REJECT", f"It is worse than version {version} in {_tell(worse)}, {where}."
     if broken:
@@ -187,14 +191,15 @@ def _weigh(
 
 
 def _tell(found: Iterable[Evidence], joint: str = "and") -> str:
-    pairs = ((METRICS[one.metric].noun, one.difference) for one in found)
-    return f" {joint} ".join(f"{noun} ({it.value:.4f} against {it.baseline:.4f})" for noun, it in pairs)
+    return f" {joint} ".join(f"{METRICS[one.metric].noun} ({_figures(one.difference)})" for one in found)
+
+
+def _figures(found: MetricDifference) -> str:
+    return f"{found.value:.4f} against {found.baseline:.4f}, {found.users:,} users"
 
 
 def _tell_guard(one: Evidence) -> str:
-    found = one.difference
-    figures = f"{METRICS[one.metric].noun} {found.value:.4f} against {found.baseline:.4f}, {found.users:,} users"
-    return f"{in_words(one.part)} ({figures})"
+    return f"{in_words(one.part)} ({METRICS[one.metric].noun} {_figures(one.difference)})"
 
 
 def _tell_coverage(one: CoverageGuard) -> str:

@@ -77,6 +77,7 @@ class ImplicitALSRanker(Ranker):
     """
 
     config: ImplicitALSConfig
+    config_type: ClassVar[type[ImplicitALSConfig]] = ImplicitALSConfig
 
     def __init__(self, config: ImplicitALSConfig | None = None) -> None:
         self.config = config or ImplicitALSConfig()
@@ -117,7 +118,7 @@ class ImplicitALSRanker(Ranker):
         for epoch in range(config.epochs):
             by_user.improve(users, movies, of_users)
             by_movie.improve(movies, users, of_movies)
-            self.factors_, self.gram_ = movies, _gram(movies)
+            self.factors_, self.gram_ = movies, gram(movies)
             yield epoch + 1
 
     def average_user(self, data: Interactions) -> Floats:
@@ -193,7 +194,7 @@ class ImplicitALSRanker(Ranker):
     @classmethod
     def from_arrays(cls, config: ModelConfig, arrays: Arrays) -> Self:
         """Rebuild a ranker from ``arrays()``."""
-        ranker = cls(ImplicitALSConfig.model_validate(config.model_dump()))
+        ranker = cls(cls.config_type.model_validate(config.model_dump()))
         n_movies, low, high = arrays["constants"].tolist()
         ranker.range_ = (low, high)
         ranker.penalty_ = Penalty(*arrays["penalty"].tolist())
@@ -201,7 +202,7 @@ class ImplicitALSRanker(Ranker):
         ranker._place(arrays["movies"], int(n_movies))
         expect(ranker.factors_, len(ranker.movies_), ranker.config.factors)
         expect(ranker.raised_, len(ranker.movies_))
-        ranker.gram_ = _gram(ranker.factors_)
+        ranker.gram_ = gram(ranker.factors_)
         return ranker
 
 
@@ -283,18 +284,18 @@ class _Side:
             fixed: float32[others, k], of the other side.
             penalty: of this side's vectors.
         """
-        gram = _gram(fixed).astype(np.float32)
+        square = gram(fixed).astype(np.float32)
         marks = np.searchsorted(self.start, np.linspace(0, self.start[-1], BLOCKS + 1)[1:-1])
         ends = np.unique([0, *marks, len(vectors)])
 
         def work(block: int) -> None:
             part = ends[block], ends[block + 1]
-            improve(*part, self.start, self.others, self.weights, gram, penalty.each, penalty.least, fixed, vectors)
+            improve(*part, self.start, self.others, self.weights, square, penalty.each, penalty.least, fixed, vectors)
 
         run_all(work, range(len(ends) - 1))
 
 
-def _gram(factors: Float32) -> Floats:
+def gram(factors: Float32) -> Floats:
     """float64[k, k]: ``Y'Y``, summed in a fixed order."""
     blocks = np.array_split(factors, BLOCKS)
     parts: dict[int, Floats] = {}

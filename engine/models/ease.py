@@ -12,6 +12,7 @@ from engine.data.arrays import Arrays, Float32, Int32
 from engine.data.catalogue import MovieTable
 from engine.data.history import History
 from engine.data.ratings import Interactions, check_interactions
+from engine.errors import NotSolvable
 from engine.models.base import ModelConfig, expect
 from engine.models.co_occurrence import co_occurrence
 from engine.models.lapack import invert
@@ -214,7 +215,7 @@ def _solve(gram: NDArray[Any], l2: float) -> Float32:
     try:
         invert(matrix)
     except np.linalg.LinAlgError as error:
-        raise np.linalg.LinAlgError(f"The co-occurrence matrix can't be inverted; raise l2. {error}") from error
+        raise NotSolvable(f"Similarities can't be computed with l2 = {l2:g}. Raise l2, or leave it on auto.") from error
     return _weights(matrix)
 
 

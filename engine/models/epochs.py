@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Generator
+from contextlib import closing
 from dataclasses import dataclass
 from threading import Event
 from typing import Protocol
@@ -108,17 +109,18 @@ def _epochs(
 ) -> Generator[tuple[float, float], None, None]:
     """Each epoch's loss, and its seconds including the caller's work after the epoch before."""
     number, started = 1, time.perf_counter()
-    for item in model.epochs(data):
-        if isinstance(item, str):
-            if on_step is not None:
-                on_step(item)
-            _check(cancelled, f"Cancelled before the end of epoch {number} of {model.total_epochs}.")
-            if number == 1:
-                started = time.perf_counter()  # preparation is not part of an epoch's time
-            continue
-        now = time.perf_counter()
-        seconds, started, number = now - started, now, number + 1
-        yield item, seconds
+    with closing(model.epochs(data)) as items:  # what it works with outside this process ends at once
+        for item in items:
+            if isinstance(item, str):
+                if on_step is not None:
+                    on_step(item)
+                _check(cancelled, f"Cancelled before the end of epoch {number} of {model.total_epochs}.")
+                if number == 1:
+                    started = time.perf_counter()  # preparation is not part of an epoch's time
+                continue
+            now = time.perf_counter()
+            seconds, started, number = now - started, now, number + 1
+            yield item, seconds
 
 
 def _worst_loss(data: Interactions) -> float:

@@ -82,7 +82,15 @@ def _or_auto(name: str, info: FieldInfo) -> tuple[Any, Any]:
 def _only(name: str) -> str:
     """Which ranker has a setting, where not all have it."""
     having = [entry.label for entry in RANKERS.values() if name in entry.config.model_fields]
-    return "" if len(having) == len(RANKERS) else f" Only for {listed(having)}."
+    return "" if name == "method" or len(having) == len(RANKERS) else f" Only for {listed(having)}."
+
+
+def by_method() -> dict[str, list[str]]:
+    """The names of the settings of all methods, under an empty heading, and of those that only one has."""
+    groups: dict[str, list[str]] = {"": []}
+    for name in RANKING.model_fields:
+        groups.setdefault(_only(name).strip().rstrip("."), []).append(name)
+    return groups
 
 
 def _fields() -> dict[str, Any]:

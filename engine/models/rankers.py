@@ -7,11 +7,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from engine.data.arrays import Arrays
-from engine.errors import InvalidInput
+from engine.errors import InvalidHyperparameter, InvalidInput
 from engine.models.als import ImplicitALSConfig, ImplicitALSRanker
 from engine.models.ease import ItemSimilarityConfig, ItemSimilarityRanker
 from engine.models.ranker import Ranker, RankerConfig
 from engine.models.registry import validated
+from engine.models.spark import current
+from engine.models.spark_ranker import SparkImplicitConfig, SparkImplicitRanker
 
 METHOD = "method"
 """Key of a ranker's name in its stored settings."""
@@ -27,6 +29,8 @@ class RankerEntry:
     summary: str
     config: type[RankerConfig]
     ranker: type[Ranker]
+    on_spark: bool = False
+    """Whether it learns on Apache Spark, outside this process."""
 
 
 RANKERS: dict[str, RankerEntry] = {
@@ -42,6 +46,13 @@ RANKERS: dict[str, RankerEntry] = {
         ImplicitALSConfig,
         ImplicitALSRanker,
     ),
+    "spark_als": RankerEntry(
+        "Implicit factors on Spark",
+        "The same, learned on Apache Spark, for ratings that one machine can't learn.",
+        SparkImplicitConfig,
+        SparkImplicitRanker,
+        on_spark=True,
+    ),
 }
 
 
@@ -54,6 +65,16 @@ def ranker_entry(method: str) -> RankerEntry:
     if method not in RANKERS:
         raise InvalidInput(f"There is no ranker {method!r}. Choose one of: {', '.join(RANKERS)}.", field=METHOD)
     return RANKERS[method]
+
+
+def check_rankable(method: str) -> None:
+    """Refuse a ranker that can't be trained here; ``auto`` never is one.
+
+    Raises:
+        InvalidHyperparameter: what it needs is not installed; the message says how to get it.
+    """
+    if method in RANKERS and RANKERS[method].on_spark and (missing := current().missing):
+        raise InvalidHyperparameter({f"ranker.{METHOD}": missing})
 
 
 def configure_ranker(settings: Mapping[str, Any]) -> RankerConfig:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, TypeVar
@@ -12,9 +13,11 @@ from engine.errors import InvalidHyperparameter, InvalidInput, InvalidSettings
 from engine.models.base import ModelConfig, RatingModel
 from engine.models.hyperparameters import AUTO, FILE, read
 from engine.models.ncf import NeuralCF, NeuralCFConfig
+from engine.models.spark import current
+from engine.models.spark_als import SparkALS, SparkALSConfig
 from engine.models.svd import MatrixFactorizationConfig, MatrixFactorizationModel
 
-ModelKind = Literal["svd", "ncf"]
+ModelKind = Literal["svd", "ncf", "als"]
 Config = TypeVar("Config", bound=ModelConfig)
 
 
@@ -26,6 +29,8 @@ class ModelEntry:
     summary: str
     config: type[ModelConfig]
     model: type[RatingModel]
+    on_spark: bool = False
+    """Whether it learns on Apache Spark, outside this process."""
 
 
 MODELS: dict[str, ModelEntry] = {
@@ -35,6 +40,13 @@ MODELS: dict[str, ModelEntry] = {
         MatrixFactorizationConfig,
         MatrixFactorizationModel,
     ),
+    "als": ModelEntry(
+        "Alternating least squares on Spark",
+        "Learns a vector for each user and movie on Apache Spark, for ratings that one machine can't learn.",
+        SparkALSConfig,
+        SparkALS,
+        on_spark=True,
+    ),
     "ncf": ModelEntry(
         "Neural collaborative filter",
         "Networks on embeddings, genres and habits. The most accurate; takes about twenty times as long.",
@@ -42,6 +54,10 @@ MODELS: dict[str, ModelEntry] = {
         NeuralCF,
     ),
 }
+
+
+HERE: tuple[str, ...] = tuple(kind for kind, each in MODELS.items() if not each.on_spark)
+"""Those that are learned in this process."""
 
 
 def entry(kind: str) -> ModelEntry:
@@ -53,6 +69,16 @@ def entry(kind: str) -> ModelEntry:
     if kind not in MODELS:
         raise InvalidInput(f"There is no model {kind!r}. Choose one of: {', '.join(MODELS)}.", field="model")
     return MODELS[kind]
+
+
+def check_trainable(kind: str) -> None:
+    """Refuse a model that can't be trained here.
+
+    Raises:
+        InvalidInput: there is no such model, or what it needs is not installed; the message says how to get it.
+    """
+    if entry(kind).on_spark and (missing := current().missing):
+        raise InvalidInput(missing, field="model")
 
 
 def build(config: ModelConfig) -> RatingModel:
@@ -94,7 +120,12 @@ def validated(config: type[Config], values: Mapping[str, Any], prefix: str = "")
 def _sentence(config: type[ModelConfig], name: str, problem: Mapping[str, Any]) -> str:
     if name not in config.model_fields:
         return f"There is no hyperparameter {name!r}. There are: {', '.join(config.model_fields)}."
-    return f"{name} is {problem['input']!r}, but must be {allowed(config, name)}."
+    return f"{name} is {_as_given(problem['input'])}, but must be {allowed(config, name)}."
+
+
+def _as_given(value: Any) -> str:
+    """A value as a request or a form has it: text in quotes, and JSON's ``null`` and ``true``."""
+    return json.dumps(value) if value is None or isinstance(value, bool) else repr(value)
 
 
 def allowed(config: type[ModelConfig], name: str) -> str:

@@ -10,6 +10,7 @@ from engine.data.arrays import Float32, Int32
 from engine.data.history import rank_from_newest
 from engine.data.ratings import Interactions
 from engine.data.splits import draw_users
+from engine.errors import NotSolvable
 from engine.models.lapack import solve
 from engine.models.mixing import Part
 
@@ -37,6 +38,9 @@ def learn_following(data: Interactions, columns: Int32, m: int, likes: Float32, 
         likes: float32[n], the weight of each rating by its height.
         l2: the penalty.
         seed: random seed of the users that take part where there are more than ``MAX_RATINGS`` ratings.
+
+    Raises:
+        NotSolvable: the penalty is too low.
     """
     movies = _most_rated(columns, m)
     place = np.full(m, -1, np.int32)
@@ -46,7 +50,10 @@ def learn_following(data: Interactions, columns: Int32, m: int, likes: Float32, 
     gram = (before.T @ before).toarray("C")
     gram[np.diag_indices_from(gram)] += np.float32(l2)
     found = (after.T @ before).toarray("C")
-    solve(gram, found)
+    try:
+        solve(gram, found)
+    except np.linalg.LinAlgError as error:
+        raise NotSolvable(f"What people rate next can't be learned with l2 = {l2:g}. Raise l2.") from error
     np.fill_diagonal(found, 0)
     return Part(movies, found.T)
 

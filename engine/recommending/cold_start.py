@@ -25,7 +25,15 @@ class Blend:
     reason: str
 
 
-def blend(ratings_count: int, informative: int, *, known: bool, personal_from: int, liked: Sequence[str] = ()) -> Blend:
+def blend(
+    ratings_count: int,
+    informative: int,
+    *,
+    known: bool,
+    personal_from: int,
+    liked: Sequence[str] = (),
+    noun: str = "rating",
+) -> Blend:
     """The weights for a user: each rating moves an equal part from popularity to the ranker.
 
     Args:
@@ -34,29 +42,30 @@ def blend(ratings_count: int, informative: int, *, known: bool, personal_from: i
         known: whether the user is in the store.
         personal_from: informative ratings from which the list is the ranker's alone.
         liked: genres that the user says they like.
+        noun: what a rating is called in this store.
     """
-    count = counted(informative or ratings_count, "rating")
+    count = counted(informative or ratings_count, noun)
     others = "what most people like" + (f", favouring {listed(liked)}" if liked else "")
     popular = f"so the list shows {others}."
     if not known:
         return Blend("unknown_user", 0.0, 1.0, f"Nobody with this id has rated a movie yet, {popular}")
     if ratings_count == 0:
-        return Blend("cold_start", 0.0, 1.0, f"This user has no ratings yet, {popular}")
+        return Blend("cold_start", 0.0, 1.0, f"This user has no {noun}s yet, {popular}")
     if informative == 0:
         few = f"Too few people rated the same movies to learn from the {count} so far, {popular}"
         return Blend("cold_start", 0.0, 1.0, few)
     if informative < personal_from:
-        personal = informative / personal_from
+        personal, them = informative / personal_from, "it" if informative == 1 else "them"
         text = (
-            f"{count} so far: {personal:.0%} of the list's order comes from these, the rest from "
-            f"{others}. From {personal_from} ratings on, the list is entirely personal."
+            f"{count} so far: {personal:.0%} of the list's order comes from {them}, the rest from "
+            f"{others}. From {counted(personal_from, noun)} on, the list is entirely personal."
         )
         return Blend("blended", personal, 1 - personal, text)
     return Blend(
         "personal",
         1.0,
         MIN_POPULARITY,
-        f"Ordered by what {counted(ratings_count, 'rating')} say about this user's taste.",
+        f"Ordered by what {counted(ratings_count, noun)} say{'s' * (ratings_count == 1)} about this user's taste.",
     )
 
 

@@ -1,12 +1,15 @@
 """Explanations in words: each sentence follows from the numbers, and is left out where they say nothing."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 from engine.recommending.explanations import Contribution, Explanation, RatingExplanation
 from engine.words import counted, listed
 
 Named = Callable[[Sequence[Contribution]], str]
 """Names what a user rated or liked."""
+Disliked = Callable[[float], bool]
+"""Whether a rating counts against similar movies."""
 
 MAX_NAMED = 3
 DECISIVE = 0.5
@@ -22,43 +25,64 @@ HINGE = 0.05
 MIN_GENRE_RATINGS = 3
 
 
-def tell(explanation: Explanation, *, preferences: bool = False) -> str:
+def _never(_: float) -> bool:
+    return False
+
+
+@dataclass(frozen=True)
+class Words:
+    """How people's opinions are called: in general, those of some movies, and what is expected of a new one."""
+
+    noun: str
+    named: Named
+    expected: str
+
+
+def tell(explanation: Explanation, disliked: Disliked = _never, *, preferences: bool = False) -> str:
     """Why the movie is listed, what supports it, what counts against it, and the rating to expect.
 
-    ``preferences``: the store has likes instead of ratings, so nothing is said of how high anybody rates.
+    Args:
+        explanation: the numbers.
+        disliked: whether a rating counts against similar movies, and so for movies unlike it.
+        preferences: the store has likes instead of ratings, so nothing is said of how high anybody rates.
     """
+    words = LIKES if preferences else RATINGS
+    sentences = [*_ground(explanation, words, disliked), _lift(explanation, words)]
     if preferences:
-        told = [*_ground(explanation, _likes), _likers(explanation), _against(explanation, _likes)]
+        told = [*sentences, _likers(explanation), _against(explanation, _likes)]
         return " ".join(one for one in told if one)
-    sentences = [*_ground(explanation, _ratings), _lift(explanation), _genres(explanation), _people(explanation)]
-    sentences.append(_against(explanation, _ratings))
+    sentences += [_genres(explanation), _people(explanation), _against(explanation, _ratings)]
     return " ".join(one for one in [*sentences, *_rating(explanation)] if one)
 
 
-def tell_briefly(leading: Contribution | None, liked: Sequence[str] = (), *, preferences: bool = False) -> str:
+def tell_briefly(
+    leading: Contribution | None, liked: Sequence[str] = (), disliked: Disliked = _never, *, preferences: bool = False
+) -> str:
     """The main reason in a few words, such as ``Because you gave Alien 5``.
 
     Args:
         leading: the rating with the largest share in the score; None where popularity weighs more.
         liked: the movie's genres that the user says they like.
+        disliked: as for ``tell``.
         preferences: as for ``tell``.
     """
     if leading is None:
         return f"Popular, and you like {listed(liked)}" if liked else "Popular with everybody"
-    if preferences:
-        return f"Because you {'liked' if leading.rating > 0 else 'disliked'} {leading.title}"
-    return f"Because you gave {leading.title} {leading.rating:g}"
+    if disliked(leading.rating):
+        return f"Unlike {leading.title}, which you {'disliked' if preferences else f'gave {leading.rating:g}'}"
+    return (
+        f"Because you liked {leading.title}" if preferences else f"Because you gave {leading.title} {leading.rating:g}"
+    )
 
 
-def _ground(explanation: Explanation, named: Named) -> list[str]:
+def _ground(explanation: Explanation, words: Words, disliked: Disliked) -> list[str]:
     """The basis of the score."""
     supporting = [one for one in explanation.contributions if one.share > 0]
     if not supporting:
-        known = (
-            "None of this user's ratings supports it" if explanation.contributions else "This user's taste is unknown"
-        )
+        none = f"None of this user's {words.noun} supports it"
+        known = none if explanation.contributions else "This user's taste is unknown"
         return [f"{known}; it is listed for {_popular(explanation)}."]
-    told = [_by_ratings(explanation, supporting, named)]
+    told = [_by_ratings(explanation, supporting, words, disliked)]
     if explanation.by_neighbours:
         told.insert(0, "Too few people have rated it, so it is scored by movies of similar genre and year.")
     return told
@@ -70,30 +94,39 @@ def _popular(explanation: Explanation) -> str:
     return "its popularity" + (f" and the liking for {listed(liked)}" if liked else "")
 
 
-def _by_ratings(explanation: Explanation, supporting: Sequence[Contribution], named: Named) -> str:
-    leading, score = supporting[:MAX_NAMED], explanation.score
+def _by_ratings(explanation: Explanation, supporting: Sequence[Contribution], words: Words, disliked: Disliked) -> str:
+    turned, named, score = disliked(supporting[0].rating), words.named, explanation.score
+    leading = [one for one in supporting if disliked(one.rating) == turned][:MAX_NAMED]
     parts = [one.share / score if score > 0 else 0.0 for one in leading]
     if explanation.baseline > sum(one.share for one in supporting):
         how = f", {explanation.baseline / score:.0%}," if 0 < explanation.baseline <= score else ""
         added = f"The {named(leading)} {_verb(leading, 'add')} to it."
         return f"Most of its score{how} comes from {_popular(explanation)}. {added}"
+    part = f"{sum(parts):.0%} of its score" if 0 < sum(parts) <= 1 else ""
+    if turned:
+        told = f"the {named(leading)} {_verb(leading, 'speak')} for it" + (f", {part}" if part else "")
+        return f"It is unlike movies this user did not like: {told}."
+    ending = f": {part}" if part else ""
+    if explanation.from_rating > sum(one.share for one in leading):
+        added = f"The {named(leading)} {_verb(leading, 'add')} {sum(parts):.0%}."
+        return f"Most of its score comes from {words.expected}. {added}"
     if DECISIVE <= parts[0] <= 1:
         return f"It rests on the {named(leading[:1])}: {parts[0]:.0%} of its score."
     if len(supporting) > MAX_NAMED and 0 < sum(parts) < SCATTERED:
         return (
-            f"{len(supporting)} ratings support it and none decides it; the {named(leading[:1])} adds most, "
+            f"{len(supporting)} {words.noun} support it and none decides it; the {named(leading[:1])} adds most, "
             f"{parts[0]:.0%} of its score."
         )
-    part = f": {sum(parts):.0%} of its score" if 0 < sum(parts) <= 1 else ""
-    return f"The {named(leading)} {_verb(leading, 'weigh')} most{part}."
+    return f"The {named(leading)} {_verb(leading, 'weigh')} most{ending}."
 
 
-def _lift(explanation: Explanation) -> str:
-    """What the rating to expect does to the score."""
+def _lift(explanation: Explanation, words: Words) -> str:
+    """What the expected rating does to the score."""
     if explanation.score <= 0 or abs(explanation.from_rating) < NOTABLE * explanation.score:
         return ""
-    part = abs(explanation.from_rating) / explanation.score
-    return f"The rating to expect {'adds' if explanation.from_rating > 0 else 'takes off'} {part:.0%} of its score."
+    part, adds = abs(explanation.from_rating) / explanation.score, explanation.from_rating > 0
+    does, side = ("adds", "above") if adds else ("takes off", "below")
+    return f"{words.expected.capitalize()} {does} {part:.0%} of its score, as it is {side} this user's usual level."
 
 
 def _genres(explanation: Explanation) -> str:
@@ -170,3 +203,7 @@ def _likes(leading: Sequence[Contribution]) -> str:
 
 def _verb(leading: Sequence[Contribution], verb: str) -> str:
     return verb if len(leading) > 1 else f"{verb}s"
+
+
+RATINGS = Words("ratings", _ratings, "the expected rating")
+LIKES = Words("likes", _likes, "the chance of a like")

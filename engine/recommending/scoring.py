@@ -218,10 +218,12 @@ class ListScorer:
         scores += prior * np.float32(how.popular)
         return Scores(scores, per_rating)
 
-    def blend(self, history: History, personal_from: int, *, known: bool, liked: Sequence[str] = ()) -> Blend:
+    def blend(
+        self, history: History, personal_from: int, *, known: bool, liked: Sequence[str] = (), noun: str = "rating"
+    ) -> Blend:
         """The weights of a list for a history; arguments as of ``cold_start.blend``."""
         informative = len(self.ranker.known(history))
-        return blend(len(history), informative, known=known, personal_from=personal_from, liked=liked)
+        return blend(len(history), informative, known=known, personal_from=personal_from, liked=liked, noun=noun)
 
     def by_neighbours(self, movie: int) -> bool:
         """Whether a movie's score comes from its neighbours."""

@@ -172,7 +172,8 @@ class ServingState:
 
     def blend_of(self, state: UserState, liked: Sequence[str] = (), *, known: bool) -> Blend:
         """The weights of a list for this state."""
-        return self.scorer.blend(state.history, self.personal_from, known=known, liked=liked)
+        noun = "like" if are_preferences(self.data.scale) else "rating"
+        return self.scorer.blend(state.history, self.personal_from, known=known, liked=liked, noun=noun)
 
     def make_list(self, user: Listener, wanted: ListOptions, drop: Int32) -> MadeList:
         """The list for these options, best first.
@@ -263,14 +264,19 @@ class ServingState:
             model_version=self.version,
             genres_liked=tuple(genre for genre in liked if genre in named.genres),
         )
-        return replace(explanation, text=tell(explanation, preferences=are_preferences(self.data.scale)))
+        text = tell(explanation, self._dislikes, preferences=are_preferences(self.data.scale))
+        return replace(explanation, text=text)
 
     def reason(self, user: Listener, movie: int, liked: Sequence[str] = ()) -> str:
         """The main reason for a movie's place in a user's list, in a few words; arguments as of ``explain``."""
         shares = self.scorer.shares(user.blend, user.state.history, movie)
         leading = self.explainer.leading(user.state, user.blend.popular * float(user.prior[movie]), shares)
         shared = [genre for genre in liked if genre in self.movie(movie).genres]
-        return tell_briefly(leading, shared, preferences=are_preferences(self.data.scale))
+        return tell_briefly(leading, shared, self._dislikes, preferences=are_preferences(self.data.scale))
+
+    def _dislikes(self, rating: float) -> bool:
+        """Whether a rating counts against similar movies."""
+        return float(self.bundle.ranker.weigher.taste(np.array([rating], np.float32))[0]) < 0
 
     def intervals(self, predicted: Float32, user: UserState, movies: Int32) -> list[tuple[float, float] | None]:
         """The 90% interval of each predicted rating; None without a calibration."""

@@ -167,12 +167,14 @@ class RatingService:
 
 
 def check_rating(rating: float, scale: RatingScale) -> None:
-    """Accept a finite number inside the scale.
+    """Accept a finite number inside the scale; of preferences only its ends.
 
     Raises:
         InvalidRating: it is not.
     """
     low, high = scale.ends
+    if scale.are_preferences and rating not in scale.ends:
+        raise InvalidRating(f"A preference is 1 for a like or 0 for a dislike; {rating!r} is neither.")
     if not (math.isfinite(rating) and low <= rating <= high):
         raise InvalidRating(f"A rating lies between {low:g} and {high:g}; {rating!r} does not.")
 

@@ -17,6 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from engine.models.base import ModelConfig
 from engine.models.hyperparameters import AUTO
 from engine.models.ncf import NeuralCFConfig
+from engine.models.spark_als import SparkALSConfig
 from engine.models.svd import MatrixFactorizationConfig
 
 LARGEST = 1e9
@@ -87,7 +88,7 @@ NCF: tuple[Line, ...] = (
     ("rating/audience/expected", "f", ("content and one", "audience")),
     ("rating/factorization/user_weights", "f", ("user choices", "row")),
 )
-LAYOUTS: Mapping[str, tuple[Line, ...]] = {"svd": COMMON + SVD, "ncf": COMMON + NCF}
+LAYOUTS: Mapping[str, tuple[Line, ...]] = {"svd": COMMON + SVD, "ncf": COMMON + NCF, "als": COMMON + SVD}
 REPORTED = r"report/(error_ratings|row/squared|(list|error)/\w+|newcomer/(squared|ndcg)_\d+)"
 COUNTS = rf"counts/(users|movies)|spread/rating|{REPORTED}"
 """Names of arrays that hold nothing below 0."""
@@ -142,7 +143,7 @@ def check_arrays(
     for name, array in arrays.items():
         _check_numbers(name, array)
         if not name.startswith("report/"):
-            _check_shape(name, array, sizes, users, config.__class__)
+            _check_shape(name, array, sizes, users, config.kind)
     _check_constants(scale, arrays)
     _check_ranker(movies, arrays)
     if isinstance(config, NeuralCFConfig):
@@ -151,6 +152,8 @@ def check_arrays(
 
 def _sizes(config: ModelConfig, arrays: Mapping[str, NDArray[Any]]) -> dict[str, int]:
     """The sizes that follow from hyperparameters, and from the names of features."""
+    if isinstance(config, SparkALSConfig):
+        return {"factors": config.factors, "vector": 1 + config.factors}
     if isinstance(config, MatrixFactorizationConfig):
         if config.factors == AUTO or config.regularization == AUTO:
             raise ValueError("it does not say what its training chose")
@@ -192,9 +195,8 @@ def _sizes(config: ModelConfig, arrays: Mapping[str, NDArray[Any]]) -> dict[str,
     return sizes | {f"outputs {place}": size for place, size in enumerate(outputs)}
 
 
-def _check_shape(name: str, array: NDArray[Any], sizes: dict[str, int], users: int, config: type[ModelConfig]) -> None:
-    layout = LAYOUTS["svd" if config is MatrixFactorizationConfig else "ncf"]
-    found = [(kinds, shape) for pattern, kinds, shape in layout if re.fullmatch(pattern, name)]
+def _check_shape(name: str, array: NDArray[Any], sizes: dict[str, int], users: int, kind: str) -> None:
+    found = [(kinds, shape) for pattern, kinds, shape in LAYOUTS[kind] if re.fullmatch(pattern, name)]
     if not found:
         raise ValueError(f"no version has an array {name}")
     ((kinds, shape),) = found

@@ -279,10 +279,14 @@ class Trainer:
             told: epochs in the log already, including those of an aborted attempt.
             before: precedes the name of each step.
         """
+        shown = ""
 
         def stage(text: str) -> None:
+            nonlocal shown
             self._snapshots.check(snapshot)
-            self._runs.stage(run.run_id, before + text)
+            if text != shown:  # what works elsewhere is told of every second
+                self._runs.stage(run.run_id, before + text)
+                shown = text
 
         def epoch(report: EpochReport) -> None:
             self._snapshots.check(snapshot)

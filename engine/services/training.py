@@ -15,7 +15,8 @@ from engine.evaluation.intervals import MetricValue
 from engine.evaluation.verdict import Judgement
 from engine.models.base import ModelConfig
 from engine.models.list_settings import RankingConfig, configure_ranking
-from engine.models.registry import configure
+from engine.models.rankers import check_rankable
+from engine.models.registry import check_trainable, configure
 from engine.services.records import EpochRecord, State, shared
 from engine.services.storing import stores
 from engine.services.trainer import Trainer
@@ -334,7 +335,8 @@ def _configured(
     """Validated settings of the rating model and of the lists.
 
     Raises:
-        InvalidInput, InvalidHyperparameter: as ``configure`` and ``configure_ranking``, with all that is wrong.
+        InvalidInput, InvalidHyperparameter: as ``check_trainable``, ``configure`` and ``configure_ranking``, with all
+            that is wrong.
     """
     try:
         config = configure(kind, hyperparameters)
@@ -344,4 +346,7 @@ def _configured(
         except InvalidHyperparameter as other:
             raise InvalidHyperparameter(error.faults | other.faults) from other
         raise
-    return config, configure_ranking(ranker)
+    ranking = configure_ranking(ranker)
+    check_trainable(kind)
+    check_rankable(ranking.method)
+    return config, ranking

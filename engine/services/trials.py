@@ -12,6 +12,7 @@ from optuna.trial import FrozenTrial
 from optuna.trial import TrialState as Ended
 
 from engine.data.ratings import Interactions
+from engine.data.splits import with_order
 from engine.errors import Cancelled, MarqueeError, TrainingDiverged
 from engine.evaluation.metrics import METRICS
 from engine.evaluation.report import UserErrors
@@ -86,16 +87,16 @@ class Search:
         self.fold_seconds = [fold["seconds"] for trial in self._trials() for fold in trial.user_attrs.get(FOLDS, [])]
 
     def _prepare(self) -> Trials[Any]:
-        record = self.record
+        record, data = self.record, with_order(self.data)
         if self.goal == "rmse":
             begun = next((one.params for one in self._trials() if one.user_attrs.get(DEFAULTS) and one.params), {})
             values = search.read_trial(self.asked, search.space_of(self.goal, record.kind), begun)
-            return RatingTrials.prepare(record.kind, self.data, record.folds, record.seed, values)
+            return RatingTrials.prepare(record.kind, data, record.folds, record.seed, values)
         self.wait(self.going)
         self._tell("Training the model and choosing the defaults")
         watcher = Watcher(self.going.stop, self._check_stop)
         known = settings_of(self._trials())
-        return ListTrials.prepare(record.kind, self.data, record.folds, record.seed, self.personal_from, watcher, known)
+        return ListTrials.prepare(record.kind, data, record.folds, record.seed, self.personal_from, watcher, known)
 
     def go_on(self) -> None:
         """Run trials until all are done.

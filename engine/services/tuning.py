@@ -21,7 +21,7 @@ from engine.errors import (
 )
 from engine.models.list_settings import CHOSEN
 from engine.models.rankers import METHOD
-from engine.models.registry import SearchRange
+from engine.models.registry import SearchRange, check_trainable
 from engine.services.ends import AGAIN_S, Ends
 from engine.services.snapshots import Outdated, Snapshots
 from engine.services.storing import in_words, stores
@@ -143,6 +143,7 @@ class TuningService:
         if not search.space_of(goal, kind):
             what, field = (kind, "model") if goal == "rmse" else ("lists", "goal")
             raise InvalidInput(f"hyperparameters.toml defines no search space for {what}.", field=field)
+        check_trainable(kind)
         check_range("trials", trials, 2, MAX_TRIALS)
         check_range("folds", folds, MIN_FOLDS, MAX_FOLDS)
         check_range("minutes", minutes, 0.1, MAX_MINUTES)

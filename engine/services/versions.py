@@ -354,11 +354,12 @@ def _judged(run: RunRecord) -> Judgement | None:
 
 def tell_differences(version: int, baseline: int, found: Mapping[str, MetricDifference]) -> str:
     """A comparison in words, with the goals first."""
-    users = max((one.users for one in found.values()), default=0)
+    counts = sorted({one.users for one in found.values()} or {0})
+    users = f"{counts[0]:,}" if len(counts) == 1 else f"{counts[0]:,} to {counts[-1]:,}"
     told = []
     for verdict in ("better", "worse"):
         names = [name for name in (*GOALS, *found) if name in found and found[name].verdict == verdict]
         if names:
             told.append(f"{verdict} in {', '.join(METRICS[name].noun for name in dict.fromkeys(names))}")
     what = " and ".join(told) if told else "neither better nor worse: no difference is shown in any metric"
-    return f"Version {version} is {what}, against version {baseline} on the same held-out ratings of {users:,} users."
+    return f"Version {version} is {what}, against version {baseline} on the same held-out ratings of {users} users."

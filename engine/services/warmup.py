@@ -42,8 +42,10 @@ def warm_up() -> None:
     """Warm up once per process; takes 0.7 s, or 7 s on a machine where nothing is compiled yet."""
     log.info("preparing; the first start on a machine takes some seconds longer")
     data, whole = made_up_ratings(), ListOptions(n=3)
-    for kind in MODELS:
-        fields = MODELS[kind].config.model_fields
+    for kind, model in MODELS.items():
+        if model.on_spark:  # its loops are those of the others
+            continue
+        fields = model.config.model_fields
         config = configure(kind, {name: value for name, value in SMALL.items() if name in fields})
         learned = learn(config, data, PERSONAL_FROM, Listener.silent()).bundle
         for bundle in (learned, _as_stored(kind, learned)):
@@ -52,7 +54,9 @@ def warm_up() -> None:
             for user in (state.listen("p0"), state.listen("nobody")):
                 for wanted in (whole, ListOptions(n=3, rank_by="rating")):
                     state.annotate(user, state.make_list(user, wanted, user.state.items))
-    for method in RANKERS:
+    for method, entry in RANKERS.items():
+        if entry.on_spark:
+            continue
         ranker = build_ranker(configure_ranker({METHOD: method})).fit(data)
         stored = restore_ranker(ranker_settings(ranker.config), _read_only(ranker.arrays()))
         for one in (ranker, stored):

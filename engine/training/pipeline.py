@@ -7,7 +7,7 @@ from typing import Self
 
 from engine.background import give_way
 from engine.data.ratings import Interactions
-from engine.data.splits import HeldOut, hold_out
+from engine.data.splits import HeldOut, hold_out, with_order
 from engine.errors import Cancelled
 from engine.evaluation.newcomers import judge_newcomers, part_newcomers
 from engine.evaluation.report import EvaluationReport, EvaluationService
@@ -123,6 +123,7 @@ def learn(
         Cancelled: the run was cancelled.
         TrainingDiverged: the loss became infinite or not a number.
     """
+    data = with_order(data)
     parts, newcomers = _part(data)
     assessed = assess(config, parts, how_split(data), personal_from, listener, newcomers, ranking)
     del parts, newcomers  # as large as all ratings
@@ -212,7 +213,7 @@ def assess(
 def how_split(data: Interactions) -> str:
     """How the test part was chosen, in words."""
     if data.timestamps is None:
-        return f"a random {TEST_PART:.0%} of each user's ratings, no times being known"
+        return f"a random {TEST_PART:.0%} of each user's ratings, as few times are known"
     return f"each user's last {TEST_PART:.0%} by time"
 
 

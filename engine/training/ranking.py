@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import asdict, dataclass, field
-from operator import mul
 from typing import Any
 
 import numpy as np
 
-from engine.data.arrays import Float32
+from engine.data.arrays import Float32, Floats
 from engine.data.ratings import Interactions
-from engine.data.splits import HeldOut, hold_out
+from engine.data.splits import HeldOut, hold_out, shuffle_users
 from engine.evaluation import metrics
 from engine.evaluation.charts import ChartRow
 from engine.evaluation.lists import Lists, ScoreUser, draw_lists
@@ -19,7 +18,6 @@ from engine.models.base import NOTHING, RatingModel
 from engine.models.list_settings import RankingConfig
 from engine.models.ranker import Ranker, RankerConfig
 from engine.models.rankers import RANKERS
-from engine.models.shrinkage import climb
 from engine.recommending.fold_in import measure_spread
 from engine.recommending.scoring import Scores, weigh_rating
 from engine.training.served import LIST_LENGTH
@@ -32,10 +30,12 @@ LATER = 0.2
 """Share of each user's ratings on which the ranker's own settings are chosen."""
 MIN_LISTS = 20
 """Fewer lists show no difference."""
-DIGITS = 3
-"""Places to which NDCG is rounded before it decides."""
-START = {"l2": 200.0, "recency": 0.3, "next_weight": 0.3, "rating_weight": 0.0}
+DIGITS = 4
+"""Places to which NDCG and its differences are rounded before they decide."""
+START = {"l2": 200.0, "recency": 0.3, "next_weight": 0.3, "factor_weight": 0.0, "rating_weight": 0.0}
 """Where the search begins, and what is used with too few lists; other settings begin at their defaults."""
+TIMELESS_START = START | {"l2": 400.0, "recency": 0.0, "next_weight": 0.0, "factor_weight": 0.2}
+"""The same where no times are known."""
 BY_TIME = frozenset({"recency", "next_weight"})
 """Settings that are 0 where no times are known."""
 TRIED: dict[str, Sequence[float]] = {
@@ -46,7 +46,7 @@ TRIED: dict[str, Sequence[float]] = {
     "rating_weight": (0.0, 0.25, 0.5),
     "popularity_discount": (0.0, 0.1, 0.2, 0.3),
 }
-"""Values tried in turn, the simplest first, with the others kept; the penalty is doubled or halved while that helps."""
+"""Values tried in turn, with the others kept."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,8 +86,9 @@ def choose_ranking(
 
     The ranker's own settings are chosen on each user's last fifth of the training part, as long as the test part: a
     shorter look ahead would favour what is newest. The weight of the predicted rating is chosen on the validation part,
-    which the rating model does not know. NDCG is rounded before it decides, and ties take the simpler setting; among
-    discounts of popular movies that are as good, the one whose lists cover most of the catalogue.
+    which the rating model does not know. Each setting begins at a usual value, and leaves it only for one whose lists
+    are better by more than a standard error, so that a few new ratings change no list by chance (the rule of one
+    standard error: Breiman et al. 1984, "Classification and regression trees", section 3.4.3).
 
     Args:
         asked: the settings, each a value or ``auto``.
@@ -97,7 +98,7 @@ def choose_ranking(
     """
     data = parts.train
     method = asked.choose_method(data)
-    start = START if data.timestamps is not None else START | dict.fromkeys(BY_TIME, 0.0)
+    start = TIMELESS_START if data.timestamps is None else START
     config, free = asked.config(method, start), asked.choices(method)
     ranker = RANKERS[method].ranker
     own = None if parts.validation is None else _choose_own(config, free, data, ranker, check)
@@ -122,8 +123,7 @@ def _choose_own(
         return None
     given, config = config, _with(config, rating_weight=0.0)
     if "l2" in free:
-        alone = _with(config, next_weight=0.0)
-        config = _with(config, l2=climb(lambda l2: -lists.ndcg(_with(alone, l2=l2)), START["l2"], mul))
+        config = _with(config, l2=lists.climb_penalty(_with(config, next_weight=0.0)))
     config = lists.climb_in_turn(config, set(free) - {"rating_weight"})
     return _with(config, rating_weight=given.rating_weight), lists.frontier(config)
 
@@ -136,8 +136,7 @@ def _draw(validation: Interactions, seed: int = 0) -> Interactions:
     """The validation ratings of some users who have a relevant one."""
     liked = validation.ratings >= metrics.relevant_from(validation.scale)
     users = np.unique(validation.users[liked])
-    drawn = np.random.default_rng(seed).permutation(users)[:MAX_USERS]
-    return validation.subset(np.isin(validation.users, drawn))
+    return validation.subset(np.isin(validation.users, shuffle_users(users, seed)[:MAX_USERS]))
 
 
 class TriedLists:
@@ -169,23 +168,39 @@ class TriedLists:
 
     def ndcg(self, config: RankerConfig) -> float:
         """NDCG@10, rounded."""
+        return round(float(self._per_list(config).mean()), DIGITS)
+
+    def _per_list(self, config: RankerConfig) -> Floats:
         lists = self._lists(config)
-        return round(float(metrics.ndcg(lists.hits, lists.relevant).mean()), DIGITS)
+        return metrics.ndcg(lists.hits, lists.relevant)
 
     def coverage(self, config: RankerConfig) -> float:
         """Share of the catalogue that is in any list."""
         return metrics.coverage(metrics.exposure(self._lists(config).movies, self._fit.n_movies))
 
     def climb_in_turn(self, config: RankerConfig, free: Collection[str]) -> RankerConfig:
-        """The config with each free setting at its best value, in turn; the first of equal ones is taken."""
+        """The config with each free setting in turn at its best value, where that is clearly better."""
         for name, values in TRIED.items():
             if name in free and not (name in BY_TIME and self._fit.timestamps is None):
-                worth = self._worth if name == "popularity_discount" else self.ndcg
-                config = max((_with(config, **{name: value}) for value in values), key=worth)
+                best = max((_with(config, **{name: value}) for value in values), key=self.ndcg)
+                config = config if self._is_as_good(config, best) else best
         return config
 
-    def _worth(self, config: RankerConfig) -> tuple[float, float]:
-        return self.ndcg(config), self.coverage(config)
+    def climb_penalty(self, config: RankerConfig) -> float:
+        """The penalty, doubled or else halved for as long as that makes lists clearly better."""
+        l2 = start = float(config.model_dump()["l2"])
+        for ratio in (2.0, 0.5):
+            while not self._is_as_good(_with(config, l2=l2), _with(config, l2=l2 * ratio)):
+                l2 *= ratio
+            if l2 != start:
+                break
+        return l2
+
+    def _is_as_good(self, config: RankerConfig, best: RankerConfig) -> bool:
+        """Whether NDCG@10 is within one standard error of another's, lists being paired by user."""
+        lost = self._per_list(best) - self._per_list(config)
+        error = lost.std(ddof=1) / np.sqrt(len(lost))
+        return round(float(lost.mean()), DIGITS) <= round(float(error), DIGITS)
 
     def frontier(self, config: RankerConfig) -> list[ChartRow]:
         """NDCG and coverage for each discount of popular movies."""

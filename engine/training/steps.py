@@ -19,17 +19,17 @@ class Step(Enum):
         typical: seconds on the demo ratings by kind of model; other kinds skip the step.
     """
 
-    READING = "Reading ratings", {"svd": 0.1, "ncf": 0.1}
+    READING = "Reading ratings", {"svd": 0.1, "ncf": 0.1, "als": 0.1}
     EMBEDDING = "Learning embeddings", {"ncf": 10.0}
-    FITTING = "Learning", {"svd": 1.3, "ncf": 8.0}
-    CHOOSING = "Tuning the ranking", {"svd": 7.0, "ncf": 7.0}
-    JUDGING = "Evaluating on held-out ratings", {"svd": 4.0, "ncf": 8.0}
-    MEETING = "Evaluating on newcomers", {"svd": 0.2, "ncf": 0.6}
+    FITTING = "Learning", {"svd": 1.3, "ncf": 8.0, "als": 15.0}
+    CHOOSING = "Tuning the ranking", {"svd": 7.0, "ncf": 7.0, "als": 7.0}
+    JUDGING = "Evaluating on held-out ratings", {"svd": 4.0, "ncf": 8.0, "als": 4.0}
+    MEETING = "Evaluating on newcomers", {"svd": 0.2, "ncf": 0.6, "als": 0.2}
     EMBEDDING_ALL = "Learning embeddings from all ratings", {"ncf": 12.0}
-    FITTING_ALL = "Learning from all ratings", {"svd": 0.7, "ncf": 9.0}
-    RANKING = "Learning which movies go together", {"svd": 3.0, "ncf": 3.0}
-    FOLDING = "Preparing instant updates", {"svd": 1.0, "ncf": 2.5}
-    SAVING = "Saving", {"svd": 2.0, "ncf": 2.0}  # and activating
+    FITTING_ALL = "Learning from all ratings", {"svd": 0.7, "ncf": 9.0, "als": 15.0}
+    RANKING = "Learning which movies go together", {"svd": 3.0, "ncf": 3.0, "als": 3.0}
+    FOLDING = "Preparing instant updates", {"svd": 1.0, "ncf": 2.5, "als": 1.0}
+    SAVING = "Saving", {"svd": 2.0, "ncf": 2.0, "als": 2.0}  # and activating
 
     def __init__(self, words: str, typical: Mapping[str, float]) -> None:
         self.words = words

@@ -200,12 +200,12 @@ def weigh(
 
 def _conclude(shown: bool, held_out: MetricDifference | None) -> str:
     if not shown:
-        return "That may be chance, so the defaults are just as good"
+        return "That may be chance, so nothing speaks against the defaults"
     if held_out is None:
         return "It is better on the folds; the ratings that no trial saw decide when the study has ended"
     if held_out.verdict == "better":
         return "It is better than the defaults"
-    return "It is better on the folds but not on the ratings that no trial saw, so the defaults are just as good"
+    return "It is better on the folds but not on the ratings that no trial saw, so nothing speaks against the defaults"
 
 
 def _between(found: MetricDifference) -> str:

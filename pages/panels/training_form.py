@@ -5,8 +5,8 @@ from typing import Any
 import streamlit as st
 
 from engine.errors import InvalidHyperparameter
-from engine.models.list_settings import RANKING
-from engine.models.registry import MODELS
+from engine.models.list_settings import RANKING, by_method
+from engine.models.registry import MODELS, check_trainable
 from engine.services import Services
 from engine.services.training import TrainingStatus
 from engine.services.version_records import MAX_NOTE_LENGTH
@@ -30,6 +30,8 @@ def form(services: Services, *, busy: bool) -> None:
         st.subheader("Next run", anchor=False)
     kind = forms.choose_model(session.MODEL, forms.MOST_ACCURATE)
     st.caption(text(MODELS[kind].summary))
+    with errors_shown():
+        check_trainable(kind)
     with st.form("training", border=False), errors_shown():
         with st.expander("Hyperparameters", expanded=True, icon=":material/tune:"):
             values = forms.hyperparameters(MODELS[kind].config, forms.without_prefix(_errors().get(kind, {}), ""))
@@ -37,7 +39,8 @@ def form(services: Services, *, busy: bool) -> None:
             st.caption(
                 "How lists are ordered. Settings on auto are chosen by the training, on ratings that it holds out."
             )
-            ranker = forms.hyperparameters(RANKING, forms.without_prefix(_errors().get(kind, {}), "ranker."))
+            refused = forms.without_prefix(_errors().get(kind, {}), "ranker.")
+            ranker = forms.hyperparameters(RANKING, refused, by_method())
         policy = st.selectbox(
             "Activate the new version",
             list(POLICIES),

@@ -23,7 +23,7 @@ def show(value: Any) -> str:
     """A hyperparameter's value in short."""
     if isinstance(value, (tuple, list)):
         return "-".join(map(str, value))
-    return f"{value:.3g}" if isinstance(value, float) else str(value)
+    return f"{float(f'{value:.3g}'):,.10g}" if isinstance(value, float) else str(value)
 
 
 def label_of(study: Study) -> str:

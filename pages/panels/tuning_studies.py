@@ -23,6 +23,8 @@ TRIAL_STATES = {"running": "Running", "complete": "Finished", "pruned": "Stopped
 INTERRUPTED = "Interrupted, retried"
 TRIALS, FOLDS, MINUTES, SEED = 20, 3, 30.0, 0
 BUSY = "Another study is running. Stop it first."
+MIN_IMPORTANCE = 10
+"""Finished trials from which the importance of hyperparameters is more than chance."""
 AIMS: dict[Goal, str] = {"rmse": "Predicted ratings (RMSE)", "ndcg_at_k": "Lists (NDCG@10)"}
 ABOUT: dict[Goal, str] = {
     "rmse": "Each trial trains once per fold. The first uses the defaults; later ones are chosen from earlier results"
@@ -123,16 +125,17 @@ def progress_card(services: Services, study: Study) -> None:
 
 
 def _title(study: Study) -> str:
-    return f"Study {study.study_id} · {model_name(study.model)}"
+    return f"Study {study.study_id} · {model_name(study.model)} · {METRICS[study.goal].label}"
 
 
-def table(history: Sequence[Study]) -> int | None:
+def table(history: Sequence[Study], *, running: bool) -> int | None:
     """All studies that are not running, newest first; returns the number of the selected one, by default the newest.
 
     The address keeps the selection: ``?study=3``.
     """
     if not history:
-        st.caption("No studies yet. One with 20 trials takes seconds to minutes, depending on model and data.")
+        first = "No studies yet. One with 20 trials takes seconds to minutes, depending on model and data."
+        st.caption("The study is listed here when it has ended." if running else first)
         return None
     number = st.column_config.NumberColumn
     selected = select_one(
@@ -251,7 +254,7 @@ def charts_of(study: Study, *, key: str) -> None:
     if len(finished) > 1:
         st.markdown(f"**Hyperparameters and {tuning_charts.label_of(study)}**")
         tuning_charts.parallel(study, key=f"study.parallel.{key}")
-    if study.importance:
+    if study.importance and sum(trial.value is not None for trial in study.history) >= MIN_IMPORTANCE:
         st.markdown("**Importance**")
         tuning_charts.importance(study, key=f"study.importance.{key}")
 

@@ -8,25 +8,35 @@ import streamlit as st
 from engine.models.list_settings import RANKING
 from engine.models.rankers import RANKERS
 from engine.services.version_records import VersionSummary
+from engine.words import counted
 from pages.ui import charts, tables
 
 HEIGHT = 240
+EXACT, UNFAITHFUL = 0.005, 0.75
+"""Differences between share and effect below which they are the same, and above which one says nothing of the other."""
 PERCENT = alt.Axis(format=".0%", tickMinStep=0.01)
 CHOSEN, OTHERS = "This version", "Other discounts"
 
 
 def ranking(version: VersionSummary) -> None:
     """The choice between accuracy and reach, explanations, and settings."""
-    automatic = {name.removeprefix("ranker.") for name in version.automatic}
-    settings: dict[str, object] = {"Method": RANKERS[version.ranker.get("method", "ease")].label}
-    for name, value in version.ranker.items():
-        if name in RANKING.model_fields and name != "method":
-            settings[RANKING.title_of(name)] = f"{value:,g} (auto)" if name in automatic else f"{value:,g}"
     if version.frontier:
         _frontier(version)
     _faithfulness(version.protocol.get("faithfulness"))
     st.markdown("**Settings**")
-    tables.pairs(settings, f"Settings of the lists of version {version.version}")
+    names = dict.fromkeys(name for name in ("method", *version.ranker) if name in RANKING.model_fields)
+    rows = [_setting(version, name) for name in names]
+    tables.table(rows, f"Settings of the lists of version {version.version}")
+
+
+def _setting(version: VersionSummary, name: str) -> dict[str, object]:
+    """A setting, its value and what it does; ``auto`` is one that the training chose, if it had lists to choose by."""
+    value = version.ranker.get(name, "ease")
+    told = RANKERS[value].label if name == "method" else f"{value:,.10g}"
+    if f"ranker.{name}" in version.automatic:
+        told += " (auto)" if version.frontier else " (usual)"
+    about = RANKING.model_fields[name].description or ""
+    return {"Name": RANKING.title_of(name), "Value": told, "Meaning": about.partition(" Only for ")[0]}
 
 
 def _faithfulness(found: dict[str, Any] | None) -> None:
@@ -35,17 +45,42 @@ def _faithfulness(found: dict[str, Any] | None) -> None:
     if not found or not found["share"]:
         st.caption("Not measured: the version is of an earlier release, or no list rests on ratings.")
         return
-    effect, difference = (found[name] / found["share"] for name in ("effect", "difference"))
-    st.caption(
-        f"Tested by removing one rating of each of {found['pairs']:,} users: the one with the largest share in the"
-        f" first movie of their list. On average, the movie's score fell by {effect:.0%} of that share. For a single"
-        f" movie the two differ by {difference:.0%}, because removing a rating changes how much the others count."
+    st.caption(faithful(found["pairs"], found["effect"] / found["share"], found["difference"] / found["share"]))
+
+
+def faithful(users: int, effect: float, difference: float) -> str:
+    """How far a share can be trusted.
+
+    Args:
+        users: in the sample.
+        effect: what removing a rating took off the score on average, as a part of the rating's share.
+        difference: mean absolute difference of the two, as a part of the mean share.
+    """
+    tested = (
+        f"Tested on a sample of {counted(users, 'user')} by removing the rating with the largest share in the first"
+        " movie of their list. "
+    )
+    if difference < EXACT:
+        return f"{tested}The movie's score fell by that share: shares can be taken at their word."
+    if difference > UNFAITHFUL:
+        return (
+            f"{tested}The movie's score changed by something else: removing a rating changes how much the others count,"
+            " and here that outweighs the share. Take shares as what a rating adds beside the others, and not as what"
+            " would happen without it."
+        )
+    return (
+        f"{tested}On average the movie's score fell by {effect:.0%} of that share, and for a single movie the two"
+        f" differ by {difference:.0%}, because removing a rating changes how much the others count."
     )
 
 
 def _frontier(version: VersionSummary) -> None:
     """NDCG and coverage for each discount of popular movies."""
     st.markdown("**Accuracy and reach**")
+    if len({point.coverage for point in version.frontier}) == 1:
+        reach = f"{version.frontier[0].coverage:.0%} of the catalogue"
+        st.caption(f"Lists reach {reach}, however much popular movies are discounted.")
+        return
     st.caption(
         "The more popular movies are discounted, the more of the catalogue lists reach. Measured on ratings set aside"
         " while training. To choose another point, train with that *popularity discount*."

@@ -31,6 +31,8 @@ NOTE_PX = 175  # left beside the metrics in a window of 1280 pixels
 PROTOCOL = {
     "split": "held-out ratings",
     "k": "list length",
+    "lowest": "lowest possible rating",
+    "highest": "highest possible rating",
     "relevant_from": "counts as liked from",
     "train_ratings": "number of training ratings",
     "test_ratings": "number of held-out ratings",

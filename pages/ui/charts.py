@@ -13,6 +13,7 @@ from engine.evaluation.intervals import MetricValue
 from engine.recommending.explanations import Contribution, Explanation, RatingExplanation
 from engine.services.records import EpochRecord
 from pages.ui.metrics import NO_INTERVAL
+from pages.ui.preferences import given
 
 MAX_SHARES = 8
 BAR_PX, AXIS_PX, LABEL_PX, FRAME_PX = 34, 56, 230, 76
@@ -215,15 +216,16 @@ def learning_curve(history: Sequence[EpochRecord], *, key: str, growing: bool) -
     show(chart, spoken + (f", validation RMSE {last.validation_rmse:.4f}." if last.validation_rmse else "."), key=key)
 
 
-def share_rows(explanation: Explanation) -> list[Share]:
+def share_rows(explanation: Explanation, scale: RatingScale) -> list[Share]:
     """(label, share, kind) of each bar: the largest shares, the others, expected rating, popularity.
 
     They sum to the score.
     """
     # The rounding error is far below a pixel; adding it to a bar keeps the sum exact.
-    rows = _largest(explanation.contributions, explanation.residual - explanation.from_rating)
+    rows = _largest(explanation.contributions, explanation.residual - explanation.from_rating, scale)
     if abs(explanation.from_rating) > TINY:
-        rows.append(("Expected rating", explanation.from_rating, REST))
+        expected = "Chance of a like" if scale.are_preferences else "Expected rating"
+        rows.append((expected, explanation.from_rating, REST))
     left = explanation.score - sum(share for _, share, _ in rows)
     if not rows or abs(explanation.baseline) > 1e-9:
         liked = " and liked genres" if explanation.genres_liked else ""
@@ -231,7 +233,7 @@ def share_rows(explanation: Explanation) -> list[Share]:
     return rows
 
 
-def rating_rows(rating: RatingExplanation) -> list[Share]:
+def rating_rows(rating: RatingExplanation, scale: RatingScale) -> list[Share]:
     """The same for the predicted rating; the bars sum to its difference from the average viewer's."""
     parts = (
         ("How this user rates in general", rating.level),
@@ -239,32 +241,34 @@ def rating_rows(rating: RatingExplanation) -> list[Share]:
         ("Learned in training", rating.learned),
         ("Clipped to the scale", rating.clipped),
     )
-    return _largest(rating.contributions, 0.0) + [(label, part, REST) for label, part in parts if abs(part) > TINY]
+    return _largest(rating.contributions, 0.0, scale) + [
+        (label, part, REST) for label, part in parts if abs(part) > TINY
+    ]
 
 
-def _largest(contributions: Sequence[Contribution], left: float) -> list[Share]:
+def _largest(contributions: Sequence[Contribution], left: float, scale: RatingScale) -> list[Share]:
     """The largest shares, and one bar for all others."""
-    rows = [(f"{one.title} · rated {one.rating:g}", one.share, PAST) for one in contributions[:MAX_SHARES]]
+    rows = [(f"{one.title} · {given(one.rating, scale)}", one.share, PAST) for one in contributions[:MAX_SHARES]]
     rest = contributions[MAX_SHARES:]
     others = sum(one.share for one in rest) + left
     if rest:
-        rows.append((f"All {len(rest)} other ratings", others, OTHERS))
+        rows.append((f"All {len(rest)} others", others, OTHERS))
     elif rows:
         label, share, kind = rows[-1]
         rows[-1] = (label, share + others, kind)
     return rows
 
 
-def shares(explanation: Explanation, *, key: str) -> None:
+def shares(explanation: Explanation, scale: RatingScale, *, key: str) -> None:
     """Each past rating's share of the score."""
     what = f"Bar chart of shares of the score {explanation.score:.3f}"
-    _bars(share_rows(explanation), "Share of the score", what, key=key)
+    _bars(share_rows(explanation, scale), "Share of the score", what, key=key)
 
 
-def rating_shares(rating: RatingExplanation, *, key: str) -> None:
+def rating_shares(rating: RatingExplanation, scale: RatingScale, *, key: str) -> None:
     """Each past rating's effect on the predicted rating."""
     what = f"Bar chart of each rating's effect on the predicted rating {rating.predicted_rating:.2f}"
-    _bars(rating_rows(rating), "Effect on the predicted rating", what, key=key)
+    _bars(rating_rows(rating, scale), "Effect on the predicted rating", what, key=key)
 
 
 def _bars(rows: list[Share], title: str, what: str, *, key: str) -> None:

@@ -1,7 +1,7 @@
 """A model's hyperparameter form, built from its config, so that each parameter is written once."""
 
 import math
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import time
 from typing import Any
 
@@ -35,20 +35,25 @@ def choose_model(key: str, offered: str) -> str:
     return kind or first
 
 
-def hyperparameters(config: type[ModelConfig], errors: Mapping[str, str]) -> dict[str, Any]:
+def hyperparameters(
+    config: type[ModelConfig], errors: Mapping[str, str], groups: Mapping[str, Sequence[str]] | None = None
+) -> dict[str, Any]:
     """An input for each field of the config, inside ``st.form``; returns the values by name.
 
     Inputs take any number, so that none is changed silently; the service validates them, and its message for a field,
-    in ``errors`` by name, is shown under it.
+    in ``errors`` by name, is shown under it. ``groups`` has the names of fields by heading; without it there is none.
     """
     properties = config.model_json_schema()["properties"]
-    grid = st.grid(3, min_column_width=200)
     values = {}
-    for name, schema in properties.items():
-        with grid.cell():
-            key, label = session.hyperparameter(config.kind, name), text(config.title_of(name))
-            values[name] = _input(key, label, schema, config.model_fields[name])
-            field_error(errors, name)
+    for heading, names in (groups or {"": list(properties)}).items():
+        if heading:
+            st.caption(heading)
+        grid = st.grid(3, min_column_width=200)
+        for name in names:
+            with grid.cell():
+                key, label = session.hyperparameter(config.kind, name), text(config.title_of(name))
+                values[name] = _input(key, label, properties[name], config.model_fields[name])
+                field_error(errors, name)
     other_errors(errors, properties)
     return values
 

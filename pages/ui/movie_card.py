@@ -103,10 +103,10 @@ def _why(services: Services, explanation: Explanation, confidence: float | None)
     names = ("Rank", *of_ratings[:1], "Movies", *of_ratings[1:], "People")
     tabs = dict(zip(names, st.tabs(names), strict=True))
     with tabs["Rank"]:
-        charts.shares(explanation, key=session.card("shares", explanation.movie_id))
+        charts.shares(explanation, scale, key=session.card("shares", explanation.movie_id))
     if of_ratings:
         with tabs["Rating"]:
-            _rating(explanation, confidence)
+            _rating(explanation, scale, confidence)
             pair = {"user_id": explanation.user_id, "movie_id": explanation.movie_id}
             calls.offer(services, Call("/api/ml/predict", body={"pairs": [pair]}))
     similar = [
@@ -127,13 +127,13 @@ def _why(services: Services, explanation: Explanation, confidence: float | None)
         _facts("Users with similar taste who rated it", users, "Nobody with similar taste has rated it.")
 
 
-def _rating(explanation: Explanation, confidence: float | None) -> None:
+def _rating(explanation: Explanation, scale: RatingScale, confidence: float | None) -> None:
     """The expected rating, from the average viewer's to this user's."""
     rating = explanation.rating
     sure = "" if confidence is None else f" Confidence {confidence:.0%}: the part of the scale outside the interval."
     st.caption(f"Average viewer {rating.baseline:.2f}, this user {rating.predicted_rating:.2f}.{sure}")
     if rating.contributions:
-        charts.rating_shares(rating, key=session.card("rating", explanation.movie_id))
+        charts.rating_shares(rating, scale, key=session.card("rating", explanation.movie_id))
         how = "exactly" if rating.method == "exact" else "by leaving out one rating at a time"
         st.caption(f"Each bar is how much the prediction would drop without that rating, computed {how}.")
 

@@ -106,7 +106,9 @@ def summary(run: TrainingStatus) -> str:
 
 
 def curve(run: TrainingStatus, *, key: str) -> None:
-    """Error by epoch."""
+    """Error by epoch; of preferences it says nothing."""
+    if preferences.in_use():
+        return
     if run.history:
         charts.learning_curve(run.history, key=f"training.curve.{key}", growing=run.state == "running")
     elif not run.state.is_finished:

@@ -255,6 +255,7 @@ OF_ERROR: Mapping[type[errors.MarqueeError], Kind] = {
     ),
     errors.DiskFull: Kind("disk_full", 507, "Disk full", "The disk is full. Nothing was saved."),
     errors.TrainingDiverged: Kind("training_diverged", 500, "Training diverged", "The loss became infinite or NaN."),
+    errors.ClusterFailed: Kind("cluster_failed", 500, "Job on Spark failed", "The job ended without a result."),
     errors.Cancelled: Kind("cancelled", 409, "Cancelled", "Someone cancelled the work."),
 }
 

@@ -9,6 +9,7 @@ from urllib.parse import parse_qsl
 
 import pytest
 
+from engine.data.scale import STARS
 from engine.errors import DiskFull, InvalidRating, NotReady
 from pages.panels.recommend_list import MAX_TITLE, changed, ranks_without, shortened
 from pages.panels.recommend_what_if import WHAT_IF
@@ -159,24 +160,24 @@ def test_reasons_are_computed_for_open_cards_only(visit: Open) -> None:
 
 def test_the_bars_of_an_explanation_sum_to_its_score() -> None:
     explanation = fakes.FakeRecommendations(fakes.FakeLibrary()).explain("42", "1")
-    rows = share_rows(explanation)
+    rows = share_rows(explanation, STARS)
     assert len(rows) == 10
     assert sum(share for _, share, _ in rows) == pytest.approx(explanation.score, abs=1e-9)
-    few = share_rows(fakes.FakeRecommendations(fakes.FakeLibrary(movies=fakes.MOVIES[:4])).explain("42", "1"))
+    few = share_rows(fakes.FakeRecommendations(fakes.FakeLibrary(movies=fakes.MOVIES[:4])).explain("42", "1"), STARS)
     assert sum(share for _, share, _ in few) == pytest.approx(0.01 + 0.21 + 0.105 + 0.07 + 2e-7, abs=1e-9)
 
 
 def test_the_popularity_bar_names_liked_genres() -> None:
     explanation = fakes.FakeRecommendations(fakes.FakeLibrary()).explain("42", "1")
-    assert share_rows(explanation)[-1][0] == "Popularity"
+    assert share_rows(explanation, STARS)[-1][0] == "Popularity"
     liked = replace(explanation, genres_liked=("War",))
-    assert share_rows(liked)[-1][0] == "Popularity and liked genres"
+    assert share_rows(liked, STARS)[-1][0] == "Popularity and liked genres"
 
 
 def test_the_bars_of_a_rating_sum_to_its_difference() -> None:
     for films in (fakes.MOVIES, fakes.MOVIES[:4]):
         rating = fakes.FakeRecommendations(fakes.FakeLibrary(movies=films)).explain("42", "1").rating
-        rows = rating_rows(rating)
+        rows = rating_rows(rating, STARS)
         assert sum(share for _, share, _ in rows) == pytest.approx(rating.predicted_rating - rating.baseline, abs=1e-3)
         assert "Clipped to the scale" not in [label for label, _, _ in rows]  # nothing was
 

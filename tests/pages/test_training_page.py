@@ -53,8 +53,15 @@ def test_the_most_accurate_model_is_offered_first(visit: Open) -> None:
     at = visit("training.py", fakes.loaded())
     choice = at.segmented_control(key=session.MODEL)
     assert choice.value == forms.MOST_ACCURATE == "ncf"
-    assert choice.options == [MODELS[kind].label for kind in ("ncf", "svd")]
+    assert choice.options == [MODELS[kind].label for kind in ("ncf", "svd", "als")]
     assert at.text_input(key=session.hyperparameter("ncf", "hidden"))
+
+
+def test_without_spark_the_page_says_how_to_get_it(visit: Open, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert not form_of(visit, fakes.loaded(), "als").error
+    monkeypatch.setenv("MARQUEE_SPARK_SUBMIT", "/nowhere/spark-submit")
+    assert "Run `make spark`" in form_of(visit, fakes.loaded(), "als").error[0].value.replace("\\", "")
+    assert not form_of(visit, fakes.loaded(), "svd").error
 
 
 def test_the_form_has_every_setting_of_lists_with_its_default(visit: Open) -> None:

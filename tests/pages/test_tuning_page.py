@@ -204,7 +204,7 @@ def test_an_address_with_no_such_study_does_no_harm(visit: Open, asked: str) -> 
 
 def test_a_link_to_the_running_study_shows_it_once(visit: Open) -> None:
     at = visit("tuning.py", fakes.searching(), study="5")
-    assert [one.value for one in at.subheader if "Study 5" in one.value] == ["Study 5 · Matrix factorisation"]
+    assert [one.value for one in at.subheader if "Study 5" in one.value] == ["Study 5 · Matrix factorisation · RMSE"]
     assert button(at, session.TRAIN_BEST) is None
 
 

@@ -49,6 +49,7 @@ STATUS = {
     "StoreDamaged": 503,
     "DiskFull": 507,
     "TrainingDiverged": 500,
+    "ClusterFailed": 500,
     "InvalidSettings": 500,
 }
 

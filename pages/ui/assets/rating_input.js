@@ -78,7 +78,7 @@ export default function (component) {
     const nearest = Number((low + Math.round((inside - low) / step) * step).toFixed(6));
     return high - inside < Math.abs(nearest - inside) ? high : nearest; // the last step may be shorter
   };
-  const named = (value) => data.names[data.values.indexOf(Number(value))];
+  const named = (value) => (value === null ? undefined : data.names[data.values.indexOf(Number(value))]);
   const spoken = (value) => named(value) ?? (low < 0 ? `${value}, from ${low} to ${high}` : `${value} of ${high}`);
   let shown = data.value;
   const show = (value, text) => {

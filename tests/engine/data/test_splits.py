@@ -10,6 +10,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
+from engine.data.history import UNKNOWN
 from engine.data.ratings import Interactions
 from engine.data.splits import (
     hold_out,
@@ -18,6 +19,7 @@ from engine.data.splits import (
     split_by_user_time,
     split_folds,
     split_random,
+    with_order,
 )
 from engine.errors import InvalidInput
 
@@ -38,6 +40,26 @@ def test_each_users_last_ratings_are_the_test_part(small: Interactions, fraction
         after = split.test.timestamps[split.test.by_user.of(user)]
         assert len(after) == int(25 * fraction)
         assert before.max() < after.min()
+
+
+@pytest.mark.parametrize("seed", [0, 1])
+def test_ratings_of_others_change_nobodys_parts(small: Interactions, seed: int) -> None:
+    timeless = replace(small, timestamps=None)
+    others = timeless.users != 3
+    whole, less = (split_by_user_time(one, seed=seed).test for one in (timeless, timeless.subset(others)))
+    assert {pair for pair in pairs(whole) if pair[0] != 3} == pairs(less)
+    assert pairs(split_by_user_time(timeless, seed=seed + 1).test) != pairs(whole)
+
+
+def test_few_times_and_equal_times_tell_no_order(small: Interactions) -> None:
+    assert small.timestamps is not None
+    few, half = np.full(len(small), UNKNOWN), small.timestamps.copy()
+    few[0] = 1_700_000_000
+    half[: len(small) // 2] = UNKNOWN
+    for times in (few, np.full(len(small), UNKNOWN), np.full(len(small), 1_700_000_000)):
+        assert with_order(replace(small, timestamps=times)).timestamps is None
+    for data in (small, replace(small, timestamps=half), replace(small, timestamps=None)):
+        assert with_order(data) is data
 
 
 TIMED = st.dictionaries(st.tuples(st.integers(0, 5), st.integers(0, 12)), st.integers(0, 6), min_size=1, max_size=60)

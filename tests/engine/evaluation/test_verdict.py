@@ -28,13 +28,13 @@ def broken(found: Judgement) -> set[str]:
 @pytest.mark.parametrize(
     ("error", "hits", "verdict", "told"),
     [
-        (0.79, 0.33, "PROMOTE", "better than version 3 in NDCG (0.3284 against 0.2985)"),
-        (0.81, 0.33, "PROMOTE", "on the same held-out ratings of 60 users"),
+        (0.79, 0.33, "PROMOTE", "better than version 3 in NDCG (0.3284 against 0.2985, 60 users)"),
+        (0.81, 0.33, "PROMOTE", "60 users), on the same held-out ratings. All"),
         (0.75, 0.30, "PROMOTE", "better than version 3 in RMSE (0.8"),
-        (0.81, 0.30, "HOLD", "No difference from version 3 is shown in NDCG (0.2985 against 0.2985) or RMSE"),
+        (0.81, 0.30, "HOLD", "No difference from version 3 is shown in NDCG (0.2985 against 0.2985, 60 users) or RMSE"),
         (0.75, 0.27, "HOLD", "better than version 3 in RMSE (0.8"),
         (0.99, 0.30, "REJECT", "worse than version 3 in RMSE (0.9"),
-        (0.99, 0.20, "REJECT", "worse than version 3 in NDCG (0.1990 against 0.2985) and RMSE"),
+        (0.99, 0.20, "REJECT", "worse than version 3 in NDCG (0.1990 against 0.2985, 60 users) and RMSE"),
     ],
 )
 def test_the_verdict_follows_what_is_shown(error: float, hits: float, verdict: str, told: str) -> None:
@@ -53,12 +53,13 @@ def test_a_difference_too_small_to_matter_is_not_called() -> None:
 
 
 def test_errors_of_preferences_are_not_compared() -> None:
-    """Where all ratings are 1, one model comes nearer to 1 than another, for every user."""
-    found = judge(judged(8e-5, 0.30), judged(1e-6, 0.30), 3)
-    goal = next(one for one in found.evidence if one.metric == "rmse")
-    assert goal.difference.verdict == "worse"
-    assert (goal.finding, found.verdict) == ("no difference shown", "HOLD")
-    assert judge(judged(8e-3, 0.30), judged(1e-4, 0.30), 3).verdict == "REJECT"
+    """How near 1 a predicted like comes says little of the lists."""
+    for scale, verdict in (((0.0, 1.0), "HOLD"), ((0.5, 5.0), "REJECT")):
+        new, old = (one.with_protocol(lowest=scale[0], highest=scale[1]) for one in (judged(0.99, 0.30), OLD))
+        found = judge(new, old, 3)
+        assert found.verdict == verdict
+        assert any(one.metric == "rmse" for one in found.evidence) == (verdict == "REJECT")
+        assert ("RMSE" in found.text) == (verdict == "REJECT")
 
 
 def test_of_two_goals_each_is_called_at_half_the_level() -> None:

@@ -74,7 +74,7 @@ def test_a_stored_ranker_can_be_asked_for_again() -> None:
         ({"recency": "often"}, "recency is 'often', but must be auto or a number from 0 to 5."),
         ({"l2": 0.0}, "l2 is 0.0, but must be auto or a number above 0, at most 1000000."),
         ({"dislike": AUTO}, "dislike is 'auto', but must be a number from 0 to 10."),
-        ({"method": "svd"}, "method is 'svd', but must be one of auto, ease, als."),
+        ({"method": "svd"}, "method is 'svd', but must be one of auto, ease, als, spark_als."),
         ({"hype": 1.0}, "There is no hyperparameter 'hype'."),
     ],
 )

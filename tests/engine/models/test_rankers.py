@@ -15,7 +15,7 @@ from engine.errors import InvalidHyperparameter, InvalidInput, NotReady
 from engine.models.ranker import Ranker
 from engine.models.rankers import RANKERS, build_ranker, configure_ranker, ranker_settings, restore_ranker
 
-SETTINGS: dict[str, dict[str, Any]] = {"ease": {"l2": 20.0}, "als": {"factors": 8}}
+SETTINGS: dict[str, dict[str, Any]] = {"ease": {"l2": 20.0}, "als": {"factors": 8}, "spark_als": {"factors": 8}}
 """What suits a few planted ratings."""
 
 
@@ -182,11 +182,11 @@ def test_only_the_most_rated_movies_fit_under_the_cap(method: str, small: Intera
 
 
 def test_variants_are_what_fitting_each_of_them_gives(method: str, small: Interactions) -> None:
-    """Whatever order they are made in; what they share is never changed."""
+    """Whatever order they are made in; what they share is never changed. Of a ranker on Spark they are learned here."""
     variant = RANKERS[method].ranker.variants(small, small.n_movies)
     settings = [{}, {"popularity_discount": 0.3}, {"recency": 0.0}, {"rating_power": 1.0}, {"dislike": 0.0}, {}]
     for changes in settings:
-        alone = quick(method, **changes).fit(small)
+        alone = quick("als" if method == "spark_als" else method, **changes).fit(small)
         assert np.array_equal(variant(alone.config).score_user(5), alone.score_user(5))
     few = RANKERS[method].ranker.variants(small, 10)(quick(method).config)
     assert len(few.movies_) == 10

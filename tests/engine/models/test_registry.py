@@ -18,16 +18,16 @@ SIZES = "must be 1 to 3 numbers, each a whole number from 1 to 512"
 @pytest.mark.parametrize(
     ("kind", "name", "value", "told"),
     [
-        ("svd", "epochs", True, "epochs is True, but must be a whole number from 1 to 1000."),
+        ("svd", "epochs", True, "epochs is true, but must be a whole number from 1 to 1000."),
         ("svd", "epochs", "5", "epochs is '5', but must be a whole number from 1 to 1000."),
         ("svd", "epochs", 5.0, "epochs is 5.0, but must be a whole number from 1 to 1000."),
-        ("svd", "epochs", None, "epochs is None, but must be a whole number from 1 to 1000."),
-        ("svd", "learning_rate", True, "learning_rate is True, but must be a number above 0, at most 1."),
+        ("svd", "epochs", None, "epochs is null, but must be a whole number from 1 to 1000."),
+        ("svd", "learning_rate", True, "learning_rate is true, but must be a number above 0, at most 1."),
         ("svd", "learning_rate", "0.1", "learning_rate is '0.1', but must be a number above 0, at most 1."),
         ("svd", "seed", -1, "seed is -1, but must be a whole number from 0 to 4294967295."),
-        ("svd", "precision", True, "precision is True, but must be one of float32, float64."),
-        ("ncf", "batch_size", True, "batch_size is True, but must be a whole number from 8 to 65536."),
-        ("ncf", "hidden", [True], f"hidden is True, but {SIZES}."),
+        ("svd", "precision", True, "precision is true, but must be one of float32, float64."),
+        ("ncf", "batch_size", True, "batch_size is true, but must be a whole number from 8 to 65536."),
+        ("ncf", "hidden", [True], f"hidden is true, but {SIZES}."),
         ("ncf", "hidden", [64, 0], f"hidden is 0, but {SIZES}."),
         ("ncf", "hidden", "64, x", f"hidden is 'x', but {SIZES}."),
         ("ncf", "hidden", 64, f"hidden is 64, but {SIZES}."),
@@ -62,9 +62,9 @@ def test_large_ends_of_a_range_are_written_out() -> None:
 
 @pytest.mark.parametrize("kind", MODELS)
 def test_numbers_of_numpy_are_numbers(kind: str) -> None:
-    numpys = {"factors": np.int64(8), "regularization": np.float32(0.5), "epochs": np.uint8(3)}
+    numpys = {"factors": np.int64(8), "regularization": np.float32(0.5), "epochs": np.uint8(2)}
     found = configure(kind, numpys)
-    assert found == configure(kind, {"factors": 8, "regularization": 0.5, "epochs": 3})
+    assert found == configure(kind, {"factors": 8, "regularization": 0.5, "epochs": 2})
     assert all(type(getattr(found, name)) in (int, float) for name in numpys)
     with pytest.raises(InvalidHyperparameter, match="factors is"):
         configure(kind, {"factors": np.bool_(True)})

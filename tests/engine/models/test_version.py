@@ -72,7 +72,7 @@ def test_a_version_without_what_folding_movies_in_needs_serves(small: Interactio
     again = VersionBundle.from_arrays(kind, version.config(), arrays)
     assert again.counts is None
     assert again.offsets is None
-    assert again.rating.folds_movies == (kind == "svd")
+    assert again.rating.folds_movies == (kind != "ncf")
     history = small.items[:20], small.ratings[:20]
     assert np.array_equal(again.rating.fold_in_user(*history), version.rating.fold_in_user(*history))
     if not again.rating.folds_movies:

@@ -67,8 +67,8 @@ def people(*ratings: float) -> tuple[SimilarUser, ...]:
         ),
         (explanation(0.6, by_neighbours=True), "scored by movies of similar genre and year. It rests on"),
         (explanation(0.6, -0.2, score=0.4), "The rating of Film 1 (4) counts against it."),
-        (explanation(0.6, score=0.8, from_rating=0.2), "The rating to expect adds 25% of its score."),
-        (explanation(0.6, score=0.5, from_rating=-0.1), "The rating to expect takes off 20% of its score."),
+        (explanation(0.6, score=0.8, from_rating=0.2), "The expected rating adds 25% of its score, as it is above"),
+        (explanation(0.6, score=0.5, from_rating=-0.1), "expected rating takes off 20% of its score, as it is below"),
         (explanation(0.6, genre_match=GenreMatch(0, (("War", 0.4, 3),))), "rates War movies 0.4 above their mean."),
         (explanation(0.6, genre_match=GenreMatch(0, (("War", -0.4, 3),))), "rates War movies 0.4 below their mean."),
         (
@@ -121,10 +121,36 @@ def test_texts_differ_where_the_evidence_does() -> None:
     assert len({tell(one) for one in ones}) == len(ones)
 
 
+def low(rating: float) -> bool:
+    """Ratings below 3 count against a movie."""
+    return rating < 3
+
+
 def test_the_main_reason_is_told_in_a_few_words() -> None:
-    assert tell_briefly(rated(0.6)[0]) == "Because you gave Film 0 4.5"
+    first = rated(0.6)[0]
+    assert tell_briefly(first) == "Because you gave Film 0 4.5"
+    assert tell_briefly(replace(first, rating=0.5), disliked=low) == "Unlike Film 0, which you gave 0.5"
     assert tell_briefly(None) == "Popular with everybody"
     assert tell_briefly(None, ["Crime", "War"]) == "Popular, and you like Crime and War"
     liked, disliked = (Contribution("a", "Alien", rating, 0.2) for rating in (1.0, 0.0))
     assert tell_briefly(liked, preferences=True) == "Because you liked Alien"
-    assert tell_briefly(disliked, preferences=True) == "Because you disliked Alien"
+    assert tell_briefly(disliked, disliked=low, preferences=True) == "Unlike Alien, which you disliked"
+
+
+def test_what_was_rated_low_speaks_for_other_movies() -> None:
+    ratings = tuple(replace(one, rating=rating) for one, rating in zip(rated(0.5, 0.2, 0.3), (1, 5, 2), strict=True))
+    told = tell(explanation(0.5, 0.2, 0.3, contributions=ratings), low)
+    assert (
+        "It is unlike movies this user did not like: the ratings of Film 0 (1) and Film 2 (2) speak for it, 80%" in told
+    )
+    liked = tell(explanation(0.5, 0.2, 0.3, contributions=(ratings[1], ratings[0], ratings[2])), low)
+    assert "Film 1 (5)" in liked
+    assert "Film 0" not in liked
+
+
+def test_a_score_that_the_expected_rating_makes_begins_with_it() -> None:
+    told = tell(explanation(0.2, 0.1, score=1.0, from_rating=0.7))
+    assert told.startswith(
+        "Most of its score comes from the expected rating. The ratings of Film 0 (4.5) and Film 1 (4) add 30%."
+    )
+    assert "The expected rating adds 70% of its score" in told

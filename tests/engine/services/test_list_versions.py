@@ -18,8 +18,8 @@ from engine.settings import Settings
 from engine.training.promotion import ActivationPolicy
 from tests.engine.services.conftest import QUICK, finished
 
-WORSE = {"l2": 1e6, "next_weight": 0.0, "factor_weight": 0.0, "dislike": 10.0, "popularity_discount": 1.0}
-"""Lists of what few people have rated, whatever the user likes."""
+WORSE = {"l2": 1e6, "next_weight": 0.0, "factor_weight": 0.0, "dislike": 10.0, "recency": 5.0}
+"""Lists that follow a user's newest rating, above all if it is low."""
 
 
 def train(runtime: Runtime, ranker: dict[str, Any], activate: ActivationPolicy = "never") -> TrainingStatus:

@@ -8,6 +8,7 @@ import pytest
 
 from engine.data.plan import ImportOptions
 from engine.data.scale import PREFERENCES
+from engine.errors import InvalidRating
 from engine.runtime import Runtime
 from engine.services.uploads import UploadedFile
 from tests.conftest import planted
@@ -55,6 +56,11 @@ def test_a_thumb_down_changes_the_list(played: Runtime) -> None:
     after = services.recommendations.recommend("u1", 10)
     assert before.items[0].movie_id not in [item.movie_id for item in after.items]
     assert {item.movie_id: item.score for item in after.items} != {item.movie_id: item.score for item in before.items}
+
+
+def test_a_preference_is_a_like_or_a_dislike(played: Runtime) -> None:
+    with pytest.raises(InvalidRating, match="1 for a like or 0 for a dislike"):
+        played.services.ratings.rate("u1", "m1", 0.5)
 
 
 def test_another_version_is_judged_by_its_lists(played: Runtime) -> None:

@@ -139,7 +139,7 @@ def test_a_store_whose_times_are_all_wrong_has_none(dated: Runtime) -> None:
     assert status.state == "succeeded"
     assert status.version is not None
     protocol = MLModelManager(dated.database).get_version(status.version).protocol
-    assert "no times being known" in protocol["split"]
+    assert "as few times are known" in protocol["split"]
     dated.services.ratings.rate("u1", "m1", 4.0)
     assert dated.services.recommendations.recommend("u1").data_age_s == 0.0
 

@@ -16,12 +16,10 @@ from engine.errors import Cancelled
 from engine.models.list_settings import CHOSEN, DEFAULT_RANKING, RankingConfig, configure_ranking
 from engine.models.rankers import RANKERS
 from engine.models.svd import MatrixFactorizationModel
-from engine.training.ranking import BY_TIME, START, TRIED, ChosenRanking, choose_ranking
+from engine.training.ranking import BY_TIME, START, TIMELESS_START, TRIED, ChosenRanking, choose_ranking
 from tests.engine.models.quick import quick_model
 
 NDCG = "engine.training.ranking.metrics.ndcg"
-COVERAGE = "engine.training.ranking.metrics.coverage"
-SIMPLEST = {name: values[0] for name, values in TRIED.items() if name in START}
 
 
 def nothing() -> None:
@@ -171,32 +169,21 @@ def test_the_test_part_changes_nothing(parts: HeldOut) -> None:
     assert choose(replace(parts, test=None), model=model) == expected
 
 
-def test_ties_take_the_simpler_settings(parts: HeldOut, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Lists of equal quality, whose means differ in the last digits."""
-    noise = iter(np.linspace(0, 1e-9, 100))
-    monkeypatch.setattr(NDCG, lambda hits, relevant: np.full(len(hits), 0.25 + next(noise)))
-    monkeypatch.setattr(COVERAGE, lambda shown: 0.1)
-    found = choose(parts, model=Oracle(parts.train)).config.model_dump()
-    assert {name: found[name] for name in START} == {"l2": START["l2"], **SIMPLEST}
-    assert found["popularity_discount"] == TRIED["popularity_discount"][0]
-
-
-def test_of_equal_discounts_the_one_that_covers_most_is_taken(parts: HeldOut, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(NDCG, lambda hits, relevant: np.full(len(hits), 0.25))
-    found = choose(parts)
-    most = max(float(row["coverage"] or 0) for row in found.frontier)
-    taken = [row for row in found.frontier if row["chosen"]]
-    assert [row["coverage"] for row in taken] == [most]
-    assert found.config.popularity_discount == taken[0]["popularity_discount"] > 0
+def test_differences_within_a_standard_error_change_nothing(parts: HeldOut, monkeypatch: pytest.MonkeyPatch) -> None:
+    draws = np.random.default_rng(0)
+    monkeypatch.setattr(NDCG, lambda hits, relevant: 0.25 + 0.01 * np.resize([1, -1], len(hits)) * draws.random())
+    for data in (parts, hold_out(clubs(150, timed=False))):
+        found = choose(data, model=Oracle(data.train)).config.model_dump()
+        start = START if data.train.timestamps is not None else TIMELESS_START
+        assert {name: found[name] for name in start} == start
+        assert found["popularity_discount"] == RANKERS["ease"].config().popularity_discount
 
 
 def test_the_frontier_has_a_row_for_each_discount(parts: HeldOut) -> None:
     found = choose(parts)
     assert [row["popularity_discount"] for row in found.frontier] == list(TRIED["popularity_discount"])
     assert [row["popularity_discount"] for row in found.frontier if row["chosen"]] == [found.config.popularity_discount]
-    best = max(float(row["ndcg"] or 0) for row in found.frontier)
     assert all(0 < float(row[name] or 0) <= 1 for row in found.frontier for name in ("ndcg", "coverage"))
-    assert [row["ndcg"] for row in found.frontier if row["chosen"]] == [best]
 
 
 def test_a_given_discount_is_on_the_frontier(parts: HeldOut) -> None:

@@ -42,9 +42,9 @@ def test_the_best_of_many_has_to_be_much_better() -> None:
         (None, "the ratings that no trial saw decide when the study has ended (p = "),
         (
             replace(BETTER, verdict="no difference shown", p_value=0.77),
-            "not on the ratings that no trial saw, so the defaults",
+            "not on the ratings that no trial saw, so nothing",
         ),
-        (replace(BETTER, verdict="worse"), "not on the ratings that no trial saw, so the defaults"),
+        (replace(BETTER, verdict="worse"), "not on the ratings that no trial saw, so nothing"),
     ],
 )
 def test_what_the_folds_show_the_held_out_ratings_must_show_too(held_out: MetricDifference | None, told: str) -> None:

@@ -1,0 +1,102 @@
+"""Stands in for spark-submit where a test is not about Spark: runs the same job on one machine, in a second.
+
+It takes the command line of ``spark-submit ... als_job.py``, and reads and writes the same files.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.dataset as ds
+import pyarrow.parquet as pq
+
+sys.path.insert(0, str(Path(__file__).parents[2]))
+
+from engine.data.catalogue import MovieTable
+from engine.data.ratings import IdIndex, Interactions
+from engine.models.alternating import learn_biases, learn_factors
+
+
+def tell(**said: Any) -> None:
+    sys.stdout.write(json.dumps(said) + "\n")
+    sys.stdout.flush()
+
+
+def read(folder: str) -> Interactions:
+    table = ds.dataset(folder).to_table()
+    users, movies, ratings = (table[name].to_numpy() for name in ("user", "movie", "rating"))
+    user_ids, movie_ids = (IdIndex(pd.RangeIndex(column.max() + 1)) for column in (users, movies))
+    nothing = [None] * len(movie_ids)
+    catalogue, scale = MovieTable.build([""] * len(movie_ids), nothing, nothing), (ratings.min(), ratings.max())
+    return Interactions(users, movies, ratings, None, user_ids, movie_ids, catalogue, scale)
+
+
+def write(folder: str, counts: np.ndarray, bias: np.ndarray, factors: np.ndarray) -> None:
+    ids = np.flatnonzero(counts)
+    columns = {
+        "id": pa.array(ids, pa.int64()),
+        "bias": bias[ids],
+        "factors": pa.array(list(factors[ids].astype(np.float32)), pa.list_(pa.float32())),
+    }
+    Path(folder).mkdir(parents=True)
+    pq.write_table(pa.table(columns), f"{folder}/0.parquet")
+
+
+def learn_choices(data: Interactions, options: dict[str, str]) -> None:
+    """Factors of who rated what, as Spark learns them, with all pairs in memory."""
+    confidence, sizes = float(options["confidence"]), (data.n_users, data.n_movies)
+    noise = sum(np.sqrt(size / len(data)) for size in sizes)
+    penalty = float(options["regularization"]) * confidence * noise
+    weights = np.zeros(sizes)
+    weights[data.users, data.items] = confidence * data.ratings
+    movies = np.abs(np.random.default_rng(int(options["seed"])).normal(0, 0.1, (sizes[1], int(options["factors"]))))
+    for _ in range(int(options["turns"])):
+        users = solve(weights, movies, penalty)
+        movies = solve(weights.T, users, penalty)
+    write(f"{options['out']}/epoch=1/movies", data.movie_counts, np.zeros(sizes[1]), movies)
+    tell(epoch=1, mean=0.0, penalty=penalty)
+    tell(done=True)
+
+
+def solve(weights: np.ndarray, fixed: np.ndarray, penalty: float) -> np.ndarray:
+    """One side's factors, each by its own equations."""
+    counts = np.count_nonzero(weights, axis=1)
+    grams = fixed.T @ fixed + np.einsum("om,mk,ml->okl", weights, fixed, fixed)
+    grams += (penalty * counts)[:, None, None] * np.eye(fixed.shape[1])
+    return np.linalg.solve(grams, (((weights > 0) + weights) @ fixed)[:, :, None])[:, :, 0]
+
+
+def main(arguments: list[str]) -> None:
+    place = next(place for place, word in enumerate(arguments) if word.endswith("als_job.py"))
+    words = iter(arguments[place + 1 :])
+    options = {name.removeprefix("--"): value for name, value in zip(words, words, strict=True)}
+    factors, turns, seed = (int(options[name]) for name in ("factors", "turns", "seed"))
+    data = read(options["ratings"])
+    if "confidence" in options:
+        learn_choices(data, options)
+        return
+    tell(step="Learning biases on Spark")
+    users, movies = np.count_nonzero(data.user_counts), np.count_nonzero(data.movie_counts)
+    biases = learn_biases(data, float(options["damping"]))
+    left = biases.residuals(data)
+    noise = float(left.std()) * (np.sqrt(users / len(data)) + np.sqrt(movies / len(data)))
+    penalty = max(float(options["regularization"]) * noise, 1e-6)
+    for epoch in range(1, int(options["epochs"]) + 1):
+        learned = np.zeros((data.n_users, 0)), np.zeros((data.n_movies, 0))
+        if epoch > 1:
+            tell(step=f"Learning factors on Spark, turn 1 of {turns}")
+            learned = learn_factors(data, left, factors, turns, penalty, seed)
+        write(f"{options['out']}/epoch={epoch}/users", data.user_counts, biases.users, learned[0])
+        write(f"{options['out']}/epoch={epoch}/movies", data.movie_counts, biases.movies, learned[1])
+        tell(epoch=epoch, mean=biases.mean, penalty=penalty)
+    tell(done=True)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -1,0 +1,175 @@
+"""``als`` on a real Spark: in one process, and on two workers of which one is killed."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import psutil
+import pytest
+
+from engine.data.ratings import Interactions
+from engine.data.splits import split_random
+from engine.models import spark
+from engine.models.epochs import validation_rmse
+from engine.models.rankers import build_ranker, configure_ranker
+from engine.models.registry import build, configure
+from engine.models.spark import Cluster
+from engine.models.spark_als import SparkALS, SparkALSConfig
+from engine.runtime import Runtime
+from engine.settings import Settings
+from tests.cluster.conftest import Workers, wait_for
+from tests.conftest import planted
+from tests.engine.services.conftest import finished, opened
+
+CONFIG = SparkALSConfig(factors=4, turns=8)
+CORNAC_RANK_10 = 0.8920
+"""Test RMSE of Cornac's MF on the demo, ``python -m benchmarks peers --size demo``: docs/benchmarks.md."""
+LIMIT_S = 300
+
+
+@pytest.fixture(autouse=True)
+def _own_cluster() -> Iterator[None]:
+    yield
+    spark.use(None)
+
+
+@pytest.fixture(scope="module")
+def ratings() -> Interactions:
+    return Interactions.from_frame(*planted(n_users=150, per_user=30), scale=(0.5, 5.0))
+
+
+@pytest.fixture(scope="module")
+def here(ratings: Interactions) -> SparkALS:
+    """Learned by the stand-in."""
+    return SparkALS(CONFIG).fit(ratings)
+
+
+def is_alike(found: SparkALS, here: SparkALS, ratings: Interactions) -> bool:
+    """The first factors differ, so only biases are the same; both end near the same optimum."""
+    one, other = (validation_rmse(model, ratings) for model in (found, here))
+    return (
+        np.allclose(found.user_bias_, here.user_bias_, atol=1e-4)
+        and np.allclose(found.movie_bias_, here.movie_bias_, atol=1e-4)
+        and abs(one - other) < 0.02
+    )
+
+
+@pytest.mark.slow
+def test_two_workers_learn_what_one_machine_does_and_one_may_die(
+    two_workers: Workers, submit: str, ratings: Interactions, here: SparkALS, tmp_path: Path, monkeypatch: Any
+) -> None:
+    monkeypatch.setenv("SPARK_LOCAL_IP", "127.0.0.1")
+    address = "--conf spark.driver.host=127.0.0.1 --conf spark.driver.bindAddress=127.0.0.1"
+    spark.use(Cluster(two_workers.master, str(tmp_path), f"{submit} {address} --conf spark.executor.memory=700m"))
+    model, said = SparkALS(CONFIG), []
+    for item in model.epochs(ratings):
+        said.append(item)
+        if item == "Learning biases on Spark" and len(two_workers.processes) == 2:
+            executors = [each for each in psutil.Process(two_workers.processes[0].pid).children() if each.is_running()]
+            assert executors, "the worker has no part in it"
+            Workers.kill(two_workers.processes[0])
+            two_workers.processes.append(two_workers.processes[1])
+    assert sum(isinstance(item, float) for item in said) == 2
+    assert two_workers.processes[0].returncode == -signal.SIGKILL
+    assert two_workers.processes[1].poll() is None
+    assert is_alike(model, here, ratings)
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.slow
+def test_implicit_factors_are_those_of_the_definition(submit: str, ratings: Interactions, tmp_path: Path) -> None:
+    config = configure_ranker({"method": "spark_als", "factors": 4, "epochs": 20, "min_ratings": 1})
+    here = build_ranker(config).fit(ratings)
+    spark.use(Cluster("local[2]", str(tmp_path), submit))
+    found = build_ranker(config).fit(ratings)
+    scores = [np.array([ranker.score_user(user) for user in range(30)]) for ranker in (found, here)]
+    assert np.corrcoef(scores[0].ravel(), scores[1].ravel())[0, 1] > 0.98
+    assert np.abs(scores[0]).mean() == pytest.approx(np.abs(scores[1]).mean(), rel=0.1)
+
+
+@pytest.fixture
+def demo(submit: str, tmp_path: Path) -> Iterator[Runtime]:
+    """The demo and its first version, with Spark on two cores."""
+    url = f"sqlite:///{tmp_path}/marquee.db"
+    settings = Settings(database_url=url, demo=False, spark_master="local[2]", spark_submit=submit)
+    with opened(settings) as runtime:
+        runtime.services.imports.import_demo()
+        wait_for(lambda: runtime.services.versions.active() is not None, LIMIT_S)
+        yield runtime
+
+
+def ended(runtime: Runtime, run_id: int) -> Any:
+    wait_for(lambda: runtime.services.training.status(run_id).state.is_finished, LIMIT_S)
+    return finished(runtime, run_id)
+
+
+@pytest.mark.slow
+def test_a_version_of_the_demo_is_judged_promoted_and_serves(demo: Runtime) -> None:
+    services, said = demo.services, set()
+    run_id = services.training.train_model("als", {}, "if_better")
+    wait_for(
+        lambda: said.add(services.training.status(run_id).stage) or services.training.status(run_id).state.is_finished,
+        LIMIT_S,
+    )
+    run = ended(demo, run_id)
+    assert run.state == "succeeded", run.error
+    assert {"Starting Spark", "Learning biases on Spark"} <= said
+    assert run.judgement is not None
+    assert run.verdict
+    assert not list(Path(spark.current().path).iterdir())
+    assert abs(run.metrics["rmse"].value - run.before["rmse"].value) < 0.02, "svd of 128 factors is as good"
+    services.versions.activate(run.version, reason="A test.")
+    listed = services.recommendations.recommend("1").items
+    assert len(listed) == 10
+    found = services.recommendations.explain("1", listed[0].movie_id)
+    parts = found.baseline + sum(one.share for one in found.contributions) + found.residual
+    assert parts == pytest.approx(found.score, abs=1e-4)
+    rating = found.rating
+    parts = rating.baseline + sum(one.share for one in rating.contributions) + rating.residual
+    assert parts == pytest.approx(rating.predicted_rating, abs=1e-4)
+    assert rating.method == "exact"
+    before = services.recommendations.predict([("somebody new", listed[1].movie_id)]).predictions[0]
+    for movie in listed[2:6]:
+        services.ratings.rate("somebody new", movie.movie_id, 5.0)
+    after = services.recommendations.predict([("somebody new", listed[1].movie_id)]).predictions[0]
+    assert after.predicted_rating > before.predicted_rating
+
+
+@pytest.mark.slow
+def test_a_killed_driver_fails_the_run_and_the_active_version_serves_on(
+    submit: str, ratings: Interactions, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    from tests.engine.services.conftest import trained_store
+
+    url = f"sqlite:///{tmp_path}/marquee.db"
+    settings = Settings(database_url=url, demo=False, spark_master="local[2]", spark_submit=submit)
+    with opened(settings, trained_store(tmp_path_factory)) as runtime:
+        training = runtime.services.training
+        run_id = training.train_model("als", {"turns": 50})
+        wait_for(lambda: "biases" in training.status(run_id).stage, LIMIT_S)
+        drivers = [each for each in psutil.Process(os.getpid()).children() if "SparkSubmit" in " ".join(each.cmdline())]
+        assert len(drivers) == 1
+        drivers[0].kill()
+        run = ended(runtime, run_id)
+        assert (run.state, run.version) == ("failed", None)
+        assert run.error == "The job on Spark failed: its driver was killed by signal SIGKILL."
+        assert len(runtime.services.recommendations.recommend("u1").items) == 10
+        assert runtime.services.versions.active().version == 1
+        assert not list(Path(spark.current().path).iterdir())
+
+
+@pytest.mark.long
+def test_on_the_demo_it_is_no_worse_than_cornac_and_the_same_each_time(submit: str, tmp_path: Path) -> None:
+    from benchmarks.data import demo_interactions
+
+    spark.use(Cluster("local[2]", str(tmp_path), submit))
+    split = split_random(demo_interactions(), 0.2, 0)
+    first, second = (build(configure("als", {"factors": 10})).fit(split.train) for _ in range(2))
+    assert validation_rmse(first, split.test) < CORNAC_RANK_10 + 0.01
+    again = second.arrays()
+    assert all(np.array_equal(array, again[name]) for name, array in first.arrays().items())
