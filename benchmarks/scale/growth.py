@@ -11,7 +11,7 @@ import numpy as np
 from benchmarks import picture
 from benchmarks.peers.table import number
 
-LEFT, TOP, WIDTH, HEIGHT, RIGHT = 70, 70, 460, 420, 330
+LEFT, TOP, WIDTH, HEIGHT, RIGHT = 70, 70, 460, 420, 410
 MIN_S = 0.1  # a shorter step is drawn there
 SPACE = 15  # between labels
 COLOURS = ("#b4232c", "#1f6f8b", "#5b8c2a", "#8a4fbe", "#c47f00", "#3f51b5", "#00897b", "#ad1457", "#6d4c41", "#546e7a")
