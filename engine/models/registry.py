@@ -49,7 +49,7 @@ MODELS: dict[str, ModelEntry] = {
     ),
     "ncf": ModelEntry(
         "Neural collaborative filter",
-        "Networks on embeddings, genres and habits. The most accurate; takes about twenty times as long.",
+        "Networks on embeddings, genres and habits. The most accurate; takes about ten times as long to learn.",
         NeuralCFConfig,
         NeuralCF,
     ),
