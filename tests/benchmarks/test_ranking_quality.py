@@ -33,10 +33,10 @@ def measured(ndcg: list[float]) -> Measured:
 
 def test_random_splits_have_no_times_and_the_other_is_by_time(data: Interactions) -> None:
     found = splits(data)
-    assert [len(found[name]) for name in (BY_TIME, AT_RANDOM)] == [1, 3]
+    assert [len(found[name]) for name in (BY_TIME, AT_RANDOM)] == [5, 3]
     for split in found[AT_RANDOM]:
         assert split.train.timestamps is split.test.timestamps is None
-    (by_time,) = found[BY_TIME]
+    by_time = found[BY_TIME][0]
     assert by_time.train.timestamps is not None
     assert by_time.test.timestamps is not None
     user = int(by_time.test.users[0])
@@ -57,7 +57,7 @@ def test_a_users_splits_stay_together(data: Interactions) -> None:
 
 
 def test_marquee_by_default_is_trained_and_served_as_a_version(data: Interactions) -> None:
-    (split,) = splits(data)[BY_TIME]
+    split = splits(data)[BY_TIME][0]
     model = MarqueeLists()
     model.load(split.train)
     model.fit()

@@ -15,7 +15,7 @@ expect.set_options(timeout=30_000)  # pages are slower beside another worker's t
 MISSING = "Chromium is not installed, so the pages were not tested. Install it with: apt-get install chromium"
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def chromium() -> Iterator[Browser]:
     if CHROMIUM is None:
         if os.environ.get("REQUIRE_BROWSER") == "1":
@@ -27,14 +27,14 @@ def chromium() -> Iterator[Browser]:
         browser.close()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def started(chromium: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The address of a server that has just started on an empty store."""
     with server(tmp_path_factory.mktemp("marquee"), MARQUEE_DEMO="1") as url:
         yield url
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def marquee(started: str) -> str:
     """The address of the same server once it has trained its first version."""
     wait_until_trained(started)

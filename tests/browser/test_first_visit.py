@@ -117,7 +117,7 @@ def test_a_newcomer_gets_a_personal_list(page: Page, marquee: str) -> None:
     expect(page.get_by_text("Ordered by what 10 ratings say about this user's taste")).to_be_visible()
     page.get_by_role("button", name="Undo last rating").click()
     expect(page.get_by_text("from 9 ratings")).to_be_visible()
-    expect(page.get_by_text("90% of the list's order comes from these")).to_be_visible()
+    expect(page.get_by_text("90% of the list's order comes from them")).to_be_visible()
     page.get_by_role("link", name="Open full list").click()
     expect(page.get_by_role("heading", name="User film fan")).to_be_visible()
     expect(question).to_have_count(12)

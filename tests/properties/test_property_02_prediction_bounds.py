@@ -51,7 +51,7 @@ def test_predictions_lie_in_the_scale(
     indices: list[tuple[int, int]],
     seed: int,
 ) -> None:
-    model = quick_model(kind, epochs=3, seed=seed).fit(data)
+    model = quick_model(kind, epochs=2, seed=seed).fit(data)
     assert_inside(model.predict([user for user, _ in pairs], [movie for _, movie in pairs]), data, len(pairs))
     users, movies = np.array(indices, np.int32).reshape(-1, 2).T.copy()
     assert_inside(model.predict_indices(users, movies), data, len(indices))
@@ -71,7 +71,7 @@ def test_a_new_users_predictions_lie_in_the_scale(
     kind: str, data: Interactions, history: dict[int, int], seed: int
 ) -> None:
     """Whatever a newcomer rated, and movies nobody knows among it."""
-    model = quick_model(kind, epochs=3, seed=seed).fit(data)
+    model = quick_model(kind, epochs=2, seed=seed).fit(data)
     vector = model.fold_in_user(np.array(list(history), np.int32), on_scale(history, data))
     everything = np.arange(-1, data.n_movies + 1, dtype=np.int32)
     assert_inside(model.predict_vector(vector, everything), data, len(everything))
@@ -90,7 +90,7 @@ def test_predictions_of_a_movie_folded_in_lie_in_the_scale(
     kind: str, data: Interactions, movie: int, raters: dict[int, int], history: dict[int, int], seed: int
 ) -> None:
     """Whoever has rated it, and for whomever: learned, new or folded in."""
-    model = quick_model(kind, epochs=3, seed=seed).fit(data)
+    model = quick_model(kind, epochs=2, seed=seed).fit(data)
     folded = model.fold_in_movie(np.array(list(raters), np.int32), on_scale(raters, data), movie)
     far = np.array([folded, 100 * folded])
     users = [model.user_vector(user) for user in range(-1, data.n_users + 1)]
@@ -104,7 +104,7 @@ def test_predictions_of_a_movie_folded_in_lie_in_the_scale(
 @given(data=interactions(min_size=5), updates=UPDATES)
 def test_predictions_after_updates_lie_in_the_scale(kind: str, data: Interactions, updates: list[Update]) -> None:
     """As they are served: of users and movies that were rated since the version learned."""
-    model = quick_model(kind, epochs=3).fit(data)
+    model = quick_model(kind, epochs=2).fit(data)
     ranker = ItemSimilarityRanker().fit(data)
     bundle = VersionBundle(
         model, ranker, np.zeros(data.n_movies, np.float32), None, offsets=measure_offsets(model, data)

@@ -253,7 +253,7 @@ def test_predictions(server: Server, trained: dict[str, Any]) -> None:
     assert len(found["predictions"]) == 1501
     predicted = pd.Series([each["predicted_rating"] for each in found["predictions"]])
     assert predicted.between(0.5, 5).all()
-    assert (predicted[:1500] - RATINGS.rating).abs().mean() < 0.7
+    assert predicted[:1500].corr(RATINGS.rating) > 0.2  # in the order of the request
     assert [each["fallback"] is None for each in found["predictions"]] == [True] * 1500 + [False]
 
 
