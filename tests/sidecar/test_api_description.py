@@ -201,6 +201,8 @@ def test_every_kind_of_problem_belongs_to_some_operation() -> None:
         "invalid_settings",
         "cancelled",
         "training_diverged",
+        "not_solvable",
+        "cluster_failed",
     }
     assert documented | rest == {kind.code for kind in ALL}
 

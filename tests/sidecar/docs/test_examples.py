@@ -43,7 +43,8 @@ def test_every_kind_of_problem_has_an_example() -> None:
 def test_every_error_that_a_route_may_raise_has_the_message_of_the_engine() -> None:
     raised = {type(error) for error in ENGINE_ERRORS}
     abstract = {"MarqueeError", "InvalidInput", "InvalidHyperparameter", "NotFound"}
-    ending = {"InvalidSettings", "TrainingDiverged", "StoreReplaced"}  # end a start, a run, or Marquee
+    # End a start, a run, or Marquee.
+    ending = {"InvalidSettings", "TrainingDiverged", "NotSolvable", "ClusterFailed", "StoreReplaced"}
     assert {cls.__name__ for cls in set(OF_ERROR) - raised} == abstract | ending
 
 
