@@ -30,7 +30,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from pyspark.errors import PySparkException
 from pyspark.ml.recommendation import ALS, ALSModel
 from pyspark.sql import Column, DataFrame, Row, SparkSession
 from pyspark.sql import functions as F  # noqa: N812  # as everybody calls it
@@ -52,7 +51,7 @@ HELD_OUT = ("validation", "test")
 
 
 def tell(**said: Any) -> None:
-    """Write a line for whoever started the job."""
+    """Write a line of the output."""
     sys.stdout.write(json.dumps(said) + "\n")
     sys.stdout.flush()
 
@@ -324,10 +323,7 @@ def main(arguments: list[str]) -> int:
         spark = SparkSession.builder.appName("Marquee").getOrCreate()
         learn(spark, options)
         spark.stop()
-    except (PySparkException, ValueError, OSError, ConnectionError) as error:
-        tell(failed=reason(error))
-        return 1
-    except Exception as error:  # noqa: BLE001  # the outermost handler: Py4J's errors of the virtual machine
+    except Exception as error:  # noqa: BLE001  # the outermost handler, which passes the reason on
         tell(failed=reason(error))
         return 1
     tell(done=True)

@@ -1,7 +1,5 @@
 """Recommend: one person's list, the reasons for each movie, and ratings that update it at once."""
 
-from itertools import zip_longest
-
 import streamlit as st
 
 from engine.recommending.lists import Recommendations
@@ -19,11 +17,11 @@ def cards(services: Services, answer: Recommendations) -> None:
     """The list as a responsive grid."""
     if not answer.items:
         st.info("No movies match. Try fewer filters.", icon=":material/filter_alt_off:")
-    liked, by_ranker = options["genres_liked"], options["rank_by"] == "ranker"
-    movies = [item.movie_id for item in answer.items] if by_ranker else []
-    reasons = services.recommendations.reasons(answer.user_id, movies, liked)
+    liked, reasons = options["genres_liked"], [""] * len(answer.items)
+    if options["rank_by"] == "ranker":
+        reasons = services.recommendations.reasons(answer.user_id, [item.movie_id for item in answer.items], liked)
     grid = st.grid(min_column_width=CARD_WIDTH)
-    for item, reason in zip_longest(answer.items, reasons):
+    for item, reason in zip(answer.items, reasons, strict=True):
         with grid.cell(), st.container(border=True):  # its own border, so that an open neighbour doesn't stretch it
             st.fragment(card)(services, answer.user_id, item, liked, reason)
 

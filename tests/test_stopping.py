@@ -71,7 +71,7 @@ def test_a_stop_answers_who_has_asked_marks_the_run_and_closes_the_store(
         process.kill()
     assert process.returncode in {0, -signal.SIGTERM}
     assert answer.startswith(b"HTTP/1.1 200 "), answer
-    lines = [json.loads(line) for line in log.read_text("utf-8").splitlines()]  # every line is JSON, whoever writes it
+    lines = [json.loads(line) for line in log.read_text("utf-8").splitlines()]  # those of libraries are JSON too
     assert [line["status"] for line in lines if line.get("path") == "/api/rate"] == [200]
     assert not [line for line in lines if line["level"] == "error"]
     left = {file.name for file in tmp_path.iterdir() if file.stat().st_size}

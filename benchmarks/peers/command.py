@@ -28,9 +28,7 @@ def parser() -> argparse.ArgumentParser:
     found = argparse.ArgumentParser(prog="python -m benchmarks peers", description=__doc__)
     found.add_argument("--size", choices=SIZES, action="append", help="only this size; may be given again")
     found.add_argument("--models", nargs="+", choices=ENTRIES, metavar="MODEL", help=f"of: {', '.join(ENTRIES)}")
-    found.add_argument("--budget", type=float, default=600, help="maximum seconds per model (600)")
-    found.add_argument("--memory", type=float, default=12, help="maximum GiB per model (12)")
-    found.add_argument("--threads", type=int, default=1, help="threads per model (1)")
+    Limits.offer(found, threads=1)
     found.add_argument("--users", type=int, default=500, help="maximum number of users whose lists are evaluated (500)")
     found.add_argument("--out", type=Path, default=Path("var/benchmarks"), help="folder for figures and charts")
     return found
@@ -51,7 +49,7 @@ def main(arguments: list[str]) -> int:
 def compare(size: str, options: argparse.Namespace, arguments: list[str]) -> list[Outcome]:
     """One size: run, print the table, write figures and chart."""
     problem = pose(size, options.users)
-    limits = Limits(options.budget, options.memory, options.threads)
+    limits = Limits.of(options)
     about = describe(problem)
     title = f"{size}: {about['train_ratings']:,} training ratings, {about['users']:,} users, {about['movies']:,} movies"
     print(f"{title}; evaluated on {about['test_ratings']:,} ratings and the lists of {about['users_listed']} users")

@@ -9,9 +9,11 @@ import subprocess
 import sys
 import tempfile
 import time
+from argparse import ArgumentParser, Namespace
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Self
 
 from benchmarks.peers.problems import Problem
 from benchmarks.peers.worker import OUT_OF_MEMORY, PROBLEM, Figures
@@ -27,6 +29,18 @@ class Limits:
     budget: float
     memory: float
     threads: int
+
+    @staticmethod
+    def offer(parser: ArgumentParser, *, threads: int) -> None:
+        """Add their options, with this default number of threads."""
+        parser.add_argument("--budget", type=float, default=600, help="maximum seconds per model (600)")
+        parser.add_argument("--memory", type=float, default=12, help="maximum GiB per model (12)")
+        parser.add_argument("--threads", type=int, default=threads, help=f"threads per model ({threads})")
+
+    @classmethod
+    def of(cls, options: Namespace) -> Self:
+        """Those that were given."""
+        return cls(options.budget, options.memory, options.threads)
 
 
 @dataclass(frozen=True)

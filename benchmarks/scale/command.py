@@ -83,9 +83,7 @@ def parser() -> argparse.ArgumentParser:
     found.add_argument("--seconds", type=float, default=60, help="duration of the requests (60)")
     found.add_argument("--files", type=Path, help="folder that keeps the files of ratings (a temporary one)")
     found.add_argument("--only", choices=("marquee", "peers"), help="without the peers, or nothing but the peers")
-    found.add_argument("--budget", type=float, default=600, help="maximum seconds per peer (600)")
-    found.add_argument("--memory", type=float, default=12, help="maximum GiB per peer (12)")
-    found.add_argument("--threads", type=int, default=2, help="threads per peer (2)")
+    Limits.offer(found, threads=2)
     found.add_argument("--out", type=Path, default=Path("var/benchmarks"), help="folder for figures and chart")
     return found
 
@@ -154,7 +152,7 @@ def beside(size: str, options: argparse.Namespace) -> None:
     """Fits of other libraries on the same ratings, one at a time, each in its own process."""
     print(f"{size}: fits to 80% of the ratings; load {load()}", flush=True)
     problem = part(interactions(simulate(*SIZES[size])), n_users=500, seed=0)
-    limits = Limits(options.budget, options.memory, options.threads)
+    limits = Limits.of(options)
     outcomes = run(FITTED, problem, limits, lambda line: print(f"  {line}", file=sys.stderr, flush=True))
     print(f"{render(outcomes)}\n", flush=True)
 

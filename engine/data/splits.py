@@ -68,7 +68,7 @@ def split_by_time(data: Interactions, fraction: float = 0.2, seed: int = 0) -> S
     _check_fraction(fraction)
     if data.timestamps is None:
         raise InvalidInput("A split by time needs the times of the ratings, which are unknown.", field="timestamps")
-    order = np.lexsort((np.random.default_rng(seed).permutation(len(data)), data.timestamps))
+    order = np.lexsort((_hash_pairs(data, seed), data.timestamps))
     return _parts(data, _mask(order[len(data) - int(len(data) * fraction) :], len(data)))
 
 

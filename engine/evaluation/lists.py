@@ -6,8 +6,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.data.arrays import Float32, Int32, mix
+from engine.data.arrays import Float32, Int32
 from engine.data.ratings import Interactions
+from engine.data.splits import shuffle_users
 from engine.evaluation import metrics
 from engine.evaluation.intervals import Columns
 from engine.models.base import top
@@ -119,7 +120,4 @@ def sample(users: NDArray[np.int64]) -> NDArray[np.int64]:
 
     So two versions evaluate the same users, except for those that only one of them has.
     """
-    if len(users) <= MAX_LISTS:
-        return users
-    order = np.argsort(mix(users.astype(np.uint64)), kind="stable")
-    return np.sort(users[order[:MAX_LISTS]])
+    return np.sort(shuffle_users(users)[:MAX_LISTS])

@@ -183,7 +183,7 @@ class Job:
     def _run(self, words: list[str], scratch: str, errors: IO[bytes]) -> Generator[dict[str, Any], None, None]:
         environment = self.cluster.environment(scratch)
         try:
-            process = subprocess.Popen(  # noqa: S603  # whoever sets the command may run programs here
+            process = subprocess.Popen(  # noqa: S603  # the command is a setting of the operator
                 words, stdout=subprocess.PIPE, stderr=errors, env=environment, start_new_session=True
             )
         except OSError as error:

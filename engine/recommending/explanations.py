@@ -173,10 +173,7 @@ class ExplainerService:
         if shares.max(initial=0) <= 0 or baseline > shares[shares > 0].sum():
             return None
         first = int(shares.argmax())
-        movie = int(state.items[first])
-        return Contribution(
-            self._movie_id(movie), self._title(movie), float(state.ratings[first]), float(shares[first])
-        )
+        return self._contribution(int(state.items[first]), float(state.ratings[first]), float(shares[first]))
 
     def explain_rating(self, state: UserState, movie: int) -> RatingExplanation:
         """Split a predicted rating into shares by leaving out each past rating.
@@ -206,9 +203,10 @@ class ExplainerService:
     def _contributions(self, state: UserState, shares: Iterable[float]) -> tuple[Contribution, ...]:
         each = zip(state.items.tolist(), state.ratings.tolist(), shares, strict=True)
         largest = sorted(each, key=lambda one: -abs(one[2]))
-        return tuple(
-            Contribution(self._movie_id(movie), self._title(movie), rating, share) for movie, rating, share in largest
-        )
+        return tuple(self._contribution(*one) for one in largest)
+
+    def _contribution(self, movie: int, rating: float, share: float) -> Contribution:
+        return Contribution(self._movie_id(movie), self._title(movie), rating, share)
 
     def find_similar_rated_movies(self, state: UserState, movie: int, n: int = MAX_SIMILAR) -> tuple[SimilarMovie, ...]:
         """The rated movies most similar to this one, by the cosine of the users' weighted ratings, above 0."""

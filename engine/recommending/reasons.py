@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import islice
 
 from engine.recommending.explanations import Contribution, Explanation, RatingExplanation
 from engine.words import counted, listed
@@ -70,9 +71,9 @@ def tell_briefly(
         return f"Popular, and you like {listed(liked)}" if liked else "Popular with everybody"
     if disliked(leading.rating):
         return f"Unlike {leading.title}, which you {'disliked' if preferences else f'gave {leading.rating:g}'}"
-    return (
-        f"Because you liked {leading.title}" if preferences else f"Because you gave {leading.title} {leading.rating:g}"
-    )
+    if preferences:
+        return f"Because you liked {leading.title}"
+    return f"Because you gave {leading.title} {leading.rating:g}"
 
 
 def _ground(explanation: Explanation, words: Words, disliked: Disliked) -> list[str]:
@@ -96,7 +97,7 @@ def _popular(explanation: Explanation) -> str:
 
 def _by_ratings(explanation: Explanation, supporting: Sequence[Contribution], words: Words, disliked: Disliked) -> str:
     turned, named, score = disliked(supporting[0].rating), words.named, explanation.score
-    leading = [one for one in supporting if disliked(one.rating) == turned][:MAX_NAMED]
+    leading = list(islice((one for one in supporting if disliked(one.rating) == turned), MAX_NAMED))
     parts = [one.share / score if score > 0 else 0.0 for one in leading]
     if explanation.baseline > sum(one.share for one in supporting):
         how = f", {explanation.baseline / score:.0%}," if 0 < explanation.baseline <= score else ""
@@ -107,7 +108,7 @@ def _by_ratings(explanation: Explanation, supporting: Sequence[Contribution], wo
         told = f"the {named(leading)} {_verb(leading, 'speak')} for it" + (f", {part}" if part else "")
         return f"It is unlike movies this user did not like: {told}."
     ending = f": {part}" if part else ""
-    if explanation.from_rating > sum(one.share for one in leading):
+    if part and explanation.from_rating > sum(one.share for one in leading):
         added = f"The {named(leading)} {_verb(leading, 'add')} {sum(parts):.0%}."
         return f"Most of its score comes from {words.expected}. {added}"
     if DECISIVE <= parts[0] <= 1:

@@ -119,6 +119,11 @@ class ServingState:
             {str(movie): key for key, movie in enumerate(data.movie_ids.ids) if not data.movies.removed[key]},
         )
 
+    @property
+    def has_preferences(self) -> bool:
+        """Whether its ratings are preferences."""
+        return are_preferences(self.data.scale)
+
     @cached_property
     def interview(self) -> Interview:
         """The interview, prepared on first use in up to a second."""
@@ -172,7 +177,7 @@ class ServingState:
 
     def blend_of(self, state: UserState, liked: Sequence[str] = (), *, known: bool) -> Blend:
         """The weights of a list for this state."""
-        noun = "like" if are_preferences(self.data.scale) else "rating"
+        noun = "like" if self.has_preferences else "rating"
         return self.scorer.blend(state.history, self.personal_from, known=known, liked=liked, noun=noun)
 
     def make_list(self, user: Listener, wanted: ListOptions, drop: Int32) -> MadeList:
@@ -264,7 +269,7 @@ class ServingState:
             model_version=self.version,
             genres_liked=tuple(genre for genre in liked if genre in named.genres),
         )
-        text = tell(explanation, self._dislikes, preferences=are_preferences(self.data.scale))
+        text = tell(explanation, self._dislikes, preferences=self.has_preferences)
         return replace(explanation, text=text)
 
     def reason(self, user: Listener, movie: int, liked: Sequence[str] = ()) -> str:
@@ -272,7 +277,7 @@ class ServingState:
         shares = self.scorer.shares(user.blend, user.state.history, movie)
         leading = self.explainer.leading(user.state, user.blend.popular * float(user.prior[movie]), shares)
         shared = [genre for genre in liked if genre in self.movie(movie).genres]
-        return tell_briefly(leading, shared, self._dislikes, preferences=are_preferences(self.data.scale))
+        return tell_briefly(leading, shared, self._dislikes, preferences=self.has_preferences)
 
     def _dislikes(self, rating: float) -> bool:
         """Whether a rating counts against similar movies."""

@@ -284,7 +284,7 @@ class Trainer:
         def stage(text: str) -> None:
             nonlocal shown
             self._snapshots.check(snapshot)
-            if text != shown:  # what works elsewhere is told of every second
+            if text != shown:  # a silent job on Spark repeats its step every second
                 self._runs.stage(run.run_id, before + text)
                 shown = text
 

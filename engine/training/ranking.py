@@ -102,8 +102,10 @@ def choose_ranking(
     start = TIMELESS_START if data.timestamps is None else START
     config, free = asked.config(method, start), asked.choices(method)
     ranker = RANKERS[method].ranker
-    own = None if parts.validation is None else _choose_own(config, free, data, ranker, check)
-    if own is None or parts.validation is None:
+    if parts.validation is None:
+        return ChosenRanking(config)
+    own = _choose_own(config, free, data, ranker, check)
+    if own is None:
         return ChosenRanking(config)
     chosen, frontier = own
     if "rating_weight" in free:

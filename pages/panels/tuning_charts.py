@@ -8,6 +8,7 @@ import altair as alt
 
 from engine.evaluation.metrics import METRICS
 from engine.models.base import titled
+from engine.rounding import significant
 from engine.services.studies import Study, TrialReport
 from engine.training.tuning import Goal
 from pages.ui import charts
@@ -23,7 +24,7 @@ def show(value: Any) -> str:
     """A hyperparameter's value in short."""
     if isinstance(value, (tuple, list)):
         return "-".join(map(str, value))
-    return f"{float(f'{value:.3g}'):,.10g}" if isinstance(value, float) else str(value)
+    return f"{significant(value, 3):,.10g}" if isinstance(value, float) else str(value)
 
 
 def label_of(study: Study) -> str:

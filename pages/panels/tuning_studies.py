@@ -254,7 +254,7 @@ def charts_of(study: Study, *, key: str) -> None:
     if len(finished) > 1:
         st.markdown(f"**Hyperparameters and {tuning_charts.label_of(study)}**")
         tuning_charts.parallel(study, key=f"study.parallel.{key}")
-    if study.importance and sum(trial.value is not None for trial in study.history) >= MIN_IMPORTANCE:
+    if study.importance and len(finished) >= MIN_IMPORTANCE:
         st.markdown("**Importance**")
         tuning_charts.importance(study, key=f"study.importance.{key}")
 

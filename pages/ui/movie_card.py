@@ -55,9 +55,7 @@ def certainty(confidence: float) -> str:
     return next(words for least, words in CERTAINTY if confidence >= least)
 
 
-def card(
-    services: Services, user_id: str, item: RecommendedItem, liked: Collection[str], reason: str | None = None
-) -> None:
+def card(services: Services, user_id: str, item: RecommendedItem, liked: Collection[str], reason: str) -> None:
     """A movie of a list. "Why this movie?" reruns only this card; a rating reruns the whole list.
 
     Args:
@@ -65,7 +63,7 @@ def card(
         user_id: whose list it is.
         item: the movie.
         liked: the liked genres that the list was made for.
-        reason: why it is listed, in a few words.
+        reason: why it is listed, in a few words; empty if nothing is to be said.
     """
     scale = services.scale.current
     because = f'<p class="mq-because">{markup(reason)}</p>' if reason else ""
