@@ -45,7 +45,13 @@ class ItemSimilarityConfig(RankerConfig):
 
 def _add_rows(weights: Float32, rows: Int32, scale: Float32) -> Float32:
     out = np.zeros(weights.shape[1], np.float32)
-    for n in range(len(rows)):
+    whole = len(rows) // 4 * 4
+    for n in range(0, whole, 4):  # four at a time read and write the sums a quarter as often
+        first, second, third, fourth = weights[rows[n]], weights[rows[n + 1]], weights[rows[n + 2]], weights[rows[n + 3]]
+        by_first, by_second, by_third, by_fourth = scale[n], scale[n + 1], scale[n + 2], scale[n + 3]
+        for i in range(len(out)):
+            out[i] += by_first * first[i] + by_second * second[i] + by_third * third[i] + by_fourth * fourth[i]
+    for n in range(whole, len(rows)):
         row, factor = weights[rows[n]], scale[n]
         for i in range(len(out)):
             out[i] += factor * row[i]
