@@ -100,6 +100,7 @@ class Runtime:
         """Serve the active version and start background work; on an empty store, import the demo if wanted."""
         # Requests solve small systems, for which more BLAS threads only wait for each other.
         threadpool_limits(1, user_api="blas")
+        self.services.serving.read_ahead()
         warm_up()
         self.notifying.open()
         self.services.imports.start()

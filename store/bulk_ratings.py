@@ -22,6 +22,7 @@ from store.times import MAX_TIME
 T = TypeVar("T")
 
 CHUNK = 5_000  # rows per transaction: about 10 ms, the longest that a single rating waits
+ALONE = 10  # times as many while nobody else writes, which takes a quarter less time; only a first rating waits longer
 MOVIES = 500  # movies per transaction, for the same reason
 ROWS = 50  # rows per statement: twice as fast as one, and more gain little
 
@@ -90,7 +91,7 @@ class BulkRatings(Store):
         *,
         import_id: int | None = None,
     ) -> Added:
-        """Write many ratings, 5,000 per transaction; a known pair gets the new rating unless the stored one is newer.
+        """Write many ratings, some thousands per transaction; a known pair gets the new rating, not an older one.
 
         Of a pair that occurs twice the last row counts; an import gives each pair in one call only. The other rows
         count as unchanged, as do those of users who were deleted after their keys were looked up. Movies that were
@@ -111,10 +112,12 @@ class BulkRatings(Store):
         order = _order(user_keys, movie_keys)
         with self._database.read() as connection:
             total = Added(0, 0, 0, revisions.current(connection))
-        for start in range(0, len(order), CHUNK):
-            rows = order[start : start + CHUNK]
+        end = 0
+        while end < len(order):
+            start, end = end, min(end + CHUNK * (ALONE if self._database.is_quiet() else 1), len(order))
+            rows = order[start:end]
             columns = [column[rows] for column in (user_keys, movie_keys, decimals, rated_at)]
-            duplicates = len(values) - len(order) if start + CHUNK >= len(order) else 0
+            duplicates = len(values) - len(order) if end == len(order) else 0
             work = partial(_add_chunk, columns=columns, duplicates=duplicates, import_id=import_id)
             done = self._database.write(work, bulk=True)
             total = Added(

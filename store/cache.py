@@ -163,8 +163,18 @@ def _batches(cursor: CursorResult[Any]) -> Iterator[Sequence[Any]]:
 
 
 def _patched(old: RatingArrays, fresh: RatingArrays, changed: NDArray[np.int32]) -> RatingArrays:
-    """The old ratings with those of changed users replaced, in order."""
-    kept = ~np.isin(old.users, changed)
-    places = np.searchsorted(old.users[kept], fresh.users)
-    columns = {name: np.insert(getattr(old, name)[kept], places, getattr(fresh, name)) for name in COLUMNS}
+    """The old ratings with those of changed users replaced; all are sorted by user."""
+    owners = np.unique(changed)
+    begin, end = (np.searchsorted(old.users, owners, side).tolist() for side in ("left", "right"))
+    first, last = (np.searchsorted(fresh.users, owners, side).tolist() for side in ("left", "right"))
+    kept = [slice(start, stop) for start, stop in zip([0, *end], [*begin, None], strict=True)]
+    put = [slice(start, stop) for start, stop in zip(first, last, strict=True)]
+
+    def patch(column: NDArray[Any], by: NDArray[Any]) -> NDArray[Any]:
+        pieces = [column[kept[0]]]
+        for ours, theirs in zip(put, kept[1:], strict=True):
+            pieces += [by[ours], column[theirs]]
+        return np.concatenate(pieces)
+
+    columns = {name: patch(getattr(old, name), getattr(fresh, name)) for name in COLUMNS}
     return RatingArrays(revision=fresh.revision, **columns)

@@ -36,6 +36,8 @@ T = TypeVar("T")
 
 UNCHECKED = "unchecked"
 """Name in ``meta`` of a store that was not closed properly and not checked since."""
+QUIET_S = 2.0
+"""How long no single write must have come for bulk writes to take longer turns."""
 
 
 class Database:
@@ -61,6 +63,7 @@ class Database:
         self._engine = connections.make_engine(path, self.connect)
         self.writer = Writer(self._guard, lambda: self._engine.connect().execution_options(**WRITER), clock)
         self._anchor: Connection | None = None
+        self._urgent = 0.0
         self._closing = Lock()
         self._closed = False
 
@@ -224,11 +227,17 @@ class Database:
 
     def _submit(self, work: Callable[[Transaction], T], priority: int) -> Future[T]:
         pending = Write(work)
+        if priority == URGENT:
+            self._urgent = time.monotonic()
         with self._closing:
             if self._closed:
                 raise StoreClosed("The store is closed.")
             self.writer.put(pending, priority)
         return pending.future
+
+    def is_quiet(self) -> bool:
+        """Whether only bulk writes have come for ``QUIET_S`` seconds, so that a long one would hold nobody up."""
+        return time.monotonic() - self._urgent > QUIET_S
 
     def insert(self, table: Table, row: dict[str, Any], *, tx: Transaction | None = None, bulk: bool = False) -> int:
         """Write one row; returns its integer primary key."""

@@ -37,7 +37,7 @@ class JobStore(Store):
             values["result"] = (_result(tx, job_id) | (result or {})) or None
             tx.execute(_going(job_id).values(values))
 
-        self._database.write(work)
+        self._database.write(work, bulk=True)
 
     def plan(self, job_id: int, plan: dict[str, Any]) -> None:
         """Record the plan of a job, unless it has ended."""

@@ -130,11 +130,12 @@ def _pairs(file: Path) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
 
 
 def _serve(server: Server, users: NDArray[np.int64], movies: NDArray[np.int64], seconds: float) -> Served:
-    """Lists and ratings at the rates of ``load``; users and movies occur as often as in the file."""
+    """Lists and ratings at the rates of ``load``: lists of any users; who rates what as often as in the file."""
     rng = np.random.default_rng(0)
+    everybody = np.unique(users)
 
     def timetable(duration: float) -> list[tuple[float, Request]]:
-        listed = users[rng.integers(len(users), size=int(duration * LISTS_PER_SECOND))].tolist()
+        listed = rng.choice(everybody, int(duration * LISTS_PER_SECOND)).tolist()
         lists = [Request(LIST, "GET", f"/ml/recommendations/{user}?n={LISTED}") for user in listed]
         count = int(duration * RATINGS_PER_SECOND)
         drawn = [column[rng.integers(len(column), size=count)].tolist() for column in (users, movies)]

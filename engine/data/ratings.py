@@ -18,6 +18,7 @@ from engine.data.catalogue import MovieTable
 from engine.data.history import NOBODY, History
 from engine.data.order import group_rows
 from engine.errors import InvalidInput
+from engine.parallel import run_all
 
 
 class UnmatchedIds(UserWarning):
@@ -231,6 +232,10 @@ class Interactions:
     def by_movie(self) -> Rows:
         """Row numbers grouped by movie."""
         return group(self.items, self.n_movies)
+
+    def group(self) -> None:
+        """Group the row numbers by user and by movie now, at once, so that no later call waits for it."""
+        run_all(lambda side: getattr(self, side), ("by_user", "by_movie"))
 
     @cached_property
     def fingerprint(self) -> str:

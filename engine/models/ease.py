@@ -47,10 +47,10 @@ def _add_rows(weights: Float32, rows: Int32, scale: Float32) -> Float32:
     out = np.zeros(weights.shape[1], np.float32)
     whole = len(rows) // 4 * 4
     for n in range(0, whole, 4):  # four at a time read and write the sums a quarter as often
-        first, second, third, fourth = weights[rows[n]], weights[rows[n + 1]], weights[rows[n + 2]], weights[rows[n + 3]]
-        by_first, by_second, by_third, by_fourth = scale[n], scale[n + 1], scale[n + 2], scale[n + 3]
+        a, b, c, d = weights[rows[n]], weights[rows[n + 1]], weights[rows[n + 2]], weights[rows[n + 3]]
+        of_a, of_b, of_c, of_d = scale[n], scale[n + 1], scale[n + 2], scale[n + 3]
         for i in range(len(out)):
-            out[i] += by_first * first[i] + by_second * second[i] + by_third * third[i] + by_fourth * fourth[i]
+            out[i] += of_a * a[i] + of_b * b[i] + of_c * c[i] + of_d * d[i]
     for n in range(whole, len(rows)):
         row, factor = weights[rows[n]], scale[n]
         for i in range(len(out)):
@@ -124,9 +124,7 @@ class ItemSimilarityRanker(Ranker):
     def following(self, data: Interactions) -> Part:
         """The weights of what people rated next, before the discount."""
         columns = self.position_[data.items]
-        kept = columns >= 0
-        known, likes = data.subset(kept), self.weigher.like(data.ratings[kept])
-        return learn_following(known, columns[kept], len(self.movies_), likes, self.config.l2)
+        return learn_following(data, columns, len(self.movies_), self.weigher.like, self.config.l2)
 
     def _raise_rare(self, weights: Float32, popularity: Float32) -> Self:
         """Set the weights, with less popular movies raised; ``popularity``: float32[m], the diagonal of G."""

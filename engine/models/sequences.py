@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
@@ -24,7 +26,9 @@ MAX_MOVIES = 5000
 """Only the most rated movies take part: the time grows with their cube."""
 
 
-def learn_following(data: Interactions, columns: Int32, m: int, likes: Float32, l2: float, seed: int = 0) -> Part:
+def learn_following(
+    data: Interactions, columns: Int32, m: int, like: Callable[[Float32], Float32], l2: float, seed: int = 0
+) -> Part:
     """Row j is what a rating of movie j adds to every movie's score as the next to be rated.
 
     Each history is parted at eight moments. With X the weighted ratings before each, by height and recency, and Y those
@@ -33,9 +37,9 @@ def learn_following(data: Interactions, columns: Int32, m: int, likes: Float32, 
 
     Args:
         data: n ratings with times.
-        columns: int32[n], the movie of each rating, in 0..m-1.
+        columns: int32[n], the movie of each rating, in 0..m-1; those of movies at -1 are left out.
         m: number of movies.
-        likes: float32[n], the weight of each rating by its height.
+        like: the weights of ratings by their height.
         l2: the penalty.
         seed: random seed of the users that take part where there are more than ``MAX_RATINGS`` ratings.
 
@@ -43,10 +47,11 @@ def learn_following(data: Interactions, columns: Int32, m: int, likes: Float32, 
         NotSolvable: the penalty is too low.
     """
     movies = _most_rated(columns, m)
-    place = np.full(m, -1, np.int32)
+    place = np.full(m + 1, -1, np.int32)  # the last one is found by -1
     place[movies] = np.arange(len(movies), dtype=np.int32)
-    rows = np.flatnonzero(draw_users(data, MAX_RATINGS, seed)[data.users] & (place[columns] >= 0))
-    before, after = _part(data.subset(rows), place[columns[rows]], len(movies), likes[rows])
+    rows = np.flatnonzero(draw_users(data, MAX_RATINGS, seed)[data.users])
+    rows = rows[place[columns[rows]] >= 0]
+    before, after = _part(data.subset(rows), place[columns[rows]], len(movies), like(data.ratings[rows]))
     gram = (before.T @ before).toarray("C")
     gram[np.diag_indices_from(gram)] += np.float32(l2)
     found = (after.T @ before).toarray("C")
@@ -59,7 +64,7 @@ def learn_following(data: Interactions, columns: Int32, m: int, likes: Float32, 
 
 
 def _most_rated(columns: Int32, m: int) -> NDArray[np.int64]:
-    counts = np.bincount(columns, minlength=m)
+    counts = np.bincount(columns + 1, minlength=m + 1)[1:]
     return np.sort(np.argsort(-counts, kind="stable")[:MAX_MOVIES])
 
 

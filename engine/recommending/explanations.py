@@ -2,12 +2,13 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Literal
 
 import numpy as np
 import scipy.sparse as sp
 
-from engine.data.arrays import Float32, divide
+from engine.data.arrays import Float32, Floats, divide
 from engine.data.catalogue import Movie
 from engine.data.ratings import Interactions
 from engine.models.base import Method, Vector, top
@@ -157,12 +158,32 @@ class ExplainerService:
     def __init__(self, data: Interactions, ranker: Ranker) -> None:
         self._data = data
         self._weigher = ranker.weigher
-        weights = self._weigher.like(data.ratings)
-        shape = data.n_users, data.n_movies
-        self._by_user = sp.csr_array((weights, (data.users, data.items)), shape)
-        self._by_movie = self._by_user.tocsc()
-        self._user_norms = np.sqrt(np.bincount(data.users, weights**2, data.n_users))
-        self._movie_norms = np.sqrt(np.bincount(data.items, weights**2, data.n_movies))
+
+    # Made on first use: few requests need them, and with 25 million ratings they take a second.
+
+    @cached_property
+    def _weights(self) -> Float32:
+        return self._weigher.like(self._data.ratings)
+
+    @cached_property
+    def _by_user(self) -> sp.csr_array:
+        rows = self._data.by_user
+        columns = self._weights[rows.order], self._data.items[rows.order], rows.start
+        return sp.csr_array(columns, (self._data.n_users, self._data.n_movies))
+
+    @cached_property
+    def _by_movie(self) -> sp.csc_array:
+        rows = self._data.by_movie
+        columns = self._weights[rows.order], self._data.users[rows.order], rows.start
+        return sp.csc_array(columns, (self._data.n_users, self._data.n_movies))
+
+    @cached_property
+    def _user_norms(self) -> Floats:
+        return np.sqrt(np.bincount(self._data.users, self._weights**2, self._data.n_users))
+
+    @cached_property
+    def _movie_norms(self) -> Floats:
+        return np.sqrt(np.bincount(self._data.items, self._weights**2, self._data.n_movies))
 
     def explain_recommendation(self, state: UserState, parts: Shares) -> tuple[Contribution, ...]:
         """Every past rating with its share in a score, largest first (ties by movie key)."""

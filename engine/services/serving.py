@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from threading import Lock, RLock
@@ -64,6 +65,15 @@ class ServingService:
     def active_version(self) -> int | None:
         """The version that serves, None before the first."""
         return self._state.version if self._state else None
+
+    def read_ahead(self) -> None:
+        """Begin to read the ratings, while the caller does something else; ``load_active`` waits for them.
+
+        What goes wrong here goes wrong there again, and is dealt with there.
+        """
+        reading = ThreadPoolExecutor(1, "ratings")
+        reading.submit(self._snapshots.load)
+        reading.shutdown(wait=False)
 
     def load_active(self) -> None:
         """Serve the active version; where it is damaged or can't be built, the best other one.
@@ -147,6 +157,7 @@ class ServingService:
             try:
                 snapshot = self._snapshots.load()
                 data, personal_from = snapshot.data, self._settings.personal_from
+                data.group()
                 for model in (bundle.rating, bundle.ranker):
                     model.bind(data)  # users deleted since the training must not stay in memory
                 state = ServingState.build(version, bundle, data, snapshot.revision, personal_from)

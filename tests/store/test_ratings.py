@@ -240,6 +240,7 @@ def test_single_ratings_get_in_between_the_chunks_of_a_bulk_write(
 ) -> None:
     """Every chunk raises the revision by one, and so does a single rating: one in the middle proves it did not wait."""
     monkeypatch.setattr("store.bulk_ratings.CHUNK", 50)
+    monkeypatch.setattr("store.bulk_ratings.ALONE", 1)
     keys = ratings.add_users([f"u{n}" for n in range(500)]).keys
     users, movies = np.repeat(keys, 30), np.tile(np.arange(30, dtype=np.int32), 500)
     bulk = Thread(
@@ -257,11 +258,33 @@ def test_single_ratings_get_in_between_the_chunks_of_a_bulk_write(
     assert ratings.counts().ratings == 15_000 + min(len(revisions), 30)
 
 
+def test_transactions_are_longer_while_nobody_else_writes(
+    ratings: RatingStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Every transaction raises the revision by one."""
+    monkeypatch.setattr("store.bulk_ratings.CHUNK", 3)
+    monkeypatch.setattr("store.bulk_ratings.ALONE", 4)
+    keys = ratings.add_users(["ann", "bob"]).keys
+    movies = np.arange(30, dtype=np.int32)
+
+    def transactions(user: int) -> int:
+        before = ratings.revision()
+        ratings.add_ratings(np.full(30, keys[user]), movies, np.ones(30, np.float32), np.zeros(30, np.int64))
+        return ratings.revision() - before
+
+    monkeypatch.setattr("store.database.QUIET_S", 3600)
+    ratings.put_rating("cleo", "m0", 1, 1)
+    assert transactions(0) == 10
+    monkeypatch.setattr("store.database.QUIET_S", -1)
+    assert transactions(1) == 3
+
+
 def test_a_single_rating_goes_right_after_the_chunk_that_is_being_written(
     ratings: RatingStore, database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """One is asked for while the first of three chunks is in the writer: the revisions tell the order of commit."""
     monkeypatch.setattr("store.bulk_ratings.CHUNK", 10)
+    monkeypatch.setattr("store.bulk_ratings.ALONE", 1)
     put_many = bulk_ratings._put
     chunks: list[int] = []
     singles: list[int] = []
@@ -288,6 +311,7 @@ def test_newcomers_of_a_bulk_write_and_of_single_ratings_get_keys_of_their_own(
 ) -> None:
     """Half of the people rate by themselves while all of them are imported."""
     monkeypatch.setattr("store.bulk_ratings.CHUNK", 20)
+    monkeypatch.setattr("store.bulk_ratings.ALONE", 1)
     people = [f"u{n}" for n in range(600)]
     singles = {}
 

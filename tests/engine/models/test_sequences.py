@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from engine.data.arrays import Float32
 from engine.data.history import rank_from_newest
 from engine.data.ratings import Interactions
 from engine.models import sequences
@@ -48,17 +49,25 @@ def rows_of_movies(n_users: int = 120, n_movies: int = 30, length: int = 9) -> I
     return Interactions.from_frame(frame, scale=(0.5, 5.0))
 
 
+def by_height(ratings: Float32) -> Float32:
+    return (ratings / 5).astype(np.float32)
+
+
+def alike(ratings: Float32) -> Float32:
+    return np.ones(len(ratings), np.float32)
+
+
 @pytest.mark.parametrize("l2", [2.0, 50.0])
 def test_weights_are_those_of_the_closed_form(small: Interactions, l2: float) -> None:
-    likes = (small.ratings / 5).astype(np.float32)
-    found = learn_following(small, small.items, small.n_movies, likes, l2)
+    likes = by_height(small.ratings)
+    found = learn_following(small, small.items, small.n_movies, by_height, l2)
     assert found.movies.tolist() == list(range(small.n_movies))
     np.testing.assert_allclose(found.weights, by_definition(small, likes, l2), atol=1e-4)
 
 
 def test_a_planted_order_is_found() -> None:
     data = rows_of_movies()
-    weights = learn_following(data, data.items, data.n_movies, np.ones(len(data), np.float32), 5.0).weights
+    weights = learn_following(data, data.items, data.n_movies, alike, 5.0).weights
     following = data.movie_ids.indices([f"m{(int(movie[1:]) + 1) % 30:02}" for movie in data.movie_ids.ids])
     assert np.argmax(weights, axis=1).tolist() == following.tolist()
 
@@ -94,18 +103,17 @@ def test_without_times_nothing_is_learned(small: Interactions) -> None:
 
 def test_only_the_most_rated_movies_take_part(small: Interactions, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sequences, "MAX_MOVIES", 20)
-    found = learn_following(small, small.items, small.n_movies, np.ones(len(small), np.float32), 20.0)
+    found = learn_following(small, small.items, small.n_movies, alike, 20.0)
     assert found.weights.shape == (20, 20)
     others = np.setdiff1d(np.arange(small.n_movies), found.movies)
     assert small.movie_counts[found.movies].min() >= small.movie_counts[others].max()
 
 
 def test_of_many_ratings_those_of_some_users_are_taken(small: Interactions, monkeypatch: pytest.MonkeyPatch) -> None:
-    likes = np.ones(len(small), np.float32)
-    everybody = learn_following(small, small.items, small.n_movies, likes, 20.0).weights
+    everybody = learn_following(small, small.items, small.n_movies, alike, 20.0).weights
     monkeypatch.setattr(sequences, "MAX_RATINGS", 500)
     some, again, others = (
-        learn_following(small, small.items, small.n_movies, likes, 20.0, seed=seed).weights for seed in (0, 0, 1)
+        learn_following(small, small.items, small.n_movies, alike, 20.0, seed=seed).weights for seed in (0, 0, 1)
     )
     assert np.array_equal(some, again)
     assert not np.array_equal(some, others)
@@ -114,5 +122,5 @@ def test_of_many_ratings_those_of_some_users_are_taken(small: Interactions, monk
 
 def test_one_rating_each_says_nothing_of_what_is_next() -> None:
     data = rows_of_movies(length=1)
-    weights = learn_following(data, data.items, data.n_movies, np.ones(len(data), np.float32), 5.0).weights
+    weights = learn_following(data, data.items, data.n_movies, alike, 5.0).weights
     assert not weights.any()
