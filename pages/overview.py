@@ -64,7 +64,7 @@ active = services.versions.active()
 if active is not None:
     st.subheader(f"Version {active.version} is active", anchor=False)
     st.caption(f"Trained {text(when(active.created_at))} on {active.ratings:,} ratings. Measured on held-out ratings.")
-    metrics.tiles(preferences.without_errors(active.metrics), active.baselines)
+    metrics.tiles(preferences.without_errors(active.metrics), metrics.floors(active.baselines, active.protocol))
 
 st.subheader("Ratings", anchor=False)
 if statistics.ratings:

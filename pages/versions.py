@@ -5,14 +5,14 @@ import streamlit as st
 from engine.services import Services, current
 from engine.services.version_records import VersionSummary
 from pages.panels import versions_actions, versions_compare, versions_registry, versions_trend
-from pages.ui import session
+from pages.ui import runs
 from pages.ui.page import errors_shown, page_header
-from pages.ui.tables import query_number
 
 
 def single(services: Services, version: VersionSummary) -> None:
-    """One version: actions and details."""
+    """One version: what it changes for people, actions and details."""
     versions_registry.heading(version)
+    runs.effect(services.versions.effect(version.version))
     versions_actions.actions(services, version)
     with errors_shown():
         versions_actions.repetition(services.training, version)
@@ -28,9 +28,7 @@ if not versions:
     versions_registry.import_panel(services.version_files)
     st.stop()
 
-if (linked := query_number("version")) is not None:
-    st.session_state[session.VERSION] = [linked]
-    st.query_params.pop("version", None)
+versions_actions.serving(services.versions)
 selected = versions_registry.table(versions)
 if len(selected) > 1:
     versions_compare.comparison(services, selected)

@@ -17,11 +17,12 @@ from engine.evaluation.baselines import Baseline
 from engine.evaluation.charts import ChartRow, Charts, JudgedRatings, chart_lists, chart_ratings, chart_segments
 from engine.evaluation.intervals import Columns, MetricValue, estimate_catalogue, estimate_lists, estimate_ratings
 from engine.evaluation.lists import Lists, ScoreUser, draw_lists
-from engine.evaluation.newcomers import Newcomers
+from engine.evaluation.newcomers import Newcomers, movie_means
 from engine.evaluation.segments import Segment, find_segments
 from engine.models.base import RatingModel
 from engine.models.intervals import Calibration
 from engine.models.ranker import Ranker
+from engine.rounding import significant
 
 
 @dataclass(frozen=True)
@@ -360,12 +361,18 @@ def list_rows(test: Interactions, squared: Floats, segments: Mapping[str, Segmen
     return JudgedRows(test.users, test.items, test.ratings, squared.astype(np.float32), bits)
 
 
+def _mean_rmse(train: Interactions, test: Interactions) -> float:
+    """RMSE of each movie's mean training rating on the test part, in rating units."""
+    return significant(float(np.sqrt(metrics.squared_errors(movie_means(train)[test.items], test.ratings).mean())))
+
+
 def _protocol(train: Interactions, test: Interactions, lists: Lists, seed: int) -> dict[str, Any]:
     return {
         "k": lists.movies.shape[1],
         "lowest": test.scale[0],
         "highest": test.scale[1],
         "relevant_from": metrics.relevant_from(test.scale),
+        "movie_mean_rmse": _mean_rmse(train, test),
         "train_ratings": len(train),
         "test_ratings": len(test),
         "test_fingerprint": test.fingerprint,

@@ -12,6 +12,7 @@ from engine.data.history import NOBODY, History
 from engine.errors import UnknownMovie, check_range
 from engine.models.base import NOTHING
 from engine.models.version import VersionBundle
+from engine.recommending.effect import ListEffect, measure_effect
 from engine.recommending.explanations import Explanation, LikeMovie, SimilarMovies
 from engine.recommending.fold_in import UserState
 from engine.recommending.interview import InterviewQuestion, InterviewState
@@ -209,6 +210,21 @@ class RecommendationService:
         state = ServingState.build(0, bundle, snapshot.data, snapshot.revision, self._settings.personal_from)
         user = state.listen(user_id)
         return [state.movie(movie) for movie in state.make_list(user, wanted, user.state.items).movies.tolist()]
+
+    def effect_of(self, bundle: VersionBundle, baseline: VersionBundle, number: int) -> ListEffect | None:
+        """What a version changes in the lists of a baseline, from the current ratings; None without users.
+
+        Args:
+            bundle: the version.
+            baseline: what it is compared with.
+            number: of the baseline.
+        """
+        snapshot, personal_from = self._snapshots.load(), self._settings.personal_from
+        new, old = (
+            ServingState.build(version, models, snapshot.data, snapshot.revision, personal_from)
+            for version, models in ((0, bundle), (number, baseline))
+        )
+        return measure_effect(new, old)
 
     def predict(self, pairs: Sequence[tuple[str, str]]) -> Predictions:
         """The predicted rating of each (user id, movie id); unknown ids fall back, with the reason.

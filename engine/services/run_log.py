@@ -9,6 +9,7 @@ from typing import Any
 
 from engine.background import peak_memory
 from engine.evaluation.verdict import Judgement
+from engine.recommending.effect import ListEffect
 from engine.training.forecast import Forecast, PastRun, Work
 from engine.training.steps import Step
 from store.records import RunRecord, State
@@ -45,6 +46,7 @@ class RunLog:
     epochs: int | None = None
     repeated: bool | None = None
     judgement: Judgement | None = None
+    effect: ListEffect | None = None
     forecast: Forecast | None = None
 
     def details(self) -> dict[str, Any]:
@@ -59,6 +61,7 @@ class RunLog:
             "ratings": None if self.forecast is None else self.forecast.work.ratings,
             "step_seconds": {} if self.forecast is None else self.forecast.seconds(),
             "judgement": None if self.judgement is None else asdict(self.judgement),
+            "effect": None if self.effect is None else asdict(self.effect),
         }
 
 

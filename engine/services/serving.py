@@ -15,9 +15,10 @@ from engine.errors import NotReady
 from engine.evaluation.verdict import GOALS
 from engine.models.base import NOTHING
 from engine.models.version import LearnedCounts, VersionBundle
+from engine.recommending.effect import ListEffect, measure_effect
 from engine.recommending.lists import ListOptions
 from engine.recommending.state import ServingState
-from engine.services.snapshots import Snapshots
+from engine.services.snapshots import DataSnapshot, Snapshots
 from engine.services.warmup import try_out
 from engine.settings import Settings
 from engine.training.drift import Drift, UpdateHealth, measure_drift
@@ -129,6 +130,13 @@ class ServingService:
         for model in (bundle.rating, bundle.ranker):
             model.bind(snapshot.data)
         try_out(ServingState.build(0, bundle, snapshot.data, snapshot.revision, self._settings.personal_from))
+
+    def effect(self, bundle: VersionBundle, snapshot: DataSnapshot) -> ListEffect | None:
+        """What a version would change in the lists that are served now; None while nothing serves."""
+        if self._state is None:
+            return None
+        new = ServingState.build(0, bundle, snapshot.data, snapshot.revision, self._settings.personal_from)
+        return measure_effect(new, self._state)
 
     def refresh(self) -> None:
         """Rebuild the state of the current version after an import."""

@@ -352,6 +352,7 @@ class Trainer:
         metrics = plain_metrics(report.metrics) if report else {}
         decision = decide(run.activate, Candidate(report, snapshot.data.fingerprint), rival, alone)
         entry.judgement = decision.judgement
+        entry.effect = None if rival is None else self._serving.effect(bundle, snapshot)
 
         activation = Activation(run.actor, decision.verdict) if decision.activate else None
 

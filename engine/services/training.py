@@ -17,6 +17,7 @@ from engine.models.base import ModelConfig
 from engine.models.list_settings import RankingConfig, configure_ranking
 from engine.models.rankers import check_rankable
 from engine.models.registry import check_trainable, configure
+from engine.recommending.effect import ListEffect
 from engine.services.records import EpochRecord, State, shared
 from engine.services.storing import stores
 from engine.services.trainer import Trainer
@@ -25,6 +26,7 @@ from engine.services.version_records import (
     find_version,
     metric_values,
     readable,
+    stored_effect,
     stored_judgement,
 )
 from engine.training.promotion import ActivationPolicy
@@ -62,6 +64,7 @@ class TrainingStatus:
         peak_memory_bytes: the peak of the whole process during the run; None until it ends.
         repeats: the version that the run trains again to prove it; ``repeated`` says whether every array came out
             equal, bit for bit.
+        effect: what its version changes in people's lists, beside the version that was active.
         progress: of the whole run, from 0 to 1, never falling; it is in ``step`` of ``steps``. None once it has ended.
     """
 
@@ -92,6 +95,7 @@ class TrainingStatus:
     repeats: int | None = None
     repeated: bool | None = None
     judgement: Judgement | None = None
+    effect: ListEffect | None = None
     progress: float | None = None
     step: int | None = None
     steps: int | None = None
@@ -325,6 +329,7 @@ class TrainingService:
             "packages": details.get("packages", {}),
             "repeated": details.get("repeated"),
             "judgement": stored_judgement(details.get("judgement")),
+            "effect": stored_effect(details.get("effect")),
         }
         return TrainingStatus(**shared(record, TrainingStatus) | derived)
 

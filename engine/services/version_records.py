@@ -20,6 +20,7 @@ from engine.evaluation.report import EvaluationReport
 from engine.evaluation.verdict import Judgement, PromotionVerdict
 from engine.models.base import join_arrays, part_of
 from engine.models.hyperparameters import AUTO
+from engine.recommending.effect import ListEffect
 from engine.services.records import shared
 from engine.services.snapshots import DataSnapshot
 from engine.training.pipeline import Learned
@@ -54,7 +55,8 @@ class VersionSummary:
     metric, and ``shortfalls`` a sentence for each group of users whose lists are below the former; both are empty for
     versions of earlier releases. ``hyperparameters`` are those of the rating model, ``ranker`` those of the lists;
     ``automatic`` names those that its training chose, such as ``factors`` or ``ranker.recency``. ``frontier`` is what
-    discounting popular movies costs and gains.
+    discounting popular movies costs and gains. ``asked`` are the hyperparameters that were asked for;
+    ``hyperparameters`` has what the training chose in place of ``auto``, and the best number of epochs.
     """
 
     version: int
@@ -84,6 +86,7 @@ class VersionSummary:
     frontier: tuple[FrontierPoint, ...] = ()
     baselines: tuple[Baseline, ...] = ()
     shortfalls: tuple[str, ...] = ()
+    asked: dict[str, Any] = field(default_factory=dict)
 
 
 def all_arrays(learned: Learned) -> Arrays:
@@ -286,6 +289,11 @@ def stored_judgement(stored: Mapping[str, Any] | None) -> Judgement | None:
     return None if stored is None else JUDGEMENT.validate_python(stored)
 
 
+def stored_effect(stored: Mapping[str, Any] | None) -> ListEffect | None:
+    """A version's effect on lists from the store's JSON."""
+    return None if stored is None else ListEffect(**stored)
+
+
 def plain_metrics(metrics: Mapping[str, MetricValue]) -> dict[str, Any]:
     """Metrics as the store's JSON."""
     return {name: asdict(value) for name, value in metrics.items()}
@@ -323,5 +331,6 @@ def summarize(
         "ranker": record.config["ranker"],
         "automatic": _chosen(record),
         "frontier": frontier_points(record.charts),
+        "asked": asked(record).model,
     }
     return VersionSummary(**shared(record, VersionSummary) | derived)

@@ -13,6 +13,7 @@ from engine.evaluation.metrics import METRICS
 from engine.evaluation.report import EvaluationReport
 from engine.evaluation.verdict import GOALS, Judgement
 from engine.models.version import VersionBundle
+from engine.recommending.effect import ListEffect
 from engine.services.audit import audited, of_version
 from engine.services.recommendations import RecommendationService
 from engine.services.serving import ServingService, tell_fault
@@ -21,6 +22,7 @@ from engine.services.version_records import (
     VersionSummary,
     check_remarks,
     find_version,
+    stored_effect,
     stored_judgement,
     stored_report,
     summarize,
@@ -118,6 +120,23 @@ class VersionService:
         """
         run = self._run(version)
         return None if run is None else _judged(run)
+
+    def effect(self, version: int, baseline: int | None = None) -> ListEffect | None:
+        """What a version changes in people's lists.
+
+        Args:
+            version: the version.
+            baseline: measured against this one, from the current ratings. None: as its training measured it against
+                the version that was active then; None is returned where it did not.
+
+        Raises:
+            UnknownVersion: there is no such version.
+            VersionUnavailable: the arrays of one of the two are deleted or damaged.
+        """
+        if baseline is None:
+            run = self._run(version)
+            return None if run is None else stored_effect((run.details or {}).get("effect"))
+        return self._recommendations.effect_of(self._bundle(version), self._bundle(baseline), baseline)
 
     def _run(self, version: int) -> RunRecord | None:
         number = self._record(version).run_id

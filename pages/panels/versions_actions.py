@@ -8,10 +8,30 @@ from engine.services.version_files import VersionFileService
 from engine.services.version_records import VersionSummary
 from engine.services.versions import VersionService
 from pages.ui import progress, runs, session, verdict
+from pages.ui.format import when
 from pages.ui.page import confirmed, errors_shown, rerun_with
 
 MAX_REASON = 500
 SEARCHED_RUNS = 200  # newest runs in which the last repetition of a version is looked for
+
+
+def serving(versions: VersionService) -> None:
+    """Which version is active since when, and the way back to the one before."""
+    active = versions.active()
+    if active is None:
+        return
+    target = versions.served_before()
+    since = f" since {when(active.activated_at)}" if active.activated_at else ""
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.markdown(f"**Version {active.version}** is active{since}.", width="content")
+        if st.button(
+            "Roll back" if target is None else f"Roll back to version {target}",
+            key=session.ROLL_BACK,
+            icon=":material/undo:",
+            disabled=target is None,
+            help="No other intact version has been active." if target is None else "The previously active version.",
+        ):
+            confirm_rollback(versions, target or 0)
 
 
 def actions(services: Services, version: VersionSummary) -> None:
@@ -27,15 +47,6 @@ def actions(services: Services, version: VersionSummary) -> None:
             help="Already active." if version.active else None,
         ):
             confirm_activation(versions, version)
-        target = versions.served_before()
-        if st.button(
-            "Roll back" if target is None else f"Roll back to version {target}",
-            key=session.ROLL_BACK,
-            icon=":material/undo:",
-            disabled=target is None,
-            help="No other intact version has been active." if target is None else "The previously active version.",
-        ):
-            confirm_rollback(versions, target or 0)
         if st.button(
             "Reproduce",
             key=session.TRAIN_AGAIN,

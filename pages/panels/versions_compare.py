@@ -9,14 +9,14 @@ from engine.data.catalogue import Movie
 from engine.recommending.lists import ImaginedItem
 from engine.services import Services
 from engine.services.version_records import VersionSummary
-from engine.services.versions import Comparison, ListedMovie, VersionList
+from engine.services.versions import Comparison, ListedMovie, VersionList, VersionService
 from engine.words import listed
-from pages.panels import versions_trend
-from pages.ui import metrics, preferences, session, tables, user_picker
+from pages.ui import charts, metrics, preferences, ranges, runs, session, tables, user_picker
 from pages.ui.escape import text
 from pages.ui.page import errors_shown
 
-METRICS, LISTS = "Metrics", "Lists of one user"
+METRICS, LISTS, EVERYBODY = "Metrics", "Lists of one user", "Lists of everybody"
+BASELINE = "baseline"  # query parameter
 LISTED = 10
 LIST_WIDTH = 260
 SIGNS = {"better": "▲ better", "worse": "▼ worse", "no difference shown": "no difference shown"}
@@ -36,52 +36,59 @@ def comparison(services: Services, versions: Sequence[VersionSummary]) -> None:
     numbers = [version.version for version in versions]
     st.subheader(f"Versions {listed(numbers)}", anchor=False)
     baseline = _baseline(versions)
-    metrics_tab, lists_tab = st.tabs([METRICS, LISTS], key=session.COMPARED, on_change="rerun")
+    tabs = st.tabs([METRICS, EVERYBODY, LISTS], key=session.COMPARED, on_change="rerun")
+    metrics_tab, everybody_tab, lists_tab = tabs
     if metrics_tab.open:
         with metrics_tab, errors_shown():
-            _differences(services.versions.compare(numbers, baseline))
-            st.markdown("**All metrics with 95% intervals**")
+            _differences(services.versions.compare(numbers, baseline), services.versions)
+            st.markdown("**Each version on its own held-out ratings**")
             _metrics(versions, baseline)
+    if everybody_tab.open:
+        with everybody_tab:
+            _effects(services.versions, versions, baseline)
     if lists_tab.open:
         with lists_tab:
             _lists(services, versions, baseline)
 
 
 def _baseline(versions: Sequence[VersionSummary]) -> int:
+    """The version that the others are compared with, which the address keeps: ``?baseline=2``."""
     numbers = [version.version for version in versions]
     active = [version.version for version in versions if version.active]
+    usual = (active or [min(numbers)])[0]
+    asked = tables.query_number(BASELINE)
     chosen = st.selectbox(
         "Baseline",
         numbers,
-        index=numbers.index((active or [min(numbers)])[0]),
+        index=numbers.index(asked if asked in numbers else usual),
         format_func=lambda number: f"Version {number}{' (active)' if number in active else ''}",
         key=session.baseline(numbers),
         width=240,
     )
+    if chosen == usual:
+        st.query_params.pop(BASELINE, None)
+    else:
+        st.query_params[BASELINE] = str(chosen)
     return int(chosen)
 
 
-def _differences(comparisons: Sequence[Comparison]) -> None:
-    """The differences in words, charts and tables."""
+def _differences(comparisons: Sequence[Comparison], versions: VersionService) -> None:
+    """For each version the differences in words and as a table."""
     for one in comparisons:
         st.info(f"**{_pair(one)}.** {text(one.text)}", icon=":material/balance:")
-    names = in_order({name for one in comparisons for name in preferences.without_errors(one.differences)})
-    if not names:
-        return
-    differ = [name for name in names if any(not identical(one, name) for one in comparisons)]
-    if differ:
-        st.markdown("**Differences with 95% intervals**")
-        versions_trend.differences(comparisons, differ)
-    for one in comparisons:
-        rows = [_row(name, one) for name in differ if name in one.differences]
+        effect = versions.effect(one.version)
+        if effect is not None and effect.baseline == one.baseline:
+            runs.effect(effect)
+        names = in_order(preferences.without_errors(one.differences).keys())
+        rows = [_row(name, one) for name in names if not identical(one, name)]
         if rows:
-            st.markdown(f"**{_pair(one)}**")
-            caption = f"{_pair(one)}: difference, interval, p-value and verdict of each metric"
+            caption = f"{_pair(one)}: values, difference, interval, p-value and verdict of each metric"
             tables.table(rows, caption, phone="scroll")
-    if differ != names:
-        same = ", ".join(metrics.measure(name).label for name in names if name not in differ)
-        st.caption(f"Identical for every user: {text(same)}.")
-    st.caption(SIGNIFICANCE)
+        if len(rows) < len(names):
+            same = ", ".join(metrics.measure(name).label for name in names if identical(one, name))
+            st.caption(f"Identical for every user: {text(same)}.")
+    if any(one.differences for one in comparisons):
+        st.caption(SIGNIFICANCE)
 
 
 def _pair(one: Comparison) -> str:
@@ -102,12 +109,13 @@ def in_order(names: Set[str]) -> list[str]:
 def _row(name: str, one: Comparison) -> dict[str, Any]:
     how, found = metrics.measure(name), one.differences[name]
     return {
-        "Metric": how.label,
-        "Verdict": SIGNS[found.verdict],
-        "Difference": f"{how.change(found.difference)} ({how.between(found)})",
-        "p": p_value(found.p_value),
-        f"Version {one.version}": how.show(found.value),
+        "Metric": metrics.explained(name),
         f"Version {one.baseline}": how.show(found.baseline),
+        f"Version {one.version}": how.show(found.value),
+        "Difference": how.change(found.difference),
+        "95% interval": ranges.difference(found, how.between(found)),
+        "Verdict": SIGNS[found.verdict],
+        "p": p_value(found.p_value),
         "Users": f"{found.users:,}",
     }
 
@@ -125,24 +133,39 @@ def _metrics(versions: Sequence[VersionSummary], baseline: int) -> None:
         st.caption("These versions have no metrics.")
         return
     rows = [
-        {"Metric": metrics.measure(name).label}
-        | {f"Version {version.version}": _value(name, version) for version in ordered}
-        | {"": metrics.measure(name).direction}
+        {"Metric": metrics.explained(name)}
+        | {f"Version {version.version}": _value(name, version, ordered) for version in ordered}
         for name in names
     ]
     tables.table(rows, "Metrics of each version with 95% intervals", phone="scroll")
-    st.caption(
-        "Each on its own held-out ratings. The differences above use only users with the same held-out ratings in all."
-    )
+    st.caption("Bars are 95% intervals. The differences above use only users with the same held-out ratings in both.")
 
 
-def _value(name: str, version: VersionSummary) -> str:
+def _value(name: str, version: VersionSummary, versions: Sequence[VersionSummary]) -> object:
+    """A metric, above its interval on the scale of all versions."""
     how, found = metrics.measure(name), version.metrics.get(name)
-    return "–" if found is None else f"{how.show(found.value)} ({how.between(found)})"
+    if found is None:
+        return "–"
+    known = [one.metrics[name] for one in versions if name in one.metrics]
+    ends = [end for one in known for end in charts.ends(one).values()]
+    drawn = ranges.value(found, ends, how.between(found), marked=False)
+    return tables.Drawn(f"{how.show(found.value)}{drawn.html}")
 
 
-def _lists(services: Services, versions: Sequence[VersionSummary], baseline: int) -> None:
-    """Each version's list for one user, and its changes from the baseline's."""
+def _effects(service: VersionService, versions: Sequence[VersionSummary], baseline: int) -> None:
+    """What each version would change in the lists of the baseline, measured now."""
+    ready = _ready(versions, baseline)
+    for number in ready[1:]:
+        with errors_shown(), st.spinner(f"Making the lists of version {number}"):
+            found = service.effect(number, ready[0])
+            st.markdown(f"**Version {number} vs. version {ready[0]}**")
+            runs.effect(found)
+    if ready:
+        st.caption("Lists of ten from the current ratings, for the same users in each version.")
+
+
+def _ready(versions: Sequence[VersionSummary], baseline: int) -> list[int]:
+    """The intact versions, baseline first; none where fewer than two are left, which is said."""
     ready = sorted(
         (one.version for one in versions if one.state == "ready"), key=lambda number: (number != baseline, -number)
     )
@@ -151,6 +174,14 @@ def _lists(services: Services, versions: Sequence[VersionSummary], baseline: int
         st.caption(f"Not shown, because their arrays are gone: {listed(gone)}.")
     if len(ready) < 2:
         st.info("Select two intact versions to compare their lists.", icon=":material/playlist_remove:")
+        return []
+    return ready
+
+
+def _lists(services: Services, versions: Sequence[VersionSummary], baseline: int) -> None:
+    """Each version's list for one user, and its changes from the baseline's."""
+    ready = _ready(versions, baseline)
+    if not ready:
         return
     with errors_shown():
         user_id = user_picker.pick_user(services.library)

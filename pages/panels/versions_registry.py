@@ -15,7 +15,6 @@ from pages.ui.escape import text
 from pages.ui.format import hyperparameters, model_name, when
 from pages.ui.page import errors_shown, rerun_with
 from pages.ui.runs import actor, link
-from pages.ui.tables import select
 
 COLORS = {"Active": "green", "Ready": "blue", "Damaged": "red", "Deleted": "gray"}
 GONE = {
@@ -23,16 +22,22 @@ GONE = {
     "deleted": "Its arrays were deleted, so it can't be activated. Its metrics are kept.",
 }
 BASELINES = (
-    "Popular movies: those with most ratings in training, without what the person had rated. In brackets: the 95%"
-    " interval of the gain, user by user. Random list: what is to be expected of movies drawn from the catalogue."
+    "Popular movies: those with most ratings in training, without what the person had rated. The gain is compared user"
+    " by user. Random list: what is to be expected of movies drawn from the catalogue."
+)
+USED = (
+    "The version was judged on held-out ratings, then trained again on all of them with the settings under *Used*: the"
+    " best number of epochs, and what was left to *auto*."
 )
 EXPORTS = ["zip"]
+QUERY = "version"  # query parameter: the selected versions
 NOTE_PX = 175  # left beside the metrics in a window of 1280 pixels
 PROTOCOL = {
     "split": "held-out ratings",
     "k": "list length",
     "lowest": "lowest possible rating",
     "highest": "highest possible rating",
+    "movie_mean_rmse": "RMSE of each movie's mean",
     "relevant_from": "counts as liked from",
     "train_ratings": "number of training ratings",
     "test_ratings": "number of held-out ratings",
@@ -58,10 +63,10 @@ def table(versions: Sequence[VersionSummary]) -> list[VersionSummary]:
     for name in ("Verdict", "Tags", "Note"):  # empty text columns are left out
         if not any(row[name] for row in rows.values()):
             rows = {number: {key: row[key] for key in row if key != name} for number, row in rows.items()}
-    selected = select(
+    selected = tables.select_many(
         rows,
         key=session.VERSION,
-        mode="multi-row",
+        name=QUERY,
         columns=_columns(),
         alt="Model versions, newest first",
     )
@@ -130,8 +135,9 @@ def details(versions: VersionService, version: VersionSummary) -> None:
         else:
             st.caption("Not measured: there were too few ratings to hold any out.")
     with settings:
-        values = hyperparameters(version.kind, version.hyperparameters, version.automatic)
-        tables.pairs(values, f"Hyperparameters of version {version.version}")
+        rows = hyperparameters(version.kind, version.asked, version.hyperparameters)
+        tables.table(rows, f"Hyperparameters of version {version.version}")
+        st.caption(USED)
     with lists:
         ranking(version)
     with origin:
@@ -146,7 +152,10 @@ def _measured(version: VersionSummary) -> None:
         st.warning(text(sentence), icon=":material/trending_down:")
     preferences.explain()
     shown = preferences.without_errors(version.metrics)
-    tables.table(metrics.rows(shown), f"Metrics of version {version.version}")
+    floor = metrics.floors(version.baselines, version.protocol)
+    tables.table(metrics.rows(shown, floor=floor), f"Metrics of version {version.version}", phone="scroll")
+    if floor:
+        st.caption(metrics.DRAWN)
     if version.baselines:
         st.markdown("**Lists beside popular movies**")
         st.caption(BASELINES)
@@ -242,4 +251,5 @@ def import_panel(files: VersionFileService) -> None:
             else:
                 number = files.import_file(upload, actor="you")
                 st.session_state[session.VERSION] = [number]
+                st.query_params[QUERY] = str(number)
                 rerun_with(f"Version {number} imported. Activate it when you are ready.")

@@ -1,4 +1,4 @@
-"""Charts of versions: a metric over all versions, and differences from a baseline."""
+"""A metric over all versions, as a chart."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -7,7 +7,6 @@ import altair as alt
 import streamlit as st
 
 from engine.services.version_records import VersionSummary
-from engine.services.versions import Comparison
 from pages.panels.versions_registry import state
 from pages.ui import charts, metrics, preferences, session
 from pages.ui.format import model_name
@@ -15,7 +14,6 @@ from pages.ui.format import model_name
 # Positions among the theme's six colours; the legend shows only those in use.
 STATES = ("Ready", "Active", "2", "3", "Damaged", "Deleted")
 STATE_SHAPES = ("circle", "diamond", "circle", "circle", "cross", "square")
-PANEL_WIDTH, ROW_PX = 250, 28
 MIN_VERSIONS = 2
 SPOKEN = 4  # versions named in the text alternative
 
@@ -87,34 +85,3 @@ def _line(history: Sequence[VersionSummary], name: str) -> None:
         f"version {row['version']} ({row['state'].lower()}) {how.show(row['value'])}" for row in rows[-SPOKEN:]
     )
     charts.show(alt.layer(line, bars, points), f"{how.label} by version. Latest: {spoken}.", key="trend")
-
-
-def differences(found: Sequence[Comparison], shown: Sequence[str]) -> None:
-    """A panel for each metric: every version's difference from the baseline, with its interval."""
-    st.markdown(charts.LEGEND)
-    grid = st.grid(min_column_width=PANEL_WIDTH, border=True)
-    for name in shown:
-        with grid.cell():
-            how = metrics.measure(name)
-            st.markdown(f"**{how.label}**" + (f" · {how.better} is better" if how.better else ""))
-            _panel([one for one in found if name in one.differences], name)
-
-
-def _panel(found: Sequence[Comparison], name: str) -> None:
-    how, size = metrics.measure(name), 100 if metrics.measure(name).percent else 1
-    rows: list[dict[str, Any]] = [
-        {
-            "version": f"Version {one.version}",
-            **charts.scaled(one.differences[name], size),
-            "verdict": one.differences[name].verdict,
-        }
-        for one in found
-    ]
-    form = "+.1f" if how.percent else "+.4f"
-    title = "Difference, points" if how.percent else "Difference"
-    y, version = alt.Y("version:N", title=None, sort=None), alt.Tooltip("version:N", title="Version")
-    chart = charts.differences(rows, y, title, form, row_px=ROW_PX, more=[version])
-    spoken = "; ".join(
-        f"{row['version']}: {row['difference']:{form.replace('+', '+z')}}, {row['verdict']}" for row in rows
-    )
-    charts.show(chart, f"Differences in {how.label}. {spoken}.", key=f"difference.{name}")

@@ -1,6 +1,6 @@
 """Times, durations, ratings and model names as text."""
 
-from collections.abc import Container, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, tzinfo
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -88,7 +88,17 @@ def model_name(kind: str) -> str:
     return MODELS[kind].label if kind in MODELS else kind
 
 
-def hyperparameters(kind: str, values: Mapping[str, object], automatic: Container[str] = ()) -> dict[str, object]:
-    """Hyperparameters of a rating model by title; those that a training chose itself are marked."""
+def hyperparameters(kind: str, asked: Mapping[str, object], used: Mapping[str, object]) -> list[dict[str, object]]:
+    """Rows of a table: each hyperparameter of a rating model as it was asked for, and as the served model has it.
+
+    Args:
+        kind: of model.
+        asked: by name.
+        used: by name; empty where no version was saved.
+    """
     config = MODELS[kind].config if kind in MODELS else ModelConfig
-    return {config.title_of(name): f"{value} (auto)" if name in automatic else value for name, value in values.items()}
+    rows = []
+    for name in dict.fromkeys((*asked, *used)):
+        row: dict[str, object] = {"Name": config.title_of(name), "Asked for": asked.get(name, "–")}
+        rows.append(row | ({"Used": used.get(name, "–")} if used else {}))
+    return rows

@@ -11,8 +11,24 @@ from engine.evaluation.differences import MetricDifference
 from engine.evaluation.intervals import MetricValue
 from engine.evaluation.metrics import METRICS
 from engine.evaluation.segments import in_words
+from pages.ui import ranges
+from pages.ui.escape import markup
+from pages.ui.tables import Drawn
+
+
+@dataclass(frozen=True)
+class Floor:
+    """What a metric reaches without knowing anybody's taste, and how."""
+
+    value: float
+    of: str
+
 
 NO_INTERVAL = "too few users for an interval"
+DRAWN = (
+    "The bar is the 95% interval over users. Floor and dashed line: what the most popular movies, or each movie's mean"
+    " rating, reach without knowing anybody's taste."
+)
 
 
 @dataclass(frozen=True)
@@ -56,9 +72,8 @@ def measure(name: str) -> Measure:
     return MEASURES.get(name, Measure(name.replace("_", " "), "", None))
 
 
-def tiles(metrics: Mapping[str, MetricValue], baselines: Sequence[Baseline] = ()) -> None:
-    """The key metrics as tiles, each with its 95% interval, and that of the most popular movies where it is known."""
-    known = of_everyone(baselines)
+def tiles(metrics: Mapping[str, MetricValue], known: Mapping[str, Floor]) -> None:
+    """The key metrics as tiles, each with its 95% interval, and the floor where it is known."""
     grid = st.grid(4, min_column_width=140, border=True)
     for name in (name for name in KEY_MEASURES if name in metrics):
         how, value = measure(name), metrics[name]
@@ -72,7 +87,7 @@ def tiles(metrics: Mapping[str, MetricValue], baselines: Sequence[Baseline] = ()
                 help=f"{how.meaning} Below: the 95% interval over users, if there are at least ten.",
             )
             if name in known:
-                st.caption(f"Popular movies: {how.show(known[name].popularity)}")
+                st.caption(f"{known[name].of.capitalize()}: {how.show(known[name].value)}")
 
 
 def of_everyone(baselines: Sequence[Baseline]) -> dict[str, Baseline]:
@@ -85,34 +100,66 @@ def same(found: MetricDifference) -> bool:
     return not (found.difference or found.low or found.high) and found.p_value == 1
 
 
-def rows(metrics: Mapping[str, MetricValue], before: Mapping[str, MetricValue] | None = None) -> list[dict[str, Any]]:
-    """Rows of a table: metric, value, interval, and the previous version's value if given."""
+def rows(
+    metrics: Mapping[str, MetricValue],
+    before: Mapping[str, MetricValue] | None = None,
+    floor: Mapping[str, Floor] | None = None,
+) -> list[dict[str, Any]]:
+    """Rows of a table: metric, value and interval, and beside them what is given to hold them against.
+
+    Args:
+        metrics: by name.
+        before: those of the previous version; adds its values and the differences.
+        floor: what somebody who knows nobody reaches, by metric.
+    """
     table = []
     for name, value in metrics.items():
-        how = measure(name)
+        how, least = measure(name), (floor or {}).get(name)
         row = {
-            "Metric": how.label,
+            "Metric": explained(name),
             "Value": how.show(value.value),
-            "95% interval": how.between(value),
+            "95% interval": ranges.value(value, [] if least is None else [least.value], how.between(value)),
         }
         if before is not None:
-            row["Previous version"] = how.show(before[name].value) if name in before else "–"
-        table.append(row | {"Meaning": f"{how.meaning} {how.direction}".strip()})
+            old = before.get(name)
+            row["Previous version"] = "–" if old is None else how.show(old.value)
+            row["Change"] = "–" if old is None else how.change(value.value - old.value)
+        if floor:
+            row["Floor"] = "–" if least is None else f"{how.show(least.value)}, {least.of}"
+        table.append(row)
     return table
 
 
+def explained(name: str) -> object:
+    """A metric's name, which opens its meaning."""
+    how = measure(name)
+    if not how.meaning:
+        return how.label
+    about = markup(f"{how.meaning} {how.direction}".strip())
+    return Drawn(f'<details class="mq-help"><summary>{markup(how.label)}</summary><p>{about}</p></details>')
+
+
+def floors(baselines: Sequence[Baseline], protocol: Mapping[str, Any]) -> dict[str, Floor]:
+    """What knows nobody, by metric: the most popular movies for lists, each movie's mean for predicted ratings."""
+    found = {name: Floor(one.popularity, "popular movies") for name, one in of_everyone(baselines).items()}
+    mean = protocol.get("movie_mean_rmse")
+    return found | ({"rmse": Floor(mean, "each movie's mean")} if isinstance(mean, float) else {})
+
+
 def beside(baselines: Sequence[Baseline]) -> list[dict[str, Any]]:
-    """Rows of a table: list metrics of all users, then the quality of lists of each segment, beside the baselines."""
-    shown = [one for one in baselines if one.segment == ALL or one.metric == TOLD]
-    return [_beside(measure(one.metric), one) for one in shown]
+    """Rows of a table: the quality of everybody's lists, then of each group of users, beside the baselines."""
+    return [_beside(measure(one.metric), one) for one in baselines if one.metric == TOLD]
 
 
-def _beside(how: Measure, found: Baseline) -> dict[str, str]:
-    interval = "" if found.low is None or found.high is None else f" ({how.change(found.low, found.high)})"
+def _beside(how: Measure, found: Baseline) -> dict[str, Any]:
+    gain = MetricDifference(
+        found.value, found.popularity, found.difference, found.low, found.high, 1.0, found.users, found.verdict
+    )
     return {
-        "Metric": how.label if found.segment == ALL else f"{how.label}, {in_words(found.segment)}",
-        "Value": how.show(found.value),
+        "Users": "All users" if found.segment == ALL else in_words(found.segment).capitalize(),
+        how.label: how.show(found.value),
         "Popular movies": how.show(found.popularity),
-        "Gain over them": how.change(found.difference) + interval,
+        "Gain": how.change(found.difference),
+        "95% interval": ranges.difference(gain, how.between(gain)),
         "Random list": "–" if found.random is None else how.show(found.random),
     }

@@ -4,9 +4,12 @@ from collections.abc import Sequence
 
 import streamlit as st
 
+from engine.recommending.effect import ListEffect
 from engine.services import Services
 from engine.services.automation import RULE, SCHEDULE
 from engine.services.training import TrainingService, TrainingStatus
+from engine.services.version_records import VersionSummary
+from engine.words import counted
 from pages.ui import charts, metrics, preferences, session, tables, verdict
 from pages.ui.calls import Call, offer
 from pages.ui.escape import text
@@ -132,25 +135,44 @@ def outcome(run: TrainingStatus) -> None:
 
 
 def details(services: Services, run: TrainingStatus) -> None:
-    """Outcome, chart, metrics, and everything the numbers depend on."""
+    """Outcome, what it changes for people, chart, metrics, and everything the numbers depend on."""
+    version = _saved(services, run)
     st.subheader(f"Run {run.run_id}", anchor=False)
     outcome(run)
+    effect(run.effect)
     if run.judgement is not None and run.judgement.evidence:
         with st.expander("Evidence", icon=":material/balance:"):
             verdict.evidence(run.judgement, key=f"run {run.run_id}")
     curve(run, key=str(run.run_id))
     if run.metrics:
-        tables.table(metrics.rows(preferences.without_errors(run.metrics), run.before), f"Metrics of run {run.run_id}")
+        floor = metrics.floors(version.baselines, version.protocol) if version else {}
+        rows = metrics.rows(preferences.without_errors(run.metrics), run.before, floor)
+        tables.table(rows, f"Metrics of run {run.run_id}", phone="scroll")
+        if floor:
+            st.caption(metrics.DRAWN)
         if run.before and run.judgement and run.judgement.evidence:
             st.caption(
                 "Each version was measured on its own held-out ratings. The verdict compares both on the same ratings,"
                 " so its numbers may differ."
             )
     with st.expander("Hyperparameters", icon=":material/tune:"):
-        tables.pairs(hyperparameters(run.model, run.hyperparameters), f"Hyperparameters of run {run.run_id}")
+        rows = hyperparameters(run.model, run.hyperparameters, version.hyperparameters if version else {})
+        tables.table(rows, f"Hyperparameters of run {run.run_id}")
         offer(services, _call(run))
     with st.expander("Data, time, memory and packages", icon=":material/receipt_long:"):
         tables.pairs(facts(run), f"Data, time, memory and packages of run {run.run_id}")
+
+
+def _saved(services: Services, run: TrainingStatus) -> VersionSummary | None:
+    """The version that a run saved."""
+    return None if run.version is None else services.versions.get(run.version)
+
+
+def effect(found: ListEffect | None) -> None:
+    """What a version changes for people, beside the one that was active before."""
+    if found is not None:
+        against = f"Beside version {found.baseline}, lists of a sample of {counted(found.users, 'user')}."
+        st.markdown(f"{text(found.text)} :small[:gray[{against}]]")
 
 
 def _call(run: TrainingStatus) -> Call:

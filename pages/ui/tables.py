@@ -1,6 +1,7 @@
 """Tables: small ones to read, as HTML, and sortable ones whose rows can be selected."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Literal
 
 import streamlit as st
@@ -8,6 +9,14 @@ import streamlit as st
 from pages.ui.escape import markup
 
 MAX_DIGITS = 15  # of a number in the address; ids in the store have at most 18
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """A cell as HTML, with all data in it escaped."""
+
+    html: str
+
 
 Rows = Mapping[int, Mapping[str, object]]
 Phone = Literal["wrap", "scroll", "stack"]
@@ -25,12 +34,16 @@ def table(rows: Sequence[Mapping[str, object]], caption: str, *, phone: Phone = 
     kind = f"mq-table mq-{phone}"
     head = "".join(f'<th scope="col">{markup(name)}</th>' for name in rows[0])
     cell = '<td data-name="{}">{}</td>' if phone == "stack" else "<td>{1}</td>"
-    lines = ("".join(cell.format(markup(name), markup(value)) for name, value in row.items()) for row in rows)
+    lines = ("".join(cell.format(markup(name), _content(value)) for name, value in row.items()) for row in rows)
     body = "".join(f"<tr>{line}</tr>" for line in lines)
     st.html(
         f'<div class="{kind}" role="region" tabindex="0" aria-label="{markup(caption)}">'
         f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"
     )
+
+
+def _content(value: object) -> str:
+    return value.html if isinstance(value, Drawn) else markup(value)
 
 
 def pairs(values: Mapping[str, object], caption: str) -> None:
@@ -95,7 +108,24 @@ def select_one(rows: Rows, *, key: str, name: str, columns: Mapping[str, Any], a
     return None
 
 
+def select_many(rows: Rows, *, key: str, name: str, columns: Mapping[str, Any], alt: str) -> list[int]:
+    """``select`` for several rows, which the address keeps under ``name``: ``?version=3,1``."""
+    asked = [int(part) for part in st.query_params.get(name, "").split(",") if _is_number(part)]
+    if asked:
+        st.session_state[key] = asked
+    selected = select(rows, key=key, columns=columns, alt=alt, mode="multi-row")
+    if selected:
+        st.query_params[name] = ",".join(map(str, selected))
+    else:
+        st.query_params.pop(name, None)
+    return selected
+
+
 def query_number(name: str) -> int | None:
     """Number in the address; None if absent or not a valid id."""
     value = st.query_params.get(name, "")
-    return int(value) if value.isascii() and value.isdigit() and len(value) <= MAX_DIGITS else None
+    return int(value) if _is_number(value) else None
+
+
+def _is_number(value: str) -> bool:
+    return value.isascii() and value.isdigit() and len(value) <= MAX_DIGITS

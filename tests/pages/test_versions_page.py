@@ -62,7 +62,16 @@ def test_metrics_stand_beside_popular_movies_and_a_random_list(visit: Open) -> N
     told = tuple(shortfalls(beside))
     held.versions.held = [replace(one, baselines=beside, shortfalls=told) for one in held.versions.held]
     at = visit("versions.py", held)
-    for expected in ("Popular movies", "+0.1604 (+0.1410 to +0.1800)", "+7.5 points", "0.0020", "new users", "-0.0200"):
+    wanted = (
+        "Popular movies",
+        "+0.1604",
+        "+0.1410 to +0.1800",
+        "1.2%, popular movies",
+        "0.0020",
+        "New users",
+        "-0.0200",
+    )
+    for expected in wanted:
         assert expected in words(at), expected
     assert [one.value for one in at.warning][:1] == [text(told[0])]
 
@@ -99,9 +108,32 @@ def test_the_buttons_open_a_dialog_first(visit: Open) -> None:
 def test_a_link_leads_to_a_version(visit: Open) -> None:
     at = visit("versions.py", fakes.loaded(), version="1")
     assert at.subheader[1].value == "Version 1"
-    assert "version" not in at.query_params
     intact(select(at, session.VERSION, 0))
-    assert at.subheader[1].value != "Version 1"
+    assert at.subheader[1].value == "Version 2"
+    assert at.query_params["version"] == "2"
+
+
+def test_the_address_keeps_a_comparison_and_its_baseline(visit: Open) -> None:
+    held = fakes.storied()
+    at = visit("versions.py", held, version="8,6,x", baseline="6")
+    assert at.subheader[1].value == "Versions 8 and 6"
+    assert held.versions.compared == [([8, 6], 6)]
+    assert (at.query_params["version"], at.query_params["baseline"]) == ("8,6", "6")
+    intact(at.selectbox(key=session.baseline([8, 6])).set_value(8).run())
+    assert "baseline" not in at.query_params
+
+
+def test_a_version_says_what_it_changes_for_people(visit: Open) -> None:
+    at = visit("versions.py", fakes.loaded())
+    assert text(fakes.EFFECT.text) in words(at)
+    assert "Beside version 1, lists of a sample of 200 users." in words(at)
+    assert "Beside version" not in words(visit("versions.py", fakes.loaded(), version="1"))
+
+
+def test_hyperparameters_show_what_was_asked_for(visit: Open) -> None:
+    held = fakes.loaded()
+    held.versions.held[0] = replace(held.versions.held[0], asked={"factors": "auto"}, hyperparameters={"factors": 40})
+    assert "<td>Factors</td><td>auto</td><td>40</td>" in words(visit("versions.py", held))
 
 
 def test_without_an_earlier_version_there_is_no_rollback(visit: Open) -> None:

@@ -12,6 +12,7 @@ from store.records import ImportState
 from tests.pages.fakes.data import (
     ABOUT,
     DIFFERENCES,
+    EFFECT,
     EQUAL,
     JUDGEMENT,
     LONG,
@@ -41,6 +42,7 @@ __all__ = [
     "ABOUT",
     "BACKUPS",
     "DIFFERENCES",
+    "EFFECT",
     "EQUAL",
     "JUDGEMENT",
     "LONG",

@@ -10,6 +10,7 @@ from engine.evaluation.differences import MetricDifference
 from engine.evaluation.intervals import MetricValue
 from engine.evaluation.verdict import CoverageGuard, Evidence, Judgement
 from engine.models.registry import configure
+from engine.recommending.effect import ListEffect
 from engine.services.records import EpochRecord, State
 from engine.services.training import TrainingStatus
 from engine.services.version_records import VersionSummary
@@ -146,6 +147,8 @@ JUDGEMENT = Judgement(
     (CoverageGuard("all", MetricValue(0.895, 0.88, 0.91), 0.897, True),),
 )
 
+EFFECT = ListEffect(1, 200, 10, 2.0, 0.12, 0.08)
+
 REJECTED = replace(JUDGEMENT, verdict="REJECT", text="It is worse than version 2 in RMSE (*0.91* against 0.87).")
 
 RUNS = (
@@ -157,6 +160,7 @@ RUNS = (
         before=BEFORE,
         verdict=f"PROMOTE: {JUDGEMENT.text} It serves now.",
         judgement=JUDGEMENT,
+        effect=EFFECT,
     ),
     run(2, "failed", 3, error="The loss became infinite at epoch 3. A learning rate below 1 usually helps."),
     run(

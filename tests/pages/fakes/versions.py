@@ -15,10 +15,11 @@ from engine.errors import (
 )
 from engine.evaluation.differences import MetricDifference
 from engine.evaluation.verdict import Judgement
+from engine.recommending.effect import ListEffect
 from engine.services.version_records import VersionSummary
 from engine.services.versions import Comparison, ListedMovie, VersionList
 from store.records import ActivationRecord
-from tests.pages.fakes.data import DIFFERENCES, MOVIES, NOW, RUNS, TRICKY, version
+from tests.pages.fakes.data import DIFFERENCES, EFFECT, MOVIES, NOW, RUNS, TRICKY, version
 from tests.pages.fakes.recommendations import FakeServing
 
 
@@ -40,6 +41,7 @@ class FakeVersions:
         ]
     )
     judgements: dict[int, Judgement] = field(default_factory=dict)
+    effects: dict[int, ListEffect] = field(default_factory=lambda: {2: EFFECT})
     changes: list[tuple[int, str]] = field(default_factory=list)
     deleted: list[tuple[int, str]] = field(default_factory=list)
     compared: list[tuple[list[int], int | None]] = field(default_factory=list)
@@ -62,6 +64,10 @@ class FakeVersions:
 
     def judgement(self, version: int) -> Judgement | None:
         return self.judgements.get(version)
+
+    def effect(self, version: int, baseline: int | None = None) -> ListEffect | None:
+        found = self.effects.get(version)
+        return found if found is None or baseline is None else replace(found, baseline=baseline)
 
     def overruled(self, version: int) -> Judgement | None:
         found = self.judgements.get(version)

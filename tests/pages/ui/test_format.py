@@ -73,8 +73,12 @@ def test_ratings_have_the_decimals_of_their_scale() -> None:
     assert rating_format([3.25, 9.0], RatingScale(1, 10, 1)) is None  # shown as they are
 
 
-def test_hyperparameters_have_titles_and_say_which_were_chosen() -> None:
-    values = {"iterations": 16, "learning_rate": 0.002, "old_one": 1}
-    shown = {"Embedding iterations": 16, "Learning rate": "0.002 (auto)", "Old one": 1}
-    assert hyperparameters("ncf", values, ["learning_rate"]) == shown
-    assert hyperparameters("gone", values) == {"Iterations": 16, "Learning rate": 0.002, "Old one": 1}
+def test_hyperparameters_tell_what_was_asked_for_from_what_was_used() -> None:
+    asked = {"iterations": 16, "learning_rate": "auto"}
+    used = {"iterations": 16, "learning_rate": 0.002, "old_one": 1}
+    assert hyperparameters("ncf", asked, used) == [
+        {"Name": "Embedding iterations", "Asked for": 16, "Used": 16},
+        {"Name": "Learning rate", "Asked for": "auto", "Used": 0.002},
+        {"Name": "Old one", "Asked for": "–", "Used": 1},
+    ]
+    assert hyperparameters("gone", asked, {})[0] == {"Name": "Iterations", "Asked for": 16}
