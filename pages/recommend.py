@@ -7,6 +7,7 @@ from engine.services import Services, current
 from pages.panels import recommend_list, recommend_what_if
 from pages.ui import calls, next_steps, preferences, user_picker
 from pages.ui.calls import Call
+from pages.ui.escape import text
 from pages.ui.movie_card import card
 from pages.ui.page import errors_shown, page_header
 
@@ -22,7 +23,7 @@ def cards(services: Services, answer: Recommendations) -> None:
         reasons = services.recommendations.reasons(answer.user_id, [item.movie_id for item in answer.items], liked)
     grid = st.grid(min_column_width=CARD_WIDTH)
     for item, reason in zip(answer.items, reasons, strict=True):
-        with grid.cell(), st.container(border=True):  # its own border, so that an open neighbour doesn't stretch it
+        with grid.cell(), st.container(border=True):
             st.fragment(card)(services, answer.user_id, item, liked, reason)
 
 
@@ -30,9 +31,11 @@ services = current()
 page_header("Recommend", "A personal list, with the reasons for each movie. Rate one and the list updates at once.")
 next_steps.require_version(services)
 preferences.explain()
-with st.container(border=True):
+with st.container(horizontal=True, vertical_alignment="bottom", wrap=False):
     user_id = user_picker.pick_user(services.library)
     options = recommend_list.filters(services.library)
+if chosen := recommend_list.in_words(options):
+    st.caption(text(f"Filters: {chosen}."))
 if user_id is None:
     st.info("Choose a user to see their list. A new id gets popular movies.", icon=":material/person_search:")
     st.stop()
@@ -46,6 +49,7 @@ list_tab, history_tab, what_if_tab = st.tabs(
     [":material/movie: List", ":material/history: Ratings", ":material/experiment: What if"]
 )
 with list_tab:
+    recommend_list.last_rating(services, user_id)
     cards(services, answer)
 with history_tab, errors_shown():
     recommend_list.history(services, user_id, answer.ratings_count)

@@ -124,6 +124,7 @@ class Explanation:
     ``from_rating``: the part of the residual that the predicted rating adds; the rest is the rounding error.
     ``by_neighbours``: too few people rated the movie to compare it, so its score comes from movies of similar genres
     and years. ``genres_liked``: its genres that the user says they like, which raise the baseline.
+    ``text`` says all of this in words, ``summary`` the main reason in one sentence.
     """
 
     user_id: str
@@ -145,6 +146,7 @@ class Explanation:
     text: str
     model_version: int
     genres_liked: tuple[str, ...] = ()
+    summary: str = ""
 
 
 class ExplainerService:

@@ -12,7 +12,7 @@ Named = Callable[[Sequence[Contribution]], str]
 Disliked = Callable[[float], bool]
 """Whether a rating counts against similar movies."""
 
-MAX_NAMED = 3
+MAX_NAMED, MAX_PLAIN = 3, 2
 DECISIVE = 0.5
 """Share of a score from which it rests on one rating."""
 SCATTERED = 0.25
@@ -74,6 +74,26 @@ def tell_briefly(
     if preferences:
         return f"Because you liked {leading.title}"
     return f"Because you gave {leading.title} {leading.rating:g}"
+
+
+def tell_plainly(explanation: Explanation, disliked: Disliked = _never, *, preferences: bool = False) -> str:
+    """Why the movie is listed, in one sentence of everyday words; arguments as of ``tell``."""
+    supporting = [one for one in explanation.contributions if one.share > 0]
+    if not supporting or explanation.baseline > sum(one.share for one in supporting):
+        liked = explanation.genres_liked
+        why = "it is popular" + (f", and you like {listed(liked)}" if liked else " with everybody")
+    elif disliked(supporting[0].rating):
+        first = supporting[0]
+        why = f"it is unlike {first.title}, which you {'disliked' if preferences else f'gave {first.rating:g}'}"
+    else:
+        leading = [one for one in supporting if not disliked(one.rating)][:MAX_PLAIN]
+        why = (
+            f"you liked {listed(one.title for one in leading)}"
+            if preferences
+            else f"you gave {listed(f'{one.title} {one.rating:g}' for one in leading)}"
+        )
+    expected = "" if preferences else f"; you would probably give it {explanation.predicted_rating:.1f}"
+    return f"It is here because {why}{expected}."
 
 
 def _ground(explanation: Explanation, words: Words, disliked: Disliked) -> list[str]:

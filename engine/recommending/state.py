@@ -22,7 +22,7 @@ from engine.recommending.fold_in import RealtimeLearner, UserState
 from engine.recommending.interview import Interview
 from engine.recommending.lists import ListOptions, RecommendedItem
 from engine.recommending.ranking import VarietyPrice, candidates, diversify, price_variety
-from engine.recommending.reasons import tell, tell_briefly
+from engine.recommending.reasons import tell, tell_briefly, tell_plainly
 from engine.recommending.scoring import ListScorer, Scores
 
 CANDIDATES = 5
@@ -270,7 +270,8 @@ class ServingState:
             genres_liked=tuple(genre for genre in liked if genre in named.genres),
         )
         text = tell(explanation, self._dislikes, preferences=self.has_preferences)
-        return replace(explanation, text=text)
+        summary = tell_plainly(explanation, self._dislikes, preferences=self.has_preferences)
+        return replace(explanation, text=text, summary=summary)
 
     def reason(self, user: Listener, movie: int, liked: Sequence[str] = ()) -> str:
         """The main reason for a movie's place in a user's list, in a few words; arguments as of ``explain``."""

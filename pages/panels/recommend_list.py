@@ -1,6 +1,7 @@
 """Around a list: filters, the effect of a rating, and the user's ratings."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
 import streamlit as st
@@ -9,11 +10,12 @@ from engine.recommending.lists import Recommendations
 from engine.services import Services
 from engine.services.library import LibraryService
 from engine.services.ratings import RatingReceipt
-from engine.words import counted
+from engine.words import counted, listed
 from pages.ui import preferences, session
 from pages.ui.escape import text
 from pages.ui.format import rating_date, rating_format
 from pages.ui.page import confirmed, errors_shown, rerun_with
+from pages.ui.rating_input import rating_input
 
 COUNTS = (12, 24, 48, 96)
 RANKINGS = {"ranker": "Best for this user", "rating": "Expected rating"}
@@ -21,26 +23,34 @@ SEEN = {False: "Hide", True: "Show"}
 EARLIEST, LATEST = 1800, 2200
 MAX_TITLE = 40
 MAX_TITLES = 3
+RATING_PX = 215
 MOVIE_PX = 190  # leaves room for the other columns on a phone
 
 
+@dataclass(frozen=True)
+class LastRating:
+    """A rating of this visit, and the title of its movie."""
+
+    receipt: RatingReceipt
+    title: str
+
+
 def filters(library: LibraryService) -> dict[str, Any]:
-    """The options of a list, by the argument of ``recommend``."""
-    genres = sorted(library.statistics().genres)
-    kept: dict[str, Any] = {"persist_state": "session"}
-    grid = st.grid(4, min_column_width=130)
-    rank_by = "ranker" if preferences.in_use() else _order(grid, kept)
-    genre = grid.selectbox("Genre", genres, index=None, placeholder="Any genre", key=session.GENRE, **kept)
-    year_from = grid.number_input(
-        "From year", EARLIEST, LATEST, value=None, placeholder="Any year", key=session.YEAR_FROM, **kept
-    )
-    n = grid.selectbox("Movies", COUNTS, key=session.COUNT, **kept)
-    row = st.grid(3, min_column_width=200)
-    with row.cell():
+    """A button with the options of a list, by the argument of ``recommend``; the address keeps them."""
+    kept: dict[str, Any] = {"bind": "query-params"}
+    with st.popover("Filters", icon=":material/tune:", key=session.FILTERS):
+        rank_by = "ranker" if preferences.in_use() else _order(kept)
+        genre = st.selectbox(
+            "Genre", sorted(library.statistics().genres), index=None, placeholder="Any genre", key=session.GENRE, **kept
+        )
+        year_from = st.number_input(
+            "From year", EARLIEST, LATEST, value=None, placeholder="Any year", key=session.YEAR_FROM, **kept
+        )
         liked = liked_genres(library)
-    rated = row.selectbox("Rated movies", list(SEEN), format_func=SEEN.__getitem__, key=session.SEEN, **kept)
-    about = "0% lists the best scores. Higher values repeat genres less."
-    percent = row.slider("Variety", 0, 100, step=5, format="%d%%", key=session.VARIETY, help=about, **kept)
+        rated = st.selectbox("Rated movies", list(SEEN), format_func=SEEN.__getitem__, key=session.SEEN, **kept)
+        about = "0% lists the best scores. Higher values repeat genres less."
+        percent = st.slider("Variety", 0, 100, step=5, format="%d%%", key=session.VARIETY, help=about, **kept)
+        n = st.selectbox("Movies", COUNTS, key=session.COUNT, **kept)
     return {
         "n": n,
         "rank_by": rank_by,
@@ -52,8 +62,21 @@ def filters(library: LibraryService) -> dict[str, Any]:
     }
 
 
-def _order(grid: Any, kept: Mapping[str, Any]) -> str:
-    chosen: str = grid.selectbox(
+def in_words(options: Mapping[str, Any]) -> str:
+    """The options that are not the usual ones; empty where all are."""
+    told = [
+        f"by {RANKINGS['rating'].lower()}" if options["rank_by"] == "rating" else "",
+        f"only {options['genre']}" if options["genre"] else "",
+        f"from {options['year_from']}" if options["year_from"] else "",
+        f"who likes {listed(options['genres_liked'])}" if options["genres_liked"] else "",
+        "with rated movies" if options["include_rated"] else "",
+        f"variety {options['diversity']:.0%}" if options["diversity"] else "",
+    ]
+    return ", ".join(one for one in told if one)
+
+
+def _order(kept: Mapping[str, Any]) -> str:
+    chosen: str = st.selectbox(
         "Order by",
         list(RANKINGS),
         format_func=RANKINGS.__getitem__,
@@ -70,7 +93,7 @@ def liked_genres(library: LibraryService) -> list[str]:
         "Liked genres",
         sorted(library.statistics().genres),
         key=session.LIKES,
-        persist_state="session",
+        bind="query-params",
         placeholder="Choose genres",
         help="These shape a new user's list, and matter less with each rating.",
     )
@@ -112,7 +135,33 @@ def announce_change(answer: Recommendations) -> None:
         before = ranks_without(last, receipt.movie_id)
         st.session_state[session.RANKS] = before
         message += " " + changed(before, answer)
+    st.session_state[session.LAST_RATED] = LastRating(receipt, rated[0].title if rated else receipt.movie_id)
     st.toast(message, icon=":material/check:", duration="long")
+
+
+def last_rating(services: Services, user_id: str) -> None:
+    """The latest rating of this visit, which can be changed or undone."""
+    last: LastRating | None = st.session_state.get(session.LAST_RATED)
+    if last is None or last.receipt.user_id != user_id:
+        return
+    given, movie_id = last.receipt, last.receipt.movie_id
+    with st.container(border=True, horizontal=True, vertical_alignment="center"), errors_shown():
+        said = "Your opinion of" if preferences.in_use() else "You rated"
+        st.markdown(f"{said} **{text(last.title)}**", width="content")
+        with st.container(width=RATING_PX):
+            key, scale = session.card("again", movie_id), services.scale.current
+            changed = rating_input(f"Rate {last.title} again", scale, key=key, value=given.rating)
+        if changed is not None:
+            new = services.ratings.rate(user_id, movie_id, changed)
+            st.session_state[session.LAST_RATED] = replace(last, receipt=replace(given, rating=new.rating))
+            rerun_with(f"Rated {text(shortened(last.title))} {changed:g}.")
+        if st.button("Undo", key=session.UNDO_RATING, icon=":material/undo:"):
+            if given.previous_rating is None:
+                services.ratings.unrate(user_id, movie_id)
+            else:
+                services.ratings.rate(user_id, movie_id, given.previous_rating)
+            st.session_state.pop(session.LAST_RATED)
+            rerun_with(f"Undone: {text(shortened(last.title))} is as it was.")
 
 
 def shortened(title: str) -> str:

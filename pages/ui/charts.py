@@ -15,8 +15,8 @@ from engine.services.records import EpochRecord
 from pages.ui.metrics import NO_INTERVAL
 from pages.ui.preferences import given
 
-MAX_SHARES = 8
-BAR_PX, AXIS_PX, LABEL_PX, FRAME_PX = 34, 56, 230, 76
+MAX_SHARES, FEW_SHARES = 8, 3
+BAR_PX, AXIS_PX, FRAME_PX = 34, 56, 76
 PAST, OTHERS, REST = "A rating", "All other ratings", "Not from a single rating"
 TINY = 1e-4
 # Positions among the theme's six colours, for the outcome of a paired test.
@@ -216,13 +216,13 @@ def learning_curve(history: Sequence[EpochRecord], *, key: str, growing: bool) -
     show(chart, spoken + (f", validation RMSE {last.validation_rmse:.4f}." if last.validation_rmse else "."), key=key)
 
 
-def share_rows(explanation: Explanation, scale: RatingScale) -> list[Share]:
-    """(label, share, kind) of each bar: the largest shares, the others, expected rating, popularity.
+def share_rows(explanation: Explanation, scale: RatingScale, most: int = MAX_SHARES) -> list[Share]:
+    """(label, share, kind) of each bar: the ``most`` largest shares, the others, expected rating, popularity.
 
     They sum to the score.
     """
     # The rounding error is far below a pixel; adding it to a bar keeps the sum exact.
-    rows = _largest(explanation.contributions, explanation.residual - explanation.from_rating, scale)
+    rows = _largest(explanation.contributions, explanation.residual - explanation.from_rating, scale, most)
     if abs(explanation.from_rating) > TINY:
         expected = "Chance of a like" if scale.are_preferences else "Expected rating"
         rows.append((expected, explanation.from_rating, REST))
@@ -246,10 +246,12 @@ def rating_rows(rating: RatingExplanation, scale: RatingScale) -> list[Share]:
     ]
 
 
-def _largest(contributions: Sequence[Contribution], left: float, scale: RatingScale) -> list[Share]:
+def _largest(
+    contributions: Sequence[Contribution], left: float, scale: RatingScale, most: int = MAX_SHARES
+) -> list[Share]:
     """The largest shares, and one bar for all others."""
-    rows = [(f"{one.title} · {given(one.rating, scale)}", one.share, PAST) for one in contributions[:MAX_SHARES]]
-    rest = contributions[MAX_SHARES:]
+    rows = [(f"{one.title} · {given(one.rating, scale)}", one.share, PAST) for one in contributions[:most]]
+    rest = contributions[most:]
     others = sum(one.share for one in rest) + left
     if rest:
         rows.append((f"All {len(rest)} others", others, OTHERS))
@@ -257,6 +259,16 @@ def _largest(contributions: Sequence[Contribution], left: float, scale: RatingSc
         label, share, kind = rows[-1]
         rows[-1] = (label, share + others, kind)
     return rows
+
+
+def main_shares(explanation: Explanation, scale: RatingScale, *, key: str) -> None:
+    """The few largest shares, in percent of the score where that is above 0."""
+    rows, size = share_rows(explanation, scale, FEW_SHARES), explanation.score
+    if size <= 0:
+        _bars(rows, "Share of the score", "Bar chart of shares of the score", key=key)
+        return
+    parts = [(label, share / size, kind) for label, share, kind in rows]
+    _bars(parts, "Part of the score", "Bar chart of parts of the score", key=key, form=".0%")
 
 
 def shares(explanation: Explanation, scale: RatingScale, *, key: str) -> None:
@@ -271,11 +283,11 @@ def rating_shares(rating: RatingExplanation, scale: RatingScale, *, key: str) ->
     _bars(rating_rows(rating, scale), "Effect on the predicted rating", what, key=key)
 
 
-def _bars(rows: list[Share], title: str, what: str, *, key: str) -> None:
-    """Bars with their labels above, which leaves room for long titles."""
+def _bars(rows: list[Share], title: str, what: str, *, key: str, form: str = "+z.3f") -> None:
+    """Bars with their labels above, which leaves room for long titles; ``form`` as of Python's format."""
     # A number in front keeps equal labels apart and in order; the axis hides it.
     table = [
-        {"line": f"{n:02d}{share:+z.3f}  {label}", "label": label, "share": share, "kind": kind}
+        {"line": f"{n:02d}{share:{form}}  {label}", "label": label, "share": share, "kind": kind}
         for n, (label, share, kind) in enumerate(rows)
     ]
     above = alt.Axis(
@@ -283,7 +295,7 @@ def _bars(rows: list[Share], title: str, what: str, *, key: str) -> None:
         labelAlign="left",
         labelPadding=0,
         labelOffset=-8,
-        labelLimit=LABEL_PX,
+        labelLimit=alt.ExprRef("width"),
         labelFontSize=13,
         domain=False,
         ticks=False,
@@ -298,12 +310,12 @@ def _bars(rows: list[Share], title: str, what: str, *, key: str) -> None:
                 title=title,
                 stack=False,
                 scale=span([0.0, *(share for _, share, _ in rows)]),
-                axis=alt.Axis(tickCount=4, grid=False),
+                axis=alt.Axis(tickCount=4, grid=False, format=".0%" if "%" in form else alt.Undefined),
             ),
             y=alt.Y("line:N", sort=None, title=None, axis=above),
             color=alt.Color("kind:N", scale=alt.Scale(domain=[PAST, OTHERS, REST]), legend=None),
-            tooltip=tooltips(("label:N", "Source"), ("share:Q", "Share", "+.4f")),
+            tooltip=tooltips(("label:N", "Source"), ("share:Q", "Share", ".1%" if "%" in form else "+.4f")),
         )
     )
-    spoken = "; ".join(f"{label}: {share:+z.3f}" for label, share, _ in rows)
+    spoken = "; ".join(f"{label}: {share:{form}}" for label, share, _ in rows)
     show(chart, f"{what}. {spoken}.", key=key)

@@ -1,4 +1,4 @@
-"""A recommended movie: title card, expected rating, an input to rate it, and the reasons."""
+"""A recommended movie: title card, expected rating, an input to rate it, and the way to its reasons."""
 
 from __future__ import annotations
 
@@ -7,16 +7,12 @@ from collections.abc import Collection
 import streamlit as st
 
 from engine.data.scale import RatingScale
-from engine.recommending.explanations import Explanation
 from engine.recommending.lists import RecommendedItem
 from engine.services import Services
-from engine.words import counted
-from pages.ui import calls, charts, session, tables
-from pages.ui.calls import Call
-from pages.ui.escape import markup, text
+from pages.ui import reasons, session
+from pages.ui.escape import markup
 from pages.ui.page import errors_shown
 from pages.ui.poster import data_url
-from pages.ui.preferences import given
 from pages.ui.rating_input import rating_input
 
 CERTAINTY = ((0.6, "Quite sure"), (0.45, "Fairly sure"), (0.3, "Not sure"), (0.0, "A guess"))
@@ -56,7 +52,7 @@ def certainty(confidence: float) -> str:
 
 
 def card(services: Services, user_id: str, item: RecommendedItem, liked: Collection[str], reason: str) -> None:
-    """A movie of a list. "Why this movie?" reruns only this card; a rating reruns the whole list.
+    """A movie of a list. "Why this movie?" opens a dialog; a rating reruns the whole list.
 
     Args:
         services: answer and store.
@@ -74,16 +70,10 @@ def card(services: Services, user_id: str, item: RecommendedItem, liked: Collect
         if rating is not None:
             st.session_state[session.RECEIPT] = services.ratings.rate(user_id, item.movie_id, rating)
             st.rerun()
-    why = st.expander(
-        "Why this movie?",
-        icon=":material/help:",
-        type="compact",
-        key=session.card("why", item.movie_id),
-        on_change="rerun",
-    )
-    if why.open:
-        with why, errors_shown():
-            _why(services, services.recommendations.explain(user_id, item.movie_id, liked), item.confidence)
+    label, key = "Why this movie?", session.card("why", item.movie_id)
+    if st.button(label, key=key, icon=":material/help:", type="tertiary"):
+        with errors_shown():
+            reasons.show(services, services.recommendations.explain(user_id, item.movie_id, liked), item.confidence)
 
 
 def _rank(item: RecommendedItem) -> str:
@@ -92,52 +82,3 @@ def _rank(item: RecommendedItem) -> str:
     if before is None or before.get(item.movie_id) == item.rank:
         return str(item.rank)
     return f"{item.rank} · was {before[item.movie_id]}" if item.movie_id in before else f"{item.rank} · new"
-
-
-def _why(services: Services, explanation: Explanation, confidence: float | None) -> None:
-    scale = services.scale.current
-    st.markdown(text(explanation.text))
-    of_ratings = () if scale.are_preferences else ("Rating", "Genres")
-    names = ("Rank", *of_ratings[:1], "Movies", *of_ratings[1:], "People")
-    tabs = dict(zip(names, st.tabs(names), strict=True))
-    with tabs["Rank"]:
-        charts.shares(explanation, scale, key=session.card("shares", explanation.movie_id))
-    if of_ratings:
-        with tabs["Rating"]:
-            _rating(explanation, scale, confidence)
-            pair = {"user_id": explanation.user_id, "movie_id": explanation.movie_id}
-            calls.offer(services, Call("/api/ml/predict", body={"pairs": [pair]}))
-    similar = [
-        (one.title, given(one.rating, scale), f"{one.similarity:.0%} similar")
-        for one in explanation.similar_rated_movies
-    ]
-    lifts = [(name, f"{lift:+z.1f}", counted(n, "rating")) for name, lift, n in explanation.genre_match.genres]
-    users = [
-        (f"User {one.user_id}", given(one.rating, scale), f"{one.similarity:.0%} similar")
-        for one in explanation.similar_users
-    ]
-    with tabs["Movies"]:
-        _facts("Most similar movies among those rated", similar, "No rated movie is similar.")
-    if of_ratings:
-        with tabs["Genres"]:
-            _facts("This user's mean in its genres, compared with their overall mean", lifts, "Its genres are unknown.")
-    with tabs["People"]:
-        _facts("Users with similar taste who rated it", users, "Nobody with similar taste has rated it.")
-
-
-def _rating(explanation: Explanation, scale: RatingScale, confidence: float | None) -> None:
-    """The expected rating, from the average viewer's to this user's."""
-    rating = explanation.rating
-    sure = "" if confidence is None else f" Confidence {confidence:.0%}: the part of the scale outside the interval."
-    st.caption(f"Average viewer {rating.baseline:.2f}, this user {rating.predicted_rating:.2f}.{sure}")
-    if rating.contributions:
-        charts.rating_shares(rating, scale, key=session.card("rating", explanation.movie_id))
-        how = "exactly" if rating.method == "exact" else "by leaving out one rating at a time"
-        st.caption(f"Each bar is how much the prediction would drop without that rating, computed {how}.")
-
-
-def _facts(caption: str, rows: list[tuple[str, str, str]], empty: str) -> None:
-    if rows:
-        tables.facts(rows, caption=caption)
-    else:
-        st.caption(empty)

@@ -5,16 +5,19 @@ from collections.abc import Sequence
 TOASTS = "toasts"  # messages for the next run
 
 USER = "user"  # also a query parameter: /recommend?user=42
-COUNT = "recommend.count"
-RANK_BY = "recommend.rank_by"
-GENRE = "recommend.genre"
-YEAR_FROM = "recommend.year_from"
-VARIETY = "recommend.variety"
-LIKES = "recommend.likes"
-SEEN = "recommend.seen"
+FILTERS = "recommend.filters"
+COUNT = "movies"  # from here to SEEN also query parameters
+RANK_BY = "order"
+GENRE = "genre"
+YEAR_FROM = "from"
+VARIETY = "variety"
+LIKES = "likes"
+SEEN = "rated"
 RECEIPT = "recommend.receipt"  # of the latest rating, until its toast is shown
 RANKS = "recommend.ranks"  # rank by movie before the latest rating
 LAST_LIST = "recommend.last_list"
+LAST_RATED = "recommend.last_rated"  # the latest rating, which can be undone
+UNDO_RATING = "recommend.undo"
 REMOVE_RATINGS = "recommend.remove"
 DELETE_USER = "recommend.delete_user"
 

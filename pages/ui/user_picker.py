@@ -54,9 +54,10 @@ def header(answer: Recommendations, *more: Callable[[], object]) -> None:
         st.markdown(text(answer.reason), width="content")
         st.page_link(
             "newcomer.py",
-            label="Improve these recommendations",
+            label="Improve this list",
             icon=":material/person_add:",
             query_params={session.USER: answer.user_id},
+            width="content",
         )
         for draw in more:
             draw()

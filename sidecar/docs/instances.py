@@ -34,7 +34,7 @@ from engine.recommending.lists import (
     RecommendedItem,
     WhatIf,
 )
-from engine.recommending.reasons import tell
+from engine.recommending.reasons import tell, tell_plainly
 from engine.services.automation import Automation
 from engine.services.backup_plan import BackupPlan
 from engine.services.import_task import ImportResult, RejectedRows
@@ -131,7 +131,7 @@ _EXPLANATION = Explanation(
     text="",
     model_version=3,
 )
-EXPLANATION = replace(_EXPLANATION, text=tell(_EXPLANATION))
+EXPLANATION = replace(_EXPLANATION, text=tell(_EXPLANATION), summary=tell_plainly(_EXPLANATION))
 SIMILAR = SimilarMovies(SHAWSHANK, "ratings", (LikeMovie(SCHINDLER, 0.61),))
 WHAT_IF = WhatIf(USER, "personal", REASON, 3, 57, (ImaginedItem(1, SHAWSHANK, 4, 4.2, 4.4),), (LAMBS,))
 INTERVIEW = InterviewState(USER, "blended", 3, 2, 0.24, (InterviewQuestion(SHAWSHANK, 0.46, 0.05),), None)

@@ -49,14 +49,9 @@ def visitor(browser: Browser, theme: str, width: int) -> Page:
 
 
 def show(page: Page, url: str, path: str) -> None:
-    """Open a page, and on Recommend the reasons for the first movie."""
+    """Open a page."""
     page.goto(f"{url}/{path}")
     settled(page)
-    if path.startswith("recommend"):
-        page.get_by_text("Why this movie?").first.click()
-        page.get_by_test_id("stVegaLiteChart").locator("svg").first.wait_for()
-        page.get_by_test_id("stMain").evaluate("main => main.scrollTo(0, 0)")
-        settled(page)
 
 
 def whole(page: Page, width: int) -> None:

@@ -45,10 +45,15 @@ def test_a_rating_changes_the_list(page: Page, marquee: str) -> None:
     assert shown == [item["title"] for item in before["items"]]
 
     page.get_by_text("Why this movie?").first.click()
-    expect(page.get_by_text("Expected rating").first).to_be_visible()
-    chart = page.get_by_test_id("stVegaLiteChart").first
+    dialog = page.get_by_role("dialog")
+    expect(dialog.get_by_text("you would probably give it")).to_be_visible()
+    chart = dialog.get_by_test_id("stVegaLiteChart").first
     expect(chart.locator("svg")).to_be_visible()
-    expect(chart).to_have_attribute("aria-label", re.compile("shares of the score"))
+    expect(chart).to_have_attribute("aria-label", re.compile("parts of the score"))
+    dialog.get_by_text("Details").click()
+    expect(dialog.get_by_role("tab")).to_have_text(["Rank", "Rating", "Movies", "Genres", "People"])
+    page.keyboard.press("Escape")
+    expect(dialog).to_have_count(0)
 
     star = page.get_by_role("slider", name=f"Rate {shown[0]}", exact=True)
     box = star.bounding_box()
@@ -65,6 +70,36 @@ def test_a_rating_changes_the_list(page: Page, marquee: str) -> None:
     page.get_by_role("tab", name="Ratings").click()
     expect(page.get_by_test_id("stDataFrame").first).to_be_visible()
     assert broken(page) == 0
+
+
+def test_the_first_stars_are_above_the_fold_and_the_first_card_near_the_top_of_a_phone(
+    page: Page, marquee: str
+) -> None:
+    for width, height, part, lowest in ((1440, 900, "[role=slider]", 900), (390, 844, ".mq-tile", 422)):
+        page.set_viewport_size({"width": width, "height": height})
+        page.goto(f"{marquee}/recommend?user=42")
+        settled(page)
+        box = page.locator(part).first.bounding_box()
+        assert box is not None
+        assert box["y"] + (box["height"] if width > height else 0) < lowest
+
+
+def test_a_rating_is_undone_beside_its_stars(page: Page, marquee: str) -> None:
+    before = get(marquee, "/api/ml/recommendations/5?n=12")
+    assert before is not None
+    page.goto(f"{marquee}/recommend?user=5")
+    titles = page.locator(TITLES)
+    first = titles.first.inner_text()
+    star = page.get_by_role("slider", name=f"Rate {first}", exact=True)
+    star.focus()
+    star.press("End")
+    star.press("Enter")
+    expect(page.get_by_role("slider", name=f"Rate {first} again")).to_have_attribute("aria-valuetext", "5 of 5")
+    page.get_by_role("button", name="Undo").click()
+    expect(titles.first).to_have_text(first)
+    after = get(marquee, "/api/ml/recommendations/5?n=12")
+    assert after is not None
+    assert after["items"] == before["items"]
 
 
 def test_stars_can_be_given_with_the_keyboard(page: Page, marquee: str) -> None:

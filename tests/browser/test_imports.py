@@ -159,7 +159,7 @@ def test_an_export_ends_on_the_list_of_its_owner(chromium: Browser, tmp_path: Pa
         assert (monotonic() - begun) * share < LIST_S
         assert not {title for title, _, _ in FILMS} & set(titles.all_inner_texts())
         page.get_by_text("Why this movie?").first.click()
-        expect(page.get_by_text("Expected rating").first).to_be_visible()
+        expect(page.get_by_role("dialog").get_by_text("It is here because")).to_be_visible()
         answer = get(url, "/api/ml/recommendations/mariah") or {}
         assert (answer["status"], answer["ratings_count"]) == ("personal", 16)
         assert (watch.faults, broken(page)) == ([], 0)

@@ -125,9 +125,3 @@ def edit(at: AppTest, key: str, rows: Mapping[int, Mapping[str, Any]]) -> AppTes
     typed.id = table(at, key).proto.id
     typed.string_value = json.dumps({"edited_rows": rows, "added_rows": [], "deleted_rows": []})
     return at._run(states)
-
-
-def unfold(at: AppTest, key: str) -> AppTest:
-    """Open an expander that renders its content on demand."""
-    at.session_state[key] = True
-    return at.run()

@@ -15,9 +15,10 @@ from pages.panels.recommend_list import MAX_TITLE, changed, ranks_without, short
 from pages.panels.recommend_what_if import WHAT_IF
 from pages.ui import session
 from pages.ui.charts import rating_rows, share_rows
+from pages.ui.escape import text
 from sidecar.routes.recommendations import ListByQuery, PredictRequest
 from tests.pages import fakes
-from tests.pages.conftest import Open, button, edit, intact, links, press, rate, select, unfold, words
+from tests.pages.conftest import Open, button, click_rating, edit, intact, links, press, rate, select, words
 
 
 def test_without_a_version_the_page_shows_the_next_step(visit: Open) -> None:
@@ -51,7 +52,7 @@ def test_each_card_says_the_main_reason(visit: Open) -> None:
 
 
 def test_the_list_and_a_prediction_can_be_had_from_code(visit: Open) -> None:
-    at = unfold(visit("recommend.py", fakes.loaded(), user="42"), session.card("why", "2"))
+    at = press(visit("recommend.py", fakes.loaded(), user="42"), session.card("why", "2"))
     of_list, of_prediction = [shlex.split(one.value) for one in at.code if one.language == "bash"]
     path, _, query = of_list[1].partition("?")
     assert path.endswith("/api/ml/recommendations")
@@ -89,6 +90,37 @@ def test_a_rating_is_saved_and_announced(visit: Open) -> None:
     assert "recommend.rate.4" not in after
     assert "was " in words(at)
     assert not intact(at.run()).toast
+
+
+def test_a_rating_can_be_changed_and_undone(visit: Open) -> None:
+    held = fakes.loaded()
+    at = intact(rate(visit("recommend.py", held, user="7"), "4", 4.5))
+    assert "You rated **Blade Runner**" in words(at)
+    at = intact(click_rating(at, session.card("again", "4"), 3.0))
+    assert held.library.rated["7"][0].rating == 3.0
+    at = intact(press(at, session.UNDO_RATING))
+    assert "4" not in [one.movie.movie_id for one in held.library.rated["7"]]
+    assert "You rated" not in words(at)
+    at = intact(rate(at, "4", 4.5))
+    intact(at.selectbox(key=session.USER).set_value("42").run())
+    assert button(at, session.UNDO_RATING) is None
+
+
+def test_undo_gives_back_an_earlier_rating(visit: Open) -> None:
+    held = fakes.loaded()
+    at = visit("recommend.py", held, user="7", rated="Show")
+    movie = held.library.rated["7"][0]
+    held.ratings.previous = movie.rating
+    at = intact(rate(at, movie.movie.movie_id, 0.5))
+    intact(press(at, session.UNDO_RATING))
+    assert held.library.rated["7"][0].rating == movie.rating
+
+
+def test_the_address_keeps_the_filters(visit: Open) -> None:
+    at = visit("recommend.py", fakes.loaded(), user="42", genre="War", likes="Drama", order="Expected rating")
+    assert at.selectbox(key=session.GENRE).value == "War"
+    assert text("Filters: by expected rating, only War, who likes Drama.") in words(at)
+    assert text("Filters:") not in words(visit("recommend.py", fakes.loaded(), user="42"))
 
 
 def test_a_refused_rating_says_why_and_the_list_stays(visit: Open) -> None:
@@ -146,15 +178,17 @@ def test_variety_shows_its_cost(visit: Open) -> None:
     assert "4.11 instead of 4.19" in words(at)
 
 
-def test_reasons_are_computed_for_open_cards_only(visit: Open) -> None:
+def test_reasons_are_computed_when_they_are_asked_for(visit: Open) -> None:
     held = fakes.loaded()
     at = visit("recommend.py", held, user="42")
     assert held.recommendations.explained == []
-    intact(unfold(at, session.card("why", "1")))
+    intact(press(at, session.card("why", "1")))
     assert held.recommendations.explained == ["1"]
+    assert text(held.recommendations.explain("42", "1").summary) in words(at)
     assert "weigh most" in words(at)
     assert "Most similar movies among those rated" in words(at)
-    assert len(at.get("vega_lite_chart")) == 2
+    assert len(at.get("vega_lite_chart")) == 3
+    assert "Bar chart of parts of the score." in at.get("vega_lite_chart")[0].proto.alt
     assert "Average viewer 3.90, this user 4.40." in words(at)
 
 
@@ -218,7 +252,7 @@ def test_liked_genres_and_rated_movies_reach_the_service(visit: Open) -> None:
 
 def test_the_link_to_the_interview_keeps_the_user(visit: Open) -> None:
     at = visit("recommend.py", fakes.loaded(), user="7")
-    assert links(at)["Improve these recommendations"] == "newcomer?user=7"
+    assert links(at)["Improve this list"] == "newcomer?user=7"
 
 
 def test_filters_reach_the_service(visit: Open) -> None:

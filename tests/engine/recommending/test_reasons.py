@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from engine.recommending.explanations import Contribution, Explanation, GenreMatch, RatingExplanation, SimilarUser
-from engine.recommending.reasons import tell, tell_briefly
+from engine.recommending.reasons import tell, tell_briefly, tell_plainly
 
 RATING = RatingExplanation(4.2, 3.8, (), 0.4, 0.0, 0.4, 0.0, 0.0, "exact")
 
@@ -154,3 +154,25 @@ def test_a_score_that_the_expected_rating_makes_begins_with_it() -> None:
         "Most of its score comes from the expected rating. The ratings of Film 0 (4.5) and Film 1 (4) add 30%."
     )
     assert "The expected rating adds 70% of its score" in told
+
+
+@pytest.mark.parametrize(
+    ("one", "expected"),
+    [
+        (
+            explanation(0.3, 0.3, 0.2),
+            "It is here because you gave Film 0 4.5 and Film 1 4; you would probably give it 4.2.",
+        ),
+        (explanation(0.3, -0.3), "It is here because you gave Film 0 4.5; you would probably give it 4.2."),
+        (explanation(0.1, baseline=0.6), "It is here because it is popular with everybody; you would probably give"),
+        (explanation(baseline=0.6, genres_liked=("War",)), "It is here because it is popular, and you like War; you"),
+    ],
+)
+def test_the_summary_is_one_sentence_of_everyday_words(one: Explanation, expected: str) -> None:
+    assert tell_plainly(one).startswith(expected)
+
+
+def test_the_summary_names_what_was_disliked() -> None:
+    told = tell_plainly(explanation(0.3, 0.1), lambda rating: rating > 4)
+    assert told == "It is here because it is unlike Film 0, which you gave 4.5; you would probably give it 4.2."
+    assert tell_plainly(explanation(0.3, 0.1), preferences=True) == "It is here because you liked Film 0 and Film 1."

@@ -48,6 +48,7 @@ class FakeServing:
 class FakeRatings:
     library: FakeLibrary
     fails: MarqueeError | None = None
+    previous: float | None = None
 
     def rate(self, user_id: str, movie_id: str, rating: float) -> RatingReceipt:
         if self.fails:
@@ -56,7 +57,7 @@ class FakeRatings:
         movie = next(movie for movie in self.library.movies if movie.movie_id == movie_id)
         self.library.rated.setdefault(user_id, []).insert(0, RatedMovie(movie, rating, int(NOW)))
         before, after = map(self.library.scale.between, (3.87, 4.12))
-        return RatingReceipt(user_id, movie_id, rating, None, before, after, True, 1.3)
+        return RatingReceipt(user_id, movie_id, rating, self.previous, before, after, True, 1.3)
 
     def forget(self, user_id: str) -> ForgettingReceipt:
         if self.fails:
@@ -198,5 +199,6 @@ class FakeRecommendations:
             genre_match=GenreMatch(0.4, tuple((genre, 0.4, 12) for genre in movie.genres)),
             similar_users=(SimilarUser("7", 4.5, 0.31), SimilarUser("a_b*", 5.0, 0.22)),
             text=f"The ratings of {rated[0].title} (5) and {rated[1].title} (4.5) weigh most. Expected rating: 4.4.",
+            summary=f"It is here because you gave {rated[0].title} 5; you would probably give it 4.4.",
             model_version=self.serving.version or 0,
         )
