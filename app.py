@@ -34,6 +34,7 @@ from sidecar.app import create_api
 from sidecar.http.connections import GuardedWebSocket, guarded
 from sidecar.http.gate import raise_limit
 from sidecar.logs import take_over, write_logs
+from sidecar.posters import create_posters
 from sidecar.security.middleware import SecurityMiddleware, is_loopback
 from sidecar.security.sessions import COOKIE, Sessions
 from sidecar.security.sign_in import create_sign_in
@@ -119,7 +120,11 @@ close_forgotten_sessions()
 app = st.App(
     SHELL,
     lifespan=lifespan,
-    routes=[Mount("/api", create_api(settings)), *create_sign_in(WORDMARK.read_text(encoding="utf-8"))],
+    routes=[
+        Mount("/api", create_api(settings)),
+        *create_sign_in(WORDMARK.read_text(encoding="utf-8")),
+        *create_posters(settings),
+    ],
     on_script_error=show_unexpected,
     middleware=[Middleware(StartMiddleware), Middleware(SecurityMiddleware, settings=settings)],
 )

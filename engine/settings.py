@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from ipaddress import IPv4Network, IPv6Network, ip_network
+from pathlib import Path
 from typing import Literal
 
 from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 LogFormat = Literal["text", "json"]
+POSTER_FIELDS = ("{id}", "{imdb}", "{tmdb}")
 SHORT_KEY = 16
 """Shorter keys can be guessed, and are accepted on this computer only."""
 
@@ -97,6 +100,12 @@ class Settings(BaseSettings):
         "--driver-memory 8g; unset, that of `make spark`, or else the one on the PATH.",
     )
 
+    posters: str = Field(
+        "",
+        description="Pictures of movies: a folder with files named after ids, such as 318.jpg or tt0111161.png, or a "
+        "URL with {id}, {imdb} or {tmdb}; unset, pictures are drawn.",
+    )
+
     log_format: LogFormat = Field("text", description="Lines of the log: text, or json, one object a line.")
 
     @model_validator(mode="after")
@@ -105,6 +114,25 @@ class Settings(BaseSettings):
         if low is not None and high is not None and not low < high:
             raise ValueError(f"MARQUEE_RATING_MIN ({low}) must be below MARQUEE_RATING_MAX ({high}).")
         return self
+
+    @field_validator("posters")
+    @classmethod
+    def _leads_to_pictures(cls, value: str) -> str:
+        if "://" not in value:
+            if value and not Path(value).is_dir():
+                raise ValueError(f"{value} is no folder, and no URL with {{id}}, {{imdb}} or {{tmdb}}.")
+            return value
+        if not re.match(r"https?://\S+$", value):
+            raise ValueError("A URL of pictures begins with http:// or https:// and has no spaces.")
+        named = re.findall(r"\{.*?\}", value)
+        if not named:
+            raise ValueError(
+                "A URL of pictures has none of {id}, {imdb} and {tmdb}, so all movies would look the same."
+            )
+        for name in named:
+            if name not in POSTER_FIELDS:
+                raise ValueError(f"A URL of pictures takes {', '.join(POSTER_FIELDS)}, but not {name}.")
+        return value
 
     @field_validator("trusted_proxies")
     @classmethod

@@ -176,6 +176,13 @@ class RatingStore(BulkRatings):
                 found.setdefault(site, {}).setdefault(own, key)
         return found
 
+    def sites_of(self, external_id: str) -> dict[str, str]:
+        """A movie's ids elsewhere, by site."""
+        where = "WHERE movie_id = (SELECT id FROM movies WHERE external_id = ?)"
+        with self._database.read() as connection:
+            rows = connection.exec_driver_sql(f"SELECT site, external_id FROM movie_links {where}", (external_id,))
+            return {row[0]: row[1] for row in rows}
+
     def users_changed_since(self, revision: int) -> NDArray[np.int32]:
         """int32[n]: keys of the users with a rating that changed after a revision."""
         return self._changed_since(users, revision)

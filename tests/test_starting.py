@@ -120,6 +120,7 @@ def test_a_setting_that_makes_no_sense_is_named(tmp_path: Path) -> None:
     assert "MARQUEE_PORT: Input should be a valid integer" in both
     assert "MARQUEE_KEEP_VERSIONS: Input should be greater" in both
     assert "MARQUEE_RATING_MIN (6.0) must be below" in refused(tmp_path, MARQUEE_RATING_MIN="6")
+    assert "MARQUEE_POSTERS: /nowhere is no folder" in refused(tmp_path, MARQUEE_POSTERS="/nowhere")
     reversed_scale = refused(tmp_path, MARQUEE_RATING_MIN="5", MARQUEE_RATING_MAX="1")
     assert reversed_scale == ("Marquee can't start. MARQUEE_RATING_MIN (5.0) must be below MARQUEE_RATING_MAX (1.0).\n")
 

@@ -102,6 +102,10 @@ class LibraryService:
             raise UnknownMovie(f"The catalogue has no movie {movie_id!r}.")
         return data.movies.movie(key, movie_id)
 
+    def sites(self, movie_id: str) -> dict[str, str]:
+        """A movie's ids elsewhere, by site (imdb, tmdb, trakt, letterboxd); empty for an unknown movie."""
+        return self._ratings.sites_of(movie_id)
+
     def user_ratings(self, user_id: str) -> list[RatedMovie]:
         """The ratings of a user, newest first.
 

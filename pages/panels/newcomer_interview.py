@@ -8,7 +8,7 @@ from engine.services import Services
 from engine.words import counted
 from pages.ui import preferences, session, tables, user_picker
 from pages.ui.escape import text
-from pages.ui.movie_card import tile
+from pages.ui.movie_card import picture_of, tile
 from pages.ui.rating_input import rating_input
 
 LISTED = 8
@@ -31,7 +31,8 @@ def _ask(services: Services, state: InterviewState, question: InterviewQuestion)
     movie = question.movie
     number = len(_by_user(session.SKIPPED, state.user_id)) + len(_by_user(session.ANSWERED, state.user_id)) + 1
     with st.container(border=True):
-        st.html(tile(movie.title, movie.movie_id, movie.year, movie.genres, f"Question {number}"))
+        picture = picture_of(services, movie.movie_id)
+        st.html(tile(movie.title, movie.movie_id, movie.year, movie.genres, f"Question {number}", picture))
         st.caption(
             f"About {max(round(OUT_OF * question.chance), 1)} in {OUT_OF} people with similar ratings know it. "
             f"Rating it would reveal {question.teaches:.1%} more of your taste."

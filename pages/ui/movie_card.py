@@ -6,6 +6,7 @@ from collections.abc import Collection
 
 import streamlit as st
 
+from engine.data.posters import poster_address
 from engine.data.scale import RatingScale
 from engine.recommending.lists import RecommendedItem
 from engine.services import Services
@@ -19,14 +20,26 @@ CERTAINTY = ((0.6, "Quite sure"), (0.45, "Fairly sure"), (0.3, "Not sure"), (0.0
 """What confidence from a number on is called."""
 
 
-def tile(title: str, movie_id: str, year: int | None, genres: tuple[str, ...], rank: str) -> str:
-    """Title card as HTML, with all data escaped."""
+def tile(
+    title: str, movie_id: str, year: int | None, genres: tuple[str, ...], rank: str, picture: str | None = None
+) -> str:
+    """Title card as HTML, with all data escaped.
+
+    A ``picture`` lies over the drawing, which shows while it is loading and where it is missing.
+    """
     about = " · ".join(part for part in (str(year or ""), ", ".join(genres)) if part)
+    over = "" if picture is None else f'<img alt="" loading="lazy" src="{markup(picture)}">'
     return (
-        f'<figure class="mq-tile"><img alt="" src="{data_url(movie_id, genres)}">'
+        f'<figure class="mq-tile"><img alt="" src="{data_url(movie_id, genres)}">{over}'
         f'<figcaption title="{markup(title)}"><span class="mq-rank">{markup(rank)}</span>'
         f"<h3>{markup(title)}</h3><p>{markup(about)}</p></figcaption></figure>"
     )
+
+
+def picture_of(services: Services, movie_id: str) -> str | None:
+    """Address of the owner's picture of a movie; None where there is none."""
+    posters = services.settings.posters
+    return poster_address(posters, movie_id, services.library.sites(movie_id)) if posters else None
 
 
 def predicted(item: RecommendedItem, scale: RatingScale) -> str:
@@ -63,7 +76,9 @@ def card(services: Services, user_id: str, item: RecommendedItem, liked: Collect
     """
     scale = services.scale.current
     because = f'<p class="mq-because">{markup(reason)}</p>' if reason else ""
-    st.html(tile(item.title, item.movie_id, item.year, item.genres, _rank(item)) + because + predicted(item, scale))
+    picture = picture_of(services, item.movie_id)
+    top = tile(item.title, item.movie_id, item.year, item.genres, _rank(item), picture)
+    st.html(top + because + predicted(item, scale))
     with errors_shown():
         key = session.card("rate", item.movie_id)
         rating = rating_input(f"Rate {item.title}", scale, key=key, value=item.rated)

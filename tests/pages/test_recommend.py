@@ -41,6 +41,15 @@ def test_a_link_opens_the_list_of_its_user(visit: Open) -> None:
     assert at.dataframe[0].value["Movie"].tolist()[0] == "Lawrence of Arabia"
 
 
+def test_the_owners_pictures_lie_over_the_drawn_ones(visit: Open) -> None:
+    held = fakes.loaded()
+    assert "images.example" not in words(visit("recommend.py", held, user="42"))
+    held.posters = "https://images.example/{tmdb}.jpg"
+    shown = words(visit("recommend.py", held, user="42"))
+    assert shown.count('src="https://images.example/862.jpg"') == 1
+    assert shown.count("data:image/svg+xml") == 12
+
+
 def test_each_card_says_the_main_reason(visit: Open) -> None:
     held = fakes.loaded()
     first = held.library.rated["42"][0]

@@ -96,6 +96,8 @@ def test_a_removed_movie_is_nowhere_and_keeps_its_key(database: Database, rating
     rows = [MovieRow("new", "New", 2020, ("War",), {"tmdb": "7"})]
     (key,) = ratings.add_movies(rows, import_id=import_id).keys
     assert ratings.links() == {"tmdb": {"7": key}}
+    assert [ratings.sites_of(one.external_id) for one in ratings.movies() if one.links] == [{"tmdb": "7"}]
+    assert ratings.sites_of("nobody knows it") == {}
     imports.finish(import_id, {})
     imports.undo(import_id)
     assert ratings.movies()[key] == MovieRow("new", "", None, (), removed=True)

@@ -92,6 +92,7 @@ class Fakes:
     storage: FakeStorage = field(default_factory=FakeStorage)
     access: FakeAccess = field(default_factory=FakeAccess)
     audit: FakeAudit = field(default_factory=FakeAudit)
+    posters: str = ""
 
     def __post_init__(self) -> None:
         self.scale = self.library.scale
@@ -101,9 +102,9 @@ class Fakes:
         self.automation = FakeAutomation(self.training)
 
     def services(self) -> Services:
-        held: dict[str, Any] = {one.name: getattr(self, one.name) for one in fields(self)}
+        held: dict[str, Any] = {one.name: getattr(self, one.name) for one in fields(self) if one.name != "posters"}
         held |= {"version_files": self.versions, "exports": None}
-        return Services(Settings(demo=False), **held)
+        return Services(Settings(demo=False, posters=self.posters), **held)
 
 
 def searching() -> Fakes:

@@ -69,6 +69,9 @@ class FakeLibrary:
         found = [UserSummary(user, len(rated), mean) for user, rated in self.rated.items() if text in user]
         return sorted(found, key=lambda one: -one.ratings_count)[:limit]
 
+    def sites(self, movie_id: str) -> dict[str, str]:
+        return {"tmdb": "862"} if movie_id == "1" else {}
+
     def user_ratings(self, user_id: str) -> list[RatedMovie]:
         if user_id not in self.rated:
             raise UnknownUser(f"No ratings of user {user_id!r} are stored.")
