@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import time
+
 import streamlit as st
 
 from engine.services import Services, current
 from engine.services.library import DataStatistics
+from pages.panels import overview_health
 from pages.ui import charts, metrics, next_steps, notices, preferences, progress, session
 from pages.ui.escape import text
 from pages.ui.format import rating_period, when
@@ -59,6 +62,8 @@ progress.live(lambda: live_part(services, statistics, importing=importing), ever
 next_steps.next_steps(services, busy=busy)
 if not services.library.counts().ratings:
     st.stop()
+st.subheader("Now", anchor=False)
+progress.live(lambda: overview_health.health(services, time.time()), every_s=progress.every(services))
 
 active = services.versions.active()
 if active is not None:

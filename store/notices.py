@@ -11,6 +11,10 @@ from store.records import NoticeRecord
 from store.schema import notices
 
 Level = Literal["info", "warning", "error"]
+NEEDS_ACTION: tuple[Level, ...] = ("warning", "error")
+"""Levels of notices that are unread until somebody has seen them; the others are there to look up."""
+UNREAD = (notices.c.read_at.is_(None), notices.c.level.in_(NEEDS_ACTION))
+"""Conditions; the level as well, since earlier releases left all notices unread."""
 
 
 class NoticeStore(Store):
@@ -34,8 +38,9 @@ class NoticeStore(Store):
         self._database.write_later(lambda tx: self._database.insert(notices, row, tx=tx))
 
     def _row(self, level: Level, topic: str, text: str, details: dict[str, Any] | None) -> dict[str, Any]:
-        values = {"level": level, "topic": topic, "text": text, "details": details or {}}
-        return values | {"created_at": self._database.clock()}
+        now = self._database.clock()
+        values = {"level": level, "topic": topic, "text": text, "details": details or {}, "created_at": now}
+        return values | {"read_at": None if level in NEEDS_ACTION else now}
 
     def newest(
         self,
@@ -50,7 +55,7 @@ class NoticeStore(Store):
         if levels is not None:
             wanted = wanted.where(notices.c.level.in_(levels))
         if unread_only:
-            wanted = wanted.where(notices.c.read_at.is_(None))
+            wanted = wanted.where(*UNREAD)
         return self._select(NoticeRecord, wanted)
 
     def after(self, notice_id: int, limit: int = 50) -> list[NoticeRecord]:
@@ -68,7 +73,7 @@ class NoticeStore(Store):
 
     def unread_count(self) -> int:
         """Number of unread notices."""
-        return self._number(select(func.count()).select_from(notices).where(notices.c.read_at.is_(None)))
+        return self._number(select(func.count()).select_from(notices).where(*UNREAD))
 
     def mark_read(self, notice_ids: Sequence[int] | None = None) -> None:
         """Mark these notices as read; all of them if no ids are given."""

@@ -323,7 +323,7 @@ class UndoneCounts:
 
 @dataclass(frozen=True, slots=True)
 class NoticeRecord:
-    """A notice; ``read_at`` is None until it is read."""
+    """A notice; ``read_at`` is None until it is read. Those of level info need no action, and are never unread."""
 
     notice_id: int
     level: Literal["info", "warning", "error"]
@@ -332,6 +332,11 @@ class NoticeRecord:
     details: dict[str, Any]
     created_at: float
     read_at: float | None
+
+    @property
+    def is_unread(self) -> bool:
+        """Whether it needs action and nobody has seen it; earlier releases left all notices without ``read_at``."""
+        return self.read_at is None and self.level != "info"
 
 
 @dataclass(frozen=True, slots=True)

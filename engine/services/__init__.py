@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from engine.errors import NotReady
+from engine.services.traffic import TrafficService
 
 if TYPE_CHECKING:
     from engine.services.access import AccessService
@@ -50,6 +51,7 @@ class Services:
     access: AccessService
     audit: AuditService
     workers: tuple[Worker[Any], ...] = ()
+    traffic: TrafficService = field(default_factory=TrafficService)
 
     def dead_workers(self) -> list[str]:
         """Names of the workers that died and have not restarted yet."""

@@ -1,6 +1,9 @@
 """Notices: the latest ones in short, and the inbox."""
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from itertools import groupby
 from typing import Any
 
 import streamlit as st
@@ -9,7 +12,7 @@ from engine.services import Services
 from engine.words import counted
 from pages.ui import metrics, session, verdict
 from pages.ui.escape import markup, text
-from pages.ui.format import when
+from pages.ui.format import day, when
 
 LATEST, PAGE = 5, 25
 LEVELS = {
@@ -23,6 +26,7 @@ FILTERS: dict[str, dict[str, Any]] = {
     UNREAD: {"unread_only": True},
     TROUBLE: {"levels": ("warning", "error")},
 }
+PAST = {"PROMOTE": "promoted", "HOLD": "held", "REJECT": "rejected"}
 EMPTY = {
     EVERYTHING: "No notices yet. Finished trainings, verdicts and failures appear here.",
     UNREAD: "No unread notices.",
@@ -56,7 +60,7 @@ def _mark_all(services: Services, *, disabled: bool = False) -> None:
 
 
 def _line(notice: Any) -> str:
-    unread = notice.read_at is None
+    unread = notice.is_unread
     judged = notice.details.get("verdict")
     label = f"{verdict.label(judged) if judged else LEVELS[notice.level][0]}{', new' if unread else ''}"
     return (
@@ -82,18 +86,39 @@ def inbox(services: Services) -> None:
     found = services.inbox.notices(limit + 1, **FILTERS[chosen])
     if not found:
         st.info(EMPTY[chosen], icon=":material/inbox:")
-    for notice in found[:limit]:
-        _notice(services, notice)
+    groups = [(routine, list(group)) for routine, group in groupby(found[:limit], key=_routine_day)]
+    for place, (routine, notices) in enumerate(groups):
+        with ExitStack() as fold:
+            if routine and len(notices) > 1:
+                fold.enter_context(st.expander(folded(routine, notices), expanded=not place, icon=":material/history:"))
+            for notice in notices:
+                _notice(services, notice)
     if len(found) > limit and st.button("Show older notices", key=session.OLDER_NOTICES, icon=":material/expand_more:"):
         st.session_state[session.NOTICES_SHOWN] = limit + PAGE
         st.rerun()
+
+
+def _routine_day(notice: Any) -> str:
+    """The day of a notice that needs no action; empty for one that does."""
+    return "" if notice.level != "info" else day(notice.created_at)
+
+
+def folded(routine: str, notices: Sequence[Any]) -> str:
+    """What a day's routine notices are about, in a few words."""
+    verdicts = Counter(one.details["verdict"] for one in notices if one.details.get("verdict") in verdict.ICONS)
+    trained, others = verdicts.total(), len(notices) - verdicts.total()
+    judged = ", ".join(f"{verdicts[name]} {PAST[name]}" for name in PAST if verdicts[name])
+    told = [f"{counted(trained, 'training')} ({judged})"] if trained else []
+    if others:
+        told.append(f"{others} other{'s' * (others > 1)}" if trained else counted(others, "notice"))
+    return f"{routine}: {', '.join(told)}"
 
 
 def _notice(services: Services, notice: Any) -> None:
     label, icon, color = LEVELS[notice.level]
     with st.container(border=True, gap="xsmall"):
         with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-            new = " :green-badge[New]" if notice.read_at is None else ""
+            new = " :green-badge[New]" if notice.is_unread else ""
             judged = notice.details.get("verdict")
             badge = verdict.badge(judged) if judged in verdict.ICONS else f":{color}-badge[{icon} {label}]"
             st.markdown(f"{badge}{new} {text(notice.topic.capitalize())}", width="stretch")
@@ -122,13 +147,13 @@ def _change(name: str, old: float, new: float) -> str:
 
 def _links(services: Services, notice: Any) -> None:
     about = [link for link in LINKS if notice.details.get(link[0]) is not None]
-    if not about and notice.read_at is not None:
+    if not about and not notice.is_unread:
         return
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         for detail, page, name, label, icon in about:
             number = str(notice.details[detail])
             st.page_link(page, label=label.format(number), icon=icon, query_params={name: number}, width="content")
-        if notice.read_at is None and st.button(
+        if notice.is_unread and st.button(
             "Mark as read", key=session.read(notice.notice_id), type="tertiary", icon=":material/done:"
         ):
             services.inbox.mark_read([notice.notice_id])

@@ -1,9 +1,11 @@
-"""Request durations by route, for Prometheus."""
+"""Request durations by route, for Prometheus and for the Overview."""
 
 from typing import Any
 
 from fastapi.routing import APIRoute
 from prometheus_client import CollectorRegistry, Histogram
+
+from engine.services import running
 
 REGISTRY = CollectorRegistry()
 REQUESTS = Histogram(
@@ -24,3 +26,6 @@ def observe(scope: Any, status: int, seconds: float) -> None:
     route = scope.get("route")  # if none matched, the mount of the whole API
     name = route.path_format if isinstance(route, APIRoute) else NO_ROUTE
     REQUESTS.labels(method if method in METHODS else "other", name, str(status)).observe(seconds)
+    services = running()
+    if services is not None:
+        services.traffic.count(name, status, seconds)

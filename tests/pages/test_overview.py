@@ -7,7 +7,11 @@ from dataclasses import replace
 import pytest
 
 from engine.evaluation.baselines import Baseline
+from engine.services.notices import WebhookState
+from engine.services.traffic import Traffic, TrafficService
+from pages.panels import overview_health
 from pages.ui import session
+from pages.ui.escape import text
 from pages.ui.progress import NO_BREAK
 from tests.pages import fakes
 from tests.pages.conftest import Open, button, intact, links, press, words
@@ -104,3 +108,46 @@ def test_an_undo_is_shown_without_a_way_to_cancel_it(visit: Open) -> None:
     at = visit("overview.py", held)
     assert at.main.get("progress")[0].text.startswith("Undo · ")
     assert button(at, session.CANCEL_IMPORT) is None
+
+
+def test_health_shows_what_serves_and_what_comes_next(visit: Open) -> None:
+    held = fakes.loaded()
+    at = visit("overview.py", held)
+    tiles = {metric.label: (metric.value, metric.delta) for metric in at.metric}
+    assert tiles["Serving"][0] == "Version 2"
+    assert tiles["New ratings"] == ("1,204", "1.2% of all")
+    assert tiles["Traffic"] == ("None", "")
+    assert tiles["Next training"][1].startswith("at ")
+    held.automation.planned = replace(held.automation.planned, next_run=None)
+    assert {metric.label: metric.value for metric in visit("overview.py", held).metric}["Next training"] == "Paused"
+
+
+def test_health_shows_the_traffic_of_the_last_hour(visit: Open, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(TrafficService, "last_hour", lambda _: Traffic(3600.0, 900, 864, 36, 1, 0.0123))
+    tiles = {metric.label: metric for metric in visit("overview.py", fakes.loaded()).metric}
+    assert tiles["Traffic"].value == "0.24 lists/s"
+    assert tiles["Traffic"].delta == "0.01 ratings/s · p99 12 ms · 1 error"
+
+
+def test_what_needs_a_person_is_told(visit: Open) -> None:
+    held = fakes.loaded()
+    held.inbox.hook = WebhookState(9, None, fakes.NOW, "refused", fakes.NOW + 300)
+    told = words(visit("overview.py", held))
+    assert told.count("Needs you") == 2
+    assert text("2 notices not looked at yet.") in told
+    assert "The webhook has been failing since" in told
+    held.inbox.mark_read()
+    held.inbox.hook = None
+    assert "Needs you" not in words(visit("overview.py", held))
+
+
+@pytest.mark.parametrize(
+    ("seconds", "told"),
+    [(5, "less than a minute"), (60, "1 min"), (3599, "59 min"), (7200, "2 h"), (172_799, "47 h"), (172_800, "2 days")],
+)
+def test_ages_are_told_roughly(seconds: float, told: str) -> None:
+    assert overview_health.age(seconds) == told
+
+
+def test_rates_have_two_digits() -> None:
+    assert [overview_health.rate(n, 100) for n in (0, 1, 123, 931_00)] == ["0", "0.01", "1.2", "931"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from sqlalchemy.exc import StatementError
 
+from store import schema
 from store.database import Database
 from store.errors import NotStored
 from store.jobs import JobStore
@@ -144,12 +145,15 @@ def test_notices_are_unread_until_read(database: Database) -> None:
     notices = NoticeStore(database)
     for level in ("info", "warning", "error"):
         notices.add(level, "training", f"a {level}", {"run_id": 1})
-    assert notices.unread_count() == 3
+    assert notices.unread_count() == 2  # what needs no action is read from the start
     newest = notices.newest()
     assert [notice.level for notice in newest] == ["error", "warning", "info"]
     notices.mark_read([newest[0].notice_id])
-    assert [notice.text for notice in notices.newest(unread_only=True)] == ["a warning", "a info"]
+    assert [notice.text for notice in notices.newest(unread_only=True)] == ["a warning"]
     assert [notice.text for notice in notices.newest(before=newest[1].notice_id)] == ["a info"]
     assert [notice.level for notice in notices.newest(levels=("warning", "error"))] == ["error", "warning"]
+    database.execute(schema.notices.update().values(read_at=None))  # as earlier releases left them
+    assert notices.unread_count() == 2
+    assert [notice.is_unread for notice in notices.newest()] == [True, True, False]
     notices.mark_read()
     assert notices.unread_count() == 0

@@ -26,7 +26,8 @@ class FakeInbox:
     hook: WebhookState | None = None
     held: list[NoticeRecord] = field(
         default_factory=lambda: [
-            NoticeRecord(3, "info", "training", f"Version 2 is trained. {RUNS[0].verdict}", ABOUT, NOW - 4000, None),
+            NoticeRecord(4, "warning", "training", "Training was late.", {"run_id": 3}, NOW - 3000, None),
+            NoticeRecord(3, "info", "training", f"Version 2 is trained. {RUNS[0].verdict}", ABOUT, NOW - 4000, NOW),
             NoticeRecord(2, "error", "training", f"Training run 2 failed. {RUNS[1].error}", {}, NOW - 8000, None),
             NoticeRecord(1, "warning", "import", TRICKY, {}, NOW - 90_000, NOW),
         ]
@@ -45,14 +46,14 @@ class FakeInbox:
             for one in self.held
             if (before is None or one.notice_id < before)
             and (levels is None or one.level in levels)
-            and (not unread_only or one.read_at is None)
+            and (not unread_only or one.is_unread)
         ][:limit]
 
     def webhook(self) -> WebhookState | None:
         return self.hook
 
     def unread(self) -> int:
-        return sum(one.read_at is None for one in self.held)
+        return sum(one.is_unread for one in self.held)
 
     def mark_read(self, notice_ids: Sequence[int] | None = None) -> None:
         self.held = [

@@ -1,0 +1,109 @@
+"""Health at a glance: what serves, what it has not learned, the traffic, the next run, and what needs a person."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import streamlit as st
+
+from engine.services import Services
+from engine.services.traffic import Traffic
+from engine.words import counted, listed
+from pages.ui.escape import text
+from pages.ui.format import duration, when
+
+PLAIN: dict[str, Any] = {"delta_color": "off", "delta_arrow": "off"}
+TILE_WIDTH = 165  # two a row on a phone
+HOUR_S, DAY_S = 3600, 86_400
+
+
+@dataclass(frozen=True)
+class Need:
+    """Something a person has to do, and the page for it: its file, the link's label and icon."""
+
+    text: str
+    page: tuple[str, str, str]
+
+
+def health(services: Services, now: float) -> None:
+    """Tiles, and a line for everything that needs a person. ``now``: Unix seconds."""
+    grid = st.grid(4, min_column_width=TILE_WIDTH, border=True)
+    _serving(grid, services, now)
+    plan = services.automation.plan()
+    ratings = services.library.counts().ratings
+    share = f"{plan.ratings_since / ratings:.1%} of all" if ratings else None
+    grid.metric(
+        "New ratings",
+        f"{plan.ratings_since:,}",
+        share,
+        **PLAIN,
+        help="Ratings that the newest version has not learned. They count in lists at once, by instant updates.",
+    )
+    _traffic(grid, services.traffic.last_hour())
+    grid.metric(
+        "Next training",
+        "Paused" if plan.next_run is None else when(plan.next_run)[:10],
+        None if plan.next_run is None else f"at {when(plan.next_run)[11:]}",
+        **PLAIN,
+        help="The next automatic training, in your browser's time zone.",
+    )
+    for need in needs(services):
+        file, label, icon = need.page
+        with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+            st.markdown(f":orange-badge[:material/warning: Needs you] {text(need.text)}", width="content")
+            st.page_link(file, label=label, icon=icon, width="content")
+
+
+def _serving(grid: Any, services: Services, now: float) -> None:
+    active = services.versions.active()
+    if active is None:
+        grid.metric("Serving", "Nothing yet")
+        return
+    since = active.activated_at
+    grid.metric(
+        "Serving",
+        f"Version {active.version}",
+        None if since is None else f"for {age(max(now - since, 0.0))}",
+        **PLAIN,
+        help="The active version." if since is None else f"Active since {when(since)}.",
+    )
+
+
+def age(seconds: float) -> str:
+    """How long something has lasted, in the largest unit that fits: ``12 min``, ``5 h``, ``3 days``."""
+    if seconds < HOUR_S:
+        return f"{int(seconds // 60)} min" if seconds >= 60 else "less than a minute"
+    return f"{int(seconds // HOUR_S)} h" if seconds < 2 * DAY_S else counted(int(seconds // DAY_S), "day")
+
+
+def _traffic(grid: Any, found: Traffic) -> None:
+    faults = counted(found.errors, "error") if found.errors else "no errors"
+    speed = "" if found.p99_s is None else f" · p99 {found.p99_s * 1000:,.0f} ms"
+    grid.metric(
+        "Traffic",
+        f"{rate(found.lists, found.seconds)} lists/s" if found.requests else "None",
+        f"{rate(found.ratings, found.seconds)} ratings/s{speed} · {faults}" if found.requests else None,
+        **PLAIN,
+        help=f"Requests to the API in the last {duration(found.seconds)}: {counted(found.lists, 'list')},"
+        f" {counted(found.ratings, 'rating')}. p99: 99% of them took no longer. Errors: faults of Marquee itself.",
+    )
+
+
+def rate(number: int, seconds: float) -> str:
+    """Number a second with two significant digits; 0 for none."""
+    return f"{number / seconds:,.0f}" if number >= 10 * seconds else f"{number / seconds:.2g}"
+
+
+def needs(services: Services) -> list[Need]:
+    """Everything that needs a person, the most urgent first."""
+    found = []
+    if dead := services.dead_workers():
+        told = f"Background work has stopped: {listed(dead)}. The log says why; restart Marquee."
+        found.append(Need(told, ("notices.py", "Open Notices", ":material/notifications:")))
+    hook = services.inbox.webhook()
+    if hook is not None and hook.failing_since is not None:
+        told = f"The webhook has been failing since {when(hook.failing_since)}."
+        found.append(Need(told, ("notices.py", "Open Notices", ":material/notifications:")))
+    if unread := services.inbox.unread():
+        told = f"{counted(unread, 'notice')} not looked at yet."
+        found.append(Need(told, ("notices.py", "Open Notices", ":material/notifications:")))
+    return found
