@@ -3,17 +3,32 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
+from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 LogFormat = Literal["text", "json"]
+HIDDEN = "(hidden)"
+ADDRESSES = frozenset({"webhook_url", "posters"})
+"""Settings whose address may hold a secret."""
 POSTER_FIELDS = ("{id}", "{imdb}", "{tmdb}")
 SHORT_KEY = 16
 """Shorter keys can be guessed, and are accepted on this computer only."""
+
+
+@dataclass(frozen=True, slots=True)
+class SettingValue:
+    """A setting to show: its variable, value, source (``environment`` or ``default``) and meaning."""
+
+    variable: str
+    value: str
+    source: str
+    meaning: str
 
 
 class Settings(BaseSettings):
@@ -141,6 +156,18 @@ class Settings(BaseSettings):
             ip_network(one)  # its ValueError says what is wrong
         return value
 
+    def listed(self) -> list[SettingValue]:
+        """Every setting as people may see it: secrets are hidden, and of addresses what may hold one."""
+        return [
+            SettingValue(
+                f"MARQUEE_{name.upper()}",
+                _shown(name, getattr(self, name)),
+                "environment" if name in self.model_fields_set else "default",
+                field.description or "",
+            )
+            for name, field in type(self).model_fields.items()
+        ]
+
     @property
     def proxies(self) -> tuple[IPv4Network | IPv6Network, ...]:
         """The networks of the trusted proxies."""
@@ -156,3 +183,14 @@ class Settings(BaseSettings):
     def secret(self) -> str | None:
         """The secret that signs posts to the webhook; None signs none."""
         return self.webhook_secret.get_secret_value() if self.webhook_secret else None
+
+
+def _shown(name: str, value: Any) -> str:
+    if value is None or value == "":
+        return "not set"
+    if isinstance(value, SecretStr):
+        return HIDDEN
+    if name in ADDRESSES and "://" in value:  # chat services put their secret into the path
+        parts = urlsplit(value)
+        return f"{parts.scheme}://{parts.hostname}/{HIDDEN}"
+    return str(value).lower() if isinstance(value, bool) else str(value)

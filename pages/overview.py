@@ -1,7 +1,5 @@
 """Overview: the data, the active version, work in progress and the next step."""
 
-from __future__ import annotations
-
 import time
 
 import streamlit as st

@@ -38,6 +38,7 @@ page = st.navigation(
         st.Page("automation.py", title="Automation", icon=":material/event_repeat:"),
         st.Page("notices.py", title="Notices", icon=":material/notifications:"),
         st.Page("keys.py", title="Keys", icon=":material/key:"),
+        st.Page("settings.py", title="Settings", icon=":material/settings:"),
     ]
 )
 st.set_page_config(page_title=f"{page.title} · Marquee")

@@ -110,7 +110,7 @@ def log(audit: AuditService) -> None:
         }
         for entry in entries[:limit]
     ]
-    table(rows, "Audit log", phone="stack")
+    table(rows, "Audit log", phone="stack", download=False)
     with st.container(horizontal=True):
         if len(entries) > limit and st.button(
             "Show older entries", key=session.OLDER_ENTRIES, icon=":material/expand_more:"

@@ -149,7 +149,8 @@ def _value(name: str, version: VersionSummary, versions: Sequence[VersionSummary
     known = [one.metrics[name] for one in versions if name in one.metrics]
     ends = [end for one in known for end in charts.ends(one).values()]
     drawn = ranges.value(found, ends, how.between(found), marked=False)
-    return tables.Drawn(f"{how.show(found.value)}{drawn.html}")
+    shown = how.show(found.value)
+    return tables.Drawn(f"{shown}{drawn.html}", f"{shown} ({drawn.text})")
 
 
 def _effects(service: VersionService, versions: Sequence[VersionSummary], baseline: int) -> None:

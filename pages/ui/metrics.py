@@ -136,7 +136,7 @@ def explained(name: str) -> object:
     if not how.meaning:
         return how.label
     about = markup(f"{how.meaning} {how.direction}".strip())
-    return Drawn(f'<details class="mq-help"><summary>{markup(how.label)}</summary><p>{about}</p></details>')
+    return Drawn(f'<details class="mq-help"><summary>{markup(how.label)}</summary><p>{about}</p></details>', how.label)
 
 
 def floors(baselines: Sequence[Baseline], protocol: Mapping[str, Any]) -> dict[str, Floor]:

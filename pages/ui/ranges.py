@@ -54,5 +54,6 @@ def _drawn(places: _Scale, low: float, middle: float, high: float, mark: str, to
     return Drawn(
         f'<span class="mq-range" role="img" data-verdict="{markup(verdict)}" aria-label="{markup(told)}"'
         f' title="{markup(told)}">{mark}<i style="left:{left}%;width:{right - left:.1f}%"></i>'
-        f'<b style="left:{places.at(middle)}%"></b></span>'
+        f'<b style="left:{places.at(middle)}%"></b></span>',
+        told,
     )

@@ -195,6 +195,11 @@ def rated(user_id: str, count: int) -> str:
     return f"recommend.rated.{user_id}.{count}"
 
 
+def download(caption: str) -> str:
+    """Button that downloads a table."""
+    return f"tables.download.{caption}"
+
+
 def read(notice_id: int) -> str:
     """Button that marks a notice as read."""
     return f"notices.read.{notice_id}"

@@ -1,11 +1,14 @@
 """Tables: small ones to read, as HTML, and sortable ones whose rows can be selected."""
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
 import streamlit as st
 
+from engine.data.cells import csv_pieces
+from pages.ui import session
 from pages.ui.escape import markup
 
 MAX_DIGITS = 15  # of a number in the address; ids in the store have at most 18
@@ -13,16 +16,17 @@ MAX_DIGITS = 15  # of a number in the address; ids in the store have at most 18
 
 @dataclass(frozen=True)
 class Drawn:
-    """A cell as HTML, with all data in it escaped."""
+    """A cell as HTML, with all data in it escaped, and as ``text`` for downloads."""
 
     html: str
+    text: str
 
 
 Rows = Mapping[int, Mapping[str, object]]
 Phone = Literal["wrap", "scroll", "stack"]
 
 
-def table(rows: Sequence[Mapping[str, object]], caption: str, *, phone: Phone = "wrap") -> None:
+def table(rows: Sequence[Mapping[str, object]], caption: str, *, phone: Phone = "wrap", download: bool = True) -> None:
     """Rows with the same columns. ``caption`` is for assistive technology; cells are escaped.
 
     Args:
@@ -30,6 +34,7 @@ def table(rows: Sequence[Mapping[str, object]], caption: str, *, phone: Phone = 
         caption: accessible name.
         phone: layout on a phone: the last column wraps under the others (``wrap``), the table scrolls sideways
             (``scroll``, for columns to compare), or every cell is a line with its column's name (``stack``).
+        download: whether to offer the rows as CSV; captions of tables that do are unique on a page.
     """
     kind = f"mq-table mq-{phone}"
     head = "".join(f'<th scope="col">{markup(name)}</th>' for name in rows[0])
@@ -40,6 +45,24 @@ def table(rows: Sequence[Mapping[str, object]], caption: str, *, phone: Phone = 
         f'<div class="{kind}" role="region" tabindex="0" aria-label="{markup(caption)}">'
         f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"
     )
+    if download:
+        st.download_button(
+            "Download",
+            lambda: as_csv(rows),
+            file_name=f"marquee-{re.sub('[^a-z0-9]+', '-', caption.lower()).strip('-')}.csv",
+            mime="text/csv",
+            key=session.download(caption),
+            on_click="ignore",
+            type="tertiary",
+            icon=":material/download:",
+            help=f"{caption}, as CSV.",
+        )
+
+
+def as_csv(rows: Sequence[Mapping[str, object]]) -> bytes:
+    """The rows as CSV in UTF-8, with texts that a spreadsheet would run as a formula made harmless."""
+    cells = ([one.text if isinstance(one, Drawn) else one for one in row.values()] for row in rows)
+    return b"".join(csv_pieces(rows[0], cells))
 
 
 def _content(value: object) -> str:

@@ -28,6 +28,7 @@ PAGES = {
     "automation": "automation",
     "notices": "notices",
     "keys": "keys",
+    "settings": "settings",
 }
 THEMES = ("light", "dark")
 WIDTHS = (1440, 390)

@@ -24,6 +24,7 @@ PAGES = {
     "automation": "Automation",
     "notices": "Notices",
     "keys": "Keys",
+    "settings": "Settings",
 }
 TITLES = ".mq-tile h3"
 

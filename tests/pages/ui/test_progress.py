@@ -32,7 +32,7 @@ CHANGES: dict[str, Change] = {
     "an import goes on": lambda held: held.imports.import_demo(),
     "an import came and ended between two looks": lambda held: (held.imports.import_demo(), held.imports.end()),
     "a study goes on": lambda held: setattr(held.tuning, "going", GOING),
-    "there is something to tell": lambda held: held.inbox.held.insert(0, replace(held.inbox.held[0], notice_id=4)),
+    "there is something to tell": lambda held: held.inbox.held.insert(0, replace(held.inbox.held[0], notice_id=5)),
     "there are no ratings any more": lambda held: setattr(held.library, "ratings", 0),
 }
 

@@ -1,0 +1,22 @@
+"""Settings: every setting, its value, and where it comes from."""
+
+import streamlit as st
+
+from engine.services import current
+from pages.ui import tables
+from pages.ui.page import page_header
+
+SOURCES = {"environment": "Environment", "default": "Default"}
+
+services = current()
+page_header("Settings", "Every setting of this server, its value, and where it comes from. Secrets are hidden.")
+st.caption(
+    "Set a variable where Marquee is started, such as `make run MARQUEE_PORT=9000`, and restart it. Defaults of"
+    " hyperparameters and the ranges of tuning are in `hyperparameters.toml`, next to `app.py`; the schedules of"
+    " trainings and backups are on *Automation*."
+)
+rows = [
+    {"Setting": one.variable, "Value": one.value, "From": SOURCES[one.source], "Meaning": one.meaning.replace("`", "")}
+    for one in services.settings.listed()
+]
+tables.table(rows, "Settings", phone="stack")
