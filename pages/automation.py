@@ -3,6 +3,7 @@
 import streamlit as st
 
 from engine.services import current
+from engine.services.automation import RULE, SCHEDULE
 from pages.panels import automation_backups, automation_plan
 from pages.ui import progress, runs
 from pages.ui.next_steps import require_ratings
@@ -17,6 +18,7 @@ page_header(
 plan = services.automation.plan()
 busy, empty = services.training.current() is not None, not services.library.counts().ratings
 with errors_shown():
+    automation_plan.need(services, plan)
     progress.live(lambda: automation_plan.tiles(services.automation.plan()), every_s=progress.every(services))
     automation_plan.actions(services, plan, busy=busy, empty=empty)
 progress.live(lambda: automation_plan.running(services), every_s=progress.EVERY_S if busy else None)
@@ -27,8 +29,9 @@ with st.container(border=True):
 st.subheader("Drift", anchor=False)
 with errors_shown():
     automation_plan.drift(services)
-st.subheader("Runs", anchor=False)
-selected = runs.table(runs.ended(services.training), empty="No runs yet.")
+st.subheader("Automatic runs", anchor=False)
+automatic = runs.ended(services.training, actors=(SCHEDULE, RULE))
+selected = runs.table(automatic, empty="No automatic runs yet. All others are on Training.")
 if selected is not None:
     with errors_shown():
         runs.details(services, services.training.status(selected))

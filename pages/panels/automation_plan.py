@@ -6,7 +6,8 @@ import streamlit as st
 
 from engine.services import Services
 from engine.services.automation import Automation, AutomationService
-from engine.training.drift import UpdateHealth
+from engine.training.drift import MANY, UpdateHealth
+from engine.words import counted
 from pages.panels.training_form import POLICIES
 from pages.ui import forms, progress, runs, session
 from pages.ui.escape import text
@@ -14,13 +15,38 @@ from pages.ui.format import when
 from pages.ui.page import rerun_with, toast_next
 
 ADVICE = {
-    "fine": (st.success, "Instant updates keep up with the new ratings. No need to retrain."),
-    "retrain soon": (st.warning, "Instant updates are starting to fall behind. Retrain soon."),
-    "retrain": (st.error, "Retraining would clearly improve predictions. Retrain now."),
+    "fine": (st.success, "No need to retrain: instant updates keep up with the new ratings."),
+    "retrain soon": (st.warning, "Retrain soon: instant updates are starting to fall behind."),
+    "retrain": (st.error, "Retrain now: it would clearly improve predictions."),
 }
 PLAIN: dict[str, Any] = {"delta_color": "off", "delta_arrow": "off"}
 TILE_WIDTH = 260  # pixels; a date and time fit
 DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
+
+
+def need(services: Services, plan: Automation) -> None:
+    """Whether a retraining is needed, in one sentence: as measured, or else by the number of new ratings."""
+    newest = next(iter(services.versions.list()), None)
+    health = measured(services)
+    if newest is None:
+        return
+    if health is not None and plan.ratings_since:
+        box, told = ADVICE[health.advice]
+    elif not plan.ratings_since:
+        box, told = st.success, f"No need to retrain: version {newest.version} has learned every rating."
+    elif plan.ratings_since >= MANY * newest.ratings:
+        new = f"{counted(plan.ratings_since, 'rating')} ({plan.ratings_since / max(newest.ratings, 1):.0%})"
+        box, told = st.warning, f"Retrain soon: {new} came in since version {newest.version} was trained."
+    else:
+        new = counted(plan.ratings_since, "new rating")
+        box, told = st.success, f"No need to retrain yet: {new} since version {newest.version}. Lists follow at once."
+    box(told, icon=":material/event_repeat:")
+
+
+def measured(services: Services) -> UpdateHealth | None:
+    """The latest measurement of drift, if it is of the active version."""
+    health: UpdateHealth | None = st.session_state.get(session.HEALTH)
+    return health if health is not None and health.model_version == services.serving.active_version() else None
 
 
 def tiles(plan: Automation) -> None:
@@ -96,14 +122,14 @@ def drift(services: Services) -> None:
     ):
         with st.spinner("Retraining a model to compare with"):
             st.session_state[session.HEALTH] = services.serving.health()
-    health: UpdateHealth | None = st.session_state.get(session.HEALTH)
-    if health is None or health.model_version != version:
+        st.rerun()
+    health = measured(services)
+    if health is None:
         return
-    box, advice = ADVICE[health.advice]
-    box(advice)
     grid = st.grid(4, min_column_width=150, border=True)
     grid.metric("Changed users", f"{health.folded_users:,}", help="Users with a new, changed or removed rating.")
-    grid.metric("New ratings", "–" if health.ratings_since is None else f"{health.ratings_since:,}")
+    since = "–" if health.ratings_since is None else f"{health.ratings_since:,}"
+    grid.metric(f"Since version {version}", since, help="Ratings that the active version has not learned.")
     grid.metric(
         "RMSE gap",
         "–" if health.rmse_gap is None else f"{health.rmse_gap:+z.4f}",

@@ -48,15 +48,22 @@ def by_trial(study: Study, *, key: str) -> None:
         scale=alt.Scale(domain=[-0.5, _axis_length(study) - 0.5], nice=False),
         axis=alt.Axis(format="d", tickMinStep=1, grid=False),
     )
-    domain = alt.Scale(domain=list(KINDS[:2]))
-    color = alt.Color("kind:N", title=None, scale=domain, legend=alt.Legend(orient="top"))
-    shape = alt.Shape("kind:N", title=None, scale=alt.Scale(domain=list(KINDS[:2]), range=["circle", "diamond"]))
+    domain = alt.Scale(domain=list(KINDS))
+    used = [kind for kind in KINDS if any(row["kind"] == kind for row in rows)]
+    color = alt.Color("kind:N", title=None, scale=domain, legend=alt.Legend(orient="top", values=used))
+    shapes = alt.Scale(domain=list(KINDS), range=["circle", "diamond", "circle"])
+    shape = alt.Shape("kind:N", title=None, scale=shapes)
+    filled = alt.condition(f"datum.kind === '{KINDS[2]}'", alt.value(0), alt.value(1))  # a hollow point
     tooltip = charts.tooltips(("trial:Q", "Trial"), ("value:Q", label, ".4f"), ("values:N", "Hyperparameters"))
     base = alt.Chart(charts.data(rows), height=260).encode(x=x)
     line = base.mark_line(interpolate="step-after", strokeWidth=1.5, opacity=0.5).encode(y=alt.Y("best:Q", title=title))
-    points = base.mark_point(filled=True, size=90, opacity=1).encode(y=y, color=color, shape=shape, tooltip=tooltip)
-    best = _best(rows, study.goal)
-    spoken = f"{label} of {len(rows)} finished trials. The best is trial {best['trial']}: {best['value']:.4f}."
+    points = base.mark_point(filled=True, size=90, opacity=1).encode(
+        y=y, color=color, stroke=color, shape=shape, fillOpacity=filled, tooltip=tooltip
+    )
+    finished = [row for row in rows if row["kind"] != KINDS[2]]
+    best, stopped = _best(finished, study.goal), len(rows) - len(finished)
+    spoken = f"{label} of {len(finished)} finished trials. The best is trial {best['trial']}: {best['value']:.4f}."
+    spoken += f" Hollow: {stopped} stopped early, at the mean of the folds they finished." if stopped else ""
     charts.show(alt.layer(line, points), spoken, key=key)
 
 
@@ -71,17 +78,26 @@ def _best(rows: Sequence[dict[str, Any]], goal: Goal) -> dict[str, Any]:
 
 
 def trial_rows(history: Sequence[TrialReport], goal: Goal) -> list[dict[str, Any]]:
-    """A row for each finished trial, with the best value so far."""
+    """A row for each finished trial, with the best value so far, and for each that was stopped early.
+
+    The latter stand at the mean of the folds they finished; without any, at the worst value of the others.
+    """
     rows: list[dict[str, Any]] = []
     better = max if METRICS[goal].sign > 0 else min
     best: float | None = None
+    values = [trial.value for trial in history if trial.value is not None]
+    worst = (min if METRICS[goal].sign > 0 else max)(values, default=None)
     for trial in history:
-        if trial.value is None:
+        kind, value = KINDS[1] if trial.defaults else KINDS[0], trial.value
+        if value is not None:
+            best = value if best is None else better(best, value)
+        elif trial.state == "pruned" and worst is not None:
+            done = [fold.value for fold in trial.folds]
+            kind, value = KINDS[2], sum(done) / len(done) if done else worst
+        else:
             continue
-        best = trial.value if best is None else better(best, trial.value)
-        values = ", ".join(f"{titled(name).lower()} {show(value)}" for name, value in trial.hyperparameters.items())
-        kind = KINDS[1] if trial.defaults else KINDS[0]
-        rows.append({"trial": trial.number, "value": trial.value, "best": best, "kind": kind, "values": values})
+        told = ", ".join(f"{titled(name).lower()} {show(one)}" for name, one in trial.hyperparameters.items())
+        rows.append({"trial": trial.number, "value": value, "best": best, "kind": kind, "values": told})
     return rows
 
 

@@ -11,6 +11,7 @@ from engine.models.registry import SearchRange
 from engine.services import Services
 from engine.services.studies import Study, TrialReport
 from engine.training.tuning import GOALS, Goal
+from engine.words import counted
 from pages.panels import tuning_charts
 from pages.ui import preferences, session, tables
 from pages.ui.escape import text
@@ -174,22 +175,38 @@ def details(services: Services, study: Study, *, busy: bool) -> None:
         f"{text(study.stage)}. {study.trials_done} of {study.trials} trials, {study.folds} folds, "
         f"{duration(study.used_s)} of {duration(study.budget_s)}, seed {study.seed}."
     )
-    _evidence(study)
-    _actions(services, study, busy=busy)
     charts_of(study, key=str(study.study_id))
     if study.history:
         with st.expander("Trials", icon=":material/list:"):
             trials(study)
+    st.markdown("**Recommendation**")
+    _recommendation(study)
+    _actions(services, study, busy=busy)
 
 
-def _evidence(study: Study) -> None:
+def _recommendation(study: Study) -> None:
+    """What to do with the result, and the evidence for it."""
+    advice, why = recommend(study)
+    better = study.evidence is not None and study.evidence.better
+    box, icon = (st.success, "check_circle") if better else (st.info, "balance")
+    box(f"**{advice}** {text(why)}", icon=f":material/{icon}:")
+
+
+def recommend(study: Study) -> tuple[str, str]:
+    """The one thing to do, and why."""
+    left = study.trials - study.trials_done
+    if study.best is None:
+        return "Start another study.", "No trial of this one has finished."
+    if study.evidence is not None and study.evidence.better:
+        return f"Train with trial {study.evidence.best}.", study.evidence.text
+    if left > 0:
+        why = "No trial has beaten the defaults so far." if study.evidence is None else study.evidence.text
+        return f"Resume: {counted(left, 'trial')} to go.", why
     if study.evidence is not None:
-        box, icon = (st.success, "check_circle") if study.evidence.better else (st.info, "balance")
-        box(text(study.evidence.text), icon=f":material/{icon}:")
-    elif study.best is not None and study.best.defaults:
-        st.info("No trial beat the defaults. Keep them.", icon=":material/balance:")
-    elif study.best is not None:
-        st.info("No result yet: the trial with the defaults has not finished.", icon=":material/balance:")
+        return "Keep the defaults.", study.evidence.text
+    if study.best.defaults:
+        return "Keep the defaults.", "No trial beat them."
+    return "Extend the study.", "The trial with the defaults has not finished, so there is nothing to compare with."
 
 
 def _actions(services: Services, study: Study, *, busy: bool) -> None:

@@ -34,9 +34,9 @@ def link(run_id: int) -> None:
     st.page_link("training.py", label=label, icon=":material/receipt_long:", query_params=query)
 
 
-def ended(training: TrainingService) -> list[TrainingStatus]:
-    """The newest finished runs."""
-    return [run for run in training.runs(limit=MAX_RUNS) if run.state.is_finished]
+def ended(training: TrainingService, actors: Sequence[str] | None = None) -> list[TrainingStatus]:
+    """The newest finished runs, of all or only those started by one of these."""
+    return [run for run in training.runs(limit=MAX_RUNS, actors=actors) if run.state.is_finished]
 
 
 def table(history: Sequence[TrainingStatus], empty: str = "No runs yet.") -> int | None:

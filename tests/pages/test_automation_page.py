@@ -14,7 +14,7 @@ def test_the_schedule_is_shown(visit: Open) -> None:
     tiles = {metric.label: metric.value for metric in at.metric}
     assert tiles["New ratings"] == "1,204"
     assert tiles["Next run"].startswith("2026-")
-    assert [one.value for one in at.subheader][-2:] == ["Runs", "Backups"]
+    assert [one.value for one in at.subheader][-2:] == ["Automatic runs", "Backups"]
 
 
 def test_the_page_opens_without_a_run(visit: Open) -> None:
@@ -31,6 +31,26 @@ def test_runs_are_listed_with_before_after_and_actor(visit: Open) -> None:
     (goal,) = [one for one in fakes.JUDGEMENT.evidence if (one.role, one.metric) == ("goal", "rmse")]
     assert (row["Run"], row["Verdict"], row["By"]) == (3, "Promote", "new ratings")
     assert (row["RMSE before"], row["RMSE"]) == (goal.difference.baseline, goal.difference.value)
+
+
+def test_runs_that_people_started_are_left_out(visit: Open) -> None:
+    at = visit("automation.py", fakes.loaded())
+    assert "No automatic runs yet." in words(at)
+    assert not at.dataframe
+
+
+def test_one_sentence_says_whether_to_retrain(visit: Open) -> None:
+    held = fakes.loaded()
+    told = visit("automation.py", held).success[0].value
+    assert told == "No need to retrain yet: 1,204 new ratings since version 2. Lists follow at once."
+    held.automation.planned = replace(held.automation.planned, ratings_since=0)
+    assert "version 2 has learned every rating" in visit("automation.py", held).success[0].value
+    held.automation.planned = replace(held.automation.planned, ratings_since=30_000)
+    at = visit("automation.py", held)
+    assert at.warning[0].value == "Retrain soon: 30,000 ratings (30%) came in since version 2 was trained."
+    at = intact(press(at, session.MEASURE_DRIFT))
+    assert [one.value for one in at.warning] == ["Retrain soon: instant updates are starting to fall behind."]
+    assert not visit("automation.py", fakes.empty()).success
 
 
 def test_the_last_run_is_summarised(visit: Open) -> None:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
+from typing import Any
 
 import pytest
 
 from engine.errors import InvalidInput, TrainingBusy
 from engine.models.list_settings import ranking_space
 from engine.models.registry import MODELS, search_space
+from engine.training.tuning import FoldResult
 from pages.panels import tuning_charts, tuning_studies
 from pages.ui import session
 from tests.pages import fakes
@@ -165,10 +168,11 @@ def test_a_refused_training_says_why(visit: Open) -> None:
 def test_evidence_is_shown(visit: Open) -> None:
     at = visit("tuning.py", fakes.loaded())
     assert "May be chance" in at.info[0].value  # of the newest, which stopped
+    assert at.info[0].value.startswith("**Resume: 13 trials to go.**")
     at = intact(select(at, session.STUDY, 1))
     assert "It is better" in at.success[0].value
     at = intact(select(at, session.STUDY, 3))
-    assert "No trial beat the defaults" in at.info[0].value
+    assert at.info[0].value.startswith("**Keep the defaults.** No trial beat them")
 
 
 def test_a_failed_study_says_why_as_text(visit: Open) -> None:
@@ -210,7 +214,7 @@ def test_a_link_to_the_running_study_shows_it_once(visit: Open) -> None:
 
 def test_the_defaults_cannot_be_trained_from_a_study(visit: Open) -> None:
     at = visit("tuning.py", fakes.loaded(), study="1")
-    assert "No trial beat the defaults" in at.info[0].value
+    assert "No trial beat them" in at.info[0].value
     assert button(at, session.TRAIN_BEST) is None
 
 
@@ -220,9 +224,31 @@ def test_the_trial_axis_leaves_room() -> None:
 
 def test_rows_of_the_trial_chart_hold_the_best_so_far() -> None:
     rows = tuning_charts.trial_rows(fake_tuning.TRIALS, "rmse")
-    assert [row["trial"] for row in rows] == [0, 1, 2, 5, 7]
-    assert [row["best"] for row in rows] == [0.8962, 0.8962, 0.8955, 0.8931, 0.8931]
-    assert [row["kind"] for row in rows] == ["Defaults", *["Trial"] * 4]
+    assert [row["trial"] for row in rows] == [0, 1, 2, 4, 5, 7]
+    assert [row["best"] for row in rows] == [0.8962, 0.8962, 0.8955, 0.8955, 0.8931, 0.8931]
+    assert [row["kind"] for row in rows] == ["Defaults", "Trial", "Trial", "Stopped early", "Trial", "Trial"]
+
+
+def test_trials_stopped_early_stand_at_the_folds_they_finished() -> None:
+    folds = (FoldResult(0, 0.95, 3, 0.1), FoldResult(1, 0.97, 3, 0.1))
+    history = (*fake_tuning.TRIALS[:3], replace(fake_tuning.TRIALS[4], folds=folds), fake_tuning.TRIALS[4])
+    rows = tuning_charts.trial_rows(history, "rmse")
+    assert [row["value"] for row in rows[3:]] == [pytest.approx(0.96), 0.8993]
+
+
+@pytest.mark.parametrize(
+    ("changes", "advice"),
+    [
+        ({}, "Train with trial 5."),
+        ({"evidence": fake_tuning.MAYBE}, "Keep the defaults."),
+        ({"evidence": fake_tuning.MAYBE, "trials": 9}, "Resume: 2 trials to go."),
+        ({"evidence": None, "best": fake_tuning.TRIALS[0]}, "Keep the defaults."),
+        ({"evidence": None}, "Extend the study."),
+        ({"evidence": None, "best": None}, "Start another study."),
+    ],
+)
+def test_a_study_ends_in_one_recommendation(changes: dict[str, Any], advice: str) -> None:
+    assert tuning_studies.recommend(fake_tuning.study(1, **changes))[0] == advice
 
 
 def test_parallel_lines_cross_every_axis_between_its_ends() -> None:
