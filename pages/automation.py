@@ -24,17 +24,17 @@ with errors_shown():
 progress.live(lambda: automation_plan.running(services), every_s=progress.EVERY_S if busy else None)
 require_ratings(services)
 with st.container(border=True):
-    st.subheader("Schedule", anchor=False)
+    st.header("Schedule", anchor=False)
     automation_plan.form(services.automation, plan)
-st.subheader("Drift", anchor=False)
+st.header("Drift", anchor=False)
 with errors_shown():
     automation_plan.drift(services)
-st.subheader("Automatic runs", anchor=False)
+st.header("Automatic runs", anchor=False)
 automatic = runs.ended(services.training, actors=(SCHEDULE, RULE))
 selected = runs.table(automatic, empty="No automatic runs yet. All others are on Training.")
 if selected is not None:
     with errors_shown():
         runs.details(services, services.training.status(selected))
-st.subheader("Backups", anchor=False)
+st.header("Backups", anchor=False)
 with st.container(border=True):
     automation_backups.panel(services.storage)

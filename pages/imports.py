@@ -30,9 +30,9 @@ if job is None or job.state.is_finished:
     else:
         imports_start.three_ways(services)
 imports_start.waiting(services, but=job)
-st.subheader("Imports so far", anchor=False)
+st.header("Imports so far", anchor=False)
 with errors_shown():
     imports_history.history(services.imports)
 if services.library.counts().ratings:
-    st.subheader("Export", anchor=False)
+    st.header("Export", anchor=False)
     imports_history.exports(with_version=services.serving.active_version() is not None)

@@ -11,7 +11,7 @@ page_header("Keys", "Create and revoke API keys, and see a log of what was done.
 with errors_shown():
     keys_access.creation(services.access)
     keys_access.listing(services.access)
-st.subheader("Audit log", anchor=False)
+st.header("Audit log", anchor=False)
 days = services.settings.audit_days
 st.caption(f"Sign-ins, keys, imports, exports, backups, deleted users and activations of the last {days} days.")
 with errors_shown():

@@ -60,16 +60,16 @@ progress.live(lambda: live_part(services, statistics, importing=importing), ever
 next_steps.next_steps(services, busy=busy)
 if not services.library.counts().ratings:
     st.stop()
-st.subheader("Now", anchor=False)
+st.header("Now", anchor=False)
 progress.live(lambda: overview_health.health(services, time.time()), every_s=progress.every(services))
 
 active = services.versions.active()
 if active is not None:
-    st.subheader(f"Version {active.version} is active", anchor=False)
+    st.header(f"Version {active.version} is active", anchor=False)
     st.caption(f"Trained {text(when(active.created_at))} on {active.ratings:,} ratings. Measured on held-out ratings.")
     metrics.tiles(preferences.without_errors(active.metrics), metrics.floors(active.baselines, active.protocol))
 
-st.subheader("Ratings", anchor=False)
+st.header("Ratings", anchor=False)
 if statistics.ratings:
     scale = services.scale.current
     period = rating_period(statistics.first_rated_at, statistics.last_rated_at)
@@ -80,5 +80,5 @@ if statistics.ratings:
 else:
     st.caption("The chart appears when the import is done.")
 
-st.subheader("Notices", anchor=False)
+st.header("Notices", anchor=False)
 notices.latest(services)

@@ -15,7 +15,7 @@ def running(services: Services) -> None:
     if run is None:
         return
     with errors_shown(), st.container(border=True):
-        st.subheader(f"Run {run.run_id}", anchor=False)
+        st.header(f"Run {run.run_id}", anchor=False)
         if run.repeats is not None:
             st.caption(f"Repeats version {run.repeats} to check that the result is identical.")
         progress.training_bar(run)
@@ -34,7 +34,7 @@ busy = services.training.current() is not None
 progress.live(lambda: running(services), every_s=progress.EVERY_S if busy else None)
 if require_ratings(services):
     training_form.form(services, busy=busy)
-st.subheader("Runs", anchor=False)
+st.header("Runs", anchor=False)
 ended = runs.ended(services.training)
 selected = runs.table(ended)
 if selected is not None or ended:

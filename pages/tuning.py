@@ -29,7 +29,7 @@ progress.live(lambda: running(services), every_s=None if study is None else prog
 history = services.tuning.studies(limit=50)
 if require_ratings(services) and study is None:
     tuning_studies.form(services, expanded=not history)
-st.subheader("Studies", anchor=False)
+st.header("Studies", anchor=False)
 selected = tuning_studies.table([one for one in history if one.state.is_finished], running=study is not None)
 if selected is not None and (study is None or selected != study.study_id):
     with errors_shown():

@@ -35,6 +35,6 @@ if len(selected) > 1:
 else:
     single(services, selected[0])
 versions_trend.trend(services.versions.history())
-st.subheader("Deployment history", anchor=False)
+st.header("Deployment history", anchor=False)
 versions_registry.ledger(services.versions.ledger(100))
 versions_registry.import_panel(services.version_files)

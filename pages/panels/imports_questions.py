@@ -41,7 +41,7 @@ def questions(services: Services, job: Job, asked: list[Question]) -> None:
     """The form; its answers let the import go on."""
     plan = job.plan or Plan()
     with st.form(f"questions.{job.job_id}", border=False):
-        st.subheader(f"{counted(len(asked), 'question')} before the import", anchor=False)
+        st.header(f"{counted(len(asked), 'question')} before the import", anchor=False)
         answers: dict[str, Any] = {}
         faults: list[str] = []
         for question in asked:

@@ -56,7 +56,7 @@ def promise(plan: Plan, owner: str | None) -> str:
 
 def _confirmation(services: Services, job: Job, plan: Plan, order: Order | None) -> None:
     owner = order.options.get("user_id") if order is not None else None
-    st.subheader("Ready to import", anchor=False)
+    st.header("Ready to import", anchor=False)
     st.markdown(_summary(plan))
     _warn(plan)
     with st.container(horizontal=True):

@@ -27,7 +27,7 @@ def creation(access: AccessService) -> None:
         )
         return
     with st.form("key", border=True):
-        st.subheader("New key", anchor=False)
+        st.header("New key", anchor=False)
         name = st.text_input("Name", max_chars=100, placeholder="What the key is for", key=session.KEY_NAME)
         scopes = st.pills(
             "Scopes",

@@ -32,7 +32,8 @@ def _ask(services: Services, state: InterviewState, question: InterviewQuestion)
     number = len(_by_user(session.SKIPPED, state.user_id)) + len(_by_user(session.ANSWERED, state.user_id)) + 1
     with st.container(border=True):
         picture = picture_of(services, movie.movie_id)
-        st.html(tile(movie.title, movie.movie_id, movie.year, movie.genres, f"Question {number}", picture))
+        rank = f"Question {number}"
+        st.html(tile(movie.title, movie.movie_id, movie.year, movie.genres, rank, picture, heading="h2"))
         st.caption(
             f"About {max(round(OUT_OF * question.chance), 1)} in {OUT_OF} people with similar ratings know it. "
             f"Rating it would reveal {question.teaches:.1%} more of your taste."

@@ -11,7 +11,7 @@ from engine.services import Services
 from engine.services.library import LibraryService
 from engine.services.ratings import RatingReceipt
 from engine.words import counted, listed
-from pages.ui import preferences, session
+from pages.ui import preferences, session, tables
 from pages.ui.escape import text
 from pages.ui.format import rating_date, rating_format
 from pages.ui.page import confirmed, errors_shown, rerun_with
@@ -192,17 +192,18 @@ def history(services: Services, user_id: str, count: int) -> None:
     rated = services.library.user_ratings(user_id)
     word, number = st.column_config.TextColumn, st.column_config.NumberColumn
     form = rating_format([one.rating for one in rated], services.scale.current)
+    rows = [
+        {
+            "Movie": one.movie.title,
+            "Rating": one.rating,
+            "Year": one.movie.year,
+            "Genres": ", ".join(one.movie.genres),
+            "Rated": rating_date(one.rated_at),
+        }
+        for one in rated
+    ]
     event = st.dataframe(
-        [
-            {
-                "Movie": one.movie.title,
-                "Rating": one.rating,
-                "Year": one.movie.year,
-                "Genres": ", ".join(one.movie.genres),
-                "Rated": rating_date(one.rated_at),
-            }
-            for one in rated
-        ],
+        rows,
         hide_index=True,
         height="auto",
         on_select="rerun",
@@ -218,6 +219,7 @@ def history(services: Services, user_id: str, count: int) -> None:
         },
         alt="Movies that this user has rated, newest first",
     )
+    tables.offer(rows, f"Ratings of user {user_id}")
     selected = [rated[row] for row in event["selection"]["rows"] if row < len(rated)]
     if not selected:
         st.caption("Select ratings to remove them.")

@@ -27,7 +27,7 @@ POLICIES = {
 def form(services: Services, *, busy: bool) -> None:
     """The form that starts a run, or queues it if one is running."""
     if busy:
-        st.subheader("Next run", anchor=False)
+        st.header("Next run", anchor=False)
     kind = forms.choose_model(session.MODEL, forms.MOST_ACCURATE)
     st.caption(text(MODELS[kind].summary))
     with errors_shown():

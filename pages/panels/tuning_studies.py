@@ -108,7 +108,7 @@ def search_space(space: Sequence[SearchRange]) -> None:
 def progress_card(services: Services, study: Study) -> None:
     """Progress of the running study, and a button to stop it."""
     with st.container(border=True):
-        st.subheader(_title(study), anchor=False)
+        st.header(_title(study), anchor=False)
         left = f" · about {duration(study.eta_s)} left" if study.eta_s is not None else ""
         st.progress(
             min(study.trials_done / study.trials, 1.0),
@@ -168,7 +168,7 @@ def _row(study: Study) -> dict[str, object]:
 
 def details(services: Services, study: Study, *, busy: bool) -> None:
     """Result, actions, charts and trials."""
-    st.subheader(_title(study), anchor=False)
+    st.header(_title(study), anchor=False)
     if study.error:
         st.error(text(study.error), icon=":material/error:")
     st.caption(
@@ -279,15 +279,17 @@ def charts_of(study: Study, *, key: str) -> None:
 def trials(study: Study) -> None:
     """All trials with their folds and hyperparameters."""
     folds, label = range(study.folds), tuning_charts.label_of(study)
+    rows, caption = [_trial(trial, folds, label) for trial in study.history], f"Trials of study {study.study_id}"
     st.dataframe(
-        [_trial(trial, folds, label) for trial in study.history],
+        rows,
         hide_index=True,
         column_config={
             name: st.column_config.NumberColumn(format="%.4f") for name in (label, *(_fold(fold) for fold in folds))
         },
         placeholder="–",
-        alt=f"Trials of study {study.study_id}",
+        alt=caption,
     )
+    tables.offer(rows, caption)
 
 
 def _fold(fold: int) -> str:

@@ -34,7 +34,7 @@ def comparison(services: Services, versions: Sequence[VersionSummary]) -> None:
     Only the open tab is computed: lists load every version from the store.
     """
     numbers = [version.version for version in versions]
-    st.subheader(f"Versions {listed(numbers)}", anchor=False)
+    st.header(f"Versions {listed(numbers)}", anchor=False)
     baseline = _baseline(versions)
     tabs = st.tabs([METRICS, EVERYBODY, LISTS], key=session.COMPARED, on_change="rerun")
     metrics_tab, everybody_tab, lists_tab = tabs

@@ -58,7 +58,7 @@ def state(version: VersionSummary) -> str:
 
 def table(versions: Sequence[VersionSummary]) -> list[VersionSummary]:
     """All versions, newest first; returns the selected ones, by default the active one."""
-    st.subheader("All versions", anchor=False)
+    st.header("All versions", anchor=False)
     rows = {version.version: _row(version) for version in versions}
     for name in ("Verdict", "Tags", "Note"):  # empty text columns are left out
         if not any(row[name] for row in rows.values()):
@@ -104,7 +104,7 @@ def _columns() -> dict[str, Any]:
 def heading(version: VersionSummary) -> None:
     """Number, state, tags, training data and note."""
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-        st.subheader(f"Version {version.version}", anchor=False, width="content")
+        st.header(f"Version {version.version}", anchor=False, width="content")
         status = state(version)
         badges = [f":{COLORS.get(status, 'gray')}-badge[{text(status)}]"]
         badges += [verdict.badge(version.verdict)] if version.verdict else []

@@ -20,7 +20,7 @@ SPOKEN = 4  # versions named in the text alternative
 
 def trend(history: Sequence[VersionSummary]) -> None:
     """A chosen metric with its interval over all versions. ``history``: oldest first."""
-    st.subheader("Trend", anchor=False)
+    st.header("Trend", anchor=False)
     measured = [
         name
         for name in preferences.without_errors(metrics.MEASURES)

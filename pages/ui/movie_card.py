@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from typing import Literal
 
 import streamlit as st
 
@@ -21,18 +22,25 @@ CERTAINTY = ((0.6, "Quite sure"), (0.45, "Fairly sure"), (0.3, "Not sure"), (0.0
 
 
 def tile(
-    title: str, movie_id: str, year: int | None, genres: tuple[str, ...], rank: str, picture: str | None = None
+    title: str,
+    movie_id: str,
+    year: int | None,
+    genres: tuple[str, ...],
+    rank: str,
+    picture: str | None = None,
+    heading: Literal["h2", "h3"] = "h3",
 ) -> str:
     """Title card as HTML, with all data escaped.
 
-    A ``picture`` lies over the drawing, which shows while it is loading and where it is missing.
+    A ``picture`` lies over the drawing, which shows while it is loading and where it is missing. ``heading``: the
+    title's element, one level below that of what the card belongs to.
     """
     about = " · ".join(part for part in (str(year or ""), ", ".join(genres)) if part)
     over = "" if picture is None else f'<img alt="" loading="lazy" src="{markup(picture)}">'
     return (
         f'<figure class="mq-tile"><img alt="" src="{data_url(movie_id, genres)}">{over}'
         f'<figcaption title="{markup(title)}"><span class="mq-rank">{markup(rank)}</span>'
-        f"<h3>{markup(title)}</h3><p>{markup(about)}</p></figcaption></figure>"
+        f"<{heading}>{markup(title)}</{heading}><p>{markup(about)}</p></figcaption></figure>"
     )
 
 

@@ -137,7 +137,7 @@ def outcome(run: TrainingStatus) -> None:
 def details(services: Services, run: TrainingStatus) -> None:
     """Outcome, what it changes for people, chart, metrics, and everything the numbers depend on."""
     version = _saved(services, run)
-    st.subheader(f"Run {run.run_id}", anchor=False)
+    st.header(f"Run {run.run_id}", anchor=False)
     outcome(run)
     effect(run.effect)
     if run.judgement is not None and run.judgement.evidence:

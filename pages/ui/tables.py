@@ -46,17 +46,25 @@ def table(rows: Sequence[Mapping[str, object]], caption: str, *, phone: Phone = 
         f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"
     )
     if download:
-        st.download_button(
-            "Download",
-            lambda: as_csv(rows),
-            file_name=f"marquee-{re.sub('[^a-z0-9]+', '-', caption.lower()).strip('-')}.csv",
-            mime="text/csv",
-            key=session.download(caption),
-            on_click="ignore",
-            type="tertiary",
-            icon=":material/download:",
-            help=f"{caption}, as CSV.",
-        )
+        offer(rows, caption)
+
+
+def offer(rows: Sequence[Mapping[str, object]], caption: str) -> None:
+    """A button that downloads rows as CSV; the caption is unique on a page.
+
+    Streamlit's own downloads of tables are turned off (``disableDataExport``), as they guard against no formulas.
+    """
+    st.download_button(
+        "Download",
+        lambda: as_csv(rows),
+        file_name=f"marquee-{re.sub('[^a-z0-9]+', '-', caption.lower()).strip('-')}.csv",
+        mime="text/csv",
+        key=session.download(caption),
+        on_click="ignore",
+        type="tertiary",
+        icon=":material/download:",
+        help=f"{caption}, as CSV.",
+    )
 
 
 def as_csv(rows: Sequence[Mapping[str, object]]) -> bytes:
@@ -108,6 +116,7 @@ def select(
         placeholder="–",
         alt=alt,
     )
+    offer(list(rows.values()), alt)
     selected = [ids[place] for place in sorted(shown["selection"]["rows"]) if place < len(ids)]
     st.session_state[key] = selected
     return selected

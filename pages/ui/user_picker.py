@@ -46,7 +46,7 @@ def badge(status: Status) -> None:
 def header(answer: Recommendations, *more: Callable[[], object]) -> None:
     """The user, and how their list was made; ``more`` draws what else stands in the last line."""
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-        st.subheader(f"User {text(answer.user_id)}", anchor=False, width="content")
+        st.header(f"User {text(answer.user_id)}", anchor=False, width="content")
         badge(answer.status)
         st.caption(counted(answer.ratings_count, "rating"), width="content")
         st.caption(f"version {answer.model_version} · {answer.latency_ms:.1f} ms", width="content")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from itertools import pairwise
 
 import pytest
 from playwright.sync_api import Page, expect
@@ -26,7 +27,7 @@ PAGES = {
     "keys": "Keys",
     "settings": "Settings",
 }
-TITLES = ".mq-tile h3"
+TITLES = ".mq-tile :is(h2, h3)"
 
 
 def test_a_rating_changes_the_list(page: Page, marquee: str) -> None:
@@ -210,3 +211,7 @@ def test_every_page_opens_without_a_fault(page: Page, marquee: str, path: str, t
     settled(page)
     assert broken(page) == 0
     assert page.evaluate("document.documentElement.scrollWidth") <= width
+    levels = page.get_by_test_id("stMain").get_by_role("heading").evaluate_all("all => all.map(h => +h.tagName[1])")
+    assert levels[0] == 1
+    skipped = [pair for pair in pairwise(levels) if pair[1] > pair[0] + 1]
+    assert not skipped, f"A heading is more than one level below the one before: {levels}"

@@ -85,7 +85,7 @@ def words(at: AppTest) -> str:
     """All text of the page."""
     kinds = (
         at.title,
-        at.subheader,
+        at.header,
         at.markdown,
         at.caption,
         at.html,

@@ -14,7 +14,7 @@ def test_the_schedule_is_shown(visit: Open) -> None:
     tiles = {metric.label: metric.value for metric in at.metric}
     assert tiles["New ratings"] == "1,204"
     assert tiles["Next run"].startswith("2026-")
-    assert [one.value for one in at.subheader][-2:] == ["Automatic runs", "Backups"]
+    assert [one.value for one in at.header][-2:] == ["Automatic runs", "Backups"]
 
 
 def test_the_page_opens_without_a_run(visit: Open) -> None:

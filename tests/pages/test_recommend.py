@@ -34,7 +34,7 @@ def test_without_a_user_it_asks_for_one(visit: Open) -> None:
 
 def test_a_link_opens_the_list_of_its_user(visit: Open) -> None:
     at = visit("recommend.py", fakes.loaded(), user="42")
-    assert at.subheader[0].value == "User 42"
+    assert at.header[0].value == "User 42"
     assert "Personal" in words(at)
     assert len(at.get("bidi_component")) == 12
     assert "&lt;script&gt;alert(1)" not in words(at)  # it is rated already
@@ -73,7 +73,7 @@ def test_the_list_and_a_prediction_can_be_had_from_code(visit: Open) -> None:
 
 def test_an_unknown_id_gets_a_list(visit: Open) -> None:
     at = visit("recommend.py", fakes.loaded(), user="<b>new*one</b>")
-    assert at.subheader[0].value == r"User \<b\>new\*one\<\/b\>"
+    assert at.header[0].value == r"User \<b\>new\*one\<\/b\>"
     assert "New user" in words(at)
     assert "No ratings yet" in words(at)
     assert "<script" not in words(at)
@@ -82,7 +82,7 @@ def test_an_unknown_id_gets_a_list(visit: Open) -> None:
 def test_choosing_another_user_changes_the_list(visit: Open) -> None:
     at = visit("recommend.py", fakes.loaded(), user="42")
     intact(at.selectbox(key=session.USER).set_value("7").run())
-    assert at.subheader[0].value == "User 7"
+    assert at.header[0].value == "User 7"
 
 
 def test_a_rating_is_saved_and_announced(visit: Open) -> None:

@@ -112,7 +112,7 @@ def test_start_sends_the_form(visit: Open) -> None:
     assert (kind, values["factors"], values["epochs"], policy) == ("svd", 20, 50, "never")
     assert values["regularization"] == AUTO  # left empty
     assert at.toast[0].value == "Training run 4 started."
-    assert at.subheader[0].value == "Run 4"
+    assert at.header[0].value == "Run 4"
 
 
 def test_a_list_is_written_with_commas(visit: Open) -> None:
@@ -234,9 +234,9 @@ def test_runs_are_listed_and_can_be_selected(visit: Open) -> None:
     assert table["State"].tolist() == ["Succeeded", "Failed", "Succeeded"]
     assert table["RMSE"].tolist() == [0.8731, pytest.approx(nan, nan_ok=True), 0.8814]
     assert table["Took"].tolist()[0] == "36 s"
-    assert at.subheader[-1].value == "Run 3"  # the newest, before one is picked
+    assert at.header[-1].value == "Run 3"  # the newest, before one is picked
     intact(select(at, session.RUN, 1))
-    assert at.subheader[-1].value == "Run 2"
+    assert at.header[-1].value == "Run 2"
     intact(select(at, session.RUN, 0))
     assert len(at.get("vega_lite_chart")) == 3  # by epoch, and RMSE and NDCG of the verdict
     assert "Previous version" in words(at)
@@ -270,10 +270,10 @@ def test_a_run_shows_what_its_numbers_depend_on(visit: Open) -> None:
 
 def test_the_address_selects_a_run(visit: Open) -> None:
     at = visit("training.py", fakes.loaded(), run="1")
-    assert at.subheader[-1].value == "Run 1"
+    assert at.header[-1].value == "Run 1"
     assert "first version" in at.info[0].value
     at = intact(select(at, session.RUN, 1))
-    assert at.subheader[-1].value == "Run 2"
+    assert at.header[-1].value == "Run 2"
     assert at.query_params["run"] == "2"
 
 

@@ -124,7 +124,7 @@ def test_a_stopped_study_is_resumed(visit: Open) -> None:
     at = intact(press(visit("tuning.py", held), session.RESUME_STUDY))
     assert held.tuning.asked == [("resume", 4, None, None)]
     assert at.toast[0].value == "Study 4 resumed."
-    assert "Study 4" in at.subheader[0].value
+    assert "Study 4" in at.header[0].value
 
 
 def test_a_study_can_be_extended(visit: Open) -> None:
@@ -193,10 +193,10 @@ def test_trials_are_listed_with_folds_and_why_they_failed(visit: Open) -> None:
 
 def test_the_address_selects_a_study(visit: Open) -> None:
     at = visit("tuning.py", fakes.loaded(), study="3")
-    assert "Study 3" in at.subheader[-1].value
+    assert "Study 3" in at.header[-1].value
     assert "It is better" in at.success[0].value
     at = intact(select(at, session.STUDY, 3))
-    assert "Study 1" in at.subheader[-1].value
+    assert "Study 1" in at.header[-1].value
     assert at.query_params["study"] == "1"
 
 
@@ -208,7 +208,7 @@ def test_an_address_with_no_such_study_does_no_harm(visit: Open, asked: str) -> 
 
 def test_a_link_to_the_running_study_shows_it_once(visit: Open) -> None:
     at = visit("tuning.py", fakes.searching(), study="5")
-    assert [one.value for one in at.subheader if "Study 5" in one.value] == ["Study 5 · Matrix factorisation · RMSE"]
+    assert [one.value for one in at.header if "Study 5" in one.value] == ["Study 5 · Matrix factorisation · RMSE"]
     assert button(at, session.TRAIN_BEST) is None
 
 

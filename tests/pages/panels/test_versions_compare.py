@@ -46,7 +46,7 @@ def row_of(said: str, metric: str, place: int = 0) -> list[str]:
 def test_the_active_version_is_the_baseline(visit: Open) -> None:
     held = fakes.loaded()
     at = intact(select(visit("versions.py", held), session.VERSION, 0, 1))
-    assert at.subheader[1].value == "Versions 2 and 1"
+    assert at.header[1].value == "Versions 2 and 1"
     assert held.versions.compared == [([2, 1], 2)]
     assert at.info[0].value.startswith("**Version 1 vs. version 2.** RMSE is better by")
     assert at.info[0].value.endswith(text(fakes.TRICKY))
