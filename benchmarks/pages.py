@@ -1,4 +1,4 @@
-"""``python -m benchmarks pages``: seconds from a click in the navigation until a page is complete, in headless Chromium.
+"""``python -m benchmarks pages``: seconds from a click in the navigation until a page is complete, in Chromium.
 
 Complete means that its script has ended and no placeholder is left. Without ``--store`` a new store with the demo is
 used. The exit code is 1 where the median of a page is above the limit.
