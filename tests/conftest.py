@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import os
-import sys
-from pathlib import Path
-from typing import Any
+from collections.abc import Generator, Iterator
+from typing import IO, Any
 
 import numpy as np
 import pandas as pd
@@ -13,6 +12,8 @@ import pytest
 from hypothesis import settings
 
 from engine.data.ratings import Interactions
+from engine.models.spark import Job
+from tests.cluster import stand_in
 from tests.scheduling import Scheduling
 
 # No deadline per example: times depend more on the machine than on the code.
@@ -26,12 +27,24 @@ def pytest_configure(config: pytest.Config) -> None:
     """Let workers (``pytest -n 2``) share the processors, each with a compiler cache of its own."""
     for threads in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS"):
         os.environ.setdefault(threads, "1")  # inherited by workers and servers
-    stand_in = Path(__file__).parent / "cluster" / "stand_in.py"  # of spark-submit, where a test is not about Spark
-    os.environ["MARQUEE_SPARK_SUBMIT"] = f"{sys.executable} {stand_in}"
+    os.environ["MARQUEE_SPARK_SUBMIT"] = f"{stand_in.COMMAND} {stand_in.HERE}"
     worker = os.environ.get("PYTEST_XDIST_WORKER", "gw0")
     cache = getattr(config, "cache", None)  # there is none with -p no:cacheprovider
     if worker != "gw0" and cache is not None:
         os.environ["NUMBA_CACHE_DIR"] = str(cache.mkdir(f"numba-{worker}"))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _jobs_on_spark_run_here() -> Iterator[None]:
+    """Let the stand-in work in this process: where a job has another command, it has a process of its own as always."""
+    real = Job._run
+
+    def run(job: Job, words: list[str], scratch: str, errors: IO[bytes]) -> Generator[dict[str, Any], None, None]:
+        yield from stand_in.run(words) if stand_in.HERE in words else real(job, words, scratch, errors)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Job, "_run", run)
+        yield
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -1,12 +1,15 @@
-"""Stands in for spark-submit where a test is not about Spark: runs the same job on one machine, in a second.
+"""Stands in for spark-submit where a test is not about Spark: does the same job on one machine.
 
-It takes the command line of ``spark-submit ... als_job.py``, and reads and writes the same files.
+It takes the command line of ``spark-submit ... als_job.py``, and reads and writes the same files. With ``HERE`` among
+the words, tests run it in their own process (``tests/conftest.py``), since a process takes seconds to start.
 """
 
 from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Iterator
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -22,10 +25,8 @@ from engine.data.catalogue import MovieTable
 from engine.data.ratings import IdIndex, Interactions
 from engine.models.alternating import learn_biases, learn_factors
 
-
-def tell(**said: Any) -> None:
-    sys.stdout.write(json.dumps(said) + "\n")
-    sys.stdout.flush()
+HERE = "--here"
+COMMAND = f"{sys.executable} {Path(__file__)}"
 
 
 def read(folder: str) -> Interactions:
@@ -48,7 +49,7 @@ def write(folder: str, counts: np.ndarray, bias: np.ndarray, factors: np.ndarray
     pq.write_table(pa.table(columns), f"{folder}/0.parquet")
 
 
-def learn_choices(data: Interactions, options: dict[str, str]) -> None:
+def learn_choices(data: Interactions, options: dict[str, str]) -> Iterator[dict[str, Any]]:
     """Factors of who rated what, as Spark learns them, with all pairs in memory."""
     confidence, sizes = float(options["confidence"]), (data.n_users, data.n_movies)
     noise = sum(np.sqrt(size / len(data)) for size in sizes)
@@ -60,28 +61,30 @@ def learn_choices(data: Interactions, options: dict[str, str]) -> None:
         users = solve(weights, movies, penalty)
         movies = solve(weights.T, users, penalty)
     write(f"{options['out']}/epoch=1/movies", data.movie_counts, np.zeros(sizes[1]), movies)
-    tell(epoch=1, mean=0.0, penalty=penalty)
-    tell(done=True)
+    yield {"epoch": 1, "mean": 0.0, "penalty": penalty}
 
 
 def solve(weights: np.ndarray, fixed: np.ndarray, penalty: float) -> np.ndarray:
     """One side's factors, each by its own equations."""
     counts = np.count_nonzero(weights, axis=1)
     grams = fixed.T @ fixed + np.einsum("om,mk,ml->okl", weights, fixed, fixed)
-    grams += (penalty * counts)[:, None, None] * np.eye(fixed.shape[1])
+    grams += (penalty * np.maximum(counts, 1))[:, None, None] * np.eye(fixed.shape[1])
     return np.linalg.solve(grams, (((weights > 0) + weights) @ fixed)[:, :, None])[:, :, 0]
 
 
-def main(arguments: list[str]) -> None:
+def run(arguments: list[str]) -> Iterator[dict[str, Any]]:
+    """What the job says, as it says it."""
     place = next(place for place, word in enumerate(arguments) if word.endswith("als_job.py"))
     words = iter(arguments[place + 1 :])
     options = {name.removeprefix("--"): value for name, value in zip(words, words, strict=True)}
-    factors, turns, seed = (int(options[name]) for name in ("factors", "turns", "seed"))
     data = read(options["ratings"])
-    if "confidence" in options:
-        learn_choices(data, options)
-        return
-    tell(step="Learning biases on Spark")
+    yield from learn_choices(data, options) if "confidence" in options else learn_ratings(data, options)
+
+
+def learn_ratings(data: Interactions, options: dict[str, str]) -> Iterator[dict[str, Any]]:
+    """Biases, then factors of what they leave."""
+    factors, turns, seed = (int(options[name]) for name in ("factors", "turns", "seed"))
+    yield {"step": "Learning biases on Spark"}
     users, movies = np.count_nonzero(data.user_counts), np.count_nonzero(data.movie_counts)
     biases = learn_biases(data, float(options["damping"]))
     left = biases.residuals(data)
@@ -90,13 +93,13 @@ def main(arguments: list[str]) -> None:
     for epoch in range(1, int(options["epochs"]) + 1):
         learned = np.zeros((data.n_users, 0)), np.zeros((data.n_movies, 0))
         if epoch > 1:
-            tell(step=f"Learning factors on Spark, turn 1 of {turns}")
+            yield {"step": f"Learning factors on Spark, turn 1 of {turns}"}
             learned = learn_factors(data, left, factors, turns, penalty, seed)
         write(f"{options['out']}/epoch={epoch}/users", data.user_counts, biases.users, learned[0])
         write(f"{options['out']}/epoch={epoch}/movies", data.movie_counts, biases.movies, learned[1])
-        tell(epoch=epoch, mean=biases.mean, penalty=penalty)
-    tell(done=True)
+        yield {"epoch": epoch, "mean": biases.mean, "penalty": penalty}
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    for said in chain(run(sys.argv[1:]), [{"done": True}]):
+        print(json.dumps(said), flush=True)  # noqa: T201  # as the job does

@@ -59,7 +59,7 @@ def is_alike(found: SparkALS, here: SparkALS, ratings: Interactions) -> bool:
     )
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_two_workers_learn_what_one_machine_does_and_one_may_die(
     two_workers: Workers, submit: str, ratings: Interactions, here: SparkALS, tmp_path: Path, monkeypatch: Any
 ) -> None:
@@ -81,7 +81,7 @@ def test_two_workers_learn_what_one_machine_does_and_one_may_die(
     assert not list(tmp_path.iterdir())
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_implicit_factors_are_those_of_the_definition(submit: str, ratings: Interactions, tmp_path: Path) -> None:
     config = configure_ranker({"method": "spark_als", "factors": 4, "epochs": 20, "min_ratings": 1})
     here = build_ranker(config).fit(ratings)
@@ -108,7 +108,7 @@ def ended(runtime: Runtime, run_id: int) -> Any:
     return finished(runtime, run_id)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_version_of_the_demo_is_judged_promoted_and_serves(demo: Runtime) -> None:
     services, said = demo.services, set()
     run_id = services.training.train_model("als", {}, "if_better")
