@@ -18,7 +18,7 @@ from pathlib import Path
 from benchmarks import simulated
 from engine.data.plan import ImportOptions
 from engine.runtime import build
-from engine.services.imports import Job
+from engine.services.jobs import Job
 from engine.services.uploads import UploadedFile
 from engine.settings import Settings
 

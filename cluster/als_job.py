@@ -12,6 +12,11 @@ are evaluated, all others are learned. The results are Parquet below ``--out``:
 
 With ``--confidence`` above 0 there are no biases: ``rating`` is the weight of what was rated, beside all that was not.
 
+With ``--learned FOLDER`` nothing is learned: lists are made from ``users`` and ``movies`` in that folder, which have
+``id``, ``name``, ``bias`` and ``factors``, and ``movies`` also ``title``. They are written to ``--lists-out`` with the
+columns ``user_id``, ``rank``, ``movie_id``, ``title``, ``score`` and ``predicted_rating``, the last two of which are
+the same; movies that are rated and not in ``movies`` may be in the table.
+
 Each line of the output is a JSON object: ``{"step": words}``, ``{"epoch": number, "mean": ..., "penalty": ...}``, and
 at the end ``{"done": true}`` or ``{"failed": reason}``.
 """
@@ -71,6 +76,11 @@ def parser() -> argparse.ArgumentParser:
     found.add_argument("--blocks", type=int, default=10, help="parts of users, and of movies (10)")
     found.add_argument("--epochs", type=int, default=2, choices=(1, 2), help="1 learns biases alone (2)")
     found.add_argument("--lists", type=int, default=0, help="length of a list for every user (0: none)")
+    found.add_argument("--learned", help="folder with users and movies as learned before, from which lists are made")
+    found.add_argument("--lists-out", help="folder for these lists")
+    found.add_argument("--mean", type=float, default=0.0, help="mean rating of what was learned before (0)")
+    found.add_argument("--low", type=float, default=float("-inf"), help="lowest rating of the scale (none)")
+    found.add_argument("--high", type=float, default=float("inf"), help="highest rating of the scale (none)")
     found.add_argument("--seed", type=int, default=0, help="of the first factors (0)")
     found.add_argument("--owner", type=int, default=0, help="end once the process of this number has gone")
     return found
@@ -192,6 +202,9 @@ def learn(spark: SparkSession, options: argparse.Namespace) -> None:
     """Read, learn, evaluate and write."""
     tell(step="Reading ratings on Spark")
     table = spark.read.parquet(options.ratings)
+    if options.learned:
+        write_named_lists(spark, options, table)
+        return
     held_out = table.where(F.col("part").isin(*HELD_OUT)) if "part" in table.columns else None
     train = table if held_out is None else table.where(F.col("part").isNull() | ~F.col("part").isin(*HELD_OUT))
     train = train.select("user", "movie", F.col("rating").cast("double").alias("rating")).persist()
@@ -240,16 +253,36 @@ def learn_choices(spark: SparkSession, options: argparse.Namespace, train: DataF
 
 
 def write_lists(spark: SparkSession, options: argparse.Namespace, learned: Learned, train: DataFrame) -> None:
+    """Write everybody's list."""
+    make_lists(spark, options, learned, train).write.parquet(f"{options.out}/lists")
+
+
+def make_lists(spark: SparkSession, options: argparse.Namespace, learned: Learned, rated: DataFrame) -> DataFrame:
     """The best movies of every user, made where the users are; the factors of all movies go to every worker."""
     tell(step="Making everybody's list on Spark")
     rows = learned.movies.select("id", "bias", "factors").orderBy("id").collect()
     catalogue = np.array([row.id for row in rows]), _vectors(rows)
     shared, length, mean = spark.sparkContext.broadcast(catalogue), options.lists, learned.mean
-    rated = train.groupBy(F.col("user").alias("id")).agg(F.collect_list("movie").alias("rated"))
-    users = learned.users.select("id", "bias", "factors").join(rated, "id")
-    lists = users.rdd.mapPartitions(lambda part: best_of(part, *shared.value, mean, length))
-    schema = "user long, rank int, movie long, score double"
-    spark.createDataFrame(lists, schema).write.parquet(f"{options.out}/lists")
+    ends = options.low, options.high
+    theirs = rated.groupBy(F.col("user").alias("id")).agg(F.collect_list("movie").alias("rated"))
+    users = learned.users.select("id", "bias", "factors").join(theirs, "id")
+    lists = users.rdd.mapPartitions(lambda part: best_of(part, *shared.value, mean, length, ends))
+    return spark.createDataFrame(lists, "user long, rank int, movie long, score double")
+
+
+def write_named_lists(spark: SparkSession, options: argparse.Namespace, rated: DataFrame) -> None:
+    """Write everybody's list from what was learned before, by names."""
+    users, movies = (spark.read.parquet(f"{options.learned}/{side}") for side in ("users", "movies"))
+    users = users.repartition(spark.sparkContext.defaultParallelism)
+    listed = F.broadcast(movies.select(F.col("id").alias("movie")))
+    lists = make_lists(spark, options, Learned(options.mean, users, movies), rated.join(listed, "movie", "left_semi"))
+    people = users.select(F.col("id").alias("user"), F.col("name").alias("user_id"))
+    named = F.broadcast(movies.select(F.col("id").alias("movie"), F.col("name").alias("movie_id"), "title"))
+    score = F.col("score").cast("float")
+    found = lists.join(people, "user").join(named, "movie").withColumn("score", score)
+    found = found.withColumn("predicted_rating", F.col("score"))
+    columns = "user_id", "rank", "movie_id", "title", "score", "predicted_rating"
+    found.select(*columns).sortWithinPartitions("user_id", "rank").write.parquet(options.lists_out)
 
 
 def _vectors(rows: list[Row]) -> NDArray[np.float32]:
@@ -258,7 +291,12 @@ def _vectors(rows: list[Row]) -> NDArray[np.float32]:
 
 
 def best_of(
-    users: Iterable[Row], ids: NDArray[np.int64], movies: NDArray[np.float32], mean: float, length: int
+    users: Iterable[Row],
+    ids: NDArray[np.int64],
+    movies: NDArray[np.float32],
+    mean: float,
+    length: int,
+    ends: tuple[float, float],
 ) -> Iterator[tuple[int, int, int, float]]:
     """User, rank, movie and score of the places of each user's list.
 
@@ -268,11 +306,12 @@ def best_of(
         movies: float32[m, 1 + factors].
         mean: of all ratings.
         length: at most, of a list.
+        ends: lowest and highest score.
     """
     length = min(length, len(ids))
     for user in users:
         vector = np.array([1.0, *user.factors], np.float32)
-        scores = mean + user.bias + (movies @ vector).astype(np.float64)
+        scores = np.clip(mean + user.bias + (movies @ vector).astype(np.float64), *ends)
         scores[np.searchsorted(ids, user.rated)] = -np.inf
         enough = np.flatnonzero(scores >= -np.partition(-scores, length - 1)[length - 1])
         order = enough[np.argsort(-scores[enough], kind="stable")][:length]

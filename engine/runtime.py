@@ -30,6 +30,7 @@ from engine.services.records import JobState
 from engine.services.scale import StoreScale
 from engine.services.serving import ServingService
 from engine.services.snapshots import Snapshots
+from engine.services.spark_lists import SparkListService
 from engine.services.storage import Restore, StorageService
 from engine.services.trainer import Trainer
 from engine.services.training import TrainingService
@@ -104,6 +105,7 @@ class Runtime:
         warm_up()
         self.notifying.open()
         self.services.imports.start()
+        self.services.spark_lists.start()
         self.services.serving.load_active()
         self.services.training.trainer.start()
         self.services.tuning.open()
@@ -134,6 +136,7 @@ class Runtime:
         self.services.storage.close()
         self.services.automation.close()
         self.services.imports.close()
+        self.services.spark_lists.close()
         self.services.tuning.close()
         self.services.training.trainer.close()
         self.notifying.close()
@@ -215,6 +218,7 @@ def build(settings: Settings, clock: Callable[[], float] = time.time, *, restore
     serving = ServingService(ratings, snapshots, models, notices, settings, clock)
     trainer = Trainer(ratings, snapshots, models, runs, notices, serving, settings, clock)
     training = TrainingService(trainer, ratings, models, runs)
+    spark_lists = SparkListService(jobs, serving)
     recommendations = RecommendationService(serving, snapshots, scale, settings, clock)
     versions = VersionService(models, runs, notices, serving, recommendations)
     imports = ImportService(
@@ -232,7 +236,7 @@ def build(settings: Settings, clock: Callable[[], float] = time.time, *, restore
     secret = secret_of(database)
     audit = AuditService(AuditStore(database), secret, settings.audit_days, clock)
     access = AccessService(KeyStore(database), audit, secret, needed=settings.key is not None, clock=clock)
-    working = (imports, trainer, tuning, automation, notifying, storage)
+    working = (imports, spark_lists, trainer, tuning, automation, notifying, storage)
     workers = (database.writer, *(service.worker for service in working))
     services = Services(
         settings=settings,
@@ -240,9 +244,10 @@ def build(settings: Settings, clock: Callable[[], float] = time.time, *, restore
         library=LibraryService(ratings, snapshots, scale),
         imports=imports,
         exports=ExportService(ratings, snapshots, scale, serving, versions),
+        spark_lists=spark_lists,
         training=training,
         serving=serving,
-        ratings=RatingService(ratings, snapshots, models, serving, scale, clock),
+        ratings=RatingService(ratings, snapshots, models, serving, scale, clock, spark_lists.forget),
         recommendations=recommendations,
         versions=versions,
         version_files=VersionFileService(versions, models, notices, serving, snapshots),

@@ -6,7 +6,7 @@ import streamlit as st
 
 from engine.services import current
 from engine.services.records import JobState
-from pages.panels import imports_history, imports_order, imports_result, imports_start
+from pages.panels import imports_history, imports_lists, imports_order, imports_result, imports_start
 from pages.panels.imports_review import review
 from pages.ui.page import errors_shown, page_header
 from pages.ui.progress import IN_PROGRESS
@@ -36,3 +36,5 @@ with errors_shown():
 if services.library.counts().ratings:
     st.header("Export", anchor=False)
     imports_history.exports(with_version=services.serving.active_version() is not None)
+    with errors_shown():
+        imports_lists.on_spark(services)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy import Connection, Update, select, update
@@ -76,9 +77,10 @@ class JobStore(Store):
             return record
         raise NotStored(f"There is no job {job_id}.")
 
-    def newest(self, limit: int = 20) -> list[JobRecord]:
-        """Jobs, newest first."""
-        return self._select(JobRecord, select(jobs).order_by(jobs.c.job_id.desc()).limit(limit))
+    def newest(self, limit: int, kinds: Sequence[str]) -> list[JobRecord]:
+        """Jobs of these kinds, newest first."""
+        some = select(jobs).where(jobs.c.kind.in_(kinds))
+        return self._select(JobRecord, some.order_by(jobs.c.job_id.desc()).limit(limit))
 
     def unfinished(self) -> list[JobRecord]:
         """Jobs that have not ended, also those that wait for answers; oldest first."""

@@ -86,10 +86,10 @@ class Cluster:
     def missing(self) -> str:
         """Why no job can run, and what to do, as a sentence; empty if one can."""
         if not self.command or shutil.which(self.command[0]) is None:
-            return f"Training on Apache Spark needs pyspark, which is not installed. {HOW}"
+            return f"Apache Spark needs pyspark, which is not installed. {HOW}"
         is_spark = Path(self.command[0]).name == "spark-submit"
         if is_spark and shutil.which("java") is None and not os.environ.get("JAVA_HOME"):
-            return "Training on Apache Spark needs Java 17, which is not installed, or not on the PATH."
+            return "Apache Spark needs Java 17, which is not installed, or not on the PATH."
         return ""
 
     @property
@@ -143,13 +143,16 @@ class Job:
         self._folder = f"{where.rstrip('/')}/{self._mine}"
 
     def write_ratings(self, users: Int32, movies: Int32, ratings: Float32) -> None:
-        """Write the table of ratings, in files that several workers can read at once."""
+        """Write the table of ratings."""
         self._ratings = len(ratings)
-        table = pa.table({"user": users, "movie": movies, "rating": ratings})
+        self.write("ratings", pa.table({"user": users, "movie": movies, "rating": ratings}))
+
+    def write(self, name: str, table: pa.Table) -> None:
+        """Write a table into the folder, in files that several workers can read at once."""
         self._files.create_dir(self._folder, recursive=True)
         ds.write_dataset(
             table,
-            f"{self._folder}/ratings",
+            f"{self._folder}/{name}",
             filesystem=self._files,
             format="parquet",
             max_rows_per_file=ROWS_IN_FILE,
@@ -157,7 +160,12 @@ class Job:
             existing_data_behavior="overwrite_or_ignore",
         )
 
-    def run(self, **options: float) -> Generator[dict[str, Any], None, None]:
+    @property
+    def path(self) -> str:
+        """The folder, as Spark names it."""
+        return f"{self.cluster.path.rstrip('/')}/{self._mine}"
+
+    def run(self, **options: float | str) -> Generator[dict[str, Any], None, None]:
         """Run the job; yields what it says, and an empty dict in each second in which it says nothing.
 
         Closing the generator ends the process.
@@ -165,17 +173,16 @@ class Job:
         Raises:
             ClusterFailed: it ended without a result; the message has the reason.
         """
-        at = f"{self.cluster.path.rstrip('/')}/{self._mine}"
         words = [
             *self.cluster.words(brief=self._ratings < BRIEF),
             str(JOB),
             "--ratings",
-            f"{at}/ratings",
+            f"{self.path}/ratings",
             "--out",
-            f"{at}/out",
+            f"{self.path}/out",
         ]
         words += ["--owner", str(os.getpid())]
-        words += [word for name, value in options.items() for word in (f"--{name}", str(value))]
+        words += [word for name, value in options.items() for word in (f"--{name.replace('_', '-')}", str(value))]
         scratch = tempfile.TemporaryDirectory(prefix="marquee-spark-", ignore_cleanup_errors=True)
         with scratch as folder, Path(folder, "log").open("w+b") as errors:
             yield from self._run(words, folder, errors)
@@ -217,8 +224,7 @@ class Job:
 
     def remove(self) -> None:
         """Delete the folder."""
-        if self._files.get_file_info(self._folder).type != fs.FileType.NotFound:
-            self._files.delete_dir(self._folder)
+        _delete(self._files, self._folder)
 
 
 @contextmanager
@@ -239,6 +245,23 @@ def job_on(cluster: Cluster) -> Iterator[Job]:
         yield job
     finally:
         job.remove()
+
+
+def remove(path: str) -> None:
+    """Delete a folder of results, of any file system; one that is gone already is no fault.
+
+    Raises:
+        ClusterFailed: it can't be deleted.
+    """
+    try:
+        _delete(*_file_system(path))
+    except (OSError, pa.ArrowException) as error:
+        raise ClusterFailed(f"The folder {path} can't be deleted: {error}") from error
+
+
+def _delete(files: fs.FileSystem, folder: str) -> None:
+    if files.get_file_info(folder).type != fs.FileType.NotFound:
+        files.delete_dir(folder)
 
 
 def _file_system(path: str) -> tuple[fs.FileSystem, str]:

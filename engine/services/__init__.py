@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from engine.services.recommendations import RecommendationService
     from engine.services.scale import StoreScale
     from engine.services.serving import ServingService
+    from engine.services.spark_lists import SparkListService
     from engine.services.storage import StorageService
     from engine.services.training import TrainingService
     from engine.services.tuning import TuningService
@@ -38,6 +39,7 @@ class Services:
     library: LibraryService
     imports: ImportService
     exports: ExportService
+    spark_lists: SparkListService
     training: TrainingService
     serving: ServingService
     ratings: RatingService

@@ -12,13 +12,14 @@ from typing import Any
 
 from engine.background import step_back
 from engine.data.demo import MISSING, demo_is_installed
-from engine.data.plan import ImportOptions, Plan, Question
+from engine.data.plan import ImportOptions
 from engine.data.questions import EXPECTED
 from engine.errors import Cancelled, Conflict, InvalidInput, MarqueeError, UnknownImport, UnknownJob
 from engine.services.audit import audited, of_job
 from engine.services.ends import AGAIN_S, Ends
-from engine.services.import_task import DemoImport, Import, ImportResult, RejectedRows, Stores
-from engine.services.records import ImportRecord, shared
+from engine.services.import_task import DemoImport, Import, Stores
+from engine.services.jobs import IMPORTS, Job, JobEnd, read_job
+from engine.services.records import ImportRecord
 from engine.services.storing import file_error, stores
 from engine.services.uploads import UploadedFile, spool
 from engine.words import counted
@@ -38,33 +39,6 @@ UNDO_STOPPED = (
 )
 STOPPED_AFTERWARDS = "Everything was imported. Marquee was stopped right after."
 NOTHING_KEPT = "Nothing of it was kept."
-
-
-@dataclass(frozen=True, slots=True)
-class Job(JobRecord):
-    """An import, or its undoing.
-
-    Attributes:
-        progress: 0..1.
-        message: the current step.
-        plan: what the files are and what will be done, as soon as it is known.
-        questions: what has to be answered while the job waits.
-        result: what was done.
-    """
-
-    plan: Plan | None  # type: ignore[assignment]  # JSON in the store
-    questions: list[Question] | None  # type: ignore[assignment]
-    result: ImportResult | None  # type: ignore[assignment]
-
-
-@dataclass(frozen=True)
-class JobEnd:
-    """End of a job: its state, the error where it failed, a summary, and the result."""
-
-    state: JobState
-    error: str | None
-    message: str
-    result: dict[str, Any]
 
 
 @dataclass
@@ -110,7 +84,8 @@ class ImportService:
             log.info("import %d was cut short; taking it back", import_id)
             self._stores.imports.undo(import_id)
         for job in self._jobs.unfinished():
-            self._store_end(job.job_id, self._cut_short(job))
+            if job.kind in IMPORTS:
+                self._store_end(job.job_id, self._cut_short(job))
         shutil.rmtree(self._folder, ignore_errors=True)
         self.worker.start()
 
@@ -256,8 +231,8 @@ class ImportService:
             raise UnknownJob(f"There is no job {job_id}.") from error
 
     def jobs(self, limit: int = 20) -> list[Job]:
-        """The newest jobs, newest first."""
-        return [self._told(record) for record in self._jobs.newest(limit)]
+        """The newest imports and undoings, newest first."""
+        return [self._told(record) for record in self._jobs.newest(limit, IMPORTS)]
 
     def batches(self, limit: int = 100) -> list[ImportRecord]:
         """The imports so far, newest first."""
@@ -275,7 +250,7 @@ class ImportService:
             raise UnknownImport(f"There is no import {import_id}.") from error
 
     def _told(self, record: JobRecord) -> Job:
-        end, job = self._ends.of(record.job_id), _job(record)
+        end, job = self._ends.of(record.job_id), read_job(record)
         if end is None or record.ended_at is not None:
             return job
         progress = 1.0 if end.state == JobState.SUCCEEDED else job.progress
@@ -376,28 +351,3 @@ def _reason(job_id: int, error: Exception) -> str:
     log.error("import %d failed", job_id, exc_info=error)
     told = file_error(error) if isinstance(error, OSError) else None
     return str(told or f"An unexpected error ended the import: {type(error).__name__}: {error}.")
-
-
-def _job(record: JobRecord) -> Job:
-    return Job(
-        **shared(record, Job)
-        | {
-            "plan": None if record.plan is None else Plan.model_validate(record.plan),
-            "questions": None
-            if record.questions is None
-            else [Question.model_validate(one) for one in record.questions],
-            "result": _result(record.result),
-        }
-    )
-
-
-def _result(stored: dict[str, Any] | None) -> ImportResult | None:
-    if not stored:
-        return None
-    known = {name: value for name, value in stored.items() if name in ImportResult.__slots__}
-    rejected = tuple(
-        RejectedRows(row["code"], row["reason"], row["rows"], tuple(row["lines"]), tuple(row["examples"]))
-        for row in stored.get("rejected", ())
-        if "code" in row
-    )
-    return ImportResult(**{**known, "rejected": rejected})

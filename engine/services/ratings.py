@@ -77,6 +77,7 @@ class RatingService:
         serving: ServingService,
         scale: StoreScale,
         clock: Callable[[], float],
+        delete_lists: Callable[[], str] = lambda: "",
     ) -> None:
         self._ratings = ratings
         self._snapshots = snapshots
@@ -84,6 +85,7 @@ class RatingService:
         self._serving = serving
         self._scale = scale
         self._clock = clock
+        self._delete_lists = delete_lists
 
     @stores
     def rate(self, user_id: str, movie_id: str, rating: float) -> RatingReceipt:
@@ -147,7 +149,8 @@ class RatingService:
         self._snapshots.forget()
         self._serving.refresh()
         learned = tuple(version for version in self._stored() if self._has_learned(version, gone.user_key))
-        return ForgettingReceipt(user_id, gone.ratings, self._clock(), learned, _told(gone.ratings, learned))
+        told = f"{_told(gone.ratings, learned)} {self._delete_lists()}".strip()
+        return ForgettingReceipt(user_id, gone.ratings, self._clock(), learned, told)
 
     def _stored(self) -> list[int]:
         return [one.version for one in self._models.list_versions() if one.state == "ready"]

@@ -11,7 +11,8 @@ from pydantic import ValidationError
 
 from engine.data.plan import ImportOptions
 from engine.errors import InvalidInput, UnknownJob
-from engine.services.imports import ImportService, Job
+from engine.services.imports import ImportService
+from engine.services.jobs import Job
 from engine.services.records import JobState
 from engine.services.uploads import UploadedFile
 from pages.ui import session

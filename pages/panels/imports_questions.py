@@ -10,7 +10,7 @@ import streamlit as st
 from engine.data.plan import Plan, Question
 from engine.data.titles import sort_title, title_id
 from engine.services import Services
-from engine.services.imports import Job
+from engine.services.jobs import Job
 from engine.words import counted
 from pages.panels import imports_columns
 from pages.panels.imports_options import scale_input

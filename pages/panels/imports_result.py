@@ -8,7 +8,7 @@ import streamlit as st
 
 from engine.services import Services
 from engine.services.import_task import ImportResult, RejectedRows
-from engine.services.imports import Job
+from engine.services.jobs import Job
 from engine.words import counted
 from pages.panels.imports_options import options_form
 from pages.panels.imports_order import Order, leave, ordered

@@ -7,7 +7,7 @@ import streamlit as st
 from engine.data.formats import SOURCES
 from engine.data.plan import FilePlan, Plan, RejectedCounts
 from engine.services import Services
-from engine.services.imports import Job
+from engine.services.jobs import Job
 from engine.words import counted
 from pages.panels import imports_columns
 from pages.panels.imports_options import options_form

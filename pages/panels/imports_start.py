@@ -5,7 +5,8 @@ from __future__ import annotations
 import streamlit as st
 
 from engine.services import Services
-from engine.services.imports import ImportService, Job
+from engine.services.imports import ImportService
+from engine.services.jobs import Job
 from pages.panels.imports_order import follow, ordered, place
 from pages.ui import progress, session
 from pages.ui.escape import text

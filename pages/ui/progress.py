@@ -5,7 +5,7 @@ from collections.abc import Callable
 import streamlit as st
 
 from engine.services import Services, current
-from engine.services.imports import Job
+from engine.services.jobs import Job
 from engine.services.records import JobState
 from engine.services.training import TrainingStatus
 from pages.ui.escape import text
@@ -14,7 +14,7 @@ from pages.ui.page import errors_shown
 
 EVERY_S, IDLE_S = 1.0, 5.0
 """Refresh intervals while work is in progress, and while there is none."""
-KINDS = {"import": "Import", "demo": "Demo import", "undo": "Undo"}
+KINDS = {"import": "Import", "demo": "Demo import", "undo": "Undo", "lists": "Lists on Spark"}
 IN_PROGRESS = (JobState.QUEUED, JobState.RUNNING)
 LEARNING = "Learning"
 NO_BREAK = "\N{NO-BREAK SPACE}"

@@ -47,6 +47,9 @@ HEADED_FOR = "imports.headed_for"  # user whose list opens after the import
 IMPORTS_SHOWN = "imports.shown"  # how many
 OLDER_IMPORTS = "imports.older"
 CANCEL_IMPORT = "imports.cancel"
+LIST_LENGTH = "imports.list_length"
+WRITE_LISTS = "imports.write_lists"
+CANCEL_LISTS = "imports.cancel_lists"
 
 MODEL = "training.model"
 ACTIVATION = "training.activation"

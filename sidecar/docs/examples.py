@@ -91,6 +91,7 @@ ANSWERS: Mapping[str, object] = {
     "start_import": data.JobStarted(job_id=4),
     "imports": data.Imports(imports=[made.IMPORTED]),
     "undo_import": data.JobStarted(job_id=5),
+    "write_recommendations": data.JobStarted(job_id=6),
     "statistics": made.STATISTICS,
     "job": made.WAITING,
     "cancel_job": replace(made.JOB, state=JobState.CANCELLED, message="", result=None, error=NOTHING_KEPT),

@@ -38,7 +38,7 @@ from engine.recommending.reasons import tell, tell_plainly
 from engine.services.automation import Automation
 from engine.services.backup_plan import BackupPlan
 from engine.services.import_task import ImportResult, RejectedRows
-from engine.services.imports import Job
+from engine.services.jobs import Job
 from engine.services.library import DataStatistics
 from engine.services.ratings import ForgettingReceipt, RatingReceipt, RatingRemoval
 from engine.services.records import (

@@ -16,7 +16,7 @@ from engine.data.plan import ImportOptions, Number, OptionRole
 from engine.data.times import Form
 from engine.errors import Conflict, UnknownImport, UnknownJob
 from engine.services import current
-from engine.services.imports import Job
+from engine.services.jobs import Job
 from engine.services.library import DataStatistics
 from engine.services.records import ImportRecord
 from engine.services.uploads import UploadedFile
@@ -211,7 +211,8 @@ def job(job_id: JobNumber) -> Job:
 
     `progress` runs from 0 to 1. `plan` says what the files are and what will be done, `questions` what has to be
     answered while the job is `waiting`, `result` what was done, and `error` why it failed. `rejected` has the first 100
-    lines set aside for each reason. Once a job has ended, what it imported is being served.
+    lines set aside for each reason. Once a job has ended, what it imported is being served. `lists` says where Spark
+    writes everybody's list; its `path` is empty once they are deleted.
     """
     return current().imports.job(job_id)
 
@@ -220,10 +221,12 @@ def job(job_id: JobNumber) -> Job:
 def cancel_job(job_id: JobNumber) -> Job:
     """Cancel a job.
 
-    What an import has written is taken back. A finished job does not change.
+    What an import has written is taken back, and lists that Spark has written are deleted. A finished job does not
+    change.
     """
     imports = current().imports
     imports.cancel_job(job_id)
+    current().spark_lists.cancel(job_id)
     return imports.job(job_id)
 
 

@@ -17,7 +17,8 @@ from engine.services.recommendations import MAX_ITEMS
 from sidecar.http.identifiers import Number
 from sidecar.http.requests import StrictRoute
 from sidecar.http.responses import Responses, file_answers, raises
-from sidecar.routes.fields import Parameters
+from sidecar.routes.data import JobStarted
+from sidecar.routes.fields import Body, Parameters, example
 
 router = APIRouter(tags=["data"], route_class=StrictRoute)
 
@@ -39,6 +40,14 @@ class ListOptions(FileOptions):
     """The length of the lists."""
 
     n: int = Field(10, ge=1, le=MAX_ITEMS, description="Number of movies for each user.", examples=[10])
+
+
+class ListsOrder(Body):
+    """Lists that Spark is to write."""
+
+    model_config = example(n=10)
+
+    n: int = Field(10, ge=1, le=MAX_ITEMS, description="Number of movies for each user.")
 
 
 class FactorOptions(FileOptions):
@@ -79,6 +88,19 @@ def export_recommendations(asked: Annotated[ListOptions, Query()]) -> TableFile:
     written as it is sent, so the end of a large one can take minutes.
     """
     return _table("recommendations", asked.format, current().exports.recommendations(asked.n, asked.format))
+
+
+@router.post("/data/exports/recommendations", status_code=202, openapi_extra=raises(Conflict))
+def write_recommendations(order: ListsOrder) -> JobStarted:
+    """Write recommendations for everybody on Spark.
+
+    For a version whose rating model was learned on Spark. Spark writes Parquet files with the columns of the export
+    above to a folder of `MARQUEE_SPARK_PATH`, in the background: `lists` of `GET /jobs/{job_id}` names it. Lists are
+    those of `GET /ml/recommendations/{user_id}` with `rank_by` `rating`, so `score` is the predicted rating. Only the
+    newest lists are kept, and none when a user is erased. Refused with 409, and what to do instead, where the version
+    is of another model or Spark is not installed.
+    """
+    return JobStarted(job_id=current().spark_lists.write(order.n))
 
 
 @router.get(

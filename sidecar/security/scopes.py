@@ -100,6 +100,7 @@ RULES: Mapping[str, Rule] = {
     "POST /keys": ADMINS,
     "DELETE /keys/{key_id}": ADMINS,
     "GET /data/exports/recommendations": JOB,
+    "POST /data/exports/recommendations": JOB,
     "GET /data/exports/factors": JOB,
     "GET /data/exports/archive": JOB,
     "GET /data/exports/{table}": JOB,

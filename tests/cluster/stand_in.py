@@ -77,6 +77,10 @@ def run(arguments: list[str]) -> Iterator[dict[str, Any]]:
     place = next(place for place, word in enumerate(arguments) if word.endswith("als_job.py"))
     words = iter(arguments[place + 1 :])
     options = {name.removeprefix("--"): value for name, value in zip(words, words, strict=True)}
+    if "learned" in options:
+        yield {"step": "Making everybody's list on Spark"}
+        write_lists(options)
+        return
     data = read(options["ratings"])
     yield from learn_choices(data, options) if "confidence" in options else learn_ratings(data, options)
 
@@ -98,6 +102,23 @@ def learn_ratings(data: Interactions, options: dict[str, str]) -> Iterator[dict[
         write(f"{options['out']}/epoch={epoch}/users", data.user_counts, biases.users, learned[0])
         write(f"{options['out']}/epoch={epoch}/movies", data.movie_counts, biases.movies, learned[1])
         yield {"epoch": epoch, "mean": biases.mean, "penalty": penalty}
+
+
+def write_lists(options: dict[str, str]) -> None:
+    """Everybody's list from what was learned before."""
+    from engine.services.exports import LISTS
+
+    rated = ds.dataset(options["ratings"]).to_table().to_pandas().groupby("user").movie.apply(list)
+    users, movies = (ds.dataset(f"{options['learned']}/{side}").to_table().to_pandas() for side in ("users", "movies"))
+    vectors, ends, found = np.stack(movies.factors), (float(options["low"]), float(options["high"])), []
+    for user in users[users.id.isin(rated.index)].itertuples():
+        scores = np.clip(float(options["mean"]) + user.bias + movies.bias + vectors @ user.factors, *ends)
+        left = scores[~movies.id.isin(rated[user.id])].sort_values(ascending=False, kind="stable")
+        for rank, (place, score) in enumerate(left[: int(options["lists"])].items(), start=1):
+            found.append((user.name, rank, movies.name[place], movies.title[place], score, score))
+    Path(options["lists-out"]).mkdir(parents=True)
+    columns = dict(zip(LISTS.names, zip(*found, strict=True), strict=True))
+    pq.write_table(pa.table(columns, schema=LISTS), f"{options['lists-out']}/0.parquet")
 
 
 if __name__ == "__main__":

@@ -173,3 +173,63 @@ def test_on_the_demo_it_is_no_worse_than_cornac_and_the_same_each_time(submit: s
     assert validation_rmse(first, split.test) < CORNAC_RANK_10 + 0.01
     again = second.arrays()
     assert all(np.array_equal(array, again[name]) for name, array in first.arrays().items())
+
+
+@pytest.mark.slow
+def test_spark_writes_the_lists_of_requests_and_cancelling_ends_all_of_its_processes(
+    submit: str, tmp_path: Path
+) -> None:
+    from tests.engine.services.conftest import train_first
+    from tests.engine.services.test_spark_lists import assert_same_as_requests, written
+    from tests.engine.services.test_spark_lists import ended as job_ended
+
+    stand_in = Settings(database_url=f"sqlite:///{tmp_path}/marquee.db", demo=False)
+    with opened(stand_in) as runtime:
+        train_first(runtime)
+        assert ended(runtime, runtime.services.training.train_model("als", {"factors": 4}, "always")).version == 2
+        spark.use(Cluster("local[2]", spark.current().path, submit))
+        lists = runtime.services.spark_lists
+        job = job_ended(runtime, lists.write(5))
+        assert_same_as_requests(runtime, written(job), 5)
+
+        job_id = lists.write(5)
+        wait_for(lambda: runtime.services.imports.job(job_id).message == "Reading ratings on Spark", LIMIT_S)
+        running = drivers()
+        assert running
+        lists.cancel(job_id)
+        assert job_ended(runtime, job_id).state == "cancelled"
+        assert not any(is_alive(each) for each in running)
+        assert [str(one) for one in Path(spark.current().path).iterdir()] == [job.lists.path]
+
+
+def drivers() -> list[psutil.Process]:
+    """The processes of jobs that this one started, with all that they started."""
+    mine = psutil.Process(os.getpid()).children()
+    found = [each for each in mine if "SparkSubmit" in " ".join(each.cmdline())]
+    return found + [child for each in found for child in each.children(recursive=True)]
+
+
+def is_alive(process: psutil.Process) -> bool:
+    return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+
+
+@pytest.mark.long
+@pytest.mark.parametrize(("model", "ranker"), [("als", {}), ("svd", {"method": "spark_als"})])
+def test_cancelling_a_training_ends_all_processes_of_its_job(
+    submit: str, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, model: str, ranker: dict[str, Any]
+) -> None:
+    from tests.engine.services.conftest import trained_store
+
+    url = f"sqlite:///{tmp_path}/marquee.db"
+    settings = Settings(database_url=url, demo=False, spark_master="local[2]", spark_submit=submit)
+    with opened(settings, trained_store(tmp_path_factory)) as runtime:
+        training = runtime.services.training
+        run_id = training.train_model(model, {"turns": 100} if model == "als" else {"epochs": 3}, ranker=ranker)
+        wait_for(lambda: len(drivers()) > 1, LIMIT_S)  # the job's Python and Java
+        running = drivers()
+        training.cancel(run_id)
+        assert ended(runtime, run_id).state == "cancelled"
+        assert not any(is_alive(each) for each in running)
+        assert not drivers()
+        assert not list(Path(spark.current().path).iterdir())
+        assert runtime.services.versions.active().version == 1

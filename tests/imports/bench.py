@@ -12,7 +12,8 @@ from typing import Any, Self
 
 from engine.data.plan import ImportOptions, Plan, Question
 from engine.services.import_task import Stores
-from engine.services.imports import ImportService, Job
+from engine.services.imports import ImportService
+from engine.services.jobs import Job
 from engine.services.scale import StoreScale
 from engine.services.uploads import UploadedFile
 from engine.settings import Settings

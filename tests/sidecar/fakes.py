@@ -32,7 +32,7 @@ from engine.services import Services
 from engine.services.access import FIRST, Holder
 from engine.services.automation import Automation
 from engine.services.backup_plan import BackupPlan
-from engine.services.imports import Job
+from engine.services.jobs import Job
 from engine.services.library import DataStatistics
 from engine.services.notices import WebhookState
 from engine.services.ratings import ForgettingReceipt, RatingReceipt, RatingRemoval
@@ -428,6 +428,15 @@ KEYS = [
 ENTRIES = [AuditRecord(number, 100.0 + number, "=shop", "203.0.113.7", "sign-in", "", "done") for number in (9, 6, 5)]
 
 
+class FakeSparkLists(Recorder):
+    def write(self, n: int) -> int:
+        self.note("write", n)
+        return 6
+
+    def cancel(self, job_id: int) -> None:
+        self.note("cancel", job_id)
+
+
 class FakeAccess(Recorder):
     secret = b"0" * 32
 
@@ -499,6 +508,7 @@ def fake_services(settings: Settings) -> Services:
         "library": FakeLibrary(),
         "imports": FakeImports(),
         "exports": FakeExports(),
+        "spark_lists": FakeSparkLists(),
         "training": FakeTraining(),
         "serving": FakeServing(),
         "ratings": FakeRatings(),
@@ -521,6 +531,7 @@ def calls_of(services: Services) -> list[tuple[Any, ...]]:
         services.library,
         services.imports,
         services.exports,
+        services.spark_lists,
         services.training,
         services.serving,
         services.ratings,

@@ -65,6 +65,7 @@ ISSUED = {
     "get /data/imports",
     "post /data/imports/{import_id}/undo",
     "get /data/exports/recommendations",
+    "post /data/exports/recommendations",
     "get /data/exports/factors",
     "get /data/exports/archive",
     "get /data/exports/{table}",

@@ -104,6 +104,7 @@ def test_jobs(client: Client, services: Services) -> None:
     answer = client.post("/jobs/4/cancel")
     assert (answer.status_code, answer.json()) == (202, as_json(JOB))
     assert services.imports.calls == [("job", 4), ("cancel_job", 4), ("job", 4)]
+    assert services.spark_lists.calls == [("cancel", 4)]
 
 
 @pytest.mark.parametrize(
@@ -302,6 +303,26 @@ def test_the_archive_as_a_file(client: Client, services: Services) -> None:
     assert answer.headers["content-disposition"] == 'attachment; filename="marquee-archive.zip"'
     assert answer.content == b"".join(PIECES)
     assert services.exports.calls == [("archive",)]
+
+
+@pytest.mark.parametrize(("body", "n"), [({}, 10), ({"n": 3}, 3)])
+def test_lists_on_spark(client: Client, services: Services, body: dict[str, int], n: int) -> None:
+    answer = client.post("/data/exports/recommendations", json=body)
+    assert (answer.status_code, answer.json()) == (202, {"job_id": 6})
+    assert services.spark_lists.calls == [("write", n)]
+
+
+@pytest.mark.parametrize("n", [0, 1001, "10"])
+def test_lists_on_spark_that_there_are_not(client: Client, services: Services, n: object) -> None:
+    answer = client.post("/data/exports/recommendations", json={"n": n})
+    assert (answer.status_code, answer.json()["field"]) == (422, "n")
+    assert services.spark_lists.calls == []
+
+
+def test_lists_without_spark_are_refused_with_what_to_do(client: Client, services: Services) -> None:
+    services.spark_lists.fails = Conflict("Version 1 was not learned on Spark.")
+    answer = client.post("/data/exports/recommendations", json={})
+    assert (answer.status_code, answer.json()["detail"]) == (409, "Version 1 was not learned on Spark.")
 
 
 @pytest.mark.parametrize(

@@ -92,7 +92,10 @@ def test_a_job_from_order_to_end(database: Database, clock: Clock) -> None:
     other = jobs.create("import", "Waiting")
     jobs.update(other, 0.5, "Reading", {"rows_rejected": 3, "users_added": 5})
     jobs.update(other, 0.6, "Reading", {"rows_rejected": 4})
-    assert [record.job_id for record in jobs.newest()] == [other, job_id]
+    lists = jobs.create("lists", "Waiting")
+    assert [record.job_id for record in jobs.newest(5, ("import", "lists"))] == [lists, other, job_id]
+    assert [record.job_id for record in jobs.newest(5, ("import",))] == [other, job_id]
+    jobs.finish(lists, JobState.FAILED)
     assert jobs.unfinished() == [jobs.get(other)]
     assert jobs.get(other).result == {"rows_rejected": 4, "users_added": 5}
 

@@ -17,7 +17,7 @@ import pytest
 from engine.data.plan import ImportOptions
 from engine.data.staging import Block, Staged
 from engine.runtime import Runtime
-from engine.services.imports import Job
+from engine.services.jobs import Job
 from engine.services.uploads import UploadedFile
 from engine.settings import Settings
 from store import bulk_ratings

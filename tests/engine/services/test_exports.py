@@ -21,7 +21,7 @@ from engine.errors import Conflict, InvalidInput, NotReady, UnknownVersion
 from engine.models.svd import MatrixFactorizationModel
 from engine.runtime import Runtime
 from engine.services.exports import ExportService, TableName
-from engine.services.imports import Job
+from engine.services.jobs import Job
 from engine.services.uploads import UploadedFile
 from store.imports import ImportStore
 from store.ratings import RatingStore

@@ -19,7 +19,8 @@ from engine.data.plan import ImportOptions
 from engine.errors import Conflict, DiskFull, InvalidInput, UnknownJob
 from engine.runtime import Runtime, build
 from engine.services.import_task import Import, Stores
-from engine.services.imports import MAX_QUEUE, ImportService, Job
+from engine.services.imports import MAX_QUEUE, ImportService
+from engine.services.jobs import Job
 from engine.services.scale import StoreScale
 from engine.services.uploads import UploadedFile
 from engine.settings import Settings

@@ -10,7 +10,8 @@ from sqlalchemy import Connection
 
 from engine.data.plan import ImportOptions
 from engine.runtime import Runtime, build
-from engine.services.imports import ImportService, Job
+from engine.services.imports import ImportService
+from engine.services.jobs import Job
 from engine.services.uploads import UploadedFile
 from engine.settings import Settings
 from store import revisions

@@ -32,6 +32,7 @@ from tests.pages.fakes.data import (
 )
 from tests.pages.fakes.imports import QUESTIONS, FakeImports, record
 from tests.pages.fakes.library import FakeLibrary, FakeScale
+from tests.pages.fakes.lists import FakeSparkLists
 from tests.pages.fakes.operations import BACKUPS, FakeAccess, FakeAudit, FakeAutomation, FakeInbox, FakeStorage
 from tests.pages.fakes.recommendations import FakeRatings, FakeRecommendations, FakeServing
 from tests.pages.fakes.training import FakeTraining
@@ -81,6 +82,7 @@ class Fakes:
     library: FakeLibrary = field(default_factory=FakeLibrary)
     scale: FakeScale = field(init=False)
     imports: FakeImports = field(default_factory=FakeImports)
+    spark_lists: FakeSparkLists = field(default_factory=FakeSparkLists)
     training: FakeTraining = field(default_factory=FakeTraining)
     serving: FakeServing = field(default_factory=FakeServing)
     ratings: FakeRatings = field(init=False)

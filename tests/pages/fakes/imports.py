@@ -21,7 +21,7 @@ from engine.data.plan import (
 )
 from engine.errors import Conflict, InvalidInput, MarqueeError, UnknownJob
 from engine.services.import_task import ImportResult, RejectedRows
-from engine.services.imports import Job
+from engine.services.jobs import Job
 from engine.services.records import JobState
 from engine.services.uploads import UploadedFile
 from store.records import ImportRecord, ImportState
