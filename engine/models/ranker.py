@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from typing import Self
 
@@ -123,6 +123,11 @@ class Ranker(Fitted, ABC):
         Raises:
             InvalidInput: the data are no ``Interactions``.
         """
+
+    def steps(self, data: Interactions) -> Generator[str, None, None]:
+        """Learn as ``fit`` does, yielding names of steps; closing it ends what works outside this process at once."""
+        self.fit(data)
+        yield from ()
 
     @classmethod
     @abstractmethod

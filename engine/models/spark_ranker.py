@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Generator
 from typing import ClassVar, Self
 
 import numpy as np
@@ -40,6 +41,12 @@ class SparkImplicitRanker(ImplicitALSRanker):
             InvalidInput: the data are no ``Interactions``.
             ClusterFailed: no job can run, or it ended without a result; the message has the reason.
         """
+        for _ in self.steps(data):
+            pass
+        return self
+
+    def steps(self, data: Interactions) -> Generator[str, None, None]:
+        """As ``fit``, yielding what the job does, again in each second."""
         check_interactions(data)
         config = self.config
         self._keep(data, config.max_movies)
@@ -50,12 +57,12 @@ class SparkImplicitRanker(ImplicitALSRanker):
         self.bind(data)
         self.factors_, self.penalty_ = np.zeros((n_movies, config.factors), np.float32), Penalty(1.0, 1.0)
         if len(kept):
-            self._learn(data.users[kept], rows[kept], weights)
+            yield from self._learn(data.users[kept], rows[kept], weights)
         self.gram_ = gram(self.factors_)
-        return self
 
-    def _learn(self, users: np.ndarray, rows: np.ndarray, weights: np.ndarray) -> None:
-        config = self.config
+    def _learn(self, users: np.ndarray, rows: np.ndarray, weights: np.ndarray) -> Generator[str, None, None]:
+        config, doing = self.config, "Starting Spark"
+        yield doing
         with spark.job_on(spark.current()) as job:
             job.write_ratings(users, rows, weights)
             for said in job.run(
@@ -65,6 +72,8 @@ class SparkImplicitRanker(ImplicitALSRanker):
                 confidence=config.confidence,
                 seed=config.seed,
             ):
+                doing = said.get("step", doing)
+                yield doing
                 if "epoch" in said:
                     _, self.factors_ = job.read_side(said["epoch"], "movies", len(self.movies_))
                     active = len(np.unique(users)), len(np.unique(rows))

@@ -1,6 +1,7 @@
 """From ratings to a version: fit, choose the epochs, calibrate, evaluate, then train on all ratings."""
 
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass
 from threading import Event
 from typing import Self
@@ -15,6 +16,7 @@ from engine.models.base import ModelConfig, RatingModel
 from engine.models.epochs import EpochReport, OnEpoch, best_epoch, run_epochs
 from engine.models.intervals import Calibration
 from engine.models.list_settings import DEFAULT_RANKING, RankingConfig
+from engine.models.ranker import Ranker, RankerConfig
 from engine.models.rankers import build_ranker
 from engine.models.registry import build
 from engine.models.version import VersionBundle
@@ -129,7 +131,7 @@ def learn(
     del parts, newcomers  # as large as all ratings
     final = _refit(assessed.settings, data, assessed.epochs, listener)
     listener.enter(Step.RANKING)
-    ranker = build_ranker(assessed.ranking.config).fit(data)
+    ranker = _learn_ranker(assessed.ranking.config, data, listener)
     listener.enter(Step.FOLDING)
     bundle = bundle_version(final, ranker, data, assessed.calibration, listener.check)
     return Learned(bundle, assessed.report, assessed.epochs)
@@ -187,7 +189,7 @@ def assess(
     if parts.test is None:
         return Assessed(model.settings, epochs, calibration, chosen, None)
     listener.enter(Step.JUDGING)
-    ranker = build_ranker(chosen.config).fit(parts.train)
+    ranker = _learn_ranker(chosen.config, parts.train, listener)
     listener.check()
     served = ServedLists.of(ranker, model, parts.train, personal_from)
     report = EvaluationService().generate_report(
@@ -253,6 +255,18 @@ def _refit(config: ModelConfig, data: Interactions, epochs: int, listener: Liste
 
     run_epochs(model, data, on_epoch=report, on_step=step, cancelled=listener.cancelled)
     return model
+
+
+def _learn_ranker(config: RankerConfig, data: Interactions, listener: Listener) -> Ranker:
+    """The ranker with these settings; one that learns outside this process tells what it does, and is cancelled."""
+    ranker, shown = build_ranker(config), ""
+    with closing(ranker.steps(data)) as steps:
+        for words in steps:
+            if words != shown:
+                listener.begin(words)
+                shown = words
+            listener.check()
+    return ranker
 
 
 def calibrate(model: RatingModel, parts: HeldOut) -> Calibration | None:

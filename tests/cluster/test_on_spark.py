@@ -30,6 +30,8 @@ CONFIG = SparkALSConfig(factors=4, turns=8)
 CORNAC_RANK_10 = 0.8920
 """Test RMSE of Cornac's MF on the demo, ``python -m benchmarks peers --size demo``: docs/benchmarks.md."""
 LIMIT_S = 300
+CANCEL_S = 15
+"""Seconds within which a cancelled job has to be gone: a second to notice, five to end by itself."""
 
 
 @pytest.fixture(autouse=True)
@@ -214,7 +216,7 @@ def is_alive(process: psutil.Process) -> bool:
 
 
 @pytest.mark.long
-@pytest.mark.parametrize(("model", "ranker"), [("als", {}), ("svd", {"method": "spark_als"})])
+@pytest.mark.parametrize(("model", "ranker"), [("als", {}), ("svd", {"method": "spark_als", "epochs": 100})])
 def test_cancelling_a_training_ends_all_processes_of_its_job(
     submit: str, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, model: str, ranker: dict[str, Any]
 ) -> None:
@@ -225,10 +227,12 @@ def test_cancelling_a_training_ends_all_processes_of_its_job(
     with opened(settings, trained_store(tmp_path_factory)) as runtime:
         training = runtime.services.training
         run_id = training.train_model(model, {"turns": 100} if model == "als" else {"epochs": 3}, ranker=ranker)
-        wait_for(lambda: len(drivers()) > 1, LIMIT_S)  # the job's Python and Java
+        wait_for(lambda: "Learning factors on Spark, turn" in training.status(run_id).stage, LIMIT_S)
         running = drivers()
+        assert len(running) > 1, "Spark's Java, and the job's Python"
         training.cancel(run_id)
-        assert ended(runtime, run_id).state == "cancelled"
+        wait_for(lambda: training.status(run_id).state.is_finished, CANCEL_S)
+        assert finished(runtime, run_id).state == "cancelled"
         assert not any(is_alive(each) for each in running)
         assert not drivers()
         assert not list(Path(spark.current().path).iterdir())

@@ -36,11 +36,14 @@ def test_no_run_is_ordered_where_spark_is_missing(trained: Runtime, tmp_path: Pa
     assert len(training.runs()) == runs
 
 
-def test_a_run_follows_the_job_and_is_cancelled_with_it(trained: Runtime, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("model", "ranker"), [("als", {}), ("svd", {"method": "spark_als"})])
+def test_a_run_follows_the_job_and_is_cancelled_with_it(
+    trained: Runtime, tmp_path: Path, model: str, ranker: dict[str, str]
+) -> None:
     training = trained.services.training
-    spark.use(cluster(tmp_path, says(step="Learning biases on Spark") + "\ntime.sleep(600)"))
-    run_id = training.train_model("als")
-    wait_for(lambda: training.status(run_id).stage == "Learning biases on Spark")
+    spark.use(cluster(tmp_path, says(step="Learning on Spark") + "\ntime.sleep(600)"))
+    run_id = training.train_model(model, {"epochs": 2}, ranker=ranker)
+    wait_for(lambda: training.status(run_id).stage == "Learning on Spark")
     training.cancel(run_id)
     assert finished(trained, run_id).state == "cancelled"
     assert trained.services.versions.active().version == 1
