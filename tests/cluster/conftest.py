@@ -45,6 +45,7 @@ class Workers:
     Attributes:
         master: its address.
         processes: the workers, each with its executors in a group of its own.
+        started: number of workers so far.
     """
 
     folder: Path
@@ -52,6 +53,7 @@ class Workers:
     environment: dict[str, str]
     master: str = ""
     processes: list[subprocess.Popen[bytes]] = field(default_factory=list)
+    started: int = 0
 
     def start(self, name: str, *words: str) -> tuple[subprocess.Popen[bytes], Path]:
         log = self.folder / f"{name}.log"
@@ -63,11 +65,23 @@ class Workers:
         return process, log
 
     def add_worker(self) -> None:
-        name = f"worker-{len(self.processes)}"
+        self.started += 1
+        name = f"worker-{self.started}"
         sizes = ["--cores", "1", "--memory", "800m", "--webui-port", "0", "--work-dir", str(self.folder / name)]
         process, log = self.start(name, "worker.Worker", *sizes, self.master)
         self.processes.append(process)
         wait_for(lambda: b"Successfully registered with master" in log.read_bytes(), START_S)
+
+    def revive(self) -> None:
+        """Have two workers, whichever a test has killed."""
+        self.processes = [each for each in self.processes if each.poll() is None]
+        while len(self.processes) < 2:
+            self.add_worker()
+
+    def cluster(self, submit: str, folder: Path) -> Cluster:
+        """These workers, with their files in a folder."""
+        address = "--conf spark.driver.host=127.0.0.1 --conf spark.driver.bindAddress=127.0.0.1"
+        return Cluster(self.master, str(folder), f"{submit} {address} --conf spark.executor.memory=700m")
 
     @staticmethod
     def kill(process: subprocess.Popen[bytes]) -> None:
@@ -87,8 +101,7 @@ def two_workers(submit: str, tmp_path_factory: pytest.TempPathFactory) -> Iterat
         wait_for(lambda: re.search(rb"Starting Spark master at (\S+)", log.read_bytes()), START_S)
         address = re.search(rb"Starting Spark master at (\S+)", log.read_bytes())
         found.master = address[1].decode()
-        for _ in range(2):
-            found.add_worker()
+        found.revive()
         yield found
     finally:
         for process in (*found.processes, master):
