@@ -12,11 +12,6 @@ are evaluated, all others are learned. The results are Parquet below ``--out``:
 
 With ``--confidence`` above 0 there are no biases: ``rating`` is the weight of what was rated, beside all that was not.
 
-With ``--learned FOLDER`` nothing is learned: lists are made from ``users`` and ``movies`` in that folder, which have
-``id``, ``name``, ``bias`` and ``factors``, and ``movies`` also ``title``. They are written to ``--lists-out`` with the
-columns ``user_id``, ``rank``, ``movie_id``, ``title``, ``score`` and ``predicted_rating``, the last two of which are
-the same; movies that are rated and not in ``movies`` may be in the table.
-
 Each line of the output is a JSON object: ``{"step": words}``, ``{"epoch": number, "mean": ..., "penalty": ...}``, and
 at the end ``{"done": true}`` or ``{"failed": reason}``.
 """
@@ -24,19 +19,15 @@ at the end ``{"done": true}`` or ``{"failed": reason}``.
 from __future__ import annotations
 
 import argparse
-import json
-import os
 import sys
 import threading
-import time
-from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
+import jobs
+import lists_job
+from jobs import tell
 from pyspark.ml.recommendation import ALS, ALSModel
-from pyspark.sql import Column, DataFrame, Row, SparkSession
+from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F  # noqa: N812  # as everybody calls it
 
 SWEEPS = 3
@@ -49,16 +40,7 @@ RATINGS_IN_PART = 250_000
 """Ratings that one task works on, at least."""
 TURNS_KEPT = 5
 """Turns after which the factors are written down: Spark would otherwise remember how each turn came from the last."""
-LOOK_S = 0.5
-"""Seconds between two looks at the progress, and at whether the owner lives."""
-MAX_REASON = 300
 HELD_OUT = ("validation", "test")
-
-
-def tell(**said: Any) -> None:
-    """Write a line of the output."""
-    sys.stdout.write(json.dumps(said) + "\n")
-    sys.stdout.flush()
 
 
 def parser() -> argparse.ArgumentParser:
@@ -76,26 +58,9 @@ def parser() -> argparse.ArgumentParser:
     found.add_argument("--blocks", type=int, default=10, help="parts of users, and of movies (10)")
     found.add_argument("--epochs", type=int, default=2, choices=(1, 2), help="1 learns biases alone (2)")
     found.add_argument("--lists", type=int, default=0, help="length of a list for every user (0: none)")
-    found.add_argument("--learned", help="folder with users and movies as learned before, from which lists are made")
-    found.add_argument("--lists-out", help="folder for these lists")
-    found.add_argument("--mean", type=float, default=0.0, help="mean rating of what was learned before (0)")
-    found.add_argument("--low", type=float, default=float("-inf"), help="lowest rating of the scale (none)")
-    found.add_argument("--high", type=float, default=float("inf"), help="highest rating of the scale (none)")
     found.add_argument("--seed", type=int, default=0, help="of the first factors (0)")
     found.add_argument("--owner", type=int, default=0, help="end once the process of this number has gone")
     return found
-
-
-def watch_owner(owner: int) -> None:
-    """End this process once its owner has gone: nobody would read the results."""
-    while True:
-        try:
-            os.kill(owner, 0)
-        except ProcessLookupError:
-            os._exit(3)
-        except PermissionError:  # it lives, and is another user's
-            pass
-        time.sleep(LOOK_S)
 
 
 class Progress:
@@ -115,7 +80,7 @@ class Progress:
 
     def _look(self) -> None:
         first, told = -1, 0
-        while not self._over.wait(LOOK_S):
+        while not self._over.wait(jobs.LOOK_S):
             newest = max(self._tracker.getActiveStageIds(), default=-1)
             first = newest if first < 0 else first
             turn = min(1 + (newest - first) // 2, self._turns)
@@ -198,13 +163,10 @@ def fit(spark: SparkSession, options: argparse.Namespace, target: DataFrame, pen
         return als.fit(target)
 
 
-def learn(spark: SparkSession, options: argparse.Namespace) -> None:
-    """Read, learn, evaluate and write."""
+def learn(spark: SparkSession, options: argparse.Namespace) -> float:
+    """Read, learn, evaluate and write; returns the mean rating, 0 where there are no biases."""
     tell(step="Reading ratings on Spark")
     table = spark.read.parquet(options.ratings)
-    if options.learned:
-        write_named_lists(spark, options, table)
-        return
     held_out = table.where(F.col("part").isin(*HELD_OUT)) if "part" in table.columns else None
     train = table if held_out is None else table.where(F.col("part").isNull() | ~F.col("part").isin(*HELD_OUT))
     train = train.select("user", "movie", F.col("rating").cast("double").alias("rating")).persist()
@@ -216,7 +178,7 @@ def learn(spark: SparkSession, options: argparse.Namespace) -> None:
     spark.conf.set("spark.sql.shuffle.partitions", str(parts))
     if options.confidence > 0:
         learn_choices(spark, options, train, ratings)
-        return
+        return 0.0
     tell(step="Learning biases on Spark")
     learned = learn_biases(train, total / ratings, options.damping)
     target = (F.col("rating") - F.col("expected")).cast("float").alias("target")
@@ -236,6 +198,7 @@ def learn(spark: SparkSession, options: argparse.Namespace) -> None:
         finish(options, 2, learned, penalty, held_out)
     if options.lists:
         write_lists(spark, options, learned, train)
+    return learned.mean
 
 
 def learn_choices(spark: SparkSession, options: argparse.Namespace, train: DataFrame, ratings: int) -> None:
@@ -250,73 +213,6 @@ def learn_choices(spark: SparkSession, options: argparse.Namespace, train: DataF
     tell(epoch=1, mean=0.0, penalty=penalty)
     if options.lists:
         write_lists(spark, options, learned, train)
-
-
-def write_lists(spark: SparkSession, options: argparse.Namespace, learned: Learned, train: DataFrame) -> None:
-    """Write everybody's list."""
-    make_lists(spark, options, learned, train).write.parquet(f"{options.out}/lists")
-
-
-def make_lists(spark: SparkSession, options: argparse.Namespace, learned: Learned, rated: DataFrame) -> DataFrame:
-    """The best movies of every user, made where the users are; the factors of all movies go to every worker."""
-    tell(step="Making everybody's list on Spark")
-    rows = learned.movies.select("id", "bias", "factors").orderBy("id").collect()
-    catalogue = np.array([row.id for row in rows]), _vectors(rows)
-    shared, length, mean = spark.sparkContext.broadcast(catalogue), options.lists, learned.mean
-    ends = options.low, options.high
-    theirs = rated.groupBy(F.col("user").alias("id")).agg(F.collect_list("movie").alias("rated"))
-    users = learned.users.select("id", "bias", "factors").join(theirs, "id")
-    lists = users.rdd.mapPartitions(lambda part: best_of(part, *shared.value, mean, length, ends))
-    return spark.createDataFrame(lists, "user long, rank int, movie long, score double")
-
-
-def write_named_lists(spark: SparkSession, options: argparse.Namespace, rated: DataFrame) -> None:
-    """Write everybody's list from what was learned before, by names."""
-    users, movies = (spark.read.parquet(f"{options.learned}/{side}") for side in ("users", "movies"))
-    users = users.repartition(spark.sparkContext.defaultParallelism)
-    listed = F.broadcast(movies.select(F.col("id").alias("movie")))
-    lists = make_lists(spark, options, Learned(options.mean, users, movies), rated.join(listed, "movie", "left_semi"))
-    people = users.select(F.col("id").alias("user"), F.col("name").alias("user_id"))
-    named = F.broadcast(movies.select(F.col("id").alias("movie"), F.col("name").alias("movie_id"), "title"))
-    score = F.col("score").cast("float")
-    found = lists.join(people, "user").join(named, "movie").withColumn("score", score)
-    found = found.withColumn("predicted_rating", F.col("score"))
-    columns = "user_id", "rank", "movie_id", "title", "score", "predicted_rating"
-    found.select(*columns).sortWithinPartitions("user_id", "rank").write.parquet(options.lists_out)
-
-
-def _vectors(rows: list[Row]) -> NDArray[np.float32]:
-    """float32[n, 1 + factors]: bias and factors of each row."""
-    return np.array([[row.bias, *row.factors] for row in rows], np.float32)
-
-
-def best_of(
-    users: Iterable[Row],
-    ids: NDArray[np.int64],
-    movies: NDArray[np.float32],
-    mean: float,
-    length: int,
-    ends: tuple[float, float],
-) -> Iterator[tuple[int, int, int, float]]:
-    """User, rank, movie and score of the places of each user's list.
-
-    Args:
-        users: with ``id``, ``bias``, ``factors`` and ``rated``, the ids of what they rated.
-        ids: int64[m] in order, the ids of the movies.
-        movies: float32[m, 1 + factors].
-        mean: of all ratings.
-        length: at most, of a list.
-        ends: lowest and highest score.
-    """
-    length = min(length, len(ids))
-    for user in users:
-        vector = np.array([1.0, *user.factors], np.float32)
-        scores = np.clip(mean + user.bias + (movies @ vector).astype(np.float64), *ends)
-        scores[np.searchsorted(ids, user.rated)] = -np.inf
-        enough = np.flatnonzero(scores >= -np.partition(-scores, length - 1)[length - 1])
-        order = enough[np.argsort(-scores[enough], kind="stable")][:length]
-        for rank, place in enumerate(order[np.isfinite(scores[order])].tolist(), start=1):
-            yield int(user.id), rank, int(ids[place]), float(scores[place])
 
 
 def finish(
@@ -343,30 +239,20 @@ def finish(
     tell(epoch=epoch, mean=learned.mean, penalty=penalty)
 
 
-def reason(error: BaseException) -> str:
-    """The first line of the innermost cause."""
-    cause = getattr(error, "java_exception", None)
-    if cause is None:
-        return str(error).strip().partition("\n")[0][:MAX_REASON] or type(error).__name__
-    while cause.getCause() is not None:
-        cause = cause.getCause()
-    return str(cause.toString()).strip().partition("\n")[0][:MAX_REASON]
+def write_lists(spark: SparkSession, options: argparse.Namespace, learned: Learned, train: DataFrame) -> None:
+    """Write everybody's list."""
+    for module in (jobs, lists_job):
+        spark.sparkContext.addPyFile(str(module.__file__))
+    rated = train.groupBy(F.col("user").alias("id")).agg(F.collect_list("movie").alias("rated"))
+    users = learned.users.select("id", "bias", "factors").join(rated, "id")
+    catalogue = lists_job.Catalogue.of(learned.movies)
+    lists_job.make_lists(spark, users, catalogue, learned.mean, options.lists).write.parquet(f"{options.out}/lists")
 
 
 def main(arguments: list[str]) -> int:
     """Run the job; 1 if it failed, with the reason as the last line of the output."""
     options = parser().parse_args(arguments)
-    if options.owner:
-        threading.Thread(target=watch_owner, args=(options.owner,), daemon=True).start()
-    try:
-        spark = SparkSession.builder.appName("Marquee").getOrCreate()
-        learn(spark, options)
-        spark.stop()
-    except Exception as error:  # noqa: BLE001  # the outermost handler, which passes the reason on
-        tell(failed=reason(error))
-        return 1
-    tell(done=True)
-    return 0
+    return jobs.run(options.owner, lambda spark: learn(spark, options))
 
 
 if __name__ == "__main__":

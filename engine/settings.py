@@ -115,6 +115,12 @@ class Settings(BaseSettings):
         "--driver-memory 8g; unset, that of `make spark`, or else the one on the PATH.",
     )
 
+    spark_ratings: str = Field(
+        "",
+        description="A Parquet table of ratings outside the store from which `als` can learn: a file, a folder or any "
+        "file system of Spark, with the columns user, movie, rating and perhaps time.",
+    )
+
     posters: str = Field(
         "",
         description="Pictures of movies: a folder with files named after ids, such as 318.jpg or tt0111161.png, or a "

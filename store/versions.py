@@ -162,6 +162,8 @@ class MLModelManager(Store):
     def by_merit(self, first: int, best_by: Sequence[str] = ()) -> list[int]:
         """The given version, then the other intact ones: those once active, latest first, before the rest.
 
+        One that learned a table outside Marquee, and was never active, is left out: only a person activates it.
+
         Args:
             first: a version.
             best_by: metrics; among versions never active, the best by each of them come before the newest.
@@ -170,7 +172,9 @@ class MLModelManager(Store):
         versions = self.list_versions()
         best = [found.version for metric in best_by if (found := queries.best(versions, metric)) is not None]
         ready = [record.version for record in versions if record.state == "ready"]
-        return [first, *(one for one in dict.fromkeys(served + best + ready) if one in ready and one != first)]
+        by_hand = {record.version for record in versions if "table" in record.data} - set(served)
+        others = dict.fromkeys(one for one in served + best + ready if one in ready and one not in by_hand)
+        return [first, *(one for one in others if one != first)]
 
     def verify(self, version: int) -> None:
         """Read the arrays of a version one by one and compare each with its hash.

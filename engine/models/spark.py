@@ -33,6 +33,8 @@ log = logging.getLogger(__name__)
 
 ROOT = Path(__file__).parents[2]
 JOB = ROOT / "cluster" / "als_job.py"
+LISTS_JOB = ROOT / "cluster" / "lists_job.py"
+TABLE_JOB = ROOT / "cluster" / "table_job.py"
 OWN = ROOT / ".venv" / "spark"
 """The environment that ``make spark`` installs."""
 HOW = "Run `make spark`, which needs Java 17, or name a spark-submit in MARQUEE_SPARK_SUBMIT."
@@ -60,17 +62,22 @@ class Cluster:
         master: the master of Spark.
         path: a folder that all of its workers share.
         submit: the command that submits jobs, with options; empty to look for one.
+        ratings: a table of ratings outside Marquee; empty without one.
     """
 
     master: str
     path: str
     submit: str = ""
+    ratings: str = ""
 
     @classmethod
     def of(cls, settings: Settings) -> Self:
         """As the settings say; the folder is beside the store unless they name one."""
         beside = f"{settings.database_url.partition('///')[2]}.spark"
-        return cls(settings.spark_master, settings.spark_path or str(Path(beside).absolute()), settings.spark_submit)
+        path = settings.spark_path or str(Path(beside).absolute())
+        ratings = settings.spark_ratings
+        ratings = str(Path(ratings).absolute()) if ratings and "://" not in ratings else ratings
+        return cls(settings.spark_master, path, settings.spark_submit, ratings)
 
     @cached_property
     def command(self) -> list[str]:
@@ -165,8 +172,8 @@ class Job:
         """The folder, as Spark names it."""
         return f"{self.cluster.path.rstrip('/')}/{self._mine}"
 
-    def run(self, **options: float | str) -> Generator[dict[str, Any], None, None]:
-        """Run the job; yields what it says, and an empty dict in each second in which it says nothing.
+    def run(self, job: Path = JOB, **options: float | str) -> Generator[dict[str, Any], None, None]:
+        """Run a job; yields what it says, and an empty dict in each second in which it says nothing.
 
         Closing the generator ends the process.
 
@@ -174,10 +181,9 @@ class Job:
             ClusterFailed: it ended without a result; the message has the reason.
         """
         words = [
-            *self.cluster.words(brief=self._ratings < BRIEF),
-            str(JOB),
-            "--ratings",
-            f"{self.path}/ratings",
+            *self.cluster.words(brief=0 < self._ratings < BRIEF),
+            str(job),
+            *(["--ratings", f"{self.path}/ratings"] if self._ratings else []),
             "--out",
             f"{self.path}/out",
         ]
@@ -209,9 +215,20 @@ class Job:
         log.error("the job on Spark ended with status %d; the end of its log: %s", status, told)
         raise ClusterFailed(f"The job on Spark failed: {failed or _why(status, told)}".rstrip(".") + ".")
 
-    def read_side(self, epoch: int, side: str, n: int) -> tuple[Float32, Float32]:
-        """float32[n] and float32[n, factors]: biases and factors of users or movies; zeros without ratings."""
-        table = ds.dataset(f"{self._folder}/out/epoch={epoch}/{side}", filesystem=self._files).to_table()
+    def read(self, name: str) -> pa.Table:
+        """A table of the results."""
+        return ds.dataset(f"{self._folder}/out/{name}".replace("/./", "/"), filesystem=self._files).to_table()
+
+    def read_side(self, epoch: int, side: str, n: int, part: str = ".") -> tuple[Float32, Float32]:
+        """float32[n] and float32[n, factors]: biases and factors of users or movies; zeros without ratings.
+
+        Args:
+            epoch: the epoch that learned them.
+            side: ``users`` or ``movies``.
+            n: number of rows.
+            part: folder of the results.
+        """
+        table = self.read(f"{part}/epoch={epoch}/{side}")
         ids = table["id"].to_numpy() if "id" in table.column_names else np.empty(0, np.int64)
         bias, lists = np.zeros(n, np.float32), table["factors"].combine_chunks()
         flat = lists.flatten().to_numpy(zero_copy_only=False)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Generator
 from functools import partial
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 import numpy as np
 
+from engine.data.arrays import Float32
 from engine.data.ratings import Interactions
 from engine.models import spark
 from engine.models.alternating import learn_biases, learn_factors
@@ -38,6 +39,9 @@ class SparkALSConfig(ModelConfig):
     )
     damping: float = field("damping", ge=0, le=1000, description="Ratings at the mean that are added to each bias.")
     epochs: int = field("epochs", ge=1, le=2, description="1 learns biases alone, 2 factors as well.")
+    source: Literal["store", "table"] = field(
+        "source", description="Ratings to learn: the store's, or the table outside Marquee of MARQUEE_SPARK_RATINGS."
+    )
     patience: Patience = field("patience")
     seed: Seed = field("seed")
 
@@ -82,7 +86,7 @@ class SparkALS(Factorization):
                     continue
                 self._read(job, said["epoch"], said["mean"], data)
                 if said["epoch"] == BIASES:
-                    self.penalties_ = self._learn_penalties(data, said["penalty"])
+                    self.penalties_ = self.learn_penalties(data, said["penalty"])
                 yield self._loss(data)
 
     def _read(self, job: spark.Job, epoch: int, mean: float, data: Interactions) -> None:
@@ -104,7 +108,30 @@ class SparkALS(Factorization):
             total += float(np.sum((found - data.ratings[rows]).astype(np.float64) ** 2))
         return total / max(len(data), 1)
 
-    def _learn_penalties(self, data: Interactions, each: float) -> tuple[Penalty, Penalty]:
+    def adopt_movies(
+        self,
+        mean: float,
+        movies: tuple[Float32, Float32],
+        sample: Interactions,
+        given: tuple[float, float],
+        each: float,
+    ) -> None:
+        """Take what was learned of movies elsewhere; no user is known.
+
+        Args:
+            mean: of all ratings.
+            movies: float32[n_movies] and float32[n_movies, factors], biases and factors.
+            sample: all ratings of some users, from which folding in learns its priors.
+            given: lowest and highest rating that was learned.
+            each: penalty of a rating.
+        """
+        self.begin(sample)
+        self.mean_, self.given_ = mean, given
+        self.movie_bias_, self.movie_factors_ = movies
+        self.user_bias_, self.user_factors_ = np.zeros(0, np.float32), np.zeros((0, movies[1].shape[1]), np.float32)
+        self.penalties_ = self.learn_penalties(sample, each)
+
+    def learn_penalties(self, data: Interactions, each: float) -> tuple[Penalty, Penalty]:
         """Penalties for folding in users, and movies, from users and movies kept out of a small factorisation."""
         config, (low, high) = self.config, data.scale
         width = (high - low) / USUAL_WIDTH if high > low else 1.0

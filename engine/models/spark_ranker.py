@@ -7,6 +7,7 @@ from typing import ClassVar, Self
 
 import numpy as np
 
+from engine.data.arrays import Float32, Floats, Int32
 from engine.data.ratings import Interactions, check_interactions
 from engine.models import spark
 from engine.models.als import ImplicitALSConfig, ImplicitALSRanker, Penalty, gram
@@ -58,6 +59,25 @@ class SparkImplicitRanker(ImplicitALSRanker):
         self.factors_, self.penalty_ = np.zeros((n_movies, config.factors), np.float32), Penalty(1.0, 1.0)
         if len(kept):
             yield from self._learn(data.users[kept], rows[kept], weights)
+        self.gram_ = gram(self.factors_)
+
+    def adopt(
+        self, factors: Float32, counts: Int32, squared: Floats, used: tuple[float, float], penalty: Penalty
+    ) -> None:
+        """Take what was learned of movies elsewhere.
+
+        Args:
+            factors: float32[n_movies, k], of all movies.
+            counts: int32[n_movies], number of ratings of each.
+            squared: float64[n_movies], sum of the squared weights of each.
+            used: lowest and highest rating that are not rare.
+            penalty: of users' vectors.
+        """
+        self.range_, self.penalty_ = used, penalty
+        kept = np.flatnonzero(counts >= min(self.config.min_ratings, max(int(counts.max(initial=0)), 1)))
+        self._place(kept.astype(np.int32), len(counts))
+        self._raise_rare(squared[kept])
+        self.factors_ = np.ascontiguousarray(factors[kept])
         self.gram_ = gram(self.factors_)
 
     def _learn(self, users: np.ndarray, rows: np.ndarray, weights: np.ndarray) -> Generator[str, None, None]:

@@ -189,7 +189,8 @@ class RealtimeLearner:
     its lock around the store's write and the update, so that both happen in the same order.
 
     Movies with more than ``MAX_LEARNED`` learned ratings keep their vectors, as do all movies of a model of an earlier
-    release that can't fold movies in.
+    release that can't fold movies in. A version that learned elsewhere holds movies alone: users are folded in from all
+    of their ratings, and of movies only those that it has not learned.
 
     Args:
         bundle: the version.
@@ -201,6 +202,7 @@ class RealtimeLearner:
         self.data = data
         self._writing = Lock()
         self._learned = _learned_counts(bundle, data)
+        self._holds_users = bundle.counts is None or len(bundle.counts.users) > 0
         self._now = _Moment(Overlay(), Overlay(), FoldedMovies.none(bundle.rating, self._learned))
 
     # -- reading -----------------------------------------------------------------------------------------------------
@@ -211,7 +213,10 @@ class RealtimeLearner:
         found = now.users.get(user)
         if found is not None:
             return UserState(found.history, found.vector, now.folded)
-        return UserState(self.data.history(user), self.bundle.rating.user_vector(self._known(user)), now.folded)
+        history = self.data.history(user)
+        if self._holds_users:
+            return UserState(history, self.bundle.rating.user_vector(self._known(user)), now.folded)
+        return UserState(history, self._folded_user(user, history), now.folded)
 
     def _known(self, user: int) -> int:
         return user if 0 <= user < self.data.n_users else -1
@@ -298,7 +303,8 @@ class RealtimeLearner:
     def _folds(self, movie: int) -> bool:
         if not 0 <= movie < len(self._learned):
             raise ValueError(f"there is no movie {movie} among {len(self._learned)}")
-        return self.bundle.rating.folds_movies and bool(self._learned[movie] <= MAX_LEARNED)
+        most = MAX_LEARNED if self._holds_users else 0
+        return self.bundle.rating.folds_movies and bool(self._learned[movie] <= most)
 
     def _with_user(self, now: _Moment, user: int, history: History) -> _Moment:
         return replace(now, users=now.users.put(user, _FoldedUser(history, self._folded_user(user, history))))

@@ -83,15 +83,15 @@ def collect(state: ServingState, report: Callable[[float], None]) -> Vectors:
             names.append(name)
             vectors.append(user.vector)
             items.append(user.items)
-    folded = state.learner.state(-1).movies
-    movie_keys = np.array(sorted(state.movies.values()), np.int32)
-    listed = [state.movie(key) for key in movie_keys.tolist()]
-    movies = Side(
-        movie_keys,
-        [movie.movie_id for movie in listed],
-        np.array([folded.vector(key) for key in movie_keys.tolist()], np.float32),
-        [movie.title for movie in listed],
-    )
     users = Side(np.array(keys, np.int32), names, np.array(vectors, np.float32))
     raters = np.repeat(users.keys, [len(one) for one in items])
-    return Vectors(users, movies, raters, np.concatenate(items))
+    return Vectors(users, collect_movies(state), raters, np.concatenate(items))
+
+
+def collect_movies(state: ServingState) -> Side:
+    """Collect the movies alone, without removed ones."""
+    folded = state.learner.state(-1).movies
+    keys = np.array(sorted(state.movies.values()), np.int32)
+    listed = [state.movie(key) for key in keys.tolist()]
+    vectors = np.array([folded.vector(key) for key in keys.tolist()], np.float32)
+    return Side(keys, [movie.movie_id for movie in listed], vectors, [movie.title for movie in listed])

@@ -149,11 +149,19 @@ class RatingService:
         self._snapshots.forget()
         self._serving.refresh()
         learned = tuple(version for version in self._stored() if self._has_learned(version, gone.user_key))
-        told = f"{_told(gone.ratings, learned)} {self._delete_lists()}".strip()
+        told = f"{_told(gone.ratings, learned)} {self._delete_lists()} {self._outside()}".strip().replace("  ", " ")
         return ForgettingReceipt(user_id, gone.ratings, self._clock(), learned, told)
 
     def _stored(self) -> list[int]:
         return [one.version for one in self._models.list_versions() if one.state == "ready"]
+
+    def _outside(self) -> str:
+        """What to do about tables outside Marquee that versions have learned; empty where there is none."""
+        tables = sorted({one.data["table"] for one in self._models.list_versions() if "table" in one.data})
+        if not tables:
+            return ""
+        named = "the table" if len(tables) == 1 else "the tables"
+        return f"Marquee can't erase from {named} outside it, {', '.join(tables)}: erase there, then train again."
 
     def _has_learned(self, version: int, user: int) -> bool:
         """Whether a version has learned from a user's ratings; assumed of versions without counts."""

@@ -14,13 +14,14 @@ from engine.models import spark
 from engine.models.factorization import Factorization
 from engine.models.registry import entry
 from engine.recommending.state import ServingState
-from engine.recommending.vectors import Vectors, collect
+from engine.recommending.vectors import collect, collect_movies
 from engine.services.audit import audited
 from engine.services.ends import AGAIN_S, Ends
 from engine.services.jobs import LISTS, Job, JobEnd, WrittenLists, read_job
 from engine.services.recommendations import MAX_ITEMS
 from engine.services.serving import ServingService
 from engine.services.storing import in_words, stores
+from engine.training.outside import NO_TABLE, learns_outside
 from engine.words import counted
 from store.errors import StoreError
 from store.jobs import JobStore
@@ -113,8 +114,11 @@ class SparkListService:
                 f"Version {state.version} was not learned on Spark: its rating model is {kind}. {INSTEAD} "
                 "For lists from Spark, train als and activate that version."
             )
-        if missing := spark.current().missing:
-            return f"{missing} {INSTEAD}"
+        cluster = spark.current()
+        if learns_outside(self._serving.ready().bundle.rating.config) and not cluster.ratings:
+            return NO_TABLE
+        if cluster.missing:
+            return f"{cluster.missing} {INSTEAD}"
         return ""
 
     @audited("data exported", lambda *_: "recommendations on Spark")
@@ -206,9 +210,7 @@ class SparkListService:
 
         step(0.0, "Collecting users and movies as they are served")
         self._jobs.update(order.job_id, 0.0, "Collecting users and movies as they are served", asdict(lists))
-        vectors = collect(order.state, lambda share: step(COLLECTED * share, "Collecting users and movies"))
-        _have_written(vectors, order, lists.path, step)
-        users = len(vectors.users)
+        users = _have_written(order, lists.path, step)
         told = f"Lists of up to {order.n} movies for {counted(users, 'user')} are written as Parquet."
         with self._lock:
             if order.cancelled.is_set():
@@ -239,23 +241,40 @@ class SparkListService:
         self._jobs.finish(job_id, end.state, result=end.result, error=end.error, message=end.message)
 
 
-def _have_written(vectors: Vectors, order: Order, path: str, step: Callable[[float, str], None]) -> None:
-    """Have Spark write the lists to a folder."""
+def _have_written(order: Order, path: str, step: Callable[[float, str], None]) -> int:
+    """Have Spark write the lists to a folder; returns for how many users."""
     model = order.state.bundle.rating
     assert isinstance(model, Factorization)
     low, high = model.scale_
     with spark.job_on(spark.current()) as job:
-        vectors.write(job)
+        table: dict[str, str] = {}
+        if learns_outside(model.config):
+            users = 0
+            job.write("learned/movies", collect_movies(order.state).table())
+            table = {"table": job.cluster.ratings, "fold": ",".join(map(str, model.penalties_[0].values()))}
+        else:
+            vectors = collect(order.state, lambda share: step(COLLECTED * share, "Collecting users and movies"))
+            users = len(vectors.users)
+            vectors.write(job)
         share, doing = COLLECTED, "Starting Spark"
         step(share, doing)
         for said in job.run(
-            learned=f"{job.path}/learned", lists=order.n, lists_out=path, mean=model.mean_, low=low, high=high
+            spark.LISTS_JOB,
+            learned=f"{job.path}/learned",
+            lists=order.n,
+            lists_out=path,
+            mean=model.mean_,
+            low=low,
+            high=high,
+            **table,
         ):
+            users = said.get("users", users)
             if "step" in said:
                 share = STARTED if share < STARTED else WRITING
                 doing = said["step"]
                 log.info("job %d: %s", order.job_id, doing)
             step(share, doing)
+    return users
 
 
 def _delete_quietly(lists: WrittenLists | None) -> None:

@@ -14,11 +14,13 @@ from engine.models.list_settings import configure_ranking
 from engine.models.registry import configure
 from engine.services.audit import log_action
 from engine.services.ends import AGAIN_S, Ends
+from engine.services.outside import OutsideRuns
 from engine.services.run_log import RunEnd, RunLog, past_runs
 from engine.services.serving import ServingService
 from engine.services.snapshots import DataSnapshot, Outdated, Snapshots
 from engine.services.storing import in_words
 from engine.services.version_records import (
+    TABLE,
     all_arrays,
     describe_data,
     find_version,
@@ -28,6 +30,7 @@ from engine.services.version_records import (
 )
 from engine.settings import Settings
 from engine.training.forecast import Forecast, Work
+from engine.training.outside import learns_outside
 from engine.training.pipeline import Learned, Listener, learn
 from engine.training.promotion import FIRST, Candidate, Rival, decide
 from engine.training.steps import Step
@@ -85,6 +88,8 @@ class Trainer:
         self.forecasts: dict[int, Forecast] = {}
         self.ends = Ends(self._store_end, "training run")
         self._overlooked = False
+        stores = self._ratings, self._snapshots, self._models, self._runs, self._notices
+        self._outside = OutsideRuns(*stores, self._serving, self._settings.personal_from)
 
     def start(self) -> None:
         """Mark runs that a stopped process left unfinished as failed, and continue with the queue."""
@@ -117,6 +122,8 @@ class Trainer:
         why, data = None, self._snapshots.load().data
         if record.state != "ready":
             why = f"it is {record.state}"
+        elif TABLE in record.data:
+            why = "it learned from a table outside Marquee, of whose contents then there is no record"
         elif "asked" not in record.config:
             why = "the settings of its training are not known"
         elif "asked_ranker" not in record.config:
@@ -261,6 +268,9 @@ class Trainer:
         entry.fingerprint = snapshot.data.fingerprint
         config = configure(run.kind, run.hyperparameters)
         ranking = configure_ranking(run.ranker)
+        if learns_outside(config):
+            self._outside.learn(run, config, ranking, listener, entry)
+            return
         learned = learn(config, snapshot.data, self._settings.personal_from, listener, ranking)
         entry.epochs = learned.epochs
         if run.repeats is not None:

@@ -22,6 +22,7 @@ from engine.services.records import EpochRecord, State, shared
 from engine.services.storing import stores
 from engine.services.trainer import Trainer
 from engine.services.version_records import (
+    TABLE,
     asked,
     find_version,
     metric_values,
@@ -29,6 +30,7 @@ from engine.services.version_records import (
     stored_effect,
     stored_judgement,
 )
+from engine.training.outside import check_outside, learns_outside
 from engine.training.promotion import ActivationPolicy
 from store.connections import Transaction
 from store.errors import NotStored
@@ -147,6 +149,8 @@ class TrainingService:
         settings = _configured(kind, hyperparameters or {}, ranker or {})
         if activate not in POLICIES:
             raise InvalidInput(f"activate is {activate!r}, but must be one of {', '.join(POLICIES)}.", field="activate")
+        if learns_outside(settings[0]):
+            check_outside(settings[1], activate)
         return self._order(settings, activate, actor, queue=queue, note=note, also=also)
 
     @stores
@@ -175,6 +179,8 @@ class TrainingService:
         """
         record = self._version(version)
         note = f"Retrained with the settings of version {record.version}."
+        if TABLE in record.data:  # only a person activates it
+            activate = "never"
         settings = asked(record)
         return self.train_model(
             record.kind, settings.model, activate, actor, ranker=settings.ranker, queue=queue, note=note, also=also
@@ -218,7 +224,7 @@ class TrainingService:
             going = self._runs.current(self.trainer.ends.numbers())
             if going is not None and (not queue or len(self._runs.queued()) >= MAX_QUEUE):
                 raise TrainingBusy(going.run_id)
-            if self._ratings.counts().ratings == 0:
+            if self._ratings.counts().ratings == 0 and not learns_outside(settings[0]):
                 raise NotReady("There are no ratings to learn from. Import the demo data or your own first.")
             config, (values, ranker) = settings[0], (one.model_dump(mode="json") for one in settings)
             seed = getattr(config, "seed", 0)

@@ -68,6 +68,7 @@ class _Data(BaseModel):
     catalogue: Annotated[str, Field(max_length=200)] | None = None
     revision: Count
     ids: _Ids
+    table: Annotated[str, Field(max_length=2000)] | None = None
 
 
 @dataclass(frozen=True)

@@ -37,6 +37,8 @@ WHOLE = frozenset(
 )
 """Integer columns."""
 NEWCOMER_NUMBERS = dict.fromkeys(("known", "people", "rmse", "movie_mean"), False)
+TABLE = "table"
+"""Under this name the data of a version have the table outside Marquee that it learned from."""
 JUDGEMENT = TypeAdapter(Judgement)
 MAX_TAGS, MAX_TAG_LENGTH, MAX_NOTE_LENGTH = 20, 50, 2000
 MAX_NUMBER = 1e300
@@ -107,6 +109,14 @@ def describe_data(snapshot: DataSnapshot) -> dict[str, Any]:
         "revision": snapshot.revision,
         "ids": describe_ids(data, data.n_users, data.n_movies),
     }
+
+
+def describe_outside(snapshot: DataSnapshot, table: Mapping[str, Any]) -> dict[str, Any]:
+    """The training data of a version of a table outside Marquee; ``TABLE`` has its path. It has arrays of no user."""
+    data = snapshot.data
+    counts = {name: table[name] for name in ("ratings", "users", "movies")}
+    ids = {"ids": describe_ids(data, 0, data.n_movies), TABLE: table["path"], "fingerprint": f"table {table['path']}"}
+    return describe_data(snapshot) | counts | ids
 
 
 def describe_ids(data: Interactions, n_users: int, n_movies: int) -> dict[str, Any]:

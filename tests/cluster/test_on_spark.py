@@ -177,7 +177,7 @@ def test_on_the_demo_it_is_no_worse_than_cornac_and_the_same_each_time(submit: s
     assert all(np.array_equal(array, again[name]) for name, array in first.arrays().items())
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_spark_writes_the_lists_of_requests_and_cancelling_ends_all_of_its_processes(
     submit: str, tmp_path: Path
 ) -> None:
@@ -252,3 +252,36 @@ def test_two_workers_are_within_a_hundredth_of_cornac_at_equal_rank(
     problem = pose(size, n_users=1)
     model = build(configure("als", {"factors": 10})).fit(problem.train)
     assert validation_rmse(model, problem.test) < CORNAC_RANK_10[size] + 0.01
+
+
+@pytest.mark.long
+def test_a_version_of_a_table_serves_the_store_and_everybody_in_the_table(
+    submit: str, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    from tests.engine.services.conftest import trained_store
+    from tests.engine.services.test_outside import FROM_TABLE, STRANGERS, assert_folded, write_table
+    from tests.engine.services.test_spark_lists import ended as job_ended
+    from tests.engine.services.test_spark_lists import written
+
+    write_table(tmp_path / "outside.parquet")
+    (tmp_path / "store").mkdir()
+    url, table = f"sqlite:///{tmp_path}/store/marquee.db", str(tmp_path / "outside.parquet")
+    interpreted = " ".join(f"--conf {name}={value}" for name, value in spark.INTERPRETED.items())
+    command = f"{submit} {interpreted}"  # compiling takes minutes where the size of the table is not known
+    settings = Settings(
+        database_url=url, demo=False, spark_master="local[2]", spark_submit=command, spark_ratings=table
+    )
+    with opened(settings, trained_store(tmp_path_factory)) as runtime:
+        services = runtime.services
+        run = ended(runtime, services.training.train_model("als", FROM_TABLE, "never"))
+        assert run.state == "succeeded", run.error
+        found = services.versions.get(run.version)
+        assert (found.users, found.movies) == (STRANGERS, 90)
+        assert 0 < found.metrics["mae"].value < found.metrics["rmse"].value < 1.5
+        services.versions.activate(run.version)
+        assert len(services.recommendations.recommend("u1").items) == 10
+        lists = written(job_ended(runtime, services.spark_lists.write(5)))
+        assert lists.user_id.nunique() == STRANGERS
+        frame, _ = planted(n_users=STRANGERS, n_movies=90)
+        for user in ("u0", "u7", "u39"):
+            assert_folded(runtime, frame, lists, user)

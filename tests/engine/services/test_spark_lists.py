@@ -88,8 +88,8 @@ def test_new_lists_replace_the_ones_before(served: Runtime) -> None:
     first, second = (ended(served, lists.write(3)) for _ in range(2))
     assert written(second).groupby("user_id").size().max() == 3
     assert lists.newest() == second
+    wait_for(lambda: served.services.imports.job(first.job_id).lists.path == "")
     assert not Path(first.lists.path).exists()
-    assert served.services.imports.job(first.job_id).lists.path == ""
 
 
 def test_whoever_is_erased_is_in_no_lists(served: Runtime) -> None:
