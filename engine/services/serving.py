@@ -250,7 +250,8 @@ class ServingService:
             NotReady: nothing is trained yet.
         """
         state = self.ready()
-        drift = None if state.bundle.counts is None else self._drift(state.version, state.bundle.counts)
+        counts = state.bundle.counts
+        drift = None if counts is None or not len(counts.users) else self._drift(state.version, counts)
         folded = state.version, state.learner.folded_users, state.learner.folded_movies
         if drift is None:
             return UpdateHealth(*folded, None, None, None, 0, 0, "fine")

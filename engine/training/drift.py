@@ -37,7 +37,8 @@ class UpdateHealth:
         model_version: the active version.
         folded_users: users with ratings changed since its training.
         folded_movies: movies with a new vector since its training.
-        ratings_since: ratings that it has not learned; None for versions of earlier releases, which keep no counts.
+        ratings_since: ratings that it has not learned; None for versions of earlier releases, which keep no counts,
+            and for those of a table outside Marquee.
         rmse_gap: how much higher the RMSE of folding in is than that of retraining, on newer ratings that neither
             knows; below 0 it is lower. Measured on a stand-in factorisation. None without newer ratings.
         top10_overlap: mean share of a user's ten highest predictions that both have; None without newer ratings.

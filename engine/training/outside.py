@@ -29,6 +29,8 @@ from engine.training.ranking import START
 from engine.training.steps import Step
 
 METHOD = "spark_als"
+TABLE = "table"
+"""Under this name the protocol of a version has the table outside Marquee that it learned from."""
 SPLIT = "each user's last 20% by time, on Spark"
 IN_SPREAD = 200
 """Users of the sample from whom the spread of predicted ratings is measured."""
@@ -190,7 +192,7 @@ class _Results:
         spread = _spread(model, self.sample, lists.movies_)
         bundle = VersionBundle(model, lists, popularity, self._calibration(), learned, None, spread)
         metrics, held_out = self._metrics(chosen)
-        protocol = {"split": SPLIT, "test_ratings": held_out}
+        protocol = {"split": SPLIT, "test_ratings": held_out, TABLE: self.job.cluster.ratings}
         about = {name: table[name] for name in ("ratings", "users", "movies")}
         return Outside(bundle, metrics, protocol, {"path": self.job.cluster.ratings, **about}, chosen)
 

@@ -111,8 +111,9 @@ def heading(version: VersionSummary) -> None:
         badges += [f":gray-badge[:material/sell: {text(tag)}]" for tag in version.tags]
         st.markdown(" ".join(badges), width="content")
     since = f" Active since {when(version.activated_at)}." if version.active and version.activated_at else ""
+    where = f" in the table {text(version.protocol['table'])}, outside Marquee" if "table" in version.protocol else ""
     st.caption(
-        f"Trained on {version.ratings:,} ratings of {version.movies:,} movies by {version.users:,} users."
+        f"Trained on {version.ratings:,} ratings of {version.movies:,} movies by {version.users:,} users{where}."
         f" {version.size_bytes / 1e6:,.1f} MB.{since}"
     )
     if version.state in GONE:

@@ -24,7 +24,7 @@ class Floor:
     of: str
 
 
-NO_INTERVAL = "too few users for an interval"
+NO_INTERVAL = "without an interval"
 DRAWN = (
     "The bar is the 95% interval over users. Floor and dashed line: what the most popular movies, or each movie's mean"
     " rating, reach without knowing anybody's taste."

@@ -48,7 +48,8 @@ def _choose(services: Services, *, busy: bool) -> Step:
         )
         return Step("Training the first version" if busy else "Train the first version", text, TRAINING)
     active = services.versions.active()
-    if active is not None and not busy and ratings > (1 + MANY) * active.ratings:
+    outside = active is not None and "table" in active.protocol  # it learned none of the store's ratings
+    if active is not None and not outside and not busy and ratings > (1 + MANY) * active.ratings:
         text = f"Version {active.version} learned {active.ratings:,} of {ratings:,} ratings. Train one on all of them."
         return Step("Train again", text, TRAINING)
     text = "Choose a user to see what Marquee recommends and why. Rate a movie and watch the list change."

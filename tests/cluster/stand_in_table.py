@@ -56,7 +56,9 @@ def learn_table(options: dict[str, str]) -> Iterator[dict[str, Any]]:
     columns = {"count": data.movie_counts, "weight": np.bincount(data.items, weights, len(movies)), "squared": squared}
     write(out, "movies", pd.DataFrame({"id": np.arange(len(movies)), "name": movies} | columns))
     sizes = {"ratings": len(data), "users": data.n_users, "movies": len(movies)}
-    yield {"table": sizes | {"lowest": min(data.ratings), "highest": max(data.ratings), "range": list(used)}}
+    yield {
+        "table": sizes | {"lowest": float(min(data.ratings)), "highest": float(max(data.ratings)), "range": list(used)}
+    }
     parts = hold_out(with_order(data))
     assert parts.test is not None
     assert parts.validation is not None

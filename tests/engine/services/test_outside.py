@@ -58,6 +58,7 @@ def test_it_is_saved_with_what_it_learned_and_served_by_hand_alone(beside: Runti
     found = services.versions.get(version)
     assert (found.users, found.movies, found.ratings) == (STRANGERS, 90, STRANGERS * 25)
     assert found.metrics["rmse"].value == 0.9
+    assert found.protocol["table"] == str(tmp_path / "outside.parquet")
     assert version not in beside.services.versions._models.by_merit(1), "no rule activates it"
     services.versions.activate(version)
     assert services.versions.active().version == version
@@ -66,6 +67,7 @@ def test_it_is_saved_with_what_it_learned_and_served_by_hand_alone(beside: Runti
 def test_people_of_the_store_are_folded_in_from_their_ratings(beside: Runtime) -> None:
     services = beside.services
     services.versions.activate(train(beside))
+    assert services.serving.health().ratings_since is None, "it has learned none of the store's people"
     state = services.serving.ready()
     model = state.bundle.rating
     assert len(model.user_vector(0)) == 5
