@@ -23,17 +23,17 @@ def three_ways(services: Services) -> None:
     imports = services.imports
     own, table, demo = st.columns(3, border=True)
     with own, errors_shown():
-        st.markdown("#### :material/person: My export")
+        st.markdown("## :material/person: My export")
         st.markdown(f"Your own ratings from {EXPORTS}. Drop the file or the whole zip.")
         _drop(imports, "Export", session.IMPORT_OWN)
     with table, errors_shown():
-        st.markdown("#### :material/table: A table")
+        st.markdown("## :material/table: A table")
         st.markdown(
             f"Ratings of many people, a row or a cell for each: {TABLES}. Add a table of movies if you have one."
         )
         _drop(imports, "Table", session.IMPORT_FILES)
     with demo, errors_shown():
-        st.markdown("#### :material/theaters: The demo")
+        st.markdown("## :material/theaters: The demo")
         st.markdown("100,004 real ratings of 9,066 movies by 671 people, from MovieLens. A good way to look around.")
         if not imports.has_demo():
             st.info(NO_DEMO, icon=":material/info:")

@@ -22,7 +22,7 @@ FIRST_VERSION = {
     "recommend": "Choose a user to see their list",
     "newcomer": "Type a new name or id to begin",
     "versions": "Deployment history",
-    "automation": "Select a run for details",
+    "automation": "No need to retrain",
     "notices": "Version 1 is trained",
 }
 """What other pages say once there is a version, and not before."""

@@ -54,10 +54,10 @@ def test_the_fake_takes_what_the_service_takes(name: str) -> None:
 
 def test_three_ways_lead_into_an_empty_store(visit: Open) -> None:
     at = visit("imports.py", fakes.empty())
-    assert [one.value for one in at.markdown if one.value.startswith("####")] == [
-        "#### :material/person: My export",
-        "#### :material/table: A table",
-        "#### :material/theaters: The demo",
+    assert [one.value for one in at.markdown if one.value.startswith("## ")] == [
+        "## :material/person: My export",
+        "## :material/table: A table",
+        "## :material/theaters: The demo",
     ]
     assert "No imports yet" in words(at)
     assert not at.get("link_button")
