@@ -19,12 +19,17 @@ from engine.services import Services, use
 from engine.services.access import AccessService
 from engine.services.audit import AuditService
 from engine.services.automation import AutomationService
+from engine.services.catalogue import CatalogueService
+from engine.services.data_picture import DataService
 from engine.services.exports import ExportService
+from engine.services.figures import FiguresService
 from engine.services.import_task import Stores
 from engine.services.imports import ImportService
 from engine.services.library import LibraryService
 from engine.services.notices import InboxService, NotifyingService
+from engine.services.profiles import ProfileService
 from engine.services.ratings import RatingService
+from engine.services.reach import ReachService
 from engine.services.recommendations import RecommendationService
 from engine.services.records import JobState
 from engine.services.scale import StoreScale
@@ -74,6 +79,8 @@ class Runtime:
     services: Services
     notifying: NotifyingService
     notices: NoticeStore
+    figures: FiguresService
+    reach: ReachService
     lost: Callable[[], None] = _nothing
     """Called once the store was replaced and nothing more can be saved; the process should end then."""
 
@@ -107,6 +114,8 @@ class Runtime:
         self.services.imports.start()
         self.services.spark_lists.start()
         self.services.serving.load_active()
+        self.figures.open()
+        self.reach.open()
         self.services.training.trainer.start()
         self.services.tuning.open()
         self.services.automation.open()
@@ -138,6 +147,8 @@ class Runtime:
         self.services.imports.close()
         self.services.spark_lists.close()
         self.services.tuning.close()
+        self.reach.close()
+        self.figures.close()
         self.services.training.trainer.close()
         self.notifying.close()
         self.services.audit.close()
@@ -147,6 +158,7 @@ class Runtime:
     def data_changed(self) -> None:
         """After an import: serve new ratings, and train the first version if there is none."""
         self.services.serving.refresh()
+        self.figures.prepare()
         self._train_first()
 
     def _train_first(self) -> None:
@@ -236,12 +248,18 @@ def build(settings: Settings, clock: Callable[[], float] = time.time, *, restore
     secret = secret_of(database)
     audit = AuditService(AuditStore(database), secret, settings.audit_days, clock)
     access = AccessService(KeyStore(database), audit, secret, needed=settings.key is not None, clock=clock)
-    working = (imports, spark_lists, trainer, tuning, automation, notifying, storage)
+    figures = FiguresService(ratings, snapshots, clock)
+    reach = ReachService(serving, ratings, clock)
+    library = LibraryService(ratings, snapshots, scale, figures)
+    working = (imports, spark_lists, trainer, tuning, automation, notifying, storage, figures, reach)
     workers = (database.writer, *(service.worker for service in working))
     services = Services(
         settings=settings,
         scale=scale,
-        library=LibraryService(ratings, snapshots, scale),
+        library=library,
+        catalogue=CatalogueService(figures, reach, serving),
+        profiles=ProfileService(ratings, snapshots, figures, library, serving, recommendations, reach, clock),
+        data=DataService(figures, versions, settings),
         imports=imports,
         exports=ExportService(ratings, snapshots, scale, serving, versions),
         spark_lists=spark_lists,
@@ -259,7 +277,7 @@ def build(settings: Settings, clock: Callable[[], float] = time.time, *, restore
         audit=audit,
         workers=workers,
     )
-    runtime = Runtime(settings, database, services, notifying, notices)
+    runtime = Runtime(settings, database, services, notifying, notices, figures, reach)
     runtime.watch()
     return runtime
 

@@ -37,7 +37,7 @@ with st.container(horizontal=True, vertical_alignment="bottom", wrap=False):
 if chosen := recommend_list.in_words(options):
     st.caption(text(f"Filters: {chosen}."))
 if user_id is None:
-    st.info("Choose a user to see their list. A new id gets popular movies.", icon=":material/person_search:")
+    st.info("Choose a person to see their list. A new id gets popular movies.", icon=":material/person_search:")
     st.stop()
 
 answer = services.recommendations.recommend(user_id, **options)

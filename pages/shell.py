@@ -30,6 +30,8 @@ page = st.navigation(
     [
         st.Page("overview.py", title="Overview", icon=":material/space_dashboard:", default=True),
         st.Page("imports.py", title="Import", icon=":material/upload_file:"),
+        st.Page("data.py", title="Data", icon=":material/bar_chart:"),
+        st.Page("catalogue.py", title="Catalogue", icon=":material/table_rows:"),
         st.Page("recommend.py", title="Recommend", icon=":material/movie:"),
         st.Page("newcomer.py", title="Newcomer", icon=":material/person_add:"),
         st.Page("training.py", title="Training", icon=":material/model_training:"),
@@ -39,6 +41,8 @@ page = st.navigation(
         st.Page("notices.py", title="Notices", icon=":material/notifications:"),
         st.Page("keys.py", title="Keys", icon=":material/key:"),
         st.Page("settings.py", title="Settings", icon=":material/settings:"),
+        st.Page("movie.py", title="Movie", icon=":material/movie:", visibility="hidden"),
+        st.Page("person.py", title="Person", icon=":material/person:", visibility="hidden"),
     ]
 )
 st.set_page_config(page_title=f"{page.title} · Marquee")

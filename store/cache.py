@@ -114,6 +114,11 @@ class RatingCache:
                 path.unlink(missing_ok=True)
 
 
+def ratings_of_changed(connection: Connection, revision: int) -> RatingArrays:
+    """All ratings of users with one that changed after a revision, sorted by user and movie."""
+    return _rows(connection, CHANGED, (revision,))
+
+
 def _rows(connection: Connection, statement: str, parameters: tuple[int, ...]) -> RatingArrays:
     keys: list[int] = []
     counts: list[int] = []

@@ -11,10 +11,10 @@ from sqlalchemy import Connection, func, select
 
 from store import catalogue, imports, revisions
 from store.bulk_ratings import DELETED_KEYS, UPSERT, BulkRatings, next_key, shortest_decimals
-from store.cache import RatingCache
+from store.cache import RatingCache, ratings_of_changed
 from store.connections import Transaction
 from store.errors import NotStored, StoreError
-from store.records import UNKNOWN_TIME, Counts, Forgotten, MovieRow, RatingArrays, RatingChange
+from store.records import UNKNOWN_TIME, Counts, Forgotten, FoundUser, MovieRow, RatingArrays, RatingChange
 from store.schema import movies, ratings, users
 from store.times import time_by_hand
 
@@ -24,6 +24,23 @@ USERS = "SELECT id FROM users WHERE external_id = ?"
 CLAIM = "UPDATE ratings SET import_id = NULL WHERE user_id = ? AND movie_id = ? AND import_id IS NOT NULL"
 """A rating that is given again by hand stays when the import that brought it is undone."""
 MOVIES = "SELECT id FROM movies WHERE external_id = ? AND NOT removed"
+
+
+FOUND = (
+    "SELECT external_id, (SELECT count(*) FROM ratings WHERE user_id = users.id), "
+    "(SELECT avg(rating) FROM ratings WHERE user_id = users.id) FROM users "
+)
+LIKE = (
+    f"{FOUND} WHERE external_id COLLATE NOCASE BETWEEN ? AND ? AND external_id <> ? "
+    "AND EXISTS (SELECT 1 FROM ratings WHERE user_id = users.id) ORDER BY external_id COLLATE NOCASE LIMIT ?"
+)
+OF_MOVIE = (
+    "SELECT user_id, rating, rated_at FROM (SELECT id FROM users WHERE revision > ?) AS changed "
+    "CROSS JOIN ratings ON ratings.user_id = changed.id AND ratings.movie_id = ?"
+)
+"""Begins with the few users that changed: no index leads from a movie to its ratings."""
+LAST = "\U0010ffff"
+"""Follows every other character."""
 
 
 class RatingStore(BulkRatings):
@@ -187,6 +204,25 @@ class RatingStore(BulkRatings):
         """int32[n]: keys of the users with a rating that changed after a revision."""
         return self._changed_since(users, revision)
 
+    def changed_since(self, revision: int) -> tuple[NDArray[np.int32], RatingArrays]:
+        """int32[n]: users with a rating that changed after a revision; and all their ratings, sorted by user."""
+        with self._database.read() as connection:
+            found = ratings_of_changed(connection, revision)
+            keys = connection.execute(select(users.c.id).where(users.c.revision > revision).order_by(users.c.id))
+            return np.array(list(keys.scalars()), np.int32), found
+
+    def ratings_of_movie(self, movie_key: int, revision: int) -> RatingArrays:
+        """Ratings of one movie by the users with a rating that changed after a revision, in no order."""
+        with self._database.read() as connection:
+            rows = connection.exec_driver_sql(OF_MOVIE, (revision, movie_key)).all()
+            return RatingArrays(
+                np.array([row[0] for row in rows], np.int32),
+                np.full(len(rows), movie_key, np.int32),
+                np.array([row[1] for row in rows], np.float32),
+                np.array([row[2] for row in rows], np.int64),
+                revisions.current(connection),
+            )
+
     def movies_changed_since(self, revision: int) -> NDArray[np.int32]:
         """int32[n]: keys of the movies with a rating that changed after a revision."""
         return self._changed_since(movies, revision)
@@ -211,6 +247,17 @@ class RatingStore(BulkRatings):
         with self._database.read() as connection:
             low, high = connection.execute(select(func.min(ratings.c.rating), func.max(ratings.c.rating))).one()
         return None if low is None else (float(low), float(high))
+
+    def users_like(self, prefix: str, limit: int) -> list[FoundUser]:
+        """Users whose id begins with a text, in any case of ASCII letters: that very id first, then in order of ids.
+
+        Others than that very id are found only if they have ratings. It reads ``limit`` entries of an index.
+        """
+        with self._database.read() as connection:
+            exact = connection.exec_driver_sql(f"{FOUND} WHERE external_id = ?", (prefix,)).all()
+            span = prefix, prefix + LAST, prefix, limit - len(exact)
+            others = connection.exec_driver_sql(LIKE, span).all() if limit > len(exact) else []
+        return [FoundUser(*row) for row in [*exact[:limit], *others]]
 
     def user_key(self, external_id: str) -> int | None:
         """Key of a user; None if there is no such user."""

@@ -122,6 +122,15 @@ class RatingChange:
 
 
 @dataclass(frozen=True, slots=True)
+class FoundUser:
+    """A user with the number and the mean of their ratings; the mean is None without any."""
+
+    user_id: str
+    ratings: int
+    mean: float | None
+
+
+@dataclass(frozen=True, slots=True)
 class Forgotten:
     """A deleted user: the key, which is never assigned again, and the number of ratings deleted."""
 

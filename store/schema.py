@@ -61,6 +61,8 @@ users = Table(
     Column("revision", Integer, nullable=False, index=True),
 )
 
+Index("users_by_name", users.c.external_id.collate("NOCASE"))
+
 movies = Table(
     "movies",
     metadata,

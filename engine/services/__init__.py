@@ -12,10 +12,13 @@ if TYPE_CHECKING:
     from engine.services.access import AccessService
     from engine.services.audit import AuditService
     from engine.services.automation import AutomationService
+    from engine.services.catalogue import CatalogueService
+    from engine.services.data_picture import DataService
     from engine.services.exports import ExportService
     from engine.services.imports import ImportService
     from engine.services.library import LibraryService
     from engine.services.notices import InboxService
+    from engine.services.profiles import ProfileService
     from engine.services.ratings import RatingService
     from engine.services.recommendations import RecommendationService
     from engine.services.scale import StoreScale
@@ -37,6 +40,9 @@ class Services:
     settings: Settings
     scale: StoreScale
     library: LibraryService
+    catalogue: CatalogueService
+    profiles: ProfileService
+    data: DataService
     imports: ImportService
     exports: ExportService
     spark_lists: SparkListService

@@ -22,11 +22,11 @@ from engine.data.formats.marquee import (
 from engine.data.identifiers import id_problem
 from engine.data.ratings import Interactions
 from engine.data.writing import Format, TableRows, archive
-from engine.errors import Conflict, NotReady, check_range
+from engine.errors import Conflict, NotReady, UnknownUser, check_range
 from engine.models.version import VersionBundle
 from engine.recommending.lists import ListOptions
 from engine.recommending.state import ServingState
-from engine.services.audit import audited
+from engine.services.audit import audited, of_user
 from engine.services.recommendations import MAX_ITEMS
 from engine.services.scale import StoreScale
 from engine.services.serving import ServingService
@@ -92,6 +92,32 @@ class ExportService:
         data, movies = self._read()
         rows = _ratings(data, movies) if table == "ratings" else _movies(movies, MOVIES_EXPORT)
         return rows.pieces(form)
+
+    @audited("data exported", of_user)
+    @stores
+    def person(self, user_id: str) -> bytes:
+        """The ratings of one person as a CSV file like that of all ratings, the newest last.
+
+        Raises:
+            UnknownUser: there is no such person.
+        """
+        key = self._ratings.user_key(user_id)
+        if key is None:
+            raise UnknownUser(f"There are no ratings of the user {user_id!r}.")
+        rated, (ids, movies) = self._snapshots.user_ratings(key), self._snapshots.movies()
+        order = np.argsort(rated.rated_at, kind="stable")
+        keys, moments = rated.movies[order].tolist(), rated.rated_at[order]
+        years = [None if np.isnan(year) else int(year) for year in movies.years[keys]]
+        columns = [
+            pa.array([user_id] * len(keys), pa.string()),
+            pa.array([str(ids.raw(movie)) for movie in keys], pa.string()),
+            pa.array(rated.ratings[order]),
+            pa.array(moments, pa.int64(), mask=moments == UNKNOWN_TIME).cast(pa.timestamp("s", "UTC")),
+            pa.array([str(movies.titles[movie]) for movie in keys], pa.string()),
+            pa.array(years, pa.int32()),
+        ]
+        schema = pa.schema(list(zip(RATINGS_EXPORT, RATING_TYPES, strict=True)))
+        return b"".join(TableRows(schema, iter([pa.record_batch(columns, schema)])).pieces("csv"))
 
     @audited("data exported", lambda *_: "archive")
     @stores

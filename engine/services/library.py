@@ -2,31 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
-from itertools import chain, islice
 
 import numpy as np
-from numpy.typing import NDArray
 
 from engine.data.catalogue import Movie
-from engine.data.identifiers import composed
+from engine.data.identifiers import composed, id_problem
 from engine.data.scale import STARS, RatingScale
 from engine.errors import UnknownMovie, UnknownUser
+from engine.services.figures import Figures, FiguresService
 from engine.services.scale import StoreScale
-from engine.services.snapshots import DataSnapshot, Snapshots
+from engine.services.snapshots import Snapshots
 from store.ratings import RatingStore
 from store.records import UNKNOWN_TIME, Counts
 
 
 @dataclass(frozen=True, slots=True)
 class UserSummary:
-    """A user as found by search."""
+    """A user as found by search; the mean is None without ratings."""
 
     user_id: str
     ratings_count: int
-    mean_rating: float
+    mean_rating: float | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,13 +55,20 @@ NO_DATA = DataStatistics(0, 0, 0, 0.0, None, None, None, {}, {})
 
 
 class LibraryService:
-    """Reads what is stored."""
+    """Reads what is stored.
 
-    def __init__(self, ratings: RatingStore, snapshots: Snapshots, scale: StoreScale) -> None:
+    Args:
+        ratings: the store.
+        snapshots: all ratings as last read.
+        scale: of the ratings.
+        figures: what the ratings add up to.
+    """
+
+    def __init__(self, ratings: RatingStore, snapshots: Snapshots, scale: StoreScale, figures: FiguresService) -> None:
         self._ratings = ratings
         self._scale = scale
         self._snapshots = snapshots
-        self._lookup: Lookup | None = None
+        self._figures = figures
 
     def statistics(self, *, fresh: bool = True) -> DataStatistics:
         """Counts and distributions of what is stored.
@@ -72,23 +76,38 @@ class LibraryService:
         Args:
             fresh: read changes first; otherwise the last result is returned at no cost.
         """
-        known = self._look() if fresh else self._lookup
-        return replace(NO_DATA if known is None else known.statistics, scale=self._scale.current)
+        known = self._figures.current() if fresh else self._figures.known()
+        return replace(NO_DATA if known is None else _statistics(known), scale=self._scale.current)
 
     def counts(self) -> Counts:
         """How many users, movies and ratings are stored; cheaper than ``statistics``."""
         return self._ratings.counts()
 
-    def search_users(self, text: str = "", limit: int = 20) -> list[UserSummary]:
-        """Users whose id contains a text, the exact id first, then those with the most ratings."""
-        return self._look().users(text, limit)
+    def genres(self) -> list[str]:
+        """The genres of the catalogue in alphabetical order; cheaper than ``statistics``."""
+        return list(self._snapshots.movies()[1].genre_names)
 
-    def _look(self) -> Lookup:
-        """The lookup of the current ratings."""
-        snapshot, known = self._snapshots.load(), self._lookup
-        if known is None or known.snapshot is not snapshot:
-            self._lookup = known = Lookup(snapshot)
-        return known
+    def search_users(self, text: str = "", limit: int = 20) -> list[UserSummary]:
+        """Users whose id begins with a text, the exact id first, then in order of ids.
+
+        Without a text those with the most ratings.
+        """
+        wanted = composed(text.strip())
+        if limit < 1 or (wanted and id_problem(wanted, "id")):
+            return []
+        if wanted:
+            return [UserSummary(one.user_id, one.ratings, one.mean) for one in self._ratings.users_like(wanted, limit)]
+        figures = self._figures.current()
+        counts, means, ids = figures.tally.user_counts, figures.tally.user_means, self._snapshots.users()
+        return [
+            UserSummary(str(ids.raw(key)), int(counts[key]), float(means[key]))
+            for key in np.argsort(-counts, kind="stable")[:limit].tolist()
+            if counts[key]
+        ]
+
+    def knows_user(self, user_id: str) -> bool:
+        """Whether there is a user with this id."""
+        return self._ratings.user_key(user_id) is not None
 
     def movie(self, movie_id: str) -> Movie:
         """One movie.
@@ -96,11 +115,11 @@ class LibraryService:
         Raises:
             UnknownMovie: the catalogue has no such movie.
         """
-        data = self._snapshots.load().data
-        key = data.movie_ids.index(movie_id)
-        if key < 0 or data.movies.removed[key]:
+        ids, movies = self._snapshots.movies()
+        key = ids.index(movie_id)
+        if key < 0 or movies.removed[key]:
             raise UnknownMovie(f"The catalogue has no movie {movie_id!r}.")
-        return data.movies.movie(key, movie_id)
+        return movies.movie(key, movie_id)
 
     def sites(self, movie_id: str) -> dict[str, str]:
         """A movie's ids elsewhere, by site (imdb, tmdb, trakt, letterboxd); empty for an unknown movie."""
@@ -115,71 +134,30 @@ class LibraryService:
         key = self._ratings.user_key(user_id)
         if key is None:
             raise UnknownUser(f"There are no ratings of the user {user_id!r}.")
-        data, rated = self._snapshots.load().data, self._snapshots.user_ratings(key)
+        rated, (ids, movies) = self._snapshots.user_ratings(key), self._snapshots.movies()
         return [
             RatedMovie(
-                data.movies.movie(movie, str(data.movie_ids.raw(movie))),
+                movies.movie(movie, str(ids.raw(movie))),
                 float(rated.ratings[place]),
                 None if rated.rated_at[place] == UNKNOWN_TIME else int(rated.rated_at[place]),
             )
             for place in np.argsort(-rated.rated_at, kind="stable")
-            if (movie := int(rated.movies[place])) < data.n_movies
+            if (movie := int(rated.movies[place])) < len(ids)
         ]
 
 
-class Lookup:
-    """Statistics and search of one snapshot, each computed on first use."""
-
-    def __init__(self, snapshot: DataSnapshot) -> None:
-        self.snapshot = snapshot
-        self._data = snapshot.data
-
-    @cached_property
-    def statistics(self) -> DataStatistics:
-        """Counts and spread of the ratings."""
-        data = self._data
-        rated = data.timestamps[data.timestamps != UNKNOWN_TIME] if data.timestamps is not None else np.empty(0)
-        values, counts = np.unique(data.ratings, return_counts=True)
-        users = int((data.user_counts > 0).sum())
-        return DataStatistics(
-            users=users,
-            movies=data.movies.shown,
-            ratings=len(data),
-            density=len(data) / (users * data.movies.shown) if len(data) else 0.0,
-            mean_rating=data.mean if len(data) else None,
-            first_rated_at=int(rated.min()) if len(rated) else None,
-            last_rated_at=int(rated.max()) if len(rated) else None,
-            rating_counts={float(value): int(count) for value, count in zip(values, counts, strict=True)},
-            genres=dict(zip(data.movies.genre_names, data.movies.genres.sum(0).tolist(), strict=True)),
-        )
-
-    def users(self, text: str, limit: int) -> list[UserSummary]:
-        """Users whose id contains a text, the exact id first, then those with the most ratings."""
-        wanted, names = composed(text.strip()).casefold(), self._user_names
-        exact = [key for key, name in enumerate(names) if name == wanted]
-        others = (key for key in self._active if wanted in names[key] and names[key] != wanted)
-        counts, sums = self._data.user_counts, self._sums
-        return [
-            UserSummary(str(self._data.user_ids.raw(key)), int(counts[key]), float(sums[key] / max(counts[key], 1)))
-            for key in _first(limit, exact, others)
-        ]
-
-    @cached_property
-    def _user_names(self) -> list[str]:
-        return [str(user).casefold() for user in self._data.user_ids.ids]
-
-    @cached_property
-    def _sums(self) -> NDArray[np.float64]:
-        weights = self._data.ratings.astype(np.float64)
-        return np.bincount(self._data.users, weights=weights, minlength=self._data.n_users).astype(np.float64)
-
-    @cached_property
-    def _active(self) -> Sequence[int]:
-        """Users with ratings by their number, most first; where it is the same, the older key first."""
-        counts = self._data.user_counts
-        found: list[int] = np.argsort(-counts, kind="stable")[: np.count_nonzero(counts)].tolist()
-        return found
-
-
-def _first(limit: int, exact: Iterable[int], others: Iterable[int]) -> list[int]:
-    return list(islice(chain(exact, others), max(limit, 0)))
+def _statistics(figures: Figures) -> DataStatistics:
+    """Counts and spread of the ratings."""
+    tally, movies = figures.tally, figures.movies
+    users = int((tally.user_counts > 0).sum())
+    return DataStatistics(
+        users=users,
+        movies=movies.shown,
+        ratings=tally.ratings,
+        density=tally.ratings / (users * movies.shown) if tally.ratings else 0.0,
+        mean_rating=tally.mean,
+        first_rated_at=figures.first,
+        last_rated_at=figures.last,
+        rating_counts=dict(tally.values),
+        genres=dict(zip(movies.genre_names, movies.genres.sum(0).tolist(), strict=True)),
+    )

@@ -72,6 +72,39 @@ class Snapshots:
                 self._latest = known = self._read()
             return known
 
+    @property
+    def is_loaded(self) -> bool:
+        """Whether ``latest`` returns at once."""
+        return self._latest is not None
+
+    def latest(self) -> DataSnapshot:
+        """The ratings as last read, so without later changes, but never with a deleted user; read now if never before.
+
+        Reading 25 million ratings again takes seconds; changes since then are few, and in the store.
+        """
+        with self._lock:
+            known = self._latest
+        return self.load() if known is None else known
+
+    def is_current(self, snapshot: DataSnapshot) -> bool:
+        """Whether its movies and its scale are those of the store; its ratings may have changed."""
+        with self._lock:
+            known, changes = self._movies, self._ratings.catalogue()
+        same = known is not None and known.changes == changes and snapshot.data.movies is known.table
+        return same and snapshot.data.scale == self._scale.current.ends
+
+    def users(self) -> IdIndex:
+        """Ids of the current users, by key."""
+        with self._lock:
+            self._read_users()
+            return self._users
+
+    def movies(self) -> tuple[IdIndex, MovieTable]:
+        """Ids and descriptions of the current movies, by key; cheaper than ``load`` after a rating."""
+        with self._lock:
+            found = self._catalogue()
+        return found.ids, found.table
+
     def _is_fresh(self, known: DataSnapshot) -> bool:
         """Whether neither the ratings nor their scale have changed."""
         unchanged = known.revision == self._ratings.revision() and known.data.scale == self._scale.current.ends
@@ -101,8 +134,7 @@ class Snapshots:
 
     def _read(self) -> DataSnapshot:
         loaded = self._ratings.load()
-        if len(self._users) != self._ratings.counts().users:
-            self._users = IdIndex(pd.Index(np.array(self._ratings.user_ids(), dtype=object)))
+        self._read_users()
         movies = self._catalogue()
         now = self._clock()
         times, self._comes_true = known_times(loaded.rated_at, now), next_time(loaded.rated_at, now)
@@ -110,6 +142,10 @@ class Snapshots:
         columns = loaded.users, loaded.movies, loaded.ratings, known
         about = self._users, movies.ids, movies.table, self._scale.current.ends
         return DataSnapshot(Interactions(*columns, *about), loaded.revision)
+
+    def _read_users(self) -> None:
+        if len(self._users) != self._ratings.counts().users:
+            self._users = IdIndex(pd.Index(np.array(self._ratings.user_ids(), dtype=object)))
 
     def _times_came_true(self) -> bool:
         """Whether times that were in the future at the last read have passed, as the clock was behind."""

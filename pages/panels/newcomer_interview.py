@@ -6,7 +6,7 @@ from engine.recommending.interview import InterviewQuestion, InterviewState
 from engine.recommending.lists import Recommendations
 from engine.services import Services
 from engine.words import counted
-from pages.ui import preferences, session, tables, user_picker
+from pages.ui import links, preferences, session, tables, user_picker
 from pages.ui.escape import text
 from pages.ui.movie_card import picture_of, tile
 from pages.ui.rating_input import rating_input
@@ -78,7 +78,7 @@ def preview(answer: Recommendations) -> None:
     stars = not preferences.in_use()
     rows = [
         (
-            f"{item.rank}. {item.title}",
+            links.movie(f"{item.rank}. {item.title}", item.movie_id),
             "new" if item.movie_id in new else "",
             f"{item.predicted_rating:.1f}" if stars else "",
         )

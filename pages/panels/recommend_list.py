@@ -14,7 +14,7 @@ from engine.words import counted, listed
 from pages.ui import preferences, session, tables
 from pages.ui.escape import text
 from pages.ui.format import rating_date, rating_format
-from pages.ui.page import confirmed, errors_shown, rerun_with
+from pages.ui.page import errors_shown, rerun_with
 from pages.ui.rating_input import rating_input
 
 COUNTS = (12, 24, 48, 96)
@@ -40,9 +40,7 @@ def filters(library: LibraryService) -> dict[str, Any]:
     kept: dict[str, Any] = {"bind": "query-params"}
     with st.popover("Filters", icon=":material/tune:", key=session.FILTERS):
         rank_by = "ranker" if preferences.in_use() else _order(kept)
-        genre = st.selectbox(
-            "Genre", sorted(library.statistics().genres), index=None, placeholder="Any genre", key=session.GENRE, **kept
-        )
+        genre = st.selectbox("Genre", library.genres(), index=None, placeholder="Any genre", key=session.GENRE, **kept)
         year_from = st.number_input(
             "From year", EARLIEST, LATEST, value=None, placeholder="Any year", key=session.YEAR_FROM, **kept
         )
@@ -91,7 +89,7 @@ def liked_genres(library: LibraryService) -> list[str]:
     """The genres that the user says they like."""
     return st.multiselect(
         "Liked genres",
-        sorted(library.statistics().genres),
+        library.genres(),
         key=session.LIKES,
         bind="query-params",
         placeholder="Choose genres",
@@ -223,8 +221,6 @@ def history(services: Services, user_id: str, count: int) -> None:
     selected = [rated[row] for row in event["selection"]["rows"] if row < len(rated)]
     if not selected:
         st.caption("Select ratings to remove them.")
-        if st.button("Delete this user", key=session.DELETE_USER, icon=":material/person_remove:", type="tertiary"):
-            confirm_deletion(services, user_id, count)
         return
     label = f"Remove {counted(len(selected), 'rating')}"
     if st.button(label, key=session.REMOVE_RATINGS, icon=":material/delete:"):
@@ -233,16 +229,3 @@ def history(services: Services, user_id: str, count: int) -> None:
         titles = ", ".join(text(shortened(one.movie.title)) for one in selected[:MAX_TITLES])
         more = f" and {len(selected) - MAX_TITLES} more" if len(selected) > MAX_TITLES else ""
         rerun_with(f"Removed {titles}{more}.")
-
-
-@st.dialog("Delete a user?")
-def confirm_deletion(services: Services, user_id: str, count: int) -> None:
-    """Explain what is lost, then delete."""
-    st.markdown(
-        f"This permanently erases {counted(count, 'rating')} and the id of **{text(user_id)}**. It can't be undone."
-    )
-    with errors_shown():
-        if confirmed("Delete user"):
-            with st.spinner("Deleting the user and rebuilding the lists without them"):
-                receipt = services.ratings.forget(user_id)
-            rerun_with(text(receipt.text))

@@ -10,7 +10,7 @@ from engine.recommending.lists import ListOptions, Recommendations, WhatIf
 from engine.services import Services
 from engine.services.library import RatedMovie
 from pages.panels.recommend_list import MOVIE_PX
-from pages.panels.versions_compare import changes, movement, titled
+from pages.panels.versions_compare import changes, movement, placed, titled
 from pages.ui import preferences, session, tables
 from pages.ui.escape import text
 from pages.ui.format import rating_format
@@ -72,7 +72,7 @@ def _list(result: WhatIf) -> None:
     stars = not preferences.in_use()
     rows = [
         (
-            f"{item.rank}. {titled(item.movie)}",
+            placed(item.rank, item.movie),
             movement(item.change),
             f"{item.predicted_before:.2f} → {item.predicted_rating:.2f}" if stars else "",
         )

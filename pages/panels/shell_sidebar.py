@@ -4,6 +4,7 @@ import streamlit as st
 
 from engine.services import Services
 from engine.words import counted
+from pages.panels import shell_search
 from pages.ui import progress, session
 
 API = '<a class="mq-out" href="/api/docs" target="_blank"><span aria-hidden="true">api</span>API reference</a>'
@@ -18,6 +19,7 @@ def sidebar(services: Services) -> None:
         _work(services)
         _notices(services)
 
+    shell_search.search(services)
     progress.watch(services, state)
     st.html(API)
     if services.settings.key is not None:

@@ -11,8 +11,9 @@ from engine.services import Services
 from engine.services.version_records import VersionSummary
 from engine.services.versions import Comparison, ListedMovie, VersionList, VersionService
 from engine.words import listed
-from pages.ui import charts, metrics, preferences, ranges, runs, session, tables, user_picker
+from pages.ui import charts, links, metrics, preferences, ranges, runs, session, tables, user_picker
 from pages.ui.escape import text
+from pages.ui.links import Link
 from pages.ui.page import errors_shown
 
 METRICS, LISTS, EVERYBODY = "Metrics", "Lists of one user", "Lists of everybody"
@@ -187,7 +188,7 @@ def _lists(services: Services, versions: Sequence[VersionSummary], baseline: int
     with errors_shown():
         user_id = user_picker.pick_user(services.library)
         if user_id is None:
-            st.info("Choose a user to see their lists side by side.", icon=":material/person_search:")
+            st.info("Choose a person to see their lists side by side.", icon=":material/person_search:")
             return
         st.caption(f"Changes from version {ready[0]}: ranks gained or lost, and new movies.")
         grid = st.grid(min_column_width=LIST_WIDTH)
@@ -198,10 +199,10 @@ def _lists(services: Services, versions: Sequence[VersionSummary], baseline: int
 
 def _list(one: VersionList, baseline: int) -> None:
     first = one.version == baseline
-    rows = [(f"{item.rank}. {titled(item.movie)}", "" if first else movement(item.change)) for item in one.items]
+    rows = [(placed(item.rank, item.movie), "" if first else movement(item.change)) for item in one.items]
     tables.facts(rows, caption=summary(one, baseline))
     if one.left:
-        tables.facts([(titled(movie),) for movie in one.left], caption="Dropped")
+        tables.facts([(links.movie(titled(movie), movie.movie_id),) for movie in one.left], caption="Dropped")
 
 
 def summary(one: VersionList, baseline: int) -> str:
@@ -218,6 +219,11 @@ def summary(one: VersionList, baseline: int) -> str:
 def changes(items: Sequence[ListedMovie | ImaginedItem]) -> tuple[int, int]:
     """Number of new movies, and of movies with another rank."""
     return sum(item.change is None for item in items), sum(bool(item.change) for item in items)
+
+
+def placed(rank: int, movie: Movie) -> Link:
+    """A place of a list, which leads to the movie."""
+    return links.movie(f"{rank}. {titled(movie)}", movie.movie_id)
 
 
 def titled(movie: Movie) -> str:

@@ -145,7 +145,7 @@ def rating_distribution(counts: Mapping[float, int], scale: RatingScale) -> None
             title="Ratings",
             stack=False,
             scale=span([0, *(bar[-1] for bar in bars)]),
-            axis=alt.Axis(format=",d", tickCount=4),
+            axis=alt.Axis(format=",d", tickCount=4, tickMinStep=1),
         ),
         tooltip=[alt.Tooltip("rating:N", title="Rating"), alt.Tooltip("count:Q", title="Ratings", format=",d")],
     )

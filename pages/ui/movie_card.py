@@ -11,8 +11,9 @@ from engine.data.posters import poster_address
 from engine.data.scale import RatingScale
 from engine.recommending.lists import RecommendedItem
 from engine.services import Services
-from pages.ui import reasons, session
+from pages.ui import links, reasons, session
 from pages.ui.escape import markup
+from pages.ui.links import anchor
 from pages.ui.page import errors_shown
 from pages.ui.poster import data_url
 from pages.ui.rating_input import rating_input
@@ -40,7 +41,7 @@ def tile(
     return (
         f'<figure class="mq-tile"><img alt="" src="{data_url(movie_id, genres)}">{over}'
         f'<figcaption title="{markup(title)}"><span class="mq-rank">{markup(rank)}</span>'
-        f"<{heading}>{markup(title)}</{heading}><p>{markup(about)}</p></figcaption></figure>"
+        f"<{heading}>{anchor(links.movie(title, movie_id))}</{heading}><p>{markup(about)}</p></figcaption></figure>"
     )
 
 

@@ -80,10 +80,10 @@ def require_version(services: Services) -> None:
     st.stop()
 
 
-def require_ratings(services: Services) -> bool:
-    """Whether there are ratings to train on; if not, a link to the import is shown."""
+def require_ratings(services: Services, missing: str = "No ratings to train on yet.") -> bool:
+    """Whether there are ratings; if not, what is missing and a link to the import are shown."""
     if services.library.counts().ratings:
         return True
-    st.info("No ratings to train on yet.", icon=":material/hourglass_empty:")
+    st.info(missing, icon=":material/hourglass_empty:")
     st.page_link("imports.py", label="Import ratings", icon=":material/upload_file:")
     return False

@@ -43,3 +43,10 @@ def given(rating: float, scale: RatingScale) -> str:
     if not scale.are_preferences:
         return f"rated {rating:g}"
     return "liked it" if rating > scale.low else "did not like it"
+
+
+def shown(rating: float, scale: RatingScale) -> str:
+    """A rating in a column of ratings: ``4.5``, or ``Like``."""
+    if not scale.are_preferences:
+        return f"{rating:g}"
+    return LIKE if rating > scale.low else DISLIKE

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import streamlit as st
 
 from engine.data.scale import RatingScale
 from engine.recommending.explanations import Explanation
 from engine.services import Services
 from engine.words import counted
-from pages.ui import calls, charts, session, tables
+from pages.ui import calls, charts, links, session, tables
 from pages.ui.calls import Call
 from pages.ui.escape import text
 from pages.ui.preferences import given
@@ -47,12 +49,12 @@ def _details(services: Services, explanation: Explanation, confidence: float | N
             pair = {"user_id": explanation.user_id, "movie_id": explanation.movie_id}
             calls.offer(services, Call("/api/ml/predict", body={"pairs": [pair]}))
     similar = [
-        (one.title, given(one.rating, scale), f"{one.similarity:.0%} similar")
+        (links.movie(one.title, one.movie_id), given(one.rating, scale), f"{one.similarity:.0%} similar")
         for one in explanation.similar_rated_movies
     ]
     lifts = [(name, f"{lift:+z.1f}", counted(n, "rating")) for name, lift, n in explanation.genre_match.genres]
     users = [
-        (f"User {one.user_id}", given(one.rating, scale), f"{one.similarity:.0%} similar")
+        (links.person(one.user_id), given(one.rating, scale), f"{one.similarity:.0%} similar")
         for one in explanation.similar_users
     ]
     with tabs["Movies"]:
@@ -75,7 +77,7 @@ def _rating(explanation: Explanation, scale: RatingScale, confidence: float | No
         st.caption(f"Each bar is how much the prediction would drop without that rating, computed {how}.")
 
 
-def _facts(caption: str, rows: list[tuple[str, str, str]], empty: str) -> None:
+def _facts(caption: str, rows: Sequence[Sequence[object]], empty: str) -> None:
     if rows:
         tables.facts(rows, caption=caption)
     else:

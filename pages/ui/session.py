@@ -4,7 +4,9 @@ from collections.abc import Sequence
 
 TOASTS = "toasts"  # messages for the next run
 
-USER = "user"  # also a query parameter: /recommend?user=42
+USER = "user"  # a query parameter: /recommend?user=42
+ID = "id"  # a query parameter of the pages of a movie and of a person: /movie?id=318
+PICKER = "picker"  # the field in which a person is chosen
 FILTERS = "recommend.filters"
 COUNT = "movies"  # from here to SEEN also query parameters
 RANK_BY = "order"
@@ -19,7 +21,12 @@ LAST_LIST = "recommend.last_list"
 LAST_RATED = "recommend.last_rated"  # the latest rating, which can be undone
 UNDO_RATING = "recommend.undo"
 REMOVE_RATINGS = "recommend.remove"
-DELETE_USER = "recommend.delete_user"
+
+DELETE_USER = "person.delete"
+EXPORT_USER = "person.export"
+
+CATALOGUE_TITLE = "title"  # these two are also query parameters, as GENRE is
+CATALOGUE_SHOW = "show"
 
 SKIPPED = "newcomer.skipped"  # by user: movies they don't know
 ANSWERED = "newcomer.answered"  # by user: movies rated in the interview, in order
@@ -123,6 +130,9 @@ KEY_TO_REVOKE = "keys.to_revoke"
 REVOKE = "keys.revoke"
 AUDIT_SHOWN = "keys.audit_shown"  # how many
 OLDER_ENTRIES = "keys.older"
+
+SEARCH = "search"  # in the sidebar
+FOUND = "search.found"  # what it found last
 
 CONFIRM = "dialog.confirm"
 CANCEL = "dialog.cancel"

@@ -10,6 +10,7 @@ import streamlit as st
 from engine.data.cells import csv_pieces
 from pages.ui import session
 from pages.ui.escape import markup
+from pages.ui.links import Link, anchor
 
 MAX_DIGITS = 15  # of a number in the address; ids in the store have at most 18
 
@@ -27,7 +28,7 @@ Phone = Literal["wrap", "scroll", "stack"]
 
 
 def table(rows: Sequence[Mapping[str, object]], caption: str, *, phone: Phone = "wrap", download: bool = True) -> None:
-    """Rows with the same columns. ``caption`` is for assistive technology; cells are escaped.
+    """Rows with the same columns. ``caption`` is for assistive technology; cells are escaped, a ``Link`` is a link.
 
     Args:
         rows: cells by column.
@@ -69,12 +70,45 @@ def offer(rows: Sequence[Mapping[str, object]], caption: str) -> None:
 
 def as_csv(rows: Sequence[Mapping[str, object]]) -> bytes:
     """The rows as CSV in UTF-8, with texts that a spreadsheet would run as a formula made harmless."""
-    cells = ([one.text if isinstance(one, Drawn) else one for one in row.values()] for row in rows)
+    cells = ([one.text if isinstance(one, Drawn | Link) else one for one in row.values()] for row in rows)
     return b"".join(csv_pieces(rows[0], cells))
 
 
 def _content(value: object) -> str:
-    return value.html if isinstance(value, Drawn) else markup(value)
+    return value.html if isinstance(value, Drawn) else anchor(value)
+
+
+@dataclass(frozen=True)
+class Titled:
+    """A cell of two lines: a link, and what is said of it in small print."""
+
+    link: Link
+    about: str
+
+    def __str__(self) -> str:
+        return self.link.text
+
+
+def sorted_table(headings: Sequence[tuple[Link, str | None]], rows: Iterable[Sequence[object]], caption: str) -> None:
+    """Rows of which the first cell is a heading and the others are numbers.
+
+    Args:
+        headings: a link that sorts by the column, and ``ascending`` or ``descending`` if it is sorted by it.
+        rows: cells in the order of the headings; a ``Titled`` has two lines.
+        caption: accessible name.
+    """
+    head = "".join(f'<th scope="col" aria-sort="{way or "none"}">{anchor(link)}</th>' for link, way in headings)
+    body = "".join(f"<tr>{''.join(map(_cell, row))}</tr>" for row in rows)
+    st.html(
+        f'<div class="mq-table mq-sorted" role="region" tabindex="0" aria-label="{markup(caption)}">'
+        f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"
+    )
+
+
+def _cell(value: object) -> str:
+    if isinstance(value, Titled):
+        return f'<th scope="row">{anchor(value.link)}<small>{markup(value.about)}</small></th>'
+    return f"<td>{anchor(value)}</td>"
 
 
 def pairs(values: Mapping[str, object], caption: str) -> None:
@@ -91,7 +125,7 @@ def facts(rows: Iterable[Sequence[object]], *, headings: Sequence[str] = (), cap
 
 
 def _fact(cells: Sequence[object]) -> str:
-    first, *others = map(markup, cells)
+    first, *others = map(anchor, cells)
     return f"<tr><th>{first}</th>" + "".join(f"<td>{cell}</td>" for cell in others) + "</tr>"
 
 

@@ -1,4 +1,4 @@
-"""Choosing a user from a searchable list, by typing an id, or with ``?user=`` in the address."""
+"""Choosing a person among all of them, by typing, or with ``?user=`` in the address."""
 
 from collections.abc import Callable
 
@@ -11,30 +11,49 @@ from engine.services.library import LibraryService
 from engine.words import counted
 from pages.ui import session
 from pages.ui.escape import text
+from pages.ui.finder import Option, finder
 
-MAX_LISTED = 200
+MAX_FOUND = 8
 STATUS = {
     "personal": ("Personal", ":material/person_check:", "green"),
     "blended": ("Blended", ":material/join_inner:", "blue"),
     "cold_start": ("Cold start", ":material/ac_unit:", "orange"),
-    "unknown_user": ("New user", ":material/person_off:", "gray"),
+    "unknown_user": ("New person", ":material/person_off:", "gray"),
 }
 
 
 def pick_user(library: LibraryService) -> str | None:
-    """Id of the chosen user, also kept in the address; None before a choice."""
-    listed = [user.user_id for user in library.search_users("", limit=MAX_LISTED)]
-    chosen = st.selectbox(
-        "User",
-        listed,
-        index=None,
-        key=session.USER,
-        bind="query-params",
-        placeholder="Choose a user or type an id",
-        accept_new_options=True,
-        help=f"Lists the {MAX_LISTED} users with the most ratings. You can type any other id.",
+    """Id of the chosen person, which the address keeps; None before a choice."""
+    st.fragment(_field)(library)
+    return composed(st.query_params.get(session.USER, "").strip()) or None
+
+
+def _field(library: LibraryService) -> None:
+    """The field. Typing reruns only this; a choice reruns the page."""
+    chosen = st.query_params.get(session.USER, "")
+    entered = finder(
+        "Person",
+        lambda typed: people(library, typed),
+        key=session.PICKER,
+        placeholder="Type a name or an id",
+        value=chosen,
+        keeps=True,
+        suggests=True,
     )
-    return composed(chosen.strip()) or None if chosen else None
+    wanted = composed(entered.strip())
+    if wanted and wanted != chosen:
+        st.query_params[session.USER] = wanted
+        st.rerun()
+
+
+def people(library: LibraryService, typed: str) -> list[Option]:
+    """People whose id begins with a text, and one that nobody has; without a text those with the most ratings."""
+    found = library.search_users(typed, MAX_FOUND)
+    options = [Option(one.user_id, one.user_id, counted(one.ratings_count, "rating")) for one in found]
+    new = composed(typed.strip())
+    if new and not library.knows_user(new):
+        options.append(Option(new, f"New person: {new}"))
+    return options
 
 
 def badge(status: Status) -> None:
@@ -44,14 +63,20 @@ def badge(status: Status) -> None:
 
 
 def header(answer: Recommendations, *more: Callable[[], object]) -> None:
-    """The user, and how their list was made; ``more`` draws what else stands in the last line."""
+    """The person, and how their list was made; ``more`` draws what else stands in the last line."""
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-        st.header(f"User {text(answer.user_id)}", anchor=False, width="content")
+        st.header(f"Person {text(answer.user_id)}", anchor=False, width="content")
         badge(answer.status)
         st.caption(counted(answer.ratings_count, "rating"), width="content")
         st.caption(f"version {answer.model_version} · {answer.latency_ms:.1f} ms", width="content")
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         st.markdown(text(answer.reason), width="content")
+        st.page_link(
+            "person.py",
+            label="About this person",
+            icon=":material/person:",
+            query_params={session.ID: answer.user_id},
+        )
         st.page_link(
             "newcomer.py",
             label="Improve this list",

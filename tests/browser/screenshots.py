@@ -20,6 +20,10 @@ from tests.browser.console import ROOT, launch, server, settled, wait_until_trai
 PAGES = {
     "overview": "",
     "imports": "imports",
+    "data": "data",
+    "catalogue": "catalogue",
+    "movie": "movie?id=318&user=42",
+    "person": "person?id=42",
     "recommend": "recommend?user=1",
     "newcomer": "newcomer?user=somebody",
     "training": "training",

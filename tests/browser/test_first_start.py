@@ -19,7 +19,7 @@ pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
 DEMO = {"Ratings": "100,004", "Users": "671", "Movies": "9,066", "Mean rating": "3.54"}
 FIRST_VERSION = {
-    "recommend": "Choose a user to see their list",
+    "recommend": "Choose a person to see their list",
     "newcomer": "Type a new name or id to begin",
     "versions": "Deployment history",
     "automation": "No need to retrain",

@@ -17,6 +17,10 @@ pytestmark = [pytest.mark.browser, pytest.mark.slow]
 PAGES = {
     "": "Overview",
     "imports": "Import",
+    "data": "Data",
+    "catalogue": "Catalogue",
+    "movie": "Movie",
+    "person": "Person",
     "recommend?user=1": "Recommend",
     "newcomer?user=somebody": "Newcomer",
     "training": "Training",
@@ -36,11 +40,9 @@ def test_a_rating_changes_the_list(page: Page, marquee: str) -> None:
     assert before["status"] == "personal"
     page.goto(marquee)
     page.get_by_role("link", name="Recommend", exact=True).click()
-    page.get_by_role("combobox", name="User").fill("1")
-    page.get_by_role("option", name="1", exact=True).or_(
-        page.get_by_role("option", name=re.compile("Add"))
-    ).first.click()
-    expect(page.get_by_role("heading", name="User 1")).to_be_visible()
+    page.get_by_role("combobox", name="Person").fill("1")
+    page.get_by_role("option", name=re.compile(r"^1 · \d+ ratings")).click()
+    expect(page.get_by_role("heading", name="Person 1")).to_be_visible()
     titles = page.locator(TITLES)
     expect(titles).to_have_count(12)
     shown = titles.all_inner_texts()
@@ -71,6 +73,24 @@ def test_a_rating_changes_the_list(page: Page, marquee: str) -> None:
     assert titles.all_inner_texts() == [item["title"] for item in after["items"]]
     page.get_by_role("tab", name="Ratings").click()
     expect(page.get_by_test_id("stDataFrame").first).to_be_visible()
+    assert broken(page) == 0
+
+
+def test_anybody_is_found_by_typing_and_only_new_ids_are_called_new(page: Page, marquee: str) -> None:
+    page.goto(f"{marquee}/recommend")
+    person, found = page.get_by_role("combobox", name="Person"), page.get_by_role("option")
+    person.fill("42")
+    expect(found.first).to_have_text(re.compile(r"^42\s*· 70 ratings$"))
+    expect(page.get_by_role("option", name="New person")).to_have_count(0)
+    person.fill("671")  # one of the last
+    expect(found).to_have_count(1)
+    expect(found).to_have_text(re.compile(r"^671\s*· \d+ ratings$"))
+    person.fill("Maria")
+    expect(found).to_have_text("New person: Maria")
+    person.press("ArrowDown")
+    person.press("Enter")
+    expect(page.get_by_role("heading", name="Person Maria")).to_be_visible()
+    expect(page).to_have_url(re.compile("user=Maria"))
     assert broken(page) == 0
 
 
@@ -120,11 +140,11 @@ def test_stars_can_be_given_with_the_keyboard(page: Page, marquee: str) -> None:
 
 def test_the_address_names_the_user(page: Page, marquee: str) -> None:
     page.goto(f"{marquee}/recommend?user=3")
-    expect(page.get_by_role("heading", name="User 3")).to_be_visible()
-    user = page.get_by_role("combobox", name="User")
+    expect(page.get_by_role("heading", name="Person 3")).to_be_visible()
+    user = page.get_by_role("combobox", name="Person")
     user.fill("somebody new")
     user.press("Enter")
-    expect(page.get_by_text("New user")).to_be_visible()
+    expect(page.get_by_text("New person")).to_be_visible()
     expect(page).to_have_url(re.compile(r"user=somebody(\+|%20)new"))
     expect(page.locator(TITLES)).to_have_count(12)
 
@@ -132,10 +152,10 @@ def test_the_address_names_the_user(page: Page, marquee: str) -> None:
 def test_a_newcomer_gets_a_personal_list(page: Page, marquee: str) -> None:
     """Ten answers by keyboard, two skipped movies and an undone rating."""
     page.goto(f"{marquee}/newcomer")
-    user = page.get_by_role("combobox", name="User")
+    user = page.get_by_role("combobox", name="Person")
     user.fill("film fan")
     user.press("Enter")
-    expect(page.get_by_text("New user")).to_be_visible()
+    expect(page.get_by_text("New person")).to_be_visible()
     expect(page.get_by_text("0% of your taste known")).to_be_visible()
     question = page.locator(TITLES)
     for answer in range(1, 11):
@@ -156,7 +176,7 @@ def test_a_newcomer_gets_a_personal_list(page: Page, marquee: str) -> None:
     expect(page.get_by_text("from 9 ratings")).to_be_visible()
     expect(page.get_by_text("90% of the list's order comes from them")).to_be_visible()
     page.get_by_role("link", name="Open full list").click()
-    expect(page.get_by_role("heading", name="User film fan")).to_be_visible()
+    expect(page.get_by_role("heading", name="Person film fan")).to_be_visible()
     expect(question).to_have_count(12)
     known = get(marquee, "/api/ml/recommendations/film%20fan")
     assert known is not None
@@ -195,9 +215,9 @@ def test_what_if_does_not_save_ratings(page: Page, marquee: str) -> None:
 def test_markup_in_an_id_shows_as_text(page: Page, marquee: str) -> None:
     page.goto(marquee)
     page.evaluate("given => location.assign('/recommend?user=' + encodeURIComponent(given))", TRICKY)
-    heading = page.get_by_role("heading", name=re.compile("^User <script>"))
+    heading = page.get_by_role("heading", name=re.compile("^Person <script>"))
     expect(heading).to_be_visible()
-    assert heading.inner_text().replace(JOINER, "") == f"User {TRICKY}"
+    assert heading.inner_text().replace(JOINER, "") == f"Person {TRICKY}"
     assert heading.locator("a, em, code, img, span[style*=color], .katex").count() == 0
 
 

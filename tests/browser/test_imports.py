@@ -150,7 +150,7 @@ def test_an_export_ends_on_the_list_of_its_owner(chromium: Browser, tmp_path: Pa
         if similar.count():
             page.get_by_role("button", name="Continue").click()
         confirm.click()
-        own = page.get_by_role("heading", name="User mariah")
+        own = page.get_by_role("heading", name="Person mariah")
         expect(own.or_(page.get_by_text("The list of mariah opens here")).first).to_be_visible()
         share = processor_share()
         expect(own).to_be_visible(timeout=1000 * TRAINED_S)

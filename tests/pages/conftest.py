@@ -11,6 +11,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from engine.services import use
+from pages.ui import session
 from tests.pages.fakes import Fakes
 
 SHELL = Path(__file__).parents[2] / "pages" / "shell.py"
@@ -21,7 +22,7 @@ Open = Callable[..., AppTest]
 def visit() -> Iterator[Open]:
     """Opens a page by its file, with these services and query parameters; asserts that nothing broke."""
 
-    def _visit(page: str, fakes: Fakes, **query: str) -> AppTest:
+    def _visit(page: str, fakes: Fakes, /, **query: str) -> AppTest:
         use(fakes.services())
         at = AppTest.from_file(SHELL, default_timeout=20)
         at.run()
@@ -58,12 +59,47 @@ def rate(at: AppTest, movie_id: str, rating: object) -> AppTest:
 
 def click_rating(at: AppTest, key: str, rating: object) -> AppTest:
     """Send a rating clicked on any input."""
-    found = next(one for one in at.get("bidi_component") if one.key == key)
+    return send(at, key, "rated", rating)
+
+
+def choose(at: AppTest, user_id: str) -> AppTest:
+    """Enter a person's id in the field in which one is chosen."""
+    return send(at, session.PICKER, "chosen", user_id)
+
+
+def send(at: AppTest, key: str, event: str, value: object) -> AppTest:
+    """What the browser sends for an event of a component of ours."""
+    found = component(at, key)
     states = at._tree.get_widget_states()
     click = states.widgets.add()
     click.id = f"$$STREAMLIT_INTERNAL_KEY_{found.proto.id}__events"
-    click.json_trigger_value = json.dumps([{"event": "rated", "value": rating}])
+    click.json_trigger_value = json.dumps([{"event": event, "value": value}])
     return at._run(states)
+
+
+def type_in(at: AppTest, key: str, typed: str) -> list[dict[str, str]]:
+    """What a field finds for a text: its options."""
+    found = component(at, key)
+    states = at._tree.get_widget_states()
+    state = states.widgets.add()
+    state.id = found.proto.id
+    state.json_value = json.dumps({"typed": typed})
+    return options(intact(at._run(states)), key)
+
+
+def options(at: AppTest, key: str) -> list[dict[str, str]]:
+    """The options that a field shows."""
+    return list(json.loads(component(at, key).proto.json)["options"])
+
+
+def component(at: AppTest, key: str) -> Any:
+    """The component of ours with this key."""
+    return next(one for one in at.get("bidi_component") if one.key == key)
+
+
+def rating_inputs(at: AppTest) -> list[Any]:
+    """The inputs for ratings."""
+    return [one for one in at.get("bidi_component") if one.key not in (session.PICKER, session.SEARCH)]
 
 
 def press(at: AppTest, key: str) -> AppTest:

@@ -452,7 +452,7 @@ def test_the_first_person_is_offered_company_and_led_to_their_list(visit: Open) 
     held.serving.version = 2
     at = intact(at.run())
     assert at.title[0].value == "Recommend"
-    assert "User reelreader" in words(at)
+    assert "Person reelreader" in words(at)
 
 
 def test_without_company_the_export_is_imported_alone(visit: Open) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pages.ui import session
 from tests.pages import fakes
-from tests.pages.conftest import Open, button, click_rating, intact, links, press, words
+from tests.pages.conftest import Open, button, choose, click_rating, intact, links, press, rating_inputs, words
 
 
 def question(movie_id: str) -> str:
@@ -32,9 +32,9 @@ def test_a_new_user_gets_a_first_question(visit: Open) -> None:
     assert "Toy Story" in shown
     assert "Question 1" in shown
     assert "About 4 in 10 people with similar ratings know it. Rating it would reveal 3.1% more" in shown
-    assert "New user" in shown
+    assert "New person" in shown
     assert "Nobody with this id has rated anything yet" in shown
-    assert [one.key for one in at.get("bidi_component")] == [question("1")]
+    assert [one.key for one in rating_inputs(at)] == [question("1")]
     assert button(at, session.UNDO) is None
 
 
@@ -43,12 +43,12 @@ def test_a_rating_is_saved_and_the_next_question_asked(visit: Open) -> None:
     at = visit("newcomer.py", held, user="guest")
     at = intact(click_rating(at, question("1"), 4.5))
     assert [(one.movie.movie_id, one.rating) for one in held.library.rated["guest"]] == [("1", 4.5)]
-    assert [one.key for one in at.get("bidi_component")] == [question("2")]
+    assert [one.key for one in rating_inputs(at)] == [question("2")]
     assert "Question 2" in words(at)
     assert "<td>new</td>" in words(at)
     at = intact(press(at, session.UNDO))
     assert held.library.rated["guest"] == []
-    assert [one.key for one in at.get("bidi_component")] == [question("1")]
+    assert [one.key for one in rating_inputs(at)] == [question("1")]
 
 
 def test_skipped_movies_can_be_asked_again(visit: Open) -> None:
@@ -56,9 +56,9 @@ def test_skipped_movies_can_be_asked_again(visit: Open) -> None:
     at = visit("newcomer.py", held, user="guest")
     at = intact(press(at, session.SKIP))
     assert held.library.rated["guest"] == []
-    assert [one.key for one in at.get("bidi_component")] == [question("2")]
+    assert [one.key for one in rating_inputs(at)] == [question("2")]
     at = intact(press(at, session.ASK_AGAIN))
-    assert [one.key for one in at.get("bidi_component")] == [question("1")]
+    assert [one.key for one in rating_inputs(at)] == [question("1")]
 
 
 def test_the_interview_ends_with_a_reason(visit: Open) -> None:
@@ -66,14 +66,14 @@ def test_the_interview_ends_with_a_reason(visit: Open) -> None:
     for _ in range(6):
         at = intact(press(at, session.SKIP))
     assert at.success[0].value == "There is no movie left to ask about\\."
-    assert not at.get("bidi_component")
+    assert not rating_inputs(at)
     assert button(at, session.ASK_AGAIN)
 
 
 def test_skipped_movies_belong_to_one_user(visit: Open) -> None:
     at = intact(press(visit("newcomer.py", met(), user="guest"), session.SKIP))
-    at = intact(at.selectbox(key=session.USER).set_value("another").run())
-    assert [one.key for one in at.get("bidi_component")] == [session.question("another", "1")]
+    at = intact(choose(at, "another"))
+    assert [one.key for one in rating_inputs(at)] == [session.question("another", "1")]
     assert "Question 1" in words(at)
 
 

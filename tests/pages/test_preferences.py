@@ -10,7 +10,7 @@ from engine.data.scale import PREFERENCES, STARS
 from pages.ui import preferences, session
 from pages.ui.rating_input import shape
 from tests.pages import fakes
-from tests.pages.conftest import Open, intact, press, rate, words
+from tests.pages.conftest import Open, intact, press, rate, rating_inputs, words
 from tests.pages.test_imports_page import drop
 
 
@@ -26,7 +26,7 @@ def test_pages_say_why_there_are_no_stars(visit: Open, page: str) -> None:
 def test_movies_are_liked_by_name(visit: Open) -> None:
     held = fakes.rated_on(PREFERENCES)
     at = visit("recommend.py", held, user="42")
-    inputs = [json.loads(one.proto.json) for one in at.get("bidi_component")]
+    inputs = [json.loads(one.proto.json) for one in rating_inputs(at)]
     assert {(one["kind"], tuple(one["names"]), one["invitation"]) for one in inputs} == {
         ("choices", ("Dislike", "Like"), "Like it?")
     }

@@ -10,7 +10,7 @@ from urllib.parse import parse_qsl
 import pytest
 
 from engine.data.scale import STARS
-from engine.errors import DiskFull, InvalidRating, NotReady
+from engine.errors import InvalidRating, NotReady
 from pages.panels.recommend_list import MAX_TITLE, changed, ranks_without, shortened
 from pages.panels.recommend_what_if import WHAT_IF
 from pages.ui import session
@@ -18,7 +18,23 @@ from pages.ui.charts import rating_rows, share_rows
 from pages.ui.escape import text
 from sidecar.routes.recommendations import ListByQuery, PredictRequest
 from tests.pages import fakes
-from tests.pages.conftest import Open, button, click_rating, edit, intact, links, press, rate, select, words
+from tests.pages.conftest import (
+    Open,
+    button,
+    choose,
+    click_rating,
+    edit,
+    intact,
+    links,
+    options,
+    press,
+    rate,
+    rating_inputs,
+    select,
+    send,
+    type_in,
+    words,
+)
 
 
 def test_without_a_version_the_page_shows_the_next_step(visit: Open) -> None:
@@ -28,15 +44,30 @@ def test_without_a_version_the_page_shows_the_next_step(visit: Open) -> None:
 
 def test_without_a_user_it_asks_for_one(visit: Open) -> None:
     at = visit("recommend.py", fakes.loaded())
-    assert "Choose a user" in at.info[0].value
-    assert at.selectbox(key=session.USER).options == ["42", "7", "a_b*"]
+    assert "Choose a person" in at.info[0].value
+    assert [(one["title"], one["about"]) for one in options(at, session.PICKER)] == [
+        ("42", "4 ratings"),
+        ("7", "1 rating"),
+        ("a_b*", "1 rating"),
+    ]
+
+
+def test_a_person_is_found_as_one_types(visit: Open) -> None:
+    at = visit("recommend.py", fakes.loaded())
+    assert [one["title"] for one in type_in(at, session.PICKER, "4")] == ["42", "New person: 4"]
+    assert [one["title"] for one in type_in(at, session.PICKER, "42")] == ["42"]
+    found = type_in(at, session.PICKER, " Maria ")
+    assert [(one["value"], one["title"]) for one in found] == [("Maria", "New person: Maria")]
+    at = intact(send(at, session.PICKER, "chosen", "Maria"))
+    assert at.header[0].value == "Person Maria"
+    assert at.query_params["user"] == "Maria"
 
 
 def test_a_link_opens_the_list_of_its_user(visit: Open) -> None:
     at = visit("recommend.py", fakes.loaded(), user="42")
-    assert at.header[0].value == "User 42"
+    assert at.header[0].value == "Person 42"
     assert "Personal" in words(at)
-    assert len(at.get("bidi_component")) == 12
+    assert len(rating_inputs(at)) == 12
     assert "&lt;script&gt;alert(1)" not in words(at)  # it is rated already
     assert at.dataframe[0].value["Movie"].tolist()[0] == "Lawrence of Arabia"
 
@@ -73,28 +104,28 @@ def test_the_list_and_a_prediction_can_be_had_from_code(visit: Open) -> None:
 
 def test_an_unknown_id_gets_a_list(visit: Open) -> None:
     at = visit("recommend.py", fakes.loaded(), user="<b>new*one</b>")
-    assert at.header[0].value == r"User \<b\>new\*one\<\/b\>"
-    assert "New user" in words(at)
+    assert at.header[0].value == r"Person \<b\>new\*one\<\/b\>"
+    assert "New person" in words(at)
     assert "No ratings yet" in words(at)
     assert "<script" not in words(at)
 
 
 def test_choosing_another_user_changes_the_list(visit: Open) -> None:
     at = visit("recommend.py", fakes.loaded(), user="42")
-    intact(at.selectbox(key=session.USER).set_value("7").run())
-    assert at.header[0].value == "User 7"
+    intact(choose(at, "7"))
+    assert at.header[0].value == "Person 7"
 
 
 def test_a_rating_is_saved_and_announced(visit: Open) -> None:
     held = fakes.loaded()
     at = visit("recommend.py", held, user="7")
-    before = [one.key for one in at.get("bidi_component")]
+    before = [one.key for one in rating_inputs(at)]
     intact(rate(at, "4", 4.5))
     assert held.library.rated["7"][0].rating == 4.5
     told = at.toast[0].value
     assert "Rated Blade Runner 4.5. Expected rating: 3.87 before, 4.12 now." in told
     assert "in the list" in told
-    after = [one.key for one in at.get("bidi_component")]
+    after = [one.key for one in rating_inputs(at)]
     assert "recommend.rate.4" in before
     assert "recommend.rate.4" not in after
     assert "was " in words(at)
@@ -111,7 +142,7 @@ def test_a_rating_can_be_changed_and_undone(visit: Open) -> None:
     assert "4" not in [one.movie.movie_id for one in held.library.rated["7"]]
     assert "You rated" not in words(at)
     at = intact(rate(at, "4", 4.5))
-    intact(at.selectbox(key=session.USER).set_value("42").run())
+    intact(choose(at, "42"))
     assert button(at, session.UNDO_RATING) is None
 
 
@@ -137,7 +168,7 @@ def test_a_refused_rating_says_why_and_the_list_stays(visit: Open) -> None:
     held.ratings.fails = InvalidRating("A rating lies between 0.5 and 5.")
     at = intact(rate(visit("recommend.py", held, user="42"), "1", 4.5))
     assert "A rating lies between" in at.error[0].value
-    assert len(at.get("bidi_component")) == 12
+    assert len(rating_inputs(at)) == 12
 
 
 def test_ratings_are_removed_from_the_history(visit: Open) -> None:
@@ -150,32 +181,6 @@ def test_ratings_are_removed_from_the_history(visit: Open) -> None:
     assert at.dataframe[0].value["Movie"].tolist() == [titles[1], titles[3]]
     assert at.toast[0].value.startswith("Removed ")
     assert button(at, session.REMOVE_RATINGS) is None
-
-
-def test_deleting_a_user_asks_first(visit: Open) -> None:
-    held = fakes.loaded()
-    at = intact(press(visit("recommend.py", held, user="42"), session.DELETE_USER))
-    assert "permanently erases 4 ratings and the id of **42**" in words(at)
-    assert "42" in held.library.rated
-
-
-FORGETTING = """
-from engine.services import current
-from pages.panels.recommend_list import confirm_deletion
-confirm_deletion(current(), "42", 4)
-"""
-
-
-def test_a_confirmed_user_is_deleted(dialog: Open) -> None:
-    held = fakes.loaded()
-    at = dialog(FORGETTING, held)
-    held.ratings.fails = DiskFull("The disk is full.")
-    at = intact(press(at, session.CONFIRM))
-    assert "disk is full" in at.error[0].value
-    held.ratings.fails = None
-    at = intact(press(at, session.CONFIRM))
-    assert "42" not in held.library.rated
-    assert "4 ratings and the id were erased" in at.session_state[session.TOASTS][0]
 
 
 def test_variety_shows_its_cost(visit: Open) -> None:
@@ -251,11 +256,11 @@ def test_liked_genres_and_rated_movies_reach_the_service(visit: Open) -> None:
     held.library.rated["new"] = []
     at = visit("recommend.py", held, user="new")
     intact(at.multiselect(key=session.LIKES).set_value(["Western"]).run())
-    assert at.get("bidi_component")[0].key == session.card("rate", "7")
+    assert rating_inputs(at)[0].key == session.card("rate", "7")
     at = visit("recommend.py", fakes.loaded(), user="7")
-    assert session.card("rate", "2") not in [one.key for one in at.get("bidi_component")]
+    assert session.card("rate", "2") not in [one.key for one in rating_inputs(at)]
     intact(at.selectbox(key=session.SEEN).set_value(True).run())
-    star = next(one for one in at.get("bidi_component") if one.key == session.card("rate", "2"))
+    star = next(one for one in rating_inputs(at) if one.key == session.card("rate", "2"))
     assert json.loads(star.proto.json)["value"] == 4.5
 
 
@@ -269,16 +274,16 @@ def test_filters_reach_the_service(visit: Open) -> None:
     at.selectbox(key=session.GENRE).set_value("War")
     at.number_input(key=session.YEAR_FROM).set_value(1980)
     intact(at.run())
-    assert [one.key for one in at.get("bidi_component")] == ["recommend.rate.15"]
+    assert [one.key for one in rating_inputs(at)] == ["recommend.rate.15"]
     intact(at.number_input(key=session.YEAR_FROM).set_value(2050).run())
     assert "No movies match" in at.info[0].value
 
 
 def test_the_order_can_be_the_predicted_rating(visit: Open) -> None:
     at = visit("recommend.py", fakes.loaded(), user="42")
-    first = at.get("bidi_component")[0].key
+    first = rating_inputs(at)[0].key
     intact(at.selectbox(key=session.RANK_BY).set_value("rating").run())
-    assert at.get("bidi_component")[0].key != first
+    assert rating_inputs(at)[0].key != first
 
 
 def test_a_service_that_is_not_ready_says_so(visit: Open) -> None:
@@ -302,7 +307,7 @@ def test_earlier_ranks_are_counted_without_the_rated_movie() -> None:
 
 def test_stars_get_scale_and_label(visit: Open) -> None:
     at = visit("recommend.py", fakes.loaded(), user="42")
-    star = next(one for one in at.get("bidi_component") if one.key == session.card("rate", "1"))
+    star = next(one for one in rating_inputs(at) if one.key == session.card("rate", "1"))
     data = json.loads(star.proto.json)
     assert data["label"] == "Rate Toy Story"
     assert (data["kind"], data["low"], data["high"], data["step"]) == ("stars", 0.5, 5.0, 0.5)

@@ -12,7 +12,7 @@ from engine.data.scale import STARS, RatingScale
 from pages.panels.recommend_what_if import WHAT_IF
 from pages.ui import session
 from tests.pages import fakes
-from tests.pages.conftest import Open, edit, intact, rate, table, words
+from tests.pages.conftest import Open, edit, intact, rate, rating_inputs, table, words
 
 TEN, HUNDRED, JESTER = RatingScale(1, 10, 1), RatingScale(0, 100, 1), RatingScale(-10, 10, 0.01)
 SCALES = pytest.mark.parametrize(
@@ -21,7 +21,7 @@ SCALES = pytest.mark.parametrize(
 
 
 def inputs(at: AppTest) -> list[dict[str, Any]]:
-    return [json.loads(one.proto.json) for one in at.get("bidi_component")]
+    return [json.loads(one.proto.json) for one in rating_inputs(at)]
 
 
 def chart(at: AppTest) -> str:

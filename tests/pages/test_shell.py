@@ -11,9 +11,10 @@ from engine.errors import TrainingDiverged
 from engine.services import Services, use
 from engine.settings import Settings
 from pages.panels.shell_sidebar import API, SIGN_OUT
+from pages.ui import session
 from pages.ui.progress import NO_BREAK
 from tests.pages import fakes
-from tests.pages.conftest import SHELL, Open, intact, words
+from tests.pages.conftest import SHELL, Open, intact, options, type_in, words
 
 
 def test_while_marquee_starts_the_page_says_so(visit: Open) -> None:
@@ -64,6 +65,19 @@ def test_service_errors_are_shown_as_text(visit: Open) -> None:
     at = visit("overview.py", held)
     assert at.error[0].value == r"The \*loss\* became infinite\."
     assert "100,004" in words(at)
+
+
+def test_the_search_finds_movies_people_and_versions(visit: Open) -> None:
+    at = visit("overview.py", fakes.loaded())
+    assert options(at, session.SEARCH) == []
+    found = type_in(at, session.SEARCH, "in the")
+    assert [(one["group"], one["title"], one["value"]) for one in found] == [
+        ("Movies", "Once Upon a Time in the West", "/movie?id=7"),
+        ("Movies", "Singin' in the Rain", "/movie?id=10"),
+    ]
+    assert [(one["group"], one["title"]) for one in type_in(at, session.SEARCH, "2")] == [("Versions", "Version 2")]
+    assert [one["title"] for one in type_in(at, session.SEARCH, "version")] == []
+    assert [(one["title"], one["about"]) for one in type_in(at, session.SEARCH, "a_b")] == [("a_b*", "1 rating")]
 
 
 def test_every_page_is_in_the_navigation() -> None:

@@ -521,6 +521,7 @@ def fake_services(settings: Settings) -> Services:
         "storage": FakeStorage(),
         "access": FakeAccess(),
         "audit": FakeAudit(),
+        **dict.fromkeys(("catalogue", "profiles", "data")),  # no route asks them
     }
     return Services(settings, **fakes)
 

@@ -10,7 +10,7 @@ import pytest
 
 from engine.errors import UnknownMovie, UnknownUser
 from engine.runtime import Runtime
-from store.ratings import RatingStore
+from store.ratings import LIKE, OF_MOVIE, RatingStore
 from tests.engine.services.conftest import fill, opened, store_in
 from tests.engine.services.test_imports import MOVIES, RATINGS, bring
 
@@ -53,7 +53,6 @@ def test_search_follows_what_changes(runtime: Runtime) -> None:
     services, library = runtime.services, runtime.services.library
     bring(services.imports, ratings_csv=RATINGS, movies_csv=MOVIES)
     assert library.statistics().ratings == 3
-    assert library._look() is library._look()
     bring(services.imports, more_csv="user,movie,rating\n1,30,3\n2,30,4\n3,30,5\n")
     assert [user.user_id for user in library.search_users()] == ["1", "2", "3"]
 
@@ -64,6 +63,35 @@ def test_search_gives_no_more_than_asked_for_and_the_same_id_once(runtime: Runti
     assert [user.user_id for user in library.search_users("ANN")] == ["Ann", "annie"]
     assert [user.user_id for user in library.search_users("ann", limit=1)] == ["Ann"]
     assert library.search_users("ann", limit=0) == []
+
+
+def test_people_are_found_by_the_beginning_of_their_id(runtime: Runtime) -> None:
+    services, library = runtime.services, runtime.services.library
+    rows = "".join(f"{user},m,3\n" for user in ("4", "42", "421", "142", "Zoë", "zora", "a%", "a_b"))
+    bring(services.imports, ratings_csv=f"user,movie,rating\n{rows}")
+    found = [(user.user_id, user.ratings_count) for user in library.search_users("42")]
+    assert found == [("42", 1), ("421", 1)]
+    assert [user.user_id for user in library.search_users("4", limit=2)] == ["4", "42"]
+    assert [user.user_id for user in library.search_users(" ZO ")] == ["zora", "Zoë"]
+    assert [user.user_id for user in library.search_users("Zoe\N{COMBINING DIAERESIS}")] == ["Zoë"]
+    assert [user.user_id for user in library.search_users("a%")] == ["a%"]
+    assert library.search_users("\x1fforgotten") == []
+    assert (library.knows_user("42"), library.knows_user("43")) == (True, False)
+
+
+def test_a_search_of_people_reads_an_index(runtime: Runtime) -> None:
+    with runtime.database.read() as connection:
+        plan = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {LIKE}", ("a", "b", "a", 8)).all()
+    assert any("users_by_name" in row[3] for row in plan)
+    assert not any("SCAN" in row[3] or "TEMP B-TREE" in row[3] for row in plan)
+
+
+def test_changes_of_a_movie_are_read_by_index(runtime: Runtime) -> None:
+    with runtime.database.read() as connection:
+        plan = [row[3] for row in connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {OF_MOVIE}", (5, 1))]
+    assert [line.split(" USING")[0].split()[0] for line in plan] == ["SEARCH", "SEARCH"]
+    assert "revision>?" in plan[0]
+    assert "user_id=? AND movie_id=?" in plan[1]
 
 
 def test_statistics_that_need_not_be_fresh_read_nothing(runtime: Runtime) -> None:

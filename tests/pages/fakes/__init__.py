@@ -9,6 +9,7 @@ from engine.data.scale import RatingScale
 from engine.services import Services
 from engine.settings import Settings
 from store.records import ImportState
+from tests.pages.fakes.catalogue import FakeCatalogue, FakeData, FakeExports, FakeProfiles
 from tests.pages.fakes.data import (
     ABOUT,
     DIFFERENCES,
@@ -87,6 +88,10 @@ class Fakes:
     serving: FakeServing = field(default_factory=FakeServing)
     ratings: FakeRatings = field(init=False)
     recommendations: FakeRecommendations = field(init=False)
+    catalogue: FakeCatalogue = field(init=False)
+    profiles: FakeProfiles = field(init=False)
+    data: FakeData = field(init=False)
+    exports: FakeExports = field(init=False)
     versions: FakeVersions = field(init=False)
     tuning: FakeTuning = field(default_factory=FakeTuning)
     automation: FakeAutomation = field(init=False)
@@ -100,12 +105,16 @@ class Fakes:
         self.scale = self.library.scale
         self.ratings = FakeRatings(self.library)
         self.recommendations = FakeRecommendations(self.library, self.serving)
+        self.catalogue = FakeCatalogue(self.library, self.serving)
+        self.profiles = FakeProfiles(self.library, self.serving)
+        self.data = FakeData(self.library)
+        self.exports = FakeExports(self.library)
         self.versions = FakeVersions(self.serving)
         self.automation = FakeAutomation(self.training)
 
     def services(self) -> Services:
         held: dict[str, Any] = {one.name: getattr(self, one.name) for one in fields(self) if one.name != "posters"}
-        held |= {"version_files": self.versions, "exports": None}
+        held |= {"version_files": self.versions}
         return Services(Settings(demo=False, posters=self.posters), **held)
 
 

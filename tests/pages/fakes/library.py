@@ -60,14 +60,19 @@ class FakeLibrary:
             5.0: 15095,
         }
         counts = {self.scale.of(rating): count for rating, count in counts.items()}
-        genres = sorted({genre for movie in self.movies for genre in movie.genres})
-        mean, movies = self.scale.between(3.54), dict.fromkeys(genres, 3)
+        mean, movies = self.scale.between(3.54), dict.fromkeys(self.genres(), 3)
         return DataStatistics(671, 9066, self.ratings, 0.0164, mean, 789652009, 1476640644, counts, movies)
 
     def search_users(self, text: str = "", limit: int = 20) -> list[UserSummary]:
         mean = self.scale.between(4.0)
-        found = [UserSummary(user, len(rated), mean) for user, rated in self.rated.items() if text in user]
+        found = [UserSummary(user, len(rated), mean) for user, rated in self.rated.items() if user.startswith(text)]
         return sorted(found, key=lambda one: -one.ratings_count)[:limit]
+
+    def knows_user(self, user_id: str) -> bool:
+        return user_id in self.rated
+
+    def genres(self) -> list[str]:
+        return sorted({genre for movie in self.movies for genre in movie.genres})
 
     def sites(self, movie_id: str) -> dict[str, str]:
         return {"tmdb": "862"} if movie_id == "1" else {}

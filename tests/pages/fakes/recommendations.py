@@ -20,7 +20,15 @@ from engine.recommending.explanations import (
     SimilarUser,
 )
 from engine.recommending.interview import InterviewQuestion, InterviewState
-from engine.recommending.lists import ImaginedItem, ListOptions, Recommendations, RecommendedItem, WhatIf
+from engine.recommending.lists import (
+    ImaginedItem,
+    ListOptions,
+    Prediction,
+    Predictions,
+    Recommendations,
+    RecommendedItem,
+    WhatIf,
+)
 from engine.recommending.ranking import VarietyPrice
 from engine.recommending.reasons import tell_briefly
 from engine.services.library import RatedMovie
@@ -138,6 +146,12 @@ class FakeRecommendations:
             (low, high) if self.calibrated else None,
             confidence,
         )
+
+    def predict(self, pairs: Sequence[tuple[str, str]]) -> Predictions:
+        between = self.library.scale.between
+        span = between(3.2), between(5.0)
+        found = tuple(Prediction(user, movie, between(4.4), span, None) for user, movie in pairs)
+        return Predictions(self.serving.version or 0, found)
 
     def reasons(self, user_id: str, movie_ids: Sequence[str], genres_liked: Collection[str] = ()) -> list[str]:
         rated, liked = self.library.rated.get(user_id, []), sorted(genres_liked)

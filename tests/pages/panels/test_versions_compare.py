@@ -19,7 +19,7 @@ from pages.panels import versions_compare
 from pages.ui import metrics, session
 from pages.ui.escape import markup, text
 from tests.pages import fakes
-from tests.pages.conftest import Open, intact, select, words
+from tests.pages.conftest import Open, component, intact, select, words
 
 
 def charts(at: AppTest) -> dict[str, dict[str, Any]]:
@@ -134,7 +134,7 @@ def test_a_refused_comparison_says_why_and_leaves_the_lists(visit: Open) -> None
     at = intact(select(visit("versions.py", held), session.VERSION, 0, 1))
     assert "Choose two versions" in at.error[0].value
     at.session_state[session.COMPARED] = versions_compare.LISTS
-    assert intact(at.run()).selectbox(key=session.USER)
+    assert component(intact(at.run()), session.PICKER)
 
 
 def lists_of(at: AppTest, *rows: int) -> AppTest:
@@ -142,6 +142,11 @@ def lists_of(at: AppTest, *rows: int) -> AppTest:
     at = select(at, session.VERSION, *rows)
     at.session_state[session.COMPARED] = versions_compare.LISTS
     return intact(at.run())
+
+
+def link(movie_id: str, text: str) -> str:
+    """A link to a movie's page; the text is markup."""
+    return f'<a class="mq-go" href="/movie?id={movie_id}" target="_self">{text}</a>'
 
 
 def test_the_lists_of_a_user_stand_side_by_side(visit: Open) -> None:
@@ -154,17 +159,17 @@ def test_the_lists_of_a_user_stand_side_by_side(visit: Open) -> None:
         "Version 1: 1 new, 1 dropped, 8 moved",
         "Dropped",
     ]
-    assert "<tr><th>1. Toy Story (1995)</th><td></td></tr>" in lists[0]
-    assert f"<tr><th>1. {markup(fakes.LONG)} (1964)</th><td>▲ 2</td></tr>" in lists[1]
-    assert "<tr><th>10. Rear Window (1954)</th><td>new</td></tr>" in lists[1]
-    assert "<tr><th>Toy Story (1995)</th></tr>" in lists[2]
+    assert "<tr><th>" + link("1", "1. Toy Story (1995)") + "</th><td></td></tr>" in lists[0]
+    assert f"<tr><th>{link('3', f'1. {markup(fakes.LONG)} (1964)')}</th><td>▲ 2</td></tr>" in lists[1]
+    assert "<tr><th>" + link("11", "10. Rear Window (1954)") + "</th><td>new</td></tr>" in lists[1]
+    assert "<tr><th>" + link("1", "Toy Story (1995)") + "</th></tr>" in lists[2]
     assert fakes.TRICKY not in lists[0]
     assert markup(fakes.TRICKY) in lists[0]
 
 
 def test_lists_ask_for_a_user(visit: Open) -> None:
     at = lists_of(visit("versions.py", fakes.loaded()), 0, 1)
-    assert "Choose a user to see their lists" in at.info[-1].value
+    assert "Choose a person to see their lists" in at.info[-1].value
 
 
 def test_versions_without_arrays_have_no_list(visit: Open) -> None:

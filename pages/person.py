@@ -1,0 +1,30 @@
+"""Person: what somebody rated and when, their taste beside everybody's, and how well their ratings are predicted."""
+
+import streamlit as st
+
+from engine.data.identifiers import composed
+from engine.services import current
+from pages.panels import person_data, person_taste
+from pages.ui import session
+from pages.ui.escape import text
+from pages.ui.page import errors_shown, page_header
+
+services = current()
+user_id = composed(st.query_params.get(session.ID, "").strip())
+profile = services.profiles.person(user_id) if user_id else None
+if profile is None:
+    page_header("Person", "Everything the ratings say about one person.")
+    st.info("No person is chosen. Find one with the search in the sidebar.", icon=":material/person_search:")
+    st.stop()
+page_header(text(f"Person {user_id}"), person_taste.lead(profile))
+person_taste.page_links(user_id, rated=bool(profile.ratings))
+if not profile.known:
+    st.stop()
+if profile.ratings:
+    person_taste.numbers(profile)
+    person_taste.ratings(services, profile)
+    person_taste.tastes(services, profile)
+    with errors_shown():
+        person_taste.predictions(services, profile)
+    person_taste.newest(services, profile)
+person_data.their_data(services, user_id, len(profile.ratings))

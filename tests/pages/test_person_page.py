@@ -1,0 +1,69 @@
+"""Person: ratings, taste, predictions, and their data."""
+
+from __future__ import annotations
+
+from engine.errors import DiskFull
+from pages.ui import session
+from tests.pages import fakes
+from tests.pages.conftest import Open, button, intact, links, press, words
+
+
+def test_without_a_person_it_says_where_to_find_one(visit: Open) -> None:
+    assert "No person is chosen" in visit("person.py", fakes.loaded()).info[0].value
+
+
+def test_a_person_has_ratings_taste_and_predictions(visit: Open) -> None:
+    at = visit("person.py", fakes.loaded(), id="42")
+    shown = words(at)
+    assert at.title[0].value == "Person 42"
+    assert [one.value for one in at.header] == [
+        "Ratings",
+        "Over time",
+        "Taste by genre",
+        "How well their ratings are predicted",
+        "Newest ratings",
+        "Their data",
+    ]
+    assert "Off by **0.50** on average over the newest 4 ratings." in shown
+    assert 'href="/movie?id=13"' in shown
+    assert "&lt;script&gt;" in shown
+    assert links(at)["Open their list"] == "recommend?user=42"
+    assert links(at)["Learn more about their taste"] == "newcomer?user=42"
+    assert len(at.get("vega_lite_chart")) == 4
+
+
+def test_somebody_new_has_a_list_and_nothing_to_delete(visit: Open) -> None:
+    at = visit("person.py", fakes.loaded(), id="Maria")
+    assert "Nobody has this id yet" in words(at)
+    assert links(at)["Begin with a few questions"] == "newcomer?user=Maria"
+    assert button(at, session.DELETE_USER) is None
+
+
+def test_before_the_first_version_there_are_no_predictions(visit: Open) -> None:
+    assert "Predictions appear once" in words(visit("person.py", fakes.first_training(), id="42"))
+
+
+def test_deleting_a_person_asks_first(visit: Open) -> None:
+    held = fakes.loaded()
+    at = intact(press(visit("person.py", held, id="42"), session.DELETE_USER))
+    assert "permanently erases 4 ratings and the id of **42**" in words(at)
+    assert "42" in held.library.rated
+
+
+FORGETTING = """
+from engine.services import current
+from pages.panels.person_data import confirm_deletion
+confirm_deletion(current(), "42", 4)
+"""
+
+
+def test_a_confirmed_person_is_deleted(dialog: Open) -> None:
+    held = fakes.loaded()
+    at = dialog(FORGETTING, held)
+    held.ratings.fails = DiskFull("The disk is full.")
+    at = intact(press(at, session.CONFIRM))
+    assert "disk is full" in at.error[0].value
+    held.ratings.fails = None
+    at = intact(press(at, session.CONFIRM))
+    assert "42" not in held.library.rated
+    assert "4 ratings and the id were erased" in at.session_state[session.TOASTS][0]
