@@ -67,16 +67,15 @@ def header(answer: Recommendations, *more: Callable[[], object]) -> None:
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         st.header(f"Person {text(answer.user_id)}", anchor=False, width="content")
         badge(answer.status)
-        st.caption(counted(answer.ratings_count, "rating"), width="content")
-        st.caption(f"version {answer.model_version} · {answer.latency_ms:.1f} ms", width="content")
-    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-        st.markdown(text(answer.reason), width="content")
         st.page_link(
             "person.py",
-            label="About this person",
-            icon=":material/person:",
+            label=counted(answer.ratings_count, "rating"),
+            help="About this person: their ratings over time, their taste and how well it is predicted.",
             query_params={session.ID: answer.user_id},
         )
+        st.caption(f"version {answer.model_version}", width="content")
+    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+        st.markdown(text(answer.reason), width="content")
         st.page_link(
             "newcomer.py",
             label="Improve this list",
