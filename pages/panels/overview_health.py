@@ -79,8 +79,8 @@ def _traffic(grid: Any, found: Traffic) -> None:
     faults = counted(found.errors, "error") if found.errors else "no errors"
     speed = "" if found.p99_s is None else f" · p99 {found.p99_s * 1000:,.0f} ms"
     grid.metric(
-        "Traffic",
-        f"{rate(found.lists, found.seconds)} lists/s" if found.requests else "None",
+        "Lists",
+        f"{rate(found.lists, found.seconds)}/s" if found.requests else "None",
         f"{rate(found.ratings, found.seconds)} ratings/s{speed} · {faults}" if found.requests else None,
         **PLAIN,
         help=f"Requests to the API in the last {duration(found.seconds)}: {counted(found.lists, 'list')},"
