@@ -40,7 +40,7 @@ def test_a_study_is_stopped_and_resumed_from_the_page(page: Page, marquee: str) 
     assert isinstance(best, dict)
     if best["defaults"]:  # eight trials need not find anything better, and where they do not, nothing is to be judged
         assert evidence is None
-        expect(page.get_by_text("No trial beat the defaults")).to_be_visible()
+        expect(page.get_by_text("No trial beat them.")).to_be_visible()
         expect(train).to_have_count(0)
         return
     assert isinstance(evidence, dict)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import pytest
 from pydantic import SecretStr
 
 from engine.services import Services
@@ -25,7 +26,8 @@ class Configured(fakes.Fakes):
         return replace(super().services(), settings=settings)
 
 
-def test_every_setting_is_shown_with_its_source(visit: Open) -> None:
+def test_every_setting_is_shown_with_its_source(visit: Open, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("MARQUEE_HOST", raising=False)  # which make sets
     told = words(visit("settings.py", Configured()))
     for name in Settings.model_fields:
         assert f"MARQUEE_{name.upper()}</td>" in told, name
