@@ -1,5 +1,6 @@
 """Background work yields to requests: processor priority, the interpreter, and peak memory."""
 
+import ctypes
 import logging
 import os
 import resource
@@ -9,6 +10,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from threading import Lock, get_native_id
+
+import pyarrow as pa
 
 log = logging.getLogger(__name__)
 
@@ -33,6 +36,17 @@ def step_back() -> None:
         os.setpriority(os.PRIO_PROCESS, get_native_id(), min(started + NICENESS, NICEST))
     except OSError as error:  # a container may forbid it; all threads are equal then
         log.info("background work runs with the priority of requests: %s", error.strerror)
+
+
+def give_back_memory() -> None:
+    """Return freed memory to the system, where it is glibc that holds it: megabytes between what is still in use.
+
+    It takes some milliseconds.
+    """
+    pa.default_memory_pool().release_unused()
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
+    if trim is not None:
+        trim(0)
 
 
 class _UnderWay:

@@ -11,6 +11,7 @@ from time import monotonic
 
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]  # it carries no types
 
+from engine.background import give_back_memory
 from engine.errors import InvalidSettings, MarqueeError, StoreLocked
 from engine.models import spark
 from engine.models.list_settings import check_list_settings
@@ -157,6 +158,7 @@ class Runtime:
 
     def data_changed(self) -> None:
         """After an import: serve new ratings, and train the first version if there is none."""
+        give_back_memory()
         self.services.serving.refresh()
         self.figures.prepare()
         self._train_first()

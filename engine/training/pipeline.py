@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from threading import Event
 from typing import Self
 
-from engine.background import give_way
+from engine.background import give_back_memory, give_way
 from engine.data.ratings import Interactions
 from engine.data.splits import HeldOut, hold_out, with_order
 from engine.errors import Cancelled
@@ -58,6 +58,7 @@ class Listener:
             Cancelled: the run was cancelled.
         """
         step = self.forecast.enter(*steps)
+        give_back_memory()
         self.begin(words or step.words)
 
     def reach(self, step: Step, epoch: EpochReport) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import platform
 import subprocess
 import sys
 from pathlib import Path
@@ -123,3 +124,24 @@ def test_urgent_work_that_fails_keeps_nobody_waiting(monkeypatch: pytest.MonkeyP
     going_on.start()
     going_on.join(30)
     assert not going_on.is_alive()
+
+
+def test_freed_memory_between_what_is_in_use_goes_back_to_the_system() -> None:
+    code = """
+import numpy as np
+from engine.background import give_back_memory
+
+def resident():
+    return int(open("/proc/self/statm").read().split()[1]) * 4096
+
+pieces = [np.ones(64 * 1024, np.uint8) for _ in range(2000)]
+held = pieces[-1]
+del pieces
+before = resident()
+give_back_memory()
+print(before - resident())
+"""
+    if platform.libc_ver()[0] != "glibc" or not Path("/proc/self/statm").exists():
+        pytest.skip("another allocator")
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert int(done.stdout) > 100e6
