@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
 Piece = TypeVar("Piece")
+Result = TypeVar("Result")
 END = object()
 
 
@@ -16,8 +17,8 @@ def processors() -> int:
     return int(config.NUMBA_NUM_THREADS)  # type: ignore[attr-defined]  # set when numba.config is loaded
 
 
-def run_all(work: Callable[[Piece], Any], pieces: Iterable[Piece]) -> None:
-    """Call ``work`` with every piece, on as many threads as there are processors; returns when all are done.
+def run_all(work: Callable[[Piece], Result], pieces: Iterable[Piece]) -> list[Result]:
+    """Call ``work`` with every piece, on as many threads as there are processors; the results, in order.
 
     Of use where ``work`` releases the interpreter lock, as compiled loops do. For results that do not depend on the
     number of threads, a piece must not read what another writes, and what all add up to must be added up afterwards.
@@ -31,12 +32,9 @@ def run_all(work: Callable[[Piece], Any], pieces: Iterable[Piece]) -> None:
     listed = list(pieces)
     threads = min(processors(), len(listed))
     if threads <= 1:
-        for piece in listed:
-            work(piece)
-        return
+        return [work(piece) for piece in listed]
     with ThreadPoolExecutor(threads, "piece") as pool:
-        for _ in pool.map(work, listed):
-            pass
+        return list(pool.map(work, listed))
 
 
 def run_chains(chains: Iterable[Iterator[Any]]) -> None:

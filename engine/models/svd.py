@@ -18,7 +18,9 @@ from engine.models.factorization import Factorization
 from engine.models.hyperparameters import AUTO, Auto, Patience, Seed, default
 from engine.models.shrinkage import BIAS, FACTORS, KeptOut, Penalty, Side, learn_prior
 from engine.models.svd_auto import FASTER, MAX_RATE, Size, choose_size
+from engine.models.svd_blocks import Block, in_blocks
 from engine.models.svd_kernels import exact_epoch, fast_epoch
+from engine.parallel import run_all
 
 CHOSEN = ("factors", "regularization")
 """Hyperparameters that may be ``auto``."""
@@ -175,10 +177,18 @@ class MatrixFactorizationModel(Factorization, SVD):  # type: ignore[misc]  # Sur
         middle, penalty = dtype(mean * stretch), dtype(self.settings_.regularization)
         rate = self.config.learning_rate
         ratings = (ratings * stretch).astype(dtype)
+        rounds = [[Block(users, movies, ratings)]] if dtype is np.float64 else in_blocks(users, movies, ratings)
+        n = len(ratings)
+        del users, movies, ratings  # the blocks of many ratings are copies
         self.mean_ = float(mean)
         self._keep(bu, bi, pu, qi, stretch)
+
+        def learn(block: Block) -> float:
+            rows = block.users, block.movies, block.ratings
+            return len(block.ratings) / n * step(*rows, bu, bi, pu, qi, middle, dtype(rate), penalty)
+
         for _ in range(self.config.epochs):
-            loss = step(users, movies, ratings, bu, bi, pu, qi, middle, dtype(rate), penalty)
+            loss = sum(part for blocks in rounds for part in run_all(learn, blocks))
             rate *= self.config.decay if dtype is np.float32 else 1.0
             if stretch != 1:
                 self._keep(bu, bi, pu, qi, stretch)
