@@ -103,6 +103,10 @@ class Rows:
         """The row numbers of one group."""
         return self.order[self.start[key] : self.start[key + 1]]
 
+    def of_all(self, keys: Iterable[int]) -> Int64:
+        """The row numbers of several groups, one after the other."""
+        return np.concatenate([np.empty(0, np.int64), *(self.of(key) for key in keys)])
+
 
 def group(keys: Int32, n: int) -> Rows:
     """Group row numbers by key in 0..n-1, stable."""

@@ -17,7 +17,7 @@ Key = TypeVar("Key", int, float)
 
 EPOCH_YEAR = 1970
 DIGITS = 4
-"""Decimals to which ratings are told apart."""
+"""Ratings are counted by their value, rounded to this many decimals."""
 
 
 @dataclass(frozen=True)

@@ -65,9 +65,14 @@ def title_keys(title: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(key for text in found if (key := _key(text)))) or (title.casefold(),)
 
 
+def without_accents(text: str) -> str:
+    """The text with letters that have an accent, or another form, as plain ones."""
+    return "".join(char for char in unicodedata.normalize("NFKD", text) if not unicodedata.combining(char))
+
+
 def _key(title: str) -> str:
-    text = unicodedata.normalize("NFKD", with_article_first(title.strip()).casefold().translate(SPECIAL))
-    text = ARTICLES.sub("", "".join(char for char in text if not unicodedata.combining(char)).strip(), count=1)
+    text = without_accents(with_article_first(title.strip()).casefold().translate(SPECIAL))
+    text = ARTICLES.sub("", text.strip(), count=1)
     text = re.sub(r"['’`´.]", "", text)
     words = "".join(char if char.isalnum() else " " for char in text).split()
     return " ".join([ROMAN.get(word, word) if place else word for place, word in enumerate(words)])

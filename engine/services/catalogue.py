@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import unicodedata
 from dataclasses import dataclass
 from typing import Literal
 from weakref import ref
@@ -12,6 +11,7 @@ import numpy as np
 
 from engine.data.arrays import Bools, Int64, Ints
 from engine.data.catalogue import Movie, MovieTable
+from engine.data.titles import without_accents
 from engine.errors import InvalidInput, check_range
 from engine.recommending.reach import Reach
 from engine.services.figures import Figures, FiguresService
@@ -200,8 +200,7 @@ class CatalogueService:
 
 def _plain(text: str) -> str:
     """A text in small letters without accents and signs, each word after a space."""
-    letters = unicodedata.normalize("NFKD", text.casefold())
-    return " " + WORD.sub(" ", "".join(letter for letter in letters if not unicodedata.combining(letter))).strip()
+    return " " + WORD.sub(" ", without_accents(text.casefold())).strip()
 
 
 def _counts(figures: Figures) -> Int64:

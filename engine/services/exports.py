@@ -249,7 +249,7 @@ def _rows_by_id(data: Interactions) -> Iterator[NDArray[np.int64]]:
     while first < len(order):
         done = ends[first - 1] if first else 0
         last = max(int(np.searchsorted(ends, done + ROWS, side="right")), first + 1)
-        rows = np.concatenate([data.by_user.of(user) for user in order[first:last].tolist()])
+        rows = data.by_user.of_all(order[first:last].tolist())
         yield rows[np.lexsort((ranks[data.items[rows]], places[data.users[rows]]))]
         first = last
 

@@ -1,4 +1,4 @@
-"""Figures of all ratings: they follow each change at once, and are counted anew in the background after an import."""
+"""Totals over all ratings: updated at each change, and counted again in the background after an import."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from weakref import ref
 import numpy as np
 
 from engine.background import give_way
-from engine.data.arrays import Int32, Int64
+from engine.data.arrays import Int64
 from engine.data.catalogue import MovieTable
-from engine.data.ratings import IdIndex, Interactions
+from engine.data.ratings import IdIndex
 from engine.data.tallies import Tally
 from engine.errors import NotReady
 from engine.services.snapshots import DataSnapshot, Snapshots
@@ -134,7 +134,7 @@ class FiguresService:
         """The figures with the ratings of changed users replaced."""
         data = snapshot.data
         changed, now = self._ratings.changed_since(snapshot.revision)
-        gone = rows_of_users(data, changed)
+        gone = data.by_user.of_all(changed[changed < data.n_users].tolist())
         times = None if data.timestamps is None else data.timestamps[gone]
         size = max(data.n_users, int(changed.max(initial=-1)) + 1), data.n_movies
         old = Tally.of(data.users[gone], data.items[gone], data.ratings[gone], times, *size)
@@ -149,16 +149,6 @@ class FiguresService:
         else:
             ends = _both(base, ends)
         return Figures(base.tally - old + new, data.movie_ids, data.movies, *ends, now.revision, self._clock())
-
-
-def rows_of_users(data: Interactions, keys: Int32) -> Int64:
-    """int64[k]: row numbers of the ratings of these users, where ratings are sorted by user."""
-    first, last = (
-        np.searchsorted(data.users, keys),
-        np.searchsorted(data.users, keys, "right"),
-    )  # sorted, as the store reads
-    rows = [np.arange(start, end) for start, end in zip(first.tolist(), last.tolist(), strict=True)]
-    return np.concatenate(rows).astype(np.int64) if rows else np.empty(0, np.int64)
 
 
 def _counted(snapshot: DataSnapshot, at: float) -> Figures:

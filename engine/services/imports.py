@@ -7,6 +7,7 @@ import shutil
 import uuid
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from engine.errors import Cancelled, Conflict, InvalidInput, MarqueeError, Unkno
 from engine.services.audit import audited, of_job
 from engine.services.ends import AGAIN_S, Ends
 from engine.services.import_task import DemoImport, Import, Stores
-from engine.services.jobs import IMPORTS, Job, JobEnd, read_job
+from engine.services.jobs import IMPORTS, Job, JobEnd, read_job, store_end
 from engine.services.records import ImportRecord
 from engine.services.storing import file_error, stores
 from engine.services.uploads import UploadedFile, spool
@@ -75,7 +76,7 @@ class ImportService:
             died=self._give_up,
             waits=True,
         )
-        self._ends = Ends(self._store_end, "import")
+        self._ends = Ends(partial(store_end, jobs), "import")
         self._orders: dict[int, Order] = {}
 
     def start(self) -> None:
@@ -85,7 +86,7 @@ class ImportService:
             self._stores.imports.undo(import_id)
         for job in self._jobs.unfinished():
             if job.kind in IMPORTS:
-                self._store_end(job.job_id, self._cut_short(job))
+                store_end(self._jobs, job.job_id, self._cut_short(job))
         shutil.rmtree(self._folder, ignore_errors=True)
         self.worker.start()
 
@@ -337,9 +338,6 @@ class ImportService:
             self._on_change()
         except Exception:  # the job has to end
             log.exception("imported ratings could not be served; they are stored, and the next start serves them")
-
-    def _store_end(self, job_id: int, end: JobEnd) -> None:
-        self._jobs.finish(job_id, end.state, result=end.result, error=end.error, message=end.message)
 
 
 def _reason(job_id: int, error: Exception) -> str:

@@ -8,6 +8,7 @@ from typing import Any
 from engine.data.plan import Plan, Question
 from engine.services.import_task import ImportResult, RejectedRows
 from engine.services.records import shared
+from store.jobs import JobStore
 from store.records import JobRecord, JobState
 
 IMPORTS = ("import", "demo", "undo")
@@ -59,6 +60,11 @@ class JobEnd:
     error: str | None
     message: str
     result: dict[str, Any]
+
+
+def store_end(jobs: JobStore, job_id: int, end: JobEnd) -> None:
+    """Record the end of a job."""
+    jobs.finish(job_id, end.state, result=end.result, error=end.error, message=end.message)
 
 
 def read_job(record: JobRecord) -> Job:

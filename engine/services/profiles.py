@@ -9,7 +9,6 @@ import numpy as np
 
 from engine.data.arrays import Float32, Int32, Int64
 from engine.data.catalogue import Movie
-from engine.data.ratings import Interactions
 from engine.data.tallies import Tally
 from engine.errors import NotReady, UnknownMovie
 from engine.recommending.explanations import SimilarMovies
@@ -254,7 +253,7 @@ class ProfileService:
         data = snapshot.data
         later = self._ratings.ratings_of_movie(movie, snapshot.revision)
         changed = self._ratings.users_changed_since(snapshot.revision)
-        rows = _rows_of(data, movie)
+        rows = data.by_movie.of(movie)
         rows = rows[~np.isin(data.users[rows], changed)]
         times = np.full(len(rows), UNKNOWN_TIME) if data.timestamps is None else data.timestamps[rows]
         return (
@@ -262,11 +261,6 @@ class ProfileService:
             np.append(data.ratings[rows], later.ratings),
             np.append(times, known_times(later.rated_at, self._clock())),
         )
-
-
-def _rows_of(data: Interactions, movie: int) -> Int64:
-    # A scan of 25 million ratings takes 20 ms; to group them by movie takes seconds, and room.
-    return np.asarray(np.flatnonzero(data.items == movie), np.int64)
 
 
 def _values(given: Float32) -> dict[float, int]:

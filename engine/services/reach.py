@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from weakref import ref
 
 from engine.background import give_way, step_back
 from engine.errors import Cancelled
@@ -34,7 +35,7 @@ class ReachService:
         self._serving = serving
         self._ratings = ratings
         self._clock = clock
-        self._known: tuple[ServingState, int, Reach] | None = None
+        self._known: tuple[ref[ServingState], int, Reach] | None = None  # a state that is replaced can be freed
         self._ordered = False
         self.worker: Worker[None] = Worker("reach", self._count, begin=step_back)
 
@@ -55,11 +56,11 @@ class ReachService:
             NotReady: nothing is trained yet.
         """
         state, known = self._serving.ready(), self._known
-        if known is None or known[0].version != state.version:
+        if known is None or known[2].version != state.version:
             self._order()
             return None
         old = self._clock() - known[2].at > MAX_AGE_S and known[1] != self._ratings.revision()
-        if known[0] is not state or old:
+        if known[0]() is not state or old:
             self._order()
         return known[2]
 
@@ -73,7 +74,7 @@ class ReachService:
             state, revision = self._serving.ready(), self._ratings.revision()
             people, out_of = some_people(state, MAX_PEOPLE)
             places = count_places(state, people.tolist(), self._pause)
-            self._known = state, revision, Reach(state.version, len(people), out_of, places, self._clock())
+            self._known = ref(state), revision, Reach(state.version, len(people), out_of, places, self._clock())
         except Cancelled:
             log.info("counting lists was interrupted by the stop")
         finally:

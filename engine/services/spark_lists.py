@@ -1,4 +1,4 @@
-"""Everybody's list, written by Apache Spark: ordered, followed, cancelled, and deleted with whoever is erased."""
+"""Lists for everybody, written by Apache Spark, and deleted when a person is erased."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import logging
 import secrets
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from threading import Event, Lock
 
 from engine.background import step_back
@@ -17,7 +18,7 @@ from engine.recommending.state import ServingState
 from engine.recommending.vectors import collect, collect_movies
 from engine.services.audit import audited
 from engine.services.ends import AGAIN_S, Ends
-from engine.services.jobs import LISTS, Job, JobEnd, WrittenLists, read_job
+from engine.services.jobs import LISTS, Job, JobEnd, WrittenLists, read_job, store_end
 from engine.services.recommendations import MAX_ITEMS
 from engine.services.serving import ServingService
 from engine.services.storing import in_words, stores
@@ -70,7 +71,7 @@ class SparkListService:
             died=self._give_up,
             waits=True,
         )
-        self._ends = Ends(self._store_end, "job")
+        self._ends = Ends(partial(store_end, jobs), "job")
         self._going: Order | None = None
         self._lock = Lock()
         """Held while lists are ordered, kept or deleted."""
@@ -80,7 +81,7 @@ class SparkListService:
         for record in self._jobs.unfinished():
             if record.kind == LISTS:
                 _delete_quietly(read_job(record).lists)
-                self._store_end(record.job_id, JobEnd(JobState.FAILED, STOPPED, "", {"path": ""}))
+                store_end(self._jobs, record.job_id, JobEnd(JobState.FAILED, STOPPED, "", {"path": ""}))
         self.worker.start()
 
     def close(self) -> None:
@@ -208,7 +209,6 @@ class SparkListService:
                 raise Cancelled(order.why)
             self._jobs.update(order.job_id, share, message)
 
-        step(0.0, "Collecting users and movies as they are served")
         self._jobs.update(order.job_id, 0.0, "Collecting users and movies as they are served", asdict(lists))
         users = _have_written(order, lists.path, step)
         told = f"Lists of up to {order.n} movies for {counted(users, 'user')} are written as Parquet."
@@ -236,9 +236,6 @@ class SparkListService:
         self._ends.put(order.job_id, end)
         with self._lock:
             self._going = None
-
-    def _store_end(self, job_id: int, end: JobEnd) -> None:
-        self._jobs.finish(job_id, end.state, result=end.result, error=end.error, message=end.message)
 
 
 def _have_written(order: Order, path: str, step: Callable[[float, str], None]) -> int:

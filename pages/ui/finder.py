@@ -57,7 +57,7 @@ def finder(
         keeps: whether the field shows what is chosen, with its label above; otherwise it is empty again.
         suggests: whether an empty field has options.
         slash: whether ``/`` moves to the field. The options of such a field are addresses, which the browser opens
-            itself; it also opens links of the class ``mq-go`` without loading the console anew.
+            itself; it also opens links of the class ``mq-go`` without reloading the console.
     """
     typed = _text(getattr(st.session_state.get(key), "typed", None))
     found = find(typed) if typed or suggests else ()

@@ -124,7 +124,7 @@ def test_a_rating_is_undone_beside_its_stars(page: Page, marquee: str) -> None:
     for name in ("movie_id", "score", "rated"):
         assert [item[name] for item in after["items"]] == [item[name] for item in before["items"]]
     predicted, earlier = ([item["predicted_rating"] for item in items["items"]] for items in (after, before))
-    assert predicted == pytest.approx(earlier, abs=1e-5)  # folded in again, so rounded anew
+    assert predicted == pytest.approx(earlier, abs=1e-5)  # folding in again rounds differently
 
 
 def test_stars_can_be_given_with_the_keyboard(page: Page, marquee: str) -> None:
