@@ -39,7 +39,8 @@ def _ask(services: Services, state: InterviewState, question: InterviewQuestion)
             f"Rating it would reveal {question.teaches:.1%} more of your taste."
         )
         key = session.question(state.user_id, movie.movie_id)
-        rating = rating_input(f"Rate {movie.title}", services.scale.current, key=key)
+        with st.container(key=session.STARS):
+            rating = rating_input(f"Rate {movie.title}", services.scale.current, key=key)
         if rating is not None:
             services.ratings.rate(state.user_id, movie.movie_id, rating)
             _by_user(session.ANSWERED, state.user_id).append(movie.movie_id)

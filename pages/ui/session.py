@@ -31,6 +31,7 @@ CATALOGUE_SHOW = "show"
 SKIPPED = "newcomer.skipped"  # by user: movies they don't know
 ANSWERED = "newcomer.answered"  # by user: movies rated in the interview, in order
 LISTED = "newcomer.listed"  # user and movies of the list shown last
+STARS = "newcomer.stars"  # the place of the rating input
 SKIP = "newcomer.skip"
 UNDO = "newcomer.undo"
 ASK_AGAIN = "newcomer.ask_again"
