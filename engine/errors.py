@@ -125,6 +125,10 @@ class UnknownImport(NotFound):
     """No import of this number was ever made."""
 
 
+class UnknownGoldenPerson(NotFound):
+    """No golden person of this number is pinned."""
+
+
 class UnknownBackup(NotFound):
     """There is no backup of this name."""
 

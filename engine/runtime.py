@@ -24,6 +24,7 @@ from engine.services.catalogue import CatalogueService
 from engine.services.data_picture import DataService
 from engine.services.exports import ExportService
 from engine.services.figures import FiguresService
+from engine.services.golden import GoldenService
 from engine.services.import_task import Stores
 from engine.services.imports import ImportService
 from engine.services.library import LibraryService
@@ -50,6 +51,7 @@ from store import backups, inspection
 from store.audit import AuditStore
 from store.database import Database
 from store.errors import StoreError, StoreReplaced, UnusableBackup
+from store.golden import GoldenStore
 from store.imports import ImportStore
 from store.jobs import JobStore
 from store.keys import KeyStore
@@ -230,7 +232,8 @@ def build(settings: Settings, clock: Callable[[], float] = time.time, *, restore
     runs, notices, jobs = RunStore(database), NoticeStore(database), JobStore(database)
     snapshots = Snapshots(ratings, scale, clock)
     serving = ServingService(ratings, snapshots, models, notices, settings, clock)
-    trainer = Trainer(ratings, snapshots, models, runs, notices, serving, settings, clock)
+    golden = GoldenService(GoldenStore(database), snapshots, scale, serving)
+    trainer = Trainer(ratings, snapshots, models, runs, notices, serving, golden, settings, clock)
     training = TrainingService(trainer, ratings, models, runs)
     spark_lists = SparkListService(jobs, serving)
     recommendations = RecommendationService(serving, snapshots, scale, settings, clock)
@@ -270,6 +273,7 @@ def build(settings: Settings, clock: Callable[[], float] = time.time, *, restore
         ratings=RatingService(ratings, snapshots, models, serving, scale, clock, spark_lists.forget),
         recommendations=recommendations,
         versions=versions,
+        golden=golden,
         version_files=VersionFileService(versions, models, notices, serving, snapshots),
         tuning=tuning,
         automation=automation,

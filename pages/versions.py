@@ -4,7 +4,7 @@ import streamlit as st
 
 from engine.services import Services, current
 from engine.services.version_records import VersionSummary
-from pages.panels import versions_actions, versions_compare, versions_registry, versions_trend
+from pages.panels import versions_actions, versions_compare, versions_golden, versions_registry, versions_trend
 from pages.ui import runs
 from pages.ui.page import errors_shown, page_header
 
@@ -34,6 +34,7 @@ if len(selected) > 1:
     versions_compare.comparison(services, selected)
 else:
     single(services, selected[0])
+versions_golden.section(services, selected[0].version, ready=selected[0].state == "ready")
 versions_trend.trend(services.versions.history())
 st.header("Deployment history", anchor=False)
 versions_registry.ledger(services.versions.ledger(100))

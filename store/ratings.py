@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sqlalchemy import Connection, func, select
 
-from store import catalogue, imports, revisions
+from store import catalogue, golden, imports, revisions
 from store.bulk_ratings import DELETED_KEYS, UPSERT, BulkRatings, next_key, shortest_decimals
 from store.cache import RatingCache, ratings_of_changed
 from store.connections import Transaction
@@ -110,7 +110,7 @@ class RatingStore(BulkRatings):
     def forget_user(self, user_id: str) -> Forgotten:
         """Erase a user's ratings and id, overwriting their bytes in the file. ``erase_traces`` completes it.
 
-        Ratings that imports replaced go too, and what the history of imports holds of the user.
+        Ratings that imports replaced go too, what the history of imports holds of the user, and their golden people.
         The key stays taken, so that nobody else inherits what a version has learned under it.
 
         Raises:
@@ -126,6 +126,7 @@ class RatingStore(BulkRatings):
                 rated = tx.execute(select(ratings.c.movie_id).where(ratings.c.user_id == user)).scalars().all()
                 tx.execute(ratings.delete().where(ratings.c.user_id == user))
                 imports.forget(tx, user, user_id)
+                golden.forget(tx, user)
                 tx.execute(users.update().where(users.c.id == user).values(external_id=DELETED_ID.format(user)))
                 revision = revisions.advance(tx, [user], rated, -len(rated))
             finally:

@@ -349,6 +349,19 @@ class NoticeRecord:
 
 
 @dataclass(frozen=True, slots=True)
+class GoldenRecord:
+    """A golden person; ``user_id`` is None for somebody made up, who has ``ratings`` by movie id instead."""
+
+    golden_id: int
+    name: str
+    user_id: str | None
+    ratings: dict[str, float]
+    expectations: list[dict[str, Any]]
+    created_at: float
+    created_by: str
+
+
+@dataclass(frozen=True, slots=True)
 class KeyRecord:
     """An API key without its secret; ``last_used_at`` may lag by a minute, and is None before the first use."""
 

@@ -322,6 +322,19 @@ api_keys = Table(
     sqlite_autoincrement=True,
 )
 
+golden_people = Table(
+    "golden_people",
+    metadata,
+    Column("golden_id", Integer, primary_key=True),
+    Column("name", Text, nullable=False, unique=True),
+    Column("user_key", Integer, ForeignKey("users.id")),  # NULL: somebody made up
+    Column("ratings", JSON, nullable=False),
+    Column("expectations", JSON, nullable=False),
+    Column("created_at", Float, nullable=False),
+    Column("created_by", Text, nullable=False),
+    sqlite_autoincrement=True,
+)
+
 ended_sessions = Table(
     "ended_sessions",
     metadata,

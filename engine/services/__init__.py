@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from engine.services.catalogue import CatalogueService
     from engine.services.data_picture import DataService
     from engine.services.exports import ExportService
+    from engine.services.golden import GoldenService
     from engine.services.imports import ImportService
     from engine.services.library import LibraryService
     from engine.services.notices import InboxService
@@ -51,6 +52,7 @@ class Services:
     ratings: RatingService
     recommendations: RecommendationService
     versions: VersionService
+    golden: GoldenService
     version_files: VersionFileService
     tuning: TuningService
     automation: AutomationService

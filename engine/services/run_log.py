@@ -3,13 +3,14 @@
 import importlib.metadata
 import platform
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from engine.background import peak_memory
 from engine.evaluation.verdict import Judgement
 from engine.recommending.effect import ListEffect
+from engine.recommending.golden import GoldenResult
 from engine.training.forecast import Forecast, PastRun, Work
 from engine.training.steps import Step
 from store.records import RunRecord, State
@@ -47,6 +48,7 @@ class RunLog:
     repeated: bool | None = None
     judgement: Judgement | None = None
     effect: ListEffect | None = None
+    golden: Sequence[GoldenResult] = ()
     forecast: Forecast | None = None
 
     def details(self) -> dict[str, Any]:
@@ -62,6 +64,7 @@ class RunLog:
             "step_seconds": {} if self.forecast is None else self.forecast.seconds(),
             "judgement": None if self.judgement is None else asdict(self.judgement),
             "effect": None if self.effect is None else asdict(self.effect),
+            "golden": [asdict(one) for one in self.golden],
         }
 
 

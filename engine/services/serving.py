@@ -63,6 +63,11 @@ class ServingService:
         self._measuring = Lock()
         self._measured: tuple[int, int, Drift] | None = None
 
+    @property
+    def state(self) -> ServingState | None:
+        """The state that serves, None before the first."""
+        return self._state
+
     def active_version(self) -> int | None:
         """The version that serves, None before the first."""
         return self._state.version if self._state else None
@@ -131,12 +136,13 @@ class ServingService:
             model.bind(snapshot.data)
         try_out(ServingState.build(0, bundle, snapshot.data, snapshot.revision, self._settings.personal_from))
 
-    def effect(self, bundle: VersionBundle, snapshot: DataSnapshot) -> ListEffect | None:
+    def stage(self, bundle: VersionBundle, snapshot: DataSnapshot) -> ServingState:
+        """The state of a version that does not serve, from these ratings."""
+        return ServingState.build(0, bundle, snapshot.data, snapshot.revision, self._settings.personal_from)
+
+    def effect(self, new: ServingState) -> ListEffect | None:
         """What a version would change in the lists that are served now; None while nothing serves."""
-        if self._state is None:
-            return None
-        new = ServingState.build(0, bundle, snapshot.data, snapshot.revision, self._settings.personal_from)
-        return measure_effect(new, self._state)
+        return None if self._state is None else measure_effect(new, self._state)
 
     def refresh(self) -> None:
         """Rebuild the state of the current version after an import."""

@@ -12,21 +12,23 @@ from engine.evaluation.verdict import GOALS
 from engine.models.epochs import EpochReport
 from engine.models.list_settings import configure_ranking
 from engine.models.registry import configure
+from engine.recommending.golden import tell_broken
 from engine.services.audit import log_action
 from engine.services.ends import AGAIN_S, Ends
+from engine.services.golden import GoldenService
 from engine.services.outside import OutsideRuns
 from engine.services.run_log import RunEnd, RunLog, past_runs
 from engine.services.serving import ServingService
 from engine.services.snapshots import DataSnapshot, Outdated, Snapshots
 from engine.services.storing import in_words
 from engine.services.version_records import (
-    TABLE,
     all_arrays,
     describe_data,
     find_version,
     plain_metrics,
     readable,
     stored_report,
+    why_not_repeatable,
 )
 from engine.settings import Settings
 from engine.training.forecast import Forecast, Work
@@ -70,6 +72,7 @@ class Trainer:
     _runs: RunStore
     _notices: NoticeStore
     _serving: ServingService
+    _golden: GoldenService
     _settings: Settings
     _clock: Callable[[], float]
 
@@ -119,24 +122,9 @@ class Trainer:
             VersionUnavailable: it can't be repeated; the message says why.
         """
         record = readable(find_version(self._models, version))
-        why, data = None, self._snapshots.load().data
-        if record.state != "ready":
-            why = f"it is {record.state}"
-        elif TABLE in record.data:
-            why = "it learned from a table outside Marquee, of whose contents then there is no record"
-        elif "asked" not in record.config:
-            why = "the settings of its training are not known"
-        elif "asked_ranker" not in record.config:
-            why = "it is of an earlier release, whose lists were made in another way"
-        elif record.data["fingerprint"] != data.fingerprint:
-            why = f"the ratings have changed since: it learned {record.data['ratings']:,}, now there are {len(data):,}"
-        elif record.data.get("catalogue") != data.movies.fingerprint:
-            why = "years or genres of movies have changed since"
-        elif record.protocol.get("personal_from", self._settings.personal_from) != self._settings.personal_from:
-            why = "MARQUEE_PERSONAL_FROM has changed since"
+        why = why_not_repeatable(record, self._snapshots.load().data, self._settings.personal_from)
         if why is not None:
             raise VersionUnavailable(f"Version {record.version} can't be trained again exactly: {why}.")
-
         return record
 
     def _work(self, _: bool) -> None:
@@ -360,10 +348,13 @@ class Trainer:
         rival, serving, alone = self._incumbent()
         before = None if serving is None else serving.metrics
         metrics = plain_metrics(report.metrics) if report else {}
-        decision = decide(run.activate, Candidate(report, snapshot.data.fingerprint), rival, alone)
+        staged = self._serving.stage(bundle, snapshot)
+        entry.golden = self._golden.judge(staged)
+        broken = tell_broken(entry.golden)
+        decision = decide(run.activate, Candidate(report, snapshot.data.fingerprint), rival, alone, broken)
         entry.judgement = decision.judgement
-        entry.effect = None if rival is None else self._serving.effect(bundle, snapshot)
-
+        entry.effect = None if rival is None else self._serving.effect(staged)
+        del staged
         activation = Activation(run.actor, decision.verdict) if decision.activate else None
 
         def publish(tx: Transaction) -> None:

@@ -18,6 +18,7 @@ from engine.models.list_settings import RankingConfig, configure_ranking
 from engine.models.rankers import check_rankable
 from engine.models.registry import check_trainable, configure
 from engine.recommending.effect import ListEffect
+from engine.recommending.golden import GoldenResult
 from engine.services.records import EpochRecord, State, shared
 from engine.services.storing import stores
 from engine.services.trainer import Trainer
@@ -28,6 +29,7 @@ from engine.services.version_records import (
     metric_values,
     readable,
     stored_effect,
+    stored_golden,
     stored_judgement,
 )
 from engine.training.outside import check_outside, learns_outside
@@ -67,6 +69,7 @@ class TrainingStatus:
         repeats: the version that the run trains again to prove it; ``repeated`` says whether every array came out
             equal, bit for bit.
         effect: what its version changes in people's lists, beside the version that was active.
+        golden: what golden people expected of its version, and what was found.
         progress: of the whole run, from 0 to 1, never falling; it is in ``step`` of ``steps``. None once it has ended.
     """
 
@@ -98,6 +101,7 @@ class TrainingStatus:
     repeated: bool | None = None
     judgement: Judgement | None = None
     effect: ListEffect | None = None
+    golden: tuple[GoldenResult, ...] = ()
     progress: float | None = None
     step: int | None = None
     steps: int | None = None
@@ -336,6 +340,7 @@ class TrainingService:
             "repeated": details.get("repeated"),
             "judgement": stored_judgement(details.get("judgement")),
             "effect": stored_effect(details.get("effect")),
+            "golden": stored_golden(details.get("golden")),
         }
         return TrainingStatus(**shared(record, TrainingStatus) | derived)
 

@@ -21,6 +21,7 @@ from engine.evaluation.verdict import Judgement, PromotionVerdict
 from engine.models.base import join_arrays, part_of
 from engine.models.hyperparameters import AUTO
 from engine.recommending.effect import ListEffect
+from engine.recommending.golden import GoldenResult
 from engine.services.records import shared
 from engine.services.snapshots import DataSnapshot
 from engine.training.pipeline import Learned
@@ -40,6 +41,7 @@ NEWCOMER_NUMBERS = dict.fromkeys(("known", "people", "rmse", "movie_mean"), Fals
 TABLE = "table"
 """Under this name the data of a version have the table outside Marquee that it learned from."""
 JUDGEMENT = TypeAdapter(Judgement)
+GOLDEN: TypeAdapter[tuple[GoldenResult, ...]] = TypeAdapter(tuple[GoldenResult, ...])
 MAX_TAGS, MAX_TAG_LENGTH, MAX_NOTE_LENGTH = 20, 50, 2000
 MAX_NUMBER = 1e300
 """Larger stored numbers are ignored; pages can't draw them."""
@@ -294,6 +296,31 @@ def _is_frontier_point(row: Any) -> bool:
     )
 
 
+def why_not_repeatable(record: VersionRecord, data: Interactions, personal_from: int) -> str | None:
+    """Why a version can't be trained again exactly; None where it can.
+
+    Args:
+        record: of the version.
+        data: the ratings as they are now.
+        personal_from: as the settings are now.
+    """
+    if record.state != "ready":
+        return f"it is {record.state}"
+    if TABLE in record.data:
+        return "it learned from a table outside Marquee, of whose contents then there is no record"
+    if "asked" not in record.config:
+        return "the settings of its training are not known"
+    if "asked_ranker" not in record.config:
+        return "it is of an earlier release, whose lists were made in another way"
+    if record.data["fingerprint"] != data.fingerprint:
+        return f"the ratings have changed since: it learned {record.data['ratings']:,}, now there are {len(data):,}"
+    if record.data.get("catalogue") != data.movies.fingerprint:
+        return "years or genres of movies have changed since"
+    if record.protocol.get("personal_from", personal_from) != personal_from:
+        return "MARQUEE_PERSONAL_FROM has changed since"
+    return None
+
+
 def stored_judgement(stored: Mapping[str, Any] | None) -> Judgement | None:
     """A judgement from the store's JSON."""
     return None if stored is None else JUDGEMENT.validate_python(stored)
@@ -302,6 +329,11 @@ def stored_judgement(stored: Mapping[str, Any] | None) -> Judgement | None:
 def stored_effect(stored: Mapping[str, Any] | None) -> ListEffect | None:
     """A version's effect on lists from the store's JSON."""
     return None if stored is None else ListEffect(**stored)
+
+
+def stored_golden(stored: Sequence[Mapping[str, Any]] | None) -> tuple[GoldenResult, ...]:
+    """Results of golden people from the store's JSON."""
+    return GOLDEN.validate_python(stored or ())
 
 
 def plain_metrics(metrics: Mapping[str, MetricValue]) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from engine.evaluation.report import EvaluationReport
 from engine.evaluation.verdict import GOALS, Judgement
 from engine.models.version import VersionBundle
 from engine.recommending.effect import ListEffect
+from engine.recommending.golden import GoldenResult
 from engine.services.audit import audited, of_version
 from engine.services.recommendations import RecommendationService
 from engine.services.serving import ServingService, tell_fault
@@ -23,6 +24,7 @@ from engine.services.version_records import (
     check_remarks,
     find_version,
     stored_effect,
+    stored_golden,
     stored_judgement,
     stored_report,
     summarize,
@@ -136,7 +138,12 @@ class VersionService:
         if baseline is None:
             run = self._run(version)
             return None if run is None else stored_effect((run.details or {}).get("effect"))
-        return self._recommendations.effect_of(self._bundle(version), self._bundle(baseline), baseline)
+        return self._recommendations.effect_of(self.bundle(version), self.bundle(baseline), baseline)
+
+    def golden(self, version: int) -> tuple[GoldenResult, ...]:
+        """What golden people expected of a version when it was trained, and what was found."""
+        run = self._run(version)
+        return () if run is None else stored_golden((run.details or {}).get("golden"))
 
     def _run(self, version: int) -> RunRecord | None:
         number = self._record(version).run_id
@@ -189,7 +196,7 @@ class VersionService:
         """
         record = self._record(version)
         try:
-            bundle = self._bundle(version)
+            bundle = self.bundle(version)
             enter = partial(self._models.activate, version, actor=actor, reason=reason)
             self._serving.serve(version, bundle, record.data["revision"], enter)
         except (MarqueeError, NotWritten, StoreClosed):
@@ -314,7 +321,7 @@ class VersionService:
             VersionUnavailable: its arrays are deleted or damaged.
         """
         lists = {
-            version: self._recommendations.list_with(self._bundle(version), user_id, n)
+            version: self._recommendations.list_with(self.bundle(version), user_id, n)
             for version in dict.fromkeys(versions)
         }
         baseline = next(iter(lists.values()), [])
@@ -328,7 +335,13 @@ class VersionService:
             found.append(VersionList(version, tuple(items), tuple(movie for movie in baseline if movie not in movies)))
         return found
 
-    def _bundle(self, version: int) -> VersionBundle:
+    def bundle(self, version: int) -> VersionBundle:
+        """The models of a version.
+
+        Raises:
+            UnknownVersion: there is no such version.
+            VersionUnavailable: its arrays are deleted or damaged.
+        """
         record = self._record(version)
         return VersionBundle.from_arrays(record.kind, record.config, self.load(version).arrays)
 

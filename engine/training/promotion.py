@@ -1,6 +1,6 @@
 """Whether to activate a new version, and why, in words."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from engine.errors import InvalidInput
@@ -43,7 +43,9 @@ class Decision:
 FIRST = "It is the first version."
 
 
-def decide(policy: ActivationPolicy, new: Candidate, rival: Rival | None, alone: str = FIRST) -> Decision:
+def decide(
+    policy: ActivationPolicy, new: Candidate, rival: Rival | None, alone: str = FIRST, broken: str = ""
+) -> Decision:
     """Whether to activate the new version.
 
     Args:
@@ -52,9 +54,13 @@ def decide(policy: ActivationPolicy, new: Candidate, rival: Rival | None, alone:
         new: the new version.
         rival: the active version; None if there is none, or it is damaged.
         alone: why there is no rival.
+        broken: what golden people expect and do not get, in words. It holds a version that would be promoted, unless
+            nothing else could serve.
     """
     judgement = Judgement("PROMOTE", None, alone) if rival is None else _judge(new, rival)
-    harmless = judgement.verdict == "HOLD" and bool(judgement.evidence) and judgement.harmless
+    if broken:
+        judgement = _hold(judgement, broken)
+    harmless = judgement.verdict == "HOLD" and bool(judgement.evidence) and judgement.harmless and not broken
     serves = {
         "if_better": judgement.verdict == "PROMOTE",
         "if_no_worse": judgement.verdict == "PROMOTE" or harmless,
@@ -62,6 +68,13 @@ def decide(policy: ActivationPolicy, new: Candidate, rival: Rival | None, alone:
         "never": False,
     }[policy]
     return Decision(serves, f"{judgement.text} {_tell(policy, judgement, serves)}", judgement)
+
+
+def _hold(judgement: Judgement, broken: str) -> Judgement:
+    """The judgement of a version that breaks expectations of golden people."""
+    text = f"{judgement.text} Golden people do not get what they must: {broken}."
+    held = judgement.verdict == "PROMOTE" and judgement.baseline is not None
+    return replace(judgement, verdict="HOLD" if held else judgement.verdict, text=text)
 
 
 def _tell(policy: ActivationPolicy, judgement: Judgement, serves: bool) -> str:

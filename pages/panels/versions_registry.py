@@ -8,6 +8,7 @@ import streamlit as st
 from engine.services.version_files import VersionFileService
 from engine.services.version_records import MAX_NOTE_LENGTH, VersionSummary
 from engine.services.versions import VersionService
+from pages.panels import versions_golden
 from pages.panels.versions_newcomers import newcomers
 from pages.panels.versions_ranking import ranking
 from pages.ui import metrics, preferences, session, tables, verdict
@@ -169,6 +170,8 @@ def _verdict(versions: VersionService, version: VersionSummary) -> None:
         st.caption("No verdict: the version was imported, or trained by an earlier version of Marquee.")
         return
     verdict.show(judgement, judgement.text)
+    then = f"Golden people when version {version.version} was trained"
+    versions_golden.results(versions.golden(version.version), then)
     verdict.evidence(judgement, key=f"version {version.version}")
 
 

@@ -79,6 +79,19 @@ TRAIN_AGAIN = "versions.train_again"
 DELETE_VERSION = "versions.delete"
 SAVE_DESCRIPTION = "versions.save"
 
+PIN = "golden.pin"
+UNPIN = "golden.unpin"
+CHECK_GOLDEN = "golden.check"
+GOLDEN_NAME = "golden.name"
+GOLDEN_KIND = "golden.kind"
+GOLDEN_PERSON = "golden.person"  # the field; the id that was chosen in it is the next
+GOLDEN_PERSON_ID = "golden.person_id"
+GOLDEN_ROLE = "golden.role"
+GOLDEN_MOVIE = "golden.movie"
+GOLDEN_LINES = "golden.lines"  # role, movie, title and limit of each movie added so far
+GOLDEN_KEPT = "golden.kept"
+GOLDEN_UNPINNED = "golden.unpinned"
+
 STUDY = "tuning.study"  # selected in the table of studies
 STUDY_MODEL = "tuning.model"
 STUDY_GOAL = "tuning.goal"
@@ -192,6 +205,11 @@ def hyperparameter(kind: str, name: str) -> str:
 def new_limit(limit: str, study_id: int) -> str:
     """New limit for a study that is resumed."""
     return f"tuning.limit.{limit}.{study_id}"
+
+
+def golden_line(number: int) -> str:
+    """Removes a movie from a golden person that is being pinned."""
+    return f"golden.line.{number}"
 
 
 def what_if(user_id: str, count: int) -> str:

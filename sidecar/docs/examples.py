@@ -10,11 +10,13 @@ from engine.recommending.cold_start import blend
 from engine.services.imports import NOTHING_KEPT
 from engine.services.notices import WebhookState
 from engine.services.records import JobState, StudyState
+from sidecar.docs import golden_people
 from sidecar.docs import instances as made
 from sidecar.docs.problem_examples import PROBLEMS
 from sidecar.routes import (
     audit,
     data,
+    golden,
     health,
     keys,
     metrics,
@@ -80,6 +82,10 @@ ANSWERS: Mapping[str, object] = {
     "model": made.VERSION,
     "describe_model": made.VERSION,
     "delete_model": versions.DeletedVersion(version=3, state="deleted", freed_bytes=made.VERSION.size_bytes),
+    "golden_people": golden.GoldenPeople(people=[golden_people.PERSON]),
+    "pin_golden_person": golden_people.PERSON,
+    "unpin_golden_person": golden_people.PERSON,
+    "check_golden_people": golden.GoldenCheck(version=3, holds=False, people=[golden_people.RESULT]),
     "import_model": version_files.Imported(version=4),
     "plan": made.PLAN,
     "change_plan": made.PLAN,

@@ -28,6 +28,7 @@ ENGINE_ERRORS: tuple[errors.MarqueeError, ...] = (
     errors.UnknownImport("There is no import 99."),
     errors.UnknownBackup("There is no backup marquee-20261122-020000.db."),
     errors.UnknownKey("There is no key 99."),
+    errors.UnknownGoldenPerson("There is no golden person 99."),
     errors.Conflict(
         "Marquee needs no keys because MARQUEE_API_KEY is not set: it accepts requests only from this computer. Set "
         "MARQUEE_API_KEY and start again, then create keys."

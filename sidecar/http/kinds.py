@@ -186,6 +186,9 @@ OF_ERROR: Mapping[type[errors.MarqueeError], Kind] = {
         "unknown_run", 404, "Unknown training run", "No training run has this number, or there are none yet."
     ),
     errors.UnknownStudy: Kind("unknown_study", 404, "Unknown study", "No study has this number."),
+    errors.UnknownGoldenPerson: Kind(
+        "unknown_golden_person", 404, "Unknown golden person", "No golden person has this number."
+    ),
     errors.UnknownKey: Kind("unknown_key", 404, "Unknown API key", "No API key has this number."),
     errors.UnknownJob: Kind("unknown_job", 404, "Unknown job", "No job has this number."),
     errors.UnknownImport: Kind("unknown_import", 404, "Unknown import", "No import has this number."),

@@ -161,17 +161,22 @@ def validation_problem(error: RequestValidationError) -> Response:
 def _place(fault: Mapping[str, Any], body: Any) -> tuple[str | int, ...]:
     """Where a fault is, without what Pydantic adds: the variant of a union, or that it concerns a key."""
     location: tuple[str | int, ...] = fault["loc"]
-    if body is None or location[0] != "body" or fault["type"] == "missing":
+    if body is None or location[0] != "body":
         return location
-    value = body
-    for depth, part in enumerate(location[1:], start=1):
+    value, place = body, [location[0]]
+    for part in location[1:]:
+        if isinstance(value, dict) and part not in value:
+            if part in value.values():  # the kind, which chose the variant
+                continue
+            return (*place, part) if fault["type"] == "missing" else tuple(place)
         if not isinstance(value, dict | list):
-            return location[:depth]
+            break
         try:
             value = value[part]  # type: ignore[index]  # a wrong kind of part is caught
         except (LookupError, TypeError):
-            return location[:depth]
-    return location
+            break
+        place.append(part)
+    return tuple(place)
 
 
 _PLAIN = {

@@ -54,6 +54,8 @@ JobNumber = Annotated[Number, Path(description="The job's number.", examples=[4]
 ImportNumber = Annotated[Number, Path(description="The import's number.", examples=[3])]
 KeyNumber = Annotated[Number, Path(description="The key's number.", examples=[2])]
 
+GoldenNumber = Annotated[Number, Path(description="The person's number.", examples=[1])]
+
 Kind = Annotated[ModelKind, Field(description="The rating model.")]
 Activate = Annotated[ActivationPolicy, Field(description="When to activate the new version.")]
 Queue = Annotated[bool, Field(description="Wait in the queue while another run is in progress, instead of failing.")]

@@ -20,6 +20,7 @@ IDS: dict[str, object] = {
     "job_id": 4,
     "study_id": 2,
     "key_id": 2,
+    "golden_id": 2,
     "name": "b.db",
     "table": "ratings",
     "import_id": 3,

@@ -18,6 +18,7 @@ from engine.recommending.explanations import (
     LikeMovie,
     SimilarMovies,
 )
+from engine.recommending.golden import Expectation, GoldenResult
 from engine.recommending.interview import InterviewQuestion, InterviewState
 from engine.recommending.lists import (
     ImaginedItem,
@@ -32,6 +33,7 @@ from engine.services import Services
 from engine.services.access import FIRST, Holder
 from engine.services.automation import Automation
 from engine.services.backup_plan import BackupPlan
+from engine.services.golden import Pinned
 from engine.services.jobs import Job
 from engine.services.library import DataStatistics
 from engine.services.notices import WebhookState
@@ -44,7 +46,7 @@ from engine.services.version_records import VersionSummary
 from engine.services.versions import Comparison
 from engine.settings import Settings
 from engine.training.drift import UpdateHealth
-from sidecar.docs import instances
+from sidecar.docs import golden_people, instances
 from store.records import ActivationRecord, AuditRecord, Counts, ImportRecord, KeyRecord, NoticeRecord
 
 METRICS = instances.METRICS
@@ -182,6 +184,11 @@ class FakeVersions(Recorder):
         super().__init__()
         self.held = [VERSION, OLDER]
         self.exported: ExportedVersion | None = None
+
+    def bundle(self, version: int) -> str:
+        self.note("bundle", version)
+        self.get(version)
+        return f"models of version {version}"
 
     def list(self, limit: int | None = None, *, before: int | None = None) -> list[VersionSummary]:
         self.note("list", limit, before)
@@ -428,6 +435,24 @@ KEYS = [
 ENTRIES = [AuditRecord(number, 100.0 + number, "=shop", "203.0.113.7", "sign-in", "", "done") for number in (9, 6, 5)]
 
 
+class FakeGolden(Recorder):
+    def people(self) -> list[Pinned]:
+        self.note("people")
+        return [golden_people.PERSON]
+
+    def pin(self, name: str, expectations: list[Expectation], **given: Any) -> Pinned:
+        self.note("pin", name, expectations, given)
+        return golden_people.PERSON
+
+    def unpin(self, golden_id: int) -> Pinned:
+        self.note("unpin", golden_id)
+        return golden_people.PERSON
+
+    def check(self, bundle: object) -> tuple[GoldenResult, ...]:
+        self.note("check", bundle)
+        return (golden_people.RESULT,)
+
+
 class FakeSparkLists(Recorder):
     def write(self, n: int) -> int:
         self.note("write", n)
@@ -514,6 +539,7 @@ def fake_services(settings: Settings) -> Services:
         "ratings": FakeRatings(),
         "recommendations": FakeRecommendations(),
         "versions": versions,
+        "golden": FakeGolden(),
         "version_files": versions,
         "tuning": FakeTuning(),
         "automation": FakeAutomation(),
@@ -538,6 +564,7 @@ def calls_of(services: Services) -> list[tuple[Any, ...]]:
         services.ratings,
         services.recommendations,
         services.versions,
+        services.golden,
         services.tuning,
         services.automation,
         services.inbox,

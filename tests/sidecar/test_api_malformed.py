@@ -40,6 +40,11 @@ GOOD: dict[str, dict[str, Any]] = {
     "POST /ml/models/activate/3": {"reason": "better"},
     "POST /ml/models/rollback": {"reason": "better"},
     "PATCH /ml/models/3": {"note": "better", "tags": ["keep"]},
+    "POST /ml/golden": {
+        "name": "Lover of war films",
+        "ratings": {"2": 4.0},
+        "expectations": [{"kind": "listed", "movie_id": "7", "first": 10}],
+    },
     "POST /ml/tuning": {"model": "ncf", "goal": "ndcg_at_k", "trials": 2, "folds": 2, "minutes": 1, "seed": 1},
     "POST /ml/tuning/2/resume": {"trials": 40, "minutes": 60.5},
     "POST /ml/tuning/2/train": {"trial": 0, "activate": "always"},
@@ -107,8 +112,12 @@ def refused(client: Client, services: Services, route: str, body: bytes | str, c
 
 @pytest.mark.parametrize("route", ROUTES)
 def test_the_good_bodies_are_good(client: Client, route: str) -> None:
-    assert client.send_body(route, json.dumps(GOOD[route])).status_code in {200, 202}
-    assert client.send_body(route, json.dumps(GOOD[route]), "application/json; charset=utf-8").status_code in {200, 202}
+    assert client.send_body(route, json.dumps(GOOD[route])).status_code in {200, 201, 202}
+    assert client.send_body(route, json.dumps(GOOD[route]), "application/json; charset=utf-8").status_code in {
+        200,
+        201,
+        202,
+    }
 
 
 @pytest.mark.parametrize("route", ROUTES)
@@ -256,6 +265,25 @@ def test_retrainings(client: Client, services: Services, body: dict[str, Any], f
 
 
 @pytest.mark.parametrize(
+    ("wrong", "field"),
+    [
+        ({"name": ""}, "name"),
+        ({"ratings": {"2": "4"}}, "ratings.2"),
+        ({"expectations": []}, "expectations"),
+        ({"expectations": [{"kind": "first", "movie_id": "7"}]}, "expectations.0"),
+        ({"expectations": [{"kind": "listed", "movie_id": "7", "first": "10"}]}, "expectations.0.first"),
+        ({"expectations": [{"kind": "listed", "movie_id": "7", "first": 1001}]}, "expectations.0.first"),
+        ({"expectations": [{"kind": "kept", "movie_id": "7"}]}, "expectations.0.movie_id"),
+        ({"expectations": [{"kind": "predicted", "movie_id": "7"}]}, "expectations.0.rating"),
+    ],
+)
+def test_golden_people(client: Client, services: Services, wrong: dict[str, Any], field: str) -> None:
+    answer = client.post("/ml/golden", json=GOOD["POST /ml/golden"] | wrong)
+    assert (answer.status_code, answer.json()["field"]) == (422, field)
+    assert calls_of(services) == []
+
+
+@pytest.mark.parametrize(
     ("path", "body", "field"),
     [
         ("", {"model": "nothing"}, "model"),
@@ -302,6 +330,8 @@ NUMBERED = [
     "GET /ml/models/compare?versions=2,{}",
     "GET /ml/models/compare?versions=2&versions={}",
     "GET /ml/models/compare?baseline={}",
+    "GET /ml/models/{}/golden",
+    "DELETE /ml/golden/{}",
     "GET /ml/tuning/{}",
     "GET /ml/tuning?limit={}",
     "POST /ml/tuning/{}/stop",

@@ -31,6 +31,7 @@ STATUS = {
     "UnknownRun": 404,
     "UnknownStudy": 404,
     "UnknownKey": 404,
+    "UnknownGoldenPerson": 404,
     "UnknownJob": 404,
     "UnknownImport": 404,
     "UnknownBackup": 404,

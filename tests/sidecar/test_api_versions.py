@@ -13,6 +13,7 @@ from starlette.requests import ClientDisconnect
 from engine.errors import InvalidInput, VersionUnavailable
 from engine.evaluation.intervals import MetricValue
 from engine.evaluation.newcomers import NewcomerPoint
+from engine.recommending.golden import Listed
 from engine.services import Services
 from engine.services.version_files import ExportedVersion
 from sidecar.docs import instances
@@ -23,6 +24,7 @@ from tests.sidecar.fakes import (
     VERSION,
     calls_of,
 )
+from tests.sidecar.test_api_malformed import GOOD
 from tests.sidecar.test_api_routes import as_json
 
 
@@ -261,3 +263,26 @@ def test_compare_with_an_unknown_version_or_only_one(client: Client) -> None:
     assert (answer.status_code, answer.json()["code"]) == (404, "unknown_version")
     answer = client.get("/ml/models/compare?versions=3&versions=3")
     assert (answer.status_code, answer.json()["field"]) == (422, "versions")
+
+
+def test_golden_people(client: Client, services: Services) -> None:
+    (person,) = client.get("/ml/golden").json()["people"]
+    assert (person["name"], person["expectations"][1]["kind"]) == ("Lover of crime films", "kept")
+    made = client.post("/ml/golden", json=GOOD["POST /ml/golden"])
+    assert (made.status_code, made.json()) == (201, person)
+    assert client.request("DELETE", "/ml/golden/1").json() == person
+    expectations = [Listed(movie_id="7", first=10)]
+    asked = {"user_id": None, "ratings": {"2": 4.0}, "actor": "api"}
+    assert services.golden.calls == [("people",), ("pin", "Lover of war films", expectations, asked), ("unpin", 1)]
+
+
+def test_golden_people_of_a_version(client: Client, services: Services) -> None:
+    answer = client.get("/ml/models/3/golden").json()
+    assert (answer["version"], answer["holds"]) == (3, False)
+    assert answer["people"][0]["findings"][1] == {
+        "expected": "at least 6 of the first 10 stay",
+        "found": "5 of 10 stay",
+        "holds": False,
+    }
+    assert services.golden.calls == [("check", "models of version 3")]
+    assert client.get("/ml/models/9/golden").status_code == 404

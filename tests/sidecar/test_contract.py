@@ -35,12 +35,13 @@ UNREACHED = {
     "post /data/imports/{import_id}/undo",
     "post /ml/tuning/{study_id}/train",
     "delete /keys/{key_id}",
+    "delete /ml/golden/{golden_id}",
     "get /store/backups/{name}",
     "delete /store/backups/{name}",
     "post /store/backups/{name}/restore",
 }
 """What no generated case names, or not surely: a version's file, a job that waits, an import, a study with an ended
-trial, a key, a backup."""
+trial, a key, a golden person, a backup."""
 LONGEST_S = 60
 KNOWN = {"user_id": "u1", "movie_id": "m1"}
 UNREADABLE = {"bad_path", "head_too_large"}

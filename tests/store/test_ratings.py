@@ -14,6 +14,7 @@ import pytest
 from store import bulk_ratings
 from store.database import Database
 from store.errors import NotStored
+from store.golden import GoldenStore
 from store.ratings import RatingStore
 from store.records import Counts, MovieRow
 from tests.store.conftest import fill, wait_until
@@ -92,6 +93,8 @@ def test_a_forgotten_user_leaves_no_trace_in_the_file(tmp_path: Path) -> None:
     fill(ratings)
     for movie in range(5):
         ratings.put_rating("annabel-lee-1849", f"m{movie}", 4.5, 77_777_777 + movie)
+    expected = [{"kind": "listed", "movie_id": "annabel-movie"}]
+    GoldenStore(database).add("annabel", "annabel-lee-1849", {}, expected, created_by="you", most=1)
     key, before, counts = ratings.user_key("annabel-lee-1849"), ratings.revision(), ratings.counts()
     loaded = ratings.load()
     kept = loaded.users != key

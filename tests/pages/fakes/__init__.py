@@ -38,7 +38,7 @@ from tests.pages.fakes.operations import BACKUPS, FakeAccess, FakeAudit, FakeAut
 from tests.pages.fakes.recommendations import FakeRatings, FakeRecommendations, FakeServing
 from tests.pages.fakes.training import FakeTraining
 from tests.pages.fakes.tuning import GOING, NEURAL, FakeTuning
-from tests.pages.fakes.versions import FakeVersions
+from tests.pages.fakes.versions import FakeGolden, FakeVersions
 
 __all__ = [
     "ABOUT",
@@ -93,6 +93,7 @@ class Fakes:
     data: FakeData = field(init=False)
     exports: FakeExports = field(init=False)
     versions: FakeVersions = field(init=False)
+    golden: FakeGolden = field(default_factory=FakeGolden)
     tuning: FakeTuning = field(default_factory=FakeTuning)
     automation: FakeAutomation = field(init=False)
     inbox: FakeInbox = field(default_factory=FakeInbox)

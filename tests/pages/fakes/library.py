@@ -77,6 +77,9 @@ class FakeLibrary:
     def sites(self, movie_id: str) -> dict[str, str]:
         return {"tmdb": "862"} if movie_id == "1" else {}
 
+    def movie(self, movie_id: str) -> Movie:
+        return next(one for one in self.movies if one.movie_id == movie_id)
+
     def user_ratings(self, user_id: str) -> list[RatedMovie]:
         if user_id not in self.rated:
             raise UnknownUser(f"No ratings of user {user_id!r} are stored.")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from io import BytesIO
 from typing import Any, BinaryIO, NamedTuple
@@ -16,8 +16,11 @@ from engine.errors import (
 from engine.evaluation.differences import MetricDifference
 from engine.evaluation.verdict import Judgement
 from engine.recommending.effect import ListEffect
+from engine.recommending.golden import Expectation, GoldenResult
+from engine.services.golden import Pinned
 from engine.services.version_records import VersionSummary
 from engine.services.versions import Comparison, ListedMovie, VersionList
+from sidecar.docs import golden_people
 from store.records import ActivationRecord
 from tests.pages.fakes.data import DIFFERENCES, EFFECT, MOVIES, NOW, RUNS, TRICKY, version
 from tests.pages.fakes.recommendations import FakeServing
@@ -42,6 +45,7 @@ class FakeVersions:
     )
     judgements: dict[int, Judgement] = field(default_factory=dict)
     effects: dict[int, ListEffect] = field(default_factory=lambda: {2: EFFECT})
+    checked: dict[int, tuple[GoldenResult, ...]] = field(default_factory=dict)
     changes: list[tuple[int, str]] = field(default_factory=list)
     deleted: list[tuple[int, str]] = field(default_factory=list)
     compared: list[tuple[list[int], int | None]] = field(default_factory=list)
@@ -52,6 +56,12 @@ class FakeVersions:
 
     def list(self) -> list[VersionSummary]:
         return self.held
+
+    def golden(self, version: int) -> tuple[GoldenResult, ...]:
+        return self.checked.get(version, ())
+
+    def bundle(self, version: int) -> int:
+        return version
 
     def activated(self) -> int | None:
         return self.serving.version
@@ -159,3 +169,36 @@ class FakeVersions:
             ActivationRecord(2, 2, NOW - 4000, "marquee", RUNS[0].verdict or ""),
             ActivationRecord(1, 1, NOW - 90_000, "you", "Chosen by hand."),
         ][:limit]
+
+
+@dataclass
+class FakeGolden:
+    held: list[Pinned] = field(default_factory=list)
+    asked: list[tuple[Any, ...]] = field(default_factory=list)
+    fails: MarqueeError | None = None
+
+    def people(self) -> list[Pinned]:
+        return self.held
+
+    def pin(
+        self,
+        name: str,
+        expectations: Sequence[Expectation],
+        *,
+        user_id: str | None = None,
+        ratings: Mapping[str, float] | None = None,
+    ) -> Pinned:
+        if self.fails is not None:
+            raise self.fails
+        self.asked.append((name, expectations, user_id, ratings))
+        return replace(golden_people.PERSON, name=name)
+
+    def unpin(self, golden_id: int) -> Pinned:
+        self.asked.append(("unpin", golden_id))
+        (gone,) = [one for one in self.held if one.golden_id == golden_id]
+        self.held.remove(gone)
+        return gone
+
+    def check(self, version: int) -> tuple[GoldenResult, ...]:
+        self.asked.append(("check", version))
+        return (golden_people.RESULT,)

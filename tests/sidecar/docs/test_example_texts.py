@@ -53,6 +53,7 @@ RAISES: dict[type[errors.MarqueeError], Callable[[Runtime], object]] = {
     errors.UnknownJob: lambda found: found.services.imports.job(99),
     errors.UnknownImport: lambda found: found.services.imports.undo(99),
     errors.UnknownBackup: lambda found: found.services.storage.path_of("x.db"),
+    errors.UnknownGoldenPerson: lambda found: found.services.golden.unpin(99),
     errors.UnknownKey: lambda found: found.services.access.revoke(99),
     errors.Conflict: lambda found: found.services.access.create("shop", ["read"]),
     errors.VersionUnavailable: lambda found: found.services.versions.delete(1, actor="api"),

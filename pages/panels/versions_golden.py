@@ -1,0 +1,202 @@
+"""Golden people: who is pinned, what every version must give them, and what a version gives."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import streamlit as st
+
+from engine.recommending.golden import Expectation, GoldenResult, Kept, Listed, Predicted, Unlisted
+from engine.services import Services
+from engine.services.golden import Pinned
+from engine.words import counted
+from pages.ui import links, preferences, session, tables, user_picker
+from pages.ui.escape import text
+from pages.ui.finder import Option, finder
+from pages.ui.page import confirmed, errors_shown, rerun_with
+
+MAX_FOUND = 8
+PLACES, KEPT_OF = 20, 10
+LOVES, HATES = "They love it", "They dislike it"
+LISTED, UNLISTED = f"In the first {PLACES}", f"Not in the first {PLACES}"
+ABOVE = "Predicted above"
+ROLES = {True: (LOVES, HATES, LISTED, UNLISTED, ABOVE), False: (LISTED, UNLISTED, ABOVE)}
+"""Roles of a movie, for somebody made up and for a person of the store."""
+MADE_UP, REAL = "Somebody made up", "A person with ratings"
+WHAT = (
+    "People whose lists you know should look a certain way. Each new version is checked for them before its verdict,"
+    " and a broken expectation holds it."
+)
+
+
+def section(services: Services, version: int, *, ready: bool) -> None:
+    """Everybody who is pinned, the way to pin somebody, and a check of the selected version."""
+    st.header("Golden people", anchor=False)
+    st.caption(WHAT)
+    people = services.golden.people()
+    if people:
+        tables.table([_row(one) for one in people], "Golden people", phone="stack")
+    else:
+        st.info("Nobody is pinned yet. Pin somebody whose list you can judge.", icon=":material/person_pin:")
+    with st.container(horizontal=True):
+        if st.button("Pin a person", key=session.PIN, icon=":material/keep:"):
+            st.session_state[session.GOLDEN_LINES] = []
+            pin(services)
+        if people and st.button("Unpin", key=session.UNPIN, icon=":material/keep_off:"):
+            unpin(services, people)
+        check = people and st.button(
+            f"Check version {version}",
+            key=session.CHECK_GOLDEN,
+            icon=":material/rule:",
+            disabled=not ready,
+            help="With the current ratings." if ready else "Its arrays are gone.",
+        )
+    if check:
+        with errors_shown(), st.spinner(f"Making their lists with version {version}"):
+            results(services.golden.check(services.versions.bundle(version)), f"Golden people in version {version}")
+
+
+def results(found: Sequence[GoldenResult], caption: str) -> None:
+    """What golden people expected of a version, and what was found; nothing where nobody was pinned."""
+    if not found:
+        return
+    broken = sum(len(one.broken) for one in found)
+    if broken:
+        verb = "is" if broken == 1 else "are"
+        st.warning(f"{counted(broken, 'expectation')} of golden people {verb} broken.", icon=":material/person_alert:")
+    rows = [
+        {
+            "Golden person": result.name,
+            "Expected": _capital(one.expected),
+            "Found": _capital(one.found),
+            "Holds": "✓ yes" if one.holds else "✗ no",
+        }
+        for result in found
+        for one in result.findings
+    ]
+    tables.table(rows, caption, phone="stack")
+
+
+def _row(one: Pinned) -> dict[str, object]:
+    who = MADE_UP.lower() if one.user_id is None else links.person(one.user_id)
+    return {"Name": one.name, "Person": who, "Every version must give": "; ".join(one.told)}
+
+
+@st.dialog("Pin a golden person", width="medium")
+def pin(services: Services) -> None:
+    """Ask for a person and what is expected; each movie is added with what it stands for."""
+    name = st.text_input(
+        "Name",
+        key=session.GOLDEN_NAME,
+        placeholder="Lover of westerns",
+        help="Verdicts repeat it, and are kept when a person is deleted: name a taste, not the person.",
+    )
+    kind = st.segmented_control("Who", [MADE_UP, REAL], default=MADE_UP, key=session.GOLDEN_KIND) or MADE_UP
+    made_up = kind == MADE_UP
+    user_id = None if made_up else _person(services)
+    lines: list[tuple[str, str, str, float | None]] = st.session_state.setdefault(session.GOLDEN_LINES, [])
+    _add_movie(services, lines, made_up=made_up)
+    for number, (role, _, title, limit) in enumerate(lines):
+        with st.container(horizontal=True, vertical_alignment="center"):
+            st.markdown(f"{role}{'' if limit is None else f' {limit:g}'}: **{text(title)}**", width="stretch")
+            st.button(
+                "Remove",
+                key=session.golden_line(number),
+                icon=":material/close:",
+                type="tertiary",
+                on_click=lines.__delitem__,
+                args=(number,),
+            )
+    kept = st.number_input(
+        f"Of the first {KEPT_OF} movies of the active version's list, at least so many stay",
+        0,
+        KEPT_OF,
+        0,
+        key=session.GOLDEN_KEPT,
+        help="0 expects nothing.",
+    )
+    with errors_shown():
+        if confirmed("Pin"):
+            made = services.golden.pin(
+                name,
+                _expectations(lines, int(kept)),
+                user_id=user_id,
+                ratings=_ratings(services, lines) if made_up else {},
+            )
+            rerun_with(f"{text(made.name)} is pinned.")
+
+
+def _person(services: Services) -> str | None:
+    """Id of a person of the store."""
+    chosen = st.session_state.get(session.GOLDEN_PERSON_ID, "")
+    entered = finder(
+        "Person",
+        lambda typed: [one for one in user_picker.people(services.library, typed) if one.about],
+        key=session.GOLDEN_PERSON,
+        placeholder="Type a name or an id",
+        value=chosen,
+        nothing="Nobody has this id",
+        keeps=True,
+        suggests=True,
+    )
+    if entered:
+        st.session_state[session.GOLDEN_PERSON_ID] = entered
+    return entered or chosen or None
+
+
+def _add_movie(services: Services, lines: list[Any], *, made_up: bool) -> None:
+    """A movie and what it stands for; choosing the movie adds the line."""
+    roles = [one for one in ROLES[made_up] if one != ABOVE or not preferences.in_use()]
+    left, right = st.columns([2, 3], vertical_alignment="bottom")
+    role = left.selectbox("A movie", roles, key=session.GOLDEN_ROLE)
+    scale = services.scale.current
+    limit = None
+    if role == ABOVE:
+        limit = left.number_input("Rating", scale.low, scale.high, scale.snap(0.8 * scale.high), scale.step)
+    with right:
+        movie_id = finder(
+            "Movie",
+            lambda typed: _movies(services, typed),
+            key=session.GOLDEN_MOVIE,
+            placeholder="Type a title",
+            nothing="No movie has these words in its title",
+        )
+    if movie_id and movie_id not in [line[1] for line in lines]:
+        lines.append((role, movie_id, services.library.movie(movie_id).title, limit))
+
+
+def _movies(services: Services, typed: str) -> list[Option]:
+    found = services.catalogue.find(typed, MAX_FOUND)
+    return [Option(one.movie.movie_id, one.movie.title, str(one.movie.year or "")) for one in found]
+
+
+def _expectations(lines: Sequence[tuple[str, str, str, float | None]], kept: int) -> list[Expectation]:
+    found: list[Expectation] = []
+    for role, movie_id, _, limit in lines:
+        if role == LISTED:
+            found.append(Listed(movie_id=movie_id, first=PLACES))
+        elif role == UNLISTED:
+            found.append(Unlisted(movie_id=movie_id, first=PLACES))
+        elif role == ABOVE and limit is not None:
+            found.append(Predicted(movie_id=movie_id, rating=limit))
+    return [*found, Kept(at_least=kept, first=KEPT_OF)] if kept else found
+
+
+def _ratings(services: Services, lines: Sequence[tuple[str, str, str, float | None]]) -> dict[str, float]:
+    """Ratings of somebody made up: the ends of the scale."""
+    low, high = services.scale.current.ends
+    return {movie: high if role == LOVES else low for role, movie, _, _ in lines if role in (LOVES, HATES)}
+
+
+@st.dialog("Unpin a golden person?")
+def unpin(services: Services, people: Sequence[Pinned]) -> None:
+    """Ask whom, then unpin."""
+    chosen = st.selectbox("Golden person", people, format_func=lambda one: one.name, key=session.GOLDEN_UNPINNED)
+    st.markdown("Later versions are no longer checked for them. Verdicts stay as they are.")
+    with errors_shown():
+        if confirmed("Unpin") and chosen is not None:
+            services.golden.unpin(chosen.golden_id)
+            rerun_with(f"{text(chosen.name)} is unpinned.")
+
+
+def _capital(sentence: str) -> str:
+    return sentence[:1].upper() + sentence[1:]

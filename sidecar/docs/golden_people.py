@@ -1,0 +1,23 @@
+"""Real instances of golden people, for the examples in the documentation and for the fakes of tests."""
+
+from engine.recommending.golden import Finding, GoldenResult, Kept, Listed
+from engine.services.golden import Pinned
+
+PERSON = Pinned(
+    1,
+    "Lover of crime films",
+    None,
+    {"318": 5.0, "296": 4.5},
+    (Listed(movie_id="858"), Kept(at_least=6, first=10)),
+    ("The Godfather in the first 20", "At least 6 of the first 10 movies stay"),
+    1795443840.0,
+    "api",
+)
+RESULT = GoldenResult(
+    1,
+    "Lover of crime films",
+    (
+        Finding("The Godfather is in the first 20", "it is number 3", True),
+        Finding("at least 6 of the first 10 stay", "5 of 10 stay", False),
+    ),
+)
