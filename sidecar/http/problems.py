@@ -163,7 +163,8 @@ def _place(fault: Mapping[str, Any], body: Any) -> tuple[str | int, ...]:
     location: tuple[str | int, ...] = fault["loc"]
     if body is None or location[0] != "body":
         return location
-    value, place = body, [location[0]]
+    value = body
+    place: list[str | int] = [location[0]]
     for part in location[1:]:
         if isinstance(value, dict) and part not in value:
             if part in value.values():  # the kind, which chose the variant
