@@ -6,13 +6,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from engine.background import give_way
 from engine.data.arrays import Int32
 from engine.data.catalogue import Movie
 from engine.data.history import NOBODY, History
 from engine.errors import UnknownMovie, check_range
 from engine.models.base import NOTHING
 from engine.models.version import VersionBundle
-from engine.recommending.effect import ListEffect, measure_effect
+from engine.recommending.changes import ListChanges, measure_changes
 from engine.recommending.explanations import Explanation, LikeMovie, SimilarMovies
 from engine.recommending.fold_in import UserState
 from engine.recommending.interview import InterviewQuestion, InterviewState
@@ -211,20 +212,30 @@ class RecommendationService:
         user = state.listen(user_id)
         return [state.movie(movie) for movie in state.make_list(user, wanted, user.state.items).movies.tolist()]
 
-    def effect_of(self, bundle: VersionBundle, baseline: VersionBundle, number: int) -> ListEffect | None:
-        """What a version changes in the lists of a baseline, from the current ratings; None without users.
+    def changes(
+        self,
+        new: tuple[int, VersionBundle],
+        old: tuple[int, VersionBundle],
+        progress: Callable[[float], object] = float,
+    ) -> ListChanges:
+        """What a version changes in everybody's list, from the current ratings.
 
         Args:
-            bundle: the version.
-            baseline: what it is compared with.
-            number: of the baseline.
+            new: number and models of the version.
+            old: of the baseline.
+            progress: called with the share of the work done; an error that it raises ends the comparison.
         """
         snapshot, personal_from = self._snapshots.load(), self._settings.personal_from
-        new, old = (
+        after, before = (
             ServingState.build(version, models, snapshot.data, snapshot.revision, personal_from)
-            for version, models in ((0, bundle), (number, baseline))
+            for version, models in (new, old)
         )
-        return measure_effect(new, old)
+
+        def pause(done: float) -> None:
+            give_way()
+            progress(done)
+
+        return measure_changes(after, before, pause)
 
     def predict(self, pairs: Sequence[tuple[str, str]]) -> Predictions:
         """The predicted rating of each (user id, movie id); unknown ids fall back, with the reason.

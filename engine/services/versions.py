@@ -123,22 +123,14 @@ class VersionService:
         run = self._run(version)
         return None if run is None else _judged(run)
 
-    def effect(self, version: int, baseline: int | None = None) -> ListEffect | None:
-        """What a version changes in people's lists.
-
-        Args:
-            version: the version.
-            baseline: measured against this one, from the current ratings. None: as its training measured it against
-                the version that was active then; None is returned where it did not.
+    def effect(self, version: int) -> ListEffect | None:
+        """What a version changes in people's lists, as its training measured it; None where it did not.
 
         Raises:
             UnknownVersion: there is no such version.
-            VersionUnavailable: the arrays of one of the two are deleted or damaged.
         """
-        if baseline is None:
-            run = self._run(version)
-            return None if run is None else stored_effect((run.details or {}).get("effect"))
-        return self._recommendations.effect_of(self.bundle(version), self.bundle(baseline), baseline)
+        run = self._run(version)
+        return None if run is None else stored_effect((run.details or {}).get("effect"))
 
     def golden(self, version: int) -> tuple[GoldenResult, ...]:
         """What golden people expected of a version when it was trained, and what was found."""

@@ -11,6 +11,7 @@ from engine.services import Services
 from engine.services.version_records import VersionSummary
 from engine.services.versions import Comparison, ListedMovie, VersionList, VersionService
 from engine.words import listed
+from pages.panels import versions_changes
 from pages.ui import charts, links, metrics, preferences, ranges, runs, session, tables, user_picker
 from pages.ui.escape import text
 from pages.ui.links import Link
@@ -46,7 +47,7 @@ def comparison(services: Services, versions: Sequence[VersionSummary]) -> None:
             _metrics(versions, baseline)
     if everybody_tab.open:
         with everybody_tab:
-            _effects(services.versions, versions, baseline)
+            _effects(services, versions, baseline)
     if lists_tab.open:
         with lists_tab:
             _lists(services, versions, baseline)
@@ -154,16 +155,13 @@ def _value(name: str, version: VersionSummary, versions: Sequence[VersionSummary
     return tables.Drawn(f"{shown}{drawn.html}", f"{shown} ({drawn.text})")
 
 
-def _effects(service: VersionService, versions: Sequence[VersionSummary], baseline: int) -> None:
+def _effects(services: Services, versions: Sequence[VersionSummary], baseline: int) -> None:
     """What each version would change in the lists of the baseline, measured now."""
     ready = _ready(versions, baseline)
     for number in ready[1:]:
-        with errors_shown(), st.spinner(f"Making the lists of version {number}"):
-            found = service.effect(number, ready[0])
-            st.markdown(f"**Version {number} vs. version {ready[0]}**")
-            runs.effect(found)
-    if ready:
-        st.caption("Lists of ten from the current ratings, for the same users in each version.")
+        st.markdown(f"**Version {number} vs. version {ready[0]}**")
+        with errors_shown():
+            versions_changes.changes(services, number, ready[0])
 
 
 def _ready(versions: Sequence[VersionSummary], baseline: int) -> list[int]:

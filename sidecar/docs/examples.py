@@ -82,6 +82,7 @@ ANSWERS: Mapping[str, object] = {
     "model": made.VERSION,
     "describe_model": made.VERSION,
     "delete_model": versions.DeletedVersion(version=3, state="deleted", freed_bytes=made.VERSION.size_bytes),
+    "list_changes": golden_people.LIST_CHANGES,
     "golden_people": golden.GoldenPeople(people=[golden_people.PERSON]),
     "pin_golden_person": golden_people.PERSON,
     "unpin_golden_person": golden_people.PERSON,

@@ -5,15 +5,16 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Query
 from pydantic import AfterValidator, BaseModel, Field
 
-from engine.errors import UnknownVersion, VersionUnavailable
+from engine.errors import InvalidInput, UnknownVersion, VersionUnavailable
+from engine.recommending.changes import ListChanges
 from engine.services import current
 from engine.services.records import ActivationRecord
 from engine.services.version_records import VersionSummary
-from sidecar.http.identifiers import Remark, plain_text
+from sidecar.http.identifiers import Number, Remark, plain_text
 from sidecar.http.paging import Next, PageRequest, cut, page_size
 from sidecar.http.requests import StrictRoute
 from sidecar.http.responses import raises
-from sidecar.routes.fields import ACTOR, Body, VersionNumber, example
+from sidecar.routes.fields import ACTOR, Body, Parameters, VersionNumber, example
 
 router = APIRouter(prefix="/ml", tags=["models"], route_class=StrictRoute)
 
@@ -36,6 +37,12 @@ class Serving(BaseModel):
     """The active version."""
 
     active_version: int
+
+
+class ChangesRequest(Parameters):
+    """What to compare with."""
+
+    baseline: Number | None = Field(None, description="A version; by default the active one.", examples=[2])
 
 
 class LedgerRequest(PageRequest):
@@ -135,6 +142,22 @@ def roll_back(body: Reason = NO_REASON) -> Serving:
     That is the last other version that was active and is intact. The body is optional.
     """
     return Serving(active_version=current().versions.rollback(actor=ACTOR, reason=body.reason))
+
+
+@router.get("/models/{version}/changes", openapi_extra=raises(UnknownVersion, VersionUnavailable))
+def list_changes(version: VersionNumber, asked: Annotated[ChangesRequest, Query()]) -> ListChanges:
+    """Compare everybody's list under two versions.
+
+    From the current ratings: how many people keep how many of their first ten movies, the movies that rise and fall
+    most, and the people whose lists change most. Beyond 2,000 people it takes a random sample. Makes two lists for each
+    person, so it takes seconds.
+    """
+    services = current()
+    baseline = asked.baseline or services.serving.active_version()
+    if baseline is None or baseline == version:
+        raise InvalidInput("Name another version to compare with.", field="baseline")
+    both = [(number, services.versions.bundle(number)) for number in (version, baseline)]
+    return services.recommendations.changes(both[0], both[1])
 
 
 @router.get("/models/{version}", openapi_extra=raises(UnknownVersion))

@@ -65,6 +65,7 @@ RULES: Mapping[str, Rule] = {
     "GET /ml/models/{version}": READ,
     "GET /ml/models/compare": READ,
     "GET /ml/models/{version}/golden": READ,
+    "GET /ml/models/{version}/changes": READ,
     "GET /ml/golden": READ,
     "POST /ml/golden": ADMINS,
     "DELETE /ml/golden/{golden_id}": ADMINS,

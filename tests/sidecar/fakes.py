@@ -13,6 +13,7 @@ from engine.data.plan import ImportOptions
 from engine.data.scale import STARS
 from engine.errors import InvalidInput, UnknownKey, UnknownVersion
 from engine.evaluation.intervals import MetricValue
+from engine.recommending.changes import ListChanges
 from engine.recommending.explanations import (
     Explanation,
     LikeMovie,
@@ -47,6 +48,7 @@ from engine.services.versions import Comparison
 from engine.settings import Settings
 from engine.training.drift import UpdateHealth
 from sidecar.docs import golden_people, instances
+from sidecar.docs.golden_people import LIST_CHANGES
 from store.records import ActivationRecord, AuditRecord, Counts, ImportRecord, KeyRecord, NoticeRecord
 
 METRICS = instances.METRICS
@@ -98,6 +100,10 @@ class FakeRatings(Recorder):
 
 
 class FakeRecommendations(Recorder):
+    def changes(self, new: tuple[int, object], old: tuple[int, object]) -> ListChanges:
+        self.note("changes", new, old)
+        return LIST_CHANGES
+
     def recommend(self, user_id: str, n: int = 10, **options: Any) -> Recommendations:
         self.note("recommend", user_id, n, options)
         item = RecommendedItem(1, "https://boxd.it/2a", SCRIPT, None, ("Drama",), 0.9, 4.4, (3.4, 5.0), 0.6)

@@ -331,6 +331,7 @@ NUMBERED = [
     "GET /ml/models/compare?versions=2&versions={}",
     "GET /ml/models/compare?baseline={}",
     "GET /ml/models/{}/golden",
+    "GET /ml/models/{}/changes",
     "DELETE /ml/golden/{}",
     "GET /ml/tuning/{}",
     "GET /ml/tuning?limit={}",

@@ -286,3 +286,14 @@ def test_golden_people_of_a_version(client: Client, services: Services) -> None:
     }
     assert services.golden.calls == [("check", "models of version 3")]
     assert client.get("/ml/models/9/golden").status_code == 404
+
+
+def test_changes_of_lists(client: Client, services: Services) -> None:
+    found = client.get("/ml/models/2/changes").json()
+    assert (sum(found["kept"]), found["risen"][0]["movie"]["movie_id"]) == (671, "318")
+    client.get("/ml/models/3/changes?baseline=2")
+    both = [(number, f"models of version {number}") for number in (2, 3)]
+    assert services.recommendations.calls == [("changes", *both), ("changes", *reversed(both))]
+    for query in ("/ml/models/3/changes", "/ml/models/2/changes?baseline=2"):
+        answer = client.get(query)
+        assert (answer.status_code, answer.json()["field"]) == (422, "baseline")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -11,6 +11,7 @@ from engine.errors import (
     MarqueeError,
     NotReady,
 )
+from engine.recommending.changes import ListChanges
 from engine.recommending.explanations import (
     Contribution,
     Explanation,
@@ -34,6 +35,7 @@ from engine.recommending.reasons import tell_briefly
 from engine.services.library import RatedMovie
 from engine.services.ratings import ForgettingReceipt, RatingReceipt, RatingRemoval, check_rating
 from engine.training.drift import UpdateHealth
+from sidecar.docs.golden_people import LIST_CHANGES as CHANGES
 from tests.pages.fakes.data import NOW
 from tests.pages.fakes.library import FakeLibrary
 
@@ -85,7 +87,14 @@ class FakeRecommendations:
     serving: FakeServing = field(default_factory=FakeServing)
     calibrated: bool = True
     explained: list[str] = field(default_factory=list)
+    changed: ListChanges = CHANGES
     imagined: list[dict[str, float | None]] = field(default_factory=list)
+
+    def changes(
+        self, new: tuple[int, object], old: tuple[int, object], progress: Callable[[float], object]
+    ) -> ListChanges:
+        progress(0.5)
+        return replace(self.changed, version=new[0], baseline=old[0])
 
     def recommend(
         self,

@@ -75,9 +75,8 @@ class FakeVersions:
     def judgement(self, version: int) -> Judgement | None:
         return self.judgements.get(version)
 
-    def effect(self, version: int, baseline: int | None = None) -> ListEffect | None:
-        found = self.effects.get(version)
-        return found if found is None or baseline is None else replace(found, baseline=baseline)
+    def effect(self, version: int) -> ListEffect | None:
+        return self.effects.get(version)
 
     def overruled(self, version: int) -> Judgement | None:
         found = self.judgements.get(version)
