@@ -12,7 +12,7 @@ from pages.ui.escape import text
 from pages.ui.format import duration, when
 
 PLAIN: dict[str, Any] = {"delta_color": "off", "delta_arrow": "off"}
-TILE_WIDTH = 165  # two a row on a phone
+TILE_WIDTH = 150  # six a row on a desktop, two on a phone
 HOUR_S, DAY_S = 3600, 86_400
 
 
@@ -26,7 +26,7 @@ class Need:
 
 def health(services: Services, now: float) -> None:
     """Tiles, and a line for everything that needs a person. ``now``: Unix seconds."""
-    grid = st.grid(4, min_column_width=TILE_WIDTH, border=True)
+    grid = st.grid(6, min_column_width=TILE_WIDTH, border=True)
     _serving(grid, services, now)
     plan = services.automation.plan()
     ratings = services.library.counts().ratings
@@ -41,10 +41,11 @@ def health(services: Services, now: float) -> None:
     _traffic(grid, services.traffic.last_hour())
     grid.metric(
         "Next training",
-        "Paused" if plan.next_run is None else when(plan.next_run)[:10],
+        "Paused" if plan.next_run is None else f"in {age(max(plan.next_run - now, 0.0))}",
         None if plan.next_run is None else f"at {when(plan.next_run)[11:]}",
         **PLAIN,
-        help="The next automatic training, in your browser's time zone.",
+        help="The next automatic training"
+        + ("." if plan.next_run is None else f", {when(plan.next_run)} in your browser's time zone."),
     )
     for need in needs(services):
         file, label, icon = need.page
@@ -76,15 +77,27 @@ def age(seconds: float) -> str:
 
 
 def _traffic(grid: Any, found: Traffic) -> None:
-    faults = counted(found.errors, "error") if found.errors else "no errors"
-    speed = "" if found.p99_s is None else f" · p99 {found.p99_s * 1000:,.0f} ms"
+    """Three tiles: lists and ratings a second, and errors."""
+    when_counted = f"in the last {duration(found.seconds)}"
+    slowest = None if found.p99_s is None else f"p99 {found.p99_s * 1000:,.0f} ms"
     grid.metric(
-        "Lists",
+        "Lists served",
         f"{rate(found.lists, found.seconds)}/s" if found.requests else "None",
-        f"{rate(found.ratings, found.seconds)} ratings/s{speed} · {faults}" if found.requests else None,
+        slowest,
         **PLAIN,
-        help=f"Requests to the API in the last {duration(found.seconds)}: {counted(found.lists, 'list')},"
-        f" {counted(found.ratings, 'rating')}. p99: 99% of them took no longer. Errors: faults of Marquee itself.",
+        help=f"{counted(found.lists, 'list')} by the API {when_counted}. p99: 99% of lists and ratings took no longer.",
+    )
+    grid.metric(
+        "Ratings saved",
+        f"{rate(found.ratings, found.seconds)}/s" if found.requests else "None",
+        help=f"{counted(found.ratings, 'rating')} by the API {when_counted}.",
+    )
+    grid.metric(
+        "Errors",
+        f"{found.errors:,}",
+        f"of {counted(found.requests, 'request')}" if found.requests else None,
+        **PLAIN,
+        help=f"Requests to the API {when_counted} that failed by Marquee's fault.",
     )
 
 
