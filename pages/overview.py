@@ -20,8 +20,8 @@ def counts(services: Services, statistics: DataStatistics, *, importing: bool) -
     density = stored.ratings / max(users * movies, 1)
     mean = statistics.mean_rating
     grid = st.grid(4, min_column_width=150, border=True)
-    grid.metric("Ratings", f"{stored.ratings:,}", help=f"{density:.2%} of all user-movie pairs have a rating.")
-    grid.metric("Users", f"{users:,}")
+    grid.metric("Ratings", f"{stored.ratings:,}", help=f"{density:.2%} of all pairs of person and movie are rated.")
+    grid.metric("People", f"{users:,}")
     grid.metric("Movies", f"{movies:,}")
     if preferences.in_use():
         grid.metric("Likes", "–" if mean is None else f"{mean:.0%}", help="Share of likes among the preferences.")

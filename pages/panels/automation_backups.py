@@ -113,7 +113,7 @@ def confirm_restore(storage: StorageService, chosen: Backup) -> None:
     """Explain what is lost, then restore."""
     st.markdown(
         f"Marquee goes back to **{when(chosen.made_at)}**, with {counted(chosen.ratings, 'rating')} and"
-        f" {counted(chosen.versions, 'version')}. Later ratings are lost, users deleted since then come back, and keys"
+        f" {counted(chosen.versions, 'version')}. Later ratings are lost, people deleted since then come back, and keys"
         " revoked since then work again. Running trainings and imports are stopped."
     )
     st.caption("The backup is verified first. The current data is kept in a file next to the store.")

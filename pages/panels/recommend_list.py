@@ -18,7 +18,7 @@ from pages.ui.page import errors_shown, rerun_with
 from pages.ui.rating_input import rating_input
 
 COUNTS = (12, 24, 48, 96)
-RANKINGS = {"ranker": "Best for this user", "rating": "Expected rating"}
+RANKINGS = {"ranker": "Best for this person", "rating": "Expected rating"}
 SEEN = {False: "Hide", True: "Show"}
 EARLIEST, LATEST = 1800, 2200
 MAX_TITLE = 40
@@ -79,21 +79,21 @@ def _order(kept: Mapping[str, Any]) -> str:
         list(RANKINGS),
         format_func=RANKINGS.__getitem__,
         key=session.RANK_BY,
-        help="“Best for this user” puts the movies they most likely want first, not those they would rate highest.",
+        help="“Best for this person” puts the movies they most likely want first, not those they would rate highest.",
         **kept,
     )
     return chosen
 
 
 def liked_genres(library: LibraryService) -> list[str]:
-    """The genres that the user says they like."""
+    """The genres that the person says they like."""
     return st.multiselect(
         "Liked genres",
         library.genres(),
         key=session.LIKES,
         bind="query-params",
         placeholder="Choose genres",
-        help="These shape a new user's list, and matter less with each rating.",
+        help="These shape a new person's list, and matter less with each rating.",
     )
 
 
@@ -215,9 +215,9 @@ def history(services: Services, user_id: str, count: int) -> None:
             "Genres": word(width=200),
             "Rated": word(width=100),
         },
-        alt="Movies that this user has rated, newest first",
+        alt="Movies that this person has rated, newest first",
     )
-    tables.offer(rows, f"Ratings of user {user_id}")
+    tables.offer(rows, f"Ratings of {user_id}")
     selected = [rated[row] for row in event["selection"]["rows"] if row < len(rated)]
     if not selected:
         st.caption("Select ratings to remove them.")

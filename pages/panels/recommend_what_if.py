@@ -50,7 +50,7 @@ def _table(answer: Recommendations, rated: Sequence[RatedMovie], scale: RatingSc
             # Without limits, which would refuse the "0" of "0.5" while it is typed; the service validates the rating.
             WHAT_IF: number,
         },
-        alt="The user's ratings, with a column to change",
+        alt="The person's ratings, with a column to change",
     )
 
 

@@ -16,13 +16,13 @@ from pages.ui.escape import text
 from pages.ui.links import Link
 from pages.ui.page import errors_shown
 
-METRICS, LISTS, EVERYBODY = "Metrics", "Lists of one user", "Lists of everybody"
+METRICS, LISTS, EVERYBODY = "Metrics", "Lists of one person", "Lists of everybody"
 BASELINE = "baseline"  # query parameter
 LISTED = 10
 LIST_WIDTH = 260
 SIGNS = {"better": "▲ better", "worse": "▼ worse", "no difference shown": "no difference shown"}
 SIGNIFICANCE = (
-    "A difference is marked if its 95% interval excludes 0 and p is below 0.05. With fewer than ten users there is no"
+    "A difference is marked if its 95% interval excludes 0 and p is below 0.05. With fewer than ten people there is no"
     " interval, and nothing is marked. Each metric is tested by itself: about one in twenty with no real"
     " difference is marked by chance."
 )
@@ -87,7 +87,7 @@ def _differences(comparisons: Sequence[Comparison], versions: VersionService) ->
             tables.table(rows, caption, phone="scroll")
         if len(rows) < len(names):
             same = ", ".join(metrics.measure(name).label for name in names if identical(one, name))
-            st.caption(f"Identical for every user: {text(same)}.")
+            st.caption(f"Identical for everybody: {text(same)}.")
     if any(one.differences for one in comparisons):
         st.caption(SIGNIFICANCE)
 
@@ -117,7 +117,7 @@ def _row(name: str, one: Comparison) -> dict[str, Any]:
         "95% interval": ranges.difference(found, how.between(found)),
         "Verdict": SIGNS[found.verdict],
         "p": p_value(found.p_value),
-        "Users": f"{found.users:,}",
+        "People": f"{found.users:,}",
     }
 
 
@@ -139,7 +139,7 @@ def _metrics(versions: Sequence[VersionSummary], baseline: int) -> None:
         for name in names
     ]
     tables.table(rows, "Metrics of each version with 95% intervals", phone="scroll")
-    st.caption("Bars are 95% intervals. The differences above use only users with the same held-out ratings in both.")
+    st.caption("Bars are 95% intervals. The differences above use only people with the same held-out ratings in both.")
 
 
 def _value(name: str, version: VersionSummary, versions: Sequence[VersionSummary]) -> object:
@@ -163,7 +163,7 @@ def _effects(service: VersionService, versions: Sequence[VersionSummary], baseli
             st.markdown(f"**Version {number} vs. version {ready[0]}**")
             runs.effect(found)
     if ready:
-        st.caption("Lists of ten from the current ratings, for the same users in each version.")
+        st.caption("Lists of ten from the current ratings, for the same people in each version.")
 
 
 def _ready(versions: Sequence[VersionSummary], baseline: int) -> list[int]:

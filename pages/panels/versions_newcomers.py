@@ -19,10 +19,10 @@ def newcomers(points: Sequence[NewcomerPoint], *, key: str) -> None:
     """Two charts: error of predicted ratings, and quality of lists."""
     st.markdown("**Newcomers**")
     if not points:
-        st.caption("Not measured: this needs 160 users with more than 20 ratings each.")
+        st.caption("Not measured: this needs 160 people with more than 20 ratings each.")
         return
     st.caption(
-        f"{points[0].people} users were kept out of training. The version was given some of their first ratings and"
+        f"{points[0].people} people were kept out of training. The version was given some of their first ratings and"
         " measured on all after the twentieth. Those are more ratings than in the table above, so compare only with the"
         " dashed lines, which are not personal. Bands are 95% intervals."
     )

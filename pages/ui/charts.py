@@ -236,7 +236,7 @@ def share_rows(explanation: Explanation, scale: RatingScale, most: int = MAX_SHA
 def rating_rows(rating: RatingExplanation, scale: RatingScale) -> list[Share]:
     """The same for the predicted rating; the bars sum to its difference from the average viewer's."""
     parts = (
-        ("How this user rates in general", rating.level),
+        ("How this person rates in general", rating.level),
         ("Combined effect of the ratings", rating.together),
         ("Learned in training", rating.learned),
         ("Clipped to the scale", rating.clipped),

@@ -52,7 +52,7 @@ def _choose(services: Services, *, busy: bool) -> Step:
     if active is not None and not outside and not busy and ratings > (1 + MANY) * active.ratings:
         text = f"Version {active.version} learned {active.ratings:,} of {ratings:,} ratings. Train one on all of them."
         return Step("Train again", text, TRAINING)
-    text = "Choose a user to see what Marquee recommends and why. Rate a movie and watch the list change."
+    text = "Choose a person to see what Marquee recommends and why. Rate a movie and watch the list change."
     return Step("Nothing to do", text, RECOMMEND)
 
 

@@ -171,7 +171,7 @@ def _saved(services: Services, run: TrainingStatus) -> VersionSummary | None:
 def effect(found: ListEffect | None) -> None:
     """What a version changes for people, beside the one that was active before."""
     if found is not None:
-        against = f"Beside version {found.baseline}, lists of a sample of {counted(found.users, 'user')}."
+        against = f"Beside version {found.baseline}, lists of a sample of {counted(found.users, 'person', 'people')}."
         st.markdown(f"{text(found.text)} :small[:gray[{against}]]")
 
 

@@ -174,7 +174,7 @@ def test_a_newcomer_gets_a_personal_list(page: Page, marquee: str) -> None:
         expect(question).not_to_have_text(asked)
         count = "1 rating" if answer == 1 else f"{answer} ratings"
         expect(page.get_by_text(f"of your taste known from {count}", exact=False)).to_be_visible()
-    expect(page.get_by_text("Ordered by what 10 ratings say about this user's taste")).to_be_visible()
+    expect(page.get_by_text("Ordered by what 10 ratings say about this person's taste")).to_be_visible()
     page.get_by_role("button", name="Undo last rating").click()
     expect(page.get_by_text("from 9 ratings")).to_be_visible()
     expect(page.get_by_text("90% of the list's order comes from them")).to_be_visible()

@@ -203,7 +203,7 @@ def test_reasons_are_computed_when_they_are_asked_for(visit: Open) -> None:
     assert "Most similar movies among those rated" in words(at)
     assert len(at.get("vega_lite_chart")) == 3
     assert "Bar chart of parts of the score." in at.get("vega_lite_chart")[0].proto.alt
-    assert "Average viewer 3.90, this user 4.40." in words(at)
+    assert "Average viewer 3.90, this person 4.40." in words(at)
 
 
 def test_the_bars_of_an_explanation_sum_to_its_score() -> None:
