@@ -11,7 +11,7 @@ from engine.services import Services
 from engine.services.library import LibraryService
 from engine.services.ratings import RatingReceipt
 from engine.words import counted, listed
-from pages.ui import preferences, session, tables
+from pages.ui import links, preferences, session, tables
 from pages.ui.escape import text
 from pages.ui.format import rating_date, rating_format
 from pages.ui.page import errors_shown, rerun_with
@@ -201,14 +201,17 @@ def history(services: Services, user_id: str, count: int) -> None:
         for one in rated
     ]
     event = st.dataframe(
-        rows,
+        [
+            {**row, "Movie": links.movie_cell(one.movie.title, one.movie.movie_id)}
+            for row, one in zip(rows, rated, strict=True)
+        ],
         hide_index=True,
         height="auto",
         on_select="rerun",
         selection_mode="multi-row",
         key=session.rated(user_id, count),
         column_config={
-            "Movie": word(width=MOVIE_PX),
+            "Movie": links.movie_column(MOVIE_PX),
             "Rating": number(format=form, width="small"),
             "Year": number(format="%d", width="small"),
             # With a width for every column, they share the remaining room.

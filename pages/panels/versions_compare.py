@@ -192,9 +192,18 @@ def _lists(services: Services, versions: Sequence[VersionSummary], baseline: int
             return
         st.caption(f"Changes from version {ready[0]}: ranks gained or lost, and new movies.")
         grid = st.grid(min_column_width=LIST_WIDTH)
-        for one in services.versions.lists(user_id, ready, LISTED):
+        lists = services.versions.lists(user_id, ready, LISTED)
+        for one in lists:
             with grid.cell():
                 _list(one, ready[0])
+        tables.offer(
+            [
+                {"Version": one.version, "Place": item.rank, "Movie": titled(item.movie), "Id": item.movie.movie_id}
+                for one in lists
+                for item in one.items
+            ],
+            f"Lists of {user_id}",
+        )
 
 
 def _list(one: VersionList, baseline: int) -> None:

@@ -65,5 +65,5 @@ def _panel(name: str, points: Sequence[tuple[int, MetricValue, float]], *, key: 
     dashed = base.mark_line(strokeDash=[4, 3], opacity=0.8).encode(y=alt.Y("baseline:Q", title=None, scale=scale))
     spoken = "; ".join(f"{row['known']} known: {row['value']:.4f}" for row in rows)
     alt_text = f"{how.label} of newcomers. {spoken}. {BASELINES[name]}: {rows[0]['baseline']:.4f}."
-    charts.show(alt.layer(band, dashed, line), alt_text, key=f"{key}.{name}")
+    charts.show(alt.layer(band, dashed, line), alt_text, f"{how.label} of newcomers", key=f"{key}.{name}")
     st.caption(f"Dashed: {BASELINES[name].lower()}, {rows[0]['baseline']:.4f}.")

@@ -112,5 +112,6 @@ def _frontier(version: VersionSummary) -> None:
     charts.show(
         alt.layer(line, points, labels),
         f"NDCG@10 by coverage of the catalogue. {spoken}.",
+        "Accuracy and reach",
         key=f"version {version.version} frontier",
     )

@@ -10,7 +10,7 @@ from engine.services.version_records import MAX_NOTE_LENGTH, VersionSummary
 from engine.services.versions import VersionService
 from pages.panels.versions_newcomers import newcomers
 from pages.panels.versions_ranking import ranking
-from pages.ui import metrics, preferences, session, tables, verdict
+from pages.ui import links, metrics, preferences, session, tables, verdict
 from pages.ui.escape import text
 from pages.ui.format import hyperparameters, model_name, when
 from pages.ui.page import errors_shown, rerun_with
@@ -226,7 +226,7 @@ def ledger(records: Sequence[Any]) -> None:
     rows = [
         {
             "Since": when(one.activated_at),
-            "Version": str(one.version),
+            "Version": links.version(one.version),
             "By": actor(one.actor),
             "Reason": verdict.plain(one.reason),
         }

@@ -58,12 +58,27 @@ def _details(services: Services, explanation: Explanation, confidence: float | N
         for one in explanation.similar_users
     ]
     with tabs["Movies"]:
-        _facts("Most similar movies among those rated", similar, "No rated movie is similar.")
+        _facts(
+            "Most similar movies among those rated",
+            ("Movie", "Rating", "Similarity"),
+            similar,
+            "No rated movie is similar.",
+        )
     if of_ratings:
         with tabs["Genres"]:
-            _facts("Mean of this person's ratings in its genres, beside their overall mean", lifts, "Its genres are unknown.")
+            _facts(
+                "Mean of this person's ratings in its genres, beside their overall mean",
+                ("Genre", "Difference", "Ratings"),
+                lifts,
+                "Its genres are unknown.",
+            )
     with tabs["People"]:
-        _facts("People with similar taste who rated it", users, "Nobody with similar taste has rated it.")
+        _facts(
+            "People with similar taste who rated it",
+            ("Person", "Rating", "Similarity"),
+            users,
+            "Nobody with similar taste has rated it.",
+        )
 
 
 def _rating(explanation: Explanation, scale: RatingScale, confidence: float | None) -> None:
@@ -77,8 +92,9 @@ def _rating(explanation: Explanation, scale: RatingScale, confidence: float | No
         st.caption(f"Each bar is how much the prediction would drop without that rating, computed {how}.")
 
 
-def _facts(caption: str, rows: Sequence[Sequence[object]], empty: str) -> None:
+def _facts(caption: str, names: Sequence[str], rows: Sequence[Sequence[object]], empty: str) -> None:
     if rows:
         tables.facts(rows, caption=caption)
+        tables.offer([dict(zip(names, row, strict=True)) for row in rows], caption)
     else:
         st.caption(empty)

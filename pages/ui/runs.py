@@ -140,6 +140,9 @@ def details(services: Services, run: TrainingStatus) -> None:
     st.header(f"Run {run.run_id}", anchor=False)
     outcome(run)
     effect(run.effect)
+    if version is not None:
+        label, query = f"Open version {version.version}", {"version": str(version.version)}
+        st.page_link("versions.py", label=label, icon=":material/inventory_2:", query_params=query)
     if run.judgement is not None and run.judgement.evidence:
         with st.expander("Evidence", icon=":material/balance:"):
             verdict.evidence(run.judgement, key=f"run {run.run_id}")

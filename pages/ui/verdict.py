@@ -92,7 +92,9 @@ def _panel(evidence: Sequence[Evidence], *, key: str) -> None:
     more = charts.tooltips(("part:N", "Segment"), ("users:Q", "People", ",d"))
     chart = charts.differences(rows, y, "Improvement, %", "+.2f", row_px=ROW_PX, more=more)
     spoken = "; ".join(f"{row['part']}: {row['difference']:+z.1f}%, {row['verdict']}" for row in rows)
-    charts.show(chart, f"Improvement in {how.label}. {spoken}.", key=f"{key}.{how.label}")
+    charts.show(
+        chart, f"Improvement in {how.label}. {spoken}.", f"Improvement in {how.label}", key=f"{key}.{how.label}"
+    )
 
 
 def _row(evidence: Evidence) -> dict[str, Any]:
