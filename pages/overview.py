@@ -60,10 +60,11 @@ progress.live(lambda: live_part(services, statistics, importing=importing), ever
 next_steps.next_steps(services, busy=busy)
 if not services.library.counts().ratings:
     st.stop()
-st.header("Now", anchor=False)
+active = services.versions.active()
+if active is not None:
+    st.header("Now", anchor=False)
 progress.live(lambda: overview_health.health(services, time.time()), every_s=progress.every(services))
 
-active = services.versions.active()
 if active is not None:
     st.header(f"Version {active.version} is active", anchor=False)
     st.caption(f"Trained {text(when(active.created_at))} on {active.ratings:,} ratings. Measured on held-out ratings.")
