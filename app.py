@@ -3,6 +3,7 @@
 ``python app.py`` (what ``make run`` does) serves it; ``uvicorn app:app`` and ``streamlit run app.py`` work as well.
 """
 
+import asyncio
 import gc
 import logging
 import os
@@ -23,9 +24,10 @@ from pydantic_core import ErrorDetails
 from starlette.middleware import Middleware
 from starlette.routing import Mount
 
-from engine.errors import InvalidSettings
+from engine.errors import InvalidSettings, MarqueeError
 from engine.runtime import Host, check_start
 from engine.services.acting import ask
+from engine.services.storing import in_words
 from engine.settings import SHORT_KEY, Settings
 from pages.server.browser_sessions import close_forgotten_sessions
 from pages.server.console_actor import console_actor
@@ -44,6 +46,8 @@ SHELL = Path(__file__).parent / "pages" / "shell.py"
 WORDMARK = SHELL.parent / "ui" / "assets" / "wordmark.svg"
 GRACE_S = 5
 """Seconds that a stop waits for requests in progress."""
+PATIENCE_S = 1.0
+"""Seconds that a start has before the port is opened; pages then say how it goes on."""
 
 log = logging.getLogger(__name__)
 
@@ -66,19 +70,22 @@ settings = read_settings()
 write_logs(settings.log_format)
 
 
-lost = Event()
+reasons: list[str] = []
+"""Why Marquee ends by itself."""
+starting = Event()
+"""Set while Marquee starts."""
 
 
-def end() -> None:
-    """Stop, as nothing more can be saved."""
-    lost.set()
+def end(reason: str = "since its store was replaced") -> None:
+    """Stop, as nothing more can be done."""
+    reasons.append(reason)
     os.kill(os.getpid(), signal.SIGTERM)
 
 
 def leave(number: int, _: Any) -> None:
-    """After the stop: fail where the store was lost, so that a supervisor restarts Marquee."""
-    if lost.is_set():
-        sys.exit("Marquee has stopped, since its store was replaced. The log says more.")
+    """After the stop: fail where Marquee ended by itself, so that a supervisor restarts it."""
+    if reasons:
+        sys.exit(f"Marquee has stopped, {reasons[0]}. The log says more.")
     signal.signal(number, signal.SIG_DFL)
     signal.raise_signal(number)
 
@@ -106,14 +113,41 @@ async def lifespan(_: Any) -> AsyncIterator[None]:
     if settings.key is None:
         log.info("no key is set, so only this computer is answered; behind any proxy, set MARQUEE_API_KEY")
     host = Host(settings, lost=end)
+    starting.set()
+    start = asyncio.ensure_future(anyio.to_thread.run_sync(begin, host))
     try:
-        await anyio.to_thread.run_sync(host.start)
+        await asyncio.wait([start], timeout=PATIENCE_S)
+        if start.done():
+            start.result()
+        else:
+            start.add_done_callback(end_if_failed)
+        yield
+    finally:
+        await asyncio.wait([start])
+        await anyio.to_thread.run_sync(host.stop)
+
+
+def begin(host: Host) -> None:
+    """Start everything; whatever comes of it, the start is over then."""
+    try:
+        host.start()
         # Everything loaded so far stays. A full collection over it would stop every thread for 0.15 s.
         gc.collect()
         gc.freeze()
-        yield
     finally:
-        await anyio.to_thread.run_sync(host.stop)
+        starting.clear()
+
+
+def end_if_failed(start: asyncio.Future[None]) -> None:
+    """Stop where a start failed after the port was opened."""
+    error = start.exception()
+    if error is not None:
+        told = in_words(error) if isinstance(error, Exception) else None
+        if isinstance(error, MarqueeError) or told is not None:
+            log.error("Marquee can't start. %s", told or error)
+        else:
+            log.error("Marquee can't start.", exc_info=error)
+        end("since it could not start")
 
 
 close_forgotten_sessions()
@@ -126,7 +160,7 @@ app = st.App(
         *create_posters(settings),
     ],
     on_script_error=show_unexpected,
-    middleware=[Middleware(StartMiddleware), Middleware(SecurityMiddleware, settings=settings)],
+    middleware=[Middleware(StartMiddleware, starting=starting), Middleware(SecurityMiddleware, settings=settings)],
 )
 
 

@@ -16,7 +16,7 @@ from engine.errors import InvalidSettings, MarqueeError, StoreLocked
 from engine.models import spark
 from engine.models.list_settings import check_list_settings
 from engine.models.registry import check_settings
-from engine.services import Services, use
+from engine.services import Services, starts_with, use
 from engine.services.access import AccessService
 from engine.services.audit import AuditService
 from engine.services.automation import AutomationService
@@ -112,7 +112,9 @@ class Runtime:
         # Requests solve small systems, for which more BLAS threads only wait for each other.
         threadpool_limits(1, user_api="blas")
         self.services.serving.read_ahead()
+        starts_with("Getting ready to learn. The first start on a computer takes up to a minute longer")
         warm_up()
+        starts_with("Reading the ratings and loading the active version")
         self.notifying.open()
         self.services.imports.start()
         self.services.spark_lists.start()
@@ -349,6 +351,7 @@ class Host:
         return kept
 
     def _begin(self) -> None:
+        starts_with("Opening the store")
         self.runtime = build(self._settings, restore=self.restore)
         self.runtime.lost = self._lost
         try:

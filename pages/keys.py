@@ -13,6 +13,6 @@ with errors_shown():
     keys_access.listing(services.access)
 st.header("Audit log", anchor=False)
 days = services.settings.audit_days
-st.caption(f"Sign-ins, keys, imports, exports, backups, deleted users and activations of the last {days} days.")
+st.caption(f"Sign-ins, keys, imports, exports, backups, deleted people and activations of the last {days} days.")
 with errors_shown():
     keys_access.log(services.audit)

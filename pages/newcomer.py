@@ -18,7 +18,7 @@ with st.container(border=True):
         liked = recommend_list.liked_genres(services.library)
 if user_id is None:
     st.info(
-        "Type a new name or id to begin, or choose an existing user to learn more about their taste.",
+        "Type a new name or id to begin, or choose somebody who has ratings to learn more about their taste.",
         icon=":material/person_add:",
     )
     st.stop()

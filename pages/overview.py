@@ -20,8 +20,8 @@ def counts(services: Services, statistics: DataStatistics, *, importing: bool) -
     density = stored.ratings / max(users * movies, 1)
     mean = statistics.mean_rating
     grid = st.grid(4, min_column_width=150, border=True)
-    grid.metric("Ratings", f"{stored.ratings:,}", help=f"{density:.2%} of all user-movie pairs have a rating.")
-    grid.metric("Users", f"{users:,}")
+    grid.metric("Ratings", f"{stored.ratings:,}", help=f"{density:.2%} of all pairs of person and movie are rated.")
+    grid.metric("People", f"{users:,}")
     grid.metric("Movies", f"{movies:,}")
     if preferences.in_use():
         grid.metric("Likes", "–" if mean is None else f"{mean:.0%}", help="Share of likes among the preferences.")
@@ -60,10 +60,11 @@ progress.live(lambda: live_part(services, statistics, importing=importing), ever
 next_steps.next_steps(services, busy=busy)
 if not services.library.counts().ratings:
     st.stop()
-st.header("Now", anchor=False)
+active = services.versions.active()
+if active is not None:
+    st.header("Now", anchor=False)
 progress.live(lambda: overview_health.health(services, time.time()), every_s=progress.every(services))
 
-active = services.versions.active()
 if active is not None:
     st.header(f"Version {active.version} is active", anchor=False)
     st.caption(f"Trained {text(when(active.created_at))} on {active.ratings:,} ratings. Measured on held-out ratings.")

@@ -4,8 +4,9 @@ from pathlib import Path
 
 import streamlit as st
 
-from engine.services import current, running
+from engine.services import running, stage
 from pages.panels.shell_sidebar import sidebar
+from pages.ui.escape import text
 from pages.ui.page import errors_shown
 
 ASSETS = Path(__file__).parent / "ui" / "assets"
@@ -15,12 +16,10 @@ SIDEBAR_PX = 240
 
 @st.fragment(run_every=1.0)
 def starting() -> None:
-    """Wait for the services, then draw the page."""
+    """Say how the start goes on until there are services, then draw the page."""
     if running() is not None:
         st.rerun()
-    with errors_shown():
-        current()  # says why there are none yet
-    st.progress(0.0, text="Opening the database and loading the active version")
+    st.markdown(f":material/hourglass_top: {text(stage() or 'Opening the store')}. The page appears by itself.")
 
 
 # Before the navigation, or the browser fetches the page's own icon from outside.

@@ -1,22 +1,37 @@
-"""A failed start, told as a sentence."""
+"""The start: a failed one is told as a sentence, and requests to the API wait for its end."""
 
 from dataclasses import dataclass
+from threading import Event
 
+import anyio
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from engine.errors import MarqueeError
 from engine.services.storing import in_words
 
+API = "/api/"
+POLL_S = 0.05
+
 
 @dataclass(frozen=True)
 class StartMiddleware:
-    """Logs a sentence instead of a traceback where Marquee can't start for a known reason."""
+    """Logs a sentence instead of a traceback where Marquee can't start for a known reason.
+
+    Pages are served while Marquee starts, and say so. The API has nothing to say yet, so its requests wait.
+
+    Attributes:
+        app: what comes next.
+        starting: set while Marquee starts.
+    """
 
     app: ASGIApp
+    starting: Event
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass everything on; the message of a failed start waits for the reason."""
         if scope["type"] != "lifespan":
+            while self.starting.is_set() and scope["path"].startswith(API):
+                await anyio.sleep(POLL_S)
             await self.app(scope, receive, send)
             return
         failed: list[Message] = []

@@ -74,6 +74,8 @@ class RatingCache:
         """The ratings in the file; None if there is no file or it is damaged."""
         with self._database.read() as connection:
             value = connection.execute(select(meta.c.value).where(meta.c.name == "cache")).scalar()
+        if value is None:  # none was made yet
+            return None
         token, revision, checksum = f"{value}  ".split(" ")[:3]
         path = self._path(token)
         try:

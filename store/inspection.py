@@ -26,7 +26,7 @@ TYPES: dict[type[Any], tuple[str, ...]] = {
 """SQLite storage classes by column type."""
 SHOWN = "movies WHERE NOT removed"
 ORPHANS = {
-    "ratings of users that do not exist": "SELECT count(*) FROM ratings WHERE user_id NOT IN (SELECT id FROM users)",
+    "ratings of unknown people": "SELECT count(*) FROM ratings WHERE user_id NOT IN (SELECT id FROM users)",
     "ratings of movies that do not exist": (
         "SELECT count(*) FROM ratings WHERE movie_id NOT IN (SELECT id FROM movies)"
     ),
@@ -104,7 +104,7 @@ def _counts(connection: Connection, _: bool) -> list[str]:
             found.append(f"There are {rows:,} {table}, but {last:,} keys were assigned.")
     newest = connection.exec_driver_sql("SELECT coalesce(max(revision), 0) FROM users").scalar_one()
     if newest > revisions.current(connection):
-        found.append("A user has ratings newer than the current revision.")
+        found.append("A person has ratings newer than the current revision.")
     return found
 
 

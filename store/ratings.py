@@ -120,7 +120,7 @@ class RatingStore(BulkRatings):
         def work(tx: Transaction) -> Forgotten:
             user = _key(tx, USERS, user_id)
             if user is None:
-                raise NotStored(f"There is no user {user_id!r}.")
+                raise NotStored(f"Nobody has the id {user_id!r}.")
             tx.exec_driver_sql("PRAGMA secure_delete = ON")
             try:
                 rated = tx.execute(select(ratings.c.movie_id).where(ratings.c.user_id == user)).scalars().all()

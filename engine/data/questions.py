@@ -20,7 +20,7 @@ from engine.data.titles import title_id
 from engine.errors import InvalidInput
 
 EXPECTED = (
-    "Upload an export of your ratings, such as from Letterboxd, IMDb or MovieLens, or a table with columns for user, "
+    "Upload an export of your ratings, such as from Letterboxd, IMDb or MovieLens, or a table with columns for person, "
     "movie and rating."
 )
 MAX_LINES = 12
@@ -61,7 +61,7 @@ def columns(unclear: Sequence[Unclear]) -> Question:
         found = [Choice(value=suggestion, label=label, consequence="Ratings are read from these columns.")]
     return Question(
         code="columns",
-        text=f"Which columns of {table.name} hold user, movie and rating? It has {told}. The first row is "
+        text=f"Which columns of {table.name} hold person, movie and rating? It has {told}. The first row is "
         f"{first[:MAX_TEXT]}.",
         choices=found,
         suggestion=suggestion,
@@ -74,7 +74,7 @@ def user(source: Source, name: str | None) -> Question:
     label = "a list" if source.name == "list" else f"an export from {source.label}"
     return Question(
         code="user",
-        text=f"Whose ratings are these? It is {label}, which names no user.",
+        text=f"Whose ratings are these? It is {label}, which names nobody.",
         choices=found,
         suggestion=name,
     )
@@ -133,7 +133,7 @@ def catalogue(different: int, compared: int, some: Sequence[tuple[str, str, str]
         Choice(
             value="separate",
             label="Another catalogue",
-            consequence=f"Its movies and users are kept apart: their ids begin with {prefix}",
+            consequence=f"Its movies and people are kept apart: their ids begin with {prefix}",
         ),
         Choice(value="same", label="The same movies", consequence="Ratings go to the movies with the same ids."),
     ]

@@ -51,7 +51,7 @@ def leave_last_out(data: Interactions, n: int = 1) -> Split:
         InvalidInput: n is not positive, or no user has more than n ratings.
     """
     if n < 1:
-        raise InvalidInput(f"n is {n}, but at least 1 rating of each user must be left out.", field="n")
+        raise InvalidInput(f"n is {n}, but at least 1 rating of each person must be left out.", field="n")
     counts = data.user_counts
     keep = np.where(counts > n, counts - n, counts)
     return _parts(data, place_in_history(data) >= keep[data.users], field="n")

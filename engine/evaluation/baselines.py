@@ -146,7 +146,7 @@ def shortfalls(baselines: Sequence[Baseline]) -> list[str]:
 
 
 def _sentence(one: Baseline) -> str:
-    who = "all users" if one.segment == ALL else in_words(one.segment)
+    who = "everybody" if one.segment == ALL else in_words(one.segment)
     label = METRICS[TOLD].label
     figures = f"{label} {one.value:.4f}, that of the most popular movies {one.popularity:.4f}"
     if one.verdict == "worse":

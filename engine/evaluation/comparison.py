@@ -196,7 +196,7 @@ def find_shared(ours: UserErrors, theirs: UserErrors) -> tuple[UserErrors, UserE
     if not same.any() or same.sum() < MIN_SHARED * max(len(ours.users), len(theirs.users)):
         raise InvalidInput(
             f"The two were evaluated on different test parts: only {same.sum():,} of "
-            f"{max(len(ours.users), len(theirs.users)):,} users have the same held-out ratings in both.",
+            f"{max(len(ours.users), len(theirs.users)):,} people have the same held-out ratings in both.",
             field="baseline",
         )
     return ours.keep(left[same]), theirs.keep(right[same])

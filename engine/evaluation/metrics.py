@@ -316,7 +316,7 @@ METRICS: dict[str, Metric] = {
     ),
     "novelty": Metric(
         "Novelty",
-        "How little known the top ten are, in bits; a movie that half the users rated has 1.",
+        "How little known the top ten are, in bits; a movie that half the people rated has 1.",
         None,
         "bits",
         of_lists=lambda lists, train: novelty(lists, train.movie_counts, train.n_users),

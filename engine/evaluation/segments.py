@@ -11,7 +11,12 @@ from engine.models.intervals import USER_EDGES
 NEWCOMERS = "newcomers"
 """People kept out of training; ``newcomers:3`` is the segment after three ratings."""
 NEW_USERS = "new_users"
-USER_SEGMENTS = (NEW_USERS, "light_users", "heavy_users")
+PEOPLE = {
+    NEW_USERS: "people with few ratings",
+    "light_users": "people with some ratings",
+    "heavy_users": "people with many ratings",
+}
+USER_SEGMENTS = tuple(PEOPLE)
 MOVIES = {"head_movies": "popular movies", "tail_movies": "rare movies"}
 HEAD = 0.2  # the most rated fifth of the movies
 MIN_GENRE_RATINGS = 50
@@ -45,11 +50,11 @@ def find_segments(train: Interactions, test: Interactions) -> dict[str, Segment]
 
 
 def in_words(segment: str) -> str:
-    """``new_users`` as ``new users``, ``tail_movies`` as ``rare movies``, ``genre:Drama`` as ``the genre Drama``."""
+    """``light_users`` as ``people with some ratings``, ``genre:Drama`` as ``the genre Drama``."""
     start, _, genre = segment.partition(":")
     if start == NEWCOMERS:
         return f"newcomers after {genre} rating{'s' * (genre != '1')}"
-    return f"the genre {genre}" if genre else MOVIES.get(start, start.replace("_", " "))
+    return f"the genre {genre}" if genre else (PEOPLE | MOVIES).get(start, start.replace("_", " "))
 
 
 def kind_of(segment: str) -> str:

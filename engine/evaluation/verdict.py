@@ -14,6 +14,7 @@ from engine.evaluation.report import EvaluationReport
 from engine.evaluation.segments import NEW_USERS, USER_SEGMENTS, in_words, kind_of
 from engine.models.intervals import LEVEL as PROMISED
 from engine.rounding import settle
+from engine.words import counted
 
 PromotionVerdict = Literal["PROMOTE", "HOLD", "REJECT"]
 
@@ -195,7 +196,7 @@ def _tell(found: Iterable[Evidence], joint: str = "and") -> str:
 
 
 def _figures(found: MetricDifference) -> str:
-    return f"{found.value:.4f} against {found.baseline:.4f}, {found.users:,} users"
+    return f"{found.value:.4f} against {found.baseline:.4f}, {counted(found.users, 'person', 'people')}"
 
 
 def _tell_guard(one: Evidence) -> str:
@@ -203,5 +204,5 @@ def _tell_guard(one: Evidence) -> str:
 
 
 def _tell_coverage(one: CoverageGuard) -> str:
-    who = "all users" if one.part == "all" else in_words(one.part)
+    who = "everybody" if one.part == "all" else in_words(one.part)
     return f"{who} (intervals cover {one.value.value:.1%} of ratings instead of {PROMISED:.0%})"

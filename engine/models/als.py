@@ -37,8 +37,8 @@ class ImplicitALSConfig(RankerConfig):
 
     kind: ClassVar[str] = "als"
 
-    factors: int = Field(64, ge=1, le=512, description="Length of the vector of each user and movie.")
-    epochs: int = Field(10, ge=1, le=200, description="Number of turns, each over all users and all movies.")
+    factors: int = Field(64, ge=1, le=512, description="Length of the vector of each person and movie.")
+    epochs: int = Field(10, ge=1, le=200, description="Number of turns, each over all people and all movies.")
     confidence: float = Field(
         3.0, gt=0, le=10_000, description="Weight of a rated movie beside one that was not rated, which has 1."
     )

@@ -52,7 +52,7 @@ class NeuralCFConfig(ModelConfig):
 
     kind: ClassVar[str] = "ncf"
 
-    factors: int = field("factors", ge=1, le=128, description="Length of each user's and movie's embedding.")
+    factors: int = field("factors", ge=1, le=128, description="Length of each person's and movie's embedding.")
     hidden: Annotated[tuple[Size, ...], BeforeValidator(_sizes)] = field(
         "hidden",
         min_length=1,
@@ -86,7 +86,7 @@ class NeuralCFConfig(ModelConfig):
         ge=1,
         le=200,
         title="Embedding iterations",
-        description="Rounds over users and movies when embeddings are learned.",
+        description="Rounds over people and movies when embeddings are learned.",
     )
     audience: int = field(
         "audience",

@@ -37,14 +37,18 @@ class RankerConfig(ModelConfig):
         0.3, ge=0, le=10, description="How strongly the lowest rating counts against similar movies."
     )
     recency: float = Field(
-        0.0, ge=0, le=5, description="How fast older ratings of a user lose weight; 0 weighs all equally."
+        0.0, ge=0, le=5, description="How fast older ratings of a person lose weight; 0 weighs all equally."
     )
     popularity_discount: float = Field(0.1, ge=0, le=1, description="How strongly less rated movies are raised.")
     rating_weight: float = Field(
         0.0, ge=0, le=5, description="Weight of the predicted rating in the order of a list, in standard deviations."
     )
-    genre_weight: float = Field(0.5, ge=0, le=100, description="Weight of shared genres beside shared users.")
-    year_weight: float = Field(0.2, ge=0, le=100, description="Weight of close years beside shared users.")
+    genre_weight: float = Field(
+        0.5, ge=0, le=100, description="Weight of shared genres beside that of people who rated both."
+    )
+    year_weight: float = Field(
+        0.2, ge=0, le=100, description="Weight of close years beside that of people who rated both."
+    )
 
 
 @dataclass(frozen=True)

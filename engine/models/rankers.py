@@ -42,7 +42,7 @@ RANKERS: dict[str, RankerEntry] = {
     ),
     "als": RankerEntry(
         "Implicit factors (ALS)",
-        "A vector for each user and movie, learned from who rated what. For large catalogues, plays and clicks.",
+        "A vector for each person and movie, learned from who rated what. For large catalogues, plays and clicks.",
         ImplicitALSConfig,
         ImplicitALSRanker,
     ),

@@ -36,13 +36,13 @@ class ModelEntry:
 MODELS: dict[str, ModelEntry] = {
     "svd": ModelEntry(
         "Matrix factorisation",
-        "Learns a vector for each user and movie. Fast, and new ratings count at once.",
+        "Learns a vector for each person and movie. Fast, and new ratings count at once.",
         MatrixFactorizationConfig,
         MatrixFactorizationModel,
     ),
     "als": ModelEntry(
         "Alternating least squares on Spark",
-        "Learns a vector for each user and movie on Apache Spark, for ratings that one machine can't learn.",
+        "Learns a vector for each person and movie on Apache Spark, for ratings that one machine can't learn.",
         SparkALSConfig,
         SparkALS,
         on_spark=True,

@@ -32,8 +32,8 @@ class SparkALSConfig(ModelConfig):
 
     kind: ClassVar[str] = "als"
 
-    factors: int = field("factors", ge=1, le=500, description="Length of each user's and movie's vector.")
-    turns: int = field("turns", ge=1, le=100, description="Number of turns, each over all movies and all users.")
+    factors: int = field("factors", ge=1, le=500, description="Length of each person's and movie's vector.")
+    turns: int = field("turns", ge=1, le=100, description="Number of turns, each over all movies and all people.")
     regularization: float = field(
         "regularization", gt=0, le=100, description="Penalty, as a multiple of what noise alone would need."
     )

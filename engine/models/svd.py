@@ -38,7 +38,7 @@ class MatrixFactorizationConfig(ModelConfig):
     kind: ClassVar[str] = "svd"
 
     factors: Annotated[int, Field(ge=1, le=1000)] | Auto = field(
-        "factors", description="Length of each user's and movie's vector; auto chooses it on held-out ratings."
+        "factors", description="Length of each person's and movie's vector; auto chooses it on held-out ratings."
     )
     epochs: int = field("epochs", ge=1, le=1000, description="Maximum passes over all ratings.")
     learning_rate: float = field(

@@ -50,7 +50,7 @@ def blend(
     if not known:
         return Blend("unknown_user", 0.0, 1.0, f"Nobody with this id has rated a movie yet, {popular}")
     if ratings_count == 0:
-        return Blend("cold_start", 0.0, 1.0, f"This user has no {noun}s yet, {popular}")
+        return Blend("cold_start", 0.0, 1.0, f"This person has no {noun}s yet, {popular}")
     if informative == 0:
         few = f"Too few people rated the same movies to learn from the {count} so far, {popular}"
         return Blend("cold_start", 0.0, 1.0, few)
@@ -65,7 +65,7 @@ def blend(
         "personal",
         1.0,
         MIN_POPULARITY,
-        f"Ordered by what {counted(ratings_count, noun)} say{'s' * (ratings_count == 1)} about this user's taste.",
+        f"Ordered by what {counted(ratings_count, noun)} say{'s' * (ratings_count == 1)} about this person's taste.",
     )
 
 

@@ -100,8 +100,8 @@ def _ground(explanation: Explanation, words: Words, disliked: Disliked) -> list[
     """The basis of the score."""
     supporting = [one for one in explanation.contributions if one.share > 0]
     if not supporting:
-        none = f"None of this user's {words.noun} supports it"
-        known = none if explanation.contributions else "This user's taste is unknown"
+        none = f"None of this person's {words.noun} supports it"
+        known = none if explanation.contributions else "This person's taste is unknown"
         return [f"{known}; it is listed for {_popular(explanation)}."]
     told = [_by_ratings(explanation, supporting, words, disliked)]
     if explanation.by_neighbours:
@@ -126,7 +126,7 @@ def _by_ratings(explanation: Explanation, supporting: Sequence[Contribution], wo
     part = f"{sum(parts):.0%} of its score" if 0 < sum(parts) <= 1 else ""
     if turned:
         told = f"the {named(leading)} {_verb(leading, 'speak')} for it" + (f", {part}" if part else "")
-        return f"It is unlike movies this user did not like: {told}."
+        return f"It is unlike movies this person did not like: {told}."
     ending = f": {part}" if part else ""
     if part and explanation.from_rating > sum(one.share for one in leading):
         added = f"The {named(leading)} {_verb(leading, 'add')} {sum(parts):.0%}."
@@ -147,7 +147,7 @@ def _lift(explanation: Explanation, words: Words) -> str:
         return ""
     part, adds = abs(explanation.from_rating) / explanation.score, explanation.from_rating > 0
     does, side = ("adds", "above") if adds else ("takes off", "below")
-    return f"{words.expected.capitalize()} {does} {part:.0%} of its score, as it is {side} this user's usual level."
+    return f"{words.expected.capitalize()} {does} {part:.0%} of its score, as it is {side} this person's usual level."
 
 
 def _genres(explanation: Explanation) -> str:
@@ -157,7 +157,7 @@ def _genres(explanation: Explanation) -> str:
     above = f"{best[0]} movies {best[1]:.1f} above" if best and best[1] > 0 else ""
     below = f"{worst[0]} movies {-worst[1]:.1f} below" if worst and worst[1] < 0 else ""
     told = " and ".join(one for one in (above, below) if one)
-    return f"This user rates {told} their mean." if told else ""
+    return f"This person rates {told} their mean." if told else ""
 
 
 def _people(explanation: Explanation) -> str:
@@ -166,13 +166,13 @@ def _people(explanation: Explanation) -> str:
         return ""
     mean = sum(one.rating for one in people) / len(people)
     if len(people) == 1:
-        return f"One user of similar taste rated it {mean:g}."
-    return f"The {len(people)} most similar users who rated it gave it {mean:.1f} on average."
+        return f"One person with similar taste rated it {mean:g}."
+    return f"The {len(people)} people with the most similar taste who rated it gave it {mean:.1f} on average."
 
 
 def _likers(explanation: Explanation) -> str:
     likers = sum(one.rating > 0 for one in explanation.similar_users)
-    return f"{counted(likers, 'user')} of similar taste liked it." if likers else ""
+    return f"{counted(likers, 'person', 'people')} with similar taste liked it." if likers else ""
 
 
 def _against(explanation: Explanation, named: Named) -> str:
@@ -190,7 +190,7 @@ def _rating(explanation: Explanation) -> list[str]:
     if abs(apart) >= NOTABLE:
         side = "above" if apart > 0 else "below"
         told += f", {abs(apart):.1f} {side} the average viewer"
-    level = f"This user generally rates {abs(rating.level):.1f} {_direction(rating.level)}."
+    level = f"This person generally rates {abs(rating.level):.1f} {_direction(rating.level)}."
     return [f"{told}.", level if abs(rating.level) >= NOTABLE else "", *_hinge(rating)]
 
 

@@ -69,12 +69,24 @@ class Services:
 
 
 _current: Services | None = None
+_stage = ""
 
 
 def use(services: Services | None) -> None:
     """Set the services of the process (None when it stops)."""
     global _current
     _current = services
+
+
+def starts_with(stage: str) -> None:
+    """Say what the start is doing."""
+    global _stage
+    _stage = stage
+
+
+def stage() -> str:
+    """What the start is doing, or did last."""
+    return _stage
 
 
 def running() -> Services | None:

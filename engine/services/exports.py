@@ -103,7 +103,7 @@ class ExportService:
         """
         key = self._ratings.user_key(user_id)
         if key is None:
-            raise UnknownUser(f"There are no ratings of the user {user_id!r}.")
+            raise UnknownUser(f"Nobody with the id {user_id!r} has ratings.")
         rated, (ids, movies) = self._snapshots.user_ratings(key), self._snapshots.movies()
         order = np.argsort(rated.rated_at, kind="stable")
         keys, moments = rated.movies[order].tolist(), rated.rated_at[order]

@@ -118,7 +118,7 @@ class RatingService:
         """
         started = time.perf_counter()
         if self._ratings.user_key(user_id) is None:
-            raise UnknownUser(f"There are no ratings of the user {user_id!r}.")
+            raise UnknownUser(f"Nobody with the id {user_id!r} has ratings.")
         if self._ratings.movie_key(movie_id) is None:
             raise UnknownMovie(f"The catalogue has no movie {movie_id!r}.")
         self._know(movie_id)
@@ -144,7 +144,7 @@ class RatingService:
             try:
                 gone = self._ratings.forget_user(user_id)
             except NotStored as error:
-                raise UnknownUser(f"There is no user {user_id!r}.") from error
+                raise UnknownUser(f"Nobody has the id {user_id!r}.") from error
             self._serving.change(lambda state: state.users.pop(user_id, None))
         self._snapshots.forget()
         self._serving.refresh()

@@ -320,7 +320,7 @@ def _fallback(user: UserState, movie: Int32) -> str | None:
     new_user = not len(user.items)
     new_movie = not user.movies.counts_of(movie)[0]
     if new_user and new_movie:
-        return "Neither the user nor the movie has ratings, so this is a typical rating."
+        return "Neither the person nor the movie has ratings, so this is a typical rating."
     if new_user:
-        return "The user has no ratings, so this is what people give the movie."
-    return "The movie has no ratings, so this is what the user gives movies." if new_movie else None
+        return "The person has no ratings, so this is what others give the movie."
+    return "The movie has no ratings, so this is what the person gives movies." if new_movie else None

@@ -124,7 +124,7 @@ class Snapshots:
         if snapshot.data.scale != self._scale.current.ends:
             raise Outdated("The rating scale was changed meanwhile.")
         if any(user < snapshot.data.n_users for user in self._ratings.forgotten_since(snapshot.revision, tx=tx)):
-            raise Outdated("A user in these ratings was deleted meanwhile.")
+            raise Outdated("A person in these ratings was deleted meanwhile.")
 
     def forget(self) -> None:
         """Drop cached users, in memory and beside the store, after an id was deleted whose key stays."""

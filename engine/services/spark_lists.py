@@ -209,9 +209,9 @@ class SparkListService:
                 raise Cancelled(order.why)
             self._jobs.update(order.job_id, share, message)
 
-        self._jobs.update(order.job_id, 0.0, "Collecting users and movies as they are served", asdict(lists))
+        self._jobs.update(order.job_id, 0.0, "Collecting people and movies as they are served", asdict(lists))
         users = _have_written(order, lists.path, step)
-        told = f"Lists of up to {order.n} movies for {counted(users, 'user')} are written as Parquet."
+        told = f"Lists of up to {order.n} movies for {counted(users, 'person', 'people')} are written as Parquet."
         with self._lock:
             if order.cancelled.is_set():
                 raise Cancelled(order.why)
@@ -250,7 +250,7 @@ def _have_written(order: Order, path: str, step: Callable[[float, str], None]) -
             job.write("learned/movies", collect_movies(order.state).table())
             table = {"table": job.cluster.ratings, "fold": ",".join(map(str, model.penalties_[0].values()))}
         else:
-            vectors = collect(order.state, lambda share: step(COLLECTED * share, "Collecting users and movies"))
+            vectors = collect(order.state, lambda share: step(COLLECTED * share, "Collecting people and movies"))
             users = len(vectors.users)
             vectors.write(job)
         share, doing = COLLECTED, "Starting Spark"

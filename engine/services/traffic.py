@@ -25,7 +25,7 @@ class Traffic:
         seconds: length of the time counted.
         requests: number of requests.
         lists, ratings: number of lists and of ratings answered without a fault.
-        errors: requests that failed by Marquee's fault (status 500 and above).
+        errors: requests that failed by Marquee's fault: status 500 and above, other than "not ready yet".
         p99_s: seconds within which 99% of the lists and ratings were answered, at most 15% too high; None without any.
     """
 
@@ -56,19 +56,20 @@ class TrafficService:
         self._lock = Lock()
         self._minutes: list[_Minute] = []
 
-    def count(self, route: str, status: int, seconds: float) -> None:
+    def count(self, route: str, status: int, seconds: float, *, too_early: bool = False) -> None:
         """Count one request.
 
         Args:
             route: its path with parameters in braces, such as ``/rate``.
             status: of the response.
             seconds: to the response.
+            too_early: whether there was nothing to answer with yet, which is no fault.
         """
         with self._lock:
             minute = self._current()
             minute.requests += 1
             if status >= FAULT:
-                minute.errors += 1
+                minute.errors += not too_early
             elif route in LISTS or route in RATINGS:
                 minute.lists += route in LISTS
                 minute.ratings += route in RATINGS

@@ -51,7 +51,7 @@ log = logging.getLogger(__name__)
 MAX_STOP_S = 10
 RUNS_COMPARED = 20
 """Runs whose durations the forecast of a new one is based on."""
-RESTARTED = "Restarted: a user was deleted. "
+RESTARTED = "Restarted: a person was deleted. "
 """Precedes the name of each step once a training has had to read the ratings again."""
 
 

@@ -151,7 +151,7 @@ class VersionFileService:
             ) as version:
                 self._models.transaction(publish)
         except Outdated as error:
-            raise InvalidInput("The version has learned from a user who was just deleted.", field="file") from error
+            raise InvalidInput("The version has learned from a person who was just deleted.", field="file") from error
         self._notices.add("info", "versions", f"Version {version} was imported by {actor}.", {"version": version})
         return version
 
@@ -186,7 +186,7 @@ def _check_ids(ids: Mapping[str, Any], snapshot: DataSnapshot) -> None:
     fits = ids["users"] <= data.n_users and ids["movies"] <= data.n_movies
     if not fits or describe_ids(data, ids["users"], ids["movies"]) != ids:
         raise InvalidInput(
-            "The version was trained on other users and movies than those stored here. Import the same ratings first, "
+            "The version was trained on other people and movies than those stored here. Import the same ratings first, "
             "or train a version here.",
             field="file",
         )

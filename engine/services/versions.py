@@ -303,7 +303,11 @@ class VersionService:
             self._replace_damaged(version, error)
             return str(error)
         report = stored_report(record, arrays)
-        return f"Version {version} has no errors by user, so it can't be compared." if report is None else report
+        return (
+            f"Version {version} was not evaluated person by person, so it can't be compared."
+            if report is None
+            else report
+        )
 
     def lists(self, user_id: str, versions: Sequence[int], n: int = 10) -> Sequence[VersionList]:
         """The list of each version for a user from the current ratings; the first version is the baseline.
@@ -386,4 +390,4 @@ def tell_differences(version: int, baseline: int, found: Mapping[str, MetricDiff
         if names:
             told.append(f"{verdict} in {', '.join(METRICS[name].noun for name in dict.fromkeys(names))}")
     what = " and ".join(told) if told else "neither better nor worse: no difference is shown in any metric"
-    return f"Version {version} is {what}, against version {baseline} on the same held-out ratings of {users} users."
+    return f"Version {version} is {what}, against version {baseline} on the same held-out ratings of {users} people."

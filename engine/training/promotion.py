@@ -97,7 +97,7 @@ def _judge(new: Candidate, rival: Rival) -> Judgement:
         return Judgement("HOLD", rival.version, f"It can't be compared with version {rival.version}. {error}")
     users = max((one.difference.users for one in judgement.evidence), default=0)
     if users < MIN_USERS and judgement.verdict == "HOLD":
-        return _take_newer(new, rival, f"With so few users ({users}) no test can show a gain.")
+        return _take_newer(new, rival, f"With so few people ({users}) no test can show a gain.")
     return judgement
 
 
@@ -105,7 +105,9 @@ def _judge_unmeasured(new: Candidate, rival: Rival) -> Judgement:
     if new.report is None and rival.report is not None:
         text = f"It could not be evaluated, but version {rival.version} was."
         return Judgement("HOLD", rival.version, text)
-    return _take_newer(new, rival, f"Version {rival.version} has no evaluation by user to compare with.")
+    return _take_newer(
+        new, rival, f"Version {rival.version} was not evaluated person by person, so no test is possible."
+    )
 
 
 def _take_newer(new: Candidate, rival: Rival, why: str) -> Judgement:

@@ -210,5 +210,5 @@ def _conclude(shown: bool, held_out: MetricDifference | None) -> str:
 
 def _between(found: MetricDifference) -> str:
     if found.low is None or found.high is None:
-        return "too few users for an interval"
+        return "too few people for an interval"
     return f"{found.low:+z.4f} to {found.high:+z.4f}"

@@ -8,7 +8,7 @@ import streamlit as st
 from engine.services.backup_plan import PLANS, BackupPlan
 from engine.services.storage import Backup, StorageService
 from engine.words import counted
-from pages.ui import forms, progress, session
+from pages.ui import forms, progress, session, tables
 from pages.ui.escape import text
 from pages.ui.format import when
 from pages.ui.page import confirmed, errors_shown, rerun_with
@@ -73,18 +73,19 @@ def _table(storage: StorageService) -> None:
         st.info("No backups yet.", icon=":material/inventory_2:")
         return
     st.caption("Select a backup to download, restore or delete it.")  # also keeps the table's toolbar off the buttons
+    rows: list[dict[str, object]] = [
+        {
+            "Created": when(one.made_at),
+            "Trigger": REASONS.get(one.reason, one.reason),
+            "Ratings": one.ratings,
+            "Versions": one.versions,
+            "Size": one.size / MIB,
+            "File": one.name,
+        }
+        for one in backups
+    ]
     event: Any = st.dataframe(
-        [
-            {
-                "Created": when(one.made_at),
-                "Trigger": REASONS.get(one.reason, one.reason),
-                "Ratings": one.ratings,
-                "Versions": one.versions,
-                "Size": one.size / MIB,
-                "File": one.name,
-            }
-            for one in backups
-        ],
+        rows,
         hide_index=True,
         on_select="rerun",
         selection_mode="single-row",
@@ -95,6 +96,7 @@ def _table(storage: StorageService) -> None:
         },
         alt="Backups, newest first",
     )
+    tables.offer(rows, "Backups")
     selected = [backups[row] for row in event.selection.rows if row < len(backups)]
     if not selected:
         return
@@ -113,7 +115,7 @@ def confirm_restore(storage: StorageService, chosen: Backup) -> None:
     """Explain what is lost, then restore."""
     st.markdown(
         f"Marquee goes back to **{when(chosen.made_at)}**, with {counted(chosen.ratings, 'rating')} and"
-        f" {counted(chosen.versions, 'version')}. Later ratings are lost, users deleted since then come back, and keys"
+        f" {counted(chosen.versions, 'version')}. Later ratings are lost, people deleted since then come back, and keys"
         " revoked since then work again. Running trainings and imports are stopped."
     )
     st.caption("The backup is verified first. The current data is kept in a file next to the store.")

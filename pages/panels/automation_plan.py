@@ -127,7 +127,7 @@ def drift(services: Services) -> None:
     if health is None:
         return
     grid = st.grid(4, min_column_width=150, border=True)
-    grid.metric("Changed users", f"{health.folded_users:,}", help="Users with a new, changed or removed rating.")
+    grid.metric("Changed people", f"{health.folded_users:,}", help="People with a new, changed or removed rating.")
     since = "–" if health.ratings_since is None else f"{health.ratings_since:,}"
     grid.metric(f"Since version {version}", since, help="Ratings that the active version has not learned.")
     grid.metric(
@@ -138,7 +138,7 @@ def drift(services: Services) -> None:
     grid.metric(
         "Shared top 10",
         "–" if health.top10_overlap is None else f"{health.top10_overlap:.0%}",
-        help=f"Average over {health.sampled_users:,} users.",
+        help=f"Average over {health.sampled_users:,} people.",
     )
 
 

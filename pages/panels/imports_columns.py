@@ -13,7 +13,7 @@ from pages.ui.escape import markup, text
 
 ROLES = {
     "": "Not used",
-    "user": "User",
+    "user": "Person",
     "movie": "Movie",
     "rating": "Rating",
     "time": "Date",

@@ -22,7 +22,7 @@ PAGE = 5
 DEMO = "demo"
 STATES = {"writing": "In progress", "undoing": "Being undone", "undone": "Undone"}
 CHOICES = {
-    "user_id": "User",
+    "user_id": "Person",
     "source": "Source",
     "columns": "Columns",
     "scale": "Scale",
@@ -70,15 +70,19 @@ def files(record: ImportRecord) -> str:
     """Names of the files."""
     names = ["Demo ratings" if file["name"] == DEMO else str(file["name"]) for file in record.files]
     more = f" and {len(names) - 3} more" if len(names) > 3 else ""
-    return ", ".join(names[:3]) + more if names else "files of a deleted user"
+    return ", ".join(names[:3]) + more if names else "files of a deleted person"
 
 
 def summary(record: ImportRecord) -> str:
     """What an import changed, in a line."""
     count = record.counts.get
     parts = [f"{counted(count('ratings_added', 0), 'rating')} added"]
-    more = {"ratings_updated": "updated rating", "movies_added": "new movie", "users_added": "new user"}
-    parts += [counted(count(name, 0), noun) for name, noun in more.items() if count(name, 0)]
+    more = {
+        "ratings_updated": ("updated rating", None),
+        "movies_added": ("new movie", None),
+        "users_added": ("new person", "new people"),
+    }
+    parts += [counted(count(name, 0), *nouns) for name, nouns in more.items() if count(name, 0)]
     if count("rows_rejected", 0):
         parts.append(f"{counted(count('rows_rejected', 0), 'row')} not imported")
     return ", ".join(parts)
@@ -93,7 +97,11 @@ def _details(record: ImportRecord) -> None:
     for name, label in CHOICES.items():
         if name in record.choices:
             found[label] = _choice(record.choices[name])
-    found |= {name.replace("_", " ").capitalize(): f"{count:,}" for name, count in record.counts.items() if count}
+    found |= {
+        name.replace("users", "people").replace("_", " ").capitalize(): f"{count:,}"
+        for name, count in record.counts.items()
+        if count
+    }
     pairs(found or {"Files": "Deleted with their owner"}, f"Files, choices and counts of import {record.import_id}")
 
 

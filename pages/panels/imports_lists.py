@@ -34,7 +34,7 @@ def on_spark(services: Services) -> None:
 
 def _order(services: Services) -> None:
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        n = st.number_input("Movies for each user", 1, MAX_LENGTH, 10, key=session.LIST_LENGTH, width=180)
+        n = st.number_input("Movies for each person", 1, MAX_LENGTH, 10, key=session.LIST_LENGTH, width=180)
         if st.button("Write lists on Spark", key=session.WRITE_LISTS, icon=":material/playlist_add_check:"):
             with errors_shown():
                 job_id = services.spark_lists.write(int(n))

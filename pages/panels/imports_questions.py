@@ -69,13 +69,13 @@ def _answer(question: Question, plan: Plan, job_id: int) -> tuple[Any, str]:
         return imports_columns.answer(plan.preview, chosen), imports_columns.fault(chosen) or _lacks(chosen)
     if question.code == "user":
         typed = st.text_input(
-            "User id",
+            "Name or id",
             question.suggestion or "",
             key=session.IMPORT_OWNER,
             placeholder="Your name here, such as maria",
             help="The name under which these ratings are stored. It can be any text.",
         ).strip()
-        return typed, "" if typed else "Type a user id."
+        return typed, "" if typed else "Type a name or an id."
     if question.code == "matches":
         return _matches(question, plan, job_id), ""
     return _choice(question, job_id)

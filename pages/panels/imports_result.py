@@ -80,7 +80,7 @@ def _result(job: Job, result: ImportResult) -> None:
     grid = st.grid(5, min_column_width=130, border=True)
     grid.metric("Ratings added", f"{result.ratings_added:,}")
     grid.metric("Ratings updated", f"{result.ratings_updated:,}", help=_unchanged(result))
-    grid.metric("New users", f"{result.users_added:,}")
+    grid.metric("New people", f"{result.users_added:,}")
     grid.metric("New movies", f"{result.movies_added:,}", help=f"{counted(result.movies_matched, 'movie')} matched.")
     grid.metric("Not imported", f"{result.rows_rejected:,}", help=f"{result.unrated:,} more rows have no rating.")
     if result.rejected:

@@ -49,7 +49,8 @@ def promise(plan: Plan, owner: str | None) -> str:
     """What the import will do, as the label of a button."""
     users = 0 if plan.users is None else plan.users.known + plan.users.new
     if plan.ratings:
-        return f"Import {counted(plan.ratings, 'rating')} by {text(owner) if owner else counted(users, 'user')}"
+        who = text(owner) if owner else counted(users, "person", "people")
+        return f"Import {counted(plan.ratings, 'rating')} by {who}"
     movies = plan.movies
     return f"Import {counted(0 if movies is None else movies.known + movies.matched + movies.new, 'movie')}"
 
@@ -118,7 +119,7 @@ def _counts(plan: Plan) -> None:
     grid = st.grid(5, min_column_width=130, border=True)
     grid.metric("Ratings", f"{plan.ratings:,}")
     grid.metric(
-        "Users", f"{plan.users.known + plan.users.new:,}", help=f"{plan.users.known:,} have ratings here already."
+        "People", f"{plan.users.known + plan.users.new:,}", help=f"{plan.users.known:,} have ratings here already."
     )
     grid.metric("Known movies", f"{matched:,}", help=f"{plan.movies.known:,} by id, {plan.movies.matched:,} by title.")
     grid.metric(

@@ -104,8 +104,8 @@ def log(audit: AuditService) -> None:
             "When": when(entry.at),
             "Who": entry.actor,
             "Address": entry.address or "–",
-            "Action": entry.action.capitalize(),
-            "Subject": entry.subject or "–",
+            "Action": entry.action.replace("user", "person").capitalize(),
+            "Subject": entry.subject.replace("user", "person") or "–",
             "Result": "Done" if entry.result == DONE else f"Failed: {entry.result}",
         }
         for entry in entries[:limit]

@@ -67,7 +67,7 @@ def similar(services: Services, movie_id: str) -> None:
     why = "People rate them alike." if found.basis == "ratings" else "Nobody has rated it, so by genres and year."
     st.caption(why)
     rows = [(links.movie(titled(one.movie), one.movie.movie_id), f"{one.similarity:.0%}") for one in found.items]
-    tables.facts(rows, headings=("Movie", "Similar"))
+    tables.facts(rows, headings=("Movie", "Similar"), download="Similar movies")
 
 
 def fans(services: Services, profile: MovieProfile) -> None:
@@ -82,4 +82,4 @@ def fans(services: Services, profile: MovieProfile) -> None:
         (links.person(one.user_id), preferences.shown(one.rating, scale), rating_date(one.rated_at))
         for one in profile.fans
     ]
-    tables.facts(rows, headings=("Person", "Rating", "When"))
+    tables.facts(rows, headings=("Person", "Rating", "When"), download="Who liked it")

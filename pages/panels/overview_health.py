@@ -7,12 +7,13 @@ import streamlit as st
 
 from engine.services import Services
 from engine.services.traffic import Traffic
+from engine.services.version_records import VersionSummary
 from engine.words import counted, listed
 from pages.ui.escape import text
 from pages.ui.format import duration, when
 
 PLAIN: dict[str, Any] = {"delta_color": "off", "delta_arrow": "off"}
-TILE_WIDTH = 165  # two a row on a phone
+TILE_WIDTH = 130  # six a row on a desktop, two on a phone
 HOUR_S, DAY_S = 3600, 86_400
 
 
@@ -25,9 +26,20 @@ class Need:
 
 
 def health(services: Services, now: float) -> None:
-    """Tiles, and a line for everything that needs a person. ``now``: Unix seconds."""
-    grid = st.grid(4, min_column_width=TILE_WIDTH, border=True)
-    _serving(grid, services, now)
+    """Tiles once a version serves, and a line for everything that needs a person. ``now``: Unix seconds."""
+    active = services.versions.active()
+    if active is not None:
+        _tiles(services, active, now)
+    for need in needs(services):
+        file, label, icon = need.page
+        with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+            st.markdown(f":orange-badge[:material/warning: Needs you] {text(need.text)}", width="content")
+            st.page_link(file, label=label, icon=icon, width="content")
+
+
+def _tiles(services: Services, active: VersionSummary, now: float) -> None:
+    grid = st.grid(6, min_column_width=TILE_WIDTH, border=True)
+    _serving(grid, active, now)
     plan = services.automation.plan()
     ratings = services.library.counts().ratings
     share = f"{plan.ratings_since / ratings:.1%} of all" if ratings else None
@@ -41,23 +53,15 @@ def health(services: Services, now: float) -> None:
     _traffic(grid, services.traffic.last_hour())
     grid.metric(
         "Next training",
-        "Paused" if plan.next_run is None else when(plan.next_run)[:10],
+        "Paused" if plan.next_run is None else f"in {age(max(plan.next_run - now, 0.0))}",
         None if plan.next_run is None else f"at {when(plan.next_run)[11:]}",
         **PLAIN,
-        help="The next automatic training, in your browser's time zone.",
+        help="The next automatic training"
+        + ("." if plan.next_run is None else f", {when(plan.next_run)} in your browser's time zone."),
     )
-    for need in needs(services):
-        file, label, icon = need.page
-        with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-            st.markdown(f":orange-badge[:material/warning: Needs you] {text(need.text)}", width="content")
-            st.page_link(file, label=label, icon=icon, width="content")
 
 
-def _serving(grid: Any, services: Services, now: float) -> None:
-    active = services.versions.active()
-    if active is None:
-        grid.metric("Serving", "Nothing yet")
-        return
+def _serving(grid: Any, active: VersionSummary, now: float) -> None:
     since = active.activated_at
     grid.metric(
         "Serving",
@@ -69,22 +73,34 @@ def _serving(grid: Any, services: Services, now: float) -> None:
 
 
 def age(seconds: float) -> str:
-    """How long something has lasted, in the largest unit that fits: ``12 min``, ``5 h``, ``3 days``."""
+    """How long something has lasted, in the largest unit that fits: ``12 s``, ``12 min``, ``5 h``, ``3 days``."""
     if seconds < HOUR_S:
-        return f"{int(seconds // 60)} min" if seconds >= 60 else "less than a minute"
+        return f"{int(seconds // 60)} min" if seconds >= 60 else f"{int(seconds)} s"
     return f"{int(seconds // HOUR_S)} h" if seconds < 2 * DAY_S else counted(int(seconds // DAY_S), "day")
 
 
 def _traffic(grid: Any, found: Traffic) -> None:
-    faults = counted(found.errors, "error") if found.errors else "no errors"
-    speed = "" if found.p99_s is None else f" · p99 {found.p99_s * 1000:,.0f} ms"
+    """Three tiles: lists and ratings a second, and errors."""
+    when_counted = f"in the last {duration(found.seconds)}"
+    slowest = None if found.p99_s is None else f"p99 {found.p99_s * 1000:,.0f} ms"
     grid.metric(
-        "Lists",
+        "Lists served",
         f"{rate(found.lists, found.seconds)}/s" if found.requests else "None",
-        f"{rate(found.ratings, found.seconds)} ratings/s{speed} · {faults}" if found.requests else None,
+        slowest,
         **PLAIN,
-        help=f"Requests to the API in the last {duration(found.seconds)}: {counted(found.lists, 'list')},"
-        f" {counted(found.ratings, 'rating')}. p99: 99% of them took no longer. Errors: faults of Marquee itself.",
+        help=f"{counted(found.lists, 'list')} by the API {when_counted}. p99: 99% of lists and ratings took no longer.",
+    )
+    grid.metric(
+        "Ratings saved",
+        f"{rate(found.ratings, found.seconds)}/s" if found.requests else "None",
+        help=f"{counted(found.ratings, 'rating')} by the API {when_counted}.",
+    )
+    grid.metric(
+        "Errors",
+        f"{found.errors:,}",
+        f"of {counted(found.requests, 'request')}" if found.requests else None,
+        **PLAIN,
+        help=f"Requests to the API {when_counted} that failed by Marquee's fault.",
     )
 
 

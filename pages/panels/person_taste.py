@@ -99,7 +99,7 @@ def predictions(services: Services, profile: PersonProfile) -> None:
             (links.movie(one.movie.title, one.movie.movie_id), f"{one.rating:g}", f"{one.predicted:.1f}")
             for one in worst
         ]
-        tables.facts(rows, headings=("Largest misses", "Given", "Predicted"))
+        tables.facts(rows, headings=("Largest misses", "Given", "Predicted"), download="Largest misses")
 
 
 def newest(services: Services, profile: PersonProfile) -> None:
@@ -114,6 +114,6 @@ def newest(services: Services, profile: PersonProfile) -> None:
         )
         for one in profile.ratings[:NEWEST]
     ]
-    tables.facts(rows, headings=("Movie", "Rating", "When"))
+    tables.facts(rows, headings=("Movie", "Rating", "When"), download="Newest ratings")
     if len(profile.ratings) > NEWEST:
         st.caption(f"The {NEWEST} newest of {len(profile.ratings):,}. Their list shows all, under Ratings.")

@@ -11,14 +11,14 @@ from engine.services import Services
 from engine.services.library import LibraryService
 from engine.services.ratings import RatingReceipt
 from engine.words import counted, listed
-from pages.ui import preferences, session, tables
+from pages.ui import links, preferences, session, tables
 from pages.ui.escape import text
 from pages.ui.format import rating_date, rating_format
 from pages.ui.page import errors_shown, rerun_with
 from pages.ui.rating_input import rating_input
 
 COUNTS = (12, 24, 48, 96)
-RANKINGS = {"ranker": "Best for this user", "rating": "Expected rating"}
+RANKINGS = {"ranker": "Best for this person", "rating": "Expected rating"}
 SEEN = {False: "Hide", True: "Show"}
 EARLIEST, LATEST = 1800, 2200
 MAX_TITLE = 40
@@ -79,21 +79,21 @@ def _order(kept: Mapping[str, Any]) -> str:
         list(RANKINGS),
         format_func=RANKINGS.__getitem__,
         key=session.RANK_BY,
-        help="“Best for this user” puts the movies they most likely want first, not those they would rate highest.",
+        help="“Best for this person” puts the movies they most likely want first, not those they would rate highest.",
         **kept,
     )
     return chosen
 
 
 def liked_genres(library: LibraryService) -> list[str]:
-    """The genres that the user says they like."""
+    """The genres that the person says they like."""
     return st.multiselect(
         "Liked genres",
         library.genres(),
         key=session.LIKES,
         bind="query-params",
         placeholder="Choose genres",
-        help="These shape a new user's list, and matter less with each rating.",
+        help="These shape a new person's list, and matter less with each rating.",
     )
 
 
@@ -201,23 +201,26 @@ def history(services: Services, user_id: str, count: int) -> None:
         for one in rated
     ]
     event = st.dataframe(
-        rows,
+        [
+            {**row, "Movie": links.movie_cell(one.movie.title, one.movie.movie_id)}
+            for row, one in zip(rows, rated, strict=True)
+        ],
         hide_index=True,
         height="auto",
         on_select="rerun",
         selection_mode="multi-row",
         key=session.rated(user_id, count),
         column_config={
-            "Movie": word(width=MOVIE_PX),
+            "Movie": links.movie_column(MOVIE_PX),
             "Rating": number(format=form, width="small"),
             "Year": number(format="%d", width="small"),
             # With a width for every column, they share the remaining room.
             "Genres": word(width=200),
             "Rated": word(width=100),
         },
-        alt="Movies that this user has rated, newest first",
+        alt="Movies that this person has rated, newest first",
     )
-    tables.offer(rows, f"Ratings of user {user_id}")
+    tables.offer(rows, f"Ratings of {user_id}")
     selected = [rated[row] for row in event["selection"]["rows"] if row < len(rated)]
     if not selected:
         st.caption("Select ratings to remove them.")

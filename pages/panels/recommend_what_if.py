@@ -11,7 +11,7 @@ from engine.services import Services
 from engine.services.library import RatedMovie
 from pages.panels.recommend_list import MOVIE_PX
 from pages.panels.versions_compare import changes, movement, placed, titled
-from pages.ui import preferences, session, tables
+from pages.ui import links, preferences, session, tables
 from pages.ui.escape import text
 from pages.ui.format import rating_format
 from pages.ui.page import errors_shown
@@ -39,18 +39,25 @@ def _table(answer: Recommendations, rated: Sequence[RatedMovie], scale: RatingSc
     form = rating_format([one.rating for one in rated], scale)
     number = st.column_config.NumberColumn(format=form, width="small", help=f"{scale.low:g} to {scale.high:g}.")
     return st.data_editor(
-        [{"Movie": one.movie.title, WHAT_IF: one.rating, "Rating": one.rating} for one in rated],
+        [
+            {
+                "Movie": links.movie_cell(one.movie.title, one.movie.movie_id),
+                WHAT_IF: one.rating,
+                "Rating": one.rating,
+            }
+            for one in rated
+        ],
         hide_index=True,
         height=320,
         disabled=["Movie", "Rating"],
         key=session.what_if(answer.user_id, answer.ratings_count),
         column_config={
-            "Movie": st.column_config.TextColumn(width=MOVIE_PX),
+            "Movie": links.movie_column(MOVIE_PX),
             "Rating": number,
             # Without limits, which would refuse the "0" of "0.5" while it is typed; the service validates the rating.
             WHAT_IF: number,
         },
-        alt="The user's ratings, with a column to change",
+        alt="The person's ratings, with a column to change",
     )
 
 
@@ -78,6 +85,7 @@ def _list(result: WhatIf) -> None:
         )
         for item in result.items
     ]
-    tables.facts(rows, headings=("Movie", "Rank", "Expected rating, now → what if" if stars else ""))
+    headings = ("Movie", "Rank", "Expected rating, now → what if" if stars else "")
+    tables.facts(rows, headings=headings, download="List with other ratings")
     if result.left:
         st.caption(f"Dropped: {text(', '.join(map(titled, result.left)))}.")

@@ -64,7 +64,7 @@ def by_trial(study: Study, *, key: str) -> None:
     best, stopped = _best(finished, study.goal), len(rows) - len(finished)
     spoken = f"{label} of {len(finished)} finished trials. The best is trial {best['trial']}: {best['value']:.4f}."
     spoken += f" Hollow: {stopped} stopped early, at the mean of the folds they finished." if stopped else ""
-    charts.show(alt.layer(line, points), spoken, key=key)
+    charts.show(alt.layer(line, points), spoken, f"{label} by trial", key=key)
 
 
 def _axis_length(study: Study) -> int:
@@ -120,7 +120,7 @@ def importance(study: Study, *, key: str) -> None:
         )
     )
     spoken = ", ".join(f"{row['name']} {row['part']:.0%}" for row in rows)
-    charts.show(chart, f"Importance for the {label_of(study)}: {spoken}.", key=key)
+    charts.show(chart, f"Importance for the {label_of(study)}: {spoken}.", "Importance", key=key)
 
 
 def parallel(study: Study, *, key: str) -> None:
@@ -177,7 +177,7 @@ def parallel(study: Study, *, key: str) -> None:
         f"The best is trial {best['trial']}; the dashed line shows the defaults."
         + (f" Dotted: {len({row['trial'] for row in pruned})} stopped early." if pruned else "")
     )
-    charts.show(alt.layer(*layers), spoken, key=key)
+    charts.show(alt.layer(*layers), spoken, f"Hyperparameters and {label}", key=key)
 
 
 def _labels(ends: list[dict[str, Any]], x: alt.X, y: alt.Y) -> list[alt.Chart]:

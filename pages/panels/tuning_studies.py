@@ -30,9 +30,9 @@ AIMS: dict[Goal, str] = {"rmse": "Predicted ratings (RMSE)", "ndcg_at_k": "Lists
 ABOUT: dict[Goal, str] = {
     "rmse": "Each trial trains once per fold. The first uses the defaults; later ones are chosen from earlier results"
     " and stopped early if they fall behind.",
-    "ndcg_at_k": "Each trial has other settings of the lists, and must find each user's later ratings from the earlier"
-    " ones. The model keeps its defaults. The first trial has the settings that a training chooses by default; folds"
-    " are groups of users.",
+    "ndcg_at_k": "Each trial has other settings of the lists, and must find each person's later ratings from the"
+    " earlier ones. The model keeps its defaults. The first trial has the settings that a training chooses by"
+    " default; folds are groups of people.",
 }
 QUERY = "study"  # query parameter: the selected study
 FIELDS: tuple[tuple[str, str, float, str, str], ...] = (

@@ -17,13 +17,13 @@ from pages.ui.escape import text
 from pages.ui.links import Link
 from pages.ui.page import errors_shown
 
-METRICS, LISTS, EVERYBODY = "Metrics", "Lists of one user", "Lists of everybody"
+METRICS, LISTS, EVERYBODY = "Metrics", "Lists of one person", "Lists of everybody"
 BASELINE = "baseline"  # query parameter
 LISTED = 10
 LIST_WIDTH = 260
 SIGNS = {"better": "▲ better", "worse": "▼ worse", "no difference shown": "no difference shown"}
 SIGNIFICANCE = (
-    "A difference is marked if its 95% interval excludes 0 and p is below 0.05. With fewer than ten users there is no"
+    "A difference is marked if its 95% interval excludes 0 and p is below 0.05. With fewer than ten people there is no"
     " interval, and nothing is marked. Each metric is tested by itself: about one in twenty with no real"
     " difference is marked by chance."
 )
@@ -88,7 +88,7 @@ def _differences(comparisons: Sequence[Comparison], versions: VersionService) ->
             tables.table(rows, caption, phone="scroll")
         if len(rows) < len(names):
             same = ", ".join(metrics.measure(name).label for name in names if identical(one, name))
-            st.caption(f"Identical for every user: {text(same)}.")
+            st.caption(f"Identical for everybody: {text(same)}.")
     if any(one.differences for one in comparisons):
         st.caption(SIGNIFICANCE)
 
@@ -118,7 +118,7 @@ def _row(name: str, one: Comparison) -> dict[str, Any]:
         "95% interval": ranges.difference(found, how.between(found)),
         "Verdict": SIGNS[found.verdict],
         "p": p_value(found.p_value),
-        "Users": f"{found.users:,}",
+        "People": f"{found.users:,}",
     }
 
 
@@ -140,7 +140,7 @@ def _metrics(versions: Sequence[VersionSummary], baseline: int) -> None:
         for name in names
     ]
     tables.table(rows, "Metrics of each version with 95% intervals", phone="scroll")
-    st.caption("Bars are 95% intervals. The differences above use only users with the same held-out ratings in both.")
+    st.caption("Bars are 95% intervals. The differences above use only people with the same held-out ratings in both.")
 
 
 def _value(name: str, version: VersionSummary, versions: Sequence[VersionSummary]) -> object:
@@ -190,9 +190,18 @@ def _lists(services: Services, versions: Sequence[VersionSummary], baseline: int
             return
         st.caption(f"Changes from version {ready[0]}: ranks gained or lost, and new movies.")
         grid = st.grid(min_column_width=LIST_WIDTH)
-        for one in services.versions.lists(user_id, ready, LISTED):
+        lists = services.versions.lists(user_id, ready, LISTED)
+        for one in lists:
             with grid.cell():
                 _list(one, ready[0])
+        tables.offer(
+            [
+                {"Version": one.version, "Place": item.rank, "Movie": titled(item.movie), "Id": item.movie.movie_id}
+                for one in lists
+                for item in one.items
+            ],
+            f"Lists of {user_id}",
+        )
 
 
 def _list(one: VersionList, baseline: int) -> None:

@@ -19,10 +19,10 @@ def newcomers(points: Sequence[NewcomerPoint], *, key: str) -> None:
     """Two charts: error of predicted ratings, and quality of lists."""
     st.markdown("**Newcomers**")
     if not points:
-        st.caption("Not measured: this needs 160 users with more than 20 ratings each.")
+        st.caption("Not measured: this needs 160 people with more than 20 ratings each.")
         return
     st.caption(
-        f"{points[0].people} users were kept out of training. The version was given some of their first ratings and"
+        f"{points[0].people} people were kept out of training. The version was given some of their first ratings and"
         " measured on all after the twentieth. Those are more ratings than in the table above, so compare only with the"
         " dashed lines, which are not personal. Bands are 95% intervals."
     )
@@ -65,5 +65,5 @@ def _panel(name: str, points: Sequence[tuple[int, MetricValue, float]], *, key: 
     dashed = base.mark_line(strokeDash=[4, 3], opacity=0.8).encode(y=alt.Y("baseline:Q", title=None, scale=scale))
     spoken = "; ".join(f"{row['known']} known: {row['value']:.4f}" for row in rows)
     alt_text = f"{how.label} of newcomers. {spoken}. {BASELINES[name]}: {rows[0]['baseline']:.4f}."
-    charts.show(alt.layer(band, dashed, line), alt_text, key=f"{key}.{name}")
+    charts.show(alt.layer(band, dashed, line), alt_text, f"{how.label} of newcomers", key=f"{key}.{name}")
     st.caption(f"Dashed: {BASELINES[name].lower()}, {rows[0]['baseline']:.4f}.")

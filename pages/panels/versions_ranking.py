@@ -57,8 +57,8 @@ def faithful(users: int, effect: float, difference: float) -> str:
         difference: mean absolute difference of the two, as a part of the mean share.
     """
     tested = (
-        f"Tested on a sample of {counted(users, 'user')} by removing the rating with the largest share in the first"
-        " movie of their list. "
+        f"Tested on a sample of {counted(users, 'person', 'people')} by removing the rating with the largest share"
+        " in the first movie of their list. "
     )
     if difference < EXACT:
         return f"{tested}The movie's score fell by that share: shares can be taken at their word."
@@ -112,5 +112,6 @@ def _frontier(version: VersionSummary) -> None:
     charts.show(
         alt.layer(line, points, labels),
         f"NDCG@10 by coverage of the catalogue. {spoken}.",
+        "Accuracy and reach",
         key=f"version {version.version} frontier",
     )

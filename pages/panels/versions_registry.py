@@ -11,7 +11,7 @@ from engine.services.versions import VersionService
 from pages.panels import versions_golden
 from pages.panels.versions_newcomers import newcomers
 from pages.panels.versions_ranking import ranking
-from pages.ui import metrics, preferences, session, tables, verdict
+from pages.ui import links, metrics, preferences, session, tables, verdict
 from pages.ui.escape import text
 from pages.ui.format import hyperparameters, model_name, when
 from pages.ui.page import errors_shown, rerun_with
@@ -23,8 +23,8 @@ GONE = {
     "deleted": "Its arrays were deleted, so it can't be activated. Its metrics are kept.",
 }
 BASELINES = (
-    "Popular movies: those with most ratings in training, without what the person had rated. The gain is compared user"
-    " by user. Random list: what is to be expected of movies drawn from the catalogue."
+    "Popular movies: those with most ratings in training, without what the person had rated. The gain is compared"
+    " person by person. Random list: what movies drawn from the catalogue would be expected to reach."
 )
 USED = (
     "The version was judged on held-out ratings, then trained again on all of them with the settings under *Used*: the"
@@ -43,8 +43,8 @@ PROTOCOL = {
     "train_ratings": "number of training ratings",
     "test_ratings": "number of held-out ratings",
     "test_fingerprint": "fingerprint of the held-out ratings",
-    "users_with_lists": "users with evaluated lists",
-    "users_drawn_from": "of these users, drawn at random",
+    "users_with_lists": "people with evaluated lists",
+    "users_drawn_from": "people they were drawn from",
     "catalogue": "movies that can be listed",
     "interval": "intervals",
     "seed": "seed of the intervals",
@@ -114,7 +114,7 @@ def heading(version: VersionSummary) -> None:
     since = f" Active since {when(version.activated_at)}." if version.active and version.activated_at else ""
     where = f" in the table {text(version.protocol['table'])}, outside Marquee" if "table" in version.protocol else ""
     st.caption(
-        f"Trained on {version.ratings:,} ratings of {version.movies:,} movies by {version.users:,} users{where}."
+        f"Trained on {version.ratings:,} ratings of {version.movies:,} movies by {version.users:,} people{where}."
         f" {version.size_bytes / 1e6:,.1f} MB.{since}"
     )
     if version.state in GONE:
@@ -189,10 +189,15 @@ def _origin(version: VersionSummary) -> None:
 def protocol(measured: Mapping[str, Any]) -> dict[str, object]:
     """How a version was measured; entries unknown here keep their name."""
     return {
-        PROTOCOL.get(name, name): f"{value:,}" if type(value) is int and name != "seed" else value
+        PROTOCOL.get(name, name): f"{value:,}" if type(value) is int and name != "seed" else _in_words(value)
         for name, value in measured.items()
         if not isinstance(value, Mapping)  # shown elsewhere
     }
+
+
+def _in_words(value: object) -> object:
+    """Stored texts say "user", which comparisons of versions depend on."""
+    return value.replace("each user's", "each person's").replace("users", "people") if isinstance(value, str) else value
 
 
 def _describe(versions: VersionService, version: VersionSummary) -> None:
@@ -224,7 +229,7 @@ def ledger(records: Sequence[Any]) -> None:
     rows = [
         {
             "Since": when(one.activated_at),
-            "Version": str(one.version),
+            "Version": links.version(one.version),
             "By": actor(one.actor),
             "Reason": verdict.plain(one.reason),
         }
@@ -247,7 +252,7 @@ def import_panel(files: VersionFileService) -> None:
             "Exported version",
             type=EXPORTS,
             key=session.VERSION_FILE,
-            help="Every array is checked against its hash. It must know the users and movies stored here.",
+            help="Every array is checked against its hash. It must know the people and movies stored here.",
         )
         if st.form_submit_button("Import", key=session.IMPORT_VERSION, icon=":material/upload:"):
             if upload is None:

@@ -84,4 +84,5 @@ def _line(history: Sequence[VersionSummary], name: str) -> None:
     spoken = ", ".join(
         f"version {row['version']} ({row['state'].lower()}) {how.show(row['value'])}" for row in rows[-SPOKEN:]
     )
-    charts.show(alt.layer(line, bars, points), f"{how.label} by version. Latest: {spoken}.", key="trend")
+    what = f"{how.label} by version"
+    charts.show(alt.layer(line, bars, points), f"{what}. Latest: {spoken}.", what, key="trend")

@@ -12,6 +12,7 @@ from engine.evaluation.differences import MetricDifference
 from engine.evaluation.intervals import MetricValue
 from engine.recommending.explanations import Contribution, Explanation, RatingExplanation
 from engine.services.records import EpochRecord
+from pages.ui import tables
 from pages.ui.metrics import NO_INTERVAL
 from pages.ui.preferences import given
 
@@ -43,11 +44,32 @@ def span(values: Iterable[float], margin: float = 0.0) -> alt.Scale:
     return alt.Scale(domain=[min(known) - pad, max(known) + pad], nice=not margin, zero=False)
 
 
-def show(chart: alt.Chart | alt.LayerChart | alt.FacetChart, alt_text: str, *, key: str | None = None) -> None:
-    """Draw a chart on a transparent background, with a text alternative."""
+def show(
+    chart: alt.Chart | alt.LayerChart | alt.FacetChart, alt_text: str, name: str, *, key: str | None = None
+) -> None:
+    """Draw a chart on a transparent background, with a text alternative, and offer its data as CSV.
+
+    Args:
+        chart: the chart.
+        alt_text: what it shows, for those who don't see it.
+        name: what its data are; names the file, so no more than a few words.
+        key: of the chart; without one, the name is unique on the page.
+    """
     # Streamlit's theme would shift the first and last axis labels off their lines.
     plain = chart.configure(background="transparent").configure_view(strokeWidth=0).configure_axisY(labelFlush=False)
     st.altair_chart(plain, alt=alt_text, key=key)
+    tables.offer(drawn(chart), name, key=key)
+
+
+def drawn(chart: Any) -> list[dict[str, object]]:
+    """The data of a chart as rows of a table: what its marks say when touched, under the same headings."""
+    rows = []
+    for layer in getattr(chart, "layer", [chart]):
+        if layer.encoding.tooltip is not alt.Undefined:
+            fields = {one["shorthand"].rpartition(":")[0]: one["title"] for one in layer.encoding.tooltip}
+            values = (chart if layer.data is alt.Undefined else layer).data["values"]
+            rows += [{title: row.get(field) for field, title in fields.items()} for row in values]
+    return rows
 
 
 def tooltips(*lines: tuple[str, ...]) -> list[alt.Tooltip]:
@@ -158,7 +180,7 @@ def rating_distribution(counts: Mapping[float, int], scale: RatingScale) -> None
             x=alt.X("rating:N", sort=None, title="Rating", axis=axis)
         )
     most = max(bars, key=lambda bar: bar[-1])[0]
-    show(chart, f"Bar chart of the number of ratings by value. The most common is {most}.")
+    show(chart, f"Bar chart of the number of ratings by value. The most common is {most}.", "Ratings by value")
 
 
 def scale_mapping(examples: Sequence[Sequence[float]], found: tuple[float, float]) -> None:
@@ -172,10 +194,12 @@ def scale_mapping(examples: Sequence[Sequence[float]], found: tuple[float, float
     x = alt.X("file:Q", title="In the files", scale=span(found, margin=0.16), axis=alt.Axis(grid=False, tickCount=6))
     y = alt.Y("here:Q", title="In Marquee", scale=span([other for _, other in examples], margin=0.15))
     base = alt.Chart(data(rows), height=180).encode(x=x, y=y)
-    points = base.mark_point(filled=True, size=70, opacity=1)
+    tooltip = tooltips(("file:Q", "In the files"), ("here:Q", "In Marquee"))
+    points = base.mark_point(filled=True, size=70, opacity=1).encode(tooltip=tooltip)
     labels = base.mark_text(align="left", dx=8, dy=12).encode(text="label:N")
     told = ", ".join(f"{one:g} becomes {other:g}" for one, other in examples)
-    show(alt.layer(base.mark_line(opacity=0.5), points, labels), f"Line chart of ratings and what they become: {told}.")
+    what = f"Line chart of ratings and what they become: {told}."
+    show(alt.layer(base.mark_line(opacity=0.5), points, labels), what, "Ratings and what they become")
 
 
 def learning_curve(history: Sequence[EpochRecord], *, key: str, growing: bool) -> None:
@@ -213,7 +237,8 @@ def learning_curve(history: Sequence[EpochRecord], *, key: str, growing: bool) -
         )
     )
     spoken = f"Line chart of the error by epoch. Epoch {last.epoch}: training RMSE {last.train_loss**0.5:.4f}"
-    show(chart, spoken + (f", validation RMSE {last.validation_rmse:.4f}." if last.validation_rmse else "."), key=key)
+    spoken += f", validation RMSE {last.validation_rmse:.4f}." if last.validation_rmse else "."
+    show(chart, spoken, "Error by epoch", key=key)
 
 
 def share_rows(explanation: Explanation, scale: RatingScale, most: int = MAX_SHARES) -> list[Share]:
@@ -236,7 +261,7 @@ def share_rows(explanation: Explanation, scale: RatingScale, most: int = MAX_SHA
 def rating_rows(rating: RatingExplanation, scale: RatingScale) -> list[Share]:
     """The same for the predicted rating; the bars sum to its difference from the average viewer's."""
     parts = (
-        ("How this user rates in general", rating.level),
+        ("How this person rates in general", rating.level),
         ("Combined effect of the ratings", rating.together),
         ("Learned in training", rating.learned),
         ("Clipped to the scale", rating.clipped),
@@ -318,4 +343,4 @@ def _bars(rows: list[Share], title: str, what: str, *, key: str, form: str = "+z
         )
     )
     spoken = "; ".join(f"{label}: {share:{form}}" for label, share, _ in rows)
-    show(chart, f"{what}. {spoken}.", key=key)
+    show(chart, f"{what}. {spoken}.", title, key=key)

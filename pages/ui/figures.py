@@ -11,7 +11,7 @@ from engine.data.tallies import EPOCH_YEAR, month_name
 from engine.services.profiles import GenreTaste, Month, PredictedRating
 from pages.ui.charts import data, show, span, tooltips
 
-HEIGHT = 220
+HEIGHT = 240  # as the distribution of ratings beside it
 MAX_MONTHS = 48
 """Months from which on a chart has a bar for each year."""
 ROW_PX, FRAME_PX = 30, 120
@@ -32,7 +32,7 @@ def columns(rows: Sequence[tuple[str, int]], x: str, y: str, alt_text: str, *, k
             tooltip=tooltips(("label:N", x), ("count:Q", y, ",d")),
         )
     )
-    show(chart, alt_text, key=key)
+    show(chart, alt_text, f"{y} by {x.lower()}", key=key)
 
 
 def over_time(months: Mapping[int, int], *, key: str | None = None) -> None:
@@ -93,6 +93,7 @@ def mean_over_time(months: Sequence[Month], ends: tuple[float, float], *, key: s
     show(
         alt.layer(base.mark_line(opacity=0.5), points),
         f"{what}, {rows[-1]['mean']:.2f} in {rows[-1]['period']}.",
+        "Mean rating over time",
         key=key,
     )
 
@@ -131,7 +132,7 @@ def tastes(genres: Sequence[GenreTaste], *, of_ratings: bool) -> None:
         else f"{one.genre}: {one.share:.0%}, everybody {one.share_of_all:.0%}"
         for one in genres
     )
-    show(alt.layer(bars, points), f"{title} by genre. {told}.")
+    show(alt.layer(bars, points), f"{title} by genre. {told}.", f"{title} by genre")
 
 
 def predictions(found: Sequence[PredictedRating], ends: tuple[float, float]) -> None:
@@ -156,6 +157,7 @@ def predictions(found: Sequence[PredictedRating], ends: tuple[float, float]) -> 
     show(
         alt.layer(line, points),
         f"Scatter plot of {len(found)} ratings and their predictions, off by {off:.2f} on average.",
+        "Ratings and predictions",
     )
 
 
@@ -178,7 +180,8 @@ def tail(curve: Sequence[tuple[int, int]]) -> None:
         )
     )
     (_, most), (last, least) = curve[0], curve[-1]
-    show(chart, f"Chart of ratings by rank. The most rated movie has {most:,}, the one at rank {last:,} has {least:,}.")
+    told = f"The most rated movie has {most:,}, the one at rank {last:,} has {least:,}."
+    show(chart, f"Chart of ratings by rank. {told}", "Ratings by rank of the movie")
 
 
 def genres_over_years(rows: Iterable[tuple[str, str, int]], genres: Sequence[str]) -> None:
@@ -204,7 +207,8 @@ def genres_over_years(rows: Iterable[tuple[str, str, int]], genres: Sequence[str
             tooltip=tooltips(("decade:N", "Decade"), ("genre:N", "Genre"), ("count:Q", "Movies", ",d")),
         )
     )
-    show(chart, f"Stacked bars of the genres of movies by decade, from {table[0]['decade']} to {table[-1]['decade']}.")
+    told = f"Stacked bars of the genres of movies by decade, from {table[0]['decade']} to {table[-1]['decade']}."
+    show(chart, told, "Genres by decade")
 
 
 def ranges(counts: Sequence[tuple[str, int]], x: str, y: str) -> None:

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 from urllib.parse import urlencode
+
+import streamlit as st
 
 from pages.ui import session
 from pages.ui.escape import markup
+
+TITLE = "title"  # read by nothing but the column
 
 
 @dataclass(frozen=True)
@@ -43,6 +48,21 @@ def movie(title: str, movie_id: str) -> Link:
 def person(user_id: str) -> Link:
     """A person's id, which leads to their page."""
     return Link(user_id, person_address(user_id))
+
+
+def version(number: int) -> Link:
+    """A version's number, which leads to its details."""
+    return Link(str(number), version_address(number))
+
+
+def movie_cell(title: str, movie_id: str) -> str:
+    """A movie as a cell of a ``movie_column``: the address of its page, which sorts by title."""
+    return "/movie?" + urlencode({TITLE: title, session.ID: movie_id})
+
+
+def movie_column(width: int) -> Any:
+    """A column of ``movie_cell``: shows titles, and opens the page of a movie that is clicked in a new tab."""
+    return st.column_config.LinkColumn(width=width, display_text=f"{TITLE}=([^&]+)", alignment="left")
 
 
 def anchor(value: object, prefix: str = "") -> str:

@@ -26,7 +26,7 @@ class Floor:
 
 NO_INTERVAL = "without an interval"
 DRAWN = (
-    "The bar is the 95% interval over users. Floor and dashed line: what the most popular movies, or each movie's mean"
+    "The bar is the 95% interval over people. Floor and dashed line: what the most popular movies, or each movie's mean"
     " rating, reach without knowing anybody's taste."
 )
 
@@ -84,7 +84,7 @@ def tiles(metrics: Mapping[str, MetricValue], known: Mapping[str, Floor]) -> Non
                 how.between(value),
                 delta_color="off",
                 delta_arrow="off",
-                help=f"{how.meaning} Below: the 95% interval over users, if there are at least ten.",
+                help=f"{how.meaning} Below: the 95% interval over people, if there are at least ten.",
             )
             if name in known:
                 st.caption(f"{known[name].of.capitalize()}: {how.show(known[name].value)}")
@@ -156,7 +156,7 @@ def _beside(how: Measure, found: Baseline) -> dict[str, Any]:
         found.value, found.popularity, found.difference, found.low, found.high, 1.0, found.users, found.verdict
     )
     return {
-        "Users": "All users" if found.segment == ALL else in_words(found.segment).capitalize(),
+        "People": "Everybody" if found.segment == ALL else in_words(found.segment).capitalize(),
         how.label: how.show(found.value),
         "Popular movies": how.show(found.popularity),
         "Gain": how.change(found.difference),

@@ -58,27 +58,43 @@ def _details(services: Services, explanation: Explanation, confidence: float | N
         for one in explanation.similar_users
     ]
     with tabs["Movies"]:
-        _facts("Most similar movies among those rated", similar, "No rated movie is similar.")
+        _facts(
+            "Most similar movies among those rated",
+            ("Movie", "Rating", "Similarity"),
+            similar,
+            "No rated movie is similar.",
+        )
     if of_ratings:
         with tabs["Genres"]:
-            _facts("This user's mean in its genres, compared with their overall mean", lifts, "Its genres are unknown.")
+            _facts(
+                "Mean of this person's ratings in its genres, beside their overall mean",
+                ("Genre", "Difference", "Ratings"),
+                lifts,
+                "Its genres are unknown.",
+            )
     with tabs["People"]:
-        _facts("Users with similar taste who rated it", users, "Nobody with similar taste has rated it.")
+        _facts(
+            "People with similar taste who rated it",
+            ("Person", "Rating", "Similarity"),
+            users,
+            "Nobody with similar taste has rated it.",
+        )
 
 
 def _rating(explanation: Explanation, scale: RatingScale, confidence: float | None) -> None:
-    """The expected rating, from the average viewer's to this user's."""
+    """The expected rating, from the average viewer's to this person's."""
     rating = explanation.rating
     sure = "" if confidence is None else f" Confidence {confidence:.0%}: the part of the scale outside the interval."
-    st.caption(f"Average viewer {rating.baseline:.2f}, this user {rating.predicted_rating:.2f}.{sure}")
+    st.caption(f"Average viewer {rating.baseline:.2f}, this person {rating.predicted_rating:.2f}.{sure}")
     if rating.contributions:
         charts.rating_shares(rating, scale, key=session.card("rating", explanation.movie_id))
         how = "exactly" if rating.method == "exact" else "by leaving out one rating at a time"
         st.caption(f"Each bar is how much the prediction would drop without that rating, computed {how}.")
 
 
-def _facts(caption: str, rows: Sequence[Sequence[object]], empty: str) -> None:
+def _facts(caption: str, names: Sequence[str], rows: Sequence[Sequence[object]], empty: str) -> None:
     if rows:
         tables.facts(rows, caption=caption)
+        tables.offer([dict(zip(names, row, strict=True)) for row in rows], caption)
     else:
         st.caption(empty)

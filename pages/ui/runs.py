@@ -140,6 +140,9 @@ def details(services: Services, run: TrainingStatus) -> None:
     st.header(f"Run {run.run_id}", anchor=False)
     outcome(run)
     effect(run.effect)
+    if version is not None:
+        label, query = f"Open version {version.version}", {"version": str(version.version)}
+        st.page_link("versions.py", label=label, icon=":material/inventory_2:", query_params=query)
     if run.judgement is not None and run.judgement.evidence:
         with st.expander("Evidence", icon=":material/balance:"):
             verdict.evidence(run.judgement, key=f"run {run.run_id}")
@@ -171,7 +174,7 @@ def _saved(services: Services, run: TrainingStatus) -> VersionSummary | None:
 def effect(found: ListEffect | None) -> None:
     """What a version changes for people, beside the one that was active before."""
     if found is not None:
-        against = f"Beside version {found.baseline}, lists of a sample of {counted(found.users, 'user')}."
+        against = f"Beside version {found.baseline}, lists of a sample of {counted(found.users, 'person', 'people')}."
         st.markdown(f"{text(found.text)} :small[:gray[{against}]]")
 
 

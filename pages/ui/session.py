@@ -228,7 +228,7 @@ def rated(user_id: str, count: int) -> str:
 
 
 def download(caption: str) -> str:
-    """Button that downloads a table."""
+    """Button that downloads a table, or the data of a chart."""
     return f"tables.download.{caption}"
 
 

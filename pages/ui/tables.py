@@ -50,8 +50,8 @@ def table(rows: Sequence[Mapping[str, object]], caption: str, *, phone: Phone = 
         offer(rows, caption)
 
 
-def offer(rows: Sequence[Mapping[str, object]], caption: str) -> None:
-    """A button that downloads rows as CSV; the caption is unique on a page.
+def offer(rows: Sequence[Mapping[str, object]], caption: str, *, key: str | None = None) -> None:
+    """A button that downloads rows as CSV; the caption, or else the key, is unique on a page.
 
     Streamlit's own downloads of tables are turned off (``disableDataExport``), as they guard against no formulas.
     """
@@ -60,7 +60,7 @@ def offer(rows: Sequence[Mapping[str, object]], caption: str) -> None:
         lambda: as_csv(rows),
         file_name=f"marquee-{re.sub('[^a-z0-9]+', '-', caption.lower()).strip('-')}.csv",
         mime="text/csv",
-        key=session.download(caption),
+        key=session.download(key or caption),
         on_click="ignore",
         type="tertiary",
         icon=":material/download:",
@@ -116,12 +116,23 @@ def pairs(values: Mapping[str, object], caption: str) -> None:
     table([{"Name": name.replace("_", " "), "Value": value} for name, value in values.items()], caption)
 
 
-def facts(rows: Iterable[Sequence[object]], *, headings: Sequence[str] = (), caption: str = "") -> None:
-    """A compact list: each row's first cell is its heading, the others stand on the right."""
+def facts(
+    rows: Sequence[Sequence[object]], *, headings: Sequence[str] = (), caption: str = "", download: str = ""
+) -> None:
+    """A compact list: each row's first cell is its heading, the others stand on the right.
+
+    Args:
+        rows: cells.
+        headings: of the columns.
+        caption: shown above.
+        download: what the rows are, to offer them as CSV; unique on a page. Columns without a heading are left out.
+    """
     head = f"<thead>{_fact(headings)}</thead>" if headings else ""
     above = f"<caption>{markup(caption)}</caption>" if caption else ""
     body = "".join(map(_fact, rows))
     st.html(f'<div class="mq-facts"><table>{above}{head}<tbody>{body}</tbody></table></div>')
+    if download:
+        offer([{name: cell for name, cell in zip(headings, row, strict=True) if name} for row in rows], download)
 
 
 def _fact(cells: Sequence[object]) -> str:

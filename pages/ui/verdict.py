@@ -17,11 +17,11 @@ BOXES = {"PROMOTE": st.success, "HOLD": st.warning, "REJECT": st.error}
 ICONS = {"PROMOTE": ":material/verified:", "HOLD": ":material/pan_tool:", "REJECT": ":material/block:"}
 COLORS = {"PROMOTE": "green", "HOLD": "orange", "REJECT": "red"}
 PREFIX = re.compile(rf"\b({'|'.join(ICONS)}): ")
-EVERYBODY = "All users"
+EVERYBODY = "Everybody"
 ORDER = ("all", *(f"{NEWCOMERS}:{step}" for step in STEPS), *USER_SEGMENTS, *MOVIES)  # then the genres
 ROW_PX, PANEL_WIDTH = 22, 340
 HOW = (
-    "Each row is the improvement over version {} in percent, with its 95% interval over users. Rows are marked better"
+    "Each row is the improvement over version {} in percent, with its 95% interval over people. Rows are marked better"
     " or worse only beyond chance, corrected for the number of rows. The first row decides; the others are guards that"
     " must not get worse. Popular movies are the most-rated fifth."
 )
@@ -62,7 +62,7 @@ def evidence(judgement: Judgement, *, key: str) -> None:
                 _panel(sorted(panels[name], key=_position), key=key)
         st.caption(HOW.format(judgement.baseline))
     for name in (name for name, rows in panels.items() if rows and name not in differ):
-        st.caption(f"{metrics.measure(name).label}: identical for every user.")
+        st.caption(f"{metrics.measure(name).label}: identical for everybody.")
     if judgement.coverage and not preferences.in_use():
         shares = ", ".join(
             f"{segment_label(guard.part).lower()} {guard.value.value:.1%}{'' if guard.holds else ' (too few)'}"
@@ -89,10 +89,12 @@ def _panel(evidence: Sequence[Evidence], *, key: str) -> None:
     how, rows = metrics.measure(evidence[0].metric), [_row(one) for one in evidence]
     st.markdown(f"**{how.label}**")
     y = alt.Y("part:N", title=None, sort=None, axis=alt.Axis(labelLimit=150))
-    more = charts.tooltips(("part:N", "Segment"), ("users:Q", "Users", ",d"))
+    more = charts.tooltips(("part:N", "Segment"), ("users:Q", "People", ",d"))
     chart = charts.differences(rows, y, "Improvement, %", "+.2f", row_px=ROW_PX, more=more)
     spoken = "; ".join(f"{row['part']}: {row['difference']:+z.1f}%, {row['verdict']}" for row in rows)
-    charts.show(chart, f"Improvement in {how.label}. {spoken}.", key=f"{key}.{how.label}")
+    charts.show(
+        chart, f"Improvement in {how.label}. {spoken}.", f"Improvement in {how.label}", key=f"{key}.{how.label}"
+    )
 
 
 def _row(evidence: Evidence) -> dict[str, Any]:

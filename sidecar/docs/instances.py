@@ -92,7 +92,7 @@ PREDICTIONS = Predictions(
     3,
     (
         Prediction(USER, SHAWSHANK.movie_id, 4.4, (3.4, 5.0), None),
-        Prediction(USER, "296", 3.7, (2.1, 5.0), "The movie has no ratings, so this is what the user gives movies."),
+        Prediction(USER, "296", 3.7, (2.1, 5.0), "The movie has no ratings, so this is what the person gives movies."),
     ),
 )
 _EXPLANATION = Explanation(
@@ -389,7 +389,7 @@ KEY = keys.Key(
     revoked_at=None,
 )
 ENTRY = AuditRecord(31, NOW, "shop", "203.0.113.7", "user erased", "user ~9f2c61d0a4b7e835", "done")
-ACTIVATION = ActivationRecord(4, 3, NOW, "api", "Better for new users.")
+ACTIVATION = ActivationRecord(4, 3, NOW, "api", "Better for newcomers.")
 METRICS_TEXT = """# HELP marquee_ratings Stored ratings.
 # TYPE marquee_ratings gauge
 marquee_ratings 100004.0

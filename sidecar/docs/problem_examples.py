@@ -19,7 +19,7 @@ from sidecar.routes.ratings import RatingRequest
 
 ENGINE_ERRORS: tuple[errors.MarqueeError, ...] = (
     errors.InvalidRating("A rating lies between 0.5 and 5; 9.0 does not."),
-    errors.UnknownUser("There is no user '42'."),
+    errors.UnknownUser("Nobody has the id '42'."),
     errors.UnknownMovie("The catalogue has no movie '318'."),
     errors.UnknownVersion("There is no version 9."),
     errors.UnknownRun("There is no training run 99."),

@@ -28,4 +28,5 @@ def observe(scope: Any, status: int, seconds: float) -> None:
     REQUESTS.labels(method if method in METHODS else "other", name, str(status)).observe(seconds)
     services = running()
     if services is not None:
-        services.traffic.count(name, status, seconds)
+        too_early = bool(scope.get("state", {}).get("too_early"))  # noted where the error was answered
+        services.traffic.count(name, status, seconds, too_early=too_early)

@@ -84,10 +84,11 @@ def kind_of(error: errors.MarqueeError) -> Kind:
     return next(OF_ERROR[cls] for cls in type(error).__mro__ if cls in OF_ERROR)
 
 
-def answer_marquee_error(_request: Request, error: Exception) -> Response:
+def answer_marquee_error(request: Request, error: Exception) -> Response:
     """The response to an error that Marquee raised on purpose; its message is meant for the caller."""
     if not isinstance(error, errors.MarqueeError) or kind_of(error) is INTERNAL_ERROR:
         raise error
+    request.state.too_early = isinstance(error, errors.NotReady)
     return marquee_problem(error)
 
 

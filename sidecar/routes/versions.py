@@ -68,7 +68,7 @@ class Ledger(BaseModel):
 class Reason(Body):
     """Why the version is activated."""
 
-    model_config = example(reason="Better for new users.")
+    model_config = example(reason="Better for newcomers.")
 
     reason: Remark = Field("", description="In your own words, for the history.")
 

@@ -17,7 +17,7 @@ from tests.browser.console import Watch, broken, get, post, server, until
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
-DEMO = {"Ratings": "100,004", "Users": "671", "Movies": "9,066", "Mean rating": "3.54"}
+DEMO = {"Ratings": "100,004", "People": "671", "Movies": "9,066", "Mean rating": "3.54"}
 FIRST_VERSION = {
     "recommend": "Choose a person to see their list",
     "newcomer": "Type a new name or id to begin",

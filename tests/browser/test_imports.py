@@ -114,7 +114,7 @@ def test_a_table_is_asked_about_shown_imported_and_undone(page: Page, empty: str
     roles = page.get_by_role("combobox", name=re.compile("Role of the column"))
     expect(roles).to_have_count(3)
     assert (get(empty, "/api/data/statistics") or {})["ratings"] == 0
-    page.get_by_role("button", name="Import 180 ratings by 12 users").click()
+    page.get_by_role("button", name="Import 180 ratings by 12 people").click()
     expect(page.get_by_text("Import done.")).to_be_visible()
     statistics = get(empty, "/api/data/statistics") or {}
     assert statistics["ratings"] == 180

@@ -32,7 +32,7 @@ def test_lists_are_ordered_followed_and_found(visit: Open) -> None:
     assert button(at, session.WRITE_LISTS) is None
     held.spark_lists.end()
     at = visit("imports.py", held)
-    assert "671 users" in at.success[0].value
+    assert "671 people" in at.success[0].value
     assert at.code[0].value == PATH
 
 

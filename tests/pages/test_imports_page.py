@@ -107,7 +107,7 @@ def test_dropped_files_are_ordered_once_and_wait_for_a_confirmation(visit: Open)
     assert (options.confirm, options.on_question) == (True, "wait")
     held.imports.scan()
     intact(at.run())
-    assert button(at, session.IMPORT_CONFIRM).label == "Import 1,842 ratings by 1 user"
+    assert button(at, session.IMPORT_CONFIRM).label == "Import 1,842 ratings by 1 person"
     intact(press(at, session.IMPORT_CONFIRM))
     assert held.imports.answered == [{}]
     held.imports.end()
@@ -122,7 +122,7 @@ def test_the_plan_shows_files_columns_scale_and_counts(visit: Open) -> None:
     assert "1,842 ratings, from Letterboxd, given from 2011-03-01 to 2024-01-03, on a scale of 1 to 10." in shown
     assert {one.label: one.value for one in at.metric} == {
         "Ratings": "1,842",
-        "Users": "1",
+        "People": "1",
         "Known movies": "1,240",
         "New movies": "120",
         "Without a rating": "12",
@@ -146,8 +146,8 @@ def test_many_rejected_rows_are_a_warning_before_the_import(visit: Open) -> None
 @pytest.mark.parametrize(
     ("plan", "label"),
     [
-        (PLAN.model_copy(update={"ratings": 1}), "Import 1 rating by 1 user"),
-        (PLAN.model_copy(update={"users": UserCounts(known=2, new=669)}), "Import 1,842 ratings by 671 users"),
+        (PLAN.model_copy(update={"ratings": 1}), "Import 1 rating by 1 person"),
+        (PLAN.model_copy(update={"users": UserCounts(known=2, new=669)}), "Import 1,842 ratings by 671 people"),
         (PLAN.model_copy(update={"ratings": 0}), "Import 1,360 movies"),
         (Plan(), "Import 0 movies"),
     ],
@@ -189,7 +189,7 @@ def test_an_empty_user_id_is_not_sent(visit: Open) -> None:
     at = waiting(visit, held, "user")
     at.text_input(key=session.IMPORT_OWNER).set_value("  ")
     intact(press(at, session.IMPORT_ANSWER))
-    assert "Type a user id" in at.warning[0].value
+    assert "Type a name or an id" in at.warning[0].value
     assert held.imports.answered == []
 
 
@@ -228,7 +228,7 @@ def test_columns_are_chosen_above_the_rows(visit: Open) -> None:
     ]
     at.selectbox(key=session.role(2, job_id)).set_value("user")
     intact(press(at, session.IMPORT_ANSWER))
-    assert "Two columns are set to User" in at.warning[0].value
+    assert "Two columns are set to Person" in at.warning[0].value
     at.selectbox(key=session.role(0, job_id)).set_value("")
     assert answered(at, held) == {
         "columns": {"movie": PLAN.preview and PLAN.preview.names[1], "user": "when", "rating": "mark"}
@@ -333,7 +333,7 @@ def test_a_result_counts_and_gives_reasons_with_lines(visit: Open) -> None:
     assert {one.label: one.value for one in at.metric} == {
         "Ratings added": "1,830",
         "Ratings updated": "3",
-        "New users": "1",
+        "New people": "1",
         "New movies": "120",
         "Not imported": "3",
     }
@@ -401,7 +401,7 @@ def test_the_history_shows_files_choices_and_counts(visit: Open) -> None:
     assert "1,830 ratings added, 3 updated ratings, 120 new movies, 2 rows not imported" in shown
     assert "1 to 10" in shown
     assert "user: who" in shown
-    assert "files of a deleted user" in shown
+    assert "files of a deleted person" in shown
     assert button(at, session.undo(8)) is None
     assert button(at, session.undo(1)) is None
     intact(press(at, session.OLDER_IMPORTS))

@@ -116,7 +116,8 @@ def test_health_shows_what_serves_and_what_comes_next(visit: Open) -> None:
     tiles = {metric.label: (metric.value, metric.delta) for metric in at.metric}
     assert tiles["Serving"][0] == "Version 2"
     assert tiles["New ratings"] == ("1,204", "1.2% of all")
-    assert tiles["Lists"] == ("None", "")
+    assert tiles["Lists served"] == ("None", "")
+    assert tiles["Next training"][0].startswith("in ")
     assert tiles["Next training"][1].startswith("at ")
     held.automation.planned = replace(held.automation.planned, next_run=None)
     assert {metric.label: metric.value for metric in visit("overview.py", held).metric}["Next training"] == "Paused"
@@ -125,8 +126,12 @@ def test_health_shows_what_serves_and_what_comes_next(visit: Open) -> None:
 def test_health_shows_the_traffic_of_the_last_hour(visit: Open, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(TrafficService, "last_hour", lambda _: Traffic(3600.0, 900, 864, 36, 1, 0.0123))
     tiles = {metric.label: metric for metric in visit("overview.py", fakes.loaded()).metric}
-    assert tiles["Lists"].value == "0.24/s"
-    assert tiles["Lists"].delta == "0.01 ratings/s · p99 12 ms · 1 error"
+    told = {name: (tiles[name].value, tiles[name].delta) for name in ("Lists served", "Ratings saved", "Errors")}
+    assert told == {
+        "Lists served": ("0.24/s", "p99 12 ms"),
+        "Ratings saved": ("0.01/s", ""),
+        "Errors": ("1", "of 900 requests"),
+    }
 
 
 def test_what_needs_a_person_is_told(visit: Open) -> None:
@@ -143,7 +148,7 @@ def test_what_needs_a_person_is_told(visit: Open) -> None:
 
 @pytest.mark.parametrize(
     ("seconds", "told"),
-    [(5, "less than a minute"), (60, "1 min"), (3599, "59 min"), (7200, "2 h"), (172_799, "47 h"), (172_800, "2 days")],
+    [(5, "5 s"), (60, "1 min"), (3599, "59 min"), (7200, "2 h"), (172_799, "47 h"), (172_800, "2 days")],
 )
 def test_ages_are_told_roughly(seconds: float, told: str) -> None:
     assert overview_health.age(seconds) == told

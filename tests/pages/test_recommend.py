@@ -16,6 +16,7 @@ from pages.panels.recommend_what_if import WHAT_IF
 from pages.ui import session
 from pages.ui.charts import rating_rows, share_rows
 from pages.ui.escape import text
+from pages.ui.links import movie_cell
 from sidecar.routes.recommendations import ListByQuery, PredictRequest
 from tests.pages import fakes
 from tests.pages.conftest import (
@@ -69,7 +70,7 @@ def test_a_link_opens_the_list_of_its_user(visit: Open) -> None:
     assert "Personal" in words(at)
     assert len(rating_inputs(at)) == 12
     assert "&lt;script&gt;alert(1)" not in words(at)  # it is rated already
-    assert at.dataframe[0].value["Movie"].tolist()[0] == "Lawrence of Arabia"
+    assert at.dataframe[0].value["Movie"].tolist()[0].startswith("/movie?title=Lawrence+of+Arabia&id=")
 
 
 def test_the_owners_pictures_lie_over_the_drawn_ones(visit: Open) -> None:
@@ -177,7 +178,10 @@ def test_ratings_are_removed_from_the_history(visit: Open) -> None:
     assert "Select ratings to remove them." in words(at)
     titles = at.dataframe[0].value["Movie"].tolist()
     at = intact(press(intact(select(at, session.rated("42", 4), 0, 2)), session.REMOVE_RATINGS))
-    assert [one.movie.title for one in held.library.rated["42"]] == [titles[1], titles[3]]
+    assert [movie_cell(one.movie.title, one.movie.movie_id) for one in held.library.rated["42"]] == [
+        titles[1],
+        titles[3],
+    ]
     assert at.dataframe[0].value["Movie"].tolist() == [titles[1], titles[3]]
     assert at.toast[0].value.startswith("Removed ")
     assert button(at, session.REMOVE_RATINGS) is None
@@ -203,7 +207,7 @@ def test_reasons_are_computed_when_they_are_asked_for(visit: Open) -> None:
     assert "Most similar movies among those rated" in words(at)
     assert len(at.get("vega_lite_chart")) == 3
     assert "Bar chart of parts of the score." in at.get("vega_lite_chart")[0].proto.alt
-    assert "Average viewer 3.90, this user 4.40." in words(at)
+    assert "Average viewer 3.90, this person 4.40." in words(at)
 
 
 def test_the_bars_of_an_explanation_sum_to_its_score() -> None:

@@ -59,7 +59,7 @@ def test_a_study_can_aim_at_lists(visit: Open) -> None:
     at = intact(at.run())
     for one in ranking_space():
         assert one.title in words(at)
-    assert "groups of users" in words(at)
+    assert "groups of people" in words(at)
     intact(press(at, session.START_STUDY))
     assert held.tuning.asked == [("start", "svd", 20, 3, 30.0, 0, "ndcg_at_k")]
 

@@ -37,14 +37,14 @@ def test_versions_are_listed_with_the_active_one(visit: Open) -> None:
 def test_newcomers_are_charted_with_a_baseline(visit: Open) -> None:
     held = fakes.loaded()
     at = visit("versions.py", held)
-    assert "Not measured: this needs 160 users" in words(at)
+    assert "Not measured: this needs 160 people" in words(at)
     points = tuple(
         NewcomerPoint(known, 40, MetricValue(1 - known / 100, 0.7, 1.1), 0.99, MetricValue(0.3, 0.2, 0.4), 0.25)
         for known in (0, 3, 20)
     )
     held.versions.held = [replace(one, newcomers=points) for one in held.versions.held]
     at = visit("versions.py", held)
-    assert "40 users were kept out of training" in words(at)
+    assert "40 people were kept out of training" in words(at)
     assert "Dashed: each movie's mean, 0.9900." in words(at)
     assert "Dashed: the most popular movies, 0.2500." in words(at)
     alone = tuple(replace(one, ndcg=None, popularity=None) for one in points)
@@ -68,7 +68,7 @@ def test_metrics_stand_beside_popular_movies_and_a_random_list(visit: Open) -> N
         "+0.1410 to +0.1800",
         "1.2%, popular movies",
         "0.0020",
-        "New users",
+        "People with few ratings",
         "-0.0200",
     )
     for expected in wanted:
@@ -126,7 +126,7 @@ def test_the_address_keeps_a_comparison_and_its_baseline(visit: Open) -> None:
 def test_a_version_says_what_it_changes_for_people(visit: Open) -> None:
     at = visit("versions.py", fakes.loaded())
     assert text(fakes.EFFECT.text) in words(at)
-    assert "Beside version 1, lists of a sample of 200 users." in words(at)
+    assert "Beside version 1, lists of a sample of 200 people." in words(at)
     assert "Beside version" not in words(visit("versions.py", fakes.loaded(), version="1"))
 
 

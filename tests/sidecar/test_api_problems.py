@@ -87,6 +87,8 @@ def test_errors_of_the_engine(client: Client, services: Services, cls: type[erro
     assert body.get("study_id") == (7 if cls is errors.TuningBusy else None)
     assert ("errors" in body) is (cls is errors.InvalidHyperparameter)
     assert answer.headers.get("retry-after") == ("5" if STATUS[cls.__name__] == 503 else None)
+    at_fault = STATUS[cls.__name__] >= 500 and cls is not errors.NotReady
+    assert services.traffic.last_hour().errors == at_fault, "nothing trained yet is no error"
 
 
 def test_every_hyperparameter_at_fault_is_named(client: Client, services: Services) -> None:

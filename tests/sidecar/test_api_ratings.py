@@ -76,6 +76,6 @@ def test_forgetting_a_user(client: Client, services: Services) -> None:
     answer = client.request("DELETE", f"/users/{ENCODED}")
     assert services.ratings.calls == [("forget", URI)]
     assert (answer.json()["user_id"], answer.json()["versions"]) == (URI, [2, 3])
-    services.ratings.fails = UnknownUser("There is no user 'nobody'.")
+    services.ratings.fails = UnknownUser("Nobody has the id 'nobody'.")
     answer = client.request("DELETE", "/users/nobody")
     assert (answer.status_code, answer.json()["code"]) == (404, "unknown_user")

@@ -174,6 +174,15 @@ def test_the_file_of_release_0_1_is_replaced(ratings: RatingStore, database: Dat
     assert cached(database).suffix == ".arrow"
 
 
+def test_the_first_reading_of_all_says_nothing_of_a_file(
+    ratings: RatingStore, database: Database, caplog: pytest.LogCaptureFixture
+) -> None:
+    fill(ratings)
+    with caplog.at_level(logging.INFO):
+        ratings.load()
+    assert [record for record in caplog.records if record.name == "store.cache"] == []
+
+
 def test_without_a_place_for_the_file_arrays_are_still_given(
     ratings: RatingStore, database: Database, caplog: pytest.LogCaptureFixture
 ) -> None:

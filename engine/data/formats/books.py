@@ -30,5 +30,5 @@ def recognise(head: Head) -> Layout | None:
     if head.has("isbn", "booktitle"):
         return head.movies(BOOK_CROSSING, movie="isbn", title="booktitle", year="yearofpublication")
     if head.has("userid", "location", "age") and head.table.width == 3:
-        return head.ignored(BOOK_CROSSING, "It describes the users, which Marquee does not need.")
+        return head.ignored(BOOK_CROSSING, "It describes the people, which Marquee does not need.")
     return None

@@ -19,5 +19,5 @@ def recognise(head: Head) -> Layout | None:
         return head.ignored(SOURCE, BESIDE[head.name])
     whole = head.name.replace("_small", "")
     if whole != head.name and head.has("userid", "movieid") and head.beside(whole):
-        return head.ignored(SOURCE, f"It is a part of {whole}, with its own numbers of users.")
+        return head.ignored(SOURCE, f"It is a part of {whole}, with its own numbers for people.")
     return None

@@ -24,11 +24,11 @@ GENRES = (
 """The 19 flags of u.item; the first means unknown."""
 FLAGS = 5
 BESIDE = {
-    "u.user": "It describes the users, which Marquee does not need.",
+    "u.user": "It describes the people, which Marquee does not need.",
     "u.genre": "It lists the genres.",
     "u.occupation": "It lists occupations.",
-    "u.info": "It counts users, items and ratings.",
-    "users.dat": "It describes the users, which Marquee does not need.",
+    "u.info": "It counts people, movies and ratings.",
+    "users.dat": "It describes the people, which Marquee does not need.",
     "tags.dat": "It holds tags, not ratings.",
     "tags.csv": "It holds tags, not ratings.",
     "genome-tags.csv": "It holds tags, not ratings.",

@@ -27,5 +27,5 @@ def recognise(head: Head) -> Layout | None:
         or head.has("businessid", "complimentcount")
         or head.names == ["businessid", "date"]
     ):
-        return head.ignored(YELP, "It holds no ratings of places by users.")
+        return head.ignored(YELP, "It holds no ratings of places by people.")
     return None

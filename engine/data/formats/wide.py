@@ -19,7 +19,7 @@ from engine.data.scale import RatingScale
 from engine.data.tables import Table
 
 JESTER = Source("jester", "Jester", RatingScale(-10.0, 10.0, 0.01), frozenset((99.0,)))
-WIDE = Source("wide", "Table with a column for each movie or user")
+WIDE = Source("wide", "Table with a column for each movie or person")
 JOKES = 100
 TITLE = re.compile(r"\(\d{4}\)\s*$|\w\s+\w")
 LONG: dict[Role, int] = {"user": 0, "movie": 1, "rating": 2}

@@ -104,11 +104,11 @@ def test_worse_lists_are_told(model: MatrixFactorizationModel, split: Split) -> 
     worst = knowing(split)
     found = report(model, split, lambda user: -worst(user))
     told = shortfalls(found.baselines)
-    assert told[0].startswith("Lists for all users are worse than the most popular movies: NDCG@10 0.0000, that of ")
-    assert any("Lists for light users" in sentence for sentence in told)
+    assert told[0].startswith("Lists for everybody are worse than the most popular movies: NDCG@10 0.0000, that of ")
+    assert any("Lists for people with some ratings" in sentence for sentence in told)
     unsure = replace(found.baselines[0], segment="new_users", verdict="no difference shown")
     assert shortfalls([unsure])[0].startswith(
-        "Lists for new users are below the most popular movies, which may be chance"
+        "Lists for people with few ratings are below the most popular movies, which may be chance"
     )
 
 

@@ -28,13 +28,18 @@ def broken(found: Judgement) -> set[str]:
 @pytest.mark.parametrize(
     ("error", "hits", "verdict", "told"),
     [
-        (0.79, 0.33, "PROMOTE", "better than version 3 in NDCG (0.3284 against 0.2985, 60 users)"),
-        (0.81, 0.33, "PROMOTE", "60 users), on the same held-out ratings. All"),
+        (0.79, 0.33, "PROMOTE", "better than version 3 in NDCG (0.3284 against 0.2985, 60 people)"),
+        (0.81, 0.33, "PROMOTE", "60 people), on the same held-out ratings. All"),
         (0.75, 0.30, "PROMOTE", "better than version 3 in RMSE (0.8"),
-        (0.81, 0.30, "HOLD", "No difference from version 3 is shown in NDCG (0.2985 against 0.2985, 60 users) or RMSE"),
+        (
+            0.81,
+            0.30,
+            "HOLD",
+            "No difference from version 3 is shown in NDCG (0.2985 against 0.2985, 60 people) or RMSE",
+        ),
         (0.75, 0.27, "HOLD", "better than version 3 in RMSE (0.8"),
         (0.99, 0.30, "REJECT", "worse than version 3 in RMSE (0.9"),
-        (0.99, 0.20, "REJECT", "worse than version 3 in NDCG (0.1990 against 0.2985, 60 users) and RMSE"),
+        (0.99, 0.20, "REJECT", "worse than version 3 in NDCG (0.1990 against 0.2985, 60 people) and RMSE"),
     ],
 )
 def test_the_verdict_follows_what_is_shown(error: float, hits: float, verdict: str, told: str) -> None:
@@ -84,7 +89,7 @@ def test_who_is_better_on_average_but_worse_for_new_users_is_held_with_that_reas
     new = judged(0.65, 0.33, parts=NEWCOMERS | {"new_users": (slice(0, 20), 1.4)})
     found = judge(new, old, 3)
     assert (found.verdict, broken(found), found.harmless) == ("HOLD", {"new_users"}, False)
-    assert "but worse for new users (RMSE 0.9452 against 0.8917, 20 users)." in found.text
+    assert "but worse for people with few ratings (RMSE 0.9452 against 0.8917, 20 people)." in found.text
     assert found.text.startswith("It is better than version 3 in NDCG")
 
 
@@ -93,7 +98,7 @@ def test_worse_lists_of_new_users_break_a_guard_too() -> None:
     lists = np.concatenate([old.per_user["ndcg_at_k"][:20] * 0.5, old.per_user["ndcg_at_k"][20:] * 1.5])
     found = judge(replace(judged(0.81, 0.30, parts=NEWCOMERS), per_user={"ndcg_at_k": lists}), old, 3)
     assert (found.verdict, broken(found)) == ("HOLD", {"new_users"})
-    assert "new users (NDCG 0.1506 against 0.3011, 20 users)." in found.text
+    assert "people with few ratings (NDCG 0.1506 against 0.3011, 20 people)." in found.text
 
 
 def test_guards_are_named_even_where_nothing_got_better() -> None:
@@ -103,7 +108,7 @@ def test_guards_are_named_even_where_nothing_got_better() -> None:
     found = judge(judged(0.81, 0.30, parts=balanced), old, 3)
     assert found.verdict == "HOLD"
     assert found.text == f"It is worse for the genre War (RMSE {found.evidence[2].difference.value:.4f} against " + (
-        f"{found.evidence[2].difference.baseline:.4f}, 10 users)."
+        f"{found.evidence[2].difference.baseline:.4f}, 10 people)."
     )
 
 
@@ -125,7 +130,7 @@ def test_intervals_have_to_hold_what_they_promise(coverage: float, before: float
     found = judge(new, old, 3)
     assert [one.holds for one in found.coverage] == [holds]
     assert found.verdict == ("PROMOTE" if holds else "HOLD")
-    assert ("all users (intervals cover" in found.text) is not holds
+    assert ("everybody (intervals cover" in found.text) is not holds
     assert LEVEL == 0.9
 
 
@@ -155,7 +160,7 @@ def test_intervals_of_new_users_are_looked_at_by_themselves() -> None:
     new = judged(0.75, 0.33, parts=NEWCOMERS, metrics=covered(0.9), segments=segments | {"genre:War": {}})
     found = judge(new, judged(0.81, 0.30, parts=NEWCOMERS), 3)
     assert [one.part for one in found.coverage if not one.holds] == ["new_users"]
-    assert "new users (intervals cover 80.0% of ratings instead of 90%)" in found.text
+    assert "people with few ratings (intervals cover 80.0% of ratings instead of 90%)" in found.text
 
 
 def test_without_ratings_one_by_one_guards_are_said_to_be_unchecked() -> None:

@@ -55,8 +55,8 @@ def people(*ratings: float) -> tuple[SimilarUser, ...]:
         (explanation(0.4, 0.3, score=1.0), "The ratings of Film 0 (4.5) and Film 1 (4) weigh most: 70% of its score."),
         (explanation(*[0.05] * 20), "20 ratings support it and none decides it; the"),
         (explanation(0.2, score=0.8, baseline=0.6), "75%, comes from its popularity. The rating of Film 0 (4.5) adds"),
-        (explanation(score=0.3, baseline=0.3), "This user's taste is unknown; it is listed for its popularity."),
-        (explanation(-0.1, score=0.2, baseline=0.3), "None of this user's ratings supports it"),
+        (explanation(score=0.3, baseline=0.3), "This person's taste is unknown; it is listed for its popularity."),
+        (explanation(-0.1, score=0.2, baseline=0.3), "None of this person's ratings supports it"),
         (
             explanation(score=0.3, baseline=0.3, genres_liked=("War",)),
             "it is listed for its popularity and the liking for War.",
@@ -73,13 +73,13 @@ def people(*ratings: float) -> tuple[SimilarUser, ...]:
         (explanation(0.6, genre_match=GenreMatch(0, (("War", -0.4, 3),))), "rates War movies 0.4 below their mean."),
         (
             explanation(0.6, genre_match=GenreMatch(0, (("War", 0.4, 3), ("Noir", -0.2, 9)))),
-            "This user rates War movies 0.4 above and Noir movies 0.2 below their mean.",
+            "This person rates War movies 0.4 above and Noir movies 0.2 below their mean.",
         ),
-        (explanation(0.6, similar_users=people(4, 5)), "The 2 most similar users who rated it gave it 4.5"),
-        (explanation(0.6, similar_users=people(3)), "One user of similar taste rated it 3."),
+        (explanation(0.6, similar_users=people(4, 5)), "The 2 people with the most similar taste who rated it gave it"),
+        (explanation(0.6, similar_users=people(3)), "One person with similar taste rated it 3."),
         (explanation(0.6), "Expected rating: 4.2, 0.4 above the average viewer."),
-        (explanation(0.6, rating=replace(RATING, level=-0.3)), "average viewer. This user generally rates 0.3 lower."),
-        (explanation(0.6, rating=replace(RATING, level=0.5)), "This user generally rates 0.5 higher."),
+        (explanation(0.6, rating=replace(RATING, level=-0.3)), "viewer. This person generally rates 0.3 lower."),
+        (explanation(0.6, rating=replace(RATING, level=0.5)), "This person generally rates 0.5 higher."),
         (explanation(0.6, rating=replace(RATING, baseline=4.25)), "Expected rating: 4.2."),
         (explanation(0.6, rating=replace(RATING, baseline=4.6)), "4.2, 0.4 below the average viewer."),
         (explanation(0.6, rating=replace(RATING, contributions=rated(0.2, 0.1))), "Without the rating of Film 0 (4.5)"),
@@ -141,7 +141,8 @@ def test_what_was_rated_low_speaks_for_other_movies() -> None:
     ratings = tuple(replace(one, rating=rating) for one, rating in zip(rated(0.5, 0.2, 0.3), (1, 5, 2), strict=True))
     told = tell(explanation(0.5, 0.2, 0.3, contributions=ratings), low)
     assert (
-        "It is unlike movies this user did not like: the ratings of Film 0 (1) and Film 2 (2) speak for it, 80%" in told
+        "It is unlike movies this person did not like: the ratings of Film 0 (1) and Film 2 (2) speak for it, 80%"
+        in told
     )
     liked = tell(explanation(0.5, 0.2, 0.3, contributions=(ratings[1], ratings[0], ratings[2])), low)
     assert "Film 1 (5)" in liked

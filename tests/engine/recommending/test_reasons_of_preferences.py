@@ -34,7 +34,7 @@ def explanation(*past: tuple[str, float, float]) -> Explanation:
 def test_likes_are_named_without_numbers() -> None:
     told = tell(explanation(("Heat", 1.0, 0.6), ("Alien", 1.0, 0.5), ("Cats", 0.0, -0.2)), preferences=True)
     assert told == (
-        "It rests on the like of Heat: 67% of its score. 2 users of similar taste liked it. "
+        "It rests on the like of Heat: 67% of its score. 2 people with similar taste liked it. "
         "The dislike of Cats counts against it."
     )
 

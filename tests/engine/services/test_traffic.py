@@ -26,12 +26,13 @@ def test_lists_ratings_and_faults_are_counted_apart() -> None:
     for _ in range(198):
         traffic.count("/ml/recommendations/{user_id}", 200, 0.004)
     traffic.count("/ml/recommendations", 503, 4.0)
+    traffic.count("/ml/recommendations", 503, 0.001, too_early=True)
     traffic.count("/rate", 200, 0.2)
     traffic.count("/rate", 422, 0.001)
     traffic.count("/ml/models", 200, 3.0)
     clock.now += 100
     found = traffic.last_hour()
-    assert (found.requests, found.lists, found.ratings, found.errors) == (202, 198, 2, 1)
+    assert (found.requests, found.lists, found.ratings, found.errors) == (203, 198, 2, 1)
     assert found.seconds == 100
     assert found.p99_s == pytest.approx(0.004, rel=0.15)
     traffic.count("/rate", 200, 0.2)

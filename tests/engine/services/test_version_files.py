@@ -52,7 +52,7 @@ def test_a_version_of_other_users_or_movies_is_refused(two: Runtime, tmp_path: P
     try:
         for users in (0, 30):
             fill(other, users) if users else None
-            with pytest.raises(InvalidInput, match="other users and movies") as refused:
+            with pytest.raises(InvalidInput, match="other people and movies") as refused:
                 other.services.version_files.import_file(BytesIO(content))
             assert refused.value.field == "file"
         assert other.services.versions.list() == []
@@ -186,7 +186,7 @@ def test_who_is_forgotten_during_an_import_is_not_brought_back(
         return save(self, **values)
 
     monkeypatch.setattr(MLModelManager, "saving", late)
-    with pytest.raises(InvalidInput, match="user who was just deleted"):
+    with pytest.raises(InvalidInput, match="person who was just deleted"):
         trained.services.version_files.import_file(file)
     assert [version.version for version in trained.services.versions.list()] == [1]
 

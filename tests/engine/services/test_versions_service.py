@@ -29,7 +29,7 @@ def test_the_better_of_two_versions_is_called_so(two: Runtime) -> None:
     better, _, where = found.text.partition(", against version 1 ")
     assert better.startswith("Version 2 is better in ")
     assert "RMSE" in better
-    assert where == "on the same held-out ratings of 57 to 60 users."
+    assert where == "on the same held-out ratings of 57 to 60 people."
     (turned,) = versions.compare([1, 2], baseline=2)
     assert (turned.version, turned.differences["rmse"].verdict) == (1, "worse")
     metrics = versions.get(2).metrics["rmse"]

@@ -73,7 +73,7 @@ def strangers(report: EvaluationReport) -> EvaluationReport:
     [
         (None, OLD, "new", "HOLD", "It could not be evaluated, but version 3 was."),
         (OLD, None, "new", "PROMOTE", "It was trained on newer ratings."),
-        (None, None, "new", "PROMOTE", "Version 3 has no evaluation by user"),
+        (None, None, "new", "PROMOTE", "Version 3 was not evaluated person by person"),
         (None, None, "old", "HOLD", "Both were trained on the same ratings."),
         (OLD, strangers(OLD), "new", "HOLD", "only 0 of 600 ratings were held out from both"),
         (judged(0.5, 0.4, users=10), judged(0.9, 0.2, users=10), "new", "PROMOTE", "better than version 3"),
@@ -82,7 +82,7 @@ def strangers(report: EvaluationReport) -> EvaluationReport:
             judged(0.9, 0.2, users=9),
             "new",
             "PROMOTE",
-            "With so few users (9) no test can show a gain.",
+            "With so few people (9) no test can show a gain.",
         ),
         (judged(0.5, 0.4, users=1), judged(0.9, 0.2, users=1), "old", "HOLD", "trained on the same ratings."),
     ],

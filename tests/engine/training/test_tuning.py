@@ -76,7 +76,7 @@ def test_no_difference_is_told_as_a_negative_zero() -> None:
 def test_of_too_few_users_no_interval_is_told() -> None:
     squared = np.random.default_rng(1).chisquare(3, 9)
     evidence = weigh("rmse", 1, measured(squared / 2, (0.9,)), measured(squared, (0.9,)), 1, None)
-    assert "(too few users for an interval), lower in 0 of 1 folds" in evidence.text
+    assert "(too few people for an interval), lower in 0 of 1 folds" in evidence.text
     assert not evidence.better
 
 

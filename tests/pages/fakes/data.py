@@ -120,7 +120,7 @@ RUNNING = run(4, "running", 17, stage="Learning", eta_s=21.4, step=2, steps=8, e
 JUDGEMENT = Judgement(
     "PROMOTE",
     1,
-    "It is better than version 1 in NDCG (0.3054 against 0.2981, 671 users), on the same held-out ratings.",
+    "It is better than version 1 in NDCG (0.3054 against 0.2981, 671 people), on the same held-out ratings.",
     (
         Evidence(
             "goal",

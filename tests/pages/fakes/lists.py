@@ -52,5 +52,5 @@ class FakeSparkLists:
 
     def end(self, state: str = "succeeded", error: str | None = None) -> None:
         assert self.held is not None
-        message = "Lists of up to 10 movies for 671 users are written as Parquet." if state == "succeeded" else ""
+        message = "Lists of up to 10 movies for 671 people are written as Parquet." if state == "succeeded" else ""
         self.held = replace(self.held, state=JobState(state), message=message, error=error, ended_at=NOW)

@@ -130,7 +130,7 @@ def test_identical_metrics_are_named_only(visit: Open) -> None:
     nothing = MetricDifference(0.3, 0.3, 0.0, 0.0, 0.0, 1.0, 640, "no difference shown")
     held.versions.differences = fakes.DIFFERENCES | {"ndcg_at_k": nothing, "mrr": nothing}
     at = intact(select(visit("versions.py", held), session.VERSION, 0, 1))
-    assert f"Identical for every user: {text('NDCG@10, MRR')}." in words(at)
+    assert f"Identical for everybody: {text('NDCG@10, MRR')}." in words(at)
     assert row_of(words(at), "NDCG@10")[0].startswith("0.3054, ")  # its own, not compared
     assert "<summary>MRR" not in words(at)
 

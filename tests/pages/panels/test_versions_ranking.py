@@ -17,5 +17,5 @@ from pages.panels.versions_ranking import faithful
 )
 def test_shares_beside_what_removing_a_rating_does(effect: float, difference: float, told: str) -> None:
     words = faithful(158, effect, difference)
-    assert words.startswith("Tested on a sample of 158 users")
+    assert words.startswith("Tested on a sample of 158 people")
     assert told in words

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import altair as alt
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.data.scale import MAX_VALUES, STARS, RatingScale
-from pages.ui.charts import MAX_RANGES, rating_bars
+from pages.ui.charts import MAX_RANGES, data, drawn, rating_bars, tooltips
+from tests.pages import fakes
+from tests.pages.conftest import Open
 
 
 def test_a_scale_with_few_values_has_a_bar_for_each() -> None:
@@ -57,3 +61,24 @@ def test_every_rating_is_counted_once(scale: RatingScale, places: list[float]) -
     assert sum(count for *_, count in bars) == sum(given.values())
     assert len(bars) <= (MAX_RANGES if scale.values() is None else MAX_VALUES)
     assert (bars[0][1], bars[-1][2]) == scale.ends
+
+
+def test_a_chart_offers_what_its_marks_say_under_the_same_headings() -> None:
+    rows = [{"x": 1, "y": 2.5, "hidden": 0}, {"x": 2, "y": 3.5, "hidden": 0}]
+    base = alt.Chart(data(rows)).encode(x="x:Q")
+    points = base.mark_point().encode(y="y:Q", tooltip=tooltips(("x:Q", "Place"), ("y:Q", "Mean: all", ".2f")))
+    wanted = [{"Place": 1, "Mean: all": 2.5}, {"Place": 2, "Mean: all": 3.5}]
+    assert drawn(points) == wanted
+    assert drawn(alt.layer(base.mark_line().encode(y="y:Q"), points)) == wanted
+    other = alt.Chart(data([{"x": 3, "y": 4.5}])).mark_point().encode(x="x:Q", tooltip=tooltips(("x:Q", "Place")))
+    assert drawn(alt.layer(points, other)) == [*wanted, {"Place": 3}]
+
+
+@pytest.mark.parametrize(
+    "path", ["overview.py", "data.py", "catalogue.py", "movie.py", "person.py", "training.py", "versions.py"]
+)
+def test_every_chart_of_a_page_has_a_download(path: str, visit: Open) -> None:
+    at = visit(path, fakes.loaded(), id="2" if path == "movie.py" else "42")
+    charts = at.get("vega_lite_chart") + at.get("arrow_vega_lite_chart")
+    assert charts
+    assert len(at.get("download_button")) >= len(charts)

@@ -22,7 +22,7 @@ def test_the_verdict_is_shown_with_its_evidence(visit: Open) -> None:
     assert charts.LEGEND in told
     assert "Each row is the improvement over version 1" in told
     assert "guards that must not get worse" in told
-    assert text("Ratings inside their 90% interval: all users 89.5%.") in told
+    assert text("Ratings inside their 90% interval: everybody 89.5%.") in told
 
 
 def test_evidence_is_signed_so_that_more_is_better() -> None:
@@ -33,7 +33,7 @@ def test_evidence_is_signed_so_that_more_is_better() -> None:
     assert guard["low"] < guard["difference"] < 0 < guard["high"]
     assert [row["part"] for row in (rmse, guard)] == [verdict.EVERYBODY, "Film-Noir"]
     assert [verdict.segment_label(name) for name in ("new_users", "head_movies", "tail_movies")] == [
-        "New users",
+        "People with few ratings",
         "Popular movies",
         "Rare movies",
     ]
@@ -76,5 +76,5 @@ def test_a_metric_identical_for_all_users_has_no_panel(visit: Open) -> None:
     held = fakes.loaded()
     held.versions.judgements[2] = replace(fakes.JUDGEMENT, evidence=(rmse, same, guard))
     told = words(visit("versions.py", held))
-    assert "NDCG@10: identical for every user." in told
+    assert "NDCG@10: identical for everybody." in told
     assert "RMSE: identical" not in told
