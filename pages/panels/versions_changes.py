@@ -36,7 +36,7 @@ def changes(services: Services, version: int, baseline: int) -> None:
             tables.table(_movies(movies, found), f"Movies that {title.lower()} with version {found.version}")
     if found.most_changed:
         st.markdown("**Change most**")
-        people = [
+        people: list[dict[str, object]] = [
             {"Person": links.person(one.user_id), "Movies that stay": f"{one.kept} of 10"} for one in found.most_changed
         ]
         tables.table(people, f"People whose lists change most with version {found.version}")
@@ -69,7 +69,8 @@ def overlap(found: ListChanges) -> None:
     )
     most = max(rows, key=lambda row: row["people"])
     told = f"Bar chart of people by the number of movies that stay. Most keep {most['kept']}."
-    charts.show(chart, told, key=f"changes {found.version} {found.baseline}")
+    name = f"Movies that stay with version {found.version}"
+    charts.show(chart, told, name, key=f"changes {found.version} {found.baseline}")
 
 
 def _movies(movies: Sequence[MovieChange], found: ListChanges) -> list[dict[str, object]]:
