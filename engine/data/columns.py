@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from typing import Literal
+from typing import Any, Literal
 
 from engine.data.notations import NOT_RATED, read_rating
 from engine.data.times import form_of
@@ -184,3 +184,26 @@ def _are_ratings(cells: Sequence[str]) -> bool:
     read = [read_rating(cell, ",") for cell in cells if cell.casefold() not in NOT_RATED]
     values = {one.value for one in read if one is not None}
     return None not in read and 1 < len(values) <= 101 and max(values) <= 100 and len(values) < max(len(cells), 3)
+
+
+def declared_columns(names: Sequence[str], width: int, columns: Mapping[Any, str | int]) -> dict[Role, int] | None:
+    """Positions of declared columns; None if the table lacks one of them.
+
+    Args:
+        names: of the table's columns; empty without a header.
+        width: number of its columns.
+        columns: name or position by role.
+    """
+    plain = [normal(name) for name in names]
+    found: dict[Role, int] = {}
+    for role, column in columns.items():
+        if isinstance(column, int):
+            place = column if column < width else -1
+        elif column in names:
+            place = list(names).index(column)
+        else:
+            place = plain.index(normal(column)) if normal(column) in plain else -1
+        if place < 0:
+            return None
+        found[role] = place
+    return found

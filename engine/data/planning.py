@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import PurePosixPath
@@ -11,17 +11,14 @@ from typing import Literal
 import numpy as np
 
 from engine.data import matching, questions, scales
-from engine.data.formats.base import Layout
+from engine.data.file_plans import file_plans, preview
 from engine.data.identifiers import without_point
 from engine.data.matching import ALIAS, OTHER_SHARE, Film, Known, KnownMovie
 from engine.data.notations import notation_scale
 from engine.data.plan import (
-    MAX_CELL,
     DatesPlan,
-    FilePlan,
     MovieCounts,
     Plan,
-    Preview,
     Question,
     RejectedCounts,
     ScalePlan,
@@ -29,14 +26,13 @@ from engine.data.plan import (
 )
 from engine.data.reading import Scanned
 from engine.data.scale import PREFERENCES, RatingScale
-from engine.data.scanning import UNFIXED, FileReport, Scan
+from engine.data.scanning import Scan
 from engine.data.staging import Block
 from engine.data.times import day_of
 from engine.data.titles import is_placeholder
 from engine.errors import InvalidInput
 
 Origin = Literal["source", "declared", "store", "seen"]
-PREVIEW_ROWS, PREVIEW_COLUMNS = 5, 40
 AS_PREFERENCES = "What somebody did or liked becomes 1, what they did not like 0."
 
 
@@ -361,52 +357,3 @@ class Planner:
         """How many movies of the files were there before: of a personal export all, else those not known by id."""
         counts = self._movie_counts()
         return counts.known + counts.matched if self.is_personal else counts.matched
-
-
-def preview(scan: Scan) -> Preview | None:
-    """The table whose columns are asked for, else the first one of ratings or movies; None where there is neither."""
-    if scan.unclear:
-        table, columns, fixed = scan.unclear[0].table, scan.unclear[0].suggestion, False
-    elif used := [*scan.of_role("ratings"), *scan.of_role("movies")]:
-        table, columns, fixed = used[0].table, used[0].columns, used[0].source.name not in UNFIXED
-    else:
-        return None
-    return Preview(
-        file=table.name,
-        names=[name[:MAX_CELL] for name in table.names[:PREVIEW_COLUMNS]],
-        rows=[[cell[:MAX_CELL] for cell in row[:PREVIEW_COLUMNS]] for row in table.sample[:PREVIEW_ROWS]],
-        columns={role: place for role, place in columns.items() if place < PREVIEW_COLUMNS},
-        fixed=fixed,
-    )
-
-
-def file_plans(reports: Sequence[FileReport]) -> list[FilePlan]:
-    """The files of a plan."""
-    return [_file_plan(report) for report in reports]
-
-
-def _file_plan(report: FileReport) -> FilePlan:
-    layout = report.layout
-    if layout is None:
-        return FilePlan(name=report.name, source="", role="ignored", why=report.why)
-    table = layout.table
-    names = {
-        role: table.names[place] if place < len(table.names) else str(place) for role, place in layout.columns.items()
-    }
-    return FilePlan(
-        name=report.name,
-        source=layout.source.label,
-        role=layout.role,
-        why=layout.why or _why(layout),
-        encoding=table.encoding,
-        delimiter=table.delimiter,
-        header=bool(table.names),
-        rows=report.rows,
-        columns=names,
-    )
-
-
-def _why(layout: Layout) -> str:
-    if layout.source.name in UNFIXED:
-        return f"It holds {layout.role}."
-    return f"It holds {layout.role} as {layout.source.label} has them."

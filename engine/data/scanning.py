@@ -11,7 +11,7 @@ from typing import Any
 import pyarrow.compute as pc
 
 from engine.data import questions
-from engine.data.columns import ALIASES, Role, normal
+from engine.data.columns import ALIASES, Role, declared_columns
 from engine.data.containers import SourceFile, unpack
 from engine.data.encodings import can_read
 from engine.data.formats import OWN_ENCODINGS, recognise
@@ -92,7 +92,7 @@ class Scan:
         """
         if (columns := answers.get("columns")) is not None:
             names = dict.fromkeys(name for one in self.unclear for name in one.table.names)
-            if not any(_declared(one.table, columns) for one in self.unclear):
+            if not any(declared_columns(one.table.names, one.table.width, columns) for one in self.unclear):
                 told = f"It has {', '.join(names)}." if names else "It has columns without names; give their numbers."
                 raise InvalidInput(f"The file has not all of these columns. {told}", field="columns")
         if (encoding := answers.get("encoding")) is not None:
@@ -218,7 +218,7 @@ class Scan:
 
     def _as_ratings(self, head: Head) -> Layout | Unclear | None:
         if self.options.columns is not None:
-            declared = _declared(head.table, self.options.columns)
+            declared = declared_columns(head.table.names, head.table.width, self.options.columns)
             found = recognise(head, self.options.source)
             plain = found is None or isinstance(found, Unclear) or found.source.name in UNFIXED
             if declared is not None and plain:
@@ -381,23 +381,6 @@ class Scan:
         raise InvalidInput(
             f"None of {rejected + found.unrated:,} rows in {names} could be imported. {told}", field="files"
         )
-
-
-def _declared(table: Table, columns: Mapping[Any, str | int]) -> dict[Role, int] | None:
-    """Positions of declared columns; None if the table lacks one of them."""
-    plain = [normal(name) for name in table.names]
-    found: dict[Role, int] = {}
-    for role, column in columns.items():
-        if isinstance(column, int):
-            place = column if column < table.width else -1
-        elif column in table.names:
-            place = table.names.index(column)
-        else:
-            place = plain.index(normal(column)) if normal(column) in plain else -1
-        if place < 0:
-            return None
-        found[role] = place
-    return found
 
 
 def _scale(manifest: Mapping[str, Any]) -> RatingScale:

@@ -12,9 +12,10 @@ import numpy as np
 
 from engine.data.containers import SourceFile
 from engine.data.demo import load_demo
+from engine.data.file_plans import file_plans, preview
 from engine.data.matching import Known, KnownMovie
 from engine.data.plan import ImportOptions, Plan, Question
-from engine.data.planning import Planner, file_plans, preview
+from engine.data.planning import Planner
 from engine.data.questions import read_answers
 from engine.data.scale import STARS
 from engine.data.scales import convert

@@ -255,7 +255,7 @@ TABLES = [
         },
         wanted(rows(9), title, time=no_time),
         titles=True,
-        source="Table with a column for each movie or user",
+        source="Table with a column for each movie or person",
     ),
     Case(
         "movies down and users across",
@@ -301,3 +301,11 @@ def test_a_source(bench: Bench, case: Case) -> None:
 def test_every_source_with_ratings_has_a_case() -> None:
     named = {case.source for case in [*CASES, *MOVIE_CASES] if case.source}
     assert {source.label for source in SOURCES.values()} - named == {"The Movies Dataset", "Plays or histories"}
+
+
+@pytest.mark.parametrize(("old", "new"), [("Title,", "Tite,"), ("Title,", ",")])
+def test_a_known_source_that_names_no_movie_is_asked_for_columns(bench: Bench, old: str, new: str) -> None:
+    assert STORYGRAPH.startswith(old)
+    done = bench.bring({"export.csv": STORYGRAPH.replace(old, new, 1)}, user_id=ME["user_id"])
+    assert done.codes == ["columns"]
+    assert bench.stored() == {}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from engine.data.columns import Role, guess
 from engine.data.formats import (
     anime,
     books,
@@ -31,6 +32,9 @@ MODULES = (
 SOURCES = {source.name: source for module in MODULES for source in vars(module).values() if isinstance(source, Source)}
 """All sources by name."""
 
+NAMING: frozenset[Role] = frozenset({"movie", "title", "imdb", "tmdb", "trakt", "letterboxd"})
+"""Roles that say which movie a row is of."""
+
 OWN_ENCODINGS = {
     "u.item": "cp1252",
     "movies.dat": "cp1252",
@@ -54,5 +58,12 @@ def recognise(head: Head, source: str = "auto") -> Layout | Unclear | None:
         found: Layout | Unclear | None = module.recognise(head)
         wanted = source == "auto" or isinstance(found, Unclear) or (found is not None and found.source.name == source)
         if found is not None and wanted:
-            return found
+            return _with_a_movie(found)
     return None
+
+
+def _with_a_movie(found: Layout | Unclear) -> Layout | Unclear:
+    """What was found; unclear where it has ratings of a known source, but no column that says of which movie."""
+    if isinstance(found, Unclear) or found.role != "ratings" or found.columns.keys() & NAMING:
+        return found
+    return Unclear(found.table, guess(found.table.sample, found.columns))
