@@ -5,7 +5,7 @@ import streamlit as st
 from engine.data.identifiers import composed
 from engine.services import current
 from pages.panels import person_data, person_taste
-from pages.ui import session
+from pages.ui import next_steps, session
 from pages.ui.escape import text
 from pages.ui.page import errors_shown, page_header
 
@@ -17,6 +17,8 @@ if profile is None:
     st.info("No person is chosen. Find one with the search in the sidebar.", icon=":material/person_search:")
     st.stop()
 page_header(text(f"Person {user_id}"), person_taste.lead(profile))
+if not profile.known:
+    next_steps.require_version(services)
 person_taste.page_links(user_id, rated=bool(profile.ratings))
 if not profile.known:
     st.stop()

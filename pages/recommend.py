@@ -17,7 +17,7 @@ CARD_WIDTH = 250
 def cards(services: Services, answer: Recommendations) -> None:
     """The list as a responsive grid."""
     if not answer.items:
-        st.info("No movies match. Try fewer filters.", icon=":material/filter_alt_off:")
+        recommend_list.nothing(filtered=bool(chosen))
     liked, reasons = options["genres_liked"], [""] * len(answer.items)
     if options["rank_by"] == "ranker":
         reasons = services.recommendations.reasons(answer.user_id, [item.movie_id for item in answer.items], liked)

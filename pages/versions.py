@@ -5,7 +5,7 @@ import streamlit as st
 from engine.services import Services, current
 from engine.services.version_records import VersionSummary
 from pages.panels import versions_actions, versions_compare, versions_golden, versions_registry, versions_trend
-from pages.ui import runs
+from pages.ui import next_steps, runs
 from pages.ui.page import errors_shown, page_header
 
 
@@ -23,8 +23,9 @@ services = current()
 page_header("Versions", "Every trained version with its metrics. Compare versions, activate one or roll back.")
 versions = services.versions.list()
 if not versions:
-    st.info("No versions yet. Train the first one.", icon=":material/inventory_2:")
-    st.page_link("training.py", label="Open Training", icon=":material/model_training:")
+    if next_steps.require_ratings(services, "No versions yet, and no ratings to train one on."):
+        st.info("No versions yet. Train the first one.", icon=":material/inventory_2:")
+        st.page_link("training.py", label="Open Training", icon=":material/model_training:")
     versions_registry.import_panel(services.version_files)
     st.stop()
 

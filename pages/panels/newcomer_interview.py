@@ -85,7 +85,8 @@ def preview(answer: Recommendations) -> None:
         )
         for item in answer.items
     ]
-    tables.facts(rows, headings=("Movie", "", "Expected" if stars else ""), download="List so far")
+    if rows:
+        tables.facts(rows, headings=("Movie", "", "Expected" if stars else ""), download="List so far")
     st.session_state[session.LISTED] = answer.user_id, ids
 
 

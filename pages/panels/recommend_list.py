@@ -97,6 +97,15 @@ def liked_genres(library: LibraryService) -> list[str]:
     )
 
 
+def nothing(*, filtered: bool) -> None:
+    """Why a list is empty, and what to do."""
+    if filtered:
+        st.info("No movies match. Try fewer filters.", icon=":material/filter_alt_off:")
+    else:
+        st.info("They have rated every movie here. Import more movies to go on.", icon=":material/done_all:")
+        st.page_link("imports.py", label="Open Import", icon=":material/upload_file:")
+
+
 def variety_cost(answer: Recommendations) -> None:
     """What variety changed in this list."""
     cost = answer.price

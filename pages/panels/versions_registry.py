@@ -8,6 +8,7 @@ import streamlit as st
 from engine.services.version_files import VersionFileService
 from engine.services.version_records import MAX_NOTE_LENGTH, VersionSummary
 from engine.services.versions import VersionService
+from engine.words import counted
 from pages.panels import versions_golden
 from pages.panels.versions_newcomers import newcomers
 from pages.panels.versions_ranking import ranking
@@ -113,8 +114,9 @@ def heading(version: VersionSummary) -> None:
         st.markdown(" ".join(badges), width="content")
     since = f" Active since {when(version.activated_at)}." if version.active and version.activated_at else ""
     where = f" in the table {text(version.protocol['table'])}, outside Marquee" if "table" in version.protocol else ""
+    people = counted(version.users, "person", "people")
     st.caption(
-        f"Trained on {version.ratings:,} ratings of {version.movies:,} movies by {version.users:,} people{where}."
+        f"Trained on {version.ratings:,} ratings of {version.movies:,} movies by {people}{where}."
         f" {version.size_bytes / 1e6:,.1f} MB.{since}"
     )
     if version.state in GONE:

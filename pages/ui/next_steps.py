@@ -33,7 +33,7 @@ def next_steps(services: Services, *, busy: bool) -> None:
     with st.container(border=True):
         st.markdown(f"**{step.title}**")
         st.markdown(step.text)
-        st.page_link(file, label=label, icon=icon, query_params=step.query)
+        st.page_link(file, label=label, icon=icon, query_params=step.query or None)
 
 
 def _choose(services: Services, *, busy: bool) -> Step:
@@ -55,6 +55,10 @@ def _choose(services: Services, *, busy: bool) -> Step:
     if active is not None and not outside and not busy and ratings > (1 + MANY) * active.ratings:
         text = f"Version {active.version} learned {active.ratings:,} of {ratings:,} ratings. Train one on all of them."
         return Step("Train again", text, TRAINING)
+    if services.library.counts().users == 1:
+        alone = "Recommendations come from comparing people, and there is only one here. Import ratings of others"
+        demo = ", or the demo as company." if services.imports.has_demo() else "."
+        return Step("Add more people", alone + demo, IMPORT)
     return _look(services)
 
 

@@ -2,7 +2,7 @@
 
     python -m tests.browser.screenshots FOLDER [--url http://127.0.0.1:8501] [--readme]
 
-Without an address a server is started on an empty store in a temporary folder. ``--readme`` also refreshes the two
+Without an address a server is started on an empty store in a temporary folder. ``--readme`` also refreshes the four
 screenshots of the README in ``docs/images``.
 """
 
@@ -37,7 +37,12 @@ PAGES = {
 THEMES = ("light", "dark")
 WIDTHS = (1440, 390)
 HEIGHT, TALLEST = 900, 6000
-README = {"overview": ("", "light", 980), "recommend": ("recommend?user=40", "dark", 1420)}
+README = {
+    "overview": ("", "light", 980),
+    "recommend": ("recommend?user=40", "dark", 1420),
+    "movie": ("movie?id=318&user=40", "light", 1120),
+    "data": ("data", "dark", 1120),
+}
 README_WIDTH = 1440
 
 

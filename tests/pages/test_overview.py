@@ -110,6 +110,15 @@ def test_an_undo_is_shown_without_a_way_to_cancel_it(visit: Open) -> None:
     assert button(at, session.CANCEL_IMPORT) is None
 
 
+def test_who_is_alone_is_asked_for_others(visit: Open, monkeypatch: pytest.MonkeyPatch) -> None:
+    held = fakes.loaded()
+    counts = held.library.counts()
+    monkeypatch.setattr(held.library, "counts", lambda: replace(counts, users=1))
+    at = visit("overview.py", held)
+    assert "Add more people" in words(at)
+    assert "or the demo as company" in words(at)
+
+
 def test_health_shows_what_serves_and_what_comes_next(visit: Open) -> None:
     held = fakes.loaded()
     at = visit("overview.py", held)

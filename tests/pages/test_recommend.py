@@ -283,6 +283,15 @@ def test_filters_reach_the_service(visit: Open) -> None:
     assert "No movies match" in at.info[0].value
 
 
+def test_an_empty_list_without_filters_says_that_all_is_rated(visit: Open, monkeypatch: pytest.MonkeyPatch) -> None:
+    held = fakes.loaded()
+    full = held.recommendations.recommend
+    monkeypatch.setattr(held.recommendations, "recommend", lambda *a, **b: replace(full(*a, **b), items=()))
+    at = visit("recommend.py", held, user="42")
+    assert "They have rated every movie here" in at.info[0].value
+    assert links(at)["Open Import"].startswith("imports")
+
+
 def test_the_order_can_be_the_predicted_rating(visit: Open) -> None:
     at = visit("recommend.py", fakes.loaded(), user="42")
     first = rating_inputs(at)[0].key

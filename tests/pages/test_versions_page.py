@@ -18,9 +18,14 @@ from tests.pages import fakes
 from tests.pages.conftest import Open, button, intact, press, select, words
 
 
-def test_without_versions_it_points_to_training(visit: Open) -> None:
+def test_without_versions_it_points_to_what_is_missing(visit: Open) -> None:
     at = visit("versions.py", fakes.empty())
-    assert "No versions yet" in at.info[0].value
+    assert "No versions yet, and no ratings" in at.info[0].value
+    assert at.main.get("page_link")[0].label == "Import ratings"
+    held = fakes.loaded()
+    held.versions.held = []
+    at = visit("versions.py", held)
+    assert "Train the first one" in at.info[0].value
     assert at.main.get("page_link")[0].label == "Open Training"
 
 
