@@ -6,7 +6,7 @@ import streamlit as st
 
 from engine.services import Services, current
 from engine.services.library import DataStatistics
-from pages.panels import overview_health, overview_version
+from pages.panels import overview_health, overview_list, overview_version
 from pages.ui import charts, next_steps, notices, preferences, progress, session
 from pages.ui.format import rating_period
 from pages.ui.page import errors_shown, page_header
@@ -59,8 +59,9 @@ progress.live(lambda: live_part(services, statistics, importing=importing), ever
 next_steps.next_steps(services, busy=busy)
 if not services.library.counts().ratings:
     st.stop()
-active = services.versions.active()
-if active is not None:
+with errors_shown():
+    overview_list.somebodys_list(services)
+if services.versions.active() is not None:
     st.header("Now", anchor=False)
 progress.live(lambda: overview_health.health(services, time.time()), every_s=progress.every(services))
 overview_version.active_version(services)

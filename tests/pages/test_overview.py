@@ -11,7 +11,7 @@ from engine.services.notices import WebhookState
 from engine.services.traffic import Traffic, TrafficService
 from pages.panels import overview_health
 from pages.ui import session
-from pages.ui.escape import JOINER, text
+from pages.ui.escape import JOINER, markup, text
 from pages.ui.progress import NO_BREAK
 from tests.pages import fakes
 from tests.pages.conftest import Open, button, intact, links, press, words
@@ -54,6 +54,16 @@ def test_it_says_since_when_a_version_serves_and_whether_it_is_better_than_popul
     assert links(at)["Go back to version 1"] == "versions?roll_back=1"
     held.versions.held = held.versions.held[:1]
     assert "Go back to version 1" not in links(visit("overview.py", held))
+
+
+def test_it_shows_the_beginning_of_a_list(visit: Open) -> None:
+    held = fakes.loaded()
+    at = visit("overview.py", held)
+    titles = [one.title for one in held.recommendations.recommend("42", 4).items]
+    assert words(at).count('class="mq-tile"') == len(titles) == 4
+    assert all(markup(title) in words(at) for title in titles)
+    assert links(at)["Open this list"] == "recommend?user=42"
+    assert 'class="mq-tile"' not in words(visit("overview.py", fakes.first_training()))
 
 
 def test_a_version_that_learned_little_is_trained_again(visit: Open) -> None:
