@@ -12,6 +12,7 @@ from itertools import takewhile
 from benchmarks import (
     accuracy,
     factorization_speed,
+    first_minute,
     foldin,
     imports,
     interview,
@@ -44,6 +45,7 @@ BENCHMARKS = {
     "ranking": ranking_quality.main,
     "store": plain(store_arrays.main),
     "accuracy": accuracy.main,
+    "first_minute": first_minute.main,
     "foldin": foldin.main,
     "imports": imports.main,
     "interview": interview.main,

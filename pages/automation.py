@@ -32,9 +32,9 @@ with errors_shown():
 st.header("Automatic runs", anchor=False)
 automatic = runs.ended(services.training, actors=(SCHEDULE, RULE))
 selected = runs.table(automatic, empty="No automatic runs yet. All others are on Training.")
-if selected is not None:
+if selected is not None or automatic:
     with errors_shown():
-        runs.details(services, services.training.status(selected))
+        runs.details(services, services.training.status(automatic[0].run_id if selected is None else selected))
 st.header("Backups", anchor=False)
 with st.container(border=True):
     automation_backups.panel(services.storage)

@@ -6,10 +6,9 @@ import streamlit as st
 
 from engine.services import Services, current
 from engine.services.library import DataStatistics
-from pages.panels import overview_health
-from pages.ui import charts, metrics, next_steps, notices, preferences, progress, session
-from pages.ui.escape import text
-from pages.ui.format import rating_period, when
+from pages.panels import overview_health, overview_list, overview_version
+from pages.ui import charts, next_steps, notices, preferences, progress, session
+from pages.ui.format import rating_period
 from pages.ui.page import errors_shown, page_header
 
 
@@ -60,15 +59,12 @@ progress.live(lambda: live_part(services, statistics, importing=importing), ever
 next_steps.next_steps(services, busy=busy)
 if not services.library.counts().ratings:
     st.stop()
-active = services.versions.active()
-if active is not None:
+with errors_shown():
+    overview_list.somebodys_list(services)
+if services.versions.active() is not None:
     st.header("Now", anchor=False)
 progress.live(lambda: overview_health.health(services, time.time()), every_s=progress.every(services))
-
-if active is not None:
-    st.header(f"Version {active.version} is active", anchor=False)
-    st.caption(f"Trained {text(when(active.created_at))} on {active.ratings:,} ratings. Measured on held-out ratings.")
-    metrics.tiles(preferences.without_errors(active.metrics), metrics.floors(active.baselines, active.protocol))
+overview_version.active_version(services)
 
 st.header("Ratings", anchor=False)
 if statistics.ratings:

@@ -4,7 +4,7 @@ import streamlit as st
 
 from engine.data.identifiers import composed
 from engine.services import current
-from pages.panels import person_data, person_taste
+from pages.panels import person_data, person_list, person_taste
 from pages.ui import next_steps, session
 from pages.ui.escape import text
 from pages.ui.page import errors_shown, page_header
@@ -24,6 +24,7 @@ if not profile.known:
     st.stop()
 if profile.ratings:
     person_taste.numbers(profile)
+    person_list.their_list(services, user_id)
     person_taste.ratings(services, profile)
     person_taste.tastes(services, profile)
     with errors_shown():

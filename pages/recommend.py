@@ -12,6 +12,7 @@ from pages.ui.movie_card import card
 from pages.ui.page import errors_shown, page_header
 
 CARD_WIDTH = 250
+LISTS = "/api/ml/recommendations"
 
 
 def cards(services: Services, answer: Recommendations) -> None:
@@ -38,10 +39,12 @@ if chosen := recommend_list.in_words(options):
     st.caption(text(f"Filters: {chosen}."))
 if user_id is None:
     st.info("Choose a person to see their list. A new id gets popular movies.", icon=":material/person_search:")
+    for somebody in services.library.search_users("", 1):
+        calls.offer(services, Call(LISTS, query={"user_id": somebody.user_id} | options))
     st.stop()
 
 answer = services.recommendations.recommend(user_id, **options)
-call = Call("/api/ml/recommendations", query={"user_id": user_id} | options)
+call = Call(LISTS, query={"user_id": user_id} | options)
 user_picker.header(answer, lambda: calls.offer(services, call))
 recommend_list.variety_cost(answer)
 recommend_list.announce_change(answer)

@@ -17,6 +17,7 @@ from engine.evaluation.lists import Lists, list_popular, list_random
 from engine.evaluation.metrics import METRICS, exposure
 from engine.evaluation.segments import in_words
 from engine.rounding import settle, significant
+from engine.words import counted
 
 CHART = "baselines"
 ALL = "all"
@@ -140,6 +141,18 @@ def stored(charts: Mapping[str, Any]) -> tuple[Baseline, ...]:
         return ()
 
 
+def standing(baselines: Sequence[Baseline]) -> str:
+    """Whether everybody's lists are better than the most popular movies, as a sentence; empty if not measured."""
+    one = next((one for one in baselines if (one.segment, one.metric) == (ALL, TOLD)), None)
+    if one is None:
+        return ""
+    if one.difference < 0:
+        return _sentence(one)
+    if one.verdict == "better":
+        return f"Lists are better than the most popular movies: {_figures(one)}."
+    return f"Lists are not shown to be better than the most popular movies: {_figures(one)}."
+
+
 def shortfalls(baselines: Sequence[Baseline]) -> list[str]:
     """A sentence for all users, and each segment of users, whose lists are below those of the most popular movies."""
     return [_sentence(one) for one in baselines if one.metric == TOLD and one.difference < 0]
@@ -147,8 +160,12 @@ def shortfalls(baselines: Sequence[Baseline]) -> list[str]:
 
 def _sentence(one: Baseline) -> str:
     who = "everybody" if one.segment == ALL else in_words(one.segment)
-    label = METRICS[TOLD].label
-    figures = f"{label} {one.value:.4f}, that of the most popular movies {one.popularity:.4f}"
     if one.verdict == "worse":
-        return f"Lists for {who} are worse than the most popular movies: {figures}."
-    return f"Lists for {who} are below the most popular movies, which may be chance: {figures}."
+        return f"Lists for {who} are worse than the most popular movies: {_figures(one)}."
+    return f"Lists for {who} are below the most popular movies, which may be chance: {_figures(one)}."
+
+
+def _figures(one: Baseline) -> str:
+    return (
+        f"{METRICS[TOLD].label} {one.value:.4f} against {one.popularity:.4f}, {counted(one.users, 'person', 'people')}"
+    )

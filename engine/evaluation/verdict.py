@@ -1,7 +1,7 @@
 """Whether a version should replace the active one: what it gains, and who it would harm."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -14,7 +14,7 @@ from engine.evaluation.report import EvaluationReport
 from engine.evaluation.segments import NEW_USERS, USER_SEGMENTS, in_words, kind_of
 from engine.models.intervals import LEVEL as PROMISED
 from engine.rounding import settle
-from engine.words import counted
+from engine.words import counted, listed
 
 PromotionVerdict = Literal["PROMOTE", "HOLD", "REJECT"]
 
@@ -85,6 +85,18 @@ class Judgement:
         """By goal, the values of the active and of the new version on the same held-out ratings."""
         goals = [one for one in self.evidence if one.role == "goal"]
         return {one.metric: (one.difference.baseline, one.difference.value) for one in goals}
+
+    @property
+    def whom(self) -> str:
+        """For which groups it is better and for which worse, in a sentence; empty if no group was compared."""
+        guards = [one for one in self.evidence if one.role == "guard"]
+        groups = {one.part for one in guards}
+        if not groups:
+            return ""
+        better, worse = (_by_part(guards, side) for side in ("better", "worse"))
+        told = f"Better for {_name(better, worse) or 'no group'}. Worse for {_name(worse, better) or 'none'}."
+        rest = len(groups - better.keys() - worse.keys())
+        return f"{told} No difference is shown for {rest} of {counted(len(groups), 'group')}." if rest else told
 
 
 def judge(report: EvaluationReport, baseline: EvaluationReport, version: int, seed: int = 0) -> Judgement:
@@ -189,6 +201,22 @@ def _weigh(
         checked = f"All {len(guards)} guards hold." if guards else "Guards by segment could not be checked."
         return "PROMOTE", f"It is better than version {version} in {_tell(better)}, {where}. {checked}"
     return "HOLD", f"No difference from version {version} is shown in {_tell(goals, 'or')}, {where}."
+
+
+def _by_part(found: Iterable[Evidence], side: Verdict) -> dict[str, list[str]]:
+    """The metrics with this finding, by group."""
+    metrics: dict[str, list[str]] = {}
+    for one in found:
+        if one.finding == side:
+            metrics.setdefault(one.part, []).append(METRICS[one.metric].noun)
+    return metrics
+
+
+def _name(parts: Mapping[str, Sequence[str]], others: Collection[str]) -> str:
+    """The groups in words; with their metrics where the group is among the ``others`` as well."""
+    return listed(
+        f"{in_words(part)} ({listed(nouns)})" if part in others else in_words(part) for part, nouns in parts.items()
+    )
 
 
 def _tell(found: Iterable[Evidence], joint: str = "and") -> str:

@@ -25,7 +25,8 @@ HEADINGS: dict[Order, str] = {
 CAPTION = "Movies of this page"
 ASCENDING = frozenset({"title"})
 """What is sorted from the smallest first unless asked otherwise."""
-SHOW: dict[str, Only] = {"All movies": "all", "Never in a list": "never_shown", "Never rated": "never_rated"}
+NEVER = "Never in a list"
+SHOW: dict[str, Only] = {"All movies": "all", NEVER: "never_shown", "Never rated": "never_rated"}
 
 
 def table(services: Services) -> None:
@@ -48,6 +49,11 @@ def table(services: Services) -> None:
     tables.sorted_table(headings, rows, CAPTION)
     tables.offer([dict(zip(HEADINGS.values(), map(str, row), strict=True)) for row in rows], CAPTION)
     _turn(found, order, chosen, descending=descending)
+
+
+def never_shown() -> Link:
+    """To the movies that are in nobody's list."""
+    return Link("Show them", "/catalogue?" + urlencode({session.CATALOGUE_SHOW: NEVER}))
 
 
 def _filters(services: Services) -> dict[str, Any]:

@@ -3,8 +3,9 @@
 import streamlit as st
 
 from engine.services import Services
+from pages.panels.catalogue_table import never_shown
 from pages.panels.movie_standing import basis
-from pages.ui import figures
+from pages.ui import figures, links
 
 
 def numbers(services: Services) -> None:
@@ -15,7 +16,10 @@ def numbers(services: Services) -> None:
     grid.metric("Never rated", f"{spread.movies - spread.rated:,}")
     grid.metric("1 to 4 ratings", f"{spread.few:,}")
     never = "–" if spread.never_shown is None else f"{spread.never_shown:,}"
-    grid.metric("Never in a list", never, help="In none of the first ten places of the lists that were made.")
+    with grid.cell():
+        st.metric("Never in a list", never, help="In none of the first ten places of the lists that were made.")
+        if spread.never_shown:
+            st.html(links.anchor(never_shown()))
 
 
 def tail(services: Services) -> None:

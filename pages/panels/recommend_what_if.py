@@ -32,7 +32,7 @@ def what_if(services: Services, answer: Recommendations, options: Mapping[str, A
     with errors_shown():
         result = services.recommendations.what_if(answer.user_id, edits, ListOptions(**options))
         st.markdown(f"**{summary(result)}** {text(result.reason)}")
-        _list(result)
+        imagined(result)
 
 
 def _table(answer: Recommendations, rated: Sequence[RatedMovie], scale: RatingScale) -> Any:
@@ -75,7 +75,8 @@ def summary(result: WhatIf) -> str:
     return f"{new} new, {len(result.left)} dropped, {places} moved."
 
 
-def _list(result: WhatIf) -> None:
+def imagined(result: WhatIf, caption: str = "") -> None:
+    """The list with how far each movie moved, and what is no longer in it."""
     stars = not preferences.in_use()
     rows = [
         (
@@ -86,6 +87,6 @@ def _list(result: WhatIf) -> None:
         for item in result.items
     ]
     headings = ("Movie", "Rank", "Expected rating, now → what if" if stars else "")
-    tables.facts(rows, headings=headings, download="List with other ratings")
+    tables.facts(rows, headings=headings, caption=caption, download="List with other ratings")
     if result.left:
         st.caption(f"Dropped: {text(', '.join(map(titled, result.left)))}.")

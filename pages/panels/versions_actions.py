@@ -32,6 +32,20 @@ def serving(versions: VersionService) -> None:
             help="No other intact version has been active." if target is None else "The previously active version.",
         ):
             confirm_rollback(versions, target or 0)
+    if target is not None and st.query_params.pop(session.ROLL_BACK_NOW, "") == str(target):
+        confirm_rollback(versions, target)
+
+
+def way_back(versions: VersionService) -> None:
+    """A link that asks whether to roll back, where there is a version to go back to."""
+    target = versions.served_before()
+    if target is not None:
+        st.page_link(
+            "versions.py",
+            label=f"Go back to version {target}",
+            icon=":material/undo:",
+            query_params={session.ROLL_BACK_NOW: str(target)},
+        )
 
 
 def actions(services: Services, version: VersionSummary) -> None:

@@ -172,6 +172,7 @@ def _verdict(versions: VersionService, version: VersionSummary) -> None:
         st.caption("No verdict: the version was imported, or trained by an earlier version of Marquee.")
         return
     verdict.show(judgement, judgement.text)
+    verdict.whom(judgement)
     then = f"Golden people when version {version.version} was trained"
     versions_golden.results(versions.golden(version.version), then)
     verdict.evidence(judgement, key=f"version {version.version}")

@@ -139,6 +139,8 @@ def details(services: Services, run: TrainingStatus) -> None:
     version = _saved(services, run)
     st.header(f"Run {run.run_id}", anchor=False)
     outcome(run)
+    if run.judgement is not None:
+        verdict.whom(run.judgement)
     effect(run.effect)
     if version is not None:
         label, query = f"Open version {version.version}", {"version": str(version.version)}

@@ -22,6 +22,8 @@ LAST_RATED = "recommend.last_rated"  # the latest rating, which can be undone
 UNDO_RATING = "recommend.undo"
 REMOVE_RATINGS = "recommend.remove"
 
+ROLL_BACK_NOW = "roll_back"  # a query parameter: /versions?roll_back=1 asks at once
+
 DELETE_USER = "person.delete"
 EXPORT_USER = "person.export"
 
@@ -210,6 +212,11 @@ def new_limit(limit: str, study_id: int) -> str:
 def golden_line(number: int) -> str:
     """Removes a movie from a golden person that is being pinned."""
     return f"golden.line.{number}"
+
+
+def hated(user_id: str, count: int) -> str:
+    """The movie of a list that somebody might have hated."""
+    return f"person.hated.{user_id}.{count}"
 
 
 def what_if(user_id: str, count: int) -> str:

@@ -70,8 +70,13 @@ def offer(rows: Sequence[Mapping[str, object]], caption: str, *, key: str | None
 
 def as_csv(rows: Sequence[Mapping[str, object]]) -> bytes:
     """The rows as CSV in UTF-8, with texts that a spreadsheet would run as a formula made harmless."""
-    cells = ([one.text if isinstance(one, Drawn | Link) else one for one in row.values()] for row in rows)
+    cells = ([_plain(one) for one in row.values()] for row in rows)
     return b"".join(csv_pieces(rows[0], cells))
+
+
+def _plain(value: object) -> object:
+    """A cell of a table as a value of a file."""
+    return value.link.text if isinstance(value, Titled) else value.text if isinstance(value, Drawn | Link) else value
 
 
 def _content(value: object) -> str:
@@ -107,8 +112,14 @@ def sorted_table(headings: Sequence[tuple[Link, str | None]], rows: Iterable[Seq
 
 def _cell(value: object) -> str:
     if isinstance(value, Titled):
-        return f'<th scope="row">{anchor(value.link)}<small>{markup(value.about)}</small></th>'
+        return f'<th scope="row">{_heading(value)}</th>'
     return f"<td>{anchor(value)}</td>"
+
+
+def _heading(value: object) -> str:
+    if not isinstance(value, Titled):
+        return anchor(value)
+    return f"{anchor(value.link)}<small>{markup(value.about)}</small>"
 
 
 def pairs(values: Mapping[str, object], caption: str) -> None:
@@ -119,7 +130,7 @@ def pairs(values: Mapping[str, object], caption: str) -> None:
 def facts(
     rows: Sequence[Sequence[object]], *, headings: Sequence[str] = (), caption: str = "", download: str = ""
 ) -> None:
-    """A compact list: each row's first cell is its heading, the others stand on the right.
+    """A compact list: each row's first cell is its heading, which may be ``Titled``; the others stand on the right.
 
     Args:
         rows: cells.
@@ -136,8 +147,8 @@ def facts(
 
 
 def _fact(cells: Sequence[object]) -> str:
-    first, *others = map(anchor, cells)
-    return f"<tr><th>{first}</th>" + "".join(f"<td>{cell}</td>" for cell in others) + "</tr>"
+    first, *others = cells
+    return f"<tr><th>{_heading(first)}</th>" + "".join(f"<td>{anchor(cell)}</td>" for cell in others) + "</tr>"
 
 
 def select(

@@ -47,6 +47,12 @@ def show(judgement: Judgement, sentence: str) -> None:
     BOXES[judgement.verdict](f"**{label(judgement.verdict)}.** {text(plain(sentence))}", icon=ICONS[judgement.verdict])
 
 
+def whom(judgement: Judgement) -> None:
+    """For which groups it is better and for which worse."""
+    if judgement.whom:
+        st.markdown(f"**For whom?** {text(judgement.whom)}")
+
+
 def evidence(judgement: Judgement, *, key: str) -> None:
     """One panel a metric, and how often ratings fell inside their intervals."""
     if not judgement.evidence:

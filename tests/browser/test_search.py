@@ -1,4 +1,4 @@
-"""Questions that somebody has at the start page, each answered in at most two clicks or one search."""
+"""Search in the sidebar, the pages it leads to, and the catalogue's table."""
 
 from __future__ import annotations
 
@@ -40,54 +40,6 @@ def found_by(page: Page, typed: str, option: str) -> None:
     expect(page.get_by_role("option").first).to_contain_text(option)
     page.keyboard.press("ArrowDown")
     page.keyboard.press("Enter")
-
-
-def in_sidebar(page: Page, name: str) -> Locator:
-    return page.get_by_test_id("stSidebarNav").get_by_role("link", name=name, exact=True)
-
-
-def test_which_movies_are_never_shown(start: Page) -> None:
-    in_sidebar(start, "Catalogue").click()
-    never = start.get_by_test_id("stMetric").filter(has_text="Never in a list")
-    expect(never).to_contain_text(re.compile(r"\d,\d{3}"))
-    count = re.search(r"\d,\d{3}", never.inner_text())
-    assert count is not None
-    start.get_by_role("combobox", name="Show").click()
-    start.get_by_role("option", name="Never in a list").click()
-    expect(start.get_by_text(f"{count[0]} movies. Click a heading")).to_be_visible()
-    expect(start).to_have_url(re.compile(r"show=Never\+in\+a\+list"))
-    last = start.locator(".mq-sorted tbody td:last-child")
-    expect(last).to_have_count(25)
-    assert set(last.all_inner_texts()) == {"0"}
-    opened_once(start)
-
-
-def test_is_there_enough_data(start: Page) -> None:
-    """Other tests of this server have added a few people and ratings."""
-    in_sidebar(start, "Data").click()
-    expect(heading(start)).to_have_text("Data")
-    expect(start.get_by_text(re.compile(r"67\d of 6[78]\d people \(\d+%\) have 10 ratings or more"))).to_be_visible()
-    expect(start.get_by_text("What would help most:")).to_be_visible()
-    expect(start.get_by_text(re.compile(r"Collect ratings of the 5,5\d\d movies"))).to_be_visible()
-    opened_once(start)
-
-
-def test_what_did_my_import_change(start: Page) -> None:
-    in_sidebar(start, "Import").click()
-    expect(heading(start)).to_have_text("Import")
-    expect(start.get_by_text("Imports so far")).to_be_visible()
-    expect(start.get_by_text(re.compile("100,004")).first).to_be_visible()
-    opened_once(start)
-
-
-def test_what_does_somebody_see_and_like(start: Page) -> None:
-    found_by(start, "42", "42 · ")
-    expect(heading(start)).to_have_text("Person 42")
-    expect(start.get_by_text(re.compile("on average over the newest 40 ratings"))).to_be_visible()
-    start.get_by_role("link", name="Open their list").click()
-    expect(start.get_by_role("heading", name="Person 42")).to_be_visible()
-    expect(start.locator(".mq-tile h3")).to_have_count(12)
-    opened_once(start)
 
 
 def test_a_movie_is_found_rated_as_somebody_and_leads_on(start: Page, marquee: str) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from pages.ui import session
+from pages.ui.escape import text
 from tests.pages import fakes
 from tests.pages.conftest import Open, button, intact, press, table, words
 
@@ -27,7 +28,10 @@ def test_the_page_opens_without_a_run(visit: Open) -> None:
 def test_runs_are_listed_with_before_after_and_actor(visit: Open) -> None:
     held = fakes.loaded()
     held.training.history[0] = replace(held.training.history[0], actor="rule", judgement=fakes.JUDGEMENT)
-    row = visit("automation.py", held).dataframe[0].value.iloc[0]
+    at = visit("automation.py", held)
+    row = at.dataframe[0].value.iloc[0]
+    assert "Run 3" in [one.value for one in at.header]
+    assert f"**For whom?** {text(fakes.JUDGEMENT.whom)}" in words(at)
     (goal,) = [one for one in fakes.JUDGEMENT.evidence if (one.role, one.metric) == ("goal", "rmse")]
     assert (row["Run"], row["Verdict"], row["By"]) == (3, "Promote", "new ratings")
     assert (row["RMSE before"], row["RMSE"]) == (goal.difference.baseline, goal.difference.value)

@@ -32,6 +32,13 @@ def test_movies_are_listed_with_their_figures(visit: Open) -> None:
     assert "<script" not in shown
 
 
+def test_a_click_leads_to_what_no_list_shows(visit: Open) -> None:
+    at = visit("catalogue.py", fakes.loaded())
+    assert 'href="/catalogue?show=Never+in+a+list"' in words(at)
+    at = visit("catalogue.py", fakes.loaded(), show="Never in a list")
+    assert at.selectbox(session.CATALOGUE_SHOW).value == "Never in a list"
+
+
 def test_headings_sort_and_pages_turn_in_the_address(visit: Open) -> None:
     held = fakes.loaded()
     at = visit("catalogue.py", held, sort="mean", order="up", page="2", genre="War")

@@ -11,7 +11,7 @@ from engine.services.notices import WebhookState
 from engine.services.traffic import Traffic, TrafficService
 from pages.panels import overview_health
 from pages.ui import session
-from pages.ui.escape import text
+from pages.ui.escape import JOINER, markup, text
 from pages.ui.progress import NO_BREAK
 from tests.pages import fakes
 from tests.pages.conftest import Open, button, intact, links, press, words
@@ -41,6 +41,29 @@ def test_counts_metrics_and_chart_of_a_loaded_store(visit: Open) -> None:
     assert metrics["Hit rate@10"] == ("74.1%", "70.8% to 77.4%")
     assert len(at.get("vega_lite_chart")) == 1
     assert "Nothing to do" in words(at)
+
+
+def test_it_says_since_when_a_version_serves_and_whether_it_is_better_than_popular_movies(visit: Open) -> None:
+    held = fakes.loaded()
+    beside = Baseline("all", "ndcg_at_k", 0.31, 0.22, 0.01, 0.09, 0.05, 0.12, 600, "better")
+    held.versions.held = [replace(one, baselines=(beside,)) for one in held.versions.held]
+    at = visit("overview.py", held)
+    shown = words(at).replace(JOINER, "").replace("\\", "")
+    assert "Active since 2026-" in shown
+    assert "Lists are better than the most popular movies: NDCG@10 0.3100 against 0.2200, 600 people." in shown
+    assert links(at)["Go back to version 1"] == "versions?roll_back=1"
+    held.versions.held = held.versions.held[:1]
+    assert "Go back to version 1" not in links(visit("overview.py", held))
+
+
+def test_it_shows_the_beginning_of_a_list(visit: Open) -> None:
+    held = fakes.loaded()
+    at = visit("overview.py", held)
+    titles = [one.title for one in held.recommendations.recommend("42", 4).items]
+    assert words(at).count('class="mq-tile"') == len(titles) == 4
+    assert all(markup(title) in words(at) for title in titles)
+    assert links(at)["Open this list"] == "recommend?user=42"
+    assert 'class="mq-tile"' not in words(visit("overview.py", fakes.first_training()))
 
 
 def test_a_version_that_learned_little_is_trained_again(visit: Open) -> None:

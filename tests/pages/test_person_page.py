@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from engine.errors import DiskFull
 from pages.ui import session
+from pages.ui.escape import text
 from tests.pages import fakes
 from tests.pages.conftest import Open, button, intact, links, press, words
 
@@ -17,6 +18,7 @@ def test_a_person_has_ratings_taste_and_predictions(visit: Open) -> None:
     shown = words(at)
     assert at.title[0].value == "Person 42"
     assert [one.value for one in at.header] == [
+        "What they see",
         "Ratings",
         "Over time",
         "Taste by genre",
@@ -32,6 +34,17 @@ def test_a_person_has_ratings_taste_and_predictions(visit: Open) -> None:
     assert len(at.get("vega_lite_chart")) == 4
 
 
+def test_a_person_has_a_list_with_reasons_and_one_had_they_hated_a_movie(visit: Open) -> None:
+    held = fakes.loaded()
+    at = visit("person.py", held, id="42")
+    listed = held.recommendations.recommend("42").items
+    assert f"**{text(listed[0].title)}** comes first. They are told: “" in words(at)
+    assert held.recommendations.imagined == [{listed[0].movie_id: 0.5}]
+    at = intact(at.selectbox(session.hated("42", 4)).select(listed[2].movie_id).run())
+    assert held.recommendations.imagined[-1] == {listed[2].movie_id: 0.5}
+    assert "Their list then" in words(at)
+
+
 def test_somebody_new_has_a_list_and_nothing_to_delete(visit: Open) -> None:
     at = visit("person.py", fakes.loaded(), id="Maria")
     assert "Nobody has this id yet" in words(at)
@@ -40,7 +53,9 @@ def test_somebody_new_has_a_list_and_nothing_to_delete(visit: Open) -> None:
 
 
 def test_before_the_first_version_there_are_no_predictions(visit: Open) -> None:
-    assert "Predictions appear once" in words(visit("person.py", fakes.first_training(), id="42"))
+    shown = words(visit("person.py", fakes.first_training(), id="42"))
+    assert "Predictions appear once" in shown
+    assert "Their list appears once" in shown
 
 
 def test_deleting_a_person_asks_first(visit: Open) -> None:

@@ -46,6 +46,7 @@ def test_without_a_version_the_page_shows_the_next_step(visit: Open) -> None:
 def test_without_a_user_it_asks_for_one(visit: Open) -> None:
     at = visit("recommend.py", fakes.loaded())
     assert "Choose a person" in at.info[0].value
+    assert "/api/ml/recommendations?user_id=42&n=12" in at.code[0].value
     assert [(one["title"], one["about"]) for one in options(at, session.PICKER)] == [
         ("42", "4 ratings"),
         ("7", "1 rating"),

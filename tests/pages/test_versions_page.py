@@ -147,6 +147,13 @@ def test_without_an_earlier_version_there_is_no_rollback(visit: Open) -> None:
     assert button(visit("versions.py", held), session.ROLL_BACK).disabled
 
 
+def test_a_link_asks_whether_to_roll_back(visit: Open) -> None:
+    at = visit("versions.py", fakes.loaded(), roll_back="1")
+    assert "Version 1 was active before" in words(at)
+    assert "roll_back" not in at.query_params
+    assert "was active before" not in words(visit("versions.py", fakes.loaded(), roll_back="2"))
+
+
 def test_a_selection_survives_a_new_version(visit: Open) -> None:
     held = fakes.loaded()
     at = intact(select(visit("versions.py", held), session.VERSION, 1))

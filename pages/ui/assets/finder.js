@@ -99,13 +99,17 @@ export default function (component) {
     clearTimeout(state.timer);
     state.entered = false;
     if (!data.keeps) input.value = "";
-    input.blur();
-    if (data.slash) openPage(value);
-    else setTriggerValue("chosen", value);
+    if (data.slash) {
+      openPage(value);
+      main().focus({ preventScroll: true });
+    } else {
+      state.chosen = true; // the list stays closed until something else is typed
+      setTriggerValue("chosen", value);
+    }
   };
   const chooseFirst = () => state.entered && data.options.length && choose(data.options[0].value);
   const ask = () => {
-    state.entered = false;
+    state.entered = state.chosen = false;
     clearTimeout(state.timer);
     state.timer = setTimeout(() => setStateValue("typed", input.value), WAIT_MS);
   };
@@ -140,7 +144,7 @@ export default function (component) {
   list.setAttribute("aria-label", data.label);
   const focused = () => parentElement.activeElement === input || document.activeElement === input;
   if (state.entered && data.typed === input.value) chooseFirst();
-  if (focused() && (input.value !== (data.value ?? "") || state.open)) open(true);
+  if (focused() && !state.chosen && (input.value !== (data.value ?? "") || state.open)) open(true);
 
   input.oninput = ask;
   input.onfocus = () => {
@@ -153,6 +157,7 @@ export default function (component) {
   input.onclick = () => data.suggests && open(true);
   input.onblur = () => {
     open(false);
+    state.chosen = false;
     if (data.keeps) input.value = data.value ?? "";
   };
   input.onkeydown = (event) => {
@@ -177,6 +182,6 @@ export default function (component) {
   addEventListener("resize", moved);
   document.addEventListener("scroll", moved, true);
   const cleanups = [() => removeEventListener("resize", moved), () => document.removeEventListener("scroll", moved, true)];
-  if (data.slash) cleanups.push(focusOnSlash(input), followLinks());
+  if (data.slash) cleanups.push(focusOnSlash(input), followLinks(), enterPopovers(), keepFocus());
   return () => cleanups.forEach((end) => end());
 }

@@ -9,7 +9,7 @@ import pytest
 
 from engine.data.ratings import Interactions
 from engine.data.splits import Split, split_random
-from engine.evaluation.baselines import ALL, Baseline, shortfalls, stored
+from engine.evaluation.baselines import ALL, Baseline, shortfalls, standing, stored
 from engine.evaluation.intervals import MIN_USERS
 from engine.evaluation.lists import ScoreUser, draw_lists, list_popular, list_random
 from engine.evaluation.metrics import METRICS
@@ -88,6 +88,7 @@ def test_popularity_is_level_with_itself(model: MatrixFactorizationModel, split:
     assert {one.difference for one in found.baselines} == {0.0}
     assert {one.verdict for one in found.baselines} == {"no difference shown"}
     assert shortfalls(found.baselines) == []
+    assert standing(found.baselines).startswith("Lists are not shown to be better than the most popular movies: NDCG")
 
 
 def test_better_lists_are_shown_to_be(model: MatrixFactorizationModel, split: Split) -> None:
@@ -98,13 +99,17 @@ def test_better_lists_are_shown_to_be(model: MatrixFactorizationModel, split: Sp
     assert 0 < ndcg.low <= ndcg.difference
     assert ndcg.users >= MIN_USERS
     assert shortfalls(found.baselines) == []
+    told = f"NDCG@10 1.0000 against {ndcg.popularity:.4f}, {ndcg.users} people."
+    assert standing(found.baselines) == f"Lists are better than the most popular movies: {told}"
+    assert standing([]) == ""
 
 
 def test_worse_lists_are_told(model: MatrixFactorizationModel, split: Split) -> None:
     worst = knowing(split)
     found = report(model, split, lambda user: -worst(user))
     told = shortfalls(found.baselines)
-    assert told[0].startswith("Lists for everybody are worse than the most popular movies: NDCG@10 0.0000, that of ")
+    assert told[0].startswith("Lists for everybody are worse than the most popular movies: NDCG@10 0.0000 against ")
+    assert standing(found.baselines) == told[0]
     assert any("Lists for people with some ratings" in sentence for sentence in told)
     unsure = replace(found.baselines[0], segment="new_users", verdict="no difference shown")
     assert shortfalls([unsure])[0].startswith(

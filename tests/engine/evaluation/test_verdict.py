@@ -93,6 +93,17 @@ def test_who_is_better_on_average_but_worse_for_new_users_is_held_with_that_reas
     assert found.text.startswith("It is better than version 3 in NDCG")
 
 
+def test_it_says_for_whom_it_is_better_and_for_whom_worse() -> None:
+    old = judged(0.81, 0.30, parts=NEWCOMERS)
+    new = judged(0.65, 0.33, parts=NEWCOMERS | {"new_users": (slice(0, 20), 1.4)})
+    assert judge(new, old, 3).whom == (
+        "Better for the genre War, people with many ratings and people with few ratings (NDCG). "
+        "Worse for people with few ratings (RMSE)."
+    )
+    assert judge(old, old, 3).whom == "Better for no group. Worse for none. No difference is shown for 3 of 3 groups."
+    assert Judgement("PROMOTE", None, "It is the first version.").whom == ""
+
+
 def test_worse_lists_of_new_users_break_a_guard_too() -> None:
     old = judged(0.81, 0.30, parts=NEWCOMERS)
     lists = np.concatenate([old.per_user["ndcg_at_k"][:20] * 0.5, old.per_user["ndcg_at_k"][20:] * 1.5])
