@@ -213,10 +213,11 @@ def _by_part(found: Iterable[Evidence], side: Verdict) -> dict[str, list[str]]:
 
 
 def _name(parts: Mapping[str, Sequence[str]], others: Collection[str]) -> str:
-    """The groups in words; with their metrics where the group is among the ``others`` as well."""
-    return listed(
-        f"{in_words(part)} ({listed(nouns)})" if part in others else in_words(part) for part, nouns in parts.items()
-    )
+    """The groups in words, genres last; with their metrics where the group is among the ``others`` as well."""
+    metrics = {part: f" ({listed(nouns)})" if part in others else "" for part, nouns in parts.items()}
+    genres = [f"{part.partition(':')[2]}{told}" for part, told in metrics.items() if kind_of(part) == "genres"]
+    groups = [f"{in_words(part)}{told}" for part, told in metrics.items() if kind_of(part) != "genres"]
+    return listed([*groups, f"the genre{'s' * (len(genres) > 1)} {listed(genres)}"] if genres else groups)
 
 
 def _tell(found: Iterable[Evidence], joint: str = "and") -> str:

@@ -18,6 +18,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
+from engine.evaluation.segments import in_words
 from pages.ui.escape import JOINER
 from tests.browser.console import broken, get, post, settled, until
 
@@ -221,7 +222,7 @@ def test_did_the_last_training_help_and_whom_not(
     told = page.get_by_test_id("stMarkdown").filter(has_text="For whom?")
     expect(told).to_contain_text(f"No difference is shown for {len(groups - differ)} of {len(groups)} groups")
     for part in differ:
-        expect(told).to_contain_text(re.split("[:_]", part)[-1])
+        expect(told).to_contain_text(part.partition(":")[2] or in_words(part))
     better = any(one["finding"] == "better" for one in guards)
     worse = any(one["finding"] == "worse" for one in guards)
     assert ("Better for no group" in told.inner_text()) is not better

@@ -97,7 +97,7 @@ def test_it_says_for_whom_it_is_better_and_for_whom_worse() -> None:
     old = judged(0.81, 0.30, parts=NEWCOMERS)
     new = judged(0.65, 0.33, parts=NEWCOMERS | {"new_users": (slice(0, 20), 1.4)})
     assert judge(new, old, 3).whom == (
-        "Better for the genre War, people with many ratings and people with few ratings (NDCG). "
+        "Better for people with many ratings, people with few ratings (NDCG) and the genre War. "
         "Worse for people with few ratings (RMSE)."
     )
     assert judge(old, old, 3).whom == "Better for no group. Worse for none. No difference is shown for 3 of 3 groups."
