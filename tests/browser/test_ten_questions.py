@@ -262,6 +262,6 @@ def test_what_did_my_import_change(visitor: Visitor, marquee: str) -> None:
     for name, noun in (
         ("ratings_added", "ratings added"),
         ("movies_added", "new movies"),
-        ("users_added", "new users"),
+        ("users_added", "new people"),
     ):
         expect(first).to_contain_text(f"{counts[name]:,} {noun}")
