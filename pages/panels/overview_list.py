@@ -4,7 +4,6 @@ import streamlit as st
 
 from engine.services import Services
 from engine.words import counted
-from pages.ui import session
 from pages.ui.escape import text
 from pages.ui.movie_card import picture_of, tile
 
@@ -13,7 +12,7 @@ TILE_WIDTH = 165  # two a row on a phone
 
 
 def somebodys_list(services: Services) -> None:
-    """Four movies for the person with the most ratings, and the way to their list; nothing without a version."""
+    """Four movies for the person with the most ratings, whose list the next step opens; nothing without a version."""
     if services.serving.active_version() is None:
         return
     for somebody in services.library.search_users("", 1):
@@ -28,9 +27,3 @@ def somebodys_list(services: Services) -> None:
             picture = picture_of(services, item.movie_id)
             with grid.cell():
                 st.html(tile(item.title, item.movie_id, item.year, item.genres, str(item.rank), picture))
-        st.page_link(
-            "recommend.py",
-            label="Open this list",
-            icon=":material/movie:",
-            query_params={session.USER: somebody.user_id},
-        )

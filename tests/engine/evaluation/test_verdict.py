@@ -104,6 +104,12 @@ def test_it_says_for_whom_it_is_better_and_for_whom_worse() -> None:
     assert Judgement("PROMOTE", None, "It is the first version.").whom == ""
 
 
+def test_genres_are_named_together() -> None:
+    parts = {"heavy_users": (slice(0, 60), 1.0), "genre:War": (slice(0, 60), 1.0), "genre:Drama": (slice(0, 60), 1.0)}
+    found = judge(judged(0.65, 0.33, parts=parts), judged(0.81, 0.30, parts=parts), 3)
+    assert found.whom == "Better for people with many ratings and the genres Drama and War. Worse for none."
+
+
 def test_worse_lists_of_new_users_break_a_guard_too() -> None:
     old = judged(0.81, 0.30, parts=NEWCOMERS)
     lists = np.concatenate([old.per_user["ndcg_at_k"][:20] * 0.5, old.per_user["ndcg_at_k"][20:] * 1.5])
