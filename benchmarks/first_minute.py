@@ -17,7 +17,7 @@ from pathlib import Path
 from playwright.sync_api import Locator, Page, sync_playwright
 
 from benchmarks import markdown
-from benchmarks.server import LIVE, Server
+from benchmarks.server import Server, until
 from tests.browser.console import launch
 
 LIST_S, PERSONAL_S, CLICKS = 90, 25, 14
@@ -96,8 +96,9 @@ def measure() -> Figures:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="marquee-first-minute-")))
         server = Server(folder, MARQUEE_API_KEY="")  # as `make run` starts it
         begun = time.perf_counter()
+        server.launch()
         stack.callback(server.stop)
-        server.start(LIVE)
+        until(server.shows_a_page, "a page")
         port_s = time.perf_counter() - begun
         page.goto(f"http://127.0.0.1:{server.port}/")
         page.get_by_role("heading", level=1, name="Overview").wait_for()

@@ -45,6 +45,11 @@ class Server:
 
     def start(self, probe: str = READY) -> None:
         """Start, and wait until a health probe succeeds: by default for an active version."""
+        self.launch()
+        until(lambda: self._succeeds(probe), probe)
+
+    def launch(self) -> None:
+        """Start, and wait for nothing."""
         env = os.environ | {
             "MARQUEE_DATABASE_URL": f"sqlite:///{self.folder}/marquee.db",
             "MARQUEE_HOST": "127.0.0.1",
@@ -55,13 +60,21 @@ class Server:
         }
         with (self.folder / "log").open("ab") as log:
             self.process = subprocess.Popen([sys.executable, "app.py"], cwd=ROOT, env=env, stdout=log, stderr=log)
-        until(lambda: self._succeeds(probe), probe)
 
     def _succeeds(self, probe: str) -> bool:
         if self.process.poll() is not None:
             raise RuntimeError(f"the server did not start: {(self.folder / 'log').read_text('utf-8')}")
         try:
             return self.client().ask("GET", probe, failing=True)[0] == 200
+        except OSError:
+            return False
+
+    def shows_a_page(self) -> bool:
+        """Whether the console answers, which it does before the API."""
+        try:
+            connection = HTTPConnection("127.0.0.1", self.port, timeout=60)
+            connection.request("GET", "/")
+            return connection.getresponse().status == 200
         except OSError:
             return False
 
