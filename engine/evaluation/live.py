@@ -18,8 +18,6 @@ LEVEL = 0.05
 POINTS = 60
 """Maximum points of a curve."""
 FIRST_PLACES = 10
-MIN_EXAMS = 50
-"""Exams below which nothing is said about a dip."""
 
 Outcome = Literal["better", "worse", "no difference shown"]
 
@@ -48,18 +46,45 @@ class Taken:
     def __len__(self) -> int:
         return len(self.ratings)
 
-    def values(self, relevant_from: float) -> dict[str, Floats]:
-        """float64[<= n] by metric: a value of each exam that has one; squared errors under ``rmse``."""
-        errors = self.ratings - self.predicted
+    def errors(self, scale: tuple[float, float]) -> Bounded:
+        """The absolute error of each exam; no rating of the scale is further from the prediction than its end."""
+        furthest = np.maximum(self.predicted - scale[0], scale[1] - self.predicted)
+        return Bounded(np.abs(self.ratings - self.predicted), furthest, scale[1] - scale[0])
+
+    def columns(self, scale: tuple[float, float], relevant_from: float) -> dict[str, Bounded]:
+        """By metric, a value of each exam that has one; squared errors under ``rmse``."""
+        errors = self.errors(scale)
         known = ~np.isnan(self.low)
-        liked = self.served & (self.ratings >= relevant_from)
         inside = (self.ratings >= self.low) & (self.ratings <= self.high)
+        liked = self.served & (self.ratings >= relevant_from)
         return {
-            "rmse": errors**2,
-            "mae": np.abs(errors),
-            "interval_coverage": inside[known].astype(np.float64),
-            "hit_rate": (self.places[liked] <= FIRST_PLACES).astype(np.float64),
+            "rmse": errors.squared(),
+            "mae": errors,
+            "interval_coverage": Bounded.of_bools(inside[known]),
+            "hit_rate": Bounded.of_bools(self.places[liked] <= FIRST_PLACES),
         }
+
+
+@dataclass(frozen=True)
+class Bounded:
+    """float64[n] values from 0 to ``most`` (float64[n], known before each); ``unit``: the range of all."""
+
+    values: Floats
+    most: Floats
+    unit: float
+
+    @classmethod
+    def of_bools(cls, values: Bools) -> Bounded:
+        """1 for true, 0 for false."""
+        return cls(values.astype(np.float64), np.ones(len(values)), 1.0)
+
+    def squared(self) -> Bounded:
+        """The squares."""
+        return Bounded(self.values**2, self.most**2, self.unit**2)
+
+    def bounds(self) -> tuple[Floats, Floats]:
+        """float64[n] twice: the interval of the mean after each value, which holds at all of them together."""
+        return confidence_sequence(self.values, 0.0, self.most, LEVEL, unit=self.unit)
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +111,6 @@ class LiveComparison:
     Attributes:
         version, baseline: the shadow, and the version that serves.
         exams: ratings that both predicted.
-        difference: of the mean squared errors, shadow minus baseline, with an interval that holds at any time.
         rmse, baseline_rmse: on these ratings; None before the first.
         outcome: ``better`` once the shadow's errors are lower beyond doubt, ``worse`` once higher.
         told_after: number of exams after which the two could be told apart; None as long as they can't.
@@ -96,7 +120,6 @@ class LiveComparison:
     version: int
     baseline: int
     exams: int
-    difference: MetricValue | None
     rmse: float | None
     baseline_rmse: float | None
     outcome: Outcome
@@ -115,16 +138,14 @@ def measure(
         relevant_from: lowest rating that counts as a like.
         bounded: with 95% intervals that hold at any number of exams (a confidence sequence).
     """
-    width = scale[1] - scale[0]
-    highest = {"rmse": width**2, "mae": width, "interval_coverage": 1.0, "hit_rate": 1.0}
     found = {}
-    for name, values in taken.values(relevant_from).items():
-        if len(values):
+    for name, column in taken.columns(scale, relevant_from).items():
+        if len(column.values):
             low = high = None
             if bounded:
-                lows, highs = confidence_sequence(values, 0.0, highest[name], LEVEL)
+                lows, highs = column.bounds()
                 low, high = float(lows[-1]), float(highs[-1])
-            found[name] = _rooted(float(values.mean()), low, high, root=name == "rmse")
+            found[name] = _rooted(float(column.values.mean()), low, high, root=name == "rmse")
     return found
 
 
@@ -140,12 +161,12 @@ def curve(taken: Taken, scale: tuple[float, float]) -> tuple[LivePoint, ...]:
     """The figures after more and more exams, at most ``POINTS`` of them, with one interval for all; oldest first."""
     if not len(taken):
         return ()
-    squared = (taken.ratings - taken.predicted) ** 2
-    lows, highs = confidence_sequence(squared, 0.0, (scale[1] - scale[0]) ** 2, LEVEL)
+    squared = taken.errors(scale).squared()
+    lows, highs = squared.bounds()
     known, has = ~np.isnan(taken.means), ~np.isnan(taken.low)
     means = np.cumsum(np.where(known, (taken.ratings - taken.means) ** 2, 0.0))
     inside = np.cumsum((taken.ratings >= taken.low) & (taken.ratings <= taken.high))
-    counts, intervals, sums = np.cumsum(known), np.cumsum(has), np.cumsum(squared)
+    counts, intervals, sums = np.cumsum(known), np.cumsum(has), np.cumsum(squared.values)
     ends = np.unique(np.linspace(min(10, len(taken)), len(taken), POINTS).astype(np.int64)) - 1
     return tuple(
         LivePoint(
@@ -184,29 +205,24 @@ def compare_live(
     names = f"Version {version}", f"version {baseline}"
     if not len(ratings):
         text = f"{names[0]} has predicted no new rating beside {names[1]} yet."
-        return LiveComparison(version, baseline, 0, None, None, None, "no difference shown", None, text)
+        return LiveComparison(version, baseline, 0, None, None, "no difference shown", None, text)
     ours, theirs = (ratings - shadow) ** 2, (ratings - served) ** 2
-    differences, bound = ours - theirs, (scale[1] - scale[0]) ** 2
-    lows, highs = confidence_sequence(differences, -bound, bound, alpha)
-    mean, exams = float(differences.mean()), len(ratings)
-    first = first_difference(differences, bound, alpha)
+    # (r - s)^2 - (r - b)^2 = (b - s) (2 r - s - b), and r lies on the scale: its size is known before the rating.
+    both = shadow + served
+    most = np.abs(served - shadow) * np.maximum(np.abs(2 * scale[0] - both), np.abs(2 * scale[1] - both))
+    first = first_difference(ours - theirs, most, alpha, unit=(scale[1] - scale[0]) ** 2)
     outcome: Outcome = "no difference shown"
     if first is not None:
-        outcome = "better" if float(differences[: first + 1].mean()) < 0 else "worse"
-    told = None if first is None else first + 1
+        outcome = "better" if first.sign < 0 else "worse"
+    told, exams = None if first is None else first.count, len(ratings)
     errors = significant(float(np.sqrt(ours.mean()))), significant(float(np.sqrt(theirs.mean())))
-    value = MetricValue(significant(mean), float(lows[-1]), float(highs[-1]))
     text = _tell(names, outcome, told, exams, errors)
-    return LiveComparison(version, baseline, exams, value, *errors, outcome, told, text)
+    return LiveComparison(version, baseline, exams, *errors, outcome, told, text)
 
 
-def has_dipped(taken: Taken, scale: tuple[float, float], offline: float) -> bool:
-    """Whether the live RMSE is above the offline figure beyond doubt, at any number of exams so far."""
-    if len(taken) < MIN_EXAMS:
-        return False
-    squared = (taken.ratings - taken.predicted) ** 2
-    lows, _ = confidence_sequence(squared, 0.0, (scale[1] - scale[0]) ** 2, LEVEL)
-    return bool(significant(float(lows[-1])) > significant(offline**2))
+def has_dipped(live: MetricValue, offline: float) -> bool:
+    """Whether a live error with an interval is above the offline figure beyond doubt."""
+    return live.low is not None and significant(live.low) > significant(offline)
 
 
 def _tell(names: Sequence[str], outcome: Outcome, told: int | None, exams: int, errors: tuple[float, float]) -> str:

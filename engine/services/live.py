@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from threading import Lock
 from time import monotonic
 
@@ -33,11 +33,15 @@ from store.notices import NoticeStore
 from store.values import ValueStore
 from store.versions import MLModelManager
 
-MAX_EXAMS = 200_000
-"""Newest exams from which figures are made."""
+MAX_PAIRS, MAX_EXAMS = 200_000, 20_000
+"""Newest exams from which shadows are compared, and from which figures with intervals are made."""
+STEP = 10_000
+"""Figures begin at a multiple of this number of exams, so that an interval's start seldom moves."""
 OFFLINE = ("rmse", "mae", "interval_coverage")
 """Metrics that were measured on held-out ratings in the same way."""
 DIPPED = "dipped"
+AGAIN = 20
+"""Figures are made again after this many times as long as they took."""
 LOOK_S = 2.0
 """Minimum seconds between looks for a dip."""
 
@@ -110,7 +114,7 @@ class LiveService:
     def __post_init__(self) -> None:
         self._lock = Lock()
         self._known: tuple[tuple[object, ...], LiveReport] | None = None
-        self._look_after = 0.0
+        self._look_after = self._make_after = 0.0
 
     @stores
     def report(self, days: int | None = None) -> LiveReport:
@@ -118,13 +122,18 @@ class LiveService:
 
         Args:
             days: only exams of the last days, without intervals: an interval that holds at any time needs a start that
-                does not move. None: all that are kept, of the newest ``MAX_EXAMS``.
+                does not move. None: the newest ``STEP`` to ``MAX_EXAMS`` of each version.
         """
         facts, active = self._exams.facts(), self._serving.active_version()
-        key = days, self._store.last(), self._store.count(), active, facts
+        if days is not None:
+            return self._make(days)
+        key = self._store.last(), self._store.count(), active, facts.shadows
         with self._lock:
-            if self._known is None or self._known[0] != key or days is not None:
-                self._known = key, self._make(days)
+            fresh = self._known is not None and self._known[0][2:] == key[2:] and monotonic() < self._make_after
+            if self._known is None or (self._known[0] != key and not fresh):
+                begun = monotonic()
+                self._known = key, self._make(None)
+                self._make_after = monotonic() + AGAIN * (monotonic() - begun)
             return self._known[1]
 
     def _make(self, days: int | None) -> LiveReport:
@@ -139,8 +148,9 @@ class LiveService:
 
     def _version(self, version: int, active: int | None, shadows: Sequence[int], since: int) -> LiveVersion:
         record = readable(find_version(self._models, version))
-        columns = self._store.columns(version, MAX_EXAMS, since)
+        columns = _newest(self._store.columns(version, MAX_PAIRS, since))
         taken, scale = _taken(columns), self._scale.current.ends
+        measured = measure(taken, scale, relevant_from(scale), bounded=not since)
         found = metric_values(record.metrics) or {}
         offline = {name: found[name] for name in OFFLINE if name in found}
         return LiveVersion(
@@ -150,10 +160,10 @@ class LiveService:
             len(taken),
             int(columns.at[0]) if len(taken) else None,
             int(columns.at[-1]) if len(taken) else None,
-            measure(taken, scale, relevant_from(scale), bounded=not since),
+            measured,
             offline,
             measure_means(taken),
-            not since and "rmse" in offline and has_dipped(taken, scale, offline["rmse"].value),
+            "rmse" in offline and "rmse" in measured and has_dipped(measured["rmse"], offline["rmse"].value),
             () if since else curve(taken, scale),
         )
 
@@ -162,7 +172,7 @@ class LiveService:
 
         The level is shared by as many shadows as there may be.
         """
-        pairs, scale = self._store.pairs(version, baseline, MAX_EXAMS), self._scale.current.ends
+        pairs, scale = self._store.pairs(version, baseline, MAX_PAIRS), self._scale.current.ends
         alpha = LEVEL / max(self._settings.shadows, 1)
         return compare_live(version, baseline, pairs.ratings, pairs.shadow, pairs.served, scale, alpha)
 
@@ -215,6 +225,16 @@ class LiveService:
             self._notices.add("warning", "live", text, {"version": one.version}, tx=tx)  # type: ignore[arg-type]
 
         self._values.transaction(note)
+
+
+def _newest(columns: ExamColumns) -> ExamColumns:
+    """The exams from a multiple of ``STEP`` on, so many that there are no more than ``MAX_EXAMS``."""
+    if len(columns.ids) <= MAX_EXAMS:
+        return columns
+    start = columns.ids[-STEP] // STEP * STEP
+    kept = columns.ids >= start
+    kept[:-MAX_EXAMS] = False
+    return ExamColumns(*(getattr(columns, one.name)[kept] for one in fields(ExamColumns)))
 
 
 def _taken(columns: ExamColumns) -> Taken:
