@@ -154,9 +154,7 @@ def table(report: LiveReport) -> None:
     if len(shown) < 2:
         return
     st.header("All versions", anchor=False)
-    st.caption(
-        "Each on the ratings that it predicted. To compare two versions, see Shadows: both predict the same ratings there."
-    )
+    st.caption("Each on the ratings that it predicted. Shadows, above, compares versions on the same ratings.")
     draw_table([_row(one) for one in shown], "Live figures by version", phone="scroll")
 
 

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from engine.data.plan import ImportOptions
+from engine.errors import UnknownVersion
 from engine.runtime import Runtime
 from engine.services.uploads import UploadedFile
 from engine.settings import Settings
@@ -235,29 +236,44 @@ def test_the_place_is_that_of_the_whole_list(trained: Runtime) -> None:
         trained.services.ratings.unrate("u3", movie)
 
 
-def test_an_exam_takes_few_bytes(trained: Runtime) -> None:
-    from store.exams import Answer, Exam
+def test_a_live_error_above_the_evaluation_is_noticed_once(two: Runtime) -> None:
+    """Ratings are given against all expectations."""
+    stored(two)
+    services, rng = two.services, np.random.default_rng(0)
+    offline = services.versions.get(1).metrics["rmse"].value
+    for user in range(40):
+        for movie in unrated(two, f"u{user}", 4):
+            worst = 0.5 if expected(two, f"u{user}", movie) > 2.75 else 5.0
+            services.ratings.rate(f"u{user}", movie, worst if rng.random() < 0.9 else 3.0)
+    stored(two)
+    services.live._look_after = services.live._make_after = 0.0
+    for _ in range(2):
+        services.live.look()
+        services.live._look_after = 0.0
+    (notice,) = [one for one in services.inbox.notices(50) if one.topic == "live"]
+    assert notice.level == "warning"
+    assert f"{offline:.3f} on those held out" in notice.text
+    report = services.live.report()
+    shadow, served = report.versions
+    assert (served.version, served.role, served.exams, served.dipped) == (1, "serves", 160, True)
+    assert (shadow.version, shadow.role, shadow.exams) == (2, "shadow", 160)
+    assert served.offline["rmse"].value == offline
+    assert served.metrics["rmse"].low > offline
+    assert {"rmse", "mae"} == set(served.means)
+    (compared,) = report.comparisons
+    assert (compared.version, compared.baseline, compared.exams) == (2, 1, 160)
+    assert services.live.report(days=1).versions[1].metrics["rmse"].low is None
+    assert services.live.report(days=1).versions[1].exams == 160
 
-    exams, rng = ExamStore(trained.database), np.random.default_rng(0)
 
-    def size() -> int:
-        with trained.database.read() as connection:
-            pages = connection.exec_driver_sql("PRAGMA page_count").scalar_one()
-            free = connection.exec_driver_sql("PRAGMA freelist_count").scalar_one()
-            return int(pages - free) * int(connection.exec_driver_sql("PRAGMA page_size").scalar_one())
+def test_exams_of_unknown_versions_are_refused(trained: Runtime) -> None:
+    assert trained.services.live.exams(None) == []
+    with pytest.raises(UnknownVersion, match="no version 9"):
+        trained.services.live.exams(9)
 
-    before, many = size(), 20_000
-    for start in range(0, many, 2000):
-        rows = [
-            Exam(
-                1_795_443_846 + start,
-                int(rng.integers(60)),
-                int(rng.integers(9000)),
-                3.5,
-                Answer(7, 3.21, 1.5, 4.9),
-                1200,
-            )
-            for _ in range(2000)
-        ]
-        exams.add(rows)
-    assert (size() - before) / many < 60
+
+def test_before_the_first_version_there_is_an_empty_report(runtime: Runtime) -> None:
+    report = runtime.services.live.report()
+    assert (report.active_version, report.versions, report.exams) == (None, (), 0)
+    with pytest.raises(UnknownVersion, match="Import ratings"):
+        runtime.services.live.exams(None)
