@@ -111,8 +111,7 @@ class RatingStore(BulkRatings):
     def forget_user(self, user_id: str) -> Forgotten:
         """Erase a user's ratings and id, overwriting their bytes in the file. ``erase_traces`` completes it.
 
-        Ratings that imports replaced go too, what the history of imports holds of the user, and the user's golden people
-        and exams.
+        Ratings that imports replaced go too, what the history of imports holds of the user, golden people and exams.
         The key stays taken, so that nobody else inherits what a version has learned under it.
 
         Raises:

@@ -193,7 +193,7 @@ class ExamService:
             self._write()
 
     def _drain(self) -> None:
-        self._shadows.renew(self._serving.current())
+        self._shadows.renew(self._serving.state)
         while self._events:
             give_way()
             event = self._events.popleft()

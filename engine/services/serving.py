@@ -221,10 +221,6 @@ class ServingService:
             raise NotReady("No model is trained yet. Start a training; the first one takes about a minute.")
         return self._state
 
-    def current(self) -> ServingState | None:
-        """The state that serves now; None before the first."""
-        return self._state
-
     def lacks(self, movie_id: str) -> bool:
         """Whether something serves that does not know the movie."""
         return self._state is not None and movie_id not in self._state.movies

@@ -10,9 +10,8 @@ from engine.recommending.cold_start import blend
 from engine.services.imports import NOTHING_KEPT
 from engine.services.notices import WebhookState
 from engine.services.records import JobState, StudyState
-from sidecar.docs import golden_people
+from sidecar.docs import golden_people, live_instances
 from sidecar.docs import instances as made
-from sidecar.docs import live_instances
 from sidecar.docs.problem_examples import PROBLEMS
 from sidecar.routes import (
     audit,
