@@ -30,6 +30,7 @@ from engine.services.import_task import Stores
 from engine.services.imports import ImportService
 from engine.services.library import LibraryService
 from engine.services.live import LiveService
+from engine.services.live_promotion import LivePromotion
 from engine.services.notices import InboxService, NotifyingService
 from engine.services.profiles import ProfileService
 from engine.services.ratings import RatingService
@@ -242,15 +243,17 @@ def build(settings: Settings, clock: Callable[[], float] = time.time, *, restore
     serving = ServingService(ratings, snapshots, models, notices, settings, clock)
     golden = GoldenService(GoldenStore(database), snapshots, scale, serving)
     trainer = Trainer(ratings, snapshots, models, runs, notices, serving, golden, settings, clock)
-    training = TrainingService(trainer, ratings, models, runs)
+    training = TrainingService(trainer, ratings, models, runs, settings.shadows)
     spark_lists = SparkListService(jobs, serving)
     kept = ExamStore(database)
     shadows = ShadowService(ratings, snapshots, models, kept, settings)
     exams = ExamService(serving, kept, shadows, settings.exam_days, clock)
-    live = LiveService(kept, exams, models, serving, notices, ValueStore(database, "live"), scale, settings, clock)
-    exams.on_written = live.look
     recommendations = RecommendationService(serving, snapshots, scale, settings, clock)
     versions = VersionService(models, runs, notices, serving, recommendations)
+    live_values = ValueStore(database, "live")
+    promotion = LivePromotion(versions, runs, golden, serving, notices, live_values)
+    live = LiveService(kept, exams, models, serving, notices, live_values, scale, settings, clock, promotion.consider)
+    exams.on_written = live.look
     imports = ImportService(
         Stores(ratings, ImportStore(database), scale, clock),
         jobs,

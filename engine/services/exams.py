@@ -187,13 +187,13 @@ class ExamService:
             self.on_written()
 
     def settle(self) -> None:
-        """Work on everything that waits now, and write it, in the caller's thread."""
+        """Look which versions there are, work on everything that waits, and write it, all in the caller's thread."""
         with self._working:
-            self._drain()
+            self._drain(at_once=True)
             self._write()
 
-    def _drain(self) -> None:
-        self._shadows.renew(self._serving.state)
+    def _drain(self, *, at_once: bool = False) -> None:
+        self._shadows.renew(self._serving.state, at_once=at_once)
         while self._events:
             give_way()
             event = self._events.popleft()

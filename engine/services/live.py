@@ -110,6 +110,7 @@ class LiveService:
     _scale: StoreScale
     _settings: Settings
     _clock: Callable[[], float]
+    _consider: Callable[[LiveComparison], None]
 
     def __post_init__(self) -> None:
         self._lock = Lock()
@@ -199,7 +200,10 @@ class LiveService:
         return None if self._known is None else self._known[1]
 
     def look(self) -> None:
-        """After new exams: notice a dip of the version that serves, once. At most a tenth of the time goes here."""
+        """After new exams: notice a dip, once for each version that serves, and act on shadows that can be told apart.
+
+        At most a tenth of the time goes here.
+        """
         begun = monotonic()
         if begun < self._look_after:
             return
@@ -208,6 +212,8 @@ class LiveService:
         for one in report.versions:
             if one.role == "serves" and one.dipped:
                 self._tell_dip(one)
+        for compared in report.comparisons:
+            self._consider(compared)
 
     def _tell_dip(self, one: LiveVersion) -> None:
         told = self._values.read().get(DIPPED, [])

@@ -78,13 +78,18 @@ class ShadowService:
         self._examiners, self._means, self._base, self._wanted = (), None, lambda: None, ()
         self._looked_at = -LOOK_S
 
-    def renew(self, state: ServingState | None) -> None:
-        """Follow what serves and which versions there are: read everything again where either has changed."""
+    def renew(self, state: ServingState | None, *, at_once: bool = False) -> None:
+        """Follow what serves and which versions there are: read everything again where either has changed.
+
+        Args:
+            state: serves; None before the first version.
+            at_once: look at the versions now, and not once a second.
+        """
         if state is None:
             self.drop()
             return
         same = self._base() is state and not self._lapsed.is_set()
-        if same and monotonic() - self._looked_at < LOOK_S:
+        if same and not at_once and monotonic() - self._looked_at < LOOK_S:
             return
         self._looked_at = monotonic()
         wanted = tuple(self._store.shadows(state.version, self._settings.shadows)) if self._settings.shadows else ()
