@@ -158,15 +158,8 @@ class TrainingService:
         return self._order(settings, activate, actor, queue=queue, note=note, also=also)
 
     def check_policy(self, activate: str) -> None:
-        """Accept a policy of activation.
-
-        Raises:
-            InvalidInput: it is unknown, or needs shadows, which are turned off.
-        """
-        if activate not in POLICIES:
-            raise InvalidInput(f"activate is {activate!r}, but must be one of {', '.join(POLICIES)}.", field="activate")
-        if activate == LIVE and not self._shadows:
-            raise InvalidInput(f"{LIVE} needs shadow versions. Set MARQUEE_SHADOWS to 1 or more.", field="activate")
+        """Accept a policy of activation; as the function of this name."""
+        check_policy(activate, self._shadows)
 
     @stores
     def retrain(
@@ -377,3 +370,15 @@ def _configured(
     check_trainable(kind)
     check_rankable(ranking.method)
     return config, ranking
+
+
+def check_policy(activate: str, shadows: int) -> None:
+    """Accept a policy of activation; ``shadows``: how many there may be.
+
+    Raises:
+        InvalidInput: it is unknown, or needs shadows, which are turned off.
+    """
+    if activate not in POLICIES:
+        raise InvalidInput(f"activate is {activate!r}, but must be one of {', '.join(POLICIES)}.", field="activate")
+    if activate == LIVE and not shadows:
+        raise InvalidInput(f"{LIVE} needs shadow versions. Set MARQUEE_SHADOWS to 1 or more.", field="activate")
