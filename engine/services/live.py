@@ -113,7 +113,7 @@ class LiveService:
     _consider: Callable[[LiveComparison], None]
 
     def __post_init__(self) -> None:
-        self._lock = Lock()
+        self._lock, self._looking = Lock(), Lock()
         self._known: tuple[tuple[object, ...], LiveReport] | None = None
         self._look_after = self._make_after = 0.0
 
@@ -204,16 +204,17 @@ class LiveService:
 
         At most a tenth of the time goes here.
         """
-        begun = monotonic()
-        if begun < self._look_after:
-            return
-        report = self.report()
-        self._look_after = monotonic() + max(LOOK_S, 10 * (monotonic() - begun))
-        for one in report.versions:
-            if one.role == "serves" and one.dipped:
-                self._tell_dip(one)
-        for compared in report.comparisons:
-            self._consider(compared)
+        with self._looking:
+            begun = monotonic()
+            if begun < self._look_after:
+                return
+            report = self.report()
+            self._look_after = monotonic() + max(LOOK_S, 10 * (monotonic() - begun))
+            for one in report.versions:
+                if one.role == "serves" and one.dipped:
+                    self._tell_dip(one)
+            for compared in report.comparisons:
+                self._consider(compared)
 
     def _tell_dip(self, one: LiveVersion) -> None:
         told = self._values.read().get(DIPPED, [])

@@ -124,7 +124,7 @@ def _error(one: LiveVersion) -> None:
     lines = base.mark_line(strokeWidth=2.5, clip=True).encode(y=y, color=color, strokeDash=dash, tooltip=tooltip)
     spoken = f"Line chart of the error by number of new ratings. Now {one.metrics['rmse'].value:.4f}"
     spoken += f", in the evaluation {offline.value:.4f}." if offline else "."
-    charts.show(alt.layer(band, lines), spoken, key="live.error")
+    charts.show(alt.layer(band, lines), spoken, "Live error", key="live.error")
 
 
 def _coverage(one: LiveVersion) -> None:
@@ -145,7 +145,7 @@ def _coverage(one: LiveVersion) -> None:
     rule = alt.Chart(charts.data([{"promised": PROMISED}])).mark_rule(strokeDash=[2, 2])
     promised = rule.encode(y=alt.Y("promised:Q", title="Inside"))
     spoken = f"Line chart of the share of new ratings inside the 90% interval. Now {rows[-1]['coverage']:.1%}."
-    charts.show(alt.layer(line, promised), spoken, key="live.coverage")
+    charts.show(alt.layer(line, promised), spoken, "Live coverage", key="live.coverage")
 
 
 def table(report: LiveReport) -> None:
