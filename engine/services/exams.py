@@ -33,6 +33,7 @@ FIRST_S = 0.05
 BATCH, WRITE_S = 200, 1.0
 """Exams, and seconds, after which they are written."""
 PRUNE_S = 3600.0
+MAX_STOP_S = 5.0
 DAY_S = 86_400
 
 
@@ -97,6 +98,7 @@ class ExamService:
         self._held = self._taken = self._dropped = 0
         self._ordered = False
         self._written_at = self._pruned_at = -PRUNE_S
+        self._stop_at = float("inf")
         self._spans: dict[int, LearnedSpan | None] = {}
         self.worker: Worker[None] = Worker(
             "exams", self._work, begin=step_back, idle=self._rest, every=WRITE_S, died=self._lose, waits=True
@@ -109,10 +111,12 @@ class ExamService:
         self.worker.put(None)
 
     def close(self) -> None:
-        """Work on the exams that wait, write them, and stop."""
+        """Work on the exams that wait, for some seconds at most, write them, and stop."""
+        self._stop_at = monotonic() + MAX_STOP_S
         self.worker.stop()
         with self._working:
-            self._drain()
+            if self._events:
+                self._drain()
             self._write()
 
     def facts(self) -> ExamFacts:
@@ -194,7 +198,7 @@ class ExamService:
 
     def _drain(self, *, at_once: bool = False) -> None:
         self._shadows.renew(self._serving.state, at_once=at_once)
-        while self._events:
+        while self._events and monotonic() < self._stop_at:
             give_way()
             event = self._events.popleft()
             if event.before is not None:
