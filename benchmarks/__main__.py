@@ -11,6 +11,7 @@ from itertools import takewhile
 
 from benchmarks import (
     accuracy,
+    exams,
     factorization_speed,
     first_minute,
     foldin,
@@ -46,6 +47,7 @@ BENCHMARKS = {
     "store": plain(store_arrays.main),
     "accuracy": accuracy.main,
     "first_minute": first_minute.main,
+    "exams": exams.main,
     "foldin": foldin.main,
     "imports": imports.main,
     "interview": interview.main,

@@ -22,12 +22,15 @@ from engine.services.audit import AuditService
 from engine.services.automation import AutomationService
 from engine.services.catalogue import CatalogueService
 from engine.services.data_picture import DataService
+from engine.services.exams import ExamService
 from engine.services.exports import ExportService
 from engine.services.figures import FiguresService
 from engine.services.golden import GoldenService
 from engine.services.import_task import Stores
 from engine.services.imports import ImportService
 from engine.services.library import LibraryService
+from engine.services.live import LiveService
+from engine.services.live_promotion import LivePromotion
 from engine.services.notices import InboxService, NotifyingService
 from engine.services.profiles import ProfileService
 from engine.services.ratings import RatingService
@@ -36,6 +39,7 @@ from engine.services.recommendations import RecommendationService
 from engine.services.records import JobState
 from engine.services.scale import StoreScale
 from engine.services.serving import ServingService
+from engine.services.shadows import ShadowService
 from engine.services.snapshots import Snapshots
 from engine.services.spark_lists import SparkListService
 from engine.services.storage import Restore, StorageService
@@ -51,6 +55,7 @@ from store import backups, inspection
 from store.audit import AuditStore
 from store.database import Database
 from store.errors import StoreError, StoreReplaced, UnusableBackup
+from store.exams import ExamStore
 from store.golden import GoldenStore
 from store.imports import ImportStore
 from store.jobs import JobStore
@@ -121,6 +126,7 @@ class Runtime:
         self.services.serving.load_active()
         self.figures.open()
         self.reach.open()
+        self.services.exams.open()
         self.services.training.trainer.start()
         self.services.tuning.open()
         self.services.automation.open()
@@ -152,6 +158,7 @@ class Runtime:
         self.services.imports.close()
         self.services.spark_lists.close()
         self.services.tuning.close()
+        self.services.exams.close()
         self.reach.close()
         self.figures.close()
         self.services.training.trainer.close()
@@ -236,10 +243,17 @@ def build(settings: Settings, clock: Callable[[], float] = time.time, *, restore
     serving = ServingService(ratings, snapshots, models, notices, settings, clock)
     golden = GoldenService(GoldenStore(database), snapshots, scale, serving)
     trainer = Trainer(ratings, snapshots, models, runs, notices, serving, golden, settings, clock)
-    training = TrainingService(trainer, ratings, models, runs)
+    training = TrainingService(trainer, ratings, models, runs, settings.shadows)
     spark_lists = SparkListService(jobs, serving)
+    kept = ExamStore(database)
+    shadows = ShadowService(ratings, snapshots, models, kept, settings)
+    exams = ExamService(serving, kept, shadows, settings.exam_days, clock)
     recommendations = RecommendationService(serving, snapshots, scale, settings, clock)
     versions = VersionService(models, runs, notices, serving, recommendations)
+    live_values = ValueStore(database, "live")
+    promotion = LivePromotion(versions, runs, golden, serving, notices, live_values)
+    live = LiveService(kept, exams, models, serving, notices, live_values, scale, settings, clock, promotion.consider)
+    exams.on_written = live.look
     imports = ImportService(
         Stores(ratings, ImportStore(database), scale, clock),
         jobs,
@@ -258,7 +272,7 @@ def build(settings: Settings, clock: Callable[[], float] = time.time, *, restore
     figures = FiguresService(ratings, snapshots, clock)
     reach = ReachService(serving, ratings, clock)
     library = LibraryService(ratings, snapshots, scale, figures)
-    working = (imports, spark_lists, trainer, tuning, automation, notifying, storage, figures, reach)
+    working = (imports, spark_lists, trainer, tuning, automation, notifying, storage, figures, reach, exams)
     workers = (database.writer, *(service.worker for service in working))
     services = Services(
         settings=settings,
@@ -268,11 +282,13 @@ def build(settings: Settings, clock: Callable[[], float] = time.time, *, restore
         profiles=ProfileService(ratings, snapshots, figures, library, serving, recommendations, reach, clock),
         data=DataService(figures, versions, settings),
         imports=imports,
+        live=live,
+        exams=exams,
         exports=ExportService(ratings, snapshots, scale, serving, versions),
         spark_lists=spark_lists,
         training=training,
         serving=serving,
-        ratings=RatingService(ratings, snapshots, models, serving, scale, clock, spark_lists.forget),
+        ratings=RatingService(ratings, snapshots, models, serving, scale, clock, spark_lists.forget, exams.forget),
         recommendations=recommendations,
         versions=versions,
         golden=golden,

@@ -82,6 +82,18 @@ class Settings(BaseSettings):
         "that ever served; 0 keeps every one.",
     )
 
+    shadows: int = Field(
+        2,
+        ge=0,
+        le=10,
+        description="How many of the newest versions that never served predict new ratings beside the one that serves; "
+        "0 turns shadows off.",
+    )
+    shadow_memory: int = Field(
+        512, ge=0, le=1_000_000, description="Memory of all shadow versions together, in MiB; those beyond wait."
+    )
+    exam_days: int = Field(400, ge=1, le=36_500, description="How many days exams are kept.")
+
     webhook_url: str | None = Field(
         None,
         pattern=r"^https?://\S+$",

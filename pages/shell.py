@@ -36,6 +36,7 @@ page = st.navigation(
         st.Page("training.py", title="Training", icon=":material/model_training:"),
         st.Page("tuning.py", title="Tuning", icon=":material/search_insights:"),
         st.Page("versions.py", title="Versions", icon=":material/inventory_2:"),
+        st.Page("live.py", title="Live", icon=":material/monitoring:"),
         st.Page("automation.py", title="Automation", icon=":material/event_repeat:"),
         st.Page("notices.py", title="Notices", icon=":material/notifications:"),
         st.Page("keys.py", title="Keys", icon=":material/key:"),

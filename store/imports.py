@@ -8,6 +8,7 @@ from typing import Any
 
 from sqlalchemy import Text, cast, func, or_, select, update
 
+from store import exams, revisions
 from store.connections import Transaction
 from store.database import Store
 from store.errors import NotStored
@@ -109,9 +110,14 @@ class ImportStore(Store):
             return UndoneCounts()
         self._database.execute(update(imports).where(this).values(state="undoing"))
         done = Undo(self._database, import_id, progress).run()
-        if record.ended_at is None:
-            self._database.execute(imports.delete().where(this))
-        else:
-            values = {"state": "undone", "undone_at": self._database.clock()}
-            self._database.execute(update(imports).where(this).values(values))
+
+        def end(tx: Transaction) -> None:
+            now = self._database.clock()
+            exams.withdraw(tx, revisions.current(tx), now, since=record.created_at)
+            if record.ended_at is None:
+                tx.execute(imports.delete().where(this))
+            else:
+                tx.execute(update(imports).where(this).values(state="undone", undone_at=now))
+
+        self._database.write(end)
         return done

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sqlalchemy import Connection, func, select
 
-from store import catalogue, golden, imports, revisions
+from store import catalogue, exams, golden, imports, revisions
 from store.bulk_ratings import DELETED_KEYS, UPSERT, BulkRatings, next_key, shortest_decimals
 from store.cache import RatingCache, ratings_of_changed
 from store.connections import Transaction
@@ -101,6 +101,7 @@ class RatingStore(BulkRatings):
                 raise NotStored(f"{user_id!r} has not rated {movie_id!r}.")
             tx.execute(ratings.delete().where(ratings.c.user_id == user, ratings.c.movie_id == movie))
             revision = revisions.advance(tx, [user], [movie], -1)
+            exams.withdraw(tx, revision, self._database.clock(), (user, movie))
             return RatingChange(user, movie, None, previous, UNKNOWN_TIME, revision, False)
 
         return self._database.write(work)
@@ -110,7 +111,7 @@ class RatingStore(BulkRatings):
     def forget_user(self, user_id: str) -> Forgotten:
         """Erase a user's ratings and id, overwriting their bytes in the file. ``erase_traces`` completes it.
 
-        Ratings that imports replaced go too, what the history of imports holds of the user, and their golden people.
+        Ratings that imports replaced go too, what the history of imports holds of the user, golden people and exams.
         The key stays taken, so that nobody else inherits what a version has learned under it.
 
         Raises:
@@ -127,6 +128,7 @@ class RatingStore(BulkRatings):
                 tx.execute(ratings.delete().where(ratings.c.user_id == user))
                 imports.forget(tx, user, user_id)
                 golden.forget(tx, user)
+                exams.forget(tx, user)
                 tx.execute(users.update().where(users.c.id == user).values(external_id=DELETED_ID.format(user)))
                 revision = revisions.advance(tx, [user], rated, -len(rated))
             finally:

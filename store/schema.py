@@ -356,3 +356,45 @@ audit_log = Table(
 )
 
 Index("audit_log_at", audit_log.c.at)
+
+exams = Table(  # ratings and predictions in ten-thousandths of a rating unit
+    "exams",
+    metadata,
+    Column("exam_id", Integer, primary_key=True),
+    Column("at", Integer, nullable=False),
+    Column("user_id", Integer, nullable=False),
+    Column("movie_id", Integer, nullable=False),
+    Column("rating", Integer, nullable=False),
+    Column("version", Integer, nullable=False),
+    Column("predicted", Integer, nullable=False),
+    Column("low", Integer),
+    Column("high", Integer),
+    Column("place", Integer),
+    sqlite_autoincrement=True,
+)
+
+Index("exams_user", exams.c.user_id)
+
+exam_answers = Table(  # of shadow versions, and of the means as version 0
+    "exam_answers",
+    metadata,
+    Column("exam_id", Integer, primary_key=True),
+    Column("version", Integer, primary_key=True),
+    Column("predicted", Integer, nullable=False),
+    Column("low", Integer),
+    Column("high", Integer),
+    sqlite_with_rowid=False,
+)
+
+withdrawals = Table(  # ratings that were taken back: one by hand, or, without user and movie, those of an import
+    "withdrawals",
+    metadata,
+    Column("withdrawal_id", Integer, primary_key=True),
+    Column("user_id", Integer),
+    Column("movie_id", Integer),
+    Column("revision", Integer, nullable=False),
+    Column("since", Float, nullable=False),
+    Column("until", Float, nullable=False),
+)
+
+Index("withdrawals_pair", withdrawals.c.user_id, withdrawals.c.movie_id)

@@ -53,6 +53,28 @@ class LearnedOffsets:
 
 
 @dataclass(frozen=True)
+class RatingParts:
+    """The parts of a version that predict ratings; attributes as of ``VersionBundle``."""
+
+    rating: RatingModel
+    calibration: Calibration | None
+    counts: LearnedCounts | None
+    offsets: LearnedOffsets | None
+
+    @classmethod
+    def from_arrays(cls, kind: str, config: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> Self:
+        """Rebuild the parts from a version's ``config()`` and those of its ``arrays()``."""
+        calibration, counts = part_of(arrays, "calibration"), part_of(arrays, "counts")
+        offsets = part_of(arrays, "offsets")
+        return cls(
+            MODELS[kind].model.from_arrays(configure(kind, config["model"]), part_of(arrays, "rating")),
+            Calibration.from_arrays(calibration) if calibration else None,
+            LearnedCounts(counts["users"], counts["movies"]) if counts else None,
+            LearnedOffsets(offsets["users"], offsets["movies"]) if offsets else None,
+        )
+
+
+@dataclass(frozen=True)
 class VersionBundle:
     """The contents of a version.
 
@@ -97,16 +119,15 @@ class VersionBundle:
     @classmethod
     def from_arrays(cls, kind: str, config: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> Self:
         """Rebuild a bundle from ``config()`` and ``arrays()``."""
-        calibration, counts = part_of(arrays, "calibration"), part_of(arrays, "counts")
-        offsets = part_of(arrays, "offsets")
+        parts = RatingParts.from_arrays(kind, config, arrays)
         # Early versions lack hyperparameters whose effect they did not know.
         ranker = {"dislike": 0.0} | config["ranker"]
         return cls(
-            MODELS[kind].model.from_arrays(configure(kind, config["model"]), part_of(arrays, "rating")),
+            parts.rating,
             restore_ranker(ranker, part_of(arrays, "ranker")),
             np.asarray(part_of(arrays, "popularity")["scores"], np.float32),
-            Calibration.from_arrays(calibration) if calibration else None,
-            LearnedCounts(counts["users"], counts["movies"]) if counts else None,
-            LearnedOffsets(offsets["users"], offsets["movies"]) if offsets else None,
+            parts.calibration,
+            parts.counts,
+            parts.offsets,
             float(part_of(arrays, "spread").get("rating", np.zeros(1))[0]),
         )

@@ -22,7 +22,7 @@ from engine.data.ratings import Interactions
 from engine.models.base import RatingModel, Vector
 from engine.models.intervals import Calibration
 from engine.models.ranker import Ranker
-from engine.models.version import LearnedCounts, LearnedOffsets, VersionBundle
+from engine.models.version import LearnedCounts, LearnedOffsets, RatingParts, VersionBundle
 from engine.recommending.cold_start import popularity
 
 MAX_LEARNED = 1000
@@ -135,6 +135,17 @@ class UserState:
         found = self.movies.predict(self.vector, movies)
         return found if len(self.items) else np.clip(found, *self.movies.model.given_)
 
+    def intervals(
+        self, calibration: Calibration | None, predicted: Float32, movies: Int32
+    ) -> list[tuple[float, float] | None]:
+        """The calibrated interval of each of these predicted ratings (float32[n]); None without a calibration."""
+        if calibration is None:
+            return [None] * len(predicted)
+        low, high = calibration.interval(
+            predicted, np.full(len(predicted), len(self.items)), self.movies.counts_of(movies)
+        )
+        return [(float(a), float(b)) for a, b in zip(low, high, strict=True)]
+
 
 @dataclass(frozen=True)
 class _FoldedUser:
@@ -193,11 +204,11 @@ class RealtimeLearner:
     of their ratings, and of movies only those that it has not learned.
 
     Args:
-        bundle: the version.
+        bundle: the version, or those parts of it that predict ratings.
         data: the ratings as loaded; later changes are in the overlays.
     """
 
-    def __init__(self, bundle: VersionBundle, data: Interactions) -> None:
+    def __init__(self, bundle: VersionBundle | RatingParts, data: Interactions) -> None:
         self.bundle = bundle
         self.data = data
         self._writing = Lock()
@@ -406,7 +417,7 @@ def offset_of_movie(model: RatingModel, data: Interactions, movie: int) -> Vecto
     return model.movie_vector(movie) - model.fold_in_movie(data.users[rows], data.ratings[rows], movie)
 
 
-def _learned_counts(bundle: VersionBundle, data: Interactions) -> Int32:
+def _learned_counts(bundle: VersionBundle | RatingParts, data: Interactions) -> Int32:
     """int32[n_movies]: learned ratings of each movie; today's counts for a version of an earlier release."""
     if bundle.counts is None:
         return data.movie_counts.astype(np.int32)

@@ -286,11 +286,7 @@ class ServingState:
 
     def intervals(self, predicted: Float32, user: UserState, movies: Int32) -> list[tuple[float, float] | None]:
         """The 90% interval of each predicted rating; None without a calibration."""
-        if self.bundle.calibration is None:
-            return [None] * len(predicted)
-        counts = np.full(len(predicted), len(user.items)), user.movies.counts_of(movies)
-        low, high = self.bundle.calibration.interval(predicted, *counts)
-        return [(float(a), float(b)) for a, b in zip(low, high, strict=True)]
+        return user.intervals(self.bundle.calibration, predicted, movies)
 
     def movie(self, index: int) -> Movie:
         """One movie of the catalogue."""

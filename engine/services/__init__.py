@@ -14,10 +14,12 @@ if TYPE_CHECKING:
     from engine.services.automation import AutomationService
     from engine.services.catalogue import CatalogueService
     from engine.services.data_picture import DataService
+    from engine.services.exams import ExamService
     from engine.services.exports import ExportService
     from engine.services.golden import GoldenService
     from engine.services.imports import ImportService
     from engine.services.library import LibraryService
+    from engine.services.live import LiveService
     from engine.services.notices import InboxService
     from engine.services.profiles import ProfileService
     from engine.services.ratings import RatingService
@@ -45,6 +47,8 @@ class Services:
     profiles: ProfileService
     data: DataService
     imports: ImportService
+    live: LiveService
+    exams: ExamService
     exports: ExportService
     spark_lists: SparkListService
     training: TrainingService

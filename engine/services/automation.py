@@ -14,7 +14,7 @@ from engine.errors import InvalidInput, MarqueeError, NotReady, check_range
 from engine.services.backlog import Backlog
 from engine.services.storing import stores
 from engine.services.timetable import WEEK, Timetable, check_time
-from engine.services.training import POLICIES, TrainingService, TrainingStatus
+from engine.services.training import TrainingService, TrainingStatus
 from engine.training.promotion import ActivationPolicy
 from store.connections import Transaction
 from store.errors import StoreError
@@ -166,8 +166,7 @@ class AutomationService:
             raise InvalidInput("A day is a number from 0 (Monday) to 6 (Sunday).", field="days")
         check_time(hour, minute, zone)
         check_range("after_ratings", after_ratings, 0, MAX_RATINGS)
-        if activate not in POLICIES:
-            raise InvalidInput(f"activate is {activate!r}, but must be one of {', '.join(POLICIES)}.", field="activate")
+        self._training.check_policy(activate)
         values = {"days": sorted(set(days)), "hour": hour, "minute": minute, "zone": zone}
         values |= {"after_ratings": after_ratings, "activate": activate, "handled": self._clock()}
         with self._looking:

@@ -20,6 +20,7 @@ from engine.words import counted
 from store.errors import DamagedVersion, NotStored
 from store.ratings import RatingStore
 from store.versions import MLModelManager
+from store.worker import nothing
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +79,7 @@ class RatingService:
         scale: StoreScale,
         clock: Callable[[], float],
         delete_lists: Callable[[], str] = lambda: "",
+        forget_exams: Callable[[int], None] = nothing,
     ) -> None:
         self._ratings = ratings
         self._snapshots = snapshots
@@ -86,6 +88,7 @@ class RatingService:
         self._scale = scale
         self._clock = clock
         self._delete_lists = delete_lists
+        self._forget_exams = forget_exams
 
     @stores
     def rate(self, user_id: str, movie_id: str, rating: float) -> RatingReceipt:
@@ -133,7 +136,7 @@ class RatingService:
     @audited("user erased", of_user)
     @stores
     def forget(self, user_id: str) -> ForgettingReceipt:
-        """Delete a user's ratings and id from the store and from memory, and name the versions that learned from them.
+        """Delete a user's ratings, exams and id from store and memory, and name the versions that learned from them.
 
         The serving state is rebuilt without the user, so this takes as long as after an import.
 
@@ -146,6 +149,7 @@ class RatingService:
             except NotStored as error:
                 raise UnknownUser(f"Nobody has the id {user_id!r}.") from error
             self._serving.change(lambda state: state.users.pop(user_id, None))
+        self._forget_exams(gone.user_key)
         self._snapshots.forget()
         self._serving.refresh()
         learned = tuple(version for version in self._stored() if self._has_learned(version, gone.user_key))

@@ -3,6 +3,7 @@
 from dataclasses import fields
 from typing import Any
 
+from store.exams import ExamRecord as ExamRecord
 from store.records import ActivationRecord as ActivationRecord
 from store.records import AuditRecord as AuditRecord
 from store.records import Counts as Counts

@@ -10,12 +10,12 @@ from typing import TypeVar
 
 import numpy as np
 
-from engine.background import give_way
 from engine.errors import NotReady
 from engine.evaluation.verdict import GOALS
 from engine.models.base import NOTHING
 from engine.models.version import LearnedCounts, VersionBundle
 from engine.recommending.effect import ListEffect, measure_effect
+from engine.recommending.exams import fold_changed
 from engine.recommending.lists import ListOptions
 from engine.recommending.state import ServingState
 from engine.services.snapshots import DataSnapshot, Snapshots
@@ -28,6 +28,7 @@ from store.ratings import RatingStore
 from store.records import RatingChange, VersionRecord
 from store.times import known_times
 from store.versions import MLModelManager
+from store.worker import nothing
 
 log = logging.getLogger(__name__)
 
@@ -56,6 +57,8 @@ class ServingService:
         self._building = RLock()  # held while a state is built and swapped in; taken before `writing`, never after it
         self.writing = Lock()
         """Held while a rating is stored and folded in, and for the moment of a swap."""
+        self.witness: Callable[[ServingState, RatingChange, int], None] = nothing
+        """Called with the state before each change of a rating, the change and its Unix time; ``writing`` is held."""
         self.last_rated = 0.0
         """Unix seconds of the last rating in this process."""
         self._state: ServingState | None = None
@@ -175,7 +178,8 @@ class ServingService:
                 for model in (bundle.rating, bundle.ranker):
                     model.bind(data)  # users deleted since the training must not stay in memory
                 state = ServingState.build(version, bundle, data, snapshot.revision, personal_from)
-                self._fold_from_snapshot(state, learned)
+                changed = self._ratings.users_changed_since(learned), self._ratings.movies_changed_since(learned)
+                fold_changed(state.learner, *changed)
                 self._warm(state)
                 if enter is not None:
                     enter()
@@ -205,20 +209,6 @@ class ServingService:
             user = state.listen(next(iter(state.users), ""))
             state.annotate(user, state.make_list(user, ListOptions(1), NOTHING))
 
-    def _fold_from_snapshot(self, state: ServingState, learned: int) -> None:
-        """Fold in the users and movies with ratings changed since the version learned."""
-        data, learner = state.data, state.learner
-        for user in self._ratings.users_changed_since(learned).tolist():
-            if user < data.n_users:
-                give_way()
-                mine = data.history(user)
-                learner.update_user_embedding(user, mine.items, mine.ratings, mine.times)
-        for movie in self._ratings.movies_changed_since(learned).tolist():
-            if movie < data.n_movies:
-                give_way()
-                rows = data.by_movie.of(movie)
-                learner.update_movie_embedding(movie, data.users[rows], data.ratings[rows])
-
     def ready(self) -> ServingState:
         """The state that serves now; a request takes it once.
 
@@ -245,6 +235,8 @@ class ServingService:
         """Fold a stored rating into user and movie; the prediction before and after. Needs ``writing``."""
         self.last_rated = self._clock()
         at = int(known_times(np.array([change.rated_at]), self.last_rated)[0])  # as the next start will read it
+        if self._state is not None:
+            self.witness(self._state, change, at)
         return self.change(lambda state: state.learn(user_id, change, at)) or (None, None)
 
     def health(self) -> UpdateHealth:

@@ -33,7 +33,7 @@ from engine.services.version_records import (
     stored_judgement,
 )
 from engine.training.outside import check_outside, learns_outside
-from engine.training.promotion import ActivationPolicy
+from engine.training.promotion import LIVE, ActivationPolicy
 from store.connections import Transaction
 from store.errors import NotStored
 from store.patience import patient
@@ -115,6 +115,7 @@ class TrainingService:
     _ratings: RatingStore
     _models: MLModelManager
     _runs: RunStore
+    _shadows: int
 
     @stores
     def train_model(
@@ -134,8 +135,8 @@ class TrainingService:
         Args:
             kind: a name of ``engine.models.registry.MODELS``.
             hyperparameters: those that differ from the defaults.
-            activate: when to activate the new version: ``if_better``, ``if_no_worse``, ``always`` or ``never``;
-                ``engine.training.promotion.decide`` defines each.
+            activate: when to activate the new version: ``if_better``, ``if_no_worse``, ``if_better_live``, ``always``
+                or ``never``; ``engine.training.promotion.decide`` defines each.
             actor: who asks, for the deployment history.
             ranker: settings of the lists that differ from the defaults.
             queue: wait for the current run to end instead of being refused; the queue survives a restart.
@@ -151,11 +152,14 @@ class TrainingService:
             NotReady: there are no ratings to learn from.
         """
         settings = _configured(kind, hyperparameters or {}, ranker or {})
-        if activate not in POLICIES:
-            raise InvalidInput(f"activate is {activate!r}, but must be one of {', '.join(POLICIES)}.", field="activate")
+        self.check_policy(activate)
         if learns_outside(settings[0]):
             check_outside(settings[1], activate)
         return self._order(settings, activate, actor, queue=queue, note=note, also=also)
+
+    def check_policy(self, activate: str) -> None:
+        """Accept a policy of activation; as the function of this name."""
+        check_policy(activate, self._shadows)
 
     @stores
     def retrain(
@@ -366,3 +370,15 @@ def _configured(
     check_trainable(kind)
     check_rankable(ranking.method)
     return config, ranking
+
+
+def check_policy(activate: str, shadows: int) -> None:
+    """Accept a policy of activation; ``shadows``: how many there may be.
+
+    Raises:
+        InvalidInput: it is unknown, or needs shadows, which are turned off.
+    """
+    if activate not in POLICIES:
+        raise InvalidInput(f"activate is {activate!r}, but must be one of {', '.join(POLICIES)}.", field="activate")
+    if activate == LIVE and not shadows:
+        raise InvalidInput(f"{LIVE} needs shadow versions. Set MARQUEE_SHADOWS to 1 or more.", field="activate")

@@ -175,12 +175,12 @@ class VersionService:
                 "Give a reason to activate it anyway; the deployment history keeps it.",
                 field="reason",
             )
-        self._enter(version, actor, reason or "Chosen by hand.")
+        self.enter(version, actor, reason or "Chosen by hand.")
         if against is not None:
             told = f"{actor} activated version {version} against its verdict: {reason}"
             self._notices.add("warning", "versions", told, {"version": version})
 
-    def _enter(self, version: int, actor: str, reason: str) -> None:
+    def enter(self, version: int, actor: str, reason: str) -> None:
         """Activate a version; the deployment history is written once its state is built, and not where that fails.
 
         Raises:
@@ -209,7 +209,7 @@ class VersionService:
         left, version = self._models.active_version(), self._models.served_before()
         if version is None:
             raise VersionUnavailable("No other intact version has served before, so there is nothing to roll back to.")
-        self._enter(version, actor, reason or "Rolled back.")
+        self.enter(version, actor, reason or "Rolled back.")
         why = f": {reason}" if reason else "."
         told = f"Version {version} serves again: {actor} rolled back from version {left}{why}"
         self._notices.add("info", "versions", told, {"version": version})

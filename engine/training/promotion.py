@@ -8,7 +8,8 @@ from engine.evaluation.intervals import MIN_USERS
 from engine.evaluation.report import EvaluationReport
 from engine.evaluation.verdict import Judgement, judge
 
-ActivationPolicy = Literal["if_better", "if_no_worse", "always", "never"]
+ActivationPolicy = Literal["if_better", "if_no_worse", "if_better_live", "always", "never"]
+LIVE: ActivationPolicy = "if_better_live"
 
 
 @dataclass(frozen=True)
@@ -50,7 +51,8 @@ def decide(
 
     Args:
         policy: as requested for the training. ``if_better`` activates promoted versions; ``if_no_worse`` also held
-            ones that do no harm, as they know the newest ratings; ``always`` and ``never`` ignore the verdict.
+            ones that do no harm, as they know the newest ratings; ``if_better_live`` waits for new ratings to show that
+            it is better, whatever the verdict; ``always`` and ``never`` ignore the verdict.
         new: the new version.
         rival: the active version; None if there is none, or it is damaged.
         alone: why there is no rival.
@@ -64,6 +66,7 @@ def decide(
     serves = {
         "if_better": judgement.verdict == "PROMOTE",
         "if_no_worse": judgement.verdict == "PROMOTE" or harmless,
+        "if_better_live": judgement.baseline is None,
         "always": True,
         "never": False,
     }[policy]
@@ -82,6 +85,8 @@ def _tell(policy: ActivationPolicy, judgement: Judgement, serves: bool) -> str:
         return "It is active now, as requested, whatever the verdict."
     if policy == "never":
         return "It was saved without activation, as requested."
+    if policy == LIVE and not serves:
+        return f"Version {judgement.baseline} stays active until new ratings show that this one is better."
     if serves:
         return "It is active now." if judgement.verdict == "PROMOTE" else "It is active now, as it does no harm."
     return f"Version {judgement.baseline} stays active."

@@ -19,6 +19,7 @@ from pages.ui.runs import actor
 POLICIES = {
     "if_better": "If proven better, and worse for no group",
     "if_no_worse": "Unless proven worse",
+    "if_better_live": "Once new ratings prove it better",
     "always": "Always",
     "never": "Never; I'll activate it myself",
 }

@@ -10,7 +10,7 @@ from engine.recommending.cold_start import blend
 from engine.services.imports import NOTHING_KEPT
 from engine.services.notices import WebhookState
 from engine.services.records import JobState, StudyState
-from sidecar.docs import golden_people
+from sidecar.docs import golden_people, live_instances
 from sidecar.docs import instances as made
 from sidecar.docs.problem_examples import PROBLEMS
 from sidecar.routes import (
@@ -19,6 +19,7 @@ from sidecar.routes import (
     golden,
     health,
     keys,
+    live,
     metrics,
     notices,
     storage,
@@ -75,6 +76,8 @@ ANSWERS: Mapping[str, object] = {
         versions=[made.MEASURED.model_copy(update={"version": 2, "active": False}), made.MEASURED],
         comparisons=[made.COMPARISON],
     ),
+    "live_report": live_instances.LIVE,
+    "list_exams": live.Exams(exams=[live_instances.EXAM], next=None),
     "list_models": versions.Models(active_version=3, models=[made.VERSION], next=None),
     "activate_model": versions.Serving(active_version=3),
     "list_activations": versions.Ledger(activations=[made.ACTIVATION], next=None),
@@ -119,7 +122,7 @@ ANSWERS: Mapping[str, object] = {
     "revoke_key": made.KEY.model_copy(update={"revoked_at": 1795530246.9}),
     "audit_log": audit.Entries(entries=[made.ENTRY], next=None),
     "live": health.Live(status="live"),
-    "ready": health.Ready(status="ready", model_version=3),
+    "ready": health.Ready(status="ready", model_version=3, exams_dropped=0),
 }
 """What each JSON route returns, by the name of its function; a twin with IDs in the query returns the same."""
 

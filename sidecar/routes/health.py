@@ -3,7 +3,7 @@
 from typing import Literal
 
 from fastapi import APIRouter
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 from engine.errors import NotReady
 from engine.services import current
@@ -24,6 +24,7 @@ class Ready(BaseModel):
 
     status: Literal["ready"]
     model_version: int
+    exams_dropped: int = Field(description="New ratings since the start that were no exam, as too many waited.")
 
 
 # Async and without the store: it answers whenever the event loop runs, even while the thread pool is busy.
@@ -50,4 +51,5 @@ def ready() -> Ready:
     version = services.serving.active_version()
     if version is None:
         raise NotReady("No version is active yet. Import ratings and train a model; the console shows the progress.")
-    return Ready(status="ready", model_version=version)
+    dropped = services.exams.facts().dropped
+    return Ready(status="ready", model_version=version, exams_dropped=dropped)

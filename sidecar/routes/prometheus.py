@@ -4,12 +4,12 @@ from collections.abc import Iterator
 
 from fastapi import APIRouter
 from prometheus_client import PlatformCollector, ProcessCollector
-from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 from prometheus_client.registry import Collector
 from starlette.responses import PlainTextResponse, Response
 
-from engine.services import current
+from engine.services import Services, current
 from engine.services.records import State as RunState
 from sidecar.http.measurements import REGISTRY
 from sidecar.http.requests import StrictRoute
@@ -38,6 +38,26 @@ class State(Collector):
         for state in RunState:
             family.add_metric([state], runs.get(state, 0))
         yield family
+        yield from _exams(services)
+
+
+def _exams(services: Services) -> Iterator[Metric]:
+    """Counts of exams, and live figures as they were looked at last."""
+    facts, live = services.exams.facts(), services.live.known()
+    yield CounterMetricFamily("marquee_exams", "Exams stored since the start.", facts.taken)
+    told = "New ratings since the start that were no exam, as too many waited."
+    yield CounterMetricFamily("marquee_exams_dropped", told, facts.dropped)
+    yield GaugeMetricFamily("marquee_exams_waiting", "Exams not stored yet.", facts.waiting)
+    errors = GaugeMetricFamily("marquee_live_rmse", "RMSE on new ratings.", labels=["version", "role"])
+    covered = GaugeMetricFamily(
+        "marquee_live_interval_coverage", "Share of new ratings inside the 90% interval.", labels=["version", "role"]
+    )
+    for one in () if live is None else live.versions:
+        for family, name in ((errors, "rmse"), (covered, "interval_coverage")):
+            if name in one.metrics:
+                family.add_metric([str(one.version), one.role], one.metrics[name].value)
+    yield errors
+    yield covered
 
 
 REGISTRY.register(State())
@@ -51,6 +71,7 @@ def metrics() -> Response:
     """Get metrics for Prometheus.
 
     In its text format: request durations by method, route and status, the size of the data, the active version,
-    training runs by state, unread notices, and the memory and CPU time of the process.
+    training runs by state, unread notices, exams of new ratings and the live error of each version, and the memory and
+    CPU time of the process.
     """
     return Response(generate_latest(REGISTRY), media_type=CONTENT_TYPE_LATEST)

@@ -61,6 +61,8 @@ RULES: Mapping[str, Rule] = {
     "GET /ml/health-of-updates": READ,
     "GET /ml/metrics": READ,
     "GET /ml/metrics/history": READ,
+    "GET /ml/live": READ,
+    "GET /ml/live/exams": ADMINS,
     "GET /ml/models": READ,
     "GET /ml/models/{version}": READ,
     "GET /ml/models/compare": READ,

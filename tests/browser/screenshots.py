@@ -29,6 +29,7 @@ PAGES = {
     "training": "training",
     "tuning": "tuning",
     "versions": "versions",
+    "live": "live",
     "automation": "automation",
     "notices": "notices",
     "keys": "keys",

@@ -34,9 +34,11 @@ from engine.services import Services
 from engine.services.access import FIRST, Holder
 from engine.services.automation import Automation
 from engine.services.backup_plan import BackupPlan
+from engine.services.exams import ExamFacts
 from engine.services.golden import Pinned
 from engine.services.jobs import Job
 from engine.services.library import DataStatistics
+from engine.services.live import LiveReport
 from engine.services.notices import WebhookState
 from engine.services.ratings import ForgettingReceipt, RatingReceipt, RatingRemoval
 from engine.services.storage import Backup, StoreFacts
@@ -47,8 +49,9 @@ from engine.services.version_records import VersionSummary
 from engine.services.versions import Comparison
 from engine.settings import Settings
 from engine.training.drift import UpdateHealth
-from sidecar.docs import golden_people, instances
+from sidecar.docs import golden_people, instances, live_instances
 from sidecar.docs.golden_people import LIST_CHANGES
+from store.exams import ExamRecord
 from store.records import ActivationRecord, AuditRecord, Counts, ImportRecord, KeyRecord, NoticeRecord
 
 METRICS = instances.METRICS
@@ -532,12 +535,37 @@ class FakeScale:
     current = STARS
 
 
+class FakeExams(Recorder):
+    def facts(self) -> ExamFacts:
+        self.note("facts")
+        return ExamFacts(900, 2, 1, (4,), ())
+
+
+class FakeLive(Recorder):
+    def report(self, days: int | None = None) -> LiveReport:
+        self.note("report", days)
+        return replace(live_instances.LIVE, days=days)
+
+    def known(self) -> LiveReport:
+        self.note("known")
+        return live_instances.LIVE
+
+    def exams(self, version: int | None, limit: int, *, before: int | None = None) -> list[ExamRecord]:
+        self.note("exams", version, limit, before)
+        if version is not None and version > 4:
+            raise UnknownVersion(f"There is no version {version}.")
+        made = [replace(live_instances.EXAM, exam_id=number, title=SCRIPT) for number in (9, 6, 5)]
+        return _older(made, "exam_id", before)[:limit]
+
+
 def fake_services(settings: Settings) -> Services:
     versions = FakeVersions()
     fakes: dict[str, Any] = {
         "scale": FakeScale(),
         "library": FakeLibrary(),
         "imports": FakeImports(),
+        "exams": FakeExams(),
+        "live": FakeLive(),
         "exports": FakeExports(),
         "spark_lists": FakeSparkLists(),
         "training": FakeTraining(),
@@ -563,6 +591,8 @@ def calls_of(services: Services) -> list[tuple[Any, ...]]:
     fakes: Any = (
         services.library,
         services.imports,
+        services.exams,
+        services.live,
         services.exports,
         services.spark_lists,
         services.training,

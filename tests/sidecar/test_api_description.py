@@ -60,6 +60,8 @@ ISSUED = {
     "get /ml/activations",
     "get /ml/metrics",
     "get /ml/metrics/history",
+    "get /ml/live",
+    "get /ml/live/exams",
     "post /data/imports",
     "get /data/statistics",
     "get /data/imports",

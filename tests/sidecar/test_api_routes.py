@@ -137,7 +137,7 @@ def test_undo(client: Client, services: Services) -> None:
 
 def test_health(client: Client, services: Services) -> None:
     assert client.get("/health/live").json() == {"status": "live"}
-    assert client.get("/health/ready").json() == {"status": "ready", "model_version": 3}
+    assert client.get("/health/ready").json() == {"status": "ready", "model_version": 3, "exams_dropped": 2}
     services.serving.version = None
     answer = client.get("/health/ready")
     assert (answer.status_code, answer.json()["code"]) == (503, "not_ready")

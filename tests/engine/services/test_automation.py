@@ -15,6 +15,7 @@ import pytest
 from engine.errors import InvalidInput, NotReady, TrainingBusy
 from engine.runtime import Runtime
 from engine.services.automation import RULE, SCHEDULE, AutomationService
+from engine.services.training import check_policy
 from store.database import Database
 from store.notices import NoticeStore
 from store.ratings import RatingStore
@@ -51,6 +52,9 @@ class Training:
         return len(self.orders)
 
     retrain = train_model
+
+    def check_policy(self, activate: str) -> None:
+        check_policy(activate, 2)
 
     def current(self) -> object | None:
         return self.going

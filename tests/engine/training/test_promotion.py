@@ -30,7 +30,7 @@ def decided(policy: Any, new: EvaluationReport | None, old: EvaluationReport | N
     ],
 )
 def test_what_each_policy_makes_of_a_verdict(error: float, hits: float, verdict: str, serves: set[str]) -> None:
-    for policy in ("if_better", "if_no_worse", "always", "never"):
+    for policy in ("if_better", "if_no_worse", "if_better_live", "always", "never"):
         decision = decided(policy, judged(error, hits), OLD)
         assert decision.judgement.verdict == verdict
         assert decision.verdict.startswith(decision.judgement.text)

@@ -34,6 +34,7 @@ from tests.pages.fakes.data import (
 from tests.pages.fakes.imports import QUESTIONS, FakeImports, record
 from tests.pages.fakes.library import FakeLibrary, FakeScale
 from tests.pages.fakes.lists import FakeSparkLists
+from tests.pages.fakes.live import FakeExams, FakeLive
 from tests.pages.fakes.operations import BACKUPS, FakeAccess, FakeAudit, FakeAutomation, FakeInbox, FakeStorage
 from tests.pages.fakes.recommendations import FakeRatings, FakeRecommendations, FakeServing
 from tests.pages.fakes.training import FakeTraining
@@ -92,6 +93,8 @@ class Fakes:
     profiles: FakeProfiles = field(init=False)
     data: FakeData = field(init=False)
     exports: FakeExports = field(init=False)
+    exams: FakeExams = field(default_factory=FakeExams)
+    live: FakeLive = field(init=False)
     versions: FakeVersions = field(init=False)
     golden: FakeGolden = field(default_factory=FakeGolden)
     tuning: FakeTuning = field(default_factory=FakeTuning)
@@ -110,6 +113,7 @@ class Fakes:
         self.profiles = FakeProfiles(self.library, self.serving)
         self.data = FakeData(self.library)
         self.exports = FakeExports(self.library)
+        self.live = FakeLive(self.serving)
         self.versions = FakeVersions(self.serving)
         self.automation = FakeAutomation(self.training)
 

@@ -1,0 +1,257 @@
+"""Live figures of versions on new ratings: read from the exams, with notices of dips."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, fields
+from threading import Lock
+from time import monotonic
+
+from engine.errors import UnknownVersion
+from engine.evaluation.intervals import MetricValue
+from engine.evaluation.live import (
+    LEVEL,
+    LiveComparison,
+    LivePoint,
+    Taken,
+    compare_live,
+    curve,
+    has_dipped,
+    measure,
+    measure_means,
+)
+from engine.evaluation.metrics import relevant_from
+from engine.services.exams import DAY_S, ExamService
+from engine.services.scale import StoreScale
+from engine.services.serving import ServingService
+from engine.services.storing import stores
+from engine.services.version_records import find_version, metric_values, readable
+from engine.settings import Settings
+from engine.words import counted
+from store.exams import ExamColumns, ExamRecord, ExamStore
+from store.notices import NoticeStore
+from store.values import ValueStore
+from store.versions import MLModelManager
+
+MAX_PAIRS, MAX_EXAMS = 200_000, 20_000
+"""Newest exams from which shadows are compared, and from which figures with intervals are made."""
+STEP = 10_000
+"""Figures begin at a multiple of this number of exams, so that an interval's start seldom moves."""
+OFFLINE = ("rmse", "mae", "interval_coverage")
+"""Metrics that were measured on held-out ratings in the same way."""
+DIPPED = "dipped"
+AGAIN = 20
+"""Figures are made again after this many times as long as they took."""
+LOOK_S = 2.0
+"""Minimum seconds between looks for a dip."""
+
+
+@dataclass(frozen=True, slots=True)
+class LiveVersion:
+    """Live figures of one version.
+
+    Attributes:
+        version: its number; ``role`` says whether it ``serves``, is a ``shadow``, or was one of them ``before``.
+        kind: its rating model.
+        exams: new ratings that it predicted; ``first_at`` and ``last_at`` are Unix seconds, None before the first.
+        metrics: ``rmse``, ``mae``, ``interval_coverage`` (of the 90% intervals) and ``hit_rate`` (how many liked movies
+            were among the first ten of the list just before), with 95% intervals that hold at any time.
+        offline: the same on the ratings that its evaluation held out, where they were measured.
+        means: RMSE and MAE of the plain means on the same new ratings.
+        curve: the figures after more and more exams.
+        dipped: whether the live error is above the offline figure beyond doubt.
+    """
+
+    version: int
+    kind: str
+    role: str
+    exams: int
+    first_at: int | None
+    last_at: int | None
+    metrics: dict[str, MetricValue]
+    offline: dict[str, MetricValue]
+    means: dict[str, float]
+    dipped: bool
+    curve: tuple[LivePoint, ...] = field(default=(), repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class LiveReport:
+    """Live figures of all versions with exams, newest first, and how the shadows compare with what serves.
+
+    Attributes:
+        active_version: serves; None before the first.
+        days: exams of the last days only; None for all that are kept.
+        exams: exams stored.
+        dropped: new ratings since the start that were no exam, as too many waited.
+        shadows, too_large: versions that predict now, and those that do not fit the memory for shadows.
+    """
+
+    active_version: int | None
+    days: int | None
+    exams: int
+    dropped: int
+    shadows: tuple[int, ...]
+    too_large: tuple[int, ...]
+    versions: tuple[LiveVersion, ...]
+    comparisons: tuple[LiveComparison, ...]
+
+
+@dataclass(eq=False)
+class LiveService:
+    """Reads exams as figures; ``look`` is called after new ones were written."""
+
+    _store: ExamStore
+    _exams: ExamService
+    _models: MLModelManager
+    _serving: ServingService
+    _notices: NoticeStore
+    _values: ValueStore
+    _scale: StoreScale
+    _settings: Settings
+    _clock: Callable[[], float]
+    _consider: Callable[[LiveComparison], None]
+
+    def __post_init__(self) -> None:
+        self._lock, self._looking = Lock(), Lock()
+        self._known: tuple[tuple[object, ...], LiveReport] | None = None
+        self._look_after = self._make_after = 0.0
+
+    @stores
+    def report(self, days: int | None = None) -> LiveReport:
+        """The live figures of all versions with exams.
+
+        Args:
+            days: only exams of the last days, without intervals: an interval that holds at any time needs a start that
+                does not move. None: the newest ``STEP`` to ``MAX_EXAMS`` of each version.
+        """
+        facts, active = self._exams.facts(), self._serving.active_version()
+        if days is not None:
+            return self._make(days)
+        key = self._store.last(), self._store.count(), active, facts.shadows
+        with self._lock:
+            fresh = self._known is not None and self._known[0][2:] == key[2:] and monotonic() < self._make_after
+            if self._known is None or (self._known[0] != key and not fresh):
+                begun = monotonic()
+                self._known = key, self._make(None)
+                self._make_after = monotonic() + AGAIN * (monotonic() - begun)
+            return self._known[1]
+
+    def _make(self, days: int | None) -> LiveReport:
+        facts, active = self._exams.facts(), self._serving.active_version()
+        since = 0 if days is None else int(self._clock() - days * DAY_S)
+        shown = sorted({*self._store.versions(), *facts.shadows, *([] if active is None else [active])}, reverse=True)
+        versions = tuple(self._version(one, active, facts.shadows, since) for one in shown)
+        compared = () if active is None else tuple(self.compare(one, active) for one in facts.shadows)
+        return LiveReport(
+            active, days, self._store.count(), facts.dropped, facts.shadows, facts.too_large, versions, compared
+        )
+
+    def _version(self, version: int, active: int | None, shadows: Sequence[int], since: int) -> LiveVersion:
+        record = readable(find_version(self._models, version))
+        columns = _newest(self._store.columns(version, MAX_PAIRS, since))
+        taken, scale = _taken(columns), self._scale.current.ends
+        measured = measure(taken, scale, relevant_from(scale), bounded=not since)
+        found = metric_values(record.metrics) or {}
+        offline = {name: found[name] for name in OFFLINE if name in found}
+        return LiveVersion(
+            version,
+            record.kind,
+            "serves" if version == active else "shadow" if version in shadows else "before",
+            len(taken),
+            int(columns.at[0]) if len(taken) else None,
+            int(columns.at[-1]) if len(taken) else None,
+            measured,
+            offline,
+            measure_means(taken),
+            "rmse" in offline and "rmse" in measured and has_dipped(measured["rmse"], offline["rmse"].value),
+            () if since else curve(taken, scale),
+        )
+
+    def compare(self, version: int, baseline: int) -> LiveComparison:
+        """A shadow beside the version that serves, on all ratings that both predicted while it served.
+
+        The level is shared by as many shadows as there may be.
+        """
+        pairs, scale = self._store.pairs(version, baseline, MAX_PAIRS), self._scale.current.ends
+        alpha = LEVEL / max(self._settings.shadows, 1)
+        return compare_live(version, baseline, pairs.ratings, pairs.shadow, pairs.served, scale, alpha)
+
+    @stores
+    def exams(self, version: int | None, limit: int = 100, *, before: int | None = None) -> Sequence[ExamRecord]:
+        """Exams of a version, newest first.
+
+        Args:
+            version: its number; None for the one that serves.
+            limit: how many at most.
+            before: only those older than this number, for the next page.
+
+        Raises:
+            UnknownVersion: there is no such version, or none serves yet.
+        """
+        chosen = self._serving.active_version() if version is None else version
+        if chosen is None:
+            raise UnknownVersion("No version serves yet, so there are no exams. Import ratings and train a model.")
+        find_version(self._models, chosen)
+        return self._store.page(chosen, limit, before=before)
+
+    def known(self) -> LiveReport | None:
+        """The figures that were asked for last, at no cost; None before."""
+        return None if self._known is None else self._known[1]
+
+    def look(self) -> None:
+        """After new exams: notice a dip, once for each version that serves, and act on shadows that can be told apart.
+
+        At most a tenth of the time goes here.
+        """
+        with self._looking:
+            begun = monotonic()
+            if begun < self._look_after:
+                return
+            report = self.report()
+            self._look_after = monotonic() + max(LOOK_S, 10 * (monotonic() - begun))
+            for one in report.versions:
+                if one.role == "serves" and one.dipped:
+                    self._tell_dip(one)
+            for compared in report.comparisons:
+                self._consider(compared)
+
+    def _tell_dip(self, one: LiveVersion) -> None:
+        told = self._values.read().get(DIPPED, [])
+        if one.version in told:
+            return
+        live, offline = one.metrics["rmse"], one.offline["rmse"]
+        text = (
+            f"Version {one.version} predicts new ratings worse than its evaluation promised: RMSE {live.value:.3f} on "
+            f"{counted(one.exams, 'rating')} (at least {live.low:.3f}), {offline.value:.3f} on those held out. Look at "
+            "the Live page, and train again if the ratings have changed."
+        )
+
+        def note(tx: object) -> None:
+            self._values.write({DIPPED: [*told, one.version]}, tx=tx)  # type: ignore[arg-type]
+            self._notices.add("warning", "live", text, {"version": one.version}, tx=tx)  # type: ignore[arg-type]
+
+        self._values.transaction(note)
+
+
+def _newest(columns: ExamColumns) -> ExamColumns:
+    """The exams from a multiple of ``STEP`` on, so many that there are no more than ``MAX_EXAMS``."""
+    if len(columns.ids) <= MAX_EXAMS:
+        return columns
+    start = columns.ids[-STEP] // STEP * STEP
+    kept = columns.ids >= start
+    kept[:-MAX_EXAMS] = False
+    return ExamColumns(*(getattr(columns, one.name)[kept] for one in fields(ExamColumns)))
+
+
+def _taken(columns: ExamColumns) -> Taken:
+    return Taken(
+        columns.at,
+        columns.ratings,
+        columns.predicted,
+        columns.low,
+        columns.high,
+        columns.means,
+        columns.places,
+        columns.served,
+    )
