@@ -109,14 +109,14 @@ class GoldenService:
             told = "Verdicts repeat the name and are kept when a person is deleted. Choose one without the person's id."
             raise InvalidInput(told, field="name")
         if user_id is not None and ratings:
-            raise InvalidInput("Give either a user or ratings of somebody made up, not both.", field="ratings")
+            raise InvalidInput("Give either a person or ratings of somebody made up, not both.", field="ratings")
         check_range("expectations", len(expectations), 1, MAX_EXPECTATIONS)
         self._check(expectations, ratings or {})
         asked = [one.model_dump() for one in expectations]
         try:
             made = self._store.add(name, user_id, ratings or {}, asked, created_by=actor, most=MAX_PEOPLE)
         except NotStored as error:
-            raise UnknownUser(f"There is no user {user_id!r}.") from error
+            raise UnknownUser(f"Nobody has the id {user_id!r}.") from error
         except ValueError as error:
             raise InvalidInput(str(error), field="name") from error
         return self._shown(made)

@@ -17,6 +17,8 @@ def somebodys_list(services: Services) -> None:
         return
     for somebody in services.library.search_users("", 1):
         answer = services.recommendations.recommend(somebody.user_id, SHOWN)
+        if not answer.items:  # everything is rated
+            return
         st.header("What people see", anchor=False)
         st.caption(
             f"The first movies for person {text(somebody.user_id)}, who has given"

@@ -1,15 +1,13 @@
 """The next step, and what a page shows before it can work."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import streamlit as st
 
 from engine.services import Services
 from engine.training.drift import MANY
 from engine.words import counted
-from pages.ui import progress, session
-from pages.ui.escape import text as escaped
+from pages.ui import progress
 
 IMPORT = ("imports.py", "Open Import", ":material/upload_file:")
 TRAINING = ("training.py", "Open Training", ":material/model_training:")
@@ -18,12 +16,11 @@ RECOMMEND = ("recommend.py", "Open Recommend", ":material/movie:")
 
 @dataclass(frozen=True)
 class Step:
-    """A step, why it is the next one, and the page for it: its file, the link's label and icon, and its query."""
+    """A step, why it is the next one, and the page for it: its file, the link's label and icon."""
 
     title: str
     text: str
     page: tuple[str, str, str]
-    query: Mapping[str, str] = field(default_factory=dict)
 
 
 def next_steps(services: Services, *, busy: bool) -> None:
@@ -33,7 +30,7 @@ def next_steps(services: Services, *, busy: bool) -> None:
     with st.container(border=True):
         st.markdown(f"**{step.title}**")
         st.markdown(step.text)
-        st.page_link(file, label=label, icon=icon, query_params=step.query or None)
+        st.page_link(file, label=label, icon=icon)
 
 
 def _choose(services: Services, *, busy: bool) -> Step:
@@ -59,18 +56,8 @@ def _choose(services: Services, *, busy: bool) -> Step:
         alone = "Recommendations come from comparing people, and there is only one here. Import ratings of others"
         demo = ", or the demo as company." if services.imports.has_demo() else "."
         return Step("Add more people", alone + demo, IMPORT)
-    return _look(services)
-
-
-def _look(services: Services) -> Step:
-    """A list to look at: that of whoever has the most ratings."""
-    text = "Everybody has a list. Open one to see what Marquee recommends and why; rate a movie and watch it change."
-    most = services.library.search_users("", 1)
-    if not most:
-        return Step("Nothing to do", text, RECOMMEND)
-    file, _, icon = RECOMMEND
-    user_id = most[0].user_id
-    return Step("Nothing to do", text, (file, f"Open the list of {escaped(user_id)}", icon), {session.USER: user_id})
+    text = "Choose a person to see what Marquee recommends and why. Rate a movie and watch the list change."
+    return Step("Nothing to do", text, RECOMMEND)
 
 
 def _answer(questions: int) -> Step:

@@ -1,4 +1,7 @@
-"""Generated title cards: colour and pattern show the genre, and a movie always looks the same."""
+"""Generated title cards: colour and pattern show the genre, and a movie always looks the same.
+
+Movies without a genre share a pattern, and each has a colour of its own.
+"""
 
 import base64
 import hashlib
@@ -132,7 +135,7 @@ def drawing(movie_id: str, genres: Sequence[str]) -> str:
     It holds numbers only, so no data can break out of the markup.
     """
     u = [byte / 255 for byte in hashlib.blake2b(movie_id.encode("utf-8", "replace"), digest_size=8).digest()]
-    (hue, _), (other, _) = looks = _looks(genres)
+    (hue, _), (other, _) = looks = _looks(genres) if genres else ((round(360 * u[5]), OTHER[1]),) * 2
     second = other if other != hue else hue + 32
     draw = looks[round(u[6])][1]  # either genre's pattern, so that cards of one genre vary
     tint = hue + (u[7] - 0.5) * 20

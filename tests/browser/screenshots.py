@@ -39,10 +39,10 @@ THEMES = ("light", "dark")
 WIDTHS = (1440, 390)
 HEIGHT, TALLEST = 900, 6000
 README = {
-    "overview": ("", "light", 980),
+    "overview": ("", "light", 925),
     "recommend": ("recommend?user=40", "dark", 1420),
-    "movie": ("movie?id=318&user=40", "light", 1120),
-    "data": ("data", "dark", 1120),
+    "movie": ("movie?id=318&user=40", "light", 1325),
+    "data": ("data", "dark", 1140),
 }
 README_WIDTH = 1440
 

@@ -78,7 +78,7 @@ def watch_a_first_start(browser: Browser, url: str) -> None:
 
         expect(sidebar.get_by_text("Version 1 active")).to_be_visible(timeout=SHORT_MS)
         expect(page.get_by_role("heading", name="Version 1 is active")).to_be_visible(timeout=SHORT_MS)
-        expect(page.get_by_text("Everybody has a list.")).to_be_visible(timeout=SHORT_MS)
+        expect(page.get_by_text("Choose a person to see what Marquee recommends")).to_be_visible(timeout=SHORT_MS)
         expect(page.locator(".mq-tile")).to_have_count(4)  # it ends on a list
         expect(sidebar.get_by_role("button", name="unread")).to_have_count(0)  # a training needs no action
         expect(page.get_by_text("No version yet")).to_have_count(0)

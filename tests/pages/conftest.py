@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -118,7 +119,7 @@ def table(at: AppTest, key: str) -> Any:
 
 
 def words(at: AppTest) -> str:
-    """All text of the page."""
+    """All text of the page, without its style sheet."""
     kinds = (
         at.title,
         at.header,
@@ -136,7 +137,7 @@ def words(at: AppTest) -> str:
         for kind in kinds
         for one in kind
     ]
-    return "\n".join(shown)
+    return re.sub(r"<style>.*?</style>", "", "\n".join(shown), flags=re.DOTALL)
 
 
 def links(at: AppTest) -> dict[str, str]:

@@ -30,6 +30,11 @@ def test_the_same_movie_always_looks_the_same_and_two_differ() -> None:
     assert drawing("42", ("Drama",)) != drawing("42", ("War",))
 
 
+def test_movies_without_a_genre_differ_in_colour() -> None:
+    colours = {drawing(str(movie), ()).split("hsl(")[1].split(",")[0] for movie in range(20)}
+    assert len(colours) > 12
+
+
 @given(ANY_TEXT, st.lists(ANY_TEXT, max_size=3))
 def test_no_data_gets_into_the_drawing(movie_id: str, genres: list[str]) -> None:
     encoded = data_url(movie_id, genres).removeprefix("data:image/svg+xml;base64,")
