@@ -47,7 +47,7 @@ class Database:
         path: the file.
         clock: Unix seconds.
         identity: a UUID made with the store; caches beside it carry it too.
-        findings: sentences about what was found on opening; they are notices as well.
+        findings: sentences about what was found on opening, each with the level of its notice.
         writer: the thread that writes.
     """
 
@@ -56,7 +56,7 @@ class Database:
     def __init__(self, path: Path, clock: Callable[[], float], found: opening.Found) -> None:
         self.path = path
         self.clock = clock
-        self.findings: list[str] = []
+        self.findings: list[tuple[str, str]] = []
         self._had_log = found.had_log
         self._lock: IO[bytes] = found.lock
         self._guard = Guard(path)
@@ -90,8 +90,9 @@ class Database:
             except OSError as error:
                 raise opening.refused(path, error) from error
             if found.aside is not None:
-                database.findings.append(_set_aside(path, found.aside))
-                log.warning("%s", database.findings[-1])
+                told = _set_aside(path, found.aside)
+                database.findings.append(("warning", told))
+                log.warning("%s", told)
             try:
                 database._open()
             except BaseException:
@@ -120,10 +121,11 @@ class Database:
             schema = upgrades.outdated_schema(self._engine)
             if schema is not None:
                 made = self.back_up(reason="migration")
-                self.findings.append(
+                told = (
                     f"The store was upgraded for this release. A copy of it with the earlier schema {schema} is kept "
                     f"as {folder.name}/{made.name}; to go back, start the earlier Marquee with that copy."
                 )
+                self.findings.append(("info", told))
             upgrades.upgrade(self._engine)
         except CommandError as error:
             raise StoreError(
@@ -136,8 +138,8 @@ class Database:
         if self._had_log:
             tx.execute(insert(meta).values(name=UNCHECKED, value="1").on_conflict_do_nothing())
         now = self.clock()
-        for text in self.findings:
-            row = {"level": "warning", "topic": "store", "text": text, "details": {}, "created_at": now}
+        for level, text in self.findings:
+            row = {"level": level, "topic": "store", "text": text, "details": {}, "created_at": now}
             tx.execute(notices.insert().values(row))
 
     def close(self) -> None:

@@ -3,11 +3,17 @@
 import streamlit as st
 
 from engine.evaluation import baselines
+from engine.evaluation.intervals import MetricValue
 from engine.services import Services
-from pages.panels import versions_actions
+from engine.services.live import LiveReport
+from engine.words import counted, listed
+from pages.panels import versions_actions, versions_ranking
 from pages.ui import metrics, preferences
 from pages.ui.escape import text
 from pages.ui.format import when
+from pages.ui.page import errors_shown
+
+LIVE = ("rmse", "interval_coverage")
 
 
 def active_version(services: Services) -> None:
@@ -20,4 +26,26 @@ def active_version(services: Services) -> None:
     st.caption(f"{since}Trained {when(active.created_at)} on {active.ratings:,} ratings.")
     st.markdown(text(f"{baselines.standing(active.baselines)} Measured on ratings held out from training.".strip()))
     metrics.tiles(preferences.without_errors(active.metrics), metrics.floors(active.baselines, active.protocol))
+    with errors_shown():
+        _live(services.live.report(), active.version)
+    if explained := versions_ranking.in_short(active.protocol.get("faithfulness")):
+        st.caption(explained)
     versions_actions.way_back(services.versions)
+
+
+def _live(report: LiveReport, version: int) -> None:
+    """How the version does on the ratings that come in; nothing before the first."""
+    found = next((one for one in report.versions if one.version == version), None)
+    shown = {} if found is None else preferences.without_errors(found.metrics)
+    told = [_figure(name, shown[name]) for name in LIVE if name in shown]
+    if found is not None and told:
+        with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+            st.markdown(f"On {counted(found.exams, 'new rating')}: {listed(told)}.", width="content")
+            st.page_link("live.py", label="Open Live", icon=":material/monitoring:", width="content")
+
+
+def _figure(name: str, found: MetricValue) -> str:
+    """A metric and its interval, if it has one."""
+    how = metrics.measure(name)
+    between = "" if found.low is None else f" ({how.between(found)})"
+    return f"{how.label} {how.show(found.value)}{between}"

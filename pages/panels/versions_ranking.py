@@ -48,6 +48,15 @@ def _faithfulness(found: dict[str, Any] | None) -> None:
     st.caption(faithful(found["pairs"], found["effect"] / found["share"], found["difference"] / found["share"]))
 
 
+def in_short(found: dict[str, Any] | None) -> str:
+    """How far a share can be trusted, in one sentence; empty where it was not measured."""
+    if not found or not found["share"]:
+        return ""
+    return (
+        f"Explanations: without a rating, a movie's score falls by {found['effect'] / found['share']:.0%} of its share."
+    )
+
+
 def faithful(users: int, effect: float, difference: float) -> str:
     """How far a share can be trusted.
 

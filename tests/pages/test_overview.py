@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 
 import pytest
@@ -187,3 +188,15 @@ def test_ages_are_told_roughly(seconds: float, told: str) -> None:
 
 def test_rates_have_two_digits() -> None:
     assert [overview_health.rate(n, 100) for n in (0, 1, 123, 931_00)] == ["0", "0.01", "1.2", "931"]
+
+
+def test_live_figures_and_explanations_stand_beside_the_evaluation(visit: Open) -> None:
+    held = fakes.loaded()
+    measured = {"faithfulness": {"pairs": 200, "share": 0.06, "effect": 0.0582, "difference": 0.002}}
+    held.versions.held = [replace(one, protocol=one.protocol | measured) for one in held.versions.held]
+    at = visit("overview.py", held)
+    assert re.search(r"On 900 new ratings: RMSE [\d.]+ \([\d.]+ to [\d.]+\) and Interval coverage", words(at))
+    assert "falls by 97% of its share" in words(at)
+    assert "Open Live" in links(at)
+    held.live.exam_count = 0
+    assert "new ratings: RMSE" not in words(visit("overview.py", held))

@@ -231,7 +231,7 @@ def test_a_copy_is_made_before_each_migration(path: Path, schema: str) -> None:
     database.close()
     (made,) = backups.list_backups(backups.folder_of(path))
     assert (made.reason, made.schema, made.users) == ("migration", schema, 1)
-    assert any(made.name in found for found in database.findings)
+    assert any(made.name in text for _, text in database.findings)
     kept = backups.restore(backups.folder_of(path) / made.name, path, now=NOW)
     assert kept is not None
     again = Database.open(f"sqlite:///{path}")

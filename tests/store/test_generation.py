@@ -29,7 +29,7 @@ def held(path: Path) -> tuple[int, list[str], list[str]]:
     """How many ratings there are after a start, what is wrong with the file, and what the start has found."""
     database = Database.open(f"sqlite:///{path}")
     try:
-        return RatingStore(database).counts().ratings, database.check(), database.findings
+        return RatingStore(database).counts().ratings, database.check(), [text for _, text in database.findings]
     finally:
         database.close()
 
