@@ -85,6 +85,7 @@ class LiveReport:
         exams: exams stored.
         dropped: new ratings since the start that were no exam, as too many waited.
         shadows, too_large: versions that predict now, and those that do not fit the memory for shadows.
+        reading: versions that will predict in a moment, once they are read.
     """
 
     active_version: int | None
@@ -95,6 +96,7 @@ class LiveReport:
     too_large: tuple[int, ...]
     versions: tuple[LiveVersion, ...]
     comparisons: tuple[LiveComparison, ...]
+    reading: tuple[int, ...] = ()
 
 
 @dataclass(eq=False)
@@ -143,8 +145,18 @@ class LiveService:
         shown = sorted({*self._store.versions(), *facts.shadows, *([] if active is None else [active])}, reverse=True)
         versions = tuple(self._version(one, active, facts.shadows, since) for one in shown)
         compared = () if active is None else tuple(self.compare(one, active) for one in facts.shadows)
+        wanted = () if active is None else self._store.shadows(active, self._settings.shadows)
+        reading = tuple(one for one in wanted if one not in facts.shadows + facts.too_large)
         return LiveReport(
-            active, days, self._store.count(), facts.dropped, facts.shadows, facts.too_large, versions, compared
+            active,
+            days,
+            self._store.count(),
+            facts.dropped,
+            facts.shadows,
+            facts.too_large,
+            versions,
+            compared,
+            reading,
         )
 
     def _version(self, version: int, active: int | None, shadows: Sequence[int], since: int) -> LiveVersion:

@@ -28,7 +28,7 @@ SHOWN = ("rmse", "interval_coverage", "hit_rate")
 NEWEST = 10
 LIVE, MEANS, OFFLINE = "New ratings", "Plain means", "Evaluation"
 ROLES = {"serves": "Active", "shadow": "Shadow", "before": "Earlier"}
-PROMISED = 0.9
+PROMISED, PROMISED_PART = 0.9, "Promised"
 MIN_POINTS = 2
 
 
@@ -108,13 +108,7 @@ def _error(one: LiveVersion) -> None:
     x = alt.X("exams:Q", title="New ratings", axis=alt.Axis(format=",d", tickCount=6, grid=False))
     y = alt.Y("rmse:Q", title="RMSE (rating units)", scale=scale, axis=alt.Axis(tickCount=5))
     base = alt.Chart(charts.data(rows), height=280).encode(x=x)
-    color = alt.Color(
-        "part:N",
-        title=None,
-        scale=alt.Scale(domain=parts),
-        legend=alt.Legend(orient="top", symbolType="stroke", symbolSize=400),
-    )
-    dash = alt.StrokeDash("part:N", title=None, scale=alt.Scale(domain=parts, range=[[1, 0], [6, 3], [2, 2]]))
+    color, dash = _parts(parts)
     tooltip = charts.tooltips(("exams:Q", "New ratings", ",d"), ("part:N", "Part"), ("rmse:Q", "RMSE", ".4f"))
     band = (
         base.transform_filter(f"datum.part === '{LIVE}'")
@@ -129,23 +123,36 @@ def _error(one: LiveVersion) -> None:
 
 def _coverage(one: LiveVersion) -> None:
     """Share of ratings inside the 90% interval after more and more exams."""
-    rows = [{"exams": point.exams, "coverage": point.coverage} for point in one.curve if point.coverage is not None]
-    if len(rows) < MIN_POINTS:
+    points = [(point.exams, point.coverage) for point in one.curve if point.coverage is not None]
+    if len(points) < MIN_POINTS:
         return
     st.subheader("Inside the 90% interval", anchor=False)
-    form = alt.Axis(format=".0%", tickCount=4)
-    scale = charts.span([PROMISED - 0.1, 1.0, *(row["coverage"] for row in rows if row["exams"] >= one.exams / 20)])
-    base = alt.Chart(charts.data(rows), height=180).encode(
-        x=alt.X("exams:Q", title="New ratings", axis=alt.Axis(format=",d", tickCount=6, grid=False))
+    rows: list[dict[str, Any]] = [{"exams": exams, "part": LIVE, "inside": inside} for exams, inside in points]
+    rows += [{"exams": exams, "part": PROMISED_PART, "inside": PROMISED} for exams, _ in points]
+    scale = charts.span([PROMISED - 0.1, 1.0, *(inside for exams, inside in points if exams >= one.exams / 20)])
+    tooltip = charts.tooltips(("exams:Q", "New ratings", ",d"), ("part:N", "Part"), ("inside:Q", "Inside", ".1%"))
+    color, dash = _parts([LIVE, PROMISED_PART])
+    lines = (
+        alt.Chart(charts.data(rows), height=200)
+        .mark_line(strokeWidth=2.5, clip=True)
+        .encode(
+            x=alt.X("exams:Q", title="New ratings", axis=alt.Axis(format=",d", tickCount=6, grid=False)),
+            y=alt.Y("inside:Q", title="Inside", scale=scale, axis=alt.Axis(format=".0%", tickCount=4)),
+            color=color,
+            strokeDash=dash,
+            tooltip=tooltip,
+        )
     )
-    tooltip = charts.tooltips(("exams:Q", "New ratings", ",d"), ("coverage:Q", "Inside", ".1%"))
-    line = base.mark_line(strokeWidth=2.5, clip=True).encode(
-        y=alt.Y("coverage:Q", title="Inside", scale=scale, axis=form), tooltip=tooltip
-    )
-    rule = alt.Chart(charts.data([{"promised": PROMISED}])).mark_rule(strokeDash=[2, 2])
-    promised = rule.encode(y=alt.Y("promised:Q", title="Inside"))
-    spoken = f"Line chart of the share of new ratings inside the 90% interval. Now {rows[-1]['coverage']:.1%}."
-    charts.show(alt.layer(line, promised), spoken, "Live coverage", key="live.coverage")
+    spoken = f"Line chart of the share of new ratings inside the 90% interval. Now {points[-1][1]:.1%}."
+    charts.show(lines, spoken, "Live coverage", key="live.coverage")
+
+
+def _parts(parts: list[str]) -> tuple[alt.Color, alt.StrokeDash]:
+    """Colour and dashes of the lines of a chart."""
+    legend = alt.Legend(orient="top", symbolType="stroke", symbolSize=300, symbolOpacity=1, columns=2)
+    color = alt.Color("part:N", title=None, scale=alt.Scale(domain=parts), legend=legend)
+    dashes = alt.Scale(domain=parts, range=[[1, 0], [6, 3], [2, 2]][: len(parts)])
+    return color, alt.StrokeDash("part:N", title=None, scale=dashes)
 
 
 def table(report: LiveReport) -> None:

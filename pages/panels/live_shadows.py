@@ -27,6 +27,8 @@ def shadows(report: LiveReport) -> None:
             for one in report.comparisons:
                 _line(one)
             st.page_link("versions.py", label="Open Versions", icon=":material/inventory_2:")
+    elif report.reading:
+        st.caption(f"Version {listed(report.reading)} is being read, and predicts in a moment.")
     elif not report.shadows:
         st.info(
             "No shadow. Train a version without activating it, and it will predict the next ratings here.",

@@ -26,6 +26,7 @@ PAGES = {
     "training": "Training",
     "tuning": "Tuning",
     "versions": "Versions",
+    "live": "Live",
     "automation": "Automation",
     "notices": "Notices",
     "keys": "Keys",

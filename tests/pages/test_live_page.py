@@ -35,6 +35,12 @@ def test_without_shadows_it_says_how_to_get_one(visit: Open) -> None:
     assert "MARQUEE_SHADOW_MEMORY" in words(at)
 
 
+def test_a_shadow_that_is_being_read_is_named(visit: Open) -> None:
+    held = fakes.loaded()
+    held.live.shadows, held.live.reading = (), (8,)
+    assert "Version 8 is being read" in words(visit("live.py", held))
+
+
 def test_a_dip_is_said(visit: Open) -> None:
     held = fakes.loaded()
     held.live.dipped = True

@@ -43,6 +43,7 @@ class FakeLive:
         self.exam_count = 900
         self.shadows: tuple[int, ...] = (9,)
         self.too_large: tuple[int, ...] = ()
+        self.reading: tuple[int, ...] = ()
         self.dipped = False
 
     def report(self, days: int | None = None) -> LiveReport:
@@ -56,7 +57,9 @@ class FakeLive:
             )
             for one in self.shadows
         )
-        return LiveReport(active, days, self.exam_count, 0, self.shadows, self.too_large, (*beside, served), compared)
+        return LiveReport(
+            active, days, self.exam_count, 0, self.shadows, self.too_large, (*beside, served), compared, self.reading
+        )
 
     def exams(self, version: int | None, limit: int, *, before: int | None = None) -> Sequence[ExamRecord]:
         return [
