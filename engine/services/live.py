@@ -46,6 +46,10 @@ LOOK_S = 2.0
 """Minimum seconds between looks for a dip."""
 
 
+Measured = tuple[dict[str, MetricValue], tuple[LivePoint, ...]]
+"""Metrics, and the curve of the error."""
+
+
 @dataclass(frozen=True, slots=True)
 class LiveVersion:
     """Live figures of one version.
@@ -117,6 +121,7 @@ class LiveService:
     def __post_init__(self) -> None:
         self._lock, self._looking = Lock(), Lock()
         self._known: tuple[tuple[object, ...], LiveReport] | None = None
+        self._measured: dict[int, tuple[object, Measured]] = {}
         self._look_after = self._make_after = 0.0
 
     @stores
@@ -130,7 +135,7 @@ class LiveService:
         facts, active = self._exams.facts(), self._serving.active_version()
         if days is not None:
             return self._make(days)
-        key = self._store.last(), self._store.count(), active, facts.shadows
+        key = self._store.last(), self._store.count(), active, facts.shadows, facts.too_large
         with self._lock:
             fresh = self._known is not None and self._known[0][2:] == key[2:] and monotonic() < self._make_after
             if self._known is None or (self._known[0] != key and not fresh):
@@ -162,8 +167,8 @@ class LiveService:
     def _version(self, version: int, active: int | None, shadows: Sequence[int], since: int) -> LiveVersion:
         record = readable(find_version(self._models, version))
         columns = _newest(self._store.columns(version, MAX_PAIRS, since))
-        taken, scale = _taken(columns), self._scale.current.ends
-        measured = measure(taken, scale, relevant_from(scale), bounded=not since)
+        taken = _taken(columns)
+        measured, points = self._measure(version, columns, taken, since)
         found = metric_values(record.metrics) or {}
         offline = {name: found[name] for name in OFFLINE if name in found}
         return LiveVersion(
@@ -177,8 +182,19 @@ class LiveService:
             offline,
             measure_means(taken),
             "rmse" in offline and "rmse" in measured and has_dipped(measured["rmse"], offline["rmse"].value),
-            () if since else curve(taken, scale),
+            points,
         )
+
+    def _measure(self, version: int, columns: ExamColumns, taken: Taken, since: int) -> Measured:
+        """Metrics and curve of exams; they are kept while a version takes no more, as intervals take a second."""
+        scale = self._scale.current.ends
+        if since:
+            return measure(taken, scale, relevant_from(scale), bounded=False), ()
+        key = len(taken), int(columns.ids.sum()), scale
+        if version not in self._measured or self._measured[version][0] != key:
+            found = measure(taken, scale, relevant_from(scale)), curve(taken, scale)
+            self._measured[version] = key, found
+        return self._measured[version][1]
 
     def compare(self, version: int, baseline: int) -> LiveComparison:
         """A shadow beside the version that serves, on all ratings that both predicted while it served.
