@@ -7,6 +7,7 @@ from engine.services.answers import DEFAULTS, Shown
 from engine.words import counted
 from pages.panels.recommend_list import in_words
 from pages.ui import links, session, tables
+from pages.ui.escape import markup
 from pages.ui.format import day, when
 
 PAGE, MORE, FIRST = 5, 20, 5
@@ -24,7 +25,7 @@ def lists(services: Services, user_id: str) -> None:
     if not found:
         st.caption(f"No list was shown to this person since {day(since)}. Lists are kept from that day on.")
         return
-    tables.table([_row(one) for one in found[:limit]], "Lists shown to this person", phone="stack", download=False)
+    tables.table([_row(one) for one in found[:limit]], "Lists shown to this person", download=False)
     if len(found) <= limit:
         st.caption(f"Lists are kept from {day(since)} on.")
     elif st.button("Show older lists", key=session.OLDER_LISTS, icon=":material/expand_more:"):
@@ -39,7 +40,6 @@ def _row(one: Shown) -> dict[str, object]:
         "By": version,
         "From": counted(one.ratings_count, "rating"),
         "First movies": _movies(one),
-        "Filters": filters(one) or "None",
     }
 
 
@@ -51,9 +51,10 @@ def filters(one: Shown) -> str:
 
 
 def _movies(one: Shown) -> tables.Drawn:
-    if not one.items:
-        return tables.Drawn("No movie matched", "No movie matched")
     named = [links.movie(item.title, item.movie_id) for item in one.items[:FIRST]]
     more = len(one.items) - len(named)
     rest = f", and {more:,} more" if more else ""
-    return tables.Drawn(", ".join(map(links.anchor, named)) + rest, ", ".join(map(str, named)) + rest)
+    chosen = filters(one)
+    below = f"<small>Filters: {markup(chosen)}</small>" if chosen else ""
+    html, told = ((", ".join(map(show, named)) or "No movie matched") + rest for show in (links.anchor, str))
+    return tables.Drawn(f"<span>{html}</span>{below}", told)

@@ -61,7 +61,12 @@ def test_a_person_has_the_lists_that_they_were_shown(visit: Open) -> None:
     at = visit("person.py", fakes.loaded(), id="42")
     table = lists_of(at)
     assert table.count("<tr>") == 1 + person_shown.PAGE
-    for told in ('href="/versions?version=2"', "40 ratings", ", and 3 more", "only Drama, from 1990, without 2 movies"):
+    for told in (
+        'href="/versions?version=2"',
+        "40 ratings",
+        ", and 3 more",
+        "Filters: only Drama, from 1990, without 2 movies",
+    ):
         assert told in table
     assert "&lt;script&gt;" in table
     at = intact(press(at, session.OLDER_LISTS))
