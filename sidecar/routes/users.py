@@ -74,12 +74,12 @@ def _shown(user_id: str, asked: ShownRequest) -> ShownLists:
 def forget(user_id: PathUser) -> ForgettingReceipt:
     """Delete a user.
 
-    The user's ratings and ID are erased from the store and from memory before the response is sent, and overwritten in
-    the file. `versions` are the stored versions that learned from the ratings, under a key that no longer identifies
-    anyone: retrain and delete these versions to remove that as well. Training runs and studies in progress restart
-    without the user, so no later version learns from them; a study keeps, under that key, the number of predicted
-    ratings per trial, a fingerprint of them, and their error. Exported files and backups are your responsibility. A
-    later user with the same ID is a new user.
+    The user's ratings, the lists that they were shown, and the ID are erased from the store and from memory before the
+    response is sent, and overwritten in the file. `versions` are the stored versions that learned from the ratings,
+    under a key that no longer identifies anyone: retrain and delete these versions to remove that as well. Training
+    runs and studies in progress restart without the user, so no later version learns from them; a study keeps, under
+    that key, the number of predicted ratings per trial, a fingerprint of them, and their error. Exported files and
+    backups are your responsibility. A later user with the same ID is a new user.
     """
     return current().ratings.forget(user_id)
 

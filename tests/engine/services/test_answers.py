@@ -199,6 +199,24 @@ def test_answers_wait_while_the_disk_is_full(
     assert [len(one.items) for one in services.answers.shown("u1")] == [2, 1]
 
 
+def test_a_worker_that_dies_loses_nothing(trained: Runtime, monkeypatch: pytest.MonkeyPatch) -> None:
+    services = trained.services
+    monkeypatch.setattr("store.worker.PAUSE_S", 0.01)
+    real, died = AnswerStore.last_of, []
+
+    def last_of(self: AnswerStore, users: Any) -> Any:
+        if not died:
+            died.append(True)
+            raise SystemExit("gone")
+        return real(self, users)
+
+    monkeypatch.setattr(AnswerStore, "last_of", last_of)
+    services.recommendations.recommend("u1")
+    wait_for(lambda: services.answers.facts().answers == 1, 20)
+    assert died
+    assert any("worker answers stopped" in one.text for one in services.inbox.notices(10))
+
+
 def test_keeping_takes_microseconds_and_never_waits(logged: Runtime) -> None:
     services = logged.services
     state = services.serving.ready()
