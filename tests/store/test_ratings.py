@@ -100,7 +100,7 @@ def test_a_forgotten_user_leaves_no_trace_in_the_file(tmp_path: Path) -> None:
     key, before, counts = ratings.user_key("annabel-lee-1849"), ratings.revision(), ratings.counts()
     assert key is not None
     log = AnswerStore(database)
-    log.add([answer(key, 7, 8, options='{"exclude":["annabel-movie"]}'), answer(0, 7), answer(key, 1_684_957_537)])
+    log.add([answer(key, 7, 8, options='{"exclude":["annabel-movie"]}'), answer(0, 7), answer(key, 0x7F01FE02)])
     assert log.prune(1) == 1
     loaded = ratings.load()
     kept = loaded.users != key
@@ -113,7 +113,7 @@ def test_a_forgotten_user_leaves_no_trace_in_the_file(tmp_path: Path) -> None:
     ratings.erase_traces()
     held = b"".join(path.read_bytes() for path in tmp_path.rglob("*") if path.is_file())
     assert b"annabel" not in held
-    assert np.array([1_684_957_537], "<i4").tobytes() not in held  # the key of the movie that they were shown
+    assert np.array([0x7F01FE02], "<i4").tobytes() not in held  # the key of the movie that they were shown
     assert (log.of_user(key), len(log.of_user(0))) == ([], 1)
     after = ratings.load()
     for name in ("users", "movies", "ratings", "rated_at"):

@@ -202,7 +202,8 @@ def test_answers_wait_while_the_disk_is_full(
 def test_a_worker_that_dies_loses_nothing(trained: Runtime, monkeypatch: pytest.MonkeyPatch) -> None:
     services = trained.services
     monkeypatch.setattr("store.worker.PAUSE_S", 0.01)
-    real, died = AnswerStore.last_of, []
+    real = AnswerStore.last_of
+    died: list[bool] = []
 
     def last_of(self: AnswerStore, users: Any) -> Any:
         if not died:
