@@ -11,6 +11,7 @@ from itertools import takewhile
 
 from benchmarks import (
     accuracy,
+    answers,
     exams,
     factorization_speed,
     first_minute,
@@ -48,6 +49,7 @@ BENCHMARKS = {
     "accuracy": accuracy.main,
     "first_minute": first_minute.main,
     "exams": exams.main,
+    "answers": plain(answers.main),
     "foldin": foldin.main,
     "imports": imports.main,
     "interview": interview.main,

@@ -1,7 +1,6 @@
 """The composition root: builds store, services and threads, starts and stops them."""
 
 import logging
-import secrets
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -17,7 +16,8 @@ from engine.models import spark
 from engine.models.list_settings import check_list_settings
 from engine.models.registry import check_settings
 from engine.services import Services, starts_with, use
-from engine.services.access import AccessService
+from engine.services.access import AccessService, secret_of
+from engine.services.answers import AnswerService
 from engine.services.audit import AuditService
 from engine.services.automation import AutomationService
 from engine.services.catalogue import CatalogueService
@@ -52,6 +52,7 @@ from engine.services.warmup import warm_up
 from engine.services.webhook import Webhook
 from engine.settings import Settings
 from store import backups, inspection
+from store.answers import AnswerStore
 from store.audit import AuditStore
 from store.database import Database
 from store.errors import StoreError, StoreReplaced, UnusableBackup
@@ -123,6 +124,7 @@ class Runtime:
         self.notifying.open()
         self.services.imports.start()
         self.services.spark_lists.start()
+        self.services.answers.open()
         self.services.serving.load_active()
         self.figures.open()
         self.reach.open()
@@ -163,6 +165,7 @@ class Runtime:
         self.figures.close()
         self.services.training.trainer.close()
         self.notifying.close()
+        self.services.answers.close()
         self.services.audit.close()
         spark.use(None)
         self.database.close()
@@ -211,16 +214,6 @@ def _open(settings: Settings, clock: Callable[[], float]) -> tuple[Database, Sto
         raise
 
 
-def secret_of(database: Database) -> bytes:
-    """The store's secret, created on its first start; it signs cookies and keys the hashes of ids in logs."""
-    values = ValueStore(database, "secrets")
-    found = values.read()
-    if "access" not in found:
-        found = {"access": secrets.token_hex(32)}
-        values.write(found)
-    return bytes.fromhex(found["access"])
-
-
 def build(settings: Settings, clock: Callable[[], float] = time.time, *, restore: Restore | None = None) -> Runtime:
     """Open the store and build the services; nothing runs before ``start``.
 
@@ -248,7 +241,9 @@ def build(settings: Settings, clock: Callable[[], float] = time.time, *, restore
     kept = ExamStore(database)
     shadows = ShadowService(ratings, snapshots, models, kept, settings)
     exams = ExamService(serving, kept, shadows, settings.exam_days, clock)
-    recommendations = RecommendationService(serving, snapshots, scale, settings, clock)
+    values = ValueStore(database, "answers")
+    answers = AnswerService(AnswerStore(database), values, ratings, snapshots, settings.answer_log_mb, clock)
+    recommendations = RecommendationService(serving, snapshots, scale, settings, answers, clock)
     versions = VersionService(models, runs, notices, serving, recommendations)
     live_values = ValueStore(database, "live")
     promotion = LivePromotion(versions, runs, golden, serving, notices, live_values)
@@ -272,7 +267,7 @@ def build(settings: Settings, clock: Callable[[], float] = time.time, *, restore
     figures = FiguresService(ratings, snapshots, clock)
     reach = ReachService(serving, ratings, clock)
     library = LibraryService(ratings, snapshots, scale, figures)
-    working = (imports, spark_lists, trainer, tuning, automation, notifying, storage, figures, reach, exams)
+    working = (imports, spark_lists, trainer, tuning, automation, notifying, storage, figures, reach, exams, answers)
     workers = (database.writer, *(service.worker for service in working))
     services = Services(
         settings=settings,
@@ -290,6 +285,7 @@ def build(settings: Settings, clock: Callable[[], float] = time.time, *, restore
         serving=serving,
         ratings=RatingService(ratings, snapshots, models, serving, scale, clock, spark_lists.forget, exams.forget),
         recommendations=recommendations,
+        answers=answers,
         versions=versions,
         golden=golden,
         version_files=VersionFileService(versions, models, notices, serving, snapshots),

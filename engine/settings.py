@@ -63,6 +63,13 @@ class Settings(BaseSettings):
         "limit.",
     )
     audit_days: int = Field(365, ge=1, le=36_500, description="How many days the audit log is kept.")
+    answer_log_mb: int = Field(
+        100,
+        ge=0,
+        le=1_000_000,
+        description="Megabytes of the store for the lists that people were shown; the oldest go first. 0 keeps none "
+        "and erases those that are there.",
+    )
     demo: bool = Field(True, description="Import the demo ratings and train on them when the store is empty.")
     rating_min: float | None = Field(
         None, allow_inf_nan=False, description="The lowest rating of an empty store; unset, the first import decides."

@@ -1,10 +1,10 @@
-"""Person: what somebody rated and when, their taste beside everybody's, and how well their ratings are predicted."""
+"""Person: what somebody rated and when, their taste beside everybody's, how well they are predicted, what they saw."""
 
 import streamlit as st
 
 from engine.data.identifiers import composed
 from engine.services import current
-from pages.panels import person_data, person_list, person_taste
+from pages.panels import person_data, person_list, person_shown, person_taste
 from pages.ui import next_steps, session
 from pages.ui.escape import text
 from pages.ui.page import errors_shown, page_header
@@ -30,4 +30,6 @@ if profile.ratings:
     with errors_shown():
         person_taste.predictions(services, profile)
     person_taste.newest(services, profile)
+with errors_shown():
+    person_shown.lists(services, user_id)
 person_data.their_data(services, user_id, len(profile.ratings))

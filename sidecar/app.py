@@ -53,7 +53,7 @@ TAGS = [
     {"name": "models", "description": "Model versions: activation, notes and tags, deletion, export and import."},
     {"name": "automation", "description": "Automatic retraining."},
     {"name": "notices", "description": "Messages about what happened in the background."},
-    {"name": "data", "description": "Import and export of ratings, background jobs, and deletion of users."},
+    {"name": "data", "description": "Import and export of ratings, background jobs, and users: lists shown, deletion."},
     {"name": "store", "description": "Backups of the store, restoring one, and integrity checks."},
     {"name": "access", "description": "API keys and the audit log."},
     {"name": "health", "description": "Health probes, which need no key, and metrics for Prometheus."},

@@ -9,9 +9,10 @@ from sqlalchemy import JSON, Connection, Float, Integer, LargeBinary, Text, sele
 from sqlalchemy.exc import DBAPIError
 
 from store import revisions
+from store.enum_text import EnumText
 from store.errors import DamagedVersion
 from store.model_arrays import read_arrays
-from store.schema import EnumText, activations, meta, metadata, model_versions
+from store.schema import activations, meta, metadata, model_versions
 
 MAX_FAULTS = 20
 OURS = {"alembic_version", "meta", "ratings", "model_versions"}

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sqlalchemy import Connection, func, select
 
-from store import catalogue, exams, golden, imports, revisions
+from store import answers, catalogue, exams, golden, imports, revisions
 from store.bulk_ratings import DELETED_KEYS, UPSERT, BulkRatings, next_key, shortest_decimals
 from store.cache import RatingCache, ratings_of_changed
 from store.connections import Transaction
@@ -111,8 +111,9 @@ class RatingStore(BulkRatings):
     def forget_user(self, user_id: str) -> Forgotten:
         """Erase a user's ratings and id, overwriting their bytes in the file. ``erase_traces`` completes it.
 
-        Ratings that imports replaced go too, what the history of imports holds of the user, golden people and exams.
-        The key stays taken, so that nobody else inherits what a version has learned under it.
+        Ratings that imports replaced go too, what the history of imports holds of the user, golden people, exams, and
+        the lists that they were given. The key stays taken, so that nobody else inherits what a version has learned
+        under it.
 
         Raises:
             NotStored: there is no such user.
@@ -129,6 +130,7 @@ class RatingStore(BulkRatings):
                 imports.forget(tx, user, user_id)
                 golden.forget(tx, user)
                 exams.forget(tx, user)
+                answers.forget(tx, user)
                 tx.execute(users.update().where(users.c.id == user).values(external_id=DELETED_ID.format(user)))
                 revision = revisions.advance(tx, [user], rated, -len(rated))
             finally:

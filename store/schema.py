@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
-from typing import Any
-
 from sqlalchemy import (
     JSON,
     CheckConstraint,
@@ -17,31 +14,11 @@ from sqlalchemy import (
     MetaData,
     Table,
     Text,
-    TypeDecorator,
     text,
 )
 
+from store.enum_text import EnumText
 from store.records import ImportState, JobState, State, StudyState
-
-
-class EnumText(TypeDecorator[StrEnum]):
-    """Text that is read as a member of an enum.
-
-    Args:
-        kind: the enum.
-    """
-
-    impl = Text
-    cache_ok = True
-
-    def __init__(self, kind: type[StrEnum]) -> None:
-        super().__init__()
-        self.kind = kind
-
-    def process_result_value(self, value: Any, _: Any) -> StrEnum | None:
-        """The member of that value; None for NULL."""
-        return None if value is None else self.kind(value)
-
 
 metadata = MetaData()
 # Two triggers, created by the first migration, refuse to change or delete rows of `activations`.
@@ -334,6 +311,23 @@ golden_people = Table(
     Column("created_by", Text, nullable=False),
     sqlite_autoincrement=True,
 )
+
+answers = Table(  # the lists that users were given; places and options as `store.answers` packs them
+    "answers",
+    metadata,
+    Column("answer_id", Integer, primary_key=True),
+    Column("user_key", Integer, ForeignKey("users.id"), nullable=False),
+    Column("at", Float, nullable=False),
+    Column("version", Integer, nullable=False),
+    Column("revision", Integer, nullable=False),
+    Column("base_revision", Integer, nullable=False),
+    Column("ratings_count", Integer, nullable=False),
+    Column("options", Text),
+    Column("places", LargeBinary, nullable=False),
+    sqlite_autoincrement=True,
+)
+
+Index("answers_user", answers.c.user_key)
 
 ended_sessions = Table(
     "ended_sessions",

@@ -22,7 +22,7 @@ from tests.sidecar.fakes import fake_services
 from tools.pins import ROOT
 
 DEPLOY = ROOT / "deploy"
-PARTS_OF_PROMQL = {"by", "delta", "histogram_quantile", "le", "rate", "sum", "topk", "and", "or"}
+PARTS_OF_PROMQL = {"by", "delta", "histogram_quantile", "increase", "le", "rate", "sum", "topk", "and", "or"}
 
 
 def run(program: str, *arguments: str | Path, at: Path = ROOT) -> str:

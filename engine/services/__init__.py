@@ -10,6 +10,7 @@ from engine.services.traffic import TrafficService
 
 if TYPE_CHECKING:
     from engine.services.access import AccessService
+    from engine.services.answers import AnswerService
     from engine.services.audit import AuditService
     from engine.services.automation import AutomationService
     from engine.services.catalogue import CatalogueService
@@ -55,6 +56,7 @@ class Services:
     serving: ServingService
     ratings: RatingService
     recommendations: RecommendationService
+    answers: AnswerService
     versions: VersionService
     golden: GoldenService
     version_files: VersionFileService

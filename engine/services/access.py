@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from hmac import compare_digest
+from secrets import token_hex
 from threading import Lock
 
 from engine.errors import Conflict, InvalidInput, UnknownKey
@@ -11,9 +12,11 @@ from engine.services.acting import MARQUEE, NO_KEY, actor
 from engine.services.audit import AuditService
 from engine.services.storing import stores
 from store.connections import Transaction
+from store.database import Database
 from store.errors import NotStored, StoreClosed
 from store.keys import SCOPES, KeyStore, digest
 from store.records import KeyRecord
+from store.values import ValueStore
 
 USED_EVERY_S = 60.0
 """Seconds between updates of a key's last use."""
@@ -170,3 +173,13 @@ def first_holder(key: bytes, first: str) -> Holder | None:
 
 def _subject(key: KeyRecord) -> str:
     return f"key {key.key_id}: {key.name} ({', '.join(key.scopes)})"
+
+
+def secret_of(database: Database) -> bytes:
+    """The store's secret, created on its first start; it signs cookies and keys the hashes of ids in logs."""
+    values = ValueStore(database, "secrets")
+    found = values.read()
+    if "access" not in found:
+        found = {"access": token_hex(32)}
+        values.write(found)
+    return bytes.fromhex(found["access"])

@@ -26,7 +26,8 @@ from engine.recommending.lists import (
     Recommendations,
     WhatIf,
 )
-from engine.recommending.state import Listener, ServingState
+from engine.recommending.state import Listener, MadeList, ServingState
+from engine.services.answers import AnswerService
 from engine.services.ratings import check_rating
 from engine.services.scale import StoreScale
 from engine.services.serving import ServingService
@@ -39,12 +40,16 @@ MAX_QUESTIONS = 100
 
 @dataclass(eq=False)
 class RecommendationService:
-    """Answers from the current ``ServingState``, which a request takes once; nothing here waits or writes."""
+    """Answers from the current ``ServingState``, which a request takes once; nothing here waits.
+
+    The answer log keeps the lists of ``recommend`` only: people are shown no others.
+    """
 
     _serving: ServingService
     _snapshots: Snapshots
     _scale: StoreScale
     _settings: Settings
+    _answers: AnswerService
     _clock: Callable[[], float]
 
     def recommend(
@@ -59,10 +64,12 @@ class RecommendationService:
         rank_by: RankBy = "ranker",
         genres_liked: Collection[str] = (),
         include_rated: bool = False,
+        shown: bool = True,
     ) -> Recommendations:
         """Distinct movies that the user has not rated, best first; every id gets a list, with a status.
 
-        An unknown id gets popular movies. The options are those of ``ListOptions``.
+        An unknown id gets popular movies. The options are those of ``ListOptions``. The answer log keeps the list
+        unless ``shown`` is False: somebody else looks at it.
 
         Raises:
             NotReady: nothing is trained yet.
@@ -72,9 +79,13 @@ class RecommendationService:
         wanted = _checked(
             ListOptions(n, genre, year_from, exclude, diversity, rank_by, genres_liked, include_rated=include_rated)
         )
-        state = self._serving.ready()
+        state, revision = self._serving.ready(), self._serving.learned_revision
         user = state.listen(user_id, state.scorer.genres(genres_liked))
-        return self._answer(state, user_id, user, wanted, started)
+        made = _list(state, user, wanted)
+        answer = self._answer(state, user_id, user, wanted, made, started)
+        if shown:
+            self._answers.keep(state, user, wanted, made, max(state.revision, revision))
+        return answer
 
     def recommend_to(self, ratings: Mapping[str, float], wanted: ListOptions) -> Recommendations:
         """A list from ratings that are not stored; ``user_id`` is empty.
@@ -93,7 +104,7 @@ class RecommendationService:
         state = self._serving.ready()
         imagined = self._imagine(state, NOBODY, ratings)
         user = state.listen_to(imagined, state.scorer.genres(wanted.genres_liked))
-        return self._answer(state, "", user, wanted, started)
+        return self._answer(state, "", user, wanted, _list(state, user, wanted), started)
 
     def _age(self, state: ServingState) -> float | None:
         """Seconds since the newest rating; None where unknown."""
@@ -102,9 +113,8 @@ class RecommendationService:
         return now - newest if newest > 0 else None
 
     def _answer(
-        self, state: ServingState, user_id: str, user: Listener, wanted: ListOptions, started: float
+        self, state: ServingState, user_id: str, user: Listener, wanted: ListOptions, made: MadeList, started: float
     ) -> Recommendations:
-        made = state.make_list(user, wanted, NOTHING if wanted.include_rated else user.state.items)
         items = state.annotate(user, made)
         return Recommendations(
             user_id,
@@ -295,6 +305,10 @@ class RecommendationService:
         basis, found = state.explainer.find_similar_movies(movie, n)
         items = tuple(LikeMovie(state.movie(other), similarity) for other, similarity in found)
         return SimilarMovies(state.movie(movie), basis, items)
+
+
+def _list(state: ServingState, user: Listener, wanted: ListOptions) -> MadeList:
+    return state.make_list(user, wanted, NOTHING if wanted.include_rated else user.state.items)
 
 
 def _key(state: ServingState, movie_id: str) -> int:

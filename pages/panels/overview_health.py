@@ -119,6 +119,9 @@ def needs(services: Services) -> list[Need]:
     if hook is not None and hook.failing_since is not None:
         told = f"The webhook has been failing since {when(hook.failing_since)}."
         found.append(Need(told, ("notices.py", "Open Notices", ":material/notifications:")))
+    if dropped := services.answers.facts().dropped:
+        told = f"{counted(dropped, 'list')} shown to people could not be kept since the start. The log says why."
+        found.append(Need(told, ("notices.py", "Open Notices", ":material/notifications:")))
     if unread := services.inbox.unread():
         told = f"{counted(unread, 'notice')} not looked at yet."
         found.append(Need(told, ("notices.py", "Open Notices", ":material/notifications:")))

@@ -16,7 +16,7 @@ def somebodys_list(services: Services) -> None:
     if services.serving.active_version() is None:
         return
     for somebody in services.library.search_users("", 1):
-        answer = services.recommendations.recommend(somebody.user_id, SHOWN)
+        answer = services.recommendations.recommend(somebody.user_id, SHOWN, shown=False)
         if not answer.items:  # everything is rated
             return
         st.header("What people see", anchor=False)

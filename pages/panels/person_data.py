@@ -1,4 +1,4 @@
-"""What a person may ask for: a copy of their ratings, and that everything about them is deleted."""
+"""What a person may ask for: a copy of what is stored about them, and that everything about them is deleted."""
 
 import streamlit as st
 
@@ -12,7 +12,10 @@ from pages.ui.page import confirmed, errors_shown, toast_next
 def their_data(services: Services, user_id: str, count: int) -> None:
     """Export and delete."""
     st.header("Their data", anchor=False)
-    st.caption("A copy holds every rating with its movie and time. Deleting erases the ratings and the id for good.")
+    st.caption(
+        "Copies hold every rating, and every list they were shown, with movies and times. Deleting erases all of it"
+        " and the id for good."
+    )
     with st.container(horizontal=True):
         st.download_button(
             "Export ratings",
@@ -25,6 +28,16 @@ def their_data(services: Services, user_id: str, count: int) -> None:
             disabled=not count,
             help=None if count else "There are no ratings to export.",
         )
+        if services.answers.is_on:
+            st.download_button(
+                "Export lists shown",
+                lambda: b"".join(services.answers.table(user_id)),
+                file_name="shown.csv",
+                mime="text/csv",
+                on_click="ignore",
+                key=session.EXPORT_LISTS,
+                icon=":material/download:",
+            )
         if st.button("Delete this person", key=session.DELETE_USER, icon=":material/person_remove:"):
             confirm_deletion(services, user_id, count)
 
@@ -33,7 +46,8 @@ def their_data(services: Services, user_id: str, count: int) -> None:
 def confirm_deletion(services: Services, user_id: str, count: int) -> None:
     """Explain what is lost, then delete."""
     st.markdown(
-        f"This permanently erases {counted(count, 'rating')} and the id of **{text(user_id)}**. It can't be undone."
+        f"This permanently erases {counted(count, 'rating')} and the id of **{text(user_id)}**, and the lists they"
+        " were shown. It can't be undone."
     )
     with errors_shown():
         if confirmed("Delete person"):

@@ -20,7 +20,7 @@ def their_list(services: Services, user_id: str) -> None:
         st.caption("Their list appears once the first version is trained.")
         return
     with errors_shown():
-        answer = services.recommendations.recommend(user_id, LISTED)
+        answer = services.recommendations.recommend(user_id, LISTED, shown=False)
         if not answer.items:
             st.caption(text(answer.reason))
             return

@@ -26,6 +26,9 @@ ROLL_BACK_NOW = "roll_back"  # a query parameter: /versions?roll_back=1 asks at 
 
 DELETE_USER = "person.delete"
 EXPORT_USER = "person.export"
+EXPORT_LISTS = "person.export_lists"
+LISTS_SHOWN = "person.lists_shown"  # how many
+OLDER_LISTS = "person.older_lists"
 
 CATALOGUE_TITLE = "title"  # these two are also query parameters, as GENRE is
 CATALOGUE_SHOW = "show"

@@ -13,6 +13,7 @@ from engine.services.records import JobState, StudyState
 from sidecar.docs import golden_people, live_instances
 from sidecar.docs import instances as made
 from sidecar.docs.problem_examples import PROBLEMS
+from sidecar.docs.shown import SHOWN
 from sidecar.routes import (
     audit,
     data,
@@ -25,6 +26,7 @@ from sidecar.routes import (
     storage,
     training,
     tuning,
+    users,
     version_files,
     versions,
 )
@@ -106,6 +108,7 @@ ANSWERS: Mapping[str, object] = {
     "job": made.WAITING,
     "cancel_job": replace(made.JOB, state=JobState.CANCELLED, message="", result=None, error=NOTHING_KEPT),
     "answer_questions": replace(made.WAITING, state=JobState.RUNNING, message="Going on", questions=None),
+    "shown": users.ShownLists(lists=[SHOWN], next=None),
     "forget": made.DELETED_USER,
     "store_facts": made.FACTS,
     "check_store": storage.Checked(sound=True, faults=[]),
@@ -122,7 +125,7 @@ ANSWERS: Mapping[str, object] = {
     "revoke_key": made.KEY.model_copy(update={"revoked_at": 1795530246.9}),
     "audit_log": audit.Entries(entries=[made.ENTRY], next=None),
     "live": health.Live(status="live"),
-    "ready": health.Ready(status="ready", model_version=3, exams_dropped=0),
+    "ready": health.Ready(status="ready", model_version=3, exams_dropped=0, answers_dropped=0),
 }
 """What each JSON route returns, by the name of its function; a twin with IDs in the query returns the same."""
 

@@ -28,6 +28,8 @@ PAIRED = ("/ml/explain/", "/rate/")
 """Path prefixes before a user ID and a movie ID."""
 PERSONAL = (*PAIRED, "/ml/recommendations/", "/ml/interview/", "/users/")
 """Path prefixes before a user ID."""
+SHOWN = "/shown"
+"""What may follow a user ID where no movie ID does."""
 LATER = {"Retry-After": RETRY_AFTER_SECONDS, "Connection": "close"}
 
 
@@ -48,11 +50,14 @@ def logged_path(scope: Scope) -> str:
         if path.startswith(mount + prefix):
             sent = scope.get("raw_path") or quote(path, errors="replace").encode()
             user, slash, movie = sent.decode("latin-1")[len(mount + prefix) :].partition("/")
-            if slash and prefix not in PAIRED:
-                user, slash, movie = f"{user}/{movie}", "", ""
+            after = quote(unquote(f"{slash}{movie}", errors="replace"), errors="replace")
+            if prefix not in PAIRED:
+                whole = f"{user}{slash}{movie}"
+                user = whole.removesuffix(SHOWN)
+                after = whole[len(user) :]
             services = running()
             hashed = "~" if services is None else services.audit.hashed(unquote(user, errors="replace"))
-            return f"{mount}{prefix}{hashed}{slash}{quote(unquote(movie, errors='replace'), errors='replace')}"
+            return f"{mount}{prefix}{hashed}{after}"
     return quote(path, errors="replace")
 
 

@@ -25,6 +25,7 @@ class Ready(BaseModel):
     status: Literal["ready"]
     model_version: int
     exams_dropped: int = Field(description="New ratings since the start that were no exam, as too many waited.")
+    answers_dropped: int = Field(description="Lists since the start that were not kept in the answer log.")
 
 
 # Async and without the store: it answers whenever the event loop runs, even while the thread pool is busy.
@@ -51,5 +52,5 @@ def ready() -> Ready:
     version = services.serving.active_version()
     if version is None:
         raise NotReady("No version is active yet. Import ratings and train a model; the console shows the progress.")
-    dropped = services.exams.facts().dropped
-    return Ready(status="ready", model_version=version, exams_dropped=dropped)
+    dropped, missed = services.exams.facts().dropped, services.answers.facts().dropped
+    return Ready(status="ready", model_version=version, exams_dropped=dropped, answers_dropped=missed)

@@ -34,6 +34,10 @@ class State(Collector):
         version = services.serving.active_version()
         yield GaugeMetricFamily("marquee_active_version", "The active version; 0 before the first.", version or 0)
         yield GaugeMetricFamily("marquee_unread_notices", "Unread notices.", services.inbox.unread())
+        log = services.answers.facts()
+        yield GaugeMetricFamily("marquee_answer_log_bytes", "Size of the answer log.", log.size_bytes)
+        yield GaugeMetricFamily("marquee_answer_log_limit_bytes", "Maximum size of the answer log.", log.limit_bytes)
+        yield CounterMetricFamily("marquee_answers_dropped", "Lists that could not be logged.", log.dropped)
         family = GaugeMetricFamily("marquee_training_runs", "Training runs by state.", labels=["state"])
         for state in RunState:
             family.add_metric([state], runs.get(state, 0))
@@ -71,7 +75,7 @@ def metrics() -> Response:
     """Get metrics for Prometheus.
 
     In its text format: request durations by method, route and status, the size of the data, the active version,
-    training runs by state, unread notices, exams of new ratings and the live error of each version, and the memory and
-    CPU time of the process.
+    training runs by state, unread notices, exams of new ratings and the live error of each version, the size of the
+    answer log and the lists it dropped, and the memory and CPU time of the process.
     """
     return Response(generate_latest(REGISTRY), media_type=CONTENT_TYPE_LATEST)

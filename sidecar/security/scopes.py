@@ -97,6 +97,8 @@ RULES: Mapping[str, Rule] = {
     "POST /jobs/{job_id}/cancel": ADMINS,
     "POST /jobs/{job_id}/answers": ADMINS,
     "POST /data/imports/{import_id}/undo": JOB,
+    "GET /users/{user_id}/shown": ADMINS,
+    "GET /users/shown": ADMINS,
     "DELETE /users/{user_id}": ADMINS,
     "DELETE /users": ADMINS,
     "POST /automation": ADMINS,

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+from streamlit.testing.v1 import AppTest
+
 from engine.errors import DiskFull
+from pages.panels import person_shown
 from pages.ui import session
 from pages.ui.escape import text
 from tests.pages import fakes
 from tests.pages.conftest import Open, button, intact, links, press, words
+from tests.pages.fakes.answers import shown
 
 
 def test_without_a_person_it_says_where_to_find_one(visit: Open) -> None:
@@ -24,6 +30,7 @@ def test_a_person_has_ratings_taste_and_predictions(visit: Open) -> None:
         "Taste by genre",
         "How well their ratings are predicted",
         "Newest ratings",
+        "What they were shown",
         "Their data",
     ]
     assert "Off by **0.50** on average over the newest 4 ratings." in shown
@@ -43,6 +50,47 @@ def test_a_person_has_a_list_with_reasons_and_one_had_they_hated_a_movie(visit: 
     at = intact(at.selectbox(session.hated("42", 4)).select(listed[2].movie_id).run())
     assert held.recommendations.imagined[-1] == {listed[2].movie_id: 0.5}
     assert "Their list then" in words(at)
+
+
+def lists_of(at: AppTest) -> str:
+    """The table of lists that were shown, as HTML."""
+    return next(one.body for one in at.html if "Lists shown to this person" in one.body)
+
+
+def test_a_person_has_the_lists_that_they_were_shown(visit: Open) -> None:
+    at = visit("person.py", fakes.loaded(), id="42")
+    table = lists_of(at)
+    assert table.count("<tr>") == 1 + person_shown.PAGE
+    for told in (
+        'href="/versions?version=2"',
+        "40 ratings",
+        ", and 3 more",
+        "Filters: only Drama, from 1990, without 2 movies",
+    ):
+        assert told in table
+    assert "&lt;script&gt;" in table
+    at = intact(press(at, session.OLDER_LISTS))
+    assert lists_of(at).count("<tr>") == 1 + 9
+    assert button(at, session.OLDER_LISTS) is None
+    assert "Lists are kept from" in words(at)
+
+
+def test_without_lists_it_says_from_when_on_they_are_kept(visit: Open) -> None:
+    assert "No list was shown to this person since" in words(visit("person.py", fakes.loaded(), id="7"))
+
+
+def test_where_lists_are_not_kept_it_says_why(visit: Open) -> None:
+    held = fakes.loaded()
+    held.answers.is_on = False
+    at = visit("person.py", held, id="42")
+    assert "MARQUEE_ANSWER_LOG_MB is 0" in words(at)
+    assert session.EXPORT_LISTS not in [one.key for one in at.get("download_button")]
+
+
+def test_a_list_without_movies_says_so(visit: Open) -> None:
+    held = fakes.loaded()
+    held.answers.held["42"] = [replace(shown(0), items=())]
+    assert "No movie matched" in words(visit("person.py", held, id="42"))
 
 
 def test_somebody_new_has_a_list_and_nothing_to_delete(visit: Open) -> None:

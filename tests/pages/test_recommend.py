@@ -331,3 +331,21 @@ def test_long_titles_are_shortened_for_toasts() -> None:
     assert len(shortened(fakes.LONG)) == MAX_TITLE
     assert shortened(fakes.LONG).endswith("…")
     assert shortened("Heat") == "Heat"
+
+
+@pytest.mark.parametrize(
+    ("page", "query", "given"),
+    [
+        ("recommend.py", {"user": "42"}, ["42"]),
+        ("newcomer.py", {"user": "42"}, ["42"]),
+        ("person.py", {"id": "42"}, []),
+        ("overview.py", {}, []),
+        ("movie.py", {"id": "1"}, []),
+    ],
+)
+def test_only_what_people_see_themselves_counts_as_shown(
+    visit: Open, page: str, query: dict[str, str], given: list[str]
+) -> None:
+    held = fakes.loaded()
+    visit(page, held, **query)
+    assert sorted(set(held.recommendations.given)) == given

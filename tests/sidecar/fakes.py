@@ -32,6 +32,7 @@ from engine.recommending.lists import (
 )
 from engine.services import Services
 from engine.services.access import FIRST, Holder
+from engine.services.answers import AnswerLogFacts, Shown
 from engine.services.automation import Automation
 from engine.services.backup_plan import BackupPlan
 from engine.services.exams import ExamFacts
@@ -51,6 +52,7 @@ from engine.settings import Settings
 from engine.training.drift import UpdateHealth
 from sidecar.docs import golden_people, instances, live_instances
 from sidecar.docs.golden_people import LIST_CHANGES
+from sidecar.docs.shown import SHOWN
 from store.exams import ExamRecord
 from store.records import ActivationRecord, AuditRecord, Counts, ImportRecord, KeyRecord, NoticeRecord
 
@@ -462,6 +464,15 @@ class FakeGolden(Recorder):
         return (golden_people.RESULT,)
 
 
+class FakeAnswers(Recorder):
+    def facts(self) -> AnswerLogFacts:
+        return AnswerLogFacts(2, 4096, 100_000_000, 0, 5)
+
+    def shown(self, user_id: str, limit: int, *, before: int | None = None) -> list[Shown]:
+        self.note("shown", user_id, limit, before)
+        return _older([SHOWN, replace(SHOWN, answer_id=7)], "answer_id", before)[:limit]
+
+
 class FakeSparkLists(Recorder):
     def write(self, n: int) -> int:
         self.note("write", n)
@@ -574,6 +585,7 @@ def fake_services(settings: Settings) -> Services:
         "recommendations": FakeRecommendations(),
         "versions": versions,
         "golden": FakeGolden(),
+        "answers": FakeAnswers(),
         "version_files": versions,
         "tuning": FakeTuning(),
         "automation": FakeAutomation(),
@@ -601,6 +613,7 @@ def calls_of(services: Services) -> list[tuple[Any, ...]]:
         services.recommendations,
         services.versions,
         services.golden,
+        services.answers,
         services.tuning,
         services.automation,
         services.inbox,

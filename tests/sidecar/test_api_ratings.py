@@ -6,8 +6,9 @@ import pytest
 
 from engine.errors import MarqueeError, UnknownMovie, UnknownUser
 from engine.services import Services
+from sidecar.docs.shown import SHOWN
 from tests.sidecar.client import Client
-from tests.sidecar.test_api_routes import ENCODED, URI
+from tests.sidecar.test_api_routes import ENCODED, URI, as_json
 
 
 def test_rate(client: Client, services: Services) -> None:
@@ -70,6 +71,19 @@ def test_health_of_updates(client: Client, services: Services) -> None:
     assert answer.status_code == 200
     assert services.serving.calls == [("health",)]
     assert (answer.json()["ratings_since"], answer.json()["advice"]) == (1000, "fine")
+
+
+def test_what_a_user_was_shown_comes_in_pages(client: Client, services: Services) -> None:
+    first = client.get(f"/users/{ENCODED}/shown?limit=1").json()
+    last = client.get("/users/shown", params={"user_id": URI, "limit": 1, "before": first["next"]}).json()
+    assert services.answers.calls == [("shown", URI, 2, None), ("shown", URI, 2, 412)]
+    assert first["lists"] == [as_json(SHOWN)]
+    assert ([one["answer_id"] for one in last["lists"]], last["next"]) == ([7], None)
+    services.answers.fails = UnknownUser("There is no user 'nobody'.")
+    answer = client.get("/users/nobody/shown")
+    assert (answer.status_code, answer.json()["code"]) == (404, "unknown_user")
+    assert client.get("/users/1/shown?limit=201").json()["errors"][0]["field"] == "limit"
+    assert client.get("/users/1/shown?before=0").json()["errors"][0]["field"] == "before"
 
 
 def test_forgetting_a_user(client: Client, services: Services) -> None:

@@ -137,7 +137,8 @@ def test_undo(client: Client, services: Services) -> None:
 
 def test_health(client: Client, services: Services) -> None:
     assert client.get("/health/live").json() == {"status": "live"}
-    assert client.get("/health/ready").json() == {"status": "ready", "model_version": 3, "exams_dropped": 2}
+    ready = {"status": "ready", "model_version": 3, "exams_dropped": 2, "answers_dropped": 5}
+    assert client.get("/health/ready").json() == ready
     services.serving.version = None
     answer = client.get("/health/ready")
     assert (answer.status_code, answer.json()["code"]) == (503, "not_ready")
@@ -170,6 +171,8 @@ def test_measurements_are_what_prometheus_reads(client: Client) -> None:
     before = measured()
     assert before["marquee_ratings", ""] == 100_004
     assert before["marquee_active_version", ""] == 3
+    assert before["marquee_answer_log_bytes", ""] == 4096
+    assert before["marquee_answers_dropped_total", ""] == 5
     assert (before["marquee_training_runs", "succeeded"], before["marquee_training_runs", "queued"]) == (2, 0)
     route = "marquee_http_request_duration_seconds_count", "/ml/recommendations/{user_id}"
     for user in ("1", "<script>"):

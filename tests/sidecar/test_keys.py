@@ -560,6 +560,7 @@ def test_the_prefixes_with_ids_are_those_of_the_routes() -> None:
         ("/api/ml/explain/ann/m1", "/api/ml/explain/{}/m1"),
         ("/api/ml/explain/ann/m%2F1", "/api/ml/explain/{}/m/1"),
         ("/api/users/%61nn", "/api/users/{}"),
+        ("/api/users/ann/shown", "/api/users/{}/shown"),
     ],
 )
 @pytest.mark.parametrize("let_in", [True, False])

@@ -12,12 +12,14 @@ import numpy as np
 import pytest
 
 from store import bulk_ratings
+from store.answers import AnswerStore
 from store.database import Database
 from store.errors import NotStored
 from store.golden import GoldenStore
 from store.ratings import RatingStore
 from store.records import Counts, MovieRow
 from tests.store.conftest import fill, wait_until
+from tests.store.test_answers import answer
 
 
 def test_a_rating_of_a_new_user(ratings: RatingStore) -> None:
@@ -96,6 +98,10 @@ def test_a_forgotten_user_leaves_no_trace_in_the_file(tmp_path: Path) -> None:
     expected = [{"kind": "listed", "movie_id": "annabel-movie"}]
     GoldenStore(database).add("annabel", "annabel-lee-1849", {}, expected, created_by="you", most=1)
     key, before, counts = ratings.user_key("annabel-lee-1849"), ratings.revision(), ratings.counts()
+    assert key is not None
+    log = AnswerStore(database)
+    log.add([answer(key, 7, 8, options='{"exclude":["annabel-movie"]}'), answer(0, 7), answer(key, 0x7F01FE02)])
+    assert log.prune(1) == 1
     loaded = ratings.load()
     kept = loaded.users != key
     gone = ratings.forget_user("annabel-lee-1849")
@@ -107,6 +113,8 @@ def test_a_forgotten_user_leaves_no_trace_in_the_file(tmp_path: Path) -> None:
     ratings.erase_traces()
     held = b"".join(path.read_bytes() for path in tmp_path.rglob("*") if path.is_file())
     assert b"annabel" not in held
+    assert np.array([0x7F01FE02], "<i4").tobytes() not in held  # the key of the movie that they were shown
+    assert (log.of_user(key), len(log.of_user(0))) == ([], 1)
     after = ratings.load()
     for name in ("users", "movies", "ratings", "rated_at"):
         np.testing.assert_array_equal(getattr(after, name), getattr(loaded, name)[kept])

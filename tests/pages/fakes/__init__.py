@@ -9,6 +9,7 @@ from engine.data.scale import RatingScale
 from engine.services import Services
 from engine.settings import Settings
 from store.records import ImportState
+from tests.pages.fakes.answers import FakeAnswers
 from tests.pages.fakes.catalogue import FakeCatalogue, FakeData, FakeExports, FakeProfiles
 from tests.pages.fakes.data import (
     ABOUT,
@@ -97,6 +98,7 @@ class Fakes:
     live: FakeLive = field(init=False)
     versions: FakeVersions = field(init=False)
     golden: FakeGolden = field(default_factory=FakeGolden)
+    answers: FakeAnswers = field(default_factory=FakeAnswers)
     tuning: FakeTuning = field(default_factory=FakeTuning)
     automation: FakeAutomation = field(init=False)
     inbox: FakeInbox = field(default_factory=FakeInbox)

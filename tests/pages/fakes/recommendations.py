@@ -89,6 +89,7 @@ class FakeRecommendations:
     explained: list[str] = field(default_factory=list)
     changed: ListChanges = CHANGES
     imagined: list[dict[str, float | None]] = field(default_factory=list)
+    given: list[str] = field(default_factory=list)  # users who were shown a list
 
     def changes(
         self, new: tuple[int, object], old: tuple[int, object], progress: Callable[[float], object]
@@ -108,7 +109,10 @@ class FakeRecommendations:
         rank_by: str = "ranker",
         genres_liked: Collection[str] = (),
         include_rated: bool = False,
+        shown: bool = True,
     ) -> Recommendations:
+        if shown:
+            self.given.append(user_id)
         if self.serving.version is None:
             raise NotReady("No model is trained yet. Start a training; the first one takes about a minute.")
         rated = self.library.rated.get(user_id, [])
@@ -173,7 +177,7 @@ class FakeRecommendations:
             if rating is not None:
                 check_rating(rating, self.library.scale.current)
         self.imagined.append(dict(changes))
-        listed = self.recommend(user_id, wanted.n).items
+        listed = self.recommend(user_id, wanted.n, shown=False).items
         movies = [next(one for one in self.library.movies if one.movie_id == item.movie_id) for item in listed]
         moves = (2, None, -1, 0)
         items = tuple(
