@@ -233,8 +233,8 @@ class SparkListService:
             self._end(order, JobEnd(JobState.FAILED, f"The job ended unexpectedly: {reason}.", "", {"path": ""}))
 
     def _end(self, order: Order, end: JobEnd) -> None:
-        self._ends.put(order.job_id, end)
-        with self._lock:
+        with self._lock:  # whoever sees the end can start the next one
+            self._ends.put(order.job_id, end)
             self._going = None
 
 

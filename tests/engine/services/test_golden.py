@@ -42,7 +42,7 @@ def test_pinned_people_are_kept_and_unpinned(trained: Runtime) -> None:
     [
         ({"name": " "}, InvalidInput, "1 to 100 printable characters"),
         ({"name": "Fan (u1)", "user_id": "u1"}, InvalidInput, "Choose one without the person's id"),
-        ({"user_id": "nobody"}, UnknownUser, "no user 'nobody'"),
+        ({"user_id": "nobody"}, UnknownUser, "Nobody has the id 'nobody'"),
         ({"user_id": "u1", "ratings": {"m1": 3.0}}, InvalidInput, "not both"),
         ({"ratings": {"nothing": 3.0}}, UnknownMovie, "no movie 'nothing'"),
         ({"ratings": {"m1": 9.0}}, InvalidRating, "9.0"),
