@@ -79,7 +79,7 @@ class GoldenStore(Store):
             if user_id is not None:
                 key = tx.execute(select(users.c.id).where(users.c.external_id == user_id)).scalar()
                 if key is None:
-                    raise NotStored(f"There is no user {user_id!r}.")
+                    raise NotStored(f"Nobody has the id {user_id!r}.")
             tx.execute(insert(golden_people).values(values | {"user_key": key}))
             return self.all(tx=tx)[-1]
 

@@ -283,7 +283,7 @@ class AnswerService:
         """
         key = self._ratings.user_key(user_id)
         if key is None:
-            raise UnknownUser(f"There is no user {user_id!r}.")
+            raise UnknownUser(f"Nobody has the id {user_id!r}.")
         self.flush()
         return self._in_words(self._store.of_user(key, limit, before=before))
 

@@ -79,7 +79,7 @@ def test_what_a_user_was_shown_comes_in_pages(client: Client, services: Services
     assert services.answers.calls == [("shown", URI, 2, None), ("shown", URI, 2, 412)]
     assert first["lists"] == [as_json(SHOWN)]
     assert ([one["answer_id"] for one in last["lists"]], last["next"]) == ([7], None)
-    services.answers.fails = UnknownUser("There is no user 'nobody'.")
+    services.answers.fails = UnknownUser("Nobody has the id 'nobody'.")
     answer = client.get("/users/nobody/shown")
     assert (answer.status_code, answer.json()["code"]) == (404, "unknown_user")
     assert client.get("/users/1/shown?limit=201").json()["errors"][0]["field"] == "limit"

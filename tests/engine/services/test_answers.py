@@ -137,7 +137,7 @@ def test_what_nobody_sees_is_not_kept(logged: Runtime) -> None:
     services.recommendations.recommend("somebody new")
     services.answers.flush()
     assert services.answers.facts().answers == 0
-    with pytest.raises(UnknownUser, match="no user 'somebody new'"):
+    with pytest.raises(UnknownUser, match="Nobody has the id 'somebody new'"):
         services.answers.shown("somebody new")
 
 
