@@ -25,6 +25,7 @@ from engine.data.plan import (
     UserCounts,
 )
 from engine.data.reading import Scanned
+from engine.data.rejections import REASONS
 from engine.data.scale import PREFERENCES, RatingScale
 from engine.data.scanning import Scan
 from engine.data.staging import Block
@@ -33,6 +34,7 @@ from engine.data.titles import is_placeholder
 from engine.errors import InvalidInput
 
 Origin = Literal["source", "declared", "store", "seen"]
+OUTSIDE = "rating_outside"
 AS_PREFERENCES = "What somebody did or liked becomes 1, what they did not like 0."
 
 
@@ -251,18 +253,14 @@ class Planner:
         """What has to be answered before anything is written."""
         asked = []
         if self.found.staged.rows and self.scale() is None:
-            asked.append(questions.scale(self.values, self.target_or_store, self._texts(), self._plausible()))
+            store = None if self.is_free else self.store
+            asked.append(questions.scale(self.values, store, self._texts(), self._plausible()))
         compared, different, some = self._others
         if self.scan.options.catalogue is None and different and different >= OTHER_SHARE * compared:
             asked.append(questions.catalogue(different, compared, some, self.prefix))
         elif self.matches is None and self.unsure:
             asked.append(questions.matches(self.unsure))
         return asked
-
-    @property
-    def target_or_store(self) -> RatingScale:
-        """The scale that examples are given on: the store's, or the files' own where it is still open."""
-        return (self._plausible() or scales.suggested(self.values) or self.store) if self.is_free else self.store
 
     def _texts(self) -> dict[str, float]:
         return {text: value for texts in self.found.notations.values() for text, value in texts.items()}
@@ -286,7 +284,7 @@ class Planner:
             for file in np.unique(block.file[outside]):
                 rows = outside & (block.file == file)
                 examples = [f"{value:g}" for value in np.unique(block.rating[rows])[:3]]
-                self.found.rejections.add_many("rating_outside", names[file], block.line[rows], examples)
+                self.found.rejections.add_many(OUTSIDE, names[file], block.line[rows], examples)
 
     def inside(self, block: Block) -> Block:
         """The rows of a block whose ratings are on the scale."""
@@ -303,7 +301,13 @@ class Planner:
             RejectedCounts(**{name: one[name] for name in ("code", "reason", "rows", "examples")})
             for one in self.found.rejections.summary()
         ]
-        outside = 0 if decided is None else int(self.values.counts.sum() - self._inside(decided[0]).counts.sum())
+        outside = 0
+        if decided is not None and not self.values.lie_in(decided[0]):
+            inside = self._inside(decided[0])
+            outside = int(self.values.counts.sum() - inside.counts.sum())
+            examples = [f"{value:g}" for value in np.setdiff1d(self.values.values, inside.values)[:3]]
+            rejections = [one for one in rejections if one.code != OUTSIDE]  # those set aside already are among these
+            rejections.append(RejectedCounts(code=OUTSIDE, reason=REASONS[OUTSIDE], rows=outside, examples=examples))
         users = self.user_ids()
         known = sum(one in self.known.raters for one in set(users))
         return Plan(

@@ -96,8 +96,17 @@ def _day(text: str, form: Form) -> str:
     return day_of(int(read_times(pa.chunked_array([[text]]), form, 2**40)[0][0]))
 
 
-def scale(values: Values, store: RatingScale, texts: Mapping[str, float], plausible: RatingScale | None) -> Question:
-    """Which scale the ratings are on, with what becomes of some."""
+def scale(
+    values: Values, store: RatingScale | None, texts: Mapping[str, float], plausible: RatingScale | None
+) -> Question:
+    """Which scale the ratings are on, with what becomes of some.
+
+    Args:
+        values: the ratings.
+        store: the store's scale; None where it has no ratings yet and takes the scale of these.
+        texts: what ratings that are no numbers were read as.
+        plausible: a scale that the files suggest.
+    """
     offered = choices(values)
     if plausible is not None:
         offered = [plausible, *(one for one in offered if one.ends != plausible.ends)]
@@ -110,15 +119,23 @@ def scale(values: Values, store: RatingScale, texts: Mapping[str, float], plausi
     seen = f"They run from {values.low:g} to {values.high:g}."
     if texts:
         seen = f"They are written as {', '.join(list(texts)[:5])}."
+    here = (
+        "This store has no ratings yet and takes their scale."
+        if store is None
+        else f"Ratings in this store run from {store.low:g} to {store.high:g}."
+    )
     return Question(
         code="scale",
-        text=f"On which scale are the ratings? {seen} Ratings in this store run from {store.low:g} to {store.high:g}.",
+        text=f"On which scale are the ratings? {seen} {here}",
         choices=found,
         suggestion=found[0].value if found else None,
     )
 
 
-def _becomes(values: Values, found: RatingScale, store: RatingScale, texts: Mapping[str, float]) -> str:
+def _becomes(values: Values, found: RatingScale, store: RatingScale | None, texts: Mapping[str, float]) -> str:
+    if store is None and not texts:
+        return "Ratings stay as they are."
+    store = store or found
     if texts:
         pairs = [(text, float(convert(np.array([value]), found, store)[0])) for text, value in list(texts.items())[:4]]
     else:

@@ -1,5 +1,6 @@
 """What a version changes in everybody's list: who keeps how much, and which movies rise and fall."""
 
+import math
 from collections.abc import Sequence
 
 import altair as alt
@@ -51,8 +52,8 @@ def summary(found: ListChanges) -> str:
     if not found.risen and not found.fallen and found.kept[-1] == found.people:
         return f"All of {who}{of_all} keep their ten movies."
     kept = sum(number * people for number, people in enumerate(found.kept)) / found.people
-    whole = f"{found.kept[-1] / found.people:.0%} keep all ten"
-    return f"Of ten movies {kept:.1f} stay on average, over the lists of {who}{of_all}; {whole}."
+    whole = f"{found.kept[-1] / found.people:.0%} keep all ten, perhaps in another order"
+    return f"Of ten movies {math.floor(10 * kept) / 10:.1f} stay on average, over the lists of {who}{of_all}; {whole}."
 
 
 def overlap(found: ListChanges) -> None:

@@ -5,6 +5,7 @@ from typing import Any
 
 import streamlit as st
 
+from engine.data.catalogue import Movie
 from engine.recommending.golden import Expectation, GoldenResult, Kept, Listed, Predicted, Unlisted
 from engine.services import Services
 from engine.services.golden import Pinned
@@ -15,6 +16,7 @@ from pages.ui.finder import Option, finder
 from pages.ui.page import confirmed, errors_shown, rerun_with
 
 MAX_FOUND = 8
+CHOSEN = "movie:"  # begins the value of an option, unlike what is typed
 PLACES, KEPT_OF = 20, 10
 LOVES, HATES = "They love it", "They dislike it"
 LISTED, UNLISTED = f"In the first {PLACES}", f"Not in the first {PLACES}"
@@ -153,20 +155,30 @@ def _add_movie(services: Services, lines: list[Any], *, made_up: bool) -> None:
     if role == ABOVE:
         limit = left.number_input("Rating", scale.low, scale.high, scale.snap(0.8 * scale.high), scale.step)
     with right:
-        movie_id = finder(
+        entered = finder(
             "Movie",
             lambda typed: _movies(services, typed),
             key=session.GOLDEN_MOVIE,
             placeholder="Type a title",
             nothing="No movie has these words in its title",
         )
-    if movie_id and movie_id not in [line[1] for line in lines]:
-        lines.append((role, movie_id, services.library.movie(movie_id).title, limit))
+    movie = _chosen(services, entered)
+    if entered and movie is None:
+        right.caption(f"No movie has these words in its title: {text(entered)}.")
+    if movie is not None and movie.movie_id not in [line[1] for line in lines]:
+        lines.append((role, movie.movie_id, movie.title, limit))
 
 
 def _movies(services: Services, typed: str) -> list[Option]:
     found = services.catalogue.find(typed, MAX_FOUND)
-    return [Option(one.movie.movie_id, one.movie.title, str(one.movie.year or "")) for one in found]
+    return [Option(CHOSEN + one.movie.movie_id, one.movie.title, str(one.movie.year or "")) for one in found]
+
+
+def _chosen(services: Services, entered: str) -> Movie | None:
+    """The movie of an option, or the first that is found by words that were entered; None without any."""
+    if entered.startswith(CHOSEN):
+        return services.library.movie(entered.removeprefix(CHOSEN))
+    return next((one.movie for one in services.catalogue.find(entered, 1)), None) if entered else None
 
 
 def _expectations(lines: Sequence[tuple[str, str, str, float | None]], kept: int) -> list[Expectation]:

@@ -216,3 +216,27 @@ def test_what_has_no_ratings_is_refused_with_what_it_is(bench: Bench, case: Case
 def test_an_import_without_a_file_is_refused(bench: Bench) -> None:
     with pytest.raises(InvalidInput, match="There is no file"):
         bench.service.import_files([])
+
+
+def test_a_list_of_titles_and_dates_that_may_hold_ratings_is_asked_for_its_columns(bench: Bench) -> None:
+    films = ("Heat", "Alien", "Brazil", "Ran", "Tampopo", "Stalker")
+    lines = [f"anna;{film};{number % 10 + 1};2024-01-0{number + 1}" for number, film in enumerate(films)]
+    content = "\n".join(["wer;filmtitel;Sternchen;datum", *lines])
+    done = bench.bring({"my.csv": content})
+    assert done.codes == ["columns"]
+    bench.service.answer(done.job.job_id, {"columns": {"user": 0, "title": 1, "rating": 2, "time": 3}})
+    assert "titles and dates" not in str(bench.settled(done.job.job_id).error)
+
+
+def test_an_empty_store_takes_the_scale_of_the_ratings(bench: Bench) -> None:
+    (question,) = bench.bring({"r.csv": plain(TEN)}).job.questions or []
+    assert "This store has no ratings yet and takes their scale." in question.text
+    assert {choice.consequence for choice in question.choices} == {"Ratings stay as they are."}
+
+
+def test_a_plan_counts_ratings_outside_the_scale(bench: Bench) -> None:
+    content = plain(TEN) + "zoe,999,11,\n"
+    done = bench.bring({"r.csv": content}, scale=[1, 10], dry_run=True)
+    (outside,) = [one for one in done.plan.rejected if one.code == "rating_outside"]
+    assert (outside.rows, outside.examples) == (1, ["11"])
+    assert done.plan.ratings == len(TEN)

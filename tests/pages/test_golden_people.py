@@ -53,9 +53,9 @@ def test_somebody_made_up_is_pinned(dialog: Open) -> None:
     loved, wanted = held.library.movies[:2]
     at = dialog(SCRIPT, held)
     at.text_input(session.GOLDEN_NAME).set_value("Lover of war films")
-    send(at, session.GOLDEN_MOVIE, "chosen", loved.movie_id)
+    send(at, session.GOLDEN_MOVIE, "chosen", f"movie:{loved.movie_id}")
     at.selectbox(session.GOLDEN_ROLE).set_value("In the first 20").run()
-    send(at, session.GOLDEN_MOVIE, "chosen", wanted.movie_id)
+    send(at, session.GOLDEN_MOVIE, "chosen", wanted.title.split()[0].lower())
     at.number_input(session.GOLDEN_KEPT).set_value(6).run()
     press(at, session.CONFIRM)
     expected = [Listed(movie_id=wanted.movie_id, first=20), Kept(at_least=6, first=10)]
@@ -72,7 +72,7 @@ def test_a_refusal_is_shown(dialog: Open) -> None:
 def test_a_line_can_be_removed(dialog: Open) -> None:
     held = fakes.loaded()
     at = dialog(SCRIPT, held)
-    send(at, session.GOLDEN_MOVIE, "chosen", held.library.movies[0].movie_id)
+    send(at, session.GOLDEN_MOVIE, "chosen", f"movie:{held.library.movies[0].movie_id}")
     assert button(at, session.golden_line(0))
     press(at, session.golden_line(0))
     assert session.golden_line(0) not in [one.key for one in at.button]
@@ -86,3 +86,10 @@ def test_somebody_is_unpinned(dialog: Open) -> None:
     )
     press(dialog(script, held), session.CONFIRM)
     assert held.golden.asked == [("unpin", 1)]
+
+
+def test_words_that_no_movie_has_are_said(dialog: Open) -> None:
+    at = dialog(SCRIPT, fakes.loaded())
+    send(at, session.GOLDEN_MOVIE, "chosen", "<b>nothing")
+    assert r"No movie has these words in its title: \<b\>nothing." in words(at)
+    assert session.golden_line(0) not in [one.key for one in at.button]

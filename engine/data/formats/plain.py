@@ -18,6 +18,10 @@ CODE = re.compile(
     r"[A-Za-z]{0,3}[-_:#]?\d+[A-Za-z]?|[0-9A-Fa-f\-]{8,}|[A-Z0-9]{10}|\S+://\S+|[^\s_\-]+(?:[-_][^\s_\-]+)+|\d+(?:\.\d+)?"
 )
 
+SHORT_NUMBER = re.compile(r"\d{1,3}(?:[.,]\d{1,2})?")
+MOST_RATINGS = 21
+"""Different values of half points up to ten."""
+
 
 def recognise(head: Head) -> Layout | Unclear | None:
     """A table of ratings, movies or links; unclear where roles are missing or could be several columns."""
@@ -48,9 +52,18 @@ def _movies(head: Head, columns: dict[Role, int]) -> Layout | Unclear | None:
     if "movie" in columns and len(keys) > 1:
         return Layout(TABLE, "links", head.table, columns)
     suggestion = guess(head.table.sample, columns)
-    if "time" in columns and columns.keys() & {"title", "movie"} and not suggestion:
+    if "time" in columns and columns.keys() & {"title", "movie"} and not suggestion and not _may_rate(head, columns):
         return head.ignored(TABLE, "It lists titles and dates, like a viewing history, without ratings.", is_done=True)
     return Unclear(head.table, suggestion) if head.table.width >= 3 else None
+
+
+def _may_rate(head: Head, columns: Mapping[Role, int]) -> bool:
+    """Whether a column of unknown name may hold ratings: a few different short numbers."""
+    for place in range(head.table.width):
+        cells = {cell for cell in head.table.cells(place) if cell.strip()} if place not in columns.values() else set()
+        if 1 < len(cells) <= MOST_RATINGS and all(SHORT_NUMBER.fullmatch(cell.strip()) for cell in cells):
+            return True
+    return False
 
 
 def _own_list(head: Head, columns: dict[Role, int]) -> Layout | Unclear | None:
