@@ -90,13 +90,13 @@ class ExamService:
         self._days = days
         self._clock = clock
         self.on_written: Callable[[], None] = nothing
-        """Called in the worker's thread after exams were written."""
+        """Called in the worker's thread after exams were written, and at the start."""
         self._events: deque[_Event] = deque()
         self._rows: list[Exam] = []
         self._working = Lock()  # held while exams are worked on
         self._counting = Lock()
         self._held = self._taken = self._dropped = 0
-        self._ordered = False
+        self._ordered = self._begun = False
         self._written_at = self._pruned_at = -PRUNE_S
         self._stop_at = float("inf")
         self._spans: dict[int, LearnedSpan | None] = {}
@@ -187,8 +187,12 @@ class ExamService:
             self._drain()
             due = len(self._rows) >= BATCH or monotonic() - self._written_at > WRITE_S
             written = self._write() if due else 0
-        if written:
-            self.on_written()
+        if written or not self._begun:
+            self._begun = True
+            try:
+                self.on_written()
+            except StoreError as error:  # the figures can wait; exams must not
+                log.error("live figures could not be looked at: %s", error)
 
     def settle(self) -> None:
         """Look which versions there are, work on everything that waits, and write it, all in the caller's thread."""

@@ -40,12 +40,14 @@ STEP = 10_000
 OFFLINE = ("rmse", "mae", "interval_coverage")
 """Metrics that were measured on held-out ratings in the same way."""
 DIPPED = "dipped"
-AGAIN = 20
-"""Figures are made again after this many times as long as they took."""
+AGAIN, SLOW_S = 20, 0.5
+"""Figures are made again after this many times as long as they took; those that take longer, in the background."""
 LOOK_S = 2.0
 """Minimum seconds between looks for a dip."""
 
 
+_Key = tuple[object, object]
+"""What figures are of: the versions concerned, and the exams."""
 Measured = tuple[dict[str, MetricValue], tuple[LivePoint, ...]]
 """Metrics, and the curve of the error."""
 
@@ -119,10 +121,10 @@ class LiveService:
     _consider: Callable[[LiveComparison], None]
 
     def __post_init__(self) -> None:
-        self._lock, self._looking = Lock(), Lock()
-        self._known: tuple[tuple[object, ...], LiveReport] | None = None
+        self._making, self._looking = Lock(), Lock()
+        self._known: tuple[_Key, LiveReport] | None = None
         self._measured: dict[int, tuple[object, Measured]] = {}
-        self._look_after = self._make_after = 0.0
+        self._look_after = self._made_at = self._cost = 0.0
 
     @stores
     def report(self, days: int | None = None) -> LiveReport:
@@ -132,17 +134,38 @@ class LiveService:
             days: only exams of the last days, without intervals: an interval that holds at any time needs a start that
                 does not move. None: the newest ``STEP`` to ``MAX_EXAMS`` of each version.
         """
-        facts, active = self._exams.facts(), self._serving.active_version()
         if days is not None:
             return self._make(days)
-        key = self._store.last(), self._store.count(), active, facts.shadows, facts.too_large
-        with self._lock:
-            fresh = self._known is not None and self._known[0][2:] == key[2:] and monotonic() < self._make_after
-            if self._known is None or (self._known[0] != key and not fresh):
-                begun = monotonic()
-                self._known = key, self._make(None)
-                self._make_after = monotonic() + AGAIN * (monotonic() - begun)
-            return self._known[1]
+        key = self._key()
+        if (known := self._current(key)) is not None:
+            return known
+        with self._making:
+            return self._current(key) or self._renew(key)
+
+    def _key(self) -> _Key:
+        facts = self._exams.facts()
+        return (self._serving.active_version(), facts.shadows, facts.too_large), (
+            self._store.last(),
+            self._store.count(),
+        )
+
+    def _current(self, key: _Key) -> LiveReport | None:
+        """The figures in hand if they will do: those of the same exams, or recent ones, or such as take long to make.
+
+        The latter are made again in the background, by ``look``.
+        """
+        if self._known is None or self._known[0][0] != key[0]:
+            return None
+        recent = monotonic() < self._made_at + AGAIN * self._cost
+        return self._known[1] if self._known[0] == key or recent or self._cost > SLOW_S else None
+
+    def _renew(self, key: _Key) -> LiveReport:
+        begun = monotonic()
+        made = self._make(None)
+        self._made_at = monotonic()
+        self._cost = self._made_at - begun
+        self._known = key, made
+        return made
 
     def _make(self, days: int | None) -> LiveReport:
         facts, active = self._exams.facts(), self._serving.active_version()
@@ -236,7 +259,8 @@ class LiveService:
             begun = monotonic()
             if begun < self._look_after:
                 return
-            report = self.report()
+            with self._making:
+                report = self._renew(self._key())
             self._look_after = monotonic() + max(LOOK_S, 10 * (monotonic() - begun))
             for one in report.versions:
                 if one.role == "serves" and one.dipped:

@@ -246,7 +246,7 @@ def test_a_live_error_above_the_evaluation_is_noticed_once(two: Runtime) -> None
             worst = 0.5 if expected(two, f"u{user}", movie) > 2.75 else 5.0
             services.ratings.rate(f"u{user}", movie, worst if rng.random() < 0.9 else 3.0)
     stored(two)
-    services.live._look_after = services.live._make_after = 0.0
+    services.live._look_after = 0.0
     for _ in range(2):
         services.live.look()
         services.live._look_after = 0.0

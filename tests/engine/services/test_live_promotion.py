@@ -35,7 +35,7 @@ def rate_as_expected_by(runtime: Runtime, version: int) -> None:
 
 def look(runtime: Runtime) -> None:
     live = runtime.services.live
-    live._look_after = live._make_after = 0.0
+    live._look_after = 0.0
     live.look()
 
 
