@@ -76,7 +76,7 @@ class LivePromotion:
         except (MarqueeError, StoreError) as error:
             log.error("version %d can't be promoted: %s", found.version, error)
             return "error", f"{found.text} But it can't be activated. {in_words(error) or error}", ""
-        return "info", f"{found.text} It is active now, as its training asked for.", "PROMOTE"
+        return "info", f"{found.text} It was activated, as its training asked for.", "PROMOTE"
 
     def _asked(self, version: int) -> tuple[ActivationPolicy, str]:
         """When the version was to be activated, and by whom; nothing for one that was not trained here."""

@@ -82,14 +82,14 @@ def _hold(judgement: Judgement, broken: str) -> Judgement:
 
 def _tell(policy: ActivationPolicy, judgement: Judgement, serves: bool) -> str:
     if policy == "always":
-        return "It is active now, as requested, whatever the verdict."
+        return "It was activated, as requested, whatever the verdict."
     if policy == "never":
         return "It was saved without activation, as requested."
     if policy == LIVE and not serves:
         return f"Version {judgement.baseline} stays active until new ratings show that this one is better."
     if serves:
-        return "It is active now." if judgement.verdict == "PROMOTE" else "It is active now, as it does no harm."
-    return f"Version {judgement.baseline} stays active."
+        return "It was activated." if judgement.verdict == "PROMOTE" else "It was activated, as it does no harm."
+    return f"Version {judgement.baseline} stayed active."
 
 
 def _judge(new: Candidate, rival: Rival) -> Judgement:

@@ -40,6 +40,9 @@ def need(services: Services, plan: Automation) -> None:
     else:
         new = counted(plan.ratings_since, "new rating")
         box, told = st.success, f"No need to retrain yet: {new} since version {newest.version}. Lists follow at once."
+    active = services.serving.active_version()
+    if active is not None and active != newest.version:
+        told = f"{told} Version {active} is active."
     box(told, icon=":material/event_repeat:")
 
 

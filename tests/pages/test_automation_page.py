@@ -49,6 +49,9 @@ def test_one_sentence_says_whether_to_retrain(visit: Open) -> None:
     assert told == "No need to retrain yet: 1,204 new ratings since version 2. Lists follow at once."
     held.automation.planned = replace(held.automation.planned, ratings_since=0)
     assert "version 2 has learned every rating" in visit("automation.py", held).success[0].value
+    held.serving.version = 1
+    assert visit("automation.py", held).success[0].value.endswith("has learned every rating. Version 1 is active.")
+    held.serving.version = 2
     held.automation.planned = replace(held.automation.planned, ratings_since=30_000)
     at = visit("automation.py", held)
     assert at.warning[0].value == "Retrain soon: 30,000 ratings (30%) came in since version 2 was trained."

@@ -52,7 +52,7 @@ def test_it_is_promoted_once_it_is_better_and_not_before(trained: Runtime) -> No
     assert line.actor == "you"
     told = [one for one in services.inbox.notices(50) if one.topic == "live"]
     assert [(one.details["version"], one.details["verdict"]) for one in told] == [(2, "PROMOTE")]
-    assert told[0].text.endswith("It is active now, as its training asked for.")
+    assert told[0].text.endswith("It was activated, as its training asked for.")
     assert "better on new ratings" in services.audit.entries(5)[0].subject
     look(trained)
     assert len([one for one in services.inbox.notices(50) if one.topic == "live"]) == 1

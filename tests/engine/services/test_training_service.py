@@ -333,7 +333,7 @@ def test_a_worse_version_is_rejected_and_the_run_keeps_what_that_rests_on(traine
     assert judgement is not None
     assert (judgement.verdict, judgement.baseline) == ("REJECT", 2)
     assert trained.services.serving.active_version() == 2
-    assert status.verdict == f"{judgement.text} Version 2 stays active."
+    assert status.verdict == f"{judgement.text} Version 2 stayed active."
     assert {one.part for one in judgement.evidence if one.role == "guard"} >= {"light_users", "tail_movies"}
     assert training.runs()[0].judgement == judgement
     notice = trained.services.inbox.notices()[0]

@@ -35,7 +35,7 @@ def test_what_each_policy_makes_of_a_verdict(error: float, hits: float, verdict:
         assert decision.judgement.verdict == verdict
         assert decision.verdict.startswith(decision.judgement.text)
         assert decision.activate is (policy in serves), policy
-        assert ("It is active now" in decision.verdict) is decision.activate
+        assert ("It was activated" in decision.verdict) is decision.activate
 
 
 def test_what_breaks_a_guard_serves_only_where_no_verdict_is_asked_for() -> None:
@@ -52,7 +52,7 @@ def test_chance_alone_is_no_reason_to_change() -> None:
     new = replace(OLD, per_user={"ndcg_at_k": OLD.per_user["ndcg_at_k"] + noise - noise.mean() - 0.001})
     decision = decided("if_better", new, OLD)
     assert not decision.activate
-    assert decision.verdict.endswith("Version 3 stays active.")
+    assert decision.verdict.endswith("Version 3 stayed active.")
     assert decided("if_no_worse", new, OLD).activate
 
 
