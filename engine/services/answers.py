@@ -248,13 +248,13 @@ class AnswerService:
         return new
 
     def _prune(self) -> None:
-        """Erase the oldest answers if the log is full."""
+        """Erase the oldest answers if the log is full; a stop does not wait for that, and the next start goes on."""
         if self._held <= self._limit * FULL:
             return
         count, held = self._store.held()  # users who were deleted have left room
         left = count if not self._limit else round(count * (1 - self._limit * ROOMY / held)) if held else 0
-        while left > 0 and (gone := self._store.prune(min(left, BATCH))):
-            left -= gone
+        while left > 0 and not self.worker.stopping.is_set():
+            left -= self._store.prune(min(left, BATCH)) or left
         self._answers, self._held = self._store.held()
         if self._limit:
             self._values.write({"since": self._store.first_at() or self._clock()})

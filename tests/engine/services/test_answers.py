@@ -269,6 +269,29 @@ def test_turned_off_the_log_is_erased_and_kept_empty(
         assert again.services.answers.since() == clock.now == began + 200
 
 
+def test_a_stop_does_not_wait_until_a_long_log_is_erased(
+    settings: Settings, tmp_path_factory: pytest.TempPathFactory, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with logging(settings, tmp_path_factory, clock) as on:
+        for n in range(1, 21):
+            on.services.recommendations.recommend("u1", n)
+    off = settings.model_copy(update={"answer_log_mb": 0})
+    monkeypatch.setattr(module, "BATCH", 1)
+    real = AnswerStore.prune
+    with monkeypatch.context() as patch, logging(off, None, clock) as stopping:
+
+        def prune(self: AnswerStore, count: int) -> int:
+            stopping.services.answers.worker.stopping.set()
+            return real(self, count)
+
+        patch.setattr(AnswerStore, "prune", prune)
+        stopping.services.answers.flush()
+        assert stopping.services.answers.facts().answers == 19
+    with logging(off, None, clock) as again:
+        again.services.answers.flush()
+        assert again.services.answers.facts().answers == 0
+
+
 def test_forgetting_a_person_erases_their_answers_also_those_that_wait(logged: Runtime) -> None:
     services, store = logged.services, AnswerStore(logged.database)
     key = services.serving.ready().users["u1"]
