@@ -5,7 +5,7 @@ Ratings and predictions are stored in ten-thousandths of a rating unit, as integ
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,17 +17,19 @@ from store.connections import Transaction
 from store.database import Store
 from store.records import RatingChange
 from store.schema import exam_answers, exams
+from store.worker import nothing
 
 UNIT = 10_000
 MEANS = 0
 """Stands for the plain means where versions are numbered."""
 PRUNED_AT_ONCE = 2_000
+READ_AT_ONCE = 200
 SOURCES = ("rating/", "calibration/", "counts/", "offsets/")
 """Beginnings of the names of the arrays that a prediction needs."""
 
 ADD = (
-    "INSERT INTO exams (at, user_id, movie_id, rating, version, predicted, low, high, place) "
-    "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING exam_id"
+    "INSERT INTO exams (exam_id, at, user_id, movie_id, rating, version, predicted, low, high, place) "
+    "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 )
 PRESENT = (
     "SELECT id FROM users WHERE id IN (SELECT value FROM json_each(?)) "
@@ -182,11 +184,16 @@ class ExamStore(Store):
             users = str(sorted({row.user_key for row in rows}))
             present = set(tx.exec_driver_sql(PRESENT, (users,)).scalars())
             kept = [row for row in rows if row.user_key in present]
-            for row in kept:
-                number = tx.exec_driver_sql(ADD, _packed(row)).scalar_one()
-                for one in row.others:
-                    values = number, one.version, *_whole(one.predicted, one.low, one.high)
-                    tx.exec_driver_sql("INSERT INTO exam_answers VALUES (?, ?, ?, ?, ?)", values)
+            first = _last(tx) + 1
+            answers = [
+                (number, one.version, *_whole(one.predicted, one.low, one.high))
+                for number, row in enumerate(kept, start=first)
+                for one in row.others
+            ]
+            if kept:
+                tx.exec_driver_sql(ADD, [(number, *_packed(row)) for number, row in enumerate(kept, start=first)])
+            if answers:
+                tx.exec_driver_sql("INSERT INTO exam_answers VALUES (?, ?, ?, ?, ?)", answers)
             return len(kept)
 
         return self._database.write(work, bulk=True) if rows else 0
@@ -206,8 +213,7 @@ class ExamStore(Store):
     def last(self) -> int:
         """Number of the newest exam ever stored; 0 before the first."""
         with self._database.read() as connection:
-            found = connection.exec_driver_sql("SELECT seq FROM sqlite_sequence WHERE name = 'exams'").scalar()
-        return int(found or 0)
+            return _last(connection)
 
     def count(self) -> int:
         """Number of stored exams."""
@@ -219,11 +225,16 @@ class ExamStore(Store):
         with self._database.read() as connection:
             return list(connection.exec_driver_sql(EXAMINED).scalars())
 
-    def columns(self, version: int, most: int, since: int = 0) -> ExamColumns:
-        """A version's exams, as the one that served or as a shadow, among the newest ``most`` and from ``since`` on."""
-        with self._database.read() as connection:
-            rows = connection.exec_driver_sql(TAKEN, {"v": version, "most": most, "since": since}).all()
-        table = np.array(rows, np.float64).reshape(-1, 9)  # None becomes NaN
+    def columns(self, version: int, most: int, since: int = 0, *, pause: Callable[[], object] = nothing) -> ExamColumns:
+        """A version's exams, as the one that served or as a shadow.
+
+        Args:
+            version: its number.
+            most: only the newest exams of all.
+            since: only those from this time on, in Unix seconds.
+            pause: called every few hundred exams.
+        """
+        table = self._table(TAKEN, {"v": version, "most": most, "since": since}, 9, pause)  # None becomes NaN
         units = table[:, 2:] / UNIT
         whole = table[:, :2].astype(np.int64)
         return ExamColumns(
@@ -238,13 +249,20 @@ class ExamStore(Store):
             table[:, 8] == version,
         )
 
-    def pairs(self, shadow: int, served: int, most: int) -> PairColumns:
-        """The exams that a shadow took beside a version that served, among the newest ``most``."""
-        with self._database.read() as connection:
-            rows = connection.exec_driver_sql(PAIRED, (shadow, most, served)).all()
-        table = np.array(rows, np.int64).reshape(-1, 4)
+    def pairs(self, shadow: int, served: int, most: int, *, pause: Callable[[], object] = nothing) -> PairColumns:
+        """The exams that a shadow took beside a version that served; ``most`` and ``pause`` as for ``columns``."""
+        table = self._table(PAIRED, (shadow, most, served), 4, pause)
         units = table[:, 1:] / UNIT
-        return PairColumns(table[:, 0], units[:, 0], units[:, 1], units[:, 2])
+        return PairColumns(table[:, 0].astype(np.int64), units[:, 0], units[:, 1], units[:, 2])
+
+    def _table(self, statement: str, values: Any, width: int, pause: Callable[[], object]) -> NDArray[np.float64]:
+        """float64[n, width]: the rows of a statement, read some hundred at a time."""
+        parts: list[NDArray[np.float64]] = [np.empty((0, width))]
+        with self._database.read() as connection:
+            for rows in connection.exec_driver_sql(statement, values).partitions(READ_AT_ONCE):
+                parts.append(np.array([tuple(row) for row in rows], np.float64))
+                pause()
+        return np.concatenate(parts)
 
     def page(self, version: int, limit: int, *, before: int | None = None) -> list[ExamRecord]:
         """Exams of a version, newest first; ``before``: only those older than the exam of this number."""
@@ -316,6 +334,11 @@ def _remove(connection: Connection, numbers: list[int]) -> None:
             connection.exec_driver_sql(
                 f"DELETE FROM {table.name} WHERE exam_id IN (SELECT value FROM json_each(?))", (str(numbers),)
             )
+
+
+def _last(connection: Connection) -> int:
+    found = connection.exec_driver_sql("SELECT seq FROM sqlite_sequence WHERE name = 'exams'").scalar()
+    return int(found or 0)
 
 
 def _packed(row: Exam) -> tuple[Any, ...]:

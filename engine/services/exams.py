@@ -30,8 +30,8 @@ MOMENT_BYTES = 8
 """Of one movie in a state: its count and its place."""
 FIRST_S = 0.05
 """Pause before the first exam of a batch, in which the answer to its rating goes out."""
-BATCH, WRITE_S = 200, 1.0
-"""Exams, and seconds, after which they are written."""
+BATCH, WRITE_S, QUIET_S = 400, 10.0, 1.0
+"""Exams, and seconds, after which they are written; at once after a quiet second, as a rating waits for the disk."""
 PRUNE_S = 3600.0
 MAX_STOP_S = 5.0
 DAY_S = 86_400
@@ -101,7 +101,7 @@ class ExamService:
         self._stop_at = float("inf")
         self._spans: dict[int, LearnedSpan | None] = {}
         self.worker: Worker[None] = Worker(
-            "exams", self._work, begin=step_back, idle=self._rest, every=WRITE_S, died=self._lose, waits=True
+            "exams", self._work, begin=step_back, idle=self._rest, every=QUIET_S, died=self._lose, waits=True
         )
         serving.witness = self.note
 
@@ -176,16 +176,16 @@ class ExamService:
         self._go()
 
     def _rest(self) -> None:
-        self._go()
+        self._go(quiet=True)
         if monotonic() - self._pruned_at > PRUNE_S and not self._store.prune(int(self._clock() - self._days * DAY_S)):
             self._pruned_at = monotonic()
 
-    def _go(self) -> None:
+    def _go(self, *, quiet: bool = False) -> None:
         """Work on what waits, write what is due, and pick the shadows again."""
         with self._working:
             self._ordered = False
             self._drain()
-            due = len(self._rows) >= BATCH or monotonic() - self._written_at > WRITE_S
+            due = quiet or len(self._rows) >= BATCH or monotonic() - self._written_at > WRITE_S
             written = self._write() if due else 0
         if written or not self._begun:
             self._begun = True
@@ -218,7 +218,9 @@ class ExamService:
         span = self._span(state.version)
         if span is None or span.outside or change.rating is None or self._was_known(change, span):
             return
+        give_way()  # before each step: a rating that is being stored waits for one at most
         served = _answer(state.version, predict(before, change.movie_key, state.bundle.calibration))
+        give_way()
         place = place_in_list(state, before, change.movie_key, key=change.user_key, known=not change.new_user)
         others = [
             _answer(version, found)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, fields
 from threading import Lock
 from time import monotonic
 
+from engine.background import give_way
 from engine.errors import UnknownVersion
 from engine.evaluation.intervals import MetricValue
 from engine.evaluation.live import (
@@ -42,8 +43,8 @@ OFFLINE = ("rmse", "mae", "interval_coverage")
 DIPPED = "dipped"
 AGAIN, SLOW_S = 20, 0.5
 """Figures are made again after this many times as long as they took; those that take longer, in the background."""
-LOOK_S = 2.0
-"""Minimum seconds between looks for a dip."""
+LOOK_S, SELDOM = 30.0, 300
+"""Minimum seconds between looks in the background, also as a multiple of what one takes."""
 
 
 _Key = tuple[object, object]
@@ -189,7 +190,7 @@ class LiveService:
 
     def _version(self, version: int, active: int | None, shadows: Sequence[int], since: int) -> LiveVersion:
         record = readable(find_version(self._models, version))
-        columns = _newest(self._store.columns(version, MAX_PAIRS, since))
+        columns = _newest(self._store.columns(version, MAX_PAIRS, since, pause=give_way))
         taken = _taken(columns)
         measured, points = self._measure(version, columns, taken, since)
         found = metric_values(record.metrics) or {}
@@ -224,7 +225,7 @@ class LiveService:
 
         The level is shared by as many shadows as there may be.
         """
-        pairs, scale = self._store.pairs(version, baseline, MAX_PAIRS), self._scale.current.ends
+        pairs, scale = self._store.pairs(version, baseline, MAX_PAIRS, pause=give_way), self._scale.current.ends
         alpha = LEVEL / max(self._settings.shadows, 1)
         return compare_live(version, baseline, pairs.ratings, pairs.shadow, pairs.served, scale, alpha)
 
@@ -253,7 +254,7 @@ class LiveService:
     def look(self) -> None:
         """After new exams: notice a dip, once for each version that serves, and act on shadows that can be told apart.
 
-        At most a tenth of the time goes here.
+        It is called often and looks seldom, as a rating may wait for it.
         """
         with self._looking:
             begun = monotonic()
@@ -261,7 +262,7 @@ class LiveService:
                 return
             with self._making:
                 report = self._renew(self._key())
-            self._look_after = monotonic() + max(LOOK_S, 10 * (monotonic() - begun))
+            self._look_after = monotonic() + max(LOOK_S, SELDOM * (monotonic() - begun))
             for one in report.versions:
                 if one.role == "serves" and one.dipped:
                     self._tell_dip(one)

@@ -8,6 +8,7 @@ from threading import Event
 from time import monotonic
 from weakref import ref
 
+from engine.background import give_way
 from engine.data.history import History
 from engine.data.ratings import Interactions
 from engine.evaluation.means import MeanRatings
@@ -140,6 +141,7 @@ class ShadowService:
     def predict(self, change: RatingChange) -> Iterator[tuple[int, Predicted]]:
         """The prediction of a new rating by each shadow that can't know it."""
         for one in self._examiners:
+            give_way()
             found = one.predict(change)
             if found is not None:
                 yield one.version, found
@@ -158,6 +160,7 @@ class ShadowService:
     def learn(self, change: RatingChange, at: int) -> None:
         """Let all learn a change; ``at``: its Unix time."""
         for one in self._examiners:
+            give_way()
             one.learn(change, at)
         if self._means is not None and change.revision > self._revision:
             self._means.learn(change.movie_key, change.rating, change.previous)
