@@ -111,7 +111,7 @@ def create_api(settings: Settings) -> FastAPI:
     api = MarqueeAPI(
         title="Marquee",
         version=VERSION,
-        description=describe(needs_key=settings.key is not None),
+        description=describe(settings.key is not None, address=f"localhost:{settings.port}"),
         openapi_tags=TAGS,
         docs_url=None,
         redoc_url=None,
@@ -128,7 +128,11 @@ def create_api(settings: Settings) -> FastAPI:
     @api.api_route("/docs", methods=["GET", "HEAD"], include_in_schema=False)
     def docs(request: Request) -> Response:
         """The reference as a page."""
-        page = render_page(api.openapi(), request.scope.get("root_path", ""))
+        schema = api.openapi()
+        told = describe(api.needs_key, address=_address(request))
+        page = render_page(
+            schema | {"info": schema["info"] | {"description": told}}, request.scope.get("root_path", "")
+        )
         return HTMLResponse(page, headers={"Content-Security-Policy": security_policy()})
 
     routes = [*ROUTES, *(route for route in api.routes if isinstance(route, Route))]
@@ -136,6 +140,11 @@ def create_api(settings: Settings) -> FastAPI:
     api.add_middleware(ScopeMiddleware, routes=routes, settings=settings)
     api.add_middleware(AccessMiddleware)  # added last, so it is the outermost
     return api
+
+
+def _address(request: Request) -> str:
+    """Where the browser reached this server, as curl takes it: without ``http://``, which is curl's default."""
+    return f"{'https://' if request.url.scheme == 'https' else ''}{request.url.netloc}"
 
 
 def reference() -> str:

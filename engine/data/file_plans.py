@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from engine.data.columns import find
 from engine.data.formats.base import Layout
 from engine.data.plan import MAX_CELL, FilePlan, Preview
 from engine.data.scanning import UNFIXED, FileReport, Scan
@@ -12,7 +13,8 @@ PREVIEW_ROWS, PREVIEW_COLUMNS = 5, 40
 def preview(scan: Scan) -> Preview | None:
     """The table whose columns are asked for, else the first one of ratings or movies; None where there is neither."""
     if scan.unclear:
-        table, columns, fixed = scan.unclear[0].table, scan.unclear[0].suggestion, False
+        table, fixed = scan.unclear[0].table, False
+        columns = scan.unclear[0].suggestion or find(table.names)  # some names may be known, if not all that are needed
     elif used := [*scan.of_role("ratings"), *scan.of_role("movies")]:
         table, columns, fixed = used[0].table, used[0].columns, used[0].source.name not in UNFIXED
     else:

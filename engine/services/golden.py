@@ -110,6 +110,8 @@ class GoldenService:
             raise InvalidInput(told, field="name")
         if user_id is not None and ratings:
             raise InvalidInput("Give either a person or ratings of somebody made up, not both.", field="ratings")
+        if not expectations:
+            raise InvalidInput("Add at least one expectation.", field="expectations")
         check_range("expectations", len(expectations), 1, MAX_EXPECTATIONS)
         self._check(expectations, ratings or {})
         asked = [one.model_dump() for one in expectations]

@@ -131,7 +131,8 @@ class RecommendationService:
     def what_if(self, user_id: str, changes: Mapping[str, float | None], wanted: ListOptions) -> WhatIf:
         """The list with hypothetical ratings, compared with the current one; nothing is stored.
 
-        Movies that the user has rated stay out of both lists, including those whose rating is dropped.
+        Movies that the user has rated stay out of both lists, including those whose rating is dropped; a movie that
+        only ``changes`` rates is in the current list and leaves it.
 
         Args:
             user_id: any id.
@@ -149,8 +150,10 @@ class RecommendationService:
         user = state.listen(user_id, liked)
         imagined = self._imagine(state, user.state.history, changes, user.key)
         other = state.listen_to(imagined, liked, known=user.key >= 0 or bool(changes))
-        drop = np.union1d(user.state.items, other.state.items).astype(np.int32)
-        before, after = (state.make_list(one, wanted, drop).movies.tolist() for one in (user, other))
+        rated = user.state.items.astype(np.int32)
+        drop = np.union1d(rated, other.state.items).astype(np.int32)
+        before = state.make_list(user, wanted, rated).movies.tolist()
+        after = state.make_list(other, wanted, drop).movies.tolist()
         columns = np.array(after, np.int32)
         predicted = zip(user.state.predict(columns).tolist(), other.state.predict(columns).tolist(), strict=True)
         items = tuple(

@@ -146,7 +146,7 @@ def _form(storage: StorageService, plan: BackupPlan) -> None:
                 help="Older backups are deleted, except the newest three.",
                 key=session.BACKUP_DAYS,
             )
-            forms.field_error(errors, "keep_days")
+            forms.field_error(errors, "keep_days", "Days to keep")
         if st.form_submit_button("Save", key=session.SAVE_BACKUPS, icon=":material/event_available:"):
             values: dict[str, Any] = {"every": every, "hour": at.hour, "minute": at.minute, "zone": zone}
             values |= {"keep_days": int(keep)}

@@ -172,7 +172,7 @@ def form(automation: AutomationService, plan: Automation) -> None:
                 help="Retrain after this many new ratings; 0 turns this off.",
                 key=session.PLAN_RATINGS,
             )
-            forms.field_error(errors, "after_ratings")
+            forms.field_error(errors, "after_ratings", "The number of new ratings")
         policies = list(POLICIES)
         activate = st.selectbox(
             "Activate the new version",

@@ -40,7 +40,10 @@ WHY_COMPANY = (
 def questions(services: Services, job: Job, asked: list[Question]) -> None:
     """The form; its answers let the import go on."""
     plan = job.plan or Plan()
-    with st.form(f"questions.{job.job_id}", border=False):
+    # A form would keep what it lacks on the screen until it is sent again, also once a column was chosen.
+    by_column = any(question.code == "columns" for question in asked)
+    button = st.button if by_column else st.form_submit_button
+    with st.container() if by_column else st.form(f"questions.{job.job_id}", border=False):
         st.header(f"{counted(len(asked), 'question')} before the import", anchor=False)
         answers: dict[str, Any] = {}
         faults: list[str] = []
@@ -50,8 +53,8 @@ def questions(services: Services, job: Job, asked: list[Question]) -> None:
             faults += [fault] if fault else []
         with_company = _company(services, job, asked)
         with st.container(horizontal=True):
-            sent = st.form_submit_button("Continue", key=session.IMPORT_ANSWER, type="primary")
-            discarded = st.form_submit_button("Discard", key=session.IMPORT_DISCARD, type="tertiary")
+            sent = button("Continue", key=session.IMPORT_ANSWER, type="primary")
+            discarded = button("Discard", key=session.IMPORT_DISCARD, type="tertiary")
     if discarded:
         st.session_state.pop(session.HEADED_FOR, None)
         discard(services.imports)

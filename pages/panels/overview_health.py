@@ -13,7 +13,7 @@ from pages.ui.escape import text
 from pages.ui.format import duration, when
 
 PLAIN: dict[str, Any] = {"delta_color": "off", "delta_arrow": "off"}
-TILE_WIDTH = 130  # six a row on a desktop, two on a phone
+TILE_WIDTH = 130  # three a row on a desktop, two on a phone
 HOUR_S, DAY_S = 3600, 86_400
 
 
@@ -38,7 +38,7 @@ def health(services: Services, now: float) -> None:
 
 
 def _tiles(services: Services, active: VersionSummary, now: float) -> None:
-    grid = st.grid(6, min_column_width=TILE_WIDTH, border=True)
+    grid = st.grid(3, min_column_width=TILE_WIDTH, border=True)
     _serving(grid, active, now)
     plan = services.automation.plan()
     ratings = services.library.counts().ratings
@@ -64,11 +64,11 @@ def _tiles(services: Services, active: VersionSummary, now: float) -> None:
 def _serving(grid: Any, active: VersionSummary, now: float) -> None:
     since = active.activated_at
     grid.metric(
-        "Serving",
-        f"Version {active.version}",
+        "Active version",
+        str(active.version),
         None if since is None else f"for {age(max(now - since, 0.0))}",
         **PLAIN,
-        help="The active version." if since is None else f"Active since {when(since)}.",
+        help="It makes all lists." if since is None else f"Active since {when(since)}.",
     )
 
 

@@ -10,6 +10,7 @@ from engine.models.registry import MODELS, check_trainable
 from engine.services import Services
 from engine.services.training import TrainingStatus
 from engine.services.version_records import MAX_NOTE_LENGTH
+from engine.words import listed
 from pages.ui import forms, session
 from pages.ui.escape import text
 from pages.ui.format import model_name, when
@@ -36,11 +37,11 @@ def form(services: Services, *, busy: bool) -> None:
     with st.form("training", border=False), errors_shown():
         with st.expander("Hyperparameters", expanded=True, icon=":material/tune:"):
             values = forms.hyperparameters(MODELS[kind].config, forms.without_prefix(_errors().get(kind, {}), ""))
-        with st.expander("Ranking", icon=":material/format_list_numbered:"):
+        refused = forms.without_prefix(_errors().get(kind, {}), "ranker.")
+        with st.expander("Ranking", expanded=bool(refused), icon=":material/format_list_numbered:"):
             st.caption(
                 "How lists are ordered. Settings on auto are chosen by the training, on ratings that it holds out."
             )
-            refused = forms.without_prefix(_errors().get(kind, {}), "ranker.")
             ranker = forms.hyperparameters(RANKING, refused, by_method())
         policy = st.selectbox(
             "Activate the new version",
@@ -57,6 +58,16 @@ def form(services: Services, *, busy: bool) -> None:
         )
         if st.form_submit_button(label, key=session.START, type="primary", icon=icon):
             _start(services, kind, values, ranker, policy, note, busy=busy)
+        _say_what_to_correct(kind, busy=busy)
+
+
+def _say_what_to_correct(kind: str, *, busy: bool) -> None:
+    """At the button, where the messages of refused fields may be out of sight."""
+    errors = _errors().get(kind, {})
+    parts = ((MODELS[kind].config, ""), (RANKING, "ranker."))
+    refused = [config.title_of(name) for config, prefix in parts for name in forms.without_prefix(errors, prefix)]
+    if refused:
+        forms.alert(f"Not {'queued' if busy else 'started'}. Correct {listed(refused)} above.")
 
 
 def _errors() -> dict[str, dict[str, str]]:

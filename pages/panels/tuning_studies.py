@@ -84,7 +84,7 @@ def _fields(errors: dict[str, str]) -> dict[str, Any]:
             values[name] = st.number_input(
                 label, value=default, step=step, format=shape, help=about, key=key, persist_state="session"
             )
-            field_error(errors, name)
+            field_error(errors, name, label)
     other_errors(errors, values)
     return values
 
@@ -252,7 +252,7 @@ def _limits(services: Services, study: Study) -> None:
     if st.button(
         "Continue", type="primary", icon=":material/resume:", key=session.new_limit("continue", study.study_id)
     ):
-        with errors_shown():
+        with errors_shown({"trials": "Total trials", "minutes": "Total minutes"}):
             _resume(services, study, trials, minutes)
 
 

@@ -64,7 +64,7 @@ def _baseline(versions: Sequence[VersionSummary]) -> int:
         numbers,
         index=numbers.index(asked if asked in numbers else usual),
         format_func=lambda number: f"Version {number}{' (active)' if number in active else ''}",
-        key=session.baseline(numbers),
+        key=session.baseline(numbers, usual),
         width=240,
     )
     if chosen == usual:

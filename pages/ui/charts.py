@@ -293,7 +293,17 @@ def main_shares(explanation: Explanation, scale: RatingScale, *, key: str) -> No
         _bars(rows, "Share of the score", "Bar chart of shares of the score", key=key)
         return
     parts = [(label, share / size, kind) for label, share, kind in rows]
-    _bars(parts, "Part of the score", "Bar chart of parts of the score", key=key, form=".0%")
+    percents = whole_percents([part for _, part, _ in parts])
+    _bars(parts, "Part of the score", "Bar chart of parts of the score", key=key, percents=percents)
+
+
+def whole_percents(parts: Sequence[float]) -> list[int]:
+    """Parts of 1 in whole percent that add up to 100: largest remainder, so each is less than 1 off."""
+    whole = [math.floor(100 * part) for part in parts]
+    by_remainder = sorted(range(len(parts)), key=lambda at: whole[at] - 100 * parts[at])
+    for at in by_remainder[: 100 - sum(whole)]:
+        whole[at] += 1
+    return whole
 
 
 def shares(explanation: Explanation, scale: RatingScale, *, key: str) -> None:
@@ -308,11 +318,12 @@ def rating_shares(rating: RatingExplanation, scale: RatingScale, *, key: str) ->
     _bars(rating_rows(rating, scale), "Effect on the predicted rating", what, key=key)
 
 
-def _bars(rows: list[Share], title: str, what: str, *, key: str, form: str = "+z.3f") -> None:
-    """Bars with their labels above, which leaves room for long titles; ``form`` as of Python's format."""
+def _bars(rows: list[Share], title: str, what: str, *, key: str, percents: Sequence[int] | None = None) -> None:
+    """Bars with their labels above, which leaves room for long titles; ``percents`` are what parts are rounded to."""
+    told = [f"{share:+z.3f}" for _, share, _ in rows] if percents is None else [f"{part}%" for part in percents]
     # A number in front keeps equal labels apart and in order; the axis hides it.
     table = [
-        {"line": f"{n:02d}{share:{form}}  {label}", "label": label, "share": share, "kind": kind}
+        {"line": f"{n:02d}{told[n]}  {label}", "label": label, "share": share, "kind": kind}
         for n, (label, share, kind) in enumerate(rows)
     ]
     above = alt.Axis(
@@ -335,12 +346,12 @@ def _bars(rows: list[Share], title: str, what: str, *, key: str, form: str = "+z
                 title=title,
                 stack=False,
                 scale=span([0.0, *(share for _, share, _ in rows)]),
-                axis=alt.Axis(tickCount=4, grid=False, format=".0%" if "%" in form else alt.Undefined),
+                axis=alt.Axis(tickCount=4, grid=False, format=alt.Undefined if percents is None else ".0%"),
             ),
             y=alt.Y("line:N", sort=None, title=None, axis=above),
             color=alt.Color("kind:N", scale=alt.Scale(domain=[PAST, OTHERS, REST]), legend=None),
-            tooltip=tooltips(("label:N", "Source"), ("share:Q", "Share", ".1%" if "%" in form else "+.4f")),
+            tooltip=tooltips(("label:N", "Source"), ("share:Q", "Share", "+.4f" if percents is None else ".1%")),
         )
     )
-    spoken = "; ".join(f"{label}: {share:{form}}" for label, share, _ in rows)
+    spoken = "; ".join(f"{label}: {number}" for (label, _, _), number in zip(rows, told, strict=True))
     show(chart, f"{what}. {spoken}.", title, key=key)

@@ -17,7 +17,7 @@ _field = st.components.v2.component(
     ' autocapitalize="off" spellcheck="false" aria-autocomplete="list" aria-expanded="false"><kbd aria-hidden="true"'
     ' hidden>/</kbd></div><div class="list" role="listbox" popover="manual"></div></div>',
     css=(ASSETS / "finder.css").read_text("utf-8"),
-    js="\n".join((ASSETS / name).read_text("utf-8") for name in ("keyboard.js", "finder.js")),
+    js="\n".join((ASSETS / name).read_text("utf-8") for name in ("keyboard.js", "sidebar.js", "finder.js")),
 )
 
 

@@ -15,7 +15,7 @@ from engine.models.registry import MODELS, number_branch
 from engine.services.timetable import zones
 from pages.ui import session
 from pages.ui.escape import markup, text
-from pages.ui.page import rerun_with
+from pages.ui.page import in_labels, rerun_with
 
 MOST_ACCURATE, FASTEST = "ncf", "svd"
 
@@ -53,7 +53,7 @@ def hyperparameters(
             with grid.cell():
                 key, label = session.hyperparameter(config.kind, name), text(config.title_of(name))
                 values[name] = _input(key, label, properties[name], config.model_fields[name])
-                field_error(errors, name)
+                field_error(errors, name, config.title_of(name))
     other_errors(errors, properties)
     return values
 
@@ -65,10 +65,15 @@ def without_prefix(errors: Mapping[str, str], prefix: str) -> dict[str, str]:
     return {name.removeprefix(prefix): told for name, told in errors.items() if name.startswith(prefix)}
 
 
-def field_error(errors: Mapping[str, str], name: str) -> None:
-    """The message for the field above, if there is one."""
+def field_error(errors: Mapping[str, str], name: str, label: str = "") -> None:
+    """The message for the field above, if there is one; with a label, it stands for the field's name."""
     if name in errors:
-        st.html(f'<p class="mq-error" role="alert">{markup(errors[name])}</p>')
+        alert(in_labels(errors[name], {name: label} if label else {}))
+
+
+def alert(message: str) -> None:
+    """A message about what was refused; screen readers say it at once."""
+    st.html(f'<p class="mq-error" role="alert">{markup(message)}</p>')
 
 
 def other_errors(errors: Mapping[str, str], fields: Collection[str]) -> None:

@@ -1,13 +1,14 @@
 """The frame of a page: heading, toasts that outlive a rerun, and error messages."""
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import NoReturn
 
 import streamlit as st
 
-from engine.errors import MarqueeError, NotReady
+from engine.errors import InvalidInput, MarqueeError, NotReady
 from engine.services.storing import in_words
 from pages.ui import session
 from pages.ui.escape import markup, text
@@ -44,14 +45,24 @@ def confirmed(label: str) -> bool:
     return yes
 
 
+def in_labels(message: str, labels: Mapping[str, str]) -> str:
+    """A message with labels of fields in place of the engine's names for them, such as ``batch_size``."""
+    for name, label in labels.items():
+        told = rf"(^|\. ){re.escape(name)} is (.+?), but must be (.+)\.$"
+        message = re.sub(told, rf"\g<1>{label} must be \g<3>, not \g<2>.", message)
+    return message
+
+
 @contextmanager
-def errors_shown() -> Iterator[None]:
+def errors_shown(labels: Mapping[str, str] | None = None) -> Iterator[None]:
     """Show a service error raised in the block as a message, so the rest of the page still renders.
 
-    Other exceptions are bugs and propagate.
+    Other exceptions are bugs and propagate. ``labels``: of fields by the engine's name for them.
     """
     try:
         yield
+    except InvalidInput as error:
+        st.error(text(in_labels(str(error), labels or {})), icon=":material/error:")
     except NotReady as error:
         st.info(text(error), icon=":material/hourglass_empty:")
     except MarqueeError as error:

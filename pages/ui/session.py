@@ -187,9 +187,9 @@ def card(part: str, movie_id: str) -> str:
     return f"recommend.{part}.{movie_id}"
 
 
-def baseline(versions: Sequence[int]) -> str:
-    """Choice of the version that the others are compared with."""
-    return "versions.baseline." + ".".join(map(str, versions))
+def baseline(versions: Sequence[int], usual: int) -> str:
+    """Choice of the version that the others are compared with; made anew when another one is the usual choice."""
+    return ".".join(["versions.baseline", *map(str, versions), "usual", str(usual)])
 
 
 def description(part: str, version: int) -> str:

@@ -11,12 +11,20 @@ from sidecar.routes.data import MAX_FILES, MAX_OPTIONS
 from sidecar.routes.explanations import MAX_CHANGES
 from sidecar.routes.recommendations import MAX_PAIRS, MAX_RATINGS
 
+ADDRESS = "localhost:8501"
 
-def describe(needs_key: bool | None = None) -> str:
-    """The description in Markdown; ``needs_key`` adds whether this server requires a key, None says nothing."""
+
+def describe(needs_key: bool | None = None, address: str = ADDRESS) -> str:
+    """The description in Markdown.
+
+    Args:
+        needs_key: adds whether this server requires a key; None says nothing.
+        address: of the server in examples, with ``https://`` in front if it is encrypted.
+    """
     template = templates(FOLDER).get_template("description.md")
     text = template.render(
         needs_key=needs_key,
+        address=address,
         size=limits.size,
         json=limits.JSON_LIMIT,
         large=limits.LARGE_LIMIT,

@@ -123,7 +123,8 @@ def what_if(body: WhatIfRequest) -> WhatIf:
 
     Returns the list that the user would get if some ratings were different or removed. Nothing is stored. `change` is
     how many places a movie rises (+) or falls (-) compared with the current list, null if it is new; `left` has the
-    movies that drop out. Movies that the user has really rated appear in neither list.
+    movies that drop out, also because the request rates them. Movies that the user has really rated appear in neither
+    list.
     """
     changes = {one.movie_id: one.rating for one in body.changes}
     return current().recommendations.what_if(body.user_id, changes, body.options())

@@ -131,7 +131,7 @@ def cells(table: Locator) -> list[list[str]]:
 def test_who_serves_and_since_when(visitor: Visitor, marquee: str) -> None:
     active = version(marquee, serving(marquee))
     since = datetime.fromtimestamp(active["activated_at"], UTC)
-    expect(tile(visitor.page, "Serving")).to_contain_text(f"Version {active['version']}")
+    expect(tile(visitor.page, "Active version")).to_contain_text(str(active["version"]))
     expect(visitor.page.get_by_text(f"Active since {since:%Y-%m-%d %H:%M}")).to_be_visible()
 
 

@@ -104,7 +104,7 @@ def test_a_refused_schedule_has_a_message_under_its_field(visit: Open) -> None:
     at = visit("automation.py", fakes.loaded())
     at.number_input(key=session.PLAN_RATINGS).set_value(-1)
     at = intact(press(at, session.SAVE_PLAN))
-    assert "after_ratings is -1, but must be from 0 to 100." in words(at)
+    assert "The number of new ratings must be from 0 to 100, not -1." in words(at)
 
 
 def test_pausing_and_resuming(visit: Open) -> None:

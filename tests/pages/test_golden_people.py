@@ -8,6 +8,7 @@ from engine.errors import InvalidInput
 from engine.evaluation.verdict import Judgement
 from engine.recommending.golden import Kept, Listed
 from pages.ui import session
+from pages.ui.escape import text
 from sidecar.docs import golden_people
 from tests.pages import fakes
 from tests.pages.conftest import Open, button, intact, press, send, words
@@ -64,9 +65,9 @@ def test_somebody_made_up_is_pinned(dialog: Open) -> None:
 
 def test_a_refusal_is_shown(dialog: Open) -> None:
     held = fakes.loaded()
-    held.golden.fails = InvalidInput("expectations is 0, but must be from 1 to 50.", field="expectations")
+    held.golden.fails = InvalidInput("Add at least one expectation.", field="expectations")
     at = intact(press(dialog(SCRIPT, held), session.CONFIRM))
-    assert "expectations is 0" in at.error[0].value
+    assert at.error[0].value == text("Add at least one expectation.")
 
 
 def test_a_line_can_be_removed(dialog: Open) -> None:

@@ -229,7 +229,8 @@ def test_columns_are_chosen_above_the_rows(visit: Open) -> None:
     at.selectbox(key=session.role(2, job_id)).set_value("user")
     intact(press(at, session.IMPORT_ANSWER))
     assert "Two columns are set to Person" in at.warning[0].value
-    at.selectbox(key=session.role(0, job_id)).set_value("")
+    at = intact(at.selectbox(key=session.role(0, job_id)).set_value("").run())
+    assert not at.warning  # it is corrected
     assert answered(at, held) == {
         "columns": {"movie": PLAN.preview and PLAN.preview.names[1], "user": "when", "rating": "mark"}
     }

@@ -146,7 +146,7 @@ def test_health_shows_what_serves_and_what_comes_next(visit: Open) -> None:
     held = fakes.loaded()
     at = visit("overview.py", held)
     tiles = {metric.label: (metric.value, metric.delta) for metric in at.metric}
-    assert tiles["Serving"][0] == "Version 2"
+    assert tiles["Active version"][0] == "2"
     assert tiles["New ratings"] == ("1,204", "1.2% of all")
     assert tiles["Lists served"] == ("None", "")
     assert tiles["Next training"][0].startswith("in ")

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from engine.errors import InvalidHyperparameter, NotReady
+from engine.errors import NotReady
 from engine.models.hyperparameters import AUTO
 from engine.models.list_settings import DEFAULT_RANKING, RANKING
 from engine.models.registry import MODELS, configure
@@ -97,8 +97,12 @@ def test_refused_settings_of_lists_have_messages_beside_those_of_the_model(visit
     for kind, values in typed.items():
         for name in values:
             told = cell_of(at, session.hyperparameter(kind, name)).get("html")
-            assert ["but must be" in one.proto.body for one in told] == [True], name
-    assert sum("alert" in one.proto.body for one in at.html) == 3
+            assert ["must be" in one.proto.body for one in told] == [True], name
+    alerts = [one.proto.body for one in at.html if "alert" in one.proto.body]
+    assert len(alerts) == 4
+    assert alerts[0].endswith(">Factors must be auto or a whole number from 1 to 1000, not 0.</p>")
+    assert alerts[-1].endswith(">Not started. Correct Factors, Recency and Dislike above.</p>")
+    assert [one.proto.expanded for one in at.expander if one.label == "Ranking"] == [True]
     assert held.training.asked == []
 
 
@@ -137,10 +141,11 @@ def test_refused_fields_have_messages_and_keep_their_values(visit: Open) -> None
     for name, value in typed.items():
         at.number_input(key=session.hyperparameter("svd", name)).set_value(value)
     at = intact(press(at, session.START))
-    with pytest.raises(InvalidHyperparameter) as refused:
-        configure("svd", typed)
-    assert refused.value.faults.keys() == typed.keys()
-    for name, told in refused.value.faults.items():
+    faults = {
+        "factors": "Factors must be auto or a whole number from 1 to 1000, not 0.",
+        "learning_rate": "Learning rate must be a number above 0, at most 1, not 7.5.",
+    }
+    for name, told in faults.items():
         cell = cell_of(at, session.hyperparameter("svd", name))
         assert [markup(told) in one.proto.body for one in cell.get("html")] == [True]
     assert not cell_of(at, session.hyperparameter("svd", "epochs")).get("html")

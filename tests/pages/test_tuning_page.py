@@ -92,7 +92,7 @@ def test_a_refused_value_has_a_message_and_is_kept(visit: Open) -> None:
     at.number_input(key=session.TRIALS).set_value(1)
     at = intact(press(at, session.START_STUDY))
     fault = next(one for one in at.html if 'class="mq-error"' in one.value)
-    assert "trials is 1, but must be from 2 to 1000." in fault.value
+    assert "Trials must be from 2 to 1000, not 1." in fault.value
     assert at.number_input(key=session.TRIALS).value == 1
     assert held.tuning.asked == []
     at.number_input(key=session.TRIALS).set_value(10)

@@ -1,7 +1,6 @@
 // Finder: a text field with a list of what is found as one types. Assistive technology sees a combobox.
 const WAIT_MS = 120; // after the last key, before the server is asked
 const GAP = 4;
-const NARROW_PX = 768; // below, the sidebar covers the page
 let made = 0;
 
 function element(tag, name, parent, text = "") {
@@ -16,7 +15,7 @@ function element(tag, name, parent, text = "") {
 function openPage(address) {
   history.pushState(null, "", address);
   dispatchEvent(new PopStateEvent("popstate"));
-  if (innerWidth < NARROW_PX) document.querySelector('[data-testid="stSidebarCollapseButton"] button')?.click();
+  closeSidebar();
 }
 
 // Links that lead to another page of the console: one click listener for all of them.
@@ -182,6 +181,6 @@ export default function (component) {
   addEventListener("resize", moved);
   document.addEventListener("scroll", moved, true);
   const cleanups = [() => removeEventListener("resize", moved), () => document.removeEventListener("scroll", moved, true)];
-  if (data.slash) cleanups.push(focusOnSlash(input), followLinks(), enterPopovers(), keepFocus());
+  if (data.slash) cleanups.push(focusOnSlash(input), followLinks(), enterPopovers(), keepFocus(), closeAfterNavigation());
   return () => cleanups.forEach((end) => end());
 }

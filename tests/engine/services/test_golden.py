@@ -46,7 +46,7 @@ def test_pinned_people_are_kept_and_unpinned(trained: Runtime) -> None:
         ({"user_id": "u1", "ratings": {"m1": 3.0}}, InvalidInput, "not both"),
         ({"ratings": {"nothing": 3.0}}, UnknownMovie, "no movie 'nothing'"),
         ({"ratings": {"m1": 9.0}}, InvalidRating, "9.0"),
-        ({"expectations": []}, InvalidInput, "expectations is 0"),
+        ({"expectations": []}, InvalidInput, "Add at least one expectation"),
         ({"expectations": [Listed(movie_id="nothing")]}, UnknownMovie, "no movie 'nothing'"),
         ({"expectations": [Kept(at_least=11, first=10)]}, InvalidInput, "at_least is 11"),
         ({"expectations": [Predicted(movie_id="m1", rating=9.0)]}, InvalidRating, "9.0"),

@@ -106,6 +106,17 @@ def test_columns_that_are_asked_for_are_shown_too(runtime: Runtime) -> None:
     assert plan.preview.columns == {"user": 3, "movie": 1, "rating": 2}
 
 
+def test_known_names_are_suggested_beside_the_column_that_is_asked_for(runtime: Runtime) -> None:
+    rows = ("anna,Heat (1995),9,2024-03-01", "bert,Heat (1995),ten,2024-03-02", "bert,Fargo (1996),11,2024-03-03")
+    job_id = order(runtime, "\n".join(("user,movie,Fazit,when", *rows)))
+    waits(runtime, job_id)
+    job = runtime.services.imports.job(job_id)
+    assert [question.code for question in job.questions or ()] == ["columns"]
+    assert job.plan is not None
+    assert job.plan.preview is not None
+    assert job.plan.preview.columns == {"user": 0, "movie": 1, "time": 3}
+
+
 def test_a_known_source_fixes_the_roles(runtime: Runtime) -> None:
     export = "Date,Name,Year,Letterboxd URI,Rating\n2024-01-01,Heat,1995,https://boxd.it/1,4.5\n"
     job_id = order(runtime, export, user_id="ann")

@@ -68,14 +68,25 @@ def test_the_active_version_is_the_baseline(visit: Open) -> None:
 def test_the_baseline_can_be_chosen(visit: Open) -> None:
     held = fakes.storied()
     at = intact(select(visit("versions.py", held), session.VERSION, 1, 2, 3))
-    assert at.selectbox(key=session.baseline([8, 7, 6])).value == 8
-    at.selectbox(key=session.baseline([8, 7, 6])).set_value(7)
+    assert at.selectbox(key=session.baseline([8, 7, 6], 8)).value == 8
+    at.selectbox(key=session.baseline([8, 7, 6], 8)).set_value(7)
     at = intact(at.run())
     assert held.versions.compared[-1] == ([8, 7, 6], 7)
     assert [one.value.split(".** ")[0] for one in at.info[:2]] == [
         "**Version 8 vs. version 7",
         "**Version 6 vs. version 7",
     ]
+
+
+def test_the_baseline_follows_a_rollback(visit: Open) -> None:
+    held = fakes.loaded()
+    at = intact(select(visit("versions.py", held), session.VERSION, 0, 1))
+    assert at.selectbox(key=session.baseline([2, 1], 2)).value == 2
+    held.versions.held[:] = [replace(one, active=one.version == 1) for one in held.versions.held]
+    at = intact(at.run())
+    chosen = at.selectbox(key=session.baseline([2, 1], 1))
+    assert (chosen.value, chosen.options) == (1, ["Version 2", "Version 1 (active)"])
+    assert held.versions.compared[-1] == ([2, 1], 1)
 
 
 def test_otherwise_the_oldest_version_is_the_baseline(visit: Open) -> None:
@@ -86,7 +97,7 @@ def test_otherwise_the_oldest_version_is_the_baseline(visit: Open) -> None:
 
 def test_the_lists_of_everybody_are_compared_with_the_baseline(visit: Open) -> None:
     at = select(visit("versions.py", fakes.loaded()), session.VERSION, 0, 1)
-    at.selectbox(key=session.baseline([2, 1])).set_value(1)
+    at.selectbox(key=session.baseline([2, 1], 2)).set_value(1)
     at.session_state[session.COMPARED] = versions_compare.EVERYBODY
     told = words(intact(at.run()))
     assert "**Version 2 vs. version 1**" in told

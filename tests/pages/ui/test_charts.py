@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.data.scale import MAX_VALUES, STARS, RatingScale
-from pages.ui.charts import MAX_RANGES, data, drawn, rating_bars, tooltips
+from pages.ui.charts import MAX_RANGES, data, drawn, rating_bars, tooltips, whole_percents
 from tests.pages import fakes
 from tests.pages.conftest import Open
 
@@ -82,3 +82,17 @@ def test_every_chart_of_a_page_has_a_download(path: str, visit: Open) -> None:
     charts = at.get("vega_lite_chart") + at.get("arrow_vega_lite_chart")
     assert charts
     assert len(at.get("download_button")) >= len(charts)
+
+
+@pytest.mark.parametrize(
+    ("parts", "percents"),
+    [
+        ([0.403, 0.254, 0.093, 0.248, 0.002], [40, 26, 9, 25, 0]),
+        ([1 / 3] * 3, [34, 33, 33]),
+        ([0.704, 0.304, -0.008], [70, 31, -1]),
+        ([1.0], [100]),
+    ],
+)
+def test_percents_add_up_to_100(parts: list[float], percents: list[int]) -> None:
+    assert whole_percents(parts) == percents
+    assert sum(percents) == 100

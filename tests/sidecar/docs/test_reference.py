@@ -67,7 +67,21 @@ def test_the_page_loads_nothing(server: Client, page: Page) -> None:
     assert not {"script", "iframe", "img", "link", "form", "object", "base"} & set(page.tags)
     assert re.findall(r"https?://|//\w|@import|url\(", source) == []
     assert "/api/openapi.json" in page.links
-    assert all(link.startswith("#") or link == "/api/openapi.json" for link in page.links)
+    assert all(link.startswith("#") or link in {"/", "/api/openapi.json"} for link in page.links)
+
+
+def test_the_page_leads_back_to_the_console(page: Page) -> None:
+    assert "/" in page.links
+
+
+@pytest.mark.parametrize(
+    ("origin", "address"),
+    [("http://127.0.0.1:9000", "127.0.0.1:9000"), ("https://localhost", "https://localhost")],
+)
+def test_examples_have_the_address_that_the_browser_uses(server: Client, origin: str, address: str) -> None:
+    shown = Page(server.get(f"{origin}/api/docs").text).shown
+    assert f"$ curl {address}/api/ml/recommendations/42?n=3" in shown
+    assert "localhost:8501" not in shown
 
 
 def test_the_page_has_a_policy_that_allows_its_style_sheet_only(server: Client) -> None:
