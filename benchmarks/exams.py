@@ -22,8 +22,9 @@ from engine.evaluation.report import EvaluationService
 from engine.models.epochs import run_epochs
 from engine.models.registry import build, configure
 from engine.models.version import LearnedCounts, LearnedOffsets, RatingParts
+from engine.recommending.bundling import measure_offsets
 from engine.recommending.exams import Examiner, Predicted, fold_changed
-from engine.recommending.fold_in import MAX_LEARNED, measure_offsets
+from engine.recommending.fold_in import MAX_LEARNED
 from engine.training.pipeline import TEST_PART, VALIDATION_PART, calibrate
 from store.records import RatingChange
 

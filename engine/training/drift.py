@@ -12,7 +12,8 @@ from engine.models.base import top
 from engine.models.epochs import run_epochs
 from engine.models.svd import MatrixFactorizationConfig, MatrixFactorizationModel
 from engine.models.version import LearnedCounts
-from engine.recommending.fold_in import MAX_LEARNED, FoldedMovies, offset_of_movie, offset_of_user
+from engine.recommending.bundling import offset_of_movie, offset_of_user
+from engine.recommending.fold_in import MAX_LEARNED, FoldedMovies
 from engine.rounding import settle
 
 UpdateAdvice = Literal["fine", "retrain soon", "retrain"]

@@ -20,7 +20,7 @@ from engine.models.ranker import Ranker, RankerConfig
 from engine.models.rankers import build_ranker
 from engine.models.registry import build
 from engine.models.version import VersionBundle
-from engine.recommending.fold_in import bundle_version
+from engine.recommending.bundling import bundle_version
 from engine.training.faithfulness import measure_faithfulness
 from engine.training.forecast import Forecast
 from engine.training.ranking import ChosenRanking, choose_ranking

@@ -19,7 +19,7 @@ from engine.models.base import RatingModel
 from engine.models.list_settings import RankingConfig
 from engine.models.ranker import Ranker, RankerConfig
 from engine.models.rankers import RANKERS
-from engine.recommending.fold_in import measure_spread
+from engine.recommending.bundling import measure_spread
 from engine.recommending.scoring import Scores, weigh_rating
 from engine.training.served import LIST_LENGTH
 

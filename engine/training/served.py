@@ -13,8 +13,8 @@ from engine.data.ratings import Interactions
 from engine.evaluation.lists import ScoreUser
 from engine.models.base import RatingModel
 from engine.models.ranker import Ranker
+from engine.recommending.bundling import measure_spread
 from engine.recommending.cold_start import Blend, popularity
-from engine.recommending.fold_in import measure_spread
 from engine.recommending.scoring import CANDIDATES, ListScorer, Predict, Scores
 
 LIST_LENGTH = 10

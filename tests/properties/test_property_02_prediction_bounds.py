@@ -13,7 +13,8 @@ from engine.data.ratings import Interactions
 from engine.models.ease import ItemSimilarityRanker
 from engine.models.registry import MODELS
 from engine.models.version import VersionBundle
-from engine.recommending.fold_in import RealtimeLearner, measure_offsets
+from engine.recommending.bundling import measure_offsets
+from engine.recommending.fold_in import RealtimeLearner
 from tests.engine.models.quick import quick_model
 from tests.properties.ratings import ANY_ID, MOVIES, USERS, interactions
 

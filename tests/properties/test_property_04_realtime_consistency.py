@@ -16,8 +16,9 @@ from engine.data.ratings import Interactions
 from engine.models.ease import ItemSimilarityConfig, ItemSimilarityRanker
 from engine.models.registry import MODELS
 from engine.models.version import LearnedCounts, VersionBundle
+from engine.recommending.bundling import measure_offsets
 from engine.recommending.cold_start import popularity
-from engine.recommending.fold_in import RealtimeLearner, measure_offsets
+from engine.recommending.fold_in import RealtimeLearner
 from tests.conftest import planted
 from tests.engine.models.quick import quick_model
 

@@ -19,8 +19,9 @@ from engine.models.base import RatingModel
 from engine.models.ease import ItemSimilarityConfig, ItemSimilarityRanker
 from engine.models.registry import MODELS
 from engine.models.version import VersionBundle
+from engine.recommending.bundling import bundle_version
 from engine.recommending.explanations import Explanation, RatingExplanation, SimilarMovie
-from engine.recommending.fold_in import UserState, bundle_version
+from engine.recommending.fold_in import UserState
 from engine.recommending.lists import ListOptions
 from engine.recommending.scoring import NEW_PART
 from engine.recommending.state import Listener, ServingState

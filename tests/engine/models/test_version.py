@@ -13,8 +13,8 @@ from engine.models.ease import ItemSimilarityConfig, ItemSimilarityRanker
 from engine.models.intervals import Calibration
 from engine.models.registry import MODELS
 from engine.models.version import LearnedCounts, VersionBundle
+from engine.recommending.bundling import measure_offsets, measure_spread
 from engine.recommending.cold_start import popularity
-from engine.recommending.fold_in import measure_offsets, measure_spread
 from tests.engine.models.quick import quick_model
 
 

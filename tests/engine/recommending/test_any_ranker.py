@@ -10,7 +10,7 @@ import pytest
 from engine.data.ratings import Interactions
 from engine.models.rankers import RANKERS, build_ranker, configure_ranker
 from engine.models.version import VersionBundle
-from engine.recommending.fold_in import bundle_version
+from engine.recommending.bundling import bundle_version
 from engine.recommending.lists import ListOptions
 from engine.recommending.state import ServingState
 from engine.services.warmup import try_out

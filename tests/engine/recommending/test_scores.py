@@ -12,8 +12,8 @@ from engine.data.history import NOBODY
 from engine.data.ratings import Interactions
 from engine.models.base import top
 from engine.models.ease import ItemSimilarityConfig, ItemSimilarityRanker
+from engine.recommending.bundling import bundle_version, measure_spread
 from engine.recommending.cold_start import blend, popularity
-from engine.recommending.fold_in import bundle_version, measure_spread
 from engine.recommending.lists import ListOptions
 from engine.recommending.scoring import CANDIDATES, ListScorer, Predict, Scores
 from engine.recommending.state import ServingState
