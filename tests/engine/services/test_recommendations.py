@@ -134,7 +134,7 @@ def test_predictions_say_what_they_could_not_know(services: Services) -> None:
     )
     fallbacks = [one.fallback for one in answer.predictions]
     assert fallbacks[0] is None
-    assert "user has no ratings" in str(fallbacks[1])
+    assert "person has no ratings" in str(fallbacks[1])
     assert "movie has no ratings" in str(fallbacks[2])
     assert "Neither" in str(fallbacks[3])
     assert all(0.5 <= one.predicted_rating <= 5 for one in answer.predictions)
