@@ -141,7 +141,7 @@ def test_an_export_ends_on_the_list_of_its_owner(chromium: Browser, tmp_path: Pa
         page, watch = open_page(chromium, url)
         begun = monotonic()
         drop(page, letterboxd(), "My export")
-        expect(page.get_by_role("textbox", name="User id")).to_have_value("mariah")
+        expect(page.get_by_role("textbox", name="Name or id")).to_have_value("mariah")
         expect(page.get_by_text("Add the demo as company")).to_be_visible()
         page.get_by_role("button", name="Continue").click()
         confirm = page.get_by_role("button", name="Import 16 ratings by mariah")
