@@ -65,7 +65,7 @@ def blend(
         "personal",
         1.0,
         MIN_POPULARITY,
-        f"Ordered by what {counted(ratings_count, noun)} say{'s' * (ratings_count == 1)} about this person's taste.",
+        f"Ordered by what {counted(ratings_count, noun)} say{'s' * (ratings_count == 1)} about their taste.",
     )
 
 

@@ -196,7 +196,7 @@ def test_a_newcomer_gets_a_personal_list(page: Page, marquee: str) -> None:
     places = page.evaluate("places")
     assert len(places) >= 10
     assert {title: tops for title, tops in places.items() if len(tops) > 1} == {}  # a click on a moving button is lost
-    expect(page.get_by_text("Ordered by what 10 ratings say about this person's taste")).to_be_visible()
+    expect(page.get_by_text("Ordered by what 10 ratings say about their taste")).to_be_visible()
     page.get_by_role("button", name="Undo last rating").click()
     expect(page.get_by_text("from 9 ratings")).to_be_visible()
     expect(page.get_by_text("90% of the list's order comes from them")).to_be_visible()

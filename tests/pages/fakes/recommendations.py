@@ -140,7 +140,7 @@ class FakeRecommendations:
             )
         if count < 3:
             return "blended", f"{count} ratings so far: {count * 10}% of the list's order comes from them."
-        return "personal", f"Ordered by what {count} ratings say about this person's taste."
+        return "personal", f"Ordered by what {count} ratings say about their taste."
 
     def _item(self, rank: int, movie: Movie) -> RecommendedItem:
         predicted = 4.7 - 0.11 * rank
