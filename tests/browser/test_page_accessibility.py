@@ -23,6 +23,10 @@ ZOOMED: ViewportSize = {"width": 720, "height": 450}
 """What a zoom of 200% leaves of the window."""
 MOST_TABS = 60
 THEME = "getComputedStyle(document.querySelector('[data-testid=stApp]')).colorScheme"
+NO_SIDEWAYS_SCROLL = """width => {
+  const main = document.querySelector('[data-testid="stMain"]')
+  return document.documentElement.scrollWidth <= width && main.scrollWidth <= main.clientWidth
+}"""
 STILL = """() => new Promise(next => requestAnimationFrame(() => requestAnimationFrame(next))).then(() =>
   document.getAnimations().every(one => one.effect.getComputedTiming().endTime === Infinity))"""
 """Whether no colour is on its way to another one: a change of the theme is drawn over some frames."""
@@ -59,6 +63,18 @@ def test_every_page_of_the_navigation_is_looked_at(reader: Page, marquee: str) -
     assert shown == {path.partition("?")[0] for path in PAGES.values()} - {"movie", "person"}
 
 
+def lasting_findings(page: Page) -> list[str]:
+    """What axe finds three times in a row: a page that is drawn anew shows the old part paler for a moment."""
+    found: list[str] = []
+    for _ in range(3):
+        page.wait_for_function(STILL)
+        found = findings(page)
+        if not found:
+            break
+        page.wait_for_timeout(1000)
+    return found
+
+
 @pytest.mark.parametrize("path", PAGES.values(), ids=PAGES)
 def test_axe_finds_nothing_and_zoom_needs_no_sideways_scroll(reader: Page, marquee: str, path: str) -> None:
     reader.set_viewport_size(WINDOW)
@@ -68,12 +84,10 @@ def test_axe_finds_nothing_and_zoom_needs_no_sideways_scroll(reader: Page, marqu
     for theme in THEMES:
         reader.emulate_media(color_scheme="dark" if theme == "dark" else "light")
         reader.wait_for_function(f"{THEME} === '{theme}'")
-        reader.wait_for_function(STILL)
-        assert findings(reader) == [], f"in the {theme} theme"
+        assert lasting_findings(reader) == [], f"in the {theme} theme"
     reader.set_viewport_size(ZOOMED)
     settled(reader)
-    assert reader.evaluate("document.documentElement.scrollWidth") <= ZOOMED["width"]
-    assert reader.get_by_test_id("stMain").evaluate("main => main.scrollWidth - main.clientWidth") <= 0
+    reader.wait_for_function(NO_SIDEWAYS_SCROLL, arg=ZOOMED["width"])  # once the sidebar has moved away
     assert broken(reader) == 0
 
 
