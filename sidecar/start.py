@@ -1,4 +1,4 @@
-"""The start: a failed one is told as a sentence, and requests to the API wait for its end."""
+"""The start: a failed one is told as a sentence, and requests to the API wait some seconds for its end."""
 
 from dataclasses import dataclass
 from threading import Event
@@ -6,18 +6,22 @@ from threading import Event
 import anyio
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from engine.errors import MarqueeError
+from engine.errors import MarqueeError, NotReady
+from engine.services import STARTING
 from engine.services.storing import in_words
+from sidecar.http.problems import marquee_problem
 
 API = "/api/"
 POLL_S = 0.05
+WAIT_S = 10.0
 
 
 @dataclass(frozen=True)
 class StartMiddleware:
     """Logs a sentence instead of a traceback where Marquee can't start for a known reason.
 
-    Pages are served while Marquee starts, and say so. The API has nothing to say yet, so its requests wait.
+    Pages are served while Marquee starts, and say so. The API has nothing to say yet, so its requests wait, and get a
+    503 after ``WAIT_S``.
 
     Attributes:
         app: what comes next.
@@ -30,9 +34,8 @@ class StartMiddleware:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass everything on; the message of a failed start waits for the reason."""
         if scope["type"] != "lifespan":
-            while self.starting.is_set() and scope["path"].startswith(API):
-                await anyio.sleep(POLL_S)
-            await self.app(scope, receive, send)
+            answers = self.app if await self._has_started(scope) else marquee_problem(NotReady(STARTING))
+            await answers(scope, receive, send)
             return
         failed: list[Message] = []
 
@@ -49,3 +52,11 @@ class StartMiddleware:
             for message in failed:
                 await send(message if told is None else dict(message, message=f"Marquee can't start. {told}"))
             raise
+
+    async def _has_started(self, scope: Scope) -> bool:
+        """Whether the request can be answered, perhaps after some seconds."""
+        with anyio.move_on_after(WAIT_S):
+            while self.starting.is_set() and scope["path"].startswith(API):
+                await anyio.sleep(POLL_S)
+            return True
+        return False

@@ -74,6 +74,7 @@ class Services:
         return [worker.name for worker in self.workers if not worker.is_alive()]
 
 
+STARTING = "Marquee is still starting. Try again in a moment."
 _current: Services | None = None
 _stage = ""
 
@@ -107,5 +108,5 @@ def current() -> Services:
         NotReady: the process is still starting, or stopping.
     """
     if _current is None:
-        raise NotReady("Marquee is still starting. Try again in a moment.")
+        raise NotReady(STARTING)
     return _current

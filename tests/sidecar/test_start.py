@@ -45,3 +45,19 @@ def test_without_a_start_nothing_waits(path: str) -> None:
             return (await client.get(path)).text
 
     assert run(ask()) == path
+
+
+def test_a_long_start_is_told_to_programs(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sidecar.start.WAIT_S", 0.1)
+    starting = Event()
+    starting.set()
+    app = StartMiddleware(Starlette(routes=[Route("/{path:path}", answer)]), starting)
+
+    async def ask() -> httpx.Response:
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://localhost") as client:
+            return await client.get("/api/health/ready")
+
+    told = run(ask())
+    assert (told.status_code, told.json()["code"]) == (503, "not_ready")
+    assert told.json()["detail"] == "Marquee is still starting. Try again in a moment."
+    assert told.headers["retry-after"]
