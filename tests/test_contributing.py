@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import subprocess
@@ -54,7 +55,8 @@ def changed(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def run(changed: Path, *command: str) -> None:
-    done = subprocess.run(command, cwd=changed, capture_output=True, text=True, check=False)
+    own = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}  # not of this run
+    done = subprocess.run(command, cwd=changed, env=own, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
 
 

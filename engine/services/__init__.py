@@ -80,9 +80,9 @@ _stage = ""
 
 
 def use(services: Services | None) -> None:
-    """Set the services of the process (None when it stops)."""
-    global _current
-    _current = services
+    """Set the services of the process (None when it stops); a start is over then."""
+    global _current, _stage
+    _current, _stage = services, ""
 
 
 def starts_with(stage: str) -> None:
@@ -92,7 +92,7 @@ def starts_with(stage: str) -> None:
 
 
 def stage() -> str:
-    """What the start is doing, or did last."""
+    """What the start is doing; empty at its beginning."""
     return _stage
 
 

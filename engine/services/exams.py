@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from threading import Lock
 from time import monotonic
@@ -115,8 +116,9 @@ class ExamService:
         self._stop_at = monotonic() + MAX_STOP_S
         self.worker.stop()
         with self._working:
-            if self._events:
-                self._drain()
+            with self._store_may_fail():
+                if self._events:
+                    self._drain()
             self._write()
 
     def facts(self) -> ExamFacts:
@@ -173,12 +175,23 @@ class ExamService:
 
     def _work(self, _: None) -> None:
         self.worker.stopping.wait(FIRST_S)
-        self._go()
+        with self._store_may_fail():
+            self._go()
 
     def _rest(self) -> None:
-        self._go(quiet=True)
-        if monotonic() - self._pruned_at > PRUNE_S and not self._store.prune(int(self._clock() - self._days * DAY_S)):
-            self._pruned_at = monotonic()
+        with self._store_may_fail():
+            self._go(quiet=True)
+            oldest = int(self._clock() - self._days * DAY_S)
+            if monotonic() - self._pruned_at > PRUNE_S and not self._store.prune(oldest):
+                self._pruned_at = monotonic()
+
+    @contextmanager
+    def _store_may_fail(self) -> Iterator[None]:
+        """Go on with what waits at the next turn where the store can't be read or written."""
+        try:
+            yield
+        except StoreError as error:
+            log.error("%d changes wait to be exams: %s", len(self._events), error)
 
     def _go(self, *, quiet: bool = False) -> None:
         """Work on what waits, write what is due, and pick the shadows again."""
@@ -189,10 +202,7 @@ class ExamService:
             written = self._write() if due else 0
         if written or not self._begun:
             self._begun = True
-            try:
-                self.on_written()
-            except StoreError as error:  # the figures can wait; exams must not
-                log.error("live figures could not be looked at: %s", error)
+            self.on_written()
 
     def settle(self) -> None:
         """Look which versions there are, work on everything that waits, and write it, all in the caller's thread."""

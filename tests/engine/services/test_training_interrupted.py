@@ -101,8 +101,8 @@ def test_who_is_forgotten_during_a_training_is_in_no_version_saved_after_that(
         assert key not in arrays[name], name
     assert trained.services.serving.active_version() == 2
     assert stages.count("Reading ratings") == 1
-    assert "Restarted: a user was deleted. Reading ratings" in stages
-    assert "Restarted: a user was deleted. Saving" in stages
+    assert "Restarted: a person was deleted. Reading ratings" in stages
+    assert "Restarted: a person was deleted. Saving" in stages
 
 
 def told_stages(monkeypatch: pytest.MonkeyPatch) -> list[str]:
