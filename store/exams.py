@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sqlalchemy import Connection
 
+from store.bulk_ratings import DELETED_KEYS
 from store.connections import Transaction
 from store.database import Store
 from store.records import RatingChange
@@ -30,10 +31,6 @@ SOURCES = ("rating/", "calibration/", "counts/", "offsets/")
 ADD = (
     "INSERT INTO exams (exam_id, at, user_id, movie_id, rating, version, predicted, low, high, place) "
     "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
-)
-PRESENT = (
-    "SELECT id FROM users WHERE id IN (SELECT value FROM json_each(?)) "
-    "AND external_id NOT LIKE char(31) || 'forgotten%'"
 )
 OLD = "SELECT exam_id FROM exams WHERE exam_id <= (SELECT min(exam_id) FROM exams) + ? AND at < ?"
 TAKEN = (
@@ -181,9 +178,8 @@ class ExamStore(Store):
         """Add exams, but for those of users who were deleted meanwhile; returns the number added."""
 
         def work(tx: Transaction) -> int:
-            users = str(sorted({row.user_key for row in rows}))
-            present = set(tx.exec_driver_sql(PRESENT, (users,)).scalars())
-            kept = [row for row in rows if row.user_key in present]
+            deleted = set(tx.exec_driver_sql(DELETED_KEYS).scalars())
+            kept = [row for row in rows if row.user_key not in deleted]
             first = _last(tx) + 1
             answers = [
                 (number, one.version, *_whole(one.predicted, one.low, one.high))

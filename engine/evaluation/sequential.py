@@ -21,7 +21,7 @@ STAKES = np.geomspace(0.05, 8, 12)
 They are mixed in equal parts, so that none has to be chosen after looking at the values.
 """
 CAUTION = 0.5
-"""The largest share of the capital that one value may take away."""
+"""The most that one value may cost, as a share of the capital."""
 _TINY = 1e-9
 _HALVINGS = 20
 

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 import numpy as np
 
 from engine.data.catalogue import Movie
-from engine.recommending.lists import ListOptions
 from engine.recommending.reach import LISTED, some_people
 from engine.recommending.state import ServingState
 
@@ -70,16 +69,12 @@ def measure_changes(
     people, out_of = some_people(new, most)
     before, after = (np.zeros(new.data.n_movies, np.int64) for _ in range(2))
     kept = np.zeros(len(people), np.int64)
-    wanted = ListOptions(LISTED)
     for place, key in enumerate(people.tolist()):
         pause(place / len(people))
-        lists = []
-        for state, counts in ((old, before), (new, after)):
-            user = state.listen_to(state.learner.state(key), key=key)
-            movies = state.make_list(user, wanted, user.state.items).movies
-            counts[movies] += 1
-            lists.append(movies)
-        kept[place] = len(np.intersect1d(lists[0], lists[1]))
+        theirs, ours = old.first_places(key, LISTED), new.first_places(key, LISTED)
+        before[theirs] += 1
+        after[ours] += 1
+        kept[place] = len(np.intersect1d(theirs, ours))
     gain = after - before
     order = np.argsort(-gain, kind="stable")
     changed = np.argsort(kept, kind="stable")[:SHOWN]

@@ -42,7 +42,7 @@ class Unlisted(_Expectation):
 
 
 class Kept(_Expectation):
-    """At least so many movies in the first places of the active version's list must stay there."""
+    """This many movies in the first places of the active version's list must stay there, at least."""
 
     kind: Literal["kept"] = "kept"
     at_least: Places = 6
@@ -121,11 +121,13 @@ def check_person(person: GoldenPerson, new: ServingState, active: ServingState |
     """
     ours = _listen(person, new)
     theirs = None if active is None else _listen(person, active)
+    listed: list[str] | None = None  # made once, if at all
     findings = []
     for one in person.expectations:
         match one:
             case Listed() | Unlisted():
-                findings.append(_check_place(one, new, ours))
+                listed = _list(new, ours, MAX_PLACES) if listed is None else listed
+                findings.append(_check_place(one, new, ours, listed))
             case Kept():
                 findings.append(_check_kept(one, new, ours, active, theirs))
             case Predicted():
@@ -162,7 +164,7 @@ def _title(state: ServingState, movie_id: str) -> str:
     return state.movie(state.movies[movie_id]).title if movie_id in state.movies else f"movie {movie_id}"
 
 
-def _check_place(one: Listed | Unlisted, state: ServingState, person: Listener) -> Finding:
+def _check_place(one: Listed | Unlisted, state: ServingState, person: Listener, listed: list[str]) -> Finding:
     inside = isinstance(one, Listed)
     title = _title(state, one.movie_id)
     expected = f"{title} {'is' if inside else 'is not'} in the first {one.first}"
@@ -170,7 +172,6 @@ def _check_place(one: Listed | Unlisted, state: ServingState, person: Listener) 
         return Finding(expected, "the catalogue has no such movie", not inside)
     if state.movies[one.movie_id] in person.state.items:
         return Finding(expected, "they have rated it, so it is not listed", not inside)
-    listed = _list(state, person, MAX_PLACES)
     place = listed.index(one.movie_id) + 1 if one.movie_id in listed else None
     found = f"it is not in the first {MAX_PLACES:,}" if place is None else f"it is number {place}"
     return Finding(expected, found, (place is not None and place <= one.first) == inside)

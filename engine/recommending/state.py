@@ -209,6 +209,11 @@ class ServingState:
         predicted = predict(np.concatenate([varied, plain]).astype(np.int32)).reshape(2, -1)
         return MadeList(varied, found, price_variety(varied, plain, found, predicted, table.genres))
 
+    def first_places(self, key: int, n: int) -> NDArray[np.int64]:
+        """int64[at most n]: the movies that a user of the store is shown, best first."""
+        user = self.listen_to(self.learner.state(key), key=key)
+        return self.make_list(user, ListOptions(n), user.state.items).movies
+
     def annotate(self, user: Listener, made: MadeList) -> tuple[RecommendedItem, ...]:
         """The items of a list, with predicted ratings and intervals."""
         columns = made.movies.astype(np.int32)

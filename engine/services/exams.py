@@ -226,7 +226,7 @@ class ExamService:
         """Predict one new rating, by the version that served and by all beside it."""
         state, change = event.state, event.change
         span = self._span(state.version)
-        if span is None or span.outside or change.rating is None or self._was_known(change, span):
+        if span is None or span.outside or change.rating is None or self._store.was_withdrawn(change, span):
             return
         give_way()  # before each step: a rating that is being stored waits for one at most
         served = _answer(state.version, predict(before, change.movie_key, state.bundle.calibration))
@@ -235,7 +235,7 @@ class ExamService:
         others = [
             _answer(version, found)
             for version, found in self._shadows.predict(change)
-            if version != state.version and (own := self._span(version)) and not self._was_known(change, own)
+            if version != state.version and (own := self._span(version)) and not self._store.was_withdrawn(change, own)
         ]
         if (means := self._shadows.means(before.history, change)) is not None:
             others.append(Answer(MEANS, means, None, None))
@@ -246,9 +246,6 @@ class ExamService:
         if version not in self._spans:
             self._spans[version] = self._store.learned(version)
         return self._spans[version]
-
-    def _was_known(self, change: RatingChange, span: LearnedSpan) -> bool:
-        return self._store.was_withdrawn(change, span)
 
     def _write(self) -> int:
         """Write the exams in hand; they are kept for another try where the store can't, as far as there is room."""

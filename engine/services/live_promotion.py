@@ -1,4 +1,4 @@
-"""What follows once a shadow is told from the version that serves: a notice, and promotion where it was asked for."""
+"""A shadow that turned out better or worse: a notice, and its promotion if its training asked for that."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class LivePromotion:
     def consider(self, found: LiveComparison) -> None:
         """Tell of a shadow that turned out better or worse; promote a better one that was trained to be.
 
-        Errors are told in a notice: they concern one version, and exams go on.
+        An error becomes a notice: it concerns one version, and exams go on.
         """
         pair = f"{found.version} {found.baseline}"
         told: list[str] = self._values.read().get(TOLD, [])

@@ -32,7 +32,6 @@ from engine.services.ratings import check_rating
 from engine.services.scale import StoreScale
 from engine.services.serving import ServingService
 from engine.services.snapshots import Snapshots
-from engine.settings import Settings
 
 MAX_ITEMS = 1000
 MAX_QUESTIONS = 100
@@ -48,7 +47,6 @@ class RecommendationService:
     _serving: ServingService
     _snapshots: Snapshots
     _scale: StoreScale
-    _settings: Settings
     _answers: AnswerService
     _clock: Callable[[], float]
 
@@ -220,8 +218,7 @@ class RecommendationService:
             InvalidInput: n is outside its range.
         """
         wanted = _checked(ListOptions(n))
-        snapshot = self._snapshots.load()
-        state = ServingState.build(0, bundle, snapshot.data, snapshot.revision, self._settings.personal_from)
+        state = self._serving.stage(bundle, self._snapshots.load())
         user = state.listen(user_id)
         return [state.movie(movie) for movie in state.make_list(user, wanted, user.state.items).movies.tolist()]
 
@@ -238,11 +235,8 @@ class RecommendationService:
             old: of the baseline.
             progress: called with the share of the work done; an error that it raises ends the comparison.
         """
-        snapshot, personal_from = self._snapshots.load(), self._settings.personal_from
-        after, before = (
-            ServingState.build(version, models, snapshot.data, snapshot.revision, personal_from)
-            for version, models in (new, old)
-        )
+        snapshot = self._snapshots.load()
+        after, before = (self._serving.stage(models, snapshot, version) for version, models in (new, old))
 
         def pause(done: float) -> None:
             give_way()

@@ -139,11 +139,11 @@ class ServingService:
         snapshot = self._snapshots.load()
         for model in (bundle.rating, bundle.ranker):
             model.bind(snapshot.data)
-        try_out(ServingState.build(0, bundle, snapshot.data, snapshot.revision, self._settings.personal_from))
+        try_out(self.stage(bundle, snapshot))
 
-    def stage(self, bundle: VersionBundle, snapshot: DataSnapshot) -> ServingState:
-        """The state of a version that does not serve, from these ratings."""
-        return ServingState.build(0, bundle, snapshot.data, snapshot.revision, self._settings.personal_from)
+    def stage(self, bundle: VersionBundle, snapshot: DataSnapshot, version: int = 0) -> ServingState:
+        """The state of a version that does not serve, from these ratings; its number is 0 where it does not matter."""
+        return ServingState.build(version, bundle, snapshot.data, snapshot.revision, self._settings.personal_from)
 
     def effect(self, new: ServingState) -> ListEffect | None:
         """What a version would change in the lists that are served now; None while nothing serves."""

@@ -233,7 +233,7 @@ class SparkListService:
             self._end(order, JobEnd(JobState.FAILED, f"The job ended unexpectedly: {reason}.", "", {"path": ""}))
 
     def _end(self, order: Order, end: JobEnd) -> None:
-        with self._lock:  # whoever sees the end can start the next one
+        with self._lock:  # as soon as the end can be seen, the next job can start
             self._ends.put(order.job_id, end)
             self._going = None
 

@@ -11,7 +11,7 @@ from engine.evaluation.intervals import MetricValue
 from engine.services.live import LiveReport, LiveVersion
 from engine.services.records import ExamRecord
 from engine.words import counted
-from pages.ui import charts, links, preferences
+from pages.ui import charts, links, metrics, preferences
 from pages.ui.format import model_name, when
 from pages.ui.metrics import MEASURES, Measure
 from pages.ui.tables import Drawn
@@ -74,14 +74,7 @@ def version(one: LiveVersion) -> None:
 
 def _tile(one: LiveVersion, name: str) -> None:
     measure, value, offline = how(name), one.metrics[name], one.offline.get(name)
-    st.metric(
-        measure.label,
-        measure.show(value.value),
-        measure.between(value),
-        delta_color="off",
-        delta_arrow="off",
-        help=f"{measure.meaning} Below: the interval.",
-    )
+    metrics.tile(measure, value, "Below: the interval.")
     if offline is not None:
         st.caption(f"Evaluation: {measure.show(offline.value)}")
     if name in one.means:

@@ -15,6 +15,7 @@ from pages.ui.format import duration, when
 PLAIN: dict[str, Any] = {"delta_color": "off", "delta_arrow": "off"}
 TILE_WIDTH = 130  # three a row on a desktop, two on a phone
 HOUR_S, DAY_S = 3600, 86_400
+NOTICES = ("notices.py", "Open Notices", ":material/notifications:")
 
 
 @dataclass(frozen=True)
@@ -114,15 +115,15 @@ def needs(services: Services) -> list[Need]:
     found = []
     if dead := services.dead_workers():
         told = f"Background work has stopped: {listed(dead)}. The log says why; restart Marquee."
-        found.append(Need(told, ("notices.py", "Open Notices", ":material/notifications:")))
+        found.append(Need(told, NOTICES))
     hook = services.inbox.webhook()
     if hook is not None and hook.failing_since is not None:
         told = f"The webhook has been failing since {when(hook.failing_since)}."
-        found.append(Need(told, ("notices.py", "Open Notices", ":material/notifications:")))
+        found.append(Need(told, NOTICES))
     if dropped := services.answers.facts().dropped:
         told = f"{counted(dropped, 'list')} shown to people could not be kept since the start. The log says why."
-        found.append(Need(told, ("notices.py", "Open Notices", ":material/notifications:")))
+        found.append(Need(told, NOTICES))
     if unread := services.inbox.unread():
         told = f"{counted(unread, 'notice')} not looked at yet."
-        found.append(Need(told, ("notices.py", "Open Notices", ":material/notifications:")))
+        found.append(Need(told, NOTICES))
     return found

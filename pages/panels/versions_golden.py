@@ -25,8 +25,8 @@ ROLES = {True: (LOVES, HATES, LISTED, UNLISTED, ABOVE), False: (LISTED, UNLISTED
 """Roles of a movie, for somebody made up and for a person of the store."""
 MADE_UP, REAL = "Somebody made up", "A person with ratings"
 WHAT = (
-    "People whose lists you know should look a certain way. Each new version is checked for them before its verdict,"
-    " and a broken expectation holds it."
+    "Pin people whose lists you can judge. Each new version is checked for them before its verdict, and a broken"
+    " expectation holds it."
 )
 
 
@@ -109,12 +109,12 @@ def pin(services: Services) -> None:
                 args=(number,),
             )
     kept = st.number_input(
-        f"Of the first {KEPT_OF} movies of the active version's list, at least so many stay",
+        f"How many of the first {KEPT_OF} movies must stay",
         0,
         KEPT_OF,
         0,
         key=session.GOLDEN_KEPT,
-        help="0 expects nothing.",
+        help="In the list of the version that is active then. 0 expects nothing.",
     )
     with errors_shown():
         if confirmed("Pin"):

@@ -72,20 +72,25 @@ def measure(name: str) -> Measure:
     return MEASURES.get(name, Measure(name.replace("_", " "), "", None))
 
 
+def tile(how: Measure, value: MetricValue, below: str) -> None:
+    """A metric as a tile with its interval; ``below`` says of what the interval is."""
+    st.metric(
+        how.label,
+        how.show(value.value),
+        how.between(value),
+        delta_color="off",
+        delta_arrow="off",
+        help=f"{how.meaning} {below}",
+    )
+
+
 def tiles(metrics: Mapping[str, MetricValue], known: Mapping[str, Floor]) -> None:
     """The key metrics as tiles, each with its 95% interval, and the floor where it is known."""
     grid = st.grid(4, min_column_width=140, border=True)
     for name in (name for name in KEY_MEASURES if name in metrics):
         how, value = measure(name), metrics[name]
         with grid.cell():
-            st.metric(
-                how.label,
-                how.show(value.value),
-                how.between(value),
-                delta_color="off",
-                delta_arrow="off",
-                help=f"{how.meaning} Below: the 95% interval over people, if there are at least ten.",
-            )
+            tile(how, value, "Below: the 95% interval over people, if there are at least ten.")
             if name in known:
                 st.caption(f"{known[name].of.capitalize()}: {how.show(known[name].value)}")
 
