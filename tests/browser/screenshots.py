@@ -39,7 +39,7 @@ THEMES = ("light", "dark")
 WIDTHS = (1440, 390)
 HEIGHT, TALLEST = 900, 6000
 README = {
-    "overview": ("", "light", 925),
+    "overview": ("", "light", 892),
     "recommend": ("recommend?user=40", "dark", 1420),
     "movie": ("movie?id=318&user=40", "light", 1325),
     "data": ("data", "dark", 1140),
