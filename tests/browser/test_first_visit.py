@@ -165,7 +165,7 @@ def test_the_address_names_the_user(page: Page, marquee: str) -> None:
     user = page.get_by_role("combobox", name="Person")
     user.fill("somebody new")
     user.press("Enter")
-    expect(page.get_by_text("New person")).to_be_visible()
+    expect(page.locator(".stMarkdownBadge", has_text="New person")).to_be_visible()
     expect(page).to_have_url(re.compile(r"user=somebody(\+|%20)new"))
     expect(page.locator(TITLES)).to_have_count(12)
 
@@ -176,7 +176,7 @@ def test_a_newcomer_gets_a_personal_list(page: Page, marquee: str) -> None:
     user = page.get_by_role("combobox", name="Person")
     user.fill("film fan")
     user.press("Enter")
-    expect(page.get_by_text("New person")).to_be_visible()
+    expect(page.locator(".stMarkdownBadge", has_text="New person")).to_be_visible()
     expect(page.get_by_text("0% of your taste known")).to_be_visible()
     question = page.locator(TITLES)
     page.evaluate(PLACES)
