@@ -49,12 +49,13 @@ def measure(database: Database) -> None:
     before, kept, written, worked = size(database), [], [], 0.0
     for place, user in enumerate(data.users[draw.integers(len(data), size=COUNT)].tolist(), start=1):
         clock.now += 1 / A_SECOND
-        state: Any = SimpleNamespace(version=12, revision=90_000)
-        person: Any = SimpleNamespace(key=user, state=SimpleNamespace(items=range(data.user_counts[user])))
+        state: Any = SimpleNamespace(version=12)
+        known: Any = SimpleNamespace(items=range(data.user_counts[user]), revision=90_000 + place)
+        person: Any = SimpleNamespace(key=user, state=known)
         movies, scores = draw.choice(data.n_movies, LISTED, replace=False), draw.random(data.n_movies, np.float32)
         made: Any = SimpleNamespace(movies=movies, scores=scores)
         begun = time.perf_counter()
-        log.keep(state, person, ListOptions(LISTED), made, 90_000 + place)
+        log.keep(state, person, ListOptions(LISTED), made)
         kept.append(time.perf_counter() - begun)
         if not place % A_SECOND:
             begun, busy = time.perf_counter(), time.process_time()

@@ -14,12 +14,14 @@ The tree (a page shows ``str(error)``; ``sidecar.http.problems`` maps each class
     │   ├── UnknownStudy
     │   ├── UnknownJob
     │   ├── UnknownBackup
+    │   ├── UnknownAnswer
     │   └── UnknownKey
     ├── Conflict                valid, but not now
     │   ├── TrainingBusy
     │   ├── TuningBusy
     │   ├── BackupBusy
     │   ├── UnusableBackup      damaged, or Marquee can't start with it
+    │   ├── NotReplayable       a list that can't be made again
     │   └── VersionUnavailable  damaged, deleted or still being saved
     ├── InvalidSettings         settings or store that Marquee can't start with; the message says what to fix
     ├── NotReady                no ratings or no trained version yet
@@ -113,6 +115,10 @@ class UnknownStudy(NotFound):
     """No tuning study of this number was ever started."""
 
 
+class UnknownAnswer(NotFound):
+    """The answer log has no list of this number."""
+
+
 class UnknownKey(NotFound):
     """No API key of this number was ever created."""
 
@@ -167,6 +173,10 @@ class BackupBusy(Conflict):
 
 class UnusableBackup(Conflict):
     """A backup is damaged, or Marquee can't start with it; the store is as it was."""
+
+
+class NotReplayable(Conflict):
+    """A list can't be made again; the message says why."""
 
 
 class VersionUnavailable(Conflict):

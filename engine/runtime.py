@@ -26,6 +26,7 @@ from engine.services.exams import ExamService
 from engine.services.exports import ExportService
 from engine.services.figures import FiguresService
 from engine.services.golden import GoldenService
+from engine.services.history import HistoryService
 from engine.services.import_task import Stores
 from engine.services.imports import ImportService
 from engine.services.library import LibraryService
@@ -37,6 +38,7 @@ from engine.services.ratings import RatingService
 from engine.services.reach import ReachService
 from engine.services.recommendations import RecommendationService
 from engine.services.records import JobState
+from engine.services.replays import ReplayService
 from engine.services.scale import StoreScale
 from engine.services.serving import ServingService
 from engine.services.shadows import ShadowService
@@ -58,6 +60,7 @@ from store.database import Database
 from store.errors import StoreError, StoreReplaced, UnusableBackup
 from store.exams import ExamStore
 from store.golden import GoldenStore
+from store.history import HistoryStore
 from store.imports import ImportStore
 from store.jobs import JobStore
 from store.keys import KeyStore
@@ -235,14 +238,15 @@ def build(settings: Settings, clock: Callable[[], float] = time.time, *, restore
     snapshots = Snapshots(ratings, scale, clock)
     serving = ServingService(ratings, snapshots, models, notices, settings, clock)
     golden = GoldenService(GoldenStore(database), snapshots, scale, serving)
-    trainer = Trainer(ratings, snapshots, models, runs, notices, serving, golden, settings, clock)
+    history = HistoryService(HistoryStore(database), ratings, snapshots, scale)
+    trainer = Trainer(ratings, snapshots, models, runs, notices, serving, golden, history, settings, clock)
     training = TrainingService(trainer, ratings, models, runs, settings.shadows)
     spark_lists = SparkListService(jobs, serving)
     kept = ExamStore(database)
     shadows = ShadowService(ratings, snapshots, models, kept, settings)
-    exams = ExamService(serving, kept, shadows, settings.exam_days, clock)
     values = ValueStore(database, "answers")
     answers = AnswerService(AnswerStore(database), values, ratings, snapshots, settings.answer_log_mb, clock)
+    exams = ExamService(serving, kept, shadows, settings.exam_days, clock, answers.was_shown)
     recommendations = RecommendationService(serving, snapshots, scale, answers, clock)
     versions = VersionService(models, runs, notices, serving, recommendations)
     live_values = ValueStore(database, "live")
@@ -286,6 +290,7 @@ def build(settings: Settings, clock: Callable[[], float] = time.time, *, restore
         ratings=RatingService(ratings, snapshots, models, serving, scale, clock, spark_lists.forget, exams.forget),
         recommendations=recommendations,
         answers=answers,
+        replays=ReplayService(answers, history, models, serving),
         versions=versions,
         golden=golden,
         version_files=VersionFileService(versions, models, notices, serving, snapshots),

@@ -12,16 +12,16 @@ from sqlalchemy import select
 from store.bulk_ratings import DELETED_KEYS
 from store.connections import Transaction
 from store.database import Store, newest_first
-from store.schema import answers
+from store.errors import NotStored
+from store.schema import answers, users
 
 MOVIE, SCORE = np.dtype("<i4"), np.dtype("<f4")
-ROW_BYTES, INDEX_BYTES = 31, 13
+ROW_BYTES, INDEX_BYTES = 26, 13
 """Bytes of a row beside its options and places, and of its entry in the index."""
 PAGE_BYTES, IN_PAGE, IN_OVERFLOW = 4096, 4088, 4092
 """Bytes of a page of the file, and those that rows can use: in a page of rows, and in one that continues a long row."""
 INSERT = (
-    "INSERT INTO answers (user_key, at, version, revision, base_revision, ratings_count, options, places) "
-    "VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
+    "INSERT INTO answers (user_key, at, version, revision, ratings_count, options, places) VALUES (?, ?, ?, ?, ?, ?, ?)"
 )
 LAST = (
     "SELECT answers.* FROM json_each(?) CROSS JOIN answers "
@@ -39,9 +39,8 @@ class Answer:
         user_key: the user.
         at: Unix seconds.
         version: that made it.
-        revision: of the ratings; the list knows all single ratings up to it.
-        base_revision: of the ratings when the version began to serve or took in an import last. The list knows all
-            ratings up to it; ratings between the two that an import is still writing are not known.
+        revision: of the ratings that the list knows: all up to it, and no later ones. 0 where they were those of no
+            single revision, as an import was being written.
         ratings_count: number of the user's ratings.
         options: those of the request that are not the default, as JSON; None if all are.
         places: movies and scores; see ``pack``.
@@ -51,7 +50,6 @@ class Answer:
     at: float
     version: int
     revision: int
-    base_revision: int
     ratings_count: int
     options: str | None
     places: bytes
@@ -115,7 +113,6 @@ class AnswerStore(Store):
                     one.at,
                     one.version,
                     one.revision,
-                    one.base_revision,
                     one.ratings_count,
                     one.options,
                     one.places,
@@ -140,16 +137,32 @@ class AnswerStore(Store):
         found = newest_first(answers.c.answer_id, limit, before).where(answers.c.user_key == user_key)
         return self._select(AnswerRecord, found)
 
-    def was_shown(self, user_key: int, movie_key: int, *, first: int, since: float) -> bool:
-        """Whether a movie was among the first places of any list that a user was given since a time.
+    def get(self, answer_id: int) -> tuple[AnswerRecord, str]:
+        """An answer, and the id of the user it was given to.
+
+        Raises:
+            NotStored: there is no such answer.
+        """
+        wanted = select(answers, users.c.external_id).join(users, users.c.id == answers.c.user_key)
+        with self._database.read() as connection:
+            row = connection.execute(wanted.where(answers.c.answer_id == answer_id)).one_or_none()
+        if row is None:
+            raise NotStored(f"There is no list {answer_id}. The oldest lists go first, and those of deleted people.")
+        *columns, user_id = row
+        return AnswerRecord(**dict(zip(answers.c.keys(), columns, strict=True))), user_id
+
+    def was_shown(self, user_key: int, movie_key: int, *, first: int, since: float, until: float) -> bool:
+        """Whether a movie was among the first places of any list that a user was given between two times.
 
         Args:
             user_key: the user.
             movie_key: the movie.
             first: number of places that count.
-            since: Unix seconds; the time now minus 86,400 times d asks about the last d days.
+            since: the first time, in Unix seconds.
+            until: the last time.
         """
-        wanted = select(answers.c.places).where(answers.c.user_key == user_key, answers.c.at >= since)
+        between = answers.c.at.between(since, until)
+        wanted = select(answers.c.places).where(answers.c.user_key == user_key, between)
         with self._database.read() as connection:
             found = connection.execute(wanted.order_by(answers.c.answer_id.desc())).scalars()
             return any(movie_key in movies_of(places)[:first] for places in found)

@@ -28,11 +28,11 @@ ROWS = 50  # rows per statement: twice as fast as one, and more gain little
 
 DELETED_KEYS = "SELECT id FROM users WHERE external_id >= '\x1fforgotten ' AND external_id < '\x1fforgotten!'"
 """Uses the index of ids: a scan of all users would take long in every transaction of an import."""
-INSERT = "INSERT INTO ratings (user_id, movie_id, rating, rated_at, import_id) VALUES {} ON CONFLICT DO NOTHING"
+GIVEN = "INSERT INTO ratings (user_id, movie_id, rating, rated_at, import_id, revision) VALUES {} "
+INSERT = f"{GIVEN} ON CONFLICT DO NOTHING"
 UPSERT = (
-    "INSERT INTO ratings (user_id, movie_id, rating, rated_at, import_id) VALUES {} "
-    "ON CONFLICT (user_id, movie_id) DO UPDATE SET "
-    "rating = excluded.rating, rated_at = excluded.rated_at, import_id = excluded.import_id"
+    f"{GIVEN} ON CONFLICT (user_id, movie_id) DO UPDATE SET rating = excluded.rating, rated_at = excluded.rated_at, "
+    "import_id = excluded.import_id, revision = excluded.revision"
 )
 """A rating by hand: it replaces the stored one."""
 REPLACES = (
@@ -43,7 +43,7 @@ REPLACES = (
 import while the clock is set back would replace ratings given by hand before."""
 REPLACE = f"{UPSERT} WHERE {REPLACES.format(new='excluded', old='ratings')}"
 RECORD = (
-    "WITH given (user_id, movie_id, rating, rated_at, import_id) AS (VALUES {}) "
+    "WITH given (user_id, movie_id, rating, rated_at, import_id, revision) AS (VALUES {}) "
     "INSERT OR REPLACE INTO import_ratings (import_id, user_id, movie_id, rating, rated_at, previous_import) "
     "SELECT given.import_id, kept.user_id, kept.movie_id, kept.rating, kept.rated_at, kept.import_id "
     "FROM given CROSS JOIN ratings AS kept ON kept.user_id = given.user_id AND kept.movie_id = given.movie_id "
@@ -223,7 +223,8 @@ def _run(tx: Transaction, statement: str, flat: list[Any], import_id: int | None
     """Run a statement over rows of four values, ROWS at a time; returns the number of rows it changed."""
     done, width = 0, 4 * ROWS
     whole = len(flat) // width * width
-    row = f"(?, ?, ?, ?, {'NULL' if import_id is None else int(import_id)})"
+    revision = revisions.current(tx) + 1
+    row = f"(?, ?, ?, ?, {'NULL' if import_id is None else int(import_id)}, {revision})"
     for step, start, end in ((width, 0, whole), (4, whole, len(flat))):
         rows = [tuple(flat[place : place + step]) for place in range(start, end, step)]
         if rows:

@@ -60,7 +60,7 @@ class RatingCache:
             else:
                 fresh = _rows(connection, CHANGED, (old.revision,))
                 changed = connection.execute(select(users.c.id).where(users.c.revision > old.revision)).scalars()
-                found = _patched(old, fresh, np.array(list(changed), np.int32))
+                found = patched(old, fresh, np.array(list(changed), np.int32))
         if old is None or len(fresh.users) >= REWRITE_FROM * len(found.users):
             self._write(found)
         return found
@@ -122,19 +122,37 @@ def ratings_of_changed(connection: Connection, revision: int) -> RatingArrays:
 
 
 def _rows(connection: Connection, statement: str, parameters: tuple[int, ...]) -> RatingArrays:
+    owners, movies, ratings, rated_at = read_grouped(
+        connection, statement, parameters, (np.int32, np.float32, np.int64)
+    )
+    return RatingArrays(owners, movies, ratings, rated_at, revisions.current(connection))
+
+
+def read_grouped(
+    connection: Connection, statement: str, parameters: tuple[int, ...], types: Sequence[type]
+) -> list[NDArray[Any]]:
+    """Columns of a statement whose rows are a user's key, a number of rows, and columns of that many joined values.
+
+    Args:
+        connection: to the store.
+        statement: orders its rows by user.
+        parameters: of the statement.
+        types: of the columns behind the number.
+
+    Returns:
+        int32[n], the users, then one array for each type.
+    """
     keys: list[int] = []
     counts: list[int] = []
-    types = np.int32, np.float32, np.int64
-    parts: list[list[NDArray[Any]]] = [[], [], []]
+    parts: list[list[NDArray[Any]]] = [[] for _ in types]
     cursor = connection.exec_driver_sql(statement, parameters)
     for batch in _batches(cursor):
         keys.extend(row[0] for row in batch)
         counts.extend(row[1] for row in batch)
         for column, (part, dtype) in enumerate(zip(parts, types, strict=True), start=2):
             part.append(np.fromstring(",".join(row[column] for row in batch), dtype, sep=","))
-    movies, ratings, rated_at = (_joined(part, dtype) for part, dtype in zip(parts, types, strict=True))
     owners = np.repeat(np.array(keys, np.int32), np.array(counts, np.int64))
-    return RatingArrays(owners, movies, ratings, rated_at, revisions.current(connection))
+    return [owners, *(_joined(part, dtype) for part, dtype in zip(parts, types, strict=True))]
 
 
 def _joined(parts: list[NDArray[Any]], dtype: type) -> NDArray[Any]:
@@ -169,8 +187,8 @@ def _batches(cursor: CursorResult[Any]) -> Iterator[Sequence[Any]]:
             yield batch
 
 
-def _patched(old: RatingArrays, fresh: RatingArrays, changed: NDArray[np.int32]) -> RatingArrays:
-    """The old ratings with those of changed users replaced; all are sorted by user."""
+def patched(old: RatingArrays, fresh: RatingArrays, changed: NDArray[np.int32]) -> RatingArrays:
+    """Ratings with those of changed users replaced; all are sorted by user."""
     owners = np.unique(changed)
     begin, end = (np.searchsorted(old.users, owners, side).tolist() for side in ("left", "right"))
     first, last = (np.searchsorted(fresh.users, owners, side).tolist() for side in ("left", "right"))

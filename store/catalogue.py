@@ -49,7 +49,7 @@ def describe(tx: Transaction, rows: Sequence[tuple[int, MovieRow]], import_id: i
     if import_id is not None:
         owners = dict(_select(tx, "SELECT id, import_id FROM movies{}", "id", list(changed)))
         record(tx, import_id, {key: packed(before[key], owners[key]) for key in changed})
-    write(tx, [(key, row, import_id) for key, row in changed.items()])
+    write(tx, [(key, row, import_id) for key, row in changed.items()], before)
     return sum(before[key].removed for key in changed)
 
 
@@ -76,9 +76,27 @@ def unpacked(movie: MovieRow, text: str) -> tuple[MovieRow, int | None]:
     return replace(movie, **described | {"genres": tuple(described["genres"]), "removed": False}), import_id
 
 
-def write(tx: Transaction, rows: Sequence[tuple[int, MovieRow, int | None]]) -> None:
-    """Replace all that is stored of movies but the id; each comes with its key and the import that described it."""
+def restored(movie: MovieRow, text: str | None) -> MovieRow:
+    """The movie as the history has it; None: it was not in the catalogue."""
+    if text is None:
+        return MovieRow(movie.external_id, "", None, (), removed=True)
+    return unpacked(movie, text)[0]
+
+
+def write(tx: Transaction, rows: Sequence[tuple[int, MovieRow, int | None]], before: Mapping[int, MovieRow]) -> None:
+    """Replace all that is stored of movies but the id, and keep in the history what they were.
+
+    Args:
+        tx: the transaction.
+        rows: each with its key and the import that described it.
+        before: what is stored, by key.
+    """
     revisions.advance_catalogue(tx)
+    revision = revisions.advance(tx, [], [], 0)
+    tx.exec_driver_sql(
+        "INSERT INTO movie_history (movie_id, until, before) VALUES (?, ?, ?)",
+        [(key, revision, packed(before[key], None)) for key, _, _ in rows],
+    )
     keys = (json.dumps([key for key, _, _ in rows]),)
     tx.exec_driver_sql(
         "UPDATE movies SET title = ?, year = ?, removed = ?, import_id = ? WHERE id = ?",

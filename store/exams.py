@@ -29,14 +29,15 @@ SOURCES = ("rating/", "calibration/", "counts/", "offsets/")
 """Beginnings of the names of the arrays that a prediction needs."""
 
 ADD = (
-    "INSERT INTO exams (exam_id, at, user_id, movie_id, rating, version, predicted, low, high, place) "
-    "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+    "INSERT INTO exams (exam_id, at, user_id, movie_id, rating, version, predicted, low, high, place, shown) "
+    "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 )
 OLD = "SELECT exam_id FROM exams WHERE exam_id <= (SELECT min(exam_id) FROM exams) + ? AND at < ?"
 TAKEN = (
     "SELECT e.exam_id, e.at, e.rating, iif(e.version = :v, e.predicted, a.predicted), "
     "iif(e.version = :v, e.low, a.low), iif(e.version = :v, e.high, a.high), iif(e.version = :v, e.place, NULL), "
-    "m.predicted, e.version FROM exams AS e LEFT JOIN exam_answers AS a ON a.exam_id = e.exam_id AND a.version = :v "
+    "m.predicted, e.version, iif(e.version = :v, e.shown, NULL) FROM exams AS e "
+    "LEFT JOIN exam_answers AS a ON a.exam_id = e.exam_id AND a.version = :v "
     "LEFT JOIN exam_answers AS m ON m.exam_id = e.exam_id AND m.version = 0 "
     "WHERE e.exam_id > (SELECT coalesce(max(exam_id), 0) FROM exams) - :most AND e.at >= :since "
     "AND (e.version = :v OR a.version IS NOT NULL) ORDER BY e.exam_id"
@@ -98,6 +99,7 @@ class Exam:
         rating: as given, in rating units.
         served: answer of the version that served.
         place: of the movie in the user's list just before, from 1; None where it was in none.
+        shown: whether the user had been shown the movie; None where nobody knows.
         others: answers of shadow versions and of the means.
     """
 
@@ -107,6 +109,7 @@ class Exam:
     rating: float
     served: Answer
     place: int | None
+    shown: bool | None
     others: tuple[Answer, ...] = ()
 
 
@@ -136,6 +139,8 @@ class ExamColumns:
         ids, at: int64[n], numbers and Unix seconds.
         ratings, predicted, low, high, means: float64[n].
         places: float64[n], in the user's list; NaN where the version did not serve, or the movie was in no list.
+        shown: float64[n], 1 where the user had been shown the movie, else 0; NaN where the version did not serve, or
+            where nobody knows.
         served: bool[n], whether the version served.
     """
 
@@ -146,6 +151,7 @@ class ExamColumns:
     low: NDArray[np.float64]
     high: NDArray[np.float64]
     places: NDArray[np.float64]
+    shown: NDArray[np.float64]
     means: NDArray[np.float64]
     served: NDArray[np.bool_]
 
@@ -230,7 +236,7 @@ class ExamStore(Store):
             since: only those from this time on, in Unix seconds.
             pause: called every few hundred exams.
         """
-        table = self._table(TAKEN, {"v": version, "most": most, "since": since}, 9, pause)  # None becomes NaN
+        table = self._table(TAKEN, {"v": version, "most": most, "since": since}, 10, pause)  # None becomes NaN
         units = table[:, 2:] / UNIT
         whole = table[:, :2].astype(np.int64)
         return ExamColumns(
@@ -241,6 +247,7 @@ class ExamStore(Store):
             units[:, 2],
             units[:, 3],
             table[:, 6],
+            table[:, 9],
             units[:, 5],
             table[:, 8] == version,
         )
@@ -340,7 +347,7 @@ def _last(connection: Connection) -> int:
 def _packed(row: Exam) -> tuple[Any, ...]:
     served = row.served
     values = _whole(row.rating)[0], served.version, *_whole(served.predicted, served.low, served.high)
-    return row.at, row.user_key, row.movie_key, *values, row.place
+    return row.at, row.user_key, row.movie_key, *values, row.place, row.shown
 
 
 def _whole(*values: float | None) -> tuple[int | None, ...]:

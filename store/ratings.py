@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sqlalchemy import Connection, func, select
 
-from store import answers, catalogue, exams, golden, imports, revisions
+from store import answers, catalogue, exams, golden, history, imports, revisions
 from store.bulk_ratings import DELETED_KEYS, UPSERT, BulkRatings, next_key, shortest_decimals
 from store.cache import RatingCache, ratings_of_changed
 from store.connections import Transaction
@@ -80,7 +80,7 @@ class RatingStore(BulkRatings):
             if previous == value:
                 tx.exec_driver_sql(CLAIM, (user, movie))
                 return RatingChange(user, movie, value, previous, row[3], revisions.current(tx), False)
-            if tx.exec_driver_sql(UPSERT.format("(?, ?, ?, ?, NULL)"), row).rowcount != 1:
+            if tx.exec_driver_sql(UPSERT.format(f"(?, ?, ?, ?, NULL, {revisions.NEXT})"), row).rowcount != 1:
                 raise StoreError("The rating was not written.")  # never acknowledge what is not there
             revision = revisions.advance(tx, [user], [movie], 1 if previous is None else 0)
             return RatingChange(user, movie, value, previous, row[3], revision, new_user)
@@ -127,6 +127,7 @@ class RatingStore(BulkRatings):
             try:
                 rated = tx.execute(select(ratings.c.movie_id).where(ratings.c.user_id == user)).scalars().all()
                 tx.execute(ratings.delete().where(ratings.c.user_id == user))
+                history.forget(tx, user)
                 imports.forget(tx, user, user_id)
                 golden.forget(tx, user)
                 exams.forget(tx, user)

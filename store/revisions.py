@@ -9,6 +9,9 @@ from sqlalchemy import Connection, select
 
 from store.schema import meta
 
+NEXT = "(SELECT value + 1 FROM meta WHERE name = 'revision')"
+"""SQL: the revision that the transaction at hand will bring."""
+
 
 def current(connection: Connection) -> int:
     """The current revision."""

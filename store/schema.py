@@ -21,7 +21,8 @@ from store.enum_text import EnumText
 from store.records import ImportState, JobState, State, StudyState
 
 metadata = MetaData()
-# Two triggers, created by the first migration, refuse to change or delete rows of `activations`.
+# Triggers, created by migrations, refuse to change or delete rows of `activations`, and keep what a rating was in
+# `rating_history` before it is changed or deleted.
 
 meta = Table(
     "meta",
@@ -86,9 +87,32 @@ ratings = Table(
     Column("rating", Float, nullable=False),
     Column("rated_at", Integer, nullable=False),
     Column("import_id", Integer),
+    Column("revision", Integer, nullable=False, server_default="0"),
     sqlite_with_rowid=False,
 )
-# import_id is no foreign key, and has no index: both would cost time with every imported rating.
+# revision is the one that brought the rating, or 0 in ratings older than the history. import_id is no foreign key, and
+# has no index: both would cost time with every imported rating.
+
+rating_history = Table(  # what ratings were: from the revision `since` on, and up to, without, the revision `until`
+    "rating_history",
+    metadata,
+    Column("user_id", Integer, primary_key=True),
+    Column("movie_id", Integer, primary_key=True),
+    Column("until", Integer, primary_key=True),
+    Column("since", Integer, nullable=False),
+    Column("rating", Float, nullable=False),
+    Column("rated_at", Integer, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+movie_history = Table(  # what movies were before the revision `until`; NULL where they were not in the catalogue
+    "movie_history",
+    metadata,
+    Column("movie_id", Integer, primary_key=True),
+    Column("until", Integer, primary_key=True),
+    Column("before", JSON(none_as_null=True)),
+    sqlite_with_rowid=False,
+)
 
 imports = Table(
     "imports",
@@ -320,7 +344,6 @@ answers = Table(  # the lists that users were given; places and options as `stor
     Column("at", Float, nullable=False),
     Column("version", Integer, nullable=False),
     Column("revision", Integer, nullable=False),
-    Column("base_revision", Integer, nullable=False),
     Column("ratings_count", Integer, nullable=False),
     Column("options", Text),
     Column("places", LargeBinary, nullable=False),
@@ -364,6 +387,7 @@ exams = Table(  # ratings and predictions in ten-thousandths of a rating unit
     Column("low", Integer),
     Column("high", Integer),
     Column("place", Integer),
+    Column("shown", Integer),
     sqlite_autoincrement=True,
 )
 

@@ -33,8 +33,8 @@ CHAINED = PART.format(table="import_ratings", condition="{x} IN (import_id, prev
 WRITTEN = PART.format(table="ratings", condition="import_id = {x}")
 SPAN = "user_id = ? AND movie_id BETWEEN ? AND ?"
 RESTORE = (
-    "UPDATE ratings SET rating = kept.rating, rated_at = kept.rated_at, import_id = kept.previous_import "
-    f"FROM (SELECT * FROM import_ratings WHERE {SPAN} AND import_id = {{x}}) AS kept "
+    "UPDATE ratings SET rating = kept.rating, rated_at = kept.rated_at, import_id = kept.previous_import, "
+    f"revision = {revisions.NEXT} FROM (SELECT * FROM import_ratings WHERE {SPAN} AND import_id = {{x}}) AS kept "
     "WHERE ratings.user_id = kept.user_id AND ratings.movie_id = kept.movie_id AND ratings.import_id = {x}"
 )
 KEPT = (
@@ -184,7 +184,7 @@ class Undo:
         owned = [pair for pair in kept if pair[0] is not None]
         _run(tx, "INSERT INTO import_movies (import_id, movie_id) VALUES (?, ?)", owned)
         if written:
-            catalogue.write(tx, written)
+            catalogue.write(tx, written, now)
         removed = sum(row.removed for _, row, _ in written)
         return UndoneCounts(movies_removed=removed, movies_restored=len(written) - removed - len(kept))
 

@@ -31,6 +31,8 @@ class Taken:
         ratings, predicted, low, high, means: float64[n], the rating, its prediction with the 90% interval, and what the
             plain means predict.
         places: float64[n], of the movie in the user's list; NaN where the version did not serve, or it was in no list.
+        shown: float64[n], whether the user had been shown the movie; NaN where the version did not serve, or nobody
+            knows.
         served: bool[n], whether the version served.
     """
 
@@ -41,6 +43,7 @@ class Taken:
     high: Floats
     means: Floats
     places: Floats
+    shown: Floats
     served: Bools
 
     def __len__(self) -> int:
@@ -62,6 +65,7 @@ class Taken:
             "mae": errors,
             "interval_coverage": Bounded.of_bools(inside[known]),
             "hit_rate": Bounded.of_bools(self.places[liked] <= FIRST_PLACES),
+            "shown_rate": Bounded.of_bools(self.shown[liked & ~np.isnan(self.shown)] > 0),
         }
 
 
@@ -130,7 +134,7 @@ class LiveComparison:
 def measure(
     taken: Taken, scale: tuple[float, float], relevant_from: float, *, bounded: bool = True
 ) -> dict[str, MetricValue]:
-    """RMSE and MAE, coverage of the 90% interval, and hit rate at 10; metrics without a value are left out.
+    """The error, coverage of the 90% interval, and shares of likes that were listed and shown, as far as known.
 
     Args:
         taken: the exams.

@@ -26,6 +26,8 @@ MAX_LEARNED = 1000
 """A movie with more learned ratings keeps its vector: one more rating changes little, and costs time."""
 PARTS = 256
 """Parts of an overlay; a change copies one of them."""
+NO_MOMENT = 0
+"""Stands for a revision where the ratings are those of none."""
 
 State = TypeVar("State")
 
@@ -99,11 +101,14 @@ class UserState:
         history: the user's ratings.
         vector: of the rating model.
         movies: the movies at that moment.
+        revision: of the store, whose ratings up to it, and no later ones, are in users and movies; ``NO_MOMENT`` where
+            they are those of no single revision, as while an import is being written.
     """
 
     history: History
     vector: Vector
     movies: FoldedMovies
+    revision: int = NO_MOMENT
 
     @property
     def items(self) -> Int32:
@@ -183,6 +188,7 @@ class _Moment:
     users: Overlay[_FoldedUser]
     movies: Overlay[MovieState]
     folded: FoldedMovies
+    revision: int
 
 
 class RealtimeLearner:
@@ -199,15 +205,16 @@ class RealtimeLearner:
     Args:
         bundle: the version, or those parts of it that predict ratings.
         data: the ratings as loaded; later changes are in the overlays.
+        revision: of the store, which the ratings are those of.
     """
 
-    def __init__(self, bundle: VersionBundle | RatingParts, data: Interactions) -> None:
+    def __init__(self, bundle: VersionBundle | RatingParts, data: Interactions, revision: int = NO_MOMENT) -> None:
         self.bundle = bundle
         self.data = data
         self._writing = Lock()
         self._learned = _learned_counts(bundle, data)
         self._holds_users = bundle.counts is None or len(bundle.counts.users) > 0
-        self._now = _Moment(Overlay(), Overlay(), FoldedMovies.none(bundle.rating, self._learned))
+        self._now = _Moment(Overlay(), Overlay(), FoldedMovies.none(bundle.rating, self._learned), revision)
 
     # -- reading -----------------------------------------------------------------------------------------------------
 
@@ -216,11 +223,11 @@ class RealtimeLearner:
         now = self._now
         found = now.users.get(user)
         if found is not None:
-            return UserState(found.history, found.vector, now.folded)
+            return UserState(found.history, found.vector, now.folded, now.revision)
         history = self.data.history(user)
         if self._holds_users:
-            return UserState(history, self.bundle.rating.user_vector(self._known(user)), now.folded)
-        return UserState(history, self._folded_user(user, history), now.folded)
+            return UserState(history, self.bundle.rating.user_vector(self._known(user)), now.folded, now.revision)
+        return UserState(history, self._folded_user(user, history), now.folded, now.revision)
 
     def _known(self, user: int) -> int:
         return user if 0 <= user < self.data.n_users else -1
@@ -285,15 +292,25 @@ class RealtimeLearner:
                 self._now = self._with_movie(self._now, movie, users, ratings)
         return self.movie_state(movie)
 
-    def rate(self, user: int, movie: int, rating: float, time: int = UNKNOWN) -> UserState:
-        """Add or replace one rating, and update the user and the movie in one moment; ``time``: Unix seconds."""
-        return self._change(user, movie, rating, time)
+    def rate(
+        self, user: int, movie: int, rating: float, time: int = UNKNOWN, *, revision: int = NO_MOMENT
+    ) -> UserState:
+        """Add or replace one rating, and update the user and the movie in one moment.
 
-    def unrate(self, user: int, movie: int) -> UserState:
-        """Remove one rating, as if it had never been given."""
-        return self._change(user, movie, None)
+        Args:
+            user: the user's key.
+            movie: the movie's key.
+            rating: the rating.
+            time: Unix seconds.
+            revision: of the store, that brought the rating.
+        """
+        return self._change(user, movie, rating, time, revision)
 
-    def _change(self, user: int, movie: int, rating: float | None, time: int = UNKNOWN) -> UserState:
+    def unrate(self, user: int, movie: int, *, revision: int = NO_MOMENT) -> UserState:
+        """Remove one rating, as if it had never been given; arguments as of ``rate``."""
+        return self._change(user, movie, None, UNKNOWN, revision)
+
+    def _change(self, user: int, movie: int, rating: float | None, time: int, revision: int) -> UserState:
         with self._writing:
             mine = self.state(user).history
             changed = mine.without(movie) if rating is None else mine.with_rating(movie, rating, time)
@@ -301,7 +318,8 @@ class RealtimeLearner:
             if self._folds(movie):
                 its = self.movie_state(movie)
                 now = self._with_movie(now, movie, *_changed(its.users, its.ratings, user, rating))
-            self._now = now
+            follows = now.revision and revision == now.revision + 1
+            self._now = replace(now, revision=revision if follows else NO_MOMENT)
             return self.state(user)
 
     def _folds(self, movie: int) -> bool:

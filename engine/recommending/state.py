@@ -15,6 +15,7 @@ from engine.data.catalogue import Movie
 from engine.data.history import UNKNOWN
 from engine.data.ratings import Interactions
 from engine.data.scale import are_preferences
+from engine.models.base import NOTHING
 from engine.models.version import VersionBundle
 from engine.recommending.cold_start import Blend
 from engine.recommending.explanations import ExplainerService, Explanation
@@ -111,7 +112,7 @@ class ServingState:
             data,
             revision,
             personal_from,
-            RealtimeLearner(bundle, data),
+            RealtimeLearner(bundle, data, revision),
             ExplainerService(data, bundle.ranker),
             ListScorer(bundle.ranker, bundle.popularity, data.movies, bundle.spread),
             float(data.timestamps.max()) if data.timestamps is not None and len(data) else 0.0,
@@ -147,9 +148,9 @@ class ServingState:
         before = known.predict(column)[0]
         if change.rating != change.previous and change.revision > self.revision:
             known = (
-                self.learner.unrate(user, movie)
+                self.learner.unrate(user, movie, revision=change.revision)
                 if change.rating is None
-                else self.learner.rate(user, movie, change.rating, at)
+                else self.learner.rate(user, movie, change.rating, at, revision=change.revision)
             )
         after = known.predict(column)[0]
         self.users[user_id] = user
@@ -209,10 +210,18 @@ class ServingState:
         predicted = predict(np.concatenate([varied, plain]).astype(np.int32)).reshape(2, -1)
         return MadeList(varied, found, price_variety(varied, plain, found, predicted, table.genres))
 
+    def list_of(self, user: Listener, wanted: ListOptions) -> MadeList:
+        """The list for these options, without the movies that the user has rated, unless they are asked for.
+
+        Raises:
+            InvalidInput: no movie has the genre.
+        """
+        return self.make_list(user, wanted, NOTHING if wanted.include_rated else user.state.items)
+
     def first_places(self, key: int, n: int) -> NDArray[np.int64]:
         """int64[at most n]: the movies that a user of the store is shown, best first."""
         user = self.listen_to(self.learner.state(key), key=key)
-        return self.make_list(user, ListOptions(n), user.state.items).movies
+        return self.list_of(user, ListOptions(n)).movies
 
     def annotate(self, user: Listener, made: MadeList) -> tuple[RecommendedItem, ...]:
         """The items of a list, with predicted ratings and intervals."""

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from engine.services.profiles import ProfileService
     from engine.services.ratings import RatingService
     from engine.services.recommendations import RecommendationService
+    from engine.services.replays import ReplayService
     from engine.services.scale import StoreScale
     from engine.services.serving import ServingService
     from engine.services.spark_lists import SparkListService
@@ -57,6 +58,7 @@ class Services:
     ratings: RatingService
     recommendations: RecommendationService
     answers: AnswerService
+    replays: ReplayService
     versions: VersionService
     golden: GoldenService
     version_files: VersionFileService

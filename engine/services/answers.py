@@ -10,14 +10,15 @@ from threading import Lock
 from typing import Any
 
 from engine.data.cells import csv_pieces
-from engine.errors import UnknownUser
+from engine.errors import UnknownAnswer, UnknownUser
+from engine.evaluation.live import FIRST_PLACES
 from engine.recommending.lists import ListOptions
 from engine.recommending.state import Listener, MadeList, ServingState
 from engine.services.audit import audited, of_user
 from engine.services.snapshots import Snapshots
 from engine.services.storing import stores
 from store.answers import Answer, AnswerRecord, AnswerStore, movies_of, pack, scores_of
-from store.errors import StoreError
+from store.errors import NotStored, StoreError
 from store.ratings import RatingStore
 from store.values import ValueStore
 from store.worker import Worker
@@ -36,6 +37,8 @@ BATCH = 200
 FULL, ROOMY = 0.99, 0.97
 """Parts of the limit at which answers are pruned, and down to which."""
 PAGE = 500
+SHOWN_S = 30 * 86_400.0
+"""A list from before that has not led anybody to rate a movie."""
 DEFAULTS = {one.name: one.default for one in fields(ListOptions)}
 COLUMNS = ("shown_at", "model_version", "rank", "movie_id", "title", "score")
 
@@ -146,7 +149,7 @@ class AnswerService:
 
     # -- keeping -----------------------------------------------------------------------------------------------------
 
-    def keep(self, state: ServingState, user: Listener, wanted: ListOptions, made: MadeList, revision: int) -> None:
+    def keep(self, state: ServingState, user: Listener, wanted: ListOptions, made: MadeList) -> None:
         """Keep the list that a user of the store is given; it takes microseconds and never waits for the store.
 
         Lists for ids that are not in the store are nobody's, and not kept.
@@ -156,7 +159,6 @@ class AnswerService:
             user: the user.
             wanted: options of the request.
             made: the list.
-            revision: of the ratings that the list knows.
         """
         if not self._limit or user.key < 0:
             return
@@ -164,8 +166,7 @@ class AnswerService:
             user_key=user.key,
             at=self._clock(),
             version=state.version,
-            revision=revision,
-            base_revision=state.revision,
+            revision=user.state.revision,
             ratings_count=len(user.state.items),
             options=_options(wanted),
             places=pack(made.movies, made.scores[made.movies]),
@@ -269,6 +270,26 @@ class AnswerService:
         """Time from which on all lists are kept, in Unix seconds; None if the log is off."""
         return self._values.read().get("since", self._opened_at) if self.is_on else None
 
+    def was_shown(self, user_key: int, movie_key: int, until: float) -> bool | None:
+        """Whether a movie was among the first ten of any list that a user was given in the ``SHOWN_S`` before a time.
+
+        Args:
+            user_key: the user.
+            movie_key: the movie.
+            until: Unix seconds.
+
+        Returns:
+            None if the log is off.
+        """
+        if not self.is_on:
+            return None
+        with self._lock:
+            waiting = [one for one in self._waiting if one.user_key == user_key and one.at <= until]
+        if any(movie_key in movies_of(one.places)[:FIRST_PLACES] for one in waiting):
+            return True
+        since = until - SHOWN_S
+        return self._store.was_shown(user_key, movie_key, first=FIRST_PLACES, since=since, until=until)
+
     @stores
     def shown(self, user_id: str, limit: int = 20, *, before: int | None = None) -> list[Shown]:
         """Lists that a user was given, newest first.
@@ -286,6 +307,19 @@ class AnswerService:
             raise UnknownUser(f"Nobody has the id {user_id!r}.")
         self.flush()
         return self._in_words(self._store.of_user(key, limit, before=before))
+
+    def get(self, answer_id: int) -> tuple[AnswerRecord, str, Shown]:
+        """One list: as it is stored, whose it is, and in words.
+
+        Raises:
+            UnknownAnswer: the log has no such list.
+        """
+        self.flush()
+        try:
+            found, user_id = self._store.get(answer_id)
+        except NotStored as error:
+            raise UnknownAnswer(str(error)) from error
+        return found, user_id, self._in_words([found])[0]
 
     @audited("data exported", of_user)
     def table(self, user_id: str) -> Iterator[bytes]:

@@ -80,16 +80,24 @@ class ExamService:
         shadows: the shadow versions and the means.
         days: how long exams are kept.
         clock: Unix seconds.
+        was_shown: whether a user had been shown a movie before a time; None where nobody knows.
     """
 
     def __init__(
-        self, serving: ServingService, store: ExamStore, shadows: ShadowService, days: int, clock: Callable[[], float]
+        self,
+        serving: ServingService,
+        store: ExamStore,
+        shadows: ShadowService,
+        days: int,
+        clock: Callable[[], float],
+        was_shown: Callable[[int, int, float], bool | None],
     ) -> None:
         self._serving = serving
         self._store = store
         self._shadows = shadows
         self._days = days
         self._clock = clock
+        self._was_shown = was_shown
         self.on_written: Callable[[], None] = nothing
         """Called in the worker's thread after exams were written, and at the start."""
         self._events: deque[_Event] = deque()
@@ -239,8 +247,9 @@ class ExamService:
         ]
         if (means := self._shadows.means(before.history, change)) is not None:
             others.append(Answer(MEANS, means, None, None))
-        exam = Exam(event.now, change.user_key, change.movie_key, change.rating, served, place, tuple(others))
-        self._rows.append(exam)
+        shown = self._was_shown(change.user_key, change.movie_key, event.now + 1)  # which is in whole seconds
+        about = event.now, change.user_key, change.movie_key, change.rating
+        self._rows.append(Exam(*about, served, place, shown, tuple(others)))
 
     def _span(self, version: int) -> LearnedSpan | None:
         if version not in self._spans:

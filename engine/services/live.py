@@ -61,8 +61,9 @@ class LiveVersion:
         version: its number; ``role`` says whether it ``serves``, is a ``shadow``, or was one of them ``before``.
         kind: its rating model.
         exams: new ratings that it predicted; ``first_at`` and ``last_at`` are Unix seconds, None before the first.
-        metrics: ``rmse``, ``mae``, ``interval_coverage`` (of the 90% intervals) and ``hit_rate`` (how many liked movies
-            were among the first ten of the list just before), with 95% intervals that hold at any time.
+        metrics: ``rmse``, ``mae``, ``interval_coverage`` (of the 90% intervals), ``hit_rate`` (how many liked movies
+            were among the first ten of the list just before) and ``shown_rate`` (how many had been shown to the user),
+            with 95% intervals that hold at any time.
         offline: the same on the ratings that its evaluation held out, where they were measured.
         means: RMSE and MAE of the plain means on the same new ratings.
         curve: the figures after more and more exams.
@@ -306,5 +307,6 @@ def _taken(columns: ExamColumns) -> Taken:
         columns.high,
         columns.means,
         columns.places,
+        columns.shown,
         columns.served,
     )

@@ -11,7 +11,6 @@ from engine.data.arrays import Int32
 from engine.data.catalogue import Movie
 from engine.data.history import NOBODY, History
 from engine.errors import UnknownMovie, check_range
-from engine.models.base import NOTHING
 from engine.models.version import VersionBundle
 from engine.recommending.changes import ListChanges, measure_changes
 from engine.recommending.explanations import Explanation, LikeMovie, SimilarMovies
@@ -77,12 +76,12 @@ class RecommendationService:
         wanted = _checked(
             ListOptions(n, genre, year_from, exclude, diversity, rank_by, genres_liked, include_rated=include_rated)
         )
-        state, revision = self._serving.ready(), self._serving.learned_revision
+        state = self._serving.ready()
         user = state.listen(user_id, state.scorer.genres(genres_liked))
-        made = _list(state, user, wanted)
+        made = state.list_of(user, wanted)
         answer = self._answer(state, user_id, user, wanted, made, started)
         if shown:
-            self._answers.keep(state, user, wanted, made, max(state.revision, revision))
+            self._answers.keep(state, user, wanted, made)
         return answer
 
     def recommend_to(self, ratings: Mapping[str, float], wanted: ListOptions) -> Recommendations:
@@ -102,7 +101,7 @@ class RecommendationService:
         state = self._serving.ready()
         imagined = self._imagine(state, NOBODY, ratings)
         user = state.listen_to(imagined, state.scorer.genres(wanted.genres_liked))
-        return self._answer(state, "", user, wanted, _list(state, user, wanted), started)
+        return self._answer(state, "", user, wanted, state.list_of(user, wanted), started)
 
     def _age(self, state: ServingState) -> float | None:
         """Seconds since the newest rating; None where unknown."""
@@ -220,7 +219,7 @@ class RecommendationService:
         wanted = _checked(ListOptions(n))
         state = self._serving.stage(bundle, self._snapshots.load())
         user = state.listen(user_id)
-        return [state.movie(movie) for movie in state.make_list(user, wanted, user.state.items).movies.tolist()]
+        return [state.movie(movie) for movie in state.list_of(user, wanted).movies.tolist()]
 
     def changes(
         self,
@@ -302,10 +301,6 @@ class RecommendationService:
         basis, found = state.explainer.find_similar_movies(movie, n)
         items = tuple(LikeMovie(state.movie(other), similarity) for other, similarity in found)
         return SimilarMovies(state.movie(movie), basis, items)
-
-
-def _list(state: ServingState, user: Listener, wanted: ListOptions) -> MadeList:
-    return state.make_list(user, wanted, NOTHING if wanted.include_rated else user.state.items)
 
 
 def _key(state: ServingState, movie_id: str) -> int:

@@ -61,8 +61,6 @@ class ServingService:
         """Called with the state before each change of a rating, the change and its Unix time; ``writing`` is held."""
         self.last_rated = 0.0
         """Unix seconds of the last rating in this process."""
-        self.learned_revision = 0
-        """Revision of the ratings with the last rating that was folded in, in this process."""
         self._state: ServingState | None = None
         self._meanwhile: list[Callable[[ServingState], object]] | None = None
         self._measuring = Lock()
@@ -239,9 +237,7 @@ class ServingService:
         at = int(known_times(np.array([change.rated_at]), self.last_rated)[0])  # as the next start will read it
         if self._state is not None:
             self.witness(self._state, change, at)
-        found = self.change(lambda state: state.learn(user_id, change, at)) or (None, None)
-        self.learned_revision = max(self.learned_revision, change.revision)
-        return found
+        return self.change(lambda state: state.learn(user_id, change, at)) or (None, None)
 
     def health(self) -> UpdateHealth:
         """Drift of the folded-in state from a retrained version (see ``engine.training.drift``).

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from threading import Lock
 
@@ -16,7 +16,7 @@ from engine.errors import Cancelled
 from engine.services.scale import StoreScale
 from store.connections import Transaction
 from store.ratings import RatingStore
-from store.records import UNKNOWN_TIME, RatingArrays
+from store.records import UNKNOWN_TIME, MovieRow, RatingArrays
 from store.times import known_times, latest, next_time
 
 
@@ -137,11 +137,9 @@ class Snapshots:
         self._read_users()
         movies = self._catalogue()
         now = self._clock()
-        times, self._comes_true = known_times(loaded.rated_at, now), next_time(loaded.rated_at, now)
-        known = times if (times != UNKNOWN_TIME).any() else None
-        columns = loaded.users, loaded.movies, loaded.ratings, known
-        about = self._users, movies.ids, movies.table, self._scale.current.ends
-        return DataSnapshot(Interactions(*columns, *about), loaded.revision)
+        self._comes_true = next_time(loaded.rated_at, now)
+        about = self._users, (movies.ids, movies.table), self._scale
+        return DataSnapshot(interactions(loaded, *about, now), loaded.revision)
 
     def _read_users(self) -> None:
         if len(self._users) != self._ratings.counts().users:
@@ -154,13 +152,26 @@ class Snapshots:
     def _catalogue(self) -> _Catalogue:
         changes = self._ratings.catalogue()
         if self._movies is None or self._movies.changes != changes:
-            movies = self._ratings.movies()
-            table = MovieTable.build(
-                [movie.title or f"Movie {movie.external_id}" for movie in movies],
-                [movie.year for movie in movies],
-                ["|".join(movie.genres) for movie in movies],
-                [movie.removed for movie in movies],
-            )
-            ids = IdIndex(pd.Index(np.array([movie.external_id for movie in movies], dtype=object)))
+            ids, table = tabulate(self._ratings.movies())
             self._movies = _Catalogue(changes, ids, table)
         return self._movies
+
+
+def tabulate(movies: Sequence[MovieRow]) -> tuple[IdIndex, MovieTable]:
+    """Ids and descriptions of movies as stored."""
+    table = MovieTable.build(
+        [movie.title or f"Movie {movie.external_id}" for movie in movies],
+        [movie.year for movie in movies],
+        ["|".join(movie.genres) for movie in movies],
+        [movie.removed for movie in movies],
+    )
+    return IdIndex(pd.Index(np.array([movie.external_id for movie in movies], dtype=object))), table
+
+
+def interactions(
+    found: RatingArrays, users: IdIndex, movies: tuple[IdIndex, MovieTable], scale: StoreScale, now: float
+) -> Interactions:
+    """Ratings as stored, as training arrays; ``now``: Unix seconds, to tell which of their times can be true."""
+    times = known_times(found.rated_at, now)
+    known = times if (times != UNKNOWN_TIME).any() else None
+    return Interactions(found.users, found.movies, found.ratings, known, users, *movies, scale.current.ends)

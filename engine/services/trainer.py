@@ -7,7 +7,7 @@ from threading import Event, Lock
 from typing import Any
 
 from engine.background import start_peak, step_back
-from engine.errors import Cancelled, MarqueeError, VersionUnavailable
+from engine.errors import Cancelled, MarqueeError
 from engine.evaluation.verdict import GOALS
 from engine.models.epochs import EpochReport
 from engine.models.list_settings import configure_ranking
@@ -16,7 +16,9 @@ from engine.recommending.golden import tell_broken
 from engine.services.audit import log_action
 from engine.services.ends import AGAIN_S, Ends
 from engine.services.golden import GoldenService
+from engine.services.history import HistoryService
 from engine.services.outside import OutsideRuns
+from engine.services.repeats import Repeats
 from engine.services.run_log import RunEnd, RunLog, past_runs
 from engine.services.serving import ServingService
 from engine.services.snapshots import DataSnapshot, Outdated, Snapshots
@@ -24,11 +26,9 @@ from engine.services.storing import in_words
 from engine.services.version_records import (
     all_arrays,
     describe_data,
-    find_version,
     plain_metrics,
     readable,
     stored_report,
-    why_not_repeatable,
 )
 from engine.settings import Settings
 from engine.training.forecast import Forecast, Work
@@ -64,6 +64,7 @@ class Trainer:
         cancelled: the runs being worked on, each with the event that cancels it.
         forecasts: the progress of these runs.
         ends: ends of runs that are not stored yet.
+        repeats: versions that are trained again exactly.
     """
 
     _ratings: RatingStore
@@ -73,6 +74,7 @@ class Trainer:
     _notices: NoticeStore
     _serving: ServingService
     _golden: GoldenService
+    _history: HistoryService
     _settings: Settings
     _clock: Callable[[], float]
 
@@ -92,6 +94,7 @@ class Trainer:
         self.ends = Ends(self._store_end, "training run")
         self._overlooked = False
         stores = self._ratings, self._snapshots, self._models, self._runs, self._notices
+        self.repeats = Repeats(self._models, self._snapshots, self._history, self._settings.personal_from)
         self._outside = OutsideRuns(*stores, self._serving, self._settings.personal_from)
 
     def start(self) -> None:
@@ -113,19 +116,6 @@ class Trainer:
             event.set()
         self.worker.stop(MAX_STOP_S)
         self.ends.settle()
-
-    def repeatable(self, version: int) -> VersionRecord:
-        """A version that can be trained again exactly: same ratings, same settings, arrays still stored.
-
-        Raises:
-            UnknownVersion: there is no such version.
-            VersionUnavailable: it can't be repeated; the message says why.
-        """
-        record = readable(find_version(self._models, version))
-        why = why_not_repeatable(record, self._snapshots.load().data, self._settings.personal_from)
-        if why is not None:
-            raise VersionUnavailable(f"Version {record.version} can't be trained again exactly: {why}.")
-        return record
 
     def _work(self, _: bool) -> None:
         self.ends.settle()
@@ -227,6 +217,7 @@ class Trainer:
         self._note(run, entry)
         if run.repeats is None:
             self._retain()
+            self._history.prune()
 
     def _forecast(self, run: RunRecord) -> Forecast:
         """Expected duration of a run, from earlier ones."""
@@ -246,11 +237,10 @@ class Trainer:
         Raises:
             Outdated: one of their users was deleted since; nothing was saved.
         """
-        if run.repeats is not None:
-            self.repeatable(run.repeats)
+        repeated = None if run.repeats is None else self.repeats.check(run.repeats)
         self.forecasts[run.run_id].enter(Step.READING)
         self._runs.stage(run.run_id, f"{before}{Step.READING.words}")
-        snapshot = self._snapshots.load()
+        snapshot = self._snapshots.load() if repeated is None else self.repeats.learned_by(repeated)
         listener = self._listener(run, snapshot, told, before)
         listener.check()
         entry.fingerprint = snapshot.data.fingerprint

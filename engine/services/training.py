@@ -205,7 +205,7 @@ class TrainingService:
             VersionUnavailable: it can't be repeated; the message says why.
             TrainingBusy: as ``train_model``.
         """
-        record = self.trainer.repeatable(version)
+        record = self.trainer.repeats.check(version)
         settings = asked(record)
         configured = _configured(record.kind, settings.model, settings.ranker)
         return self._order(configured, "never", actor, queue=queue, repeats=version)

@@ -296,31 +296,6 @@ def _is_frontier_point(row: Any) -> bool:
     )
 
 
-def why_not_repeatable(record: VersionRecord, data: Interactions, personal_from: int) -> str | None:
-    """Why a version can't be trained again exactly; None where it can.
-
-    Args:
-        record: of the version.
-        data: the ratings as they are now.
-        personal_from: as the settings are now.
-    """
-    if record.state != "ready":
-        return f"it is {record.state}"
-    if TABLE in record.data:
-        return "it learned from a table outside Marquee, of whose contents then there is no record"
-    if "asked" not in record.config:
-        return "the settings of its training are not known"
-    if "asked_ranker" not in record.config:
-        return "it is of an earlier release, whose lists were made in another way"
-    if record.data["fingerprint"] != data.fingerprint:
-        return f"the ratings have changed since: it learned {record.data['ratings']:,}, now there are {len(data):,}"
-    if record.data.get("catalogue") != data.movies.fingerprint:
-        return "years or genres of movies have changed since"
-    if record.protocol.get("personal_from", personal_from) != personal_from:
-        return "MARQUEE_PERSONAL_FROM has changed since"
-    return None
-
-
 def stored_judgement(stored: Mapping[str, Any] | None) -> Judgement | None:
     """A judgement from the store's JSON."""
     return None if stored is None else JUDGEMENT.validate_python(stored)

@@ -24,7 +24,16 @@ HIT_RATE = Measure(
     "higher",
     percent=True,
 )
-SHOWN = ("rmse", "interval_coverage", "hit_rate")
+SHOWN_RATE = Measure(
+    "Shown before",
+    "Of the new ratings that are likes: how many of their movies the person had been shown, among the first ten of a "
+    "list in the 30 days before.",
+    "higher",
+    percent=True,
+)
+OWN = {"hit_rate": HIT_RATE, "shown_rate": SHOWN_RATE}
+"""Metrics that only new ratings have."""
+SHOWN = ("rmse", "interval_coverage", *OWN)
 NEWEST = 10
 LIVE, MEANS, OFFLINE = "New ratings", "Plain means", "Evaluation"
 ROLES = {"serves": "Active", "shadow": "Shadow", "before": "Earlier"}
@@ -34,7 +43,7 @@ MIN_POINTS = 2
 
 def how(name: str) -> Measure:
     """How a live metric is shown."""
-    return HIT_RATE if name == "hit_rate" else MEASURES[name]
+    return OWN[name] if name in OWN else MEASURES[name]
 
 
 def nothing_yet(report: LiveReport) -> None:

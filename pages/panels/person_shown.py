@@ -5,6 +5,7 @@ import streamlit as st
 from engine.services import Services
 from engine.services.answers import DEFAULTS, Shown
 from engine.words import counted
+from pages.panels import person_replay
 from pages.panels.recommend_list import in_words
 from pages.ui import links, session, tables
 from pages.ui.escape import markup
@@ -26,6 +27,7 @@ def lists(services: Services, user_id: str) -> None:
         st.caption(f"No list was shown to this person since {day(since)}. Lists are kept from that day on.")
         return
     tables.table([_row(one) for one in found[:limit]], "Lists shown to this person", download=False)
+    person_replay.replay(services, found[:limit])
     if len(found) <= limit:
         st.caption(f"Lists are kept from {day(since)} on.")
     elif st.button("Show older lists", key=session.OLDER_LISTS, icon=":material/expand_more:"):

@@ -29,6 +29,7 @@ EXPORT_USER = "person.export"
 EXPORT_LISTS = "person.export_lists"
 LISTS_SHOWN = "person.lists_shown"  # how many
 OLDER_LISTS = "person.older_lists"
+REPLAYED = "person.replayed"  # number of the list that is made again
 
 CATALOGUE_TITLE = "title"  # these two are also query parameters, as GENRE is
 CATALOGUE_SHOW = "show"

@@ -13,7 +13,7 @@ from engine.services.records import JobState, StudyState
 from sidecar.docs import golden_people, live_instances
 from sidecar.docs import instances as made
 from sidecar.docs.problem_examples import PROBLEMS
-from sidecar.docs.shown import SHOWN
+from sidecar.docs.shown import REPLAY, SHOWN
 from sidecar.routes import (
     audit,
     data,
@@ -109,6 +109,7 @@ ANSWERS: Mapping[str, object] = {
     "cancel_job": replace(made.JOB, state=JobState.CANCELLED, message="", result=None, error=NOTHING_KEPT),
     "answer_questions": replace(made.WAITING, state=JobState.RUNNING, message="Going on", questions=None),
     "shown": users.ShownLists(lists=[SHOWN], next=None),
+    "replay": REPLAY,
     "forget": made.DELETED_USER,
     "store_facts": made.FACTS,
     "check_store": storage.Checked(sound=True, faults=[]),

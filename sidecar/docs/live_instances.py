@@ -30,6 +30,7 @@ LIVE = LiveReport(
                 "mae": MetricValue(0.67, 0.61, 0.74),
                 "interval_coverage": MetricValue(0.91, 0.87, 0.94),
                 "hit_rate": MetricValue(0.12, 0.08, 0.17),
+                "shown_rate": MetricValue(0.21, 0.15, 0.28),
             },
             offline={"rmse": instances.METRICS["rmse"]},
             means={"rmse": 0.912, "mae": 0.71},

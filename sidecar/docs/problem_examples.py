@@ -26,6 +26,7 @@ ENGINE_ERRORS: tuple[errors.MarqueeError, ...] = (
     errors.UnknownStudy("There is no study 99."),
     errors.UnknownJob("There is no job 99."),
     errors.UnknownImport("There is no import 99."),
+    errors.UnknownAnswer("There is no list 99. The oldest lists go first, and those of deleted people."),
     errors.UnknownBackup("There is no backup marquee-20261122-020000.db."),
     errors.UnknownKey("There is no key 99."),
     errors.UnknownGoldenPerson("There is no golden person 99."),
@@ -39,6 +40,7 @@ ENGINE_ERRORS: tuple[errors.MarqueeError, ...] = (
     errors.UnusableBackup(
         "marquee-20261122-020000.db is damaged: it does not match its manifest. Choose another backup."
     ),
+    errors.NotReplayable("This list can't be made again. Version 1 was deleted."),
     errors.VersionUnavailable("Version 3 is active and can't be deleted. Activate another one first."),
     errors.Cancelled("The backup was cancelled. Nothing of it was kept."),
     errors.NotReady("There are no ratings yet. Import the demo data or your own, then train a model."),

@@ -1,6 +1,7 @@
-"""A real instance of a list that was shown, for the documentation and for the fakes of tests."""
+"""Real instances of a list that was shown and of its replay, for the documentation and for the fakes of tests."""
 
 from engine.services.answers import Shown, ShownItem
+from engine.services.replays import PastRating, Replay, ReplayedItem
 from sidecar.docs.instances import LAMBS, NOW, SHAWSHANK
 
 SHOWN = Shown(
@@ -13,4 +14,15 @@ SHOWN = Shown(
         ShownItem(1, SHAWSHANK.movie_id, SHAWSHANK.title, 0.93),
         ShownItem(2, LAMBS.movie_id, LAMBS.title, 0.88),
     ),
+)
+
+REPLAY = Replay(
+    "42",
+    SHOWN,
+    True,
+    (
+        ReplayedItem(1, SHAWSHANK.movie_id, SHAWSHANK.title, 0.93, 0.93, "Because you gave Pulp Fiction (1994) 5"),
+        ReplayedItem(2, LAMBS.movie_id, LAMBS.title, 0.88, 0.88, "Because you gave Pulp Fiction (1994) 5"),
+    ),
+    (PastRating("296", "Pulp Fiction (1994)", 5.0),),
 )

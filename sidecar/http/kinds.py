@@ -192,6 +192,9 @@ OF_ERROR: Mapping[type[errors.MarqueeError], Kind] = {
     errors.UnknownKey: Kind("unknown_key", 404, "Unknown API key", "No API key has this number."),
     errors.UnknownJob: Kind("unknown_job", 404, "Unknown job", "No job has this number."),
     errors.UnknownImport: Kind("unknown_import", 404, "Unknown import", "No import has this number."),
+    errors.UnknownAnswer: Kind(
+        "unknown_answer", 404, "Unknown list", "No list in the answer log has this number; the oldest go first."
+    ),
     errors.UnknownBackup: Kind("unknown_backup", 404, "Unknown backup", "No backup has this name."),
     errors.Conflict: Kind(
         "conflict",
@@ -210,6 +213,12 @@ OF_ERROR: Mapping[type[errors.MarqueeError], Kind] = {
         409,
         "Unusable backup",
         "The backup is damaged, or Marquee can't start with it. The store is unchanged.",
+    ),
+    errors.NotReplayable: Kind(
+        "not_replayable",
+        409,
+        "List can't be replayed",
+        "The version that made the list, or something that it was made from, is gone.",
     ),
     errors.VersionUnavailable: Kind(
         "version_unavailable",

@@ -48,6 +48,7 @@ BodyMovie = Annotated[Identifier, Field(description="A movie in the catalogue.")
 RatingValue = Annotated[float, Field(allow_inf_nan=False, description="Within the rating scale.")]
 
 VersionNumber = Annotated[Number, Path(description="The version's number.", examples=[3])]
+AnswerNumber = Annotated[Number, Path(description="The list's number.", examples=[412])]
 RunNumber = Annotated[Number, Path(description="The run's number.", examples=[7])]
 StudyNumber = Annotated[Number, Path(description="The study's number.", examples=[2])]
 JobNumber = Annotated[Number, Path(description="The job's number.", examples=[4])]

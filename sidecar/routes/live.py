@@ -50,9 +50,10 @@ def live_report(asked: Annotated[LiveRequest, Query()]) -> LiveReport:
     """Get the live quality of versions.
 
     Each new rating is predicted before it is learned, by the active version, by the newest versions that never served
-    (shadows) and by plain means. `metrics` has the error, the coverage of the 90% intervals, and how many liked movies
-    were among the first ten of the list just before (`hit_rate`). Their 95% intervals hold however often you look.
-    `offline` has the same figures from the version's evaluation. `comparisons` sets each shadow beside the active
+    (shadows) and by plain means. `metrics` has the error, the coverage of the 90% intervals, how many liked movies
+    were among the first ten of the list just before (`hit_rate`), and how many had been among the first ten of a list
+    that the user was really shown in the 30 days before (`shown_rate`). Their 95% intervals hold however often you
+    look. `offline` has the same figures from the version's evaluation. `comparisons` sets each shadow beside the active
     version on the same ratings; `outcome` changes once, and only beyond doubt.
     """
     return current().live.report(asked.days)

@@ -60,8 +60,10 @@ def rate(body: RatingRequest) -> RatingReceipt:
 def unrate(pair: Annotated[tuple[str, str], Depends(PairInPath("/rate"))]) -> RatingRemoval:
     """Remove a rating.
 
-    The rating is deleted from disk before the response is sent, and the user's next list is made without it. Removing
-    it again changes nothing: `previous_rating` is null if there was none.
+    The removal is on disk before the response is sent, and the user's next list is made without the rating. Removing
+    it again changes nothing: `previous_rating` is null if there was none. The store keeps what the rating was for as
+    long as a stored version or a kept list was made from it, so that either can be made again; deleting the user
+    erases it at once.
     """
     return current().ratings.unrate(*pair)
 

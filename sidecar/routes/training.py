@@ -119,7 +119,8 @@ def retrain(body: RetrainRequest = ACTIVE) -> RunStarted:
     With `exact` the version is trained exactly as before, on the ratings it learned from, and every array is compared
     with the stored one, bit by bit. No version is saved: the run's `repeated` and `verdict` give the result. If all
     arrays are equal, the version follows from its data, seed and settings alone, and was not altered since. 409
-    `version_unavailable` if it can't be reproduced, for example because ratings were added; `detail` says why.
+    `version_unavailable` if it can't be reproduced, for example because a user it learned from was deleted; `detail`
+    says why.
     """
     training = current().training
     if not body.exact:

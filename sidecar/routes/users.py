@@ -1,20 +1,21 @@
-"""What users were shown, and deletion of users."""
+"""What users were shown, replays of it, and deletion of users."""
 
 from typing import Annotated
 
 from fastapi import APIRouter, Query
 from pydantic import BaseModel
 
-from engine.errors import UnknownUser
+from engine.errors import NotReplayable, UnknownAnswer, UnknownUser
 from engine.services import current
 from engine.services.answers import Shown
 from engine.services.ratings import ForgettingReceipt
+from engine.services.replays import Replay
 from sidecar.http.paging import Next, PageRequest, cut, page_size
 from sidecar.http.requests import StrictRoute
 from sidecar.http.responses import raises
-from sidecar.routes.fields import Parameters, PathUser, QueryUser, by_query
+from sidecar.routes.fields import AnswerNumber, Parameters, PathUser, QueryUser, by_query
 
-router = APIRouter(prefix="/users", tags=["data"], route_class=StrictRoute)
+router = APIRouter(tags=["data"], route_class=StrictRoute)
 
 KNOWN = raises(UnknownUser)
 
@@ -45,7 +46,7 @@ class ShownLists(BaseModel):
 
 
 # Neither is async: they read the store.
-@router.get("/{user_id:path}/shown", openapi_extra=KNOWN)
+@router.get("/users/{user_id:path}/shown", openapi_extra=KNOWN)
 def shown(user_id: PathUser, asked: Annotated[ShownRequest, Query()]) -> ShownLists:
     """List what a user was shown.
 
@@ -57,7 +58,7 @@ def shown(user_id: PathUser, asked: Annotated[ShownRequest, Query()]) -> ShownLi
     return _shown(user_id, asked)
 
 
-@router.get("/shown", openapi_extra=KNOWN, description=by_query("List what a user was shown"))
+@router.get("/users/shown", openapi_extra=KNOWN, description=by_query("List what a user was shown"))
 def shown_by_query(asked: Annotated[ShownByQuery, Query()]) -> ShownLists:
     """List what a user was shown."""
     return _shown(asked.user_id, asked)
@@ -69,8 +70,21 @@ def _shown(user_id: str, asked: ShownRequest) -> ShownLists:
     return ShownLists(lists=page, next=following)
 
 
+# Not async: past ratings are put together.
+@router.get("/answers/{answer_id}", openapi_extra=raises(UnknownAnswer, NotReplayable))
+def replay(answer_id: AnswerNumber) -> Replay:
+    """Replay a list that a user was shown.
+
+    The list is made again by the version that made it, from the ratings and movies of that time, whatever has happened
+    since: `answer_id` is that of *List what a user was shown*. `is_exact` says whether the same movies are in the same
+    places with the same scores; `ratings` are the user's ratings then. Where parts of it are gone, as after a version
+    or a person was deleted, the response is `not_replayable`; `detail` says what is missing.
+    """
+    return current().replays.replay(answer_id)
+
+
 # Neither is async: the serving state is rebuilt without the user.
-@router.delete("/{user_id:path}", openapi_extra=KNOWN)
+@router.delete("/users/{user_id:path}", openapi_extra=KNOWN)
 def forget(user_id: PathUser) -> ForgettingReceipt:
     """Delete a user.
 
@@ -84,7 +98,7 @@ def forget(user_id: PathUser) -> ForgettingReceipt:
     return current().ratings.forget(user_id)
 
 
-@router.delete("", openapi_extra=KNOWN, description=by_query("Delete a user"))
+@router.delete("/users", openapi_extra=KNOWN, description=by_query("Delete a user"))
 def forget_by_query(asked: Annotated[UserRequest, Query()]) -> ForgettingReceipt:
     """Delete a user."""
     return current().ratings.forget(asked.user_id)

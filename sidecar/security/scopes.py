@@ -99,6 +99,7 @@ RULES: Mapping[str, Rule] = {
     "POST /data/imports/{import_id}/undo": JOB,
     "GET /users/{user_id}/shown": ADMINS,
     "GET /users/shown": ADMINS,
+    "GET /answers/{answer_id}": ADMINS,
     "DELETE /users/{user_id}": ADMINS,
     "DELETE /users": ADMINS,
     "POST /automation": ADMINS,

@@ -13,6 +13,7 @@ from pages.ui.escape import text
 from tests.pages import fakes
 from tests.pages.conftest import Open, button, intact, links, press, words
 from tests.pages.fakes.answers import shown
+from tests.pages.fakes.data import MOVIES
 
 
 def test_without_a_person_it_says_where_to_find_one(visit: Open) -> None:
@@ -85,6 +86,21 @@ def test_where_lists_are_not_kept_it_says_why(visit: Open) -> None:
     at = visit("person.py", held, id="42")
     assert "MARQUEE_ANSWER_LOG_MB is 0" in words(at)
     assert session.EXPORT_LISTS not in [one.key for one in at.get("download_button")]
+
+
+def test_a_list_is_replayed_with_the_ratings_of_that_time(visit: Open) -> None:
+    held = fakes.loaded()
+    at = intact(visit("person.py", held, id="42").selectbox(session.REPLAYED).select(100).run())
+    assert at.success[0].value == "Exactly the list that was shown."
+    assert "Because of place 8" in words(at)
+    assert "&lt;script&gt;" in words(at)
+    assert f"It was made from {len(MOVIES)} ratings, the best first." in words(at)
+    at = intact(at.selectbox(session.REPLAYED).select(98).run())
+    assert at.info[0].value == "This list can't be made again. Version 1 was deleted."
+    held.replays.is_exact = False
+    at = intact(at.selectbox(session.REPLAYED).select(99).run())
+    assert at.warning[0].value.startswith("Not the list that was shown.")
+    assert "They had rated nothing then." in words(at)
 
 
 def test_a_list_without_movies_says_so(visit: Open) -> None:

@@ -21,6 +21,7 @@ IDS: dict[str, object] = {
     "study_id": 2,
     "key_id": 2,
     "golden_id": 2,
+    "answer_id": 412,
     "name": "b.db",
     "table": "ratings",
     "import_id": 3,

@@ -42,6 +42,7 @@ from engine.services.library import DataStatistics
 from engine.services.live import LiveReport
 from engine.services.notices import WebhookState
 from engine.services.ratings import ForgettingReceipt, RatingReceipt, RatingRemoval
+from engine.services.replays import Replay
 from engine.services.storage import Backup, StoreFacts
 from engine.services.studies import Study
 from engine.services.training import TrainingStatus
@@ -52,7 +53,7 @@ from engine.settings import Settings
 from engine.training.drift import UpdateHealth
 from sidecar.docs import golden_people, instances, live_instances
 from sidecar.docs.golden_people import LIST_CHANGES
-from sidecar.docs.shown import SHOWN
+from sidecar.docs.shown import REPLAY, SHOWN
 from store.exams import ExamRecord
 from store.records import ActivationRecord, AuditRecord, Counts, ImportRecord, KeyRecord, NoticeRecord
 
@@ -473,6 +474,12 @@ class FakeAnswers(Recorder):
         return _older([SHOWN, replace(SHOWN, answer_id=7)], "answer_id", before)[:limit]
 
 
+class FakeReplays(Recorder):
+    def replay(self, answer_id: int) -> Replay:
+        self.note("replay", answer_id)
+        return REPLAY
+
+
 class FakeSparkLists(Recorder):
     def write(self, n: int) -> int:
         self.note("write", n)
@@ -586,6 +593,7 @@ def fake_services(settings: Settings) -> Services:
         "versions": versions,
         "golden": FakeGolden(),
         "answers": FakeAnswers(),
+        "replays": FakeReplays(),
         "version_files": versions,
         "tuning": FakeTuning(),
         "automation": FakeAutomation(),
@@ -614,6 +622,7 @@ def calls_of(services: Services) -> list[tuple[Any, ...]]:
         services.versions,
         services.golden,
         services.answers,
+        services.replays,
         services.tuning,
         services.automation,
         services.inbox,

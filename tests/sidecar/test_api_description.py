@@ -81,6 +81,7 @@ ISSUED = {
     "get /ml/models/{version}/changes",
     "get /users/{user_id}/shown",
     "get /users/shown",
+    "get /answers/{answer_id}",
     "delete /users/{user_id}",
     "get /keys",
     "post /keys",

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from engine.errors import MarqueeError, UnknownMovie, UnknownUser
+from engine.errors import MarqueeError, NotReplayable, UnknownAnswer, UnknownMovie, UnknownUser
 from engine.services import Services
-from sidecar.docs.shown import SHOWN
+from sidecar.docs.shown import REPLAY, SHOWN
 from tests.sidecar.client import Client
 from tests.sidecar.test_api_routes import ENCODED, URI, as_json
 
@@ -84,6 +84,17 @@ def test_what_a_user_was_shown_comes_in_pages(client: Client, services: Services
     assert (answer.status_code, answer.json()["code"]) == (404, "unknown_user")
     assert client.get("/users/1/shown?limit=201").json()["errors"][0]["field"] == "limit"
     assert client.get("/users/1/shown?before=0").json()["errors"][0]["field"] == "before"
+
+
+def test_a_list_is_replayed(client: Client, services: Services) -> None:
+    assert client.get("/answers/412").json() == as_json(REPLAY)
+    assert services.replays.calls == [("replay", 412)]
+    services.replays.fails = NotReplayable("This list can't be made again. Version 1 was deleted.")
+    answer = client.get("/answers/412")
+    assert (answer.status_code, answer.json()["code"]) == (409, "not_replayable")
+    services.replays.fails = UnknownAnswer("There is no list 9.")
+    answer = client.get("/answers/9")
+    assert (answer.status_code, answer.json()["code"]) == (404, "unknown_answer")
 
 
 def test_forgetting_a_user(client: Client, services: Services) -> None:

@@ -24,7 +24,6 @@ def answer(user_key: int, *movies: int, at: float = 1e9, options: str | None = N
         at=at,
         version=3,
         revision=70_000,
-        base_revision=69_000,
         ratings_count=40,
         options=options,
         places=pack(keys, scores),
@@ -61,13 +60,13 @@ def test_answers_come_back_newest_first_and_in_pages(store: AnswerStore) -> None
 def test_whether_a_movie_was_among_the_first_places_lately(store: AnswerStore) -> None:
     store.add([answer(1, 7, 8, 9, at=1e9), answer(1, 8, 7, at=1e9 + 10 * DAY_S), answer(2, 3, at=1e9 + 10 * DAY_S)])
     now = 1e9 + 11 * DAY_S
-    assert store.was_shown(1, 8, first=1, since=now - 2 * DAY_S)
-    assert not store.was_shown(1, 7, first=1, since=now - 2 * DAY_S)
-    assert store.was_shown(1, 7, first=1, since=now - 20 * DAY_S)
-    assert store.was_shown(1, 7, first=2, since=now - 2 * DAY_S)
-    assert not store.was_shown(1, 9, first=10, since=now - 2 * DAY_S)
-    assert not store.was_shown(1, 3, first=10, since=0)
-    assert not store.was_shown(9, 3, first=10, since=0)
+    assert store.was_shown(1, 8, first=1, since=now - 2 * DAY_S, until=now)
+    assert not store.was_shown(1, 7, first=1, since=now - 2 * DAY_S, until=now)
+    assert store.was_shown(1, 7, first=1, since=now - 20 * DAY_S, until=now)
+    assert store.was_shown(1, 7, first=2, since=now - 2 * DAY_S, until=now)
+    assert not store.was_shown(1, 9, first=10, since=now - 2 * DAY_S, until=now)
+    assert not store.was_shown(1, 3, first=10, since=0, until=now)
+    assert not store.was_shown(9, 3, first=10, since=0, until=now)
 
 
 def test_who_was_deleted_meanwhile_is_left_out(store: AnswerStore, ratings: RatingStore) -> None:

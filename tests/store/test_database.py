@@ -128,7 +128,9 @@ def test_what_a_write_raises_undoes_it_and_is_raised(database: Database) -> None
 
 def test_foreign_keys_are_enforced(database: Database) -> None:
     with pytest.raises(IntegrityError):
-        database.write(lambda connection: connection.exec_driver_sql("INSERT INTO ratings VALUES (1, 2, 3.0, 4, NULL)"))
+        database.write(
+            lambda connection: connection.exec_driver_sql("INSERT INTO ratings VALUES (1, 2, 3.0, 4, NULL, 1)")
+        )
 
 
 def test_urgent_writes_go_before_bulk_ones_that_wait(database: Database) -> None:
@@ -203,7 +205,7 @@ def test_a_commit_that_fails_leaves_the_writer_able_to_write(database: Database)
 
     def fails_late(connection: Connection) -> None:
         connection.exec_driver_sql("PRAGMA defer_foreign_keys = ON")
-        connection.exec_driver_sql("INSERT INTO ratings VALUES (1, 2, 3.0, 4, NULL)")
+        connection.exec_driver_sql("INSERT INTO ratings VALUES (1, 2, 3.0, 4, NULL, 1)")
 
     with pytest.raises(IntegrityError):
         database.write(fails_late)

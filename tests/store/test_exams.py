@@ -21,7 +21,7 @@ def exams(database: Database) -> ExamStore:
 
 def exam(at: int, user: int = 0, version: int = 3, *, shadow: int | None = 4) -> Exam:
     others = [Answer(MEANS, 3.1, None, None)] + ([] if shadow is None else [Answer(shadow, 3.3, 2.0, 4.9)])
-    return Exam(at, user, at % 5, 3.5, Answer(version, 3.21234, 1.5, 5.0), at, tuple(others))
+    return Exam(at, user, at % 5, 3.5, Answer(version, 3.21234, 1.5, 5.0), at, None, tuple(others))
 
 
 def test_what_goes_in_comes_out(exams: ExamStore) -> None:
@@ -38,12 +38,13 @@ def test_what_goes_in_comes_out(exams: ExamStore) -> None:
 
 def test_columns_and_pairs(exams: ExamStore) -> None:
     exams.add([exam(at) for at in range(1, 9)])
-    exams.add([exam(9, version=4, shadow=None), Exam(10, 0, 0, 1.0, Answer(3, 2.0, None, None), None)])
+    exams.add([exam(9, version=4, shadow=None), Exam(10, 0, 0, 1.0, Answer(3, 2.0, None, None), None, shown=True)])
     served, shadow = exams.columns(3, 100), exams.columns(4, 100)
     assert served.at.tolist() == [*range(1, 9), 10]
     assert shadow.at.tolist() == list(range(1, 10))
     assert shadow.served.tolist() == [False] * 8 + [True]
-    assert np.isnan([served.low[-1], served.places[-1], served.means[-1]]).all()
+    assert np.isnan([served.low[-1], served.places[-1], served.means[-1], served.shown[0]]).all()
+    assert served.shown[-1] == 1
     assert served.predicted[0] == round(3.21234 * UNIT) / UNIT
     assert exams.columns(3, 100, since=5).at.tolist() == [5, 6, 7, 8, 10]
     assert exams.columns(3, 4).at.tolist() == [7, 8, 10]
@@ -91,12 +92,10 @@ def test_an_exam_takes_few_bytes(exams: ExamStore, database: Database) -> None:
     def fill(others: tuple[Answer, ...]) -> float:
         before, many = used(), 20_000
         for start in range(0, many, 5000):
-            served = Answer(7, 3.21, 1.5, 4.9)
+            at, served = 1_795_443_846 + start, Answer(7, 3.21, 1.5, 4.9)
             exams.add(
                 [
-                    Exam(
-                        1_795_443_846 + start, int(rng.integers(2)), int(rng.integers(9000)), 3.5, served, 1200, others
-                    )
+                    Exam(at, int(rng.integers(2)), int(rng.integers(9000)), 3.5, served, 1200, True, others)
                     for _ in range(5000)
                 ]
             )

@@ -135,7 +135,7 @@ def test_a_movie_that_is_rated_while_it_is_about_to_be_removed_stays(
     def rate_first(self: Undo, tx: Transaction, **chosen: Any) -> UndoneCounts:
         monkeypatch.setattr(Undo, "_take_back", taken_back)
         row = (0, ratings.movie_key("new"), 2.0, 9)
-        tx.exec_driver_sql("INSERT INTO ratings VALUES (?, ?, ?, ?, NULL)", row)
+        tx.exec_driver_sql("INSERT INTO ratings VALUES (?, ?, ?, ?, NULL, 0)", row)
         revisions.advance(tx, [0], [row[1] or 0], 1)
         return taken_back(self, tx, **chosen)
 

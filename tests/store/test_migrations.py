@@ -78,10 +78,10 @@ def test_the_migrations_make_the_schema_of_the_tables(database: Database, tmp_pa
     assert shape(database.path) == shape(tmp_path / "declared.db")
 
 
-def test_the_ledger_is_guarded_after_all_migrations(database: Database) -> None:
+def test_the_triggers_are_there_after_all_migrations(database: Database) -> None:
     with database.read() as connection:
         guards = connection.exec_driver_sql("SELECT name FROM sqlite_master WHERE type = 'trigger'").scalars()
-        assert set(guards) == {"activations_keep_rows", "activations_keep_values"}
+        assert set(guards) == {"activations_keep_rows", "activations_keep_values", "ratings_changed", "ratings_deleted"}
 
 
 @pytest.mark.parametrize("revision", REVISIONS)

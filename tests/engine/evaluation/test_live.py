@@ -21,7 +21,8 @@ def taken(n: int = 400, error: float = 0.8, seed: int = 0) -> Taken:
     means = np.where(rng.random(n) < 0.1, np.nan, ratings + 1)
     low, high = predicted - 1.3, predicted + 1.3
     low[0] = high[0] = np.nan
-    return Taken(np.arange(n), ratings, predicted, low, high, means, places, np.arange(n) % 2 == 0)
+    shown = np.where(np.arange(n) % 5, np.arange(n) % 3 == 0, np.nan)
+    return Taken(np.arange(n), ratings, predicted, low, high, means, places, shown, np.arange(n) % 2 == 0)
 
 
 def test_the_figures_are_those_of_the_formulas() -> None:
@@ -33,6 +34,8 @@ def test_the_figures_are_those_of_the_formulas() -> None:
     inside = np.abs(errors[1:]) <= 1.3
     assert found["interval_coverage"].value == pytest.approx(inside.mean())
     liked = exams.served & (exams.ratings >= 3.5)
+    known = liked & ~np.isnan(exams.shown)
+    assert found["shown_rate"].value == pytest.approx(exams.shown[known].mean())
     assert found["hit_rate"].value == pytest.approx((exams.places[liked] <= 10).mean())
     assert measure_means(exams) == {"rmse": pytest.approx(1), "mae": pytest.approx(1)}
     for value in found.values():

@@ -13,7 +13,7 @@ from engine.runtime import Runtime
 from engine.services.uploads import UploadedFile
 from engine.settings import Settings
 from store.exams import ExamStore
-from tests.engine.services.conftest import LONGER, QUICK, finished, opened, wait_for
+from tests.engine.services.conftest import LONGER, QUICK, finished, opened, trained_store, wait_for
 
 
 def stored(runtime: Runtime) -> ExamStore:
@@ -277,3 +277,26 @@ def test_before_the_first_version_there_is_an_empty_report(runtime: Runtime) -> 
     assert (report.active_version, report.versions, report.exams) == (None, (), 0)
     with pytest.raises(UnknownVersion, match="Import ratings"):
         runtime.services.live.exams(None)
+
+
+def test_an_exam_says_whether_the_movie_had_been_shown(trained: Runtime) -> None:
+    services = trained.services
+    shown = services.recommendations.recommend("u1", 12).items
+    others = [movie for movie in unrated(trained, "u1", 80) if movie not in {one.movie_id for one in shown}]
+    for movie in (shown[9].movie_id, shown[10].movie_id, others[0]):
+        services.ratings.rate("u1", movie, 5.0)
+    services.answers.flush()
+    services.ratings.rate("u1", shown[0].movie_id, 5.0)
+    rated = {one.movie.movie_id for one in services.library.user_ratings("u2")}
+    new = next(one.movie_id for one in shown[1:9] if one.movie_id not in rated)
+    services.ratings.rate("u2", new, 5.0)  # who was shown nothing
+    assert stored(trained).columns(1, 10).shown.tolist() == [1, 0, 0, 1, 0]
+
+
+def test_where_the_answer_log_is_off_nobody_knows_what_was_shown(
+    settings: Settings, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    with opened(settings.model_copy(update={"answer_log_mb": 0}), trained_store(tmp_path_factory)) as runtime:
+        listed = runtime.services.recommendations.recommend("u1").items
+        runtime.services.ratings.rate("u1", listed[0].movie_id, 5.0)
+        assert np.isnan(stored(runtime).columns(1, 10).shown).all()

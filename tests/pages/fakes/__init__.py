@@ -9,7 +9,7 @@ from engine.data.scale import RatingScale
 from engine.services import Services
 from engine.settings import Settings
 from store.records import ImportState
-from tests.pages.fakes.answers import FakeAnswers
+from tests.pages.fakes.answers import FakeAnswers, FakeReplays
 from tests.pages.fakes.catalogue import FakeCatalogue, FakeData, FakeExports, FakeProfiles
 from tests.pages.fakes.data import (
     ABOUT,
@@ -99,6 +99,7 @@ class Fakes:
     versions: FakeVersions = field(init=False)
     golden: FakeGolden = field(default_factory=FakeGolden)
     answers: FakeAnswers = field(default_factory=FakeAnswers)
+    replays: FakeReplays = field(init=False)
     tuning: FakeTuning = field(default_factory=FakeTuning)
     automation: FakeAutomation = field(init=False)
     inbox: FakeInbox = field(default_factory=FakeInbox)
@@ -116,6 +117,7 @@ class Fakes:
         self.data = FakeData(self.library)
         self.exports = FakeExports(self.library)
         self.live = FakeLive(self.serving)
+        self.replays = FakeReplays(self.answers)
         self.versions = FakeVersions(self.serving)
         self.automation = FakeAutomation(self.training)
 

@@ -1,11 +1,13 @@
-"""The fake answer log."""
+"""The fake answer log and its replays."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+from engine.errors import NotReplayable
 from engine.services.answers import AnswerLogFacts, Shown, ShownItem
+from engine.services.replays import PastRating, Replay, ReplayedItem
 from tests.pages.fakes.data import MOVIES, NOW
 
 
@@ -41,3 +43,24 @@ class FakeAnswers:
 
     def table(self, user_id: str) -> Iterator[bytes]:
         return iter([b"shown_at\n"])
+
+
+@dataclass
+class FakeReplays:
+    """Makes every list again as it was, but those of version 1, which is gone."""
+
+    answers: FakeAnswers
+    is_exact: bool = True
+
+    def replay(self, answer_id: int) -> Replay:
+        user_id, found = next(
+            (user, one) for user, lists in self.answers.held.items() for one in lists if one.answer_id == answer_id
+        )
+        if found.model_version == 1:
+            raise NotReplayable("This list can't be made again. Version 1 was deleted.")
+        items = tuple(
+            ReplayedItem(one.rank, one.movie_id, one.title, one.score, one.score, f"Because of place {one.rank}")
+            for one in found.items
+        )
+        rated = tuple(PastRating(one.movie_id, one.title, 4.5) for one in MOVIES)
+        return Replay(user_id, found, self.is_exact, items, rated if self.is_exact else ())

@@ -25,7 +25,16 @@ def taken(n: int = 900, error: float = 0.85, seed: int = 0) -> Taken:
     ends = np.clip(predicted - 1.4, *SCALE), np.clip(predicted + 1.4, *SCALE)
     at = np.arange(n, dtype=np.int64) + int(NOW) - n
     places = rng.integers(1, 200, n).astype(float)
-    return Taken(at, ratings, predicted, *ends, ratings + rng.normal(0, 1, n), places, np.ones(n, bool))
+    return Taken(
+        at,
+        ratings,
+        predicted,
+        *ends,
+        ratings + rng.normal(0, 1, n),
+        places,
+        (places < 20).astype(float),
+        np.ones(n, bool),
+    )
 
 
 def figures(version: int, role: str, exams: Taken) -> LiveVersion:

@@ -52,6 +52,7 @@ RAISES: dict[type[errors.MarqueeError], Callable[[Runtime], object]] = {
     errors.UnknownStudy: lambda found: found.services.tuning.status(99),
     errors.UnknownJob: lambda found: found.services.imports.job(99),
     errors.UnknownImport: lambda found: found.services.imports.undo(99),
+    errors.UnknownAnswer: lambda found: found.services.replays.replay(99),
     errors.UnknownBackup: lambda found: found.services.storage.path_of("x.db"),
     errors.UnknownGoldenPerson: lambda found: found.services.golden.unpin(99),
     errors.UnknownKey: lambda found: found.services.access.revoke(99),
