@@ -94,12 +94,15 @@ class ReplayService:
         """
         answer, user_id, shown = self._answers.get(answer_id)
         with self._replaying:
-            record, bundle = self._version(answer.version)
-            gap = self._history.gap(answer.revision) if answer.revision else WRITING
-            if gap is not None:
-                raise NotReplayable(f"This list can't be made again: {gap}.")
-            items, ratings, is_exact = self._again(answer, shown, record, bundle)
+            self._check(answer)
+            items, ratings, is_exact = self._again(answer, shown, *self._version(answer.version))
+            self._check(answer)  # somebody may have been deleted meanwhile
         return Replay(user_id, shown, is_exact, items, ratings)
+
+    def _check(self, answer: AnswerRecord) -> None:
+        gap = self._history.gap(answer.revision) if answer.revision else WRITING
+        if gap is not None:
+            raise NotReplayable(f"This list can't be made again: {gap}.")
 
     def _version(self, version: int) -> tuple[VersionRecord, VersionBundle]:
         try:

@@ -7,7 +7,7 @@ import streamlit as st
 from engine.errors import NotReplayable
 from engine.services import Services
 from engine.services.answers import Shown
-from engine.services.replays import Replay
+from engine.services.replays import Replay, ReplayedItem
 from engine.words import counted
 from pages.ui import links, session, tables
 from pages.ui.format import when
@@ -23,7 +23,7 @@ def replay(services: Services, lists: Sequence[Shown]) -> None:
         "Replay a list",
         list(by_number),
         index=None,
-        format_func=lambda number: f"{when(by_number[number].shown_at)}, version {by_number[number].model_version}",
+        format_func=lambda number: _named(by_number[number]),
         placeholder="Choose one",
         key=session.REPLAYED,
         help="Makes the list again from the version and the ratings of that time, to see why each movie was in it.",
@@ -40,6 +40,10 @@ def replay(services: Services, lists: Sequence[Shown]) -> None:
         _replayed(found)
 
 
+def _named(one: Shown) -> str:
+    return f"{when(one.shown_at)}, version {one.model_version}, from {counted(one.ratings_count, 'rating')}"
+
+
 def _replayed(found: Replay) -> None:
     if found.is_exact:
         st.success("Exactly the list that was shown.", icon=":material/check:")
@@ -49,18 +53,7 @@ def _replayed(found: Replay) -> None:
             icon=":material/difference:",
         )
     if found.items:
-        tables.table(
-            [
-                {
-                    "Movie": links.movie(item.title, item.movie_id),
-                    "Why": item.reason,
-                    "Score": f"{item.score:.3f}",
-                    "Shown with": "-" if item.shown_score is None else f"{item.shown_score:.3f}",
-                }
-                for item in found.items
-            ],
-            "The list, made again",
-        )
+        tables.table([_row(item, is_exact=found.is_exact) for item in found.items], "The list, made again")
     if not found.ratings:
         st.caption("They had rated nothing then.")
         return
@@ -68,3 +61,10 @@ def _replayed(found: Replay) -> None:
     rows = [{"Movie": links.movie(one.title, one.movie_id), "Rating then": f"{one.rating:g}"} for one in found.ratings]
     tables.table(rows[:FIRST_RATINGS], "Ratings of that time", download=False)
     tables.offer(rows, "All ratings of that time")
+
+
+def _row(item: ReplayedItem, *, is_exact: bool) -> dict[str, object]:
+    row: dict[str, object] = {"Movie": links.movie(item.title, item.movie_id), "Score": f"{item.score:.3f}"}
+    if not is_exact:
+        row["Shown with"] = "–" if item.shown_score is None else f"{item.shown_score:.3f}"
+    return row | {"They are told": item.reason}

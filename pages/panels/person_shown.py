@@ -27,12 +27,12 @@ def lists(services: Services, user_id: str) -> None:
         st.caption(f"No list was shown to this person since {day(since)}. Lists are kept from that day on.")
         return
     tables.table([_row(one) for one in found[:limit]], "Lists shown to this person", download=False)
-    person_replay.replay(services, found[:limit])
     if len(found) <= limit:
         st.caption(f"Lists are kept from {day(since)} on.")
     elif st.button("Show older lists", key=session.OLDER_LISTS, icon=":material/expand_more:"):
         st.session_state[session.LISTS_SHOWN] = limit + MORE
         st.rerun()
+    person_replay.replay(services, found[:limit])
 
 
 def _row(one: Shown) -> dict[str, object]:
