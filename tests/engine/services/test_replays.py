@@ -139,3 +139,23 @@ def test_what_ratings_were_is_kept_as_long_as_a_version_or_a_list_needs_it(logge
     train(logged)
     with logged.database.read() as connection:
         assert connection.exec_driver_sql("SELECT count(*) FROM rating_history").scalar() == 0
+
+
+def test_a_list_by_the_process_that_trained_is_made_again_from_the_store(logged: Runtime) -> None:
+    services = logged.services
+    quick = {"epochs": 2, "factors": 4, "iterations": 2, "parts": 2, "networks": 1}
+    status = finished(logged, services.training.train_model("ncf", quick, "always"))
+    assert status.state == "succeeded", status.error
+    services.ratings.rate("u1", "m3", 0.5)
+    given = [
+        services.recommendations.recommend("u1", n, rank_by=how).items for n in (20, 40) for how in ("ranker", "rating")
+    ]
+    services.serving.load_active()
+    again = [
+        services.recommendations.recommend("u1", n, rank_by=how).items for n in (20, 40) for how in ("ranker", "rating")
+    ]
+    assert given == again
+    for shown in services.answers.shown("u1"):
+        replay = services.replays.replay(shown.answer_id)
+        assert [item.score for item in replay.items] == [item.score for item in shown.items]
+        assert replay.is_exact
