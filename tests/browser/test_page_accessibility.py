@@ -176,6 +176,23 @@ def test_filters_are_set_and_left(page: Page, marquee: str) -> None:
     assert all("Drama" in told for told in genres)
 
 
+def test_a_list_that_was_shown_is_replayed(page: Page, marquee: str) -> None:
+    first = (get(marquee, "/api/ml/recommendations/8?n=12") or {})["items"][0]
+    page.goto(f"{marquee}/person?id=8")
+    settled(page)
+    box = page.get_by_role("combobox", name="Replay a list")
+    box.focus()
+    page.keyboard.press("ArrowDown")
+    expect(page.get_by_role("option").first).to_be_visible()
+    page.keyboard.press("Enter")
+    expect(page.get_by_text("Exactly the list that was shown.")).to_be_visible()
+    settled(page)
+    made = page.get_by_role("region", name="The list, made again").get_by_role("row")
+    expect(made).to_have_count(1 + 12)
+    expect(made.nth(1)).to_contain_text(first["title"])
+    assert findings(page) == []
+
+
 def test_a_search_leads_to_a_page_and_into_it(page: Page, marquee: str) -> None:
     page.goto(marquee)
     settled(page)
