@@ -11,7 +11,7 @@ from time import monotonic
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]  # it carries no types
 
 from engine.background import give_back_memory
-from engine.errors import InvalidSettings, MarqueeError, StoreLocked
+from engine.errors import InvalidSettings, MarqueeError
 from engine.models import spark
 from engine.models.list_settings import check_list_settings
 from engine.models.registry import check_settings
@@ -25,6 +25,7 @@ from engine.services.data_picture import DataService
 from engine.services.exams import ExamService
 from engine.services.exports import ExportService
 from engine.services.figures import FiguresService
+from engine.services.first_training import train_first
 from engine.services.golden import GoldenService
 from engine.services.history import HistoryService
 from engine.services.import_task import Stores
@@ -65,7 +66,6 @@ from store.imports import ImportStore
 from store.jobs import JobStore
 from store.keys import KeyStore
 from store.notices import NoticeStore
-from store.patience import outlast
 from store.ratings import RatingStore
 from store.runs import RunStore
 from store.studies import TuningStore
@@ -138,8 +138,8 @@ class Runtime:
         self.services.storage.open()
         if self.settings.demo and self._demo_is_missing():
             self._import_demo()
-        elif self.services.library.counts().ratings:
-            self._train_first()
+        elif self.services.serving.active_version() is None:
+            train_first(self.services)
         use(self.services)
 
     def _import_demo(self) -> None:
@@ -174,19 +174,19 @@ class Runtime:
         self.database.close()
 
     def data_changed(self) -> None:
-        """After an import: serve new ratings, and train the first version if there is none."""
-        give_back_memory()
-        self.services.serving.refresh()
-        self.figures.prepare()
-        self._train_first()
+        """After an import: serve new ratings, and train the first version on them.
 
-    def _train_first(self) -> None:
-        if self.services.serving.active_version() is not None or self.services.training.current() is not None:
-            return
-        try:
-            outlast(lambda: self.services.training.train_model(actor="marquee"), StoreLocked)
-        except MarqueeError as error:
-            log.warning("the first training did not start: %s", error)
+        The first after an undo of everything is activated whatever its verdict: the one before knows none of them.
+        """
+        give_back_memory()
+        serving = self.services.serving
+        was_empty = serving.serves_nobody()
+        serving.refresh()
+        self.figures.prepare()
+        if serving.active_version() is None:
+            train_first(self.services)
+        elif was_empty and serving.knows_nobody():
+            train_first(self.services, "always")
 
 
 def check_start(settings: Settings) -> None:

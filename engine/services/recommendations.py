@@ -116,7 +116,7 @@ class RecommendationService:
         return Recommendations(
             user_id,
             user.blend.status,
-            user.blend.reason if items else _why_empty(wanted),
+            user.blend.reason if items else _why_empty(state, wanted),
             state.version,
             data_age_s=self._age(state),
             latency_ms=(time.perf_counter() - started) * 1000,
@@ -315,10 +315,12 @@ def _checked(wanted: ListOptions) -> ListOptions:
     return wanted
 
 
-def _why_empty(wanted: ListOptions) -> str:
+def _why_empty(state: ServingState, wanted: ListOptions) -> str:
+    if not state.movies:
+        return "The catalogue is empty. Import ratings, and lists appear."
     if wanted.genre is not None or wanted.year_from is not None or wanted.exclude:
         return f"No {'' if wanted.include_rated else 'unrated '}movie matches the filters."
-    return "The catalogue is empty." if wanted.include_rated else "Every movie has been rated already."
+    return "Every movie has been rated already."
 
 
 def _fallback(user: UserState, movie: Int32) -> str | None:

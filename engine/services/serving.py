@@ -221,6 +221,18 @@ class ServingService:
             raise NotReady("No model is trained yet. Start a training; the first one takes about a minute.")
         return self._state
 
+    def serves_nobody(self) -> bool:
+        """Whether there were no ratings when the state was built, or nothing serves."""
+        return self._state is None or not len(self._state.data)
+
+    def knows_nobody(self) -> bool:
+        """Whether something serves that has learned from people, but from none of those with ratings now."""
+        if self._state is None or self._state.bundle.counts is None:
+            return False
+        learned, now = self._state.bundle.counts.users, self._state.data.user_counts
+        both = min(len(learned), len(now))
+        return len(learned) > 0 and not np.any((learned[:both] > 0) & (now[:both] > 0))
+
     def lacks(self, movie_id: str) -> bool:
         """Whether something serves that does not know the movie."""
         return self._state is not None and movie_id not in self._state.movies

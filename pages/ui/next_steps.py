@@ -48,6 +48,9 @@ def _choose(services: Services, *, busy: bool) -> Step:
         )
         return Step("Training the first version" if busy else "Train the first version", text, TRAINING)
     active = services.versions.active()
+    if active is not None and not busy and services.serving.knows_nobody():
+        text = f"The ratings that version {active.version} learned are gone. Train one on those that are here now."
+        return Step("Train again", text, TRAINING)
     outside = active is not None and "table" in active.protocol  # it learned none of the store's ratings
     if active is not None and not outside and not busy and ratings > (1 + MANY) * active.ratings:
         text = f"Version {active.version} learned {active.ratings:,} of {ratings:,} ratings. Train one on all of them."
@@ -69,16 +72,24 @@ def _answer(questions: int) -> Step:
 
 
 def _import(services: Services, *, busy: bool) -> Step:
+    version = services.serving.active_version()
     if busy:
-        return Step("Importing ratings", "The first version is trained automatically afterwards.", IMPORT)
+        which = "The first" if version is None else "A new"
+        return Step("Importing ratings", f"{which} version is trained automatically afterwards.", IMPORT)
     sources = "your own ratings or the demo" if services.imports.has_demo() else "your ratings"
-    text = f"Marquee is empty. Import {sources}; the first version is then trained automatically."
+    if version is None:
+        text = f"Marquee is empty. Import {sources}; the first version is then trained automatically."
+    else:
+        text = (
+            f"There are no ratings, so version {version} has nothing to recommend. Import {sources}; if it knows none"
+            " of the people in them, a new version is then trained automatically."
+        )
     return Step("Import ratings", text, IMPORT)
 
 
 def require_version(services: Services) -> None:
-    """Show the next step and end the page if no version is active."""
-    if services.serving.active_version() is not None:
+    """Show the next step and end the page if no version is active, or there is no movie to list."""
+    if services.serving.active_version() is not None and services.library.counts().movies:
         return
     next_steps(services, busy=progress.expecting(services))
     st.stop()

@@ -28,6 +28,24 @@ def test_an_empty_store_leads_to_the_import(visit: Open) -> None:
     assert not at.get("vega_lite_chart")
 
 
+def test_after_an_undo_of_everything_nothing_is_listed_and_the_import_is_next(visit: Open) -> None:
+    held = fakes.loaded()
+    held.library.ratings, held.library.movies = 0, ()
+    for page in ("overview.py", "recommend.py", "newcomer.py"):
+        at = visit(page, held, user="42")
+        assert "There are no ratings, so version 2 has nothing to recommend." in words(at)
+        assert "Open Import" in links(at)
+        assert 'class="mq-tile"' not in words(at)
+
+
+def test_a_version_whose_ratings_are_gone_is_trained_again(visit: Open) -> None:
+    held = fakes.loaded()
+    held.serving.strangers = True
+    at = visit("overview.py", held)
+    assert "The ratings that version 2 learned are gone. Train one on those that are here now." in words(at)
+    assert "Open Training" in links(at)
+
+
 def test_without_the_demo_package_nobody_is_sent_to_the_demo(visit: Open) -> None:
     held = fakes.empty()
     held.imports.demo = False

@@ -44,6 +44,10 @@ from tests.pages.fakes.library import FakeLibrary
 class FakeServing:
     version: int | None = 2
     fails: MarqueeError | None = None
+    strangers: bool = False
+
+    def knows_nobody(self) -> bool:
+        return self.strangers
 
     def active_version(self) -> int | None:
         return self.version
