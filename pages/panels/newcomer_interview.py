@@ -17,7 +17,7 @@ OUT_OF = 10
 
 def interview(services: Services, user_id: str) -> None:
     """The current question, or why there are no more; answers are saved at once."""
-    skipped = _by_user(session.SKIPPED, user_id)
+    skipped, _ = _remembered(services, user_id)
     state = services.recommendations.interview(user_id, 1, skipped)
     st.progress(state.confidence, text=known(state))
     if state.questions:
@@ -94,3 +94,21 @@ def _by_user(key: str, user_id: str) -> list[str]:
     """The user's list under a session key."""
     lists: dict[str, list[str]] = st.session_state.setdefault(key, {})
     return lists.setdefault(user_id, [])
+
+
+def _remembered(services: Services, user_id: str) -> tuple[list[str], list[str]]:
+    """Movies skipped and answered, which the address keeps, so that a reload forgets neither.
+
+    Of the answers in the address only those count that are ratings of this person: they can be undone.
+    """
+    if session.SKIPPED not in st.session_state:
+        known = services.library.knows_user(user_id)
+        rated = {one.movie.movie_id for one in services.library.user_ratings(user_id)} if known else set()
+        asked = (one for one in st.query_params.get_all(session.ANSWERED) if one in rated)
+        _by_user(session.ANSWERED, user_id).extend(dict.fromkeys(asked))
+        _by_user(session.SKIPPED, user_id).extend(dict.fromkeys(st.query_params.get_all(session.SKIPPED)))
+    lists = _by_user(session.SKIPPED, user_id), _by_user(session.ANSWERED, user_id)
+    for name, movies in zip((session.SKIPPED, session.ANSWERED), lists, strict=True):
+        if st.query_params.get_all(name) != movies:
+            st.query_params[name] = movies
+    return lists

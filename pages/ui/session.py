@@ -34,8 +34,8 @@ REPLAYED = "person.replayed"  # number of the list that is made again
 CATALOGUE_TITLE = "title"  # these two are also query parameters, as GENRE is
 CATALOGUE_SHOW = "show"
 
-SKIPPED = "newcomer.skipped"  # by user: movies they don't know
-ANSWERED = "newcomer.answered"  # by user: movies rated in the interview, in order
+SKIPPED = "skipped"  # by user: movies they don't know; also a query parameter, those of the person shown
+ANSWERED = "answered"  # by user: movies rated in the interview, in order; also a query parameter
 LISTED = "newcomer.listed"  # user and movies of the list shown last
 STARS = "newcomer.stars"  # the place of the rating input
 SKIP = "newcomer.skip"

@@ -77,6 +77,27 @@ def test_skipped_movies_belong_to_one_user(visit: Open) -> None:
     assert "Question 1" in words(at)
 
 
+def test_a_reload_forgets_neither_skips_nor_the_last_rating(visit: Open) -> None:
+    held = met()
+    at = intact(press(visit("newcomer.py", held, user="guest"), session.SKIP))
+    at = intact(click_rating(at, question("2"), 4.5))
+    assert (at.query_params[session.SKIPPED], at.query_params[session.ANSWERED]) == ("1", "2")
+    at = visit("newcomer.py", held, user="guest", skipped="1", answered="2")
+    assert [one.key for one in rating_inputs(at)] == [question("3")]
+    assert "Question 3" in words(at)
+    at = intact(press(at, session.UNDO))
+    assert held.library.rated["guest"] == []
+    assert session.ANSWERED not in at.query_params
+    at = intact(press(at, session.ASK_AGAIN))
+    assert session.SKIPPED not in at.query_params
+
+
+def test_an_address_undoes_only_ratings_of_this_person(visit: Open) -> None:
+    at = visit("newcomer.py", met(), user="guest", answered="2")
+    assert button(at, session.UNDO) is None
+    assert "Question 1" in words(at)
+
+
 def test_liked_genres_lead_the_preview(visit: Open) -> None:
     at = visit("newcomer.py", met(), user="guest")
     intact(at.multiselect(key=session.LIKES).set_value(["Western"]).run())
