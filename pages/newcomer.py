@@ -4,7 +4,7 @@ import streamlit as st
 
 from engine.services import current
 from pages.panels import newcomer_interview, recommend_list
-from pages.ui import next_steps, session, user_picker
+from pages.ui import next_steps, progress, session, user_picker
 from pages.ui.page import errors_shown, page_header
 
 services = current()
@@ -22,6 +22,7 @@ if user_id is None:
         icon=":material/person_add:",
     )
     st.stop()
+progress.watch_person(services, user_id)
 questions, preview = st.columns([5, 4], gap="large")
 with questions, errors_shown():
     newcomer_interview.interview(services, user_id)

@@ -5,7 +5,7 @@ import streamlit as st
 from engine.recommending.lists import Recommendations
 from engine.services import Services, current
 from pages.panels import recommend_list, recommend_what_if
-from pages.ui import calls, next_steps, preferences, user_picker
+from pages.ui import calls, next_steps, preferences, progress, user_picker
 from pages.ui.calls import Call
 from pages.ui.escape import text
 from pages.ui.movie_card import card
@@ -43,6 +43,7 @@ if user_id is None:
         calls.offer(services, Call(LISTS, query={"user_id": somebody.user_id} | options))
     st.stop()
 
+progress.watch_person(services, user_id)
 answer = services.recommendations.recommend(user_id, **options)
 call = Call(LISTS, query={"user_id": user_id} | options)
 user_picker.header(answer, lambda: calls.offer(services, call))

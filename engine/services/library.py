@@ -145,6 +145,23 @@ class LibraryService:
             if (movie := int(rated.movies[place])) < len(ids)
         ]
 
+    def rating(self, user_id: str, movie_id: str) -> float | None:
+        """What a user gave a movie; None without a rating."""
+        user, movie = self._ratings.user_key(user_id), self._ratings.movie_key(movie_id)
+        if user is None or movie is None:
+            return None
+        rated = self._snapshots.user_ratings(user)
+        found = rated.ratings[rated.movies == movie]
+        return float(found[0]) if len(found) else None
+
+    def mark(self, user_id: str) -> tuple[bytes, bytes]:
+        """Movies and ratings of a user, empty for an unknown id: two marks differ if a rating changed in between."""
+        user = self._ratings.user_key(user_id)
+        if user is None:
+            return b"", b""
+        rated = self._snapshots.user_ratings(user)
+        return rated.movies.tobytes(), rated.ratings.tobytes()
+
 
 def _statistics(figures: Figures) -> DataStatistics:
     """Counts and spread of the ratings."""

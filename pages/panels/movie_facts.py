@@ -6,7 +6,7 @@ from engine.data.catalogue import Movie
 from engine.data.tallies import month_name
 from engine.services import Services
 from engine.services.profiles import MovieProfile
-from pages.ui import charts, figures, preferences, session, user_picker
+from pages.ui import charts, figures, preferences, progress, session, user_picker
 from pages.ui.escape import markup, text
 from pages.ui.movie_card import picture_of
 from pages.ui.page import rerun_with
@@ -50,7 +50,8 @@ def rate(services: Services, movie: Movie) -> None:
         if user_id is None:
             st.caption("Choose a person to see what they gave it, or would, and to rate it for them.")
             return
-        given = _given(services, user_id, movie.movie_id)
+        progress.watch_person(services, user_id)
+        given = services.library.rating(user_id, movie.movie_id)
         if given is not None:
             st.caption(f"They {preferences.given(given, services.scale.current)}. Rate it again to change that.")
         elif services.serving.active_version() is not None and not preferences.in_use():
@@ -62,14 +63,6 @@ def rate(services: Services, movie: Movie) -> None:
         if rating is not None:
             services.ratings.rate(user_id, movie.movie_id, rating)
             rerun_with(f"{text(user_id)} {preferences.given(rating, services.scale.current)}.")
-
-
-def _given(services: Services, user_id: str, movie_id: str) -> float | None:
-    """The person's rating of the movie; None without one."""
-    if not services.library.knows_user(user_id):
-        return None
-    rated = services.library.user_ratings(user_id)
-    return next((one.rating for one in rated if one.movie.movie_id == movie_id), None)
 
 
 def ratings(services: Services, profile: MovieProfile) -> None:

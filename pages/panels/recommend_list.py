@@ -1,5 +1,6 @@
 """Around a list: filters, the effect of a rating, and the user's ratings."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -25,6 +26,10 @@ MAX_TITLE = 40
 MAX_TITLES = 3
 RATING_PX = 215
 MOVIE_PX = 190  # leaves room for the other columns on a phone
+
+
+SINGLE = 1e-6
+"""Ratings that differ by less, relatively, are the same in single precision."""
 
 
 @dataclass(frozen=True)
@@ -150,6 +155,10 @@ def last_rating(services: Services, user_id: str) -> None:
     """The latest rating of this visit, which can be changed or undone."""
     last: LastRating | None = st.session_state.get(session.LAST_RATED)
     if last is None or last.receipt.user_id != user_id:
+        return
+    now = services.library.rating(user_id, last.receipt.movie_id)
+    if now is None or not math.isclose(now, last.receipt.rating, rel_tol=SINGLE):  # changed elsewhere since
+        st.session_state.pop(session.LAST_RATED)
         return
     given, movie_id = last.receipt, last.receipt.movie_id
     with st.container(border=True, horizontal=True, vertical_alignment="center"), errors_shown():

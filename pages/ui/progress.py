@@ -88,6 +88,17 @@ def watch(services: Services, draw: Callable[[], object]) -> None:
     st.fragment(part, run_every=every_s)()
 
 
+def watch_person(services: Services, user_id: str) -> None:
+    """Rerun the page once this person's ratings change elsewhere; to be called before anything is drawn of them."""
+    drawn = services.library.mark(user_id)
+
+    def part() -> None:
+        if services.library.mark(user_id) != drawn:
+            st.rerun()
+
+    live(part, every_s=IDLE_S)
+
+
 def training_bar(run: TrainingStatus) -> None:
     """Progress of a run: step, epoch and time left, as far as they are known."""
     parts = [text(run.stage) or ("Waiting to start" if run.state == "queued" else "Working")]

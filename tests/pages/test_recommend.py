@@ -148,6 +148,18 @@ def test_a_rating_can_be_changed_and_undone(visit: Open) -> None:
     assert button(at, session.UNDO_RATING) is None
 
 
+@pytest.mark.parametrize("removed", [False, True])
+def test_a_rating_that_was_changed_in_another_tab_is_not_offered_for_undo(visit: Open, *, removed: bool) -> None:
+    held = fakes.loaded()
+    at = intact(rate(visit("recommend.py", held, user="7"), "4", 4.5))
+    assert button(at, session.UNDO_RATING)
+    if removed:
+        held.ratings.unrate("7", "4")
+    else:
+        held.ratings.rate("7", "4", 1.0)
+    assert button(intact(at.run()), session.UNDO_RATING) is None
+
+
 def test_undo_gives_back_an_earlier_rating(visit: Open) -> None:
     held = fakes.loaded()
     at = visit("recommend.py", held, user="7", rated="Show")

@@ -47,6 +47,27 @@ def test_a_users_ratings_newest_first(runtime: Runtime) -> None:
     ]
     with pytest.raises(UnknownUser):
         library.user_ratings("nobody")
+    movie = library.user_ratings("1")[0].movie.movie_id
+    assert (library.rating("1", movie), library.rating("nobody", movie), library.rating("1", "none")) == (
+        2.5,
+        None,
+        None,
+    )
+
+
+def test_the_mark_of_a_person_changes_with_their_ratings_alone(runtime: Runtime) -> None:
+    services, library = runtime.services, runtime.services.library
+    bring(services.imports, ratings_csv=RATINGS, movies_csv=MOVIES)
+    movie, before = library.user_ratings("1")[0].movie.movie_id, library.mark("1")
+    assert library.mark("nobody") != before
+    services.ratings.rate("2", movie, 1.5)
+    assert library.mark("1") == before
+    services.ratings.rate("1", movie, 5.0)
+    assert library.mark("1") != before
+    services.ratings.rate("1", movie, 2.5)
+    assert library.mark("1") == before
+    services.ratings.unrate("1", movie)
+    assert library.mark("1") != before
 
 
 def test_search_follows_what_changes(runtime: Runtime) -> None:

@@ -80,6 +80,12 @@ class FakeLibrary:
     def movie(self, movie_id: str) -> Movie:
         return next(one for one in self.movies if one.movie_id == movie_id)
 
+    def rating(self, user_id: str, movie_id: str) -> float | None:
+        return next((one.rating for one in self.rated.get(user_id, ()) if one.movie.movie_id == movie_id), None)
+
+    def mark(self, user_id: str) -> object:
+        return [(one.movie.movie_id, one.rating) for one in self.rated.get(user_id, ())]
+
     def user_ratings(self, user_id: str) -> list[RatedMovie]:
         if user_id not in self.rated:
             raise UnknownUser(f"No ratings of user {user_id!r} are stored.")

@@ -89,10 +89,33 @@ st.text(f"version {services.serving.active_version()}")
 """
 
 
-def test_an_outdated_page_is_rerun() -> None:
+RATED_ELSEWHERE = """
+import streamlit as st
+from engine.services import current
+from pages.ui import progress
+
+services = current()
+st.session_state.times = st.session_state.get("times", 0) + 1
+library, mark = services.library, services.library.mark
+
+def later(user_id):
+    library.mark = mark
+    found = mark(user_id)
+    services.ratings.rate(user_id, "4", 4.5)
+    return found
+
+if st.session_state.times == 1:
+    library.mark = later
+progress.watch_person(services, "7")
+st.text(f"{len(library.user_ratings('7'))} ratings")
+"""
+
+
+@pytest.mark.parametrize(("script", "shown"), [(SCRIPT, "version 9"), (RATED_ELSEWHERE, "2 ratings")])
+def test_an_outdated_page_is_rerun(script: str, shown: str) -> None:
     use(fakes.loaded().services())
     try:
-        at = intact(AppTest.from_string(SCRIPT, default_timeout=20).run())
+        at = intact(AppTest.from_string(script, default_timeout=20).run())
     finally:
         use(None)
-    assert (at.session_state.times, at.text[0].value) == (2, "version 9")
+    assert (at.session_state.times, at.text[0].value) == (2, shown)
