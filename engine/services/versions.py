@@ -175,7 +175,7 @@ class VersionService:
                 "Give a reason to activate it anyway; the deployment history keeps it.",
                 field="reason",
             )
-        self.enter(version, actor, reason or "Chosen by hand.")
+        self.enter(version, actor, reason or "Activated by hand. No reason was given.")
         if against is not None:
             told = f"{actor} activated version {version} against its verdict: {reason}"
             self._notices.add("warning", "versions", told, {"version": version})
@@ -209,8 +209,8 @@ class VersionService:
         left, version = self._models.active_version(), self._models.served_before()
         if version is None:
             raise VersionUnavailable("No other intact version has served before, so there is nothing to roll back to.")
-        self.enter(version, actor, reason or "Rolled back.")
-        why = f": {reason}" if reason else "."
+        why = f": {reason}" if reason.strip() else ". No reason was given."
+        self.enter(version, actor, f"Rolled back from version {left}{why}")
         told = f"Version {version} serves again: {actor} rolled back from version {left}{why}"
         self._notices.add("info", "versions", told, {"version": version})
         return version

@@ -36,7 +36,7 @@ def test_versions_are_listed_with_the_active_one(visit: Open) -> None:
     assert table["State"].tolist() == ["● Active", "Ready", "Damaged"]
     assert at.header[1].value == "Version 2"
     assert "0.8655 to 0.8809" in words(at)
-    assert "Chosen by hand." in words(at)
+    assert "Activated by hand. No reason was given." in words(at)
 
 
 def test_newcomers_are_charted_with_a_baseline(visit: Open) -> None:

@@ -66,6 +66,7 @@ def test_serving_against_the_verdict_takes_a_reason_which_the_ledger_keeps(two: 
     assert versions.rollback(reason="The trial is over.") == 2
     told = "Version 2 serves again: you rolled back from version 3: The trial is over."
     assert two.services.inbox.notices()[0].text == told
+    assert versions.ledger()[0].reason == "Rolled back from version 3: The trial is over."
     assert versions.served_before() == number
     versions.activate(number)  # it has served: whoever let it had a reason
 
@@ -78,7 +79,7 @@ def test_who_kept_the_choice_needs_no_reason(two: Runtime) -> None:
     assert judgement is not None
     assert judgement.verdict == "REJECT"
     versions.activate(number)
-    assert versions.ledger()[0].reason == "Chosen by hand."
+    assert versions.ledger()[0].reason == "Activated by hand. No reason was given."
 
 
 def test_what_can_not_be_compared_says_why(two: Runtime) -> None:

@@ -166,7 +166,7 @@ class FakeVersions:
             return []
         return [
             ActivationRecord(2, 2, NOW - 4000, "marquee", RUNS[0].verdict or ""),
-            ActivationRecord(1, 1, NOW - 90_000, "you", "Chosen by hand."),
+            ActivationRecord(1, 1, NOW - 90_000, "you", "Activated by hand. No reason was given."),
         ][:limit]
 
 
