@@ -84,7 +84,7 @@ def _differences(comparisons: Sequence[Comparison], versions: VersionService) ->
         names = in_order(preferences.without_errors(one.differences).keys())
         rows = [_row(name, one) for name in names if not identical(one, name)]
         if rows:
-            caption = f"{_pair(one)}: values, difference, interval, p-value and verdict of each metric"
+            caption = f"{_pair(one)}: verdict, difference, interval, values and p-value of each metric"
             tables.table(rows, caption, phone="scroll")
         if len(rows) < len(names):
             same = ", ".join(metrics.measure(name).label for name in names if identical(one, name))
@@ -112,11 +112,11 @@ def _row(name: str, one: Comparison) -> dict[str, Any]:
     how, found = metrics.measure(name), one.differences[name]
     return {
         "Metric": metrics.explained(name),
-        f"Version {one.baseline}": how.show(found.baseline),
-        f"Version {one.version}": how.show(found.value),
+        "Verdict": SIGNS[found.verdict],  # before the numbers, so that a phone shows it
         "Difference": how.change(found.difference),
         "95% interval": ranges.difference(found, how.between(found)),
-        "Verdict": SIGNS[found.verdict],
+        f"Version {one.baseline}": how.show(found.baseline),
+        f"Version {one.version}": how.show(found.value),
         "p": p_value(found.p_value),
         "People": f"{found.users:,}",
     }
