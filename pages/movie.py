@@ -31,7 +31,7 @@ with facts, errors_shown():
 if profile.ratings:
     movie_facts.ratings(services, profile)
 else:
-    st.info("Nobody has rated this movie yet. Rate it above as anybody.", icon=":material/star:")
+    st.info("Nobody has rated this movie yet. Choose a person above to rate it for them.", icon=":material/star:")
 with errors_shown():
     movie_standing.standing(services, movie_id)
 similar, fans = st.columns(2, gap="large")

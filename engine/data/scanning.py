@@ -256,7 +256,7 @@ class Scan:
         refused = self._refused()
         if refused:
             told = " ".join(dict.fromkeys(f"{layout.table.name}: {layout.why}" for layout in refused[:3]))
-            hint = " With the option preferences it would count as preferences." if self._is_done() else ""
+            hint = " To import it as likes and dislikes, set the option preferences." if self._is_done() else ""
             raise InvalidInput(f"There are no ratings to import. {told}{hint}", field="files")
         if not self._files:
             names = " and ".join(upload.name for upload in self._uploads)

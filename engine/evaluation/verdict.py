@@ -198,7 +198,8 @@ def _weigh(
     if better and worse:
         return "HOLD", f"It is better than version {version} in {_tell(better)}, but worse in {_tell(worse)}, {where}."
     if better:
-        checked = f"All {len(guards)} guards hold." if guards else "Guards by segment could not be checked."
+        groups = len({one.part for one in guards})
+        checked = f"It is worse for none of {counted(groups, 'group')}." if groups else "Groups could not be compared."
         return "PROMOTE", f"It is better than version {version} in {_tell(better)}, {where}. {checked}"
     return "HOLD", f"No difference from version {version} is shown in {_tell(goals, 'or')}, {where}."
 

@@ -42,7 +42,7 @@ class Unlisted(_Expectation):
 
 
 class Kept(_Expectation):
-    """This many movies in the first places of the active version's list must stay there, at least."""
+    """At least this many of the first movies in the active version's list must stay among the first."""
 
     kind: Literal["kept"] = "kept"
     at_least: Places = 6

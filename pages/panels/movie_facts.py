@@ -1,4 +1,4 @@
-"""A movie's poster, its numbers, an input to rate it as anybody, and its ratings."""
+"""A movie's poster, its numbers, an input to rate it for a person, and its ratings."""
 
 import streamlit as st
 
@@ -45,7 +45,7 @@ def numbers(services: Services, profile: MovieProfile) -> None:
 def rate(services: Services, movie: Movie) -> None:
     """The stars of any person."""
     with st.container(border=True):
-        st.markdown("**Rate it as anybody**")
+        st.markdown("**Rate it for a person**")
         user_id = user_picker.pick_user(services.library)
         if user_id is None:
             st.caption("Choose a person to see what they gave it, or would, and to rate it for them.")
@@ -56,8 +56,9 @@ def rate(services: Services, movie: Movie) -> None:
             st.caption(f"They {preferences.given(given, services.scale.current)}. Rate it again to change that.")
         elif services.serving.active_version() is not None and not preferences.in_use():
             (found,) = services.recommendations.predict([(user_id, movie.movie_id)]).predictions
-            span = "" if found.interval is None else f", most likely {found.interval[0]:.1f} to {found.interval[1]:.1f}"
-            st.caption(f"Expected {found.predicted_rating:.1f}{span}.")
+            ends = found.interval
+            span = "" if ends is None else f", likely between {ends[0]:.1f} and {ends[1]:.1f}"
+            st.caption(f"Expected rating {found.predicted_rating:.1f}{span}.")
         key = session.card(f"rate.{user_id}", movie.movie_id)
         rating = rating_input(f"Rate {movie.title}", services.scale.current, key=key, value=given)
         if rating is not None:

@@ -262,7 +262,7 @@ def rating_rows(rating: RatingExplanation, scale: RatingScale) -> list[Share]:
     """The same for the predicted rating; the bars sum to its difference from the average viewer's."""
     parts = (
         ("How this person rates in general", rating.level),
-        ("Combined effect of the ratings", rating.together),
+        ("What several ratings say together", rating.together),
         ("Learned in training", rating.learned),
         ("Clipped to the scale", rating.clipped),
     )

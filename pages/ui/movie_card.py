@@ -18,7 +18,7 @@ from pages.ui.page import errors_shown
 from pages.ui.poster import data_url
 from pages.ui.rating_input import rating_input
 
-CERTAINTY = ((0.6, "Quite sure"), (0.45, "Fairly sure"), (0.3, "Not sure"), (0.0, "A guess"))
+CERTAINTY = ((0.6, "quite certain"), (0.45, "fairly certain"), (0.3, "uncertain"), (0.0, "a guess"))
 """What confidence from a number on is called."""
 
 
@@ -64,7 +64,7 @@ def predicted(item: RecommendedItem, scale: RatingScale) -> str:
         f'<div class="mq-predicted"><strong>{item.predicted_rating:.1f}</strong>'
         f'<div class="mq-span" aria-hidden="true"><i style="left:{left:.1f}%;width:{right - left:.1f}%"></i>'
         f'<b style="left:{at:.1f}%"></b></div>'
-        f"<small>Expected, most likely {low:.1f} to {high:.1f}<br>{certainty(item.confidence)}</small></div>"
+        f"<small>Expected rating, {certainty(item.confidence)}<br>Likely between {low:.1f} and {high:.1f}</small></div>"
     )
 
 

@@ -84,7 +84,7 @@ def _details(services: Services, explanation: Explanation, confidence: float | N
 def _rating(explanation: Explanation, scale: RatingScale, confidence: float | None) -> None:
     """The expected rating, from the average viewer's to this person's."""
     rating = explanation.rating
-    sure = "" if confidence is None else f" Confidence {confidence:.0%}: the part of the scale outside the interval."
+    sure = "" if confidence is None else f" The 90% interval spans {1 - confidence:.0%} of the rating scale."
     st.caption(f"Average viewer {rating.baseline:.2f}, this person {rating.predicted_rating:.2f}.{sure}")
     if rating.contributions:
         charts.rating_shares(rating, scale, key=session.card("rating", explanation.movie_id))

@@ -22,8 +22,8 @@ ORDER = ("all", *(f"{NEWCOMERS}:{step}" for step in STEPS), *USER_SEGMENTS, *MOV
 ROW_PX, PANEL_WIDTH = 22, 340
 HOW = (
     "Each row is the improvement over version {} in percent, with its 95% interval over people. Rows are marked better"
-    " or worse only beyond chance, corrected for the number of rows. The first row decides; the others are guards that"
-    " must not get worse. Popular movies are the most-rated fifth."
+    " or worse only beyond chance, corrected for the number of rows. The first row decides; no other group may"
+    " get worse. Popular movies are the most-rated fifth."
 )
 
 
@@ -95,7 +95,7 @@ def _panel(evidence: Sequence[Evidence], *, key: str) -> None:
     how, rows = metrics.measure(evidence[0].metric), [_row(one) for one in evidence]
     st.markdown(f"**{how.label}**")
     y = alt.Y("part:N", title=None, sort=None, axis=alt.Axis(labelLimit=150))
-    more = charts.tooltips(("part:N", "Segment"), ("users:Q", "People", ",d"))
+    more = charts.tooltips(("part:N", "Group"), ("users:Q", "People", ",d"))
     chart = charts.differences(rows, y, "Improvement, %", "+.2f", row_px=ROW_PX, more=more)
     spoken = "; ".join(f"{row['part']}: {row['difference']:+z.1f}%, {row['verdict']}" for row in rows)
     charts.show(

@@ -1,4 +1,4 @@
-"""Movie: its ratings, its place in lists, similar movies, fans, and rating it as anybody."""
+"""Movie: its ratings, its place in lists, similar movies, fans, and rating it for a person."""
 
 from __future__ import annotations
 
@@ -35,12 +35,12 @@ def test_a_movie_has_facts_ratings_lists_similar_movies_and_fans(visit: Open) ->
     assert len(at.get("vega_lite_chart")) == 3
 
 
-def test_it_is_rated_as_anybody(visit: Open) -> None:
+def test_it_is_rated_for_a_person(visit: Open) -> None:
     held = fakes.loaded()
     at = visit("movie.py", held, id="2")
     assert not rating_inputs(at)
     at = intact(choose(at, "Maria"))
-    assert "Expected 4.4, most likely 3.2 to 5.0." in words(at)
+    assert "Expected rating 4.4, likely between 3.2 and 5.0." in words(at)
     at = intact(click_rating(at, session.card("rate.Maria", "2"), 4.5))
     assert held.library.rated["Maria"][0].rating == 4.5
     assert "Maria rated 4\\.5" in at.toast[0].value.replace("4.5", "4\\.5")

@@ -50,7 +50,7 @@ def test_refused_plays_are_taken_where_the_box_is_ticked(visit: Open) -> None:
     held = fakes.rated_on(PREFERENCES)
     held.imports.rounds = [[]]
     at = drop(visit("imports.py", held), session.IMPORT_FILES)
-    held.imports.end("failed", "It counts plays. With the option preferences it would count as preferences.")
+    held.imports.end("failed", "It counts plays. To import it as likes and dislikes, set the option preferences.")
     intact(at.run())
     at.checkbox(key=session.option("preferences")).check()
     intact(press(at, session.IMPORT_AGAIN))

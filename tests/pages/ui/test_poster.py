@@ -60,19 +60,19 @@ def test_the_interval_lies_on_the_scale() -> None:
     item = FakeRecommendations(FakeLibrary()).recommend("42", 1).items[0]
     shown = predicted(item, STARS)
     assert "<strong>4.6</strong>" in shown
-    assert "most likely 3.4 to 5.0" in shown
-    assert "Quite sure" in shown
+    assert "Likely between 3.4 and 5.0" in shown
+    assert "quite certain" in shown
 
 
 @pytest.mark.parametrize(
     ("confidence", "words"),
     [
-        (1.0, "Quite sure"),
-        (0.6, "Quite sure"),
-        (0.59, "Fairly sure"),
-        (0.44, "Not sure"),
-        (0.29, "A guess"),
-        (0, "A guess"),
+        (1.0, "quite certain"),
+        (0.6, "quite certain"),
+        (0.59, "fairly certain"),
+        (0.44, "uncertain"),
+        (0.29, "a guess"),
+        (0, "a guess"),
     ],
 )
 def test_confidence_is_told_in_words(confidence: float, words: str) -> None:

@@ -21,7 +21,7 @@ def test_the_verdict_is_shown_with_its_evidence(visit: Open) -> None:
     told = words(at)
     assert charts.LEGEND in told
     assert "Each row is the improvement over version 1" in told
-    assert "guards that must not get worse" in told
+    assert "no other group may get worse" in told
     assert text("Ratings inside their 90% interval: everybody 89.5%.") in told
 
 
