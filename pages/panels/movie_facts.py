@@ -83,4 +83,4 @@ def ratings(services: Services, profile: MovieProfile) -> None:
             figures.over_time({one.month: one.ratings for one in profile.months})
         else:
             figures.mean_over_time(profile.months, scale.ends)
-            st.caption("Larger points stand for more ratings.")
+            st.caption("Larger points stand for more ratings. The line breaks where there are none.")

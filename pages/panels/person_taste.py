@@ -87,8 +87,8 @@ def predictions(services: Services, profile: PersonProfile) -> None:
         f"Their own mean rating would be off by {plain:.2f}."
     )
     st.caption(
-        "Each prediction was made without that rating, from up to 300 of their others. What everybody's ratings say about "
-        "the movie still counts it."
+        "Each prediction was made without that rating, from up to 300 of their others. What everybody's ratings say "
+        "about the movie still counts it."
     )
     left, right = st.columns([3, 2], gap="large")
     with left:

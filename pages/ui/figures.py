@@ -70,29 +70,30 @@ def periods(months: Sequence[Month]) -> list[tuple[str, int, float | None]]:
 
 
 def mean_over_time(months: Sequence[Month], ends: tuple[float, float], *, key: str | None = None) -> None:
-    """Mean rating by month or year; larger points stand for more ratings.
+    """Mean rating by month or year; larger points stand for more ratings, and the line breaks where there are none.
 
     Args:
         months: the ratings.
         ends: of the scale.
         key: of the chart.
     """
-    rows = [
-        {"period": label, "mean": mean, "count": count} for label, count, mean in periods(months) if mean is not None
-    ]
+    rows = [{"period": label, "mean": mean, "count": count} for label, count, mean in periods(months)]
     table = data(rows)
+    every = alt.Scale(domain=[row["period"] for row in rows])
     base = alt.Chart(table, height=HEIGHT).encode(
-        x=alt.X("period:N", sort=None, title=None, axis=alt.Axis(labelAngle=0, labelOverlap="parity")),
+        x=alt.X("period:N", sort=None, title=None, scale=every, axis=alt.Axis(labelAngle=0, labelOverlap="parity")),
         y=alt.Y("mean:Q", title="Mean rating", scale=span(ends), axis=alt.Axis(tickCount=5)),
     )
     points = base.mark_point(filled=True, opacity=1).encode(
         size=alt.Size("count:Q", legend=None, scale=alt.Scale(range=[20, 200])),
         tooltip=tooltips(("period:N", "Time"), ("mean:Q", "Mean rating", ".2f"), ("count:Q", "Ratings", ",d")),
     )
+    empty = sum(row["mean"] is None for row in rows)
+    without = f" No ratings in {empty} of these {len(rows)} times." if empty else ""
     what = f"Line chart of the mean rating over time: {rows[0]['mean']:.2f} in {rows[0]['period']}"
     show(
-        alt.layer(base.mark_line(opacity=0.5), points),
-        f"{what}, {rows[-1]['mean']:.2f} in {rows[-1]['period']}.",
+        alt.layer(base.mark_line(opacity=0.5, invalid="break-paths-filter-domains"), points),
+        f"{what}, {rows[-1]['mean']:.2f} in {rows[-1]['period']}.{without}",
         "Mean rating over time",
         key=key,
     )
