@@ -1,11 +1,13 @@
 """Golden people: who is pinned, what every version must give them, and what a version gives."""
 
-from collections.abc import Sequence
+import itertools
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import streamlit as st
 
 from engine.data.catalogue import Movie
+from engine.errors import UnknownMovie
 from engine.recommending.golden import Expectation, GoldenResult, Kept, Listed, Predicted, Unlisted
 from engine.services import Services
 from engine.services.golden import Pinned
@@ -16,6 +18,7 @@ from pages.ui.finder import Option, finder
 from pages.ui.page import confirmed, errors_shown, rerun_with
 
 MAX_FOUND = 8
+MAX_RATED = 12
 CHOSEN = "movie:"  # begins the value of an option, unlike what is typed
 PLACES, KEPT_OF = 20, 10
 LOVES, HATES = "They love it", "They dislike it"
@@ -36,7 +39,7 @@ def section(services: Services, version: int, *, ready: bool) -> None:
     st.caption(WHAT)
     people = services.golden.people()
     if people:
-        tables.table([_row(one) for one in people], "Golden people", phone="stack")
+        tables.table([_row(services, one) for one in people], "Golden people", phone="stack")
     else:
         st.info("Nobody is pinned yet. Pin somebody whose list you can judge.", icon=":material/person_pin:")
     with st.container(horizontal=True):
@@ -78,9 +81,33 @@ def results(found: Sequence[GoldenResult], caption: str) -> None:
     tables.table(rows, caption, phone="stack")
 
 
-def _row(one: Pinned) -> dict[str, object]:
-    who = MADE_UP.lower() if one.user_id is None else links.person(one.user_id)
-    return {"Name": one.name, "Person": who, "Every version must give": "; ".join(one.told)}
+def _row(services: Services, one: Pinned) -> dict[str, object]:
+    made_up = one.user_id is None
+    return {
+        "Name": one.name,
+        "Person": MADE_UP.lower() if one.user_id is None else links.person(one.user_id),
+        "Ratings": _rated(services, one.ratings) if made_up else "theirs, at each check",
+        "Every version must give": "; ".join(one.told),
+    }
+
+
+def _rated(services: Services, ratings: Mapping[str, float]) -> str:
+    """The ratings of somebody made up, the first of many."""
+    scale = services.scale.current
+    told = [
+        f"{_title(services, movie)}: {preferences.shown(rating, scale)}"
+        for movie, rating in itertools.islice(ratings.items(), MAX_RATED)
+    ]
+    more = len(ratings) - len(told)
+    return "; ".join([*told, *([f"{more} more"] if more else [])]) or "none"
+
+
+def _title(services: Services, movie_id: str) -> str:
+    """A movie's title; its id where the catalogue lacks it now."""
+    try:
+        return services.library.movie(movie_id).title
+    except UnknownMovie:
+        return f"movie {movie_id}"
 
 
 @st.dialog("Pin a golden person", width="medium")

@@ -35,10 +35,22 @@ def test_people_are_listed_and_checked(visit: Open) -> None:
     assert "somebody made up" in words(at)
     assert "/person?id=42" in words(at)
     assert "The Godfather in the first 20; At least 6 of the first 10 movies stay" in words(at)
+    assert "movie 318: 5; movie 296: 4.5" in words(at)  # the catalogue of the fakes has neither
+    assert "theirs, at each check" in words(at)
     press(at, session.CHECK_GOLDEN)
     assert held.golden.asked == [("check", 2)]
     assert "1 expectation of golden people is broken." in words(at)
     assert "5 of 10 stay" in words(at)
+
+
+def test_of_many_ratings_the_first_are_shown(visit: Open) -> None:
+    held = fakes.loaded()
+    ratings = {held.library.movies[0].movie_id: 5.0} | {f"gone{n}": 1.0 for n in range(20)}
+    held.golden.held = [replace(golden_people.PERSON, ratings=ratings), replace(golden_people.PERSON, ratings={})]
+    shown = words(visit("versions.py", held))
+    assert f"{held.library.movies[0].title}: 5; movie gone0: 1; " in shown
+    assert "movie gone10: 1; 9 more" in shown
+    assert ">none<" in shown
 
 
 def test_a_verdict_shows_what_golden_people_got(visit: Open) -> None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from engine.data.catalogue import Movie
 from engine.data.scale import STARS, RatingScale
-from engine.errors import UnknownUser
+from engine.errors import UnknownMovie, UnknownUser
 from engine.services.library import DataStatistics, RatedMovie, UserSummary
 from store.records import Counts
 from tests.pages.fakes.data import MOVIES, NOW
@@ -78,7 +78,10 @@ class FakeLibrary:
         return {"tmdb": "862"} if movie_id == "1" else {}
 
     def movie(self, movie_id: str) -> Movie:
-        return next(one for one in self.movies if one.movie_id == movie_id)
+        found = next((one for one in self.movies if one.movie_id == movie_id), None)
+        if found is None:
+            raise UnknownMovie(f"The catalogue has no movie {movie_id!r}.")
+        return found
 
     def rating(self, user_id: str, movie_id: str) -> float | None:
         return next((one.rating for one in self.rated.get(user_id, ()) if one.movie.movie_id == movie_id), None)
