@@ -36,6 +36,7 @@ from sidecar.app import create_api
 from sidecar.http.connections import GuardedWebSocket, guarded
 from sidecar.http.gate import raise_limit
 from sidecar.logs import take_over, write_logs
+from sidecar.near_addresses import NearAddressMiddleware
 from sidecar.posters import create_posters
 from sidecar.security.middleware import SecurityMiddleware, is_loopback
 from sidecar.security.sessions import COOKIE, Sessions
@@ -44,6 +45,7 @@ from sidecar.start import StartMiddleware
 
 SHELL = Path(__file__).parent / "pages" / "shell.py"
 WORDMARK = SHELL.parent / "ui" / "assets" / "wordmark.svg"
+PAGES = {file.stem for file in SHELL.parent.glob("*.py")} - {"__init__", SHELL.stem}
 GRACE_S = 5
 """Seconds that a stop waits for requests in progress."""
 PATIENCE_S = 1.0
@@ -160,7 +162,11 @@ app = st.App(
         *create_posters(settings),
     ],
     on_script_error=show_unexpected,
-    middleware=[Middleware(StartMiddleware, starting=starting), Middleware(SecurityMiddleware, settings=settings)],
+    middleware=[
+        Middleware(StartMiddleware, starting=starting),
+        Middleware(SecurityMiddleware, settings=settings),
+        Middleware(NearAddressMiddleware, pages=PAGES, home="overview"),
+    ],
 )
 
 
