@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from engine.data.identifiers import composed
+from engine.data.identifiers import composed, id_problem
 from engine.services import current
 from pages.panels import person_data, person_list, person_shown, person_taste
 from pages.ui import next_steps, session
@@ -11,10 +11,11 @@ from pages.ui.page import errors_shown, page_header
 
 services = current()
 user_id = composed(st.query_params.get(session.ID, "").strip())
-profile = services.profiles.person(user_id) if user_id else None
+problem = id_problem(user_id, "id") if user_id else "No person is chosen."
+profile = None if problem else services.profiles.person(user_id)
 if profile is None:
     page_header("Person", "Everything the ratings say about one person.")
-    st.info("No person is chosen. Find one with the search in the sidebar.", icon=":material/person_search:")
+    st.info(f"{problem} Find one with the search in the sidebar.", icon=":material/person_search:")
     st.stop()
 page_header(text(f"Person {user_id}"), person_taste.lead(profile))
 if not profile.known:

@@ -8,8 +8,11 @@ from pathlib import Path
 
 import streamlit as st
 
+from engine.data.identifiers import MAX_ID_LENGTH
+
 ASSETS = Path(__file__).parent / "assets"
-MAX_TYPED = 200
+MAX_TYPED = MAX_ID_LENGTH + 1
+"""Characters of a text that are looked at: enough to notice an id that is too long."""
 
 _field = st.components.v2.component(
     "marquee_finder",
@@ -84,7 +87,7 @@ def finder(
 
 
 def _text(sent: object) -> str:
-    """What the browser sent, where it is a text; cut to the length of the longest id."""
+    """What the browser sent, where it is a text; the end of a very long one is cut off."""
     return sent[:MAX_TYPED] if isinstance(sent, str) else ""
 
 

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import streamlit as st
 
-from engine.data.identifiers import composed
+from engine.data.identifiers import MAX_ID_LENGTH, composed, id_problem
 from engine.recommending.cold_start import Status
 from engine.recommending.lists import Recommendations
 from engine.services.library import LibraryService
@@ -14,6 +14,7 @@ from pages.ui.escape import text
 from pages.ui.finder import Option, finder
 
 MAX_FOUND = 8
+CHOOSE = "No person can have it, so choose another."
 STATUS = {
     "personal": ("Personal", ":material/person_check:", "green"),
     "blended": ("Blended", ":material/join_inner:", "blue"),
@@ -25,7 +26,11 @@ STATUS = {
 def pick_user(library: LibraryService) -> str | None:
     """Id of the chosen person, which the address keeps; None before a choice."""
     st.fragment(_field)(library)
-    return composed(st.query_params.get(session.USER, "").strip()) or None
+    user_id = composed(st.query_params.get(session.USER, "").strip())
+    if user_id and (problem := id_problem(user_id, "id")):
+        st.error(f"{problem} {CHOOSE}", icon=":material/error:")
+        return None
+    return user_id or None
 
 
 def _field(library: LibraryService) -> None:
@@ -37,6 +42,7 @@ def _field(library: LibraryService) -> None:
         key=session.PICKER,
         placeholder="Type a name or an id",
         value=chosen,
+        nothing=f"No id is longer than {MAX_ID_LENGTH} characters",
         keeps=True,
         suggests=True,
     )
@@ -51,7 +57,7 @@ def people(library: LibraryService, typed: str) -> list[Option]:
     found = library.search_users(typed, MAX_FOUND)
     options = [Option(one.user_id, one.user_id, counted(one.ratings_count, "rating")) for one in found]
     new = composed(typed.strip())
-    if new and not library.knows_user(new):
+    if new and not id_problem(new, "id") and not library.knows_user(new):
         options.append(Option(new, f"New person: {new}"))
     return options
 

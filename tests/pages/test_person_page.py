@@ -20,6 +20,11 @@ def test_without_a_person_it_says_where_to_find_one(visit: Open) -> None:
     assert "No person is chosen" in visit("person.py", fakes.loaded()).info[0].value
 
 
+def test_an_id_that_is_too_long_is_said(visit: Open) -> None:
+    at = visit("person.py", fakes.loaded(), id="x" * 201)
+    assert at.info[0].value == "The id is longer than 200 characters. Find one with the search in the sidebar."
+
+
 def test_a_person_has_ratings_taste_and_predictions(visit: Open) -> None:
     at = visit("person.py", fakes.loaded(), id="42")
     shown = words(at)

@@ -170,6 +170,21 @@ def test_undo_gives_back_an_earlier_rating(visit: Open) -> None:
     assert held.library.rated["7"][0].rating == movie.rating
 
 
+@pytest.mark.parametrize("page", ["recommend.py", "newcomer.py", "movie.py"])
+def test_an_id_that_nobody_can_have_is_said(visit: Open, page: str) -> None:
+    at = visit(page, fakes.loaded(), user="x" * 201, id="2")
+    assert [one.value for one in at.error] == [
+        "The id is longer than 200 characters. No person can have it, so choose another."
+    ]
+    assert not [one for one in rating_inputs(at) if one.key.startswith("recommend.rate")]
+
+
+def test_nobody_new_is_offered_an_id_that_is_too_long(visit: Open) -> None:
+    at = visit("recommend.py", fakes.loaded())
+    assert [one["value"] for one in type_in(at, session.PICKER, "x" * 200)] == ["x" * 200]
+    assert type_in(at, session.PICKER, "x" * 250) == []
+
+
 def test_the_address_keeps_the_filters(visit: Open) -> None:
     at = visit("recommend.py", fakes.loaded(), user="42", genre="War", likes="Drama", order="Expected rating")
     assert at.selectbox(key=session.GENRE).value == "War"
