@@ -94,7 +94,7 @@ def watch_a_second_training(page: Page, url: str) -> None:
     sidebar, main = page.get_by_test_id("stSidebar"), page.get_by_test_id("stMain")
     post(url, "/api/ml/train", {"model": "svd", "hyperparameters": {"epochs": 2, "factors": 2}, "activate": "always"})
     expect(page.get_by_role("button", name="Cancel run")).to_be_visible(timeout=SHORT_MS)
-    expect(main.get_by_test_id("stProgress")).to_contain_text("Step ", timeout=SHORT_MS)
+    expect(main.get_by_test_id("stProgress").first).to_contain_text("Step ", timeout=SHORT_MS)
     until(lambda: state(url, 2) == "succeeded", 240, "no end of run 2")
     expect(sidebar.get_by_text("Version 2 active")).to_be_visible(timeout=SHORT_MS)
     expect(page.get_by_role("button", name="Cancel run")).to_have_count(0)

@@ -206,6 +206,13 @@ def test_a_second_run_is_queued_and_can_be_removed(visit: Open) -> None:
     assert held.training.going is not None
 
 
+def test_it_says_which_version_is_active(visit: Open) -> None:
+    at = visit("training.py", fakes.loaded())
+    (told,) = [one.value for one in at.caption if "is active" in one.value]
+    assert told.startswith("Version 2 is active: ")
+    assert told.endswith(" on 100,004 ratings.")
+
+
 def test_the_queue_is_shown_in_order(visit: Open) -> None:
     at = visit("training.py", fakes.retraining())
     told = [one.value for one in at.markdown if "· queued " in one.value]
@@ -225,6 +232,9 @@ def test_a_training_is_followed_and_can_be_cancelled(visit: Open) -> None:
     bar = intact(at.run()).main.get("progress")[0]
     assert (bar.text.replace(NO_BREAK, " "), bar.value) == ("Step 8 of 8 · Saving · a few seconds left", 98)
     assert len(at.get("vega_lite_chart")) == 1
+    assert [one.value for one in at.header if "in progress" in one.value] == ["Run 4 is in progress"]
+    assert [one.text for one in at.main.get("progress")[1:]] == ["A few seconds left".replace(" ", NO_BREAK)]
+    assert "is active" not in words(at.main)
     assert button(at, session.START)
     at = intact(press(at, session.CANCEL_RUN).run())
     assert button(at, session.START)
