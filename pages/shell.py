@@ -24,6 +24,7 @@ def starting() -> None:
 
 # Before the navigation, or the browser fetches the page's own icon from outside.
 st.set_page_config(page_title="Marquee", page_icon=ICON, layout="wide", initial_sidebar_state=SIDEBAR_PX)
+st.html(ASSETS / "style.css")  # first, so that nothing moves when it arrives
 st.logo(str(ASSETS / "wordmark.svg"), size="large", icon_image=ICON)
 page = st.navigation(
     [

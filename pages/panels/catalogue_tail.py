@@ -19,7 +19,7 @@ def numbers(services: Services) -> None:
     with grid.cell():
         st.metric("Never in a list", never, help="In none of the first ten places of the lists that were made.")
         if spread.never_shown:
-            st.html(links.anchor(never_shown()))
+            st.html(f'<div class="mq-line">{links.anchor(never_shown())}</div>')
 
 
 def tail(services: Services) -> None:

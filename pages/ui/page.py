@@ -3,7 +3,6 @@
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from pathlib import Path
 from typing import NoReturn
 
 import streamlit as st
@@ -11,16 +10,14 @@ import streamlit as st
 from engine.errors import InvalidInput, MarqueeError, NotReady
 from engine.services.storing import in_words
 from pages.ui import session
-from pages.ui.escape import markup, text
-
-STYLE = Path(__file__).parent / "assets" / "style.css"
+from pages.ui.escape import text
 
 
 def page_header(title: str, lead: str) -> None:
     """Show the title, a one-sentence introduction, and any toasts left by the previous run."""
-    st.html(STYLE)
     st.title(title, anchor=False)
-    st.html(f'<p class="mq-lead">{markup(lead)}</p>')
+    with st.container(key=session.LEAD):  # Markdown, as HTML has another height until the browser has its script
+        st.markdown(text(lead))
     for message in st.session_state.pop(session.TOASTS, ()):
         st.toast(message, icon=":material/check_circle:", duration="long")
 

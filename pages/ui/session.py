@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+LEAD = "lead"  # the place of a page's introduction
 TOASTS = "toasts"  # messages for the next run
 
 USER = "user"  # a query parameter: /recommend?user=42

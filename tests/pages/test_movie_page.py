@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pages.ui import session
+from pages.ui.escape import text
 from tests.pages import fakes
 from tests.pages.conftest import Open, choose, click_rating, component, intact, links, rating_inputs, words
 
@@ -19,7 +20,7 @@ def test_a_movie_has_facts_ratings_lists_similar_movies_and_fans(visit: Open) ->
     at = visit("movie.py", fakes.loaded(), id="2")
     shown = words(at)
     assert at.title[0].value == "Heat"
-    assert "1995 · Action, Crime, Thriller" in shown
+    assert text("1995 · Action, Crime, Thriller") in shown
     assert [one.value for one in at.metric] == ["311", "4.30", "3"]
     assert [one.value for one in at.header] == [
         "Ratings",
