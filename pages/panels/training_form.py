@@ -17,6 +17,8 @@ from pages.ui.format import model_name, when
 from pages.ui.page import errors_shown, rerun_with
 from pages.ui.runs import actor
 
+APART = ("source",)
+"""Hyperparameters above the form: other choices depend on them, and a form is drawn again only once it is sent."""
 POLICIES = {
     "if_better": "If proven better, and worse for no group",
     "if_no_worse": "Unless proven worse",
@@ -34,22 +36,20 @@ def form(services: Services, *, busy: bool) -> None:
     st.caption(text(MODELS[kind].summary))
     with errors_shown():
         check_trainable(kind)
+    config, wrong = MODELS[kind].config, forms.without_prefix(_errors().get(kind, {}), "")
+    apart = [name for name in APART if name in config.model_fields]
+    chosen = {name: forms.hyperparameter(config, name, wrong) for name in apart}
     with st.form("training", border=False), errors_shown():
         with st.expander("Hyperparameters", expanded=True, icon=":material/tune:"):
-            values = forms.hyperparameters(MODELS[kind].config, forms.without_prefix(_errors().get(kind, {}), ""))
+            others = {name: told for name, told in wrong.items() if name not in apart}
+            values = chosen | forms.hyperparameters(config, others, apart=apart)
         refused = forms.without_prefix(_errors().get(kind, {}), "ranker.")
         with st.expander("Ranking", expanded=bool(refused), icon=":material/format_list_numbered:"):
             st.caption(
                 "How lists are ordered. Settings on auto are chosen by the training, on ratings that it holds out."
             )
             ranker = forms.hyperparameters(RANKING, refused, by_method())
-        policy = st.selectbox(
-            "Activate the new version",
-            list(POLICIES),
-            format_func=POLICIES.__getitem__,
-            key=session.ACTIVATION,
-            persist_state="session",
-        )
+        policy = _activation(by_hand=chosen.get("source") == "table")
         note = st.text_input(
             "Note", key=session.NOTE, max_chars=MAX_NOTE_LENGTH, placeholder="Saved with the new version"
         )
@@ -59,6 +59,16 @@ def form(services: Services, *, busy: bool) -> None:
         if st.form_submit_button(label, key=session.START, type="primary", icon=icon):
             _start(services, kind, values, ranker, policy, note, busy=busy)
         _say_what_to_correct(kind, busy=busy)
+
+
+def _activation(*, by_hand: bool) -> str:
+    """When the new version is activated; ``by_hand`` leaves no choice."""
+    label, options = "Activate the new version", ["never"] if by_hand else list(POLICIES)
+    name = POLICIES.__getitem__
+    if by_hand:
+        about = "No rule can judge a version of a table outside Marquee, so it is activated by hand."
+        return st.selectbox(label, options, format_func=name, key=session.ACTIVATION_BY_HAND, help=about, disabled=True)
+    return st.selectbox(label, options, format_func=name, key=session.ACTIVATION, persist_state="session")
 
 
 def _say_what_to_correct(kind: str, *, busy: bool) -> None:

@@ -36,26 +36,38 @@ def choose_model(key: str, offered: str) -> str:
 
 
 def hyperparameters(
-    config: type[ModelConfig], errors: Mapping[str, str], groups: Mapping[str, Sequence[str]] | None = None
+    config: type[ModelConfig],
+    errors: Mapping[str, str],
+    groups: Mapping[str, Sequence[str]] | None = None,
+    *,
+    apart: Collection[str] = (),
 ) -> dict[str, Any]:
     """An input for each field of the config, inside ``st.form``; returns the values by name.
 
     Inputs take any number, so that none is changed silently; the service validates them, and its message for a field,
     in ``errors`` by name, is shown under it. ``groups`` has the names of fields by heading; without it there is none.
+    Fields ``apart`` are drawn elsewhere, by ``hyperparameter``.
     """
     properties = config.model_json_schema()["properties"]
     values = {}
-    for heading, names in (groups or {"": list(properties)}).items():
+    for heading, names in (groups or {"": [name for name in properties if name not in apart]}).items():
         if heading:
             st.caption(heading)
         grid = st.grid(3, min_column_width=200)
         for name in names:
             with grid.cell():
-                key, label = session.hyperparameter(config.kind, name), text(config.title_of(name))
-                values[name] = _input(key, label, properties[name], config.model_fields[name])
-                field_error(errors, name, config.title_of(name))
+                values[name] = hyperparameter(config, name, errors)
     other_errors(errors, properties)
     return values
+
+
+def hyperparameter(config: type[ModelConfig], name: str, errors: Mapping[str, str]) -> Any:
+    """The input for one field of the config, with its message in ``errors``; returns the value."""
+    schema = config.model_json_schema()["properties"][name]
+    key, label = session.hyperparameter(config.kind, name), text(config.title_of(name))
+    value = _input(key, label, schema, config.model_fields[name])
+    field_error(errors, name, config.title_of(name))
+    return value
 
 
 def without_prefix(errors: Mapping[str, str], prefix: str) -> dict[str, str]:

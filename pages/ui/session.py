@@ -68,6 +68,7 @@ CANCEL_LISTS = "imports.cancel_lists"
 
 MODEL = "training.model"
 ACTIVATION = "training.activation"
+ACTIVATION_BY_HAND = "training.by_hand"  # of a table outside Marquee
 RUN = "training.run"  # selected in the table of runs
 NOTE = "training.note"
 START = "training.start"

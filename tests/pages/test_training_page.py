@@ -64,6 +64,21 @@ def test_without_spark_the_page_says_how_to_get_it(visit: Open, monkeypatch: pyt
     assert not form_of(visit, fakes.loaded(), "svd").error
 
 
+def test_a_table_outside_marquee_is_never_activated_by_a_rule(visit: Open) -> None:
+    held = fakes.loaded()
+    at = form_of(visit, held, "als")
+    assert at.selectbox(key=session.ACTIVATION).value == "if_better"
+    at = intact(at.selectbox(key=session.hyperparameter("als", "source")).set_value("table").run())
+    (activation,) = [one for one in at.selectbox if one.label == "Activate the new version"]
+    assert (activation.value, activation.disabled) == ("never", True)
+    assert "activated by hand" in activation.help
+    intact(press(at, session.START))
+    kind, values, policy = held.training.asked[-1]
+    assert (kind, values["source"], policy) == ("als", "table", "never")
+    at = intact(form_of(visit, held, "als").run())
+    assert at.selectbox(key=session.ACTIVATION).value == "if_better"
+
+
 def test_the_form_has_every_setting_of_lists_with_its_default(visit: Open) -> None:
     at = visit("training.py", fakes.loaded())
     assert "Ranking" in [one.label for one in at.expander]
@@ -116,7 +131,7 @@ def test_start_sends_the_form(visit: Open) -> None:
     assert (kind, values["factors"], values["epochs"], policy) == ("svd", 20, 50, "never")
     assert values["regularization"] == AUTO  # left empty
     assert at.toast[0].value == "Training run 4 started."
-    assert at.header[0].value == "Run 4"
+    assert at.header[0].value == "Run 4 is in progress"
 
 
 def test_a_list_is_written_with_commas(visit: Open) -> None:
@@ -234,7 +249,7 @@ def test_a_training_is_followed_and_can_be_cancelled(visit: Open) -> None:
     assert len(at.get("vega_lite_chart")) == 1
     assert [one.value for one in at.header if "in progress" in one.value] == ["Run 4 is in progress"]
     assert [one.text for one in at.main.get("progress")[1:]] == ["A few seconds left".replace(" ", NO_BREAK)]
-    assert "is active" not in words(at.main)
+    assert "is active" not in words(at)
     assert button(at, session.START)
     at = intact(press(at, session.CANCEL_RUN).run())
     assert button(at, session.START)
