@@ -3,10 +3,17 @@
 import streamlit as st
 
 from engine.services import current
-from pages.ui import tables
+from pages.ui.escape import markup
 from pages.ui.page import page_header
+from pages.ui.tables import Drawn, table
 
 SOURCES = {"environment": "Environment", "default": "Default"}
+
+
+def name(variable: str) -> str:
+    """A variable, which a phone breaks between its words."""
+    return f'<span class="mq-name">{markup(variable).replace("_", "_<wbr>")}</span>'
+
 
 services = current()
 page_header("Settings", "Every setting of this server, its value, and where it comes from. Secrets are hidden.")
@@ -16,7 +23,12 @@ st.caption(
     " trainings and backups are on *Automation*."
 )
 rows = [
-    {"Setting": one.variable, "Value": one.value, "From": SOURCES[one.source], "Meaning": one.meaning.replace("`", "")}
+    {
+        "Setting": Drawn(name(one.variable), one.variable),
+        "Value": one.value,
+        "From": SOURCES[one.source],
+        "Meaning": one.meaning.replace("`", ""),
+    }
     for one in services.settings.listed()
 ]
-tables.table(rows, "Settings", phone="stack")
+table(rows, "Settings", phone="stack")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import pytest
 
 from pages.panels.tuning_charts import PALE
+from pages.ui.page import STYLE
 
 CONFIG: dict[str, Any] = tomllib.loads((Path(__file__).parents[2] / ".streamlit" / "config.toml").read_text("utf-8"))
 TEXT, GRAPHIC = 4.5, 3.0  # WCAG 2.2 AA: contrast of text, and of what a chart is read by
@@ -51,6 +53,11 @@ def test_chart_colors_stand_out(variant: str) -> None:
 @pytest.mark.parametrize(("letters", "ground"), [("#FFFFFF", "light"), ("#06181D", "dark")])
 def test_a_primary_button_can_be_read(letters: str, ground: str) -> None:
     assert contrast(letters, CONFIG["theme"][ground]["primaryColor"]) >= TEXT
+
+
+def test_browsers_keep_the_style_sheet() -> None:
+    """Streamlit's sanitiser drops a whole style sheet that looks as if it held a tag, such as <length>."""
+    assert not re.search(r"<[/\w!]", STYLE.read_text("utf-8"))
 
 
 def test_nothing_is_sent_or_loaded_from_outside() -> None:
