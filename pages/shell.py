@@ -44,7 +44,8 @@ page = st.navigation(
         st.Page("settings.py", title="Settings", icon=":material/settings:"),
         st.Page("movie.py", title="Movie", icon=":material/movie:", visibility="hidden"),
         st.Page("person.py", title="Person", icon=":material/person:", visibility="hidden"),
-    ]
+    ],
+    expanded=True,
 )
 st.set_page_config(page_title=f"{page.title} · Marquee")
 services = running()

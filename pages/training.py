@@ -58,7 +58,7 @@ if require_ratings(services):
         progress.live(lambda: beside_button(services), every_s=progress.EVERY_S)
 st.header("Runs", anchor=False)
 ended = runs.ended(services.training)
-selected = runs.table(ended)
+selected = runs.table(ended, "A run is listed once it has ended." if busy else "No runs yet.")
 if selected is not None or ended:
     with errors_shown():
         runs.details(services, services.training.status(ended[0].run_id if selected is None else selected))

@@ -5,8 +5,10 @@ import streamlit as st
 from engine.services import Services, current
 from engine.services.version_records import VersionSummary
 from pages.panels import versions_actions, versions_compare, versions_golden, versions_registry, versions_trend
-from pages.ui import next_steps, runs
+from pages.ui import next_steps, progress, runs
 from pages.ui.page import errors_shown, page_header
+
+FIRST = "No versions yet. Train the first one."
 
 
 def single(services: Services, version: VersionSummary) -> None:
@@ -24,7 +26,9 @@ page_header("Versions", "Every trained version with its metrics. Compare version
 versions = services.versions.list()
 if not versions:
     if next_steps.require_ratings(services, "No versions yet, and no ratings to train one on."):
-        st.info("No versions yet. Train the first one.", icon=":material/inventory_2:")
+        training = progress.expecting(services)
+        text = "The first version is trained automatically and appears here by itself." if training else FIRST
+        st.info(text, icon=":material/inventory_2:")
         st.page_link("training.py", label="Open Training", icon=":material/model_training:")
     versions_registry.import_panel(services.version_files)
     st.stop()

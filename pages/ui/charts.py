@@ -229,10 +229,8 @@ def learning_curve(history: Sequence[EpochRecord], *, key: str, growing: bool) -
                 scale=span([row["rmse"] for row in rows]),
                 axis=alt.Axis(tickCount=5),
             ),
-            color=alt.Color("part:N", title=None, scale=alt.Scale(domain=list(parts)), legend=top),
-            strokeDash=alt.StrokeDash(
-                "part:N", title=None, scale=alt.Scale(domain=list(parts), range=[[1, 0], [6, 3]])
-            ),
+            color=alt.Color("part:N", title="", scale=alt.Scale(domain=list(parts)), legend=top),
+            strokeDash=alt.StrokeDash("part:N", title="", scale=alt.Scale(domain=list(parts), range=[[1, 0], [6, 3]])),
             tooltip=tooltips(("epoch:Q", "Epoch"), ("part:N", "Part"), ("rmse:Q", "RMSE", ".4f")),
         )
     )

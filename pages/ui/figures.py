@@ -16,18 +16,23 @@ MAX_MONTHS = 48
 """Months from which on a chart has a bar for each year."""
 ROW_PX, FRAME_PX = 30, 120
 MINE, ALL = "This person", "Everybody"
+SHORT = "replace(replace(datum.label, ' to ', '–'), ' or more', '+')"
+"""A range in few letters, so that each bar has its label."""
 
 
-def columns(rows: Sequence[tuple[str, int]], x: str, y: str, alt_text: str, *, key: str | None = None) -> None:
-    """A bar for each (label, number), in this order."""
+def columns(
+    rows: Sequence[tuple[str, int]], x: str, y: str, alt_text: str, *, short: str | None = None, key: str | None = None
+) -> None:
+    """A bar for each (label, number), in this order; ``short`` is a Vega expression of the label on the axis."""
     table = data([{"label": label, "count": count} for label, count in rows])
     most = max((count for _, count in rows), default=0)
     ticks = alt.Axis(format=",d", tickCount=4, tickMinStep=1)
+    labels = alt.Axis(labelAngle=0, labelOverlap="parity", labelExpr=short or "datum.label")
     chart = (
         alt.Chart(table, height=HEIGHT)
         .mark_bar(cornerRadiusTopLeft=3, cornerRadiusTopRight=3)
         .encode(
-            x=alt.X("label:N", sort=None, title=x, axis=alt.Axis(labelAngle=0, labelOverlap="parity")),
+            x=alt.X("label:N", sort=None, title=x, axis=labels),
             y=alt.Y("count:Q", title=y, stack=False, scale=span([0, max(most, 1)]), axis=ticks),
             tooltip=tooltips(("label:N", x), ("count:Q", y, ",d")),
         )
@@ -199,7 +204,7 @@ def genres_over_years(rows: Iterable[tuple[str, str, int]], genres: Sequence[str
             y=alt.Y("count:Q", title="Share of movies", stack="normalize", axis=alt.Axis(format="%", tickCount=4)),
             color=alt.Color(
                 "genre:N",
-                title=None,
+                title="",  # for None Streamlit leaves an empty line
                 sort=list(genres),
                 scale=alt.Scale(domain=list(genres)),
                 legend=alt.Legend(orient="top", columns=3),
@@ -215,4 +220,4 @@ def genres_over_years(rows: Iterable[tuple[str, str, int]], genres: Sequence[str
 def ranges(counts: Sequence[tuple[str, int]], x: str, y: str) -> None:
     """A bar for each range of numbers, such as ``1 to 4``."""
     most: Any = max(counts, key=lambda one: one[1])
-    columns(counts, x, y, f"Bar chart of {y.lower()} by {x.lower()}. Most are in {most[0]}.")
+    columns(counts, x, y, f"Bar chart of {y.lower()} by {x.lower()}. Most are in {most[0]}.", short=SHORT)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+
+from pages.ui import figures
 from tests.pages import fakes
 from tests.pages.conftest import Open, links, words
 
@@ -26,4 +29,8 @@ def test_the_page_shows_shape_and_sufficiency(visit: Open) -> None:
     assert "Add people rather than ratings" in at.info[0].value
     assert "12 ratings have no date." in shown
     assert len(at.get("vega_lite_chart")) == 5
+    specs = [json.loads(chart.proto.spec) for chart in at.get("vega_lite_chart")]
+    short = [spec["encoding"]["x"]["axis"].get("labelExpr") == figures.SHORT for spec in specs]
+    assert short == [False, False, True, True, False]
+    assert specs[-1]["encoding"]["color"]["title"] == ""
     assert links(at)["Imports so far"] == "imports?"

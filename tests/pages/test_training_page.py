@@ -29,6 +29,12 @@ def test_without_ratings_it_asks_for_them(visit: Open) -> None:
     assert "No runs yet" in words(at)
 
 
+def test_during_the_first_run_the_list_of_runs_says_when_it_comes(visit: Open) -> None:
+    told = words(visit("training.py", fakes.first_training()))
+    assert "A run is listed once it has ended" in told
+    assert "No runs yet" not in told
+
+
 @pytest.mark.parametrize("kind", MODELS)
 def test_the_form_has_every_hyperparameter_with_its_default(visit: Open, kind: str) -> None:
     at = form_of(visit, fakes.loaded(), kind)

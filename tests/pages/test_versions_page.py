@@ -29,6 +29,11 @@ def test_without_versions_it_points_to_what_is_missing(visit: Open) -> None:
     assert at.main.get("page_link")[0].label == "Open Training"
 
 
+def test_during_the_first_training_it_says_that_the_version_comes_by_itself(visit: Open) -> None:
+    held = fakes.first_training()
+    assert "trained automatically and appears here by itself" in visit("versions.py", held).info[0].value
+
+
 def test_versions_are_listed_with_the_active_one(visit: Open) -> None:
     at = visit("versions.py", fakes.loaded())
     table = at.dataframe[0].value
