@@ -10,7 +10,7 @@ from pages.ui.page import errors_shown, page_header
 services = current()
 page_header("Catalogue", "Every movie, how much it is rated and how often people's lists show it.")
 if not services.library.counts().movies:
-    next_steps.require_ratings(services, "The catalogue is empty. Import ratings, or a table of movies.")
+    next_steps.require_ratings(services, next_steps.NO_MOVIES)
     st.stop()
 with errors_shown():
     catalogue_tail.numbers(services)

@@ -5,7 +5,7 @@ import streamlit as st
 from engine.errors import UnknownMovie
 from engine.services import current
 from pages.panels import movie_facts, movie_standing
-from pages.ui import session
+from pages.ui import next_steps, session
 from pages.ui.escape import text
 from pages.ui.page import errors_shown, page_header
 
@@ -15,6 +15,9 @@ try:
     profile = services.profiles.movie(movie_id)
 except UnknownMovie:
     page_header("Movie", "Everything the ratings say about one movie.")
+    if not services.library.counts().movies:
+        next_steps.require_ratings(services, next_steps.NO_MOVIES)
+        st.stop()
     missing = f"The catalogue has no movie {text(movie_id)}." if movie_id else "No movie is chosen."
     st.info(f"{missing} Find one with the search in the sidebar, or in the catalogue.", icon=":material/search:")
     st.page_link("catalogue.py", label="Open Catalogue", icon=":material/table_rows:")

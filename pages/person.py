@@ -17,7 +17,8 @@ if profile is None:
     page_header("Person", "Everything the ratings say about one person.")
     st.info(f"{problem} Find one with the search in the sidebar.", icon=":material/person_search:")
     st.stop()
-page_header(text(f"Person {user_id}"), person_taste.lead(profile))
+served = services.serving.active_version() is not None
+page_header(text(f"Person {user_id}"), person_taste.lead(profile, served=served))
 if not profile.known:
     next_steps.require_version(services)
 person_taste.page_links(user_id, rated=bool(profile.ratings))

@@ -100,10 +100,20 @@ def _movies(found: Evidence) -> Finding:
         level,
         f"{enough:,} of {counted(movies, 'movie')} ({enough / movies:.0%}) have {ENOUGH_OF_MOVIE} ratings or more and "
         f"hold {held:.0%} of all ratings. The others are judged mostly by genres and year.",
-        ""
-        if level == "yes"
-        else f"Collect ratings of the {movies - enough:,} movies that have fewer than {ENOUGH_OF_MOVIE}, or leave "
-        "movies that nobody can watch out of the catalogue.",
+        "" if level == "yes" else _more_ratings_of(movies - enough, len(found.user_counts)),
+    )
+
+
+def _more_ratings_of(movies: int, people: int) -> str:
+    """What gives these movies enough ratings: no movie has more of them than there are people."""
+    if people < ENOUGH_OF_MOVIE:
+        return (
+            f"Add people: a movie needs {ENOUGH_OF_MOVIE} ratings, each by somebody else, and there "
+            f"{'is 1 person' if people == 1 else f'are {people} people'}."
+        )
+    return (
+        f"Collect ratings of the {movies:,} movies that have fewer than {ENOUGH_OF_MOVIE}, or leave movies that "
+        "nobody can watch out of the catalogue."
     )
 
 

@@ -70,7 +70,7 @@ def _actions(storage: StorageService, *, making: bool) -> None:
 def _table(storage: StorageService) -> None:
     backups = storage.backups()
     if not backups:
-        st.info("No backups yet.", icon=":material/inventory_2:")
+        st.info("No backups yet. Make one now, or have them made automatically below.", icon=":material/inventory_2:")
         return
     st.caption("Select a backup to download, restore or delete it.")  # also keeps the table's toolbar off the buttons
     rows: list[dict[str, object]] = [

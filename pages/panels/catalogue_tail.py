@@ -3,6 +3,7 @@
 import streamlit as st
 
 from engine.services import Services
+from engine.words import counted
 from pages.panels.catalogue_table import never_shown
 from pages.panels.movie_standing import basis
 from pages.ui import figures, links
@@ -29,11 +30,15 @@ def tail(services: Services) -> None:
     if not spread.curve:
         st.caption("Nobody has rated a movie yet.")
         return
-    st.markdown(
-        f"Half of all ratings are of the {spread.half:,} most rated movies, "
-        f"{spread.half / spread.movies:.1%} of the catalogue."
-    )
-    figures.tail(spread.curve)
+    (_, most), (_, least) = spread.curve[0], spread.curve[-1]
+    if most == least:
+        st.markdown(f"There is none: every rated movie has {counted(most, 'rating')}.")
+    else:
+        st.markdown(
+            f"Half of all ratings are of the {spread.half:,} most rated movies, "
+            f"{spread.half / spread.movies:.1%} of the catalogue."
+        )
+        figures.tail(spread.curve)
     reach = spread.reach
     if reach is not None and spread.never_shown is not None:
         st.markdown(

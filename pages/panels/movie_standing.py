@@ -48,7 +48,9 @@ def basis(people: int, out_of: int, version: int, at: float) -> str:
     whose = (
         f"{people:,} people drawn at random from {out_of:,}"
         if people < out_of
-        else f"all {counted(people, 'person', 'people')} with ratings"
+        else f"all {people:,} people with ratings"
+        if people > 1
+        else "the only person with ratings"
     )
     return f"Lists of {whose}, by version {version}, {when(at)}. People's own rated movies are left out of their lists."
 

@@ -22,8 +22,11 @@ def interview(services: Services, user_id: str) -> None:
     st.progress(state.confidence, text=known(state))
     if state.questions:
         _ask(services, state, state.questions[0])
-    else:
+    elif state.confidence or skipped:
         st.success(text(state.finished or ""), icon=":material/check_circle:")
+    else:
+        st.info(text(state.finished or ""), icon=":material/group_add:")
+        st.page_link("imports.py", label="Import ratings", icon=":material/upload_file:")
     _undo(services, user_id, skipped)
 
 

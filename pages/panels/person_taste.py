@@ -12,10 +12,10 @@ from pages.ui.format import day, rating_date
 MISSES, NEWEST = 5, 20
 
 
-def lead(profile: PersonProfile) -> str:
-    """Who this is, in a sentence."""
+def lead(profile: PersonProfile, *, served: bool) -> str:
+    """Who this is, in a sentence; ``served`` says whether there are lists."""
     if not profile.known:
-        return "Nobody has this id yet. Their list shows what most people like."
+        return f"Nobody has this id yet.{' Their list shows what most people like.' if served else ''}"
     if not profile.ratings:
         return "No ratings are stored."
     times = [one.rated_at for one in profile.ratings if one.rated_at is not None]
@@ -62,7 +62,10 @@ def tastes(services: Services, profile: PersonProfile) -> None:
     """Taste by genre."""
     st.header("Taste by genre", anchor=False)
     if not profile.genres:
-        st.caption("With three ratings of a genre their taste appears here.")
+        known = services.library.genres()
+        st.caption(
+            f"{'With three ratings of a genre' if known else 'Once movies have genres'} their taste appears here."
+        )
         return
     st.caption("Genres with at least three of their ratings, the most rated first.")
     figures.tastes(profile.genres, of_ratings=not services.scale.current.are_preferences)

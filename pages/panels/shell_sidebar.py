@@ -29,7 +29,9 @@ def sidebar(services: Services) -> None:
 def _version(services: Services) -> None:
     version = services.serving.active_version()
     if version is None:
-        st.badge("No version yet", icon=":material/hourglass_empty:", color="gray")
+        coming = progress.expecting(services)
+        icon = ":material/hourglass_empty:" if coming else ":material/radio_button_unchecked:"
+        st.badge("No version yet", icon=icon, color="gray")
     else:
         st.badge(f"Version {version} active", icon=":material/check_circle:", color="green")
 

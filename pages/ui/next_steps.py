@@ -12,6 +12,7 @@ from pages.ui import progress
 IMPORT = ("imports.py", "Open Import", ":material/upload_file:")
 TRAINING = ("training.py", "Open Training", ":material/model_training:")
 RECOMMEND = ("recommend.py", "Open Recommend", ":material/movie:")
+NO_MOVIES = "The catalogue is empty. Import ratings, or a table of movies."
 
 
 @dataclass(frozen=True)
@@ -99,6 +100,6 @@ def require_ratings(services: Services, missing: str = "No ratings to train on y
     """Whether there are ratings; if not, what is missing and a link to the import are shown."""
     if services.library.counts().ratings:
         return True
-    st.info(missing, icon=":material/hourglass_empty:")
+    st.info(missing, icon=":material/inbox:")
     st.page_link("imports.py", label="Import ratings", icon=":material/upload_file:")
     return False

@@ -140,7 +140,7 @@ def test_drift_is_measured_on_request(visit: Open) -> None:
 def test_a_first_backup_is_started(visit: Open) -> None:
     held = fakes.loaded()
     at = visit("automation.py", held)
-    assert any("No backups yet" in one.value for one in at.info)
+    assert any("No backups yet. Make one now" in one.value for one in at.info)
     intact(press(at, session.BACK_UP))
     assert held.storage.asked == [("start_backup",)]
 

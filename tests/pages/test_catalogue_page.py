@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
+
+import pytest
 
 from pages.ui import session
 from tests.pages import fakes
@@ -30,6 +33,15 @@ def test_movies_are_listed_with_their_figures(visit: Open) -> None:
     assert "Half of all ratings are of the 4 most rated movies" in shown
     assert "13 movies (72%) are among somebody's first ten." in shown
     assert "<script" not in shown
+
+
+def test_without_a_tail_there_is_no_chart_of_it(visit: Open, monkeypatch: pytest.MonkeyPatch) -> None:
+    held = fakes.loaded()
+    flat = replace(held.catalogue.spread(), curve=((1, 1), (18, 1)))
+    monkeypatch.setattr(held.catalogue, "spread", lambda: flat)
+    at = visit("catalogue.py", held)
+    assert "There is none: every rated movie has 1 rating." in words(at)
+    assert not at.get("vega_lite_chart")
 
 
 def test_a_click_leads_to_what_no_list_shows(visit: Open) -> None:

@@ -16,6 +16,12 @@ def test_without_a_movie_it_says_where_to_find_one(visit: Open) -> None:
     assert at.title[0].value == "Movie"
 
 
+def test_on_an_empty_store_it_says_what_comes_next(visit: Open) -> None:
+    at = visit("movie.py", fakes.empty(), id="318")
+    assert "The catalogue is empty" in at.info[0].value
+    assert links(at)["Import ratings"] == "imports?"
+
+
 def test_a_movie_has_facts_ratings_lists_similar_movies_and_fans(visit: Open) -> None:
     at = visit("movie.py", fakes.loaded(), id="2")
     shown = words(at)

@@ -70,6 +70,15 @@ def test_the_interview_ends_with_a_reason(visit: Open) -> None:
     assert button(at, session.ASK_AGAIN)
 
 
+def test_without_a_first_question_it_leads_to_more_ratings(visit: Open) -> None:
+    held = met()
+    held.recommendations.library.movies = ()
+    at = visit("newcomer.py", held, user="guest")
+    assert not at.success
+    assert at.info[0].value == "There is no movie left to ask about\\."
+    assert links(at)["Import ratings"] == "imports?"
+
+
 def test_skipped_movies_belong_to_one_user(visit: Open) -> None:
     at = intact(press(visit("newcomer.py", met(), user="guest"), session.SKIP))
     at = intact(choose(at, "another"))

@@ -39,5 +39,13 @@ def test_what_is_missing_entirely_helps_most() -> None:
     assert most_helpful(judge(found)) == "Import a table of movies with their genres and years."
 
 
+def test_a_few_people_need_more_people() -> None:
+    alone = replace(PLENTY, user_counts=np.array([300]), movie_counts=np.ones(300, np.int64), dated=300)
+    assert most_helpful(judge(alone)).startswith("Add people: a movie needs 5 ratings")
+    assert "there is 1 person." in judge(alone)[1].helps
+    assert "there are 4 people." in judge(replace(alone, user_counts=np.full(4, 75)))[1].helps
+    assert "Collect ratings of the 300 movies" in judge(replace(alone, user_counts=np.full(5, 60)))[1].helps
+
+
 def test_without_ratings_there_is_nothing_to_judge() -> None:
     assert judge(replace(PLENTY, user_counts=np.empty(0, np.int64))) == ()
