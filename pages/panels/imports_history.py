@@ -55,7 +55,7 @@ def history(imports: ImportService) -> None:
 
 def _entry(imports: ImportService, record: ImportRecord) -> None:
     with st.container(horizontal=True, vertical_alignment="center"):
-        with st.container(gap=None, width="stretch"):
+        with st.container(gap=None, width="stretch", key=session.entry(record.import_id)):
             st.markdown(f"**Import {record.import_id}** · {text(files(record))}")
             st.caption(f"{when(record.created_at)} · {summary(record)}")
         if record.state in STATES:
@@ -137,9 +137,10 @@ def exports(*, with_version: bool) -> None:
     st.caption(
         "The archive has all ratings, movies and the rating scale. Another Marquee imports it without a question."
     )
-    with st.container(horizontal=True):
-        st.link_button("Archive", "/api/data/exports/archive", icon=":material/folder_zip:")
-        for name, label in {**TABLES, **(LEARNED if with_version else {})}.items():
+    st.link_button("Archive", "/api/data/exports/archive", icon=":material/folder_zip:")
+    grid = st.grid(2, min_column_width=300)
+    for name, label in {**TABLES, **(LEARNED if with_version else {})}.items():
+        with grid.cell(), st.container(horizontal=True):
             for form, suffix in FORMS.items():
                 address = f"/api/data/exports/{name}?format={form}"
                 st.link_button(f"{label} ({suffix})", address, icon=":material/download:")

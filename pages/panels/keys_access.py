@@ -10,6 +10,7 @@ from pages.ui import session
 from pages.ui.escape import text
 from pages.ui.format import when
 from pages.ui.page import confirmed, rerun_with
+from pages.ui.runs import actor
 from pages.ui.tables import table
 
 PAGE = 50
@@ -102,7 +103,7 @@ def log(audit: AuditService) -> None:
     rows = [
         {
             "When": when(entry.at),
-            "Who": entry.actor,
+            "Who": actor(entry.actor),
             "Address": entry.address or "–",
             "Action": entry.action.replace("user", "person").capitalize(),
             "Subject": entry.subject.replace("user", "person") or "–",

@@ -62,10 +62,8 @@ def tastes(services: Services, profile: PersonProfile) -> None:
     """Taste by genre."""
     st.header("Taste by genre", anchor=False)
     if not profile.genres:
-        known = services.library.genres()
-        st.caption(
-            f"{'With three ratings of a genre' if known else 'Once movies have genres'} their taste appears here."
-        )
+        when = "With three ratings of a genre" if services.library.genres() else "Once movies have genres"
+        st.caption(f"{when} their taste appears here.")
         return
     st.caption("Genres with at least three of their ratings, the most rated first.")
     figures.tastes(profile.genres, of_ratings=not services.scale.current.are_preferences)

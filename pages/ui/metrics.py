@@ -86,8 +86,9 @@ def tile(how: Measure, value: MetricValue, below: str) -> None:
 
 def tiles(metrics: Mapping[str, MetricValue], known: Mapping[str, Floor]) -> None:
     """The key metrics as tiles, each with its 95% interval, and the floor where it is known."""
-    grid = st.grid(4, min_column_width=140, border=True)
-    for name in (name for name in KEY_MEASURES if name in metrics):
+    names = [name for name in KEY_MEASURES if name in metrics]
+    grid = st.grid(max(len(names), 1), min_column_width=140, border=True)
+    for name in names:
         how, value = measure(name), metrics[name]
         with grid.cell():
             tile(how, value, "Below: the 95% interval over people, if there are at least ten.")

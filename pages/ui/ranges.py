@@ -8,6 +8,7 @@ from pages.ui.escape import markup
 from pages.ui.tables import Drawn
 
 MARGIN = 0.08  # of the drawing left free at either end
+DIGITS = 4
 
 
 def value(found: MetricValue, others: Sequence[float], told: str, *, marked: bool = True) -> Drawn:
@@ -34,13 +35,15 @@ def difference(found: MetricDifference, told: str) -> Drawn:
 
 
 class _Scale:
+    """Places of values, rounded as they are shown beside the drawing, so that equal ones are at one place."""
+
     def __init__(self, values: Sequence[float]) -> None:
-        self._low, high = min(values), max(values)
+        self._low, high = round(min(values), DIGITS), round(max(values), DIGITS)
         self._size = (high - self._low) or 1.0
 
     def at(self, value: float) -> float:
         """Place in percent of the width."""
-        return round(100 * (MARGIN + (1 - 2 * MARGIN) * (value - self._low) / self._size), 1)
+        return round(100 * (MARGIN + (1 - 2 * MARGIN) * (round(value, DIGITS) - self._low) / self._size), 1)
 
 
 def _ends(found: MetricValue | MetricDifference) -> tuple[float, float]:

@@ -180,6 +180,11 @@ def undo(import_id: int) -> str:
     return f"imports.undo.{import_id}"
 
 
+def entry(import_id: int) -> str:
+    """The line of an import in the history."""
+    return f"imports-entry-{import_id}"
+
+
 def waiting(job_id: int) -> str:
     """Button that opens an import that waits."""
     return f"imports.open.{job_id}"
