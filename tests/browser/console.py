@@ -49,9 +49,9 @@ def free_port() -> int:
 
 
 @contextmanager
-def server(folder: Path, **settings: str) -> Iterator[str]:
-    """Address of ``python app.py`` with its store in ``folder``; stopped at the end."""
-    port = free_port()
+def server(folder: Path, port: int | None = None, **settings: str) -> Iterator[str]:
+    """Address of ``python app.py`` with its store in ``folder``, on a free port by default; stopped at the end."""
+    port = port or free_port()
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("MARQUEE_", "STREAMLIT_"))}
     environment |= {"MARQUEE_PORT": str(port), "MARQUEE_DATABASE_URL": f"sqlite:///{folder / 'marquee.db'}", **settings}
     log = folder / "server.log"
