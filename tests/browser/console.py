@@ -49,7 +49,7 @@ def free_port() -> int:
 
 
 @contextmanager
-def server(folder: Path, port: int | None = None, **settings: str) -> Iterator[str]:
+def server(folder: Path, port: int | None = None, /, **settings: str) -> Iterator[str]:
     """Address of ``python app.py`` with its store in ``folder``, on a free port by default; stopped at the end."""
     port = port or free_port()
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("MARQUEE_", "STREAMLIT_"))}
