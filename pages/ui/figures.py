@@ -27,7 +27,9 @@ def columns(
     table = data([{"label": label, "count": count} for label, count in rows])
     most = max((count for _, count in rows), default=0)
     ticks = alt.Axis(format=",d", tickCount=4, tickMinStep=1)
-    labels = alt.Axis(labelAngle=0, labelOverlap="parity", labelExpr=short or "datum.label")
+    labels = alt.Axis(labelAngle=0, labelOverlap="parity")
+    if short is not None:
+        labels = alt.Axis(labelAngle=0, labelOverlap="parity", labelExpr=short, labelFontSize=10)
     chart = (
         alt.Chart(table, height=HEIGHT)
         .mark_bar(cornerRadiusTopLeft=3, cornerRadiusTopRight=3)
