@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from pages.panels.tuning_charts import PALE
-from pages.ui.page import STYLE
 
 CONFIG: dict[str, Any] = tomllib.loads((Path(__file__).parents[2] / ".streamlit" / "config.toml").read_text("utf-8"))
+STYLE = Path(__file__).parents[2] / "pages" / "ui" / "assets" / "style.css"
 TEXT, GRAPHIC = 4.5, 3.0  # WCAG 2.2 AA: contrast of text, and of what a chart is read by
 
 
