@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+import pytest
+
 from pages.ui import session
 from tests.pages import fakes
 from tests.pages.conftest import Open, button, choose, click_rating, intact, links, press, rating_inputs, words
@@ -70,12 +74,13 @@ def test_the_interview_ends_with_a_reason(visit: Open) -> None:
     assert button(at, session.ASK_AGAIN)
 
 
-def test_without_a_first_question_it_leads_to_more_ratings(visit: Open) -> None:
+def test_without_a_first_question_it_leads_to_more_ratings(visit: Open, monkeypatch: pytest.MonkeyPatch) -> None:
     held = met()
-    held.recommendations.library.movies = ()
+    none = replace(held.recommendations.interview("guest"), questions=(), finished="There are too few ratings.")
+    monkeypatch.setattr(held.recommendations, "interview", lambda *_: none)
     at = visit("newcomer.py", held, user="guest")
     assert not at.success
-    assert at.info[0].value == "There is no movie left to ask about\\."
+    assert at.info[0].value == "There are too few ratings\\."
     assert links(at)["Import ratings"] == "imports?"
 
 

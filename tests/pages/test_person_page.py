@@ -116,7 +116,7 @@ def test_a_list_without_movies_says_so(visit: Open) -> None:
 
 def test_somebody_new_has_a_list_and_nothing_to_delete(visit: Open) -> None:
     at = visit("person.py", fakes.loaded(), id="Maria")
-    assert "Nobody has this id yet. Their list shows what most people like." in words(at)
+    assert text("Nobody has this id yet. Their list shows what most people like.") in words(at)
     assert "Their list shows" not in words(visit("person.py", fakes.empty(), id="Maria"))
     assert links(at)["Begin with a few questions"] == "newcomer?user=Maria"
     assert button(at, session.DELETE_USER) is None
