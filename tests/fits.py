@@ -25,6 +25,7 @@ if TYPE_CHECKING:
         profiles,
         ratings,
         recommendations,
+        replays,
         scale,
         serving,
         spark_lists,
@@ -90,6 +91,10 @@ if TYPE_CHECKING:
     class _ApiAnswers(api.FakeAnswers, answers.AnswerService): ...
 
     class _PageAnswers(page.answers.FakeAnswers, answers.AnswerService): ...
+
+    class _ApiReplays(api.FakeReplays, replays.ReplayService): ...
+
+    class _PageReplays(page.answers.FakeReplays, replays.ReplayService): ...
 
     class _ApiVersions(api.FakeVersions, versions.VersionService): ...
 
