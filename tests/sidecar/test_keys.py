@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import re
+import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from http.cookies import SimpleCookie
@@ -29,6 +30,7 @@ from sidecar.security.sessions import COOKIE, SIGNED_IN_FOR_S
 from store.audit import AuditStore
 from store.database import Database
 from store.keys import KeyStore
+from tests.shared_folder import shared_folder
 from tests.sidecar.client import HOST, Client, speak
 from tests.sidecar.conftest import whole_server
 from tests.sidecar.fakes import fake_services
@@ -53,7 +55,10 @@ def clock() -> Clock:
 
 
 @pytest.fixture
-def database(tmp_path: Path, clock: Clock) -> Iterator[Database]:
+def database(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, clock: Clock) -> Iterator[Database]:
+    """A copy of an empty store, since making one takes longer than most of these tests."""
+    made = shared_folder(tmp_path_factory, "empty", lambda folder: Database.open(f"sqlite:///{folder}/m.db").close())
+    shutil.copy(made / "m.db", tmp_path / "m.db")
     opened = Database.open(f"sqlite:///{tmp_path}/m.db", clock=clock)
     yield opened
     opened.close()
