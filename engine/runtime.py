@@ -32,6 +32,7 @@ from engine.services.import_task import Stores
 from engine.services.imports import ImportService
 from engine.services.library import LibraryService
 from engine.services.live import LiveService
+from engine.services.live_notices import LiveNotices
 from engine.services.live_promotion import LivePromotion
 from engine.services.notices import InboxService, NotifyingService
 from engine.services.profiles import ProfileService
@@ -249,9 +250,9 @@ def build(settings: Settings, clock: Callable[[], float] = time.time, *, restore
     exams = ExamService(serving, kept, shadows, settings.exam_days, clock, answers.was_shown)
     recommendations = RecommendationService(serving, snapshots, scale, answers, clock)
     versions = VersionService(models, runs, notices, serving, recommendations)
-    live_values = ValueStore(database, "live")
-    promotion = LivePromotion(versions, runs, golden, serving, notices, live_values)
-    live = LiveService(kept, exams, models, serving, notices, live_values, scale, settings, clock, promotion.consider)
+    live_notices = LiveNotices(notices, ValueStore(database, "live"))
+    promotion = LivePromotion(versions, runs, golden, serving, live_notices)
+    live = LiveService(kept, exams, models, serving, live_notices, scale, settings, clock, promotion.consider)
     exams.on_written = live.look
     imports = ImportService(
         Stores(ratings, ImportStore(database), scale, clock),

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Generator, Iterator
+from pathlib import Path
 from typing import IO, Any
 
 import numpy as np
@@ -23,8 +25,17 @@ settings.load_profile("marquee")
 GENRES = ("Drama", "Comedy", "War", "Sci-Fi")
 
 
+MEMORY, ENOUGH = Path("/dev/shm"), 4 * 2**30
+"""A file system in memory, and the free bytes that a run takes at most."""
+
+
 def pytest_configure(config: pytest.Config) -> None:
-    """Let workers (``pytest -n 2``) share the processors, each with a compiler cache of its own."""
+    """Let workers (``pytest -n 2``) share the processors, each with a compiler cache of its own, and spare the disk.
+
+    Stores wait for the disk at each commit, which tests of kills need no more than others: the system survives them.
+    """
+    if MEMORY.is_dir() and os.access(MEMORY, os.W_OK) and shutil.disk_usage(MEMORY).free > ENOUGH:
+        os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(MEMORY))
     for threads in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS"):
         os.environ.setdefault(threads, "1")  # inherited by workers and servers
     os.environ["MARQUEE_SPARK_SUBMIT"] = f"{stand_in.COMMAND} {stand_in.HERE}"

@@ -44,10 +44,10 @@ class ImportOptions(BaseModel):
         None, description="How times are written: `ymd` begins with the year, `excel` counts days."
     )
     catalogue: Literal["same", "separate"] | None = Field(
-        None, description="Whether ids that are already there mean the same movies, or another catalogue."
+        None, description="Whether IDs that are already there mean the same movies, or another catalogue."
     )
     prefix: str | None = Field(
-        None, min_length=1, max_length=50, description="What is put before the ids of a separate catalogue."
+        None, min_length=1, max_length=50, description="What is put before the IDs of a separate catalogue."
     )
     on_question: Literal["wait", "refuse", "suggestion"] = Field(
         "wait", description="Where something can't be told: ask and wait, fail, or take the suggestion."

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 from numba.extending import get_cython_function_address
-from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]  # it carries no types
+from threadpoolctl import ThreadpoolController  # type: ignore[import-untyped]  # it carries no types
 
 from engine.data.arrays import Float32
 
@@ -25,6 +25,7 @@ def _routine(name: str, arguments: int) -> Any:
 _factorise, _invert_factor, _solve_factor = _routine("spotrf", 5), _routine("spotri", 5), _routine("spotrs", 8)
 # LAPACK's lower triangle by columns is the upper one by rows.
 _LOWER = ctypes.c_char(b"L")
+_BLAS = ThreadpoolController().select(user_api="blas")  # looking for the libraries takes longer than a small matrix
 
 
 def invert(matrix: Float32) -> None:
@@ -77,7 +78,7 @@ def _check(matrix: Float32) -> None:
 
 
 def _run(status: ctypes.c_int, *steps: tuple[Any, tuple[Any, ...]]) -> None:
-    with threadpool_limits(os.cpu_count(), user_api="blas"):  # servers limit BLAS to one thread
+    with _BLAS.limit(limits=os.cpu_count()):  # servers limit BLAS to one thread
         for routine, arguments in steps:
             if status.value == 0:
                 routine(*arguments)

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from engine.data.arrays import Arrays, Float32, Int32
-from engine.data.history import History, weigh_by_recency
+from engine.data.history import History
 from engine.data.ratings import Interactions
 from engine.models.base import Fitted, ModelConfig
 
@@ -98,12 +98,6 @@ class RatingWeigher:
         """float32[n]: the weight of each rating of a history: by its height and its age."""
         return self.taste(history.ratings) * history.recency(self.recency)
 
-    def weights_in(self, data: Interactions) -> Float32:
-        """float32[len(data)]: the weight of each rating in its user's history."""
-        if data.timestamps is None:
-            return self.taste(data.ratings)
-        return self.taste(data.ratings) * weigh_by_recency(data.users, data.timestamps, self.recency)
-
 
 class Ranker(Fitted, ABC):
     """Orders a user's list by scores that are linear in the user's weighted history.
@@ -115,7 +109,6 @@ class Ranker(Fitted, ABC):
     """
 
     config: RankerConfig
-    ratings_: Float32
     movies_: Int32
     position_: Int32
     range_: tuple[float, float]

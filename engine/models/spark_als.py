@@ -18,8 +18,8 @@ from engine.models.hyperparameters import Patience, Seed, default
 from engine.models.shrinkage import FACTORS, KeptOut, Penalty, Side, learn_prior
 from engine.models.svd_kernels import predict_pairs
 
-BIASES, WITH_FACTORS = 1, 2
-"""The epochs."""
+BIASES = 1
+"""The epoch that learns the biases; factors follow."""
 USUAL_WIDTH = 4.5
 """Width of a scale of half stars, on which the first penalty for folding in is meant."""
 AT_ONCE = 2**22

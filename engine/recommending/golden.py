@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Literal, assert_never
 
@@ -137,6 +137,21 @@ def check_person(person: GoldenPerson, new: ServingState, active: ServingState |
     return GoldenResult(person.golden_id, person.name, tuple(findings))
 
 
+def in_words(one: Expectation, title: Callable[[str], str]) -> str:
+    """What is expected, as a phrase; ``title`` gives that of a movie id."""
+    match one:
+        case Listed():
+            return f"{title(one.movie_id)} in the first {one.first}"
+        case Unlisted():
+            return f"{title(one.movie_id)} not in the first {one.first}"
+        case Kept():
+            return f"at least {one.at_least} of the first {counted(one.first, 'movie')} stay"
+        case Predicted():
+            return f"{title(one.movie_id)} predicted {one.side} {one.rating:g}"
+        case _:
+            assert_never(one)
+
+
 def tell_broken(results: Sequence[GoldenResult]) -> str:
     """The broken expectations in a sentence; empty where all hold."""
     broken = [(result.name, one) for result in results for one in result.broken]
@@ -160,14 +175,13 @@ def _list(state: ServingState, person: Listener, places: int) -> list[str]:
     return [state.movie(movie).movie_id for movie in made.movies.tolist()]
 
 
-def _title(state: ServingState, movie_id: str) -> str:
-    return state.movie(state.movies[movie_id]).title if movie_id in state.movies else f"movie {movie_id}"
+def _expected(one: Expectation, state: ServingState) -> str:
+    movies = state.movies
+    return in_words(one, lambda name: state.movie(movies[name]).title if name in movies else f"movie {name}")
 
 
 def _check_place(one: Listed | Unlisted, state: ServingState, person: Listener, listed: list[str]) -> Finding:
-    inside = isinstance(one, Listed)
-    title = _title(state, one.movie_id)
-    expected = f"{title} {'is' if inside else 'is not'} in the first {one.first}"
+    inside, expected = isinstance(one, Listed), _expected(one, state)
     if one.movie_id not in state.movies:
         return Finding(expected, "the catalogue has no such movie", not inside)
     if state.movies[one.movie_id] in person.state.items:
@@ -180,7 +194,7 @@ def _check_place(one: Listed | Unlisted, state: ServingState, person: Listener, 
 def _check_kept(
     one: Kept, new: ServingState, ours: Listener, active: ServingState | None, theirs: Listener | None
 ) -> Finding:
-    expected = f"at least {one.at_least} of the first {one.first} stay"
+    expected = _expected(one, new)
     if active is None or theirs is None:
         return Finding(expected, "no version was active", True)
     drop = np.union1d(ours.state.items, theirs.state.items).astype(np.int32)
@@ -193,32 +207,8 @@ def _check_kept(
 
 
 def _check_predicted(one: Predicted, state: ServingState, person: Listener) -> Finding:
-    title = _title(state, one.movie_id)
-    expected = f"{title} is predicted {one.side} {one.rating:g}"
+    expected = _expected(one, state)
     if one.movie_id not in state.movies:
         return Finding(expected, "the catalogue has no such movie", False)
     value = float(person.state.predict(np.array([state.movies[one.movie_id]], np.int32))[0])
     return Finding(expected, f"it is {value:.2f}", value > one.rating if one.side == "above" else value < one.rating)
-
-
-def in_words(expectations: Sequence[Expectation], titles: Mapping[str, str]) -> list[str]:
-    """Each expectation as a sentence without a full stop.
-
-    Args:
-        expectations: of one person.
-        titles: by movie id.
-    """
-    told = []
-    for one in expectations:
-        match one:
-            case Listed():
-                told.append(f"{titles.get(one.movie_id, one.movie_id)} in the first {one.first}")
-            case Unlisted():
-                told.append(f"{titles.get(one.movie_id, one.movie_id)} not in the first {one.first}")
-            case Kept():
-                told.append(f"At least {one.at_least} of the first {counted(one.first, 'movie')} stay")
-            case Predicted():
-                told.append(f"{titles.get(one.movie_id, one.movie_id)} predicted {one.side} {one.rating:g}")
-            case _:
-                assert_never(one)
-    return told

@@ -36,11 +36,6 @@ class Reach:
         """int64[n_movies]: number of lists that have the movie among the first ten."""
         return np.asarray(self.places.sum(axis=1, dtype=np.int64))
 
-    @property
-    def is_sample(self) -> bool:
-        """Whether not everybody's list was made."""
-        return self.people < self.out_of
-
 
 def count_places(state: ServingState, users: Iterable[int], pause: Callable[[], object]) -> Int32:
     """int32[n_movies, 10]: in how many of these people's lists a movie has each of the first places.

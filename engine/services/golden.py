@@ -164,15 +164,18 @@ class GoldenService:
 
     def _shown(self, record: GoldenRecord) -> Pinned:
         expectations, catalogue = EXPECTATIONS.validate_python(record.expectations), self._snapshots.movies()
-        wanted = {one.movie_id for one in expectations if not isinstance(one, Kept)}
-        titles = {movie_id: found.title for movie_id in wanted if (found := _movie(catalogue, movie_id)) is not None}
+
+        def title(movie_id: str) -> str:
+            found = _movie(catalogue, movie_id)
+            return f"movie {movie_id}" if found is None else found.title
+
         return Pinned(
             record.golden_id,
             record.name,
             record.user_id,
             record.ratings,
             tuple(expectations),
-            tuple(in_words(expectations, titles)),
+            tuple(in_words(one, title) for one in expectations),
             record.created_at,
             record.created_by,
         )

@@ -23,6 +23,7 @@ from engine.evaluation.live import (
 )
 from engine.evaluation.metrics import relevant_from
 from engine.services.exams import DAY_S, ExamService
+from engine.services.live_notices import LiveNotices
 from engine.services.scale import StoreScale
 from engine.services.serving import ServingService
 from engine.services.storing import stores
@@ -30,8 +31,6 @@ from engine.services.version_records import find_version, metric_values, readabl
 from engine.settings import Settings
 from engine.words import counted
 from store.exams import ExamColumns, ExamRecord, ExamStore
-from store.notices import NoticeStore
-from store.values import ValueStore
 from store.versions import MLModelManager
 
 MAX_PAIRS, MAX_EXAMS = 200_000, 20_000
@@ -40,7 +39,6 @@ STEP = 10_000
 """Figures begin at a multiple of this number of exams, so that an interval's start seldom moves."""
 OFFLINE = ("rmse", "mae", "interval_coverage")
 """Metrics that were measured on held-out ratings in the same way."""
-DIPPED = "dipped"
 AGAIN, SLOW_S = 20, 0.5
 """Figures are made again after this many times as long as they took; those that take longer, in the background."""
 LOOK_S, SELDOM = 30.0, 300
@@ -115,8 +113,7 @@ class LiveService:
     _exams: ExamService
     _models: MLModelManager
     _serving: ServingService
-    _notices: NoticeStore
-    _values: ValueStore
+    _notices: LiveNotices
     _scale: StoreScale
     _settings: Settings
     _clock: Callable[[], float]
@@ -271,8 +268,7 @@ class LiveService:
                 self._consider(compared)
 
     def _tell_dip(self, one: LiveVersion) -> None:
-        told = self._values.read().get(DIPPED, [])
-        if one.version in told:
+        if self._notices.has("dipped", one.version):
             return
         live, offline = one.metrics["rmse"], one.offline["rmse"]
         text = (
@@ -280,12 +276,7 @@ class LiveService:
             f"{counted(one.exams, 'rating')} (at least {live.low:.3f}), {offline.value:.3f} on those held out. Look at "
             "the Live page, and train again if the ratings have changed."
         )
-
-        def note(tx: object) -> None:
-            self._values.write({DIPPED: [*told, one.version]}, tx=tx)  # type: ignore[arg-type]
-            self._notices.add("warning", "live", text, {"version": one.version}, tx=tx)  # type: ignore[arg-type]
-
-        self._values.transaction(note)
+        self._notices.add("dipped", one.version, "warning", text, {"version": one.version})
 
 
 def _newest(columns: ExamColumns) -> ExamColumns:

@@ -11,34 +11,27 @@ from engine.evaluation.live import LiveComparison
 from engine.recommending.golden import tell_broken
 from engine.services.audit import log_action
 from engine.services.golden import GoldenService
+from engine.services.live_notices import LiveNotices
 from engine.services.serving import ServingService
 from engine.services.storing import in_words
 from engine.services.versions import VersionService
 from engine.training.promotion import LIVE, ActivationPolicy
-from store.connections import Transaction
 from store.errors import StoreError
-from store.notices import Level, NoticeStore
+from store.notices import Level
 from store.runs import RunStore
-from store.values import ValueStore
 
 log = logging.getLogger(__name__)
-
-TOLD = "told"
 
 
 @dataclass(frozen=True)
 class LivePromotion:
-    """Acts on each pair of a shadow and the version that serves once, at the moment when the two can be told apart.
-
-    ``_values`` keeps which pairs were dealt with.
-    """
+    """Acts on each pair of a shadow and the version that serves once, at the moment when the two can be told apart."""
 
     _versions: VersionService
     _runs: RunStore
     _golden: GoldenService
     _serving: ServingService
-    _notices: NoticeStore
-    _values: ValueStore
+    _notices: LiveNotices
 
     def consider(self, found: LiveComparison) -> None:
         """Tell of a shadow that turned out better or worse; promote a better one that was trained to be.
@@ -46,17 +39,13 @@ class LivePromotion:
         An error becomes a notice: it concerns one version, and exams go on.
         """
         pair = f"{found.version} {found.baseline}"
-        told: list[str] = self._values.read().get(TOLD, [])
-        if found.told_after is None or pair in told or self._serving.active_version() != found.baseline:
+        if found.told_after is None or self._serving.active_version() != found.baseline:
+            return
+        if self._notices.has("told", pair):
             return
         level, text, verdict = self._act(found)
         about: dict[str, Any] = {"version": found.version} | ({"verdict": verdict} if verdict else {})
-
-        def note(tx: Transaction) -> None:
-            self._values.write({TOLD: [*told, pair]}, tx=tx)
-            self._notices.add(level, "live", text, about, tx=tx)
-
-        self._values.transaction(note)
+        self._notices.add("told", pair, level, text, about)
 
     def _act(self, found: LiveComparison) -> tuple[Level, str, str]:
         """Level and text of the notice, and the verdict if there is one."""

@@ -11,7 +11,7 @@ PERSON = Pinned(
     None,
     {"318": 5.0, "296": 4.5},
     (Listed(movie_id="858"), Kept(at_least=6, first=10)),
-    ("The Godfather in the first 20", "At least 6 of the first 10 movies stay"),
+    ("The Godfather in the first 20", "at least 6 of the first 10 movies stay"),
     1795443840.0,
     "api",
 )
@@ -19,8 +19,8 @@ RESULT = GoldenResult(
     1,
     "Lover of crime films",
     (
-        Finding("The Godfather is in the first 20", "it is number 3", True),
-        Finding("at least 6 of the first 10 stay", "5 of 10 stay", False),
+        Finding("The Godfather in the first 20", "it is number 3", True),
+        Finding("at least 6 of the first 10 movies stay", "5 of 10 stay", False),
     ),
 )
 LIST_CHANGES = ListChanges(

@@ -56,9 +56,9 @@ class Answers(Body):
     user: str | None = Field(None, min_length=1, max_length=MAX_LENGTH, description="Whose ratings these are.")
     dates: Form | None = Field(None, description="How times are written.")
     scale: list[Number] | None = Field(None, description="Lowest and highest rating of the scale in the files.")
-    catalogue: Literal["same", "separate"] | None = Field(None, description="Whether known ids mean the same movies.")
+    catalogue: Literal["same", "separate"] | None = Field(None, description="Whether known IDs mean the same movies.")
     matches: dict[str, str] | None = Field(
-        None, description="Movies in the files that are known under another title, each with its id here."
+        None, description="Movies in the files that are known under another title, each with its ID here."
     )
 
 

@@ -129,7 +129,7 @@ def export_factors(asked: Annotated[FactorOptions, Query()]) -> TableFile:
 def export_archive() -> TableFile:
     """Export ratings, movies and their scale as one archive.
 
-    A zip with `marquee.json` (format, rating scale and its step), `movies.csv` with the ids on other sites, and
+    A zip with `marquee.json` (format, rating scale and its step), `movies.csv` with the IDs on other sites, and
     `ratings.csv`. Importing it into an empty store asks nothing, and another export gives the same bytes. Models are
     exported one by one, and everything together by a backup.
     """
@@ -149,6 +149,6 @@ def export_table(table: Table, asked: Annotated[FileOptions, Query()]) -> TableF
     CSV is UTF-8 with a header row. Text that a spreadsheet would read as a formula (starting with `=`, `+`, `-`, `@`, a
     tab or a line break, and not a number) gets an apostrophe in front, as does text that starts with apostrophes before
     one of these. `POST /data/imports` takes these files, and removes these apostrophes. Times are in UTC, and empty
-    where unknown. Rows are in the order of their ids, shorter ones first.
+    where unknown. Rows are in the order of their IDs, shorter ones first.
     """
     return _table(table, asked.format, current().exports.export(table, asked.format))

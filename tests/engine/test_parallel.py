@@ -42,6 +42,24 @@ def test_a_failed_piece_is_heard_of(monkeypatch: pytest.MonkeyPatch) -> None:
         parallel.run_all(lambda piece: 1 / piece, [1, 0, 2])
 
 
+def test_after_a_failure_no_piece_begins(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(parallel, "processors", lambda: 2)
+    begun: list[int] = []
+
+    def work(piece: int) -> None:
+        begun.append(piece)
+        raise ValueError(piece)
+
+    with pytest.raises(ValueError, match=r"\d"):
+        parallel.run_all(work, range(1000))
+    assert 1 <= len(begun) <= 2
+
+
+def test_results_are_in_order(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(parallel, "processors", lambda: 3)
+    assert parallel.run_all(lambda piece: piece**2, range(5000)) == [piece**2 for piece in range(5000)]
+
+
 @pytest.mark.parametrize("processors", [1, 2, 5])
 def test_chains_keep_their_order(processors: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(parallel, "processors", lambda: processors)
@@ -65,20 +83,24 @@ def test_a_failed_chain_is_heard_of(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux gives each thread a priority of its own")
 def test_threads_have_the_priority_of_the_training(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(parallel, "processors", lambda: 2)
-    found: list[tuple[int, int]] = []
+    together, found = threading.Barrier(2, timeout=60), list[tuple[int, int]]()
 
     def look(_: int) -> None:
         found.append((threading.get_native_id(), os.getpriority(os.PRIO_PROCESS, threading.get_native_id())))
 
+    def work(piece: int) -> None:
+        together.wait()
+        look(piece)
+
     def train() -> None:
         step_back()
         look(0)
-        parallel.run_all(look, range(4))
+        parallel.run_all(work, range(4))
 
     training = threading.Thread(target=train)
     training.start()
     training.join()
-    assert len({thread for thread, _ in found}) > 1
+    assert len({thread for thread, _ in found}) == 2
     assert len({priority for _, priority in found}) == 1
 
 

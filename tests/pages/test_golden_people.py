@@ -34,7 +34,7 @@ def test_people_are_listed_and_checked(visit: Open) -> None:
     at = visit("versions.py", held)
     assert "somebody made up" in words(at)
     assert "/person?id=42" in words(at)
-    assert "The Godfather in the first 20; At least 6 of the first 10 movies stay" in words(at)
+    assert "The Godfather in the first 20; at least 6 of the first 10 movies stay" in words(at)
     assert "movie 318: 5; movie 296: 4.5" in words(at)  # the catalogue of the fakes has neither
     assert "theirs, at each check" in words(at)
     press(at, session.CHECK_GOLDEN)

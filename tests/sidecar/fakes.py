@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryFile
@@ -45,7 +45,7 @@ from engine.services.ratings import ForgettingReceipt, RatingReceipt, RatingRemo
 from engine.services.replays import Replay
 from engine.services.storage import Backup, StoreFacts
 from engine.services.studies import Study
-from engine.services.training import TrainingStatus
+from engine.services.training import Also, TrainingStatus
 from engine.services.version_files import ExportedVersion
 from engine.services.version_records import VersionSummary
 from engine.services.versions import Comparison
@@ -55,6 +55,7 @@ from sidecar.docs import golden_people, instances, live_instances
 from sidecar.docs.golden_people import LIST_CHANGES
 from sidecar.docs.shown import REPLAY, SHOWN
 from store.exams import ExamRecord
+from store.notices import Level
 from store.records import ActivationRecord, AuditRecord, Counts, ImportRecord, KeyRecord, NoticeRecord
 
 METRICS = instances.METRICS
@@ -106,7 +107,9 @@ class FakeRatings(Recorder):
 
 
 class FakeRecommendations(Recorder):
-    def changes(self, new: tuple[int, object], old: tuple[int, object]) -> ListChanges:
+    def changes(
+        self, new: tuple[int, object], old: tuple[int, object], progress: Callable[[float], object] = float
+    ) -> ListChanges:
         self.note("changes", new, old)
         return LIST_CHANGES
 
@@ -115,30 +118,30 @@ class FakeRecommendations(Recorder):
         item = RecommendedItem(1, "https://boxd.it/2a", SCRIPT, None, ("Drama",), 0.9, 4.4, (3.4, 5.0), 0.6)
         return Recommendations(user_id, "personal", "57 ratings.", 3, 10.0, 1.5, 57, (item,))
 
-    def predict(self, pairs: list[tuple[str, str]]) -> Predictions:
+    def predict(self, pairs: Sequence[tuple[str, str]]) -> Predictions:
         self.note("predict", pairs)
         return Predictions(3, tuple(Prediction(user, movie, 3.5, None, "unknown") for user, movie in pairs))
 
-    def recommend_to(self, ratings: dict[str, float], wanted: ListOptions) -> Recommendations:
+    def recommend_to(self, ratings: Mapping[str, float], wanted: ListOptions) -> Recommendations:
         self.note("recommend_to", ratings, wanted)
         return replace(self.recommend("", wanted.n), ratings_count=len(ratings))
 
-    def what_if(self, user_id: str, changes: dict[str, float | None], wanted: ListOptions) -> WhatIf:
+    def what_if(self, user_id: str, changes: Mapping[str, float | None], wanted: ListOptions) -> WhatIf:
         self.note("what_if", user_id, changes, wanted)
         movie = Movie("7", SCRIPT, 1998, ("Crime",))
         return WhatIf(user_id, "personal", "56 ratings.", 3, 56, (ImaginedItem(1, movie, None, 4.2, 4.4),), (movie,))
 
-    def similar(self, movie_id: str, n: int) -> SimilarMovies:
+    def similar(self, movie_id: str, n: int = 10) -> SimilarMovies:
         self.note("similar", movie_id, n)
         movie = Movie(movie_id, SCRIPT, None, ())
         return SimilarMovies(movie, "ratings", (LikeMovie(movie, 0.5),))
 
-    def interview(self, user_id: str, n: int, skipped: list[str]) -> InterviewState:
+    def interview(self, user_id: str, n: int = 1, skipped: Collection[str] = ()) -> InterviewState:
         self.note("interview", user_id, n, skipped)
         question = InterviewQuestion(Movie("7", SCRIPT, 1998, ("Crime",)), 0.4, 0.05)
         return InterviewState(user_id, "blended", 3, 2, 0.2, (question,), None)
 
-    def explain(self, user_id: str, movie_id: str, genres_liked: list[str]) -> Explanation:
+    def explain(self, user_id: str, movie_id: str, genres_liked: Collection[str] = ()) -> Explanation:
         self.note("explain", user_id, movie_id, genres_liked)
         return replace(instances.EXPLANATION, user_id=user_id, movie_id=movie_id)
 
@@ -153,27 +156,38 @@ class FakeTraining(Recorder):
 
     def train_model(
         self,
-        kind: str,
-        hyperparameters: dict[str, Any],
-        activate: str,
-        actor: str,
+        kind: str = "svd",
+        hyperparameters: Mapping[str, Any] | None = None,
+        activate: str = "if_better",
+        actor: str = "you",
         *,
-        queue: bool,
-        note: str,
-        ranker: dict[str, Any],
+        ranker: Mapping[str, Any] | None = None,
+        queue: bool = False,
+        note: str = "",
+        also: Also | None = None,
     ) -> int:
         self.note("train_model", kind, hyperparameters, activate, actor, queue, note, ranker)
         return 7
 
-    def retrain(self, version: int | None, activate: str, actor: str, *, queue: bool) -> int:
+    def retrain(
+        self,
+        version: int | None = None,
+        activate: str = "if_better",
+        actor: str = "you",
+        *,
+        queue: bool = False,
+        also: Also | None = None,
+    ) -> int:
         self.note("retrain", version, activate, actor, queue)
         return 8
 
-    def train_again(self, version: int, actor: str, *, queue: bool) -> int:
+    def train_again(self, version: int, actor: str = "you", *, queue: bool = False) -> int:
         self.note("train_again", version, actor, queue)
         return 9
 
-    def runs(self, limit: int = 50, *, before: int | None = None) -> list[TrainingStatus]:
+    def runs(
+        self, limit: int = 50, *, before: int | None = None, actors: Sequence[str] | None = None
+    ) -> list[TrainingStatus]:
         self.note("runs", limit, before)
         return _older([RUN, replace(RUN, run_id=4)], "run_id", before)[:limit]
 
@@ -197,7 +211,7 @@ class FakeVersions(Recorder):
         self.held = [VERSION, OLDER]
         self.exported: ExportedVersion | None = None
 
-    def bundle(self, version: int) -> str:
+    def bundle(self, version: int) -> Any:
         self.note("bundle", version)
         self.get(version)
         return f"models of version {version}"
@@ -227,11 +241,11 @@ class FakeVersions(Recorder):
             self.get(version)
         return [replace(instances.COMPARISON, version=version, baseline=against) for version in others]
 
-    def describe(self, version: int, *, note: str | None, tags: Sequence[str] | None) -> VersionSummary:
+    def describe(self, version: int, *, note: str | None = None, tags: Sequence[str] | None = None) -> VersionSummary:
         self.note("describe", version, note, tags)
         return replace(VERSION, version=version, note=note or "", tags=tuple(tags or ()))
 
-    def delete(self, version: int, *, actor: str) -> VersionSummary:
+    def delete(self, version: int, *, actor: str = "you", reason: str = "") -> VersionSummary:
         self.note("delete", version, actor)
         return replace(OLDER, version=version, state="deleted")
 
@@ -242,7 +256,7 @@ class FakeVersions(Recorder):
         self.exported = ExportedVersion(f"marquee-version-{version}.zip", stream)
         return self.exported
 
-    def import_file(self, stream: Any, *, actor: str) -> int:
+    def import_file(self, stream: Any, *, actor: str = "you") -> int:
         self.note("import_file", stream.read(), actor)
         return 4
 
@@ -271,7 +285,7 @@ class FakeLibrary(Recorder):
         self.note("counts")
         return Counts(671, 9066, 100_004)
 
-    def statistics(self) -> DataStatistics:
+    def statistics(self, *, fresh: bool = True) -> DataStatistics:
         self.note("statistics")
         return STATISTICS
 
@@ -281,12 +295,12 @@ class FakeImports(Recorder):
         self.note("import_demo")
         return 4
 
-    def import_files(self, files: Any, options: ImportOptions) -> int:
-        given = options.model_dump(exclude_unset=True)
+    def import_files(self, files: Any, options: ImportOptions | None = None) -> int:
+        given = None if options is None else options.model_dump(exclude_unset=True)
         self.note("import_files", [(file.name, file.stream.read()) for file in files], given)
         return 4
 
-    def answer(self, job_id: int, answers: dict[str, Any]) -> int:
+    def answer(self, job_id: int, answers: Mapping[str, Any]) -> int:
         self.note("answer", job_id, answers)
         return job_id
 
@@ -294,7 +308,7 @@ class FakeImports(Recorder):
         self.note("undo", import_id)
         return 5
 
-    def batches(self) -> list[ImportRecord]:
+    def batches(self, limit: int = 100) -> list[ImportRecord]:
         self.note("batches")
         return [IMPORT]
 
@@ -307,15 +321,15 @@ class FakeImports(Recorder):
 
 
 class FakeExports(Recorder):
-    def export(self, table: str, form: str) -> Iterator[bytes]:
+    def export(self, table: str, form: str = "csv") -> Iterator[bytes]:
         self.note("export", table, form)
         return iter(PIECES)
 
-    def recommendations(self, n: int, form: str) -> Iterator[bytes]:
+    def recommendations(self, n: int = 10, form: str = "csv") -> Iterator[bytes]:
         self.note("recommendations", n, form)
         return iter(PIECES)
 
-    def factors(self, version: int | None, form: str) -> Iterator[bytes]:
+    def factors(self, version: int | None = None, form: str = "csv") -> Iterator[bytes]:
         self.note("factors", version, form)
         return iter(PIECES)
 
@@ -328,7 +342,17 @@ STUDY = instances.STUDY
 
 
 class FakeTuning(Recorder):
-    def start(self, kind: str, trials: int, folds: int, minutes: float, seed: int, actor: str, *, goal: str) -> int:
+    def start(
+        self,
+        kind: str = "svd",
+        trials: int = 20,
+        folds: int = 3,
+        minutes: float = 30.0,
+        seed: int = 0,
+        actor: str = "you",
+        *,
+        goal: str = "rmse",
+    ) -> int:
         self.note("start", kind, trials, folds, minutes, seed, actor, goal)
         return 2
 
@@ -343,10 +367,12 @@ class FakeTuning(Recorder):
     def stop(self, study_id: int) -> None:
         self.note("stop", study_id)
 
-    def resume(self, study_id: int, trials: int | None, minutes: float | None) -> None:
+    def resume(self, study_id: int, trials: int | None = None, minutes: float | None = None) -> None:
         self.note("resume", study_id, trials, minutes)
 
-    def train_with(self, study_id: int, activate: str, actor: str, *, trial: int | None) -> int:
+    def train_with(
+        self, study_id: int, activate: str = "if_better", actor: str = "you", *, trial: int | None = None
+    ) -> int:
         self.note("train_with", study_id, activate, actor, trial)
         return 9
 
@@ -377,7 +403,14 @@ class FakeInbox(Recorder):
         super().__init__()
         self.told: list[tuple[Any, ...]] = []
 
-    def notices(self, limit: int, *, before: int | None, unread_only: bool) -> list[NoticeRecord]:
+    def notices(
+        self,
+        limit: int = 50,
+        *,
+        before: int | None = None,
+        levels: Sequence[Level] | None = None,
+        unread_only: bool = False,
+    ) -> list[NoticeRecord]:
         self.note("notices", limit, before, unread_only)
         return [one for one in NOTICES if before is None or one.notice_id < before][:limit]
 
@@ -390,7 +423,7 @@ class FakeInbox(Recorder):
     def webhook(self) -> WebhookState | None:
         return WebhookState(2, None, 90.0, "connection refused", 120.0)
 
-    def mark_read(self, notice_ids: list[int] | None) -> None:
+    def mark_read(self, notice_ids: Sequence[int] | None = None) -> None:
         self.note("mark_read", notice_ids)
 
 
@@ -409,7 +442,7 @@ class FakeStorage(Recorder):
         self.note("facts")
         return FACTS
 
-    def check(self, *, thorough: bool) -> list[str]:
+    def check(self, *, thorough: bool = True) -> list[str]:
         self.note("check", thorough)
         return ["A fault."] if thorough else []
 
@@ -435,7 +468,7 @@ class FakeStorage(Recorder):
     def delete(self, name: str) -> None:
         self.note("delete", name)
 
-    def restore(self, name: str) -> str | None:
+    def restore(self, name: str, actor: str = "you") -> str | None:
         self.note("restore", name)
         return "m.db.replaced-1"
 
@@ -452,7 +485,7 @@ class FakeGolden(Recorder):
         self.note("people")
         return [golden_people.PERSON]
 
-    def pin(self, name: str, expectations: list[Expectation], **given: Any) -> Pinned:
+    def pin(self, name: str, expectations: Sequence[Expectation], **given: Any) -> Pinned:
         self.note("pin", name, expectations, given)
         return golden_people.PERSON
 
@@ -469,7 +502,7 @@ class FakeAnswers(Recorder):
     def facts(self) -> AnswerLogFacts:
         return AnswerLogFacts(2, 4096, 100_000_000, 0, 5)
 
-    def shown(self, user_id: str, limit: int, *, before: int | None = None) -> list[Shown]:
+    def shown(self, user_id: str, limit: int = 20, *, before: int | None = None) -> list[Shown]:
         self.note("shown", user_id, limit, before)
         return _older([SHOWN, replace(SHOWN, answer_id=7)], "answer_id", before)[:limit]
 
@@ -481,7 +514,7 @@ class FakeReplays(Recorder):
 
 
 class FakeSparkLists(Recorder):
-    def write(self, n: int) -> int:
+    def write(self, n: int = 10) -> int:
         self.note("write", n)
         return 6
 
@@ -500,7 +533,7 @@ class FakeAccess(Recorder):
     def list_keys(self) -> list[KeyRecord]:
         return KEYS
 
-    def create(self, name: str, scopes: list[str]) -> tuple[KeyRecord, str]:
+    def create(self, name: str, scopes: Iterable[str]) -> tuple[KeyRecord, str]:
         self.note("create", name, scopes)
         return replace(KEYS[0], name=name, scopes=tuple(scopes)), "mq_secret"
 
@@ -536,7 +569,7 @@ class FakeAudit(Recorder):
     def hashed(self, user_id: str) -> str:
         return f"~{len(user_id)}"
 
-    def entries(self, limit: int, *, before: int | None) -> list[AuditRecord]:
+    def entries(self, limit: int = 50, *, before: int | None = None) -> list[AuditRecord]:
         self.note("entries", limit, before)
         return [one for one in ENTRIES if before is None or one.audit_id < before][:limit]
 
@@ -568,7 +601,7 @@ class FakeLive(Recorder):
         self.note("known")
         return live_instances.LIVE
 
-    def exams(self, version: int | None, limit: int, *, before: int | None = None) -> list[ExamRecord]:
+    def exams(self, version: int | None, limit: int = 100, *, before: int | None = None) -> list[ExamRecord]:
         self.note("exams", version, limit, before)
         if version is not None and version > 4:
             raise UnknownVersion(f"There is no version {version}.")

@@ -280,7 +280,7 @@ def test_golden_people_of_a_version(client: Client, services: Services) -> None:
     answer = client.get("/ml/models/3/golden").json()
     assert (answer["version"], answer["holds"]) == (3, False)
     assert answer["people"][0]["findings"][1] == {
-        "expected": "at least 6 of the first 10 stay",
+        "expected": "at least 6 of the first 10 movies stay",
         "found": "5 of 10 stay",
         "holds": False,
     }

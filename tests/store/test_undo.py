@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from store import bulk_ratings, inspection, undo
@@ -268,10 +268,16 @@ def perform(shelf: Shelf, model: Model, change: Import | Hand | Undo | Forget) -
             model.forget(user)
 
 
+THREE = [Import([], [("u0", "m0", float(value), value)]) for value in (1, 2, 3)]
+"""Each replaces the rating of the one before it."""
+
+
 def test_undo_takes_one_change_out_of_the_chain(shelf: Shelf) -> None:
     """Whatever was imported, rated, deleted and undone before, in whatever order, and however often it was killed."""
 
     @settings(SETTINGS, max_examples=80)
+    @example([*THREE, Undo(1, []), Undo(1, []), Undo(0, [])])
+    @example([*THREE, Undo(0, []), Undo(0, []), Undo(0, [])])
     @given(changes)
     def check(done: list[Import | Hand | Undo | Forget]) -> None:
         model = shelf.begin()

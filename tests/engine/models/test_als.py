@@ -43,7 +43,7 @@ def solved(weights: np.ndarray, fixed: np.ndarray, penalty: np.ndarray) -> np.nd
 
 
 def test_another_turn_changes_nothing_at_the_end(small: Interactions) -> None:
-    ranker = ImplicitALSRanker(CONFIG.model_copy(update={"epochs": 1000})).fit(small)
+    ranker = ImplicitALSRanker(CONFIG.model_copy(update={"epochs": 300})).fit(small)
     weights, (of_users, of_movies) = weighted(ranker, small), penalties(small)
     users = solved(weights, ranker.factors_.astype(np.float64), of_users)
     movies = solved(weights.T, users, of_movies)

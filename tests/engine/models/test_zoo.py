@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import cache
 
 import numpy as np
 import pytest
@@ -24,15 +25,24 @@ SIDE = pytest.mark.parametrize("name", list(ZOO))
 KIND = pytest.mark.parametrize("kind", list(MODELS))
 
 
-def fit(kind: str, data: Interactions) -> RatingModel:
-    return build(configure(kind, {})).fit(data)
+Fit = Callable[..., RatingModel]
+
+
+@pytest.fixture(scope="module")
+def fit() -> Fit:
+    """A model of one of the zoo, or of a part of its users; each is fitted once."""
+
+    def of(kind: str, name: str, *, whole: bool = True) -> RatingModel:
+        data = ZOO[name]()
+        return build(configure(kind, {})).fit(data if whole else part(data)[0])
+
+    return cache(of)
 
 
 @SIDE
 @KIND
-def test_predictions_are_numbers_inside_the_scale(kind: str, name: str) -> None:
-    data = ZOO[name]()
-    model = fit(kind, data)
+def test_predictions_are_numbers_inside_the_scale(kind: str, name: str, fit: Fit) -> None:
+    data, model = ZOO[name](), fit(kind, name)
     users, movies = np.meshgrid(np.arange(-1, min(data.n_users, 40)), np.arange(-1, min(data.n_movies, 100)))
     predicted = model.predict_indices(users.ravel().astype(np.int32), movies.ravel().astype(np.int32))
     assert len(predicted)
@@ -52,16 +62,16 @@ def part(data: Interactions) -> tuple[Interactions, Interactions]:
 
 @SIDE
 @KIND
-def test_a_stranger_is_predicted_what_was_given(kind: str, name: str) -> None:
+def test_a_stranger_is_predicted_what_was_given(kind: str, name: str, fit: Fit) -> None:
     train, test = part(ZOO[name]())
-    found = fit(kind, train).predict_indices(np.full(len(test), -1, np.int32), test.items)
+    found = fit(kind, name, whole=False).predict_indices(np.full(len(test), -1, np.int32), test.items)
     assert len(found)
     assert found.min() >= train.ratings.min()
     assert found.max() <= train.ratings.max()
 
 
 @KIND
-def test_strangers_are_predicted_no_worse_than_by_the_movies_means(kind: str) -> None:
+def test_strangers_are_predicted_no_worse_than_by_the_movies_means(kind: str, fit: Fit) -> None:
     """On average over the zoo, as a part of the scale; and nowhere by more than what a penalty costs."""
     worse = []
     for name, make in ZOO.items():
@@ -69,7 +79,7 @@ def test_strangers_are_predicted_no_worse_than_by_the_movies_means(kind: str) ->
         if data.n_users == 1:
             continue
         train, test = part(data)
-        found = fit(kind, train).predict_indices(np.full(len(test), -1, np.int32), test.items)
+        found = fit(kind, name, whole=False).predict_indices(np.full(len(test), -1, np.int32), test.items)
         errors = [float(np.sqrt(np.mean((one - test.ratings) ** 2))) for one in (found, movie_means(train)[test.items])]
         worse.append((errors[0] - errors[1]) / (data.scale[1] - data.scale[0]))
         assert worse[-1] < 0.1, name
@@ -80,10 +90,10 @@ def test_strangers_are_predicted_no_worse_than_by_the_movies_means(kind: str) ->
     "name", ["one rating", "all five", "all one", "likes", "constant by user", "constant by movie"]
 )
 @KIND
-def test_what_never_varies_is_learned(kind: str, name: str) -> None:
+def test_what_never_varies_is_learned(kind: str, name: str, fit: Fit) -> None:
     """Everything, or each user, or each movie has one rating."""
     data = ZOO[name]()
-    error = fit(kind, data).predict_indices(data.users, data.items) - data.ratings
+    error = fit(kind, name).predict_indices(data.users, data.items) - data.ratings
     assert np.sqrt(np.mean(error**2)) < (0.1 if "constant" in name else 0.03) * (data.scale[1] - data.scale[0])
 
 

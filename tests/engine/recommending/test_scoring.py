@@ -119,18 +119,24 @@ def test_six_of_a_newcomers_first_ten_are_of_the_genres_they_like(
         assert documentaries[first_ten(scorer, ("Documentary",))].sum() == 6
 
 
+@pytest.fixture(scope="module")
+def unlike() -> ItemSimilarityRanker:
+    """A ranker that knows no movie."""
+    ranker = ItemSimilarityRanker().fit(Interactions.from_frame(*planted(), scale=(0.5, 5.0)))
+    ranker.movies_ = ranker.movies_[:0]
+    return ranker
+
+
 @given(st.data())
-def test_six_are_of_liked_genres_whatever_the_catalogue(draw: st.DataObject) -> None:
+def test_six_are_of_liked_genres_whatever_the_catalogue(unlike: ItemSimilarityRanker, draw: st.DataObject) -> None:
     """Movies that nobody rated, ties, genres with few movies, catalogues that are shorter than a list."""
     n = draw.draw(st.integers(1, 40))
     genres = st.lists(st.sampled_from(["", "A", "B", "C", "A|B", "A|B|C"]), min_size=n, max_size=n).filter(any)
     table = MovieTable.build([f"M{m}" for m in range(n)], [None] * n, draw.draw(genres))
     worth = st.sampled_from([0.0, 1e-7, 1e-3, 0.1, 0.2, 0.2 + 1e-9, 1.0])
     scores = np.array(draw.draw(st.lists(worth, min_size=n, max_size=n)), np.float32)
-    ranker = ItemSimilarityRanker().fit(Interactions.from_frame(*planted(), scale=(0.5, 5.0)))
-    ranker.movies_ = ranker.movies_[:0]
     liked = draw.draw(st.sets(st.sampled_from(table.genre_names), min_size=1))
-    assert_favoured(ListScorer(ranker, scores, table), table, tuple(sorted(liked)))
+    assert_favoured(ListScorer(unlike, scores, table), table, tuple(sorted(liked)))
 
 
 def test_an_unrated_movie_of_a_liked_genre_is_listed_too(small: Interactions) -> None:

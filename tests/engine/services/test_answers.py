@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 import pytest
@@ -279,16 +280,20 @@ def test_a_stop_does_not_wait_until_a_long_log_is_erased(
             on.services.recommendations.recommend("u1", n)
     off = settings.model_copy(update={"answer_log_mb": 0})
     monkeypatch.setattr(module, "BATCH", 1)
-    real = AnswerStore.prune
-    with monkeypatch.context() as patch, logging(off, None, clock) as stopping:
+    real, opened, is_open = AnswerStore.prune, list[Runtime](), Event()
 
-        def prune(self: AnswerStore, count: int) -> int:
-            stopping.services.answers.worker.stopping.set()
-            return real(self, count)
+    def prune(self: AnswerStore, count: int) -> int:
+        assert is_open.wait(60)  # the worker may come here at once
+        opened[0].services.answers.worker.stopping.set()
+        return real(self, count)
 
+    with monkeypatch.context() as patch:
         patch.setattr(AnswerStore, "prune", prune)
-        stopping.services.answers.flush()
-        assert stopping.services.answers.facts().answers == 19
+        with logging(off, None, clock) as stopping:
+            opened.append(stopping)
+            is_open.set()
+            stopping.services.answers.flush()
+            assert stopping.services.answers.facts().answers == 19
     with logging(off, None, clock) as again:
         again.services.answers.flush()
         assert again.services.answers.facts().answers == 0

@@ -90,7 +90,7 @@ def counted(runtime: Runtime) -> Reach:
 
 def test_reach_counts_the_lists_that_people_get(trained: Runtime) -> None:
     services, reach = trained.services, counted(trained)
-    assert (reach.people, reach.out_of, reach.is_sample) == (60, 60, False)
+    assert (reach.people, reach.out_of) == (60, 60)
     listed: dict[str, int] = {}
     for user in services.library.search_users("", 100):
         for item in services.recommendations.recommend(user.user_id).items:
@@ -105,7 +105,7 @@ def test_reach_counts_the_lists_that_people_get(trained: Runtime) -> None:
 def test_of_many_people_some_are_drawn_always_the_same(trained: Runtime, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "MAX_PEOPLE", 20)
     first = counted(trained)
-    assert (first.people, first.out_of, first.is_sample) == (20, 60, True)
+    assert (first.people, first.out_of) == (20, 60)
     trained.reach._known = None
     assert np.array_equal(counted(trained).places, first.places)
 

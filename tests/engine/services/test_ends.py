@@ -71,8 +71,16 @@ def test_a_disk_that_fails_while_a_version_is_saved(
         assert trained.services.versions.list()[0].state == "ready"
 
 
-@pytest.mark.parametrize("spared", [0, 3, 10, pytest.param(1, marks=pytest.mark.long)])
-@pytest.mark.parametrize("words", ["Reading", "Saving"])
+@pytest.mark.parametrize(
+    ("words", "spared"),
+    [
+        ("Reading", 0),
+        ("Reading", 3),
+        ("Saving", 3),
+        ("Saving", 10),
+        *(pytest.param(words, spared, marks=pytest.mark.long) for words in ("Reading", "Saving") for spared in (1, 6)),
+    ],
+)
 def test_a_disk_that_fails_at_any_write_of_a_run(
     trained: Runtime, monkeypatch: pytest.MonkeyPatch, words: str, spared: int
 ) -> None:

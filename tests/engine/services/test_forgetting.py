@@ -8,7 +8,10 @@ import pytest
 from engine.errors import UnknownUser
 from engine.runtime import Runtime, build
 from engine.services import Services
+from engine.services.exams import ExamService
 from engine.settings import Settings
+from store.ratings import RatingStore
+from tests.engine.services.conftest import opened, trained_store
 
 
 @pytest.fixture
@@ -66,6 +69,19 @@ def test_what_was_trained_keeps_no_id_of_who_was_forgotten_in_memory(just_traine
     for model in (bundle.rating, bundle.ranker):
         assert "u1" not in model.user_ids_.ids
         assert not len(model.seen_[0].of(key))
+
+
+def test_forgetting_reaches_exams_in_memory(
+    settings: Settings, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Those that wait, and the shadows, which have learned from the person."""
+    told: list[int] = []
+    monkeypatch.setattr(ExamService, "forget", lambda self, user_key: told.append(user_key))
+    with opened(settings, trained_store(tmp_path_factory)) as runtime:
+        key = RatingStore(runtime.database).user_key("u1")
+        runtime.services.ratings.forget("u1")
+    assert key is not None
+    assert told == [key]
 
 
 def test_forgetting_holds_after_a_restart(trained: Runtime, settings: Settings) -> None:

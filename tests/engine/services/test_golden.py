@@ -30,7 +30,7 @@ def test_pinned_people_are_kept_and_unpinned(trained: Runtime) -> None:
     assert golden.people() == [real, made]
     assert (real.user_id, real.created_by, made.user_id, made.ratings) == ("u1", "api", None, {"m2": 5.0})
     title = trained.services.library.movie("m1").title
-    assert real.told == (f"{title} in the first 20", "At least 6 of the first 10 movies stay")
+    assert real.told == (f"{title} in the first 20", "at least 6 of the first 10 movies stay")
     assert golden.unpin(real.golden_id) == real
     assert golden.people() == [made]
     with pytest.raises(UnknownGoldenPerson):

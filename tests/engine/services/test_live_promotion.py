@@ -5,10 +5,11 @@ from __future__ import annotations
 import pytest
 
 from engine.errors import InvalidInput
+from engine.evaluation.live import LEVEL
 from engine.recommending.golden import Listed
 from engine.runtime import Runtime
 from engine.settings import Settings
-from tests.engine.services.conftest import LONGER, finished, opened
+from tests.engine.services.conftest import LONGER, finished, opened, trained_store
 from tests.engine.services.test_exams import stored, unrated
 
 
@@ -92,3 +93,14 @@ def test_it_needs_shadows(settings: Settings) -> None:
             runtime.services.training.train_model("svd", {}, "if_better_live")
         with pytest.raises(InvalidInput, match="must be one of"):
             runtime.services.training.train_model("svd", {}, "sometimes")  # type: ignore[arg-type]
+
+
+def test_shadows_share_the_level_of_what_is_called_better(
+    settings: Settings, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    levels: list[float] = []
+    monkeypatch.setattr("engine.services.live.compare_live", lambda *given: levels.append(given[-1]))
+    for shadows in (1, 4):
+        with opened(settings.model_copy(update={"shadows": shadows}), trained_store(tmp_path_factory)) as runtime:
+            runtime.services.live.compare(1, 1)
+    assert levels == [LEVEL, LEVEL / 4]

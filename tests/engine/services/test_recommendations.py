@@ -220,6 +220,14 @@ def test_what_if_is_what_rating_so_would_give(trained: Runtime, services: Servic
     assert any(one.change for one in told.items)
 
 
+def test_a_movie_whose_rating_is_dropped_is_in_neither_list(services: Services) -> None:
+    rated = {one.movie.movie_id for one in services.library.user_ratings("u4")}
+    told = services.recommendations.what_if("u4", {min(rated): None}, ListOptions(80))
+    shown = {one.movie.movie_id for one in told.items} | {one.movie_id for one in told.left}
+    assert len(shown) == 80 - len(rated)
+    assert shown & rated == set()
+
+
 def test_no_change_is_told_as_none(services: Services) -> None:
     told = services.recommendations.what_if("u4", {}, ListOptions(10))
     assert [one.movie.movie_id for one in told.items] == [

@@ -17,7 +17,7 @@ from engine.models.base import RatingModel
 from engine.models.intervals import Calibration
 from engine.models.registry import MODELS
 from engine.training import pipeline
-from engine.training.pipeline import Listener, learn
+from engine.training.pipeline import TEST_PART, VALIDATION_PART, Listener, learn
 from engine.training.ranking import ChosenRanking, choose_ranking
 from tests.conftest import planted
 from tests.engine.models.quick import quick_config
@@ -51,7 +51,7 @@ class _Enough(Exception):
     """Ends a training once its model was judged."""
 
 
-def judged(kind: str, data: Interactions, monkeypatch: pytest.MonkeyPatch) -> Judged:
+def judged(kind: str, data: Interactions, monkeypatch: pytest.MonkeyPatch, **changes: Any) -> Judged:
     """Train as a version is trained, up to the moment when it is judged."""
     seen: list[Judged] = []
     chosen: list[ChosenRanking] = []
@@ -86,7 +86,7 @@ def judged(kind: str, data: Interactions, monkeypatch: pytest.MonkeyPatch) -> Ju
         patched.setattr(EvaluationService, "generate_report", keep)
         patched.setattr(pipeline, "choose_ranking", keep_choice)
         with pytest.raises(_Enough):
-            learn(quick_config(kind), data, 10, listener)
+            learn(quick_config(kind, **changes), data, 10, listener)
     return seen[0]
 
 
@@ -96,8 +96,14 @@ def ratings() -> Interactions:
     return Interactions.from_frame(*planted(n_users=120, per_user=40), scale=(0.5, 5.0))
 
 
-@pytest.mark.parametrize("times", ["known", "unknown"])
-@pytest.mark.parametrize("kind", MODELS)
+def rows_of(part: Interactions | None, data: Interactions) -> np.ndarray:
+    """bool[len(data)]: the rows of a part."""
+    assert part is not None
+    held = set(zip(part.users.tolist(), part.items.tolist(), strict=True))
+    return np.array([pair in held for pair in zip(data.users.tolist(), data.items.tolist(), strict=True)])
+
+
+@pytest.mark.parametrize(("kind", "times"), [*((kind, "known") for kind in MODELS), ("svd", "unknown")])
 def test_another_test_part_changes_nothing_that_is_learned(
     kind: str, times: str, ratings: Interactions, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -105,10 +111,7 @@ def test_another_test_part_changes_nothing_that_is_learned(
         ratings = replace(ratings, timestamps=None)
         # The order of ties depends on the movies, which the changes below swap; so here it is that of the rows.
         monkeypatch.setattr("engine.data.splits._hash_pairs", lambda data, _: np.arange(len(data), dtype=np.uint64))
-    test = hold_out(ratings).test
-    assert test is not None
-    held = set(zip(test.users.tolist(), test.items.tolist(), strict=True))
-    rows = np.array([pair in held for pair in zip(ratings.users.tolist(), ratings.items.tolist(), strict=True)])
+    rows = rows_of(hold_out(ratings).test, ratings)
     expected = judged(kind, ratings, monkeypatch)
     for change in (turn_ratings, swap_movies, crowd_movies):
         found = judged(kind, change(ratings, rows), monkeypatch)
@@ -136,3 +139,13 @@ def test_the_training_part_does_change_what_is_learned(
     assert not np.array_equal(one.predicted, other.predicted)
     assert one.ranking.frontier != other.ranking.frontier
     assert any(not np.array_equal(a, b) for a, b in zip(one.scores, other.scores, strict=True))
+
+
+def test_the_validation_part_is_not_fitted(ratings: Interactions, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It tells how far predictions are off, which it could not had the model learned it."""
+    rows = rows_of(hold_out(ratings, TEST_PART, VALIDATION_PART).validation, ratings)
+    one, other = (judged("svd", data, monkeypatch, patience=0) for data in (ratings, turn_ratings(ratings, rows)))
+    assert np.array_equal(one.predicted, other.predicted)
+    differ = [name for name, array in one.arrays.items() if not np.array_equal(array, other.arrays[name])]
+    assert differ
+    assert all(name.startswith("calibration") for name in differ)

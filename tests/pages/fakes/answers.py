@@ -38,8 +38,9 @@ class FakeAnswers:
     def since(self) -> float | None:
         return NOW - 30 * 86_400 if self.is_on else None
 
-    def shown(self, user_id: str, limit: int) -> list[Shown]:
-        return self.held.get(user_id, [])[:limit]
+    def shown(self, user_id: str, limit: int = 20, *, before: int | None = None) -> list[Shown]:
+        found = self.held.get(user_id, [])
+        return [one for one in found if before is None or one.answer_id < before][:limit]
 
     def table(self, user_id: str) -> Iterator[bytes]:
         return iter([b"shown_at\n"])

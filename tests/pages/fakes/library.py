@@ -86,8 +86,9 @@ class FakeLibrary:
     def rating(self, user_id: str, movie_id: str) -> float | None:
         return next((one.rating for one in self.rated.get(user_id, ()) if one.movie.movie_id == movie_id), None)
 
-    def mark(self, user_id: str) -> object:
-        return [(one.movie.movie_id, one.rating) for one in self.rated.get(user_id, ())]
+    def mark(self, user_id: str) -> tuple[bytes, bytes]:
+        rated = self.rated.get(user_id, ())
+        return repr([one.movie.movie_id for one in rated]).encode(), repr([one.rating for one in rated]).encode()
 
     def user_ratings(self, user_id: str) -> list[RatedMovie]:
         if user_id not in self.rated:

@@ -28,7 +28,7 @@ class FakeSparkLists:
     def newest(self) -> Job | None:
         return self.held
 
-    def write(self, n: int) -> int:
+    def write(self, n: int = 10) -> int:
         self.written.append(n)
         self.held = Job(
             job_id=6,

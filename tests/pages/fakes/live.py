@@ -48,7 +48,7 @@ def figures(version: int, role: str, exams: Taken) -> LiveVersion:
 
 class FakeLive:
     def __init__(self, serving: FakeServing) -> None:
-        self._serving = serving
+        self.serving = serving
         self.exam_count = 900
         self.shadows: tuple[int, ...] = (9,)
         self.too_large: tuple[int, ...] = ()
@@ -56,7 +56,7 @@ class FakeLive:
         self.dipped = False
 
     def report(self, days: int | None = None) -> LiveReport:
-        active = self._serving.version or 0
+        active = self.serving.version or 0
         ours = taken(self.exam_count)
         served = replace(figures(active, "serves", ours), dipped=self.dipped)
         beside = tuple(figures(one, "shadow", taken(self.exam_count, 0.7, one)) for one in self.shadows)
@@ -70,7 +70,7 @@ class FakeLive:
             active, days, self.exam_count, 0, self.shadows, self.too_large, (*beside, served), compared, self.reading
         )
 
-    def exams(self, version: int | None, limit: int, *, before: int | None = None) -> Sequence[ExamRecord]:
+    def exams(self, version: int | None, limit: int = 100, *, before: int | None = None) -> Sequence[ExamRecord]:
         return [
             ExamRecord(n, int(NOW) - n, TRICKY, "7", TRICKY, 4.5, 3.9, 2.4, 5.0, None if n == 1 else n, True, 3.7)
             for n in range(1, min(limit, self.exam_count) + 1)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -87,7 +88,7 @@ class FakeAutomation:
         self.asked.append(("pause", paused))
         self.planned = replace(self.planned, paused=paused, next_run=None if paused else NOW + 9e5)
 
-    def run_now(self) -> int:
+    def run_now(self, actor: str = "you") -> int:
         self.asked.append(("run_now",))
         return 4
 
@@ -124,8 +125,9 @@ class FakeStorage:
     def facts(self) -> StoreFacts:
         return StoreFacts("id", "0004", 3, 671, 9125, 100_316, 3, 3, 9_830_400, NOW, tuple(self.faults), None)
 
-    def start_backup(self) -> None:
+    def start_backup(self) -> Future[Backup]:
         self.asked.append(("start_backup",))
+        return Future()
 
     def cancel(self) -> None:
         self.asked.append(("cancel",))
@@ -137,7 +139,7 @@ class FakeStorage:
         self.asked.append(("delete", name))
         self.held = [one for one in self.held if one.name != name]
 
-    def restore(self, name: str) -> str | None:
+    def restore(self, name: str, actor: str = "you") -> str | None:
         self.asked.append(("restore", name))
         return "marquee.db.replaced-20261101-020000"
 
@@ -162,7 +164,7 @@ class FakeAccess:
     def list_keys(self) -> list[KeyRecord]:
         return self.held
 
-    def create(self, name: str, scopes: Sequence[str]) -> tuple[KeyRecord, str]:
+    def create(self, name: str, scopes: Iterable[str]) -> tuple[KeyRecord, str]:
         if not name.strip():
             raise InvalidInput("A key's name has 1 to 100 characters that can be printed.", field="name")
         made = KeyRecord(3, name, tuple(scopes), "2" * 64, NOW, "console", None, None)
@@ -182,5 +184,5 @@ class FakeAudit:
         ]
     )
 
-    def entries(self, limit: int, *, before: int | None = None) -> list[AuditRecord]:
+    def entries(self, limit: int = 50, *, before: int | None = None) -> list[AuditRecord]:
         return self.held[:limit]

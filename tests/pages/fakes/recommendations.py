@@ -96,7 +96,7 @@ class FakeRecommendations:
     given: list[str] = field(default_factory=list)  # users who were shown a list
 
     def changes(
-        self, new: tuple[int, object], old: tuple[int, object], progress: Callable[[float], object]
+        self, new: tuple[int, object], old: tuple[int, object], progress: Callable[[float], object] = float
     ) -> ListChanges:
         progress(0.5)
         return replace(self.changed, version=new[0], baseline=old[0])

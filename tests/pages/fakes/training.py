@@ -17,7 +17,7 @@ from engine.errors import (
 from engine.models.list_settings import configure_ranking
 from engine.models.registry import configure
 from engine.services.records import State
-from engine.services.training import TrainingStatus
+from engine.services.training import Also, TrainingStatus
 from tests.pages.fakes.data import NOW, RUNNING, RUNS, waiting
 
 
@@ -39,9 +39,10 @@ class FakeTraining:
         activate: str = "if_better",
         actor: str = "you",
         *,
+        ranker: Mapping[str, Any] | None = None,
         queue: bool = False,
         note: str = "",
-        ranker: Mapping[str, Any] | None = None,
+        also: Also | None = None,
     ) -> int:
         if self.fails:
             raise self.fails

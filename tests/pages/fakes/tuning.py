@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -146,7 +145,17 @@ class FakeTuning:
     asked: list[tuple[Any, ...]] = field(default_factory=list)
     fails: MarqueeError | None = None
 
-    def start(self, kind: str, trials: int, folds: int, minutes: float, seed: int, *, goal: Goal) -> int:
+    def start(
+        self,
+        kind: str = "svd",
+        trials: int = 20,
+        folds: int = 3,
+        minutes: float = 30.0,
+        seed: int = 0,
+        actor: str = "you",
+        *,
+        goal: Goal = "rmse",
+    ) -> int:
         if self.fails:
             raise self.fails
         if not 2 <= trials <= 1000:
@@ -179,13 +188,16 @@ class FakeTuning:
     def current(self) -> Study | None:
         return self.going
 
-    def studies(self, limit: int = 20) -> Sequence[Study]:
-        return [*([self.going] if self.going else []), *self.history][:limit]
+    def studies(self, limit: int = 20, *, before: int | None = None) -> list[Study]:
+        every = [*([self.going] if self.going else []), *self.history]
+        return [one for one in every if before is None or one.study_id < before][:limit]
 
     def search_space(self, kind: str, goal: Goal = "rmse") -> list[SearchRange]:
         return space_of(goal, kind)
 
-    def train_with(self, study_id: int) -> int:
+    def train_with(
+        self, study_id: int, activate: str = "if_better", actor: str = "you", *, trial: int | None = None
+    ) -> int:
         if self.fails:
             raise self.fails
         self.asked.append(("train", study_id))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from io import BytesIO
-from typing import Any, BinaryIO, NamedTuple
+from typing import Any, BinaryIO
 
 from engine.data.catalogue import Movie
 from engine.errors import (
@@ -18,19 +18,13 @@ from engine.evaluation.verdict import Judgement
 from engine.recommending.effect import ListEffect
 from engine.recommending.golden import Expectation, GoldenResult
 from engine.services.golden import Pinned
+from engine.services.version_files import ExportedVersion
 from engine.services.version_records import VersionSummary
 from engine.services.versions import Comparison, ListedMovie, VersionList
 from sidecar.docs import golden_people
 from store.records import ActivationRecord
 from tests.pages.fakes.data import DIFFERENCES, EFFECT, MOVIES, NOW, RUNS, TRICKY, version
 from tests.pages.fakes.recommendations import FakeServing
-
-
-class Exported(NamedTuple):
-    """A version as one file."""
-
-    name: str
-    stream: BinaryIO
 
 
 @dataclass
@@ -54,13 +48,13 @@ class FakeVersions:
     imported: list[bytes] = field(default_factory=list)
     fails: MarqueeError | None = None
 
-    def list(self) -> list[VersionSummary]:
-        return self.held
+    def list(self, limit: int | None = None, *, before: int | None = None) -> list[VersionSummary]:
+        return [one for one in self.held if before is None or one.version < before][:limit]
 
     def golden(self, version: int) -> tuple[GoldenResult, ...]:
         return self.checked.get(version, ())
 
-    def bundle(self, version: int) -> int:
+    def bundle(self, version: int) -> Any:
         return version
 
     def activated(self) -> int | None:
@@ -120,9 +114,9 @@ class FakeVersions:
         if self.fails:
             raise self.fails
         self.compared.append(([*versions], baseline))
-        return [self._compare(number, baseline or 0) for number in versions if number != baseline]
+        return [self._compared(number, baseline or 0) for number in versions if number != baseline]
 
-    def _compare(self, number: int, baseline: int) -> Comparison:
+    def _compared(self, number: int, baseline: int) -> Comparison:
         if not self.get(number).metrics:
             return Comparison(number, baseline, {}, f"Version {number} was not measured, so it can't be compared.")
         text = f"RMSE is better by 0.0083 (0.0041 to 0.0125); of 8 metrics 1 is better, 1 worse. {TRICKY}"
@@ -146,11 +140,11 @@ class FakeVersions:
     def history(self) -> Sequence[VersionSummary]:
         return sorted(self.held, key=lambda one: one.version)
 
-    def export(self, version: int) -> Exported:
+    def export(self, version: int) -> ExportedVersion:
         if self.get(version).state != "ready":
             raise VersionUnavailable(f"Version {version} can't be exported.")
         self.exported.append(version)
-        return Exported(f"marquee-version-{version}.zip", BytesIO(b"arrays"))
+        return ExportedVersion(f"marquee-version-{version}.zip", BytesIO(b"arrays"))
 
     def import_file(self, stream: BinaryIO, *, actor: str = "you") -> int:
         content = stream.read()
@@ -161,13 +155,14 @@ class FakeVersions:
         self.held = [version(number, run_id=None, activated_at=None), *self.held]
         return number
 
-    def ledger(self, limit: int = 100) -> Sequence[ActivationRecord]:
-        if not self.held:
-            return []
-        return [
+    def ledger(
+        self, limit: int = 100, at: float | None = None, *, before: int | None = None
+    ) -> Sequence[ActivationRecord]:
+        lines = [
             ActivationRecord(2, 2, NOW - 4000, "marquee", RUNS[0].verdict or ""),
             ActivationRecord(1, 1, NOW - 90_000, "you", "Activated by hand. No reason was given."),
-        ][:limit]
+        ]
+        return [one for one in lines if self.held and (before is None or one.activation_id < before)][:limit]
 
 
 @dataclass
@@ -186,6 +181,7 @@ class FakeGolden:
         *,
         user_id: str | None = None,
         ratings: Mapping[str, float] | None = None,
+        actor: str = "you",
     ) -> Pinned:
         if self.fails is not None:
             raise self.fails
@@ -198,6 +194,6 @@ class FakeGolden:
         self.held.remove(gone)
         return gone
 
-    def check(self, version: int) -> tuple[GoldenResult, ...]:
-        self.asked.append(("check", version))
+    def check(self, bundle: Any) -> tuple[GoldenResult, ...]:
+        self.asked.append(("check", bundle))
         return (golden_people.RESULT,)
