@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import delete, insert, select
+from sqlalchemy import delete, insert, select, update
 
 from store.connections import Transaction
 from store.database import Store
@@ -82,6 +82,22 @@ class GoldenStore(Store):
                     raise NotStored(f"Nobody has the id {user_id!r}.")
             tx.execute(insert(golden_people).values(values | {"user_key": key}))
             return self.all(tx=tx)[-1]
+
+        return self._database.write(work)
+
+    def expect(self, golden_id: int, expectations: Sequence[Mapping[str, Any]]) -> GoldenRecord:
+        """Replace what is expected for a person, as JSON; returns the person.
+
+        Raises:
+            NotStored: there is no such person.
+        """
+        asked = [dict(one) for one in expectations]
+
+        def work(tx: Transaction) -> GoldenRecord:
+            chosen = golden_people.c.golden_id == golden_id
+            if not tx.execute(update(golden_people).where(chosen).values(expectations=asked)).rowcount:
+                raise NotStored(f"There is no golden person {golden_id}.")
+            return next(one for one in self.all(tx=tx) if one.golden_id == golden_id)
 
         return self._database.write(work)
 

@@ -110,11 +110,8 @@ class GoldenService:
             raise InvalidInput(told, field="name")
         if user_id is not None and ratings:
             raise InvalidInput("Give either a person or ratings of somebody made up, not both.", field="ratings")
-        if not expectations:
-            raise InvalidInput("Add at least one expectation.", field="expectations")
-        check_range("expectations", len(expectations), 1, MAX_EXPECTATIONS)
-        self._check(expectations, ratings or {})
-        asked = [one.model_dump() for one in expectations]
+        self._check_ratings(ratings or {})
+        asked = self._asked(expectations)
         try:
             made = self._store.add(name, user_id, ratings or {}, asked, created_by=actor, most=MAX_PEOPLE)
         except NotStored as error:
@@ -122,6 +119,20 @@ class GoldenService:
         except ValueError as error:
             raise InvalidInput(str(error), field="name") from error
         return self._shown(made)
+
+    @audited("golden person changed", _named)
+    def expect(self, golden_id: int, expectations: Sequence[Expectation]) -> Pinned:
+        """Replace what every version must give a person.
+
+        Raises:
+            UnknownGoldenPerson: nobody with this number is pinned.
+            InvalidInput, InvalidRating, UnknownMovie: as ``pin``.
+        """
+        asked = self._asked(expectations)
+        try:
+            return self._shown(self._store.expect(golden_id, asked))
+        except NotStored as error:
+            raise UnknownGoldenPerson(f"There is no golden person {golden_id}.") from error
 
     @audited("golden person unpinned", _named)
     def unpin(self, golden_id: int) -> Pinned:
@@ -144,13 +155,19 @@ class GoldenService:
         """Check a version with the current ratings."""
         return self.judge(self._serving.stage(bundle, self._snapshots.load()))
 
-    def _check(self, expectations: Sequence[Expectation], ratings: Mapping[str, float]) -> None:
-        """Refuse movies that the catalogue lacks, and what can't hold."""
+    def _check_ratings(self, ratings: Mapping[str, float]) -> None:
         check_range("ratings", len(ratings), 0, MAX_RATINGS)
         catalogue = self._snapshots.movies()
         for movie_id, rating in ratings.items():
             _find(catalogue, movie_id)
             check_rating(rating, self._scale.current)
+
+    def _asked(self, expectations: Sequence[Expectation]) -> list[dict[str, Any]]:
+        """Expectations as JSON; refuses movies that the catalogue lacks, and what can't hold."""
+        if not expectations:
+            raise InvalidInput("Add at least one expectation.", field="expectations")
+        check_range("expectations", len(expectations), 1, MAX_EXPECTATIONS)
+        catalogue = self._snapshots.movies()
         for one in expectations:
             if isinstance(one, Kept):
                 check_range("at_least", one.at_least, 1, one.first)
@@ -161,6 +178,7 @@ class GoldenService:
                     told = "A store of preferences predicts no ratings. Expect a place in the list instead."
                     raise InvalidInput(told, field="expectations")
                 check_rating(one.rating, self._scale.current)
+        return [one.model_dump() for one in expectations]
 
     def _shown(self, record: GoldenRecord) -> Pinned:
         expectations, catalogue = EXPECTATIONS.validate_python(record.expectations), self._snapshots.movies()

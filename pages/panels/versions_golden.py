@@ -1,8 +1,11 @@
 """Golden people: who is pinned, what every version must give them, and what a version gives."""
 
+from __future__ import annotations
+
 import itertools
 from collections.abc import Mapping, Sequence
-from typing import Any
+from dataclasses import dataclass
+from functools import partial
 
 import streamlit as st
 
@@ -33,6 +36,15 @@ WHAT = (
 )
 
 
+@dataclass(frozen=True)
+class Line:
+    """Something added in a dialog: in words, of which movie, and the expectation, or a rating of somebody made up."""
+
+    said: str
+    movie_id: str | None
+    given: Expectation | float
+
+
 def section(services: Services, version: int, *, ready: bool) -> None:
     """Everybody who is pinned, the way to pin somebody, and a check of the selected version."""
     st.header("Golden people", anchor=False)
@@ -46,6 +58,9 @@ def section(services: Services, version: int, *, ready: bool) -> None:
         if st.button("Pin a person", key=session.PIN, icon=":material/keep:"):
             st.session_state[session.GOLDEN_LINES] = []
             pin(services)
+        if people and st.button("Change", key=session.CHANGE_GOLDEN, icon=":material/edit:"):
+            st.session_state[session.GOLDEN_LINES] = None
+            change(services, people)
         if people and st.button("Unpin", key=session.UNPIN, icon=":material/keep_off:"):
             unpin(services, people)
         check = people and st.button(
@@ -122,11 +137,56 @@ def pin(services: Services) -> None:
     kind = st.segmented_control("Who", [MADE_UP, REAL], default=MADE_UP, key=session.GOLDEN_KIND) or MADE_UP
     made_up = kind == MADE_UP
     user_id = None if made_up else _person(services)
-    lines: list[tuple[str, str, str, float | None]] = st.session_state.setdefault(session.GOLDEN_LINES, [])
+    lines: list[Line] = st.session_state.setdefault(session.GOLDEN_LINES, [])
     _add_movie(services, lines, made_up=made_up)
-    for number, (role, _, title, limit) in enumerate(lines):
+    _listed(lines)
+    kept = _kept(0)
+    with errors_shown():
+        if confirmed("Pin"):
+            made = services.golden.pin(
+                name,
+                _expectations(lines, kept),
+                user_id=user_id,
+                ratings=_ratings(lines) if made_up else {},
+            )
+            rerun_with(f"{text(made.name)} is pinned.")
+
+
+@st.dialog("Change what is expected", width="medium")
+def change(services: Services, people: Sequence[Pinned]) -> None:
+    """Ask for whom; expectations go and come as when somebody is pinned."""
+    chosen = st.selectbox(
+        "Golden person",
+        people,
+        format_func=lambda one: one.name,
+        key=session.GOLDEN_CHANGED,
+        on_change=partial(st.session_state.__setitem__, session.GOLDEN_LINES, None),
+    )
+    if chosen is None:
+        return
+    standing = [one for one in chosen.expectations if isinstance(one, Kept) and one.first == KEPT_OF]
+    if st.session_state.get(session.GOLDEN_LINES) is None:
+        told = zip(chosen.expectations, chosen.told, strict=True)
+        st.session_state[session.GOLDEN_LINES] = [_standing(one, said) for one, said in told if one not in standing[:1]]
+    lines: list[Line] = st.session_state[session.GOLDEN_LINES]
+    _add_movie(services, lines, made_up=False)
+    _listed(lines)
+    kept = _kept(standing[0].at_least if standing else 0)
+    with errors_shown():
+        if confirmed("Change"):
+            services.golden.expect(chosen.golden_id, _expectations(lines, kept))
+            rerun_with(f"Versions are checked for {text(chosen.name)} in the new way from now on.")
+
+
+def _standing(one: Expectation, said: str) -> Line:
+    return Line(_capital(said), None if isinstance(one, Kept) else one.movie_id, one)
+
+
+def _listed(lines: list[Line]) -> None:
+    """What was added so far, each with a button that removes it."""
+    for number, line in enumerate(lines):
         with st.container(horizontal=True, vertical_alignment="center"):
-            st.markdown(f"{role}{'' if limit is None else f' {limit:g}'}: **{text(title)}**", width="stretch")
+            st.markdown(text(line.said), width="stretch")
             st.button(
                 "Remove",
                 key=session.golden_line(number),
@@ -135,23 +195,19 @@ def pin(services: Services) -> None:
                 on_click=lines.__delitem__,
                 args=(number,),
             )
-    kept = st.number_input(
+
+
+def _kept(value: int) -> int:
+    """How many of the first movies must stay."""
+    entered = st.number_input(
         f"How many of the first {KEPT_OF} movies must stay",
         0,
         KEPT_OF,
-        0,
-        key=session.GOLDEN_KEPT,
+        value,
+        key=session.golden_kept(value),
         help="In the list of the version that is active then. 0 expects nothing.",
     )
-    with errors_shown():
-        if confirmed("Pin"):
-            made = services.golden.pin(
-                name,
-                _expectations(lines, int(kept)),
-                user_id=user_id,
-                ratings=_ratings(services, lines) if made_up else {},
-            )
-            rerun_with(f"{text(made.name)} is pinned.")
+    return int(entered)
 
 
 def _person(services: Services) -> str | None:
@@ -172,7 +228,7 @@ def _person(services: Services) -> str | None:
     return entered or chosen or None
 
 
-def _add_movie(services: Services, lines: list[Any], *, made_up: bool) -> None:
+def _add_movie(services: Services, lines: list[Line], *, made_up: bool) -> None:
     """A movie and what it stands for; choosing the movie adds the line."""
     roles = [one for one in ROLES[made_up] if one != ABOVE or not preferences.in_use()]
     left, right = st.columns([2, 3], vertical_alignment="bottom")
@@ -192,8 +248,21 @@ def _add_movie(services: Services, lines: list[Any], *, made_up: bool) -> None:
     movie = _chosen(services, entered)
     if entered and movie is None:
         right.caption(f"No movie has these words in its title: {text(entered)}.")
-    if movie is not None and movie.movie_id not in [line[1] for line in lines]:
-        lines.append((role, movie.movie_id, movie.title, limit))
+    if movie is not None and movie.movie_id not in [line.movie_id for line in lines]:
+        said = f"{role}{'' if limit is None else f' {limit:g}'}: {movie.title}"
+        lines.append(Line(said, movie.movie_id, _given(services, role, movie.movie_id, limit)))
+
+
+def _given(services: Services, role: str, movie_id: str, limit: float | None) -> Expectation | float:
+    """What a role of a movie stands for; of somebody made up who loves or dislikes it, an end of the scale."""
+    low, high = services.scale.current.ends
+    if role == LISTED:
+        return Listed(movie_id=movie_id, first=PLACES)
+    if role == UNLISTED:
+        return Unlisted(movie_id=movie_id, first=PLACES)
+    if limit is not None:
+        return Predicted(movie_id=movie_id, rating=limit)
+    return high if role == LOVES else low
 
 
 def _movies(services: Services, typed: str) -> list[Option]:
@@ -208,22 +277,13 @@ def _chosen(services: Services, entered: str) -> Movie | None:
     return next((one.movie for one in services.catalogue.find(entered, 1)), None) if entered else None
 
 
-def _expectations(lines: Sequence[tuple[str, str, str, float | None]], kept: int) -> list[Expectation]:
-    found: list[Expectation] = []
-    for role, movie_id, _, limit in lines:
-        if role == LISTED:
-            found.append(Listed(movie_id=movie_id, first=PLACES))
-        elif role == UNLISTED:
-            found.append(Unlisted(movie_id=movie_id, first=PLACES))
-        elif role == ABOVE and limit is not None:
-            found.append(Predicted(movie_id=movie_id, rating=limit))
+def _expectations(lines: Sequence[Line], kept: int) -> list[Expectation]:
+    found = [line.given for line in lines if not isinstance(line.given, float)]
     return [*found, Kept(at_least=kept, first=KEPT_OF)] if kept else found
 
 
-def _ratings(services: Services, lines: Sequence[tuple[str, str, str, float | None]]) -> dict[str, float]:
-    """Ratings of somebody made up: the ends of the scale."""
-    low, high = services.scale.current.ends
-    return {movie: high if role == LOVES else low for role, movie, _, _ in lines if role in (LOVES, HATES)}
+def _ratings(lines: Sequence[Line]) -> dict[str, float]:
+    return {line.movie_id: line.given for line in lines if line.movie_id and isinstance(line.given, float)}
 
 
 @st.dialog("Unpin a golden person?")

@@ -96,8 +96,9 @@ GOLDEN_PERSON = "golden.person"  # the field; the id that was chosen in it is th
 GOLDEN_PERSON_ID = "golden.person_id"
 GOLDEN_ROLE = "golden.role"
 GOLDEN_MOVIE = "golden.movie"
-GOLDEN_LINES = "golden.lines"  # role, movie, title and limit of each movie added so far
-GOLDEN_KEPT = "golden.kept"
+GOLDEN_LINES = "golden.lines"  # what was added so far
+CHANGE_GOLDEN = "golden.change"
+GOLDEN_CHANGED = "golden.changed"
 GOLDEN_UNPINNED = "golden.unpinned"
 
 STUDY = "tuning.study"  # selected in the table of studies
@@ -218,6 +219,11 @@ def hyperparameter(kind: str, name: str) -> str:
 def new_limit(limit: str, study_id: int) -> str:
     """New limit for a study that is resumed."""
     return f"tuning.limit.{limit}.{study_id}"
+
+
+def golden_kept(value: int) -> str:
+    """How many movies must stay, which begins with a value."""
+    return f"golden.kept_{value}"
 
 
 def golden_line(number: int) -> str:

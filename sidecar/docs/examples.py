@@ -90,6 +90,7 @@ ANSWERS: Mapping[str, object] = {
     "list_changes": golden_people.LIST_CHANGES,
     "golden_people": golden.GoldenPeople(people=[golden_people.PERSON]),
     "pin_golden_person": golden_people.PERSON,
+    "expect_of_golden_person": golden_people.PERSON,
     "unpin_golden_person": golden_people.PERSON,
     "check_golden_people": golden.GoldenCheck(version=3, holds=False, people=[golden_people.RESULT]),
     "import_model": version_files.Imported(version=4),

@@ -46,6 +46,14 @@ class PinRequest(Body):
     expectations: list[Expectation] = Field(min_length=1, max_length=MAX_EXPECTATIONS)
 
 
+class ExpectRequest(Body):
+    """What every version must give a golden person from now on."""
+
+    model_config = example(expectations=[{"kind": "listed", "movie_id": "858", "first": 10}])
+
+    expectations: list[Expectation] = Field(min_length=1, max_length=MAX_EXPECTATIONS)
+
+
 class GoldenCheck(BaseModel):
     """What golden people get from a version."""
 
@@ -73,6 +81,15 @@ def pin_golden_person(body: PinRequest) -> Pinned:
     version's list must stay; `predicted` sets a limit for a predicted rating.
     """
     return current().golden.pin(body.name, body.expectations, user_id=body.user_id, ratings=body.ratings, actor=ACTOR)
+
+
+@router.patch("/golden/{golden_id}", openapi_extra=raises(UnknownGoldenPerson, UnknownMovie))
+def expect_of_golden_person(golden_id: GoldenNumber, body: ExpectRequest) -> Pinned:
+    """Change what is expected for a golden person.
+
+    The expectations take the place of all that there were. Verdicts stay as they are.
+    """
+    return current().golden.expect(golden_id, body.expectations)
 
 
 @router.delete("/golden/{golden_id}", openapi_extra=raises(UnknownGoldenPerson))

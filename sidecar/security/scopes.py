@@ -70,6 +70,7 @@ RULES: Mapping[str, Rule] = {
     "GET /ml/models/{version}/changes": READ,
     "GET /ml/golden": READ,
     "POST /ml/golden": ADMINS,
+    "PATCH /ml/golden/{golden_id}": ADMINS,
     "DELETE /ml/golden/{golden_id}": ADMINS,
     "GET /ml/activations": READ,
     "GET /ml/training-status": READ,

@@ -69,7 +69,7 @@ def test_somebody_made_up_is_pinned(dialog: Open) -> None:
     send(at, session.GOLDEN_MOVIE, "chosen", f"movie:{loved.movie_id}")
     at.selectbox(session.GOLDEN_ROLE).set_value("In the first 20").run()
     send(at, session.GOLDEN_MOVIE, "chosen", wanted.title.split()[0].lower())
-    at.number_input(session.GOLDEN_KEPT).set_value(6).run()
+    at.number_input(session.golden_kept(0)).set_value(6).run()
     press(at, session.CONFIRM)
     expected = [Listed(movie_id=wanted.movie_id, first=20), Kept(at_least=6, first=10)]
     assert held.golden.asked == [("Lover of war films", expected, None, {loved.movie_id: 5.0})]
@@ -89,6 +89,53 @@ def test_a_line_can_be_removed(dialog: Open) -> None:
     assert button(at, session.golden_line(0))
     press(at, session.golden_line(0))
     assert session.golden_line(0) not in [one.key for one in at.button]
+
+
+CHANGE = SCRIPT.replace("import pin", "import change").replace(
+    "pin(current())", "change(current(), current().golden.people())"
+)
+
+
+def test_what_is_expected_is_changed(dialog: Open) -> None:
+    held = fakes.loaded()
+    least = Kept(at_least=2, first=5)
+    person = replace(
+        golden_people.PERSON,
+        expectations=(*golden_people.PERSON.expectations, least),
+        told=(*golden_people.PERSON.told, "at least 2 of the first 5 movies stay"),
+    )
+    held.golden.held = [person]
+    wanted = held.library.movies[0]
+    at = dialog(CHANGE, held)
+    assert "The Godfather in the first 20" in words(at)
+    assert "At least 2 of the first 5 movies stay" in words(at)
+    press(at, session.golden_line(0))
+    send(at, session.GOLDEN_MOVIE, "chosen", f"movie:{wanted.movie_id}")
+    assert at.number_input(session.golden_kept(6)).value == 6
+    at.number_input(session.golden_kept(6)).set_value(7).run()
+    press(at, session.CONFIRM)
+    expected = [least, Listed(movie_id=wanted.movie_id, first=20), Kept(at_least=7, first=10)]
+    assert held.golden.asked == [("expect", person.golden_id, expected)]
+
+
+def test_of_another_person_other_things_are_expected(dialog: Open) -> None:
+    held = fakes.loaded()
+    other = replace(
+        golden_people.PERSON,
+        golden_id=2,
+        name="Other",
+        expectations=(Listed(movie_id="5", first=3),),
+        told=("Heat in the first 3",),
+    )
+    held.golden.held = [golden_people.PERSON, other]
+    at = dialog(CHANGE, held)
+    at = intact(at.selectbox(session.GOLDEN_CHANGED).select(other).run())
+    assert "Heat in the first 3" in words(at)
+    assert "The Godfather" not in words(at)
+    held.golden.fails = InvalidInput("Add at least one expectation.", field="expectations")
+    press(at, session.golden_line(0))
+    at = intact(press(at, session.CONFIRM))
+    assert at.error[0].value == text("Add at least one expectation.")
 
 
 def test_somebody_is_unpinned(dialog: Open) -> None:

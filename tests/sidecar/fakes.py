@@ -489,6 +489,10 @@ class FakeGolden(Recorder):
         self.note("pin", name, expectations, given)
         return golden_people.PERSON
 
+    def expect(self, golden_id: int, expectations: Sequence[Expectation]) -> Pinned:
+        self.note("expect", golden_id, expectations)
+        return golden_people.PERSON
+
     def unpin(self, golden_id: int) -> Pinned:
         self.note("unpin", golden_id)
         return golden_people.PERSON

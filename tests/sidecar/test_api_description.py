@@ -76,6 +76,7 @@ ISSUED = {
     "post /jobs/{job_id}/answers",
     "get /ml/golden",
     "post /ml/golden",
+    "patch /ml/golden/{golden_id}",
     "delete /ml/golden/{golden_id}",
     "get /ml/models/{version}/golden",
     "get /ml/models/{version}/changes",

@@ -45,6 +45,7 @@ GOOD: dict[str, dict[str, Any]] = {
         "ratings": {"2": 4.0},
         "expectations": [{"kind": "listed", "movie_id": "7", "first": 10}],
     },
+    "PATCH /ml/golden/2": {"expectations": [{"kind": "listed", "movie_id": "7", "first": 10}]},
     "POST /ml/tuning": {"model": "ncf", "goal": "ndcg_at_k", "trials": 2, "folds": 2, "minutes": 1, "seed": 1},
     "POST /ml/tuning/2/resume": {"trials": 40, "minutes": 60.5},
     "POST /ml/tuning/2/train": {"trial": 0, "activate": "always"},
@@ -280,6 +281,9 @@ def test_retrainings(client: Client, services: Services, body: dict[str, Any], f
 def test_golden_people(client: Client, services: Services, wrong: dict[str, Any], field: str) -> None:
     answer = client.post("/ml/golden", json=GOOD["POST /ml/golden"] | wrong)
     assert (answer.status_code, answer.json()["field"]) == (422, field)
+    if "expectations" in wrong:
+        answer = client.request("PATCH", "/ml/golden/2", json=wrong)
+        assert (answer.status_code, answer.json()["field"]) == (422, field)
     assert calls_of(services) == []
 
 
@@ -332,6 +336,7 @@ NUMBERED = [
     "GET /ml/models/compare?baseline={}",
     "GET /ml/models/{}/golden",
     "GET /ml/models/{}/changes",
+    "PATCH /ml/golden/{}",
     "DELETE /ml/golden/{}",
     "GET /ml/tuning/{}",
     "GET /ml/tuning?limit={}",

@@ -270,10 +270,16 @@ def test_golden_people(client: Client, services: Services) -> None:
     assert (person["name"], person["expectations"][1]["kind"]) == ("Lover of crime films", "kept")
     made = client.post("/ml/golden", json=GOOD["POST /ml/golden"])
     assert (made.status_code, made.json()) == (201, person)
+    assert client.request("PATCH", "/ml/golden/1", json=GOOD["PATCH /ml/golden/2"]).json() == person
     assert client.request("DELETE", "/ml/golden/1").json() == person
     expectations = [Listed(movie_id="7", first=10)]
     asked = {"user_id": None, "ratings": {"2": 4.0}, "actor": "api"}
-    assert services.golden.calls == [("people",), ("pin", "Lover of war films", expectations, asked), ("unpin", 1)]
+    assert services.golden.calls == [
+        ("people",),
+        ("pin", "Lover of war films", expectations, asked),
+        ("expect", 1, expectations),
+        ("unpin", 1),
+    ]
 
 
 def test_golden_people_of_a_version(client: Client, services: Services) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
 from engine.errors import InvalidInput, InvalidRating, UnknownGoldenPerson, UnknownMovie, UnknownUser
@@ -31,10 +33,19 @@ def test_pinned_people_are_kept_and_unpinned(trained: Runtime) -> None:
     assert (real.user_id, real.created_by, made.user_id, made.ratings) == ("u1", "api", None, {"m2": 5.0})
     title = trained.services.library.movie("m1").title
     assert real.told == (f"{title} in the first 20", "at least 6 of the first 10 movies stay")
-    assert golden.unpin(real.golden_id) == real
+    other = golden.expect(real.golden_id, [Unlisted(movie_id="m1", first=3)])
+    assert golden.people() == [other, made]
+    assert (other.name, other.user_id, other.told) == (NAME, "u1", (f"{title} not in the first 3",))
+    with pytest.raises(InvalidInput, match="Add at least one expectation"):
+        golden.expect(real.golden_id, [])
+    with pytest.raises(UnknownMovie):
+        golden.expect(real.golden_id, [Listed(movie_id="nothing")])
+    assert golden.unpin(real.golden_id) == other
     assert golden.people() == [made]
     with pytest.raises(UnknownGoldenPerson):
         golden.unpin(real.golden_id)
+    with pytest.raises(UnknownGoldenPerson):
+        golden.expect(real.golden_id, [Kept(at_least=6)])
 
 
 @pytest.mark.parametrize(
@@ -98,9 +109,11 @@ def test_each_expectation_says_what_it_found(trained: Runtime) -> None:
     assert len(found.broken) == 4
 
 
-def test_somebody_made_up_gets_the_list_of_their_ratings(trained: Runtime) -> None:
-    """The same list as somebody who rates the same movies by hand."""
+def test_somebody_made_up_gets_the_list_of_their_ratings(trained: Runtime, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same list as somebody who rates the same movies by hand, in one second: recent ratings count more."""
     services = trained.services
+    now = time.time()
+    monkeypatch.setattr(services.ratings, "_clock", lambda: now)
     for movie in ("m1", "m2", "m3"):
         services.ratings.rate("somebody new", movie, 5.0)
     listed = first_of(trained, "somebody new", 20)

@@ -188,6 +188,12 @@ class FakeGolden:
         self.asked.append((name, expectations, user_id, ratings))
         return replace(golden_people.PERSON, name=name)
 
+    def expect(self, golden_id: int, expectations: Sequence[Expectation]) -> Pinned:
+        if self.fails is not None:
+            raise self.fails
+        self.asked.append(("expect", golden_id, expectations))
+        return next(one for one in self.held if one.golden_id == golden_id)
+
     def unpin(self, golden_id: int) -> Pinned:
         self.asked.append(("unpin", golden_id))
         (gone,) = [one for one in self.held if one.golden_id == golden_id]
