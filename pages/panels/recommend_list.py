@@ -107,7 +107,7 @@ def nothing(*, filtered: bool) -> None:
     if filtered:
         st.info("No movies match. Try fewer filters.", icon=":material/filter_alt_off:")
     else:
-        st.info("They have rated every movie here. Import more movies to go on.", icon=":material/done_all:")
+        st.info("The list goes on once there are more movies: import some.", icon=":material/done_all:")
         st.page_link("imports.py", label="Open Import", icon=":material/upload_file:")
 
 

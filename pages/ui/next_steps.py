@@ -56,12 +56,23 @@ def _choose(services: Services, *, busy: bool) -> Step:
     if active is not None and not outside and not busy and ratings > (1 + MANY) * active.ratings:
         text = f"Version {active.version} learned {active.ratings:,} of {ratings:,} ratings. Train one on all of them."
         return Step("Train again", text, TRAINING)
+    if busy:
+        return _going_on(services)
     if services.library.counts().users == 1:
         alone = "Recommendations come from comparing people, and there is only one here. Import ratings of others"
         demo = ", or the demo as company." if services.imports.has_demo() else "."
         return Step("Add more people", alone + demo, IMPORT)
     text = "Choose a person to see what Marquee recommends and why. Rate a movie and watch the list change."
     return Step("Nothing to do", text, RECOMMEND)
+
+
+def _going_on(services: Services) -> Step:
+    """Work while a version serves."""
+    meanwhile = f"Version {services.serving.active_version()} serves meanwhile."
+    job = progress.running_job(services)
+    if job is not None:
+        return Step(f"{progress.job_name(job)} in progress", meanwhile, IMPORT)
+    return Step("Training a version", f"{meanwhile} The verdict will be among the notices.", TRAINING)
 
 
 def _answer(questions: int) -> Step:

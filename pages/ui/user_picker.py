@@ -82,12 +82,13 @@ def header(answer: Recommendations, *more: Callable[[], object]) -> None:
         st.caption(f"version {answer.model_version}", width="content")
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         st.markdown(text(answer.reason), width="content")
-        st.page_link(
-            "newcomer.py",
-            label="Improve this list",
-            icon=":material/person_add:",
-            query_params={session.USER: answer.user_id},
-            width="content",
-        )
+        if answer.items:
+            st.page_link(
+                "newcomer.py",
+                label="Improve this list",
+                icon=":material/person_add:",
+                query_params={session.USER: answer.user_id},
+                width="content",
+            )
         for draw in more:
             draw()

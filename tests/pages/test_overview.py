@@ -93,7 +93,18 @@ def test_a_version_that_learned_little_is_trained_again(visit: Open) -> None:
     assert "Version 2 learned 2 of 100,004 ratings. Train one on all of them." in words(at)
     assert "Open Training" in links(at)
     held.training.going = RUNNING
-    assert "Train again" not in words(visit("overview.py", held))
+    shown = words(visit("overview.py", held))
+    assert "Train again" not in shown
+    assert "**Training a version**" in shown
+    assert "Version 2 serves meanwhile. The verdict will be among the notices." in shown
+
+
+def test_nobody_is_told_that_there_is_nothing_to_do_while_something_is_going_on(visit: Open) -> None:
+    held = fakes.loaded()
+    held.imports.undo(1)
+    shown = words(visit("overview.py", held))
+    assert "Nothing to do" not in shown
+    assert "**Undo in progress**" in shown
 
 
 @pytest.mark.parametrize(
