@@ -49,7 +49,7 @@ def test_a_movie_is_found_rated_as_somebody_and_leads_on(start: Page, marquee: s
     person = start.get_by_role("combobox", name="Person")
     person.fill("a guest of the cinema")
     person.press("Enter")
-    expect(start.get_by_text(re.compile(r"Expected \d\.\d"))).to_be_visible()
+    expect(start.get_by_text(re.compile(r"Expected rating \d\.\d"))).to_be_visible()
     stars = start.get_by_role("slider", name="Rate The Shawshank Redemption")
     stars.focus()
     stars.press("End")
