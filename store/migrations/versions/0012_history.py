@@ -8,10 +8,12 @@ down_revision = "0011"
 branch_labels = None
 depends_on = None
 
-KEEP = (
-    "INSERT OR IGNORE INTO rating_history (user_id, movie_id, until, since, rating, rated_at) VALUES "
-    "(old.user_id, old.movie_id, (SELECT value + 1 FROM meta WHERE name = 'revision'), "
-    "old.revision, old.rating, old.rated_at);"
+NEXT = "(SELECT value + 1 FROM meta WHERE name = 'revision')"
+SAME = f"user_id = old.user_id AND movie_id = old.movie_id AND until = {NEXT}"
+KEEP = (  # of two changes with one revision the first; OR IGNORE would give way to what an upsert says of conflicts
+    "INSERT INTO rating_history (user_id, movie_id, until, since, rating, rated_at) "
+    f"SELECT old.user_id, old.movie_id, {NEXT}, old.revision, old.rating, old.rated_at "
+    f"WHERE NOT EXISTS (SELECT 1 FROM rating_history WHERE {SAME});"
 )
 
 
