@@ -9,12 +9,11 @@ branch_labels = None
 depends_on = None
 
 NEXT = "(SELECT value + 1 FROM meta WHERE name = 'revision')"
-SAME = f"user_id = old.user_id AND movie_id = old.movie_id AND until = {NEXT}"
-KEEP = (  # of two changes with one revision the first; OR IGNORE would give way to what an upsert says of conflicts
-    "INSERT INTO rating_history (user_id, movie_id, until, since, rating, rated_at) "
-    f"SELECT old.user_id, old.movie_id, {NEXT}, old.revision, old.rating, old.rated_at "
-    f"WHERE NOT EXISTS (SELECT 1 FROM rating_history WHERE {SAME});"
+KEEP = (
+    "BEGIN INSERT INTO rating_history (user_id, movie_id, until, since, rating, rated_at) "
+    "VALUES (old.user_id, old.movie_id, {until}, old.revision, old.rating, old.rated_at); END"
 )
+"""Of two changes with one revision only the first is kept: no state of the store had what was between them."""
 
 
 def upgrade() -> None:
@@ -39,10 +38,12 @@ def upgrade() -> None:
         sqlite_with_rowid=False,
     )
     op.execute(
-        "CREATE TRIGGER ratings_changed BEFORE UPDATE OF rating, rated_at ON ratings "
-        f"WHEN old.rating <> new.rating OR old.rated_at <> new.rated_at BEGIN {KEEP} END"
+        "CREATE TRIGGER ratings_changed BEFORE UPDATE OF rating, rated_at ON ratings WHEN new.revision > old.revision "
+        f"AND (old.rating <> new.rating OR old.rated_at <> new.rated_at) {KEEP.format(until='new.revision')}"
     )
-    op.execute(f"CREATE TRIGGER ratings_deleted BEFORE DELETE ON ratings BEGIN {KEEP} END")
+    op.execute(
+        f"CREATE TRIGGER ratings_deleted BEFORE DELETE ON ratings WHEN old.revision < {NEXT} {KEEP.format(until=NEXT)}"
+    )
     op.drop_column("answers", "base_revision")
     op.add_column("exams", sa.Column("shown", sa.Integer(), nullable=True))
     op.execute("INSERT INTO meta (name, value) SELECT 'history', value FROM meta WHERE name = 'revision'")
