@@ -147,7 +147,7 @@ class AnswerStore(Store):
         with self._database.read() as connection:
             row = connection.execute(wanted.where(answers.c.answer_id == answer_id)).one_or_none()
         if row is None:
-            raise NotStored(f"There is no list {answer_id}. The oldest lists go first, and those of deleted people.")
+            raise NotStored(f"There is no list {answer_id}. It may have been erased with its person, or to make room.")
         *columns, user_id = row
         return AnswerRecord(**dict(zip(answers.c.keys(), columns, strict=True))), user_id
 

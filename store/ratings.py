@@ -18,8 +18,17 @@ from store.records import UNKNOWN_TIME, Counts, Forgotten, FoundUser, MovieRow, 
 from store.schema import movies, ratings, users
 from store.times import time_by_hand
 
-DELETED_ID = "\x1fforgotten {}"
-"""Replaces the id of a deleted user; ids from outside hold no control characters. ``DELETED_KEYS`` finds it."""
+DELETED_ID = "\x1fforgotten {} {}"
+"""Replaces the id of a deleted user, with key and revision of the first rating; earlier releases left the latter out.
+Ids from outside hold no control characters. ``DELETED_KEYS`` finds it."""
+FIRST = (
+    "SELECT min(first) FROM (SELECT min(revision) AS first FROM ratings WHERE user_id = ? "
+    "UNION ALL SELECT min(since) FROM rating_history WHERE user_id = ?)"
+)
+FORGOTTEN = (
+    f"SELECT id FROM users WHERE id IN ({DELETED_KEYS}) AND revision > ? "
+    "AND CAST(substr(external_id, length(id) + 13) AS INTEGER) <= ?"
+)
 USERS = "SELECT id FROM users WHERE external_id = ?"
 CLAIM = "UPDATE ratings SET import_id = NULL WHERE user_id = ? AND movie_id = ? AND import_id IS NOT NULL"
 """A rating that is given again by hand stays when the import that brought it is undone."""
@@ -125,6 +134,7 @@ class RatingStore(BulkRatings):
                 raise NotStored(f"Nobody has the id {user_id!r}.")
             tx.exec_driver_sql("PRAGMA secure_delete = ON")
             try:
+                first = tx.exec_driver_sql(FIRST, (user, user)).scalar()
                 rated = tx.execute(select(ratings.c.movie_id).where(ratings.c.user_id == user)).scalars().all()
                 tx.execute(ratings.delete().where(ratings.c.user_id == user))
                 history.forget(tx, user)
@@ -132,7 +142,8 @@ class RatingStore(BulkRatings):
                 golden.forget(tx, user)
                 exams.forget(tx, user)
                 answers.forget(tx, user)
-                tx.execute(users.update().where(users.c.id == user).values(external_id=DELETED_ID.format(user)))
+                nobody = DELETED_ID.format(user, revisions.current(tx) + 1 if first is None else first)
+                tx.execute(users.update().where(users.c.id == user).values(external_id=nobody))
                 revision = revisions.advance(tx, [user], rated, -len(rated))
             finally:
                 tx.exec_driver_sql("PRAGMA secure_delete = OFF")
@@ -141,9 +152,12 @@ class RatingStore(BulkRatings):
         return self._database.write(work)
 
     def forgotten_since(self, revision: int, *, tx: Transaction | None = None) -> list[int]:
-        """Keys of the users deleted after a revision; within ``tx`` the answer holds until it is committed."""
+        """Keys of the users deleted after a revision who had rated by then.
+
+        Within ``tx`` the answer holds until it is committed.
+        """
         with self._database.read(tx) as connection:
-            return list(connection.exec_driver_sql(f"{DELETED_KEYS} AND revision > ?", (revision,)).scalars())
+            return list(connection.exec_driver_sql(FORGOTTEN, (revision, revision)).scalars())
 
     def erase_traces(self) -> None:
         """Erase what the cache and the log still hold of deleted users.

@@ -103,6 +103,8 @@ class GoldenService:
             UnknownMovie: the catalogue has no such movie.
         """
         name = name.strip()
+        if not name:
+            raise InvalidInput("Enter a name.", field="name")
         if not 1 <= len(name) <= MAX_NAME or not name.isprintable():
             raise InvalidInput(f"A name has 1 to {MAX_NAME} printable characters.", field="name")
         if user_id is not None and re.search(rf"(?<!\w){re.escape(user_id)}(?!\w)", name, re.IGNORECASE):

@@ -44,7 +44,7 @@ class HistoryService:
             users: how many users there were then, where that is known.
         """
         if any(users is None or key < users for key in self._ratings.forgotten_since(revision)):
-            return "a person was deleted since, and everything that their ratings had a part in with them"
+            return "a person was deleted since, and their ratings had a part in it"
         if revision < self._store.begins():
             return "what the ratings were then is no longer kept"
         return None

@@ -18,6 +18,7 @@ from engine.services.snapshots import Snapshots
 from engine.services.storing import stores
 from engine.words import counted
 from store.errors import DamagedVersion, NotStored
+from store.notices import NoticeStore
 from store.ratings import RatingStore
 from store.versions import MLModelManager
 from store.worker import nothing
@@ -80,6 +81,7 @@ class RatingService:
         clock: Callable[[], float],
         delete_lists: Callable[[], str] = lambda: "",
         forget_exams: Callable[[int], None] = nothing,
+        notices: NoticeStore | None = None,
     ) -> None:
         self._ratings = ratings
         self._snapshots = snapshots
@@ -89,6 +91,7 @@ class RatingService:
         self._clock = clock
         self._delete_lists = delete_lists
         self._forget_exams = forget_exams
+        self._notices = notices
 
     @stores
     def rate(self, user_id: str, movie_id: str, rating: float) -> RatingReceipt:
@@ -153,6 +156,8 @@ class RatingService:
         self._snapshots.forget()
         self._serving.refresh()
         learned = tuple(version for version in self._stored() if self._has_learned(version, gone.user_key))
+        if learned and self._notices is not None:
+            self._notices.add("warning", "versions", f"A person was deleted. {_left(learned)}", {"versions": learned})
         told = f"{_told(gone.ratings, learned)} {self._delete_lists()} {self._outside()}".strip().replace("  ", " ")
         return ForgettingReceipt(user_id, gone.ratings, self._clock(), learned, told)
 
@@ -199,6 +204,11 @@ def _told(ratings: int, versions: Sequence[int]) -> str:
     erased = f"{counted(ratings, 'rating')} and the id were erased."
     if not versions:
         return f"{erased} No stored version has learned from them."
+    return f"{erased} {_left(versions)}"
+
+
+def _left(versions: Sequence[int]) -> str:
+    """What is left to do about versions that learned from somebody."""
     named = "Version" if len(versions) == 1 else "Versions"
     which = ", ".join(map(str, versions))
-    return f"{erased} {named} {which} learned from them before: retrain, then delete what is named here."
+    return f"{named} {which} learned from them before: retrain, then delete what is named here."

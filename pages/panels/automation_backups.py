@@ -11,7 +11,7 @@ from engine.words import counted
 from pages.ui import forms, progress, session, tables
 from pages.ui.escape import text
 from pages.ui.format import when
-from pages.ui.page import confirmed, errors_shown, rerun_with
+from pages.ui.page import confirmed, dialog, errors_shown, rerun_with
 
 REASONS = {"asked": "manual", "schedule": "schedule", "migration": "upgrade"}
 EVERY = {"never": "Never", "daily": "Every day", "weekly": "Every Sunday"}
@@ -110,7 +110,7 @@ def _table(storage: StorageService) -> None:
             rerun_with(f"Deleted {text(chosen.name)}.")
 
 
-@st.dialog("Restore a backup?")
+@dialog("Restore a backup?")
 def confirm_restore(storage: StorageService, chosen: Backup) -> None:
     """Explain what is lost, then restore."""
     st.markdown(

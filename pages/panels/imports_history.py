@@ -12,7 +12,7 @@ from pages.panels.imports_order import follow
 from pages.ui import session
 from pages.ui.escape import text
 from pages.ui.format import when
-from pages.ui.page import confirmed, errors_shown
+from pages.ui.page import confirmed, dialog, errors_shown
 from pages.ui.tables import pairs
 
 if TYPE_CHECKING:
@@ -113,7 +113,7 @@ def _choice(value: object) -> str:
     return " to ".join(f"{one:g}" for one in value) if isinstance(value, list) else str(value)
 
 
-@st.dialog("Undo an import?")
+@dialog("Undo an import?")
 def confirm_undo(imports: ImportService, record: ImportRecord) -> None:
     """Explain what goes and what stays, then undo."""
     added, replaced = record.counts.get("ratings_added", 0), record.counts.get("ratings_updated", 0)

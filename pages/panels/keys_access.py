@@ -9,7 +9,7 @@ from engine.services.audit import DONE, AuditService
 from pages.ui import session
 from pages.ui.escape import text
 from pages.ui.format import when
-from pages.ui.page import confirmed, rerun_with
+from pages.ui.page import confirmed, dialog, rerun_with
 from pages.ui.runs import actor
 from pages.ui.tables import table
 
@@ -81,7 +81,7 @@ def _row(key: Any) -> dict[str, object]:
     }
 
 
-@st.dialog("Revoke a key?")
+@dialog("Revoke a key?")
 def confirm_revocation(access: AccessService, key: Any) -> None:
     """Explain what stops working, then revoke."""
     st.markdown(

@@ -35,6 +35,8 @@ OWN = {"hit_rate": HIT_RATE, "shown_rate": SHOWN_RATE}
 """Metrics that only new ratings have."""
 SHOWN = ("rmse", "interval_coverage", *OWN)
 NEWEST = 10
+FEW = 30
+"""Exams below which intervals are nearly as wide as the scale."""
 LIVE, MEANS, OFFLINE = "New ratings", "Plain means", "Evaluation"
 ROLES = {"serves": "Active", "shadow": "Shadow", "before": "Earlier"}
 PROMISED, PROMISED_PART = 0.9, "Promised"
@@ -65,6 +67,8 @@ def version(one: LiveVersion) -> None:
         st.caption("It has predicted no new rating yet. The figures below are of other versions.")
         return
     st.caption(f"From {when(one.first_at)} to {when(one.last_at)}. Intervals (95%) hold however often you look.")
+    if one.exams < FEW:
+        st.caption("So few ratings prove nothing yet: the intervals below span almost everything.")
     shown = [name for name in SHOWN if name in preferences.without_errors(one.metrics)]
     grid = st.grid(max(len(shown), 1), min_column_width=150, border=True)
     for name in shown:
@@ -160,10 +164,13 @@ def _parts(parts: list[str]) -> tuple[alt.Color, alt.StrokeDash]:
 def table(report: LiveReport) -> None:
     """All versions with exams."""
     shown = [one for one in report.versions if one.exams]
-    if len(shown) < 2:
+    if not shown or (len(shown) == 1 and shown[0].role == "serves"):
         return
     st.header("All versions", anchor=False)
-    st.caption("Each on the ratings that it predicted. Shadows, above, compares versions on the same ratings.")
+    st.caption(
+        "Each on the ratings that it predicted. Shadows, above, compares versions on the same ratings. "
+        f"{OWN['hit_rate'].label} and {OWN['shown_rate'].label} are of likes, and of the active version only."
+    )
     draw_table([_row(one) for one in shown], "Live figures by version", phone="scroll")
 
 

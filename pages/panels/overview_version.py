@@ -24,7 +24,11 @@ def active_version(services: Services) -> None:
     st.header(f"Version {active.version} is active", anchor=False)
     since = "" if active.activated_at is None else f"Active since {when(active.activated_at)}. "
     st.caption(f"{since}Trained {when(active.created_at)} on {active.ratings:,} ratings.")
-    st.markdown(text(f"{baselines.standing(active.baselines)} Measured on ratings held out from training.".strip()))
+    if active.metrics:
+        standing = f"{baselines.standing(active.baselines)} Measured on ratings held out from training."
+        st.markdown(text(standing.strip()))
+    else:
+        st.markdown("There were too few ratings to hold some out and measure it.")
     metrics.tiles(preferences.without_errors(active.metrics), metrics.floors(active.baselines, active.protocol))
     with errors_shown():
         _live(services.live.report(), active.version)

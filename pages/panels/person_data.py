@@ -6,7 +6,7 @@ from engine.services import Services
 from engine.words import counted
 from pages.ui import session
 from pages.ui.escape import text
-from pages.ui.page import confirmed, errors_shown, toast_next
+from pages.ui.page import confirmed, dialog, errors_shown, toast_next
 
 
 def their_data(services: Services, user_id: str, count: int) -> None:
@@ -42,7 +42,7 @@ def their_data(services: Services, user_id: str, count: int) -> None:
             confirm_deletion(services, user_id, count)
 
 
-@st.dialog("Delete this person?")
+@dialog("Delete this person?")
 def confirm_deletion(services: Services, user_id: str, count: int) -> None:
     """Explain what is lost, then delete."""
     st.markdown(

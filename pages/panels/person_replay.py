@@ -41,7 +41,8 @@ def replay(services: Services, lists: Sequence[Shown]) -> None:
 
 
 def _named(one: Shown) -> str:
-    return f"{when(one.shown_at)}, version {one.model_version}, from {counted(one.ratings_count, 'rating')}"
+    first = f": {one.items[0].title}, …" if one.items else ""
+    return f"{when(one.shown_at)}, version {one.model_version}, from {counted(one.ratings_count, 'rating')}{first}"
 
 
 def _replayed(found: Replay) -> None:
@@ -57,14 +58,16 @@ def _replayed(found: Replay) -> None:
     if not found.ratings:
         st.caption("They had rated nothing then.")
         return
-    st.caption(f"It was made from {counted(len(found.ratings), 'rating')}, the best first.")
+    most = f" The best {FIRST_RATINGS}:" if len(found.ratings) > FIRST_RATINGS else ""
+    st.caption(f"It was made from {counted(len(found.ratings), 'rating')}.{most}")
     rows = [{"Movie": links.movie(one.title, one.movie_id), "Rating then": f"{one.rating:g}"} for one in found.ratings]
     tables.table(rows[:FIRST_RATINGS], "Ratings of that time", download=False)
     tables.offer(rows, "All ratings of that time")
 
 
 def _row(item: ReplayedItem, *, is_exact: bool) -> dict[str, object]:
-    row: dict[str, object] = {"Movie": links.movie(item.title, item.movie_id), "Score": f"{item.score:.3f}"}
+    movie = links.movie(item.title, item.movie_id)
+    row: dict[str, object] = {"Movie": movie, "Place": item.rank, "Score": f"{item.score:.3f}"}
     if not is_exact:
         row["Shown with"] = "–" if item.shown_score is None else f"{item.shown_score:.3f}"
     return row | {"They are told": item.reason}

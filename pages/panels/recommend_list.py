@@ -130,7 +130,7 @@ def variety_cost(answer: Recommendations) -> None:
 def announce_change(answer: Recommendations) -> None:
     """Toast the effect of a new rating, and remember the ranks for the next one.
 
-    The rated movie leaves the list, so earlier ranks are counted without it.
+    The rated movie leaves the list, so only movies that stand elsewhere among the others have moved.
     """
     last: Recommendations | None = st.session_state.get(session.LAST_LIST)
     receipt: RatingReceipt | None = st.session_state.pop(session.RECEIPT, None)
@@ -145,7 +145,10 @@ def announce_change(answer: Recommendations) -> None:
         message += f" Expected rating: {receipt.predicted_before:.2f} before, {receipt.predicted_after:.2f} now."
     if last is not None and last.user_id == answer.user_id:
         before = ranks_without(last, receipt.movie_id)
-        st.session_state[session.RANKS] = before
+        stood, now = ({item.movie_id: item.rank for item in one.items} for one in (last, answer))
+        st.session_state[session.RANKS] = {
+            movie: stood[movie] if now.get(movie) != rank else rank for movie, rank in before.items()
+        }
         message += " " + changed(before, answer)
     st.session_state[session.LAST_RATED] = LastRating(receipt, rated[0].title if rated else receipt.movie_id)
     st.toast(message, icon=":material/check:", duration="long")

@@ -9,7 +9,7 @@ from engine.services.version_records import VersionSummary
 from engine.services.versions import VersionService
 from pages.ui import progress, runs, session, verdict
 from pages.ui.format import when
-from pages.ui.page import confirmed, errors_shown, rerun_with
+from pages.ui.page import confirmed, dialog, errors_shown, rerun_with
 
 MAX_REASON = 500
 SEARCHED_RUNS = 200  # newest runs in which the last repetition of a version is looked for
@@ -122,7 +122,7 @@ def _repetition(run: TrainingStatus) -> None:
         runs.link(run.run_id)
 
 
-@st.dialog("Activate a version?")
+@dialog("Activate a version?")
 def confirm_activation(versions: VersionService, version: VersionSummary) -> None:
     """Ask for a reason, then activate."""
     st.markdown(f"Version {version.version} takes over with the next request. You can roll back at any time.")
@@ -139,7 +139,7 @@ def confirm_activation(versions: VersionService, version: VersionSummary) -> Non
             rerun_with(f"Version {version.version} is active.")
 
 
-@st.dialog("Roll back?")
+@dialog("Roll back?")
 def confirm_rollback(versions: VersionService, target: int) -> None:
     """Ask for a reason, then activate the previous version."""
     st.markdown(
@@ -152,7 +152,7 @@ def confirm_rollback(versions: VersionService, target: int) -> None:
             rerun_with(f"Version {version} is active again.")
 
 
-@st.dialog("Delete a version?")
+@dialog("Delete a version?")
 def confirm_deletion(versions: VersionService, version: VersionSummary) -> None:
     """Explain what is lost, ask for a reason, then delete."""
     st.markdown(

@@ -18,7 +18,7 @@ from engine.words import counted
 from pages.ui import links, preferences, session, tables, user_picker
 from pages.ui.escape import text
 from pages.ui.finder import Option, finder
-from pages.ui.page import confirmed, errors_shown, rerun_with
+from pages.ui.page import confirmed, dialog, errors_shown, rerun_with
 
 MAX_FOUND = 8
 MAX_RATED = 12
@@ -125,7 +125,7 @@ def _title(services: Services, movie_id: str) -> str:
         return f"movie {movie_id}"
 
 
-@st.dialog("Pin a golden person", width="medium")
+@dialog("Pin a golden person", width="medium")
 def pin(services: Services) -> None:
     """Ask for a person and what is expected; each movie is added with what it stands for."""
     name = st.text_input(
@@ -152,7 +152,7 @@ def pin(services: Services) -> None:
             rerun_with(f"{text(made.name)} is pinned.")
 
 
-@st.dialog("Change what is expected", width="medium")
+@dialog("Change what is expected", width="medium")
 def change(services: Services, people: Sequence[Pinned]) -> None:
     """Ask for whom; expectations go and come as when somebody is pinned."""
     chosen = st.selectbox(
@@ -248,7 +248,10 @@ def _add_movie(services: Services, lines: list[Line], *, made_up: bool) -> None:
     movie = _chosen(services, entered)
     if entered and movie is None:
         right.caption(f"No movie has these words in its title: {text(entered)}.")
-    if movie is not None and movie.movie_id not in [line.movie_id for line in lines]:
+    added = movie is not None and movie.movie_id in [line.movie_id for line in lines]
+    if entered and movie is not None and added:
+        right.caption(f"{text(movie.title)} is in the list below. Remove it there first.")
+    if movie is not None and not added:
         said = f"{role}{'' if limit is None else f' {limit:g}'}: {movie.title}"
         lines.append(Line(said, movie.movie_id, _given(services, role, movie.movie_id, limit)))
 
@@ -286,7 +289,7 @@ def _ratings(lines: Sequence[Line]) -> dict[str, float]:
     return {line.movie_id: line.given for line in lines if line.movie_id and isinstance(line.given, float)}
 
 
-@st.dialog("Unpin a golden person?")
+@dialog("Unpin a golden person?")
 def unpin(services: Services, people: Sequence[Pinned]) -> None:
     """Ask whom, then unpin."""
     chosen = st.selectbox("Golden person", people, format_func=lambda one: one.name, key=session.GOLDEN_UNPINNED)

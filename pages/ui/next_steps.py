@@ -5,13 +5,17 @@ from dataclasses import dataclass
 import streamlit as st
 
 from engine.services import Services
+from engine.services.version_records import VersionSummary
 from engine.training.drift import MANY
 from engine.words import counted
 from pages.ui import progress
 
 IMPORT = ("imports.py", "Open Import", ":material/upload_file:")
 TRAINING = ("training.py", "Open Training", ":material/model_training:")
+VERSIONS = ("versions.py", "Open Versions", ":material/inventory_2:")
 RECOMMEND = ("recommend.py", "Open Recommend", ":material/movie:")
+NEWEST = 10
+"""Versions among which one may wait for somebody to activate it."""
 NO_MOVIES = "The catalogue is empty. Import ratings, or a table of movies."
 
 
@@ -58,12 +62,24 @@ def _choose(services: Services, *, busy: bool) -> Step:
         return Step("Train again", text, TRAINING)
     if busy:
         return _going_on(services)
+    if active is not None and (better := _waiting(services, active)) is not None:
+        text = f"Its verdict was Promote, and it was saved without activation. Version {active.version} is active."
+        return Step(f"Activate version {better}?", text, VERSIONS)
     if services.library.counts().users == 1:
         alone = "Recommendations come from comparing people, and there is only one here. Import ratings of others"
         demo = ", or the demo as company." if services.imports.has_demo() else "."
         return Step("Add more people", alone + demo, IMPORT)
     text = "Choose a person to see what Marquee recommends and why. Rate a movie and watch the list change."
     return Step("Nothing to do", text, RECOMMEND)
+
+
+def _waiting(services: Services, active: VersionSummary) -> int | None:
+    """The newest version that was found to be better than what served then, and never served."""
+    for one in services.versions.list(NEWEST):
+        never_served = one.version > active.version and one.state == "ready" and one.activated_at is None
+        if never_served and one.verdict == "PROMOTE":
+            return one.version
+    return None
 
 
 def _going_on(services: Services) -> Step:
@@ -93,8 +109,8 @@ def _import(services: Services, *, busy: bool) -> Step:
         text = f"Marquee is empty. Import {sources}; the first version is then trained automatically."
     else:
         text = (
-            f"There are no ratings, so version {version} has nothing to recommend. Import {sources}; if it knows none"
-            " of the people in them, a new version is then trained automatically."
+            f"There are no ratings, so version {version} has nothing to recommend. Import {sources}. If that version"
+            " knows none of the people in them, a new one is then trained automatically."
         )
     return Step("Import ratings", text, IMPORT)
 

@@ -1,9 +1,10 @@
 """The frame of a page: heading, toasts that outlive a rerun, and error messages."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import NoReturn
+from functools import wraps
+from typing import Literal, NoReturn, ParamSpec
 
 import streamlit as st
 
@@ -12,14 +13,34 @@ from engine.services.storing import in_words
 from pages.ui import session
 from pages.ui.escape import text
 
+P = ParamSpec("P")
+DialogWidth = Literal["small", "medium", "large"]
+
 
 def page_header(title: str, lead: str) -> None:
-    """Show the title, a one-sentence introduction, and any toasts left by the previous run."""
+    """Show the title, a one-sentence introduction, and any toasts left by the previous run, whose dialog is closed."""
+    st.session_state[session.DIALOG] = False
     st.title(title, anchor=False)
     with st.container(key=session.LEAD):  # Markdown, as HTML has another height until the browser has its script
         st.markdown(text(lead))
     for message in st.session_state.pop(session.TOASTS, ()):
         st.toast(message, icon=":material/check_circle:", duration="long")
+
+
+def dialog(title: str, *, width: DialogWidth = "small") -> Callable[[Callable[P, None]], Callable[P, None]]:
+    """A dialog to fill in or confirm; background work does not redraw the page behind it, which would close it."""
+
+    def wrap(ask: Callable[P, None]) -> Callable[P, None]:
+        shown = st.dialog(title, width=width, on_dismiss="rerun")(ask)
+
+        @wraps(ask)
+        def show(*args: P.args, **given: P.kwargs) -> None:
+            st.session_state[session.DIALOG] = True
+            shown(*args, **given)
+
+        return show
+
+    return wrap
 
 
 def toast_next(message: str) -> None:

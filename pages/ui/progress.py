@@ -8,6 +8,7 @@ from engine.services import Services, current
 from engine.services.jobs import Job
 from engine.services.records import JobState
 from engine.services.training import TrainingStatus
+from pages.ui import session
 from pages.ui.escape import text
 from pages.ui.format import roughly
 from pages.ui.page import errors_shown
@@ -73,7 +74,7 @@ def live(draw: Callable[[], object], *, every_s: float | None) -> None:
 
 
 def watch(services: Services, draw: Callable[[], object]) -> None:
-    """Keep redrawing a part of a page, and rerun the whole page when it is out of date."""
+    """Keep redrawing a part of a page, and rerun the whole page when it is out of date and no dialog is open."""
     drawn, every_s = situation(services), every(services)
 
     def part() -> None:
@@ -82,7 +83,7 @@ def watch(services: Services, draw: Callable[[], object]) -> None:
             current()
             draw()
             outdated = situation(services) != drawn or every(services) != every_s
-        if outdated:
+        if outdated and not st.session_state.get(session.DIALOG):
             st.rerun()
 
     st.fragment(part, run_every=every_s)()
@@ -93,7 +94,7 @@ def watch_person(services: Services, user_id: str) -> None:
     drawn = services.library.mark(user_id)
 
     def part() -> None:
-        if services.library.mark(user_id) != drawn:
+        if services.library.mark(user_id) != drawn and not st.session_state.get(session.DIALOG):
             st.rerun()
 
     live(part, every_s=IDLE_S)

@@ -17,6 +17,7 @@ VARIETY = "variety"
 LIKES = "likes"
 SEEN = "rated"
 RECEIPT = "recommend.receipt"  # of the latest rating, until its toast is shown
+DIALOG = "dialog"  # whether one is open that must not be closed
 RANKS = "recommend.ranks"  # rank by movie before the latest rating
 LAST_LIST = "recommend.last_list"
 LAST_RATED = "recommend.last_rated"  # the latest rating, which can be undone

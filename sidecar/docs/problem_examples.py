@@ -26,7 +26,7 @@ ENGINE_ERRORS: tuple[errors.MarqueeError, ...] = (
     errors.UnknownStudy("There is no study 99."),
     errors.UnknownJob("There is no job 99."),
     errors.UnknownImport("There is no import 99."),
-    errors.UnknownAnswer("There is no list 99. The oldest lists go first, and those of deleted people."),
+    errors.UnknownAnswer("There is no list 99. It may have been erased with its person, or to make room."),
     errors.UnknownBackup("There is no backup marquee-20261122-020000.db."),
     errors.UnknownKey("There is no key 99."),
     errors.UnknownGoldenPerson("There is no golden person 99."),

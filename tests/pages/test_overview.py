@@ -99,6 +99,18 @@ def test_a_version_that_learned_little_is_trained_again(visit: Open) -> None:
     assert "Version 2 serves meanwhile. The verdict will be among the notices." in shown
 
 
+def test_a_better_version_that_waits_is_named(visit: Open) -> None:
+    held = fakes.loaded()
+    active = held.versions.held[0]
+    new = replace(active, version=9, active=False, activated_at=None, verdict="PROMOTE")
+    held.versions.held = [new, *held.versions.held]
+    at = visit("overview.py", held)
+    assert "**Activate version 9?**" in words(at)
+    assert "Open Versions" in links(at)
+    held.versions.held[0] = replace(new, verdict="HOLD")
+    assert "Nothing to do" in words(visit("overview.py", held))
+
+
 def test_nobody_is_told_that_there_is_nothing_to_do_while_something_is_going_on(visit: Open) -> None:
     held = fakes.loaded()
     held.imports.undo(1)

@@ -99,7 +99,7 @@ def test_a_list_is_replayed_with_the_ratings_of_that_time(visit: Open) -> None:
     assert at.success[0].value == "Exactly the list that was shown."
     assert "Because of place 8" in words(at)
     assert "&lt;script&gt;" in words(at)
-    assert f"It was made from {len(MOVIES)} ratings, the best first." in words(at)
+    assert f"It was made from {len(MOVIES)} ratings. The best 10:" in words(at)
     at = intact(at.selectbox(session.REPLAYED).select(98).run())
     assert at.info[0].value == "This list can't be made again. Version 1 was deleted."
     held.replays.is_exact = False

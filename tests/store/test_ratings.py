@@ -124,6 +124,22 @@ def test_a_forgotten_user_leaves_no_trace_in_the_file(tmp_path: Path) -> None:
     database.close()
 
 
+def test_who_had_not_rated_by_then_is_not_missed(ratings: RatingStore, database: Database) -> None:
+    ratings.put_rating("ann", "m0", 4.0, 1)
+    before = ratings.revision()
+    ratings.put_rating("bea", "m0", 4.0, 1)
+    between = ratings.revision()
+    ratings.put_rating("ann", "m1", 4.0, 1)
+    ratings.delete_rating("ann", "m0")
+    for user in ("ann", "bea"):
+        ratings.forget_user(user)
+    assert (ratings.forgotten_since(before), sorted(ratings.forgotten_since(between))) == ([0], [0, 1])
+    database.write(
+        lambda tx: tx.exec_driver_sql("UPDATE users SET external_id = '\x1fforgotten 1' WHERE id = 1").rowcount
+    )
+    assert sorted(ratings.forgotten_since(before)) == [0, 1]  # an earlier release did not say when it began
+
+
 def test_who_was_forgotten_since_is_told_by_key(ratings: RatingStore) -> None:
     for user in ("ann", "bob", "cy"):
         ratings.put_rating(user, "m1", 4.0, 1)

@@ -28,6 +28,11 @@ def test_a_forgotten_user_is_nobody_and_the_others_stay(trained: Runtime, servic
     receipt = services.ratings.forget("u1")
     assert (receipt.user_id, receipt.ratings_removed, receipt.versions) == ("u1", len(rated), (1,))
     assert "Version 1 learned from them before" in receipt.text
+    told = services.inbox.notices()[0]
+    assert (told.level, told.text) == (
+        "warning",
+        "A person was deleted. Version 1 learned from them before: retrain, then delete what is named here.",
+    )
     answer = services.recommendations.recommend("u1")
     assert (answer.status, answer.ratings_count) == ("unknown_user", 0)
     assert library.statistics().users == before.users - 1

@@ -51,7 +51,8 @@ def test_pinned_people_are_kept_and_unpinned(trained: Runtime) -> None:
 @pytest.mark.parametrize(
     ("given", "error", "told"),
     [
-        ({"name": " "}, InvalidInput, "1 to 100 printable characters"),
+        ({"name": " "}, InvalidInput, "Enter a name"),
+        ({"name": "a\x1b"}, InvalidInput, "1 to 100 printable characters"),
         ({"name": "Fan (u1)", "user_id": "u1"}, InvalidInput, "Choose one without the person's id"),
         ({"user_id": "nobody"}, UnknownUser, "Nobody has the id 'nobody'"),
         ({"user_id": "u1", "ratings": {"m1": 3.0}}, InvalidInput, "not both"),

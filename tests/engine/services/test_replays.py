@@ -108,6 +108,9 @@ def test_what_can_not_be_made_again_says_why(logged: Runtime, clock: Clock) -> N
         replays.replay(shown.answer_id)
     newer = services.answers.shown("u1")[0]
     assert replays.replay(newer.answer_id).is_exact
+    services.ratings.rate("somebody new", "m1", 4.0)
+    services.ratings.forget("somebody new")  # who had rated nothing when the list was made
+    assert replays.replay(newer.answer_id).is_exact
     services.ratings.forget("u9")
     with pytest.raises(NotReplayable, match="a person was deleted since"):
         replays.replay(newer.answer_id)

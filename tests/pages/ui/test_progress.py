@@ -10,7 +10,7 @@ from streamlit.testing.v1 import AppTest
 
 from engine.services import use
 from engine.services.records import State
-from pages.ui import progress
+from pages.ui import progress, session
 from tests.pages import fakes
 from tests.pages.conftest import intact
 from tests.pages.fakes import RUNNING, Fakes, run
@@ -75,7 +75,7 @@ def test_a_loading_version_is_polled_more_often() -> None:
 SCRIPT = """
 import streamlit as st
 from engine.services import current
-from pages.ui import progress
+from pages.ui import progress, session
 
 services = current()
 st.session_state.times = st.session_state.get("times", 0) + 1
@@ -92,7 +92,7 @@ st.text(f"version {services.serving.active_version()}")
 RATED_ELSEWHERE = """
 import streamlit as st
 from engine.services import current
-from pages.ui import progress
+from pages.ui import progress, session
 
 services = current()
 st.session_state.times = st.session_state.get("times", 0) + 1
@@ -119,3 +119,15 @@ def test_an_outdated_page_is_rerun(script: str, shown: str) -> None:
     finally:
         use(None)
     assert (at.session_state.times, at.text[0].value) == (2, shown)
+
+
+@pytest.mark.parametrize("script", [SCRIPT, RATED_ELSEWHERE])
+def test_an_open_dialog_is_not_closed(script: str) -> None:
+    use(fakes.loaded().services())
+    try:
+        at = AppTest.from_string(script, default_timeout=20)
+        at.session_state[session.DIALOG] = True
+        at = intact(at.run())
+    finally:
+        use(None)
+    assert at.session_state.times == 1
