@@ -65,6 +65,9 @@ def table(versions: Sequence[VersionSummary]) -> list[VersionSummary]:
     for name in ("Verdict", "Tags", "Note"):  # empty text columns are left out
         if not any(row[name] for row in rows.values()):
             rows = {number: {key: row[key] for key in row if key != name} for number, row in rows.items()}
+    asked = (part.strip() for part in st.query_params.get(QUERY, "").split(","))
+    if unknown := [part for part in asked if part and part not in map(str, rows)]:
+        st.warning(f"There is no version {', '.join(map(text, unknown))}.", icon=":material/search_off:")
     selected = tables.select_many(
         rows,
         key=session.VERSION,

@@ -317,3 +317,9 @@ def test_a_refused_deletion_says_why(dialog: Open) -> None:
     held.versions.fails = VersionUnavailable("Version 1 serves now.")
     at = intact(press(dialog(DELETION, held), session.CONFIRM))
     assert "Version 1 serves now" in at.error[0].value
+
+
+def test_a_version_that_there_is_not_is_named(visit: Open) -> None:
+    at = visit("versions.py", fakes.loaded(), version="1,99,<b>")
+    assert at.warning[0].value == r"There is no version 99, \<b\>."
+    assert "There is no version" not in words(visit("versions.py", fakes.loaded(), version="2"))
