@@ -10,6 +10,7 @@ import pytest
 from engine.data.plan import ImportOptions
 from engine.errors import UnknownVersion
 from engine.runtime import Runtime
+from engine.services import shadows
 from engine.services.uploads import UploadedFile
 from engine.settings import Settings
 from store.exams import ExamStore
@@ -122,8 +123,11 @@ def test_two_ratings_in_quick_succession_while_the_queue_lags(two: Runtime) -> N
     assert len(served) == 2
 
 
-def test_a_shadow_takes_no_exam_of_a_rating_that_it_may_have_learned(trained: Runtime) -> None:
+def test_a_shadow_takes_no_exam_of_a_rating_that_it_may_have_learned(
+    trained: Runtime, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A rating waits while a version is trained that learns it: the version is a shadow before the exam is held."""
+    monkeypatch.setattr(shadows, "LOOK_S", 0.0)  # else a quick training is not noticed in time
     movie = unrated(trained, "u1")[0]
     stored(trained)
     with trained.services.exams._working:
