@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from sqlalchemy import select
 
 from store.bulk_ratings import DELETED_KEYS
-from store.connections import Transaction
+from store.connections import Transaction, overwriting
 from store.database import Store, newest_first
 from store.errors import NotStored
 from store.schema import answers, users
@@ -182,10 +182,7 @@ class AnswerStore(Store):
         """Erase the oldest answers, overwriting their bytes in the file; returns how many there were."""
 
         def work(tx: Transaction) -> int:
-            tx.exec_driver_sql("PRAGMA secure_delete = ON")
-            try:
+            with overwriting(tx):
                 return int(tx.exec_driver_sql(PRUNE, (count,)).rowcount)
-            finally:
-                tx.exec_driver_sql("PRAGMA secure_delete = OFF")
 
         return self._database.write(work, bulk=True)

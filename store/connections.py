@@ -1,7 +1,8 @@
 """SQLite connections: the version required, and the settings every connection gets."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -22,6 +23,16 @@ PRAGMAS: dict[str, Any] = {
 }
 """Settings of every connection, as SQLite reads them back (2 is FULL; ``Guard`` makes the checkpoints)."""
 WRITER = {"writes": True}
+
+
+@contextmanager
+def overwriting(tx: Transaction) -> Iterator[None]:
+    """What is deleted inside is overwritten with zeros in the file."""
+    tx.exec_driver_sql("PRAGMA secure_delete = ON")
+    try:
+        yield
+    finally:
+        tx.exec_driver_sql("PRAGMA secure_delete = OFF")
 
 
 def check_version(found: tuple[int, ...]) -> None:

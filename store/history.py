@@ -5,6 +5,7 @@ Triggers keep what a rating was before it is changed or deleted; ``store.catalog
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -14,7 +15,7 @@ from sqlalchemy import select
 
 from store import catalogue, revisions
 from store.cache import RatingCache, patched, read_grouped
-from store.connections import Transaction
+from store.connections import Transaction, overwriting
 from store.database import Store
 from store.records import MovieRow, RatingArrays
 from store.schema import rating_history, users
@@ -38,7 +39,8 @@ NEEDED = (
     "SELECT min(revision) FROM (SELECT revision FROM answers UNION ALL "
     "SELECT json_extract(data, '$.revision') FROM model_versions WHERE state = 'ready') WHERE revision > 0"
 )
-PRUNE = "DELETE FROM rating_history WHERE user_id BETWEEN ? AND ? AND until <= ?"
+CONCERNED = "SELECT DISTINCT user_id FROM rating_history WHERE until <= ?"
+PRUNE = "DELETE FROM rating_history WHERE user_id IN (SELECT value FROM json_each(?)) AND until <= ?"
 USERS_AT_ONCE = 500
 
 
@@ -129,14 +131,14 @@ class HistoryStore(Store):
             needed = connection.exec_driver_sql(NEEDED).scalar()
             first = revisions.current(connection) if needed is None else int(needed)
             begins = int(connection.exec_driver_sql(BEGINS).scalar_one())
-            last = connection.exec_driver_sql("SELECT max(user_id) FROM rating_history").scalar()
+            concerned = list(connection.exec_driver_sql(CONCERNED, (first,)).scalars())
         if first <= begins:
             return 0
         self._database.write(partial(_begin, revision=first), bulk=True)  # first, in case of a crash
         done = 0
-        for start in range(0, 0 if last is None else last + 1, USERS_AT_ONCE):
-            span = start, start + USERS_AT_ONCE - 1, first
-            done += self._database.write(partial(_prune, span=span), bulk=True)
+        for start in range(0, len(concerned), USERS_AT_ONCE):
+            some = concerned[start : start + USERS_AT_ONCE]
+            done += self._database.write(partial(_prune, users=some, revision=first), bulk=True)
         return done
 
 
@@ -145,9 +147,6 @@ def _begin(tx: Transaction, revision: int) -> None:
     tx.exec_driver_sql("DELETE FROM movie_history WHERE until <= ?", (revision,))
 
 
-def _prune(tx: Transaction, span: tuple[int, int, int]) -> int:
-    tx.exec_driver_sql("PRAGMA secure_delete = ON")
-    try:
-        return int(tx.exec_driver_sql(PRUNE, span).rowcount)
-    finally:
-        tx.exec_driver_sql("PRAGMA secure_delete = OFF")
+def _prune(tx: Transaction, users: Sequence[int], revision: int) -> int:
+    with overwriting(tx):
+        return int(tx.exec_driver_sql(PRUNE, (str(users), revision)).rowcount)

@@ -12,7 +12,7 @@ from sqlalchemy import Connection, func, select
 from store import answers, catalogue, exams, golden, history, imports, revisions
 from store.bulk_ratings import DELETED_KEYS, UPSERT, BulkRatings, next_key, shortest_decimals
 from store.cache import RatingCache, ratings_of_changed
-from store.connections import Transaction
+from store.connections import Transaction, overwriting
 from store.errors import NotStored, StoreError
 from store.records import UNKNOWN_TIME, Counts, Forgotten, FoundUser, MovieRow, RatingArrays, RatingChange
 from store.schema import movies, ratings, users
@@ -132,8 +132,7 @@ class RatingStore(BulkRatings):
             user = _key(tx, USERS, user_id)
             if user is None:
                 raise NotStored(f"Nobody has the id {user_id!r}.")
-            tx.exec_driver_sql("PRAGMA secure_delete = ON")
-            try:
+            with overwriting(tx):
                 first = tx.exec_driver_sql(FIRST, (user, user)).scalar()
                 rated = tx.execute(select(ratings.c.movie_id).where(ratings.c.user_id == user)).scalars().all()
                 tx.execute(ratings.delete().where(ratings.c.user_id == user))
@@ -145,8 +144,6 @@ class RatingStore(BulkRatings):
                 nobody = DELETED_ID.format(user, revisions.current(tx) + 1 if first is None else first)
                 tx.execute(users.update().where(users.c.id == user).values(external_id=nobody))
                 revision = revisions.advance(tx, [user], rated, -len(rated))
-            finally:
-                tx.exec_driver_sql("PRAGMA secure_delete = OFF")
             return Forgotten(user, len(rated), revision)
 
         return self._database.write(work)
