@@ -171,7 +171,7 @@ def _listen(person: GoldenPerson, state: ServingState) -> Listener:
 
 def _list(state: ServingState, person: Listener, places: int) -> list[str]:
     """Movie ids of the list, best first."""
-    made = state.make_list(person, ListOptions(places), person.state.items)
+    made = state.list_of(person, ListOptions(places))
     return [state.movie(movie).movie_id for movie in made.movies.tolist()]
 
 

@@ -195,7 +195,7 @@ class ExportService:
                 give_way()
                 user = state.listen(user_id)
                 if user_id in present and len(user.state.items):
-                    made = state.make_list(user, wanted, user.state.items)
+                    made = state.list_of(user, wanted)
                     places = made.movies.astype(np.int32)
                     scores, predicted = made.scores[places].tolist(), user.state.predict(places).tolist()
                     listed = map(state.movie, places.tolist())

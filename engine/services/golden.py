@@ -105,7 +105,7 @@ class GoldenService:
         name = name.strip()
         if not name:
             raise InvalidInput("Enter a name.", field="name")
-        if not 1 <= len(name) <= MAX_NAME or not name.isprintable():
+        if len(name) > MAX_NAME or not name.isprintable():
             raise InvalidInput(f"A name has 1 to {MAX_NAME} printable characters.", field="name")
         if user_id is not None and re.search(rf"(?<!\w){re.escape(user_id)}(?!\w)", name, re.IGNORECASE):
             told = "Verdicts repeat the name and are kept when a person is deleted. Choose one without the person's id."

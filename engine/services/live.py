@@ -290,14 +290,4 @@ def _newest(columns: ExamColumns) -> ExamColumns:
 
 
 def _taken(columns: ExamColumns) -> Taken:
-    return Taken(
-        columns.at,
-        columns.ratings,
-        columns.predicted,
-        columns.low,
-        columns.high,
-        columns.means,
-        columns.places,
-        columns.shown,
-        columns.served,
-    )
+    return Taken(**{one.name: getattr(columns, one.name) for one in fields(Taken)})

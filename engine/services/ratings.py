@@ -78,20 +78,20 @@ class RatingService:
         models: MLModelManager,
         serving: ServingService,
         scale: StoreScale,
+        notices: NoticeStore,
         clock: Callable[[], float],
         delete_lists: Callable[[], str] = lambda: "",
         forget_exams: Callable[[int], None] = nothing,
-        notices: NoticeStore | None = None,
     ) -> None:
         self._ratings = ratings
         self._snapshots = snapshots
         self._models = models
         self._serving = serving
         self._scale = scale
+        self._notices = notices
         self._clock = clock
         self._delete_lists = delete_lists
         self._forget_exams = forget_exams
-        self._notices = notices
 
     @stores
     def rate(self, user_id: str, movie_id: str, rating: float) -> RatingReceipt:
@@ -156,7 +156,7 @@ class RatingService:
         self._snapshots.forget()
         self._serving.refresh()
         learned = tuple(version for version in self._stored() if self._has_learned(version, gone.user_key))
-        if learned and self._notices is not None:
+        if learned:
             self._notices.add("warning", "versions", f"A person was deleted. {_left(learned)}", {"versions": learned})
         told = f"{_told(gone.ratings, learned)} {self._delete_lists()} {self._outside()}".strip().replace("  ", " ")
         return ForgettingReceipt(user_id, gone.ratings, self._clock(), learned, told)

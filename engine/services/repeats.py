@@ -53,7 +53,7 @@ class Repeats:
 
 
 def why_not_repeatable(record: VersionRecord, personal_from: int) -> str | None:
-    """Why a version can't be trained again exactly, whatever it learned from; None where it can.
+    """Why a version can't be repeated, its ratings aside; None if nothing is in the way.
 
     Args:
         record: of the version.

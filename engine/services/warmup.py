@@ -53,7 +53,7 @@ def warm_up() -> None:
             state.learn("p0", RatingChange(0, 1, 4.5, None, 1, 1, new_user=False))
             for user in (state.listen("p0"), state.listen("nobody")):
                 for wanted in (whole, ListOptions(n=3, rank_by="rating")):
-                    state.annotate(user, state.make_list(user, wanted, user.state.items))
+                    state.annotate(user, state.list_of(user, wanted))
     for method, entry in RANKERS.items():
         if entry.on_spark:
             continue

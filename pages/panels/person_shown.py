@@ -32,7 +32,7 @@ def lists(services: Services, user_id: str) -> None:
     elif st.button("Show older lists", key=session.OLDER_LISTS, icon=":material/expand_more:"):
         st.session_state[session.LISTS_SHOWN] = limit + MORE
         st.rerun()
-    person_replay.replay(services, found[:limit])
+    st.fragment(person_replay.replay)(services, found[:limit])
 
 
 def _row(one: Shown) -> dict[str, object]:

@@ -12,12 +12,14 @@ import numpy as np
 import pytest
 
 from engine.runtime import Runtime, build
+from engine.services import answers
 from engine.services.training import TrainingStatus
 from engine.settings import Settings
 from store.ratings import RatingStore
 from store.records import MovieRow
 from tests.conftest import planted
 from tests.shared_folder import shared_folder
+from tests.store.conftest import Clock
 
 MOVIE_COLUMNS = ("movie_id", "title", "year", "genres")
 QUICK = {"epochs": 12, "factors": 8, "learning_rate": 0.02}
@@ -81,12 +83,12 @@ def train_first(runtime: Runtime) -> None:
 
 
 @contextmanager
-def opened(settings: Settings, copied: Path | None = None) -> Iterator[Runtime]:
+def opened(settings: Settings, copied: Path | None = None, clock: Callable[[], float] = time.time) -> Iterator[Runtime]:
     """A Marquee that runs, on a copy of a folder with a store where one is given."""
     if copied is not None:
         target = Path(settings.database_url.removeprefix("sqlite:///")).parent
         shutil.copytree(copied, target, dirs_exist_ok=True)
-    built = build(settings)
+    built = build(settings, clock)
     built.start()
     try:
         yield built
@@ -130,4 +132,19 @@ def two(settings: Settings, tmp_path_factory: pytest.TempPathFactory) -> Iterato
             assert status.version == 2, status.error
 
     with opened(settings, shared_folder(tmp_path_factory, "two versions", make)) as built:
+        yield built
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def logged(
+    settings: Settings, tmp_path_factory: pytest.TempPathFactory, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Runtime]:
+    """With a version, a clock that only the test moves, and an answer log that is written only when asked."""
+    monkeypatch.setattr(answers, "EVERY_S", 3600.0)
+    with opened(settings, trained_store(tmp_path_factory), clock) as built:
         yield built

@@ -4,11 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-import shutil
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
 from threading import Event
 from typing import Any
 
@@ -16,41 +12,13 @@ import pytest
 
 from engine.errors import UnknownUser
 from engine.recommending.lists import ListOptions
-from engine.runtime import Runtime, build
+from engine.runtime import Runtime
 from engine.services import answers as module
 from engine.settings import Settings
 from store.answers import AnswerStore
 from store.errors import StoreFull
-from tests.engine.services.conftest import finished, trained_store, wait_for
+from tests.engine.services.conftest import finished, opened, trained_store, wait_for
 from tests.store.conftest import Clock
-
-
-@contextmanager
-def logging(settings: Settings, factory: pytest.TempPathFactory | None, clock: Clock) -> Iterator[Runtime]:
-    """A Marquee with a version, a clock that only the test moves, and a worker that writes only when asked."""
-    if factory is not None:
-        folder = Path(settings.database_url.removeprefix("sqlite:///")).parent
-        shutil.copytree(trained_store(factory), folder, dirs_exist_ok=True)
-    built = build(settings, clock)
-    built.start()
-    try:
-        yield built
-    finally:
-        built.stop()
-
-
-@pytest.fixture
-def clock() -> Clock:
-    return Clock()
-
-
-@pytest.fixture
-def logged(
-    settings: Settings, tmp_path_factory: pytest.TempPathFactory, clock: Clock, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[Runtime]:
-    monkeypatch.setattr(module, "EVERY_S", 3600.0)
-    with logging(settings, tmp_path_factory, clock) as built:
-        yield built
 
 
 def ids_of(listed: Any) -> list[str]:
@@ -114,9 +82,9 @@ def test_a_list_that_is_shown_again_is_kept_once(logged: Runtime, clock: Clock) 
 def test_a_repeat_is_known_after_a_restart(
     settings: Settings, tmp_path_factory: pytest.TempPathFactory, clock: Clock
 ) -> None:
-    with logging(settings, tmp_path_factory, clock) as first:
+    with opened(settings, trained_store(tmp_path_factory), clock) as first:
         first.services.recommendations.recommend("u1")
-    with logging(settings, None, clock) as again:
+    with opened(settings, clock=clock) as again:
         again.services.recommendations.recommend("u1")
         assert len(again.services.answers.shown("u1")) == 1
 
@@ -157,10 +125,10 @@ def test_the_worker_writes_on_its_own_within_a_second_or_two(trained: Runtime) -
 
 
 def test_nothing_is_lost_at_a_stop(settings: Settings, tmp_path_factory: pytest.TempPathFactory, clock: Clock) -> None:
-    with logging(settings, tmp_path_factory, clock) as first:
+    with opened(settings, trained_store(tmp_path_factory), clock) as first:
         for user in range(50):
             first.services.recommendations.recommend(f"u{user}")
-    with logging(settings, None, clock) as again:
+    with opened(settings, clock=clock) as again:
         assert all(len(again.services.answers.shown(f"u{user}")) == 1 for user in range(50))
 
 
@@ -236,7 +204,7 @@ def test_the_oldest_go_first_and_the_log_keeps_to_its_limit(
 ) -> None:
     monkeypatch.setattr(module, "MB", 10_000)
     monkeypatch.setattr(module, "BATCH", 20)
-    with logging(settings.model_copy(update={"answer_log_mb": 1}), tmp_path_factory, clock) as runtime:
+    with opened(settings.model_copy(update={"answer_log_mb": 1}), trained_store(tmp_path_factory), clock) as runtime:
         services, began = runtime.services, clock.now
         runtime.services.answers._values.write(
             {"since": began}
@@ -257,17 +225,17 @@ def test_the_oldest_go_first_and_the_log_keeps_to_its_limit(
 def test_turned_off_the_log_is_erased_and_kept_empty(
     settings: Settings, tmp_path_factory: pytest.TempPathFactory, clock: Clock
 ) -> None:
-    with logging(settings, tmp_path_factory, clock) as on:
+    with opened(settings, trained_store(tmp_path_factory), clock) as on:
         began = clock.now
         on.services.recommendations.recommend("u1")
     clock.now += 100
-    with logging(settings.model_copy(update={"answer_log_mb": 0}), None, clock) as off:
+    with opened(settings.model_copy(update={"answer_log_mb": 0}), clock=clock) as off:
         off.services.recommendations.recommend("u1")
         assert off.services.answers.shown("u1") == []
         assert (off.services.answers.since(), off.services.answers.is_on) == (None, False)
         assert off.services.answers.facts().limit_bytes == 0
     clock.now += 100
-    with logging(settings, None, clock) as again:
+    with opened(settings, clock=clock) as again:
         assert again.services.answers.shown("u1") == []
         assert again.services.answers.since() == clock.now == began + 200
 
@@ -275,26 +243,26 @@ def test_turned_off_the_log_is_erased_and_kept_empty(
 def test_a_stop_does_not_wait_until_a_long_log_is_erased(
     settings: Settings, tmp_path_factory: pytest.TempPathFactory, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with logging(settings, tmp_path_factory, clock) as on:
+    with opened(settings, trained_store(tmp_path_factory), clock) as on:
         for n in range(1, 21):
             on.services.recommendations.recommend("u1", n)
     off = settings.model_copy(update={"answer_log_mb": 0})
     monkeypatch.setattr(module, "BATCH", 1)
-    real, opened, is_open = AnswerStore.prune, list[Runtime](), Event()
+    real, going, is_open = AnswerStore.prune, list[Runtime](), Event()
 
     def prune(self: AnswerStore, count: int) -> int:
         assert is_open.wait(60)  # the worker may come here at once
-        opened[0].services.answers.worker.stopping.set()
+        going[0].services.answers.worker.stopping.set()
         return real(self, count)
 
     with monkeypatch.context() as patch:
         patch.setattr(AnswerStore, "prune", prune)
-        with logging(off, None, clock) as stopping:
-            opened.append(stopping)
+        with opened(off, clock=clock) as stopping:
+            going.append(stopping)
             is_open.set()
             stopping.services.answers.flush()
             assert stopping.services.answers.facts().answers == 19
-    with logging(off, None, clock) as again:
+    with opened(off, clock=clock) as again:
         again.services.answers.flush()
         assert again.services.answers.facts().answers == 0
 

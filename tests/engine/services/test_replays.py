@@ -3,37 +3,20 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator
 
 import pytest
 
 from engine.data.plan import ImportOptions
 from engine.errors import NotReplayable, UnknownAnswer
 from engine.runtime import Runtime
-from engine.services import answers as module
 from engine.services.uploads import UploadedFile
 from engine.settings import Settings
 from store.answers import AnswerStore
 from store.ratings import RatingStore
-from tests.engine.services.conftest import QUICK, finished, wait_for
-from tests.engine.services.test_answers import logging
+from tests.engine.services.conftest import QUICK, finished, opened, trained_store, wait_for
 from tests.store.conftest import Clock
 
 WEEK = 7 * 86_400
-
-
-@pytest.fixture
-def clock() -> Clock:
-    return Clock()
-
-
-@pytest.fixture
-def logged(
-    settings: Settings, tmp_path_factory: pytest.TempPathFactory, clock: Clock, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[Runtime]:
-    monkeypatch.setattr(module, "EVERY_S", 3600.0)
-    with logging(settings, tmp_path_factory, clock) as built:
-        yield built
 
 
 def ended(runtime: Runtime, job_id: int) -> None:
@@ -58,7 +41,7 @@ def train(runtime: Runtime, kind: str = "svd", **settings: object) -> None:
 def test_a_list_of_last_week_is_made_again_after_trainings_imports_and_a_restart(
     settings: Settings, tmp_path_factory: pytest.TempPathFactory, clock: Clock
 ) -> None:
-    with logging(settings, tmp_path_factory, clock) as runtime:
+    with opened(settings, trained_store(tmp_path_factory), clock) as runtime:
         services = runtime.services
         plain = services.recommendations.recommend("u1")
         services.ratings.rate("u1", plain.items[0].movie_id, 0.5)
@@ -77,7 +60,7 @@ def test_a_list_of_last_week_is_made_again_after_trainings_imports_and_a_restart
         train(runtime, seed=5)
         ended(runtime, services.imports.undo(first))
         train(runtime, seed=6)
-    with logging(settings, None, clock) as again:
+    with opened(settings, clock=clock) as again:
         newest, older, oldest = again.services.answers.shown("u1")
         for shown, told in ((oldest, plain), (older, given), (newest, between)):
             replay = again.services.replays.replay(shown.answer_id)
