@@ -171,7 +171,7 @@ def tell_apart(
 
 
 def false_alarms(found: Replay, scale: tuple[float, float], streams: int, length: int) -> int:
-    """In how many streams equal versions are told apart; the two predictions of each rating are swapped at random."""
+    """Number of streams in which equal versions are told apart: each rating's two predictions are swapped at random."""
     rng, alarms = np.random.default_rng(0), 0
     other = np.clip(found.predicted + rng.normal(0, 0.2, len(found.predicted)), *scale)
     pair = np.array([found.predicted, other])

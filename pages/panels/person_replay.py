@@ -70,4 +70,4 @@ def _row(item: ReplayedItem, *, is_exact: bool) -> dict[str, object]:
     row: dict[str, object] = {"Movie": movie, "Place": item.rank, "Score": f"{item.score:.3f}"}
     if not is_exact:
         row["Shown with"] = "–" if item.shown_score is None else f"{item.shown_score:.3f}"
-    return row | {"They are told": item.reason}
+    return row | {"Reason": item.reason}
